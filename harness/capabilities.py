@@ -1,0 +1,77 @@
+"""What a model can do. Methods and samplers name what they need; models name what they provide.
+
+Every network evaluation goes through the module's `forward`, whose first argument has the batch in front: the harness counts
+NFE there. `B` is the batch, `…` the data shape (`DataSpec.shape`). Labels are (B,) int64 in [0, spec.classes), or None.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class Gaussian(NamedTuple):
+    """A normal distribution with independent coordinates: `mean` (B, …), `std` broadcastable to it, above 0."""
+
+    mean: Tensor
+    std: Tensor
+
+
+@runtime_checkable
+class Trains(Protocol):
+    """Has a pretraining loss."""
+
+    def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """The loss of each example, (B,), differentiable; its mean is what pretraining minimises. x: (B, …)."""
+        ...
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """Has a log-likelihood, or a bound of it, estimated at one random draw that two networks can share."""
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> object:
+        """The random part for a batch: times and noise, a mask, or None where the likelihood is exact."""
+        ...
+
+    def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        """(B,), nats summed over dimensions, up to a constant free of the weights; differentiable. A model of the same
+        kind with other weights, given the same draw, gives a value whose difference is meaningful."""
+        ...
+
+
+@runtime_checkable
+class Transitions(Protocol):
+    """Samples by a chain of Gaussian steps. Step 0 starts from noise; step `transitions - 1` ends at the data."""
+
+    @property
+    def transitions(self) -> int:
+        """Number of steps T."""
+        ...
+
+    def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
+        """The distribution of the next state given the state x (B, …), differentiable in the weights.
+
+        `step` is one index for all, or (B,) int64. The first state is standard normal.
+        """
+        ...
+
+
+@runtime_checkable
+class Denoises(Protocol):
+    """Estimates clean data from noisy data, x + sigma * noise."""
+
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        """Smallest and largest noise level to sample with, as standard deviations in units of the data."""
+        ...
+
+    def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
+        """E[clean | noisy], (B, …). sigma: (B,) or 0-dim, above 0."""
+        ...
+
+
+PROTOCOLS = {protocol.__name__: protocol for protocol in (Trains, Likelihood, Transitions, Denoises)}

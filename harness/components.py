@@ -1,0 +1,118 @@
+"""Named components: what plugins provide and boards name. Importing this module costs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from importlib import import_module
+from typing import ClassVar
+
+from harness.config import Config, NoConfig
+
+
+@dataclass(frozen=True)
+class Component:
+    """A name, its typed settings, and where to find what does the work.
+
+    Args:
+        name: what boards write. Lower case, words joined by hyphens.
+        build: lazy target "module:attribute", imported when a cell needs it. Called as its kind says below.
+        summary: one line for `harness list`.
+        config: settings class; it must live in a module that does not import torch.
+        smoke: settings that `--smoke` replaces, so that any board passes in seconds.
+        version: raise it when the same settings give other numbers; records of older versions become stale.
+    """
+
+    kind: ClassVar[str]
+
+    name: str
+    _: KW_ONLY
+    build: str
+    summary: str
+    config: type[Config] = NoConfig
+    smoke: Mapping[str, object] = field(default_factory=dict)
+    version: str = "1"
+
+    def load(self) -> object:
+        """Import the target. Raises: ImportError or AttributeError when the plugin is broken."""
+        module, _, attribute = self.build.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@dataclass(frozen=True)
+class Model(Component):
+    """`build(config, spec)` returns a `torch.nn.Module` whose state dict has the published names.
+
+    Args:
+        provides: names of the capabilities (harness.capabilities) that the module implements.
+        sampler: the native sampler, used where a board names none.
+    """
+
+    kind = "model"
+    _: KW_ONLY
+    provides: frozenset[str]
+    sampler: str
+
+
+@dataclass(frozen=True)
+class Method(Component):
+    """`build(config, task)` returns a `harness.training.FinetuneMethod`.
+
+    Args:
+        needs: names of the capabilities that the model must provide; other cells are skipped, with the reason.
+        trains: False for a method that leaves the base as it is: it gets no steps.
+        from_scratch: True when it can also pretrain a base from random weights.
+    """
+
+    kind = "method"
+    _: KW_ONLY
+    needs: frozenset[str] = frozenset()
+    trains: bool = True
+    from_scratch: bool = False
+
+
+@dataclass(frozen=True)
+class Sampler(Component):
+    """`build(config)` returns a `harness.interfaces.SampleFunction`.
+
+    Args:
+        needs: names of the capabilities that the model must provide.
+    """
+
+    kind = "sampler"
+    _: KW_ONLY
+    needs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Dataset(Component):
+    """`build(config)` returns a `harness.interfaces.DataSource`."""
+
+    kind = "dataset"
+
+
+@dataclass(frozen=True)
+class Metric(Component):
+    """`build(config)` returns a `harness.interfaces.MetricFunction`.
+
+    Args:
+        higher_is_better: the direction of the arrow in tables, and of selection.
+        unit: unit of the value, where it has one.
+    """
+
+    kind = "metric"
+    _: KW_ONLY
+    higher_is_better: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Executor(Component):
+    """`build(config)` returns a `harness.interfaces.JobExecutor`."""
+
+    kind = "executor"
+
+
+KINDS: Mapping[str, type[Component]] = {
+    kind.kind: kind for kind in (Model, Method, Metric, Dataset, Sampler, Executor)
+}

@@ -1,0 +1,39 @@
+"""The one class for mistakes that a user can mend, and the sentences they read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Wrong input: one message that says where, what, and what to do. The command ends with exit code 2, no traceback."""
+
+
+class Faults(UserError):
+    """Several faults at once, one a line, in the order in which they stand in the file."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class Diverged(Exception):
+    """Training or sampling left the finite numbers; the cell ends as `diverged`, with this text as its reason."""
+
+
+class Interrupted(Exception):
+    """The user asked to stop; the state has been saved and the next run goes on from there."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint `did you mean 'x'? `, or nothing when no known name is near."""
+    return "".join(f"did you mean {near!r}? " for near in difflib.get_close_matches(name, list(known), n=1))
+
+
+def unknown(kind: str, name: str, known: Iterable[str], *, where: str) -> UserError:
+    """The error for a name that nothing installed answers to."""
+    names = sorted(known)
+    return UserError(
+        f"{where}: no {kind} is called {name!r}; {nearest(name, names)}installed: {', '.join(names) or 'none'}"
+    )

@@ -1,0 +1,115 @@
+"""What the objects that plugins build must offer, one Protocol a kind. Methods: `harness.training.method`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from harness.streams import SampleStreams
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model must generate.
+
+    Args:
+        shape: shape of one example: (2,) for points, (channels, height, width) for images.
+        classes: number of labels; 0 means unconditional.
+        preview: how examples are shown: "points" or "images".
+    """
+
+    shape: tuple[int, ...]
+    classes: int = 0
+    preview: str = "points"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples and their labels: `x` (n, …) float32, `labels` (n,) int64 or None."""
+
+    x: Tensor
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: Tensor | slice) -> Batch:
+        return Batch(self.x[index], None if self.labels is None else self.labels[index])
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on `device`."""
+        return Batch(self.x.to(device), None if self.labels is None else self.labels.to(device))
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """A dataset: the same data in every process, from fixed seeds or fixed files."""
+
+    spec: DataSpec
+    fingerprint: str
+    """A hash of the training data: two datasets with the same one are the same."""
+
+    def train(self) -> Batch:
+        """All training examples."""
+        ...
+
+    def evaluation(self, draw: int, n: int) -> Batch:
+        """Evaluation set number `draw` >= 0 with n examples, apart from the training data and from other draws.
+
+        Raises: ValueError when the dataset cannot give n.
+        """
+        ...
+
+
+@runtime_checkable
+class SampleFunction(Protocol):
+    """Draws one sample for each stream; uses no other randomness."""
+
+    def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        """(n, *spec.shape) with n = len(streams), on the model's device, without gradients."""
+        ...
+
+
+@runtime_checkable
+class MetricFunction(Protocol):
+    """Compares two sample sets."""
+
+    def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:
+        """One value or several by name; a metric with a single value gives it the metric's own name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """A unit of work for an executor: `function(*arguments)`, picklable, in any process that sees the runs folder."""
+
+    name: str
+    function: Callable[..., object]
+    arguments: tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job ended: its return value, or the text of why its process died."""
+
+    job: Job
+    value: object = None
+    death: str | None = None
+
+
+@runtime_checkable
+class JobExecutor(Protocol):
+    """Runs jobs on some machine."""
+
+    def run(self, ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None], *, slots: int) -> Iterator[JobEnd]:
+        """Ask `ready(ends so far that it has not seen)` for more jobs until it returns None and nothing runs.
+
+        At most `slots` jobs run at once. Yields each end as it comes. On KeyboardInterrupt the jobs are told to stop
+        (SIGINT), which lets them write a checkpoint, and the exception goes on when they have.
+        """
+        ...

@@ -1,0 +1,123 @@
+"""The only module that knows pluggy: finds plugins by entry point, guards each one, and looks components up by name."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from types import ModuleType
+from typing import TypeVar, cast
+
+import pluggy
+
+from harness import hookspecs
+from harness.components import KINDS, Component
+from harness.errors import UserError, unknown
+
+log = logging.getLogger(__name__)
+C = TypeVar("C", bound=Component)
+
+
+@dataclass(frozen=True)
+class Provided:
+    """A component and where it comes from.
+
+    Args:
+        version: "plugin version/component version"; part of every stage key, so that results of another one are stale.
+    """
+
+    component: Component
+    plugin: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin that could not be used, and why."""
+
+    plugin: str
+    target: str
+    reason: str
+
+
+class Registry:
+    """All components of all plugins that work, and the reasons of those that do not."""
+
+    def __init__(self, entry_points: Sequence[metadata.EntryPoint] | None = None) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        self.broken: list[Broken] = []
+        self._found: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
+        found = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
+        for entry in sorted(found, key=lambda entry: entry.name):
+            self._enter(entry)
+
+    def _enter(self, entry: metadata.EntryPoint) -> None:
+        # A plugin enters whole or not at all: a fault in any of its hooks must not leave half of it behind.
+        try:
+            module = cast(ModuleType, entry.load())
+            self._manager.register(module, name=entry.name)
+            self._manager.check_pending()
+            provided = self._collect(entry, module)
+        except (Exception, SystemExit) as error:
+            if self._manager.has_plugin(entry.name):
+                self._manager.unregister(name=entry.name)
+            reason = traceback.format_exception_only(error)[-1].strip()
+            self.broken.append(Broken(entry.name, entry.value, reason))
+            return
+        for one in provided:
+            self._found[one.component.kind][one.component.name] = one
+
+    def _collect(self, entry: metadata.EntryPoint, module: ModuleType) -> list[Provided]:
+        plugin_version = str(getattr(module, "__version__", None) or (entry.dist.version if entry.dist else "0"))
+        provided: list[Provided] = []
+        for kind, cls in KINDS.items():
+            hook = getattr(module, f"harness_{kind}s", None)
+            if hook is None:
+                continue
+            for component in hook():
+                if not isinstance(component, cls):
+                    raise TypeError(f"harness_{kind}s gave {component!r}; expected harness.{cls.__name__}")
+                other = self._found[kind].get(component.name)
+                if other is not None:
+                    raise ValueError(f"{kind} {component.name!r} is already provided by plugin {other.plugin!r}")
+                provided.append(Provided(component, entry.name, f"{plugin_version}/{component.version}"))
+        return provided
+
+    def names(self, kind: str) -> list[str]:
+        """Names of all components of a kind, sorted."""
+        return sorted(self._found[kind])
+
+    def all(self, kind: str) -> Mapping[str, Provided]:
+        """All components of a kind by name, sorted."""
+        return dict(sorted(self._found[kind].items()))
+
+    def get(self, cls: type[C], name: str, *, where: str) -> C:
+        """The component of this kind and name. Raises: UserError with the nearest name, and why plugins are broken."""
+        return cast(C, self.provided(cls.kind, name, where=where).component)
+
+    def provided(self, kind: str, name: str, *, where: str) -> Provided:
+        """As `get`, with its plugin and version."""
+        try:
+            return self._found[kind][name]
+        except KeyError:
+            error = unknown(kind, name, self._found[kind], where=where)
+            broken = "".join(f"; plugin {one.plugin!r} is broken: {one.reason}" for one in self.broken)
+            raise UserError(f"{error}{broken}") from None
+
+    def listen(self, hook: str, **arguments: object) -> None:
+        """Call a listen hook of every plugin; one that raises is logged, and the others are still called."""
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            try:
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+            except Exception:
+                log.exception("plugin %s: %s failed; going on", implementation.plugin_name, hook)
+
+
+@cache
+def registry() -> Registry:
+    """The registry of what is installed, made once a process."""
+    return Registry()

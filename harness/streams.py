@@ -1,0 +1,53 @@
+"""Named random streams: a function of (seed, purpose, index), never of global state, batch size or device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
+    """A generator of its own for each (seed, purpose, index); on the CPU, so that noise is the same on every device."""
+    digest = hashlib.blake2b(f"{seed}/{purpose}/{index}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+class SampleStreams:
+    """One stream a sample: what sample i draws depends on (seed, purpose, i) and on the order of its own draws only.
+
+    Args:
+        seed, purpose: as in `stream`.
+        indices: numbers of the samples.
+        device: where the draws are moved to.
+    """
+
+    def __init__(self, seed: int, purpose: str, indices: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self.seed, self.purpose, self.indices, self.device = seed, purpose, tuple(indices), torch.device(device)
+        self._generators = [stream(seed, purpose, index) for index in self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal, (n, *shape), float32. One call with a leading T is much faster than T calls."""
+        out = torch.empty(len(self), *shape)
+        for row, generator in zip(out, self._generators, strict=True):
+            row.normal_(generator=generator)
+        return out.to(self.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform in [0, 1), (n, *shape), float32."""
+        out = torch.empty(len(self), *shape)
+        for row, generator in zip(out, self._generators, strict=True):
+            row.uniform_(generator=generator)
+        return out.to(self.device)
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Uniform integers in [0, high), (n, *shape), int64."""
+        out = torch.empty(len(self), *shape, dtype=torch.int64)
+        for index, generator in enumerate(self._generators):
+            out[index] = torch.randint(high, shape, generator=generator)
+        return out.to(self.device)
