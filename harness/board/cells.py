@@ -1,0 +1,205 @@
+"""Cells and what they are made of, fully resolved: every default filled in, every name looked up. Picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, TrainingConfig
+from harness.components import Component, Dataset, Method, Metric, Model, Sampler
+from harness.config import Config
+from harness.store.keys import digest
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A component with checked settings."""
+
+    component: Component
+    settings: Config
+    plugin: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        return self.component.name
+
+    @cached_property
+    def identity(self) -> dict[str, object]:
+        """What a key must contain of it, as JSON values."""
+        return {"name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model and how its weights are made."""
+
+    name: str
+    label: str
+    model: Resolved
+    dataset: Resolved
+    method: Resolved
+    training: TrainingConfig
+    seed: int
+    sampler: Resolved
+
+    @cached_property
+    def key(self) -> str:
+        return digest(
+            stage="base",
+            model=self.model.identity,
+            dataset=self.dataset.identity,
+            method=self.method.identity,
+            training=self.training.model_dump(mode="json"),
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class BoardMetric:
+    """A column: the metric, and how the board uses it."""
+
+    name: str
+    label: str
+    metric: Resolved
+    use: MetricConfig
+    draws: int
+    floor_pairs: int
+
+    @property
+    def component(self) -> Metric:
+        assert isinstance(self.metric.component, Metric)
+        return self.metric.component
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One base × method × seed of a board.
+
+    Args:
+        skip_reason: why it cannot run, e.g. a capability that the model lacks; None when it can.
+    """
+
+    board: str
+    protocol: int
+    base: Base
+    method_name: str
+    method_label: str
+    method: Resolved
+    training: TrainingConfig
+    seed: int
+    evaluation: EvaluationConfig
+    metrics: tuple[BoardMetric, ...]
+    curve: CurveConfig | None
+    is_smoke: bool = False
+    skip_reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`base/method/s0`."""
+        return f"{self.base.name}/{self.method_name}/s{self.seed}"
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What filters see."""
+        return {
+            "base": self.base.name,
+            "method": self.method_name,
+            "seed": str(self.seed),
+            "model": self.base.model.name,
+        }
+
+    @property
+    def trains(self) -> bool:
+        assert isinstance(self.method.component, Method)
+        return self.method.component.trains
+
+    @cached_property
+    def finetune_key(self) -> str:
+        if not self.trains:
+            return digest(stage="finetune", base=self.base.key, method=self.method.identity)
+        return digest(
+            stage="finetune",
+            base=self.base.key,
+            method=self.method.identity,
+            training=self.training.model_dump(mode="json"),
+            seed=self.seed,
+            sampler=self.base.sampler.identity,
+            curve=self._curve_identity,
+        )
+
+    @property
+    def _curve_identity(self) -> object:
+        if self.curve is None:
+            return None
+        metric = next(metric for metric in self.metrics if metric.name == self.curve.metric)
+        return {**self.curve.model_dump(mode="json"), "metric": metric.metric.identity}
+
+    @cached_property
+    def sample_key(self) -> str:
+        return digest(
+            stage="sample",
+            finetune=self.finetune_key,
+            sampler=self.base.sampler.identity,
+            seed=self.seed,
+            evaluation=self.evaluation.model_dump(mode="json"),
+        )
+
+    def metric_key(self, metric: BoardMetric) -> str:
+        """Key of one measured column."""
+        return digest(
+            stage="metric",
+            sample=self.sample_key,
+            metric=metric.metric.identity,
+            against=metric.use.against,
+            draws=metric.draws,
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """Key of the record: it is stale when the board now gives its cell another one."""
+        return digest(
+            stage="record",
+            protocol=self.protocol,
+            metrics={metric.name: self.metric_key(metric) for metric in self.metrics},
+            explodes={metric.name: metric.use.explodes_above for metric in self.metrics},
+            skipped=self.skip_reason,
+        )
+
+
+@dataclass(frozen=True)
+class Floor:
+    """One metric between pairs of independent real draws."""
+
+    dataset: Resolved
+    metric: BoardMetric
+    samples: int
+
+    @cached_property
+    def key(self) -> str:
+        return digest(
+            stage="floor",
+            dataset=self.dataset.identity,
+            metric=self.metric.metric.identity,
+            against=self.metric.use.against,
+            samples=self.samples,
+            pairs=self.metric.floor_pairs,
+        )
+
+
+def lacks(needs: frozenset[str], model: Model) -> list[str]:
+    """Capabilities that are needed and not provided, sorted."""
+    return sorted(needs - model.provides)
+
+
+def skip_reason(method: Method, sampler: Sampler, model: Model) -> str | None:
+    """Why the method cannot run on the model; None when it can."""
+    if missing := lacks(method.needs, model):
+        return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
+    if missing := lacks(sampler.needs, model):
+        return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
+    return None
+
+
+__all__ = ["Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "lacks", "skip_reason"]

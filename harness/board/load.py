@@ -1,0 +1,384 @@
+"""board.yaml → Board: everything is checked here, all faults at once, before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, lacks, skip_reason
+from harness.board.filters import Filter, parse_filter
+from harness.board.schema import (
+    BaseConfig,
+    BoardConfig,
+    EvaluationConfig,
+    MethodConfig,
+    MetricConfig,
+    ReferenceConfig,
+    TrainingConfig,
+)
+from harness.board.source import Location, Source, read_yaml
+from harness.components import Method, Model, Sampler
+from harness.errors import Faults, UserError, nearest
+from harness.plugins import Registry, registry
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Board:
+    """A checked board.
+
+    Args:
+        name: the folder's name.
+        cells: every cell, in the order of the file: bases, then methods, then seeds; skipped ones included.
+        floors: one for each metric.
+    """
+
+    name: str
+    folder: Path
+    config: BoardConfig
+    dataset: Resolved
+    bases: tuple[Base, ...]
+    cells: tuple[Cell, ...]
+    metrics: tuple[BoardMetric, ...]
+    floors: tuple[Floor, ...]
+    is_smoke: bool
+
+    def select(self, only: Filter, *, where: str = "--only") -> list[Cell]:
+        """The cells that a filter keeps. Raises: UserError for a value that no cell has."""
+        only.check([cell.facts for cell in self.cells], where=where)
+        return [cell for cell in self.cells if only.keeps(cell.facts)]
+
+
+def board_file(path: Path) -> Path:
+    """board.yaml of a board given by its folder or the file itself. Raises: UserError that names boards nearby."""
+    file = path if path.suffix in (".yaml", ".yml") else path / "board.yaml"
+    if file.is_file():
+        return file
+    near = sorted(found.parent for folder in (path, path.parent, Path("leaderboards")) for found in folder.glob("*/board.yaml"))
+    names = sorted({str(folder) for folder in near})
+    raise UserError(f"{path}: no board there (no {file.name}); {nearest(str(path), names)}boards: {', '.join(names) or 'none'}")
+
+
+def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = None) -> Board:
+    """Read and check a board. Raises: UserError or Faults: each with file, line, key and the nearest valid name."""
+    source = read_yaml(board_file(path))
+    return _Loader(source, plugins or registry(), smoke).board()
+
+
+class _Loader:
+    """Collects faults as it resolves; `board` raises them together."""
+
+    def __init__(self, source: Source, plugins: Registry, smoke: bool) -> None:
+        self.source, self.plugins, self.smoke = source, plugins, smoke
+        self.faults: list[str] = []
+
+    def board(self) -> Board:
+        config = self._schema()
+        dataset = self.resolve("dataset", config.dataset, ("dataset",))
+        metrics = [self._metric(config, name, entry) for name, entry in config.metrics.items()]
+        bases = [self._base(config, name, entry, dataset) for name, entry in config.bases.items()]
+        methods = [self._method(config, name, entry) for name, entry in config.methods.items()]
+        self._check_curve(config)
+        self._check_repeats(config, methods)
+        self._stop_on_faults()
+        whole = tuple(metric for metric in metrics if metric)
+        floors = tuple(Floor(_sure(dataset), metric, self._evaluation(config).samples) for metric in whole)
+        cells = tuple(self._cells(config, [_sure(base) for base in bases], [_sure(method) for method in methods], whole))
+        self._check_filters(config, cells)
+        self._stop_on_faults()
+        kept = tuple(cell for cell in cells if self._keeps(config, cell))
+        used = {cell.base.name for cell in kept}
+        if not kept:
+            raise UserError(f"{self.source.path}: no cell is left: the `only` filters exclude everything")
+        return Board(
+            name=self.source.path.resolve().parent.name,
+            folder=self.source.path.parent,
+            config=config,
+            dataset=_sure(dataset),
+            bases=tuple(base for base in bases if base and base.name in used),
+            cells=kept,
+            metrics=whole,
+            floors=floors,
+            is_smoke=self.smoke,
+        )
+
+    def _stop_on_faults(self) -> None:
+        if self.faults:
+            raise Faults(sorted(set(self.faults), key=_line_of))
+
+    def fault(self, location: Location, text: str) -> None:
+        self.faults.append(f"{self.source.where(location)}: {text}")
+
+    def _schema(self) -> BoardConfig:
+        if not isinstance(self.source.value, dict):
+            raise UserError(f"{self.source.path}:1: a board is a mapping of keys, see docs/boards.md")
+        try:
+            return BoardConfig.model_validate(self.source.value)
+        except ValidationError as error:
+            self._report(error, (), BoardConfig)
+            # Names and settings are checked even so, that one reading mends the file.
+            self._names_despite_faults()
+            raise Faults(sorted(set(self.faults), key=_line_of)) from None
+
+    def _names_despite_faults(self) -> None:
+        assert isinstance(self.source.value, dict)
+        for location, kind, value in _references(self.source.value):
+            try:
+                reference = ReferenceConfig.model_validate({"name": value} if isinstance(value, str) else value)
+            except ValidationError:
+                continue
+            self.resolve(kind, reference, location)
+
+    def _report(self, error: ValidationError, prefix: Location, schema: type[BaseModel]) -> None:
+        for fault in error.errors():
+            # pydantic names the branches of unions and dict keys in `loc`; only what stands in the file is kept.
+            path = tuple(part for part in fault["loc"] if part != "[key]" and not str(part).startswith("function-"))
+            location = _in_file((*prefix, *path), self.source)
+            key = ".".join(map(str, (*prefix, *path)))
+            if fault["type"] == "extra_forbidden":
+                known = _fields_at(schema, path[:-1])
+                text = f"no key is called {key!r} here; {nearest(str(path[-1]), known)}keys: {', '.join(known)}"
+            elif fault["type"] == "missing":
+                text = f"{key!r} is missing"
+            else:
+                message = fault["msg"].removeprefix("Value error, ")
+                given = fault["input"]
+                shown = "" if isinstance(given, dict | list) else f", got {given!r}"
+                text = f"{key}: {message[:1].lower()}{message[1:]}{shown}" if key else message
+            self.fault(location, text)
+
+    def resolve(self, kind: str, reference: ReferenceConfig, location: Location) -> Resolved | None:
+        """Look a component up and check its settings; None after a fault."""
+        try:
+            provided = self.plugins.provided(kind, reference.name, where=self.source.where((*location, "name")))
+        except UserError as error:
+            self.faults.append(str(error))
+            return None
+        settings = reference.settings
+        schema = provided.component.config
+        try:
+            checked = schema.model_validate(settings)
+            if self.smoke:
+                checked = schema.model_validate({**settings, **provided.component.smoke})
+        except ValidationError as error:
+            self._report(error, location, schema)
+            return None
+        return Resolved(provided.component, checked, provided.plugin, provided.version)
+
+    def _training(self, base: dict[str, object], location: Location) -> TrainingConfig | None:
+        try:
+            config = TrainingConfig.model_validate(base)
+        except ValidationError as error:
+            self._report(error, location, TrainingConfig)
+            return None
+        if self.smoke:
+            steps = min(self._smoke_steps, config.steps)
+            config = config.model_copy(update={"images": steps * config.batch})
+        return config
+
+    @property
+    def _smoke_steps(self) -> int:
+        value = self.source.value
+        assert isinstance(value, dict)
+        return BoardConfig.model_validate(value).smoke.steps
+
+    def _evaluation(self, config: BoardConfig) -> EvaluationConfig:
+        if not self.smoke:
+            return config.evaluation
+        samples = min(config.smoke.samples, config.evaluation.samples)
+        return config.evaluation.model_copy(update={"samples": samples, "draws": min(2, config.evaluation.draws)})
+
+    def _metric(self, config: BoardConfig, name: str, entry: MetricConfig) -> BoardMetric | None:
+        reference = entry.metric or ReferenceConfig(name=name)
+        resolved = self.resolve("metric", reference, ("metrics", name, *(("metric",) if entry.metric else ())))
+        draws = entry.draws or config.evaluation.draws
+        if draws > config.evaluation.draws:
+            self.fault(("metrics", name, "draws"), f"draws ({draws}) is above evaluation.draws ({config.evaluation.draws})")
+        pairs = entry.floor_pairs or config.floor.pairs
+        if self.smoke:
+            draws, pairs = min(draws, self._evaluation(config).draws), min(pairs, 2)
+        return None if resolved is None else BoardMetric(name, entry.label or name, resolved, entry, draws, pairs)
+
+    def _base(self, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None) -> Base | None:
+        at = ("bases", name)
+        model = self.resolve("model", entry.model, (*at, "model"))
+        method = self.resolve("method", entry.pretrain.method, (*at, "pretrain", "method"))
+        training = self._training(entry.pretrain.training.model_dump(), (*at, "pretrain", "training"))
+        if model is None or method is None or training is None or dataset is None:
+            return None
+        assert isinstance(model.component, Model)
+        assert isinstance(method.component, Method)
+        sampler = self.resolve("sampler", entry.sampler or ReferenceConfig(name=model.component.sampler), (*at, "sampler"))
+        if not method.component.from_scratch:
+            able = [n for n, p in self.plugins.all("method").items() if getattr(p.component, "from_scratch", False)]
+            self.fault((*at, "pretrain", "method"), f"{method.name} cannot train from scratch; these can: {', '.join(able)}")
+        if missing := lacks(method.component.needs, model.component):
+            self.fault((*at, "pretrain", "method"), f"{model.name} lacks {', '.join(missing)}, which {method.name} needs")
+        if entry.pretrain.training.select != "last":
+            self.fault((*at, "pretrain", "training", "select"), "select: a pretrained base is always the last weights")
+        if sampler is None:
+            return None
+        assert isinstance(sampler.component, Sampler)
+        if missing := lacks(sampler.component.needs, model.component):
+            self.fault((*at, "sampler"), f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs")
+        return Base(name, entry.label or name, model, dataset, method, training, entry.pretrain.seed, sampler)
+
+    def _method(
+        self, config: BoardConfig, name: str, entry: MethodConfig
+    ) -> tuple[str, MethodConfig, Resolved, TrainingConfig] | None:
+        at = ("methods", name)
+        resolved = self.resolve(
+            "method", entry.method or ReferenceConfig(name=name), (*at, "method") if entry.method else at
+        )
+        training = self._training({**config.training.model_dump(), **entry.training}, (*at, "training"))
+        if training is not None and training.select == "best" and config.curve is None:
+            self.fault((*at, "training", "select"), "select: best needs the board to have a `curve`")
+        return None if resolved is None or training is None else (name, entry, resolved, training)
+
+    def _cells(
+        self,
+        config: BoardConfig,
+        bases: list[Base],
+        methods: list[tuple[str, MethodConfig, Resolved, TrainingConfig]],
+        metrics: tuple[BoardMetric, ...],
+    ) -> Iterator[Cell]:
+        seeds = config.seeds[: config.smoke.seeds] if self.smoke else config.seeds
+        evaluation = self._evaluation(config)
+        curve = config.curve
+        if curve is not None and self.smoke:
+            curve = curve.model_copy(update={"samples": min(curve.samples, evaluation.samples), "points": min(curve.points, 2)})
+        for base in bases:
+            assert isinstance(base.model.component, Model)
+            assert isinstance(base.sampler.component, Sampler)
+            for name, entry, method, training in methods:
+                assert isinstance(method.component, Method)
+                reason = skip_reason(method.component, base.sampler.component, base.model.component)
+                for seed in seeds:
+                    yield Cell(
+                        self.source.path.resolve().parent.name, config.protocol, base, name, entry.label or name, method,
+                        training, seed, evaluation, metrics, curve, self.smoke, reason,
+                    )
+
+    def _entry_filters(self, config: BoardConfig) -> Iterator[tuple[str, str, Location, Filter]]:
+        for kind, entries in (("base", config.bases), ("method", config.methods)):
+            for name, entry in entries.items():
+                location = (f"{kind}s", name, "only")
+                if entry.only:
+                    try:
+                        yield kind, name, location, parse_filter(entry.only, where=self.source.where(location))
+                    except UserError as error:
+                        self.faults.append(str(error))
+
+    def _check_filters(self, config: BoardConfig, cells: tuple[Cell, ...]) -> None:
+        every_seed = [{**cell.facts, "seed": str(seed)} for cell in cells for seed in config.seeds]
+        for _, _, location, only in self._entry_filters(config):
+            try:
+                only.check(every_seed, where=self.source.where(location))
+            except UserError as error:
+                self.faults.append(str(error))
+
+    def _keeps(self, config: BoardConfig, cell: Cell) -> bool:
+        return all(
+            only.keeps(cell.facts) for kind, name, _, only in self._entry_filters(config) if cell.facts[kind] == name
+        )
+
+    def _check_curve(self, config: BoardConfig) -> None:
+        if config.curve is not None and config.curve.metric not in config.metrics:
+            names = list(config.metrics)
+            self.fault(
+                ("curve", "metric"),
+                f"no metric of this board is called {config.curve.metric!r}; {nearest(config.curve.metric, names)}"
+                f"there are: {', '.join(names)}",
+            )
+
+    def _check_repeats(
+        self, config: BoardConfig, methods: list[tuple[str, MethodConfig, Resolved, TrainingConfig] | None]
+    ) -> None:
+        for index, seed in enumerate(config.seeds):
+            if seed in config.seeds[:index]:
+                self.fault(("seeds", index), f"seed {seed} is given twice: its cells would be duplicates")
+        seen: dict[str, str] = {}
+        for method in methods:
+            if method is None:
+                continue
+            name, entry, resolved, training = method
+            same = f"{resolved.identity}/{training if resolved.component.trains else None}/{entry.only}"  # type: ignore[attr-defined]
+            if same in seen:
+                self.fault(("methods", name), f"{name!r} and {seen[same]!r} have the same settings: duplicate cells")
+            seen.setdefault(same, name)
+
+
+def _references(value: dict[str, Any]) -> Iterator[tuple[Location, str, Any]]:
+    """Component references of a board that failed its schema, as far as they can be told."""
+
+    def entries(key: str) -> list[tuple[str, Any]]:
+        found = value.get(key)
+        return list(found.items()) if isinstance(found, dict) else []
+
+    if "dataset" in value:
+        yield ("dataset",), "dataset", value["dataset"]
+    for name, base in entries("bases"):
+        if isinstance(base, dict):
+            pretrain = base.get("pretrain")
+            yield ("bases", name, "model"), "model", base.get("model")
+            if "sampler" in base:
+                yield ("bases", name, "sampler"), "sampler", base["sampler"]
+            if isinstance(pretrain, dict):
+                yield ("bases", name, "pretrain", "method"), "method", pretrain.get("method")
+    for key, kind in (("methods", "method"), ("metrics", "metric")):
+        for name, entry in entries(key):
+            own = entry.get(kind) if isinstance(entry, dict) else None
+            yield ((key, name, kind), kind, own) if own else ((key, name), kind, name)
+
+
+def _fields_at(schema: object, path: Location) -> list[str]:
+    """Names of the keys that stand beside a wrong one: walks the schema along `path`."""
+    for part in path:
+        schema = _step(schema, part)
+    found = _model(schema)
+    return list(found.model_fields) if found else []
+
+
+def _step(schema: object, part: str | int) -> object:
+    model = _model(schema)
+    if model is not None:
+        field = model.model_fields.get(str(part))
+        return None if field is None else field.annotation
+    arguments = [argument for argument in get_args(schema) if argument is not type(None)]
+    if get_origin(schema) is dict:
+        return arguments[1]
+    return arguments[0] if arguments else None
+
+
+def _model(schema: object) -> type[BaseModel] | None:
+    """The settings class in an annotation such as `Annotated[X, …] | None`."""
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        return schema
+    if get_origin(schema) in (Union, UnionType) or hasattr(schema, "__metadata__"):
+        return next((found for argument in get_args(schema) if (found := _model(argument))), None)
+    return None
+
+
+def _in_file(location: Location, source: Source) -> Location:
+    """The part of a location that stands in the file."""
+    while location and location not in source.lines:
+        location = location[:-1]
+    return location
+
+
+def _line_of(fault: str) -> tuple[int, str]:
+    for part in fault.split(":")[1:2]:
+        if part.isdigit():
+            return int(part), fault
+    return 0, fault
+
+
+def _sure(value: T | None) -> T:
+    assert value is not None
+    return value

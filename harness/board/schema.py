@@ -1,0 +1,158 @@
+"""What a board.yaml may say. The field descriptions are the documentation (docs/boards.md is made from them)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, StringConstraints, model_validator
+
+from harness.config import Config
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
+
+
+def _reference(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _nothing_is_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+class ReferenceConfig(Config):
+    """A component by name, with its settings beside the name: `{name: ddo, beta: 0.02}`, or just `ddo`."""
+
+    model_config = {**Config.model_config, "extra": "allow"}
+
+    name: str = Field(description="name of an installed component")
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything beside the name."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+Reference = Annotated[ReferenceConfig, BeforeValidator(_reference)]
+Filters = str | list[str]
+
+
+class TrainingConfig(Config):
+    """A budget and what the harness does around each step."""
+
+    images: PositiveInt = Field(description="training examples seen, over all devices")
+    batch: PositiveInt = Field(128, description="examples a step, over all devices")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="decay a step of an average of the weights, which is then what is evaluated"
+    )
+    select: Literal["last", "best"] = Field(
+        "last", description="which weights are the result: the last, or the best of the curve's points by its metric"
+    )
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return self.images // self.batch
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> TrainingConfig:
+        if self.images % self.batch:
+            below = self.images // self.batch * self.batch
+            raise ValueError(
+                f"images ({self.images}) is not a multiple of batch ({self.batch}); nearest: {below or self.batch}"
+            )
+        return self
+
+
+class PretrainConfig(Config):
+    """How the board makes a base from random weights; done once, shared by all cells of the base."""
+
+    method: Reference = Field(description="a method that can train from scratch")
+    training: TrainingConfig = Field(description="its budget")
+    seed: int = Field(0, ge=0, description="seed of the initial weights, the data order and the noise")
+
+
+class BaseConfig(Config):
+    """A model to fine-tune."""
+
+    label: str | None = Field(None, description="name in tables; the key by default")
+    model: Reference = Field(description="the network")
+    pretrain: PretrainConfig = Field(description="how its weights are made")
+    sampler: Reference | None = Field(None, description="how samples are drawn; the model's native sampler by default")
+    only: Filters = Field("", description="filter: which cells of this base the board has")
+
+
+class MethodConfig(Config):
+    """A row of the table for each base."""
+
+    label: str | None = Field(None, description="name in tables; the key by default")
+    method: Reference | None = Field(None, description="the method and its settings; by default the one called as the key")
+    training: dict[str, object] = Field({}, description="replaces keys of the board's `training` for this method")
+    only: Filters = Field("", description="filter: which cells of this method the board has")
+    note: str | None = Field(None, description="a remark under the table: where the settings come from")
+
+
+class EvaluationConfig(Config):
+    """How each cell is measured."""
+
+    samples: PositiveInt = Field(10_000, description="generated and real examples of a draw")
+    draws: PositiveInt = Field(1, description="independent draws of generated and real examples a cell; their mean is the value")
+    batch: PositiveInt = Field(10_000, description="samples drawn at once; part of the record, since kernels round by batch")
+
+
+class MetricConfig(Config):
+    """A column of the table."""
+
+    label: str | None = Field(None, description="name in tables; the key by default")
+    metric: Reference | None = Field(None, description="the metric and its settings; by default the one called as the key")
+    against: Literal["evaluation", "train"] = Field(
+        "evaluation", description="real examples to compare with: fresh draws, or the first `samples` training examples"
+    )
+    draws: PositiveInt | None = Field(None, description="how many of the evaluation's draws are measured; all by default")
+    floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; the board's by default")
+    shown_in: PositiveFloat = Field(1.0, description="unit of the table: 1e-2 shows hundredths")
+    digits: int = Field(2, ge=0, le=10, description="decimals in the table")
+    explodes_above: PositiveFloat | None = Field(None, description="a value above it marks the cell as diverged")
+
+
+class FloorConfig(Config):
+    """The metric between independent draws of real examples: what a perfect model would get."""
+
+    pairs: PositiveInt = Field(10, description="pairs of draws; mean and standard deviation are over them")
+
+
+class CurveConfig(Config):
+    """The metric along training, on seeds apart from the evaluation's; its cost is counted as the method's."""
+
+    metric: Name = Field(description="one of the board's metrics")
+    points: PositiveInt = Field(10, description="measurements, evenly spaced in images; one more at the start")
+    samples: PositiveInt = Field(10_000, description="generated and real examples of each")
+
+
+class SmokeConfig(Config):
+    """What `--smoke` makes of the board: the same code path in seconds."""
+
+    steps: PositiveInt = Field(8, description="steps of pretraining and of fine-tuning")
+    samples: PositiveInt = Field(64, description="generated and real examples of a draw")
+    seeds: PositiveInt = Field(1, description="how many of the board's seeds")
+
+
+Entries = BeforeValidator(_nothing_is_empty)
+
+
+class BoardConfig(Config):
+    """One leaderboard."""
+
+    title: str = Field(description="heading of the board's page")
+    description: str = Field("", description="markdown above the table")
+    findings: str = Field("", description="markdown below the table: what the numbers mean; written by hand after a run")
+    protocol: PositiveInt = Field(1, description="raise it with every change that moves a number")
+    dataset: Reference = Field(description="the reference data")
+    bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")
+    methods: dict[Name, Annotated[MethodConfig, Entries]] = Field(min_length=1, description="methods to compare")
+    training: TrainingConfig = Field(description="the budget that every method gets unless it says otherwise")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0, 1, 2], min_length=1, description="one cell each")
+    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="sampling for evaluation")
+    metrics: dict[Name, Annotated[MetricConfig, Entries]] = Field(min_length=1, description="columns; the first one ranks")
+    floor: FloorConfig = Field(FloorConfig(), description="real against real")
+    curve: CurveConfig | None = Field(None, description="measurements along training")
+    smoke: SmokeConfig = Field(SmokeConfig(), description="budgets of `--smoke`")
