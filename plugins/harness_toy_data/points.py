@@ -1,0 +1,73 @@
+"""Point sets from scikit-learn's generators, the same in every process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+import torch
+from sklearn.datasets import make_moons, make_swiss_roll
+
+from harness.interfaces import Batch, DataSpec
+from harness_toy_data import PointsConfig
+
+# (n, seed, noise) -> (n, 2), float64
+Generate = Callable[[int, int, float], np.ndarray]
+
+# Training seeds are below this number and evaluation draw d uses seed FIRST_EVALUATION_SEED + d (scikit-learn takes seeds
+# below 2**32): no choice of `train_seed` can meet an evaluation set, and evaluation sets are the same for every one.
+FIRST_EVALUATION_SEED = 2**31
+
+
+class Points:
+    """A two-dimensional distribution that can be drawn from at will.
+
+    Args:
+        config: sizes, seed and noise.
+        generate: draws n points from a seed.
+    """
+
+    def __init__(self, config: PointsConfig, generate: Generate) -> None:
+        self.config = config
+        self.spec = DataSpec((2,), classes=0, preview="points")
+        self._generate = generate
+
+    def train(self) -> Batch:
+        """All training points, (train_size, 2), float32."""
+        return Batch(self._points(self.config.train_size, self.config.train_seed))
+
+    def evaluation(self, draw: int, n: int) -> Batch:
+        """Points of evaluation seed number `draw`, (n, 2), float32. Raises: ValueError unless 0 <= draw < 2**31 and n >= 2."""
+        if not 0 <= draw < FIRST_EVALUATION_SEED or n < 2:
+            raise ValueError(f"need 0 <= draw < 2**31 and n >= 2, got {draw=}, {n=}")
+        return Batch(self._points(n, FIRST_EVALUATION_SEED + draw))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the training points' bytes, hexadecimal."""
+        return hashlib.sha256(self.train().x.numpy().tobytes()).hexdigest()
+
+    def _points(self, n: int, seed: int) -> torch.Tensor:
+        return torch.from_numpy(self._generate(n, seed, self.config.noise).astype(np.float32))
+
+
+def swiss_roll(config: PointsConfig) -> Points:
+    """The spiral of radius up to 14.1 / 20 seen along the roll's axis; standard deviation about 0.33 a coordinate."""
+    return Points(config, _roll)
+
+
+def two_moons(config: PointsConfig) -> Points:
+    """Two half circles of radius 1 / 2; standard deviation about 0.43 and 0.25."""
+    return Points(config, _moons)
+
+
+def _roll(n: int, seed: int, noise: float) -> np.ndarray:
+    points, _ = make_swiss_roll(n, noise=noise, random_state=seed)
+    return points[:, [0, 2]] / 20
+
+
+def _moons(n: int, seed: int, noise: float) -> np.ndarray:
+    points, _ = make_moons(n, noise=noise, random_state=seed)
+    return points / 2
