@@ -14,15 +14,15 @@ __version__ = "1"
 class DDPMConfig(Config):
     """The chain of noise levels and the network's width."""
 
-    steps: int = Field(10, ge=1, le=10_000, description="number T of diffusion steps; sampling calls the network T times")
+    steps: int = Field(10, ge=1, le=10_000, description="diffusion steps T; sampling calls the network T times")
     width: int = Field(128, ge=1, le=8192, description="hidden units a layer")
     schedule: Literal["sigmoid", "linear", "quadratic", "cosine"] = Field(
-        "sigmoid", description="how beta grows over the steps; cosine has its own ends and ignores beta_start and beta_end"
+        "sigmoid", description="how beta grows over the steps; cosine ignores beta_start and beta_end"
     )
-    beta_start: float = Field(1e-5, gt=0, lt=1, description="beta of the least noisy step (sigmoid: its lower asymptote)")
-    beta_end: float = Field(1e-2, gt=0, lt=1, description="beta of the noisiest step (sigmoid: its upper asymptote)")
+    beta_start: float = Field(1e-5, gt=0, lt=1, description="smallest beta (sigmoid: its lower asymptote)")
+    beta_end: float = Field(1e-2, gt=0, lt=1, description="largest beta (sigmoid: its upper asymptote)")
     variance: Literal["beta", "posterior"] = Field(
-        "beta", description="variance of a sampling step: beta_t, or that of the forward chain's posterior given the data"
+        "beta", description="variance of a sampling step: beta_t, or the forward posterior's given the data"
     )
 
     @model_validator(mode="after")

@@ -25,8 +25,8 @@ class NoisyStep(NamedTuple):
 class DDPM(NoiseMLP):
     """A diffusion chain of T steps around the noise-prediction network.
 
-    Provides Trains, Likelihood and Transitions. It is unconditional: labels are ignored. The schedule is held in buffers
-    that are not part of the state dict, so that the published weights load as they are.
+    Provides Trains, Likelihood and Transitions. It is unconditional: labels are ignored. The schedule is held in
+    buffers that are not part of the state dict, so that the published weights load as they are.
     """
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
@@ -57,8 +57,8 @@ class DDPM(NoiseMLP):
         return NoisyStep(t.to(x.device), eps.to(x.device))
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:  # noqa: ARG002 - unconditional
-        """Minus the squared error of the predicted noise, (B,), summed over dimensions: the bound's term at this step with
-        its weight set to one, as in the training loss."""
+        """Minus the squared error of the predicted noise, (B,), summed over dimensions: the bound's term at this step
+        with its weight set to one, as in the training loss."""
         t, eps = cast(NoisyStep, draw)
         noisy = self.coefficient("signal", t) * x + self.coefficient("noise", t) * eps
         return -(eps - self(noisy, t)).square().flatten(1).sum(1)

@@ -56,7 +56,7 @@ def coefficients(config: DDPMConfig) -> dict[str, Tensor]:
     if config.variance == "posterior":
         before = torch.cat([alpha_bar.new_ones(1), alpha_bar[:-1]])
         variance = beta * (1 - before) / (1 - alpha_bar)
-        # Given the data the last step would have no noise, and its log density no value; beta_0 is the usual substitute.
+        # Given the data the last step has no noise, and so its log density no value; beta_0 is the usual substitute.
         variance[0] = beta[0]
     exact = {
         "betas": beta,

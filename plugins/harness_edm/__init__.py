@@ -33,7 +33,7 @@ class HeunConfig(Config):
     """Number and spacing of the noise levels."""
 
     steps: int = Field(18, ge=2, le=10_000, description="noise levels; the network is called 2 * steps - 1 times")
-    rho: float = Field(7.0, ge=1, le=100, description="1 spaces the levels evenly; larger values put more near sigma_min")
+    rho: float = Field(7.0, ge=1, le=100, description="1 spaces the levels evenly; more puts them near sigma_min")
 
 
 @hookimpl

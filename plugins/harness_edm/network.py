@@ -14,8 +14,8 @@ class NoiseEmbedding(nn.Module):
 
     Args:
         size: number of features, even.
-        low, high: smallest and largest frequency, in radians a unit of ln(sigma) / 4. ln(sigma) / 4 spans about [-1.6, 1.1]:
-            the lowest frequency is monotonic over it, the highest tells noise levels apart that differ by a factor 1.3.
+        low, high: smallest and largest frequency, in radians a unit of ln(sigma) / 4, which spans about [-1.6, 1.1]:
+            the lowest frequency is monotonic over it, the highest tells levels apart that differ by a factor 1.3.
     """
 
     def __init__(self, size: int, *, low: float = 0.5, high: float = 16.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -45,7 +46,7 @@ class Heun:
         low, high = cast(Denoises, model).sigma_range
         levels = noise_levels(self.config.steps, low=low, high=high, rho=self.config.rho).to(streams.device)
         x = levels[0] * streams.normal(*spec.shape).double()
-        for sigma, following in zip(levels[:-1], levels[1:], strict=True):
+        for sigma, following in pairwise(levels):
             x = self._step(cast(Denoises, model), x, sigma, following, labels)
         return x.float()
 

@@ -16,8 +16,8 @@ from harness_toy_data import PointsConfig
 # (n, seed, noise) -> (n, 2), float64
 Generate = Callable[[int, int, float], np.ndarray]
 
-# Training seeds are below this number and evaluation draw d uses seed FIRST_EVALUATION_SEED + d (scikit-learn takes seeds
-# below 2**32): no choice of `train_seed` can meet an evaluation set, and evaluation sets are the same for every one.
+# Training seeds are below this number, and evaluation draw d uses this number plus d (scikit-learn takes seeds below
+# 2**32): no choice of `train_seed` can meet an evaluation set, and the evaluation sets are the same for all of them.
 FIRST_EVALUATION_SEED = 2**31
 
 
@@ -39,7 +39,10 @@ class Points:
         return Batch(self._points(self.config.train_size, self.config.train_seed))
 
     def evaluation(self, draw: int, n: int) -> Batch:
-        """Points of evaluation seed number `draw`, (n, 2), float32. Raises: ValueError unless 0 <= draw < 2**31 and n >= 2."""
+        """Points of evaluation set number `draw`, (n, 2), float32.
+
+        Raises: ValueError unless 0 <= draw < 2**31 and n >= 2.
+        """
         if not 0 <= draw < FIRST_EVALUATION_SEED or n < 2:
             raise ValueError(f"need 0 <= draw < 2**31 and n >= 2, got {draw=}, {n=}")
         return Batch(self._points(n, FIRST_EVALUATION_SEED + draw))

@@ -49,9 +49,10 @@ def chosen(solver: str, n: int, free_bytes: int) -> str:
 def wasserstein_2(x: np.ndarray, y: np.ndarray, solver: str) -> float:
     """The distance between two sets (n, d), float64, as it is computed from the optimal assignment.
 
-    The solvers add up the same cost in different orders, which changes the last digits of the sums they return. So the sum
-    is made here from the assignment, in the rows' order, and rounded to 12 significant digits, far below what n samples can
-    resolve and far above rounding errors: which solver had the memory to run never changes a bit of a record.
+    The solvers add up the same cost in different orders, which changes the last digits of the sums they return. So the
+    sum is made here from the assignment, in the rows' order, and rounded to 12 significant digits, far below what n
+    samples can resolve and far above rounding errors: which solver had the memory to run never changes a bit of a
+    record.
     """
     partner = assignment(x, y, solver)
     squared = float(((x - y[partner]) ** 2).sum(axis=1).mean())

@@ -18,8 +18,8 @@ def point_sets(generated: Batch, real: Batch) -> tuple[np.ndarray, np.ndarray]:
     x, y = _rows(generated.x), _rows(real.x)
     if x.shape != y.shape or not x.size:
         raise ValueError(
-            f"Wasserstein distances need two sets of the same size and dimension, not empty; got {len(x)} generated points of "
-            f"{x.shape[1]} dimensions and {len(y)} real ones of {y.shape[1]}"
+            f"need two sets of the same size and dimension, not empty; got {len(x)} generated points of {x.shape[1]} "
+            f"dimensions and {len(y)} real ones of {y.shape[1]}"
         )
     if not np.isfinite(y).all():
         raise ValueError("the real points have values that are not finite")
