@@ -1,0 +1,73 @@
+"""Draw samples in chunks, each sample from its own stream, and count what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from harness import stop
+from harness.errors import Diverged
+from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.streams import SampleStreams, stream
+from harness.training.counting import EvaluationCounter
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples on the CPU, and network evaluations a sample."""
+
+    batch: Batch
+    nfe: float
+
+
+def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tensor | None:
+    """(n,) labels, every class equally often (up to one), in a random order; None for unconditional data."""
+    if classes == 0:
+        return None
+    labels = torch.arange(n) % classes
+    return labels[torch.randperm(n, generator=stream(seed, f"{purpose}/labels"))]
+
+
+def draw(
+    sampler: SampleFunction,
+    model: torch.nn.Module,
+    spec: DataSpec,
+    *,
+    n: int,
+    seed: int,
+    purpose: str,
+    batch: int,
+    device: torch.device,
+    indices: Sequence[int] | None = None,
+) -> Drawn:
+    """n samples: sample i depends on (seed, purpose, i) and the weights, not on `batch` (but for rounding).
+
+    Args:
+        batch: samples at once.
+        indices: numbers of the samples, 0 … n - 1 by default.
+    Raises: Diverged for a sample that is not finite, ValueError for a sampler that gives another shape, Interrupted.
+    """
+    numbers = list(range(n)) if indices is None else list(indices)
+    labels = balanced_labels(seed, purpose, n, spec.classes)
+    counter = EvaluationCounter()
+    handle = counter.watch(model)
+    parts: list[torch.Tensor] = []
+    try:
+        for start in range(0, n, batch):
+            stop.check()
+            chunk = slice(start, min(start + batch, n))
+            streams = SampleStreams(seed, purpose, numbers[chunk], device)
+            with torch.no_grad():
+                x = sampler(model, spec, streams, None if labels is None else labels[chunk].to(device))
+            if x.shape != (len(streams), *spec.shape):
+                raise ValueError(f"the sampler gave {tuple(x.shape)}; expected {(len(streams), *spec.shape)}")
+            parts.append(x.float().cpu())
+    finally:
+        handle.remove()
+    samples = torch.cat(parts)
+    if not torch.isfinite(samples).all():
+        bad = int((~torch.isfinite(samples.flatten(1)).all(1)).sum())
+        raise Diverged(f"{bad} of {n} samples are not finite")
+    return Drawn(Batch(samples, labels), counter.examples / n)

@@ -1,0 +1,70 @@
+"""Outputs of stages: a folder under a key, whole or absent, with a manifest that holds the hash of each file."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.store.files import appearing_folder, set_aside
+from harness.store.keys import file_sha256
+from harness.store.layout import Layout
+from harness.store.lease import lease
+
+log = logging.getLogger(__name__)
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A finished stage.
+
+    Args:
+        folder: where its files are.
+        facts: the JSON values that it gave.
+        files: sha256 of each file, by name.
+        is_fresh: True when this call made it, False when it was found.
+    """
+
+    folder: Path
+    facts: Mapping[str, object]
+    files: Mapping[str, str]
+    is_fresh: bool
+
+
+def find(layout: Layout, stage: str, key: str) -> Output | None:
+    """The output if it is there and undamaged; a damaged one is renamed, reported, and counts as absent."""
+    folder = layout.stage(stage, key)
+    if not folder.is_dir():
+        return None
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        files = dict(manifest["files"])
+        for name, expected in files.items():
+            if file_sha256(folder / name) != expected:
+                raise ValueError(f"{name} does not match its checksum")
+        return Output(folder, manifest["facts"], files, False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s is damaged (%s); set aside as %s, made again", folder, error, set_aside(folder).name)
+        return None
+
+
+def once(layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[str, object]]) -> Output:
+    """The output under the key, made by `make(folder)` if nobody has made it; at most one process makes it at a time.
+
+    `make` writes files into the folder and returns facts. If it raises, nothing is kept.
+    """
+    if (found := find(layout, stage, key)) is not None:
+        return found
+    with lease(layout.lease(stage, key), wait=True):
+        if (found := find(layout, stage, key)) is not None:
+            return found
+        final = layout.stage(stage, key)
+        with appearing_folder(final) as scratch:
+            facts = dict(make(scratch))
+            files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
+            manifest = {"stage": stage, "key": key, "facts": facts, "files": files}
+            (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        return Output(final, facts, files, True)

@@ -1,0 +1,81 @@
+"""Checkpoints: safetensors for weights, one file for the rest, whole or absent, verified on load."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from harness.store.files import appearing_folder, set_aside
+from harness.store.keys import file_sha256
+from harness.training import weights
+
+log = logging.getLogger(__name__)
+KEPT = 2
+"""Newest checkpoints that stay: one more than needed, in case the newest is damaged."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that training needs to go on.
+
+    Args:
+        step: steps taken.
+        tensors: weights by "track/name": `model/…`, and `ema/…`, `best/…` where there are such tracks.
+        state: the method's state and the loop's own, tensors in plain containers.
+    """
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    state: Mapping[str, object]
+
+    def track(self, name: str) -> dict[str, Tensor]:
+        """The weights of one track; empty when there is none."""
+        prefix = f"{name}/"
+        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint under `folder` and forget old ones. Raises: StorageError; the older ones are then still there."""
+    path = folder / f"step-{checkpoint.step:010d}"
+    if path.is_dir():
+        return path
+    with appearing_folder(path) as scratch:
+        weights.save(checkpoint.tensors, scratch / "weights.safetensors")
+        torch.save(dict(checkpoint.state), scratch / "state.pt")
+        files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
+        (scratch / "manifest.json").write_text(json.dumps({"step": checkpoint.step, "files": files}))
+    for old in _all(folder)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def read_newest(folder: Path) -> Checkpoint | None:
+    """The newest undamaged checkpoint; damaged ones are reported and renamed. None when there is none."""
+    for path in _all(folder):
+        try:
+            return _read(path)
+        except Exception as error:
+            # A flipped bit can make torch or safetensors raise anything; whatever it is, the file is no good.
+            log.warning("%s is damaged (%s); set aside as %s, using the one before", path, error, set_aside(path).name)
+    return None
+
+
+def _all(folder: Path) -> list[Path]:
+    """Checkpoints, newest first."""
+    return sorted((path for path in folder.glob("step-*") if path.suffix == ""), reverse=True)
+
+
+def _read(path: Path) -> Checkpoint:
+    manifest = json.loads((path / "manifest.json").read_bytes())
+    for name, expected in manifest["files"].items():
+        if file_sha256(path / name) != expected:
+            raise ValueError(f"{name} does not match its checksum")
+    state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
+    return Checkpoint(manifest["step"], weights.load(path / "weights.safetensors"), state)

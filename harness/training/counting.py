@@ -1,0 +1,22 @@
+"""Network evaluations, counted where they happen."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class EvaluationCounter:
+    """Counts examples that go through `forward` of the modules it watches. Guidance networks count: watch them all."""
+
+    def __init__(self) -> None:
+        self.examples = 0
+
+    def watch(self, module: torch.nn.Module) -> torch.utils.hooks.RemovableHandle:
+        """Count this module from now on; `remove()` the handle to stop."""
+        return module.register_forward_pre_hook(self._count)
+
+    def _count(self, module: torch.nn.Module, arguments: tuple[object, ...]) -> None:  # noqa: ARG002 - a hook's signature
+        first = arguments[0]
+        assert isinstance(first, Tensor)
+        self.examples += len(first)

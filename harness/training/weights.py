@@ -1,0 +1,46 @@
+"""Weights as values: names to tensors, with a hash that does not depend on how they are stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+
+def snapshot(module: torch.nn.Module) -> dict[str, Tensor]:
+    """A copy of the state dict, on the CPU, that later training does not change."""
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in module.state_dict().items()}
+
+
+def sha256(weights: Mapping[str, Tensor]) -> str:
+    """Hash over names, types, shapes and bytes, in the order of the names."""
+    total = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        value = value.detach().cpu().contiguous()
+        total.update(f"{name}/{value.dtype}/{tuple(value.shape)}/".encode())
+        total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def save(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Write safetensors."""
+    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
+
+
+def load(path: Path) -> dict[str, Tensor]:
+    """Read safetensors, on the CPU."""
+    return load_file(path)
+
+
+def are_finite(weights: Mapping[str, Tensor]) -> bool:
+    """False when any floating-point value is NaN or infinite."""
+    return all(bool(torch.isfinite(value).all()) for value in weights.values() if value.is_floating_point())
+
+
+def parameters(module: torch.nn.Module) -> int:
+    """Number of trainable scalars."""
+    return sum(parameter.numel() for parameter in module.parameters())
