@@ -1,1 +1,40 @@
+"""Neon (arXiv 2510.03597): train on the model's own samples, then step away from the result."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field, PositiveInt
+
+from harness import Config, Method, hookimpl
+from harness.training.optimizer import OptimizerConfig
+
+__version__ = "1"
+
+
+class NeonOptimizer(OptimizerConfig):
+    """Adam at a fine-tuning rate."""
+
+    lr: float = Field(1e-4, gt=0, description="peak learning rate")
+
+
+class NeonConfig(Config):
+    """Settings of `neon`."""
+
+    w: float = Field(1.0, ge=0, le=100, description="how far to step away: (1 + w) base - w trained; 0 gives the base")
+    bank_size: PositiveInt = Field(10_000, description="own samples to train on, drawn once; the paper uses 1k to 90k")
+    optimizer: NeonOptimizer = Field(NeonOptimizer(), description="optimiser of the copy that trains on own samples")
+
+
+@hookimpl
+def harness_methods() -> Sequence[Method]:
+    return [
+        Method(
+            "neon",
+            build="harness_neon.method:Neon",
+            summary="negative extrapolation from training on own samples (arXiv 2510.03597); needs no real data",
+            config=NeonConfig,
+            needs=frozenset({"Trains"}),
+            smoke={"bank_size": 64},
+        )
+    ]

@@ -1,1 +1,70 @@
+"""Shortcut fine-tuning (arXiv 2301.13362): an integral probability metric to the data, through a learned critic."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from harness import Config, Method, hookimpl
+from harness.training.optimizer import OptimizerConfig
+
+__version__ = "1"
+
+
+class GeneratorOptimizer(OptimizerConfig):
+    """Adam at the paper's rate for the toy problems; images take 1e-6 and `clip: 0.1`."""
+
+    lr: float = Field(5e-5, gt=0, description="peak learning rate")
+
+
+class ShortcutConfig(Config):
+    """What both methods have in common. The defaults are those of the published toy experiments."""
+
+    n_critic: PositiveInt = Field(5, description="critic updates before each generator phase; one a harness step")
+    n_generator: PositiveInt = Field(1, description="generator updates in a phase")
+    critic_width: PositiveInt = Field(256, description="hidden units of the critic and of the value network")
+    gradient_penalty: float = Field(
+        0.001, ge=0, description="weight of (|grad f| - 1)^2 in the critic's loss, where a gradient penalty is used"
+    )
+    generator_optimizer: GeneratorOptimizer = Field(GeneratorOptimizer(), description="optimiser of the network")
+    critic_optimizer: OptimizerConfig = Field(OptimizerConfig(), description="optimiser of the critic")
+
+
+class SFTPGConfig(ShortcutConfig):
+    """Settings of `sft-pg`."""
+
+    regulariser: Literal["baseline", "gradient-penalty"] = Field(
+        "baseline", description="what keeps the critic smooth: the value network's error, or a gradient penalty"
+    )
+    regulariser_weight: float = Field(
+        0.1, ge=0, description="lambda: weight of the value network's squared error, summed over the sampler's steps"
+    )
+    log_prob: Literal["sum", "mean"] = Field(
+        "sum", description="how log-probabilities of transitions are reduced over dimensions; the published image code "
+        "takes the mean, its toy code the sum"
+    )
+    value_optimizer: OptimizerConfig = Field(OptimizerConfig(), description="optimiser of the value network")
+
+
+@hookimpl
+def harness_methods() -> Sequence[Method]:
+    return [
+        Method(
+            "sft-pg",
+            build="harness_sft_pg.policy:SFTPG",
+            summary="shortcut fine-tuning with policy gradient: a critic's values, no gradient through the sampler",
+            config=SFTPGConfig,
+            needs=frozenset({"Transitions"}),
+            smoke={"critic_width": 16},
+        ),
+        Method(
+            "sft",
+            build="harness_sft_pg.pathwise:SFT",
+            summary="shortcut fine-tuning: a critic's gradient through all steps of the sampler",
+            config=ShortcutConfig,
+            needs=frozenset({"Transitions"}),
+            smoke={"critic_width": 16},
+        ),
+    ]

@@ -1,0 +1,57 @@
+"""A task without a board, a disk or a loop, for tests of methods."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+
+import torch
+from torch import nn
+
+from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.streams import SampleStreams
+
+
+class InMemoryTask:
+    """What a method gets from the harness (`harness.training.method.Task`), kept in memory.
+
+    Args:
+        model: the network to train; it is put into eval mode.
+        spec: what it generates.
+        sampler: draws the banks.
+        steps: how many times `step` will be called.
+        batch: examples a step.
+        seed: the cell's seed, which banks depend on.
+    """
+
+    def __init__(
+        self, model: nn.Module, spec: DataSpec, sampler: SampleFunction, *, steps: int, batch: int, seed: int = 0
+    ) -> None:
+        self.model, self.spec, self.sampler = model.eval(), spec, sampler
+        self.steps, self.batch, self.seed = steps, batch, seed
+        self.device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+        self.banks: dict[tuple[str, int, str], Batch] = {}
+
+    def frozen_copy(self) -> nn.Module:
+        """A copy of `model` as it is now, without gradients, in eval mode."""
+        return copy.deepcopy(self.model).eval().requires_grad_(False)
+
+    def bank(self, model: nn.Module, n: int, name: str) -> Batch:
+        """n samples of `model` as it is now, labels balanced; drawn once for each (weights, n, name)."""
+        key = (weights_hash(model), n, name)
+        if key not in self.banks:
+            classes = self.spec.classes
+            labels = torch.arange(n, device=self.device) % classes if classes else None
+            streams = SampleStreams(self.seed, f"bank/{name}", range(n), self.device)
+            with torch.no_grad():
+                self.banks[key] = Batch(self.sampler(model, self.spec, streams, labels), labels)
+        return self.banks[key]
+
+
+def weights_hash(model: nn.Module) -> str:
+    """A hash of all names, shapes and values of the state dict."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}/{tuple(tensor.shape)}/{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

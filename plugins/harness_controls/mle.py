@@ -1,0 +1,36 @@
+"""Training with the model's own pretraining loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from harness.capabilities import Trains
+from harness.interfaces import Batch
+from harness.training.method import FinetuneMethod, Task
+from harness.training.optimizer import Optimizer
+from harness_controls import MLEConfig
+
+
+class MLE(FinetuneMethod):
+    """Minimises the batch mean of `training_loss` on real data.
+
+    From random weights it is pretraining; from a base it is the control arm "continued training", without which a gain of
+    any other method could be a gain of more training.
+    """
+
+    config: MLEConfig
+
+    def __init__(self, config: MLEConfig, task: Task) -> None:
+        super().__init__(config, task)
+        self.optimizer = Optimizer(config.optimizer, task.model.parameters(), updates=task.steps)
+        self.keep(optimizer=self.optimizer)
+
+    def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
+        """One update; logs `loss`, in the units of the model's pretraining loss."""
+        loss = cast(Trains, self.task.model).training_loss(batch.x, batch.labels, generator).mean()
+        self.optimizer.update(loss)
+        return {"loss": loss.detach()}

@@ -1,0 +1,19 @@
+"""The arm that every other one is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from harness.interfaces import Batch
+from harness.training.method import FinetuneMethod
+
+
+class Nothing(FinetuneMethod):
+    """Leaves the base as it is. Declared with `trains=False`, so the harness calls `result` and never `step`."""
+
+    def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
+        """Change nothing, log nothing."""
+        return {}

@@ -1,0 +1,104 @@
+"""The critic and the value network, with the parameter names of the published toy code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu_  # type: ignore[attr-defined]
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer of zeros: `initialise` fills it from a generator, and no global randomness is used."""
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Critic(nn.Module):
+    """f: two hidden layers with ReLU, (B, …) -> (B, 1). High on generated examples, low on real ones.
+
+    Args:
+        shape: shape of one example; it is flattened.
+        width: hidden units.
+    """
+
+    def __init__(self, shape: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.lin1 = linear(math.prod(shape), width)
+        self.lin2 = linear(width, width)
+        self.lin4 = linear(width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = relu_(self.lin1(x.flatten(1)))
+        return self.lin4(relu_(self.lin2(hidden)))
+
+
+class ConditionalLinear(nn.Module):
+    """E[step] * (W x + b): a linear layer whose outputs each step scales with gains of its own."""
+
+    def __init__(self, inputs: int, outputs: int, steps: int) -> None:
+        super().__init__()
+        self.lin = linear(inputs, outputs)
+        self.embed = nn.Embedding(steps, outputs, _weight=torch.zeros(steps, outputs))
+
+    def forward(self, x: Tensor, step: int | Tensor) -> Tensor:
+        """x: (B, inputs); step: one for all or (B,). Returns: (B, outputs)."""
+        return self.embed.weight[step] * self.lin(x)
+
+    def each(self, x: Tensor, steps: slice) -> Tensor:
+        """Row k of x, (K, B, inputs), at the k-th of `steps`. Returns: (K, B, outputs).
+
+        The gains are folded into the weights of each step, which is the same function: one batched product then does the
+        work forward, and two backward, where scaling (K, B, outputs) numbers would take six more passes over them.
+        """
+        gains = self.embed.weight[steps]
+        weight = gains[:, :, None] * self.lin.weight
+        bias = gains * self.lin.bias
+        return torch.baddbmm(bias[:, None], x, weight.transpose(1, 2))
+
+
+class Value(nn.Module):
+    """V: what the critic will say of the sample that a state leads to. Step 0 is the initial noise.
+
+    Args:
+        shape: shape of one state; it is flattened.
+        steps: number of the sampler's steps.
+        width: hidden units.
+    """
+
+    def __init__(self, shape: Sequence[int], steps: int, width: int) -> None:
+        super().__init__()
+        self.lin1 = ConditionalLinear(math.prod(shape), width, steps)
+        self.lin2 = ConditionalLinear(width, width, steps)
+        self.lin4 = ConditionalLinear(width, 1, steps)
+
+    def forward(self, x: Tensor, step: int | Tensor) -> Tensor:
+        """x: (B, …); step: one for all or (B,) int64. Returns: (B, 1)."""
+        hidden = relu_(self.lin1(x.flatten(1), step))
+        return self.lin4(relu_(self.lin2(hidden, step)), step)
+
+    def each(self, states: Tensor, steps: slice) -> Tensor:
+        """Row k of states, (K, B, …), at the k-th of `steps`. Returns: (K, B, 1)."""
+        hidden = relu_(self.lin1.each(states.flatten(2), steps))
+        return self.lin4.each(relu_(self.lin2.each(hidden, steps)), steps)
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw all parameters anew: linear layers uniform in ±1/sqrt(inputs) (torch's default), gains uniform in [0, 1)."""
+    for child in module.modules():
+        if isinstance(child, nn.Linear):
+            bound = child.in_features**-0.5
+            _fill(child.weight, -bound, bound, generator)
+            _fill(child.bias, -bound, bound, generator)
+        elif isinstance(child, nn.Embedding):
+            _fill(child.weight, 0.0, 1.0, generator)
+
+
+def _fill(parameter: Tensor, low: float, high: float, generator: torch.Generator) -> None:
+    # Drawn on the CPU and moved, so that it is the same on every device.
+    parameter.copy_(torch.empty(parameter.shape).uniform_(low, high, generator=generator))

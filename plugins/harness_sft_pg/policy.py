@@ -1,0 +1,104 @@
+"""Shortcut fine-tuning with policy gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from harness.capabilities import Transitions
+from harness.interfaces import Batch
+from harness.training.method import FinetuneMethod, Task
+from harness.training.optimizer import Optimizer
+from harness.transitions import rollout, transition_log_prob
+from harness_sft_pg import SFTPGConfig
+from harness_sft_pg.buffer import TransitionBuffer
+from harness_sft_pg.losses import backward_critic_and_value, gradient_penalty
+from harness_sft_pg.networks import Critic, Value, initialise
+
+
+class SFTPG(FinetuneMethod):
+    """Lowers an integral probability metric between samples and data with the score-function gradient.
+
+    The critic f maximises E f(sample) - E f(real) - lambda R_B, so f is HIGH on samples. The network descends on
+    (f(x_0) - V(x_k, k)) log p(x_{k+1} | x_k), which lowers f of its samples and needs no gradient through the sampler. V is
+    the expected f(x_0) of a state; its squared error R_B, summed over the steps, regularises the critic too ("baseline").
+
+    A step is one rollout of the current network, and one update of critic and V on it and on the real batch. Each
+    `n_critic`-th step goes on with `n_generator` updates of the network on transitions drawn from the last `n_critic`
+    rollouts. With `regulariser: gradient-penalty` V is still fitted and subtracted, but its error stays out of the critic.
+    Source: arXiv 2301.13362, Algorithm 1.
+    """
+
+    config: SFTPGConfig
+
+    def __init__(self, config: SFTPGConfig, task: Task) -> None:
+        super().__init__(config, task)
+        self.model = cast(Transitions, task.model)
+        self.critic = Critic(task.spec.shape, config.critic_width).to(task.device)
+        self.value = Value(task.spec.shape, self.model.transitions, config.critic_width).to(task.device)
+        updates = task.steps // config.n_critic * config.n_generator
+        self.generator_optimizer = Optimizer(config.generator_optimizer, task.model.parameters(), updates=updates)
+        self.critic_optimizer = Optimizer(config.critic_optimizer, self.critic.parameters(), updates=task.steps)
+        self.value_optimizer = Optimizer(config.value_optimizer, self.value.parameters(), updates=task.steps)
+        self.buffer = TransitionBuffer()
+        self.keep(
+            critic=self.critic,
+            value=self.value,
+            generator_optimizer=self.generator_optimizer,
+            critic_optimizer=self.critic_optimizer,
+            value_optimizer=self.value_optimizer,
+            buffer=self.buffer,
+        )
+
+    def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
+        """One critic iteration; after each `n_critic`-th, the generator phase.
+
+        Logs `critic_gap`, mean f(sample) - mean f(real), and `value_loss`, the mean squared error of V; in generator phases
+        also `policy_loss` and `advantage_std`.
+        """
+        if index == 0:
+            initialise(self.critic, generator)
+            initialise(self.value, generator)
+        states = self._rollout(len(batch), generator)
+        self.buffer.add(states)
+        logged = self._improve_critic(batch.x, states, generator)
+        if (index + 1) % self.config.n_critic == 0:
+            for _ in range(self.config.n_generator):
+                logged |= self._improve_generator(len(batch), generator)
+            self.buffer.clear()
+        return logged
+
+    @torch.no_grad()
+    def _rollout(self, n: int, generator: torch.Generator) -> Tensor:
+        """n trajectories of the current network, (T + 1, n, …)."""
+        noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
+        return rollout(self.model, noise.to(self.task.device))
+
+    def _improve_critic(self, real: Tensor, states: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        is_baseline = self.config.regulariser == "baseline"
+        self.critic_optimizer.zero()
+        self.value_optimizer.zero()
+        logged = backward_critic_and_value(
+            self.critic, self.value, real, states, weight=self.config.regulariser_weight, couple=is_baseline
+        )
+        if not is_baseline:
+            penalty = gradient_penalty(self.critic, real, states[-1], generator)
+            (self.config.gradient_penalty * penalty).backward()
+        self.critic_optimizer.apply()
+        self.value_optimizer.apply()
+        return dict(logged)
+
+    def _improve_generator(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
+        drawn = self.buffer.draw(n, generator)
+        with torch.no_grad():
+            advantage = (self.critic(drawn.final) - self.value(drawn.x, drawn.step)).squeeze(1)
+        log_prob = transition_log_prob(self.model, drawn.x_next, drawn.x, drawn.step)
+        if self.config.log_prob == "mean":
+            log_prob = log_prob / math.prod(self.task.spec.shape)
+        loss = (advantage * log_prob).mean()
+        self.generator_optimizer.update(loss)
+        return {"policy_loss": loss.detach(), "advantage_std": advantage.std(correction=0)}
