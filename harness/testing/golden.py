@@ -1,8 +1,8 @@
 """Golden outputs of reference implementations, and the kinds of cases that can be compared with them.
 
 A golden folder has a `manifest.json` with `cases`: for each name its settings, the `arrays_file` (.npz), mostly a
-`weights_file` (.safetensors), and the `tolerance`. A kind is a predicate on a case and the comparison for it; tests register
-kinds with `@kind`, so that a plugin adds its own without a change here.
+`weights_file` (.safetensors), and the `tolerance`. A kind is a predicate on a case and the comparison for it; tests
+register kinds with `@kind`, so that a plugin adds its own without a change here.
 """
 
 from __future__ import annotations
@@ -58,13 +58,18 @@ class Case:
         """`rtol` and `atol` for an array: its own words ("rtol 1e-3") over the case's numbers, 1e-4 where none are."""
         stated = self.fields.get("tolerance", {})
         assert isinstance(stated, Mapping), "tolerance is a table"
-        own = dict(re.findall(r"([ra]tol)\s+([0-9.eE+-]+)", str(stated.get(array, ""))))
-        return {bound: float(own.get(bound, stated.get(bound, 1e-4))) for bound in ("rtol", "atol")}
+        own: dict[str, str] = dict(re.findall(r"([ra]tol)\s+([0-9.eE+-]+)", str(stated.get(array, ""))))
+        return {bound: float(own[bound] if bound in own else stated.get(bound, 1e-4)) for bound in ("rtol", "atol")}
 
     def compare(self, array: str, actual: Tensor) -> None:
         """Raises: AssertionError when `actual` differs from the stored array by more than its tolerance."""
+        bounds = self.tolerance(array)
         torch.testing.assert_close(
-            actual.detach(), self.arrays[array], **self.tolerance(array), msg=lambda text: f"{self}, {array}: {text}"
+            actual.detach(),
+            self.arrays[array],
+            rtol=bounds["rtol"],
+            atol=bounds["atol"],
+            msg=lambda text: f"{self}, {array}: {text}",
         )
 
     def unchecked(self, *checked: str) -> None:
@@ -107,7 +112,7 @@ def cases(root: Path) -> list[Case]:
 def compare(case: Case) -> None:
     """Compare a case by the one kind that takes it. Raises: AssertionError also when no kind does, or several do."""
     takers = [kind for kind in KINDS.values() if kind.takes(case)]
-    known = ", ".join(sorted(KINDS)) or "none"
-    expect(takers, f"{case} is of no known kind, so nothing was compared; fields: {sorted(case.fields)}; kinds: {known}")
+    known, fields = ", ".join(sorted(KINDS)) or "none", ", ".join(sorted(case.fields))
+    expect(takers, f"{case} is of no known kind, so nothing was compared; kinds: {known}; the case's fields: {fields}")
     expect(len(takers) == 1, f"{case} is of several kinds: {', '.join(taker.name for taker in takers)}")
     takers[0].compare(case)

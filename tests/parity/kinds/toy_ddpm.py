@@ -11,7 +11,7 @@ from harness_ddpm import DDPMConfig
 from harness_ddpm.model import DDPM
 from harness_ddpm.schedules import betas
 
-SCHEDULES = {"sigmoid": "sigmoid", "linear": "linear", "quad": "quadratic", "quadratic": "quadratic", "cosine": "cosine"}
+SCHEDULES = {name: name for name in ("sigmoid", "linear", "quadratic", "cosine")} | {"quad": "quadratic"}
 
 
 def is_toy_ddpm(case: Case) -> bool:
@@ -44,11 +44,11 @@ def toy_ddpm(case: Case) -> None:
         one = model.transition(x[row : row + 1], int(step[row]))
         torch.testing.assert_close(one.mean, arrays["mean"][row : row + 1], **case.tolerance("mean"))
 
-    names = {name: re.fullmatch(r"betas(?:_([a-z]+))?_T(\d+)", name) for name in arrays}
-    for name, match in names.items():
-        if match:
-            own = SCHEDULES[match[1] or schedule["kind"]]
-            actual = betas(own, int(match[2]), schedule["start"], schedule["end"]).float()
-            # A beta is as small as 1e-5: the case's absolute tolerance would pass anything.
-            torch.testing.assert_close(actual, arrays[name], rtol=case.tolerance(name)["rtol"], atol=0)
-    case.unchecked("x", "t", "eps", "mean", "std", "x_next", "log_prob", *(name for name, match in names.items() if match))
+    matches = {name: re.fullmatch(r"betas(?:_([a-z]+))?_T(\d+)", name) for name in arrays}
+    tables = {name: match for name, match in matches.items() if match}
+    for name, match in tables.items():
+        own = SCHEDULES[match[1] or schedule["kind"]]
+        actual = betas(own, int(match[2]), schedule["start"], schedule["end"]).float()
+        # A beta is as small as 1e-5: the case's absolute tolerance would pass anything.
+        torch.testing.assert_close(actual, arrays[name], rtol=case.tolerance(name)["rtol"], atol=0)
+    case.unchecked("x", "t", "eps", "mean", "std", "x_next", "log_prob", *tables)
