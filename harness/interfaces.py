@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -106,10 +106,12 @@ class JobEnd:
 class JobExecutor(Protocol):
     """Runs jobs on some machine."""
 
-    def run(self, ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None], *, slots: int) -> Iterator[JobEnd]:
-        """Ask `ready(ends so far that it has not seen)` for more jobs until it returns None and nothing runs.
+    def run(self, ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None], *, slots: int) -> None:
+        """Run jobs until there are none.
 
-        At most `slots` jobs run at once. Yields each end as it comes. On KeyboardInterrupt the jobs are told to stop
-        (SIGINT), which lets them write a checkpoint, and the exception goes on when they have.
+        Call `ready` with the ends since the last call, again and again (a few times a second), and run what it returns, at most
+        `slots` at once; it returns None when all is over. When `harness.stop.is_requested()`, start nothing, tell the running
+        jobs to stop (SIGINT lets them write a checkpoint), hand their ends to `ready`, and return; when
+        `harness.stop.is_forced()`, end them at once.
         """
         ...

@@ -7,23 +7,28 @@ from types import FrameType
 
 from harness.errors import Interrupted
 
-_is_requested = False
+_requests = 0
 
 
 def request(signum: int = 0, frame: FrameType | None = None) -> None:  # noqa: ARG001 - the signature of a signal handler
     """Ask the work of this process to stop at the next safe point."""
-    global _is_requested
-    _is_requested = True
+    global _requests
+    _requests += 1
 
 
 def is_requested() -> bool:
     """True after SIGINT or SIGTERM."""
-    return _is_requested
+    return _requests > 0
+
+
+def is_forced() -> bool:
+    """True after a second one: the user does not want to wait."""
+    return _requests > 1
 
 
 def check() -> None:
     """Raises: Interrupted when a stop was requested."""
-    if _is_requested:
+    if _requests:
         raise Interrupted
 
 
@@ -35,5 +40,5 @@ def on_signals() -> None:
 
 def clear() -> None:
     """Forget a request; for a process that goes on after it was interrupted, such as a test."""
-    global _is_requested
-    _is_requested = False
+    global _requests
+    _requests = 0

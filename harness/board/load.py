@@ -300,9 +300,11 @@ class _Loader:
     def _check_repeats(
         self, config: BoardConfig, methods: list[tuple[str, MethodConfig, Resolved, TrainingConfig] | None]
     ) -> None:
+        seeds: set[int] = set()
         for index, seed in enumerate(config.seeds):
-            if seed in config.seeds[:index]:
+            if seed in seeds:
                 self.fault(("seeds", index), f"seed {seed} is given twice: its cells would be duplicates")
+            seeds.add(seed)
         seen: dict[str, str] = {}
         for method in methods:
             if method is None:

@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, StringC
 
 from harness.config import Config
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
+# Two separators in a row are not allowed: file names of records join names with "__".
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=60)]
 
 
 def _reference(value: object) -> object:

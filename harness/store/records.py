@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import statistics
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.store.files import write_text
 
 SCHEMA = 1
-R = TypeVar("R", bound=BaseModel)
+R = TypeVar("R", bound="Stored")
 Status = Literal["done", "diverged", "failed", "skipped"]
 
 
@@ -23,6 +23,12 @@ class Part(BaseModel):
     """Records read what they know and refuse nothing newer inside a part: old files must load."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+
+class Stored(Part):
+    """What is a file of its own."""
+
+    schema_version: int = SCHEMA
 
 
 class ComponentFacts(Part):
@@ -65,10 +71,9 @@ class Costs(Part):
     peak_memory_bytes: int = 0
 
 
-class Record(Part):
+class Record(Stored):
     """The result of a cell."""
 
-    schema_version: int = SCHEMA
     board: str
     protocol: int
     base: str
@@ -103,10 +108,9 @@ class Record(Part):
         return f"{self.base}/{self.method}/s{self.seed}"
 
 
-class FloorRecord(Part):
+class FloorRecord(Stored):
     """Real against real: one value a pair of independent draws."""
 
-    schema_version: int = SCHEMA
     board: str
     metric: str
     key: str
@@ -115,10 +119,14 @@ class FloorRecord(Part):
     is_smoke: bool = False
 
 
+# The second line of a record's file is a checksum over every byte that follows it.
+_FILE = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",(\n.*\n\}\n)', re.DOTALL)
+
+
 def save_record(record: Record | FloorRecord, path: Path) -> None:
     """Write a record whole or not at all, with a checksum over its content."""
-    content = record.model_dump(mode="json")
-    write_text(path, json.dumps({"sha256": _checksum(content), **content}, indent=1) + "\n")
+    body = json.dumps(record.model_dump(mode="json"), indent=1).removeprefix("{") + "\n"
+    write_text(path, f'{{\n "sha256": "{_checksum(body.encode())}",{body}')
 
 
 def load_record(path: Path) -> Record:
@@ -133,22 +141,37 @@ def load_floor(path: Path) -> FloorRecord:
 
 def _load(path: Path, kind: type[R]) -> R:
     try:
-        content = json.loads(path.read_bytes())
-        found = content.pop("sha256")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such record") from None
-    except (ValueError, AttributeError, KeyError):
-        raise UserError(f"{path}: damaged: not a whole record; delete it, and the next run or publish makes it again") from None
-    if content.get("schema_version", 0) > SCHEMA:
-        raise UserError(f"{path}: written by a newer harness (schema {content['schema_version']}, known: {SCHEMA}); upgrade")
-    if found != _checksum(content):
-        raise UserError(f"{path}: damaged: its checksum does not match; delete it, and the next run or publish makes it again")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    _verify(path, content)
     try:
-        return kind.model_validate(content)
+        # One pass over the bytes: a board may have 100,000 records.
+        record = kind.model_validate_json(content)
     except ValidationError as error:
-        raise UserError(f"{path}: not a {kind.__name__}: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}") from None
+        _refuse_newer(path, Stored.model_validate_json(content).schema_version)
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: not a {kind.__name__}: {first['msg']} at {where}") from None
+    _refuse_newer(path, record.schema_version)
+    return record
 
 
-def _checksum(content: Mapping[str, object]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def _verify(path: Path, content: bytes) -> None:
+    # Git may have turned the ends of lines into those of another system; that is no damage.
+    found = _FILE.fullmatch(content.replace(b"\r\n", b"\n"))
+    if found is None:
+        raise UserError(f"{path}: damaged: not a whole record; delete it, and the next run or publish makes it again")
+    if found[1].decode() != _checksum(found[2]):
+        raise UserError(f"{path}: damaged: its checksum does not match; delete it, and the next run or publish makes it again")
+
+
+def _refuse_newer(path: Path, version: int) -> None:
+    if version > SCHEMA:
+        raise UserError(f"{path}: written by a newer harness (schema {version}, known: {SCHEMA}); upgrade")
+
+
+def _checksum(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

@@ -1,1 +1,14 @@
+"""Executor `local`: cells side by side in processes of this machine."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness import Executor, hookimpl
+
+__version__ = "1"
+
+
+@hookimpl
+def harness_executors() -> Sequence[Executor]:
+    return [Executor("local", build="harness_local.executor:LocalExecutor", summary="processes on this machine, one job each")]

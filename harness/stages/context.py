@@ -1,0 +1,109 @@
+"""What every stage of a job has at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from harness.board.cells import Resolved
+from harness.interfaces import Batch, DataSource, DataSpec, MetricFunction, SampleFunction
+from harness.plugins import registry
+from harness.progress import Reporter
+from harness.stages.options import JobOptions
+from harness.store.layout import Layout
+from harness.streams import stream
+from harness.training.loop import Listener
+
+if TYPE_CHECKING:
+    from harness.training.method import FinetuneMethod
+    from harness.training.task import LiveTask
+
+
+@dataclass(frozen=True)
+class Context:
+    """Of one job in one process."""
+
+    layout: Layout
+    options: JobOptions
+    job: str
+    reporter: Reporter = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reporter", Reporter(self.layout, self.job))
+
+    @cached_property
+    def device(self) -> torch.device:
+        name = self.options.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        if name == "cuda":
+            torch.use_deterministic_algorithms(True)
+            torch.backends.cudnn.benchmark = False
+        return torch.device(name)
+
+    def listener(self, cell: str) -> Listener:
+        """Tells plugins and the progress file."""
+
+        def logged(step: int, steps: int, values: Mapping[str, float]) -> None:
+            self.reporter.step(step, steps, values)
+            registry().listen("harness_step_logged", cell=cell, step=step, steps=steps, values=values)
+
+        def saved(step: int, folder: Path) -> None:
+            registry().listen("harness_checkpoint_written", cell=cell, step=step, folder=folder)
+
+        return Listener(logged, saved)
+
+
+@cache
+def _dataset(key: tuple[str, str, str]) -> DataSource:
+    return cast(DataSource, _DATASETS[key].component.load()(_DATASETS[key].settings))  # type: ignore[operator]
+
+
+_DATASETS: dict[tuple[str, str, str], Resolved] = {}
+
+
+def dataset(resolved: Resolved) -> DataSource:
+    """The dataset, built once a process."""
+    key = (resolved.name, resolved.version, resolved.settings.model_dump_json())
+    _DATASETS[key] = resolved
+    return _dataset(key)
+
+
+@cache
+def _train(source: DataSource, device: torch.device) -> Batch:
+    return source.train().to(device)
+
+
+def training_data(source: DataSource, device: torch.device) -> Batch:
+    """All training examples, on the device, read once a process."""
+    return _train(source, device)
+
+
+def model(resolved: Resolved, spec: DataSpec, device: torch.device, *, seed: int = 0) -> torch.nn.Module:
+    """A network with initial weights from the seed, in eval mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(seed, "initial weights").initial_seed())
+        built = resolved.component.load()(resolved.settings, spec)  # type: ignore[operator]
+    return cast(torch.nn.Module, built).to(device).eval()
+
+
+def method(resolved: Resolved, task: LiveTask, *, seed: int) -> FinetuneMethod:
+    """A method at its start; its extra networks are initialised from the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(seed, "initial method").initial_seed())
+        return cast("FinetuneMethod", resolved.component.load()(resolved.settings, task))  # type: ignore[operator]
+
+
+def sampler(resolved: Resolved) -> SampleFunction:
+    """The sampler."""
+    return cast(SampleFunction, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+
+
+def metric(resolved: Resolved) -> MetricFunction:
+    """The metric."""
+    return cast(MetricFunction, resolved.component.load()(resolved.settings))  # type: ignore[operator]

@@ -1,0 +1,92 @@
+"""Stage 2, finetune: the base's weights through a method."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from harness import sampling
+from harness.board.cells import Cell
+from harness.interfaces import DataSource
+from harness.stages import base as base_stage
+from harness.stages import context, draws
+from harness.stages.context import Context
+from harness.store import stage
+from harness.store.stage import Output
+from harness.streams import stream
+from harness.training import weights
+from harness.training.curve import Curve
+from harness.training.loop import Loop, Trained
+from harness.training.task import BankSource, LiveTask
+
+
+def run(cell: Cell, base: Output, at: Context) -> Output:
+    """The cell's output: `weights.safetensors`, and facts: its hash, costs, curve."""
+    at.reporter.stage("finetune")
+    output = stage.once(at.layout, "finetune", cell.finetune_key, lambda folder: _finetune(cell, base, at, folder))
+    shutil.rmtree(at.layout.work("finetune", cell.finetune_key), ignore_errors=True)
+    return output
+
+
+def _finetune(cell: Cell, base: Output, at: Context, folder: Path) -> dict[str, object]:
+    if cell.trains:
+        trained, images, steps = _train(cell, base, at), cell.training.images, cell.training.steps
+    else:
+        trained, images, steps = Trained(weights.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
+    weights.save(trained.weights, folder / base_stage.WEIGHTS)
+    return {
+        "weights_sha256": weights.sha256(trained.weights),
+        "images_seen": images,
+        "steps": steps,
+        "seconds": trained.seconds,
+        "network_evaluations": trained.network_evaluations,
+        "curve": trained.curve,
+        "selected_images": trained.selected_images,
+    }
+
+
+def _train(cell: Cell, base: Output, at: Context) -> Trained:
+    source = context.dataset(cell.base.dataset)
+    network = base_stage.load(cell.base, base, source, at)
+    banks = BankSource(
+        at.layout, context.sampler(cell.base.sampler), cell.base.sampler.identity, cell.seed, cell.evaluation.batch
+    )
+    task = LiveTask(network, source.spec, at.device, cell.training.steps, cell.training.batch, banks)
+    return Loop(
+        task,
+        context.method(cell.method, task, seed=cell.seed),
+        context.training_data(source, at.device),
+        cell.training,
+        seed=cell.seed,
+        folder=at.layout.work("finetune", cell.finetune_key),
+        checkpoint_seconds=at.options.checkpoint_seconds,
+        listener=at.listener(cell.name),
+        curve=_curve(cell, source, task, at),
+    ).run()
+
+
+def _curve(cell: Cell, source: DataSource, task: LiveTask, at: Context) -> Curve | None:
+    settings = cell.curve
+    if settings is None:
+        return None
+    column = next(metric for metric in cell.metrics if metric.name == settings.metric)
+    measure_metric = context.metric(column.metric)
+    sampler = context.sampler(cell.base.sampler)
+    real = source.evaluation(draws.selection(cell.seed), settings.samples)
+    twin = task.frozen_copy()
+
+    def measure(candidate: Mapping[str, Tensor]) -> float:
+        twin.load_state_dict(candidate)
+        drawn = sampling.draw(
+            sampler, twin, source.spec,
+            n=settings.samples, seed=cell.seed, purpose="selection", batch=cell.evaluation.batch, device=at.device,
+        )
+        value = measure_metric(drawn.batch, real, stream(cell.seed, "selection metric"))
+        return next(iter(value.values()))
+
+    return Curve(measure, settings.points, column.component.higher_is_better, cell.training.select == "best")
+
+

@@ -1,0 +1,117 @@
+"""What an executor runs in a worker: a base, a floor, or a cell through all its stages."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Literal
+
+from harness import stop
+from harness.board.cells import Base, Cell, Floor
+from harness.environment import PeakMemory
+from harness.errors import Diverged, Interrupted, UserError
+from harness.plugins import registry
+from harness.stages import base as base_stage
+from harness.stages import context, finetune, metrics, record, sample
+from harness.stages.context import Context
+from harness.stages.options import JobOptions
+from harness.store.files import StorageError, write_text
+from harness.store.layout import Layout
+from harness.store.lease import Busy, lease
+from harness.store.records import FloorRecord, Record, save_record
+
+log = logging.getLogger(__name__)
+End = Literal["ended", "busy", "interrupted"]
+"""What a job returns: `ended` (a record or output is there), `busy` (another process is at it), `interrupted`."""
+
+
+def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:
+    """Pretrain a base. A failure is logged here, and met again, with its reason, by each cell of the base."""
+    at = Context(layout, options, base.name)
+    try:
+        base_stage.run(base, at)
+    except Interrupted:
+        return "interrupted"
+    except StorageError as error:
+        return str(error)
+    except Exception as error:
+        log.warning("base %s: %s", base.name, _last_line(error))
+    finally:
+        at.reporter.end()
+    return "ended"
+
+
+def run_floor(board: str, plan: Floor, layout: Layout, options: JobOptions, is_smoke: bool) -> End | str:
+    """Measure a floor and write its record."""
+    name = plan.metric.name
+    path = layout.floor(board, name, plan.key)
+    at = Context(layout, options, f"floor/{name}")
+    try:
+        with lease(layout.lease("floor", plan.key), wait=False):
+            if not path.exists():
+                measured = metrics.floor(plan, at)
+                save_record(
+                    FloorRecord(
+                        board=board, metric=name, key=plan.key,
+                        values=measured.values, seconds=measured.seconds, is_smoke=is_smoke,
+                    ),
+                    path,
+                )
+    except Busy:
+        return "busy"
+    except Interrupted:
+        return "interrupted"
+    except StorageError as error:
+        return str(error)
+    finally:
+        at.reporter.end()
+    return "ended"
+
+
+def run_cell(cell: Cell, layout: Layout, options: JobOptions) -> End | str:
+    """Run a cell and write its record, whatever happens: done, diverged, failed. Another text is why the disk refused."""
+    path = layout.record(cell.board, cell.name, cell.key)
+    at = Context(layout, options, cell.name)
+    try:
+        with lease(layout.lease("cell", cell.key), wait=False):
+            result = _record(cell, at)
+            save_record(result, path)
+    except Busy:
+        return "busy"
+    except Interrupted:
+        return "interrupted"
+    except StorageError as error:
+        return str(error)
+    finally:
+        at.reporter.end()
+    registry().listen("harness_cell_finished", cell=cell, record=result)
+    return "ended"
+
+
+def _record(cell: Cell, at: Context) -> Record:
+    device = at.device.type
+    memory = PeakMemory(device)
+    try:
+        base = base_stage.run(cell.base, at)
+        finetuned = finetune.run(cell, base, at)
+        sampled = sample.run(cell, finetuned, at)
+        measured = metrics.run(cell, sampled, at)
+        stop.check()
+        fingerprint = context.dataset(cell.base.dataset).fingerprint
+        return record.done(
+            cell, base, finetuned, sampled, measured, memory=memory.read(), device=device, fingerprint=fingerprint
+        )
+    except (Interrupted, StorageError):
+        raise
+    except Diverged as error:
+        return record.skeleton(cell, "diverged", str(error), device)
+    except Exception as error:
+        # A plugin may raise anything. The board goes on; the whole traceback stays where the record says.
+        where = at.layout.work("finetune", cell.finetune_key) / "traceback.txt"
+        write_text(where, "".join(traceback.format_exception(error)))
+        hint = "" if isinstance(error, UserError) else f" (traceback: {where})"
+        return record.skeleton(cell, "failed", f"{_last_line(error)}{hint}", device)
+
+
+def _last_line(error: Exception) -> str:
+    return traceback.format_exception_only(error)[-1].strip()

@@ -1,0 +1,76 @@
+"""Stage 5, record: everything that a reader of the table may ask about a cell, in one small file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from harness import environment
+from harness.board.cells import Cell, Resolved
+from harness.store.records import ComponentFacts, Costs, CurvePoint, Measured, Record, Status
+from harness.store.stage import Output
+
+
+def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = None) -> Record:
+    """What is known before any work; for skipped cells that is all. Imports torch only when a device is given."""
+    return Record(
+        board=cell.board,
+        protocol=cell.protocol,
+        base=cell.base.name,
+        method=cell.method_name,
+        seed=cell.seed,
+        key=cell.key,
+        status=status,
+        reason=reason,
+        is_smoke=cell.is_smoke,
+        model=_facts(cell.base.model),
+        sampler=_facts(cell.base.sampler),
+        finetuning=_facts(cell.method),
+        dataset=_facts(cell.base.dataset),
+        pretraining={
+            "method": cell.base.method.identity,
+            "training": cell.base.training.model_dump(mode="json"),
+            "seed": cell.base.seed,
+        },
+        training=cell.training.model_dump(mode="json") if cell.trains else {},
+        evaluation=cell.evaluation.model_dump(mode="json"),
+        environment={} if device is None else environment.describe(device),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def done(
+    cell: Cell, base: Output, finetuned: Output, sampled: Output, metrics: Mapping[str, Measured], *,
+    memory: int, device: str, fingerprint: str,
+) -> Record:
+    """The record of a cell that went through all stages."""
+    tuned: Mapping[str, Any] = finetuned.facts
+    drawn: Mapping[str, Any] = sampled.facts
+    costs = Costs(
+        images_seen=tuned["images_seen"],
+        steps=tuned["steps"],
+        network_evaluations=tuned["network_evaluations"],
+        nfe=drawn["nfe"],
+        seconds_finetune=tuned["seconds"],
+        seconds_sample=drawn["seconds"],
+        peak_memory_bytes=memory,
+    )
+    known = skeleton(cell, "done", device=device)
+    return known.model_copy(
+        update={
+            "metrics": dict(metrics),
+            "curve": [CurvePoint(**point) for point in tuned["curve"]],
+            "selected_images": tuned["selected_images"],
+            "costs": costs,
+            "parameters": base.facts["parameters"],
+            "weights_sha256": tuned["weights_sha256"],
+            "samples_sha256": drawn["samples_sha256"],
+            "base_weights_sha256": base.facts["weights_sha256"],
+            "dataset_fingerprint": fingerprint,
+        }
+    )
+
+
+def _facts(resolved: Resolved) -> ComponentFacts:
+    return ComponentFacts.model_validate(resolved.identity)

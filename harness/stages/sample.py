@@ -1,0 +1,75 @@
+"""Stage 3, sample: generated sets for each evaluation draw."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from harness import sampling
+from harness.board.cells import Cell
+from harness.errors import Diverged
+from harness.interfaces import Batch, DataSource
+from harness.stages import base as base_stage
+from harness.stages import context
+from harness.stages.context import Context
+from harness.store import stage
+from harness.store.stage import Output
+from harness.training import weights
+
+SAMPLES = "samples.safetensors"
+EXPLODED = 100.0
+"""Samples whose root mean square is this many times the training data's have exploded: no metric says more than that."""
+
+
+def run(cell: Cell, finetuned: Output, at: Context) -> Output:
+    """The cell's sample sets: tensors `x.D` and `labels.D` for draw D; facts: NFE, seconds, the hash of the whole and of each."""
+    at.reporter.stage("sample")
+    return stage.once(at.layout, "sample", cell.sample_key, lambda folder: _sample(cell, finetuned, at, folder))
+
+
+def load(output: Output, draw: int) -> Batch:
+    """One sample set, on the CPU."""
+    tensors = weights.load(output.folder / SAMPLES)
+    return Batch(tensors[f"x.{draw}"], tensors.get(f"labels.{draw}"))
+
+
+def _sample(cell: Cell, finetuned: Output, at: Context, folder: Path) -> dict[str, object]:
+    source = context.dataset(cell.base.dataset)
+    network = base_stage.load(cell.base, finetuned, source, at)
+    sampler = context.sampler(cell.base.sampler)
+    tensors: dict[str, Tensor] = {}
+    hashes: list[str] = []
+    started, evaluations = time.perf_counter(), 0.0
+    for draw in range(cell.evaluation.draws):
+        drawn = sampling.draw(
+            sampler, network, source.spec,
+            n=cell.evaluation.samples, seed=cell.seed, purpose=f"evaluation/{draw}",
+            batch=cell.evaluation.batch, device=at.device,
+        )
+        _check_size(drawn.batch.x, source, at)
+        tensors[f"x.{draw}"] = drawn.batch.x
+        if drawn.batch.labels is not None:
+            tensors[f"labels.{draw}"] = drawn.batch.labels
+        hashes.append(weights.sha256({"x": drawn.batch.x}))
+        evaluations += drawn.nfe
+        at.reporter.step(draw + 1, cell.evaluation.draws, {})
+    weights.save(tensors, folder / SAMPLES)
+    return {
+        "nfe": evaluations / cell.evaluation.draws,
+        "seconds": time.perf_counter() - started,
+        "samples_sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "draws_sha256": hashes,
+    }
+
+
+def _check_size(samples: Tensor, source: DataSource, at: Context) -> None:
+    def size(x: Tensor) -> float:
+        return float(torch.sqrt((x.double() ** 2).mean()))
+
+    generated, real = size(samples), size(context.training_data(source, at.device).x)
+    if generated > EXPLODED * real:
+        raise Diverged(f"samples exploded: root mean square {generated:.3g}, the training data's {real:.3g}")

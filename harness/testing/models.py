@@ -1,0 +1,199 @@
+"""Conformance of models: declared capabilities are there, and give what the contract says.
+
+A plugin's own test is one line: `check_model(component)`, or `check_model(component, config=…, spec=…)` for a model that
+cannot be built small from its defaults.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from harness.capabilities import PROTOCOLS, Denoises, Likelihood, Trains, Transitions
+from harness.components import Model
+from harness.config import Config
+from harness.errors import UserError
+from harness.interfaces import DataSpec
+from harness.streams import stream
+from harness.testing.expect import expect
+from harness.transitions import log_density
+
+R = TypeVar("R")
+BATCH = 6
+
+# What a model is tried on, in this order, where the caller names no data: the first one it can be built for.
+SPECS = (
+    DataSpec((2,)),
+    DataSpec((1, 16, 16), classes=4, preview="images"),
+    DataSpec((3, 32, 32), classes=4, preview="images"),
+)
+
+# A whole batch and a part of it add up in different orders; see the design's note on batch sizes.
+ROUNDING = {"rtol": 1e-4, "atol": 1e-4}
+
+
+def check_model(component: Model, *, config: Config | None = None, spec: DataSpec | None = None) -> None:
+    """All checks of this module."""
+    config = config or component.config()
+    spec = spec or buildable_spec(component, config)
+    check_names_are_capabilities(component)
+    check_building_repeats(component, config, spec)
+    model = build(component, config, spec)
+    check_weights_survive_a_file(component, config, spec)
+    checks: dict[str, Callable[[nn.Module, DataSpec], None]] = {
+        "Trains": check_trains,
+        "Likelihood": check_likelihood,
+        "Transitions": check_transitions,
+        "Denoises": check_denoises,
+    }
+    for name in sorted(component.provides):
+        expect(isinstance(model, PROTOCOLS[name]), f"{component.name} declares {name}, but its module lacks its methods")
+        checks[name](model, spec)
+
+
+def buildable_spec(component: Model, config: Config) -> DataSpec:
+    """The first of SPECS that the model can be built for; one that it cannot take is a UserError in `build`."""
+    reasons = []
+    for spec in SPECS:
+        try:
+            build(component, config, spec)
+        except UserError as error:
+            reasons.append(f"{spec.shape}: {error}")
+        else:
+            return spec
+    raise AssertionError(f"{component.name} cannot be built for any of the usual shapes: {'; '.join(reasons)}")
+
+
+def build(component: Model, config: Config, spec: DataSpec, seed: int = 0) -> nn.Module:
+    """The module, its weights drawn from `seed`, in eval mode."""
+    make = cast(Callable[[Config, DataSpec], nn.Module], component.load())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = make(config, spec)
+    expect(isinstance(model, nn.Module), f"{component.build} gave {type(model).__name__}, which is no torch.nn.Module")
+    return model.eval()
+
+
+def examples(spec: DataSpec, n: int = BATCH, seed: int = 0) -> tuple[Tensor, Tensor | None]:
+    """Data of the spec's shape, about as large as data is: x (n, …) of standard deviation 0.5, and labels."""
+    generator = stream(seed, "conformance")
+    x = 0.5 * torch.randn(n, *spec.shape, generator=generator)
+    return x, torch.randint(spec.classes, (n,), generator=generator) if spec.classes else None
+
+
+def check_names_are_capabilities(component: Model) -> None:
+    """A capability that does not exist can satisfy no method."""
+    strange = sorted(component.provides - set(PROTOCOLS))
+    expect(not strange, f"{component.name} provides {', '.join(strange)}; there are {', '.join(sorted(PROTOCOLS))}")
+
+
+def check_building_repeats(component: Model, config: Config, spec: DataSpec) -> None:
+    """The same seed gives the same weights; the harness seeds torch before it builds a model."""
+    first, second = (build(component, config, spec).state_dict() for _ in range(2))
+    expect(list(first) == list(second), f"{component.name}: the state dict's names differ between two builds")
+    moved = [name for name in first if not torch.equal(first[name], second[name])]
+    expect(not moved, f"{component.name}: the same seed gives other weights: {', '.join(moved[:3])}")
+
+
+def check_weights_survive_a_file(component: Model, config: Config, spec: DataSpec) -> None:
+    """Weights are kept as safetensors: they come back bit for bit, strictly, and the model then computes the same."""
+    model, other = build(component, config, spec), build(component, config, spec, seed=1)
+    other.load_state_dict(load(save({name: value.contiguous() for name, value in model.state_dict().items()})))
+    for name, value in model.state_dict().items():
+        expect(torch.equal(value, other.state_dict()[name]), f"{component.name}: {name} changes on its way through a file")
+    if isinstance(model, Trains):
+        x, labels = examples(spec)
+        losses = [one.training_loss(x, labels, stream(1, "loss")) for one in (model, cast(Trains, other))]
+        expect(torch.equal(*losses), f"{component.name}: the state dict does not hold all that the loss depends on")
+
+
+def check_trains(model: nn.Module, spec: DataSpec) -> None:
+    """The loss is one finite number an example, repeats with its generator, and reaches the weights."""
+    x, labels = examples(spec)
+    loss = calls_forward(model, lambda: cast(Trains, model).training_loss(x, labels, stream(1, "loss")), "training_loss")
+    expect(loss.shape == (BATCH,), f"training_loss gave {tuple(loss.shape)}, not one value an example, ({BATCH},)")
+    expect(loss.isfinite().all(), "training_loss is not finite on ordinary data")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(12345)
+        again = cast(Trains, model).training_loss(x, labels, stream(1, "loss"))
+    expect(torch.equal(loss, again), "training_loss draws from global randomness, or does not repeat with its generator")
+    check_gradients(model, loss.mean(), "training_loss")
+
+
+def check_likelihood(model: nn.Module, spec: DataSpec) -> None:
+    """One draw shared by two networks: equal weights give equal values, other weights give others."""
+    x, labels = examples(spec)
+    likelihood = cast(Likelihood, model)
+    draw = likelihood.draw(x, stream(2, "draw"))
+    value = calls_forward(model, lambda: likelihood.log_likelihood(x, labels, draw), "log_likelihood")
+    expect(value.shape == (BATCH,), f"log_likelihood gave {tuple(value.shape)}, not one value an example, ({BATCH},)")
+    expect(value.isfinite().all(), "log_likelihood is not finite on ordinary data")
+    twin = copy.deepcopy(model)
+    expect(torch.equal(value, cast(Likelihood, twin).log_likelihood(x, labels, draw)), "a copy differs at the same draw")
+    again = likelihood.log_likelihood(x, labels, likelihood.draw(x, stream(2, "draw")))
+    expect(torch.equal(value, again), "the same generator does not give the same draw")
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.mul_(1.1).add_(0.01)
+    moved = cast(Likelihood, twin).log_likelihood(x, labels, draw)
+    expect(not torch.equal(value, moved), "log_likelihood does not depend on the weights")
+    check_gradients(model, value.mean(), "log_likelihood")
+
+
+def check_transitions(model: nn.Module, spec: DataSpec) -> None:
+    """One index for all and a batch of indices agree; noise is positive; the log density reaches the weights."""
+    chain, (x, _) = cast(Transitions, model), examples(spec)
+    expect(chain.transitions >= 1, f"transitions is {chain.transitions}; a chain has at least one step")
+    for step in sorted({0, chain.transitions // 2, chain.transitions - 1}):
+        mean, std = calls_forward(model, lambda step=step: chain.transition(x, step), "transition")  # type: ignore[misc]
+        expect(mean.shape == x.shape, f"transition's mean is {tuple(mean.shape)}, the state {tuple(x.shape)}")
+        expect((std > 0).all() and std.expand_as(mean).isfinite().all(), f"the std of step {step} is not above 0")
+        each = chain.transition(x, torch.full((BATCH,), step))
+        torch.testing.assert_close(each.mean, mean, **ROUNDING, msg=f"step {step} for all and for each differ")
+        torch.testing.assert_close(each.std.expand_as(mean), std.expand_as(mean), **ROUNDING)
+    steps = torch.arange(BATCH) % chain.transitions
+    mixed = chain.transition(x, steps)
+    one = chain.transition(x[-1:], int(steps[-1]))
+    torch.testing.assert_close(mixed.mean[-1:], one.mean, **ROUNDING, msg="mixed steps change an example's mean")
+    check_gradients(model, log_density(x, mixed).mean(), "transition")
+
+
+def check_denoises(model: nn.Module, spec: DataSpec) -> None:
+    """One noise level for all and a batch of levels agree, and the ends of the range are finite."""
+    denoiser, (x, labels) = cast(Denoises, model), examples(spec)
+    low, high = denoiser.sigma_range
+    expect(0 < low < high < math.inf, f"sigma_range is ({low}, {high}); need 0 < low < high")
+    for level in (low, math.sqrt(low * high), high):
+        sigma = torch.tensor(level)
+        noisy = x + sigma * torch.randn(x.shape, generator=stream(3, "noise"))
+        out = calls_forward(model, lambda n=noisy, s=sigma: denoiser.denoise(n, s, labels), "denoise")  # type: ignore[misc]
+        expect(out.shape == x.shape, f"denoise gave {tuple(out.shape)} for {tuple(x.shape)}")
+        expect(out.isfinite().all(), f"denoise is not finite at sigma = {level:g}")
+        each = denoiser.denoise(noisy, sigma.expand(BATCH), labels)
+        torch.testing.assert_close(each, out, **ROUNDING, msg=f"sigma = {level:g} for all and for each differ")
+
+
+def check_gradients(model: nn.Module, scalar: Tensor, what: str) -> None:
+    """Raises: AssertionError unless the scalar reaches some weights, with finite gradients."""
+    expect(scalar.requires_grad, f"{what} is not differentiable in the weights")
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    gradients = [one for one in torch.autograd.grad(scalar, weights, allow_unused=True) if one is not None]
+    expect(any(one.abs().sum() > 0 for one in gradients), f"{what} has no gradient in the weights")
+    expect(all(one.isfinite().all() for one in gradients), f"{what} has gradients that are not finite")
+
+
+def calls_forward(model: nn.Module, function: Callable[[], R], what: str) -> R:
+    """What `function` gives. Raises: AssertionError unless it calls the module with the batch in front, where the harness
+    counts evaluations."""
+    sizes: list[int] = []
+    with model.register_forward_pre_hook(lambda _, arguments: sizes.append(len(arguments[0]))):
+        result = function()
+    expect(sizes, f"{what} bypasses the module's forward, where the harness counts evaluations of the network")
+    expect(all(size % BATCH == 0 for size in sizes), f"{what} calls forward with {sizes[0]} rows for {BATCH} examples")
+    return result

@@ -1,0 +1,103 @@
+"""The task that the harness hands a method: its model, references, and banks of generated samples."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from harness import sampling
+from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.store import stage
+from harness.store.keys import digest
+from harness.store.layout import Layout
+from harness.training import weights
+from harness.training.counting import EvaluationCounter
+
+
+@dataclass(frozen=True)
+class BankSource:
+    """How banks are drawn.
+
+    Args:
+        identity: of the sampler, for keys.
+        seed: of the cell.
+        batch: samples at once.
+    """
+
+    layout: Layout
+    sampler: SampleFunction
+    identity: Mapping[str, object]
+    seed: int
+    batch: int
+
+
+class LiveTask:
+    """Implements `harness.training.method.Task`, and counts what the method uses."""
+
+    def __init__(
+        self, model: torch.nn.Module, spec: DataSpec, device: torch.device, steps: int, batch: int, banks: BankSource | None
+    ) -> None:
+        self.model, self.spec, self.device, self.steps, self.batch = model, spec, device, steps, batch
+        self.counter = EvaluationCounter()
+        self.counter.watch(model)
+        self.bank_costs: dict[str, float] = {}
+        """Network evaluations of each bank, by key: each counts once, however often training resumes."""
+        self._found_seconds = 0.0
+        self._banks = banks
+
+    def frozen_copy(self) -> torch.nn.Module:
+        """A copy without gradients, in eval mode, whose evaluations count."""
+        # The hook of the counter is copied with the module; the memo makes the copy report to the same counter.
+        twin = copy.deepcopy(self.model, {id(self.counter): self.counter})
+        return twin.eval().requires_grad_(False)
+
+    def bank(self, model: torch.nn.Module, n: int, name: str) -> Batch:
+        """n samples of `model`, from the store or drawn now."""
+        banks = self._banks
+        if banks is None:
+            raise RuntimeError("pretraining has no bank of generated samples: there is no model to draw from yet")
+        key = digest(
+            stage="bank",
+            weights=weights.sha256(model.state_dict()),
+            sampler=dict(banks.identity),
+            seed=banks.seed,
+            name=name,
+            n=n,
+            batch=banks.batch,
+        )
+        output = stage.once(banks.layout, "bank", key, lambda folder: self._draw(folder, model, n, name, banks))
+        seconds, evaluations = output.facts["seconds"], output.facts["network_evaluations"]
+        assert isinstance(seconds, int | float)
+        assert isinstance(evaluations, int | float)
+        if not output.is_fresh and key not in self.bank_costs:
+            self._found_seconds += float(seconds)  # drawn before a kill, or by a twin of this cell: it costs the same
+        self.bank_costs[key] = float(evaluations)
+        tensors = weights.load(output.folder / "bank.safetensors")
+        return Batch(tensors["x"], tensors.get("labels")).to(self.device)
+
+    def take_found_seconds(self) -> float:
+        """Seconds that banks cost which were found, not drawn, since the last call."""
+        seconds, self._found_seconds = self._found_seconds, 0.0
+        return seconds
+
+    def _draw(
+        self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource
+    ) -> dict[str, object]:
+        started, before = time.perf_counter(), self.counter.examples
+        drawn = sampling.draw(
+            banks.sampler, model, self.spec,
+            n=n, seed=banks.seed, purpose=f"bank/{name}", batch=banks.batch, device=self.device,
+        )
+        self.counter.examples = before  # counted by key in bank_costs instead, so that a found bank costs the same
+        tensors = {"x": drawn.batch.x}
+        if drawn.batch.labels is not None:
+            tensors["labels"] = drawn.batch.labels
+        weights.save(tensors, folder / "bank.safetensors")
+        return {"seconds": time.perf_counter() - started, "network_evaluations": drawn.nfe * n}
+
+
