@@ -1,0 +1,181 @@
+"""Milliseconds an iteration of SFT-PG: the published algorithm step by step, against ours.
+
+    OMP_NUM_THREADS=1 python benchmarks/sft_pg_step.py
+
+One iteration is a rollout, an update of critic and value network, and a fifth of a generator phase. Both versions start from
+the same weights and make the same draws; before the clock starts, they must arrive at the same parameters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from harness.capabilities import Transitions
+from harness.components import Method, Model, Sampler
+from harness.interfaces import Batch, DataSpec
+from harness.plugins import registry
+from harness.streams import stream
+from harness.testing.task import InMemoryTask
+from harness.training.method import FinetuneMethod, Task
+
+SPEC = DataSpec((2,))
+
+
+class StepByStep:
+    """The published algorithm as its toy code carries it out: one sampler step, one value and one critic call at a time.
+
+    The rollout keeps its graph, f(x_0) is evaluated anew for each step's squared error, and the backward pass of that error
+    runs through the whole chain into gradients of the network that nobody uses. Embeddings are looked up example by example.
+    """
+
+    def __init__(self, ours: FinetuneMethod) -> None:
+        # The same networks, optimisers and settings as ours has, so that the two differ in how they compute only.
+        self.task, self.config = ours.task, ours.config
+        self.model = cast(Transitions, ours.task.model)
+        self.critic: nn.Module = ours.critic  # type: ignore[attr-defined]
+        self.value: nn.Module = ours.value  # type: ignore[attr-defined]
+        self.optimizers = {
+            name: getattr(ours, f"{name}_optimizer") for name in ("generator", "critic", "value")
+        }
+        self.buffer: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+
+    def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
+        """One critic iteration; after each n_critic-th, the generator phase."""
+        states = self._rollout(len(batch), generator)
+        self._remember(states)
+        self._improve_critic(batch.x, states)
+        if (index + 1) % self.config.n_critic == 0:  # type: ignore[attr-defined]
+            self._improve_generator(len(batch), generator)
+            self.buffer = []
+        return {}
+
+    def _rollout(self, n: int, generator: torch.Generator) -> list[Tensor]:
+        states = [torch.randn(n, *SPEC.shape, generator=generator)]
+        for step in range(self.model.transitions):
+            mean, std = self.model.transition(states[-1], torch.full((n,), step))
+            states.append(mean + std * torch.randn(n, *SPEC.shape, generator=generator))
+        return states
+
+    def _remember(self, states: list[Tensor]) -> None:
+        for step in range(len(states) - 1):
+            index = torch.full((len(states[0]),), step)
+            self.buffer.append((states[step].detach(), states[step + 1].detach(), index, states[-1].detach()))
+
+    def _improve_critic(self, real: Tensor, states: list[Tensor]) -> None:
+        steps, final = len(states) - 1, states[-1]
+        critic_loss = self.critic(real).mean() - self.critic(final).mean()
+        value_loss = torch.zeros(())
+        for step in range(steps):
+            index = torch.full((len(final),), step)
+            value_loss = value_loss + mse_loss(self.value(states[step], index), self.critic(final))
+        for optimizer in self.optimizers.values():
+            optimizer.zero()
+        critic_loss.backward(retain_graph=True)
+        (self.config.regulariser_weight * value_loss).backward()  # type: ignore[attr-defined]
+        self.optimizers["critic"].apply()
+        self.optimizers["value"].apply()
+
+    def _improve_generator(self, n: int, generator: torch.Generator) -> None:
+        x, x_next, step, final = (torch.cat(column) for column in zip(*self.buffer, strict=True))
+        for _ in range(self.config.n_generator):  # type: ignore[attr-defined]
+            drawn = torch.randint(len(x), (n,), generator=generator)
+            advantage = (self.critic(final[drawn]) - self.value(x[drawn], step[drawn])).detach().squeeze(1)
+            normal = torch.distributions.Normal(*self.model.transition(x[drawn], step[drawn]))
+            log_prob = normal.log_prob(x_next[drawn]).sum(1)
+            self.optimizers["generator"].update((advantage * log_prob).mean())
+
+
+def task(steps: int, batch: int, chain: int) -> InMemoryTask:
+    """The toy model of the paper with T = chain, and weights from a fixed seed."""
+    model = registry().get(Model, "ddpm-mlp", where="benchmark")
+    sampler = registry().get(Sampler, model.sampler, where="benchmark")
+    torch.manual_seed(0)
+    network = model.load()(model.config(steps=chain), SPEC)  # type: ignore[operator]
+    return InMemoryTask(network, SPEC, sampler.load()(sampler.config()), steps=steps, batch=batch)  # type: ignore[operator]
+
+
+def ours(on: Task) -> FinetuneMethod:
+    """`sft-pg` with its default settings, its extra networks initialised."""
+    method = registry().get(Method, "sft-pg", where="benchmark")
+    built = cast(FinetuneMethod, method.load()(method.config(), on))  # type: ignore[operator]
+    initialise = __import__("harness_sft_pg.networks", fromlist=["initialise"]).initialise
+    initialise(built.critic, stream(0, "critic"))  # type: ignore[attr-defined]
+    initialise(built.value, stream(0, "value"))  # type: ignore[attr-defined]
+    return built
+
+
+Step = Callable[[Batch, torch.Generator, int], Mapping[str, Tensor]]
+
+
+def take(step: Step, first: int, stop: int, batch: int) -> None:
+    """Iterations first … stop - 1 on standard normal data. Index 0 is left out: there our method draws its networks."""
+    for index in range(first, stop):
+        data = torch.randn(batch, *SPEC.shape, generator=stream(0, "data", index))
+        step(Batch(data), stream(0, "method", index), index)
+
+
+def largest_difference(iterations: int, batch: int, chain: int) -> float:
+    """Over all parameters of the three networks, relative to the largest parameter of each tensor, in float64.
+
+    In float32 there is nothing to compare: Adam's first steps are lr * sign(gradient), and rounding decides the sign of the
+    gradients that are nearly zero.
+    """
+    torch.set_default_dtype(torch.float64)
+    one, other = ours(task(iterations, batch, chain)), ours(task(iterations, batch, chain))
+    take(one.step, 5, 5 + iterations, batch)
+    take(StepByStep(other).step, 5, 5 + iterations, batch)
+    worst = 0.0
+    for name in ("model", "critic", "value"):
+        mine, theirs = (getattr(built, name).state_dict() for built in (one, other))
+        for key in mine:
+            worst = max(worst, float((mine[key] - theirs[key]).abs().max() / mine[key].abs().max()))
+    torch.set_default_dtype(torch.float32)
+    return worst
+
+
+def milliseconds(step: Step, iterations: int, batch: int) -> float:
+    """Mean over some iterations, draws included. Time of the processor, so that other programs disturb it less; with one
+    thread it is that of the clock on an idle machine."""
+    start = time.process_time()
+    take(step, 5, 5 + iterations, batch)
+    return 1e3 * (time.process_time() - start) / iterations
+
+
+def main() -> None:
+    """Check, measure in turns, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=128, help="examples an iteration")
+    parser.add_argument("--chain", type=int, default=10, help="sampler steps T")
+    parser.add_argument("--rounds", type=int, default=9, help="how often the two take turns; the median is printed")
+    parser.add_argument("--iterations", type=int, default=25, help="iterations a turn")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    batch, chain = arguments.batch, arguments.chain
+    difference = largest_difference(25, batch, chain)
+    print(f"largest relative difference of a parameter after 25 iterations (float64): {difference:.1e}")
+    # Adam divides by the gradient's size + 1e-8, so rounding (1e-16) of a nearly-zero gradient comes out up to 1e8 times larger.
+    assert difference < 1e-6, "the two versions do not compute the same"
+    mine, reference = ours(task(10**6, batch, chain)), StepByStep(ours(task(10**6, batch, chain)))
+    for step in (mine.step, reference.step):
+        milliseconds(step, 10, batch)
+    turns = [
+        (milliseconds(reference.step, arguments.iterations, batch), milliseconds(mine.step, arguments.iterations, batch))
+        for _ in range(arguments.rounds)
+    ]
+    slow, fast = (statistics.median(column) for column in zip(*turns, strict=True))
+    ratios = [one / other for one, other in turns]
+    print("| version | ms an iteration |\n|---|---|")
+    print(f"| step by step | {slow:.1f} |\n| sft-pg | {fast:.1f} |")
+    print(f"ratio: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} turns")
+
+
+if __name__ == "__main__":
+    main()
