@@ -67,6 +67,11 @@ class BoardMetric:
     draws: int
     floor_pairs: int
 
+    @cached_property
+    def key_digest(self) -> str:
+        """What the key of a measured value must contain of it."""
+        return digest(metric=self.metric.identity, against=self.use.against, draws=self.draws)
+
     @property
     def component(self) -> Metric:
         assert isinstance(self.metric.component, Metric)
@@ -74,11 +79,11 @@ class BoardMetric:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One base × method × seed of a board.
+class Row:
+    """One base × method of a board: everything about its cells but the seed, and what their keys have in common.
 
     Args:
-        skip_reason: why it cannot run, e.g. a capability that the model lacks; None when it can.
+        skip_reason: why its cells cannot run, e.g. a capability that the model lacks; None when they can.
     """
 
     board: str
@@ -88,7 +93,6 @@ class Cell:
     method_label: str
     method: Resolved
     training: TrainingConfig
-    seed: int
     evaluation: EvaluationConfig
     metrics: tuple[BoardMetric, ...]
     curve: CurveConfig | None
@@ -97,26 +101,18 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """`base/method/s0`."""
-        return f"{self.base.name}/{self.method_name}/s{self.seed}"
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        """What filters see."""
-        return {
-            "base": self.base.name,
-            "method": self.method_name,
-            "seed": str(self.seed),
-            "model": self.base.model.name,
-        }
+        """`base/method`."""
+        return f"{self.base.name}/{self.method_name}"
 
     @property
     def trains(self) -> bool:
         assert isinstance(self.method.component, Method)
         return self.method.component.trains
 
+    # What a cell's keys share is hashed once here: a board may have 100,000 cells, and a cell's own part is its seed.
+
     @cached_property
-    def finetune_key(self) -> str:
+    def finetune_digest(self) -> str:
         if not self.trains:
             return digest(stage="finetune", base=self.base.key, method=self.method.identity)
         return digest(
@@ -124,7 +120,6 @@ class Cell:
             base=self.base.key,
             method=self.method.identity,
             training=self.training.model_dump(mode="json"),
-            seed=self.seed,
             sampler=self.base.sampler.identity,
             curve=self._curve_identity,
         )
@@ -137,35 +132,112 @@ class Cell:
         return {**self.curve.model_dump(mode="json"), "metric": metric.metric.identity}
 
     @cached_property
-    def sample_key(self) -> str:
+    def sample_digest(self) -> str:
+        return digest(sampler=self.base.sampler.identity, evaluation=self.evaluation.model_dump(mode="json"))
+
+    @cached_property
+    def record_digest(self) -> str:
         return digest(
-            stage="sample",
-            finetune=self.finetune_key,
-            sampler=self.base.sampler.identity,
-            seed=self.seed,
-            evaluation=self.evaluation.model_dump(mode="json"),
+            protocol=self.protocol,
+            finetune=self.finetune_digest,
+            sample=self.sample_digest,
+            metrics={metric.name: metric.key_digest for metric in self.metrics},
+            explodes={metric.name: metric.use.explodes_above for metric in self.metrics},
+            skipped=self.skip_reason,
         )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One base × method × seed of a board."""
+
+    row: Row
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """`base/method/s0`."""
+        return f"{self.row.name}/s{self.seed}"
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What filters see."""
+        return {
+            "base": self.base.name,
+            "method": self.method_name,
+            "seed": str(self.seed),
+            "model": self.base.model.name,
+        }
+
+    @property
+    def board(self) -> str:
+        return self.row.board
+
+    @property
+    def protocol(self) -> int:
+        return self.row.protocol
+
+    @property
+    def base(self) -> Base:
+        return self.row.base
+
+    @property
+    def method_name(self) -> str:
+        return self.row.method_name
+
+    @property
+    def method_label(self) -> str:
+        return self.row.method_label
+
+    @property
+    def method(self) -> Resolved:
+        return self.row.method
+
+    @property
+    def training(self) -> TrainingConfig:
+        return self.row.training
+
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        return self.row.evaluation
+
+    @property
+    def metrics(self) -> tuple[BoardMetric, ...]:
+        return self.row.metrics
+
+    @property
+    def curve(self) -> CurveConfig | None:
+        return self.row.curve
+
+    @property
+    def is_smoke(self) -> bool:
+        return self.row.is_smoke
+
+    @property
+    def skip_reason(self) -> str | None:
+        return self.row.skip_reason
+
+    @property
+    def trains(self) -> bool:
+        return self.row.trains
+
+    @cached_property
+    def finetune_key(self) -> str:
+        # What does not train is the same for every seed.
+        return digest(stage="finetune", row=self.row.finetune_digest, seed=self.seed if self.trains else None)
+
+    @cached_property
+    def sample_key(self) -> str:
+        return digest(stage="sample", finetune=self.finetune_key, row=self.row.sample_digest, seed=self.seed)
 
     def metric_key(self, metric: BoardMetric) -> str:
         """Key of one measured column."""
-        return digest(
-            stage="metric",
-            sample=self.sample_key,
-            metric=metric.metric.identity,
-            against=metric.use.against,
-            draws=metric.draws,
-        )
+        return digest(stage="metric", sample=self.sample_key, metric=metric.key_digest)
 
     @cached_property
     def key(self) -> str:
         """Key of the record: it is stale when the board now gives its cell another one."""
-        return digest(
-            stage="record",
-            protocol=self.protocol,
-            metrics={metric.name: self.metric_key(metric) for metric in self.metrics},
-            explodes={metric.name: metric.use.explodes_above for metric in self.metrics},
-            skipped=self.skip_reason,
-        )
+        return digest(stage="record", row=self.row.record_digest, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -202,4 +274,4 @@ def skip_reason(method: Method, sampler: Sampler, model: Model) -> str | None:
     return None
 
 
-__all__ = ["Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "lacks", "skip_reason"]
+__all__ = ["Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "Row", "lacks", "skip_reason"]

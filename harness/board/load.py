@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, lacks, skip_reason
+from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, Row, lacks, skip_reason
 from harness.board.filters import Filter, parse_filter
 from harness.board.schema import (
     BaseConfig,
@@ -71,6 +71,19 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
     return _Loader(source, plugins or registry(), smoke).board()
 
 
+@dataclass(frozen=True)
+class _EntryFilter:
+    """The `only` of a base or a method: it says which of that entry's own cells stay."""
+
+    kind: str
+    name: str
+    location: Location
+    only: Filter
+
+    def keeps(self, cell: Cell) -> bool:
+        return cell.facts[self.kind] != self.name or self.only.keeps(cell.facts)
+
+
 class _Loader:
     """Collects faults as it resolves; `board` raises them together."""
 
@@ -90,9 +103,10 @@ class _Loader:
         whole = tuple(metric for metric in metrics if metric)
         floors = tuple(Floor(_sure(dataset), metric, self._evaluation(config).samples) for metric in whole)
         cells = tuple(self._cells(config, [_sure(base) for base in bases], [_sure(method) for method in methods], whole))
-        self._check_filters(config, cells)
+        filters = self._entry_filters(config)
+        self._check_filters(config, filters, cells)
         self._stop_on_faults()
-        kept = tuple(cell for cell in cells if self._keeps(config, cell))
+        kept = tuple(cell for cell in cells if all(entry.keeps(cell) for entry in filters))
         used = {cell.base.name for cell in kept}
         if not kept:
             raise UserError(f"{self.source.path}: no cell is left: the `only` filters exclude everything")
@@ -253,40 +267,43 @@ class _Loader:
         curve = config.curve
         if curve is not None and self.smoke:
             curve = curve.model_copy(update={"samples": min(curve.samples, evaluation.samples), "points": min(curve.points, 2)})
+        board = self.source.path.resolve().parent.name
         for base in bases:
             assert isinstance(base.model.component, Model)
             assert isinstance(base.sampler.component, Sampler)
             for name, entry, method, training in methods:
                 assert isinstance(method.component, Method)
                 reason = skip_reason(method.component, base.sampler.component, base.model.component)
-                for seed in seeds:
-                    yield Cell(
-                        self.source.path.resolve().parent.name, config.protocol, base, name, entry.label or name, method,
-                        training, seed, evaluation, metrics, curve, self.smoke, reason,
-                    )
+                row = Row(
+                    board, config.protocol, base, name, entry.label or name, method, training, evaluation, metrics, curve,
+                    self.smoke, reason,
+                )
+                yield from (Cell(row, seed) for seed in seeds)
 
-    def _entry_filters(self, config: BoardConfig) -> Iterator[tuple[str, str, Location, Filter]]:
+    def _entry_filters(self, config: BoardConfig) -> list[_EntryFilter]:
+        """The `only` of each base and method that has one."""
+        found: list[_EntryFilter] = []
         for kind, entries in (("base", config.bases), ("method", config.methods)):
             for name, entry in entries.items():
                 location = (f"{kind}s", name, "only")
                 if entry.only:
                     try:
-                        yield kind, name, location, parse_filter(entry.only, where=self.source.where(location))
+                        found.append(_EntryFilter(kind, name, location, parse_filter(entry.only, where=self.source.where(location))))
                     except UserError as error:
                         self.faults.append(str(error))
+        return found
 
-    def _check_filters(self, config: BoardConfig, cells: tuple[Cell, ...]) -> None:
-        every_seed = [{**cell.facts, "seed": str(seed)} for cell in cells for seed in config.seeds]
-        for _, _, location, only in self._entry_filters(config):
+    def _check_filters(self, config: BoardConfig, filters: list[_EntryFilter], cells: tuple[Cell, ...]) -> None:
+        if not filters:
+            return
+        known = [cell.facts for cell in cells]
+        # A smoke board has fewer seeds than its file, and the file's filters may name any of them.
+        known += [{**known[0], "seed": str(seed)} for seed in config.seeds]
+        for entry in filters:
             try:
-                only.check(every_seed, where=self.source.where(location))
+                entry.only.check(known, where=self.source.where(entry.location))
             except UserError as error:
                 self.faults.append(str(error))
-
-    def _keeps(self, config: BoardConfig, cell: Cell) -> bool:
-        return all(
-            only.keeps(cell.facts) for kind, name, _, only in self._entry_filters(config) if cell.facts[kind] == name
-        )
 
     def _check_curve(self, config: BoardConfig) -> None:
         if config.curve is not None and config.curve.metric not in config.metrics:
