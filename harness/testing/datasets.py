@@ -1,4 +1,4 @@
-"""Conformance of datasets: the same data in every process, and evaluation sets apart from training and from each other."""
+"""Conformance of datasets: the same data in every process, and evaluation sets apart from training and each other."""
 
 from __future__ import annotations
 
@@ -45,12 +45,14 @@ def check_batches(source: DataSource, n: int) -> None:
 
 def _check_batch(batch: Batch, spec: DataSpec, what: str) -> None:
     expect(len(batch) > 0, f"{what} is empty")
-    expect(batch.x.shape[1:] == spec.shape, f"{what}: examples are {tuple(batch.x.shape[1:])}, the spec says {spec.shape}")
+    shape = tuple(batch.x.shape[1:])
+    expect(shape == spec.shape, f"{what}: examples are {shape}, the spec says {spec.shape}")
     expect(batch.x.dtype == torch.float32, f"{what}: x is {batch.x.dtype}, not float32")
     expect(batch.x.isfinite().all(), f"{what}: values that are not finite")
     expect((batch.labels is None) == (spec.classes == 0), f"{what}: labels and spec.classes = {spec.classes} disagree")
     if batch.labels is not None:
-        expect(batch.labels.dtype == torch.int64 and batch.labels.shape == (len(batch),), f"{what}: labels not (n,) int64")
+        plain = batch.labels.dtype == torch.int64 and batch.labels.shape == (len(batch),)
+        expect(plain, f"{what}: labels are not (n,) int64")
         inside = (batch.labels >= 0) & (batch.labels < spec.classes)
         expect(inside.all(), f"{what}: labels outside [0, {spec.classes})")
 

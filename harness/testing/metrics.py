@@ -59,7 +59,7 @@ def check_values_repeat(metric: MetricFunction, generated: Batch, real: Batch) -
     first = measure(metric, generated, real)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(12345)
-        states = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[union-attr, index]
+        states = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
         second = measure(metric, generated, real)
         expect(torch.equal(states[0], torch.get_rng_state()), "draws from torch's global randomness")
         expect((states[1] == np.random.get_state()[1]).all(), "draws from NumPy's global randomness")  # type: ignore[index]

@@ -20,7 +20,7 @@ class EDMConfig(Config):
     p_mean: float = Field(-1.2, ge=-20, le=20, description="mean of ln(sigma) in training")
     p_std: float = Field(1.2, gt=0, le=20, description="standard deviation of ln(sigma) in training")
     sigma_min: float = Field(0.002, gt=0, description="smallest noise level of sampling, in units of the data")
-    sigma_max: float = Field(80.0, gt=0, description="largest noise level of sampling, in units of the data")
+    sigma_max: float = Field(20.0, gt=0, description="largest noise level of sampling, in units of the data")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

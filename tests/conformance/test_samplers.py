@@ -1,0 +1,32 @@
+"""Every installed sampler, with every installed model that it can sample."""
+
+import pytest
+
+from harness.plugins import registry
+from harness.testing.models import build, buildable_spec
+from harness.testing.samplers import check_sampler
+
+SAMPLERS, MODELS = registry().all("sampler"), registry().all("model")
+PAIRS = [
+    (sampler, model)
+    for sampler, one in SAMPLERS.items()
+    for model, other in MODELS.items()
+    if one.component.needs <= other.component.provides
+]
+
+
+@pytest.mark.parametrize(("sampler", "model"), PAIRS)
+def test_a_sample_depends_on_its_own_stream_only(sampler, model):
+    component = MODELS[model].component
+    spec = buildable_spec(component, component.config())
+    check_sampler(SAMPLERS[sampler].component, build(component, component.config(), spec), spec)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_some_installed_model_can_be_sampled_by_it(sampler):
+    assert sampler in {pair[0] for pair in PAIRS}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_models_native_sampler_is_installed_and_can_sample_it(model):
+    assert (MODELS[model].component.sampler, model) in PAIRS
