@@ -81,9 +81,10 @@ class Registry:
             for component in hook():
                 if not isinstance(component, cls):
                     raise TypeError(f"harness_{kind}s gave {component!r}; expected harness.{cls.__name__}")
-                other = self._found[kind].get(component.name)
-                if other is not None:
-                    raise ValueError(f"{kind} {component.name!r} is already provided by plugin {other.plugin!r}")
+                earlier = [*self._found[kind].values(), *(one for one in provided if one.component.kind == kind)]
+                for other in earlier:
+                    if other.component.name == component.name:
+                        raise ValueError(f"{kind} {component.name!r} is already provided by plugin {other.plugin!r}")
                 provided.append(Provided(component, entry.name, f"{plugin_version}/{component.version}"))
         return provided
 

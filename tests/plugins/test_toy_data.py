@@ -1,0 +1,61 @@
+"""Toy datasets: shapes, scales, seeds."""
+
+import pydantic
+import pytest
+import torch
+
+from harness_toy_data import PointsConfig
+from harness_toy_data.points import FIRST_EVALUATION_SEED, swiss_roll, two_moons
+
+BOTH = pytest.mark.parametrize("make", [swiss_roll, two_moons])
+
+
+@BOTH
+def test_training_points_are_float32_and_as_many_as_asked_for(make):
+    x = make(PointsConfig(train_size=123)).train().x
+    assert x.shape == (123, 2)
+    assert x.dtype == torch.float32
+
+
+@BOTH
+def test_the_same_seed_gives_the_same_points_and_another_gives_others(make):
+    first, again, other = (make(PointsConfig(train_size=50, train_seed=seed)) for seed in (3, 3, 4))
+    assert torch.equal(first.train().x, again.train().x)
+    assert first.fingerprint == again.fingerprint
+    assert not torch.equal(first.train().x, other.train().x)
+    assert first.fingerprint != other.fingerprint
+
+
+@BOTH
+def test_evaluation_sets_do_not_depend_on_the_training_seed(make):
+    first, other = (make(PointsConfig(train_seed=seed)).evaluation(2, 40).x for seed in (0, 1))
+    assert torch.equal(first, other)
+
+
+@BOTH
+def test_no_training_seed_can_be_an_evaluation_seed(make):
+    with pytest.raises(pydantic.ValidationError, match="less than 2147483648"):
+        PointsConfig(train_seed=FIRST_EVALUATION_SEED)
+    last = make(PointsConfig(train_size=40, train_seed=FIRST_EVALUATION_SEED - 1)).train().x
+    assert not torch.equal(last, make(PointsConfig()).evaluation(0, 40).x)
+
+
+@BOTH
+@pytest.mark.parametrize(("draw", "n"), [(-1, 10), (2**31, 10), (0, 1)])
+def test_an_evaluation_set_that_does_not_exist_is_an_error(make, draw, n):
+    with pytest.raises(ValueError, match="need 0 <= draw"):
+        make(PointsConfig()).evaluation(draw, n)
+
+
+def test_the_roll_without_noise_lies_on_its_spiral():
+    x = swiss_roll(PointsConfig(train_size=200, noise=0)).train().x.double() * 20
+    radius = x.norm(dim=1)
+    # By construction the point at angle t is (t cos t, t sin t), with t in [1.5 pi, 4.5 pi].
+    torch.testing.assert_close(torch.stack([radius * radius.cos(), radius * radius.sin()], 1), x, rtol=0, atol=1e-4)
+    assert 1.5 * torch.pi - 1e-4 < radius.min() < radius.max() < 4.5 * torch.pi + 1e-4
+
+
+def test_the_moons_without_noise_are_half_circles_of_radius_one_half():
+    x = two_moons(PointsConfig(train_size=200, noise=0)).train().x
+    distances = torch.stack([(x - torch.tensor(centre)).norm(dim=1) for centre in ([0.0, 0.0], [0.5, 0.25])])
+    assert ((distances - 0.5).abs().min(0).values < 1e-5).all()

@@ -1,0 +1,148 @@
+"""Plugins are found by entry point; a broken one says why, and takes nobody with it."""
+
+import logging
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import pytest
+
+from harness import Dataset, Metric, Sampler, UserError, hookimpl
+from harness.plugins import Registry, registry
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """Makes a plugin's module with these hooks, and gives its entry point."""
+
+    def make(name, **members):
+        module = ModuleType(f"fake_{name}")
+        for key, value in members.items():
+            setattr(module, key, hookimpl(value) if key.startswith("harness_") else value)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        return EntryPoint(name, module.__name__, "harness")
+
+    return make
+
+
+def metric(name, **settings):
+    return Metric(name, build="fake:build", summary="a number", **settings)
+
+
+def reason(found, name):
+    return next(one.reason for one in found.broken if one.plugin == name)
+
+
+def test_components_are_found_under_their_kind_and_name(plugin):
+    found = Registry([plugin("one", harness_metrics=lambda: [metric("w2"), metric("fid")])])
+    assert found.names("metric") == ["fid", "w2"]
+    assert found.names("dataset") == []
+    assert found.get(Metric, "fid", where="board.yaml:3") == metric("fid")
+    assert not found.broken
+
+
+def test_a_version_names_the_plugins_and_the_components(plugin):
+    found = Registry([plugin("one", __version__="7", harness_metrics=lambda: [metric("w2", version="3")])])
+    assert found.provided("metric", "w2", where="x").version == "7/3"
+    assert found.provided("metric", "w2", where="x").plugin == "one"
+
+
+def test_a_plugin_that_does_not_import_is_listed_with_its_reason_and_the_rest_works(plugin):
+    missing = EntryPoint("missing", "no_such_module_anywhere", "harness")
+    found = Registry([missing, plugin("one", harness_metrics=lambda: [metric("w2")])])
+    assert found.names("metric") == ["w2"]
+    assert [(one.plugin, one.target) for one in found.broken] == [("missing", "no_such_module_anywhere")]
+    assert reason(found, "missing") == "ModuleNotFoundError: No module named 'no_such_module_anywhere'"
+
+
+def test_a_plugin_that_exits_on_import_is_broken_and_does_not_end_the_command(plugin, tmp_path, monkeypatch):
+    (tmp_path / "fake_exits.py").write_text("raise SystemExit('no licence')")
+    monkeypatch.syspath_prepend(tmp_path)
+    exits = EntryPoint("exits", "fake_exits", "harness")
+    found = Registry([exits, plugin("one", harness_metrics=lambda: [metric("w2")])])
+    assert reason(found, "exits") == "SystemExit: no licence"
+    assert found.names("metric") == ["w2"]
+
+
+def test_a_hook_that_raises_takes_its_whole_plugin_out(plugin):
+    def harness_samplers():
+        raise RuntimeError("no samples today")
+
+    half = plugin("half", harness_metrics=lambda: [metric("fid")], harness_samplers=harness_samplers)
+    found = Registry([half, plugin("one", harness_metrics=lambda: [metric("w2")])])
+    assert found.names("metric") == ["w2"]
+    assert reason(found, "half") == "RuntimeError: no samples today"
+
+
+def test_a_hook_that_is_not_in_the_contract_is_a_fault(plugin):
+    found = Registry([plugin("typo", harness_metrix=lambda: [metric("w2")])])
+    assert "harness_metrix" in reason(found, "typo")
+
+
+def test_a_component_of_the_wrong_kind_is_a_fault(plugin):
+    found = Registry([plugin("mixed", harness_metrics=lambda: [Dataset("roll", build="a:b", summary="points")])])
+    assert "expected harness.Metric" in reason(found, "mixed")
+
+
+def test_a_name_that_is_taken_is_a_fault_of_the_later_plugin(plugin):
+    found = Registry([plugin(name, harness_metrics=lambda: [metric("w2")]) for name in ("late", "early")])
+    assert found.provided("metric", "w2", where="x").plugin == "early"
+    assert reason(found, "late") == "ValueError: metric 'w2' is already provided by plugin 'early'"
+
+
+def test_a_name_given_twice_by_one_plugin_is_a_fault(plugin):
+    found = Registry([plugin("twice", harness_metrics=lambda: [metric("w2"), metric("w2")])])
+    assert reason(found, "twice") == "ValueError: metric 'w2' is already provided by plugin 'twice'"
+
+
+def test_the_same_name_may_be_a_metric_and_a_sampler(plugin):
+    sampler = Sampler("w2", build="a:b", summary="steps")
+    found = Registry([plugin("one", harness_metrics=lambda: [metric("w2")], harness_samplers=lambda: [sampler])])
+    assert not found.broken
+    assert found.names("metric") == found.names("sampler") == ["w2"]
+
+
+def test_an_unknown_name_gives_place_nearest_and_all(plugin):
+    found = Registry([plugin("one", harness_metrics=lambda: [metric("w2"), metric("sliced-w2")])])
+    with pytest.raises(UserError) as caught:
+        found.get(Metric, "slicd-w2", where="board.yaml:14")
+    assert str(caught.value) == (
+        "board.yaml:14: no metric is called 'slicd-w2'; did you mean 'sliced-w2'? installed: sliced-w2, w2"
+    )
+
+
+def test_an_unknown_name_also_says_which_plugins_are_broken():
+    found = Registry([EntryPoint("missing", "no_such_module_anywhere", "harness")])
+    with pytest.raises(UserError, match="installed: none; plugin 'missing' is broken: ModuleNotFoundError"):
+        found.get(Metric, "w2", where="board.yaml:14")
+
+
+def test_a_listener_that_raises_is_logged_and_the_others_still_hear(plugin, caplog):
+    heard = []
+
+    def deaf(board, path):  # noqa: ARG001 - as the hook names them
+        raise RuntimeError("cannot write there")
+
+    def ears(board):
+        heard.append(board)
+
+    found = Registry([plugin("a", harness_table_rendered=deaf), plugin("b", harness_table_rendered=ears)])
+    with caplog.at_level(logging.ERROR):
+        found.listen("harness_table_rendered", board="toy", path="README.md")
+    assert heard == ["toy"]
+    assert "plugin a: harness_table_rendered failed; going on" in caplog.text
+
+
+def test_a_broken_plugin_hears_nothing(plugin):
+    heard = []
+
+    def harness_table_rendered(board):
+        heard.append(board)
+
+    broken = plugin("broken", harness_metrics=lambda: [None], harness_table_rendered=harness_table_rendered)
+    Registry([broken]).listen("harness_table_rendered", board="toy", path="README.md")
+    assert heard == []
+
+
+def test_the_installed_registry_is_made_once():
+    assert registry() is registry()
