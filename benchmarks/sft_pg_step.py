@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/sft_pg_step.py
 
-One iteration is a rollout, an update of critic and value network, and a fifth of a generator phase. Both versions start from
-the same weights and make the same draws; before the clock starts, they must arrive at the same parameters.
+One iteration is a rollout, an update of critic and value network, and a fifth of a generator phase. Both versions start
+from the same weights and make the same draws; before the clock starts, they must arrive at the same parameters.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ SPEC = DataSpec((2,))
 
 
 class StepByStep:
-    """The published algorithm as its toy code carries it out: one sampler step, one value and one critic call at a time.
+    """The published algorithm as its toy code carries it out: one sampler step, one value and one critic call at a
+    time.
 
-    The rollout keeps its graph, f(x_0) is evaluated anew for each step's squared error, and the backward pass of that error
-    runs through the whole chain into gradients of the network that nobody uses. Embeddings are looked up example by example.
+    The rollout keeps its graph, f(x_0) is evaluated anew for each step's squared error, and the backward pass of that
+    error runs through the whole chain into gradients of the network that nobody uses. Embeddings are looked up example
+    by example.
     """
 
     def __init__(self, ours: FinetuneMethod) -> None:
@@ -125,8 +127,8 @@ def take(step: Step, first: int, stop: int, batch: int) -> None:
 def largest_difference(iterations: int, batch: int, chain: int) -> float:
     """Over all parameters of the three networks, relative to the largest parameter of each tensor, in float64.
 
-    In float32 there is nothing to compare: Adam's first steps are lr * sign(gradient), and rounding decides the sign of the
-    gradients that are nearly zero.
+    In float32 there is nothing to compare: Adam's first steps are lr * sign(gradient), and rounding decides the sign of
+    the gradients that are nearly zero.
     """
     torch.set_default_dtype(torch.float64)
     one, other = ours(task(iterations, batch, chain)), ours(task(iterations, batch, chain))
@@ -142,8 +144,8 @@ def largest_difference(iterations: int, batch: int, chain: int) -> float:
 
 
 def milliseconds(step: Step, iterations: int, batch: int) -> float:
-    """Mean over some iterations, draws included. Time of the processor, so that other programs disturb it less; with one
-    thread it is that of the clock on an idle machine."""
+    """Mean over some iterations, draws included. Time of the processor, so that other programs disturb it less; with
+    one thread it is that of the clock on an idle machine."""
     start = time.process_time()
     take(step, 5, 5 + iterations, batch)
     return 1e3 * (time.process_time() - start) / iterations
@@ -161,20 +163,22 @@ def main() -> None:
     batch, chain = arguments.batch, arguments.chain
     difference = largest_difference(25, batch, chain)
     print(f"largest relative difference of a parameter after 25 iterations (float64): {difference:.1e}")
-    # Adam divides by the gradient's size + 1e-8, so rounding (1e-16) of a nearly-zero gradient comes out up to 1e8 times larger.
+    # Adam divides by the gradient's size + 1e-8, so rounding (1e-16) of a nearly-zero gradient comes out up to 1e8
+    # times larger.
     assert difference < 1e-6, "the two versions do not compute the same"
     mine, reference = ours(task(10**6, batch, chain)), StepByStep(ours(task(10**6, batch, chain)))
     for step in (mine.step, reference.step):
         milliseconds(step, 10, batch)
     turns = [
-        (milliseconds(reference.step, arguments.iterations, batch), milliseconds(mine.step, arguments.iterations, batch))
+        tuple(milliseconds(step, arguments.iterations, batch) for step in (reference.step, mine.step))
         for _ in range(arguments.rounds)
     ]
     slow, fast = (statistics.median(column) for column in zip(*turns, strict=True))
     ratios = [one / other for one, other in turns]
     print("| version | ms an iteration |\n|---|---|")
     print(f"| step by step | {slow:.1f} |\n| sft-pg | {fast:.1f} |")
-    print(f"ratio: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} turns")
+    spread = f"from {min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} turns"
+    print(f"ratio: median {statistics.median(ratios):.2f}, {spread}")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Bench:
 
     def take(self, built: FinetuneMethod, first: int, stop: int) -> list[Mapping[str, Tensor]]:
         """Steps first … stop - 1 with the data and the streams that belong to them. Returns: what each one logged."""
-        return [built.step(self._batch(built, index), stream(7, "method", index), index) for index in range(first, stop)]
+        return [built.step(self._batch(built, i), stream(7, "method", i), i) for i in range(first, stop)]
 
     def _batch(self, built: FinetuneMethod, index: int) -> Batch:
         chosen = torch.randint(len(self.real), (built.task.batch,), generator=stream(7, "data", index))
@@ -143,7 +143,7 @@ def check_resume_is_exact(bench: Bench, stops: Sequence[int] | None = None) -> N
         assert not moved, f"stopped after step {stop}, a resumed run differs in {moved}"
         state, other = leaves(built.state_dict()), leaves(restored.state_dict())
         moved = sorted(state.keys() ^ other.keys()) or [name for name in state if not _equal(state[name], other[name])]
-        assert not moved, f"stopped after step {stop}, the method's state at the end of a resumed run differs in {moved}"
+        assert not moved, f"stopped after step {stop}, a resumed run ends with another state of the method: {moved}"
 
 
 def _stopped_and_restored(bench: Bench, stop: int) -> tuple[InMemoryTask, FinetuneMethod]:
@@ -154,7 +154,7 @@ def _stopped_and_restored(bench: Bench, stop: int) -> tuple[InMemoryTask, Finetu
     saved = _bytes({"model": task.model.state_dict(), "method": built.state_dict()})
     fresh = bench.task()
     restored = bench.build(fresh)
-    state = torch.load(io.BytesIO(saved), weights_only=True)  # plain containers only: checkpoints are data, not programs
+    state = torch.load(io.BytesIO(saved), weights_only=True)  # plain containers: checkpoints are data, not programs
     fresh.model.load_state_dict(state["model"])
     restored.load_state_dict(state["method"])
     return fresh, restored
@@ -182,7 +182,7 @@ def check_needs_are_enough(bench: Bench) -> None:
     task = bench.task()
     hidden = set().union(*(_members(name) for name in set(PROTOCOLS) - bench.method.needs))
     hidden -= set().union(*(_members(name) for name in bench.method.needs))
-    task.bank = _wide_bank(task)  # type: ignore[method-assign]
+    task.bank = _wide_bank(task)  # type: ignore[method-assign,assignment]
     _narrow(task.model, hidden)  # copies of it are narrow too
     try:
         bench.take(bench.build(task), 0, task.steps)

@@ -18,8 +18,8 @@ from harness_controls import MLEConfig
 class MLE(FinetuneMethod):
     """Minimises the batch mean of `training_loss` on real data.
 
-    From random weights it is pretraining; from a base it is the control arm "continued training", without which a gain of
-    any other method could be a gain of more training.
+    From random weights it is pretraining; from a base it is the control arm "continued training", without which a gain
+    of any other method could be a gain of more training.
     """
 
     config: MLEConfig

@@ -30,7 +30,7 @@ class DDOConfig(Config):
     rounds: PositiveInt = Field(1, description="how often the reference is refreshed, at equal numbers of steps")
     bank_size: PositiveInt = Field(10_000, description="samples of the reference to draw for each round")
     n_mc: PositiveInt = Field(
-        1, description="random draws that each log-likelihood ratio is averaged over before the sigmoid; more is tighter"
+        1, description="draws that each log-likelihood ratio is averaged over, before the sigmoid; more is tighter"
     )
     shared_draw: bool = Field(
         True, description="use the same random draws for the real and the generated half of a batch, as the paper does"

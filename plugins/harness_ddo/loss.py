@@ -12,7 +12,9 @@ def ddo_loss(ratio_real: Tensor, ratio_fake: Tensor, *, alpha: float, beta: floa
     Args:
         ratio_real, ratio_fake: (B,), log p_theta - log p_ref in nats, of real examples and of the reference's samples.
         alpha: weight of the generated half.
-        beta: scale of the ratios. Its optimum is p_ref^(1 - 1/beta) * p_data^(1/beta), which is p_data at 1.
+        beta: scale of the ratios. The loss pulls p_theta to p_ref^(1 - 1/beta) * p_data^(1/beta), up to what a
+        normalised
+            density can follow: to p_data at 1 (with alpha = 1), and beyond it, away from p_ref, below.
     Returns: 0-dim, the batch mean; (1 + alpha) log 2 where both ratios are 0.
     Source: arXiv 2503.01103.
     """

@@ -19,9 +19,9 @@ from harness_ddo.loss import ddo_loss
 class DDO(FinetuneMethod):
     """Minimises -log s(beta r(real)) - alpha log(1 - s(beta r(fake))), with r = log p_theta - log p_ref.
 
-    The model is its own discriminator: s(r) tells data from samples of the frozen reference, which theta starts at. Where
-    the likelihood is a bound, theta and the reference share the random draw, so that r starts at exactly 0. Between rounds
-    the reference becomes the current model. Source: arXiv 2503.01103.
+    The model is its own discriminator: s(r) tells data from samples of the frozen reference, which theta starts at.
+    Where the likelihood is a bound, theta and the reference share the random draw, so that r starts at exactly 0.
+    Between rounds the reference becomes the current model. Source: arXiv 2503.01103.
     """
 
     config: DDOConfig
@@ -37,8 +37,9 @@ class DDO(FinetuneMethod):
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """One update on `task.batch` real and as many generated examples.
 
-        Logs `loss`; `accuracy`, the share of pairs with r(real) > r(fake); `margin_real` and `margin_fake`, the means of r
-        in nats; `logit_std`, the standard deviation of beta * r over both halves, which should be of order 1 or less.
+        Logs `loss`; `accuracy`, the share of pairs with r(real) > r(fake); `margin_real` and `margin_fake`, the means
+        of r in nats; `logit_std`, the standard deviation of beta * r over both halves, which should be of order 1 or
+        less.
         """
         self._enter_round(index * self.config.rounds // self.task.steps)
         if self._bank is None:
@@ -58,7 +59,7 @@ class DDO(FinetuneMethod):
         }
 
     def state_dict(self) -> dict[str, object]:
-        """Reference, optimiser and the round they belong to; the bank comes back from the harness, by the reference's hash."""
+        """Reference, optimiser and their round; the bank comes back from the harness, by the reference's hash."""
         return {**super().state_dict(), "round": self._number}
 
     def load_state_dict(self, state: dict[str, object]) -> None:

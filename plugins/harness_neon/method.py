@@ -18,8 +18,8 @@ from harness_neon import NeonConfig
 class Neon(FinetuneMethod):
     """Trains on samples of the base with the pretraining loss, then evaluates (1 + w) base - w trained.
 
-    Training on own samples degrades a model in a direction that is close to opposite to the one in which real data would
-    improve it, so a step the other way helps. Real batches are ignored. Source: arXiv 2510.03597.
+    Training on own samples degrades a model in a direction that is close to opposite to the one in which real data
+    would improve it, so a step the other way helps. Real batches are ignored. Source: arXiv 2510.03597.
     """
 
     config: NeonConfig

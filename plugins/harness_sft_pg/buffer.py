@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Transitions(NamedTuple):
-    """m single steps of trajectories: state `x` (m, …) went to `x_next` (m, …) at `step` (m,), and ended at `final` (m, …)."""
+    """m steps of trajectories: `x` (m, …) went to `x_next` (m, …) at `step` (m,), and ended at `final` (m, …)."""
 
     x: Tensor
     x_next: Tensor
@@ -18,7 +18,7 @@ class Transitions(NamedTuple):
 
 
 class TransitionBuffer:
-    """The last rollouts, each (T + 1, B, …) from noise to sample. Part of the checkpoint, since a run may stop between."""
+    """The last rollouts, each (T + 1, B, …) from noise to sample. In the checkpoint, since a run may stop between."""
 
     def __init__(self) -> None:
         self.rollouts: list[Tensor] = []

@@ -21,8 +21,8 @@ def backward_critic_and_value(
 
     with R_B = sum over steps k of mean (f(x_0) - V(x_k, k))^2.
 
-    Everything in it is linear or quadratic in f and V, so its derivatives with respect to their outputs are written down:
-    f is evaluated once, and no graph spans the two networks.
+    Everything in it is linear or quadratic in f and V, so its derivatives with respect to their outputs are written
+    down: f is evaluated once, and no graph spans the two networks.
 
     Args:
         real: (B, …) data. states: (T + 1, B, …), a rollout without a graph; its last row are the fakes.

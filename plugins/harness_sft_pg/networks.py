@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
-from torch.nn.functional import relu_  # type: ignore[attr-defined]
+from torch.nn.functional import relu_
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
@@ -64,8 +64,8 @@ class ConditionalLinear(nn.Module):
 class _ScaledReLU(torch.autograd.Function):
     """h = relu(gains * y) for blocks y, (K * B, n), with gains (K, 1, n) of each block; computed in place of y.
 
-    Its derivatives need h only: where h > 0 it is gains * y, so y is h / gains there, and elsewhere the gradient is 0. Plain
-    operations would keep three tensors of this size, and pass over them nine times instead of six.
+    Its derivatives need h only: where h > 0 it is gains * y, so y is h / gains there, and elsewhere the gradient is 0.
+    Plain operations would keep three tensors of this size, and pass over them nine times instead of six.
     """
 
     @staticmethod

@@ -21,8 +21,9 @@ from harness_sft_pg.networks import Critic, initialise
 class SFT(FinetuneMethod):
     """Lowers an integral probability metric between samples and data with the critic's gradient through all T steps.
 
-    The critic f maximises E f(sample) - E f(real) with a gradient penalty; the network descends on E f(sample), which is a
-    differentiable function of the noise. Memory grows with T. Source: arXiv 2301.13362, section 4 (its baseline "SFT").
+    The critic f maximises E f(sample) - E f(real) with a gradient penalty; the network descends on E f(sample), which
+    is a differentiable function of the noise. Memory grows with T. Source: arXiv 2301.13362, section 4 (its baseline
+    "SFT").
     """
 
     config: ShortcutConfig
@@ -41,8 +42,8 @@ class SFT(FinetuneMethod):
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """One critic update; after each `n_critic`-th, `n_generator` updates of the network on fresh samples.
 
-        Logs `critic_gap`, mean f(sample) - mean f(real), and `gradient_penalty`; in generator phases also `critic_fake`,
-        mean f(sample).
+        Logs `critic_gap`, mean f(sample) - mean f(real), and `gradient_penalty`; in generator phases also
+        `critic_fake`, mean f(sample).
         """
         if index == 0:
             initialise(self.critic, generator)

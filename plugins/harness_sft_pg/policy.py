@@ -24,12 +24,13 @@ class SFTPG(FinetuneMethod):
     """Lowers an integral probability metric between samples and data with the score-function gradient.
 
     The critic f maximises E f(sample) - E f(real) - lambda R_B, so f is HIGH on samples. The network descends on
-    (f(x_0) - V(x_k, k)) log p(x_{k+1} | x_k), which lowers f of its samples and needs no gradient through the sampler. V is
-    the expected f(x_0) of a state; its squared error R_B, summed over the steps, regularises the critic too ("baseline").
+    (f(x_0) - V(x_k, k)) log p(x_{k+1} | x_k), which lowers f of its samples and needs no gradient through the sampler.
+    V is the expected f(x_0) of a state; its squared error R_B, summed over the steps, regularises the critic too.
 
     A step is one rollout of the current network, and one update of critic and V on it and on the real batch. Each
     `n_critic`-th step goes on with `n_generator` updates of the network on transitions drawn from the last `n_critic`
-    rollouts. With `regulariser: gradient-penalty` V is still fitted and subtracted, but its error stays out of the critic.
+    rollouts. With `regulariser: gradient-penalty` V is still fitted and subtracted, but its error stays out of the
+    critic.
     Source: arXiv 2301.13362, Algorithm 1.
     """
 
@@ -57,8 +58,8 @@ class SFTPG(FinetuneMethod):
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """One critic iteration; after each `n_critic`-th, the generator phase.
 
-        Logs `critic_gap`, mean f(sample) - mean f(real), and `value_loss`, the mean squared error of V; in generator phases
-        also `policy_loss` and `advantage_std`.
+        Logs `critic_gap`, mean f(sample) - mean f(real), and `value_loss`, the mean squared error of V; in generator
+        phases also `policy_loss` and `advantage_std`.
         """
         if index == 0:
             initialise(self.critic, generator)
