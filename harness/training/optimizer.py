@@ -86,5 +86,5 @@ class Optimizer:
         return {"torch": self.torch.state_dict(), "count": self.count}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        self.torch.load_state_dict(state["torch"])  # type: ignore[arg-type]
+        self.torch.load_state_dict(state["torch"])
         self.count = int(state["count"])  # type: ignore[call-overload]

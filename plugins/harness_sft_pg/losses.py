@@ -19,7 +19,7 @@ def backward_critic_and_value(
 ) -> Mapping[str, Tensor]:
     """Add to both networks' gradients those of  mean f(real) - mean f(fake) + weight * R_B,
 
-    with R_B = sum over steps k of mean (f(x_0) - V(x_k, k))^2.
+    with R_B = sum over steps k of mean (f(sample) - V(x_k, k))^2.
 
     Everything in it is linear or quadratic in f and V, so its derivatives with respect to their outputs are written
     down: f is evaluated once, and no graph spans the two networks.

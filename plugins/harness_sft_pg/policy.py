@@ -24,8 +24,8 @@ class SFTPG(FinetuneMethod):
     """Lowers an integral probability metric between samples and data with the score-function gradient.
 
     The critic f maximises E f(sample) - E f(real) - lambda R_B, so f is HIGH on samples. The network descends on
-    (f(x_0) - V(x_k, k)) log p(x_{k+1} | x_k), which lowers f of its samples and needs no gradient through the sampler.
-    V is the expected f(x_0) of a state; its squared error R_B, summed over the steps, regularises the critic too.
+    (f(sample) - V(x_k, k)) log p(x_{k+1} | x_k): this lowers f of its samples, and needs no gradient through the chain.
+    V is the expected f(sample) of a state; its squared error R_B, summed over the steps, regularises the critic too.
 
     A step is one rollout of the current network, and one update of critic and V on it and on the real batch. Each
     `n_critic`-th step goes on with `n_generator` updates of the network on transitions drawn from the last `n_critic`
