@@ -1,0 +1,56 @@
+"""The command and its exit codes: 0 done, 1 a cell failed, 2 wrong input, 130 interrupted."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+
+from harness.cli import doctor, list_, publish, render, run, show, status, validate
+from harness.errors import Interrupted, UserError
+
+app = typer.Typer(
+    name="harness",
+    help="Example: harness run leaderboards/quickstart\n\n"
+    "Compare methods that fine-tune generative models: run boards, publish and render their tables.",
+    no_args_is_help=True,
+    # Exceptions that are not the user's fault are bugs, and keep Python's own traceback.
+    pretty_exceptions_enable=False,
+    # Plain help: rich would cost a third of the time of --help.
+    rich_markup_mode=None,
+)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run.run,
+    "status": status.status,
+    "list": list_.list_components,
+    "show": show.show,
+    "publish": publish.publish,
+    "render": render.render,
+    "validate": validate.validate,
+    "doctor": doctor.doctor,
+}
+for _name, _command in COMMANDS.items():
+    # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.
+    app.command(_name, short_help=inspect.cleandoc(_command.__doc__ or "").split("\n\n")[1])(_command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    logging.basicConfig(stream=sys.stderr, level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except UserError as error:
+        for fault in str(error).splitlines():
+            print(f"error: {fault}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except (KeyboardInterrupt, Interrupted):
+        print("interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except BrokenPipeError:
+        # `harness list | head`: the reader has what it wanted.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

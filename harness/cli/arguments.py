@@ -1,0 +1,46 @@
+"""Arguments that several commands share, and how their values complete in the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+KINDS = ("model", "method", "metric", "dataset", "sampler", "executor", "board")
+
+
+def board_names(incomplete: str) -> Iterator[str]:
+    """Folders with a board.yaml under ./leaderboards."""
+    for file in sorted(Path("leaderboards").glob("*/board.yaml")):
+        if str(file.parent).startswith(incomplete):
+            yield str(file.parent)
+
+
+def component_names(incomplete: str) -> Iterator[str]:
+    """Kinds and names of installed components."""
+    from harness.plugins import registry
+
+    found = registry()
+    names = {*KINDS, *(name for kind in KINDS[:-1] for name in found.names(kind))}
+    yield from sorted(name for name in names if name.startswith(incomplete))
+
+
+def kind_names(incomplete: str) -> Iterator[str]:
+    """Kinds, in the plural."""
+    yield from (f"{kind}s" for kind in KINDS if f"{kind}s".startswith(incomplete))
+
+
+BoardPath = Annotated[
+    Path, typer.Argument(metavar="BOARD", help="A board's folder, or its board.yaml.", autocompletion=board_names)
+]
+BoardPaths = Annotated[
+    list[Path], typer.Argument(metavar="BOARD...", help="Folders of boards.", autocompletion=board_names)
+]
+RunsDir = Annotated[
+    Path | None,
+    typer.Option("--runs-dir", help="Where runs, checkpoints and caches live. [default: $HARNESS_RUNS, or ./runs]", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="Tiny budgets, the same code path; kept apart from real records.")]

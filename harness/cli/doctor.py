@@ -1,0 +1,118 @@
+"""`harness doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from harness.cli.arguments import AsJson, RunsDir
+from harness.cli.output import print_json, print_table
+from harness.cli.run import cores
+
+LEAST_DISK = 2e9
+LEAST_MEMORY = 1e9
+
+
+class Finding(NamedTuple):
+    """One line: `ok` is False for what keeps boards from running; advice is for the rest."""
+
+    check: str
+    found: str
+    ok: bool = True
+    advice: str = ""
+
+
+def doctor(runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
+    """Example: harness doctor
+
+    Check this machine and installation. Exit 1 when something keeps boards from running.
+    """
+    findings = [
+        Finding("python", platform.python_version()),
+        *_torch(),
+        *_machine(),
+        _runs_folder(runs_dir),
+        *_plugins(),
+        _git(),
+    ]
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        print_table(
+            [
+                {"": "ok" if one.ok else "FAULT", "check": one.check, "found": one.found, "advice": one.advice}
+                for one in findings
+            ]
+        )
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _torch() -> list[Finding]:
+    try:
+        import torch
+    except ImportError as error:
+        return [Finding("torch", str(error), ok=False, advice="install the harness again: pip install finetune-harness")]
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    threads = torch.get_num_threads()
+    return [
+        Finding("torch", torch.__version__),
+        Finding("device", device),
+        Finding("torch threads", str(threads), advice="cells run with one thread each" if threads > 1 else ""),
+        Finding("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "not set")),
+    ]
+
+
+def _machine() -> list[Finding]:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    return [
+        Finding("cores", f"{cores()} for this process, {os.cpu_count()} in all"),
+        Finding(
+            "free memory", f"{free / 1e9:.1f} GB",
+            advice="" if free >= LEAST_MEMORY else "little memory: run with --jobs 1",
+        ),
+    ]
+
+
+def _runs_folder(runs_dir: Path | None) -> Finding:
+    from harness.errors import UserError
+    from harness.store.layout import Layout
+
+    layout = Layout.of(runs_dir)
+    try:
+        layout.check_writable()
+    except UserError as error:
+        return Finding("runs folder", str(error), ok=False, advice="choose another with --runs-dir or HARNESS_RUNS")
+    free = shutil.disk_usage(layout.root).free
+    return Finding(
+        "runs folder", f"{layout.root}, writable, {free / 1e9:.1f} GB free", ok=free >= LEAST_DISK,
+        advice="" if free >= LEAST_DISK else "free some disk space",
+    )
+
+
+def _plugins() -> list[Finding]:
+    from harness.plugins import registry
+
+    found = registry()
+    working = sorted({one.plugin for kind in ("model", "method", "metric", "dataset", "sampler", "executor")
+                      for one in found.all(kind).values()})
+    return [
+        Finding("plugins", ", ".join(working) or "none", ok=bool(working), advice="" if working else "install the harness again"),
+        *(Finding(f"plugin {one.plugin}", one.reason, ok=False, advice="mend or uninstall it") for one in found.broken),
+    ]
+
+
+def _git() -> Finding:
+    try:
+        run = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return Finding("git", "not found", advice="records will not name a commit")
+    return Finding("git", run.stdout.strip().removeprefix("git version "))

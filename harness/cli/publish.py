@@ -1,0 +1,41 @@
+"""`harness publish`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.arguments import BoardPath, RunsDir
+from harness.cli.output import remark, result
+
+
+def publish(
+    board: BoardPath,
+    partial: Annotated[bool, typer.Option("--partial", help="Publish though cells are missing or failed.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Example: harness publish leaderboards/quickstart
+
+    Copy a board's current records from the runs folder to its results, and render its page and plots.
+    """
+    from harness.board.load import load_board
+    from harness.report.publish import plan
+    from harness.report.render import render_published
+    from harness.store.layout import Layout
+
+    loaded = load_board(board)
+    publication = plan(loaded, Layout.of(runs_dir))
+    for problem in publication.problems:
+        remark(problem)
+    if publication.problems and not partial:
+        remark(f"not published; run `harness run {loaded.folder}` first, or publish what there is with --partial")
+        raise typer.Exit(1)
+    publication.apply()
+    paths = render_published(loaded).write(loaded.folder)
+    result(
+        f"{loaded.folder}/results: {len(publication.copies)} records written, {len(publication.kept)} files kept, "
+        f"{len(publication.removed)} removed"
+    )
+    for path in paths:
+        result(f"wrote {path}")

@@ -1,0 +1,51 @@
+"""`harness render`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from harness.cli.arguments import BoardPaths
+from harness.cli.output import remark, result
+
+
+def render(
+    boards: BoardPaths,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a page or plot is stale.")] = False,
+    format_: Annotated[
+        Literal["markdown", "latex", "csv", "json"],
+        typer.Option("--format", help="markdown writes README.md and plots; the others print the table."),
+    ] = "markdown",
+) -> None:
+    """Example: harness render leaderboards/* --check
+
+    Make the pages and plots of boards from their published results.
+    """
+    stale = [problem for board in boards for problem in _render(board, check, format_)]
+    for problem in stale:
+        remark(problem)
+    if stale:
+        raise typer.Exit(1)
+
+
+def _render(path: Path, check: bool, format_: str) -> list[str]:
+    """What is stale, when asked to check."""
+    from harness.board.load import load_board
+    from harness.report.formats import FORMATS
+    from harness.report.render import render_published
+
+    board = load_board(path)
+    rendered = render_published(board)
+    if check:
+        stale = rendered.stale(board.folder)
+        if stale:
+            return [*stale, f"run: harness render {board.folder}"]
+        result(f"{board.folder}: up to date")
+    elif format_ == "markdown":
+        for written in rendered.write(board.folder):
+            result(f"wrote {written}")
+    else:
+        result(FORMATS[format_](rendered.table).rstrip())
+    return []

@@ -1,0 +1,122 @@
+"""`harness run`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
+from harness.cli.output import duration, print_json, remark, result
+
+if TYPE_CHECKING:
+    from harness.board.cells import Cell
+    from harness.board.load import Board
+    from harness.run import CellState
+    from harness.store.layout import Layout
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(
+    board: BoardPath,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Some of the board's seeds, e.g. 0,1.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")] = False,
+    smoke: Smoke = False,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once. [default: cores]", show_default=False)] = None,
+    runs_dir: RunsDir = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    executor: Annotated[str, typer.Option(help="Where cells run; harness list executors.")] = "local",
+    checkpoint_seconds: Annotated[float, typer.Option(min=0.0, help="Seconds between two checkpoints.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
+
+    Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
+    """
+    from harness.board.load import load_board
+    from harness.cli.progress import show_progress
+    from harness.run import RunOptions, run_board, states
+    from harness.store.layout import Layout
+
+    loaded = load_board(board, smoke=smoke)
+    cells = selected(loaded, only or [], seeds)
+    layout = Layout.of(runs_dir, smoke=smoke)
+    options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
+    if dry_run:
+        _print_plan(states(loaded, cells, layout), options.jobs, as_json)
+        return
+    with show_progress(layout) as on_event:
+        ended = run_board(loaded, cells, layout, options, on_event)
+    _print_results(loaded, layout, as_json)
+    if failed := [state for state in ended if state.state == "failed"]:
+        for state in failed:
+            remark(f"failed: {state.cell.name}: {state.reason}")
+        raise typer.Exit(1)
+
+
+def selected(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]:
+    """The cells that --only and --seeds keep. Raises: UserError for what the board does not have."""
+    from harness.board.filters import parse_filter
+    from harness.errors import UserError
+
+    chosen = parse_filter(list(only), where="--only")
+    if seeds is not None:
+        chosen = chosen & parse_filter(f"seed={seeds}", where="--seeds")
+    cells = board.select(chosen, where="--only" if seeds is None else "--only, --seeds")
+    if not cells:
+        raise UserError("--only: no cell of this board matches all of it")
+    return cells
+
+
+def _print_plan(found: Sequence[CellState], jobs: int, as_json: bool) -> None:
+    if as_json:
+        print_json([as_content(state) for state in found])
+        return
+    result(summary(found))
+    for state in found:
+        result(f"  {state.state:<8}  {state.cell.name}" + (f"   {state.reason}" if state.reason else ""))
+    waiting = [state for state in found if state.state in ("to run", "failed")]
+    if not waiting:
+        return
+    known = [state.seconds for state in waiting if state.seconds is not None]
+    if known:
+        total = sum(known) / len(known) * len(waiting)
+        result(f"about {duration(total / min(jobs, len(waiting)))} with {jobs} jobs, by what such cells took before")
+    else:
+        result("no estimate: no such cell has run yet")
+
+
+def summary(found: Sequence[CellState]) -> str:
+    """`8 cells: 5 done, 2 to run, 1 skipped`."""
+    counts = Counter(state.state for state in found)
+    parts = [f"{counts[name]} {name}" for name in ("done", "to run", "diverged", "failed", "skipped") if counts[name]]
+    return f"{len(found)} cells: {', '.join(parts)}"
+
+
+def as_content(state: CellState) -> dict[str, object]:
+    """A cell's state for `--json`."""
+    return {
+        "cell": state.cell.name, "state": state.state, "reason": state.reason, "seconds": state.seconds,
+        "key": state.cell.key,
+    }
+
+
+def _print_results(board: Board, layout: Layout, as_json: bool) -> None:
+    from harness.report.formats import as_json as table_json
+    from harness.report.formats import markdown
+    from harness.report.render import render_runs
+
+    rendered = render_runs(board, layout)
+    result((table_json if as_json else markdown)(rendered.table).rstrip())
+    for path in rendered.write(layout.board(board.name)):
+        remark(f"wrote {path}")

@@ -1,0 +1,29 @@
+"""`harness validate`."""
+
+from __future__ import annotations
+
+from harness.cli.arguments import BoardPaths
+from harness.cli.output import result
+
+
+def validate(boards: BoardPaths) -> None:
+    """Example: harness validate leaderboards/*
+
+    Check boards without running anything: all faults at once, each with file, line and the nearest valid name.
+    """
+    from harness.board.load import load_board
+    from harness.errors import Faults, UserError
+    from harness.report.reported import read_reported
+
+    faults: list[str] = []
+    for path in boards:
+        try:
+            board = load_board(path)
+            read_reported(board.folder / "reported.csv")
+        except UserError as error:
+            faults += str(error).splitlines()
+        else:
+            skipped = sum(cell.skip_reason is not None for cell in board.cells)
+            result(f"{board.folder}: {len(board.cells)} cells, {skipped} of them skipped")
+    if faults:
+        raise Faults(faults)

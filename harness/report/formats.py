@@ -1,0 +1,120 @@
+"""Writers of the table: markdown, LaTeX, CSV, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from harness.report.table import Style, Table, display, power_of_ten
+
+LEGEND = (
+    "Mean ± standard deviation over seeds. **Bold**: the best mean of a column among rows whose seeds are all done. "
+    "†: not distinguishable from real data at this number of samples (within two standard deviations of the floor)."
+)
+
+
+def markdown(table: Table) -> str:
+    """A pipe table, as GitHub shows it."""
+    from tabulate import tabulate
+
+    frame = display(table, _MARKDOWN)
+    align = ["left", "left", *["right"] * (len(frame.columns) - 3), "left"]
+    rows = frame.values.tolist()
+    return tabulate(rows, headers=list(frame.columns), tablefmt="pipe", colalign=align, disable_numparse=True) + "\n"
+
+
+def latex(table: Table) -> str:
+    """A booktabs table; needs `\\usepackage{booktabs}`."""
+    frame = display(table, _LATEX)
+    rows = [" & ".join(row) + r" \\" for row in frame.values.tolist()]
+    columns = "ll" + "r" * (len(frame.columns) - 3) + "l"
+    lines = [
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        " & ".join(frame.columns) + r" \\",
+        r"\midrule",
+        rows[0],  # the floor stands apart: it is no competitor
+        r"\midrule",
+        *rows[1:],
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def csv(table: Table) -> str:
+    """The numbers, unrounded, in their own units; the first row is the floor."""
+    return str(table.frame().to_csv(index=False, lineterminator="\n"))
+
+
+def as_json(table: Table) -> str:
+    """The numbers with their directions, as one object."""
+    rows = json.loads(table.frame().to_json(orient="records", double_precision=15))
+    content = {
+        "board": table.board.name,
+        "protocol": table.board.config.protocol,
+        "metrics": {metric.name: _direction(metric.component.higher_is_better) for metric in table.board.metrics},
+        "floor": rows[0],
+        "rows": rows[1:],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _direction(higher_is_better: bool) -> str:
+    return "higher is better" if higher_is_better else "lower is better"
+
+
+def markdown_text(text: str) -> str:
+    """Plain text inside a markdown table cell."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("_", "\\_").replace("\n", " ")
+
+
+_LATEX_MARKUP = {
+    **{letter: rf"\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+}
+
+
+def latex_text(text: str) -> str:
+    """Plain text inside LaTeX."""
+    return "".join(_LATEX_MARKUP.get(letter, letter) for letter in text)
+
+
+def _unit(number: float) -> str:
+    exponent = power_of_ten(number)
+    return f"×{number:g}" if exponent is None else f"×1e{exponent}"
+
+
+def _latex_unit(number: float) -> str:
+    exponent = power_of_ten(number)
+    return rf"$\times {number:g}$" if exponent is None else rf"$\times 10^{{{exponent}}}$"
+
+
+_MARKDOWN = Style(
+    bold=lambda text: f"**{text}**",
+    plus_minus=" ± ",
+    floor_mark=" †",
+    none="–",
+    down="↓",
+    up="↑",
+    text=markdown_text,
+    unit=_unit,
+)
+_LATEX = Style(
+    bold=lambda text: rf"\textbf{{{text}}}",
+    plus_minus=r" $\pm$ ",
+    floor_mark=r"$^\dagger$",
+    none="--",
+    down=r"$\downarrow$",
+    up=r"$\uparrow$",
+    text=latex_text,
+    unit=_latex_unit,
+)
+
+FORMATS: Mapping[str, Callable[[Table], str]] = {"markdown": markdown, "latex": latex, "csv": csv, "json": as_json}

@@ -1,0 +1,1 @@
+"""Plots of a board. matplotlib is imported when one is drawn."""

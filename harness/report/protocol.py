@@ -1,0 +1,192 @@
+"""The parts of a board's page that say how it was made and what it cost."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.board.cells import Base, Resolved
+from harness.board.load import Board
+from harness.board.schema import TrainingConfig
+from harness.report.collect import Collection
+from harness.report.formats import markdown_text
+from harness.report.table import count, seconds
+from harness.store.records import Record
+
+ENVIRONMENT = {
+    "harness_version": "finetune-harness",
+    "commit": "commit",
+    "python": "Python",
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "platform": "platform",
+    "device": "device",
+    "cores": "cores of the machine",
+    "cpu_threads": "threads a process",
+}
+
+
+def commands(board: Board) -> str:
+    """How the page was made."""
+    path = f"leaderboards/{board.name}"
+    if board.is_smoke:
+        return f"Made by `harness run {path} --smoke`."
+    return f"Made by `harness run {path}`, then `harness publish {path}`. Protocol {board.config.protocol}."
+
+
+def measured(collection: Collection) -> str:
+    """Dataset, evaluation, metrics, floor, budgets, environment."""
+    board = collection.board
+    lines = [
+        f"**Dataset**: {component(board.dataset)}.",
+        _evaluation(board),
+        *(_metric(board, index) for index in range(len(board.metrics))),
+        f"**Floor**: {_floor(board)}.",
+        *(_base(base) for base in board.bases),
+        f"**Fine-tuning**: {budget(_board_training(board))}, unless a method says otherwise:",
+        *_own_budgets(board),
+        _curve(board),
+        *_environment(collection.records.values()),
+    ]
+    return "## How it was measured\n\n" + "\n".join(_item(line) for line in lines if line)
+
+
+def _item(line: str) -> str:
+    return line if line.startswith("  - ") else f"- {line}"
+
+
+def component(resolved: Resolved) -> str:
+    """A component with the settings that differ from its defaults, and its version."""
+    given = resolved.settings.model_dump(mode="json", exclude_defaults=True)
+    settings = ", ".join(f"{key}: {_plain(value)}" for key, value in given.items())
+    return f"`{resolved.name}`" + (f" ({markdown_text(settings)})" if settings else "") + f", version {resolved.version}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_plain(inner)}" for key, inner in value.items()) + "}"
+    return str(value)
+
+
+def _evaluation(board: Board) -> str:
+    evaluation = board.cells[0].evaluation
+    draws = "one draw" if evaluation.draws == 1 else f"{evaluation.draws} independent draws"
+    return (
+        f"**Evaluation**: {draws} of {evaluation.samples:,} generated and as many real examples a cell, whose mean is the cell's "
+        f"value; seeds {seeds(sorted({cell.seed for cell in board.cells}))}; samples drawn {evaluation.batch:,} at a time."
+    )
+
+
+def _metric(board: Board, index: int) -> str:
+    metric = board.metrics[index]
+    against = "fresh draws of real examples" if metric.use.against == "evaluation" else "training examples"
+    draws = "" if metric.draws == metric.use.draws or metric.use.draws is None else f", {metric.draws} draws"
+    only = f", first {metric.draws} of the draws" if metric.draws < board.cells[0].evaluation.draws else draws
+    explodes = metric.use.explodes_above
+    limit = "" if explodes is None else f"; a value above {explodes:g} counts as diverged"
+    return f"**{markdown_text(metric.label)}**: {component(metric.metric)}, against {against}{only}{limit}."
+
+
+def _floor(board: Board) -> str:
+    pairs = sorted({floor.metric.floor_pairs for floor in board.floors})
+    samples = board.floors[0].samples
+    return (
+        f"the metric between two independent draws of {samples:,} real examples, mean ± standard deviation over "
+        f"{'/'.join(map(str, pairs))} pairs"
+    )
+
+
+def _base(base: Base) -> str:
+    return (
+        f"**{markdown_text(base.label)}**: {component(base.model)}; pretrained by {component(base.method)}: "
+        f"{budget(base.training)}, seed {base.seed}; sampled by {component(base.sampler)}."
+    )
+
+
+def budget(training: TrainingConfig) -> str:
+    """`300,000 examples in batches of 128 (2,343 steps)`."""
+    text = f"{training.images:,} examples in batches of {training.batch:,} ({training.steps:,} steps)"
+    text += "" if training.ema is None else f", weights averaged with decay {training.ema:g}"
+    return text + ("" if training.select == "last" else ", best point of the curve selected")
+
+
+def _board_training(board: Board) -> TrainingConfig:
+    config = board.config.training
+    if not board.is_smoke:
+        return config
+    return config.model_copy(update={"images": min(board.config.smoke.steps, config.steps) * config.batch})
+
+
+def _own_budgets(board: Board) -> list[str]:
+    common = budget(_board_training(board))
+    found: dict[str, str] = {}
+    for cell in board.cells:
+        if cell.method_name not in found and cell.trains:
+            own = budget(cell.training)
+            settings = component(cell.method)
+            found[cell.method_name] = f"  - {markdown_text(cell.method_label)}: {settings}" + ("" if own == common else f"; {own}")
+    return list(found.values())
+
+
+def _curve(board: Board) -> str:
+    curve = board.cells[0].curve
+    if curve is None:
+        return ""
+    return (
+        f"**Curve**: {curve.metric} at {curve.points + 1} points along training, at {curve.samples:,} samples on seeds apart from "
+        "the evaluation's; its network evaluations are counted in the method's cost."
+    )
+
+
+def _environment(records: Iterable[Record]) -> list[str]:
+    """What the records say of where they were made: every value that occurs."""
+    found: dict[str, set[str]] = {key: set() for key in ENVIRONMENT}
+    for record in records:
+        for key, values in found.items():
+            if (value := record.environment.get(key)) not in (None, ""):
+                values.add(str(value))
+    facts = [f"{label} {', '.join(sorted(found[key]))}" for key, label in ENVIRONMENT.items() if found[key]]
+    return [f"**Environment**: {'; '.join(facts)}."] if facts else []
+
+
+def costs(collection: Collection) -> str:
+    """What each row cost, counted by the harness: means over the seeds that are done."""
+    from tabulate import tabulate
+
+    rows = []
+    for row, cells in collection.rows:
+        done = [collection.records[c.name] for c in cells if c.name in collection.records]
+        done = [record for record in done if record.status == "done"]
+        if done:
+            rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *_costs(done)])
+    if not rows:
+        return ""
+    heads = ["Base", "Method", "Network evaluations in training", "Fine-tuning s", "Sampling s", "Metrics s", "Peak memory MB"]
+    align = ["left", "left", *["right"] * 5]
+    table = tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
+    about = "A cell, mean over its seeds. Evaluations in training include banks of samples and the curve; seconds are wall clock."
+    return f"## Costs\n\n{about}\n\n{table}"
+
+
+def _costs(done: Sequence[Record]) -> list[str]:
+    def mean(values: Iterable[float]) -> float:
+        return statistics.fmean(values)
+
+    return [
+        count(round(mean(record.costs.network_evaluations for record in done))),
+        seconds(mean(record.costs.seconds_finetune for record in done)),
+        seconds(mean(record.costs.seconds_sample for record in done)),
+        seconds(mean(sum(metric.seconds for metric in record.metrics.values()) for record in done)),
+        f"{mean(record.costs.peak_memory_bytes for record in done) / 1e6:.0f}",
+    ]
+
+
+def seeds(numbers: Sequence[int]) -> str:
+    """`0–4, 7`: runs of seeds are written by their ends."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}, {b}" if b == a + 1 else f"{a}–{b}" for a, b in runs)
