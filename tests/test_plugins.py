@@ -120,7 +120,7 @@ def test_an_unknown_name_also_says_which_plugins_are_broken():
 def test_a_listener_that_raises_is_logged_and_the_others_still_hear(plugin, caplog):
     heard = []
 
-    def deaf(board, path):  # noqa: ARG001 - as the hook names them
+    def deaf(board, path):
         raise RuntimeError("cannot write there")
 
     def ears(board):
