@@ -10,8 +10,9 @@ from pathlib import Path
 
 from harness.board.cells import Cell, Row
 from harness.board.load import Board
+from harness.report.outcome import Outcome, load_outcomes
 from harness.store.layout import Layout
-from harness.store.records import FloorRecord, Record, load_floor, load_record
+from harness.store.records import FloorRecord, load_floor
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Collection:
     """
 
     board: Board
-    records: Mapping[str, Record]
+    records: Mapping[str, Outcome]
     floors: Mapping[str, FloorRecord]
     stale: tuple[str, ...]
 
@@ -61,16 +62,15 @@ def floor_file(metric: str) -> str:
 def collect_published(board: Board, folder: Path) -> Collection:
     """The records that `harness publish` put into a board's `results` folder. Raises: UserError for a damaged one."""
     names = _names(folder)
-    records: dict[str, Record] = {}
+    there = [(cell, name) for cell in board.cells if (name := record_file(cell.name)) in names]
+    records: dict[str, Outcome] = {}
     floors: dict[str, FloorRecord] = {}
     stale: list[str] = []
-    for cell in board.cells:
-        if (name := record_file(cell.name)) in names:
-            record = load_record(folder / name)
-            if is_current(record, cell.key, board):
-                records[cell.name] = record
-            else:
-                stale.append(cell.name)
+    for (cell, _), record in zip(there, load_outcomes(folder, [name for _, name in there]), strict=True):
+        if is_current(record, cell.key, board):
+            records[cell.name] = record
+        else:
+            stale.append(cell.name)
     for floor in board.floors:
         if (name := floor_file(floor.metric.name)) in names:
             found = load_floor(folder / name)
@@ -83,17 +83,14 @@ def collect_published(board: Board, folder: Path) -> Collection:
 
 def collect_runs(board: Board, layout: Layout) -> Collection:
     """The records of a runs folder, which keeps those of older settings beside the current ones."""
-    names = _names(layout.records(board.name))
+    folder = layout.records(board.name)
+    names = _names(folder)
     older = {name.rsplit(".", 2)[0] for name in names}
-    records: dict[str, Record] = {}
+    files = {cell.name: layout.record(board.name, cell.name, cell.key).name for cell in board.cells}
+    there = {cell: file for cell, file in files.items() if file in names}
+    records = dict(zip(there, load_outcomes(folder, list(there.values())), strict=True))
+    stale = [cell for cell in files if cell not in there and cell.replace("/", "__") in older]
     floors: dict[str, FloorRecord] = {}
-    stale: list[str] = []
-    for cell in board.cells:
-        path = layout.record(board.name, cell.name, cell.key)
-        if path.name in names:
-            records[cell.name] = load_record(path)
-        elif cell.name.replace("/", "__") in older:
-            stale.append(cell.name)
     for floor in board.floors:
         path = layout.floor(board.name, floor.metric.name, floor.key)
         if path.name in names:
@@ -101,7 +98,7 @@ def collect_runs(board: Board, layout: Layout) -> Collection:
     return Collection(board, records, floors, tuple(stale))
 
 
-def is_current(record: Record | FloorRecord, key: str, board: Board) -> bool:
+def is_current(record: Outcome | FloorRecord, key: str, board: Board) -> bool:
     """Whether the board still gives the record's cell this key; a smoke record never counts for a real board."""
     return record.key == key and record.is_smoke == board.is_smoke
 

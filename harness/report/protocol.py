@@ -10,8 +10,8 @@ from harness.board.load import Board
 from harness.board.schema import TrainingConfig
 from harness.report.collect import Collection
 from harness.report.formats import markdown_text
+from harness.report.outcome import Outcome
 from harness.report.table import count, seconds
-from harness.store.records import Record
 
 ENVIRONMENT = {
     "harness_version": "finetune-harness",
@@ -138,13 +138,13 @@ def _curve(board: Board) -> str:
     )
 
 
-def _environment(records: Iterable[Record]) -> list[str]:
+def _environment(records: Iterable[Outcome]) -> list[str]:
     """What the records say of where they were made: every value that occurs."""
     found: dict[str, set[str]] = {key: set() for key in ENVIRONMENT}
-    for record in records:
-        for key, values in found.items():
-            if (value := record.environment.get(key)) not in (None, ""):
-                values.add(str(value))
+    for environment in {record.environment for record in records}:
+        for key, value in environment:
+            if key in found and value:
+                found[key].add(value)
     facts = [f"{label} {', '.join(sorted(found[key]))}" for key, label in ENVIRONMENT.items() if found[key]]
     return [f"**Environment**: {'; '.join(facts)}."] if facts else []
 
@@ -168,7 +168,7 @@ def costs(collection: Collection) -> str:
     return f"## Costs\n\n{about}\n\n{table}"
 
 
-def _costs(done: Sequence[Record]) -> list[str]:
+def _costs(done: Sequence[Outcome]) -> list[str]:
     def mean(values: Iterable[float]) -> float:
         return statistics.fmean(values)
 
@@ -176,7 +176,7 @@ def _costs(done: Sequence[Record]) -> list[str]:
         count(round(mean(record.costs.network_evaluations for record in done))),
         seconds(mean(record.costs.seconds_finetune for record in done)),
         seconds(mean(record.costs.seconds_sample for record in done)),
-        seconds(mean(sum(metric.seconds for metric in record.metrics.values()) for record in done)),
+        seconds(mean(record.seconds_metrics for record in done)),
         f"{mean(record.costs.peak_memory_bytes for record in done) / 1e6:.0f}",
     ]
 

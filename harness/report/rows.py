@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from harness.board.cells import BoardMetric, Cell, Row
 from harness.report.collect import Collection
-from harness.store.records import Record
+from harness.report.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ def table_rows(collection: Collection) -> list[TableRow]:
     return [_marked(row, collection.board.metrics, best, floors) for row in plain]
 
 
-def _row(row: Row, cells: Sequence[Cell], records: Mapping[str, Record]) -> TableRow:
+def _row(row: Row, cells: Sequence[Cell], records: Mapping[str, Outcome]) -> TableRow:
     found = [records[cell.name] for cell in cells if cell.name in records]
     done = [record for record in found if record.status == "done"]
     values: dict[str, list[float]] = {metric.name: [] for metric in row.metrics}
     for record in done:
-        for name, measured in record.metrics.items():
-            if name in values and measured.values:
-                values[name].append(measured.mean)
+        for name, mean in record.means.items():
+            if name in values:
+                values[name].append(mean)
     return TableRow(
         base=row.base.name,
         method=row.method_name,
@@ -103,7 +103,7 @@ def _mean(values: Iterable[float]) -> float | None:
     return statistics.fmean(listed) if listed else None
 
 
-def _notes(row: Row, seeds: int, found: Sequence[Record]) -> tuple[str, ...]:
+def _notes(row: Row, seeds: int, found: Sequence[Outcome]) -> tuple[str, ...]:
     if row.skip_reason is not None:
         return (f"skipped: {row.skip_reason}",)
     counts = Counter(record.status for record in found)

@@ -96,13 +96,13 @@ def _line(label: str, style: int, cells: Sequence[Cell], collection: Collection,
     values: dict[int, list[float]] = {}
     for cell in cells:
         record = collection.records.get(cell.name)
-        for point in record.curve if record is not None and record.status == "done" else ():
-            values.setdefault(point.images, []).append(point.value / unit)
+        for images, value in record.curve if record is not None and record.status == "done" else ():
+            values.setdefault(images, []).append(value / unit)
     if not values:
         return None
-    images = tuple(sorted(values))
-    scores = [score(values[at]) for at in images]
-    return Line(label, style, images, tuple(s.mean for s in scores), tuple(s.sd or 0.0 for s in scores))
+    points = tuple(sorted(values))
+    scores = [score(values[at]) for at in points]
+    return Line(label, style, points, tuple(s.mean for s in scores), tuple(s.sd or 0.0 for s in scores))
 
 
 def _draw(curves: Curves) -> Figure:

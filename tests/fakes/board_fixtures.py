@@ -1,0 +1,123 @@
+"""Fixtures: boards of fake components, and records for their cells."""
+
+from __future__ import annotations
+
+import textwrap
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from harness.board.load import load_board
+from harness.plugins import Registry
+from harness.report.collect import floor_file, record_file
+from harness.store.records import ComponentFacts, Costs, CurvePoint, FloorRecord, Measured, Record, save_record
+
+BOARD = """\
+title: Rings
+dataset: ring
+bases:
+  net: {label: Net, model: net, pretrain: {method: fit, training: {images: 1280}}}
+  chain: {label: Chain, model: chain, pretrain: {method: fit, training: {images: 1280}}}
+methods:
+  none: {label: base}
+  fit: {label: more of it, note: the control}
+  tune:
+training: {images: 1280}
+seeds: [0, 1, 2]
+evaluation: {samples: 100, draws: 2}
+floor: {pairs: 4}
+metrics:
+  distance: {shown_in: 1.0e-2}
+  likeness: {digits: 3}
+curve: {metric: distance, points: 4, samples: 100}
+"""
+
+
+@pytest.fixture
+def fake_plugins():
+    return Registry([EntryPoint("fake", "harness_fake", "harness")])
+
+
+@pytest.fixture
+def write_board(tmp_path):
+    """Writes a board.yaml, by default of two bases × three methods × three seeds; returns its folder."""
+
+    def write(text=BOARD, name="rings"):
+        folder = tmp_path / "leaderboards" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "board.yaml").write_text(textwrap.dedent(text))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def board(write_board, fake_plugins):
+    return load_board(write_board(), plugins=fake_plugins)
+
+
+@pytest.fixture
+def make_record():
+    """A record that is current for its cell; it is better for later methods and worse for higher seeds."""
+    return fake_record
+
+
+@pytest.fixture
+def make_floor():
+    return fake_floor
+
+
+@pytest.fixture
+def publish_records():
+    """Writes a record for each cell that can run, and the floors, into the board's results; returns that folder."""
+
+    def publish(board, cells=None, **fields):
+        results = board.folder / "results"
+        for cell in board.cells if cells is None else cells:
+            if cell.skip_reason is None:
+                save_record(fake_record(cell, **fields), results / record_file(cell.name))
+        for floor in board.floors:
+            save_record(fake_floor(board, floor), results / floor_file(floor.metric.name))
+        return results
+
+    return publish
+
+
+@pytest.fixture
+def run_records():
+    """As `publish_records`, into a runs folder's layout."""
+
+    def run(board, layout, cells=None, **fields):
+        for cell in board.cells if cells is None else cells:
+            if cell.skip_reason is None:
+                save_record(fake_record(cell, **fields), layout.record(board.name, cell.name, cell.key))
+        for floor in board.floors:
+            save_record(fake_floor(board, floor), layout.floor(board.name, floor.metric.name, floor.key))
+
+    return run
+
+
+def fake_record(cell, **fields):
+    facts = ComponentFacts(name="x", version="1/1", settings={})
+    order = ["none", "fit", "tune"].index(cell.method_name) if cell.method_name in ("none", "fit", "tune") else 0
+    base = 0.05 / (1 + order) + 0.001 * cell.seed
+    trained = {"images_seen": cell.training.images, "steps": 10, "seconds_finetune": 3.2} if cell.trains else {}
+    standard = dict(  # noqa: C408, as the call that it becomes
+        board=cell.board, protocol=cell.protocol, base=cell.base.name, method=cell.method_name, seed=cell.seed,
+        key=cell.key, status="done", is_smoke=cell.is_smoke,
+        model=facts, sampler=facts, finetuning=facts, dataset=facts,
+        metrics={m.name: Measured(values=[base - 0.001, base + 0.001], seconds=0.5) for m in cell.metrics},
+        curve=[CurvePoint(images=i * 320, value=base * (1 + 1 / (1 + i))) for i in range(5)] if cell.trains else [],
+        costs=Costs(nfe=10, network_evaluations=12_800, seconds_sample=0.4, peak_memory_bytes=300_000_000, **trained),
+        parameters=50_178, weights_sha256="a" * 64, samples_sha256=f"samples-{cell.name}", base_weights_sha256="b" * 64,
+        dataset_fingerprint="ring-1", environment={"python": "3.11.7", "torch": "2.4.0", "cpu_threads": 1},
+        created="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    return Record(**{**standard, **fields})
+
+
+def fake_floor(board, floor):
+    values = [0.010, 0.012, 0.014, 0.012]
+    return FloorRecord(
+        board=board.name, metric=floor.metric.name, key=floor.key, values=values, is_smoke=board.is_smoke
+    )
