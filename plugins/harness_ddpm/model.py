@@ -56,7 +56,7 @@ class DDPM(NoiseMLP):
         eps = torch.randn(x.shape, generator=generator)
         return NoisyStep(t.to(x.device), eps.to(x.device))
 
-    def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:  # noqa: ARG002 - unconditional
+    def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
         """Minus the squared error of the predicted noise, (B,), summed over dimensions: the bound's term at this step
         with its weight set to one, as in the training loss."""
         t, eps = cast(NoisyStep, draw)

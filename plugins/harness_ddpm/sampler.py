@@ -17,7 +17,7 @@ class Ancestral:
     """Walks the chain once for each stream; the network is called T times."""
 
     @torch.no_grad()
-    def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:  # noqa: ARG002 - transitions take no labels
+    def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
         """(n, *spec.shape), the chain's last states."""
         chain = cast(Transitions, model)
         noise = streams.normal(chain.transitions + 1, *spec.shape)

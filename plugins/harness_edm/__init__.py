@@ -20,6 +20,8 @@ class EDMConfig(Config):
     p_mean: float = Field(-1.2, ge=-20, le=20, description="mean of ln(sigma) in training")
     p_std: float = Field(1.2, gt=0, le=20, description="standard deviation of ln(sigma) in training")
     sigma_min: float = Field(0.002, gt=0, description="smallest noise level of sampling, in units of the data")
+    # Images use 80. Points of spread 0.3 to 0.5 are hidden well enough by 20, from where Heun at 18 steps makes samples
+    # 3 % too wide instead of 6 % (worked out on Gaussian data, where the denoiser is exact; at 36 steps 0.8 %).
     sigma_max: float = Field(20.0, gt=0, description="largest noise level of sampling, in units of the data")
 
     @model_validator(mode="after")

@@ -50,7 +50,7 @@ class EDM(nn.Module):
         """Smallest and largest noise level to sample with, as standard deviations in units of the data."""
         return self.config.sigma_min, self.config.sigma_max
 
-    def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:  # noqa: ARG002 - unconditional
+    def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
         """E[clean | noisy], (B, …), float32. sigma: (B,) or 0-dim, above 0."""
         denoised: Tensor = self(x, sigma)
         return denoised

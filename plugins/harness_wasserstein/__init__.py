@@ -16,8 +16,8 @@ class ExactConfig(Config):
 
     solver: Literal["auto", "dense", "lazy"] = Field(
         "auto",
-        description="dense takes about 40 bytes a pair of points (4 GB at 10,000 points); lazy takes half as long "
-        "again and little memory; auto is dense where that needs at most a quarter of the memory that is free",
+        description="dense takes about 40 bytes a pair of points (4 GB at 10,000 points); lazy takes little "
+        "memory and several times as long; auto is dense where that needs at most a third of the free memory",
     )
 
 

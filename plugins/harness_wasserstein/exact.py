@@ -27,7 +27,7 @@ class ExactW2:
     def __init__(self, config: ExactConfig) -> None:
         self.config = config
 
-    def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:
         """{"w2": distance}. Errors: as `point_sets`; RuntimeError when the solver does not reach the optimum."""
         x, y = point_sets(generated, real)
         return {"w2": wasserstein_2(x, y, chosen(self.config.solver, len(x), psutil.virtual_memory().available))}
@@ -42,8 +42,8 @@ def chosen(solver: str, n: int, free_bytes: int) -> str:
     """`dense` or `lazy` for n points when that much memory is free."""
     if solver != "auto":
         return solver
-    # A quarter, since other cells may ask at the same moment and see the same free memory.
-    return "dense" if DENSE_BYTES_A_PAIR * n * n <= free_bytes / 4 else "lazy"
+    # A third, since other cells may ask at the same moment and see the same free memory.
+    return "dense" if DENSE_BYTES_A_PAIR * n * n <= free_bytes / 3 else "lazy"
 
 
 def wasserstein_2(x: np.ndarray, y: np.ndarray, solver: str) -> float:

@@ -21,7 +21,7 @@ class SlicedW2:
     def __init__(self, config: SlicedConfig) -> None:
         self.config = config
 
-    def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:
         """{"sliced-w2": distance}. Errors: as `point_sets`."""
         x, y = point_sets(generated, real)
         value = ot.sliced_wasserstein_distance(x, y, n_projections=self.config.projections, p=2, seed=self.config.seed)

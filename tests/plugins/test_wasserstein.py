@@ -75,9 +75,9 @@ def test_the_solvers_agree_bit_for_bit_when_points_coincide():
     assert w2(x, y, "dense") == w2(x, y, "lazy")
 
 
-def test_auto_is_dense_only_where_a_quarter_of_the_free_memory_is_enough():
-    assert chosen("auto", 10_000, 17_000_000_000) == "dense"
-    assert chosen("auto", 10_000, 15_000_000_000) == "lazy"
+def test_auto_is_dense_only_where_a_third_of_the_free_memory_is_enough():
+    assert chosen("auto", 10_000, 13_000_000_000) == "dense"
+    assert chosen("auto", 10_000, 11_000_000_000) == "lazy"
     assert chosen("dense", 10_000, 0) == "dense"
     assert chosen("lazy", 10, 10**12) == "lazy"
 
