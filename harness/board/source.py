@@ -41,7 +41,10 @@ def read_yaml(path: Path) -> Source:
 
 def parse_yaml(text: str, path: Path) -> Source:
     """As `read_yaml`, of a text that stands for `path`."""
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
     try:
         node = loader.get_single_node()
         if node is None:
@@ -53,11 +56,16 @@ def parse_yaml(text: str, path: Path) -> Source:
         raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path}: an anchor holds itself, or lists are nested too deeply") from None
     finally:
         loader.dispose()
     if walker.faults:
         raise Faults(walker.faults)
     return Source(path, value, walker.lines)
+
+
+_PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 class _Walker:
@@ -70,6 +78,8 @@ class _Walker:
 
     def walk(self, node: yaml.Node, location: Location) -> object:
         self.lines.setdefault(location, node.start_mark.line + 1)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
+            self.faults.append(f"{self.path}:{node.start_mark.line + 1}: tags such as {node.tag!r} have no meaning here")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):

@@ -86,7 +86,8 @@ def latex_text(text: str) -> str:
     return "".join(_LATEX_MARKUP.get(letter, letter) for letter in text)
 
 
-def _unit(number: float) -> str:
+def unit(number: float) -> str:
+    """`×1e-2`, the factor that a column is shown in."""
     exponent = power_of_ten(number)
     return f"×{number:g}" if exponent is None else f"×1e{exponent}"
 
@@ -104,7 +105,7 @@ _MARKDOWN = Style(
     down="↓",
     up="↑",
     text=markdown_text,
-    unit=_unit,
+    unit=unit,
 )
 _LATEX = Style(
     bold=lambda text: rf"\textbf{{{text}}}",

@@ -56,8 +56,8 @@ def _item(line: str) -> str:
 
 
 def component(resolved: Resolved) -> str:
-    """A component with the settings that differ from its defaults, and its version."""
-    given = resolved.settings.model_dump(mode="json", exclude_defaults=True)
+    """A component with the settings that the board gives it, and its version."""
+    given = resolved.settings.model_dump(mode="json", exclude_unset=True)
     settings = ", ".join(f"{key}: {_plain(value)}" for key, value in given.items())
     return f"`{resolved.name}`" + (f" ({markdown_text(settings)})" if settings else "") + f", version {resolved.version}"
 
@@ -80,19 +80,20 @@ def _evaluation(board: Board) -> str:
 def _metric(board: Board, index: int) -> str:
     metric = board.metrics[index]
     against = "fresh draws of real examples" if metric.use.against == "evaluation" else "training examples"
-    draws = "" if metric.draws == metric.use.draws or metric.use.draws is None else f", {metric.draws} draws"
-    only = f", first {metric.draws} of the draws" if metric.draws < board.cells[0].evaluation.draws else draws
+    fewer = metric.draws < board.cells[0].evaluation.draws
+    only = "" if not fewer else ", the first draw only" if metric.draws == 1 else f", the first {metric.draws} draws only"
     explodes = metric.use.explodes_above
     limit = "" if explodes is None else f"; a value above {explodes:g} counts as diverged"
     return f"**{markdown_text(metric.label)}**: {component(metric.metric)}, against {against}{only}{limit}."
 
 
 def _floor(board: Board) -> str:
-    pairs = sorted({floor.metric.floor_pairs for floor in board.floors})
+    pairs = {floor.metric.label: floor.metric.floor_pairs for floor in board.floors}
+    said = ", ".join(f"{number} ({markdown_text(label)})" for label, number in pairs.items())
     samples = board.floors[0].samples
     return (
         f"the metric between two independent draws of {samples:,} real examples, mean ± standard deviation over "
-        f"{'/'.join(map(str, pairs))} pairs"
+        f"pairs: {said}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.board.cells import BoardMetric, Cell
 from harness.report.collect import Collection
+from harness.report.formats import unit as factor
 from harness.report.plots.plot import COLOURS, LINES, MARKERS, WIDTH, Plot
 from harness.report.rows import Score, floor_scores, score
 from harness.report.table import count
@@ -73,7 +74,7 @@ def _curves(collection: Collection, metric: BoardMetric, panels: list[Panel]) ->
     unit = metric.use.shown_in
     floor = floor_scores(collection).get(metric.name)
     return Curves(
-        label=metric.label if unit == 1 else f"{metric.label} (×{unit:g})",
+        label=metric.label if unit == 1 else f"{metric.label} ({factor(unit)})",
         samples=cell.curve.samples,
         panels=tuple(panels),
         floor=None if floor is None else Score(floor.mean / unit, (floor.sd or 0.0) / unit, floor.n),
@@ -115,11 +116,11 @@ def _draw(curves: Curves) -> Figure:
     axes = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
     for axis, panel in zip(axes, curves.panels, strict=False):
         _panel(axis, panel, curves)
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda images, _: count(images)))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda images, _: count(images).replace(".0", "")))
     for axis in axes[len(curves.panels) :]:
         axis.set_axis_off()
     _log_scale_where_it_helps(axes[0], curves)
-    handles, labels = _handles(axes[: len(curves.panels)])
+    handles, labels = _handles(list(axes[: len(curves.panels)]))
     figure.legend(handles, labels, loc="outside right upper", frameon=False)
     return figure
 
@@ -134,8 +135,9 @@ def _panel(axis: Axes, panel: Panel, curves: Curves) -> None:
         lower = [max(mean - sd, mean / 10) for mean, sd in zip(line.means, line.sds, strict=True)]  # stays above 0
         upper = [mean + sd for mean, sd in zip(line.means, line.sds, strict=True)]
         axis.fill_between(line.images, lower, upper, color=colour, alpha=0.15, linewidth=0)
+        marker = MARKERS[(line.style + line.style // len(COLOURS)) % len(MARKERS)]  # the eighth differs from the first
         axis.plot(
-            line.images, line.means, color=colour, marker=MARKERS[line.style % len(MARKERS)], markersize=4,
+            line.images, line.means, color=colour, marker=marker, markersize=4,
             linestyle=LINES[line.style % len(LINES)], linewidth=1.4, label=line.label,
         )
     axis.set(title=panel.title, xlabel="images seen", ylabel=curves.label)
@@ -144,9 +146,15 @@ def _panel(axis: Axes, panel: Panel, curves: Curves) -> None:
 
 
 def _log_scale_where_it_helps(axis: Axes, curves: Curves) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     means = [mean for panel in curves.panels for line in panel.lines for mean in line.means]
+    means += [] if curves.floor is None else [curves.floor.mean]
     if min(means) > 0 and max(means) / min(means) > 5:
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _handles(axes: Sequence[Axes]) -> tuple[list[object], list[str]]:

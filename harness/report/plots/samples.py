@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
+TITLE = 0.5
+"""Inches above each panel."""
 MARGIN = 0.15
-"""Around the real points, as a part of their extent; what lies outside is counted in the panel, not shown."""
+"""Around the real points, as a part of their larger extent; what lies outside is counted in the panel, not shown."""
 
 
 @dataclass(frozen=True)
 class Panel:
     """One base × method."""
 
-    title: str
+    base: str
+    method: str
     preview: Preview
 
 
@@ -31,13 +35,13 @@ def samples_plot(collection: Collection, previews: Previews) -> Plot | None:
     """None when there is nothing to show."""
     real = previews.real
     panels = [
-        Panel(f"{row.base.label}\n{row.method_label}", previews.rows[row.name])
+        Panel(row.base.label, row.method_label, previews.rows[row.name])
         for row, _ in collection.rows
         if row.name in previews.rows
     ]
     if real is None or not panels:
         return None
-    inputs = "\n".join([real.text(), *(f"{panel.title}\n{panel.preview.text()}" for panel in panels)])
+    inputs = "\n".join([real.text(), *(f"{panel.base}\n{panel.method}\n{panel.preview.text()}" for panel in panels)])
     caption = "Generated points (blue) over real points (grey), one panel a base and method"
     return Plot("samples.png", caption, inputs, lambda: _draw(real, panels))
 
@@ -47,34 +51,39 @@ def _draw(real: Preview, panels: list[Panel]) -> Figure:
 
     columns = min(COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
-    side = WIDTH / COLUMNS
-    figure = Figure(figsize=(WIDTH, lines * (side + 0.35)), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     (left, right), (bottom, top) = _limits(real)
+    height = WIDTH / COLUMNS * (top - bottom) / (right - left)
+    figure = Figure(figsize=(WIDTH * columns / COLUMNS, lines * (height + TITLE)), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.06)
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axis, panel in zip(axes, panels, strict=False):
         _panel(axis, real, panel)
         axis.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
-    for axis in axes:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set(visible=True, color="#DDDDDD")
+    for axis in axes[len(panels) :]:
         axis.set_axis_off()
     return figure
 
 
 def _panel(axis: Axes, real: Preview, panel: Panel) -> None:
-    axis.scatter(*zip(*real.points, strict=True), s=5, color="#BBBBBB", linewidths=0)
+    _scatter(axis, real.points, size=5, colour="#A8A8A8")
     points = [point for point in panel.preview.points if all(map(math.isfinite, point))]
-    if points:
-        axis.scatter(*zip(*points, strict=True), s=2.5, color=COLOURS[0], linewidths=0)
-    axis.set_title(panel.title)
+    _scatter(axis, points, size=2.5, colour=COLOURS[0])
     (left, right), (bottom, top) = _limits(real)
     inside = sum(left <= x <= right and bottom <= y <= top for x, y in points)
-    if outside := len(panel.preview.points) - inside:
-        axis.text(0.5, 0.0, f"{outside} outside", transform=axis.transAxes, ha="center", va="bottom", fontsize=7)
+    outside = len(panel.preview.points) - inside
+    axis.set_title(panel.method, pad=14)
+    below = panel.base + (f", {outside:,} of {len(panel.preview.points):,} outside" if outside else "")
+    axis.text(0.5, 1.02, below, transform=axis.transAxes, ha="center", va="bottom", fontsize=7.5, color="#555555")
+
+
+def _scatter(axis: Axes, points: Sequence[Sequence[float]], *, size: float, colour: str) -> None:
+    axis.scatter([x for x, _ in points], [y for _, y in points], s=size, color=colour, linewidths=0)
 
 
 def _limits(real: Preview) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The same square for all panels, around the real points."""
-    low = [min(values) for values in zip(*real.points, strict=True)]
-    high = [max(values) for values in zip(*real.points, strict=True)]
-    half = max(b - a for a, b in zip(low, high, strict=True)) * (0.5 + MARGIN)
-    x, y = ((a + b) / 2 for a, b in zip(low, high, strict=True))
-    return (x - half, x + half), (y - half, y + half)
+    """The same box for all panels, around the real points."""
+    (left, right), (bottom, top) = ((min(values), max(values)) for values in zip(*real.points, strict=True))
+    margin = max(right - left, top - bottom) * MARGIN
+    return (left - margin, right + margin), (bottom - margin, top + margin)

@@ -1,0 +1,59 @@
+import pytest
+
+from harness.board.filters import Filter, parse_filter
+from harness.errors import UserError
+
+CELLS = [
+    {"base": base, "method": method, "seed": str(seed), "model": "mlp"}
+    for base in ("ddpm", "edm")
+    for method in ("none", "ddo", "sft-b", "sft-gp")
+    for seed in (0, 1)
+]
+
+
+def kept(*texts):
+    chosen = parse_filter(list(texts), where="--only")
+    return {f"{cell['base']}/{cell['method']}/{cell['seed']}" for cell in CELLS if chosen.keeps(cell)}
+
+
+def test_values_are_alternatives_and_keys_must_all_agree():
+    assert kept("method=ddo,none,base=edm,seed=0") == {"edm/ddo/0", "edm/none/0"}
+
+
+def test_several_filters_must_all_hold():
+    assert kept("method=ddo,none", "base=edm", "seed!=1") == kept("method=ddo,none,base=edm,seed=0")
+
+
+def test_a_negated_list_keeps_what_is_none_of_them():
+    assert kept("method!=ddo,none,base=edm,seed=0") == {"edm/sft-b/0", "edm/sft-gp/0"}
+
+
+def test_patterns_match_whole_names():
+    assert kept("method=sft-*,base=d?pm,seed=0") == {"ddpm/sft-b/0", "ddpm/sft-gp/0"}
+    assert kept("method=sft") == set()
+
+
+def test_spaces_do_not_matter():
+    assert kept(" method = ddo , none , seed != 1 ") == kept("method=ddo,none,seed!=1")
+
+
+def test_the_empty_filter_keeps_everything():
+    assert len(kept()) == len(CELLS)
+    assert Filter().keeps(CELLS[0])
+
+
+@pytest.mark.parametrize("text", ["", "ddo", "=ddo", "method=", "method=ddo,", ",method=ddo", "method=a,,b"])
+def test_what_is_no_filter_is_told_what_one_looks_like(text):
+    with pytest.raises(UserError, match=r"--only: .*is not a filter; write key=value"):
+        parse_filter(text, where="--only")
+
+
+def test_an_unknown_key_is_told_the_nearest():
+    with pytest.raises(UserError, match="no filter key is called 'metod'; did you mean 'method'"):
+        parse_filter("metod=ddo", where="--only")
+
+
+def test_a_value_that_matches_nothing_is_told_the_nearest():
+    with pytest.raises(UserError, match=r"no method of this board matches 'dod'; did you mean 'ddo'\? there are: ddo, none"):
+        parse_filter("method=dod", where="--only").check(CELLS, where="--only")
+    parse_filter("method=sft-*,seed!=1", where="--only").check(CELLS, where="--only")
