@@ -42,7 +42,7 @@ def main() -> None:
     """Entry point of the console script."""
     logging.basicConfig(stream=sys.stderr, level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(levelname)s %(name)s: %(message)s")
     try:
-        app()
+        app(prog_name="harness")
     except UserError as error:
         for fault in str(error).splitlines():
             print(f"error: {fault}", file=sys.stderr)  # noqa: T201
