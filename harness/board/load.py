@@ -60,9 +60,13 @@ def board_file(path: Path) -> Path:
     file = path if path.suffix in (".yaml", ".yml") else path / "board.yaml"
     if file.is_file():
         return file
-    near = sorted(found.parent for folder in (path, path.parent, Path("leaderboards")) for found in folder.glob("*/board.yaml"))
+    near = sorted(
+        found.parent for folder in (path, path.parent, Path("leaderboards")) for found in folder.glob("*/board.yaml")
+    )
     names = sorted({str(folder) for folder in near})
-    raise UserError(f"{path}: no board there (no {file.name}); {nearest(str(path), names)}boards: {', '.join(names) or 'none'}")
+    raise UserError(
+        f"{path}: no board there (no {file.name}); {nearest(str(path), names)}boards: {', '.join(names) or 'none'}"
+    )
 
 
 def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = None) -> Board:
@@ -102,7 +106,9 @@ class _Loader:
         self._stop_on_faults()
         whole = tuple(metric for metric in metrics if metric)
         floors = tuple(Floor(_sure(dataset), metric, self._evaluation(config).samples) for metric in whole)
-        cells = tuple(self._cells(config, [_sure(base) for base in bases], [_sure(method) for method in methods], whole))
+        cells = tuple(
+            self._cells(config, [_sure(base) for base in bases], [_sure(method) for method in methods], whole)
+        )
         filters = self._entry_filters(config)
         self._check_filters(config, filters, cells)
         self._stop_on_faults()
@@ -213,7 +219,9 @@ class _Loader:
         resolved = self.resolve("metric", reference, ("metrics", name, *(("metric",) if entry.metric else ())))
         draws = entry.draws or config.evaluation.draws
         if draws > config.evaluation.draws:
-            self.fault(("metrics", name, "draws"), f"draws ({draws}) is above evaluation.draws ({config.evaluation.draws})")
+            self.fault(
+                ("metrics", name, "draws"), f"draws ({draws}) is above evaluation.draws ({config.evaluation.draws})"
+            )
         pairs = entry.floor_pairs or config.floor.pairs
         if self.smoke:
             draws, pairs = min(draws, self._evaluation(config).draws), min(pairs, 2)
@@ -228,19 +236,27 @@ class _Loader:
             return None
         assert isinstance(model.component, Model)
         assert isinstance(method.component, Method)
-        sampler = self.resolve("sampler", entry.sampler or ReferenceConfig(name=model.component.sampler), (*at, "sampler"))
+        sampler = self.resolve(
+            "sampler", entry.sampler or ReferenceConfig(name=model.component.sampler), (*at, "sampler")
+        )
         if not method.component.from_scratch:
             able = [n for n, p in self.plugins.all("method").items() if getattr(p.component, "from_scratch", False)]
-            self.fault((*at, "pretrain", "method"), f"{method.name} cannot train from scratch; these can: {', '.join(able)}")
+            self.fault(
+                (*at, "pretrain", "method"), f"{method.name} cannot train from scratch; these can: {', '.join(able)}"
+            )
         if missing := lacks(method.component.needs, model.component):
-            self.fault((*at, "pretrain", "method"), f"{model.name} lacks {', '.join(missing)}, which {method.name} needs")
+            self.fault(
+                (*at, "pretrain", "method"), f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
+            )
         if entry.pretrain.training.select != "last":
             self.fault((*at, "pretrain", "training", "select"), "select: a pretrained base is always the last weights")
         if sampler is None:
             return None
         assert isinstance(sampler.component, Sampler)
         if missing := lacks(sampler.component.needs, model.component):
-            self.fault((*at, "sampler"), f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs")
+            self.fault(
+                (*at, "sampler"), f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
+            )
         return Base(name, entry.label or name, model, dataset, method, training, entry.pretrain.seed, sampler)
 
     def _method(
@@ -266,7 +282,9 @@ class _Loader:
         evaluation = self._evaluation(config)
         curve = config.curve
         if curve is not None and self.smoke:
-            curve = curve.model_copy(update={"samples": min(curve.samples, evaluation.samples), "points": min(curve.points, 2)})
+            curve = curve.model_copy(
+                update={"samples": min(curve.samples, evaluation.samples), "points": min(curve.points, 2)}
+            )
         board = self.source.path.resolve().parent.name
         for base in bases:
             assert isinstance(base.model.component, Model)
@@ -275,8 +293,18 @@ class _Loader:
                 assert isinstance(method.component, Method)
                 reason = skip_reason(method.component, base.sampler.component, base.model.component)
                 row = Row(
-                    board, config.protocol, base, name, entry.label or name, method, training, evaluation, metrics, curve,
-                    self.smoke, reason,
+                    board,
+                    config.protocol,
+                    base,
+                    name,
+                    entry.label or name,
+                    method,
+                    training,
+                    evaluation,
+                    metrics,
+                    curve,
+                    self.smoke,
+                    reason,
                 )
                 yield from (Cell(row, seed) for seed in seeds)
 
@@ -288,7 +316,11 @@ class _Loader:
                 location = (f"{kind}s", name, "only")
                 if entry.only:
                     try:
-                        found.append(_EntryFilter(kind, name, location, parse_filter(entry.only, where=self.source.where(location))))
+                        found.append(
+                            _EntryFilter(
+                                kind, name, location, parse_filter(entry.only, where=self.source.where(location))
+                            )
+                        )
                     except UserError as error:
                         self.faults.append(str(error))
         return found

@@ -86,7 +86,9 @@ class MethodConfig(Config):
     """A row of the table for each base."""
 
     label: str | None = Field(None, description="name in tables; the key by default")
-    method: Reference | None = Field(None, description="the method and its settings; by default the one called as the key")
+    method: Reference | None = Field(
+        None, description="the method and its settings; by default the one called as the key"
+    )
     training: dict[str, object] = Field({}, description="replaces keys of the board's `training` for this method")
     only: Filters = Field("", description="filter: which cells of this method the board has")
     note: str | None = Field(None, description="a remark under the table: where the settings come from")
@@ -96,20 +98,30 @@ class EvaluationConfig(Config):
     """How each cell is measured."""
 
     samples: PositiveInt = Field(10_000, description="generated and real examples of a draw")
-    draws: PositiveInt = Field(1, description="independent draws of generated and real examples a cell; their mean is the value")
-    batch: PositiveInt = Field(10_000, description="samples drawn at once; part of the record, since kernels round by batch")
+    draws: PositiveInt = Field(
+        1, description="independent draws of generated and real examples a cell; their mean is the value"
+    )
+    batch: PositiveInt = Field(
+        10_000, description="samples drawn at once; part of the record, since kernels round by batch"
+    )
 
 
 class MetricConfig(Config):
     """A column of the table."""
 
     label: str | None = Field(None, description="name in tables; the key by default")
-    metric: Reference | None = Field(None, description="the metric and its settings; by default the one called as the key")
+    metric: Reference | None = Field(
+        None, description="the metric and its settings; by default the one called as the key"
+    )
     against: Literal["evaluation", "train"] = Field(
         "evaluation", description="real examples to compare with: fresh draws, or the first `samples` training examples"
     )
-    draws: PositiveInt | None = Field(None, description="how many of the evaluation's draws are measured; all by default")
-    floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; the board's by default")
+    draws: PositiveInt | None = Field(
+        None, description="how many of the evaluation's draws are measured; all by default"
+    )
+    floor_pairs: PositiveInt | None = Field(
+        None, description="pairs of real draws for the floor; the board's by default"
+    )
     shown_in: PositiveFloat = Field(1.0, description="unit of the table: 1e-2 shows hundredths")
     digits: int = Field(2, ge=0, le=10, description="decimals in the table")
     explodes_above: PositiveFloat | None = Field(None, description="a value above it marks the cell as diverged")
@@ -145,7 +157,9 @@ class BoardConfig(Config):
 
     title: str = Field(description="heading of the board's page")
     description: str = Field("", description="markdown above the table")
-    findings: str = Field("", description="markdown below the table: what the numbers mean; written by hand after a run")
+    findings: str = Field(
+        "", description="markdown below the table: what the numbers mean; written by hand after a run"
+    )
     protocol: PositiveInt = Field(1, description="raise it with every change that moves a number")
     dataset: Reference = Field(description="the reference data")
     bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")
@@ -153,7 +167,7 @@ class BoardConfig(Config):
     training: TrainingConfig = Field(description="the budget that every method gets unless it says otherwise")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0, 1, 2], min_length=1, description="one cell each")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="sampling for evaluation")
-    metrics: dict[Name, Annotated[MetricConfig, Entries]] = Field(min_length=1, description="columns; the first one ranks")
+    metrics: dict[Name, Annotated[MetricConfig, Entries]] = Field(min_length=1, description="columns, in this order")
     floor: FloorConfig = Field(FloorConfig(), description="real against real")
     curve: CurveConfig | None = Field(None, description="measurements along training")
     smoke: SmokeConfig = Field(SmokeConfig(), description="budgets of `--smoke`")

@@ -29,7 +29,7 @@ class Source:
 
 
 def read_yaml(path: Path) -> Source:
-    """Parse a file. Raises: UserError for a missing file or a syntax error, Faults for repeated keys, each with its line."""
+    """Parse a file. Raises: UserError for a missing file or a syntax error, Faults for repeated keys, with lines."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -69,7 +69,7 @@ _PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 class _Walker:
-    """Builds plain values from YAML nodes and remembers lines; repeated keys are faults (PyYAML keeps the last in silence)."""
+    """Builds plain values from YAML nodes and remembers lines; repeated keys are faults (PyYAML keeps the last)."""
 
     def __init__(self, loader: yaml.SafeLoader, path: Path) -> None:
         self.loader, self.path = loader, path
@@ -79,7 +79,9 @@ class _Walker:
     def walk(self, node: yaml.Node, location: Location) -> object:
         self.lines.setdefault(location, node.start_mark.line + 1)
         if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
-            self.faults.append(f"{self.path}:{node.start_mark.line + 1}: tags such as {node.tag!r} have no meaning here")
+            self.faults.append(
+                f"{self.path}:{node.start_mark.line + 1}: tags such as {node.tag!r} have no meaning here"
+            )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):

@@ -40,7 +40,8 @@ for _name, _command in COMMANDS.items():
 
 def main() -> None:
     """Entry point of the console script."""
-    logging.basicConfig(stream=sys.stderr, level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(levelname)s %(name)s: %(message)s")
+    level = os.environ.get("HARNESS_LOG", "WARNING")
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s")
     try:
         app(prog_name="harness")
     except UserError as error:

@@ -40,7 +40,12 @@ BoardPaths = Annotated[
 ]
 RunsDir = Annotated[
     Path | None,
-    typer.Option("--runs-dir", help="Where runs, checkpoints and caches live. [default: $HARNESS_RUNS, or ./runs]", show_default=False),
+    typer.Option(
+        "--runs-dir",
+        metavar="FOLDER",
+        help="Where runs, checkpoints and caches live. [default: $HARNESS_RUNS, or ./runs]",
+        show_default=False,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Tiny budgets, the same code path; kept apart from real records.")]

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import typer
 
-from harness.cli.arguments import AsJson, RunsDir
+from harness.cli.arguments import KINDS, AsJson, RunsDir
 from harness.cli.output import print_json, print_table
 from harness.cli.run import cores
 
+REINSTALL = "install the harness again: pip install finetune-harness"
 LEAST_DISK = 2e9
 LEAST_MEMORY = 1e9
 
@@ -58,7 +59,7 @@ def _torch() -> list[Finding]:
     try:
         import torch
     except ImportError as error:
-        return [Finding("torch", str(error), ok=False, advice="install the harness again: pip install finetune-harness")]
+        return [Finding("torch", str(error), ok=False, advice=REINSTALL)]
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     threads = torch.get_num_threads()
     return [
@@ -76,7 +77,8 @@ def _machine() -> list[Finding]:
     return [
         Finding("cores", f"{cores()} for this process, {os.cpu_count()} in all"),
         Finding(
-            "free memory", f"{free / 1e9:.1f} GB",
+            "free memory",
+            f"{free / 1e9:.1f} GB",
             advice="" if free >= LEAST_MEMORY else "little memory: run with --jobs 1",
         ),
     ]
@@ -93,7 +95,9 @@ def _runs_folder(runs_dir: Path | None) -> Finding:
         return Finding("runs folder", str(error), ok=False, advice="choose another with --runs-dir or HARNESS_RUNS")
     free = shutil.disk_usage(layout.root).free
     return Finding(
-        "runs folder", f"{layout.root}, writable, {free / 1e9:.1f} GB free", ok=free >= LEAST_DISK,
+        "runs folder",
+        f"{layout.root}, writable, {free / 1e9:.1f} GB free",
+        ok=free >= LEAST_DISK,
         advice="" if free >= LEAST_DISK else "free some disk space",
     )
 
@@ -102,10 +106,9 @@ def _plugins() -> list[Finding]:
     from harness.plugins import registry
 
     found = registry()
-    working = sorted({one.plugin for kind in ("model", "method", "metric", "dataset", "sampler", "executor")
-                      for one in found.all(kind).values()})
+    working = sorted({one.plugin for kind in KINDS if kind != "board" for one in found.all(kind).values()})
     return [
-        Finding("plugins", ", ".join(working) or "none", ok=bool(working), advice="" if working else "install the harness again"),
+        Finding("plugins", ", ".join(working) or "none", ok=bool(working), advice="" if working else REINSTALL),
         *(Finding(f"plugin {one.plugin}", one.reason, ok=False, advice="mend or uninstall it") for one in found.broken),
     ]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def list_components(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[KIND]", help=f"One of: {', '.join(f'{k}s' for k in KINDS)}.", autocompletion=kind_names),
+        typer.Argument(metavar="[KIND]", help=f"One of: {'s, '.join(KINDS)}s.", autocompletion=kind_names),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -67,9 +67,8 @@ def components(found: Registry, kind: str) -> list[dict[str, str]]:
 
 def capabilities(one: Provided) -> str:
     """What a model provides, or what a method or sampler needs."""
-    provides, needs = getattr(one.component, "provides", frozenset()), getattr(one.component, "needs", frozenset())
-    parts = [f"{word} {', '.join(sorted(names))}" for word, names in (("provides", provides), ("needs", needs)) if names]
-    return "; ".join(parts)
+    named = [(word, sorted(getattr(one.component, word, ()))) for word in ("provides", "needs")]
+    return "; ".join(f"{word} {', '.join(names)}" for word, names in named if names)
 
 
 def boards() -> list[dict[str, str]]:

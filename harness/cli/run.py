@@ -27,16 +27,21 @@ def cores() -> int:
 def run(
     board: BoardPath,
     only: Annotated[
-        list[str] | None, typer.Option(help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold.")
+        list[str] | None,
+        typer.Option(metavar="FILTER", help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold."),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Some of the board's seeds, e.g. 0,1.")] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")] = False,
     smoke: Smoke = False,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once. [default: cores]", show_default=False)] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Cells at once. [default: cores]", show_default=False)
+    ] = None,
     runs_dir: RunsDir = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    executor: Annotated[str, typer.Option(help="Where cells run; harness list executors.")] = "local",
-    checkpoint_seconds: Annotated[float, typer.Option(min=0.0, help="Seconds between two checkpoints.")] = 30.0,
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")] = "auto",
+    executor: Annotated[str, typer.Option(metavar="NAME", help="Where cells run; harness list executors.")] = "local",
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")
+    ] = 30.0,
     as_json: AsJson = False,
 ) -> None:
     """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
@@ -106,7 +111,10 @@ def summary(found: Sequence[CellState]) -> str:
 def as_content(state: CellState) -> dict[str, object]:
     """A cell's state for `--json`."""
     return {
-        "cell": state.cell.name, "state": state.state, "reason": state.reason, "seconds": state.seconds,
+        "cell": state.cell.name,
+        "state": state.state,
+        "reason": state.reason,
+        "seconds": state.seconds,
         "key": state.cell.key,
     }
 

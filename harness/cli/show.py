@@ -60,9 +60,13 @@ def find(what: list[str]) -> tuple[str, Provided]:
         raise UserError("show: give a record's path, or a kind and a name, e.g. `harness show method ddo`")
     matches = [kind for kind in kinds if what[0] in found.names(kind)]
     if len(matches) > 1:
-        raise UserError(f"show: {what[0]!r} is several things; write {' or '.join(f'`{kind} {what[0]}`' for kind in matches)}")
+        raise UserError(
+            f"show: {what[0]!r} is several things; write {' or '.join(f'`{kind} {what[0]}`' for kind in matches)}"
+        )
     if not matches:
-        raise unknown("record or component", what[0], {name for kind in kinds for name in found.names(kind)}, where="show")
+        raise unknown(
+            "record or component", what[0], {name for kind in kinds for name in found.names(kind)}, where="show"
+        )
     return matches[0], found.provided(matches[0], what[0], where="show")
 
 
@@ -80,7 +84,9 @@ def _facts(kind: str, one: Provided) -> dict[str, str]:
     }
 
 
-def described(schema: dict[str, Any], prefix: str = "", definitions: dict[str, Any] | None = None) -> list[dict[str, str]]:
+def described(
+    schema: dict[str, Any], prefix: str = "", definitions: dict[str, Any] | None = None
+) -> list[dict[str, str]]:
     """A row for each setting of a JSON schema; nested settings are named `optimizer.lr`."""
     definitions = schema.get("$defs", {}) if definitions is None else definitions
     rows: list[dict[str, str]] = []
@@ -104,7 +110,7 @@ def described(schema: dict[str, Any], prefix: str = "", definitions: dict[str, A
 def _definition(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
     for one in (field, *field.get("allOf", []), *field.get("anyOf", [])):
         if "$ref" in one:
-            return definitions[one["$ref"].rpartition("/")[2]]  # type: ignore[no-any-return]
+            return definitions[one["$ref"].rpartition("/")[2]]
     return None
 
 
@@ -135,7 +141,9 @@ _BOUNDS = {"exclusiveMinimum": "> ", "minimum": "≥ ", "exclusiveMaximum": "< "
 
 
 def _range(field: dict[str, Any]) -> str:
-    bounds = [f"{sign}{one[key]:g}" for one in (field, *field.get("anyOf", [])) for key, sign in _BOUNDS.items() if key in one]
+    bounds = [
+        f"{sign}{one[key]:g}" for one in (field, *field.get("anyOf", [])) for key, sign in _BOUNDS.items() if key in one
+    ]
     return ", ".join(bounds)
 
 

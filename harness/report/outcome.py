@@ -81,7 +81,9 @@ def _load(folder: Path, names: Sequence[str]) -> list[Outcome]:
         found = []
         for name in names:
             outcome = Outcome.of(load_record(folder / name))
-            object.__setattr__(outcome, "environment", environments.setdefault(outcome.environment, outcome.environment))
+            object.__setattr__(
+                outcome, "environment", environments.setdefault(outcome.environment, outcome.environment)
+            )
             found.append(outcome)
         return found
 

@@ -59,7 +59,9 @@ def component(resolved: Resolved) -> str:
     """A component with the settings that the board gives it, and its version."""
     given = resolved.settings.model_dump(mode="json", exclude_unset=True)
     settings = ", ".join(f"{key}: {_plain(value)}" for key, value in given.items())
-    return f"`{resolved.name}`" + (f" ({markdown_text(settings)})" if settings else "") + f", version {resolved.version}"
+    return (
+        f"`{resolved.name}`" + (f" ({markdown_text(settings)})" if settings else "") + f", version {resolved.version}"
+    )
 
 
 def _plain(value: object) -> str:
@@ -72,8 +74,9 @@ def _evaluation(board: Board) -> str:
     evaluation = board.cells[0].evaluation
     draws = "one draw" if evaluation.draws == 1 else f"{evaluation.draws} independent draws"
     return (
-        f"**Evaluation**: {draws} of {evaluation.samples:,} generated and as many real examples a cell, whose mean is the cell's "
-        f"value; seeds {seeds(sorted({cell.seed for cell in board.cells}))}; samples drawn {evaluation.batch:,} at a time."
+        f"**Evaluation**: {draws} of {evaluation.samples:,} generated and as many real examples a cell, whose mean is "
+        f"the cell's value; seeds {seeds(sorted({cell.seed for cell in board.cells}))}; samples drawn "
+        f"{evaluation.batch:,} at a time."
     )
 
 
@@ -81,7 +84,9 @@ def _metric(board: Board, index: int) -> str:
     metric = board.metrics[index]
     against = "fresh draws of real examples" if metric.use.against == "evaluation" else "training examples"
     fewer = metric.draws < board.cells[0].evaluation.draws
-    only = "" if not fewer else ", the first draw only" if metric.draws == 1 else f", the first {metric.draws} draws only"
+    only = (
+        "" if not fewer else ", the first draw only" if metric.draws == 1 else f", the first {metric.draws} draws only"
+    )
     explodes = metric.use.explodes_above
     limit = "" if explodes is None else f"; a value above {explodes:g} counts as diverged"
     return f"**{markdown_text(metric.label)}**: {component(metric.metric)}, against {against}{only}{limit}."
@@ -125,7 +130,9 @@ def _own_budgets(board: Board) -> list[str]:
         if cell.method_name not in found and cell.trains:
             own = budget(cell.training)
             settings = component(cell.method)
-            found[cell.method_name] = f"  - {markdown_text(cell.method_label)}: {settings}" + ("" if own == common else f"; {own}")
+            found[cell.method_name] = f"  - {markdown_text(cell.method_label)}: {settings}" + (
+                "" if own == common else f"; {own}"
+            )
     return list(found.values())
 
 
@@ -134,8 +141,8 @@ def _curve(board: Board) -> str:
     if curve is None:
         return ""
     return (
-        f"**Curve**: {curve.metric} at {curve.points + 1} points along training, at {curve.samples:,} samples on seeds apart from "
-        "the evaluation's; its network evaluations are counted in the method's cost."
+        f"**Curve**: {curve.metric} at {curve.points + 1} points along training, at {curve.samples:,} samples on seeds "
+        "apart from the evaluation's; its network evaluations are counted in the method's cost."
     )
 
 
@@ -162,10 +169,18 @@ def costs(collection: Collection) -> str:
             rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *_costs(done)])
     if not rows:
         return ""
-    heads = ["Base", "Method", "Network evaluations in training", "Fine-tuning s", "Sampling s", "Metrics s", "Peak memory MB"]
+    heads = [
+        "Base",
+        "Method",
+        "Network evaluations in training",
+        "Fine-tuning s",
+        "Sampling s",
+        "Metrics s",
+        "Peak memory MB",
+    ]
     align = ["left", "left", *["right"] * 5]
     table = tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
-    about = "A cell, mean over its seeds. Evaluations in training include banks of samples and the curve; seconds are wall clock."
+    about = "Of one cell, mean over seeds. Evaluations in training include banks and the curve; seconds are wall clock."
     return f"## Costs\n\n{about}\n\n{table}"
 
 

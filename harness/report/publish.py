@@ -11,7 +11,15 @@ from harness.board.load import Board
 from harness.errors import UserError
 from harness.report.collect import Collection, collect_published, collect_runs, floor_file, record_file
 from harness.report.page import listed
-from harness.report.preview import REAL_FILE, Preview, make_previews, preview_file, read_published, save_preview, shown_cells
+from harness.report.preview import (
+    REAL_FILE,
+    Preview,
+    make_previews,
+    preview_file,
+    read_published,
+    save_preview,
+    shown_cells,
+)
 from harness.store.files import appearing
 from harness.store.layout import Layout
 
@@ -55,8 +63,10 @@ def plan(board: Board, layout: Layout) -> Publication:
     _refuse_smoke(fresh)
     merged = _merged(fresh, published)
     copies = _copies(board, layout, fresh, merged)
-    previews = _previews(merged, layout, folder)
-    stays = {record_file(name) for name in (*merged.records, *published.stale)} | {floor_file(name) for name in merged.floors}
+    previews = _previews(merged, layout)
+    stays = {record_file(name) for name in (*merged.records, *published.stale)} | {
+        floor_file(name) for name in merged.floors
+    }
     stays |= {floor_file(name.removeprefix("floor of ")) for name in published.stale if name.startswith("floor of ")}
     stays |= set(previews) | _current_previews(merged, folder)
     there = {path.name for path in folder.glob("*.json")}
@@ -77,7 +87,7 @@ def _refuse_smoke(fresh: Collection) -> None:
 
 
 def _merged(fresh: Collection, published: Collection) -> Collection:
-    """Fresh records over published ones of the same key; but what failed here does not replace what ended well elsewhere."""
+    """Fresh records over published ones; but what failed here does not replace what ended well elsewhere."""
     records = dict(published.records)
     for name, record in fresh.records.items():
         if record.status != "failed" or name not in records:
@@ -97,7 +107,7 @@ def _copies(board: Board, layout: Layout, fresh: Collection, merged: Collection)
     return copies
 
 
-def _previews(merged: Collection, layout: Layout, folder: Path) -> dict[str, Preview]:
+def _previews(merged: Collection, layout: Layout) -> dict[str, Preview]:
     made = make_previews(merged, layout)
     if made.real is None:
         return {}
@@ -107,13 +117,17 @@ def _previews(merged: Collection, layout: Layout, folder: Path) -> dict[str, Pre
 
 def _current_previews(merged: Collection, folder: Path) -> set[str]:
     found = read_published(merged, folder)
-    return {preview_file(row) for row, _ in merged.rows if row.name in found.rows} | ({REAL_FILE} if found.real else set())
+    return {preview_file(row) for row, _ in merged.rows if row.name in found.rows} | (
+        {REAL_FILE} if found.real else set()
+    )
 
 
 def _problems(merged: Collection) -> list[str]:
     failed = [name for name, record in merged.records.items() if record.status == "failed"]
     missing = [cell.name for cell in merged.missing]
-    problems: list[tuple[str, list[str]]] = [("not run", missing), ("failed", failed), ("floor not run", merged.missing_floors)]
+    problems: list[tuple[str, list[str]]] = [
+        ("not run", missing),
+        ("failed", failed),
+        ("floor not run", merged.missing_floors),
+    ]
     return [f"{len(names)} {what}: {listed(names)}" for what, names in problems if names]
-
-

@@ -30,7 +30,7 @@ class Table:
         return cls(collection.board, tuple(table_rows(collection)), floor_scores(collection))
 
     def frame(self) -> pd.DataFrame:
-        """The numbers as measured, unrounded and in their own units; a missing one is empty. The first row is the floor."""
+        """The numbers as measured, unrounded, in their own units, missing ones empty; the floor is the first row."""
         import pandas as pd
 
         records = [self._floor_numbers(), *(self._row_numbers(row) for row in self.rows)]

@@ -87,7 +87,9 @@ def test_images_that_are_no_whole_steps_are_told_the_nearest(write_board, fake_p
 
 def test_a_methods_own_training_is_checked_with_the_boards(write_board, fake_plugins):
     found = fault(write_board, fake_plugins, "tune:", "tune: {training: {batches: 3}}")
-    assert found.startswith("board.yaml:9: no key is called 'methods.tune.training.batches' here; did you mean 'batch'?")
+    assert found.startswith(
+        "board.yaml:9: no key is called 'methods.tune.training.batches' here; did you mean 'batch'?"
+    )
 
 
 def test_a_curve_of_an_unknown_metric_names_the_boards(write_board, fake_plugins):
@@ -109,7 +111,9 @@ def test_a_sampler_that_cannot_drive_the_model_is_a_fault(write_board, fake_plug
 def test_selection_of_the_best_needs_a_curve(write_board, fake_plugins):
     text = BOARD.replace("\ntraining: {images: 1280}", "\ntraining: {images: 1280, select: best}")
     text = text.replace("curve: {metric: distance, points: 4, samples: 100}\n", "")
-    assert any("select: best needs the board to have a `curve`" in line for line in faults_of(write_board(text), fake_plugins))
+    assert any(
+        "select: best needs the board to have a `curve`" in line for line in faults_of(write_board(text), fake_plugins)
+    )
 
 
 def test_more_draws_than_the_evaluation_has_are_a_fault(write_board, fake_plugins):
@@ -161,7 +165,9 @@ def test_a_missing_board_names_those_nearby(write_board, fake_plugins):
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "words\n", "3\n"])
 def test_a_file_that_is_no_mapping_is_an_error(write_board, fake_plugins, text):
-    assert faults_of(write_board(text), fake_plugins) == ["board.yaml:1: a board is a mapping of keys, see docs/boards.md"]
+    assert faults_of(write_board(text), fake_plugins) == [
+        "board.yaml:1: a board is a mapping of keys, see docs/boards.md"
+    ]
 
 
 @pytest.mark.parametrize("text", ["title:\n", "title: x\nbases: []\n", "bases: {a: 3}\nmethods: 7\n", "1: 2\n"])

@@ -149,7 +149,10 @@ def test_wrong_input_is_exit_2_with_each_fault_on_stderr_and_no_traceback(folder
         (["run", "leaderboards/small", "--only", "method=dod"], "did you mean 'ddo'?"),
         (["run", "leaderboards/small", "--only", "metod=ddo"], "did you mean 'method'?"),
         (["run", "leaderboards/small", "--only", "method=ddo,base!=ddpm"], "no cell of this board matches all of it"),
-        (["run", "leaderboards/small", "--seeds", "0,7"], "--seeds: no seed of this board matches '7'; there are: 0, 1"),
+        (
+            ["run", "leaderboards/small", "--seeds", "0,7"],
+            "--seeds: no seed of this board matches '7'; there are: 0, 1",
+        ),
         (["run", "leaderboards/small", "--executor", "locall"], "did you mean 'local'?"),
         (["list", "modles"], "did you mean 'models'?"),
         (["show", "ddoo"], "did you mean 'ddo'?"),

@@ -21,10 +21,16 @@ class TuneConfig(Config):
 def harness_models():
     return [
         Model(
-            "net", build="harness_fake:x", summary="", config=NetConfig, sampler="draw",
+            "net",
+            build="harness_fake:x",
+            summary="",
+            config=NetConfig,
+            sampler="draw",
             provides=frozenset({"Trains", "Likelihood"}),
         ),
-        Model("chain", build="harness_fake:x", summary="", provides=frozenset({"Trains", "Transitions"}), sampler="draw"),
+        Model(
+            "chain", build="harness_fake:x", summary="", provides=frozenset({"Trains", "Transitions"}), sampler="draw"
+        ),
     ]
 
 

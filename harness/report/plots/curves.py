@@ -15,6 +15,7 @@ from harness.report.rows import Score, floor_scores, score
 from harness.report.table import count
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -84,7 +85,9 @@ def _curves(collection: Collection, metric: BoardMetric, panels: list[Panel]) ->
 
 
 def _panels(collection: Collection, metric: BoardMetric) -> list[Panel]:
-    styles = {name: index for index, name in enumerate(dict.fromkeys(r.method_name for r, _ in collection.rows if r.trains))}
+    styles = {
+        name: index for index, name in enumerate(dict.fromkeys(r.method_name for r, _ in collection.rows if r.trains))
+    }
     panels: dict[str, tuple[str, list[Line]]] = {}
     for row, cells in collection.rows:
         line = _line(row.method_label, styles.get(row.method_name, 0), cells, collection, metric.use.shown_in)
@@ -137,8 +140,14 @@ def _panel(axis: Axes, panel: Panel, curves: Curves) -> None:
         axis.fill_between(line.images, lower, upper, color=colour, alpha=0.15, linewidth=0)
         marker = MARKERS[(line.style + line.style // len(COLOURS)) % len(MARKERS)]  # the eighth differs from the first
         axis.plot(
-            line.images, line.means, color=colour, marker=marker, markersize=4,
-            linestyle=LINES[line.style % len(LINES)], linewidth=1.4, label=line.label,
+            line.images,
+            line.means,
+            color=colour,
+            marker=marker,
+            markersize=4,
+            linestyle=LINES[line.style % len(LINES)],
+            linewidth=1.4,
+            label=line.label,
         )
     axis.set(title=panel.title, xlabel="images seen", ylabel=curves.label)
     axis.grid(axis="y", which="both", color="#EEEEEE", linewidth=0.6)
@@ -157,9 +166,9 @@ def _log_scale_where_it_helps(axis: Axes, curves: Curves) -> None:
         axis.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _handles(axes: Sequence[Axes]) -> tuple[list[object], list[str]]:
+def _handles(axes: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
     """One entry a method over all panels; the floor last."""
-    found: dict[str, object] = {}
+    found: dict[str, Artist] = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)

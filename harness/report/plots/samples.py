@@ -48,13 +48,14 @@ def samples_plot(collection: Collection, previews: Previews) -> Plot | None:
 
 def _draw(real: Preview, panels: list[Panel]) -> Figure:
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     columns = min(COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
     (left, right), (bottom, top) = _limits(real)
     height = WIDTH / COLUMNS * (top - bottom) / (right - left)
-    figure = Figure(figsize=(WIDTH * columns / COLUMNS, lines * (height + TITLE)), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.06)
+    engine = ConstrainedLayoutEngine(h_pad=0.06)
+    figure = Figure(figsize=(WIDTH * columns / COLUMNS, lines * (height + TITLE)), layout=engine)
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axis, panel in zip(axes, panels, strict=False):
         _panel(axis, real, panel)
