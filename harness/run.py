@@ -6,7 +6,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from harness import stop
@@ -18,7 +18,7 @@ from harness.interfaces import Job, JobEnd, JobExecutor
 from harness.plugins import registry
 from harness.stages.options import JobOptions
 from harness.store.layout import Layout
-from harness.store.records import Record, load_record, save_record
+from harness.store.records import Record, is_measured, load_record, save_record
 
 log = logging.getLogger(__name__)
 State = Literal["done", "diverged", "failed", "skipped", "to run"]
@@ -151,20 +151,19 @@ def run_board(
         raise Interrupted
     if schedule.refusals:
         raise UserError("\n".join(sorted(set(schedule.refusals))))
-    return [_after(state, schedule) for state in states(board, cells, layout)]
+    return states(board, cells, layout)
 
 
 def _write_skip(cell: Cell, layout: Layout) -> None:
+    if not layout.record(cell.board, cell.name, cell.key).exists():
+        _write_unrun(cell, layout, "skipped", cell.skip_reason or "")
+
+
+def _write_unrun(cell: Cell, layout: Layout, status: Literal["skipped", "failed"], reason: str) -> None:
+    """The record of a cell that came to nothing here: it is skipped, or its process died and cannot say so itself."""
     from harness.stages import record
 
-    path = layout.record(cell.board, cell.name, cell.key)
-    if not path.exists():
-        save_record(record.skeleton(cell, "skipped", cell.skip_reason or ""), path)
-
-
-def _after(state: CellState, schedule: _Schedule) -> CellState:
-    death = schedule.deaths.get(state.cell.name)
-    return replace(state, state="failed", reason=death) if death and state.state == "to run" else state
+    save_record(record.skeleton(cell, status, reason), layout.record(cell.board, cell.name, cell.key))
 
 
 class _Schedule:
@@ -184,14 +183,13 @@ class _Schedule:
         self._new += [
             Job(f"floor {floor.metric.name}", run_floor, (board.name, floor, layout, job_options, board.is_smoke))
             for floor in board.floors
-            if not layout.floor(board.name, floor.metric.name, floor.key).exists()
+            if not is_measured(layout.floor(board.name, floor.metric.name, floor.key))
         ]
         self._base_keys = {f"base {base.name}": key for key, base in bases.items()}
         self._later: list[tuple[float, Job]] = []
         self._running = 0
         self._ended = 0
         self.total = len(self._new) + len(cells)
-        self.deaths: dict[str, str] = {}
         self.refusals: list[str] = []
 
     @property
@@ -218,16 +216,24 @@ class _Schedule:
         if end.value == "busy":
             self._later.append((time.monotonic() + RETRY_SECONDS, end.job))
             return
-        if end.value == "interrupted":
+        if end.value == "interrupted" or (end.death is not None and stop.is_requested()):
             return
         self._ended += 1
         if end.death is not None:
-            self.deaths[end.job.name] = end.death
-        elif end.value != "ended":
+            self._bury(end.job, end.death)
+        elif end.value not in ("ended", "failed"):
             self.refusals.append(str(end.value))
         if end.job.name in self._base_keys:
             self._new += self._waiting.pop(self._base_keys[end.job.name])
         self._on_event(RunEvent(self._text(end), self._ended, self.total))
+
+    def _bury(self, job: Job, death: str) -> None:
+        cell = job.arguments[0]
+        if not isinstance(cell, Cell):
+            return
+        record = _record(cell, self._layout)
+        if record is None or record.status == "failed":  # else it died after its record was there
+            _write_unrun(cell, self._layout, "failed", death)
 
     def _text(self, end: JobEnd) -> str:
         if end.death is not None:
@@ -237,7 +243,7 @@ class _Schedule:
             if record is not None:
                 values = ", ".join(f"{name} {measured.mean:.4g}" for name, measured in record.metrics.items())
                 return f"{end.job.name}: {record.status}" + (f" ({values or record.reason})" if values or record.reason else "")
-        return f"{end.job.name}: done"
+        return f"{end.job.name}: {'done' if end.value == 'ended' else end.value}"
 
 
 def run_base(base: Base, layout: Layout, options: JobOptions) -> object:

@@ -7,6 +7,7 @@ from types import FrameType
 
 from harness.errors import Interrupted
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _requests = 0
 
 
@@ -34,8 +35,8 @@ def check() -> None:
 
 def on_signals() -> None:
     """SIGINT and SIGTERM ask to stop. Call in the main thread of a process that runs jobs."""
-    signal.signal(signal.SIGINT, request)
-    signal.signal(signal.SIGTERM, request)
+    for number in SIGNALS:
+        signal.signal(number, request)
 
 
 def clear() -> None:

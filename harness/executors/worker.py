@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from harness import stop
 
@@ -18,6 +21,16 @@ def thread_environment() -> dict[str, str]:
     return {name: os.environ.get(name, "1") for name in THREADS}
 
 
+@contextmanager
+def signals_later() -> Iterator[None]:
+    """Start a worker's process in this block: a signal that comes before `begin` waits for it, and does not kill the imports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def begin(parent: int | None = None) -> None:
     """Call first in a worker.
 
@@ -26,6 +39,7 @@ def begin(parent: int | None = None) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stop.on_signals()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from pathlib import Path
 from typing import Literal
 
 from harness import stop
@@ -18,11 +19,12 @@ from harness.stages.options import JobOptions
 from harness.store.files import StorageError, write_text
 from harness.store.layout import Layout
 from harness.store.lease import Busy, lease
-from harness.store.records import FloorRecord, Record, save_record
+from harness.store.records import FloorRecord, Record, is_measured, load_record, save_record
 
 log = logging.getLogger(__name__)
-End = Literal["ended", "busy", "interrupted"]
-"""What a job returns: `ended` (a record or output is there), `busy` (another process is at it), `interrupted`."""
+End = Literal["ended", "failed", "busy", "interrupted"]
+"""What a job returns: `ended` (a record or output is there), `failed` (a base or floor is not, and the log says why), `busy`
+(another process is at it), `interrupted`. Another text is why the disk refused."""
 
 
 def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:
@@ -34,8 +36,9 @@ def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:
         return "interrupted"
     except StorageError as error:
         return str(error)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.warning("base %s: %s", base.name, _last_line(error))
+        return "failed"
     finally:
         at.reporter.end()
     return "ended"
@@ -43,20 +46,12 @@ def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:
 
 def run_floor(board: str, plan: Floor, layout: Layout, options: JobOptions, is_smoke: bool) -> End | str:
     """Measure a floor and write its record."""
-    name = plan.metric.name
-    path = layout.floor(board, name, plan.key)
-    at = Context(layout, options, f"floor/{name}")
+    path = layout.floor(board, plan.metric.name, plan.key)
+    at = Context(layout, options, f"floor/{plan.metric.name}")
     try:
         with lease(layout.lease("floor", plan.key), wait=False):
-            if not path.exists():
-                measured = metrics.floor(plan, at)
-                save_record(
-                    FloorRecord(
-                        board=board, metric=name, key=plan.key,
-                        values=measured.values, seconds=measured.seconds, is_smoke=is_smoke,
-                    ),
-                    path,
-                )
+            if not is_measured(path):
+                return _measure_floor(board, plan, at, path, is_smoke)
     except Busy:
         return "busy"
     except Interrupted:
@@ -68,12 +63,34 @@ def run_floor(board: str, plan: Floor, layout: Layout, options: JobOptions, is_s
     return "ended"
 
 
+def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: bool) -> End:
+    name = plan.metric.name
+    try:
+        measured = metrics.floor(plan, at)
+    except (Interrupted, StorageError):
+        raise
+    except (Exception, SystemExit) as error:
+        # The board goes on: its cells meet the same fault if it is the metric's, and say so in their records.
+        where = _keep_traceback(error, at.layout, "floor", plan.key)
+        log.warning("floor %s: %s (traceback: %s)", name, _last_line(error), where)
+        return "failed"
+    save_record(
+        FloorRecord(
+            board=board, metric=name, key=plan.key, values=measured.values, seconds=measured.seconds, is_smoke=is_smoke
+        ),
+        path,
+    )
+    return "ended"
+
+
 def run_cell(cell: Cell, layout: Layout, options: JobOptions) -> End | str:
-    """Run a cell and write its record, whatever happens: done, diverged, failed. Another text is why the disk refused."""
+    """Run a cell and write its record, whatever happens: done, diverged, failed."""
     path = layout.record(cell.board, cell.name, cell.key)
     at = Context(layout, options, cell.name)
     try:
         with lease(layout.lease("cell", cell.key), wait=False):
+            if _has_result(path):  # another `run` was faster
+                return "ended"
             result = _record(cell, at)
             save_record(result, path)
     except Busy:
@@ -105,13 +122,25 @@ def _record(cell: Cell, at: Context) -> Record:
         raise
     except Diverged as error:
         return record.skeleton(cell, "diverged", str(error), device)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A plugin may raise anything. The board goes on; the whole traceback stays where the record says.
-        where = at.layout.work("finetune", cell.finetune_key) / "traceback.txt"
-        write_text(where, "".join(traceback.format_exception(error)))
+        where = _keep_traceback(error, at.layout, "cell", cell.key)
         hint = "" if isinstance(error, UserError) else f" (traceback: {where})"
         return record.skeleton(cell, "failed", f"{_last_line(error)}{hint}", device)
 
 
-def _last_line(error: Exception) -> str:
+def _has_result(path: Path) -> bool:
+    try:
+        return load_record(path).status != "failed"
+    except UserError:
+        return False
+
+
+def _keep_traceback(error: BaseException, layout: Layout, stage: str, key: str) -> Path:
+    where = layout.work(stage, key) / "traceback.txt"
+    write_text(where, "".join(traceback.format_exception(error)))
+    return where
+
+
+def _last_line(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()

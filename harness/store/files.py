@@ -29,7 +29,9 @@ def storage(path: Path) -> Iterator[None]:
             reason, remedy = "no room left", "free some space"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             reason, remedy = "not writable", "choose another folder with --runs-dir or HARNESS_RUNS, or change its permissions"
-        elif error.errno in (errno.EIO, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+            reason, remedy = "a file stands where a folder must be", "choose another folder with --runs-dir or HARNESS_RUNS"
+        elif error.errno in (errno.EIO, errno.ENOENT):
             reason, remedy = os.strerror(error.errno), "see to the disk or the folder"
         else:
             raise
@@ -54,12 +56,19 @@ def appearing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def appearing_folder(path: Path) -> Iterator[Path]:
-    """As `appearing`, for a folder with its files. A folder that already stands at `path` stays, and the new one goes."""
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}")
+    """As `appearing`, for a folder with its files. A folder that already stands at `path` stays, and the new one goes.
+
+    The caller holds a lease: what stands at the scratch path was left by a writer that was killed, and is removed first.
+    An OSError of the block itself passes as it is: it may be a plugin's, which has nothing to do with this disk. What writes
+    into the folder says so with `storage`.
+    """
+    scratch = path.with_name(f".{path.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
     with storage(path):
         scratch.mkdir(parents=True)
-        try:
-            yield scratch
+    try:
+        yield scratch
+        with storage(path):
             for file in scratch.iterdir():
                 _sync(file)
             _sync(scratch)
@@ -69,8 +78,8 @@ def appearing_folder(path: Path) -> Iterator[Path]:
                 if not path.is_dir():
                     raise
             _sync(path.parent)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import statistics
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.errors import UserError
 from harness.store.files import write_text
 
+log = logging.getLogger(__name__)
 SCHEMA = 1
 R = TypeVar("R", bound="Stored")
 Status = Literal["done", "diverged", "failed", "skipped"]
@@ -137,6 +139,18 @@ def load_record(path: Path) -> Record:
 def load_floor(path: Path) -> FloorRecord:
     """Read a floor's record; raises as `load_record`."""
     return _load(path, FloorRecord)
+
+
+def is_measured(path: Path) -> bool:
+    """Whether a floor's record is there; a damaged one is reported, and counts as absent."""
+    if not path.exists():
+        return False
+    try:
+        load_floor(path)
+    except UserError as error:
+        log.warning("%s", error)
+        return False
+    return True
 
 
 def _load(path: Path, kind: type[R]) -> R:

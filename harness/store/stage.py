@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.store.files import appearing_folder, set_aside
+from harness.store.files import appearing_folder, set_aside, storage
 from harness.store.keys import file_sha256
 from harness.store.layout import Layout
 from harness.store.lease import lease
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
+_DAMAGE = (OSError, ValueError, KeyError, TypeError)
+"""What reading a damaged output can raise."""
 
 
 @dataclass(frozen=True)
@@ -35,36 +37,50 @@ class Output:
 
 
 def find(layout: Layout, stage: str, key: str) -> Output | None:
-    """The output if it is there and undamaged; a damaged one is renamed, reported, and counts as absent."""
+    """The output if it is there and undamaged."""
     folder = layout.stage(stage, key)
-    if not folder.is_dir():
-        return None
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        files = dict(manifest["files"])
-        for name, expected in files.items():
-            if file_sha256(folder / name) != expected:
-                raise ValueError(f"{name} does not match its checksum")
-        return Output(folder, manifest["facts"], files, False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("%s is damaged (%s); set aside as %s, made again", folder, error, set_aside(folder).name)
+        return _read(folder) if folder.is_dir() else None
+    except _DAMAGE:
         return None
 
 
 def once(layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[str, object]]) -> Output:
     """The output under the key, made by `make(folder)` if nobody has made it; at most one process makes it at a time.
 
-    `make` writes files into the folder and returns facts. If it raises, nothing is kept.
+    `make` writes files into the folder and returns facts. If it raises, nothing is kept. A damaged output is renamed, reported,
+    and made again.
     """
     if (found := find(layout, stage, key)) is not None:
         return found
     with lease(layout.lease(stage, key), wait=True):
-        if (found := find(layout, stage, key)) is not None:
-            return found
         final = layout.stage(stage, key)
+        if (found := _found_or_set_aside(final)) is not None:
+            return found
         with appearing_folder(final) as scratch:
             facts = dict(make(scratch))
-            files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
-            manifest = {"stage": stage, "key": key, "facts": facts, "files": files}
-            (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+            with storage(final):
+                files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
+                manifest = {"stage": stage, "key": key, "facts": facts, "files": files}
+                (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
         return Output(final, facts, files, True)
+
+
+def _found_or_set_aside(folder: Path) -> Output | None:
+    """As `find`, with the lease in hand: nobody else can be looking at the folder in order to rename it."""
+    if not folder.is_dir():
+        return None
+    try:
+        return _read(folder)
+    except _DAMAGE as error:
+        log.warning("%s is damaged (%s); set aside as %s, made again", folder, error, set_aside(folder).name)
+        return None
+
+
+def _read(folder: Path) -> Output:
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    files = dict(manifest["files"])
+    for name, expected in files.items():
+        if file_sha256(folder / name) != expected:
+            raise ValueError(f"{name} does not match its checksum")
+    return Output(folder, manifest["facts"], files, False)

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import torch
 from torch import Tensor
 
-from harness.store.files import appearing_folder, set_aside
+from harness.store.files import appearing_folder, set_aside, storage
 from harness.store.keys import file_sha256
 from harness.training import weights
 
@@ -48,12 +49,42 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
         return path
     with appearing_folder(path) as scratch:
         weights.save(checkpoint.tensors, scratch / "weights.safetensors")
-        torch.save(dict(checkpoint.state), scratch / "state.pt")
-        files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
-        (scratch / "manifest.json").write_text(json.dumps({"step": checkpoint.step, "files": files}))
+        with storage(path):
+            _save_state(checkpoint.state, scratch / "state.pt")
+            files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
+            (scratch / "manifest.json").write_text(json.dumps({"step": checkpoint.step, "files": files}))
     for old in _all(folder)[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
     return path
+
+
+class _Sink:
+    """A file for torch.save, which turns the system's refusal into a RuntimeError about its own positions."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.refusal: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self.file.write(content)
+        except OSError as error:
+            self.refusal = error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _save_state(state: Mapping[str, object], path: Path) -> None:
+    with path.open("wb") as file:
+        sink = _Sink(file)
+        try:
+            torch.save(dict(state), cast(BinaryIO, sink))
+        except RuntimeError:
+            if sink.refusal is not None:
+                raise sink.refusal from None
+            raise
 
 
 def read_newest(folder: Path) -> Checkpoint | None:

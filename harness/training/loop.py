@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -76,7 +77,11 @@ class Loop:
         self._clock = time.perf_counter()
 
     def run(self) -> Trained:
-        """Train to the end. Raises: Diverged; Interrupted, after a checkpoint; StorageError."""
+        """Train to the end.
+
+        Raises: Diverged; StorageError; Interrupted after a checkpoint, or inside of a step that draws a bank: then the state is
+            that of half a step, and the last checkpoint stands.
+        """
         self._resume()
         self._clock = time.perf_counter()
         steps, saved_at = self.training.steps, time.monotonic()
@@ -124,9 +129,11 @@ class Loop:
     def _measure(self) -> None:
         images = self.step * self.training.batch
         if self.curve is not None and self.curve.is_due(self.step, self.training.steps, images):
+            before = self.task.counter.examples
             try:
                 self._add_point(self.curve, images)
             except Interrupted:
+                self.task.counter.examples = before
                 self._save()  # without the point: it is measured first when training goes on
                 raise
 
@@ -137,6 +144,8 @@ class Loop:
         if not weights.are_finite(candidate):
             raise Diverged(f"weights are not finite at step {self.step} of {self.training.steps}")
         value = curve.add(images, candidate)
+        if not math.isfinite(value):
+            raise Diverged(f"the curve's metric is {value} at step {self.step} of {self.training.steps}")
         if not curve.keeps_best:  # a curve that is only looked at is no cost of the method
             self.task.counter.examples = before
         self._clock = time.perf_counter()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from harness.store.files import storage
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, Tensor]:
@@ -27,8 +31,15 @@ def sha256(weights: Mapping[str, Tensor]) -> str:
 
 
 def save(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Write safetensors."""
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
+    """Write safetensors. Raises: StorageError."""
+    with storage(path):
+        try:
+            save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
+        except SafetensorError as error:
+            # The library has no other way to say why the system refused than its text: "… (os error 28)".
+            if (number := re.search(r"os error (\d+)", str(error))) is None:
+                raise
+            raise OSError(int(number[1]), str(error)) from error
 
 
 def load(path: Path) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
+from traceback import format_exception_only
 
 from harness import stop
 from harness.config import Config
@@ -32,7 +33,8 @@ class _Slot:
         if self.pool is None:
             self.pool = ProcessPoolExecutor(1, get_context("spawn"), worker.begin, (os.getpid(),))
         self.job = job
-        self.future = self.pool.submit(job.function, *job.arguments)
+        with worker.signals_later():
+            self.future = self.pool.submit(job.function, *job.arguments)
 
     def signal(self, number: int) -> None:
         for process in list((getattr(self.pool, "_processes", None) or {}).values()):
@@ -49,6 +51,8 @@ class _Slot:
         except BrokenProcessPool:
             self.close()
             return JobEnd(job, death="its process died (killed, or out of memory)")
+        except BaseException as error:  # what a job raises ends that job alone; SystemExit too, which a plugin may raise
+            return JobEnd(job, death="".join(format_exception_only(error)).strip())
 
     def close(self) -> None:
         if self.pool is not None:
