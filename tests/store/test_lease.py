@@ -1,0 +1,82 @@
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from harness import stop
+from harness.errors import Interrupted
+from harness.store.files import StorageError
+from harness.store.lease import Busy, lease
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds the lease, and its id."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with lease(tmp_path / "leases" / "x.lock", wait=False):
+                os.write(writing, b"!")
+                time.sleep(60)
+        finally:
+            os._exit(0)
+    assert os.read(reading, 1) == b"!"
+    yield child
+    os.close(reading)
+    os.close(writing)
+    try:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    except (ProcessLookupError, ChildProcessError):
+        return
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "leases" / "x.lock"
+
+
+def test_a_lease_has_one_holder(holder, path):
+    with pytest.raises(Busy), lease(path, wait=False):
+        pass
+    with lease(path.with_name("y.lock"), wait=False):
+        pass
+
+
+def test_a_killed_holder_frees_it(holder, path):
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
+    with lease(path, wait=False):
+        pass
+
+
+def test_waiting_ends_when_it_is_free(holder, path):
+    threading.Timer(0.3, os.kill, (holder, signal.SIGKILL)).start()
+    began = time.monotonic()
+    with lease(path, wait=True):
+        assert time.monotonic() - began >= 0.2
+
+
+def test_waiting_ends_when_a_stop_is_requested(holder, path):
+    stop.request()
+    try:
+        with pytest.raises(Interrupted), lease(path, wait=True):
+            pass
+    finally:
+        stop.clear()
+
+
+def test_an_exception_frees_it(path):
+    with pytest.raises(ZeroDivisionError), lease(path, wait=False):
+        raise ZeroDivisionError
+    with lease(path, wait=False):
+        pass
+
+
+def test_a_place_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="a file stands where a folder must be"), lease(tmp_path / "file" / "x.lock", wait=False):
+        pass

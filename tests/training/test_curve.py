@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from harness.training.curve import Curve
+
+
+def curve(values=(), points=4, higher=False, keeps=True):
+    measured = iter(values)
+    return Curve(lambda _: next(measured), points, higher, keeps)
+
+
+@pytest.mark.parametrize(("steps", "points", "expected"), [
+    (8, 4, [0, 2, 4, 6, 8]),
+    (7, 3, [0, 2, 5, 7]),  # thirds of 7, rounded
+    (10, 1, [0, 10]),
+    (3, 10, [0, 1, 2, 3]),
+])  # fmt: skip
+def test_points_are_evenly_spaced_with_one_at_the_start_and_one_at_the_end(steps, points, expected):
+    due = curve(points=points)
+    assert [step for step in range(steps + 1) if due.is_due(step, steps, images=step)] == expected
+
+
+@pytest.mark.parametrize("steps", [1, 5, 64, 1000, 2344])
+@pytest.mark.parametrize("points", [1, 2, 3, 10, 17])
+def test_there_are_as_many_points_as_asked_for(steps, points):
+    due = curve(points=points)
+    assert sum(due.is_due(step, steps, images=step) for step in range(steps + 1)) == min(points, steps) + 1
+
+
+def test_a_point_that_is_there_is_not_due_again():
+    one = curve([1.0])
+    assert one.is_due(0, 8, images=0)
+    one.add(0, {})
+    assert not one.is_due(0, 8, images=0)
+    assert one.is_due(2, 8, images=2)
+
+
+@pytest.mark.parametrize(("higher", "best"), [(False, 1), (True, 2)])
+def test_the_best_weights_stay_the_first_of_equals(higher, best):
+    values = [2.0, 1.0, 3.0, 1.0, 3.0]
+    chosen = curve(values, higher=higher)
+    for step in range(len(values)):
+        weights = {"w": torch.tensor([float(step)])}
+        chosen.add(step * 10, weights)
+        weights["w"].fill_(-1.0)  # what comes later does not change what was kept
+    assert chosen.best_images == best * 10
+    assert chosen.best["w"].item() == best
+
+
+def test_a_curve_that_does_not_select_keeps_no_weights():
+    plain = curve([1.0], keeps=False)
+    plain.add(0, {"w": torch.zeros(1)})
+    assert plain.best == {}
+
+
+def test_state_round_trips():
+    one = curve([2.0, 1.0])
+    one.add(0, {"w": torch.tensor([1.0])})
+    one.add(5, {"w": torch.tensor([2.0])})
+    other = curve([3.0])
+    other.restore(one.state(), one.best)
+    assert (other.values, other.best_images, other.seconds) == (one.values, 5, one.seconds)
+    other.add(9, {"w": torch.tensor([3.0])})
+    assert other.best["w"].item() == 2.0
+    assert len(one.values) == 2

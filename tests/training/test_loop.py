@@ -1,0 +1,214 @@
+"""What the loop promises: resume is exact wherever it stopped, divergence is noticed, costs are counted once."""
+
+import pytest
+import torch
+
+from harness import stop
+from harness.errors import Diverged, Interrupted
+from harness.training import checkpoint
+from harness.training.loop import LOG_EVERY, Listener
+
+STEPS = 7
+
+
+def assert_same(one, other):
+    assert one.weights.keys() == other.weights.keys()
+    assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+    assert (one.curve, one.selected_images) == (other.curve, other.selected_images)
+    assert one.network_evaluations == other.network_evaluations
+
+
+@pytest.fixture(params=["best", "last"])
+def select(request):
+    return request.param
+
+
+@pytest.fixture
+def whole(make_loop, select):
+    """An undisturbed run, in a runs folder of its own."""
+    return make_loop("whole", runs="whole-runs", select=select).run()
+
+
+@pytest.mark.parametrize("step", range(STEPS))
+def test_a_stop_in_any_step_changes_nothing(make_loop, whole, select, step):
+    loop = make_loop(select=select)
+    loop.method.after = lambda index: stop.request() if index == step else None
+    with pytest.raises(Interrupted):
+        loop.run()
+    assert checkpoint.read_newest(loop.folder).step == step + 1
+    stop.clear()
+    assert_same(make_loop(select=select).run(), whole)
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches a kill."""
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("step", range(STEPS))
+def test_a_kill_in_any_step_changes_nothing(make_loop, whole, select, step, every, where):
+    """With a checkpoint after each step, and with older ones."""
+    loop = make_loop(select=select, seconds=-1.0)
+    write = loop._save
+    loop._save = lambda: write() if loop.step % every == 0 else None
+
+    def die(index):
+        if index == step:
+            raise Killed
+
+    setattr(loop.method, where, die)
+    with pytest.raises(Killed):
+        loop.run()
+    assert_same(make_loop(select=select).run(), whole)
+
+
+def test_a_stop_in_every_step_in_turn_changes_nothing(make_loop, whole, select):
+    for _ in range(STEPS):
+        loop = make_loop(select=select)
+        loop.method.after = lambda _: stop.request()
+        with pytest.raises(Interrupted):
+            loop.run()
+        stop.clear()
+    assert_same(make_loop(select=select).run(), whole)
+
+
+def test_a_stop_while_a_bank_is_drawn_leaves_the_last_checkpoint(make_loop, whole, select):
+    loop = make_loop(select=select, seconds=-1.0)
+    loop.method.before = lambda index: stop.request() if index == STEPS // 2 else None  # a step that draws
+    with pytest.raises(Interrupted):
+        loop.run()
+    assert checkpoint.read_newest(loop.folder).step == STEPS // 2
+    stop.clear()
+    assert_same(make_loop(select=select).run(), whole)
+
+
+def test_a_stop_while_the_curve_is_measured_loses_no_point_and_counts_none_twice(make_loop, whole, select):
+    loop = make_loop(select=select)
+    measure, calls = loop.curve.measure, []
+
+    def interrupted(weights):
+        calls.append(measure(weights))
+        if len(calls) == 3:
+            raise Interrupted
+        return calls[-1]
+
+    loop.curve.measure = interrupted
+    with pytest.raises(Interrupted):
+        loop.run()
+    assert len(checkpoint.read_newest(loop.folder).state["curve"]["values"]) == 2
+    assert_same(make_loop(select=select).run(), whole)
+
+
+def test_a_damaged_checkpoint_changes_nothing(make_loop, whole, select):
+    stop_at(make_loop, 3, select)
+    stop_at(make_loop, 5, select)
+    newest = sorted(make_loop(select=select).folder.glob("step-*"))[-1]
+    content = (newest / "state.pt").read_bytes()
+    (newest / "state.pt").write_bytes(content[: len(content) // 2])
+    assert_same(make_loop(select=select).run(), whole)
+
+
+def stop_at(make_loop, step, select):
+    loop = make_loop(select=select)
+    loop.method.after = lambda index: stop.request() if index == step else None
+    with pytest.raises(Interrupted):
+        loop.run()
+    stop.clear()
+
+
+def test_the_best_point_is_the_result_and_its_cost_is_the_methods(make_loop):
+    values = iter([5.0, 2.0, 1.0, 3.0])
+    measured = []
+
+    def measure(weights):
+        measured.append(weights)
+        return next(values)
+
+    best = make_loop("best", measure=measure, points=3).run()
+    assert [point["value"] for point in best.curve] == [5.0, 2.0, 1.0, 3.0]
+    assert best.selected_images == best.curve[2]["images"] == 5 * 4  # two thirds of 7 steps, of 4 images
+    assert all(torch.equal(best.weights[name], measured[2][name]) for name in best.weights)
+
+
+def test_a_curve_costs_nothing_unless_it_selects(make_loop):
+    without = make_loop("without", runs="a", select="last", points=0).run()
+    looked_at = make_loop("last", runs="b", select="last").run()
+    selecting = make_loop("best", runs="c", select="best").run()
+    assert looked_at.network_evaluations == without.network_evaluations
+    # 4 points of 2 evaluations each, as the fixture's measure makes them.
+    assert selecting.network_evaluations == without.network_evaluations + 4 * 2
+    assert looked_at.selected_images is None
+    assert all(torch.equal(looked_at.weights[name], without.weights[name]) for name in without.weights)
+    # 7 steps of 4 examples, and two banks of 6.
+    assert without.network_evaluations == 7 * 4 + 2 * 6
+
+
+def test_the_average_is_evaluated_where_there_is_one(make_loop):
+    loop = make_loop("ema", runs="a", select="last", ema=0.9, points=0)
+    averaged = loop.run()
+    plain = make_loop("plain", runs="b", select="last", ema=None, points=0).run()
+    live = loop.task.model.state_dict()
+    assert all(torch.equal(plain.weights[name], live[name]) for name in live)
+    assert not all(torch.equal(averaged.weights[name], live[name]) for name in live)
+
+
+def test_a_loss_that_is_not_finite_ends_training_and_is_never_saved(make_loop):
+    loop = make_loop(seconds=-1.0)
+    step = loop.method.step
+    loop.method.step = lambda batch, generator, index: (
+        {"loss": torch.tensor(float("nan"))} if index == 4 else step(batch, generator, index)
+    )
+    with pytest.raises(Diverged, match="loss is nan by step 5 of 7"):
+        loop.run()
+    assert checkpoint.read_newest(loop.folder).step == 4
+
+
+@pytest.mark.parametrize("points", [0, 1])
+def test_weights_that_are_not_finite_end_training(make_loop, points):
+    loop = make_loop(points=points, select="last")
+
+    def spoil(index):
+        if index == 6:
+            with torch.no_grad():
+                next(loop.task.model.parameters()).fill_(float("inf"))
+
+    loop.method.after = spoil
+    step = loop.method.step
+    loop.method.step = lambda *arguments: {**step(*arguments), "loss": torch.tensor(1.0)}  # the loss hides it
+    with pytest.raises(Diverged, match="weights are not finite"):
+        loop.run()
+
+
+def test_a_curve_that_is_not_finite_ends_training(make_loop):
+    with pytest.raises(Diverged, match="curve's metric is nan at step 0 of 7"):
+        make_loop(measure=lambda _: float("nan")).run()
+
+
+def test_listeners_hear_means_and_checkpoints(make_loop):
+    logged, saved = [], []
+    listener = Listener(lambda *what: logged.append(what), lambda *what: saved.append(what))
+    steps = LOG_EVERY + 3
+    loop = make_loop(points=0, select="last", listener=listener, steps=steps)
+    loop.method.step = lambda _batch, _generator, index: {"index": torch.tensor(index)}
+    loop.run()
+    assert logged == [(LOG_EVERY, steps, {"index": (LOG_EVERY - 1) / 2}), (steps, steps, {"index": LOG_EVERY + 1.0})]
+    assert saved == []
+    again = make_loop("again", listener=listener)
+    again.method.after = lambda _: stop.request()
+    with pytest.raises(Interrupted):
+        again.run()
+    assert saved == [(1, again.folder / "step-0000000001")]
+
+
+def test_each_step_gets_its_own_stream_and_its_own_batch(make_loop, data):
+    loop = make_loop(points=0, select="last")
+    seen = []
+    loop.method.step = lambda batch, generator, index: (
+        seen.append((index, batch.x.clone(), torch.rand(1, generator=generator).item())) or {}
+    )
+    loop.run()
+    assert [index for index, _, _ in seen] == list(range(STEPS))
+    assert len({number for _, _, number in seen}) == STEPS
+    epoch = torch.cat([x for _, x, _ in seen])[: len(data)]
+    assert sorted(epoch.tolist()) == sorted(data.x.tolist())
