@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -13,6 +14,21 @@ def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
     """A generator of its own for each (seed, purpose, index); on the CPU, so that noise is the same on every device."""
     digest = hashlib.blake2b(f"{seed}/{purpose}/{index}".encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+@contextmanager
+def seeded(seed: int | None, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Torch's own randomness from `seed` inside, on the CPU and `device`, and as it was afterwards; None changes nothing.
+
+    For what takes no generator, as dropout does: with a seed drawn from one it repeats, and survives a resume.
+    """
+    if seed is None:
+        yield
+        return
+    where = torch.device(device)
+    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 class SampleStreams:

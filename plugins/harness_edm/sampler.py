@@ -44,11 +44,16 @@ class Heun:
     def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
         """(n, *spec.shape), float32. Calls the network 2 * steps - 1 times."""
         low, high = cast(Denoises, model).sigma_range
-        levels = noise_levels(self.config.steps, low=low, high=high, rho=self.config.rho).to(streams.device)
-        x = levels[0] * streams.normal(*spec.shape).double()
+        return self.solve(cast(Denoises, model), streams.normal(*spec.shape), labels, low=low, high=high).float()
+
+    @torch.no_grad()
+    def solve(self, model: Denoises, noise: Tensor, labels: Tensor | None, *, low: float, high: float) -> Tensor:
+        """The samples that standard normal noise (n, …) leads to, (n, …), float64, over levels from `high` to `low`."""
+        levels = noise_levels(self.config.steps, low=low, high=high, rho=self.config.rho).to(noise.device)
+        x = levels[0] * noise.double()
         for sigma, following in pairwise(levels):
-            x = self._step(cast(Denoises, model), x, sigma, following, labels)
-        return x.float()
+            x = self._step(model, x, sigma, following, labels)
+        return x
 
     @staticmethod
     def _step(model: Denoises, x: Tensor, sigma: Tensor, following: Tensor, labels: Tensor | None) -> Tensor:

@@ -1,0 +1,40 @@
+"""The networks that EDM's authors publish, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.interfaces import DataSpec
+from harness.presets import Preset
+from harness_edm import UNetConfig
+
+ADDRESS = "https://nvlabs-fi-cdn.nvidia.com/edm/pretrained/"
+
+CIFAR10 = {"model_channels": 128, "channel_mult": (2, 2, 2), "num_blocks": 4, "attn_resolutions": (16,)}
+IMAGENET = {"model_channels": 192, "channel_mult": (1, 2, 3, 4), "num_blocks": 3, "attn_resolutions": (32, 16, 8)}
+
+VP, VE = {"architecture": "ddpm++"}, {"architecture": "ncsn++"}
+
+
+def _preset(
+    name: str, file: str, size: int, parameters: int, settings: Mapping[str, object], classes: int = 0
+) -> Preset:
+    return Preset(
+        name, "edm-unet", UNetConfig.model_validate(settings), DataSpec((3, size, size), classes, "images"),
+        parameters, file=file, address=ADDRESS + file,
+    )  # fmt: skip
+
+
+def _all() -> list[Preset]:
+    found = []
+    for tag, family, sizes in (("vp", VP, (55_733_891, 55_735_299)), ("ve", VE, (56_397_827, 56_400_643))):
+        for condition, classes, parameters in (("uncond", 0, sizes[0]), ("cond", 10, sizes[1])):
+            file = f"edm-cifar10-32x32-{condition}-{tag}.pkl"
+            settings = {**CIFAR10, **family, "augment_dim": 9, "dropout": 0.13}
+            found.append(_preset(f"edm-cifar10-{condition}-{tag}", file, 32, parameters, settings, classes))
+    settings = {**IMAGENET, "architecture": "adm", "dropout": 0.10}
+    found.append(_preset("edm-imagenet64-cond-adm", "edm-imagenet-64x64-cond-adm.pkl", 64, 295_899_267, settings, 1000))
+    return found
+
+
+PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _all()}

@@ -1,0 +1,30 @@
+"""What the tests of presets share: the names and shapes in published files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from harness.config import Config
+from harness.interfaces import DataSpec
+from harness.presets import Preset
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def published(path: str) -> dict[str, tuple[int, ...]]:
+    """Shapes by name of a key list under tests/golden."""
+    stored = json.loads(gzip.decompress((GOLDEN / path).read_bytes()))
+    return {name: tuple(shape) for name, (shape, _) in stored["keys"].items()}
+
+
+def check_layout(preset: Preset, build: Callable[[Config, DataSpec], torch.nn.Module], path: str) -> None:
+    """Raises: AssertionError unless the preset, built without memory, has the published names, shapes and size."""
+    with torch.device("meta"):
+        model = build(preset.config, preset.spec)
+    assert {name: tuple(value.shape) for name, value in model.state_dict().items()} == published(path)
+    assert sum(parameter.numel() for parameter in model.parameters()) == preset.parameters
