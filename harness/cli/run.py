@@ -33,6 +33,9 @@ def run(
     seeds: Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")] = False,
     smoke: Smoke = False,
+    keep_published: Annotated[
+        bool, typer.Option("--keep-published", help="Count the board's published records, where current, as done.")
+    ] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Cells at once. [default: cores]", show_default=False)
     ] = None,
@@ -50,12 +53,18 @@ def run(
     """
     from harness.board.load import load_board
     from harness.cli.progress import show_progress
+    from harness.errors import UserError
+    from harness.report.adopt import adopt
     from harness.run import RunOptions, run_board, states
     from harness.store.layout import Layout
 
     loaded = load_board(board, smoke=smoke)
     cells = selected(loaded, only or [], seeds)
     layout = Layout.of(runs_dir, smoke=smoke)
+    if keep_published:
+        if smoke:
+            raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
+        remark(f"{adopt(loaded, layout)} published records taken as done")
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
         _print_plan(states(loaded, cells, layout), options.jobs, as_json)
