@@ -99,7 +99,7 @@ class Row:
     is_smoke: bool = False
     skip_reason: str | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """`base/method`."""
         return f"{self.base.name}/{self.method_name}"
@@ -154,7 +154,7 @@ class Cell:
     row: Row
     seed: int
 
-    @property
+    @cached_property
     def name(self) -> str:
         """`base/method/s0`."""
         return f"{self.row.name}/s{self.seed}"

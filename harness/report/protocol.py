@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.board.cells import Base, Resolved
@@ -10,7 +9,7 @@ from harness.board.load import Board
 from harness.board.schema import TrainingConfig
 from harness.report.collect import Collection
 from harness.report.formats import markdown_text
-from harness.report.outcome import Outcome
+from harness.report.outcome import Outcome, mean
 from harness.report.table import count, seconds
 
 ENVIRONMENT = {
@@ -185,15 +184,12 @@ def costs(collection: Collection) -> str:
 
 
 def _costs(done: Sequence[Outcome]) -> list[str]:
-    def mean(values: Iterable[float]) -> float:
-        return statistics.fmean(values)
-
     return [
-        count(round(mean(record.costs.network_evaluations for record in done))),
-        seconds(mean(record.costs.seconds_finetune for record in done)),
-        seconds(mean(record.costs.seconds_sample for record in done)),
-        seconds(mean(record.seconds_metrics for record in done)),
-        f"{mean(record.costs.peak_memory_bytes for record in done) / 1e6:.0f}",
+        count(round(mean([record.network_evaluations for record in done]))),
+        seconds(mean([record.seconds_finetune for record in done])),
+        seconds(mean([record.seconds_sample for record in done])),
+        seconds(mean([record.seconds_metrics for record in done])),
+        f"{mean([record.peak_memory_bytes for record in done]) / 1e6:.0f}",
     ]
 
 

@@ -81,9 +81,10 @@ def plan(board: Board, layout: Layout) -> Publication:
 
 
 def _refuse_smoke(fresh: Collection) -> None:
-    for name, record in (*fresh.records.items(), *fresh.floors.items()):
-        if record.is_smoke:
-            raise UserError(f"{name}: its record comes from a smoke run; smoke records are never published")
+    smoke = [name for name, record in fresh.records.items() if record.is_smoke]
+    smoke += [f"floor of {name}" for name, floor in fresh.floors.items() if floor.is_smoke]
+    if smoke:
+        raise UserError(f"{listed(smoke)}: made by a smoke run; smoke records are never published")
 
 
 def _merged(fresh: Collection, published: Collection) -> Collection:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.board.cells import BoardMetric, Cell, Row
 from harness.report.collect import Collection
-from harness.report.outcome import Outcome
+from harness.report.outcome import Outcome, mean
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,11 @@ class TableRow:
 
 def score(values: Sequence[float]) -> Score:
     """Mean and sample standard deviation of at least one value."""
-    mean = statistics.fmean(values)
+    average = mean(values)
     if len(values) < 2:
-        return Score(mean, None, len(values))
-    # statistics.stdev is exact and 100 times slower; rows of 10,000 seeds exist.
-    square = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return Score(mean, math.sqrt(square), len(values))
+        return Score(average, None, len(values))
+    square = math.fsum([(value - average) ** 2 for value in values]) / (len(values) - 1)
+    return Score(average, math.sqrt(square), len(values))
 
 
 def floor_scores(collection: Collection) -> dict[str, Score]:
@@ -79,9 +77,9 @@ def _row(row: Row, cells: Sequence[Cell], records: Mapping[str, Outcome]) -> Tab
     done = [record for record in found if record.status == "done"]
     values: dict[str, list[float]] = {metric.name: [] for metric in row.metrics}
     for record in done:
-        for name, mean in record.means.items():
+        for name, value in record.means.items():
             if name in values:
-                values[name].append(mean)
+                values[name].append(value)
     return TableRow(
         base=row.base.name,
         method=row.method_name,
@@ -90,17 +88,16 @@ def _row(row: Row, cells: Sequence[Cell], records: Mapping[str, Outcome]) -> Tab
         scores={name: score(seeds) for name, seeds in values.items() if seeds},
         seeds=len(cells),
         done=len(done),
-        nfe=_mean(record.costs.nfe for record in done),
+        nfe=_mean([record.nfe for record in done]),
         parameters=done[0].parameters if done else None,
-        images_seen=_mean(record.costs.images_seen for record in done),
-        seconds=_mean(record.costs.seconds_finetune for record in done),
+        images_seen=_mean([record.images_seen for record in done]),
+        seconds=_mean([record.seconds_finetune for record in done]),
         notes=_notes(row, len(cells), found),
     )
 
 
-def _mean(values: Iterable[float]) -> float | None:
-    listed = list(values)
-    return statistics.fmean(listed) if listed else None
+def _mean(values: Sequence[float]) -> float | None:
+    return mean(values) if values else None
 
 
 def _notes(row: Row, seeds: int, found: Sequence[Outcome]) -> tuple[str, ...]:

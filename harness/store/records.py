@@ -60,7 +60,7 @@ class CurvePoint(Part):
 
 
 class Costs(Part):
-    """Counted by the harness. Seconds are wall clock of one process; memory is the peak of its resident set, in bytes."""
+    """Counted by the harness. Seconds are wall clock of one process; memory is its peak resident set, in bytes."""
 
     images_seen: int = 0
     steps: int = 0
@@ -154,15 +154,8 @@ def is_measured(path: Path) -> bool:
 
 
 def _load(path: Path, kind: type[R]) -> R:
+    content = verified(path)
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such record") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    _verify(path, content)
-    try:
-        # One pass over the bytes: a board may have 100,000 records.
         record = kind.model_validate_json(content)
     except ValidationError as error:
         _refuse_newer(path, Stored.model_validate_json(content).schema_version)
@@ -173,13 +166,24 @@ def _load(path: Path, kind: type[R]) -> R:
     return record
 
 
-def _verify(path: Path, content: bytes) -> None:
+def verified(path: Path) -> bytes:
+    """A record's file, whole as it was written. Raises: UserError when it is missing or damaged."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such record") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     # Git may have turned the ends of lines into those of another system; that is no damage.
     found = _FILE.fullmatch(content.replace(b"\r\n", b"\n"))
     if found is None:
         raise UserError(f"{path}: damaged: not a whole record; delete it, and the next run or publish makes it again")
     if found[1].decode() != _checksum(found[2]):
-        raise UserError(f"{path}: damaged: its checksum does not match; delete it, and the next run or publish makes it again")
+        raise UserError(
+            f"{path}: damaged: its checksum does not match; delete it, and the next run or publish makes it again"
+        )
+    return content
 
 
 def _refuse_newer(path: Path, version: int) -> None:

@@ -19,7 +19,7 @@ def test_a_board_without_a_page_is_stale(board, publish_records):
 def test_new_records_make_page_and_plot_stale(board, publish_records):
     publish_records(board)
     render_published(board).write(board.folder)
-    publish_records(board, board.cells[3:4], curve=[{"images": 0, "value": 1.0}])
+    publish_records(board, board.cells[3:6], curve=[{"images": 0, "value": 1.0}])
     publish_records(board, board.cells[:1], metrics={"distance": {"values": [9.0]}})
     stale = render_published(board).stale(board.folder)
     assert len(stale) == 2

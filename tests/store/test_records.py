@@ -38,8 +38,8 @@ def test_ends_of_lines_of_another_system_are_no_damage(path, record):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda content: b"", "not a whole record"),
-        (lambda content: b"{}\n", "not a whole record"),
+        (lambda _: b"", "not a whole record"),
+        (lambda _: b"{}\n", "not a whole record"),
         (lambda content: content[: len(content) // 2], "not a whole record"),
         (lambda content: content + b"x", "not a whole record"),
         (lambda content: content.replace(b'"seed": 0', b'"seed": 1'), "checksum does not match"),

@@ -97,15 +97,13 @@ def _panels(collection: Collection, metric: BoardMetric) -> list[Panel]:
 
 
 def _line(label: str, style: int, cells: Sequence[Cell], collection: Collection, unit: float) -> Line | None:
-    values: dict[int, list[float]] = {}
-    for cell in cells:
-        record = collection.records.get(cell.name)
-        for images, value in record.curve if record is not None and record.status == "done" else ():
-            values.setdefault(images, []).append(value / unit)
-    if not values:
+    found = [collection.records[cell.name] for cell in cells if cell.name in collection.records]
+    curves = [record.curve for record in found if record.status == "done" and record.curve]
+    if not curves:
         return None
-    points = tuple(sorted(values))
-    scores = [score(values[at]) for at in points]
+    # All seeds of a row are measured at the same images: the board says where.
+    points = tuple(images for images, _ in curves[0])
+    scores = [score([value / unit for _, value in at]) for at in zip(*curves, strict=True)]
     return Line(label, style, points, tuple(s.mean for s in scores), tuple(s.sd or 0.0 for s in scores))
 
 
