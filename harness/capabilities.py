@@ -1,11 +1,13 @@
 """What a model can do. Methods and samplers name what they need; models name what they provide.
 
-Every network evaluation goes through the module's `forward`, whose first argument has the batch in front: the harness counts
-NFE there. `B` is the batch, `…` the data shape (`DataSpec.shape`). Labels are (B,) int64 in [0, spec.classes), or None.
+Every network evaluation goes through the module's `forward`, whose first argument has the batch in front: the harness
+counts NFE there. `B` is the batch, `…` the data shape (`DataSpec.shape`). Labels are (B,) int64 in
+[0, spec.classes), or None.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -74,4 +76,73 @@ class Denoises(Protocol):
         ...
 
 
-PROTOCOLS = {protocol.__name__: protocol for protocol in (Trains, Likelihood, Transitions, Denoises)}
+@runtime_checkable
+class Tokens(Protocol):
+    """Works on discrete tokens, between which and images a fixed tokenizer goes."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (B, …) in [-1, 1] -> tokens (B, L) int64. Raises: ValueError for another image size."""
+        ...
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, L) -> images (B, …) in [-1, 1]. Raises: ValueError for tokens outside the codebook."""
+        ...
+
+
+@runtime_checkable
+class NextScale(Protocol):
+    """Gives all tokens of a scale at once, given the tokens of the smaller scales and a label."""
+
+    @property
+    def patch_nums(self) -> tuple[int, ...]:
+        """Tokens a side of each scale, smallest first; an image is all scales' tokens, row-major, one by one."""
+        ...
+
+    @property
+    def null_label(self) -> int:
+        """The label of no class, for guidance."""
+        ...
+
+    def new_cache(self) -> object:
+        """An empty cache for one run through the scales."""
+        ...
+
+    def scale_logits(self, smaller: Sequence[Tensor], labels: Tensor, cache: object | None) -> Tensor:
+        """Logits of the next scale, (B, p * p, V), given the tokens (B, p * p) of each smaller one.
+
+        labels: (B,), `null_label` for no class. cache: one that has seen the smaller scales; None computes them anew.
+        """
+        ...
+
+
+@runtime_checkable
+class MaskedTokens(Protocol):
+    """Gives every token of a square grid at once, given some of them and a label."""
+
+    @property
+    def side(self) -> int:
+        """Tokens a side; an image is side * side tokens, row-major."""
+        ...
+
+    @property
+    def mask_token(self) -> int:
+        """The token that stands for one that is not known: the number of codes."""
+        ...
+
+    @property
+    def null_label(self) -> int:
+        """The label of no class, for guidance."""
+        ...
+
+    def token_logits(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        """Logits of every position, (B, L, codes + 1), the last being the mask token's.
+
+        tokens: (B, L), `mask_token` where unknown. labels: (B,), `null_label` for no class.
+        """
+        ...
+
+
+PROTOCOLS = {
+    protocol.__name__: protocol
+    for protocol in (Trains, Likelihood, Transitions, Denoises, Tokens, NextScale, MaskedTokens)
+}

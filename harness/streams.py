@@ -67,3 +67,13 @@ class SampleStreams:
         for index, generator in enumerate(self._generators):
             out[index] = torch.randint(high, shape, generator=generator)
         return out.to(self.device)
+
+    def categorical(self, probabilities: Tensor) -> Tensor:
+        """One index for each distribution: (n, …, V), summing to 1 over the last axis, -> (n, …) int64.
+
+        By inverting the distribution function in float64, at one uniform number each; an index of
+        probability 0 never comes.
+        """
+        below = probabilities.double().cumsum(-1)
+        level = self.uniform(*probabilities.shape[1:-1]).to(below)[..., None] * below[..., -1:]
+        return (below <= level).sum(-1)

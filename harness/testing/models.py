@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar, cast
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from harness.capabilities import PROTOCOLS, Denoises, Likelihood, Trains, Transitions
+from harness.capabilities import PROTOCOLS, Denoises, Likelihood, MaskedTokens, NextScale, Tokens, Trains, Transitions
 from harness.components import Model
 from harness.config import Config
 from harness.errors import UserError
@@ -51,6 +52,9 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
         "Likelihood": check_likelihood,
         "Transitions": check_transitions,
         "Denoises": check_denoises,
+        "Tokens": check_tokens,
+        "NextScale": check_next_scale,
+        "MaskedTokens": check_masked_tokens,
     }
     for name in sorted(component.provides):
         expect(isinstance(model, PROTOCOLS[name]), f"{component.name} declares {name}, but its module has not")
@@ -180,6 +184,59 @@ def check_denoises(model: nn.Module, spec: DataSpec) -> None:
         expect(out.isfinite().all(), f"denoise is not finite at sigma = {level:g}")
         each = denoiser.denoise(noisy, sigma.expand(BATCH), labels)
         check_close(each, out, f"sigma = {level:g} for all and for each")
+
+
+def check_tokens(model: nn.Module, spec: DataSpec) -> None:
+    """Images become tokens and come back in range; tokens outside the codebook are refused."""
+    x, _ = examples(spec)
+    tokenizer = cast(Tokens, model)
+    tokens = tokenizer.encode(x)
+    plain = tokens.dim() == 2 and len(tokens) == BATCH and tokens.dtype == torch.int64
+    expect(plain, f"encode gave {tuple(tokens.shape)} {tokens.dtype}, not ({BATCH}, L) int64")
+    decoded = tokenizer.decode(tokens)
+    expect(decoded.shape == x.shape, f"decode gave {tuple(decoded.shape)} for images {tuple(x.shape)}")
+    expect(decoded.abs().max() <= 1, f"decoded images reach {float(decoded.abs().max()):.3g}, outside [-1, 1]")
+    for wrong in (-1, 1 << 40):
+        try:
+            tokenizer.decode(tokens.clone().index_fill(1, torch.tensor([0]), wrong))
+        except ValueError:
+            continue
+        raise AssertionError(f"decode takes {wrong}, which is in no codebook; raise ValueError")
+
+
+def check_next_scale(model: nn.Module, spec: DataSpec) -> None:
+    """Every scale has finite logits, the same with the cache and without, and `null_label` is a label."""
+    scales = cast(NextScale, model)
+    expect(isinstance(model, Tokens), "NextScale without Tokens has no way to images")
+    _, labels = examples(spec)
+    null = torch.full((BATCH,), scales.null_label)
+    for rows in (null, null if labels is None else labels):
+        cache, smaller = scales.new_cache(), list[Tensor]()
+        for side in scales.patch_nums:
+            call = partial(scales.scale_logits, smaller, rows, cache)
+            logits = calls_forward(model, call, "scale_logits")
+            shape = tuple(logits.shape)
+            expect(shape[:2] == (BATCH, side**2), f"scale_logits gave {shape} for a side of {side}")
+            expect(logits.isfinite().all(), f"the logits of side {side} are not finite")
+            anew = scales.scale_logits(smaller, rows, None)
+            check_close(logits, anew, f"logits of side {side} with and without cache")
+            smaller.append(torch.randint(logits.shape[-1], (BATCH, side**2), generator=stream(4, "tokens", side)))
+
+
+def check_masked_tokens(model: nn.Module, spec: DataSpec) -> None:
+    """Logits are finite for a grid without tokens, half of them and all of them, and `null_label` is a label."""
+    masked = cast(MaskedTokens, model)
+    expect(isinstance(model, Tokens), "MaskedTokens without Tokens has no way to images")
+    length, codes = masked.side**2, masked.mask_token
+    clean = torch.randint(codes, (BATCH, length), generator=stream(4, "tokens"))
+    _, labels = examples(spec)
+    null = torch.full((BATCH,), masked.null_label)
+    for hidden in (0, length // 2, length):
+        tokens = torch.where(torch.arange(length) < hidden, codes, clean)
+        for rows in (null, null if labels is None else labels):
+            logits = calls_forward(model, partial(masked.token_logits, tokens, rows), "token_logits")
+            expect(logits.shape == (BATCH, length, codes + 1), f"token_logits gave {tuple(logits.shape)}")
+            expect(logits.isfinite().all(), f"logits are not finite with {hidden} of {length} tokens masked")
 
 
 def check_close(first: Tensor, second: Tensor, what: str) -> None:

@@ -1,0 +1,165 @@
+"""Visual autoregression by next-scale prediction (VAR): transformer, multi-scale tokenizer, likelihood, sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness import Config, Model, Sampler, hookimpl
+
+__version__ = "1"
+
+SCALES_256 = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
+SCALES_512 = (1, 2, 3, 4, 6, 9, 13, 18, 24, 32)
+
+TOKENIZER_PRESETS: Mapping[str, Mapping[str, object]] = {
+    "ch160v4096z32": {
+        "vocab_size": 4096, "z_channels": 32, "ch": 160, "ch_mult": (1, 1, 2, 2, 4), "num_res_blocks": 2,
+        "share_quant_resi": 4,
+    },
+}  # fmt: skip
+
+
+def _published(depth: int, *, patch_nums: tuple[int, ...] = SCALES_256, shared_aln: bool = False) -> dict[str, object]:
+    return {
+        "depth": depth,
+        "embed_dim": 64 * depth,
+        "num_heads": depth,
+        "shared_aln": shared_aln,
+        "attn_l2_norm": True,
+        "patch_nums": patch_nums,
+        "drop_path_rate": 0.1 * depth / 24,
+        "tokenizer": {"preset": "ch160v4096z32"},
+    }
+
+
+PRESETS: Mapping[str, Mapping[str, object]] = {
+    "d16": _published(16),
+    "d20": _published(20),
+    "d24": _published(24),
+    "d30": _published(30),
+    "d36-s": _published(36, patch_nums=SCALES_512, shared_aln=True),
+}
+
+
+def _filled(given: object, presets: Mapping[str, Mapping[str, object]]) -> object:
+    """The settings, with those of the named preset where they say nothing. Wrong names are left to the checks."""
+    if not isinstance(given, Mapping):
+        return given
+    return {**presets.get(str(given.get("preset")), {}), **given}
+
+
+class VQVAEConfig(Config):
+    """The tokenizer: a convolutional autoencoder around a multi-scale residual quantiser."""
+
+    preset: Literal["ch160v4096z32"] | None = Field(
+        None, description="a published tokenizer, whose sizes stand in for settings that are not given"
+    )
+    vocab_size: int = Field(32, ge=2, le=1 << 20, description="codes")
+    z_channels: int = Field(4, ge=1, le=4096, description="channels of a code")
+    ch: int = Field(8, ge=1, le=4096, description="channels at full resolution; published ones are multiples of 32")
+    ch_mult: tuple[int, ...] = Field(
+        (1, 1, 1), min_length=1, max_length=8, description="channels a level, in units of ch; each level but one halves"
+    )
+    num_res_blocks: int = Field(1, ge=1, le=16, description="residual blocks a level of the encoder")
+    using_znorm: bool = Field(False, description="nearest code by cosine similarity instead of by distance")
+    quant_conv_ks: Literal[1, 3, 5] = Field(3, description="kernel size of the convolutions around the quantiser")
+    quant_resi: float = Field(0.5, ge=-1, le=1, description="share (its absolute value) of the convolution in phi")
+    share_quant_resi: int = Field(4, ge=0, le=64, description="number of convolutions phi; 0: one for each scale")
+    weights: str | None = Field(None, description="safetensors file of a trained tokenizer; none leaves it random")
+    sha256: str | None = Field(None, description="hash of that file, in hexadecimal; it is checked where it is given")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: object) -> object:
+        return _filled(given, TOKENIZER_PRESETS)
+
+    @property
+    def downsample(self) -> int:
+        """Pixels a side of one latent position."""
+        return int(2 ** (len(self.ch_mult) - 1))
+
+
+class VARConfig(Config):
+    """The transformer's size, the scales, the tokenizer and the pretraining loss."""
+
+    preset: Literal["d16", "d20", "d24", "d30", "d36-s"] | None = Field(
+        None, description="a published model, whose sizes and tokenizer stand in for settings that are not given"
+    )
+    depth: int = Field(2, ge=1, le=128, description="transformer blocks")
+    embed_dim: int = Field(32, ge=1, le=16384, description="width of the transformer")
+    num_heads: int = Field(4, ge=1, le=256, description="attention heads")
+    mlp_ratio: float = Field(4.0, gt=0, le=16, description="hidden units of a feed-forward layer over embed_dim")
+    norm_eps: float = Field(1e-6, gt=0, description="epsilon of the layer norms")
+    shared_aln: bool = Field(False, description="one adaptive layer norm for all blocks instead of one each")
+    attn_l2_norm: bool = Field(True, description="queries and keys of unit length, with a learned scale a head")
+    patch_nums: tuple[int, ...] = Field(
+        (1, 2, 4), min_length=2, max_length=64, description="side of each scale, in tokens"
+    )
+    tokenizer: VQVAEConfig = Field(VQVAEConfig(), description="goes between images and tokens; never trained here")
+    cond_drop_rate: float = Field(0.1, ge=0, le=1, description="probability of the null class in training")
+    drop_path_rate: float = Field(
+        0.0, ge=0, lt=1, description="stochastic depth of the last block in training; it rises linearly from 0"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a training target spread over all codes")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: object) -> object:
+        return _filled(given, PRESETS)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.embed_dim % self.num_heads:
+            raise ValueError(f"embed_dim ({self.embed_dim}) is not a multiple of num_heads ({self.num_heads})")
+        if list(self.patch_nums) != sorted(set(self.patch_nums)) or self.patch_nums[0] < 1:
+            raise ValueError(f"patch_nums {self.patch_nums} must be positive and increase")
+        return self
+
+
+class VARSamplerConfig(Config):
+    """Guidance and filters. The defaults draw from the model's own distribution."""
+
+    guidance: Literal["ramp", "constant", "scale"] = Field(
+        "ramp",
+        description="what cfg means, for logits (1 + t) cond - t null at scale k of 0 … K-1. "
+        "ramp (VAR's own): t = cfg * k / (K-1); constant: t = cfg at each scale; "
+        "scale: null + cfg * (cond - null) at each scale, so t = cfg - 1. "
+        "Unguided is cfg = 0 for ramp and constant, and cfg = 1 for scale",
+    )
+    cfg: float = Field(0.0, ge=0, le=1000, description="strength of guidance; what it means is set by `guidance`")
+    top_k: int = Field(0, ge=0, description="codes kept at a position, with those that tie; 0 keeps all")
+    top_p: float = Field(0.0, ge=0, le=1, description="probability of the codes kept at a position; 0 keeps all")
+    kv_cache: bool = Field(True, description="keep keys and values of the smaller scales; false computes them anew")
+
+
+@hookimpl
+def harness_models() -> list[Model]:
+    """The transformer with its tokenizer."""
+    return [
+        Model(
+            "var",
+            config=VARConfig,
+            build="harness_var.model:build",
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "NextScale"}),
+            sampler="var",
+            smoke={"depth": 1},
+            summary="VAR: next-scale prediction over multi-scale tokens of images in [-1, 1]; exact likelihood",
+        )
+    ]
+
+
+@hookimpl
+def harness_samplers() -> list[Sampler]:
+    """Works for every model that predicts scale after scale."""
+    return [
+        Sampler(
+            "var",
+            config=VARSamplerConfig,
+            build="harness_var.sampler:build",
+            needs=frozenset({"Tokens", "NextScale"}),
+            summary="scale after scale with a key-value cache; top-k, top-p, classifier-free guidance",
+        )
+    ]

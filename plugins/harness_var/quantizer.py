@@ -1,0 +1,152 @@
+"""Multi-scale residual quantisation: latents to a pyramid of tokens and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness_var import VQVAEConfig
+
+
+class Phi(nn.Conv2d):
+    """(1 - share) u + share conv(u): smooths what upsampling a scale leaves."""
+
+    def __init__(self, channels: int, share: float) -> None:
+        super().__init__(channels, channels, 3, padding=1)
+        self.share = share
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return (1 - self.share) * u + self.share * super().forward(u)
+
+
+def ticks(n: int) -> np.ndarray:
+    """Where n convolutions stand on the way from the first scale (0) to the last (1): (n,), float64.
+
+    They are the middles of n equal parts, but for n = 4, where the published weights have them from 1/12 to 11/12.
+    """
+    edge = 1 / 12 if n == 4 else 1 / (2 * n)
+    return np.linspace(edge, 1 - edge, n)
+
+
+def nearest_tick(scale: int, scales: int, n: int) -> int:
+    """Index of the convolution of a scale: the nearest of n, the first one on a tie."""
+    return int(np.abs(ticks(n) - scale / max(scales - 1, 1)).argmin())
+
+
+class _SharedPhi(nn.Module):
+    """Holds one convolution under its published name."""
+
+    def __init__(self, phi: nn.Module) -> None:
+        super().__init__()
+        self.qresi = phi
+
+
+class _PartlySharedPhi(nn.Module):
+    """Holds several convolutions under their published names."""
+
+    def __init__(self, phis: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.qresi_ls = nn.ModuleList(phis)
+
+
+class MultiScaleQuantizer(nn.Module):
+    """Codes a latent by its area averages at growing sizes, each scale coding what the smaller ones left.
+
+    Args:
+        config: codes, their channels, and how many convolutions phi there are.
+        patch_nums: side of each scale in tokens; the last one is the latent's.
+    Source: Tian et al. 2024, Algorithms 1 and 2.
+    """
+
+    ema_vocab_hit_SV: Tensor
+
+    def __init__(self, config: VQVAEConfig, patch_nums: Sequence[int]) -> None:
+        super().__init__()
+        self.config, self.patch_nums = config, tuple(patch_nums)
+        share = abs(config.quant_resi)
+        # One rule for all: a share that is none has no convolution, and so no weights.
+        n = config.share_quant_resi or len(self.patch_nums)
+        phis = [Phi(config.z_channels, share) if share > 1e-6 else nn.Identity() for _ in range(n)]
+        self.quant_resi: nn.Module
+        if config.share_quant_resi == 0:
+            self.quant_resi = nn.ModuleList(phis)
+        else:
+            self.quant_resi = _SharedPhi(phis[0]) if n == 1 else _PartlySharedPhi(phis)
+        # Counts how often codes were used in training; nothing depends on it, but published files have it.
+        self.register_buffer("ema_vocab_hit_SV", torch.zeros(len(self.patch_nums), config.vocab_size))
+        self.embedding = nn.Embedding(config.vocab_size, config.z_channels)
+
+    def phi(self, scale: int, scales: int | None = None) -> nn.Module:
+        """The convolution of scale number `scale` of `scales` (the quantiser's own by default)."""
+        return self._phis[nearest_tick(scale, scales or len(self.patch_nums), len(self._phis))]
+
+    def nearest(self, z: Tensor) -> Tensor:
+        """Indices (…,) of the codes nearest to z (…, Cv)."""
+        codes = self.embedding.weight
+        if self.config.using_znorm:
+            return (functional.normalize(z, dim=-1) @ functional.normalize(codes, dim=-1).T).argmax(-1)
+        # The square of z is the same for all codes.
+        return (codes.square().sum(-1) - 2 * z @ codes.T).argmin(-1)
+
+    @property
+    def _phis(self) -> list[nn.Module]:
+        held = self.quant_resi
+        if isinstance(held, _SharedPhi):
+            return [held.qresi]
+        return list(cast(nn.ModuleList, held.qresi_ls if isinstance(held, _PartlySharedPhi) else held))
+
+    def encode(self, f: Tensor, patch_nums: Sequence[int] | None = None) -> list[Tensor]:
+        """Tokens of each scale, (B, p * p) int64, row-major.
+
+        Args:
+            f: latents, (B, Cv, p, p) with p the last of `patch_nums`.
+            patch_nums: other scales than the quantiser's own.
+        Raises: ValueError for latents of another size.
+        """
+        sides = tuple(patch_nums or self.patch_nums)
+        if f.shape[-2:] != (sides[-1], sides[-1]):
+            raise ValueError(f"latents are {f.shape[-2]}×{f.shape[-1]}, but the last scale has side {sides[-1]}")
+        residual, tokens = f, []
+        for scale, side in enumerate(sides):
+            z = residual if scale == len(sides) - 1 else functional.interpolate(residual, (side, side), mode="area")
+            tokens.append(self.nearest(z.flatten(2).transpose(1, 2)))
+            residual = residual - self.detail(tokens[-1], scale, sides)
+        return tokens
+
+    def detail(self, tokens: Tensor, scale: int, patch_nums: Sequence[int] | None = None) -> Tensor:
+        """What the tokens (B, p * p) of a scale add to the latent: (B, Cv, H, W) at the size of the last scale."""
+        sides = patch_nums or self.patch_nums
+        u = self.embedding(tokens).transpose(1, 2).unflatten(2, (sides[scale], sides[scale]))
+        if scale < len(sides) - 1:
+            u = functional.interpolate(u, (sides[-1], sides[-1]), mode="bicubic", align_corners=False)
+        return self.phi(scale, len(sides))(u)
+
+    def partial_sums(self, tokens: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The latent after each scale, (B, Cv, H, W), the last one being the reconstruction."""
+        total: Tensor | int = 0
+        for scale, one in enumerate(tokens):
+            total = total + self.detail(one, scale)
+            yield total
+
+    def next_input(self, total: Tensor, scale: int) -> Tensor:
+        """What the transformer sees for a scale: the latent so far, area-averaged, (B, p * p, Cv).
+
+        Args: total: (B, Cv, H, W), the sum of all smaller scales. scale: 1 … K-1.
+        """
+        side = self.patch_nums[scale]
+        return functional.interpolate(total, (side, side), mode="area").flatten(2).transpose(1, 2)
+
+    def teacher_input(self, tokens: Sequence[Tensor]) -> Tensor:
+        """The transformer's input after the first scale: (B, l, Cv).
+
+        Args: tokens: of the first k >= 1 scales, for the input of scales 1 … k. The last scale's are not used.
+        """
+        last = len(self.patch_nums) - 1
+        sums = zip(self.partial_sums(tokens[:last]), range(1, last + 1), strict=False)
+        return torch.cat([self.next_input(total, scale) for total, scale in sums], dim=1)

@@ -1,0 +1,77 @@
+"""The VQVAE: images in [-1, 1] to a pyramid of tokens and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from harness_var import VQVAEConfig
+from harness_var.autoencoder import Decoder, Encoder
+from harness_var.quantizer import MultiScaleQuantizer
+
+
+class VQVAE(nn.Module):
+    """A convolutional autoencoder around a multi-scale residual quantiser.
+
+    Args:
+        config: sizes. patch_nums: side of each scale, in tokens. channels: of the images.
+    Tokens are (B, L) int64: all scales one after the other, small to large, row-major inside a scale.
+    Source: Tian et al. 2024.
+    """
+
+    def __init__(self, config: VQVAEConfig, patch_nums: Sequence[int], *, channels: int = 3) -> None:
+        super().__init__()
+        self.config, self.patch_nums = config, tuple(patch_nums)
+        sizes = (channels, config.ch, config.ch_mult, config.num_res_blocks, config.z_channels)
+        kernel, latent = config.quant_conv_ks, config.z_channels
+        self.encoder, self.decoder = Encoder(*sizes), Decoder(*sizes)
+        self.quantize = MultiScaleQuantizer(config, patch_nums)
+        self.quant_conv = nn.Conv2d(latent, latent, kernel, padding=kernel // 2)
+        self.post_quant_conv = nn.Conv2d(latent, latent, kernel, padding=kernel // 2)
+
+    def latent(self, x: Tensor) -> Tensor:
+        """Images (B, channels, H, W) -> latents (B, Cv, H / downsample, W / downsample), before quantisation."""
+        return self.quant_conv(self.encoder(x))
+
+    def encode(self, x: Tensor, patch_nums: Sequence[int] | None = None) -> Tensor:
+        """Images (B, channels, H, W) -> tokens (B, L), at other scales than its own where they are given.
+
+        Raises: ValueError for an image size that does not give the last scale.
+        """
+        sides, unit = tuple(patch_nums or self.patch_nums), self.config.downsample
+        if x.shape[-2:] != (sides[-1] * unit, sides[-1] * unit):
+            raise ValueError(
+                f"images are {x.shape[-2]}×{x.shape[-1]}; {sides[-1]} tokens a side of {unit} pixels need "
+                f"{sides[-1] * unit}"
+            )
+        return torch.cat(self.quantize.encode(self.latent(x), sides), dim=1)
+
+    def scales(self, tokens: Tensor) -> list[Tensor]:
+        """Tokens (B, L) cut into scales, (B, p * p) each. Raises: ValueError for another L or codes that are none."""
+        lengths = [side**2 for side in self.patch_nums]
+        if tokens.dim() != 2 or tokens.shape[1] != sum(lengths):
+            raise ValueError(f"tokens are {tuple(tokens.shape)}; scales {self.patch_nums} need (B, {sum(lengths)})")
+        check_codes(tokens, self.config.vocab_size)
+        return list(tokens.split(lengths, dim=1))
+
+    def images(self, latents: Tensor) -> Tensor:
+        """Quantised latents (B, Cv, h, w) -> images, clamped to [-1, 1]."""
+        return self.decoder(self.post_quant_conv(latents)).clamp(-1, 1)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, L) -> images (B, channels, H, W) in [-1, 1]. Raises: ValueError as `scales`."""
+        *_, total = self.quantize.partial_sums(self.scales(tokens))
+        return self.images(total)
+
+    def teacher_input(self, tokens: Tensor) -> Tensor:
+        """The transformer's input for tokens (B, L): (B, L - p_0^2, Cv). Raises: ValueError as `scales`."""
+        return self.quantize.teacher_input(self.scales(tokens))
+
+
+def check_codes(tokens: Tensor, vocab_size: int) -> None:
+    """Raises: ValueError unless all tokens are in [0, vocab_size)."""
+    if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocab_size:
+        low, high = int(tokens.min()), int(tokens.max())
+        raise ValueError(f"tokens run from {low} to {high}, but the codebook has codes 0 to {vocab_size - 1}")
