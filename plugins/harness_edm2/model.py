@@ -1,0 +1,88 @@
+"""The EDM2 denoiser: preconditioning around the U-Net, and the learned log-variance of its loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.denoising import DenoisingObjective, NoisyLevel, NoisyLevelAndMask, column, scalings
+from harness.errors import UserError
+from harness.interfaces import DataSpec
+from harness_edm2 import EDM2Config
+from harness_edm2.layers import Fourier, Weight
+from harness_edm2.unet import UNet
+
+
+class EDM2(DenoisingObjective, nn.Module):
+    """A denoiser for images or latents, conditional where the data has classes.
+
+    Provides Trains, Likelihood and Denoises. In train mode every evaluation renews the stored weights' length (forced
+    weight normalisation); in eval mode it leaves them as they are. The state dict has the published names.
+    Source: Karras et al. 2024.
+    """
+
+    config: EDM2Config
+
+    def __init__(self, config: EDM2Config, spec: DataSpec) -> None:
+        super().__init__()
+        self.config, self.spec = config, spec
+        channels, resolution = image_size(config, spec)
+        self.unet = UNet(config, resolution=resolution, channels=channels, classes=spec.classes)
+        self.logvar_fourier = Fourier(config.logvar_channels)
+        self.logvar_linear = Weight(config.logvar_channels, 1)
+
+    def forward(self, x: Tensor, sigma: Tensor, class_labels: Tensor | None = None) -> Tensor:
+        """The denoised x, (B, C, R, R), float32.
+
+        Args:
+            x: (B, C, R, R). sigma: (B,), or 0-dim for one level, above 0, in units of the data.
+            class_labels: (B, classes) one-hot or a mixture; without them a conditional network sees a row of zeros.
+        """
+        x, sigma = x.float(), sigma.float().view(-1)
+        c_skip, c_out, c_in, c_noise = scalings(column(sigma, x), self.config.sigma_data)
+        if self.spec.classes:
+            zeros = x.new_zeros(1, self.spec.classes)
+            class_labels = zeros if class_labels is None else class_labels.float().view(-1, self.spec.classes)
+        raw: Tensor = self.unet(c_in * x, c_noise.flatten(), class_labels)
+        return c_skip * x + c_out * raw
+
+    def log_variance(self, sigma: Tensor) -> Tensor:
+        """u(sigma), the learned logarithm of the loss at a noise level, (B,). sigma: (B,) or 0-dim."""
+        level: Tensor = self.logvar_linear(self.logvar_fourier(sigma.float().view(-1).log() / 4))
+        return level.view(sigma.shape)
+
+    def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
+        """E[clean | noisy], (B, C, R, R), float32. sigma: (B,) or 0-dim, above 0; labels: (B,) int64, or None."""
+        rows = functional.one_hot(labels, self.spec.classes) if self.spec.classes and labels is not None else None
+        denoised: Tensor = self(x, sigma, rows)
+        return denoised
+
+    def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """The loss at noise levels and noise from the generator, (B,), summed over dimensions."""
+        return self.loss_at(x, labels, self.draw(x, generator))
+
+    def loss_at(self, x: Tensor, labels: Tensor | None, draw: NoisyLevel | NoisyLevelAndMask) -> Tensor:
+        """weight / exp(u) * (D - x)^2 + u, (B,), summed over dimensions: up to constants, minus the log density of an
+        error whose size at each level is learned. Source: Karras et al. 2024, Eq. 21."""
+        error = -self.log_likelihood(x, labels, draw)
+        log_variance = self.log_variance(draw.sigma)
+        return error * (-log_variance).exp() + log_variance * x[0].numel()
+
+
+def image_size(config: EDM2Config, spec: DataSpec) -> tuple[int, int]:
+    """Channels and resolution. Raises: UserError when the network cannot take such data."""
+    levels = len(config.channel_mult)
+    if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
+        raise UserError(f"model edm2-unet: needs square images, (channels, size, size), not data of shape {spec.shape}")
+    if spec.shape[1] % 2 ** (levels - 1):
+        raise UserError(
+            f"model edm2-unet: {levels} levels (channel_mult) need a size divisible by {2 ** (levels - 1)}, "
+            f"and the images are {spec.shape[1]}×{spec.shape[2]}"
+        )
+    return spec.shape[0], spec.shape[1]
+
+
+def build(config: EDM2Config, spec: DataSpec) -> EDM2:
+    """A denoiser with random weights for images of this shape. Raises: UserError for data that is no fitting image."""
+    return EDM2(config, spec)

@@ -1,0 +1,48 @@
+"""The networks that EDM2's authors publish, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.interfaces import DataSpec
+from harness.presets import Preset
+from harness_edm2 import EDM2Config
+
+ADDRESS = "https://nvlabs-fi-cdn.nvidia.com/edm2/posthoc-reconstructions/"
+
+LATENTS, PIXELS = DataSpec((4, 64, 64), 1000, "images"), DataSpec((3, 64, 64), 1000, "images")
+CHANNELS = {"xs": 128, "s": 192, "m": 256, "l": 320, "xl": 384, "xxl": 448}
+
+# The reconstructions with the best FID, and parameters.
+IMG512 = {
+    "xs": ("2147483-0.135", 124_713_253), "s": ("2147483-0.130", 280_212_837), "m": ("2147483-0.100", 497_807_781),
+    "l": ("1879048-0.085", 777_498_085), "xl": ("1342177-0.085", 1_119_283_749),
+    "xxl": ("0939524-0.070", 1_523_164_773),
+}  # fmt: skip
+IMG64 = {
+    "xs": ("", 124_710_949), "s": ("1073741-0.075", 280_209_381), "m": ("2147483-0.060", 497_803_173),
+    "l": ("1073741-0.040", 777_492_325), "xl": ("0671088-0.040", 1_119_276_837),
+}  # fmt: skip
+
+
+def _preset(data: str, size: str, spec: DataSpec, snapshot: str, parameters: int) -> Preset:
+    noise = {"p_mean": -0.8, "p_std": 1.6} if data == "img64" else {"p_mean": -0.4, "p_std": 1.0}
+    config = EDM2Config.model_validate({
+        "model_channels": CHANNELS[size.split("-")[0]], "channel_mult": (1, 2, 3, 4), "num_blocks": 3,
+        "attn_resolutions": (16, 8), "dropout": 0.0 if size.split("-")[0] in ("xs", "s") else 0.10, **noise,
+    })  # fmt: skip
+    name = f"edm2-{data}-{size}"
+    file = f"{name}-{snapshot}.pkl" if snapshot else ""
+    return Preset(name, "edm2-unet", config, spec, parameters, file=file, address=ADDRESS + file if file else "")
+
+
+def _all() -> list[Preset]:
+    unconditional = DataSpec(LATENTS.shape, 0, "images")
+    return [
+        *(_preset("img512", size, LATENTS, *rest) for size, rest in IMG512.items()),
+        _preset("img512", "xs-uncond", unconditional, "2147483-0.045", 124_201_253),
+        *(_preset("img64", size, PIXELS, *rest) for size, rest in IMG64.items()),
+    ]
+
+
+PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _all()}
