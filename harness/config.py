@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 
 class Config(BaseModel):
@@ -13,6 +15,23 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        # YAML reads yes and on as true, and pydantic true as 1.
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and (annotation in _NUMBERS or _is_optional_number(annotation)):
+            raise ValueError("expected a number")
+        return value
+
 
 class NoConfig(Config):
     """For components without settings."""
+
+
+_NUMBERS = (int, float)
+
+
+def _is_optional_number(annotation: object) -> bool:
+    kinds = set(get_args(annotation)) - {type(None)}
+    return bool(kinds) and kinds <= set(_NUMBERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -50,10 +51,8 @@ class PeakMemory:
 
             torch.cuda.reset_peak_memory_stats()
         else:
-            try:
-                Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark starts anew
-            except OSError:
-                pass  # elsewhere the peak is that of the process so far
+            with suppress(OSError):  # elsewhere than on Linux the peak is that of the process so far
+                Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
 
     def read(self) -> int:
         """The peak so far."""

@@ -126,7 +126,7 @@ def run_board(
     cells: Sequence[Cell],
     layout: Layout,
     options: RunOptions,
-    on_event: Callable[[RunEvent], None] = lambda event: None,
+    on_event: Callable[[RunEvent], None] = lambda _: None,
 ) -> list[CellState]:
     """Run all cells that have no record (failed ones are tried again), and the board's floors. Returns how all ended.
 

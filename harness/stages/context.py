@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -61,29 +62,24 @@ class Context:
         return Listener(logged, saved)
 
 
-@cache
-def _dataset(key: tuple[str, str, str]) -> DataSource:
-    return cast(DataSource, _DATASETS[key].component.load()(_DATASETS[key].settings))  # type: ignore[operator]
-
-
-_DATASETS: dict[tuple[str, str, str], Resolved] = {}
+_DATASETS: dict[str, DataSource] = {}
+_TRAINING: dict[tuple[str, torch.device], Batch] = {}
 
 
 def dataset(resolved: Resolved) -> DataSource:
     """The dataset, built once a process."""
-    key = (resolved.name, resolved.version, resolved.settings.model_dump_json())
-    _DATASETS[key] = resolved
-    return _dataset(key)
-
-
-@cache
-def _train(source: DataSource, device: torch.device) -> Batch:
-    return source.train().to(device)
+    key = json.dumps(resolved.identity, sort_keys=True)
+    if key not in _DATASETS:
+        _DATASETS[key] = cast(DataSource, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+    return _DATASETS[key]
 
 
 def training_data(source: DataSource, device: torch.device) -> Batch:
     """All training examples, on the device, read once a process."""
-    return _train(source, device)
+    key = (source.fingerprint, device)
+    if key not in _TRAINING:
+        _TRAINING[key] = source.train().to(device)
+    return _TRAINING[key]
 
 
 def model(resolved: Resolved, spec: DataSpec, device: torch.device, *, seed: int = 0) -> torch.nn.Module:
