@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from harness_ddpm import DDPMConfig
+from harness_ddpm import ChainConfig
 
 
 def betas(kind: str, steps: int, start: float, end: float) -> Tensor:
@@ -38,7 +38,7 @@ def _cosine(steps: int, offset: float = 0.008, largest: float = 0.999) -> Tensor
     return (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=largest)
 
 
-def coefficients(config: DDPMConfig) -> dict[str, Tensor]:
+def coefficients(config: ChainConfig) -> dict[str, Tensor]:
     """What the chain's formulas need, each (T,), float32, computed in float64.
 
     Returns:

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 def exponent(std: float) -> float:
-    """The exponent g of an average of relative length `std`. Raises: ValueError unless 0 < std < 0.289, where g is 0."""
+    """The exponent g of an average of relative length `std`. Raises: ValueError unless 0 < std < 0.2886 (g = 0)."""
     if not 0 < std < 12**-0.5:
         raise ValueError(f"a power-function average has a relative length above 0 and below 0.2886, not {std}")
     inverse = std**-2

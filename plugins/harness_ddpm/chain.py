@@ -1,0 +1,99 @@
+"""The diffusion chain around a network that predicts noise: loss, likelihood bound, and Gaussian transitions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from harness.capabilities import Gaussian
+from harness.interfaces import DataSpec
+from harness.streams import seeded
+
+
+class NoisyStep(NamedTuple):
+    """The random part of the bound: `t` (B,) int64, 0 = least noisy, and `eps` (B, …), standard normal."""
+
+    t: Tensor
+    eps: Tensor
+
+
+class NoisyStepAndMask(NamedTuple):
+    """As `NoisyStep`, for a network that drops activations, and the `seed` of which ones."""
+
+    t: Tensor
+    eps: Tensor
+    seed: int
+
+
+class DiffusionChain(nn.Module):
+    """Trains, Likelihood and Transitions for a module whose `forward(x, t)` predicts the noise in x_t.
+
+    It is unconditional: labels are ignored. Call `set_chain` at the end of `__init__`. The schedule is held in buffers
+    that are not part of the state dict, so that published weights load as they are.
+    """
+
+    spec: DataSpec
+    steps: int
+    dropout: float = 0.0
+
+    def set_chain(self, spec: DataSpec, steps: int, coefficients: Mapping[str, Tensor]) -> None:
+        """The data, the number of steps T, and what `schedules.coefficients` gives for them."""
+        self.spec, self.steps = spec, steps
+        for name, values in coefficients.items():
+            self.register_buffer(name, values, persistent=False)
+
+    def coefficient(self, name: str, t: int | Tensor) -> Tensor:
+        """A schedule's value at t: 0-dim for one index, (B, 1, …) for a batch of indices."""
+        values: Tensor = self.get_buffer(name)[t]
+        return values if values.dim() == 0 else values.view(-1, *[1] * len(self.spec.shape))
+
+    def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Squared error of the predicted noise, (B,), mean over dimensions. Source: Ho et al. 2020, Eq. 14."""
+        draw = self.draw(x, generator)
+        return -self.log_likelihood(x, labels, draw) / math.prod(self.spec.shape)
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> NoisyStep | NoisyStepAndMask:
+        """Steps and noise for a batch x (B, …).
+
+        Steps are antithetic: t in the first half of the batch is paired with T - 1 - t in the second, which makes the
+        batch's mean less noisy; each t alone is uniform. Drawn on the CPU and moved to x.
+        """
+        half = torch.randint(self.steps, ((len(x) + 1) // 2,), generator=generator)
+        t = torch.cat([half, self.steps - 1 - half])[: len(x)]
+        eps = torch.randn(x.shape, generator=generator)
+        if not self.training or self.dropout == 0:
+            return NoisyStep(t.to(x.device), eps.to(x.device))
+        return NoisyStepAndMask(
+            t.to(x.device), eps.to(x.device), int(torch.randint(2**62, (), generator=generator))
+        )
+
+    def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        """Minus the squared error of the predicted noise, (B,), summed over dimensions: the bound's term at this step
+        with its weight set to one, as in the training loss."""
+        t, eps, *seed = cast("NoisyStep | NoisyStepAndMask", draw)
+        noisy = self.coefficient("signal", t) * x + self.coefficient("noise", t) * eps
+        with seeded(cast("int", seed[0]) if seed else None, x.device):
+            predicted = self(noisy, t)
+        return -(eps - predicted).square().flatten(1).sum(1)
+
+    @property
+    def transitions(self) -> int:
+        """Number of steps T."""
+        return self.steps
+
+    def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
+        """The reverse step. Step 0 leaves the noise and step T - 1 lands on the data, with noise added there too.
+
+        Args:
+            x: (B, …). step: one index for all, or (B,) int64.
+        Returns: mean (B, …); std 0-dim for one index, (B, 1, …) for a batch of them.
+        A whole set of chains costs one network call: give states (T * B, …) in blocks of B, with
+        `torch.arange(T).repeat_interleave(B)` as their steps.
+        """
+        t = self.steps - 1 - step  # the network counts from the data, sampling from the noise
+        mean = self.coefficient("x_gain", t) * x - self.coefficient("eps_gain", t) * self(x, t)
+        return Gaussian(mean, self.coefficient("stds", t))

@@ -1,0 +1,24 @@
+"""The DDPM networks that SFT-PG fine-tunes, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.interfaces import DataSpec
+from harness.presets import Preset
+from harness_ddpm import UNetConfig
+
+
+def _preset(name: str, size: int, mult: tuple[int, ...], parameters: int) -> Preset:
+    config = UNetConfig(ch=128, ch_mult=mult, num_res_blocks=2, attn_resolutions=(16,), dropout=0.1, norm_groups=32)
+    # Converted from Ho et al.'s TensorFlow checkpoints by third parties; there is no one address to pin.
+    return Preset(name, "ddpm-unet", config, DataSpec((3, size, size), 0, "images"), parameters)
+
+
+PRESETS: Mapping[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        _preset("sftpg-cifar10", 32, (1, 2, 2, 2), 35_746_307),
+        _preset("sftpg-celeba64", 64, (1, 2, 2, 2, 4), 78_700_803),
+    )
+}

@@ -1,0 +1,164 @@
+"""The U-Net of Ho et al. 2020, with the names of the files that SFT-PG publishes and fine-tunes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness_ddpm import UNetConfig
+
+EPS = 1e-6
+
+
+class TimeEmbedding(nn.Module):
+    """Sines and cosines of a real-valued step, through two linear layers. Args: width: sines and cosines together."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.dense = nn.ModuleList([nn.Linear(width, 4 * width), nn.Linear(4 * width, 4 * width)])
+
+    def features(self, t: Tensor) -> Tensor:
+        """(B,) -> (B, width): sines, then cosines, of frequencies falling from 1 to 1 / 10000."""
+        half = self.width // 2
+        index = torch.arange(half, dtype=torch.float32, device=t.device)
+        angles = torch.outer(t.float(), torch.exp(index * (-math.log(10_000) / (half - 1))))
+        return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+    def forward(self, t: Tensor) -> Tensor:
+        """(B,) -> (B, 4 * width)."""
+        return self.dense[1](functional.silu(self.dense[0](self.features(t))))
+
+
+class ResidualBlock(nn.Module):
+    """Two normalised 3×3 convolutions, the step added between them, and a shortcut.
+
+    Args:
+        inputs, outputs: channels. embedding: width of the step's embedding.
+    """
+
+    def __init__(self, config: UNetConfig, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.dropout = config.dropout
+        self.norm1 = nn.GroupNorm(config.norm_groups, inputs, eps=EPS)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.temb_proj = nn.Linear(4 * config.ch, outputs)
+        self.norm2 = nn.GroupNorm(config.norm_groups, outputs, eps=EPS)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.nin_shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """x: (B, inputs, H, W); embedding: (B or 1, 4 * ch), already activated. Returns: (B, outputs, H, W)."""
+        hidden = self.conv1(functional.silu(self.norm1(x))) + self.temb_proj(embedding)[:, :, None, None]
+        hidden = functional.dropout(functional.silu(self.norm2(hidden)), self.dropout, self.training)
+        return (x if self.nin_shortcut is None else self.nin_shortcut(x)) + self.conv2(hidden)
+
+
+class Attention(nn.Module):
+    """Self-attention over all pixels with one head, added to its input."""
+
+    def __init__(self, config: UNetConfig, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(config.norm_groups, channels, eps=EPS)
+        self.q, self.k, self.v, self.proj_out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        hidden = self.norm(x)
+        query, key, value = (layer(hidden).flatten(2).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return x + self.proj_out(mixed.transpose(1, 2).reshape(x.shape))
+
+
+class Resampler(nn.Module):
+    """Halves or doubles the resolution around a 3×3 convolution."""
+
+    def __init__(self, channels: int, *, doubles: bool) -> None:
+        super().__init__()
+        self.doubles = doubles
+        self.conv = nn.Conv2d(channels, channels, 3, stride=1 if doubles else 2, padding=1 if doubles else 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, 2 H, 2 W) or (B, C, H / 2, W / 2)."""
+        if self.doubles:
+            return self.conv(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return self.conv(functional.pad(x, (0, 1, 0, 1)))  # the published networks pad on the right and below only
+
+
+class Level(nn.Module):
+    """The blocks of one resolution, all with attention or none; `downsample` or `upsample` where it has one."""
+
+    def __init__(self, config: UNetConfig, inputs: list[int], outputs: int, side: int) -> None:
+        super().__init__()
+        attends = side in config.attn_resolutions
+        self.block = nn.ModuleList(ResidualBlock(config, one, outputs) for one in inputs)
+        self.attn = nn.ModuleList(Attention(config, outputs) for _ in inputs if attends)
+
+    def run(self, index: int, x: Tensor, embedding: Tensor) -> Tensor:
+        """Block number `index` and its attention."""
+        x = self.block[index](x, embedding)
+        return self.attn[index](x) if len(self.attn) else x
+
+
+class NoiseUNet(nn.Module):
+    """Predicts the noise in images at a real-valued step.
+
+    Args:
+        resolution, channels: of the images.
+    Initialisation is torch's own. Source: Ho et al. 2020, appendix B.
+    """
+
+    def __init__(self, config: UNetConfig, *, resolution: int, channels: int) -> None:
+        super().__init__()
+        widths, blocks = [config.ch * mult for mult in config.ch_mult], config.num_res_blocks
+        last, final = len(widths) - 1, widths[-1]
+        self.temb = TimeEmbedding(config.ch)
+        self.conv_in = nn.Conv2d(channels, config.ch, 3, padding=1)
+        self.down, self.up, self.mid = nn.ModuleList(), nn.ModuleList(), nn.Module()
+        skips, current = [config.ch], config.ch
+        for level, wide in enumerate(widths):
+            stage = Level(config, [current] + [wide] * (blocks - 1), wide, resolution >> level)
+            skips += [wide] * blocks
+            if level != last:
+                stage.downsample = Resampler(wide, doubles=False)
+                skips.append(wide)
+            self.down.append(stage)
+            current = wide
+        self.mid.block_1, self.mid.block_2 = ResidualBlock(config, final, final), ResidualBlock(config, final, final)
+        self.mid.attn_1 = Attention(config, final)
+        stages = []
+        for level, wide in reversed(list(enumerate(widths))):
+            inputs = [(current if index == 0 else wide) + skips.pop() for index in range(blocks + 1)]
+            stage = Level(config, inputs, wide, resolution >> level)
+            if level:
+                stage.upsample = Resampler(wide, doubles=True)
+            stages.append(stage)
+            current = wide
+        self.up.extend(reversed(stages))  # named by level, although the coarsest runs first
+        self.norm_out = nn.GroupNorm(config.norm_groups, widths[0], eps=EPS)
+        self.conv_out = nn.Conv2d(widths[0], channels, 3, padding=1)
+
+    def forward(self, x: Tensor, t: int | float | Tensor) -> Tensor:
+        """The predicted noise, (B, C, R, R). x: (B, C, R, R); t: one step for all or (B,), real, 0 = least noisy."""
+        time = torch.as_tensor(t, dtype=torch.float32, device=x.device).view(-1)
+        embedding = functional.silu(self.temb(time))
+        x = self.conv_in(x)
+        skips = [x]
+        for stage in self.down:
+            for index in range(len(stage.block)):
+                x = stage.run(index, x, embedding)
+                skips.append(x)
+            if hasattr(stage, "downsample"):
+                x = stage.downsample(x)
+                skips.append(x)
+        x = self.mid.attn_1(self.mid.block_1(x, embedding))
+        x = self.mid.block_2(x, embedding)
+        for stage in reversed(self.up):
+            for index in range(len(stage.block)):
+                x = stage.run(index, torch.cat([x, skips.pop()], dim=1), embedding)
+            if hasattr(stage, "upsample"):
+                x = stage.upsample(x)
+        return self.conv_out(functional.silu(self.norm_out(x)))
