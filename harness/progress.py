@@ -45,6 +45,8 @@ class Reporter:
         self._path = layout.progress / f"{os.getpid()}.json"
         self._job, self._stage = job, ""
         self._began = self._written = 0.0
+        self._handle: int | None = None
+        self._length = 0
 
     def stage(self, stage: str) -> None:
         """A stage begins."""
@@ -59,14 +61,23 @@ class Reporter:
         self._written = now
         progress = Progress(self._job, self._stage, step, steps, now - self._began, dict(values), os.getpid())
         with suppress(OSError):
+            self._write(json.dumps(asdict(progress)).encode())
+
+    def _write(self, line: bytes) -> None:
+        # In place: a cell has several stages, and a rename for each takes longer than a short stage. One write of less
+        # than a page is seen whole by readers; spaces hide what was longer before.
+        if self._handle is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = self._path.with_suffix(".part")
-            scratch.write_text(json.dumps(asdict(progress)))
-            scratch.replace(self._path)
+            self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self._length = max(self._length, len(line))
+        os.pwrite(self._handle, line.ljust(self._length), 0)
 
     def end(self) -> None:
         """The job is over."""
         with suppress(OSError):
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None
             self._path.unlink(missing_ok=True)
 
 

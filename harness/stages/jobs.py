@@ -23,8 +23,8 @@ from harness.store.records import FloorRecord, Record, is_measured, load_record,
 
 log = logging.getLogger(__name__)
 End = Literal["ended", "failed", "busy", "interrupted"]
-"""What a job returns: `ended` (a record or output is there), `failed` (a base or floor is not, and the log says why), `busy`
-(another process is at it), `interrupted`. Another text is why the disk refused."""
+"""What a job returns: `ended` (a record or output is there), `failed` (a base or floor is not, and the log says why),
+`busy` (another process is at it), `interrupted`. Another text is why the disk refused."""
 
 
 def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +31,8 @@ def storage(path: Path) -> Iterator[None]:
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             reason, remedy = "not writable", "choose another folder with --runs-dir or HARNESS_RUNS, or change its permissions"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
-            reason, remedy = "a file stands where a folder must be", "choose another folder with --runs-dir or HARNESS_RUNS"
+            reason = "a file stands where a folder must be"
+            remedy = "choose another folder with --runs-dir or HARNESS_RUNS"
         elif error.errno in (errno.EIO, errno.ENOENT):
             reason, remedy = os.strerror(error.errno), "see to the disk or the folder"
         else:
@@ -55,29 +57,36 @@ def appearing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def appearing_folder(path: Path) -> Iterator[Path]:
+def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]:
     """As `appearing`, for a folder with its files. A folder that already stands at `path` stays, and the new one goes.
 
-    The caller holds a lease: what stands at the scratch path was left by a writer that was killed, and is removed first.
-    An OSError of the block itself passes as it is: it may be a plugin's, which has nothing to do with this disk. What writes
-    into the folder says so with `storage`.
+    Args:
+        synced_after: a block that took fewer seconds is not synced. A kill does no harm to it; after a loss of power
+            its checksums tell, and to make it again takes hardly longer than the disk would have taken.
+
+    The caller holds a lease: what stands at the scratch path was left by a writer that was killed, and is removed
+    first. An OSError of the block itself passes as it is: it may be a plugin's, which has nothing to do with this disk.
+    What writes into the folder says so with `storage`.
     """
     scratch = path.with_name(f".{path.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
     with storage(path):
         scratch.mkdir(parents=True)
+    began = time.monotonic()
     try:
         yield scratch
+        is_synced = time.monotonic() - began >= synced_after
         with storage(path):
-            for file in scratch.iterdir():
-                _sync(file)
-            _sync(scratch)
+            if is_synced:
+                for file in (*scratch.iterdir(), scratch):
+                    _sync(file)
             try:
                 scratch.rename(path)
             except OSError:
                 if not path.is_dir():
                     raise
-            _sync(path.parent)
+            if is_synced:
+                _sync(path.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -15,6 +15,8 @@ from harness.store.lease import lease
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
+SHORT_SECONDS = 0.5
+"""What took less to make is not synced: a board of 1,000 short cells would wait for the disk most of its time."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError)
 """What reading a damaged output can raise."""
 
@@ -48,8 +50,8 @@ def find(layout: Layout, stage: str, key: str) -> Output | None:
 def once(layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[str, object]]) -> Output:
     """The output under the key, made by `make(folder)` if nobody has made it; at most one process makes it at a time.
 
-    `make` writes files into the folder and returns facts. If it raises, nothing is kept. A damaged output is renamed, reported,
-    and made again.
+    `make` writes files into the folder and returns facts. If it raises, nothing is kept. A damaged output is renamed,
+    reported, and made again.
     """
     if (found := find(layout, stage, key)) is not None:
         return found
@@ -57,7 +59,7 @@ def once(layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[st
         final = layout.stage(stage, key)
         if (found := _found_or_set_aside(final)) is not None:
             return found
-        with appearing_folder(final) as scratch:
+        with appearing_folder(final, synced_after=SHORT_SECONDS) as scratch:
             facts = dict(make(scratch))
             with storage(final):
                 files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}

@@ -79,8 +79,8 @@ class Loop:
     def run(self) -> Trained:
         """Train to the end.
 
-        Raises: Diverged; StorageError; Interrupted after a checkpoint, or inside of a step that draws a bank: then the state is
-            that of half a step, and the last checkpoint stands.
+        Raises: Diverged; StorageError; Interrupted after a checkpoint, or inside of a step that draws a bank: then the
+            state is that of half a step, and the last checkpoint stands.
         """
         self._resume()
         self._clock = time.perf_counter()
