@@ -23,7 +23,7 @@ WEIGHTS = "weights.safetensors"
 def run(base: Base, at: Context) -> Output:
     """The base's output: `weights.safetensors`, and facts: its hash, parameters, seconds, images seen."""
     at.reporter.stage("base")
-    output = stage.once(at.layout, "base", base.key, lambda folder: _pretrain(base, at, folder))
+    output = stage.once(at.layout, "base", base.key, lambda folder: _pretrain(base, at, folder), resumes=True)
     shutil.rmtree(at.layout.work("base", base.key), ignore_errors=True)
     return output
 

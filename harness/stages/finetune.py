@@ -26,7 +26,9 @@ from harness.training.task import BankSource, LiveTask
 def run(cell: Cell, base: Output, at: Context) -> Output:
     """The cell's output: `weights.safetensors`, and facts: its hash, costs, curve."""
     at.reporter.stage("finetune")
-    output = stage.once(at.layout, "finetune", cell.finetune_key, lambda folder: _finetune(cell, base, at, folder))
+    output = stage.once(
+        at.layout, "finetune", cell.finetune_key, lambda folder: _finetune(cell, base, at, folder), resumes=cell.trains
+    )
     shutil.rmtree(at.layout.work("finetune", cell.finetune_key), ignore_errors=True)
     return output
 

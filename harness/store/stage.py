@@ -47,11 +47,16 @@ def find(layout: Layout, stage: str, key: str) -> Output | None:
         return None
 
 
-def once(layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[str, object]]) -> Output:
+def once(
+    layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], *, resumes: bool = False
+) -> Output:
     """The output under the key, made by `make(folder)` if nobody has made it; at most one process makes it at a time.
 
     `make` writes files into the folder and returns facts. If it raises, nothing is kept. A damaged output is renamed,
     reported, and made again.
+
+    Args:
+        resumes: `make` goes on from checkpoints, so that a short time of its own may end a long one of work.
     """
     if (found := find(layout, stage, key)) is not None:
         return found
@@ -59,7 +64,7 @@ def once(layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[st
         final = layout.stage(stage, key)
         if (found := _found_or_set_aside(final)) is not None:
             return found
-        with appearing_folder(final, synced_after=SHORT_SECONDS) as scratch:
+        with appearing_folder(final, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
             facts = dict(make(scratch))
             with storage(final):
                 files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}

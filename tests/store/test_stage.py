@@ -1,6 +1,7 @@
 import json
 import os
 import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -80,6 +81,18 @@ def test_a_killed_maker_leaves_a_whole_output_or_none(layout, kill_everywhere):
 
     assert kill_everywhere(lambda: stage.once(layout, "s", "k", Make()), check) >= 5
     assert [path.name for path in (layout.root / "stages" / "s").iterdir()] == ["k"]
+
+
+@pytest.mark.parametrize(("resumes", "takes", "is_synced"), [(False, 0, False), (False, 9, True), (True, 0, True)])
+def test_what_took_long_is_synced_before_it_appears(layout, monkeypatch, resumes, takes, is_synced):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.readlink(f"/proc/self/fd/{handle}")))
+    clock = iter([100.0, 100.0 + takes])
+    monkeypatch.setattr("harness.store.files.time.monotonic", lambda: next(clock, 200.0))
+    monkeypatch.setattr("harness.store.stage.lease", lambda *_, **__: nullcontext())  # it looks at the clock too
+    stage.once(layout, "s", "k", Make(), resumes=resumes)
+    names = sorted(os.path.basename(path) for path in synced)
+    assert names == ([".k.part", "file", "manifest.json", "s"] if is_synced else [])
 
 
 def test_processes_that_want_the_same_at_once_make_it_once(layout):
