@@ -1,0 +1,214 @@
+"""Masked image tokens (MaskGIT): both of valeoai's generations, their tokenizers, a likelihood bound, two samplers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness import Config, Model, Sampler, hookimpl
+
+__version__ = "1"
+
+Schedule = Literal["root", "linear", "square", "cosine", "arccos"]
+
+TOKENIZER_PRESETS: Mapping[str, Mapping[str, object]] = {
+    "taming-f16-1024": {
+        "layout": "taming", "codebook_size": 1024, "embed_dim": 256, "z_channels": 256, "ch": 128,
+        "ch_mult": (1, 1, 2, 2, 4), "num_res_blocks": 2, "attn_resolutions": (16,), "resolution": 256,
+    },
+    "llamagen-ds16": {
+        "layout": "llamagen", "codebook_size": 16384, "embed_dim": 8, "z_channels": 256, "ch": 128,
+        "ch_mult": (1, 1, 2, 2, 4), "num_res_blocks": 2,
+    },
+    "llamagen-ds8": {
+        "layout": "llamagen", "codebook_size": 16384, "embed_dim": 8, "z_channels": 256, "ch": 128,
+        "ch_mult": (1, 2, 2, 4), "num_res_blocks": 2,
+    },
+}  # fmt: skip
+
+
+def _first(side: int) -> dict[str, object]:
+    return {
+        "generation": "v1", "input_size": side, "hidden_dim": 768, "depth": 24, "heads": 16, "mlp_dim": 3072,
+        "dropout": 0.1, "label_smoothing": 0.1, "tokenizer": {"preset": "taming-f16-1024"},
+    }  # fmt: skip
+
+
+def _second(side: int, width: int, depth: int, heads: int) -> dict[str, object]:
+    return {
+        "generation": "v2", "input_size": side, "hidden_dim": width, "depth": depth, "heads": heads,
+        "mlp_dim": 4 * width, "registers": 1, "dropout": 0.1, "tokenizer": {"preset": "llamagen-ds16"},
+    }  # fmt: skip
+
+
+_SIZES = {
+    "tiny": (384, 6, 6),
+    "small": (512, 12, 6),
+    "base": (768, 12, 12),
+    "large": (1024, 24, 16),
+    "xlarge": (1152, 28, 16),
+}
+
+PRESETS: Mapping[str, Mapping[str, object]] = {
+    "v1-256": _first(16),
+    "v1-512": _first(32),
+    **{f"v2-{16 * side}-{size}": _second(side, *sizes) for size, sizes in _SIZES.items() for side in (16, 24, 32)},
+}
+"""v1-256, v1-512, and v2-SIZE-NAME with SIZE 256, 384 or 512 and NAME tiny, small, base, large or xlarge."""
+
+
+def _filled(given: object, presets: Mapping[str, Mapping[str, object]], kind: str) -> object:
+    """The settings, with those of the named preset where they say nothing. Raises: ValueError for an unknown one."""
+    if not isinstance(given, Mapping) or given.get("preset") is None:
+        return given
+    if given["preset"] not in presets:
+        raise ValueError(f"no {kind} is called {given['preset']!r}; there are {', '.join(presets)}")
+    return {**presets[given["preset"]], **given}
+
+
+class VQGANConfig(Config):
+    """The tokenizer: a convolutional autoencoder around one codebook."""
+
+    preset: str | None = Field(
+        None, description="a published tokenizer, whose sizes stand in for settings that are not given"
+    )
+    layout: Literal["taming", "llamagen"] = Field(
+        "llamagen", description="names of the weights, and where attention is: at attn_resolutions, or the last level"
+    )
+    codebook_size: int = Field(32, ge=2, le=1 << 20, description="codes")
+    embed_dim: int = Field(4, ge=1, le=4096, description="channels of a code")
+    codebook_l2_norm: bool | None = Field(
+        None, description="codes and latents of unit length; none: as the layout has it, which is llamagen only"
+    )
+    z_channels: int = Field(8, ge=1, le=4096, description="channels of the latents around the quantiser")
+    ch: int = Field(8, ge=1, le=4096, description="channels at full resolution; published ones are multiples of 32")
+    ch_mult: tuple[int, ...] = Field(
+        (1, 1, 1), min_length=1, max_length=8, description="channels a level, in units of ch; each level but one halves"
+    )
+    num_res_blocks: int = Field(1, ge=1, le=16, description="residual blocks a level of the encoder")
+    attn_resolutions: tuple[int, ...] = Field((), description="taming: nominal sides of the levels with attention")
+    resolution: int = Field(256, ge=1, description="taming: the nominal image size, which need not be the actual one")
+    weights: str | None = Field(None, description="safetensors file of a trained tokenizer; none leaves it random")
+    sha256: str | None = Field(None, description="hash of that file, in hexadecimal; it is checked where it is given")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: object) -> object:
+        return _filled(given, TOKENIZER_PRESETS, "tokenizer")
+
+    @property
+    def downsample(self) -> int:
+        """Pixels a side of one token."""
+        return int(2 ** (len(self.ch_mult) - 1))
+
+    @property
+    def has_unit_codes(self) -> bool:
+        """Whether codes and latents are normalised."""
+        return self.layout == "llamagen" if self.codebook_l2_norm is None else self.codebook_l2_norm
+
+
+class MaskGITConfig(Config):
+    """The transformer's size, the tokenizer and the pretraining loss."""
+
+    preset: str | None = Field(
+        None, description="a published size and tokenizer, which stand in for settings that are not given"
+    )
+    generation: Literal["v1", "v2"] = Field(
+        "v2", description="v1: BERT-like, with a class token; v2 (Halton-MaskGIT): the class scales, shifts and gates"
+    )
+    input_size: int = Field(4, ge=1, le=256, description="tokens a side")
+    hidden_dim: int = Field(32, ge=1, le=16384, description="width of the transformer")
+    depth: int = Field(2, ge=1, le=128, description="layers")
+    heads: int = Field(4, ge=1, le=256, description="attention heads")
+    mlp_dim: int = Field(64, ge=1, le=65536, description="hidden units of a feed-forward layer; v2: before its own rule")
+    registers: int = Field(0, ge=0, le=64, description="v2: tokens that only the network sees")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout in the pretraining loss")
+    schedule: Schedule = Field("arccos", description="share of masked tokens in pretraining, as the generation has it")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a training target spread over all codes")
+    drop_label: float = Field(0.1, ge=0, le=1, description="probability of the null class in training")
+    tokenizer: VQGANConfig = Field(VQGANConfig(), description="goes between images and tokens; never trained here")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: object) -> object:
+        return _filled(given, PRESETS, "MaskGIT")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.hidden_dim % self.heads:
+            raise ValueError(f"hidden_dim ({self.hidden_dim}) is not a multiple of heads ({self.heads})")
+        if self.generation == "v1" and self.schedule == "root":
+            raise ValueError("generation v1 trains with no schedule root; there are linear, square, cosine, arccos")
+        return self
+
+
+class ConfidenceConfig(Config):
+    """The confidence sampler: each step fixes the tokens that the network is surest of."""
+
+    variant: Literal["v1", "v2"] = Field(
+        "v1", description="v1: a known token never changes; v2: a step rewrites all that it is sure of, known ones too"
+    )
+    steps: int = Field(8, ge=1, le=10_000, description="network calls")
+    schedule: Schedule = Field("arccos", description="how many tokens are known after each step")
+    w: float = Field(
+        0.0, ge=0, le=1000, description="guidance: (1 + w') cond - w' null with w' = w * s / (S - 1); 0 is unguided"
+    )
+    temperature: float = Field(1.0, gt=0, description="factor of the logits: above 1 sharpens")
+    r_temp: float = Field(4.5, ge=0, description="Gumbel noise on log-confidences, falling linearly to 0")
+
+
+class HaltonConfig(Config):
+    """The Halton sampler: tokens in a fixed order that spreads over the image."""
+
+    steps: int = Field(8, ge=1, le=10_000, description="network calls")
+    w: float = Field(
+        0.0, ge=0, le=1000, description="guidance: (1 + w) cond - w null, the same at each step; 0 is unguided"
+    )
+    temperature_min: float = Field(1.0, gt=0, description="factor of the logits at the first step")
+    temperature_max: float = Field(1.0, gt=0, description="factor of the logits at the last step")
+    temperature_power: float = Field(1.0, gt=0, description="power of the factors, which are spaced linearly")
+    warmup: int = Field(0, ge=0, description="first steps whose factor is halved")
+    top_k: int = Field(0, ge=0, description="codes kept at a position, with those that tie; 0 keeps all")
+    randomize: bool = Field(False, description="each image starts at its own place in the order")
+
+
+@hookimpl
+def harness_models() -> list[Model]:
+    """The transformer with its tokenizer."""
+    return [
+        Model(
+            "maskgit",
+            config=MaskGITConfig,
+            build="harness_maskgit.model:build",
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "MaskedTokens"}),
+            sampler="maskgit-confidence",
+            smoke={"depth": 1},
+            summary="MaskGIT (valeoai v1 and Halton): masked tokens of images in [-1, 1]; likelihood bound",
+        )
+    ]
+
+
+@hookimpl
+def harness_samplers() -> list[Sampler]:
+    """Work for every model that predicts masked tokens."""
+    needs = frozenset({"Tokens", "MaskedTokens"})
+    return [
+        Sampler(
+            "maskgit-confidence",
+            config=ConfidenceConfig,
+            build="harness_maskgit.sampler:confidence",
+            needs=needs,
+            smoke={"steps": 3},
+            summary="fixes the surest tokens at each step; classifier-free guidance that grows over the steps",
+        ),
+        Sampler(
+            "maskgit-halton",
+            config=HaltonConfig,
+            build="harness_maskgit.sampler:halton",
+            needs=needs,
+            smoke={"steps": 3},
+            summary="fixes tokens in the order of a Halton sequence; constant classifier-free guidance",
+        ),
+    ]

@@ -1,0 +1,219 @@
+"""MaskGIT as the harness uses it: images in, tokens inside, a bound of the likelihood out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.errors import UserError
+from harness.interfaces import DataSpec
+from harness.streams import seeded
+from harness_maskgit import MaskGITConfig, VQGANConfig
+from harness_maskgit.network_v1 import MaskGITv1
+from harness_maskgit.network_v2 import MaskGITv2
+from harness_maskgit.schedules import mask_probability
+from harness_maskgit.tokenizer import VQGAN
+
+
+class MaskDraw(NamedTuple):
+    """The random part of the bound: `mask` (B, L) bool, True where masked, and `weight` (B,), L over their number."""
+
+    mask: Tensor
+    weight: Tensor
+
+
+if TYPE_CHECKING:
+
+    class _Network(nn.Module):
+        """Either generation: what both have."""
+
+        config: MaskGITConfig
+        classes: int
+        codes: int
+        tok_emb: nn.Embedding
+
+        def __init__(self, config: MaskGITConfig, classes: int) -> None: ...
+
+else:
+    _Network = nn.Module
+
+
+class WithTokenizer(_Network):
+    """What both generations do with images; the tokenizer takes no gradient.
+
+    Provides Trains, Likelihood, Tokens and MaskedTokens. Images are in [-1, 1]. The state dict has the published
+    names of the transformer, and those of the tokenizer behind `tokenizer.`.
+    """
+
+    tokenizer: VQGAN
+
+    def __init__(self, config: MaskGITConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec.classes)
+        self.spec = spec
+        self.tokenizer = VQGAN(config.tokenizer, channels=spec.shape[0]).requires_grad_(False)
+
+    @property
+    def side(self) -> int:
+        """Tokens a side."""
+        return self.config.input_size
+
+    @property
+    def mask_token(self) -> int:
+        """The token that stands for one that is not known."""
+        return self.codes
+
+    @property
+    def null_label(self) -> int:
+        """The label of no class."""
+        return self.classes
+
+    def token_logits(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        """Logits of every position, (B, L, K + 1). Arguments as of the network's `forward`."""
+        logits: Tensor = self(tokens, labels)
+        return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (B, channels, H, W) -> tokens (B, L) int64, row-major. Raises: ValueError for another image size."""
+        if x.shape[1:] != self.spec.shape:
+            raise ValueError(f"images are {tuple(x.shape[1:])}, but the model makes {self.spec.shape}")
+        return self.tokenizer.encode(x.to(self.tok_emb.weight.dtype)).flatten(1)
+
+    @torch.no_grad()
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, L) -> images (B, channels, H, W), clamped to [-1, 1].
+
+        Raises: ValueError for tokens outside the codebook, or of another number.
+        """
+        if tokens.dim() != 2 or tokens.shape[1] != self.side**2:
+            raise ValueError(f"tokens are {tuple(tokens.shape)}; {self.side} a side need (B, {self.side**2})")
+        return self.tokenizer.decode(tokens.unflatten(1, (self.side, self.side))).clamp(-1, 1)
+
+    def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Cross-entropy over codes and the mask token, (B,), mean over all tokens, masked or not.
+
+        A share of tokens that the schedule draws is masked; labels are dropped to the null class; dropout as configured.
+        Source: both published training codes, which take the mean over known tokens too.
+        """
+        tokens = self.encode(x)
+        share = mask_probability(
+            self.config.schedule, torch.rand(len(x), 1, generator=generator), generation=self.config.generation
+        )
+        mask = (torch.rand(tokens.shape, generator=generator) < share).to(x.device)
+        dropped = (torch.rand(len(x), generator=generator) < self.config.drop_label).to(x.device)
+        labels = torch.where(dropped, self.null_label, self._known(labels, tokens))
+        masked = torch.where(mask, self.mask_token, tokens)
+        return self.losses(self._with_dropout(masked, labels, generator), tokens).mean(1)
+
+    def losses(self, logits: Tensor, tokens: Tensor) -> Tensor:
+        """Cross-entropy of each token, (B, L), with the configured label smoothing."""
+        smoothing = self.config.label_smoothing
+        return functional.cross_entropy(logits.mT, tokens, reduction="none", label_smoothing=smoothing)
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> MaskDraw:
+        """Masks for a batch: the number of masked tokens is uniform in 1 … L, their places are uniform given it."""
+        length = self.side**2
+        number = torch.randint(1, length + 1, (len(x), 1), generator=generator)
+        rank = torch.rand(len(x), length, generator=generator).argsort(1).argsort(1)
+        return MaskDraw((rank < number).to(x.device), (length / number.squeeze(1)).to(x.device))
+
+    def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        """L / |M| times the sum of log p(token | known tokens, label) over the masked tokens M, (B,), nats.
+
+        Its mean over draws is the any-order autoregressive bound: the mean, over orders of the tokens, of log p in that
+        order, which is at most the log of the mean probability. It equals the bound of absorbing diffusion with weight
+        1 / mask ratio. The mask token is left out of the distributions: the bound is none otherwise.
+        Source: Uria et al. 2014; Hoogeboom et al. 2022, Eq. 5.
+        """
+        mask, weight = cast(MaskDraw, draw)
+        tokens = self.encode(x)
+        log_p = self.token_log_probs(tokens, mask, labels)
+        return weight * (log_p * mask).sum(1)
+
+    def token_log_probs(self, tokens: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
+        """log p of each token (B, L) given those outside the mask and the label, over the codes alone: (B, L), nats."""
+        logits = self.token_logits(torch.where(mask, self.mask_token, tokens), self._known(labels, tokens))
+        return logits[..., : self.codes].log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
+
+    def _known(self, labels: Tensor | None, tokens: Tensor) -> Tensor:
+        return torch.full((len(tokens),), self.null_label, device=tokens.device) if labels is None else labels
+
+    def _with_dropout(self, tokens: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        if self.config.dropout == 0:
+            return self.token_logits(tokens, labels)
+        seed, training = int(torch.randint(1 << 62, (), generator=generator)), self.training
+        try:
+            with seeded(seed, tokens.device):
+                return self.train().token_logits(tokens, labels)
+        finally:
+            self.train(training)
+
+
+class FirstModel(WithTokenizer, MaskGITv1):
+    """The first generation with its tokenizer."""
+
+
+class SecondModel(WithTokenizer, MaskGITv2):
+    """The second generation with its tokenizer.
+
+    The head's weight is the tokens' embedding. The state dict has it once, as the embedding, so that what
+    changes weights by their names cannot part the two; files that have both load too.
+    """
+
+    def state_dict(self, *arguments: object, **options: object) -> dict[str, Tensor]:  # type: ignore[override]
+        """As torch's, without the second name of the embedding."""
+        state: dict[str, Tensor] = super().state_dict(*arguments, **options)  # type: ignore[call-overload]
+        del state[f"{options.get('prefix', '')}head.weight"]
+        return state
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False) -> object:
+        """As torch's, from files with the head's weight or without."""
+        both = dict(state_dict)
+        if "tok_emb.weight" in both:
+            both["head.weight"] = both["tok_emb.weight"]
+        return super().load_state_dict(both, strict=strict, assign=assign)
+
+
+def build(config: MaskGITConfig, spec: DataSpec) -> WithTokenizer:
+    """A MaskGIT with random weights, and the tokenizer's from its file where one is named.
+
+    Raises: UserError for images that the tokens do not give, or a file that does not fit the tokenizer.
+    """
+    unit = config.tokenizer.downsample
+    size = config.input_size * unit
+    if len(spec.shape) != 3 or spec.shape[1:] != (size, size):
+        raise UserError(
+            f"model maskgit: {config.input_size} tokens a side of {unit} pixels make images of {size}×{size}, but "
+            f"the data has shape {spec.shape}; change input_size, or the length of tokenizer.ch_mult"
+        )
+    model = FirstModel(config, spec) if config.generation == "v1" else SecondModel(config, spec)
+    if config.tokenizer.weights is not None:
+        load_tokenizer(model.tokenizer, config.tokenizer)
+    return model
+
+
+def load_tokenizer(tokenizer: VQGAN, config: VQGANConfig) -> None:
+    """Weights from `config.weights`, whose `loss.*` are ignored: taming's files hold the discriminator too.
+
+    Raises: UserError for a file that is missing, damaged or of another model.
+    """
+    where = f"model maskgit: tokenizer.weights {config.weights}"
+    try:
+        content = Path(str(config.weights)).read_bytes()
+        if config.sha256 not in (None, (found := hashlib.sha256(content).hexdigest())):
+            raise UserError(f"{where} has sha256 {found}, not {config.sha256}")
+        weights = load(content)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{where} cannot be read: {error}") from error
+    try:
+        tokenizer.load_state_dict({name: value for name, value in weights.items() if not name.startswith("loss.")})
+    except RuntimeError as error:
+        raise UserError(f"{where} is not of a tokenizer with these settings: {error}") from error
