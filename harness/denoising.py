@@ -123,6 +123,6 @@ class DenoisingObjective:
         from harness.streams import seeded
 
         sigma, noise, *seed = cast("NoisyLevel | NoisyLevelAndMask", draw)
-        with seeded(cast("int", seed[0]) if seed else None, x.device):
+        with seeded(seed[0] if seed else None, x.device):
             denoised = self.denoise(x + column(sigma, x) * noise, sigma, labels)
         return -loss_weight(sigma, self.config.sigma_data) * (denoised - x).square().flatten(1).sum(1)

@@ -76,7 +76,7 @@ class DiffusionChain(nn.Module):
         with its weight set to one, as in the training loss."""
         t, eps, *seed = cast("NoisyStep | NoisyStepAndMask", draw)
         noisy = self.coefficient("signal", t) * x + self.coefficient("noise", t) * eps
-        with seeded(cast("int", seed[0]) if seed else None, x.device):
+        with seeded(seed[0] if seed else None, x.device):
             predicted = self(noisy, t)
         return -(eps - predicted).square().flatten(1).sum(1)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -91,8 +93,12 @@ class Resampler(nn.Module):
 class Level(nn.Module):
     """The blocks of one resolution, all with attention or none; `downsample` or `upsample` where it has one."""
 
+    downsample: Resampler | None
+    upsample: Resampler | None
+
     def __init__(self, config: UNetConfig, inputs: list[int], outputs: int, side: int) -> None:
         super().__init__()
+        self.downsample, self.upsample = None, None
         attends = side in config.attn_resolutions
         self.block = nn.ModuleList(ResidualBlock(config, one, outputs) for one in inputs)
         self.attn = nn.ModuleList(Attention(config, outputs) for _ in inputs if attends)
@@ -101,6 +107,19 @@ class Level(nn.Module):
         """Block number `index` and its attention."""
         x = self.block[index](x, embedding)
         return self.attn[index](x) if len(self.attn) else x
+
+
+class Middle(nn.Module):
+    """Two residual blocks around attention, at the coarsest resolution."""
+
+    def __init__(self, config: UNetConfig, channels: int) -> None:
+        super().__init__()
+        self.block_1, self.block_2 = ResidualBlock(config, channels, channels), ResidualBlock(config, channels, channels)
+        self.attn_1 = Attention(config, channels)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return self.block_2(self.attn_1(self.block_1(x, embedding)), embedding)
 
 
 class NoiseUNet(nn.Module):
@@ -114,10 +133,10 @@ class NoiseUNet(nn.Module):
     def __init__(self, config: UNetConfig, *, resolution: int, channels: int) -> None:
         super().__init__()
         widths, blocks = [config.ch * mult for mult in config.ch_mult], config.num_res_blocks
-        last, final = len(widths) - 1, widths[-1]
+        last = len(widths) - 1
         self.temb = TimeEmbedding(config.ch)
         self.conv_in = nn.Conv2d(channels, config.ch, 3, padding=1)
-        self.down, self.up, self.mid = nn.ModuleList(), nn.ModuleList(), nn.Module()
+        self.down, self.up, self.mid = nn.ModuleList(), nn.ModuleList(), Middle(config, widths[-1])
         skips, current = [config.ch], config.ch
         for level, wide in enumerate(widths):
             stage = Level(config, [current] + [wide] * (blocks - 1), wide, resolution >> level)
@@ -127,8 +146,6 @@ class NoiseUNet(nn.Module):
                 skips.append(wide)
             self.down.append(stage)
             current = wide
-        self.mid.block_1, self.mid.block_2 = ResidualBlock(config, final, final), ResidualBlock(config, final, final)
-        self.mid.attn_1 = Attention(config, final)
         stages = []
         for level, wide in reversed(list(enumerate(widths))):
             inputs = [(current if index == 0 else wide) + skips.pop() for index in range(blocks + 1)]
@@ -147,18 +164,17 @@ class NoiseUNet(nn.Module):
         embedding = functional.silu(self.temb(time))
         x = self.conv_in(x)
         skips = [x]
-        for stage in self.down:
+        for stage in cast("Iterable[Level]", self.down):
             for index in range(len(stage.block)):
                 x = stage.run(index, x, embedding)
                 skips.append(x)
-            if hasattr(stage, "downsample"):
+            if stage.downsample is not None:
                 x = stage.downsample(x)
                 skips.append(x)
-        x = self.mid.attn_1(self.mid.block_1(x, embedding))
-        x = self.mid.block_2(x, embedding)
-        for stage in reversed(self.up):
+        x = self.mid(x, embedding)
+        for stage in cast("Iterable[Level]", reversed(self.up)):
             for index in range(len(stage.block)):
                 x = stage.run(index, torch.cat([x, skips.pop()], dim=1), embedding)
-            if hasattr(stage, "upsample"):
+            if stage.upsample is not None:
                 x = stage.upsample(x)
         return self.conv_out(functional.silu(self.norm_out(x)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -76,9 +77,9 @@ def reconstruct(snapshots: Sequence[Snapshot], at: int, std: float) -> dict[str,
     """
     usable = [one for one in snapshots if 0 < one.images <= at]
     if not any(one.images == at for one in usable):
-        times = ", ".join(str(time) for time in sorted({one.images for one in snapshots}))
-        raise ValueError(f"no snapshot at {at} images; there are: {times or 'none'}")
-    times, stds = (np.array([getattr(one, name) for one in usable], np.float64) for name in ("images", "std"))
+        known = ", ".join(str(time) for time in sorted({one.images for one in snapshots}))
+        raise ValueError(f"no snapshot at {at} images; there are: {known or 'none'}")
+    times, stds = np.array([float(one.images) for one in usable]), np.array([one.std for one in usable])
     shares = coefficients(times, stds, at, np.array([std]))[:, 0]
     result = {}
     for name, stored in usable[-1].weights.items():
@@ -128,7 +129,8 @@ class PowerFunctionAverage:
         return {"stds": self.stds, "averages": self.averages}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
-        self.stds, self.averages = tuple(state["stds"]), list(state["averages"])  # type: ignore[call-overload]
+        self.stds = tuple(cast("Sequence[float]", state["stds"]))
+        self.averages = list(cast("Sequence[dict[str, Tensor]]", state["averages"]))
 
 
 def learning_rate(
