@@ -93,7 +93,7 @@ def harness_models() -> list[Model]:
             build="harness_ddpm.image_model:build",
             provides=frozenset({"Trains", "Likelihood", "Transitions"}),
             sampler="ancestral",
-            smoke={"ch": 8, "num_res_blocks": 1, "sampling_steps": 4},
+            smoke={"ch": 8, "ch_mult": (1,), "num_res_blocks": 1, "norm_groups": 4, "sampling_steps": 4},
             summary="DDPM for images: the U-Net of Ho et al., sampled in few steps (FastDPM)",
         ),
     ]

@@ -119,7 +119,7 @@ def harness_models() -> list[Model]:
             build="harness_edm.unet:build",
             provides=frozenset({"Trains", "Likelihood", "Denoises"}),
             sampler="heun",
-            smoke={"model_channels": 8, "num_blocks": 1},
+            smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM for images: DDPM++, NCSN++ or ADM U-Net, as published",
         ),
     ]

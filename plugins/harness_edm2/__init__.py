@@ -53,7 +53,7 @@ def harness_models() -> list[Model]:
             build="harness_edm2.model:build",
             provides=frozenset({"Trains", "Likelihood", "Denoises"}),
             sampler="heun",
-            smoke={"model_channels": 8, "num_blocks": 1},
+            smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM2 for images or latents: magnitude-preserving U-Net with learned log-variance",
         )
     ]
