@@ -150,7 +150,7 @@ def run_board(
     if stop.is_requested() and not schedule.is_over:
         raise Interrupted
     if schedule.refusals:
-        raise UserError("\n".join(sorted(set(schedule.refusals))))
+        raise UserError(schedule.refusals[0])  # the others have the same cause
     return states(board, cells, layout)
 
 

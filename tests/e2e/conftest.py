@@ -1,0 +1,252 @@
+"""The real command in real processes, on boards that take seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+BOARD = """\
+title: Tiny
+dataset: {name: swiss-roll, train_size: 1000}
+bases:
+  small:
+    model: {name: ddpm-mlp, steps: 4, width: 32}
+    pretrain: {method: mle, training: {images: 38400, batch: 64}}
+training: {images: 12800, batch: 64}
+methods:
+  none:
+  mle:
+    method: {name: mle, optimizer: {name: adam, lr: 1.0e-4}}
+    training: {ema: 0.99, select: best}
+  sft-pg:
+    method: {name: sft-pg, critic_width: 32}
+  ddo:
+    method: {name: ddo, beta: 1.0, rounds: 2, bank_size: 200}
+  neon:
+    method: {name: neon, w: 0.5, bank_size: 200}
+seeds: [0, 1]
+evaluation: {samples: 200, draws: 2, batch: 200}
+floor: {pairs: 2}
+metrics:
+  sliced-w2:
+  w2:
+curve: {metric: sliced-w2, points: 3, samples: 200}
+"""
+SECONDS = 900
+
+
+@dataclass
+class Command:
+    """`python -m harness` with a board and a runs folder of its own."""
+
+    board: Path
+    runs: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        # Warnings of libraries are not what these tests are about.
+        return {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", **self.environment}
+
+    def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
+        """`run` in the background, in a process group of its own."""
+        where = [str(self.board), "--runs-dir", str(self.runs)]
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", "run", *where, "--jobs", "2", *arguments],
+            env=self._environment, start_new_session=True, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,  # type: ignore[call-overload]
+        )
+
+    def run(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        """`run` to its end."""
+        process = self.start(*arguments, **options)
+        try:
+            out, err = process.communicate(timeout=SECONDS)
+        finally:
+            end_group(process)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Any other command of the harness."""
+        line = [sys.executable, "-m", "harness", *arguments]
+        return subprocess.run(line, env=self._environment, text=True, capture_output=True, timeout=SECONDS, check=False)
+
+    def records(self) -> dict[str, dict]:
+        """Content of all records, by the name of their file; floors too."""
+        return {path.name: json.loads(path.read_bytes()) for path in self.runs.glob("records/*/*.json")}
+
+    def record(self, cell: str) -> dict:
+        """The one record of a cell."""
+        (found,) = [r for name, r in self.records().items() if name.startswith(cell.replace("/", "__") + ".")]
+        return found
+
+    def results(self) -> dict[str, object]:
+        """Of each record what may not depend on how the run went."""
+        return {name: result(record) for name, record in self.records().items()}
+
+    def files(self, pattern: str = "stages/*/*/*") -> dict[str, tuple[int, int]]:
+        """Inode and time of each file: what was made again has others."""
+        paths = [path for path in self.runs.glob(pattern) if path.is_file()]
+        return {str(path.relative_to(self.runs)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+    def write_board(self, text: str, name: str = "tiny") -> None:
+        """Name another board from now on."""
+        folder = self.board.parent / name
+        folder.mkdir(exist_ok=True)
+        (folder / "board.yaml").write_text(text)
+        self.board = folder
+
+
+def result(record: dict) -> object:
+    """What a kill, a second process or another order may not change: everything but times, memory and dates."""
+    if "metrics" not in record:
+        return record["values"]
+    costs = record["costs"]
+    return {
+        "cell": [record["base"], record["method"], record["seed"], record["key"]],
+        "status": [record["status"], record["reason"]],
+        "metrics": {name: measured["values"] for name, measured in record["metrics"].items()},
+        "curve": record["curve"],
+        "selected": record["selected_images"],
+        "costs": [costs["images_seen"], costs["steps"], costs["network_evaluations"], costs["nfe"]],
+        "hashes": [record[name] for name in ("weights_sha256", "samples_sha256", "base_weights_sha256")],
+    }
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    """Kill a process that we started, and its workers."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+@pytest.fixture
+def kill() -> Callable[[subprocess.Popen[str]], None]:
+    """`kill -9` of a run and all its workers."""
+    return end_group
+
+
+def wait_until(is_true: Callable[[], object], process: subprocess.Popen[str]) -> bool:
+    """Wait for something; False when the process ended first. Raises: AssertionError when it takes too long."""
+    end = time.monotonic() + SECONDS
+    while not is_true():
+        if process.poll() is not None:
+            return bool(is_true())
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
+    return True
+
+
+@pytest.fixture
+def wait() -> Callable[..., bool]:
+    """See `wait_until`."""
+    return wait_until
+
+
+def make_command(folder: Path, board: str = BOARD) -> Command:
+    command = Command(folder / "tiny", folder / "runs")
+    command.write_board(board)
+    return command
+
+
+@pytest.fixture
+def command(tmp_path) -> Command:
+    """The tiny board, never run."""
+    return make_command(tmp_path)
+
+
+RECORDER = """\
+import os
+from harness import hookimpl
+
+
+def note(*words):
+    with open(os.environ["NOTES"], "a") as file:
+        file.write(" ".join(map(str, words)) + "\\n")
+
+
+@hookimpl
+def harness_step_logged(cell, step):
+    note("step", cell, step)
+
+
+@hookimpl
+def harness_cell_finished(cell, record):
+    note("finished", cell.name, record.status)
+"""
+
+
+def install(command: Command, name: str, source: str) -> Path:
+    """A plugin as pip would leave it: a module and its metadata in a folder on the path."""
+    site = command.board.parent / "site"
+    about = site / f"{name}-1.dist-info"
+    about.mkdir(parents=True, exist_ok=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (about / "entry_points.txt").write_text(f"[harness]\n{name} = {name}\n")
+    (site / f"{name}.py").write_text(source)
+    command.environment["PYTHONPATH"] = str(site)
+    return site / f"{name}.py"
+
+
+@pytest.fixture
+def plugin() -> Callable[[Command, str, str], Path]:
+    """See `install`."""
+    return install
+
+
+@pytest.fixture
+def recorder() -> Callable[[Command], Callable[[], list[str]]]:
+    """Install a listener into a command; the result gives the lines that it has noted."""
+
+    def watch(command: Command) -> Callable[[], list[str]]:
+        install(command, "recorder", RECORDER)
+        notes = command.board.parent / "notes.txt"
+        command.environment["NOTES"] = str(notes)
+        return lambda: notes.read_text().splitlines() if notes.exists() else []
+
+    return watch
+
+
+@pytest.fixture
+def tiny_board() -> str:
+    """Text of the tiny board."""
+    return BOARD
+
+
+@dataclass
+class Undisturbed:
+    """The tiny board after one run to the end."""
+
+    command: Command
+    ended: subprocess.CompletedProcess[str]
+    seconds: float
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> Undisturbed:
+    """What all others are compared with. Read only."""
+    command = make_command(tmp_path_factory.mktemp("undisturbed"))
+    began = time.monotonic()
+    return Undisturbed(command, command.run(), time.monotonic() - began)
+
+
+@pytest.fixture
+def finished(undisturbed, tmp_path) -> Command:
+    """A copy of the finished board, to do things to."""
+    command = make_command(tmp_path)
+    shutil.copytree(undisturbed.command.runs, command.runs)
+    return command

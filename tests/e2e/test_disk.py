@@ -1,0 +1,74 @@
+"""Disks that refuse: one clear message, no traceback, and the next run goes on."""
+
+import os
+import resource
+import subprocess
+
+import pytest
+
+CELLS = ("--only", "method=mle", "--seeds", "0", "--jobs", "1", "--checkpoint-seconds", "0.05")
+
+
+@pytest.fixture
+def mount(tmp_path):
+    """Mount a small file system, where that is allowed."""
+    mounted = []
+
+    def do(*options):
+        folder = tmp_path / "disk"
+        folder.mkdir(exist_ok=True)
+        line = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+        if os.geteuid() != 0 or subprocess.run(line, capture_output=True, check=False).returncode != 0:
+            pytest.skip("needs the right to mount")
+        mounted.append(folder)
+        return folder
+
+    yield do
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=False)
+
+
+def assert_refused(ended, *words):
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert all(word in errors[0] for word in words), errors[0]
+    assert ended.stdout == ""
+
+
+def test_a_folder_below_a_file(command, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    command.runs = tmp_path / "file" / "runs"
+    assert_refused(command.run(*CELLS), str(command.runs), "a file stands where a folder must be")
+
+
+def test_a_read_only_folder(command, mount):
+    command.runs = mount("ro") / "runs"
+    assert_refused(command.run(*CELLS), str(command.runs), "not writable", "--runs-dir")
+
+
+def test_a_full_disk(command, undisturbed, mount):
+    disk = mount("size=48k")
+    command.runs = disk / "runs"
+    ended = command.run(*CELLS)
+    assert_refused(ended, "no room left", "finished work is kept")
+    assert not list(command.runs.glob("records/*/small__*"))
+    subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+    assert_result(command, undisturbed)
+
+
+def test_a_limit_on_the_size_of_files(command, undisturbed):
+    # The same for who may not mount: the system refuses all but small files.
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+
+    assert_refused(command.run(*CELLS, preexec_fn=limit), "no room left", "finished work is kept")
+    assert_result(command, undisturbed)
+
+
+def assert_result(command, undisturbed):
+    ended = command.run(*CELLS)
+    assert ended.returncode == 0, ended.stderr
+    expected = undisturbed.command.results()
+    assert command.results() == {name: expected[name] for name in command.results()}

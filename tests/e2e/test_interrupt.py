@@ -1,0 +1,59 @@
+"""Ctrl-C: a checkpoint, exit code 130, and the next run goes on from there."""
+
+import json
+import os
+import signal
+
+LONGER = ("images: 38400", "images: 128000")
+
+
+def steps_of(notes, cell):
+    return [int(line.split()[2]) for line in notes() if line.startswith(f"step {cell} ")]
+
+
+def test_ctrl_c_saves_and_the_next_run_goes_on(command, tiny_board, recorder, wait, tmp_path):
+    # 2,000 steps, and no checkpoint of the clock's: the one that is there was written by the interruption.
+    command.write_board(tiny_board.replace(*LONGER))
+    notes = recorder(command)
+    cells = ("--only", "method=none", "--seeds", "0", "--jobs", "1", "--checkpoint-seconds", "3600")
+    process = command.start(*cells)
+    assert wait(lambda: steps_of(notes, "small"), process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and its workers
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert not list(command.runs.glob("records/*/small__*"))
+
+    (checkpoint,) = command.runs.glob("work/base-*/step-*")
+    step = json.loads((checkpoint / "manifest.json").read_text())["step"]
+    assert 100 <= step < 2000
+    so_far = len(steps_of(notes, "small"))
+    assert command.run(*cells).returncode == 0
+    later = steps_of(notes, "small")[so_far:]
+    assert later[0] == step // 100 * 100 + 100
+    assert later[-1] == 2000
+
+    whole = type(command)(command.board, tmp_path / "whole", command.environment)
+    assert whole.run(*cells).returncode == 0
+    assert command.results() == whole.results()
+
+
+def test_ctrl_c_before_the_workers_are_ready(command, wait):
+    process = command.start("--only", "method=none", "--checkpoint-seconds", "3600")
+    # The command writes there before it starts workers, which then need seconds for their imports.
+    assert wait(command.runs.exists, process)
+    assert wait(lambda: worker_of(process.pid), process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "died" not in err
+    assert not list(command.runs.glob("records/*/small__*"))
+
+
+def worker_of(pid):
+    import psutil
+
+    return [child for child in psutil.Process(pid).children() if "spawn_main" in " ".join(child.cmdline())]

@@ -1,0 +1,115 @@
+"""`kill -9` at any moment, then `run` again: what was finished is kept, and the result is the same bit for bit.
+
+tests/store kills writers at each of their system calls; here whole runs die, in each phase and at random moments.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+
+import psutil
+import pytest
+
+OFTEN = ("--checkpoint-seconds", "0.1")
+
+
+def stages(command):
+    """What the processes of a run do now."""
+    found = set()
+    for path in command.runs.glob("progress/*.json"):
+        try:
+            found.add(json.loads(path.read_text())["stage"])
+        except (OSError, ValueError):
+            continue  # its process has just ended, or it belongs to one that was killed
+    return found
+
+
+def forget(command):
+    """Progress of killed processes."""
+    shutil.rmtree(command.runs / "progress", ignore_errors=True)
+
+
+def whole(files):
+    """Files of finished outputs."""
+    return {name: stamp for name, stamp in files.items() if "/." not in name}
+
+
+def assert_kept(before, after):
+    assert {name: after.get(name) for name in before} == before, "a finished output was made again"
+
+
+def test_kills_in_every_phase(command, undisturbed, kill, wait):
+    one_cell = ("--only", "method=ddo", "--seeds", "1", "--jobs", "1", *OFTEN)
+    phases = {
+        "pretraining": lambda: "base" in stages(command),
+        "pretraining, with a checkpoint": lambda: list(command.runs.glob("work/base-*/step-*/manifest.json")),
+        "fine-tuning": lambda: "finetune" in stages(command),
+        "fine-tuning, with a checkpoint": lambda: list(command.runs.glob("work/finetune-*/step-*/manifest.json")),
+        "sampling": lambda: "sample" in stages(command),
+        "measuring": lambda: "measure" in stages(command),
+    }
+    kept = {}
+    for phase, is_reached in phases.items():
+        forget(command)
+        process = command.start(*one_cell)
+        reached = wait(is_reached, process)
+        kill(process)
+        assert reached, f"no {phase} before the end"
+        assert_kept(kept, command.files())
+        kept = whole(command.files())
+    ended = command.run(*one_cell)
+    assert ended.returncode == 0, ended.stderr
+    assert_kept(kept, command.files())
+    expected = undisturbed.command.results()
+    assert command.results() == {name: expected[name] for name in command.results()}
+    assert any(name.startswith("small__ddo__s1") for name in command.results())
+    assert not list(command.runs.glob("work/*/step-*"))
+    assert not list(command.runs.glob("stages/*/.*")), "a killed writer's scratch files stay behind"
+
+
+def kill_at_random_moments(command, kill, wait, seed, kills):
+    moment = random.Random(seed)
+    kept = {}
+    for _ in range(kills):
+        forget(command)
+        process = command.start(*OFTEN)
+        wait(lambda: stages(command), process)  # workers have started
+        time.sleep(moment.uniform(0, 2))
+        kill(process)
+        assert_kept(kept, command.files())
+        kept = whole(command.files())
+    ended = command.run(*OFTEN)
+    assert ended.returncode == 0, ended.stderr
+    assert " is damaged " not in ended.stderr
+    assert_kept(kept, command.files())
+
+
+def test_kills_at_random_moments(command, undisturbed, kill, wait):
+    kill_at_random_moments(command, kill, wait, seed=0, kills=4)
+    assert command.results() == undisturbed.command.results()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_many_kills_at_random_moments(command, undisturbed, kill, wait, seed):
+    kill_at_random_moments(command, kill, wait, seed, kills=12)
+    assert command.results() == undisturbed.command.results()
+
+
+def test_workers_end_with_a_killed_parent(command, undisturbed, wait):
+    cells = ("--only", "method=none", *OFTEN)
+    process = command.start(*cells)
+    assert wait(lambda: list(command.runs.glob("work/base-*/step-*")), process)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert workers
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
+    assert command.run(*cells).returncode == 0
+    expected = undisturbed.command.results()
+    assert command.results() == {name: expected[name] for name in command.results()}
