@@ -78,5 +78,6 @@ def test_an_exception_frees_it(path):
 
 def test_a_place_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="a file stands where a folder must be"), lease(tmp_path / "file" / "x.lock", wait=False):
+    path = tmp_path / "file" / "x.lock"
+    with pytest.raises(StorageError, match="a file stands where a folder must be"), lease(path, wait=False):
         pass
