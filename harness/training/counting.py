@@ -16,7 +16,7 @@ class EvaluationCounter:
         """Count this module from now on; `remove()` the handle to stop."""
         return module.register_forward_pre_hook(self._count)
 
-    def _count(self, module: torch.nn.Module, arguments: tuple[object, ...]) -> None:  # noqa: ARG002 - a hook's signature
+    def _count(self, module: torch.nn.Module, arguments: tuple[object, ...]) -> None:
         first = arguments[0]
         assert isinstance(first, Tensor)
         self.examples += len(first)
