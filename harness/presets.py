@@ -18,7 +18,8 @@ class Preset:
         spec: what it generates.
         parameters: number of trainable scalars, as published.
         file: name of the file with its weights; empty where none is published.
-        address: where that file is; empty where it is not known.
+        address: where that file is said to be; empty where it is not known. Nothing downloads from it yet, and a file is
+            to be trusted by its sha256, not by its address.
         sha256: of the file; None until somebody has pinned it.
     """
 
