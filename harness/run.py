@@ -154,6 +154,11 @@ def run_board(
     return states(board, cells, layout)
 
 
+def missing_floors(board: Board, layout: Layout) -> list[Floor]:
+    """The board's floors that are not measured; after a run they are those that failed."""
+    return [floor for floor in board.floors if not is_measured(layout.floor(board.name, floor.metric.name, floor.key))]
+
+
 def _write_skip(cell: Cell, layout: Layout) -> None:
     if not layout.record(cell.board, cell.name, cell.key).exists():
         _write_unrun(cell, layout, "skipped", cell.skip_reason or "")
@@ -182,8 +187,7 @@ class _Schedule:
         self._new = [Job(f"base {base.name}", run_base, (base, layout, job_options)) for base in bases.values()]
         self._new += [
             Job(f"floor {floor.metric.name}", run_floor, (board.name, floor, layout, job_options, board.is_smoke))
-            for floor in board.floors
-            if not is_measured(layout.floor(board.name, floor.metric.name, floor.key))
+            for floor in missing_floors(board, layout)
         ]
         self._base_keys = {f"base {base.name}": key for key, base in bases.items()}
         self._later: list[tuple[float, Job]] = []

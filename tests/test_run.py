@@ -210,6 +210,26 @@ def test_a_metric_that_raises_fails_floor_and_cells_and_the_run_ends(board, seri
     assert len(list(tmp_path.glob("work/*/traceback.txt"))) == 1 + 8
 
 
+def test_a_floor_that_alone_fails_ends_the_command_with_1(serial, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from harness.cli import app as cli
+    from harness.stages import metrics
+
+    def broken(plan, at):
+        raise RuntimeError("no second draw")
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "board.yaml").write_text(BOARD)
+    command = ["run", str(tmp_path / "run"), "--only", "method=none,base=edm", "--runs-dir", str(tmp_path / "runs")]
+    with monkeypatch.context() as patch:
+        patch.setattr(metrics, "floor", broken)
+        failed = CliRunner().invoke(cli.app, command)
+    assert failed.exit_code == 1
+    assert "failed: floor sliced-w2" in failed.stderr
+    assert CliRunner().invoke(cli.app, command).exit_code == 0
+
+
 def test_a_metric_above_its_limit_marks_the_cell_as_diverged(serial, tmp_path):
     (tmp_path / "run").mkdir()
     text = BOARD.replace("{sliced-w2: {", "{sliced-w2: {explodes_above: 1.0e-9, ")

@@ -55,7 +55,7 @@ def run(
     from harness.cli.progress import show_progress
     from harness.errors import UserError
     from harness.report.adopt import adopt
-    from harness.run import RunOptions, run_board, states
+    from harness.run import RunOptions, missing_floors, run_board, states
     from harness.store.layout import Layout
 
     loaded = load_board(board, smoke=smoke)
@@ -72,9 +72,11 @@ def run(
     with show_progress(layout) as on_event:
         ended = run_board(loaded, cells, layout, options, on_event)
     _print_results(loaded, layout, as_json)
-    if failed := [state for state in ended if state.state == "failed"]:
-        for state in failed:
-            remark(f"failed: {state.cell.name}: {state.reason}")
+    failed = [f"{state.cell.name}: {state.reason}" for state in ended if state.state == "failed"]
+    failed += [f"floor {floor.metric.name}: see the message above" for floor in missing_floors(loaded, layout)]
+    for name in failed:
+        remark(f"failed: {name}")
+    if failed:
         raise typer.Exit(1)
 
 
