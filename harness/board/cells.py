@@ -122,7 +122,14 @@ class Row:
             training=self.training.model_dump(mode="json"),
             sampler=self.base.sampler.identity,
             curve=self._curve_identity,
+            **self._drawing_batch,
         )
+
+    @property
+    def _drawing_batch(self) -> Mapping[str, int]:
+        """What banks and curves are drawn with. The default is left out: so older records keep their keys."""
+        batch = self.evaluation.batch
+        return {} if batch == type(self.evaluation).model_fields["batch"].default else {"batch": batch}
 
     @property
     def _curve_identity(self) -> object:
