@@ -145,9 +145,10 @@ def _marked(row: TableRow, metric: BoardMetric, style: Style) -> str:
 
 def count(number: float) -> str:
     """A count in three digits: `35`, `50.2k`, `3.0M`."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if number >= size:
-            scaled = number / (1e3 if letter == "k" else size)
+    # Each from where the smaller unit would round to 1000.
+    for least, size, letter in ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):
+        if number >= least:
+            scaled = number / size
             return f"{scaled:.3g}{letter}" if scaled >= 100 else f"{scaled:.1f}{letter}"
     return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
 
