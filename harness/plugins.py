@@ -52,18 +52,21 @@ class Registry:
         self.broken: list[Broken] = []
         self._found: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
         found = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
-        for entry in sorted(found, key=lambda entry: entry.name):
+        # What comes with the harness enters first: where names clash, it is the newcomer that is broken.
+        for entry in sorted(found, key=lambda entry: (not _is_ours(entry), entry.name)):
             self._enter(entry)
 
     def _enter(self, entry: metadata.EntryPoint) -> None:
         # A plugin enters whole or not at all: a fault in any of its hooks must not leave half of it behind.
+        registered = False
         try:
             module = cast(ModuleType, entry.load())
             self._manager.register(module, name=entry.name)
+            registered = True
             self._manager.check_pending()
             provided = self._collect(entry, module)
         except (Exception, SystemExit) as error:
-            if self._manager.has_plugin(entry.name):
+            if registered:
                 self._manager.unregister(name=entry.name)
             reason = traceback.format_exception_only(error)[-1].strip()
             self.broken.append(Broken(entry.name, entry.value, reason))
@@ -116,6 +119,10 @@ class Registry:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
             except Exception:
                 log.exception("plugin %s: %s failed; going on", implementation.plugin_name, hook)
+
+
+def _is_ours(entry: metadata.EntryPoint) -> bool:
+    return entry.dist is not None and entry.dist.name == "finetune-harness"
 
 
 @cache

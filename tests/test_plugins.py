@@ -90,6 +90,27 @@ def test_a_name_that_is_taken_is_a_fault_of_the_later_plugin(plugin):
     assert reason(found, "late") == "ValueError: metric 'w2' is already provided by plugin 'early'"
 
 
+def test_what_comes_with_the_harness_goes_before_a_plugin_of_any_name(plugin, monkeypatch):
+    class Ours:
+        name = "finetune-harness"
+        version = "1"
+
+    ours, other = plugin("late", harness_metrics=lambda: [metric("w2")]), plugin("early", harness_metrics=lambda: [metric("w2")])
+    monkeypatch.setitem(vars(ours), "dist", Ours())
+    found = Registry([other, ours])
+    assert found.provided("metric", "w2", where="x").plugin == "late"
+    assert reason(found, "early") == "ValueError: metric 'w2' is already provided by plugin 'late'"
+
+
+def test_two_plugins_of_one_name_leave_the_first_listening(plugin):
+    heard = []
+    first = plugin("same", harness_table_rendered=lambda board: heard.append(board))
+    found = Registry([first, EntryPoint("same", "json", "harness")])
+    found.listen("harness_table_rendered", board="toy", path=None)
+    assert heard == ["toy"]
+    assert [one.plugin for one in found.broken] == ["same"]
+
+
 def test_a_name_given_twice_by_one_plugin_is_a_fault(plugin):
     found = Registry([plugin("twice", harness_metrics=lambda: [metric("w2"), metric("w2")])])
     assert reason(found, "twice") == "ValueError: metric 'w2' is already provided by plugin 'twice'"

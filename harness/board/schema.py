@@ -165,7 +165,9 @@ class BoardConfig(Config):
     bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")
     methods: dict[Name, Annotated[MethodConfig, Entries]] = Field(min_length=1, description="methods to compare")
     training: TrainingConfig = Field(description="the budget that every method gets unless it says otherwise")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field([0, 1, 2], min_length=1, description="one cell each")
+    seeds: list[Annotated[int, Field(ge=0, lt=1_000_000, strict=True)]] = Field(
+        [0, 1, 2], min_length=1, description="one cell each; below a million, so that no draw is one of the floor's"
+    )
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="sampling for evaluation")
     metrics: dict[Name, Annotated[MetricConfig, Entries]] = Field(min_length=1, description="columns, in this order")
     floor: FloorConfig = Field(FloorConfig(), description="real against real")

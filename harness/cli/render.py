@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.arguments import BoardPaths
 from harness.cli.output import remark, result
+from harness.errors import UserError
 
 
 def render(
@@ -23,6 +24,10 @@ def render(
 
     Make the pages and plots of boards from their published results.
     """
+    if check and format_ != "markdown":
+        raise UserError("--check compares pages: leave --format out")
+    if format_ == "json" and len(boards) > 1:
+        raise UserError("--format json: give one board, whose table is one document")
     stale = [problem for board in boards for problem in _render(board, check, format_)]
     for problem in stale:
         remark(problem)
@@ -38,7 +43,9 @@ def _render(path: Path, check: bool, format_: str) -> list[str]:
 
     board = load_board(path)
     rendered = render_published(board)
-    if check:
+    if check and not any((board.folder / name).exists() for name in ("results", "README.md")):
+        result(f"{board.folder}: nothing published")
+    elif check:
         stale = rendered.stale(board.folder)
         if stale:
             return [*stale, f"run: harness render {board.folder}"]

@@ -11,6 +11,7 @@ import typer
 
 from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
 from harness.cli.output import duration, print_json, remark, result
+from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.board.cells import Cell
@@ -53,7 +54,6 @@ def run(
     """
     from harness.board.load import load_board
     from harness.cli.progress import show_progress
-    from harness.errors import UserError
     from harness.report.adopt import adopt
     from harness.run import RunOptions, missing_floors, run_board, states
     from harness.store.layout import Layout
@@ -65,6 +65,7 @@ def run(
         if smoke:
             raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
         remark(f"{adopt(loaded, layout)} published records taken as done")
+    _check_device(device)
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
         _print_plan(states(loaded, cells, layout), options.jobs, as_json)
@@ -80,10 +81,21 @@ def run(
         raise typer.Exit(1)
 
 
+def _check_device(name: str) -> None:
+    """Raises: UserError for a device that this machine does not have."""
+    kind, _, index = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise UserError(f"--device {name}: there are auto, cpu, cuda and cuda:N")
+    if kind == "cuda":
+        import torch
+
+        if int(index or 0) >= torch.cuda.device_count():
+            raise UserError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; see `harness doctor`")
+
+
 def selected(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]:
     """The cells that --only and --seeds keep. Raises: UserError for what the board does not have."""
     from harness.board.filters import parse_filter
-    from harness.errors import UserError
 
     chosen = parse_filter(list(only), where="--only")
     if seeds is not None:

@@ -43,7 +43,7 @@ class Context:
         name = self.options.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
-        if name == "cuda":
+        if name.startswith("cuda"):
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
             torch.use_deterministic_algorithms(True)
             torch.backends.cudnn.benchmark = False

@@ -122,6 +122,7 @@ class FloorRecord(Stored):
 
 
 # The second line of a record's file is a checksum over every byte that follows it.
+_REPAIR = "restore the file (of a published record: git checkout), or delete it, which loses it until its cell is run again"
 _FILE = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",(\n.*\n\}\n)', re.DOTALL)
 
 
@@ -178,10 +179,10 @@ def verified(path: Path) -> bytes:
     # Git may have turned the ends of lines into those of another system; that is no damage.
     found = _FILE.fullmatch(content.replace(b"\r\n", b"\n"))
     if found is None:
-        raise UserError(f"{path}: damaged: not a whole record; delete it, and the next run or publish makes it again")
+        raise UserError(f"{path}: not a whole record: {_REPAIR}")
     if found[1].decode() != _checksum(found[2]):
         raise UserError(
-            f"{path}: damaged: its checksum does not match; delete it, and the next run or publish makes it again"
+            f"{path}: damaged: its checksum does not match: {_REPAIR}"
         )
     return content
 

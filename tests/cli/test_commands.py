@@ -154,6 +154,10 @@ def test_wrong_input_is_exit_2_with_each_fault_on_stderr_and_no_traceback(folder
             "--seeds: no seed of this board matches '7'; there are: 0, 1",
         ),
         (["run", "leaderboards/small", "--executor", "locall"], "did you mean 'local'?"),
+        (["run", "leaderboards/small", "--device", "gpu"], "--device gpu: there are auto, cpu, cuda and cuda:N"),
+        (["run", "leaderboards/small", "--device", "cuda:99"], "--device cuda:99: PyTorch sees"),
+        (["render", "leaderboards/small", "--check", "--format", "csv"], "leave --format out"),
+        (["render", "leaderboards/small", "leaderboards/small", "--format", "json"], "give one board"),
         (["list", "modles"], "did you mean 'models'?"),
         (["show", "ddoo"], "did you mean 'ddo'?"),
         (["show", "method", "ddoo"], "did you mean 'ddo'?"),
@@ -202,6 +206,7 @@ def test_status_lists_cells_by_state(filled):
 
 
 def test_publish_then_render_check_agree(filled):
+    assert filled("render", "leaderboards/small", "--check").stdout == "leaderboards/small: nothing published\n"
     done = filled("publish", "leaderboards/small")
     assert done.returncode == 0, done.stderr
     assert "7 records written" in done.stdout
@@ -233,7 +238,7 @@ def test_a_damaged_record_is_exit_2_for_render(filled):
     path.write_bytes(path.read_bytes()[:300])
     done = filled("render", "leaderboards/small", "--check")
     assert done.returncode == 2
-    assert "ddpm__ddo__s0.json: damaged" in done.stderr
+    assert "ddpm__ddo__s0.json: not a whole record: restore the file" in done.stderr
 
 
 @pytest.mark.parametrize(("form", "start"), [("latex", r"\begin{tabular}"), ("csv", "base,method,"), ("json", "{")])

@@ -12,7 +12,6 @@ from harness.report.collect import Collection
 from harness.report.formats import unit as factor
 from harness.report.plots.plot import COLOURS, LINES, MARKERS, WIDTH, Plot
 from harness.report.rows import Score, floor_scores, score
-from harness.report.table import count
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -109,7 +108,7 @@ def _line(label: str, style: int, cells: Sequence[Cell], collection: Collection,
 
 def _draw(curves: Curves) -> Figure:
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import EngFormatter
 
     columns = min(COLUMNS, len(curves.panels))
     lines = -(-len(curves.panels) // columns)
@@ -117,7 +116,7 @@ def _draw(curves: Curves) -> Figure:
     axes = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
     for axis, panel in zip(axes, curves.panels, strict=False):
         _panel(axis, panel, curves)
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda images, _: count(images).replace(".0", "")))
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     for axis in axes[len(curves.panels) :]:
         axis.set_axis_off()
     _log_scale_where_it_helps(axes[0], curves)
