@@ -10,6 +10,7 @@ import typer
 from harness.cli.arguments import KINDS, AsJson, component_names
 from harness.cli.list_ import capabilities
 from harness.cli.output import print_json, print_table, result
+from harness.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from harness.plugins import Provided
@@ -30,6 +31,8 @@ def show(
     A record by its path, or a component with its settings: types, defaults, ranges, meaning.
     """
     if len(what) == 1 and (what[0].endswith(".json") or Path(what[0]).is_file()):
+        if not what[0].endswith(".json"):
+            raise UserError(f"{what[0]}: not a record, which is a .json file")
         _show_record(Path(what[0]), as_json)
         return
     kind, one = find(what)
@@ -46,7 +49,6 @@ def show(
 
 def find(what: list[str]) -> tuple[str, Provided]:
     """The component that `[KIND] NAME` names. Raises: UserError when there is none, or one of several kinds."""
-    from harness.errors import UserError, unknown
     from harness.plugins import registry
 
     found = registry()

@@ -179,7 +179,7 @@ def verified(path: Path) -> bytes:
     # Git may have turned the ends of lines into those of another system; that is no damage.
     found = _FILE.fullmatch(content.replace(b"\r\n", b"\n"))
     if found is None:
-        raise UserError(f"{path}: not a whole record: {_REPAIR}")
+        raise UserError(f"{path}: damaged: not a whole record: {_REPAIR}")
     if found[1].decode() != _checksum(found[2]):
         raise UserError(
             f"{path}: damaged: its checksum does not match: {_REPAIR}"

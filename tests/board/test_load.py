@@ -141,7 +141,7 @@ def test_names_that_make_no_file_name_are_faults(write_board, fake_plugins, name
 
 @pytest.mark.parametrize("seeds", ["[true]", "[1000000]", "[-1]", "[0.5]"])
 def test_seeds_are_whole_numbers_below_those_of_the_floor(write_board, fake_plugins, seeds):
-    assert fault(write_board, fake_plugins, "seeds: [0, 1]", f"seeds: {seeds}").startswith("board.yaml:")
+    assert fault(write_board, fake_plugins, "seeds: [0, 1, 2]", f"seeds: {seeds}").startswith("board.yaml:")
 
 
 def test_filters_of_the_board_are_checked_and_applied(write_board, fake_plugins):

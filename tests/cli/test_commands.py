@@ -161,6 +161,7 @@ def test_wrong_input_is_exit_2_with_each_fault_on_stderr_and_no_traceback(folder
         (["list", "modles"], "did you mean 'models'?"),
         (["show", "ddoo"], "did you mean 'ddo'?"),
         (["show", "method", "ddoo"], "did you mean 'ddo'?"),
+        (["show", "leaderboards/small/board.yaml"], "board.yaml: not a record, which is a .json file"),
         (["show", "nowhere.json"], "nowhere.json: no such record"),
         (["render", "leaderboards/none"], "no board there"),
     ],
@@ -238,7 +239,7 @@ def test_a_damaged_record_is_exit_2_for_render(filled):
     path.write_bytes(path.read_bytes()[:300])
     done = filled("render", "leaderboards/small", "--check")
     assert done.returncode == 2
-    assert "ddpm__ddo__s0.json: not a whole record: restore the file" in done.stderr
+    assert "ddpm__ddo__s0.json: damaged: not a whole record: restore the file" in done.stderr
 
 
 @pytest.mark.parametrize(("form", "start"), [("latex", r"\begin{tabular}"), ("csv", "base,method,"), ("json", "{")])
