@@ -51,12 +51,15 @@ class Model(Component):
     Args:
         provides: names of the capabilities (harness.capabilities) that the module implements.
         sampler: the native sampler, used where a board names none.
+        layout: lazy target "module:class" of a `harness.weights.layouts.Layout`: how files of the family name their
+            tensors, and what they say of their settings. Empty: the network's own names.
     """
 
     kind = "model"
     _: KW_ONLY
     provides: frozenset[str]
     sampler: str
+    layout: str = ""
 
 
 @dataclass(frozen=True)
