@@ -70,6 +70,7 @@ class Method(Component):
         needs: names of the capabilities that the model must provide; other cells are skipped, with the reason.
         trains: False for a method that leaves the base as it is: it gets no steps.
         from_scratch: True when it can also pretrain a base from random weights.
+        accumulates: True when a step follows `task.parts`; other methods are skipped where a board sets `micro_batch`.
     """
 
     kind = "method"
@@ -77,6 +78,7 @@ class Method(Component):
     needs: frozenset[str] = frozenset()
     trains: bool = True
     from_scratch: bool = False
+    accumulates: bool = False
 
 
 @dataclass(frozen=True)

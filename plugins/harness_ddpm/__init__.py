@@ -86,7 +86,7 @@ def harness_models() -> list[Model]:
             "ddpm-mlp",
             config=DDPMConfig,
             build="harness_ddpm.model:build",
-            provides=frozenset({"Trains", "Likelihood", "Transitions", "NoiseChain"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             summary="DDPM for points: MLP with a learned gain a step (SFT-PG's toy network)",
         ),
@@ -95,7 +95,7 @@ def harness_models() -> list[Model]:
             config=UNetConfig,
             build="harness_ddpm.image_model:build",
             layout="harness_ddpm.published:DDPMLayout",
-            provides=frozenset({"Trains", "Likelihood", "Transitions", "NoiseChain"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             smoke={"ch": 8, "ch_mult": (1,), "num_res_blocks": 1, "norm_groups": 4, "sampling_steps": 4},
             summary="DDPM for images: the U-Net of Ho et al., sampled in few steps (FastDPM)",
@@ -119,6 +119,6 @@ def harness_samplers() -> list[Sampler]:
 @hookimpl
 def harness_presets() -> list[Preset]:
     """Published networks, and tiny ones."""
-    from harness_ddpm.presets import PRESETS
+    from harness_ddpm.presets import PRESETS, TINY
 
-    return list(PRESETS.values())
+    return [*PRESETS.values(), TINY]

@@ -112,7 +112,7 @@ def harness_models() -> list[Model]:
             "edm-mlp",
             config=EDMConfig,
             build="harness_edm.model:build",
-            provides=frozenset({"Trains", "Likelihood", "Denoises"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises"}),
             sampler="heun",
             summary="EDM for points: preconditioned MLP denoiser, continuous noise levels",
         ),
@@ -121,7 +121,7 @@ def harness_models() -> list[Model]:
             config=UNetConfig,
             build="harness_edm.unet:build",
             layout="harness_edm.published:EDMLayout",
-            provides=frozenset({"Trains", "Likelihood", "Denoises"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM for images: DDPM++, NCSN++ or ADM U-Net, as published",
@@ -147,6 +147,6 @@ def harness_samplers() -> list[Sampler]:
 @hookimpl
 def harness_presets() -> list[Preset]:
     """Published networks, and tiny ones."""
-    from harness_edm.presets import PRESETS
+    from harness_edm.presets import PRESETS, TINY
 
-    return list(PRESETS.values())
+    return [*PRESETS.values(), TINY]

@@ -57,7 +57,7 @@ def harness_models() -> list[Model]:
             config=EDM2Config,
             build="harness_edm2.model:build",
             layout="harness_edm2.published:EDM2Layout",
-            provides=frozenset({"Trains", "Likelihood", "Denoises"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM2 for images or latents: magnitude-preserving U-Net with learned log-variance",
@@ -68,6 +68,6 @@ def harness_models() -> list[Model]:
 @hookimpl
 def harness_presets() -> list[Preset]:
     """Published networks, and tiny ones."""
-    from harness_edm2.presets import PRESETS
+    from harness_edm2.presets import PRESETS, TINY
 
-    return list(PRESETS.values())
+    return [*PRESETS.values(), TINY]

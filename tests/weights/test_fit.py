@@ -49,8 +49,8 @@ def test_a_tiny_network_of_every_family_comes_back_from_its_file(tmp_path, name,
 
 
 def test_averaged_weights_go_before_the_others(tmp_path):
-    _, model = component("ddpm-tiny")
-    plain, averaged, fresh = (network("ddpm-tiny", seed) for seed in (1, 2, 3))
+    _, model = component("ddpm-tiny-8")
+    plain, averaged, fresh = (network("ddpm-tiny-8", seed) for seed in (1, 2, 3))
     torch.save({"model": plain.state_dict(), "ema": averaged.state_dict()}, tmp_path / "w.pt")
     fit.load([Source(tmp_path / "w.pt")], model, fresh)
     assert is_equal(averaged, fresh)
@@ -140,10 +140,10 @@ def test_a_diffusers_folder_says_its_settings_and_fills_the_network(tmp_path):
 
 
 def test_differences_are_listed_by_name_with_shapes_and_nothing_is_loaded(tmp_path):
-    _, model = component("ddpm-tiny")
-    fresh, path = network("ddpm-tiny", 2), tmp_path / "w.safetensors"
+    _, model = component("ddpm-tiny-8")
+    fresh, path = network("ddpm-tiny-8", 2), tmp_path / "w.safetensors"
     before = {name: value.clone() for name, value in fresh.state_dict().items()}
-    state = network("ddpm-tiny", 1).state_dict()
+    state = network("ddpm-tiny-8", 1).state_dict()
     del state["conv_in.bias"]
     state |= {"extra.weight": torch.zeros(2, 3), "conv_out.bias": torch.zeros(7)}
     save_file(state, path)
@@ -159,22 +159,22 @@ def test_differences_are_listed_by_name_with_shapes_and_nothing_is_loaded(tmp_pa
 
 
 def test_the_files_of_another_preset_are_refused_with_the_first_names_only(tmp_path):
-    _, model = component("edm-tiny-ddpmpp")
+    _, model = component("edm-tiny-8")
     save_file(network("edm-tiny-adm").state_dict(), tmp_path / "w.safetensors")
     with pytest.raises(UserError, match=r"missing: model\..*, …; .*another preset's file") as error:
-        fit.load([Source(tmp_path / "w.safetensors")], model, network("edm-tiny-ddpmpp"))
+        fit.load([Source(tmp_path / "w.safetensors")], model, network("edm-tiny-8"))
     assert len(str(error.value)) < 1500
 
 
 def test_a_header_of_another_model_is_refused(tmp_path):
-    _, model = component("ddpm-tiny")
-    save_file(network("ddpm-tiny").state_dict(), tmp_path / "w.safetensors", {"harness": '{"model": "edm-unet"}'})
+    _, model = component("ddpm-tiny-8")
+    save_file(network("ddpm-tiny-8").state_dict(), tmp_path / "w.safetensors", {"harness": '{"model": "edm-unet"}'})
     with pytest.raises(UserError, match="of the model 'edm-unet', not 'ddpm-unet'"):
-        fit.load([Source(tmp_path / "w.safetensors")], model, network("ddpm-tiny"))
+        fit.load([Source(tmp_path / "w.safetensors")], model, network("ddpm-tiny-8"))
 
 
 def test_a_file_without_tensors_says_what_it_has(tmp_path):
-    _, model = component("ddpm-tiny")
+    _, model = component("ddpm-tiny-8")
     torch.save({"epoch": 3, "args": {"lr": 1.0}}, tmp_path / "w.pt")
     with pytest.raises(UserError, match=r"no tensors by name.*it has args, epoch"):
-        fit.load([Source(tmp_path / "w.pt")], model, network("ddpm-tiny"))
+        fit.load([Source(tmp_path / "w.pt")], model, network("ddpm-tiny-8"))
