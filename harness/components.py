@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from importlib import import_module
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from harness.config import Config, NoConfig
+
+if TYPE_CHECKING:
+    from harness.presets import WeightsFile
 
 
 def load_target(target: str) -> object:
@@ -27,6 +30,9 @@ class Component:
         config: settings class; it must live in a module that does not import torch.
         smoke: settings that `--smoke` replaces, so that any board passes in seconds.
         version: raise it when the same settings give other numbers; records of older versions become stale.
+        files: lazy target "module:function", without torch; called as `files(config)`. It gives the
+            `harness.presets.WeightsFile`s that these settings need, for `harness prefetch`; they are looked for at
+            `harness.weights.cache.path(file)`. Empty: none.
     """
 
     kind: ClassVar[str]
@@ -38,10 +44,15 @@ class Component:
     config: type[Config] = NoConfig
     smoke: Mapping[str, object] = field(default_factory=dict)
     version: str = "1"
+    files: str = ""
 
     def load(self) -> object:
         """Import the target. Raises: ImportError or AttributeError when the plugin is broken."""
         return load_target(self.build)
+
+    def needed_files(self, config: Config) -> Sequence[WeightsFile]:
+        """What `files` gives. Raises: ImportError or AttributeError when the plugin is broken."""
+        return cast("Sequence[WeightsFile]", load_target(self.files)(config)) if self.files else ()  # type: ignore[operator]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, Tr
 from harness.components import Component, Dataset, Method, Metric, Model, Sampler
 from harness.config import Config
 from harness.store.keys import digest
+from harness.weights.sources import BaseWeights
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,26 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Base:
-    """A model and how its weights are made."""
+    """A model and how its weights are made: pretrained by a method, with a budget and a seed, or loaded."""
 
     name: str
     label: str
     model: Resolved
     dataset: Resolved
-    method: Resolved
-    training: TrainingConfig
+    method: Resolved | None
+    training: TrainingConfig | None
     seed: int
     sampler: Resolved
+    weights: BaseWeights | None = None
+
+    @cached_property
+    def origin(self) -> dict[str, object]:
+        """How the weights come about, as JSON values, for keys and records."""
+        if self.weights is not None:
+            return {"weights": self.weights.identity}
+        assert self.method is not None
+        assert self.training is not None
+        return {"method": self.method.identity, "training": self.training.model_dump(mode="json"), "seed": self.seed}
 
     @cached_property
     def key(self) -> str:
@@ -50,9 +61,7 @@ class Base:
             stage="base",
             model=self.model.identity,
             dataset=self.dataset.identity,
-            method=self.method.identity,
-            training=self.training.model_dump(mode="json"),
-            seed=self.seed,
+            **self.origin,
         )
 
 

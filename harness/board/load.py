@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -20,11 +20,15 @@ from harness.board.schema import (
     MetricConfig,
     ReferenceConfig,
     TrainingConfig,
+    WeightsConfig,
 )
 from harness.board.source import Location, Source, read_yaml
 from harness.components import Method, Model, Sampler
 from harness.errors import Faults, UserError, nearest
 from harness.plugins import Registry, registry
+from harness.presets import Preset
+from harness.weights import cache
+from harness.weights.sources import BaseFile, BaseWeights
 
 T = TypeVar("T")
 
@@ -173,8 +177,10 @@ class _Loader:
                 text = f"{key}: {message[:1].lower()}{message[1:]}{shown}" if key else message
             self.fault(location, text)
 
-    def resolve(self, kind: str, reference: ReferenceConfig, location: Location) -> Resolved | None:
-        """Look a component up and check its settings; None after a fault."""
+    def resolve(
+        self, kind: str, reference: ReferenceConfig, location: Location, *, shrinks: bool = True
+    ) -> Resolved | None:
+        """Look a component up and check its settings, those of smoke runs unless it cannot shrink; None after a fault."""
         try:
             provided = self.plugins.provided(kind, reference.name, where=self.source.where((*location, "name")))
         except UserError as error:
@@ -184,7 +190,7 @@ class _Loader:
         schema = provided.component.config
         try:
             checked = schema.model_validate(settings)
-            if self.smoke:
+            if self.smoke and shrinks:
                 checked = schema.model_validate({**settings, **provided.component.smoke})
         except ValidationError as error:
             self._report(error, location, schema)
@@ -229,6 +235,10 @@ class _Loader:
 
     def _base(self, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None) -> Base | None:
         at = ("bases", name)
+        if entry.weights is not None:
+            return self._loaded_base(name, entry, entry.weights, dataset)
+        assert entry.pretrain is not None
+        assert entry.model is not None
         model = self.resolve("model", entry.model, (*at, "model"))
         method = self.resolve("method", entry.pretrain.method, (*at, "pretrain", "method"))
         training = self._training(entry.pretrain.training.model_dump(), (*at, "pretrain", "training"))
@@ -260,6 +270,58 @@ class _Loader:
                 (*at, "sampler"), f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
             )
         return Base(name, entry.label or name, model, dataset, method, training, entry.pretrain.seed, sampler)
+
+    def _loaded_base(self, name: str, entry: BaseConfig, given: WeightsConfig, dataset: Resolved | None) -> Base | None:
+        at = ("bases", name)
+        try:
+            where = self.source.where((*at, "weights"))
+            preset = None if given.preset is None else self.plugins.preset(given.preset, where=where)
+        except UserError as error:
+            self.faults.append(str(error))
+            return None
+        model, weights = self._loaded_model(entry, preset, at), self._weights(given, preset, at)
+        if model is None or weights is None or dataset is None:
+            return None
+        assert isinstance(model.component, Model)
+        reference = entry.sampler or ReferenceConfig(name=model.component.sampler)
+        sampler = self.resolve("sampler", reference, (*at, "sampler"))
+        if sampler is None:
+            return None
+        assert isinstance(sampler.component, Sampler)
+        if missing := lacks(sampler.component.needs, model.component):
+            text = f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
+            self.fault((*at, "sampler"), text)
+        return Base(name, entry.label or name, model, dataset, None, None, 0, sampler, weights)
+
+    def _loaded_model(self, entry: BaseConfig, preset: Preset | None, at: Location) -> Resolved | None:
+        """The network that the weights are for: smoke runs cannot make it smaller."""
+        if preset is None:
+            assert entry.model is not None
+            return self.resolve("model", entry.model, (*at, "model"), shrinks=False)
+        named = entry.model or ReferenceConfig(name=preset.model)
+        if named.name != preset.model:
+            self.fault((*at, "model"), f"the preset {preset.name} is of the model {preset.model}, not {named.name}")
+            return None
+        settings = {**preset.config.model_dump(exclude_unset=True), **named.settings}
+        return self.resolve("model", ReferenceConfig(name=preset.model, **settings), (*at, "model"), shrinks=False)
+
+    def _weights(self, given: WeightsConfig, preset: Preset | None, at: Location) -> BaseWeights | None:
+        folder = self.source.path.resolve().parent
+        files = {
+            file.part: BaseFile(cache.path(file), file.part, file.sha256, file) for file in (preset.files if preset else ())
+        }
+        if given.file is not None:
+            files[""] = BaseFile(folder / Path(given.file).expanduser(), "", given.sha256)
+        elif "" in files and given.sha256 is not None:
+            files[""] = replace(files[""], sha256=given.sha256)
+        for part, one in given.parts.items():
+            files[part] = BaseFile(folder / Path(one.file).expanduser(), part, one.sha256)
+        if "" not in files:
+            self.fault((*at, "weights"), f"no file of {given.preset} is published: give weights.file")
+            return None
+        if preset is None:
+            return BaseWeights(tuple(files.values()))
+        return BaseWeights(tuple(files.values()), preset.name, preset.spec)
 
     def _method(
         self, config: BoardConfig, name: str, entry: MethodConfig

@@ -110,14 +110,63 @@ class PretrainConfig(Config):
     seed: int = Field(0, ge=0, description="seed of the initial weights, the data order and the noise")
 
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _file(value: object) -> object:
+    return {"file": value} if isinstance(value, str) else value
+
+
+class PartConfig(Config):
+    """A file with the weights of a part of the network."""
+
+    file: str = Field(description="path, from the board's folder")
+    sha256: Sha256 | None = Field(None, description="what the file must have")
+
+
+def _weights(value: object) -> object:
+    # A preset's name has neither a slash nor an ending.
+    if isinstance(value, str):
+        return {"file" if "/" in value or "." in value else "preset": value}
+    return value
+
+
+class WeightsConfig(Config):
+    """Where weights come from: a preset by its name, a file by its path, or both, for settings and another file of them."""
+
+    preset: str | None = Field(None, description="a published network, `harness list presets`: its model, settings and file")
+    file: str | None = Field(None, description="path, from the board's folder, in the place of the preset's file")
+    sha256: Sha256 | None = Field(None, description="what the file must have; the preset's by default")
+    parts: dict[str, Annotated[PartConfig, BeforeValidator(_file)]] = Field(
+        {}, description="files of parts of the network that stand apart, such as `tokenizer`"
+    )
+
+    @model_validator(mode="after")
+    def _names_something(self) -> WeightsConfig:
+        if self.preset is None and self.file is None:
+            raise ValueError("needs a preset or a file")
+        return self
+
+
 class BaseConfig(Config):
-    """A model to fine-tune."""
+    """A model to fine-tune. Its weights are pretrained by the board (`pretrain`) or loaded (`weights`)."""
 
     label: str | None = Field(None, description="name in tables; the key by default")
-    model: Reference = Field(description="the network")
-    pretrain: PretrainConfig = Field(description="how its weights are made")
+    model: Reference | None = Field(None, description="the network; beside a preset, what it changes of the preset's settings")
+    pretrain: PretrainConfig | None = Field(None, description="how its weights are made")
+    weights: Annotated[WeightsConfig, BeforeValidator(_weights)] | None = Field(
+        None, description="where its weights come from: a preset's name, a path, or the keys below"
+    )
     sampler: Reference | None = Field(None, description="how samples are drawn; the model's native sampler by default")
     only: Filters = Field("", description="filter: which cells of this base the board has")
+
+    @model_validator(mode="after")
+    def _has_weights_from_somewhere(self) -> BaseConfig:
+        if (self.pretrain is None) == (self.weights is None):
+            raise ValueError("needs either pretrain or weights")
+        if self.model is None and (self.weights is None or self.weights.preset is None):
+            raise ValueError("'model' is missing: only a preset says which network it is")
+        return self
 
 
 class MethodConfig(Config):

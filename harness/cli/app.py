@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from harness.cli import doctor, list_, publish, render, run, show, status, validate
+from harness.cli import convert, doctor, list_, prefetch, publish, render, run, show, status, validate
 from harness.errors import Interrupted, UserError
 
 app = typer.Typer(
@@ -32,6 +32,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "render": render.render,
     "validate": validate.validate,
     "doctor": doctor.doctor,
+    "prefetch": prefetch.prefetch,
+    "convert": convert.convert,
 }
 for _name, _command in COMMANDS.items():
     # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-KINDS = ("model", "method", "metric", "extractor", "dataset", "sampler", "executor", "board")
+KINDS = ("model", "method", "metric", "extractor", "dataset", "sampler", "executor", "preset", "board")
 
 
 def board_names(incomplete: str) -> Iterator[str]:
@@ -23,7 +23,7 @@ def component_names(incomplete: str) -> Iterator[str]:
     from harness.plugins import registry
 
     found = registry()
-    names = {*KINDS, *(name for kind in KINDS[:-1] for name in found.names(kind))}
+    names = {*KINDS, *(name for kind in KINDS[:-2] for name in found.names(kind)), *found.presets}
     yield from sorted(name for name in names if name.startswith(incomplete))
 
 

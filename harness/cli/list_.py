@@ -29,7 +29,8 @@ def list_components(
 
     kinds = list(KINDS) if kind is None else [_kind(kind)]
     found = registry()
-    listed = {f"{one}s": boards() if one == "board" else components(found, one) for one in kinds}
+    special = {"board": boards, "preset": lambda: presets(found)}
+    listed = {f"{one}s": special[one]() if one in special else components(found, one) for one in kinds}
     broken = [{"plugin": one.plugin, "target": one.target, "reason": one.reason} for one in found.broken]
     if as_json:
         print_json({**listed, "broken": broken})
@@ -63,6 +64,15 @@ def components(found: Registry, kind: str) -> list[dict[str, str]]:
         }
         for name, one in found.all(kind).items()
     ]
+
+
+def presets(found: Registry) -> list[dict[str, str]]:
+    """A row for each preset."""
+    return [
+        {"name": name, "model": one.model, "data": "×".join(map(str, one.spec.shape)), "classes": str(one.spec.classes),
+         "parameters": f"{one.parameters:,}", "files": ", ".join(file.name for file in one.files) or "none published"}
+        for name, one in found.presets.items()
+    ]  # fmt: skip
 
 
 def capabilities(one: Provided) -> str:

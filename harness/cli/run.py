@@ -70,6 +70,7 @@ def run(
     if dry_run:
         _print_plan(states(loaded, cells, layout), options.jobs, as_json)
         return
+    _check_weights(cells)
     with show_progress(layout) as on_event:
         ended = run_board(loaded, cells, layout, options, on_event)
     _print_results(loaded, layout, as_json)
@@ -79,6 +80,15 @@ def run(
         remark(f"failed: {name}")
     if failed:
         raise typer.Exit(1)
+
+
+def _check_weights(cells: Sequence[Cell]) -> None:
+    """Raises: UserError, before any work, for files of weights that are absent, have another hash, or do not fit."""
+    bases = {cell.base.key: cell.base for cell in cells if cell.base.weights is not None and cell.skip_reason is None}
+    for base in bases.values():
+        from harness.weights import loading
+
+        loading.check(base)
 
 
 def _check_device(name: str) -> None:

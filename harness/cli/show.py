@@ -14,7 +14,10 @@ from harness.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from harness.plugins import Provided
+    from harness.presets import Preset
     from harness.store.records import FloorRecord, Record
+
+COMPONENTS = [kind for kind in KINDS if kind not in ("board", "preset")]
 
 
 def show(
@@ -28,12 +31,15 @@ def show(
 ) -> None:
     """Example: harness show method ddo
 
-    A record by its path, or a component with its settings: types, defaults, ranges, meaning.
+    A record by its path, or a component with its settings: types, defaults, ranges, meaning. Or a preset: its files.
     """
     if len(what) == 1 and (what[0].endswith(".json") or Path(what[0]).is_file()):
         if not what[0].endswith(".json"):
             raise UserError(f"{what[0]}: not a record, which is a .json file")
         _show_record(Path(what[0]), as_json)
+        return
+    if (preset := find_preset(what)) is not None:
+        _show_preset(preset, as_json)
         return
     kind, one = find(what)
     settings = described(one.component.config.model_json_schema())
@@ -47,12 +53,45 @@ def show(
     print_table(settings)
 
 
+def find_preset(what: list[str]) -> Preset | None:
+    """The preset that `[preset|model] NAME` names; None when it names something else. Raises: UserError after `preset`."""
+    from harness.plugins import registry
+
+    found = registry()
+    if len(what) == 2 and what[0].removesuffix("s") == "preset":
+        return found.preset(what[1], where="show")
+    is_component = len(what) == 1 and any(what[0] in found.names(kind) for kind in COMPONENTS)
+    if (len(what) == 1 and not is_component) or (len(what) == 2 and what[0].removesuffix("s") == "model"):
+        return None if what[-1] in found.names("model") else found.presets.get(what[-1])
+    return None
+
+
+def _show_preset(preset: Preset, as_json: bool) -> None:
+    files = [
+        {"file": file.name, "part": file.part or "the network", "address": file.address, "sha256": file.sha256 or "not pinned"}
+        for file in preset.files
+    ]
+    settings = preset.config.model_dump(mode="json")
+    if as_json:
+        facts = {"name": preset.name, "kind": "preset", "model": preset.model, "parameters": preset.parameters}
+        print_json({**facts, "shape": preset.spec.shape, "classes": preset.spec.classes, "files": files, "settings": settings})
+        return
+    result(f"name:         {preset.name}")
+    result(f"kind:         preset of the model {preset.model}")
+    result(f"data:         {'×'.join(map(str, preset.spec.shape))}, {preset.spec.classes or 'no'} classes")
+    result(f"parameters:   {preset.parameters:,}")
+    result("files:" if files else "files:        none published")
+    print_table(files)
+    result("settings:")
+    print_table([{"setting": name, "value": str(value)} for name, value in settings.items()])
+
+
 def find(what: list[str]) -> tuple[str, Provided]:
     """The component that `[KIND] NAME` names. Raises: UserError when there is none, or one of several kinds."""
     from harness.plugins import registry
 
     found = registry()
-    kinds = [kind for kind in KINDS if kind != "board"]
+    kinds = COMPONENTS
     if len(what) == 2:
         kind = what[0].removesuffix("s")
         if kind not in kinds:
@@ -67,7 +106,10 @@ def find(what: list[str]) -> tuple[str, Provided]:
         )
     if not matches:
         raise unknown(
-            "record or component", what[0], {name for kind in kinds for name in found.names(kind)}, where="show"
+            "record, component or preset",
+            what[0],
+            {*found.presets, *(name for kind in kinds for name in found.names(kind))},
+            where="show",
         )
     return matches[0], found.provided(matches[0], what[0], where="show")
 

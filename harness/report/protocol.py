@@ -102,10 +102,16 @@ def _floor(board: Board) -> str:
 
 
 def _base(base: Base) -> str:
-    return (
-        f"**{markdown_text(base.label)}**: {component(base.model)}; pretrained by {component(base.method)}: "
-        f"{budget(base.training)}, seed {base.seed}; sampled by {component(base.sampler)}."
-    )
+    return f"**{markdown_text(base.label)}**: {component(base.model)}; {_origin(base)}; sampled by {component(base.sampler)}."
+
+
+def _origin(base: Base) -> str:
+    if base.weights is not None:
+        hashes = ", ".join(f"{one['part'] or 'file'} sha256 `{str(one['sha256'])[:16]}…`" for one in base.weights.identity)
+        return f"weights loaded{f' of `{base.weights.preset}`' if base.weights.preset else ''} ({hashes})"
+    assert base.method is not None
+    assert base.training is not None
+    return f"pretrained by {component(base.method)}: {budget(base.training)}, seed {base.seed}"
 
 
 def budget(training: TrainingConfig) -> str:

@@ -16,6 +16,7 @@ from harness.store.stage import Output
 from harness.training import weights
 from harness.training.loop import Loop
 from harness.training.task import LiveTask
+from harness.weights import loading
 
 WEIGHTS = "weights.safetensors"
 
@@ -23,21 +24,46 @@ WEIGHTS = "weights.safetensors"
 def run(base: Base, at: Context) -> Output:
     """The base's output: `weights.safetensors`, and facts: its hash, parameters, seconds, images seen."""
     at.reporter.stage("base")
-    output = stage.once(at.layout, "base", base.key, lambda folder: _pretrain(base, at, folder), resumes=True)
+    make = _pretrain if base.weights is None else _read
+    output = stage.once(at.layout, "base", base.key, lambda folder: make(base, at, folder), resumes=base.weights is None)
     shutil.rmtree(at.layout.work("base", base.key), ignore_errors=True)
     return output
 
 
 def load(base: Base, output: Output, source: DataSource, at: Context) -> torch.nn.Module:
     """The base's network, in eval mode."""
-    network = context.model(base.model, source.spec, at.device)
+    network = build(base, source, at)
     network.load_state_dict(weights.load(output.folder / WEIGHTS))
     return network
 
 
-def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
+def build(base: Base, source: DataSource, at: Context, *, seed: int = 0) -> torch.nn.Module:
+    """The base's network with initial weights, in eval mode."""
+    spec = source.spec if base.weights is None else base.weights.spec_on(source.spec)
+    return context.model(base.model, spec, at.device, seed=seed)
+
+
+def _read(base: Base, at: Context, folder: Path) -> dict[str, object]:
+    assert base.weights is not None
     source = context.dataset(base.dataset)
-    network = context.model(base.model, source.spec, at.device, seed=base.seed)
+    network = build(base, source, at)
+    loading.load(base, network)
+    state = weights.snapshot(network)
+    weights.save(state, folder / WEIGHTS)
+    return {
+        "weights_sha256": weights.sha256(state),
+        "parameters": weights.parameters(network),
+        "seconds": 0.0,
+        "images_seen": 0,
+        "weights": base.weights.identity,
+    }
+
+
+def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
+    assert base.method is not None
+    assert base.training is not None
+    source = context.dataset(base.dataset)
+    network = build(base, source, at, seed=base.seed)
     task = LiveTask(network, source.spec, at.device, base.training, banks=None)
     trained = Loop(
         task,

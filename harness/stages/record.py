@@ -28,11 +28,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         sampler=_facts(cell.base.sampler),
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
-        pretraining={
-            "method": cell.base.method.identity,
-            "training": cell.base.training.model_dump(mode="json"),
-            "seed": cell.base.seed,
-        },
+        pretraining=cell.base.origin,
         training=cell.training.model_dump(mode="json") if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
         environment={} if device is None else environment.describe(device),

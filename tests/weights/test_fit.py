@@ -151,7 +151,7 @@ def test_differences_are_listed_by_name_with_shapes_and_nothing_is_loaded(tmp_pa
         fit.load([Source(path)], model, fresh)
     text = str(error.value)
     for said in (
-        "w.safetensors", "1 missing: conv_in.bias (16)", "1 unexpected: extra.weight (2, 3)",
+        "w.safetensors", "1 missing: conv_in.bias (8)", "1 unexpected: extra.weight (2, 3)",
         "1 another shape: conv_out.bias is (7) in the file and (1) in the network",
     ):  # fmt: skip
         assert said in text

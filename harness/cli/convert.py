@@ -1,0 +1,56 @@
+"""`harness convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.output import remark, result
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.weights.fit import Source
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="A file of weights, or a diffusers folder.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="The safetensors file to write.")],
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of which network it is, where the file does not say.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="What the file must be of; others are refused.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(metavar="PART=FILE", help="A part's own file, e.g. tokenizer=vae.pth.")
+    ] = None,
+) -> None:
+    """Example: harness convert edm-cifar10-32x32-uncond-vp.pkl edm.safetensors
+
+    Write weights of any readable format as safetensors, checked against their network, its settings in the header.
+    """
+    from harness.weights import convert as conversion
+    from harness.weights.fit import Source
+    from harness.weights.stored import read
+
+    if target.suffix != ".safetensors":
+        raise UserError(f"{target}: the file to write ends in .safetensors")
+    if target.exists():
+        raise UserError(f"{target}: is there already; remove it first")
+    network = conversion.preset(preset) if preset is not None else conversion.said(read(source))
+    if model is not None and network.model.name != model:
+        raise UserError(f"--model {model}: {preset or source} is of the model {network.model.name}")
+    files = [Source(source), *(_part(text) for text in part or [])]
+    written = conversion.convert(files, target, network)
+    numbers = sum(value.numel() for value in written.values())
+    remark(f"wrote {target}: {len(written)} tensors, {numbers:,} numbers of {network.model.name}")
+    result(str(target))
+
+
+def _part(text: str) -> Source:
+    from harness.weights.fit import Source
+
+    name, _, file = text.partition("=")
+    if not name or not file:
+        raise UserError(f"--part {text}: write PART=FILE, e.g. tokenizer=vae.pth")
+    return Source(Path(file), name)

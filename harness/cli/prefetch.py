@@ -1,0 +1,66 @@
+"""`harness prefetch`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.arguments import AsJson, BoardPath
+from harness.cli.output import print_json, print_table, remark
+
+if TYPE_CHECKING:
+    from harness.board.load import Board
+    from harness.presets import WeightsFile
+
+
+def prefetch(
+    board: BoardPath,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files and fetch none.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Example: harness prefetch leaderboards/cifar10
+
+    List and download the files that a board needs beside the packages: weights of bases, and those of extractors.
+    """
+    from harness.board.load import load_board
+    from harness.errors import Faults, UserError
+    from harness.weights import cache
+    from harness.weights.download import fetch
+
+    files, faults = needed(load_board(board)), []
+    for file in () if dry_run else files:
+        try:
+            if not cache.path(file).exists():
+                remark(f"fetching {file.name} from {file.address or 'nowhere'}")
+            fetch(file)
+        except UserError as error:
+            faults.append(str(error))
+    rows = [
+        {"file": file.name, "state": "here" if cache.path(file).exists() else "absent", "path": str(cache.path(file)),
+         "address": file.address, "sha256": file.sha256 or "not pinned"}
+        for file in files
+    ]  # fmt: skip
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(rows)
+    else:
+        remark("nothing to fetch: this board needs no file")
+    if faults:
+        raise Faults(faults)
+
+
+def needed(board: Board) -> list[WeightsFile]:
+    """Published files of the board's bases, and those that its components ask for; each once, in the board's order."""
+    files: dict[str, WeightsFile] = {}
+    parts = [board.dataset, *(cell.method for cell in board.cells), *(metric.metric for metric in board.metrics)]
+    for base in board.bases:
+        parts += [base.model, base.sampler]
+        for file in base.weights.files if base.weights is not None else ():
+            if file.published is not None:
+                files.setdefault(file.published.name, file.published)
+    for part in parts:
+        for one in part.component.needed_files(part.settings):
+            files.setdefault(one.name, one)
+    return list(files.values())

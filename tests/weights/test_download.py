@@ -1,0 +1,146 @@
+"""Downloads: resumed, checked, whole or absent, and clear about what cannot be had."""
+
+import hashlib
+import http.server
+import threading
+from functools import partial
+
+import pytest
+
+from harness.errors import UserError
+from harness.presets import WeightsFile
+from harness.weights import cache
+from harness.weights.download import fetch
+
+CONTENT = bytes(range(256)) * 4000
+SHA = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT with ranges; breaks off after `cut` bytes while there are `cuts` left."""
+
+    def __init__(self, state, *arguments):
+        self.state = state
+        super().__init__(*arguments)
+
+    def do_GET(self):
+        self.state["asked"].append(self.headers.get("Range"))
+        if self.path != "/w.bin":
+            self.send_error(404)
+            return
+        first = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if self.state["ranges"] else 0
+        if first > len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if first else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - first))
+        self.end_headers()
+        body = CONTENT[first:]
+        if self.state["cuts"]:
+            self.state["cuts"] -= 1
+            body = body[:300_000]
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HARNESS_OFFLINE", raising=False)
+    state = {"asked": [], "cuts": 0, "ranges": True}
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, state))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    state["address"] = f"http://127.0.0.1:{server.server_port}"
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def published(server, name="w.bin", sha256=SHA):
+    return WeightsFile(name, f"{server['address']}/{name}", sha256)
+
+
+def test_a_file_comes_once_into_the_cache_folder(server, tmp_path):
+    path = fetch(published(server))
+    assert path == tmp_path / "cache" / "weights" / "w.bin"
+    assert path.read_bytes() == CONTENT
+    fetch(published(server))
+    assert server["asked"] == [None]
+
+
+def test_what_was_cut_goes_on_where_it_broke_off(server):
+    server["cuts"] = 2
+    assert fetch(published(server)).read_bytes() == CONTENT
+    assert server["asked"] == [None, "bytes=300000-", "bytes=600000-"]
+
+
+def test_a_later_call_goes_on_too(server):
+    server["cuts"] = 3
+    with pytest.raises(UserError, match="the connection failed"):
+        fetch(published(server))
+    assert not cache.path(published(server)).exists()
+    assert fetch(published(server)).read_bytes() == CONTENT
+    assert server["asked"][-1] == "bytes=900000-"
+
+
+def test_a_server_without_ranges_starts_again(server):
+    server["cuts"], server["ranges"] = 1, False
+    assert fetch(published(server)).read_bytes() == CONTENT
+
+
+def test_a_rest_that_is_longer_than_the_file_is_thrown_away(server):
+    path = cache.path(published(server))
+    path.parent.mkdir(parents=True)
+    path.with_name("w.bin.part").write_bytes(b"x" * (len(CONTENT) + 1))
+    assert fetch(published(server)).read_bytes() == CONTENT
+
+
+def says_all(error, file):
+    text = str(error.value)
+    assert all(one in text for one in (file.name, file.address, str(file.sha256), str(cache.path(file).parent)))
+
+
+def test_another_hash_is_thrown_away_and_says_what_was_expected(server):
+    file = published(server, sha256="0" * 64)
+    with pytest.raises(UserError, match=f"has sha256 {SHA}") as error:
+        fetch(file)
+    says_all(error, file)
+    assert [one.name for one in cache.path(file).parent.iterdir() if not one.name.endswith(".lock")] == []
+
+
+def test_what_is_not_there_names_file_address_hash_and_folder(server):
+    file = published(server, "other.bin")
+    with pytest.raises(UserError, match="the server says 404") as error:
+        fetch(file)
+    says_all(error, file)
+    assert len(server["asked"]) == 1
+
+
+def test_offline_asks_nobody_and_takes_what_is_here(server, monkeypatch):
+    monkeypatch.setenv("HARNESS_OFFLINE", "1")
+    file = published(server)
+    with pytest.raises(UserError, match="HARNESS_OFFLINE forbids") as error:
+        fetch(file)
+    says_all(error, file)
+    cache.path(file).parent.mkdir(parents=True)
+    cache.path(file).write_bytes(CONTENT)
+    assert fetch(file) == cache.path(file)
+    assert server["asked"] == []
+
+
+def test_a_file_in_the_cache_that_is_another_one_is_said_to_be(server):
+    file = published(server)
+    cache.path(file).parent.mkdir(parents=True)
+    cache.path(file).write_bytes(b"something")
+    with pytest.raises(UserError, match="remove it, it is another file or damaged"):
+        fetch(file)
+
+
+def test_only_the_web_is_fetched_from(server, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    with pytest.raises(UserError, match="only http and https"):
+        fetch(WeightsFile("x", f"file://{tmp_path}/secret"))
