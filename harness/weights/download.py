@@ -66,6 +66,7 @@ def _download(file: WeightsFile, part: Path, progress: Progress) -> None:
             _receive(file.address, part, progress)
             return
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == 416:  # what is here is no beginning of what is there
                 part.unlink(missing_ok=True)
             elif error.code < 500:
