@@ -93,9 +93,22 @@ class Sampler(Component):
 
 @dataclass(frozen=True)
 class Dataset(Component):
-    """`build(config)` returns a `harness.interfaces.DataSource`."""
+    """`build(config)` returns a `harness.interfaces.DataSource`.
+
+    Args:
+        check: lazy target "module:function", without torch; called as `check(config)` before any work starts. It raises
+            UserError when the files are absent: their names, where they were looked for, and how to get them. Empty for a
+            dataset that needs none.
+    """
 
     kind = "dataset"
+    _: KW_ONLY
+    check: str = ""
+
+    def check_files(self, config: Config) -> None:
+        """Call `check`. Raises: UserError when files are absent."""
+        if self.check:
+            load_target(self.check)(config)  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
