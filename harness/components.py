@@ -35,8 +35,13 @@ class Component:
 
     def load(self) -> object:
         """Import the target. Raises: ImportError or AttributeError when the plugin is broken."""
-        module, _, attribute = self.build.partition(":")
-        return getattr(import_module(module), attribute)
+        return load_target(self.build)
+
+
+def load_target(target: str) -> object:
+    """What "module:attribute" names. Raises: ImportError or AttributeError."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,15 @@ class Model(Component):
     Args:
         provides: names of the capabilities (harness.capabilities) that the module implements.
         sampler: the native sampler, used where a board names none.
+        check: lazy target of a function `(config, spec)` that raises UserError where the settings do not fit the data.
+            Boards are checked with it before any work, so its module must not import torch.
     """
 
     kind = "model"
     _: KW_ONLY
     provides: frozenset[str]
     sampler: str
+    check: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class Method(Component):
         needs: names of the capabilities that the model must provide; other cells are skipped, with the reason.
         trains: False for a method that leaves the base as it is: it gets no steps.
         from_scratch: True when it can also pretrain a base from random weights.
+        check: lazy target of a function `(config, model, spec)` that says why the method cannot run on that model component
+            and that data, beyond `needs`; None when it can. Its module must not import torch.
     """
 
     kind = "method"
@@ -69,6 +79,7 @@ class Method(Component):
     needs: frozenset[str] = frozenset()
     trains: bool = True
     from_scratch: bool = False
+    check: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,9 +97,16 @@ class Sampler(Component):
 
 @dataclass(frozen=True)
 class Dataset(Component):
-    """`build(config)` returns a `harness.interfaces.DataSource`."""
+    """`build(config)` returns a `harness.interfaces.DataSource`.
+
+    Args:
+        spec: lazy target of a function `(config)` that gives the DataSpec without reading data, for checks before any work;
+            None where only the data tell. Its module must not import torch.
+    """
 
     kind = "dataset"
+    _: KW_ONLY
+    spec: str | None = None
 
 
 @dataclass(frozen=True)
