@@ -33,7 +33,11 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Base:
-    """A model and how its weights are made."""
+    """A model and how its weights are made.
+
+    Args:
+        after: the step of pretraining before this one, whose weights it starts from; None starts from random ones.
+    """
 
     name: str
     label: str
@@ -43,9 +47,11 @@ class Base:
     training: TrainingConfig
     seed: int
     sampler: Resolved
+    after: Base | None = None
 
     @cached_property
     def key(self) -> str:
+        before = {} if self.after is None else {"after": self.after.key}
         return digest(
             stage="base",
             model=self.model.identity,
@@ -53,7 +59,13 @@ class Base:
             method=self.method.identity,
             training=self.training.model_dump(mode="json"),
             seed=self.seed,
+            **before,
         )
+
+    @property
+    def steps(self) -> tuple[Base, ...]:
+        """All steps of pretraining, this one last."""
+        return (self,) if self.after is None else (*self.after.steps, self)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness import environment
-from harness.board.cells import Cell, Resolved
+from harness.board.cells import Base, Cell, Resolved
 from harness.store.records import ComponentFacts, Costs, CurvePoint, Measured, Record, Status
 from harness.store.stage import Output
 
@@ -28,11 +28,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         sampler=_facts(cell.base.sampler),
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
-        pretraining={
-            "method": cell.base.method.identity,
-            "training": cell.base.training.model_dump(mode="json"),
-            "seed": cell.base.seed,
-        },
+        pretraining=_pretraining(cell.base),
         training=cell.training.model_dump(mode="json") if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
         environment={} if device is None else environment.describe(device),
@@ -70,6 +66,16 @@ def done(
             "dataset_fingerprint": fingerprint,
         }
     )
+
+
+def _pretraining(base: Base) -> dict[str, object]:
+    """The last step, and under `after` the one before it, where there is one."""
+    facts: dict[str, object] = {
+        "method": base.method.identity,
+        "training": base.training.model_dump(mode="json"),
+        "seed": base.seed,
+    }
+    return facts if base.after is None else {**facts, "after": _pretraining(base.after)}
 
 
 def _facts(resolved: Resolved) -> ComponentFacts:
