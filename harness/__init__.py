@@ -4,7 +4,7 @@ What plugin authors import from here costs no torch; the rest stands in `harness
 `harness.training`, `harness.streams`, `harness.transitions` and `harness.testing`.
 """
 
-from harness.components import Component, Dataset, Executor, Method, Metric, Model, Sampler
+from harness.components import Component, Dataset, Executor, Extractor, Method, Metric, Model, Sampler
 from harness.config import Config, NoConfig
 from harness.errors import Diverged, UserError
 from harness.hookspecs import hookimpl
@@ -12,6 +12,6 @@ from harness.hookspecs import hookimpl
 __version__ = "0.1.0"
 
 __all__ = [
-    "Component", "Config", "Dataset", "Diverged", "Executor", "Method", "Metric", "Model", "NoConfig", "Sampler",
-    "UserError", "hookimpl",
+    "Component", "Config", "Dataset", "Diverged", "Executor", "Extractor", "Method", "Metric", "Model", "NoConfig",
+    "Sampler", "UserError", "hookimpl",
 ]

@@ -10,6 +10,12 @@ from typing import ClassVar
 from harness.config import Config, NoConfig
 
 
+def load_target(target: str) -> object:
+    """Import "module:attribute". Raises: ImportError or AttributeError."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
 @dataclass(frozen=True)
 class Component:
     """A name, its typed settings, and where to find what does the work.
@@ -35,8 +41,7 @@ class Component:
 
     def load(self) -> object:
         """Import the target. Raises: ImportError or AttributeError when the plugin is broken."""
-        module, _, attribute = self.build.partition(":")
-        return getattr(import_module(module), attribute)
+        return load_target(self.build)
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,29 @@ class Metric(Component):
 
 
 @dataclass(frozen=True)
+class Extractor(Component):
+    """`build(config)` returns a `harness.interfaces.FeatureExtractor`.
+
+    Args:
+        outputs: names and dimensions of what it gives, as the built object's, so that boards are checked without it.
+            `features` is there always; `logits` (of classes) and `spatial` (of positions) where it has them.
+        check: lazy target "module:function", without torch; called as `check(config)` before any work starts. It raises
+            UserError when weights are absent: the file's name, where it was looked for, its address and its hash. Empty
+            for an extractor that brings its weights along.
+    """
+
+    kind = "extractor"
+    _: KW_ONLY
+    outputs: Mapping[str, int]
+    check: str = ""
+
+    def check_weights(self, config: Config) -> None:
+        """Call `check`. Raises: UserError when weights are absent."""
+        if self.check:
+            load_target(self.check)(config)  # type: ignore[operator]
+
+
+@dataclass(frozen=True)
 class Executor(Component):
     """`build(config)` returns a `harness.interfaces.JobExecutor`."""
 
@@ -114,5 +142,5 @@ class Executor(Component):
 
 
 KINDS: Mapping[str, type[Component]] = {
-    kind.kind: kind for kind in (Model, Method, Metric, Dataset, Sampler, Executor)
+    kind.kind: kind for kind in (Model, Method, Metric, Extractor, Dataset, Sampler, Executor)
 }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from harness.components import Dataset, Executor, Method, Metric, Model, Sampler
+from harness.components import Dataset, Executor, Extractor, Method, Metric, Model, Sampler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,11 @@ def harness_methods() -> Sequence[Method]:  # type: ignore[empty-body]
 @hookspec
 def harness_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]
     """Numbers from generated samples against real ones."""
+
+
+@hookspec
+def harness_extractors() -> Sequence[Extractor]:  # type: ignore[empty-body]
+    """Networks that turn images into the features that metrics compare."""
 
 
 @hookspec

@@ -84,6 +84,25 @@ class MetricFunction(Protocol):
         ...
 
 
+@runtime_checkable
+class FeatureExtractor(Protocol):
+    """A fixed network that turns images into features. A `torch.nn.Module` is moved to the device and set to eval mode;
+    images come on that device, and each row of features depends on its own image only."""
+
+    preprocessing: str
+    """One line that says what happens to an image before the network (resize, quantise, range); part of the key: features
+    under another line are other features."""
+    weights_sha256: str
+    """Of all weights and fixed constants, 64 hex digits; stands in the record."""
+    outputs: Mapping[str, int]
+    """Dimensions D by name: `features`; `logits` of classes and `spatial`, where it has them."""
+
+    def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
+        """Every output by name, (B, D) float32, without gradients. images: (B, C, H, W) uint8, any size; C is 1 or 3, and
+        an extractor takes both (grey as three equal channels; colour to grey by its own rule) or raises UserError."""
+        ...
+
+
 @dataclass(frozen=True)
 class Job:
     """A unit of work for an executor: `function(*arguments)`, picklable, in any process that sees the runs folder."""

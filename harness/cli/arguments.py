@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-KINDS = ("model", "method", "metric", "dataset", "sampler", "executor", "board")
+KINDS = ("model", "method", "metric", "extractor", "dataset", "sampler", "executor", "board")
 
 
 def board_names(incomplete: str) -> Iterator[str]:

@@ -82,6 +82,7 @@ def _facts(kind: str, one: Provided) -> dict[str, str]:
         "version": one.version,
         "capabilities": capabilities(one),
         "sampler": getattr(component, "sampler", ""),
+        "outputs": ", ".join(f"{name} {size}" for name, size in getattr(component, "outputs", {}).items()),
         "build": component.build,
     }
 

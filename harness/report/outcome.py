@@ -5,15 +5,14 @@ from __future__ import annotations
 import gc
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from pydantic_core import from_json
+import msgspec
+from msgspec import Struct
 
 from harness.store.records import SCHEMA, Status, load_record, verified
 
@@ -23,9 +22,50 @@ CHUNK = 1_000
 LARGEST_POOL = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a cell ended. Plain values only: they go from process to process many times faster than models do.
+Environments = dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
+
+
+class _Measured(Struct):
+    """The fields of a record's file that a page needs; the reader skips all others without making objects of them."""
+
+    values: list[float]
+    seconds: float
+
+
+class _Point(Struct):
+    images: int
+    value: float
+
+
+class _Costs(Struct):
+    images_seen: int
+    network_evaluations: int
+    nfe: float
+    seconds_finetune: float
+    seconds_sample: float
+    peak_memory_bytes: int
+
+
+class _Fields(Struct):
+    schema_version: int
+    base: str
+    method: str
+    seed: int
+    key: str
+    status: Status
+    reason: str
+    is_smoke: bool
+    metrics: dict[str, _Measured]
+    curve: list[_Point]
+    costs: _Costs
+    parameters: int
+    samples_sha256: str
+    dataset_fingerprint: str
+    environment: dict[str, object]
+
+
+class Outcome(Struct, frozen=True, array_like=True, gc=False):
+    """How a cell ended. Plain values in a fixed order: they go from process to process many times faster than models do.
 
     Args:
         means: each metric's mean over the evaluation draws.
@@ -39,7 +79,7 @@ class Outcome:
     is_smoke: bool
     status: Status
     reason: str
-    means: Mapping[str, float]
+    means: dict[str, float]
     seconds_metrics: float
     curve: tuple[tuple[int, float], ...]
     nfe: float
@@ -53,31 +93,30 @@ class Outcome:
     dataset_fingerprint: str
     environment: tuple[tuple[str, str], ...]
 
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Outcome:
-        """Of a record's fields, as they stand in its file."""
-        costs = fields["costs"]
-        metrics = {name: measured for name, measured in fields["metrics"].items() if measured["values"]}
-        return cls(
-            cell=f"{fields['base']}/{fields['method']}/s{fields['seed']}",
-            key=fields["key"],
-            is_smoke=fields["is_smoke"],
-            status=fields["status"],
-            reason=fields["reason"],
-            means={name: mean(measured["values"]) for name, measured in metrics.items()},
-            seconds_metrics=math.fsum([measured["seconds"] for measured in metrics.values()]),
-            curve=tuple([(point["images"], point["value"]) for point in fields["curve"]]),
-            nfe=costs["nfe"],
-            images_seen=costs["images_seen"],
-            network_evaluations=costs["network_evaluations"],
-            seconds_finetune=costs["seconds_finetune"],
-            seconds_sample=costs["seconds_sample"],
-            peak_memory_bytes=costs["peak_memory_bytes"],
-            parameters=fields["parameters"],
-            samples_sha256=fields["samples_sha256"],
-            dataset_fingerprint=fields["dataset_fingerprint"],
-            environment=tuple([(key, str(value)) for key, value in fields["environment"].items()]),
-        )
+
+def _outcome(fields: _Fields) -> Outcome:
+    costs = fields.costs
+    metrics = {name: measured for name, measured in fields.metrics.items() if measured.values}
+    return Outcome(
+        cell=f"{fields.base}/{fields.method}/s{fields.seed}",
+        key=fields.key,
+        is_smoke=fields.is_smoke,
+        status=fields.status,
+        reason=fields.reason,
+        means={name: mean(measured.values) for name, measured in metrics.items()},
+        seconds_metrics=math.fsum([measured.seconds for measured in metrics.values()]),
+        curve=tuple([(point.images, point.value) for point in fields.curve]),
+        nfe=costs.nfe,
+        images_seen=costs.images_seen,
+        network_evaluations=costs.network_evaluations,
+        seconds_finetune=costs.seconds_finetune,
+        seconds_sample=costs.seconds_sample,
+        peak_memory_bytes=costs.peak_memory_bytes,
+        parameters=fields.parameters,
+        samples_sha256=fields.samples_sha256,
+        dataset_fingerprint=fields.dataset_fingerprint,
+        environment=tuple([(key, str(value)) for key, value in fields.environment.items()]),
+    )
 
 
 def mean(values: Sequence[float]) -> float:
@@ -86,40 +125,53 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def load_outcome(path: Path) -> Outcome:
+# Typed: fields that are not needed are skipped, which is several times faster than making a dictionary of all.
+_read_fields = msgspec.json.Decoder(_Fields).decode
+_read_outcomes = msgspec.msgpack.Decoder(list[Outcome]).decode
+_write_outcomes = msgspec.msgpack.Encoder().encode
+
+
+def load_outcome(path: Path | str) -> Outcome:
     """Of one record. Raises: UserError as `load_record`."""
-    fields = from_json(verified(path))
     try:
-        # The checksum says that a harness wrote this, so it was valid then: checking it again would take twice as long.
-        if fields["schema_version"] == SCHEMA:
-            return Outcome.of(fields)
-    except (KeyError, TypeError, AttributeError):
-        pass  # of an older harness, or no record of a cell: the slow way fills in defaults or says what is wrong
-    return Outcome.of(load_record(path).model_dump(mode="json"))
+        # The checksum says that a harness wrote this, so it was valid then: checking it all again would take much longer.
+        fields = _read_fields(verified(path))
+        if fields.schema_version == SCHEMA:
+            return _outcome(fields)
+    except msgspec.DecodeError:
+        pass  # of an older harness, with values that are not finite, or no record of a cell: the slow way tells them apart
+    return _outcome(msgspec.convert(load_record(Path(path)).model_dump(mode="json"), _Fields))
 
 
-def load_outcomes(folder: Path, names: Sequence[str]) -> list[Outcome]:
-    """Of the records in a folder, in the order of `names`. Raises: UserError for a damaged one."""
+def load_outcomes(folder: Path, names: Sequence[str]) -> Iterator[Outcome]:
+    """Of the records in a folder, in the order of `names`, while others are still read. Raises: UserError for a damaged one."""
     processes = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, LARGEST_POOL)
     if len(names) < MANY or processes < 2:
-        return _load(folder, names)
+        yield from _load(folder, names)
+        return
     chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
-    # Spawned, not forked: a caller may have threads. No pool outlives the call.
+    known: Environments = {}
+    # Spawned, not forked: a caller may have threads. No pool outlives the iteration.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool, _no_collector():
-        return [outcome for part in pool.map(_load, [folder] * len(chunks), chunks) for outcome in part]
+        for packed in pool.map(_load_packed, [folder] * len(chunks), chunks):
+            yield from _share_environments(_read_outcomes(packed), known)
+
+
+def _load_packed(folder: Path, names: Sequence[str]) -> bytes:
+    return _write_outcomes(_load(folder, names))
 
 
 def _load(folder: Path, names: Sequence[str]) -> list[Outcome]:
-    environments: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
     with _no_collector():
-        found = []
-        for name in names:
-            outcome = load_outcome(folder / name)
-            object.__setattr__(
-                outcome, "environment", environments.setdefault(outcome.environment, outcome.environment)
-            )
-            found.append(outcome)
-        return found
+        return _share_environments([load_outcome(os.path.join(folder, name)) for name in names], {})
+
+
+def _share_environments(outcomes: list[Outcome], known: Environments) -> list[Outcome]:
+    """The same outcomes; most records of a board were made in one environment, which then is one object."""
+    for outcome in outcomes:
+        shared = known.setdefault(outcome.environment, outcome.environment)
+        msgspec.structs.force_setattr(outcome, "environment", shared)
+    return outcomes
 
 
 @contextmanager

@@ -167,7 +167,7 @@ def _load(path: Path, kind: type[R]) -> R:
     return record
 
 
-def verified(path: Path) -> bytes:
+def verified(path: Path | str) -> bytes:
     """A record's file, whole as it was written. Raises: UserError when it is missing or damaged."""
     try:
         with open(path, "rb") as file:
@@ -177,7 +177,7 @@ def verified(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     # Git may have turned the ends of lines into those of another system; that is no damage.
-    found = _FILE.fullmatch(content.replace(b"\r\n", b"\n"))
+    found = _FILE.fullmatch(content.replace(b"\r\n", b"\n") if b"\r" in content else content)
     if found is None:
         raise UserError(f"{path}: damaged: not a whole record: {_REPAIR}")
     if found[1].decode() != _checksum(found[2]):

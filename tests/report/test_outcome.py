@@ -1,24 +1,40 @@
+import math
+
+import msgspec
 import pytest
 
 from harness.errors import UserError
 from harness.report import outcome
-from harness.report.outcome import Outcome, load_outcome, load_outcomes
-from harness.store.records import FloorRecord, save_record
+from harness.report.outcome import load_outcome, load_outcomes
+from harness.store.records import FloorRecord, Measured, save_record
 
 
-def test_what_a_page_needs_is_the_same_read_fast_or_checked(board, make_record, tmp_path):
+def test_what_a_page_needs_is_the_same_read_fast_or_checked(board, make_record, tmp_path, monkeypatch):
     record = make_record(board.cells[4])
     save_record(record, tmp_path / "a.json")
-    assert load_outcome(tmp_path / "a.json") == Outcome.of(record.model_dump(mode="json"))
+    fast = load_outcome(tmp_path / "a.json")
+    monkeypatch.setattr(outcome, "_read_fields", refuse)
+    assert load_outcome(tmp_path / "a.json") == fast
+
+
+def refuse(_):
+    raise msgspec.DecodeError
+
+
+def test_a_value_that_is_not_finite_is_read(board, make_record, tmp_path):
+    record = make_record(board.cells[4])
+    record = record.model_copy(update={"metrics": {"distance": Measured(values=[math.nan, 1.0])}})
+    save_record(record, tmp_path / "a.json")
+    assert math.isnan(load_outcome(tmp_path / "a.json").means["distance"])
 
 
 def test_processes_give_the_same_as_one(board, publish_records, monkeypatch):
     results = publish_records(board)
     names = sorted(path.name for path in results.glob("net__*.json"))
-    expected = load_outcomes(results, names)
+    expected = list(load_outcomes(results, names))
     monkeypatch.setattr(outcome, "MANY", 2)
     monkeypatch.setattr(outcome, "CHUNK", 2)
-    assert load_outcomes(results, names) == expected
+    assert list(load_outcomes(results, names)) == expected
 
 
 def test_a_record_that_processes_find_damaged_is_an_error_all_the_same(board, publish_records, monkeypatch):
@@ -27,7 +43,7 @@ def test_a_record_that_processes_find_damaged_is_an_error_all_the_same(board, pu
     (results / names[3]).write_text("{}")
     monkeypatch.setattr(outcome, "MANY", 2)
     with pytest.raises(UserError, match=f"{names[3]}: damaged"):
-        load_outcomes(results, names)
+        list(load_outcomes(results, names))
 
 
 def test_what_is_no_record_of_a_cell_says_so(tmp_path):
