@@ -27,7 +27,7 @@ class V3Config(Config):
     sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="hash of that file: results depend on its content, not on its name"
     )
-    levels: int = Field(120, ge=4, le=10_000, description="noise levels, evenly spaced in ln(sigma), of an estimate")
+    levels: int = Field(120, ge=20, le=10_000, description="noise levels, evenly spaced in ln(sigma), of an estimate")
     examples: PositiveInt = Field(1024, description="training examples of an estimate, noised at each level")
 
     @model_validator(mode="after")
@@ -46,7 +46,7 @@ def harness_samplers() -> list[Sampler]:
             config=V3Config,
             build="harness_dpm_solver.sampler:DPMSolverV3",
             needs=frozenset({"Denoises"}),
-            smoke={"steps": 4, "levels": 4, "examples": 16},
+            smoke={"steps": 4, "levels": 20, "examples": 16},
             summary="DPM-Solver-v3: multistep predictor-corrector, with model statistics or, as DDO uses it, without",
         )
     ]

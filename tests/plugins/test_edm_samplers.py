@@ -79,7 +79,7 @@ def test_statistics_of_a_normal_distribution_are_those_worked_out_by_hand():
 
 def test_statistics_come_from_a_file_whose_hash_is_known(tmp_path):
     model, file = denoiser(), tmp_path / "ems.safetensors"
-    sampler = DPMSolverV3(V3Config(steps=8, statistics="estimate", levels=10, examples=50))
+    sampler = DPMSolverV3(V3Config(steps=8, statistics="estimate", levels=20, examples=50))
     assert sampler.needs_preparation
     x, _ = model.mixture.sample(50, stream(0, "x"))
     prepared = sampler.prepare(model, POINTS, Batch(x.float()), stream(0, "prepare"))
