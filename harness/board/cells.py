@@ -9,6 +9,7 @@ from functools import cached_property
 from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, TrainingConfig
 from harness.components import Component, Dataset, Method, Metric, Model, Sampler
 from harness.config import Config
+from harness.references import sampler_needs
 from harness.store.keys import digest
 
 
@@ -20,6 +21,8 @@ class Resolved:
     settings: Config
     plugin: str
     version: str
+    bases: tuple[Base, ...] = ()
+    """Bases of the board that the settings name, whose networks it calls."""
 
     @property
     def name(self) -> str:
@@ -28,7 +31,10 @@ class Resolved:
     @cached_property
     def identity(self) -> dict[str, object]:
         """What a key must contain of it, as JSON values."""
-        return {"name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")}
+        known: dict[str, object] = {
+            "name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")
+        }  # fmt: skip
+        return known | {"bases": {base.name: base.key for base in self.bases}} if self.bases else known
 
 
 @dataclass(frozen=True)
@@ -284,11 +290,12 @@ def lacks(needs: frozenset[str], model: Model) -> list[str]:
     return sorted(needs - model.provides)
 
 
-def skip_reason(method: Method, sampler: Sampler, model: Model) -> str | None:
-    """Why the method cannot run on the model; None when it can."""
+def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
+    """Why the method cannot run on the model with this sampler; None when it can."""
+    assert isinstance(sampler.component, Sampler)
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    if missing := lacks(sampler.needs, model):
+    if missing := lacks(sampler_needs(sampler.component, sampler.settings), model):
         return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
     return None
 

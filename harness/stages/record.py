@@ -38,11 +38,12 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
 
 def done(
     cell: Cell, base: Output, finetuned: Output, sampled: Output, metrics: Mapping[str, Measured], *,
-    memory: int, device: str, fingerprint: str,
+    prepared: Output | None, memory: int, device: str, fingerprint: str,
 ) -> Record:
     """The record of a cell that went through all stages."""
     tuned: Mapping[str, Any] = finetuned.facts
     drawn: Mapping[str, Any] = sampled.facts
+    preparation: Mapping[str, Any] = {} if prepared is None else prepared.facts
     costs = Costs(
         images_seen=tuned["images_seen"],
         steps=tuned["steps"],
@@ -51,6 +52,8 @@ def done(
         seconds_finetune=tuned["seconds"],
         seconds_sample=drawn["seconds"],
         peak_memory_bytes=memory,
+        seconds_prepare=preparation.get("seconds", 0.0),
+        prepare_evaluations=preparation.get("network_evaluations", 0),
     )
     known = skeleton(cell, "done", device=device)
     return known.model_copy(
