@@ -53,6 +53,8 @@ class Model(Component):
         sampler: the native sampler, used where a board names none.
         check: lazy target of a function `(config, spec)` that raises UserError where the settings do not fit the data.
             Boards are checked with it before any work, so its module must not import torch.
+        layout: lazy target "module:class" of a `harness.weights.layouts.Layout`: how files of the family name their
+            tensors, and what they say of their settings. Empty: the network's own names.
     """
 
     kind = "model"
@@ -60,6 +62,7 @@ class Model(Component):
     provides: frozenset[str]
     sampler: str
     check: str | None = None
+    layout: str = ""
 
 
 @dataclass(frozen=True)

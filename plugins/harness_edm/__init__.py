@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
 from harness.denoising import NoiseLevels
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -141,6 +144,7 @@ def harness_models() -> list[Model]:
             "edm-unet",
             config=UNetConfig,
             build="harness_edm.unet:build",
+            layout="harness_edm.published:EDMLayout",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
@@ -178,3 +182,11 @@ def harness_samplers() -> list[Sampler]:
             summary="EDM's stochastic sampler: noise is added and removed again (churn), Heun in between",
         ),
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_edm.presets import PRESETS
+
+    return list(PRESETS.values())
