@@ -16,13 +16,26 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from harness.capabilities import PROTOCOLS, Denoises, Likelihood, MaskedTokens, NextScale, Tokens, Trains, Transitions
+from harness.capabilities import (
+    PROTOCOLS,
+    Denoises,
+    Likelihood,
+    MaskedTokens,
+    NextScale,
+    NoiseChain,
+    Tokens,
+    Trains,
+    TrainsInParts,
+    TrainsTokenizer,
+    Transitions,
+)
 from harness.components import Model
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing.expect import expect
+from harness.training.parts import cut, take
 from harness.transitions import log_density
 
 R = TypeVar("R")
@@ -49,10 +62,13 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     check_weights_survive_a_file(component, config, spec)
     checks: dict[str, Callable[[nn.Module, DataSpec], None]] = {
         "Trains": check_trains,
+        "TrainsInParts": check_trains_in_parts,
         "Likelihood": check_likelihood,
         "Transitions": check_transitions,
         "Denoises": check_denoises,
+        "NoiseChain": check_noise_chain,
         "Tokens": check_tokens,
+        "TrainsTokenizer": check_trains_tokenizer,
         "NextScale": check_next_scale,
         "MaskedTokens": check_masked_tokens,
     }
@@ -132,6 +148,18 @@ def check_trains(model: nn.Module, spec: DataSpec) -> None:
     check_gradients(model, loss.mean(), "training_loss")
 
 
+def check_trains_in_parts(model: nn.Module, spec: DataSpec) -> None:
+    """Drawn first, then whole or in parts, the training loss of each example is the same."""
+    trains, parted, (x, labels) = cast(Trains, model), cast(TrainsInParts, model), examples(spec)
+    expected = trains.training_loss(x, labels, stream(0, "loss")).detach()
+    draw = parted.training_draw(x, stream(0, "loss"))
+    whole = parted.training_loss_at(x, labels, draw)
+    check_close(whole, expected, "training_loss_at and training_loss")
+    for part in cut(len(x), len(x) // 2 + 1):
+        some = parted.training_loss_at(x[part], None if labels is None else labels[part], take(draw, part))
+        check_close(some, expected[part], "the training loss of a part")
+
+
 def check_likelihood(model: nn.Module, spec: DataSpec) -> None:
     """One draw shared by two networks: equal weights give equal values, other weights give others."""
     x, labels = examples(spec)
@@ -186,6 +214,22 @@ def check_denoises(model: nn.Module, spec: DataSpec) -> None:
         check_close(each, out, f"sigma = {level:g} for all and for each")
 
 
+def check_noise_chain(model: nn.Module, spec: DataSpec) -> None:
+    """The betas are variances on the CPU; one time for all and a batch of times agree, between whole steps too."""
+    chain, (x, labels) = cast(NoiseChain, model), examples(spec)
+    betas = chain.chain_betas
+    plain = betas.dim() == 1 and betas.dtype == torch.float64 and betas.device.type == "cpu"
+    expect(plain and len(betas), f"chain_betas is {tuple(betas.shape)} {betas.dtype}, not (T,) float64 on the CPU")
+    expect(((betas > 0) & (betas < 1)).all(), "chain_betas are not all between 0 and 1")
+    last = len(betas) - 1
+    for time in (0, last, 0.3 * last):
+        eps = calls_forward(model, lambda t=time: chain.predict_noise(x, t, labels), "predict_noise")  # type: ignore[misc]
+        expect(eps.shape == x.shape, f"predict_noise gave {tuple(eps.shape)} for {tuple(x.shape)}")
+        expect(eps.isfinite().all(), f"predict_noise is not finite at time {time:g}")
+        each = chain.predict_noise(x, torch.full((BATCH,), float(time)), labels)
+        check_close(each, eps, f"time {time:g} for all and for each")
+
+
 def check_tokens(model: nn.Module, spec: DataSpec) -> None:
     """Images become tokens and come back in range; tokens outside the codebook are refused."""
     x, _ = examples(spec)
@@ -202,6 +246,30 @@ def check_tokens(model: nn.Module, spec: DataSpec) -> None:
         except ValueError:
             continue
         raise AssertionError(f"decode takes {wrong}, which is in no codebook; raise ValueError")
+
+
+def check_trains_tokenizer(model: nn.Module, spec: DataSpec) -> None:
+    """Its tokens are those of `encode`; each term reaches what it says, and no term anything but the tokenizer."""
+    x, _ = examples(spec)
+    model = copy.deepcopy(model).requires_grad_(True)
+    trains = cast(TrainsTokenizer, model)
+    terms, weights = trains.tokenizer_terms(x), trains.tokenizer_parameters()
+    expect(torch.equal(terms.tokens, cast(Tokens, model).encode(x)), "tokenizer_terms has other tokens than encode")
+    expect(terms.reconstructed.shape == x.shape, f"reconstructed is {tuple(terms.reconstructed.shape)}")
+    expect(terms.latents.shape == (*terms.tokens.shape, trains.codebook.shape[1]), "latents are not one vector a token")
+    expect(not terms.latents.requires_grad, "latents are not detached")
+    expect(any(one is trains.codebook for one in weights), "tokenizer_parameters lacks the codebook")
+    for name, moves_codes in (("commitment", False), ("codebook", True)):
+        value = getattr(terms, name)
+        expect(value.shape == (BATCH,), f"{name} gave {tuple(value.shape)}, not one value an example, ({BATCH},)")
+        (gradient,) = torch.autograd.grad(value.mean(), [trains.codebook], retain_graph=True, allow_unused=True)
+        moves = gradient is not None and bool(gradient.abs().sum() > 0)
+        expect(moves == moves_codes, f"{name} {'moves' if moves else 'does not move'} the codes")
+    total = terms.reconstructed.square().mean() + terms.commitment.mean() + terms.codebook.mean()
+    total.backward()
+    strangers = {id(one) for one in model.parameters()} - {id(one) for one in weights}
+    moved = [name for name, one in model.named_parameters() if id(one) in strangers and one.grad is not None]
+    expect(not moved, f"training the tokenizer would move {', '.join(moved[:3])}")
 
 
 def check_next_scale(model: nn.Module, spec: DataSpec) -> None:
