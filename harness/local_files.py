@@ -23,7 +23,7 @@ class LocalFile:
     Args:
         name: its file name.
         source: where to get it: an address or a command.
-        sha256: of the file; None where nobody has pinned it.
+        sha256: of the file, or how it begins; None where nobody has pinned it.
         variable: environment variable that may hold its path.
         places: folders where other libraries keep it, after the cache; `~` and `$NAME` are replaced when it is looked for.
         folder: folder of the cache to put it in.
@@ -49,7 +49,7 @@ class LocalFile:
                 return path
         raise UserError(
             f"{where}: {self.name} is not on this machine; looked for {', '.join(map(str, looked))}. "
-            f"Get it from {self.source} (sha256 {self.sha256 or 'not pinned'}), put it into {cache_folder() / self.folder}"
+            f"Get it from {self.source} (sha256 {self._expected}), put it into {cache_folder() / self.folder}"
             + (f", or set {self.variable} to its path" if self.variable else "")
         )
 
@@ -62,9 +62,15 @@ class LocalFile:
         """Its path and the sha256 of its bytes. Raises: UserError as `find`, and for other bytes than the pinned ones."""
         path = self.find(where=where)
         found = sha256_of(path)
-        if self.sha256 not in (None, found):
-            raise UserError(f"{where}: {path} has sha256 {found}, not {self.sha256}; get it again from {self.source}")
+        if self.sha256 and not found.startswith(self.sha256):
+            raise UserError(f"{where}: {path} has sha256 {found}, not {self._expected}; get it again from {self.source}")
         return path, found
+
+    @property
+    def _expected(self) -> str:
+        if not self.sha256:
+            return "not pinned"
+        return self.sha256 if len(self.sha256) == 64 else f"{self.sha256}…"
 
 
 def sha256_of(path: Path) -> str:
