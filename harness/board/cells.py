@@ -28,7 +28,7 @@ class Resolved:
     @cached_property
     def identity(self) -> dict[str, object]:
         """What a key must contain of it, as JSON values."""
-        return {"name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")}
+        return {"name": self.name, "version": self.version, "settings": self.settings.identity}
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def harness_models() -> list[Model]:
             "maskgit",
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "MaskedTokens"}),
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
             sampler="maskgit-confidence",
             check="harness_maskgit.check:fits",
             smoke={"depth": 1},

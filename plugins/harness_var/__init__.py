@@ -151,7 +151,7 @@ def harness_models() -> list[Model]:
             "var",
             config=VARConfig,
             build="harness_var.model:build",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NextScale"}),
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "NextScale"}),
             sampler="var",
             check="harness_var.check:fits",
             smoke={"depth": 1},
