@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, Row, lacks, skip_reason
+from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, Row, lacks, parts_reason, skip_reason
 from harness.board.filters import Filter, parse_filter
 from harness.board.fit import method_fault, model_fault, spec_of
 from harness.board.schema import (
@@ -245,6 +245,8 @@ class _Loader:
         for (_, where), step in zip(self._steps(entry, at), steps, strict=True):
             if step and (missing := lacks(_method(step[0]).needs, model.component)):
                 self.fault((*where, "method"), f"{model.name} lacks {', '.join(missing)}, which {step[0].name} needs")
+            if step and (fault := parts_reason(_method(step[0]), model.component, step[1])):
+                self.fault((*where, "training", "micro_batch"), fault)
         if sampler is None or None in steps:
             return None
         assert isinstance(sampler.component, Sampler)
@@ -311,6 +313,7 @@ class _Loader:
             for name, entry, method, training in methods:
                 assert isinstance(method.component, Method)
                 reason = skip_reason(method.component, base.sampler.component, base.model.component)
+                reason = reason or parts_reason(method.component, base.model.component, training)
                 reason = reason or method_fault(method, base.model.component, spec_of(base.dataset))
                 row = Row(
                     board,

@@ -44,7 +44,7 @@ def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
         network = context.model(base.model, source.spec, at.device, seed=base.seed)
     else:
         network = load(base.after, run(base.after, at), source, at)
-    task = LiveTask(network, source.spec, at.device, base.training.steps, base.training.batch, banks=None)
+    task = LiveTask(network, source.spec, at.device, base.training, banks=None)
     trained = Loop(
         task,
         context.method(base.method, task, seed=base.seed),

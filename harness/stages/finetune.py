@@ -56,7 +56,7 @@ def _train(cell: Cell, base: Output, at: Context) -> Trained:
     banks = BankSource(
         at.layout, context.sampler(cell.base.sampler), cell.base.sampler.identity, cell.seed, cell.evaluation.batch
     )
-    task = LiveTask(network, source.spec, at.device, cell.training.steps, cell.training.batch, banks)
+    task = LiveTask(network, source.spec, at.device, cell.training, banks)
     return Loop(
         task,
         context.method(cell.method, task, seed=cell.seed),

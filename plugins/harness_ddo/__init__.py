@@ -90,6 +90,7 @@ def harness_methods() -> Sequence[Method]:
             config=DDOConfig,
             needs=frozenset({"Likelihood"}),
             smoke={"bank_size": 64},
+            accumulates=True,
             check="harness_ddo:check",
         )
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, cast
 
@@ -14,7 +14,9 @@ from harness.errors import UserError
 from harness.interfaces import Batch
 from harness.training.kept import KeptLikelihood
 from harness.training.method import FinetuneMethod, Task
+from harness.training.numerics import in_float32
 from harness.training.optimizer import Optimizer
+from harness.training.parts import take
 from harness_ddo import DDOConfig
 from harness_ddo.loss import ddo_loss
 
@@ -27,6 +29,10 @@ class Values(NamedTuple):
     theta: Tensor
     reference: Tensor
     is_exact: bool
+
+    def detached(self) -> Values:
+        """Without gradients, for the logs."""
+        return Values(self.ratio.detach(), self.theta.detach(), self.reference, self.is_exact)
 
 
 class DDO(FinetuneMethod):
@@ -62,12 +68,12 @@ class DDO(FinetuneMethod):
         if dropped is not None:
             null = cast(NullLabel, self.task.model).null_label
             batch, fake = (replace(half, labels=half.labels.where(~dropped, null)) for half in (batch, fake))  # type: ignore[union-attr]
-        real, fakes = self._values(batch, fake, generator)
-        loss = ddo_loss(
-            real.ratio, fakes.ratio, alpha=self.config.alpha, beta=self.config.beta, dropped=dropped
-        ) / (max(self.config.alpha, 1.0) if self.config.divide else 1.0)
-        self.optimizer.update(loss)
-        return {"loss": loss.detach(), **self._logs(real, fakes, dropped)}
+        halves: list[tuple[Values, Values]] = []
+        # A ratio is a small difference of sums over many dimensions, and its sign is the signal: no bfloat16 here.
+        with in_float32(self.task.device):
+            loss = self.optimizer.update_in_parts(self._losses(batch, fake, dropped, generator, halves))
+        real, fakes = (joined(half) for half in zip(*halves, strict=True))
+        return {"loss": loss, **self._logs(real, fakes, dropped)}
 
     def _fakes(self, batch: Batch, generator: torch.Generator) -> Batch:
         """As many samples of the reference as there are real examples."""
@@ -90,7 +96,7 @@ class DDO(FinetuneMethod):
         return (torch.rand(len(batch), generator=generator) < self.config.drop_label).to(self.task.device)
 
     def _logs(self, real: Values, fake: Values, dropped: Tensor | None) -> dict[str, Tensor]:
-        real_ratio, fake_ratio = real.ratio.detach(), fake.ratio.detach()
+        real_ratio, fake_ratio = real.ratio, fake.ratio
         whole = torch.ones_like(real_ratio, dtype=torch.bool) if dropped is None else ~dropped
         logs = {
             "accuracy": mean_of((real_ratio > fake_ratio).float(), whole),
@@ -101,7 +107,7 @@ class DDO(FinetuneMethod):
         if dropped is not None:
             logs["margin_dropped"] = mean_of(real_ratio, dropped)
         if real.is_exact:
-            logs |= {"cross_entropy": -real.theta.detach().mean(), "cross_entropy_ref": -real.reference.mean()}
+            logs |= {"cross_entropy": -real.theta.mean(), "cross_entropy_ref": -real.reference.mean()}
         return logs
 
     def state_dict(self) -> dict[str, object]:
@@ -115,13 +121,23 @@ class DDO(FinetuneMethod):
         super().load_state_dict(state)
         self._bank = None
 
-    def _values(self, real: Batch, fake: Batch, generator: torch.Generator) -> tuple[Values, Values]:
-        # The draws are made for n_mc copies of the batch at once, copy by copy: row i of copy k is row k * B + i.
-        real, fake = self._copies(real), self._copies(fake)
-        model = cast(Likelihood, self.task.model)
-        draw = model.draw(real.x, generator)
-        fake_draw = draw if self.config.shared_draw else model.draw(fake.x, generator)
-        return self._value(real, draw, "real"), self._value(fake, fake_draw, "fake")
+    def _losses(
+        self, real: Batch, fake: Batch, dropped: Tensor | None, generator: torch.Generator, halves: list[tuple[Values, Values]]
+    ) -> Iterator[Tensor]:
+        """The loss as terms that add up to it, one a micro-batch; each one's values of real and fake are put in `halves`."""
+        n, model, config = len(real), cast(Likelihood, self.task.model), self.config
+        draw = model.draw(self._copies(real).x, generator)
+        fake_draw = draw if config.shared_draw else model.draw(self._copies(fake).x, generator)
+        for part in self.task.parts(n):
+            is_whole = part == slice(0, n)
+            # Draws are made for n_mc copies of the batch at once, copy by copy: row i of copy k is row k * B + i.
+            rows = torch.cat([torch.arange(n)[part] + copy * n for copy in range(config.n_mc)])
+            reals = self._value(self._copies(real[part]), draw if is_whole else take(draw, rows), "real")
+            fakes = self._value(self._copies(fake[part]), fake_draw if is_whole else take(fake_draw, rows), "fake")
+            halves.append((reals.detached(), fakes.detached()))
+            lost = None if dropped is None else dropped[part]
+            loss = ddo_loss(reals.ratio, fakes.ratio, alpha=config.alpha, beta=config.beta, dropped=lost)
+            yield loss * (len(reals.ratio) / n) / (max(config.alpha, 1.0) if config.divide else 1.0)
 
     def _copies(self, batch: Batch) -> Batch:
         n = self.config.n_mc
@@ -154,6 +170,12 @@ class DDO(FinetuneMethod):
     def _first_step(self, number: int) -> int:
         """The smallest index of a round: steps are cut into rounds that differ by one at most."""
         return -(-number * self.task.steps // self.config.rounds)
+
+
+def joined(parts: Sequence[Values]) -> Values:
+    """The values of a batch, of those of its micro-batches."""
+    ratio, theta, reference = (torch.cat(each) for each in list(zip(*parts, strict=True))[:3])
+    return Values(ratio, theta, reference, parts[0].is_exact)
 
 
 def same_labels(bank: Batch, batch: Batch, generator: torch.Generator) -> Tensor:
