@@ -157,6 +157,16 @@ class TrainsTokenizer(Protocol):
 
 
 @runtime_checkable
+class NullLabel(Protocol):
+    """Knows a label of no class, beside those of the data: what guidance and label dropping use."""
+
+    @property
+    def null_label(self) -> int:
+        """It may stand in the place of any label."""
+        ...
+
+
+@runtime_checkable
 class NextScale(Protocol):
     """Gives all tokens of a scale at once, given the tokens of the smaller scales and a label."""
 
@@ -219,6 +229,7 @@ def check_labels(labels: Tensor, classes: int) -> None:
 PROTOCOLS = {
     protocol.__name__: protocol
     for protocol in (
-        Trains, TrainsInParts, Likelihood, Transitions, Denoises, NoiseChain, Tokens, TrainsTokenizer, NextScale, MaskedTokens
+        Trains, TrainsInParts, Likelihood, Transitions, Denoises, NoiseChain, Tokens, TrainsTokenizer, NullLabel,
+        NextScale, MaskedTokens,
     )
 }

@@ -30,20 +30,30 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples and their labels: `x` (n, …) float32, `labels` (n,) int64 or None."""
+    """Examples and their labels: `x` (n, …) float32, `labels` (n,) int64 or None.
+
+    Args:
+        rows: (n,) int64, the examples' places in a set that does not change, the training data or a bank: what is computed of
+            a row once can be kept. None where there is no such set.
+    """
 
     x: Tensor
     labels: Tensor | None = None
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, index: Tensor | slice) -> Batch:
-        return Batch(self.x[index], None if self.labels is None else self.labels[index])
+        return self._each(lambda part: part[index])
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on `device`."""
-        return Batch(self.x.to(device), None if self.labels is None else self.labels.to(device))
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        labels = None if self.labels is None else change(self.labels)
+        return Batch(change(self.x), labels, None if self.rows is None else change(self.rows))
 
 
 @runtime_checkable

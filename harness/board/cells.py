@@ -31,9 +31,7 @@ class Resolved:
     @cached_property
     def identity(self) -> dict[str, object]:
         """What a key must contain of it, as JSON values."""
-        known: dict[str, object] = {
-            "name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")
-        }  # fmt: skip
+        known: dict[str, object] = {"name": self.name, "version": self.version, "settings": self.settings.identity}
         return known | {"bases": {base.name: base.key for base in self.bases}} if self.bases else known
 
 

@@ -51,7 +51,8 @@ class Bench:
 
     def _batch(self, built: FinetuneMethod, index: int) -> Batch:
         chosen = torch.randint(len(self.real), (built.task.batch,), generator=stream(7, "data", index))
-        return self.real[chosen].to(built.task.device)
+        real = Batch(self.real.x, self.real.labels, torch.arange(len(self.real)))
+        return real[chosen].to(built.task.device)
 
 
 def check_method(bench: Bench) -> None:

@@ -23,6 +23,7 @@ from harness.capabilities import (
     MaskedTokens,
     NextScale,
     NoiseChain,
+    NullLabel,
     Tokens,
     Trains,
     TrainsInParts,
@@ -69,6 +70,7 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
         "NoiseChain": check_noise_chain,
         "Tokens": check_tokens,
         "TrainsTokenizer": check_trains_tokenizer,
+        "NullLabel": check_null_label,
         "NextScale": check_next_scale,
         "MaskedTokens": check_masked_tokens,
     }
@@ -270,6 +272,17 @@ def check_trains_tokenizer(model: nn.Module, spec: DataSpec) -> None:
     strangers = {id(one) for one in model.parameters()} - {id(one) for one in weights}
     moved = [name for name, one in model.named_parameters() if id(one) in strangers and one.grad is not None]
     expect(not moved, f"training the tokenizer would move {', '.join(moved[:3])}")
+
+
+def check_null_label(model: nn.Module, spec: DataSpec) -> None:
+    """It is none of the data's labels, and a likelihood takes it: it is what no labels at all mean."""
+    null = cast(NullLabel, model).null_label
+    expect(not 0 <= null < spec.classes, f"null_label is {null}, a label of the data: 0 to {spec.classes - 1}")
+    if isinstance(model, Likelihood):
+        x, _ = examples(spec)
+        draw = model.draw(x, stream(2, "draw"))
+        given, none = (model.log_likelihood(x, labels, draw) for labels in (torch.full((BATCH,), null), None))
+        expect(torch.equal(given, none), "null_label and no labels give other likelihoods")
 
 
 def check_next_scale(model: nn.Module, spec: DataSpec) -> None:

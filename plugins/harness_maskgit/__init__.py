@@ -193,7 +193,7 @@ def harness_models() -> list[Model]:
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
             layout="harness_maskgit.layout:MaskGITLayout",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "MaskedTokens"}),
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
             sampler="maskgit-confidence",
             check="harness_maskgit.check:fits",
             smoke={"depth": 1},

@@ -155,7 +155,7 @@ def harness_models() -> list[Model]:
             config=VARConfig,
             build="harness_var.model:build",
             layout="harness_var.layout:VARLayout",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NextScale"}),
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "NextScale"}),
             sampler="var",
             check="harness_var.check:fits",
             smoke={"depth": 1},
