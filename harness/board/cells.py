@@ -9,6 +9,7 @@ from functools import cached_property
 from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, TrainingConfig
 from harness.components import Component, Dataset, Method, Metric, Model, Sampler
 from harness.config import Config
+from harness.references import sampler_needs
 from harness.store.keys import digest
 from harness.weights.sources import BaseWeights
 
@@ -21,6 +22,8 @@ class Resolved:
     settings: Config
     plugin: str
     version: str
+    bases: tuple[Base, ...] = ()
+    """Bases of the board that the settings name, whose networks it calls."""
 
     @property
     def name(self) -> str:
@@ -29,12 +32,19 @@ class Resolved:
     @cached_property
     def identity(self) -> dict[str, object]:
         """What a key must contain of it, as JSON values."""
-        return {"name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")}
+        known: dict[str, object] = {"name": self.name, "version": self.version, "settings": self.settings.identity}
+        return known | {"bases": {base.name: base.key for base in self.bases}} if self.bases else known
 
 
 @dataclass(frozen=True)
 class Base:
-    """A model and how its weights are made: pretrained by a method, with a budget and a seed, or loaded."""
+    """A model and how its weights are made: pretrained in steps, or loaded.
+
+    Args:
+        method, training: of the last step; None where the weights are loaded.
+        after: the step of pretraining before this one, whose weights it starts from; None starts from random ones.
+        weights: the files they are loaded from; None where they are pretrained.
+    """
 
     name: str
     label: str
@@ -44,11 +54,12 @@ class Base:
     training: TrainingConfig | None
     seed: int
     sampler: Resolved
+    after: Base | None = None
     weights: BaseWeights | None = None
 
     @cached_property
     def origin(self) -> dict[str, object]:
-        """How the weights come about, as JSON values, for keys and records."""
+        """How the weights come about, the last step of it, as JSON values, for keys and records."""
         if self.weights is not None:
             return {"weights": self.weights.identity}
         assert self.method is not None
@@ -57,12 +68,19 @@ class Base:
 
     @cached_property
     def key(self) -> str:
+        before = {} if self.after is None else {"after": self.after.key}
         return digest(
             stage="base",
             model=self.model.identity,
             dataset=self.dataset.identity,
             **self.origin,
+            **before,
         )
+
+    @property
+    def steps(self) -> tuple[Base, ...]:
+        """All steps of pretraining, this one last."""
+        return (self,) if self.after is None else (*self.after.steps, self)
 
 
 @dataclass(frozen=True)
@@ -281,11 +299,12 @@ def lacks(needs: frozenset[str], model: Model) -> list[str]:
     return sorted(needs - model.provides)
 
 
-def skip_reason(method: Method, sampler: Sampler, model: Model) -> str | None:
-    """Why the method cannot run on the model; None when it can."""
+def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
+    """Why the method cannot run on the model with this sampler; None when it can."""
+    assert isinstance(sampler.component, Sampler)
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    if missing := lacks(sampler.needs, model):
+    if missing := lacks(sampler_needs(sampler.component, sampler.settings), model):
         return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
     return None
 

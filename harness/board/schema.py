@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -27,6 +28,10 @@ def _reference(value: object) -> object:
 
 def _nothing_is_empty(value: object) -> object:
     return {} if value is None else value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, Mapping) else value
 
 
 class ReferenceConfig(Config):
@@ -103,13 +108,15 @@ class TrainingConfig(Config):
 
 
 class PretrainConfig(Config):
-    """How the board makes a base from random weights; done once, shared by all cells of the base."""
+    """How the board makes a base from random weights, or a step of it; done once, shared by all cells of the base."""
 
     method: Reference = Field(description="a method that can train from scratch")
     training: TrainingConfig = Field(description="its budget")
     seed: int = Field(0, ge=0, description="seed of the initial weights, the data order and the noise")
 
 
+# One step may stand without the list's dash.
+PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(_listed), Field(min_length=1)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -153,7 +160,9 @@ class BaseConfig(Config):
 
     label: str | None = Field(None, description="name in tables; the key by default")
     model: Reference | None = Field(None, description="the network; beside a preset, what it changes of the preset's settings")
-    pretrain: PretrainConfig | None = Field(None, description="how its weights are made")
+    pretrain: PretrainSteps | None = Field(
+        None, description="how its weights are made: one step, or a list of them, each from the weights of the one before"
+    )
     weights: Annotated[WeightsConfig, BeforeValidator(_weights)] | None = Field(
         None, description="where its weights come from: a preset's name, a path, or the keys below"
     )

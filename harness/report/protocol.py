@@ -109,9 +109,13 @@ def _origin(base: Base) -> str:
     if base.weights is not None:
         hashes = ", ".join(f"{one['part'] or 'file'} sha256 `{str(one['sha256'])[:16]}…`" for one in base.weights.identity)
         return f"weights loaded{f' of `{base.weights.preset}`' if base.weights.preset else ''} ({hashes})"
-    assert base.method is not None
-    assert base.training is not None
-    return f"pretrained by {component(base.method)}: {budget(base.training)}, seed {base.seed}"
+    return "pretrained by " + "; then by ".join(_step(step) for step in base.steps)
+
+
+def _step(step: Base) -> str:
+    assert step.method is not None
+    assert step.training is not None
+    return f"{component(step.method)}: {budget(step.training)}, seed {step.seed}"
 
 
 def budget(training: TrainingConfig) -> str:

@@ -22,7 +22,10 @@ WEIGHTS = "weights.safetensors"
 
 
 def run(base: Base, at: Context) -> Output:
-    """The base's output: `weights.safetensors`, and facts: its hash, parameters, seconds, images seen."""
+    """The base's output: `weights.safetensors`, and facts: its hash, parameters, seconds, images seen.
+
+    The steps of pretraining before its last one are outputs of their own.
+    """
     at.reporter.stage("base")
     make = _pretrain if base.weights is None else _read
     output = stage.once(at.layout, "base", base.key, lambda folder: make(base, at, folder), resumes=base.weights is None)
@@ -63,7 +66,10 @@ def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
     assert base.method is not None
     assert base.training is not None
     source = context.dataset(base.dataset)
-    network = build(base, source, at, seed=base.seed)
+    if base.after is None:
+        network = build(base, source, at, seed=base.seed)
+    else:
+        network = load(base.after, run(base.after, at), source, at)
     task = LiveTask(network, source.spec, at.device, base.training, banks=None)
     trained = Loop(
         task,

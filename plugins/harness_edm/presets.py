@@ -13,8 +13,8 @@ ADDRESS = "https://nvlabs-fi-cdn.nvidia.com/edm/pretrained/"
 CIFAR10 = {"model_channels": 128, "channel_mult": (2, 2, 2), "num_blocks": 4, "attn_resolutions": (16,)}
 IMAGENET = {"model_channels": 192, "channel_mult": (1, 2, 3, 4), "num_blocks": 3, "attn_resolutions": (32, 16, 8)}
 
-TINY_OTHERS = {"ncsn++": 79_921, "adm": 90_001}
-"""Parameters of tiny networks of the other two architectures."""
+TINY_PARAMETERS = {"ddpm++": 78_561, "ncsn++": 79_921, "adm": 90_001}
+"""Parameters of the tiny networks."""
 
 VP, VE = {"architecture": "ddpm++"}, {"architecture": "ncsn++"}
 
@@ -37,7 +37,7 @@ def _all() -> list[Preset]:
             found.append(_preset(f"edm-cifar10-{condition}-{tag}", file, 32, parameters, settings, classes))
     settings = {**IMAGENET, "architecture": "adm", "dropout": 0.10}
     found.append(_preset("edm-imagenet64-cond-adm", "edm-imagenet-64x64-cond-adm.pkl", 64, 295_899_267, settings, 1000))
-    return found + [_tiny(family, parameters) for family, parameters in TINY_OTHERS.items()]
+    return found + [_tiny(family, parameters) for family, parameters in TINY_PARAMETERS.items()]
 
 
 def _tiny(family: str, parameters: int) -> Preset:

@@ -142,6 +142,13 @@ class MaskGITConfig(Config):
     def _fits(self) -> Self:
         if self.hidden_dim % self.heads:
             raise ValueError(f"hidden_dim ({self.hidden_dim}) is not a multiple of heads ({self.heads})")
+        if self.preset is not None:
+            codes = VQGANConfig.model_validate(PRESETS[self.preset]["tokenizer"]).codebook_size
+            if self.tokenizer.codebook_size != codes:
+                raise ValueError(
+                    f"preset {self.preset} belongs to a tokenizer of {codes} codes, not of {self.tokenizer.codebook_size}; "
+                    "name the tokenizer's preset, or leave out the model's"
+                )
         if self.generation == "v1" and self.schedule == "root":
             raise ValueError("generation v1 trains with no schedule root; there are linear, square, cosine, arccos")
         return self
@@ -186,8 +193,9 @@ def harness_models() -> list[Model]:
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
             layout="harness_maskgit.layout:MaskGITLayout",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "MaskedTokens"}),
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
             sampler="maskgit-confidence",
+            check="harness_maskgit.check:fits",
             smoke={"depth": 1},
             summary="MaskGIT (valeoai v1 and Halton): masked tokens of images in [-1, 1]; likelihood bound",
         )
