@@ -278,6 +278,8 @@ def skip_reason(method: Method, sampler: Sampler, model: Model) -> str | None:
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
     if missing := lacks(sampler.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
+    if "Transitions" in method.needs and "Transitions" not in sampler.needs:
+        return f"the sampler {sampler.name} does not walk the Gaussian steps that {method.name} trains (ancestral does)"
     return None
 
 

@@ -21,7 +21,7 @@ from harness.training.curve import Curve
 from harness.training.ema import ExponentialAverage
 from harness.training.method import FinetuneMethod
 from harness.training.order import BatchOrder
-from harness.training.task import LiveTask
+from harness.training.task import LiveTask, constrain
 
 LOG_EVERY = 100
 """Steps between two logs. Also how late a loss that is not finite is noticed: checking each one would wait for the device."""
@@ -106,6 +106,7 @@ class Loop:
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.ema is not None:
             self.ema.update()
+        constrain(self.task.model)  # averages follow what the update gave, as in EDM2's training
         for name, value in scalars.items():
             self._pending.setdefault(name, []).append(value)
         self.step += 1

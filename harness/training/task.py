@@ -12,12 +12,19 @@ import torch
 
 from harness import sampling
 from harness.board.schema import TrainingConfig
+from harness.capabilities import Constrains
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.store import stage
 from harness.store.keys import digest
 from harness.store.layout import Layout
 from harness.training import numerics, parts, weights
 from harness.training.counting import EvaluationCounter
+
+
+def constrain(model: torch.nn.Module) -> None:
+    """Bring the weights back to where the model keeps them, if it does."""
+    if isinstance(model, Constrains):
+        model.constrain()
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class LiveTask:
         self.model, self.spec, self.device = model, spec, device
         self.steps, self.batch, self._training = training.steps, training.batch, training
         numerics.prepare(model, training)
+        constrain(model)  # before a method copies it as a reference
         self.counter = EvaluationCounter()
         self.counter.watch(model)
         self.bank_costs: dict[str, float] = {}
