@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    SerializerFunctionWrapHandler,
-    ValidationInfo,
-    field_validator,
-    model_serializer,
-)
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 
 class Config(BaseModel):
@@ -22,16 +15,15 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
 
-    later: ClassVar[frozenset[str]] = frozenset()
-    """Fields that came after results had been published: at their defaults they are left out of what is dumped, and so of
-    keys, which older records then keep."""
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came after records had been made: keys leave them out where they have their default, and so stay."""
 
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        dumped: dict[str, object] = dump(self)
+    @property
+    def identity(self) -> dict[str, object]:
+        """What keys and records hold of the settings, as JSON values."""
         fields = type(self).model_fields
-        unused = {name for name in self.later if getattr(self, name) == fields[name].default}
-        return {name: value for name, value in dumped.items() if name not in unused}
+        same = {name for name in self.LATER if getattr(self, name) == fields[name].get_default(call_default_factory=True)}
+        return self.model_dump(mode="json", exclude=same)
 
     @field_validator("*", mode="before")
     @classmethod

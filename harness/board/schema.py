@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -25,6 +26,10 @@ def _reference(value: object) -> object:
 
 def _nothing_is_empty(value: object) -> object:
     return {} if value is None else value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, Mapping) else value
 
 
 class ReferenceConfig(Config):
@@ -72,7 +77,7 @@ class PowerFunctionEMA(Config):
 class TrainingConfig(Config):
     """A budget and what the harness does around each step."""
 
-    later = frozenset({"micro_batch", "precision", "channels_last", "compile"})
+    LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
 
     images: PositiveInt = Field(description="training examples seen, over all devices")
     batch: PositiveInt = Field(128, description="examples a step, over all devices")
@@ -115,11 +120,15 @@ class TrainingConfig(Config):
 
 
 class PretrainConfig(Config):
-    """How the board makes a base from random weights; done once, shared by all cells of the base."""
+    """How the board makes a base from random weights, or a step of it; done once, shared by all cells of the base."""
 
     method: Reference = Field(description="a method that can train from scratch")
     training: TrainingConfig = Field(description="its budget")
     seed: int = Field(0, ge=0, description="seed of the initial weights, the data order and the noise")
+
+
+# One step may stand without the list's dash.
+PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(_listed), Field(min_length=1)]
 
 
 class BaseConfig(Config):
@@ -127,7 +136,9 @@ class BaseConfig(Config):
 
     label: str | None = Field(None, description="name in tables; the key by default")
     model: Reference = Field(description="the network")
-    pretrain: PretrainConfig = Field(description="how its weights are made")
+    pretrain: PretrainSteps = Field(
+        description="how its weights are made: one step, or a list of them, each from the weights of the one before"
+    )
     sampler: Reference | None = Field(None, description="how samples are drawn; the model's native sampler by default")
     only: Filters = Field("", description="filter: which cells of this base the board has")
 

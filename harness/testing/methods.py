@@ -51,7 +51,8 @@ class Bench:
 
     def _batch(self, built: FinetuneMethod, index: int) -> Batch:
         chosen = torch.randint(len(self.real), (built.task.batch,), generator=stream(7, "data", index))
-        return self.real[chosen].to(built.task.device)
+        real = Batch(self.real.x, self.real.labels, torch.arange(len(self.real)))
+        return real[chosen].to(built.task.device)
 
 
 def check_method(bench: Bench) -> None:
@@ -137,9 +138,12 @@ def check_resume_is_exact(bench: Bench, stops: Sequence[int] | None = None) -> N
     """
     whole = bench.task()
     built = bench.build(whole)
-    bench.take(built, 0, whole.steps)
+    saved = [_saved(built)]
+    for index in range(whole.steps):
+        bench.take(built, index, index + 1)
+        saved.append(_saved(built))
     for stop in range(whole.steps + 1) if stops is None else stops:
-        task, restored = _stopped_and_restored(bench, stop)
+        task, restored = _restored(bench, saved[stop])
         bench.take(restored, stop, task.steps)
         moved = difference(snapshot(whole.model), snapshot(task.model))
         assert not moved, f"stopped after step {stop}, a resumed run differs in {moved}"
@@ -148,12 +152,13 @@ def check_resume_is_exact(bench: Bench, stops: Sequence[int] | None = None) -> N
         assert not moved, f"stopped after step {stop}, a resumed run ends with another state of the method: {moved}"
 
 
-def _stopped_and_restored(bench: Bench, stop: int) -> tuple[InMemoryTask, FinetuneMethod]:
+def _saved(built: FinetuneMethod) -> bytes:
+    """What the harness saves of a model and its method."""
+    return _bytes({"model": built.task.model.state_dict(), "method": built.state_dict()})
+
+
+def _restored(bench: Bench, saved: bytes) -> tuple[InMemoryTask, FinetuneMethod]:
     """As the harness does it: the new method is made on the base's weights, then model and method are restored."""
-    task = bench.task()
-    built = bench.build(task)
-    bench.take(built, 0, stop)
-    saved = _bytes({"model": task.model.state_dict(), "method": built.state_dict()})
     fresh = bench.task()
     restored = bench.build(fresh)
     state = torch.load(io.BytesIO(saved), weights_only=True)  # plain containers: checkpoints are data, not programs

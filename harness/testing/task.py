@@ -6,7 +6,7 @@ import copy
 import hashlib
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.streams import SampleStreams
@@ -51,8 +51,15 @@ class InMemoryTask:
             labels = torch.arange(n, device=self.device) % classes if classes else None
             streams = SampleStreams(self.seed, f"bank/{name}", range(n), self.device)
             with torch.no_grad():
-                self.banks[key] = Batch(self.sampler(model, self.spec, streams, labels), labels)
+                rows = torch.arange(n, device=self.device)
+                self.banks[key] = Batch(self.sampler(model, self.spec, streams, labels), labels, rows)
         return self.banks[key]
+
+    @torch.no_grad()
+    def sample(self, model: nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """n samples of `model` as it is now, drawn anew."""
+        seed = int(torch.randint(2**62, (), generator=generator))
+        return self.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -66,7 +66,8 @@ class Loop:
         self, task: LiveTask, method: FinetuneMethod, data: Batch, training: TrainingConfig, *,
         seed: int, folder: Path, checkpoint_seconds: float, listener: Listener, curve: Curve | None = None,
     ) -> None:
-        self.task, self.method, self.data, self.training = task, method, data, training
+        self.task, self.method, self.training = task, method, training
+        self.data = Batch(data.x, data.labels, torch.arange(len(data), device=data.x.device))
         self.seed, self.folder, self.checkpoint_seconds, self.listener = seed, folder, checkpoint_seconds, listener
         self.curve = curve
         self.order = BatchOrder(len(data), training.batch, seed)

@@ -49,7 +49,14 @@ class Task(Protocol):
         """n samples of `model` as it is now, by the cell's sampler, labels balanced over the classes.
 
         Kept on disk under the hash of the weights, the sampler, the seed and `name`, and never drawn twice. On `device`.
-        Use another name for each bank that must be independent. Its cost is counted as the method's.
+        Use another name for each bank that must be independent. Its cost is counted as the method's. `rows` are set.
+        """
+        ...
+
+    def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """n samples of `model` as it is now, by the cell's sampler, drawn anew: (n, …) on `device`, without gradients.
+
+        labels: (n,), or None for data that have none. Their cost is counted as the method's.
         """
         ...
 

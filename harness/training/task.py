@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from harness import sampling
 from harness.board.schema import TrainingConfig
@@ -17,6 +18,7 @@ from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.store import stage
 from harness.store.keys import digest
 from harness.store.layout import Layout
+from harness.streams import SampleStreams
 from harness.training import numerics, parts, weights
 from harness.training.counting import EvaluationCounter
 
@@ -96,7 +98,15 @@ class LiveTask:
             self._found_seconds += float(seconds)  # drawn before a kill, or by a twin of this cell: it costs the same
         self.bank_costs[key] = float(evaluations)
         tensors = weights.load(output.folder / "bank.safetensors")
-        return Batch(tensors["x"], tensors.get("labels")).to(self.device)
+        return Batch(tensors["x"], tensors.get("labels"), torch.arange(len(tensors["x"]))).to(self.device)
+
+    @torch.no_grad()
+    def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """n samples of `model`, drawn now; the counter sees them as it sees all the method's evaluations."""
+        if self._banks is None:
+            raise RuntimeError("pretraining has no sampler: there is no model to draw from yet")
+        seed = int(torch.randint(2**62, (), generator=generator))
+        return self._banks.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
 
     def take_found_seconds(self) -> float:
         """Seconds that banks cost which were found, not drawn, since the last call."""

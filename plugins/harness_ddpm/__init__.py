@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -91,6 +94,7 @@ def harness_models() -> list[Model]:
             "ddpm-unet",
             config=UNetConfig,
             build="harness_ddpm.image_model:build",
+            layout="harness_ddpm.published:DDPMLayout",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             smoke={"ch": 8, "ch_mult": (1,), "num_res_blocks": 1, "norm_groups": 4, "sampling_steps": 4},
@@ -110,3 +114,11 @@ def harness_samplers() -> list[Sampler]:
             summary="the model's own chain of Gaussian steps, noise included at the last one",
         )
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_ddpm.presets import PRESETS
+
+    return list(PRESETS.values())
