@@ -61,7 +61,7 @@ class Base:
             model=self.model.identity,
             dataset=self.dataset.identity,
             method=self.method.identity,
-            training=self.training.model_dump(mode="json"),
+            training=self.training.identity,
             seed=self.seed,
             **before,
         )
@@ -135,7 +135,7 @@ class Row:
             stage="finetune",
             base=self.base.key,
             method=self.method.identity,
-            training=self.training.model_dump(mode="json"),
+            training=self.training.identity,
             sampler=self.base.sampler.identity,
             curve=self._curve_identity,
             **self._drawing_batch,
@@ -293,8 +293,11 @@ def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
     assert isinstance(sampler.component, Sampler)
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    if missing := lacks(sampler_needs(sampler.component, sampler.settings), model):
+    walked = sampler_needs(sampler.component, sampler.settings)
+    if missing := lacks(walked, model):
         return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
+    if "Transitions" in method.needs and "Transitions" not in walked:
+        return f"the sampler {sampler.name} does not walk the model's Gaussian steps, which {method.name} trains"
     return None
 
 

@@ -29,7 +29,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
         pretraining=_pretraining(cell.base),
-        training=cell.training.model_dump(mode="json") if cell.trains else {},
+        training=cell.training.identity if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
         environment={} if device is None else environment.describe(device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -75,7 +75,7 @@ def _pretraining(base: Base) -> dict[str, object]:
     """The last step, and under `after` the one before it, where there is one."""
     facts: dict[str, object] = {
         "method": base.method.identity,
-        "training": base.training.model_dump(mode="json"),
+        "training": base.training.identity,
         "seed": base.seed,
     }
     return facts if base.after is None else {**facts, "after": _pretraining(base.after)}
