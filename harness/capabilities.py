@@ -32,6 +32,22 @@ class Trains(Protocol):
 
 
 @runtime_checkable
+class TrainsInParts(Protocol):
+    """Has a pretraining loss whose randomness can be drawn first, so that a batch can go through in micro-batches.
+
+    `training_loss(x, labels, generator)` is `training_loss_at(x, labels, training_draw(x, generator))`.
+    """
+
+    def training_draw(self, x: Tensor, generator: torch.Generator) -> object:
+        """The random part for a batch: None, a tensor with the batch in front, or a tuple of such."""
+        ...
+
+    def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        """The loss of each example at its row of the draw, (B,), differentiable. x: (B, …)."""
+        ...
+
+
+@runtime_checkable
 class Likelihood(Protocol):
     """Has a log-likelihood, or a bound of it, estimated at one random draw that two networks can share."""
 
@@ -159,5 +175,5 @@ class MaskedTokens(Protocol):
 
 PROTOCOLS = {
     protocol.__name__: protocol
-    for protocol in (Trains, Likelihood, Transitions, Denoises, NoiseChain, Tokens, NextScale, MaskedTokens)
+    for protocol in (Trains, TrainsInParts, Likelihood, Transitions, Denoises, NoiseChain, Tokens, NextScale, MaskedTokens)
 }

@@ -67,6 +67,7 @@ class Method(Component):
         needs: names of the capabilities that the model must provide; other cells are skipped, with the reason.
         trains: False for a method that leaves the base as it is: it gets no steps.
         from_scratch: True when it can also pretrain a base from random weights.
+        accumulates: True when a step follows `task.parts`; other methods are skipped where a board sets `micro_batch`.
     """
 
     kind = "method"
@@ -74,6 +75,7 @@ class Method(Component):
     needs: frozenset[str] = frozenset()
     trains: bool = True
     from_scratch: bool = False
+    accumulates: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,22 @@ class Sampler(Component):
 
 @dataclass(frozen=True)
 class Dataset(Component):
-    """`build(config)` returns a `harness.interfaces.DataSource`."""
+    """`build(config)` returns a `harness.interfaces.DataSource`.
+
+    Args:
+        check: lazy target "module:function", without torch; called as `check(config)` before any work starts. It raises
+            UserError when the files are absent: their names, where they were looked for, and how to get them. Empty for a
+            dataset that needs none.
+    """
 
     kind = "dataset"
+    _: KW_ONLY
+    check: str = ""
+
+    def check_files(self, config: Config) -> None:
+        """Call `check`. Raises: UserError when files are absent."""
+        if self.check:
+            load_target(self.check)(config)  # type: ignore[operator]
 
 
 @dataclass(frozen=True)

@@ -288,4 +288,15 @@ def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
     return None
 
 
-__all__ = ["Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "Row", "lacks", "skip_reason"]
+def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str | None:
+    """Why the method cannot train the model in micro-batches; None when it can, or need not."""
+    if training.micro_batch is None or not method.trains:
+        return None
+    if not method.accumulates:
+        return f"{method.name} takes whole batches and cannot follow micro_batch"
+    if "Trains" in method.needs and "TrainsInParts" not in model.provides:
+        return f"{model.name} lacks TrainsInParts, which {method.name} needs for micro_batch"
+    return None
+
+
+__all__ = ["Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "Row", "lacks", "parts_reason", "skip_reason"]

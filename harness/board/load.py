@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, Row, lacks, skip_reason
+from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, Row, lacks, parts_reason, skip_reason
 from harness.board.filters import Filter, parse_filter
 from harness.board.schema import (
     BaseConfig,
@@ -250,6 +250,8 @@ class _Loader:
             self.fault(
                 (*at, "pretrain", "method"), f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
             )
+        if fault := parts_reason(method.component, model.component, training):
+            self.fault((*at, "pretrain", "training", "micro_batch"), fault)
         if entry.pretrain.training.select != "last":
             self.fault((*at, "pretrain", "training", "select"), "select: a pretrained base is always the last weights")
         if sampler is None:
@@ -314,6 +316,7 @@ class _Loader:
             for name, entry, method, training in methods:
                 assert isinstance(method.component, Method)
                 reason = skip_reason(method.component, base.sampler, base.model.component)
+                reason = reason or parts_reason(method.component, base.model.component, training)
                 row = Row(
                     board,
                     config.protocol,

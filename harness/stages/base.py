@@ -38,7 +38,7 @@ def load(base: Base, output: Output, source: DataSource, at: Context) -> torch.n
 def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(base.dataset)
     network = context.model(base.model, source.spec, at.device, seed=base.seed)
-    task = LiveTask(network, source.spec, at.device, base.training.steps, base.training.batch, banks=None)
+    task = LiveTask(network, source.spec, at.device, base.training, banks=None)
     trained = Loop(
         task,
         context.method(base.method, task, seed=base.seed),

@@ -55,7 +55,7 @@ def _train(cell: Cell, base: Output, at: Context) -> Trained:
     network = base_stage.load(cell.base, base, source, at)
     sampler = prepare.sampler(cell.base, at)
     banks = BankSource(at.layout, sampler, cell.base.sampler.identity, cell.seed, cell.evaluation.batch)
-    task = LiveTask(network, source.spec, at.device, cell.training.steps, cell.training.batch, banks)
+    task = LiveTask(network, source.spec, at.device, cell.training, banks)
     for other in sampling.extra_networks(sampler):
         task.counter.watch(other)
     return Loop(

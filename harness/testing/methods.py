@@ -14,7 +14,7 @@ import pydantic
 import torch
 from torch import Tensor, nn
 
-from harness.capabilities import PROTOCOLS
+from harness.capabilities import PROTOCOLS, TrainsInParts
 from harness.components import Method
 from harness.config import Config
 from harness.interfaces import Batch
@@ -65,6 +65,8 @@ def check_method(bench: Bench) -> None:
         check_global_randomness_is_left_alone(bench)
         check_resume_is_exact(bench)
         check_needs_are_enough(bench)
+        if bench.method.accumulates:
+            check_parts_do_not_matter(bench)
 
 
 def check_config_is_strict(bench: Bench) -> None:
@@ -190,6 +192,32 @@ def check_needs_are_enough(bench: Bench) -> None:
         raise AssertionError(
             f"the method uses {error} of the model; it declares needs={sorted(bench.method.needs)}"
         ) from error
+
+
+def check_parts_do_not_matter(bench: Bench) -> None:
+    """A step in micro-batches, the last one smaller, is the step on the whole batch to rounding."""
+    first, second = bench.task(), bench.task()
+    if "Trains" in bench.method.needs and not isinstance(first.model, TrainsInParts):
+        return  # boards skip this pair where they set micro_batch
+    second.micro_batch = second.batch // 2 + 1
+    built, parted = bench.build(first), bench.build(second)
+    for index in range(first.steps):
+        logs = bench.take(built, index, index + 1)[0], bench.take(parted, index, index + 1)[0]
+        for (name, one), other in zip(logs[0].items(), logs[1].values(), strict=True):
+            # Far above float32's rounding: sums over dimensions are taken in another order, and gains of steps build up.
+            near = torch.allclose(one, other, rtol=1e-2, atol=1e-3)
+            assert near, f"in micro-batches {name} is {other.item()} at step {index}, not {one.item()}"
+        gradients = [_gradients(task.model) for task in (first, second)]
+        if len(gradients[0]) and len(gradients[1]):
+            apart, size = (gradients[0] - gradients[1]).norm(), gradients[0].norm()
+            assert apart <= 1e-2 * size, f"in micro-batches the gradient differs by {apart / size:.1e} of its length"
+            return
+
+
+def _gradients(model: nn.Module) -> Tensor:
+    """All that the last update left, in one vector; empty where it left none."""
+    found = [parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]
+    return torch.cat(found) if found else torch.empty(0)
 
 
 class _Undeclared(Exception):

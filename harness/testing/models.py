@@ -25,6 +25,7 @@ from harness.capabilities import (
     NoiseChain,
     Tokens,
     Trains,
+    TrainsInParts,
     Transitions,
 )
 from harness.components import Model
@@ -33,6 +34,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing.expect import expect
+from harness.training.parts import cut, take
 from harness.transitions import log_density
 
 R = TypeVar("R")
@@ -59,6 +61,7 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     check_weights_survive_a_file(component, config, spec)
     checks: dict[str, Callable[[nn.Module, DataSpec], None]] = {
         "Trains": check_trains,
+        "TrainsInParts": check_trains_in_parts,
         "Likelihood": check_likelihood,
         "Transitions": check_transitions,
         "Denoises": check_denoises,
@@ -141,6 +144,18 @@ def check_trains(model: nn.Module, spec: DataSpec) -> None:
         again = trains.training_loss(x, labels, stream(1, "loss"))
     expect(torch.equal(loss, again), "training_loss does not repeat with its generator")
     check_gradients(model, loss.mean(), "training_loss")
+
+
+def check_trains_in_parts(model: nn.Module, spec: DataSpec) -> None:
+    """Drawn first, then whole or in parts, the training loss of each example is the same."""
+    trains, parted, (x, labels) = cast(Trains, model), cast(TrainsInParts, model), examples(spec)
+    expected = trains.training_loss(x, labels, stream(0, "loss")).detach()
+    draw = parted.training_draw(x, stream(0, "loss"))
+    whole = parted.training_loss_at(x, labels, draw)
+    check_close(whole, expected, "training_loss_at and training_loss")
+    for part in cut(len(x), len(x) // 2 + 1):
+        some = parted.training_loss_at(x[part], None if labels is None else labels[part], take(draw, part))
+        check_close(some, expected[part], "the training loss of a part")
 
 
 def check_likelihood(model: nn.Module, spec: DataSpec) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.streams import SampleStreams
+from harness.training import parts
 
 
 class InMemoryTask:
@@ -22,15 +23,21 @@ class InMemoryTask:
         steps: how many times `step` will be called.
         batch: examples a step.
         seed: the cell's seed, which banks depend on.
+        micro_batch: examples a part; None for one part.
     """
 
     def __init__(
-        self, model: nn.Module, spec: DataSpec, sampler: SampleFunction, *, steps: int, batch: int, seed: int = 0
-    ) -> None:
+        self, model: nn.Module, spec: DataSpec, sampler: SampleFunction, *,
+        steps: int, batch: int, seed: int = 0, micro_batch: int | None = None,
+    ) -> None:  # fmt: skip
         self.model, self.spec, self.sampler = model.eval(), spec, sampler
-        self.steps, self.batch, self.seed = steps, batch, seed
+        self.steps, self.batch, self.seed, self.micro_batch = steps, batch, seed, micro_batch
         self.device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
         self.banks: dict[tuple[str, int, str], Batch] = {}
+
+    def parts(self, n: int) -> list[slice]:
+        """n examples in micro-batches."""
+        return parts.cut(n, self.micro_batch)
 
     def frozen_copy(self) -> nn.Module:
         """A copy of `model` as it is now, without gradients, in eval mode."""

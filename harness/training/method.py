@@ -33,6 +33,14 @@ class Task(Protocol):
     batch: int
     """Examples a step."""
 
+    def parts(self, n: int) -> list[slice]:
+        """n examples in micro-batches, as the board's `micro_batch` says; one part where it says nothing.
+
+        A method that sends each part through the network on its own, with randomness drawn for the whole before
+        (`harness.training.parts`, `Optimizer.update_in_parts`), declares `accumulates` in its component.
+        """
+        ...
+
     def frozen_copy(self) -> torch.nn.Module:
         """A copy of `model` as it is now, without gradients, in eval mode: a reference."""
         ...

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 
 from harness import sampling
+from harness.board.schema import TrainingConfig
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.store import stage
 from harness.store.keys import digest
 from harness.store.layout import Layout
-from harness.training import weights
+from harness.training import numerics, parts, weights
 from harness.training.counting import EvaluationCounter
 
 
@@ -40,9 +41,12 @@ class LiveTask:
     """Implements `harness.training.method.Task`, and counts what the method uses."""
 
     def __init__(
-        self, model: torch.nn.Module, spec: DataSpec, device: torch.device, steps: int, batch: int, banks: BankSource | None
+        self, model: torch.nn.Module, spec: DataSpec, device: torch.device, training: TrainingConfig,
+        banks: BankSource | None,
     ) -> None:
-        self.model, self.spec, self.device, self.steps, self.batch = model, spec, device, steps, batch
+        self.model, self.spec, self.device = model, spec, device
+        self.steps, self.batch, self._training = training.steps, training.batch, training
+        numerics.prepare(model, training)
         self.counter = EvaluationCounter()
         self.counter.watch(model)
         self.bank_costs: dict[str, float] = {}
@@ -50,11 +54,17 @@ class LiveTask:
         self._found_seconds = 0.0
         self._banks = banks
 
+    def parts(self, n: int) -> list[slice]:
+        """n examples in micro-batches."""
+        return parts.cut(n, self._training.micro_batch)
+
     def frozen_copy(self) -> torch.nn.Module:
         """A copy without gradients, in eval mode, whose evaluations count."""
         # The hook of the counter is copied with the module; the memo makes the copy report to the same counter.
         twin = copy.deepcopy(self.model, {id(self.counter): self.counter})
-        return twin.eval().requires_grad_(False)
+        twin.eval().requires_grad_(False)
+        numerics.prepare(twin, self._training)  # what is compiled is no part of a copy
+        return twin
 
     def bank(self, model: torch.nn.Module, n: int, name: str) -> Batch:
         """n samples of `model`, from the store or drawn now."""
@@ -89,10 +99,11 @@ class LiveTask:
         self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource
     ) -> dict[str, object]:
         started, before = time.perf_counter(), self.counter.examples
-        drawn = sampling.draw(
-            banks.sampler, model, self.spec,
-            n=n, seed=banks.seed, purpose=f"bank/{name}", batch=banks.batch, device=self.device,
-        )
+        with numerics.in_float32(self.device):  # banks are drawn inside of steps
+            drawn = sampling.draw(
+                banks.sampler, model, self.spec,
+                n=n, seed=banks.seed, purpose=f"bank/{name}", batch=banks.batch, device=self.device,
+            )
         self.counter.examples = before  # counted by key in bank_costs instead, so that a found bank costs the same
         tensors = {"x": drawn.batch.x}
         if drawn.batch.labels is not None:

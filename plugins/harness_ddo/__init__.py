@@ -48,5 +48,6 @@ def harness_methods() -> Sequence[Method]:
             config=DDOConfig,
             needs=frozenset({"Likelihood"}),
             smoke={"bank_size": 64},
+            accumulates=True,
         )
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor
 from harness.capabilities import Likelihood
 from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task
+from harness.training.numerics import in_float32
 from harness.training.optimizer import Optimizer
+from harness.training.parts import take
 from harness_ddo import DDOConfig
 from harness_ddo.loss import ddo_loss
 
@@ -46,12 +48,13 @@ class DDO(FinetuneMethod):
             self._bank = self.task.bank(self.reference, self.config.bank_size, f"round-{self._number}")
         chosen = torch.randint(len(self._bank), (len(batch),), generator=generator)
         fake = self._bank[chosen.to(self.task.device)]
-        real_ratio, fake_ratio = self._ratios(batch, fake, generator)
-        loss = ddo_loss(real_ratio, fake_ratio, alpha=self.config.alpha, beta=self.config.beta)
-        self.optimizer.update(loss)
-        real_ratio, fake_ratio = real_ratio.detach(), fake_ratio.detach()
+        ratios: list[tuple[Tensor, Tensor]] = []
+        # A ratio is a small difference of sums over many dimensions, and its sign is the signal: no bfloat16 here.
+        with in_float32(self.task.device):
+            loss = self.optimizer.update_in_parts(self._losses(batch, fake, generator, ratios))
+        real_ratio, fake_ratio = (torch.cat(half) for half in zip(*ratios, strict=True))
         return {
-            "loss": loss.detach(),
+            "loss": loss,
             "accuracy": (real_ratio > fake_ratio).float().mean(),
             "margin_real": real_ratio.mean(),
             "margin_fake": fake_ratio.mean(),
@@ -69,13 +72,22 @@ class DDO(FinetuneMethod):
         super().load_state_dict(state)
         self._bank = None
 
-    def _ratios(self, real: Batch, fake: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        # The draws are made for n_mc copies of the batch at once, copy by copy: row i of copy k is row k * B + i.
-        real, fake = self._copies(real), self._copies(fake)
-        model = cast(Likelihood, self.task.model)
-        draw = model.draw(real.x, generator)
-        fake_draw = draw if self.config.shared_draw else model.draw(fake.x, generator)
-        return self._ratio(real, draw), self._ratio(fake, fake_draw)
+    def _losses(
+        self, real: Batch, fake: Batch, generator: torch.Generator, ratios: list[tuple[Tensor, Tensor]]
+    ) -> Iterator[Tensor]:
+        """The loss as terms that add up to it, one a micro-batch; each one's ratios of real and fake are put in `ratios`."""
+        n, model = len(real), cast(Likelihood, self.task.model)
+        draw = model.draw(self._copies(real).x, generator)
+        fake_draw = draw if self.config.shared_draw else model.draw(self._copies(fake).x, generator)
+        for part in self.task.parts(n):
+            is_whole = part == slice(0, n)
+            # Draws are made for n_mc copies of the batch at once, copy by copy: row i of copy k is row k * B + i.
+            rows = torch.cat([torch.arange(n)[part] + copy * n for copy in range(self.config.n_mc)])
+            real_ratio = self._ratio(self._copies(real[part]), draw if is_whole else take(draw, rows))
+            fake_ratio = self._ratio(self._copies(fake[part]), fake_draw if is_whole else take(fake_draw, rows))
+            ratios.append((real_ratio.detach(), fake_ratio.detach()))
+            loss = ddo_loss(real_ratio, fake_ratio, alpha=self.config.alpha, beta=self.config.beta)
+            yield loss * (len(real_ratio) / n)
 
     def _copies(self, batch: Batch) -> Batch:
         n = self.config.n_mc

@@ -38,3 +38,12 @@ def _all() -> list[Preset]:
 
 
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _all()}
+
+TINY = Preset(
+    "edm-tiny-8",
+    "edm-unet",
+    UNetConfig(model_channels=8, channel_mult=(1, 2), attn_resolutions=(4,)),
+    DataSpec((1, 8, 8), 0, "images"),
+    47_985,
+)
+"""For smoke runs and the digits board: a step on 128 images of 8×8 is a tenth of a second on one CPU thread."""

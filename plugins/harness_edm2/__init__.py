@@ -51,7 +51,7 @@ def harness_models() -> list[Model]:
             "edm2-unet",
             config=EDM2Config,
             build="harness_edm2.model:build",
-            provides=frozenset({"Trains", "Likelihood", "Denoises"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM2 for images or latents: magnitude-preserving U-Net with learned log-variance",
