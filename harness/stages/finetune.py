@@ -12,7 +12,7 @@ from harness import sampling
 from harness.board.cells import Cell
 from harness.interfaces import DataSource
 from harness.stages import base as base_stage
-from harness.stages import context, draws
+from harness.stages import context, draws, metrics
 from harness.stages.context import Context
 from harness.store import stage
 from harness.store.stage import Output
@@ -75,9 +75,9 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, at: Context) -> Curve
     if settings is None:
         return None
     column = next(metric for metric in cell.metrics if metric.name == settings.metric)
-    measure_metric = context.metric(column.metric)
     sampler = context.sampler(cell.base.sampler)
-    real = source.evaluation(draws.selection(cell.seed), settings.samples)
+    number = draws.selection(cell.seed)
+    real = None if column.extractor else source.evaluation(number, settings.samples)
     twin = task.frozen_copy()
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
@@ -86,7 +86,11 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, at: Context) -> Curve
             sampler, twin, source.spec,
             n=settings.samples, seed=cell.seed, purpose="selection", batch=cell.evaluation.batch, device=at.device,
         )
-        value = measure_metric(drawn.batch, real, stream(cell.seed, "selection metric"))
+        generator = stream(cell.seed, "selection metric")
+        if real is not None:
+            value = context.metric(column.metric)(drawn.batch, real, generator)
+        else:
+            value = metrics.of_batch(column, drawn.batch, cell.base.dataset, number, generator, at)
         return next(iter(value.values()))
 
     return Curve(measure, settings.points, column.component.higher_is_better, cell.training.select == "best")

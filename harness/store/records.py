@@ -8,9 +8,9 @@ import logging
 import re
 import statistics
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from harness.errors import UserError
 from harness.store.files import write_text
@@ -25,6 +25,13 @@ class Part(BaseModel):
     """Records read what they know and refuse nothing newer inside a part: old files must load."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+    left_out_when_empty: ClassVar[frozenset[str]] = frozenset()
+    """Fields of what only some boards use: other boards' records are written as they always were."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = handler(self)
+        return {name: value for name, value in fields.items() if value or name not in self.left_out_when_empty}
 
 
 class Stored(Part):
@@ -41,11 +48,22 @@ class ComponentFacts(Part):
     settings: dict[str, object]
 
 
+class ExtractorFacts(ComponentFacts):
+    """An extractor as it was used."""
+
+    weights_sha256: str
+    preprocessing: str
+
+
 class Measured(Part):
     """One column: a value for each evaluation draw, and the seconds that measuring took in all."""
 
+    left_out_when_empty = frozenset({"also"})
+
     values: list[float]
     seconds: float = 0.0
+    also: dict[str, list[float]] = {}
+    """What else the metric gave, by name: a standard deviation over its subsets, say."""
 
     @property
     def mean(self) -> float:
@@ -76,6 +94,8 @@ class Costs(Part):
 class Record(Stored):
     """The result of a cell."""
 
+    left_out_when_empty = frozenset({"extractors"})
+
     board: str
     protocol: int
     base: str
@@ -93,6 +113,7 @@ class Record(Stored):
     training: dict[str, object] = {}
     evaluation: dict[str, object] = {}
     metrics: dict[str, Measured] = {}
+    extractors: dict[str, ExtractorFacts] = {}
     curve: list[CurvePoint] = []
     selected_images: int | None = None
     """Images seen by the weights that were evaluated, where `select: best` chose them."""
