@@ -77,6 +77,21 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class NoiseChain(Protocol):
+    """Predicts the noise in sqrt(a_t) x + sqrt(1 - a_t) eps, where a_t is the running product of 1 - beta."""
+
+    @property
+    def chain_betas(self) -> Tensor:
+        """(T,), float64, on the CPU: the variance that each forward step adds, least noisy first, in (0, 1)."""
+        ...
+
+    def predict_noise(self, x: Tensor, time: float | Tensor, labels: Tensor | None) -> Tensor:
+        """E[eps | noisy], (B, …). time: one or (B,), in [0, T - 1], 0 = least noisy. Between two whole steps it is
+        real-valued; a network that was given whole steps only answers for the nearest one."""
+        ...
+
+
+@runtime_checkable
 class Tokens(Protocol):
     """Works on discrete tokens, between which and images a fixed tokenizer goes."""
 
@@ -144,5 +159,5 @@ class MaskedTokens(Protocol):
 
 PROTOCOLS = {
     protocol.__name__: protocol
-    for protocol in (Trains, Likelihood, Transitions, Denoises, Tokens, NextScale, MaskedTokens)
+    for protocol in (Trains, Likelihood, Transitions, Denoises, NoiseChain, Tokens, NextScale, MaskedTokens)
 }

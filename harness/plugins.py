@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 import pluggy
 
 from harness import hookspecs
+from harness.capabilities import PROTOCOLS
 from harness.components import KINDS, Component
 from harness.errors import UserError, unknown
 
@@ -84,6 +85,7 @@ class Registry:
             for component in hook():
                 if not isinstance(component, cls):
                     raise TypeError(f"harness_{kind}s gave {component!r}; expected harness.{cls.__name__}")
+                _check_capabilities(component)
                 earlier = [*self._found[kind].values(), *(one for one in provided if one.component.kind == kind)]
                 for other in earlier:
                     if other.component.name == component.name:
@@ -119,6 +121,14 @@ class Registry:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
             except Exception:
                 log.exception("plugin %s: %s failed; going on", implementation.plugin_name, hook)
+
+
+def _check_capabilities(component: Component) -> None:
+    """A name with a typo would look like a capability that every model lacks. Raises: UserError."""
+    for field in ("needs", "provides"):
+        for name in sorted(getattr(component, field, ())):
+            if name not in PROTOCOLS:
+                raise unknown("capability", name, PROTOCOLS, where=f"{component.kind} {component.name!r}, {field}")
 
 
 def _is_ours(entry: metadata.EntryPoint) -> bool:

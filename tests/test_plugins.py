@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from harness import Dataset, Metric, Sampler, UserError, hookimpl
+from harness import Dataset, Method, Metric, Sampler, UserError, hookimpl
 from harness.plugins import Registry, registry
 
 
@@ -31,6 +31,15 @@ def metric(name, **settings):
 
 def reason(found, name):
     return next(one.reason for one in found.broken if one.plugin == name)
+
+
+def test_a_capability_with_a_typo_breaks_its_plugin(plugin):
+    def methods():
+        return [Method("tune", build="fake:build", summary="", needs=frozenset({"Transitons"}))]
+
+    found = Registry([plugin("one", harness_methods=methods)])
+    assert found.names("method") == []
+    assert "method 'tune', needs: no capability is called 'Transitons'; did you mean 'Transitions'?" in reason(found, "one")
 
 
 def test_components_are_found_under_their_kind_and_name(plugin):

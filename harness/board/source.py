@@ -53,7 +53,9 @@ def parse_yaml(text: str, path: Path) -> Source:
         value = walker.walk(node, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
+        # A bracket that is never closed is noticed far from where it stands.
+        began = "" if error.context_mark is None else f", {error.context} that began on line {error.context_mark.line + 1}"
+        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}{began}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from None
     except RecursionError:

@@ -16,7 +16,17 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from harness.capabilities import PROTOCOLS, Denoises, Likelihood, MaskedTokens, NextScale, Tokens, Trains, Transitions
+from harness.capabilities import (
+    PROTOCOLS,
+    Denoises,
+    Likelihood,
+    MaskedTokens,
+    NextScale,
+    NoiseChain,
+    Tokens,
+    Trains,
+    Transitions,
+)
 from harness.components import Model
 from harness.config import Config
 from harness.errors import UserError
@@ -52,6 +62,7 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
         "Likelihood": check_likelihood,
         "Transitions": check_transitions,
         "Denoises": check_denoises,
+        "NoiseChain": check_noise_chain,
         "Tokens": check_tokens,
         "NextScale": check_next_scale,
         "MaskedTokens": check_masked_tokens,
@@ -184,6 +195,22 @@ def check_denoises(model: nn.Module, spec: DataSpec) -> None:
         expect(out.isfinite().all(), f"denoise is not finite at sigma = {level:g}")
         each = denoiser.denoise(noisy, sigma.expand(BATCH), labels)
         check_close(each, out, f"sigma = {level:g} for all and for each")
+
+
+def check_noise_chain(model: nn.Module, spec: DataSpec) -> None:
+    """The betas are variances on the CPU; one time for all and a batch of times agree, between whole steps too."""
+    chain, (x, labels) = cast(NoiseChain, model), examples(spec)
+    betas = chain.chain_betas
+    plain = betas.dim() == 1 and betas.dtype == torch.float64 and betas.device.type == "cpu"
+    expect(plain and len(betas), f"chain_betas is {tuple(betas.shape)} {betas.dtype}, not (T,) float64 on the CPU")
+    expect(((betas > 0) & (betas < 1)).all(), "chain_betas are not all between 0 and 1")
+    last = len(betas) - 1
+    for time in (0, last, 0.3 * last):
+        eps = calls_forward(model, lambda t=time: chain.predict_noise(x, t, labels), "predict_noise")  # type: ignore[misc]
+        expect(eps.shape == x.shape, f"predict_noise gave {tuple(eps.shape)} for {tuple(x.shape)}")
+        expect(eps.isfinite().all(), f"predict_noise is not finite at time {time:g}")
+        each = chain.predict_noise(x, torch.full((BATCH,), float(time)), labels)
+        check_close(each, eps, f"time {time:g} for all and for each")
 
 
 def check_tokens(model: nn.Module, spec: DataSpec) -> None:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from harness.capabilities import Gaussian
 from harness.interfaces import DataSpec
 from harness.streams import seeded
+from harness_ddpm import ChainConfig
+from harness_ddpm.schedules import betas
 
 
 class NoisyStep(NamedTuple):
@@ -30,15 +32,17 @@ class NoisyStepAndMask(NamedTuple):
 
 
 class DiffusionChain(nn.Module):
-    """Trains, Likelihood and Transitions for a module whose `forward(x, t)` predicts the noise in x_t.
+    """Trains, Likelihood, Transitions and NoiseChain for a module whose `forward(x, t)` predicts the noise in x_t.
 
     It is unconditional: labels are ignored. Call `set_chain` at the end of `__init__`. The schedule is held in buffers
     that are not part of the state dict, so that published weights load as they are.
     """
 
+    config: ChainConfig
     spec: DataSpec
     steps: int
     dropout: float = 0.0
+    takes_real_times: bool = False
 
     def set_chain(self, spec: DataSpec, steps: int, coefficients: Mapping[str, Tensor]) -> None:
         """The data, the number of steps T, and what `schedules.coefficients` gives for them."""
@@ -79,6 +83,20 @@ class DiffusionChain(nn.Module):
         with seeded(seed[0] if seed else None, x.device):
             predicted = self(noisy, t)
         return -(eps - predicted).square().flatten(1).sum(1)
+
+    @property
+    def chain_betas(self) -> Tensor:
+        """(T,), float64: variances of the forward steps, least noisy first."""
+        config = self.config
+        return betas(config.schedule, config.steps, config.beta_start, config.beta_end)
+
+    def predict_noise(self, x: Tensor, time: float | Tensor, labels: Tensor | None) -> Tensor:
+        """E[eps | noisy], (B, …), at a step in [0, T - 1], real-valued where the network takes such. Labels are ignored."""
+        if self.takes_real_times:
+            return self(x, time)
+        if isinstance(time, Tensor) and time.dim():
+            return self(x, time.round().long())
+        return self(x, round(float(time)))  # one index for all costs less than a batch of equal ones
 
     @property
     def transitions(self) -> int:

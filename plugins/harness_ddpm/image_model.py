@@ -17,8 +17,12 @@ from harness_ddpm.unet import NoiseUNet
 class ImageDDPM(DiffusionChain, NoiseUNet):
     """A diffusion chain of T steps around the U-Net, and a sampling chain of S.
 
-    Provides Trains, Likelihood and Transitions. It is unconditional: labels are ignored. Images are in [-1, 1].
+    Provides Trains, Likelihood, Transitions and NoiseChain. It is unconditional: labels are ignored. Images are in
+    [-1, 1].
     """
+
+    config: UNetConfig
+    takes_real_times = True
 
     def __init__(self, config: UNetConfig, spec: DataSpec) -> None:
         channels, resolution = image_size(config, spec)

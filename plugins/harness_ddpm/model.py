@@ -14,7 +14,7 @@ __all__ = ["DDPM", "NoisyStep", "build"]
 class DDPM(DiffusionChain, NoiseMLP):
     """A diffusion chain of T steps around the noise-prediction network for points.
 
-    Provides Trains, Likelihood and Transitions. It is unconditional: labels are ignored.
+    Provides Trains, Likelihood, Transitions and NoiseChain. It is unconditional: labels are ignored.
     """
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:

@@ -25,6 +25,10 @@ def test_what_is_not_in_the_file_stands_where_its_parent_does():
     ("text", "message"),
     [
         ("a: [1, 2\nb: 3\n", "board.yaml:2: not valid YAML: "),
+        (
+            "a:\n  b: {c: 1\nd: 3\n",
+            "board.yaml:3: not valid YAML: expected ',' or '}', but got ':', while parsing a flow mapping that began on line 2",
+        ),
         ("a: 1\n\tb: 2\n", "board.yaml:2: not valid YAML: "),
         ("a: 'open\n", "board.yaml:2: not valid YAML: "),
         ("a: *nothing\n", "board.yaml:1: not valid YAML: found undefined alias"),

@@ -84,12 +84,12 @@ def _curves(collection: Collection, metric: BoardMetric, panels: list[Panel]) ->
 
 
 def _panels(collection: Collection, metric: BoardMetric) -> list[Panel]:
-    styles = {
-        name: index for index, name in enumerate(dict.fromkeys(r.method_name for r, _ in collection.rows if r.trains))
-    }
+    # By label: one method with other settings on another base is one entry of the legend.
+    labels = dict.fromkeys(row.method_label for row, _ in collection.rows if row.trains)
+    styles = {label: index for index, label in enumerate(labels)}
     panels: dict[str, tuple[str, list[Line]]] = {}
     for row, cells in collection.rows:
-        line = _line(row.method_label, styles.get(row.method_name, 0), cells, collection, metric.use.shown_in)
+        line = _line(row.method_label, styles.get(row.method_label, 0), cells, collection, metric.use.shown_in)
         if row.trains and line is not None:
             panels.setdefault(row.base.name, (row.base.label, []))[1].append(line)
     return [Panel(label, tuple(lines)) for label, lines in panels.values()]
