@@ -8,9 +8,9 @@ import logging
 import re
 import statistics
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import UserError
 from harness.store.files import write_text
@@ -25,13 +25,6 @@ class Part(BaseModel):
     """Records read what they know and refuse nothing newer inside a part: old files must load."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
-    left_out_when_empty: ClassVar[frozenset[str]] = frozenset()
-    """Fields of what only some boards use: other boards' records are written as they always were."""
-
-    @model_serializer(mode="wrap")
-    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        fields: dict[str, object] = handler(self)
-        return {name: value for name, value in fields.items() if value or name not in self.left_out_when_empty}
 
 
 class Stored(Part):
@@ -57,8 +50,6 @@ class ExtractorFacts(ComponentFacts):
 
 class Measured(Part):
     """One column: a value for each evaluation draw, and the seconds that measuring took in all."""
-
-    left_out_when_empty = frozenset({"also"})
 
     values: list[float]
     seconds: float = 0.0
@@ -93,8 +84,6 @@ class Costs(Part):
 
 class Record(Stored):
     """The result of a cell."""
-
-    left_out_when_empty = frozenset({"extractors"})
 
     board: str
     protocol: int
@@ -149,8 +138,18 @@ _FILE = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",(\n.*\n\}\n)', re.DOTALL)
 
 def save_record(record: Record | FloorRecord, path: Path) -> None:
     """Write a record whole or not at all, with a checksum over its content."""
-    body = json.dumps(record.model_dump(mode="json"), indent=1).removeprefix("{") + "\n"
+    body = json.dumps(_content(record), indent=1).removeprefix("{") + "\n"
     write_text(path, f'{{\n "sha256": "{_checksum(body.encode())}",{body}')
+
+
+def _content(record: Record | FloorRecord) -> dict[str, object]:
+    """What is written. Fields that only some boards use are left out of the others' records, which stay as they always were."""
+    content = record.model_dump(mode="json")
+    for part in (content, *content.get("metrics", {}).values()):
+        for name in ("extractors", "also"):
+            if part.get(name) == {}:
+                del part[name]
+    return content
 
 
 def load_record(path: Path) -> Record:

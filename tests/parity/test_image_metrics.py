@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from harness_image_metrics import InceptionScoreConfig, KernelConfig, NeighboursConfig, neighbours
-from harness_image_metrics.frechet import frechet_distance
-from harness_image_metrics.inception_score import InceptionScore
-from harness_image_metrics.kernel import KernelDistance
-from pytest import approx
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from harness.features import FeatureSet, Moments
+from harness_image_metrics import InceptionScoreConfig, KernelConfig, NeighboursConfig, neighbours
+from harness_image_metrics.frechet import frechet_distance
+from harness_image_metrics.inception_score import InceptionScore
+from harness_image_metrics.kernel import KernelDistance
 
 D = 48
 
@@ -56,17 +55,17 @@ def test_moments_are_numpys(pair):
 def test_the_frechet_distance_is_that_of_three_libraries(pair, monkeypatch):
     first, second = (Moments.of(one) for one in pair)
     ours = frechet_distance(first, second)
-    assert ours == approx(cleanfid_distance(first, second, monkeypatch), rel=1e-6)
+    assert ours == pytest.approx(cleanfid_distance(first, second, monkeypatch), rel=1e-6)
     tables = [{"mu": one.mean, "sigma": one.covariance} for one in (first, second)]
     theirs = fid_statistics_to_metric(*tables, verbose=False)
-    assert ours == approx(theirs["frechet_inception_distance"], rel=1e-6)
+    assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
 
 
 def test_the_frechet_distance_is_torchmetrics(pair):
     compute = pytest.importorskip("torchmetrics.image.fid")._compute_fid
     first, second = (Moments.of(one) for one in pair)
     tensors = [torch.from_numpy(a) for one in (first, second) for a in (one.mean, one.covariance)]
-    assert frechet_distance(first, second) == approx(float(compute(*tensors)), rel=1e-6)
+    assert frechet_distance(first, second) == pytest.approx(float(compute(*tensors)), rel=1e-6)
 
 
 def test_singular_covariances_are_as_the_libraries_see_them(monkeypatch):
@@ -74,7 +73,7 @@ def test_singular_covariances_are_as_the_libraries_see_them(monkeypatch):
     ours = frechet_distance(first, second)
     tables = [{"mu": one.mean, "sigma": one.covariance} for one in (first, second)]
     # Their square roots of rounded zeros cost them digits here, 1e-16 becoming 1e-8 each.
-    assert ours == approx(fid_statistics_to_metric(*tables, verbose=False)["frechet_inception_distance"], rel=1e-5)
+    assert ours == pytest.approx(fid_statistics_to_metric(*tables, verbose=False)["frechet_inception_distance"], rel=1e-5)
 
 
 def test_kid_is_torch_fidelitys(pair):
@@ -84,16 +83,16 @@ def test_kid_is_torch_fidelitys(pair):
         *(torch.from_numpy(one).double() for one in pair), kid_subsets=20, kid_subset_size=300, kid_kernel="poly",
         kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1, rng_seed=2020, verbose=False,
     )  # fmt: skip
-    assert ours["kid"] == approx(theirs["kernel_inception_distance_mean"], rel=1e-5)
-    assert ours["kid sd"] == approx(theirs["kernel_inception_distance_std"], rel=1e-5)
+    assert ours["kid"] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-5)
+    assert ours["kid sd"] == pytest.approx(theirs["kernel_inception_distance_std"], rel=1e-5)
 
 
 def test_the_inception_score_is_torch_fidelitys(pair):
     generated, real = both(pair)
     ours = InceptionScore(InceptionScoreConfig())(generated, real, torch.Generator())
     theirs = isc_features_to_metric(torch.from_numpy(generated.rows("logits")))
-    assert ours["is"] == approx(theirs["inception_score_mean"], rel=1e-5)
-    assert ours["is sd"] == approx(theirs["inception_score_std"], rel=1e-5)
+    assert ours["is"] == pytest.approx(theirs["inception_score_mean"], rel=1e-5)
+    assert ours["is sd"] == pytest.approx(theirs["inception_score_std"], rel=1e-5)
 
 
 def test_precision_and_recall_are_torch_fidelitys(pair):
@@ -105,5 +104,5 @@ def test_precision_and_recall_are_torch_fidelitys(pair):
     ours = [
         metric(NeighboursConfig())(generated, real, torch.Generator()) for metric in (neighbours.precision, neighbours.recall)
     ]
-    assert ours[0]["precision"] == approx(theirs["precision"], abs=1e-5)
-    assert ours[1]["recall"] == approx(theirs["recall"], abs=1e-5)
+    assert ours[0]["precision"] == pytest.approx(theirs["precision"], abs=1e-5)
+    assert ours[1]["recall"] == pytest.approx(theirs["recall"], abs=1e-5)

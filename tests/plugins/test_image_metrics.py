@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import torch
+
+from harness import UserError
+from harness.features import FeatureSet, Moments
 from harness_image_metrics import (
     DensityConfig,
     FrechetConfig,
@@ -17,10 +20,6 @@ from harness_image_metrics.frechet import factor, fid, frechet_distance, trace_o
 from harness_image_metrics.inception_score import InceptionScore
 from harness_image_metrics.kernel import KernelDistance, squared_mmd
 from harness_image_metrics.standard_error import FrechetStandardError
-from pytest import approx
-
-from harness import UserError
-from harness.features import FeatureSet, Moments
 
 
 def features(n, d, seed=0, *, shift=0.0, scale=None):
@@ -44,18 +43,18 @@ def value(metric, generated, real):
 
 def test_the_distance_of_two_normal_distributions_is_the_one_by_hand():
     # |mu|^2 + sum of (1 - 2)^2
-    assert frechet_distance(gaussian(np.zeros(3), np.eye(3)), gaussian(np.ones(3), 4 * np.eye(3))) == approx(3 + 3)
+    assert frechet_distance(gaussian(np.zeros(3), np.eye(3)), gaussian(np.ones(3), 4 * np.eye(3))) == pytest.approx(3 + 3)
     # Commuting covariances: sum of (sqrt(a) - sqrt(b))^2, here with a zero in each.
     a, b = np.diag([4.0, 0.0, 1.0]), np.diag([0.0, 9.0, 25.0])
-    assert frechet_distance(gaussian(np.zeros(3), a), gaussian(np.zeros(3), b)) == approx(4 + 9 + 16)
+    assert frechet_distance(gaussian(np.zeros(3), a), gaussian(np.zeros(3), b)) == pytest.approx(4 + 9 + 16)
     # Lines at an angle of 60 degrees: tr (S1 S2)^(1/2) = |u . v|
     u, v = np.array([1.0, 0.0]), np.array([0.5, np.sqrt(3) / 2])
-    assert trace_of_root(np.outer(u, u), np.outer(v, v)) == approx(0.5)
+    assert trace_of_root(np.outer(u, u), np.outer(v, v)) == pytest.approx(0.5)
 
 
 def test_without_any_variance_the_distance_is_between_means():
     assert frechet_distance(gaussian([0, 0], np.zeros((2, 2))), gaussian([3, 4], np.zeros((2, 2)))) == 25
-    assert frechet_distance(gaussian([0, 0], np.zeros((2, 2))), gaussian([3, 4], np.eye(2))) == approx(27)
+    assert frechet_distance(gaussian([0, 0], np.zeros((2, 2))), gaussian([3, 4], np.eye(2))) == pytest.approx(27)
 
 
 @pytest.mark.parametrize(("n", "m"), [(400, 500), (30, 400), (400, 30), (30, 20), (20, 30), (2, 2)])
@@ -64,22 +63,22 @@ def test_the_trace_is_the_nuclear_norm_of_the_features_product_at_every_rank(n, 
     expected = np.linalg.norm(
         ((x - x.mean(0)) / np.sqrt(n - 1)) @ ((y - y.mean(0)) / np.sqrt(m - 1)).T, "nuc"
     )
-    assert trace_of_root(Moments.of(x).covariance, Moments.of(y).covariance) == approx(expected, rel=1e-9)
+    assert trace_of_root(Moments.of(x).covariance, Moments.of(y).covariance) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [2, 20, 65, 300])
 @pytest.mark.parametrize("smallest", [1e-1, 1e-4, 1e-8])
 def test_a_set_is_at_distance_0_from_itself(n, smallest):
     rows = features(n, 64, scale=np.geomspace(3, smallest, 64))
-    assert frechet_distance(Moments.of(rows), Moments.of(rows)) == approx(0, abs=1e-6)
+    assert frechet_distance(Moments.of(rows), Moments.of(rows)) == pytest.approx(0, abs=1e-6)
 
 
 def test_both_ways_to_the_trace_agree_where_both_are_open():
     x, y = Moments.of(features(300, 64, 1)).covariance, Moments.of(features(300, 64, 2)).covariance
     by_factors = frechet_module._trace_by_factors(x, y, allowed=1.0)
     by_singular_values = frechet_module._trace_by_factors(x, y, allowed=0.0)
-    assert trace_of_root(x, y) == approx(by_factors, rel=1e-12)
-    assert by_singular_values == approx(by_factors, rel=1e-12)
+    assert trace_of_root(x, y) == pytest.approx(by_factors, rel=1e-12)
+    assert by_singular_values == pytest.approx(by_factors, rel=1e-12)
 
 
 def test_a_factor_has_the_rank_of_its_matrix_and_gives_it_back():
@@ -94,8 +93,8 @@ def test_the_distance_is_symmetric_and_blind_to_rotations():
     turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((32, 32)))
     turned = [gaussian(turn @ one.mean, turn @ one.covariance @ turn.T) for one in (x, y)]
     distance = frechet_distance(x, y)
-    assert frechet_distance(y, x) == approx(distance, rel=1e-10)
-    assert frechet_distance(*turned) == approx(distance, rel=1e-10)
+    assert frechet_distance(y, x) == pytest.approx(distance, rel=1e-10)
+    assert frechet_distance(*turned) == pytest.approx(distance, rel=1e-10)
 
 
 def test_the_floor_falls_as_n_grows():
@@ -133,7 +132,7 @@ def test_limits_hold_for_every_metric_before_anything_runs():
 def test_the_kernel_distance_of_two_points_each_is_the_one_by_hand():
     # D = 1, k(x, y) = (x y + 1)^3: within {0, 1} 1, within {2, 3} 343, across 1, 1, 27, 64.
     x, y = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
-    assert squared_mmd(x, y) == approx(1 + 343 - 2 * (1 + 1 + 27 + 64) / 4)
+    assert squared_mmd(x, y) == pytest.approx(1 + 343 - 2 * (1 + 1 + 27 + 64) / 4)
 
 
 def test_the_kernel_distance_is_unbiased_in_the_number_of_images():
@@ -149,8 +148,8 @@ def test_the_inception_score_by_hand():
     sure = named(np.zeros((30, 1)), logits=np.tile(np.eye(3) * 1000, (10, 1)))
     unsure = named(np.zeros((30, 1)), logits=np.zeros((30, 3)))
     metric = InceptionScore(InceptionScoreConfig(splits=1))
-    assert value(metric, sure, sure) == approx(3)
-    assert value(metric, unsure, unsure) == approx(1)
+    assert value(metric, sure, sure) == pytest.approx(3)
+    assert value(metric, unsure, unsure) == pytest.approx(1)
 
 
 def line(*points):
@@ -173,7 +172,7 @@ def test_all_four_of_a_set_with_itself():
     assert value(neighbours.precision(NeighboursConfig()), rows, rows) == 1
     assert value(neighbours.recall(NeighboursConfig()), rows, rows) == 1
     assert value(neighbours.coverage(DensityConfig()), rows, rows) == 1
-    assert value(neighbours.density(DensityConfig(k=12)), rows, rows) == approx(13 / 12)  # 12 others, and itself
+    assert value(neighbours.density(DensityConfig(k=12)), rows, rows) == pytest.approx(13 / 12)  # 12 others, and itself
 
 
 def test_four_metrics_of_two_sets_need_three_passes_over_pairs(monkeypatch):
@@ -202,4 +201,4 @@ def test_the_standard_error_is_the_spread_over_independent_sets():
     spread = np.std([value(fid(FrechetConfig()), one, real) for one in sets], ddof=1)
     told = [value(FrechetStandardError(FrechetConfig()), one, real) for one in sets]
     # Sixty draws know their deviation to 1 / sqrt(120) = 9 %.
-    assert np.mean(told) == approx(spread, rel=0.3)
+    assert np.mean(told) == pytest.approx(spread, rel=0.3)
