@@ -47,9 +47,9 @@ def network(source: DataSource) -> nn.Module:
 
 def ours(source: DataSource, steps: int, folder: Path) -> tuple[nn.Module, Callable[[], object]]:
     model = network(source)
-    task = LiveTask(model, source.spec, CPU, steps, BATCH, banks=None)
-    method = cast(FinetuneMethod, build(Method, "mle", task))
     training = TrainingConfig(images=steps * BATCH, batch=BATCH)
+    task = LiveTask(model, source.spec, CPU, training, banks=None)
+    method = cast(FinetuneMethod, build(Method, "mle", task))
     quiet = Listener(lambda *_: None, lambda *_: None)
     loop = Loop(
         task, method, source.train(), training, seed=SEED, folder=folder, checkpoint_seconds=1e9, listener=quiet

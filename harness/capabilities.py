@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+    from torch.nn import Parameter
 
 
 class Gaussian(NamedTuple):
@@ -28,6 +29,22 @@ class Trains(Protocol):
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """The loss of each example, (B,), differentiable; its mean is what pretraining minimises. x: (B, …)."""
+        ...
+
+
+@runtime_checkable
+class TrainsInParts(Protocol):
+    """Has a pretraining loss whose randomness can be drawn first, so that a batch can go through in micro-batches.
+
+    `training_loss(x, labels, generator)` is `training_loss_at(x, labels, training_draw(x, generator))`.
+    """
+
+    def training_draw(self, x: Tensor, generator: torch.Generator) -> object:
+        """The random part for a batch: None, a tensor with the batch in front, or a tuple of such."""
+        ...
+
+    def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        """The loss of each example at its row of the draw, (B,), differentiable. x: (B, …)."""
         ...
 
 
@@ -104,6 +121,51 @@ class Tokens(Protocol):
         ...
 
 
+class TokenizerTerms(NamedTuple):
+    """What a tokenizer does with a batch of images, for training it.
+
+    Args:
+        reconstructed: (B, …), images, not clamped; gradients pass the quantiser straight through to the encoder.
+        commitment: (B,), mean squared distance of the latents to their codes, differentiable in the encoder alone.
+        codebook: (B,), the same distance, differentiable in what makes the codes alone.
+        tokens: (B, L). latents: (B, L, e), what each token stands for, detached: where a code might well be.
+    """
+
+    reconstructed: Tensor
+    commitment: Tensor
+    codebook: Tensor
+    tokens: Tensor
+    latents: Tensor
+
+
+@runtime_checkable
+class TrainsTokenizer(Protocol):
+    """Has a tokenizer that can be trained, which is done before the network is. Its work is no evaluation of the network."""
+
+    @property
+    def codebook(self) -> Tensor:
+        """The codes, a parameter, (V, e)."""
+        ...
+
+    def tokenizer_parameters(self) -> Sequence[Parameter]:
+        """All weights of the tokenizer, the codes included; they take no gradient until somebody asks for it."""
+        ...
+
+    def tokenizer_terms(self, x: Tensor) -> TokenizerTerms:
+        """Images x (B, …) in [-1, 1] to tokens and back. Raises: ValueError for another image size."""
+        ...
+
+
+@runtime_checkable
+class NullLabel(Protocol):
+    """Knows a label of no class, beside those of the data: what guidance and label dropping use."""
+
+    @property
+    def null_label(self) -> int:
+        """It may stand in the place of any label."""
+        ...
+
+
 @runtime_checkable
 class NextScale(Protocol):
     """Gives all tokens of a scale at once, given the tokens of the smaller scales and a label."""
@@ -157,7 +219,17 @@ class MaskedTokens(Protocol):
         ...
 
 
+def check_labels(labels: Tensor, classes: int) -> None:
+    """Raises: ValueError unless all labels are in [0, classes], the last one being that of no class."""
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) <= classes:
+        low, high = int(labels.min()), int(labels.max())
+        raise ValueError(f"labels run from {low} to {high}, but there are {classes} classes (and {classes} for none)")
+
+
 PROTOCOLS = {
     protocol.__name__: protocol
-    for protocol in (Trains, Likelihood, Transitions, Denoises, NoiseChain, Tokens, NextScale, MaskedTokens)
+    for protocol in (
+        Trains, TrainsInParts, Likelihood, Transitions, Denoises, NoiseChain, Tokens, TrainsTokenizer, NullLabel,
+        NextScale, MaskedTokens,
+    )
 }

@@ -51,12 +51,18 @@ class Model(Component):
     Args:
         provides: names of the capabilities (harness.capabilities) that the module implements.
         sampler: the native sampler, used where a board names none.
+        check: lazy target of a function `(config, spec)` that raises UserError where the settings do not fit the data.
+            Boards are checked with it before any work, so its module must not import torch.
+        layout: lazy target "module:class" of a `harness.weights.layouts.Layout`: how files of the family name their
+            tensors, and what they say of their settings. Empty: the network's own names.
     """
 
     kind = "model"
     _: KW_ONLY
     provides: frozenset[str]
     sampler: str
+    check: str | None = None
+    layout: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,9 @@ class Method(Component):
         needs: names of the capabilities that the model must provide; other cells are skipped, with the reason.
         trains: False for a method that leaves the base as it is: it gets no steps.
         from_scratch: True when it can also pretrain a base from random weights.
+        accumulates: True when a step follows `task.parts`; other methods are skipped where a board sets `micro_batch`.
+        check: lazy target of a function `(config, model, spec)` that says why the method cannot run on that model component
+            and that data, beyond `needs`; None when it can. Its module must not import torch.
     """
 
     kind = "method"
@@ -74,6 +83,8 @@ class Method(Component):
     needs: frozenset[str] = frozenset()
     trains: bool = True
     from_scratch: bool = False
+    accumulates: bool = False
+    check: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,9 +102,25 @@ class Sampler(Component):
 
 @dataclass(frozen=True)
 class Dataset(Component):
-    """`build(config)` returns a `harness.interfaces.DataSource`."""
+    """`build(config)` returns a `harness.interfaces.DataSource`.
+
+    Args:
+        check: lazy target "module:function", without torch; called as `check(config)` before any work starts. It raises
+            UserError when the files are absent: their names, where they were looked for, and how to get them. Empty for a
+            dataset that needs none.
+        spec: lazy target of a function `(config)` that gives the DataSpec without reading data, for checks before any work;
+            None where only the data tell. Its module must not import torch.
+    """
 
     kind = "dataset"
+    _: KW_ONLY
+    check: str = ""
+    spec: str | None = None
+
+    def check_files(self, config: Config) -> None:
+        """Call `check`. Raises: UserError when files are absent."""
+        if self.check:
+            load_target(self.check)(config)  # type: ignore[operator]
 
 
 FEATURE_NEEDS: Mapping[str, str] = {

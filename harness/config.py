@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
@@ -14,6 +14,16 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came after records had been made: keys leave them out where they have their default, and so stay."""
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What keys and records hold of the settings, as JSON values."""
+        fields = type(self).model_fields
+        same = {name for name in self.LATER if getattr(self, name) == fields[name].get_default(call_default_factory=True)}
+        return self.model_dump(mode="json", exclude=same)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -79,7 +79,7 @@ def column(values: Tensor, like: Tensor) -> Tensor:
 
 
 class DenoisingObjective:
-    """Trains, Likelihood and half of Denoises for a module that has `config`, `spec` and `denoise`.
+    """Trains, TrainsInParts, Likelihood and half of Denoises for a module that has `config`, `spec` and `denoise`.
 
     Source: Karras et al. 2022, Eq. 2 and Table 1.
     """
@@ -103,8 +103,16 @@ class DenoisingObjective:
         raise NotImplementedError
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """The training loss at noise levels and noise from the generator, (B,), summed over dimensions."""
+        return self.training_loss_at(x, labels, self.training_draw(x, generator))
+
+    def training_draw(self, x: Tensor, generator: torch.Generator) -> NoisyLevel | NoisyLevelAndMask:
+        """As `draw`."""
+        return self.draw(x, generator)
+
+    def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
         """The weighted squared error, (B,), summed over dimensions."""
-        return -self.log_likelihood(x, labels, self.draw(x, generator))
+        return -self.log_likelihood(x, labels, draw)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> NoisyLevel | NoisyLevelAndMask:
         """Noise levels, ln(sigma) normal, and noise for a batch x (B, …). Drawn on the CPU and moved to x."""

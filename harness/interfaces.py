@@ -31,20 +31,30 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples and their labels: `x` (n, …) float32, `labels` (n,) int64 or None."""
+    """Examples and their labels: `x` (n, …) float32, `labels` (n,) int64 or None.
+
+    Args:
+        rows: (n,) int64, the examples' places in a set that does not change, the training data or a bank: what is computed of
+            a row once can be kept. None where there is no such set.
+    """
 
     x: Tensor
     labels: Tensor | None = None
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, index: Tensor | slice) -> Batch:
-        return Batch(self.x[index], None if self.labels is None else self.labels[index])
+        return self._each(lambda part: part[index])
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on `device`."""
-        return Batch(self.x.to(device), None if self.labels is None else self.labels.to(device))
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        labels = None if self.labels is None else change(self.labels)
+        return Batch(change(self.x), labels, None if self.rows is None else change(self.rows))
 
 
 @runtime_checkable
@@ -73,6 +83,47 @@ class SampleFunction(Protocol):
 
     def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
         """(n, *spec.shape) with n = len(streams), on the model's device, without gradients."""
+        ...
+
+
+@runtime_checkable
+class PreparedSampler(SampleFunction, Protocol):
+    """A sampler that needs something measured or learned on the base before it draws: statistics, a small head.
+
+    The harness prepares it once a base (of frozen weights, with the training data), keeps the result under the base's
+    and the sampler's key, counts what it costs, and samples every fine-tuned model of that base with it.
+    """
+
+    @property
+    def needs_preparation(self) -> bool:
+        """False where the settings ask for none; the two methods are then not called."""
+        ...
+
+    def prepare(
+        self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        """What to keep. model: the base, in eval mode, not to be changed. generator: on the CPU; all randomness."""
+        ...
+
+    def use(self, prepared: Mapping[str, Tensor]) -> None:
+        """Take what `prepare` gave, or gave in an earlier run. On the CPU."""
+        ...
+
+
+@runtime_checkable
+class GuidedSampler(SampleFunction, Protocol):
+    """A sampler that calls other bases of the board beside the model. Their evaluations count as the model's do.
+
+    Its settings name each base in a field of type `harness.references.BaseName`.
+    """
+
+    @property
+    def networks(self) -> Mapping[str, torch.nn.Module]:
+        """The networks by base, once they are there."""
+        ...
+
+    def take_networks(self, networks: Mapping[str, torch.nn.Module]) -> None:
+        """Called once, before the first draw, with every base that the settings name: frozen, in eval mode."""
         ...
 
 

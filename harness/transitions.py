@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +25,13 @@ def rollout(model: Transitions, noise: Tensor) -> Tensor:
         mean, std = model.transition(states[-1], step)
         states.append(mean + std * noise[step + 1])
     return torch.stack(states)
+
+
+def rollout_in_parts(model: Transitions, noise: Tensor, parts: Sequence[slice]) -> Tensor:
+    """As `rollout`, with the examples in parts, one after the other; for use without a graph."""
+    if len(parts) == 1:
+        return rollout(model, noise)
+    return torch.cat([rollout(model, noise[:, part]) for part in parts], dim=1)
 
 
 def log_density(point: Tensor, gaussian: Gaussian) -> Tensor:

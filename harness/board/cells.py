@@ -9,6 +9,7 @@ from functools import cached_property
 from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, TrainingConfig
 from harness.components import Component, Dataset, Method, Metric, Model, Sampler
 from harness.config import Config
+from harness.references import sampler_needs
 from harness.store.keys import digest
 
 
@@ -20,6 +21,8 @@ class Resolved:
     settings: Config
     plugin: str
     version: str
+    bases: tuple[Base, ...] = ()
+    """Bases of the board that the settings name, whose networks it calls."""
 
     @property
     def name(self) -> str:
@@ -28,12 +31,17 @@ class Resolved:
     @cached_property
     def identity(self) -> dict[str, object]:
         """What a key must contain of it, as JSON values."""
-        return {"name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")}
+        known: dict[str, object] = {"name": self.name, "version": self.version, "settings": self.settings.identity}
+        return known | {"bases": {base.name: base.key for base in self.bases}} if self.bases else known
 
 
 @dataclass(frozen=True)
 class Base:
-    """A model and how its weights are made."""
+    """A model and how its weights are made.
+
+    Args:
+        after: the step of pretraining before this one, whose weights it starts from; None starts from random ones.
+    """
 
     name: str
     label: str
@@ -43,9 +51,11 @@ class Base:
     training: TrainingConfig
     seed: int
     sampler: Resolved
+    after: Base | None = None
 
     @cached_property
     def key(self) -> str:
+        before = {} if self.after is None else {"after": self.after.key}
         return digest(
             stage="base",
             model=self.model.identity,
@@ -53,7 +63,13 @@ class Base:
             method=self.method.identity,
             training=self.training.model_dump(mode="json"),
             seed=self.seed,
+            **before,
         )
+
+    @property
+    def steps(self) -> tuple[Base, ...]:
+        """All steps of pretraining, this one last."""
+        return (self,) if self.after is None else (*self.after.steps, self)
 
 
 @dataclass(frozen=True)
@@ -288,13 +304,25 @@ def lacks(needs: frozenset[str], model: Model) -> list[str]:
     return sorted(needs - model.provides)
 
 
-def skip_reason(method: Method, sampler: Sampler, model: Model) -> str | None:
-    """Why the method cannot run on the model; None when it can."""
+def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
+    """Why the method cannot run on the model with this sampler; None when it can."""
+    assert isinstance(sampler.component, Sampler)
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    if missing := lacks(sampler.needs, model):
+    if missing := lacks(sampler_needs(sampler.component, sampler.settings), model):
         return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
     return None
 
 
-__all__ = ["Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "Row", "lacks", "skip_reason"]
+def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str | None:
+    """Why the method cannot train the model in micro-batches; None when it can, or need not."""
+    if training.micro_batch is None or not method.trains:
+        return None
+    if not method.accumulates:
+        return f"{method.name} takes whole batches and cannot follow micro_batch"
+    if "Trains" in method.needs and "TrainsInParts" not in model.provides:
+        return f"{model.name} lacks TrainsInParts, which {method.name} needs for micro_batch"
+    return None
+
+
+__all__ = ["Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "Row", "lacks", "parts_reason", "skip_reason"]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, Row, lacks, skip_reason
+from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, Row, lacks, parts_reason, skip_reason
 from harness.board.filters import Filter, parse_filter
+from harness.board.fit import method_fault, model_fault, spec_of
 from harness.board.schema import (
     BaseConfig,
     BoardConfig,
     EvaluationConfig,
     MethodConfig,
     MetricConfig,
+    PretrainConfig,
     ReferenceConfig,
     TrainingConfig,
     split_column,
@@ -26,6 +28,7 @@ from harness.board.source import Location, Source, read_yaml
 from harness.components import FEATURE_NEEDS, Extractor, Method, Metric, Model, Sampler
 from harness.errors import Faults, UserError, nearest
 from harness.plugins import Registry, registry
+from harness.references import base_names, sampler_needs, smoked
 
 T = TypeVar("T")
 
@@ -102,6 +105,7 @@ class _Loader:
         metrics = [self._metric(config, name, entry) for name, entry in config.metrics.items()]
         bases = [self._base(config, name, entry, dataset) for name, entry in config.bases.items()]
         methods = [self._method(config, name, entry) for name, entry in config.methods.items()]
+        bases = self._with_named_bases(bases)
         self._check_curve(config)
         self._check_repeats(config, methods)
         self._stop_on_faults()
@@ -160,8 +164,9 @@ class _Loader:
         for fault in error.errors():
             # pydantic names the branches of unions and dict keys in `loc`; only what stands in the file is kept.
             path = tuple(part for part in fault["loc"] if part != "[key]" and not str(part).startswith("function-"))
-            location = _in_file((*prefix, *path), self.source)
-            key = ".".join(map(str, (*prefix, *path)))
+            written = _as_written((*prefix, *path), self.source)
+            location = _in_file(written, self.source)
+            key = ".".join(map(str, written))
             if fault["type"] == "extra_forbidden":
                 known = _fields_at(schema, path[:-1])
                 text = f"no key is called {key!r} here; {nearest(str(path[-1]), known)}keys: {', '.join(known)}"
@@ -186,7 +191,7 @@ class _Loader:
         try:
             checked = schema.model_validate(settings)
             if self.smoke:
-                checked = schema.model_validate({**settings, **provided.component.smoke})
+                checked = smoked(schema.model_validate({**settings, **provided.component.smoke}))
         except ValidationError as error:
             self._report(error, location, schema)
             return None
@@ -269,34 +274,73 @@ class _Loader:
     def _base(self, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None) -> Base | None:
         at = ("bases", name)
         model = self.resolve("model", entry.model, (*at, "model"))
-        method = self.resolve("method", entry.pretrain.method, (*at, "pretrain", "method"))
-        training = self._training(entry.pretrain.training.model_dump(), (*at, "pretrain", "training"))
-        if model is None or method is None or training is None or dataset is None:
+        steps = [self._pretraining(step, where) for step, where in self._steps(entry, at)]
+        if model is None or dataset is None:
             return None
         assert isinstance(model.component, Model)
-        assert isinstance(method.component, Method)
         sampler = self.resolve(
             "sampler", entry.sampler or ReferenceConfig(name=model.component.sampler), (*at, "sampler")
         )
-        if not method.component.from_scratch:
-            able = [n for n, p in self.plugins.all("method").items() if getattr(p.component, "from_scratch", False)]
-            self.fault(
-                (*at, "pretrain", "method"), f"{method.name} cannot train from scratch; these can: {', '.join(able)}"
-            )
-        if missing := lacks(method.component.needs, model.component):
-            self.fault(
-                (*at, "pretrain", "method"), f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-            )
-        if entry.pretrain.training.select != "last":
-            self.fault((*at, "pretrain", "training", "select"), "select: a pretrained base is always the last weights")
-        if sampler is None:
+        if (misfit := model_fault(model, spec_of(dataset))) is not None:
+            self.fault((*at, "model"), misfit)
+        for (_, where), step in zip(self._steps(entry, at), steps, strict=True):
+            if step and (missing := lacks(_method(step[0]).needs, model.component)):
+                self.fault((*where, "method"), f"{model.name} lacks {', '.join(missing)}, which {step[0].name} needs")
+            if step and (fault := parts_reason(_method(step[0]), model.component, step[1])):
+                self.fault((*where, "training", "micro_batch"), fault)
+        if sampler is None or None in steps:
             return None
         assert isinstance(sampler.component, Sampler)
-        if missing := lacks(sampler.component.needs, model.component):
+        if missing := lacks(sampler_needs(sampler.component, sampler.settings), model.component):
             self.fault(
                 (*at, "sampler"), f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
             )
-        return Base(name, entry.label or name, model, dataset, method, training, entry.pretrain.seed, sampler)
+        base: Base | None = None
+        for settings, step in zip(entry.pretrain, steps, strict=True):
+            method, training = _sure(step)
+            base = Base(name, entry.label or name, model, dataset, method, training, settings.seed, sampler, after=base)
+        return base
+
+    def _steps(self, entry: BaseConfig, at: Location) -> list[tuple[PretrainConfig, Location]]:
+        """The steps of pretraining, and where each stands: a single one may be written without a list."""
+        listed = (*at, "pretrain", 0) in self.source.lines
+        return [
+            (step, (*at, "pretrain", *((index,) if listed else ()))) for index, step in enumerate(entry.pretrain)
+        ]
+
+    def _pretraining(self, step: PretrainConfig, where: Location) -> tuple[Resolved, TrainingConfig] | None:
+        """Method and budget of a step of pretraining; None after a fault in them."""
+        method = self.resolve("method", step.method, (*where, "method"))
+        training = self._training(step.training.model_dump(), (*where, "training"))
+        if method is None or training is None:
+            return None
+        if not _method(method).from_scratch:
+            able = [n for n, p in self.plugins.all("method").items() if getattr(p.component, "from_scratch", False)]
+            self.fault((*where, "method"), f"{method.name} cannot train from scratch; these can: {', '.join(able)}")
+        if step.training.select != "last":
+            self.fault((*where, "training", "select"), "select: a pretrained base is always the last weights")
+        return method, training
+
+    def _with_named_bases(self, bases: list[Base | None]) -> list[Base | None]:
+        """The bases, each of whose samplers holds the bases that its settings name."""
+        known = {base.name: base for base in bases if base}
+        return [base and self._with_networks(base, known) for base in bases]
+
+    def _with_networks(self, base: Base, known: dict[str, Base]) -> Base:
+        found: list[Base] = []
+        for field, name in base_names(base.sampler.settings):
+            at = ("bases", base.name, "sampler", field)
+            other = known.get(name)
+            if other is None:
+                names = ", ".join(known)
+                self.fault(at, f"no base of this board is called {name!r}; {nearest(name, known)}there are: {names}")
+                continue
+            assert isinstance(other.model.component, Model)
+            assert isinstance(base.sampler.component, Sampler)
+            if missing := lacks(sampler_needs(base.sampler.component, base.sampler.settings), other.model.component):
+                self.fault(at, f"{other.model.name} lacks {', '.join(missing)}, which {base.sampler.name} needs")
+            found.append(other)
+        return replace(base, sampler=replace(base.sampler, bases=tuple(found))) if found else base
 
     def _method(
         self, config: BoardConfig, name: str, entry: MethodConfig
@@ -327,10 +371,11 @@ class _Loader:
         board = self.source.path.resolve().parent.name
         for base in bases:
             assert isinstance(base.model.component, Model)
-            assert isinstance(base.sampler.component, Sampler)
             for name, entry, method, training in methods:
                 assert isinstance(method.component, Method)
-                reason = skip_reason(method.component, base.sampler.component, base.model.component)
+                reason = skip_reason(method.component, base.sampler, base.model.component)
+                reason = reason or parts_reason(method.component, base.model.component, training)
+                reason = reason or method_fault(method, base.model.component, spec_of(base.dataset))
                 row = Row(
                     board,
                     config.protocol,
@@ -430,6 +475,9 @@ def _references(value: dict[str, Any]) -> Iterator[tuple[Location, str, Any]]:
                 yield ("bases", name, "sampler"), "sampler", base["sampler"]
             if isinstance(pretrain, dict):
                 yield ("bases", name, "pretrain", "method"), "method", pretrain.get("method")
+            for index, step in enumerate(pretrain if isinstance(pretrain, list) else ()):
+                if isinstance(step, dict):
+                    yield ("bases", name, "pretrain", index, "method"), "method", step.get("method")
     for key, kind in (("methods", "method"), ("metrics", "metric")):
         for name, entry in entries(key):
             own = entry.get(kind) if isinstance(entry, dict) else None
@@ -465,6 +513,15 @@ def _model(schema: object) -> type[BaseModel] | None:
     return None
 
 
+def _as_written(location: Location, source: Source) -> Location:
+    """A location without the numbers of list items that the file does not write as a list."""
+    found: Location = ()
+    for part in location:
+        if part != 0 or (*found, 0) in source.lines or found not in source.lines:
+            found = (*found, part)
+    return found
+
+
 def _in_file(location: Location, source: Source) -> Location:
     """The part of a location that stands in the file."""
     while location and location not in source.lines:
@@ -477,6 +534,11 @@ def _line_of(fault: str) -> tuple[int, str]:
         if part.isdigit():
             return int(part), fault
     return 0, fault
+
+
+def _method(resolved: Resolved) -> Method:
+    assert isinstance(resolved.component, Method)
+    return resolved.component
 
 
 def _sure(value: T | None) -> T:

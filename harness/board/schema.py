@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from harness.config import Config
 
@@ -35,6 +45,10 @@ def _nothing_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, Mapping) else value
+
+
 class ReferenceConfig(Config):
     """A component by name, with its settings beside the name: `{name: ddo, beta: 0.02}`, or just `ddo`."""
 
@@ -52,6 +66,9 @@ Reference = Annotated[ReferenceConfig, BeforeValidator(_reference)]
 Filters = str | list[str]
 
 
+_LATER_KEYS = frozenset({"micro_batch", "precision", "channels_last", "compile"})
+
+
 class TrainingConfig(Config):
     """A budget and what the harness does around each step."""
 
@@ -63,11 +80,37 @@ class TrainingConfig(Config):
     select: Literal["last", "best"] = Field(
         "last", description="which weights are the result: the last, or the best of the curve's points by its metric"
     )
+    micro_batch: PositiveInt | None = Field(
+        None, description="examples through the network at once, to save memory: the gradient is still the whole batch's"
+    )
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="of the network in training steps; bf16 is autocast. DDO's ratios stay in float32, and "
+        "so does sampling"
+    )
+    channels_last: bool = Field(False, description="keep images in memory channel by channel of a pixel, in training")
+    compile: bool = Field(False, description="torch.compile the network in training")
+
+    @model_serializer(mode="wrap")
+    def _without_defaults_of_later_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        # What is dumped enters the keys of results, and results from before these settings were there keep theirs.
+        dumped: dict[str, object] = dump(self)
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in dumped.items()
+            if name not in _LATER_KEYS or getattr(self, name) != fields[name].default
+        }
 
     @property
     def steps(self) -> int:
         """Number of steps."""
         return self.images // self.batch
+
+    @model_validator(mode="after")
+    def _parts_are_smaller(self) -> TrainingConfig:
+        if self.micro_batch is not None and self.micro_batch > self.batch:
+            raise ValueError(f"micro_batch ({self.micro_batch}) is above batch ({self.batch})")
+        return self
 
     @model_validator(mode="after")
     def _whole_steps(self) -> TrainingConfig:
@@ -80,11 +123,15 @@ class TrainingConfig(Config):
 
 
 class PretrainConfig(Config):
-    """How the board makes a base from random weights; done once, shared by all cells of the base."""
+    """How the board makes a base from random weights, or a step of it; done once, shared by all cells of the base."""
 
     method: Reference = Field(description="a method that can train from scratch")
     training: TrainingConfig = Field(description="its budget")
     seed: int = Field(0, ge=0, description="seed of the initial weights, the data order and the noise")
+
+
+# One step may stand without the list's dash.
+PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(_listed), Field(min_length=1)]
 
 
 class BaseConfig(Config):
@@ -92,7 +139,9 @@ class BaseConfig(Config):
 
     label: str | None = Field(None, description="name in tables; the key by default")
     model: Reference = Field(description="the network")
-    pretrain: PretrainConfig = Field(description="how its weights are made")
+    pretrain: PretrainSteps = Field(
+        description="how its weights are made: one step, or a list of them, each from the weights of the one before"
+    )
     sampler: Reference | None = Field(None, description="how samples are drawn; the model's native sampler by default")
     only: Filters = Field("", description="filter: which cells of this base the board has")
 

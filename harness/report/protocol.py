@@ -102,9 +102,12 @@ def _floor(board: Board) -> str:
 
 
 def _base(base: Base) -> str:
+    steps = "; then by ".join(
+        f"{component(step.method)}: {budget(step.training)}, seed {step.seed}" for step in base.steps
+    )
     return (
-        f"**{markdown_text(base.label)}**: {component(base.model)}; pretrained by {component(base.method)}: "
-        f"{budget(base.training)}, seed {base.seed}; sampled by {component(base.sampler)}."
+        f"**{markdown_text(base.label)}**: {component(base.model)}; pretrained by {steps}; "
+        f"sampled by {component(base.sampler)}."
     )
 
 

@@ -21,7 +21,10 @@ WEIGHTS = "weights.safetensors"
 
 
 def run(base: Base, at: Context) -> Output:
-    """The base's output: `weights.safetensors`, and facts: its hash, parameters, seconds, images seen."""
+    """The base's output: `weights.safetensors`, and facts: its hash, parameters, seconds, images seen.
+
+    The steps of pretraining before its last one are outputs of their own.
+    """
     at.reporter.stage("base")
     output = stage.once(at.layout, "base", base.key, lambda folder: _pretrain(base, at, folder), resumes=True)
     shutil.rmtree(at.layout.work("base", base.key), ignore_errors=True)
@@ -37,8 +40,11 @@ def load(base: Base, output: Output, source: DataSource, at: Context) -> torch.n
 
 def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(base.dataset)
-    network = context.model(base.model, source.spec, at.device, seed=base.seed)
-    task = LiveTask(network, source.spec, at.device, base.training.steps, base.training.batch, banks=None)
+    if base.after is None:
+        network = context.model(base.model, source.spec, at.device, seed=base.seed)
+    else:
+        network = load(base.after, run(base.after, at), source, at)
+    task = LiveTask(network, source.spec, at.device, base.training, banks=None)
     trained = Loop(
         task,
         context.method(base.method, task, seed=base.seed),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness import environment
-from harness.board.cells import Cell, Resolved
+from harness.board.cells import Base, Cell, Resolved
 from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status
 from harness.store.stage import Output
 
@@ -28,11 +28,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         sampler=_facts(cell.base.sampler),
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
-        pretraining={
-            "method": cell.base.method.identity,
-            "training": cell.base.training.model_dump(mode="json"),
-            "seed": cell.base.seed,
-        },
+        pretraining=_pretraining(cell.base),
         training=cell.training.model_dump(mode="json") if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
         environment={} if device is None else environment.describe(device),
@@ -42,11 +38,13 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
 
 def done(
     cell: Cell, base: Output, finetuned: Output, sampled: Output, metrics: Mapping[str, Measured], *,
-    memory: int, device: str, fingerprint: str, extractors: Mapping[str, ExtractorFacts],
+    prepared: Output | None, memory: int, device: str, fingerprint: str,
+    extractors: Mapping[str, ExtractorFacts],
 ) -> Record:
     """The record of a cell that went through all stages."""
     tuned: Mapping[str, Any] = finetuned.facts
     drawn: Mapping[str, Any] = sampled.facts
+    preparation: Mapping[str, Any] = {} if prepared is None else prepared.facts
     costs = Costs(
         images_seen=tuned["images_seen"],
         steps=tuned["steps"],
@@ -55,6 +53,8 @@ def done(
         seconds_finetune=tuned["seconds"],
         seconds_sample=drawn["seconds"],
         peak_memory_bytes=memory,
+        seconds_prepare=preparation.get("seconds", 0.0),
+        prepare_evaluations=preparation.get("network_evaluations", 0),
     )
     known = skeleton(cell, "done", device=device)
     return known.model_copy(
@@ -71,6 +71,16 @@ def done(
             "dataset_fingerprint": fingerprint,
         }
     )
+
+
+def _pretraining(base: Base) -> dict[str, object]:
+    """The last step, and under `after` the one before it, where there is one."""
+    facts: dict[str, object] = {
+        "method": base.method.identity,
+        "training": base.training.model_dump(mode="json"),
+        "seed": base.seed,
+    }
+    return facts if base.after is None else {**facts, "after": _pretraining(base.after)}
 
 
 def _facts(resolved: Resolved) -> ComponentFacts:

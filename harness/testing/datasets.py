@@ -10,7 +10,7 @@ from typing import cast
 
 import torch
 
-from harness.components import Dataset
+from harness.components import Dataset, load_target
 from harness.config import Config
 from harness.interfaces import Batch, DataSource, DataSpec
 from harness.testing.expect import expect
@@ -22,6 +22,7 @@ def check_dataset(component: Dataset, *, config: Config | None = None, n: int = 
     """All checks of this module; n is the size of the evaluation sets it asks for."""
     config = config or component.config(**component.smoke)
     source = build(component, config)
+    check_spec_is_the_one_declared(component, config, source)
     check_batches(source, n)
     check_data_repeats(component, config, n)
     check_evaluation_is_apart(source, n)
@@ -33,6 +34,13 @@ def build(component: Dataset, config: Config) -> DataSource:
     source = cast(Callable[[Config], object], component.load())(config)
     expect(isinstance(source, DataSource), f"{component.build} gave {type(source).__name__}, which is no DataSource")
     return cast(DataSource, source)
+
+
+def check_spec_is_the_one_declared(component: Dataset, config: Config, source: DataSource) -> None:
+    """What the component says without reading data is what the data are; boards are checked with it."""
+    if component.spec is not None:
+        declared = cast(Callable[[Config], DataSpec], load_target(component.spec))(config)
+        expect(declared == source.spec, f"{component.name}: {component.spec} gave {declared}, but the data are {source.spec}")
 
 
 def check_batches(source: DataSource, n: int) -> None:

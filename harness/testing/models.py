@@ -23,8 +23,11 @@ from harness.capabilities import (
     MaskedTokens,
     NextScale,
     NoiseChain,
+    NullLabel,
     Tokens,
     Trains,
+    TrainsInParts,
+    TrainsTokenizer,
     Transitions,
 )
 from harness.components import Model
@@ -33,6 +36,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing.expect import expect
+from harness.training.parts import cut, take
 from harness.transitions import log_density
 
 R = TypeVar("R")
@@ -59,11 +63,14 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     check_weights_survive_a_file(component, config, spec)
     checks: dict[str, Callable[[nn.Module, DataSpec], None]] = {
         "Trains": check_trains,
+        "TrainsInParts": check_trains_in_parts,
         "Likelihood": check_likelihood,
         "Transitions": check_transitions,
         "Denoises": check_denoises,
         "NoiseChain": check_noise_chain,
         "Tokens": check_tokens,
+        "TrainsTokenizer": check_trains_tokenizer,
+        "NullLabel": check_null_label,
         "NextScale": check_next_scale,
         "MaskedTokens": check_masked_tokens,
     }
@@ -141,6 +148,18 @@ def check_trains(model: nn.Module, spec: DataSpec) -> None:
         again = trains.training_loss(x, labels, stream(1, "loss"))
     expect(torch.equal(loss, again), "training_loss does not repeat with its generator")
     check_gradients(model, loss.mean(), "training_loss")
+
+
+def check_trains_in_parts(model: nn.Module, spec: DataSpec) -> None:
+    """Drawn first, then whole or in parts, the training loss of each example is the same."""
+    trains, parted, (x, labels) = cast(Trains, model), cast(TrainsInParts, model), examples(spec)
+    expected = trains.training_loss(x, labels, stream(0, "loss")).detach()
+    draw = parted.training_draw(x, stream(0, "loss"))
+    whole = parted.training_loss_at(x, labels, draw)
+    check_close(whole, expected, "training_loss_at and training_loss")
+    for part in cut(len(x), len(x) // 2 + 1):
+        some = parted.training_loss_at(x[part], None if labels is None else labels[part], take(draw, part))
+        check_close(some, expected[part], "the training loss of a part")
 
 
 def check_likelihood(model: nn.Module, spec: DataSpec) -> None:
@@ -229,6 +248,41 @@ def check_tokens(model: nn.Module, spec: DataSpec) -> None:
         except ValueError:
             continue
         raise AssertionError(f"decode takes {wrong}, which is in no codebook; raise ValueError")
+
+
+def check_trains_tokenizer(model: nn.Module, spec: DataSpec) -> None:
+    """Its tokens are those of `encode`; each term reaches what it says, and no term anything but the tokenizer."""
+    x, _ = examples(spec)
+    model = copy.deepcopy(model).requires_grad_(True)
+    trains = cast(TrainsTokenizer, model)
+    terms, weights = trains.tokenizer_terms(x), trains.tokenizer_parameters()
+    expect(torch.equal(terms.tokens, cast(Tokens, model).encode(x)), "tokenizer_terms has other tokens than encode")
+    expect(terms.reconstructed.shape == x.shape, f"reconstructed is {tuple(terms.reconstructed.shape)}")
+    expect(terms.latents.shape == (*terms.tokens.shape, trains.codebook.shape[1]), "latents are not one vector a token")
+    expect(not terms.latents.requires_grad, "latents are not detached")
+    expect(any(one is trains.codebook for one in weights), "tokenizer_parameters lacks the codebook")
+    for name, moves_codes in (("commitment", False), ("codebook", True)):
+        value = getattr(terms, name)
+        expect(value.shape == (BATCH,), f"{name} gave {tuple(value.shape)}, not one value an example, ({BATCH},)")
+        (gradient,) = torch.autograd.grad(value.mean(), [trains.codebook], retain_graph=True, allow_unused=True)
+        moves = gradient is not None and bool(gradient.abs().sum() > 0)
+        expect(moves == moves_codes, f"{name} {'moves' if moves else 'does not move'} the codes")
+    total = terms.reconstructed.square().mean() + terms.commitment.mean() + terms.codebook.mean()
+    total.backward()
+    strangers = {id(one) for one in model.parameters()} - {id(one) for one in weights}
+    moved = [name for name, one in model.named_parameters() if id(one) in strangers and one.grad is not None]
+    expect(not moved, f"training the tokenizer would move {', '.join(moved[:3])}")
+
+
+def check_null_label(model: nn.Module, spec: DataSpec) -> None:
+    """It is none of the data's labels, and a likelihood takes it: it is what no labels at all mean."""
+    null = cast(NullLabel, model).null_label
+    expect(not 0 <= null < spec.classes, f"null_label is {null}, a label of the data: 0 to {spec.classes - 1}")
+    if isinstance(model, Likelihood):
+        x, _ = examples(spec)
+        draw = model.draw(x, stream(2, "draw"))
+        given, none = (model.log_likelihood(x, labels, draw) for labels in (torch.full((BATCH,), null), None))
+        expect(torch.equal(given, none), "null_label and no labels give other likelihoods")
 
 
 def check_next_scale(model: nn.Module, spec: DataSpec) -> None:

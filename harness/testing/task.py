@@ -6,10 +6,11 @@ import copy
 import hashlib
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.streams import SampleStreams
+from harness.training import parts
 
 
 class InMemoryTask:
@@ -22,15 +23,21 @@ class InMemoryTask:
         steps: how many times `step` will be called.
         batch: examples a step.
         seed: the cell's seed, which banks depend on.
+        micro_batch: examples a part; None for one part.
     """
 
     def __init__(
-        self, model: nn.Module, spec: DataSpec, sampler: SampleFunction, *, steps: int, batch: int, seed: int = 0
-    ) -> None:
+        self, model: nn.Module, spec: DataSpec, sampler: SampleFunction, *,
+        steps: int, batch: int, seed: int = 0, micro_batch: int | None = None,
+    ) -> None:  # fmt: skip
         self.model, self.spec, self.sampler = model.eval(), spec, sampler
-        self.steps, self.batch, self.seed = steps, batch, seed
+        self.steps, self.batch, self.seed, self.micro_batch = steps, batch, seed, micro_batch
         self.device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
         self.banks: dict[tuple[str, int, str], Batch] = {}
+
+    def parts(self, n: int) -> list[slice]:
+        """n examples in micro-batches."""
+        return parts.cut(n, self.micro_batch)
 
     def frozen_copy(self) -> nn.Module:
         """A copy of `model` as it is now, without gradients, in eval mode."""
@@ -44,8 +51,15 @@ class InMemoryTask:
             labels = torch.arange(n, device=self.device) % classes if classes else None
             streams = SampleStreams(self.seed, f"bank/{name}", range(n), self.device)
             with torch.no_grad():
-                self.banks[key] = Batch(self.sampler(model, self.spec, streams, labels), labels)
+                rows = torch.arange(n, device=self.device)
+                self.banks[key] = Batch(self.sampler(model, self.spec, streams, labels), labels, rows)
         return self.banks[key]
+
+    @torch.no_grad()
+    def sample(self, model: nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """n samples of `model` as it is now, drawn anew."""
+        seed = int(torch.randint(2**62, (), generator=generator))
+        return self.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
 
 
 def weights_hash(model: nn.Module) -> str:

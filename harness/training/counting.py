@@ -14,7 +14,14 @@ class EvaluationCounter:
 
     def watch(self, module: torch.nn.Module) -> torch.utils.hooks.RemovableHandle:
         """Count this module from now on; `remove()` the handle to stop."""
-        return module.register_forward_pre_hook(self._count)
+        return module.register_forward_pre_hook(self._hook)
+
+    def _hook(self, module: torch.nn.Module, arguments: tuple[object, ...]) -> None:
+        # Where torch.compile traces a module, its hooks are traced too: a total that grows would mean a new graph a call.
+        if torch.compiler.is_compiling():
+            torch.compiler.disable(self._count)(module, arguments)
+        else:
+            self._count(module, arguments)
 
     def _count(self, module: torch.nn.Module, arguments: tuple[object, ...]) -> None:
         first = arguments[0]

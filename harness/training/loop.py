@@ -16,7 +16,7 @@ from harness.board.schema import TrainingConfig
 from harness.errors import Diverged, Interrupted
 from harness.interfaces import Batch
 from harness.streams import stream
-from harness.training import checkpoint, weights
+from harness.training import checkpoint, numerics, weights
 from harness.training.curve import Curve
 from harness.training.ema import ExponentialAverage
 from harness.training.method import FinetuneMethod
@@ -66,7 +66,8 @@ class Loop:
         self, task: LiveTask, method: FinetuneMethod, data: Batch, training: TrainingConfig, *,
         seed: int, folder: Path, checkpoint_seconds: float, listener: Listener, curve: Curve | None = None,
     ) -> None:
-        self.task, self.method, self.data, self.training = task, method, data, training
+        self.task, self.method, self.training = task, method, training
+        self.data = Batch(data.x, data.labels, torch.arange(len(data), device=data.x.device))
         self.seed, self.folder, self.checkpoint_seconds, self.listener = seed, folder, checkpoint_seconds, listener
         self.curve = curve
         self.order = BatchOrder(len(data), training.batch, seed)
@@ -101,12 +102,21 @@ class Loop:
 
     def _step(self) -> None:
         index = self.step
-        scalars = self.method.step(self.data[self.order.indices(index)], stream(self.seed, "step", index), index)
+        batch = self.data[self.order.indices(index)]
+        with numerics.out_of_memory_means(self._lower), numerics.autocast(self.task.device, self.training):
+            scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.ema is not None:
             self.ema.update()
         for name, value in scalars.items():
             self._pending.setdefault(name, []).append(value)
         self.step += 1
+
+    @property
+    def _lower(self) -> str:
+        """What to do when a step does not fit the memory."""
+        now = self.training.micro_batch
+        state = f"the whole batch of {self.training.batch}" if now is None else str(now)
+        return f"lower `training: micro_batch` (now {state}), which leaves the gradients as they are"
 
     def _log(self) -> None:
         """Report the means since the last log. Raises: Diverged when one is not finite."""

@@ -33,6 +33,14 @@ class Task(Protocol):
     batch: int
     """Examples a step."""
 
+    def parts(self, n: int) -> list[slice]:
+        """n examples in micro-batches, as the board's `micro_batch` says; one part where it says nothing.
+
+        A method that sends each part through the network on its own, with randomness drawn for the whole before
+        (`harness.training.parts`, `Optimizer.update_in_parts`), declares `accumulates` in its component.
+        """
+        ...
+
     def frozen_copy(self) -> torch.nn.Module:
         """A copy of `model` as it is now, without gradients, in eval mode: a reference."""
         ...
@@ -41,7 +49,14 @@ class Task(Protocol):
         """n samples of `model` as it is now, by the cell's sampler, labels balanced over the classes.
 
         Kept on disk under the hash of the weights, the sampler, the seed and `name`, and never drawn twice. On `device`.
-        Use another name for each bank that must be independent. Its cost is counted as the method's.
+        Use another name for each bank that must be independent. Its cost is counted as the method's. `rows` are set.
+        """
+        ...
+
+    def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """n samples of `model` as it is now, by the cell's sampler, drawn anew: (n, …) on `device`, without gradients.
+
+        labels: (n,), or None for data that have none. Their cost is counted as the method's.
         """
         ...
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from harness.config import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class OptimizerConfig(Config):
@@ -83,6 +86,20 @@ class Optimizer:
         self.zero()
         loss.backward()  # type: ignore[attr-defined]
         self.apply()
+
+    def update_in_parts(self, losses: Iterable[Tensor]) -> Tensor:
+        """As `update` on the sum of the losses, of which one at a time is made and followed backwards.
+
+        Returns: the sum, 0-dim, detached.
+        """
+        self.zero()
+        total: Tensor | None = None
+        for loss in losses:
+            loss.backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        assert total is not None, "no losses"
+        self.apply()
+        return total
 
     def state_dict(self) -> dict[str, object]:
         return {"torch": self.torch.state_dict(), "count": self.count}

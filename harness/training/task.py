@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from harness import sampling
+from harness.board.schema import TrainingConfig
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.store import stage
 from harness.store.keys import digest
 from harness.store.layout import Layout
-from harness.training import weights
+from harness.streams import SampleStreams
+from harness.training import numerics, parts, weights
 from harness.training.counting import EvaluationCounter
 
 
@@ -40,9 +43,12 @@ class LiveTask:
     """Implements `harness.training.method.Task`, and counts what the method uses."""
 
     def __init__(
-        self, model: torch.nn.Module, spec: DataSpec, device: torch.device, steps: int, batch: int, banks: BankSource | None
+        self, model: torch.nn.Module, spec: DataSpec, device: torch.device, training: TrainingConfig,
+        banks: BankSource | None,
     ) -> None:
-        self.model, self.spec, self.device, self.steps, self.batch = model, spec, device, steps, batch
+        self.model, self.spec, self.device = model, spec, device
+        self.steps, self.batch, self._training = training.steps, training.batch, training
+        numerics.prepare(model, training)
         self.counter = EvaluationCounter()
         self.counter.watch(model)
         self.bank_costs: dict[str, float] = {}
@@ -50,11 +56,17 @@ class LiveTask:
         self._found_seconds = 0.0
         self._banks = banks
 
+    def parts(self, n: int) -> list[slice]:
+        """n examples in micro-batches."""
+        return parts.cut(n, self._training.micro_batch)
+
     def frozen_copy(self) -> torch.nn.Module:
         """A copy without gradients, in eval mode, whose evaluations count."""
         # The hook of the counter is copied with the module; the memo makes the copy report to the same counter.
         twin = copy.deepcopy(self.model, {id(self.counter): self.counter})
-        return twin.eval().requires_grad_(False)
+        twin.eval().requires_grad_(False)
+        numerics.prepare(twin, self._training)  # what is compiled is no part of a copy
+        return twin
 
     def bank(self, model: torch.nn.Module, n: int, name: str) -> Batch:
         """n samples of `model`, from the store or drawn now."""
@@ -78,7 +90,15 @@ class LiveTask:
             self._found_seconds += float(seconds)  # drawn before a kill, or by a twin of this cell: it costs the same
         self.bank_costs[key] = float(evaluations)
         tensors = weights.load(output.folder / "bank.safetensors")
-        return Batch(tensors["x"], tensors.get("labels")).to(self.device)
+        return Batch(tensors["x"], tensors.get("labels"), torch.arange(len(tensors["x"]))).to(self.device)
+
+    @torch.no_grad()
+    def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """n samples of `model`, drawn now; the counter sees them as it sees all the method's evaluations."""
+        if self._banks is None:
+            raise RuntimeError("pretraining has no sampler: there is no model to draw from yet")
+        seed = int(torch.randint(2**62, (), generator=generator))
+        return self._banks.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
 
     def take_found_seconds(self) -> float:
         """Seconds that banks cost which were found, not drawn, since the last call."""
@@ -89,10 +109,11 @@ class LiveTask:
         self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource
     ) -> dict[str, object]:
         started, before = time.perf_counter(), self.counter.examples
-        drawn = sampling.draw(
-            banks.sampler, model, self.spec,
-            n=n, seed=banks.seed, purpose=f"bank/{name}", batch=banks.batch, device=self.device,
-        )
+        with numerics.in_float32(self.device):  # banks are drawn inside of steps
+            drawn = sampling.draw(
+                banks.sampler, model, self.spec,
+                n=n, seed=banks.seed, purpose=f"bank/{name}", batch=banks.batch, device=self.device,
+            )
         self.counter.examples = before  # counted by key in bank_costs instead, so that a found bank costs the same
         tensors = {"x": drawn.batch.x}
         if drawn.batch.labels is not None:

@@ -42,5 +42,6 @@ def harness_methods() -> Sequence[Method]:
             config=MLEConfig,
             needs=frozenset({"Trains"}),
             from_scratch=True,
+            accumulates=True,
         ),
     ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from harness.capabilities import Trains
 from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
+from harness.training.parts import training_losses
 from harness_controls import MLEConfig
 
 
@@ -31,6 +30,4 @@ class MLE(FinetuneMethod):
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """One update; logs `loss`, in the units of the model's pretraining loss."""
-        loss = cast(Trains, self.task.model).training_loss(batch.x, batch.labels, generator).mean()
-        self.optimizer.update(loss)
-        return {"loss": loss.detach()}
+        return {"loss": self.optimizer.update_in_parts(training_losses(self.task, batch, generator))}

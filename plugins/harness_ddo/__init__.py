@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
-from harness import Config, Method, hookimpl
+from harness import Config, Method, Model, hookimpl
+from harness.interfaces import DataSpec
 from harness.training.optimizer import OptimizerConfig
 
 __version__ = "1"
@@ -18,9 +20,23 @@ class DDOOptimizer(OptimizerConfig):
     lr: float = Field(1.5e-4, gt=0, description="peak learning rate")
 
 
+# As published for VAR-d16 on ImageNet 256×256, with 1024 images a step; the weight decay is VAR's own.
+PRESETS: Mapping[str, Mapping[str, object]] = {
+    "var": {
+        "alpha": 50.0, "beta": 0.02, "fakes": "online", "same_labels": True, "drop_label": 0.5, "divide": True,
+        "optimizer": {"name": "adamw", "lr": 4e-6, "betas": (0.9, 0.95), "weight_decay": 0.05},
+    },
+}  # fmt: skip
+
+
 class DDOConfig(Config):
     """Settings of `ddo`."""
 
+    LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide"})
+
+    preset: Literal["var"] | None = Field(
+        None, description="var: what the published training of VAR has, in the place of settings that are not given"
+    )
     alpha: float = Field(1.0, gt=0, le=1000, description="weight of the fakes; the paper sweeps 0.5 to 50")
     beta: float = Field(
         0.02, gt=0, le=1000,
@@ -36,6 +52,32 @@ class DDOConfig(Config):
         True, description="use the same random draws for the real and the generated half of a batch, as the paper does"
     )
     optimizer: DDOOptimizer = Field(DDOOptimizer(), description="optimiser of the network, fresh in each round")
+    fakes: Literal["bank", "online"] = Field(
+        "bank", description="bank: `bank_size` fakes drawn once a round; online: new ones of the reference in each step"
+    )
+    same_labels: bool = Field(False, description="each fake has the label of the real example that it stands beside")
+    drop_label: float = Field(
+        0.0, ge=0, lt=1,
+        description="probability that a pair loses its label: its real example then weighs max(alpha, 1), its fake nothing, "
+        "which keeps the unconditional half of guidance as it was",
+    )
+    divide: bool = Field(False, description="divide the loss by max(alpha, 1), so that the learning rate need not follow alpha")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        return {**PRESETS.get(str(given.get("preset")), {}), **given}
+
+
+def check(config: DDOConfig, model: Model, spec: DataSpec) -> str | None:
+    """Why the settings ask for what the model or the data have not; None when they do not."""
+    if config.drop_label and "NullLabel" not in model.provides:
+        return f"{model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}"
+    if (config.same_labels or config.drop_label) and not spec.classes:
+        return "the data have no labels, which ddo needs for same_labels and drop_label"
+    return None
 
 
 @hookimpl
@@ -48,5 +90,7 @@ def harness_methods() -> Sequence[Method]:
             config=DDOConfig,
             needs=frozenset({"Likelihood"}),
             smoke={"bank_size": 64},
+            accumulates=True,
+            check="harness_ddo:check",
         )
     ]

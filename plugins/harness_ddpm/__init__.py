@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -83,7 +86,7 @@ def harness_models() -> list[Model]:
             "ddpm-mlp",
             config=DDPMConfig,
             build="harness_ddpm.model:build",
-            provides=frozenset({"Trains", "Likelihood", "Transitions", "NoiseChain"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             summary="DDPM for points: MLP with a learned gain a step (SFT-PG's toy network)",
         ),
@@ -91,7 +94,8 @@ def harness_models() -> list[Model]:
             "ddpm-unet",
             config=UNetConfig,
             build="harness_ddpm.image_model:build",
-            provides=frozenset({"Trains", "Likelihood", "Transitions", "NoiseChain"}),
+            layout="harness_ddpm.published:DDPMLayout",
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             smoke={"ch": 8, "ch_mult": (1,), "num_res_blocks": 1, "norm_groups": 4, "sampling_steps": 4},
             summary="DDPM for images: the U-Net of Ho et al., sampled in few steps (FastDPM)",
@@ -110,3 +114,11 @@ def harness_samplers() -> list[Sampler]:
             summary="the model's own chain of Gaussian steps, noise included at the last one",
         )
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_ddpm.presets import PRESETS
+
+    return list(PRESETS.values())

@@ -57,7 +57,14 @@ class DiffusionChain(nn.Module):
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """Squared error of the predicted noise, (B,), mean over dimensions. Source: Ho et al. 2020, Eq. 14."""
-        draw = self.draw(x, generator)
+        return self.training_loss_at(x, labels, self.training_draw(x, generator))
+
+    def training_draw(self, x: Tensor, generator: torch.Generator) -> NoisyStep | NoisyStepAndMask:
+        """As `draw`."""
+        return self.draw(x, generator)
+
+    def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        """Squared error of the predicted noise at a draw, (B,), mean over dimensions."""
         return -self.log_likelihood(x, labels, draw) / math.prod(self.spec.shape)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> NoisyStep | NoisyStepAndMask:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import torch
+from typing import cast
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -58,15 +59,11 @@ class EDM2(DenoisingObjective, nn.Module):
         denoised: Tensor = self(x, sigma, rows)
         return denoised
 
-    def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """The loss at noise levels and noise from the generator, (B,), summed over dimensions."""
-        return self.loss_at(x, labels, self.draw(x, generator))
-
-    def loss_at(self, x: Tensor, labels: Tensor | None, draw: NoisyLevel | NoisyLevelAndMask) -> Tensor:
+    def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
         """weight / exp(u) * (D - x)^2 + u, (B,), summed over dimensions: up to constants, minus the log density of an
         error whose size at each level is learned. Source: Karras et al. 2024, Eq. 21."""
         error = -self.log_likelihood(x, labels, draw)
-        log_variance = self.log_variance(draw.sigma)
+        log_variance = self.log_variance(cast("NoisyLevel | NoisyLevelAndMask", draw).sigma)
         return error * (-log_variance).exp() + log_variance * x[0].numel()
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -139,6 +142,13 @@ class MaskGITConfig(Config):
     def _fits(self) -> Self:
         if self.hidden_dim % self.heads:
             raise ValueError(f"hidden_dim ({self.hidden_dim}) is not a multiple of heads ({self.heads})")
+        if self.preset is not None:
+            codes = VQGANConfig.model_validate(PRESETS[self.preset]["tokenizer"]).codebook_size
+            if self.tokenizer.codebook_size != codes:
+                raise ValueError(
+                    f"preset {self.preset} belongs to a tokenizer of {codes} codes, not of {self.tokenizer.codebook_size}; "
+                    "name the tokenizer's preset, or leave out the model's"
+                )
         if self.generation == "v1" and self.schedule == "root":
             raise ValueError("generation v1 trains with no schedule root; there are linear, square, cosine, arccos")
         return self
@@ -182,8 +192,10 @@ def harness_models() -> list[Model]:
             "maskgit",
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "MaskedTokens"}),
+            layout="harness_maskgit.layout:MaskGITLayout",
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
             sampler="maskgit-confidence",
+            check="harness_maskgit.check:fits",
             smoke={"depth": 1},
             summary="MaskGIT (valeoai v1 and Halton): masked tokens of images in [-1, 1]; likelihood bound",
         )
@@ -212,3 +224,11 @@ def harness_samplers() -> list[Sampler]:
             summary="fixes tokens in the order of a Halton sequence; constant classifier-free guidance",
         ),
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_maskgit.presets import PRESETS
+
+    return list(PRESETS.values())

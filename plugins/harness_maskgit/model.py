@@ -13,10 +13,12 @@ from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.capabilities import TokenizerTerms, check_labels
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import seeded
 from harness_maskgit import MaskGITConfig, VQGANConfig
+from harness_maskgit.check import fits
 from harness_maskgit.network_v1 import MaskGITv1
 from harness_maskgit.network_v2 import MaskGITv2
 from harness_maskgit.schedules import mask_probability
@@ -49,7 +51,7 @@ else:
 class WithTokenizer(_Network):
     """What both generations do with images; the tokenizer takes no gradient.
 
-    Provides Trains, Likelihood, Tokens and MaskedTokens. Images are in [-1, 1]. The state dict has the published
+    Provides Trains, Likelihood, Tokens, TrainsTokenizer and MaskedTokens. Images are in [-1, 1]. The state dict has the published
     names of the transformer, and those of the tokenizer behind `tokenizer.`.
     """
 
@@ -76,15 +78,18 @@ class WithTokenizer(_Network):
         return self.classes
 
     def token_logits(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Logits of every position, (B, L, K + 1). Arguments as of the network's `forward`."""
+        """Logits of every position, (B, L, K + 1). Arguments as of the network's `forward`.
+
+        Raises: ValueError for labels outside the classes.
+        """
+        check_labels(labels, self.classes)
         logits: Tensor = self(tokens, labels)
         return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, channels, H, W) -> tokens (B, L) int64, row-major. Raises: ValueError for another image size."""
-        if x.shape[1:] != self.spec.shape:
-            raise ValueError(f"images are {tuple(x.shape[1:])}, but the model makes {self.spec.shape}")
+        self._check_size(x)
         return self.tokenizer.encode(x.to(self.tok_emb.weight.dtype)).flatten(1)
 
     @torch.no_grad()
@@ -96,6 +101,20 @@ class WithTokenizer(_Network):
         if tokens.dim() != 2 or tokens.shape[1] != self.side**2:
             raise ValueError(f"tokens are {tuple(tokens.shape)}; {self.side} a side need (B, {self.side**2})")
         return self.tokenizer.decode(tokens.unflatten(1, (self.side, self.side))).clamp(-1, 1)
+
+    @property
+    def codebook(self) -> Tensor:
+        """The tokenizer's codes, (V, e)."""
+        return self.tokenizer.quantize.embedding.weight
+
+    def tokenizer_parameters(self) -> list[nn.Parameter]:
+        """The tokenizer's weights."""
+        return list(self.tokenizer.parameters())
+
+    def tokenizer_terms(self, x: Tensor) -> TokenizerTerms:
+        """As `VQGAN.terms`. Raises: ValueError for another image size."""
+        self._check_size(x)
+        return self.tokenizer.terms(x)
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """Cross-entropy over codes and the mask token, (B,), mean over all tokens, masked or not.
@@ -143,6 +162,10 @@ class WithTokenizer(_Network):
         logits = self.token_logits(torch.where(mask, self.mask_token, tokens), self._known(labels, tokens))
         return logits[..., : self.codes].log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
 
+    def _check_size(self, x: Tensor) -> None:
+        if x.shape[1:] != self.spec.shape:
+            raise ValueError(f"images are {tuple(x.shape[1:])}, but the model makes {self.spec.shape}")
+
     def _known(self, labels: Tensor | None, tokens: Tensor) -> Tensor:
         return torch.full((len(tokens),), self.null_label, device=tokens.device) if labels is None else labels
 
@@ -187,13 +210,7 @@ def build(config: MaskGITConfig, spec: DataSpec) -> WithTokenizer:
 
     Raises: UserError for images that the tokens do not give, or a file that does not fit the tokenizer.
     """
-    unit = config.tokenizer.downsample
-    size = config.input_size * unit
-    if len(spec.shape) != 3 or spec.shape[1:] != (size, size):
-        raise UserError(
-            f"model maskgit: {config.input_size} tokens a side of {unit} pixels make images of {size}×{size}, but "
-            f"the data has shape {spec.shape}; change input_size, or the length of tokenizer.ch_mult"
-        )
+    fits(config, spec)
     model = FirstModel(config, spec) if config.generation == "v1" else SecondModel(config, spec)
     if config.tokenizer.weights is not None:
         load_tokenizer(model.tokenizer, config.tokenizer)

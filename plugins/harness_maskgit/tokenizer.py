@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.capabilities import TokenizerTerms
 from harness_maskgit import VQGANConfig
 from harness_maskgit.autoencoder import Decoder, Encoder
 
@@ -21,6 +22,10 @@ class Codebook(nn.Module):
             # Codes last used in training; nothing depends on it, but published files have it, always at this size.
             self.register_buffer("codebook_used", torch.zeros(65536))
 
+    def project(self, z: Tensor) -> Tensor:
+        """Latents z (…, e) as they are compared with codes: of unit length where codes are."""
+        return functional.normalize(z, dim=-1) if self.has_unit_codes else z
+
     def _codes(self) -> Tensor:
         codes = self.embedding.weight
         return functional.normalize(codes, dim=-1) if self.has_unit_codes else codes
@@ -28,7 +33,7 @@ class Codebook(nn.Module):
     def nearest(self, z: Tensor) -> Tensor:
         """Indices (…,) of the codes nearest to z (…, e)."""
         codes = self._codes()
-        z = functional.normalize(z, dim=-1) if self.has_unit_codes else z
+        z = self.project(z)
         # The square of z is the same for all codes.
         return (codes.square().sum(-1) - 2 * z @ codes.T).argmin(-1)
 
@@ -59,6 +64,20 @@ class VQGAN(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, channels, H, W) -> tokens (B, h, w)."""
         return self.quantize.nearest(self.latent(x).permute(0, 2, 3, 1))
+
+    def terms(self, x: Tensor) -> TokenizerTerms:
+        """For training, (B, h * w) tokens."""
+        z = self.quantize.project(self.latent(x).permute(0, 2, 3, 1))
+        tokens = self.quantize.nearest(z.detach())
+        codes = self.quantize(tokens)
+        passed = (z + (codes - z).detach()).permute(0, 3, 1, 2)
+        return TokenizerTerms(
+            reconstructed=self.decoder(self.post_quant_conv(passed)),
+            commitment=(z - codes.detach()).square().flatten(1).mean(1),
+            codebook=(z.detach() - codes).square().flatten(1).mean(1),
+            tokens=tokens.flatten(1),
+            latents=z.detach().flatten(1, 2),
+        )
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Tokens (B, h, w) -> codes (B, e, h, w). Raises: ValueError for tokens outside the codebook."""

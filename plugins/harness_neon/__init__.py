@@ -36,5 +36,6 @@ def harness_methods() -> Sequence[Method]:
             config=NeonConfig,
             needs=frozenset({"Trains"}),
             smoke={"bank_size": 64},
+            accumulates=True,
         )
     ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from harness.capabilities import Trains
 from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task, Weights
 from harness.training.optimizer import Optimizer
+from harness.training.parts import training_losses
 from harness_neon import NeonConfig
 
 
@@ -38,9 +37,7 @@ class Neon(FinetuneMethod):
             self._bank = self.task.bank(self.base, self.config.bank_size, "neon")
         chosen = torch.randint(len(self._bank), (self.task.batch,), generator=generator)
         own = self._bank[chosen.to(self.task.device)]
-        loss = cast(Trains, self.task.model).training_loss(own.x, own.labels, generator).mean()
-        self.optimizer.update(loss)
-        return {"loss": loss.detach()}
+        return {"loss": self.optimizer.update_in_parts(training_losses(self.task, own, generator))}
 
     def result(self, weights: Weights) -> Weights:
         """(1 + w) base - w trained, for floating tensors; the others (counters, tables) stay as trained."""

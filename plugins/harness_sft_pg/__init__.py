@@ -57,6 +57,7 @@ def harness_methods() -> Sequence[Method]:
             summary="shortcut fine-tuning with policy gradient: a critic's values, no gradient through the sampler",
             config=SFTPGConfig,
             needs=frozenset({"Transitions"}),
+            accumulates=True,
             smoke={"critic_width": 16},
         ),
         Method(
@@ -65,6 +66,7 @@ def harness_methods() -> Sequence[Method]:
             summary="shortcut fine-tuning: a critic's gradient through all steps of the sampler",
             config=ShortcutConfig,
             needs=frozenset({"Transitions"}),
+            accumulates=True,
             smoke={"critic_width": 16},
         ),
     ]

@@ -12,7 +12,7 @@ from harness.capabilities import Transitions
 from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
-from harness.transitions import rollout
+from harness.transitions import rollout, rollout_in_parts
 from harness_sft_pg import ShortcutConfig
 from harness_sft_pg.losses import frozen, gradient_penalty
 from harness_sft_pg.networks import Critic, initialise
@@ -53,14 +53,15 @@ class SFT(FinetuneMethod):
                 logged |= self._improve_generator(len(batch), generator)
         return logged
 
-    def _sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """n samples of the current network, (n, …), differentiable in its weights."""
+    def _noise(self, n: int, generator: torch.Generator) -> Tensor:
+        """What n samples are functions of, (T + 1, n, …)."""
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
-        return rollout(self.model, noise.to(self.task.device))[-1]
+        return noise.to(self.task.device)
 
     def _improve_critic(self, real: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         with torch.no_grad():
-            fake = self._sample(len(real), generator)
+            noise = self._noise(len(real), generator)
+            fake = rollout_in_parts(self.model, noise, self.task.parts(len(real)))[-1]
         gap = self.critic(fake).mean() - self.critic(real).mean()
         penalty = gradient_penalty(self.critic, real, fake, generator)
         self.critic_optimizer.update(self.config.gradient_penalty * penalty - gap)
@@ -68,6 +69,8 @@ class SFT(FinetuneMethod):
 
     def _improve_generator(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
         with frozen(self.critic):
-            loss = self.critic(self._sample(n, generator)).mean()
-            self.generator_optimizer.update(loss)
-        return {"critic_fake": loss.detach()}
+            noise = self._noise(n, generator)
+            loss = self.generator_optimizer.update_in_parts(
+                self.critic(rollout(self.model, noise[:, part])[-1]).sum() / n for part in self.task.parts(n)
+            )
+        return {"critic_fake": loss}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
@@ -13,9 +13,10 @@ from harness.capabilities import Transitions
 from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
-from harness.transitions import rollout, transition_log_prob
+from harness.transitions import rollout_in_parts, transition_log_prob
 from harness_sft_pg import SFTPGConfig
 from harness_sft_pg.buffer import TransitionBuffer
+from harness_sft_pg.buffer import Transitions as DrawnTransitions
 from harness_sft_pg.losses import backward_critic_and_value, gradient_penalty
 from harness_sft_pg.networks import Critic, Value, initialise
 
@@ -77,7 +78,7 @@ class SFTPG(FinetuneMethod):
     def _rollout(self, n: int, generator: torch.Generator) -> Tensor:
         """n trajectories of the current network, (T + 1, n, …)."""
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
-        return rollout(self.model, noise.to(self.task.device))
+        return rollout_in_parts(self.model, noise.to(self.task.device), self.task.parts(n))
 
     def _improve_critic(self, real: Tensor, states: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         is_baseline = self.config.regulariser == "baseline"
@@ -97,9 +98,14 @@ class SFTPG(FinetuneMethod):
         drawn = self.buffer.draw(n, generator)
         with torch.no_grad():
             advantage = (self.critic(drawn.final) - self.value(drawn.x, drawn.step)).squeeze(1)
-        log_prob = transition_log_prob(self.model, drawn.x_next, drawn.x, drawn.step)
-        if self.config.log_prob == "mean":
-            log_prob = log_prob / math.prod(self.task.spec.shape)
-        loss = (advantage * log_prob).mean()
-        self.generator_optimizer.update(loss)
-        return {"policy_loss": loss.detach(), "advantage_std": advantage.std(correction=0)}
+        loss = self.generator_optimizer.update_in_parts(self._policy_losses(drawn, advantage))
+        return {"policy_loss": loss, "advantage_std": advantage.std(correction=0)}
+
+    def _policy_losses(self, drawn: DrawnTransitions, advantage: Tensor) -> Iterator[Tensor]:
+        """The mean of advantage * log p as terms that add up to it, one a micro-batch."""
+        for part in self.task.parts(len(advantage)):
+            log_prob = transition_log_prob(self.model, drawn.x_next[part], drawn.x[part], drawn.step[part])
+            if self.config.log_prob == "mean":
+                log_prob = log_prob / math.prod(self.task.spec.shape)
+            share = len(log_prob) / len(advantage)
+            yield (advantage[part] * log_prob).mean() * share

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from harness import Config, Dataset, hookimpl
+from harness.interfaces import DataSpec
 
 __version__ = "1"
 
@@ -21,6 +22,11 @@ class PointsConfig(Config):
     )
 
 
+def spec(config: PointsConfig) -> DataSpec:  # noqa: ARG001 - the same for all settings
+    """Points in the plane."""
+    return DataSpec((2,))
+
+
 @hookimpl
 def harness_datasets() -> list[Dataset]:
     """Both shapes share their settings."""
@@ -29,12 +35,14 @@ def harness_datasets() -> list[Dataset]:
             "swiss-roll",
             config=PointsConfig,
             build="harness_toy_data.points:swiss_roll",
+            spec="harness_toy_data:spec",
             summary="2-D swiss roll: scikit-learn's, columns 0 and 2, divided by 20",
         ),
         Dataset(
             "two-moons",
             config=PointsConfig,
             build="harness_toy_data.points:two_moons",
+            spec="harness_toy_data:spec",
             summary="two interleaved half circles: scikit-learn's, divided by 2",
         ),
     ]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -114,6 +117,14 @@ class VARConfig(Config):
     def _fits(self) -> Self:
         if self.embed_dim % self.num_heads:
             raise ValueError(f"embed_dim ({self.embed_dim}) is not a multiple of num_heads ({self.num_heads})")
+        if self.preset is not None:
+            codes = VQVAEConfig.model_validate(PRESETS[self.preset]["tokenizer"])
+            given = self.tokenizer
+            if (given.vocab_size, given.z_channels) != (codes.vocab_size, codes.z_channels):
+                raise ValueError(
+                    f"preset {self.preset} belongs to a tokenizer of {codes.vocab_size} codes with {codes.z_channels} channels, "
+                    f"not of {given.vocab_size} with {given.z_channels}; name the tokenizer's preset, or leave out the model's"
+                )
         if list(self.patch_nums) != sorted(set(self.patch_nums)) or self.patch_nums[0] < 1:
             raise ValueError(f"patch_nums {self.patch_nums} must be positive and increase")
         return self
@@ -143,8 +154,10 @@ def harness_models() -> list[Model]:
             "var",
             config=VARConfig,
             build="harness_var.model:build",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "NextScale"}),
+            layout="harness_var.layout:VARLayout",
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "NextScale"}),
             sampler="var",
+            check="harness_var.check:fits",
             smoke={"depth": 1},
             summary="VAR: next-scale prediction over multi-scale tokens of images in [-1, 1]; exact likelihood",
         )
@@ -163,3 +176,11 @@ def harness_samplers() -> list[Sampler]:
             summary="scale after scale with a key-value cache; top-k, top-p, classifier-free guidance",
         )
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_var.presets import PRESETS
+
+    return list(PRESETS.values())

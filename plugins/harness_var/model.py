@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.capabilities import TokenizerTerms, check_labels
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness_var import VARConfig, VQVAEConfig
+from harness_var.check import fits
 from harness_var.network import Cache, VARTransformer
 from harness_var.tokenizer import VQVAE
 
@@ -28,9 +30,9 @@ class ScaleCache(Cache):
 class VAR(VARTransformer):
     """The transformer with its tokenizer, which stays as it is: its weights take no gradient.
 
-    Provides Trains, Likelihood, Tokens and NextScale. Images are in [-1, 1]. The state dict has the published names
-    of the transformer, without its two constant tables, and those of the tokenizer behind `tokenizer.`; files with the
-    tables load too.
+    Provides Trains, Likelihood, Tokens, TrainsTokenizer and NextScale. Images are in [-1, 1]. The state dict has the
+    published names of the transformer, without its two constant tables, and those of the tokenizer behind `tokenizer.`;
+    files with the tables load too.
     """
 
     def __init__(self, config: VARConfig, spec: DataSpec) -> None:
@@ -60,6 +62,19 @@ class VAR(VARTransformer):
         """Tokens (B, L) -> images (B, channels, H, W) in [-1, 1]. Raises: ValueError as `VQVAE.scales`."""
         return self.tokenizer.decode(tokens)
 
+    @property
+    def codebook(self) -> Tensor:
+        """The tokenizer's codes, (V, Cv)."""
+        return self.tokenizer.quantize.embedding.weight
+
+    def tokenizer_parameters(self) -> list[nn.Parameter]:
+        """The tokenizer's weights."""
+        return list(self.tokenizer.parameters())
+
+    def tokenizer_terms(self, x: Tensor) -> TokenizerTerms:
+        """As `VQVAE.terms`."""
+        return self.tokenizer.terms(x)
+
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """Cross-entropy, (B,), mean over tokens, with labels dropped to the null class and stochastic depth.
 
@@ -87,7 +102,8 @@ class VAR(VARTransformer):
     def token_log_probs(self, tokens: Tensor, labels: Tensor | None) -> Tensor:
         """log p of each token (B, L) given the smaller scales and the label, (B, L), nats.
 
-        Raises: ValueError for tokens outside the codebook, or of another number than the scales have.
+        Raises: ValueError for tokens outside the codebook, or of another number than the scales have, and for labels outside
+            the classes.
         """
         logits = self(self.tokenizer.teacher_input(tokens), self._known(labels, len(tokens), tokens.device))
         return wide(logits).log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
@@ -102,7 +118,9 @@ class VAR(VARTransformer):
         Args:
             smaller: tokens of all smaller scales, (B, p * p) each. labels: (B,), with `null_label` for no class.
             cache: from `new_cache`, having seen the smaller scales; None computes them anew.
+        Raises: ValueError for labels outside the classes.
         """
+        check_labels(labels, self.classes)
         quantize, scale = self.tokenizer.quantize, len(smaller)
         if scale == 0:
             x = self.head.weight.new_empty(len(labels), 0, self.config.tokenizer.z_channels)
@@ -121,7 +139,10 @@ class VAR(VARTransformer):
         return super().load_state_dict(known, strict=strict, assign=assign)
 
     def _known(self, labels: Tensor | None, n: int, device: torch.device) -> Tensor:
-        return torch.full((n,), self.null_label, device=device) if labels is None else labels
+        if labels is None:
+            return torch.full((n,), self.null_label, device=device)
+        check_labels(labels, self.classes)
+        return labels
 
     def _keep(self, n: int, generator: torch.Generator) -> Tensor | None:
         """(n, depth, 2): 0 for a branch that is dropped, 1 / (1 - rate) for one that is kept; None at rate 0."""
@@ -142,13 +163,7 @@ def build(config: VARConfig, spec: DataSpec) -> VAR:
 
     Raises: UserError for images that scales and tokenizer do not fit, or a file that does not fit the tokenizer.
     """
-    sides, unit = config.patch_nums, config.tokenizer.downsample
-    size = sides[-1] * unit
-    if len(spec.shape) != 3 or spec.shape[1:] != (size, size):
-        raise UserError(
-            f"model var: {sides[-1]} tokens a side of {unit} pixels make images of {size}×{size}, but the data "
-            f"has shape {spec.shape}; change the last of patch_nums, or the length of tokenizer.ch_mult"
-        )
+    fits(config, spec)
     model = VAR(config, spec)
     if config.tokenizer.weights is not None:
         load_tokenizer(model.tokenizer, config.tokenizer)

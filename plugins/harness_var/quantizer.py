@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -53,6 +53,14 @@ class _PartlySharedPhi(nn.Module):
     def __init__(self, phis: Sequence[nn.Module]) -> None:
         super().__init__()
         self.qresi_ls = nn.ModuleList(phis)
+
+
+class CodedScale(NamedTuple):
+    """A scale: `latents` (B, p * p, Cv), their `tokens` (B, p * p), and the `detail` (B, Cv, H, W) that these add."""
+
+    latents: Tensor
+    tokens: Tensor
+    detail: Tensor
 
 
 class MultiScaleQuantizer(nn.Module):
@@ -109,15 +117,23 @@ class MultiScaleQuantizer(nn.Module):
             patch_nums: other scales than the quantiser's own.
         Raises: ValueError for latents of another size.
         """
-        sides = tuple(patch_nums or self.patch_nums)
+        return [one.tokens for one in self.scan(f, tuple(patch_nums or self.patch_nums))]
+
+    def scan(self, f: Tensor, sides: Sequence[int]) -> Iterator[CodedScale]:
+        """Code latents f (B, Cv, p, p) scale after scale, each coding what the smaller ones left.
+
+        Raises: ValueError for latents of another size than the last scale's.
+        """
         if f.shape[-2:] != (sides[-1], sides[-1]):
             raise ValueError(f"latents are {f.shape[-2]}×{f.shape[-1]}, but the last scale has side {sides[-1]}")
-        residual, tokens = f, []
+        residual = f
         for scale, side in enumerate(sides):
             z = residual if scale == len(sides) - 1 else functional.interpolate(residual, (side, side), mode="area")
-            tokens.append(self.nearest(z.flatten(2).transpose(1, 2)))
-            residual = residual - self.detail(tokens[-1], scale, sides)
-        return tokens
+            latents = z.flatten(2).transpose(1, 2)
+            tokens = self.nearest(latents)
+            detail = self.detail(tokens, scale, sides)
+            residual = residual - detail
+            yield CodedScale(latents, tokens, detail)
 
     def detail(self, tokens: Tensor, scale: int, patch_nums: Sequence[int] | None = None) -> Tensor:
         """What the tokens (B, p * p) of a scale add to the latent: (B, Cv, H, W) at the size of the last scale."""

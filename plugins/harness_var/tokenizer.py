@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.capabilities import TokenizerTerms
 from harness_var import VQVAEConfig
 from harness_var.autoencoder import Decoder, Encoder
 from harness_var.quantizer import MultiScaleQuantizer
@@ -40,13 +41,37 @@ class VQVAE(nn.Module):
 
         Raises: ValueError for an image size that does not give the last scale.
         """
-        sides, unit = tuple(patch_nums or self.patch_nums), self.config.downsample
-        if x.shape[-2:] != (sides[-1] * unit, sides[-1] * unit):
-            raise ValueError(
-                f"images are {x.shape[-2]}×{x.shape[-1]}; {sides[-1]} tokens a side of {unit} pixels need "
-                f"{sides[-1] * unit}"
-            )
+        sides = tuple(patch_nums or self.patch_nums)
+        self._check_size(x, sides[-1])
         return torch.cat(self.quantize.encode(self.latent(x), sides), dim=1)
+
+    def terms(self, x: Tensor) -> TokenizerTerms:
+        """For training. The distances of latents and codes are means over the sums of the first 1, 2, … scales.
+
+        Raises: ValueError as `encode`. Source: Tian et al. 2024, Eq. 5, with the terms of VQ-VAE at each scale.
+        """
+        self._check_size(x, self.patch_nums[-1])
+        f = self.latent(x)
+        scales = list(self.quantize.scan(f.detach(), self.patch_nums))
+        total, commitment, codebook = torch.zeros_like(f), [], []
+        for scale in scales:
+            total = total + scale.detail
+            commitment.append((f - total.detach()).square().flatten(1).mean(1))
+            codebook.append((f.detach() - total).square().flatten(1).mean(1))
+        return TokenizerTerms(
+            reconstructed=self.decoder(self.post_quant_conv(f + (total - f).detach())),
+            commitment=torch.stack(commitment).mean(0),
+            codebook=torch.stack(codebook).mean(0),
+            tokens=torch.cat([scale.tokens for scale in scales], dim=1),
+            latents=torch.cat([scale.latents for scale in scales], dim=1).detach(),
+        )
+
+    def _check_size(self, x: Tensor, side: int) -> None:
+        unit = self.config.downsample
+        if x.shape[-2:] != (side * unit, side * unit):
+            raise ValueError(
+                f"images are {x.shape[-2]}×{x.shape[-1]}; {side} tokens a side of {unit} pixels need {side * unit}"
+            )
 
     def scales(self, tokens: Tensor) -> list[Tensor]:
         """Tokens (B, L) cut into scales, (B, p * p) each. Raises: ValueError for another L or codes that are none."""

@@ -14,7 +14,7 @@ from harness.plugins import registry
 from harness.streams import SampleStreams, stream
 from harness.testing.methods import Bench, check_resume_is_exact, snapshot
 from harness.testing.task import InMemoryTask
-from harness_ddo import DDOConfig
+from harness_ddo import DDOConfig, check
 from harness_ddo.loss import ddo_loss
 from harness_ddo.method import DDO
 
@@ -135,3 +135,78 @@ def test_a_run_with_rounds_of_unequal_length_resumes_exactly(shared: bool) -> No
     component = registry().get(Method, "ddo", where="test")
     config = DDOConfig(rounds=3, bank_size=8, shared_draw=shared, n_mc=2, optimizer={"warmup": 1.0})
     check_resume_is_exact(Bench(component, config, lambda: noisy_task(7), REAL))
+
+
+def test_rows_that_lost_their_label_weigh_more_and_have_no_fake() -> None:
+    real, fake = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 7.0])
+    loss = ddo_loss(real, fake, alpha=3.0, beta=1.0, dropped=torch.tensor([False, True]))
+    first = math.log(1 + math.exp(-2)) + 3 * math.log(1 + math.exp(0.5))
+    assert loss.item() == pytest.approx((first + 3 * math.log(1 + math.exp(1))) / 2, rel=1e-6)
+    nothing = ddo_loss(real, fake, alpha=3.0, beta=1.0, dropped=torch.tensor([False, False]))
+    assert nothing == ddo_loss(real, fake, alpha=3.0, beta=1.0)
+
+
+class Labelled(Coin):
+    """A coin that says how it was asked; 2 stands for no label."""
+
+    null_label = 2
+
+    def __init__(self) -> None:
+        super().__init__(0.5)
+        self.asked: list[Tensor] = []
+
+    def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        self.asked.append(labels)
+        return super().log_likelihood(x, labels, draw)
+
+
+def labelled_task() -> InMemoryTask:
+    def by_label(model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        return labels[:, None].double()
+
+    return InMemoryTask(Labelled(), DataSpec((1,), classes=2), by_label, steps=4, batch=64)
+
+
+LABELLED = Batch(torch.ones(64, 1).double(), (torch.arange(64) % 3 == 0).long())
+
+
+@pytest.mark.parametrize("fakes", ["bank", "online"])
+def test_fakes_carry_the_label_of_the_real_example_beside_them(fakes: str) -> None:
+    task = labelled_task()
+    DDO(DDOConfig(same_labels=True, fakes=fakes, bank_size=10), task).step(LABELLED, stream(0, "t"), 0)
+    real, fake = task.model.asked
+    assert torch.equal(real, LABELLED.labels)
+    assert torch.equal(fake, LABELLED.labels)
+    assert bool(task.banks) == (fakes == "bank")
+
+
+def test_a_dropped_label_is_that_of_no_class_in_both_halves() -> None:
+    task = labelled_task()
+    logged = DDO(DDOConfig(same_labels=True, drop_label=0.5, alpha=4.0, divide=True), task).step(LABELLED, stream(0, "t"), 0)
+    real, fake = task.model.asked
+    dropped = real == 2
+    assert 16 < dropped.sum() < 48
+    assert torch.equal(real[~dropped], LABELLED.labels[~dropped])
+    assert torch.equal(fake, real)
+    share = dropped.double().mean().item()
+    assert logged["loss"].item() == pytest.approx((4 * share + 5 * (1 - share)) * math.log(2) / 4)
+    assert logged["cross_entropy"] == logged["cross_entropy_ref"] == pytest.approx(math.log(2))
+    assert {"margin_dropped", "accuracy"} <= logged.keys()
+
+
+def test_the_preset_fills_what_is_not_given_and_its_absence_changes_no_key() -> None:
+    config = DDOConfig(preset="var", alpha=10.0)
+    assert (config.alpha, config.beta, config.fakes, config.drop_label) == (10.0, 0.02, "online", 0.5)
+    assert (config.optimizer.name, config.optimizer.lr) == ("adamw", 4e-6)
+    later = {"preset", "fakes", "same_labels", "drop_label", "divide"}
+    assert not later & DDOConfig().identity.keys()
+    assert later <= config.identity.keys() | {"preset"}
+
+
+def test_what_the_model_or_the_data_lack_is_a_reason_to_skip() -> None:
+    models = {name: provided.component for name, provided in registry().all("model").items()}
+    labels, none = DataSpec((1, 8, 8), classes=10), DataSpec((1, 8, 8))
+    assert check(DDOConfig(), models["edm-mlp"], none) is None
+    assert "edm-mlp lacks NullLabel" in str(check(DDOConfig(drop_label=0.1), models["edm-mlp"], labels))
+    assert "the data have no labels" in str(check(DDOConfig(same_labels=True), models["var"], none))
+    assert check(DDOConfig(preset="var"), models["var"], labels) is None

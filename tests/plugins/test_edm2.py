@@ -40,7 +40,7 @@ def wake(model):
     return model
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if "tiny" not in name])
 def test_a_preset_has_the_published_names_and_shapes(name):
     layout.check_layout(PRESETS[name], build, f"edm2/{name}.keys.json.gz")
 
@@ -129,7 +129,7 @@ def test_the_loss_has_the_learned_variance_and_the_likelihood_has_not():
     draw = model.draw(x, stream(0, "draw"))
     u = model.log_variance(draw.sigma)
     expected = -model.log_likelihood(x, None, draw) / u.exp() + 64 * u
-    torch.testing.assert_close(model.loss_at(x, None, draw), expected)
+    torch.testing.assert_close(model.training_loss_at(x, None, draw), expected)
 
 
 @pytest.mark.parametrize("spec", [DataSpec((2,)), DataSpec((3, 7, 7))])

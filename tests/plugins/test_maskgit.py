@@ -272,6 +272,25 @@ def test_tokens_outside_the_codebook_are_refused(wrong):
         tiny().decode(tokens)
 
 
+@pytest.mark.parametrize("wrong", [-1, 3])
+@pytest.mark.parametrize("generation", ["v1", "v2"])
+def test_labels_outside_the_classes_are_refused(generation, wrong):
+    model = tiny(generation, drop_label=0.0)
+    x, labels = torch.zeros(2, 1, 2, 2), torch.tensor([0, wrong])
+    for use in (
+        lambda: model.log_likelihood(x, labels, model.draw(x, stream(0, "draw"))),
+        lambda: model.training_loss(x, labels, stream(0, "loss")),
+        lambda: Halton(HaltonConfig())(model, model.spec, SampleStreams(0, "sample", [0, 1]), labels),
+    ):
+        with pytest.raises(ValueError, match="but there are 2 classes"):
+            use()
+
+
+def test_a_preset_goes_with_its_own_tokenizer_alone():
+    with pytest.raises(ValueError, match="preset v1-256 belongs to a tokenizer of 1024 codes, not of 16384"):
+        MaskGITConfig(preset="v1-256", tokenizer={"preset": "llamagen-ds16"})
+
+
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match="make images of 16×16, but the data has shape"):
         build(MaskGITConfig(), DataSpec((1, 28, 28), classes=10))
@@ -284,7 +303,8 @@ def test_sizes_that_do_not_fit_are_refused():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"codebook_size": 33}, "is not of a tokenizer with these settings"),
+        ({"codebook_size": 33}, r"quantize.embedding.weight is \(32, 4\), but they need \(33, 4\)"),
+        ({"num_res_blocks": 2}, "is not of a tokenizer with these settings"),
         ({"sha256": "0" * 64}, "has sha256"),
         ({"weights": "nowhere.safetensors"}, "cannot be read"),
     ],

@@ -235,6 +235,24 @@ def test_tokens_outside_the_codebook_are_refused(wrong):
             use(tokens)
 
 
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_labels_outside_the_classes_are_refused(wrong):
+    model = tiny()  # two classes; label 2 is that of none
+    x, labels = torch.zeros(2, 1, 2, 2), torch.tensor([0, wrong])
+    for use in (
+        lambda: model.log_likelihood(x, labels, None),
+        lambda: model.training_loss(x, labels, stream(0, "loss")),
+        lambda: VARSampler(VARSamplerConfig())(model, model.spec, SampleStreams(0, "sample", [0, 1]), labels),
+    ):
+        with pytest.raises(ValueError, match="but there are 2 classes"):
+            use()
+
+
+def test_a_preset_goes_with_its_own_tokenizer_alone():
+    with pytest.raises(ValueError, match="preset d16 belongs to a tokenizer of 4096 codes with 32 channels, not of 32 with 4"):
+        VARConfig(preset="d16", tokenizer={"ch_mult": (1, 1, 1, 1, 1)})
+
+
 def test_another_number_of_tokens_is_refused():
     with pytest.raises(ValueError, match=r"scales \(1, 2\) need \(B, 5\)"):
         tiny().decode(torch.zeros(1, 6, dtype=torch.int64))
@@ -265,7 +283,8 @@ def test_a_tokenizer_comes_from_its_file_and_takes_no_gradient(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"vocab_size": 33}, "is not of a tokenizer with these settings"),
+        ({"vocab_size": 33}, r"quantize.embedding.weight is \(32, 4\), but they need \(33, 4\)"),
+        ({"num_res_blocks": 2}, "is not of a tokenizer with these settings"),
         ({"sha256": "0" * 64}, "has sha256"),
         ({"weights": "nowhere.safetensors"}, "cannot be read"),
     ],

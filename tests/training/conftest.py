@@ -73,9 +73,10 @@ def data():
 
 @pytest.fixture
 def make_task(tmp_path):
-    def make(*, steps=STEPS, batch=BATCH, banks=True, seed=0, sampler=None, runs="runs"):
+    def make(*, steps=STEPS, batch=BATCH, banks=True, seed=0, sampler=None, runs="runs", **options):
         source = BankSource(Layout(tmp_path / runs), sampler or CountingSampler(), {"name": "fake"}, seed, 5)
-        return LiveTask(network(), SPEC, torch.device("cpu"), steps, batch, source if banks else None)
+        training = TrainingConfig(images=steps * batch, batch=batch, **options)
+        return LiveTask(network(), SPEC, torch.device("cpu"), training, source if banks else None)
 
     return make
 

@@ -108,7 +108,7 @@ def edm2_loss(case: Case) -> None:
     for name, value in (("D", denoised), ("weight", weight), ("logvar", log_variance), ("loss", loss)):
         case.compare(name, value)
     rows = None if labels is None else labels.argmax(1)
-    own = model.loss_at(y, rows, NoisyLevel(sigma, noise))
+    own = model.training_loss_at(y, rows, NoisyLevel(sigma, noise))
     torch.testing.assert_close(own, arrays["loss"].flatten(1).sum(1), **case.tolerance("loss"))
     case.unchecked("y", "rnd_normal", "sigma", "eps", "weight", "logvar", "D", "loss", "labels")
 

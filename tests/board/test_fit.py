@@ -1,0 +1,77 @@
+"""What does not fit the data is a fault of the board, before any work and without torch."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from harness.board.load import load_board
+from harness.errors import UserError
+
+TEXT = """\
+title: Points
+dataset: swiss-roll
+bases:
+  net:
+    model: MODEL
+    pretrain: {method: mle, training: {images: 128}}
+methods: {none: }
+training: {images: 128}
+metrics: {w2: }
+"""
+
+
+def faults(folder):
+    with pytest.raises(UserError) as caught:
+        load_board(folder)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("model", "what"), [("{name: var}", "change the last of patch_nums"), ("{name: maskgit}", "change input_size")]
+)
+def test_data_that_the_tokens_do_not_make_are_a_fault_with_its_line(write_board, model, what):
+    (fault,) = faults(write_board(TEXT.replace("MODEL", model)))
+    assert "board.yaml:5: model" in fault
+    assert "make images of 16×16, but the data has shape (2,)" in fault
+    assert what in fault
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ({"quantize.embedding.weight": (32, 8)}, "quantize.embedding.weight is (32, 8), but they need (32, 4)"),
+        ({"quantize.ema_vocab_hit_SV": (10, 32)}, "quantize.ema_vocab_hit_SV is (10, 32), but they need (3, 32)"),
+        ({"encoder.conv_in.weight": (8, 3, 3, 3)}, "encoder.conv_in.weight is (8, 3, 3, 3), but they need (8, 1, 3, 3)"),
+        ({"other": (1,)}, "has no tensor 'quantize.embedding.weight'"),
+    ],
+)
+def test_the_tokenizer_of_another_transformer_is_told_by_its_files_header(tmp_path, stored, message):
+    from harness.interfaces import DataSpec
+    from harness_var import VARConfig
+    from harness_var.check import fits
+
+    path, right = tmp_path / "tokenizer.safetensors", {
+        "quantize.embedding.weight": (32, 4), "quantize.ema_vocab_hit_SV": (3, 32), "encoder.conv_in.weight": (8, 1, 3, 3),
+    }  # fmt: skip
+    config = VARConfig(tokenizer={"weights": str(path)})
+    save_file({name: torch.zeros(shape) for name, shape in right.items()}, path)
+    fits(config, DataSpec((1, 16, 16), 4))
+    shapes = stored if "other" in stored else {**right, **stored}
+    save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, path)
+    with pytest.raises(UserError) as caught:
+        fits(config, DataSpec((1, 16, 16), 4))
+    assert message in str(caught.value)
+
+
+def test_validate_ends_with_2_and_imports_no_torch(write_board):
+    folder = write_board(TEXT.replace("MODEL", "{name: var}"))
+    code = (
+        "import sys\nfrom harness.cli import main\nsys.argv[1:] = ['validate', sys.argv[1]]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    assert run.stdout.split() == ["2", "False"], run.stderr
+    assert "make images of 16×16" in run.stderr
