@@ -74,7 +74,11 @@ class Base:
 
 @dataclass(frozen=True)
 class BoardMetric:
-    """A column: the metric, and how the board uses it."""
+    """A column: the metric, and how the board uses it.
+
+    Args:
+        extractor: whose features it compares; None for a metric of the samples themselves.
+    """
 
     name: str
     label: str
@@ -82,11 +86,17 @@ class BoardMetric:
     use: MetricConfig
     draws: int
     floor_pairs: int
+    extractor: Resolved | None = None
 
     @cached_property
     def key_digest(self) -> str:
         """What the key of a measured value must contain of it."""
-        return digest(metric=self.metric.identity, against=self.use.against, draws=self.draws)
+        return digest(metric=self.metric.identity, against=self.use.against, draws=self.draws, **self.features_identity)
+
+    @property
+    def features_identity(self) -> dict[str, object]:
+        """What keys contain of the extractor; nothing where there is none."""
+        return {} if self.extractor is None else {"extractor": self.extractor.identity}
 
     @property
     def component(self) -> Metric:
@@ -152,7 +162,7 @@ class Row:
         if self.curve is None:
             return None
         metric = next(metric for metric in self.metrics if metric.name == self.curve.metric)
-        return {**self.curve.model_dump(mode="json"), "metric": metric.metric.identity}
+        return {**self.curve.model_dump(mode="json"), "metric": metric.metric.identity, **metric.features_identity}
 
     @cached_property
     def sample_digest(self) -> str:
@@ -265,11 +275,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Floor:
-    """One metric between pairs of independent real draws."""
+    """One metric between pairs of independent real draws.
+
+    Args:
+        board_metrics: all columns of the board: one pass over the images serves those of the same extractor.
+    """
 
     dataset: Resolved
     metric: BoardMetric
     samples: int
+    board_metrics: tuple[BoardMetric, ...] = ()
 
     @cached_property
     def key(self) -> str:
@@ -280,6 +295,7 @@ class Floor:
             against=self.metric.use.against,
             samples=self.samples,
             pairs=self.metric.floor_pairs,
+            **self.metric.features_identity,
         )
 
 

@@ -20,6 +20,21 @@ from harness.config import Config
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=60)]
 
 
+# A column of a metric on features says whose features: `fid[fashion-cnn]`.
+ColumnName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(\[[a-z0-9]+([._-][a-z0-9]+)*\])?$", max_length=60
+    ),
+]
+
+
+def split_column(name: str) -> tuple[str, str | None]:
+    """`fid[fashion-cnn]` is the metric `fid` and the extractor `fashion-cnn`; `w2` is `w2` and None."""
+    metric, bracket, extractor = name.partition("[")
+    return metric, extractor.removesuffix("]") if bracket else None
+
+
 def _reference(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
@@ -174,6 +189,11 @@ class MetricConfig(Config):
     metric: Reference | None = Field(
         None, description="the metric and its settings; by default the one called as the key"
     )
+    extractor: Reference | None = Field(
+        None,
+        description="settings of the extractor, for metrics on features; its name is the one in the key's brackets, "
+        "`fid[fashion-cnn]`",
+    )
     against: Literal["evaluation", "train"] = Field(
         "evaluation", description="real examples to compare with: fresh draws, or the first `samples` training examples"
     )
@@ -197,7 +217,7 @@ class FloorConfig(Config):
 class CurveConfig(Config):
     """The metric along training, on seeds apart from the evaluation's; its cost is counted as the method's."""
 
-    metric: Name = Field(description="one of the board's metrics")
+    metric: ColumnName = Field(description="one of the board's metrics")
     points: PositiveInt = Field(10, description="measurements, evenly spaced in images; one more at the start")
     samples: PositiveInt = Field(10_000, description="generated and real examples of each")
 
@@ -230,7 +250,9 @@ class BoardConfig(Config):
         [0, 1, 2], min_length=1, description="one cell each; below a million, so that no draw is one of the floor's"
     )
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="sampling for evaluation")
-    metrics: dict[Name, Annotated[MetricConfig, Entries]] = Field(min_length=1, description="columns, in this order")
+    metrics: dict[ColumnName, Annotated[MetricConfig, Entries]] = Field(
+        min_length=1, description="columns, in this order; one of a metric on features is called `METRIC[EXTRACTOR]`"
+    )
     floor: FloorConfig = Field(FloorConfig(), description="real against real")
     curve: CurveConfig | None = Field(None, description="measurements along training")
     smoke: SmokeConfig = Field(SmokeConfig(), description="budgets of `--smoke`")
