@@ -134,19 +134,52 @@ class Dataset(Component):
             load_target(self.check)(config)  # type: ignore[operator]
 
 
+FEATURE_NEEDS: Mapping[str, str] = {
+    "moments": "features", "features": "features", "logits": "logits", "spatial": "spatial",
+}  # fmt: skip
+"""What a metric may need of images, and the extractor's output that gives it: `moments` is mean and covariance of
+`features`, `spatial` those of `spatial`; `features` and `logits` are the rows of each image."""
+
+
 @dataclass(frozen=True)
 class Metric(Component):
-    """`build(config)` returns a `harness.interfaces.MetricFunction`.
+    """`build(config)` returns a `harness.interfaces.MetricFunction`; a `FeatureMetricFunction` when it compares features.
 
     Args:
         higher_is_better: the direction of the arrow in tables, and of selection.
         unit: unit of the value, where it has one.
+        needs_features: names out of FEATURE_NEEDS; empty for a metric of the samples themselves.
+        needs_reference: the same of the real images, where it is less; as `needs_features` when None.
+        check: lazy target "module:function", without torch; called as `check(config, n, outputs)` with the number of images
+            and the extractor's outputs when a board is read. Raises UserError for what cannot be measured so, and names
+            what can.
+        repeats_in_any_order: False when the value depends on the order of the images, through subsets or splits.
     """
 
     kind = "metric"
     _: KW_ONLY
     higher_is_better: bool = False
     unit: str = ""
+    needs_features: frozenset[str] = frozenset()
+    needs_reference: frozenset[str] | None = None
+    check: str = ""
+    repeats_in_any_order: bool = True
+
+    def __post_init__(self) -> None:
+        wrong = (self.needs_features | self.real_needs) - FEATURE_NEEDS.keys()
+        if wrong:
+            named, known = ", ".join(sorted(wrong)), ", ".join(FEATURE_NEEDS)
+            raise ValueError(f"metric {self.name}: no features are called {named}; there are {known}")
+
+    def check_size(self, config: Config, n: int, outputs: Mapping[str, int]) -> None:
+        """Call `check`. Raises: UserError when n images are too few."""
+        if self.check:
+            load_target(self.check)(config, n, outputs)  # type: ignore[operator]
+
+    @property
+    def real_needs(self) -> frozenset[str]:
+        """What it needs of the real images."""
+        return self.needs_features if self.needs_reference is None else self.needs_reference
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from harness.features import FeatureSet
     from harness.streams import SampleStreams
 
 
@@ -132,6 +133,15 @@ class MetricFunction(Protocol):
 
     def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:
         """One value or several by name; a metric with a single value gives it the metric's own name."""
+        ...
+
+
+@runtime_checkable
+class FeatureMetricFunction(Protocol):
+    """Compares features of two image sets."""
+
+    def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
+        """As `MetricFunction`: the first value is the metric's own, by its name; others stand beside it in the record."""
         ...
 
 

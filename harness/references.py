@@ -35,7 +35,9 @@ class InnerSampler(Config):
     @classmethod
     def _looked_up(cls, value: object) -> object:
         if isinstance(value, InnerSampler):
-            return value
+            if value.version:
+                return value
+            value = {"name": value.name, **value.settings}  # a default, which cannot be looked up while plugins load
         given: dict[str, Any] = {"name": value} if isinstance(value, str) else {}
         if isinstance(value, dict):
             given = dict(value)

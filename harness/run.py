@@ -12,7 +12,7 @@ from typing import Literal, cast
 from harness import stop
 from harness.board.cells import Base, Cell, Floor
 from harness.board.load import Board
-from harness.components import Executor
+from harness.components import Dataset, Executor, Extractor
 from harness.errors import Interrupted, UserError
 from harness.interfaces import Job, JobEnd, JobExecutor
 from harness.plugins import registry
@@ -140,6 +140,7 @@ def run_board(
     for state in before:
         if state.state == "skipped":
             _write_skip(state.cell, layout)
+    _check_files(board)
     to_run = [state.cell for state in before if state.state in ("to run", "failed")]
     schedule = _Schedule(board, to_run, layout, options, on_event)
     if schedule.total:
@@ -152,6 +153,16 @@ def run_board(
     if schedule.refusals:
         raise UserError(schedule.refusals[0])  # the others have the same cause
     return states(board, cells, layout)
+
+
+def _check_files(board: Board) -> None:
+    """Raises: UserError when files of the dataset or weights of an extractor are absent: now, and not in the first job."""
+    assert isinstance(board.dataset.component, Dataset)
+    board.dataset.component.check_files(board.dataset.settings)
+    for metric in board.metrics:
+        if metric.extractor is not None:
+            assert isinstance(metric.extractor.component, Extractor)
+            metric.extractor.component.check_weights(metric.extractor.settings)
 
 
 def missing_floors(board: Board, layout: Layout) -> list[Floor]:

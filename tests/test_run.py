@@ -6,7 +6,7 @@ from harness import run as runs
 from harness import stop
 from harness.board.cells import Cell
 from harness.board.load import load_board
-from harness.components import Executor
+from harness.components import Dataset, Executor
 from harness.errors import Interrupted, UserError
 from harness.interfaces import JobEnd
 from harness.run import RunOptions, run_board, states
@@ -118,6 +118,17 @@ def test_bases_run_before_their_cells_and_nothing_twice(board, serial, tmp_path)
         assert all(serial.ran.index(name) > at for name in serial.ran if name.startswith(f"{base}/"))
     serial.ran = []
     assert {state.state for state in run(board, tmp_path)} == {"done", "skipped"}
+    assert serial.ran == []
+
+
+def test_absent_files_of_the_dataset_stop_everything_before_any_job(board, serial, tmp_path, monkeypatch):
+    def check(self, config):
+        raise UserError("dataset: no files")
+
+    monkeypatch.setattr(Dataset, "check_files", check)
+    serial.ran = []
+    with pytest.raises(UserError, match="no files"):
+        run(board, tmp_path)
     assert serial.ran == []
 
 

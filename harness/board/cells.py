@@ -64,7 +64,7 @@ class Base:
             return {"weights": self.weights.identity}
         assert self.method is not None
         assert self.training is not None
-        return {"method": self.method.identity, "training": self.training.model_dump(mode="json"), "seed": self.seed}
+        return {"method": self.method.identity, "training": self.training.identity, "seed": self.seed}
 
     @cached_property
     def key(self) -> str:
@@ -85,7 +85,11 @@ class Base:
 
 @dataclass(frozen=True)
 class BoardMetric:
-    """A column: the metric, and how the board uses it."""
+    """A column: the metric, and how the board uses it.
+
+    Args:
+        extractor: whose features it compares; None for a metric of the samples themselves.
+    """
 
     name: str
     label: str
@@ -93,11 +97,17 @@ class BoardMetric:
     use: MetricConfig
     draws: int
     floor_pairs: int
+    extractor: Resolved | None = None
 
     @cached_property
     def key_digest(self) -> str:
         """What the key of a measured value must contain of it."""
-        return digest(metric=self.metric.identity, against=self.use.against, draws=self.draws)
+        return digest(metric=self.metric.identity, against=self.use.against, draws=self.draws, **self.features_identity)
+
+    @property
+    def features_identity(self) -> dict[str, object]:
+        """What keys contain of the extractor; nothing where there is none."""
+        return {} if self.extractor is None else {"extractor": self.extractor.identity}
 
     @property
     def component(self) -> Metric:
@@ -146,7 +156,7 @@ class Row:
             stage="finetune",
             base=self.base.key,
             method=self.method.identity,
-            training=self.training.model_dump(mode="json"),
+            training=self.training.identity,
             sampler=self.base.sampler.identity,
             curve=self._curve_identity,
             **self._drawing_batch,
@@ -163,7 +173,7 @@ class Row:
         if self.curve is None:
             return None
         metric = next(metric for metric in self.metrics if metric.name == self.curve.metric)
-        return {**self.curve.model_dump(mode="json"), "metric": metric.metric.identity}
+        return {**self.curve.model_dump(mode="json"), "metric": metric.metric.identity, **metric.features_identity}
 
     @cached_property
     def sample_digest(self) -> str:
@@ -276,11 +286,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Floor:
-    """One metric between pairs of independent real draws."""
+    """One metric between pairs of independent real draws.
+
+    Args:
+        board_metrics: all columns of the board: one pass over the images serves those of the same extractor.
+    """
 
     dataset: Resolved
     metric: BoardMetric
     samples: int
+    board_metrics: tuple[BoardMetric, ...] = ()
 
     @cached_property
     def key(self) -> str:
@@ -291,6 +306,7 @@ class Floor:
             against=self.metric.use.against,
             samples=self.samples,
             pairs=self.metric.floor_pairs,
+            **self.metric.features_identity,
         )
 
 
@@ -304,8 +320,11 @@ def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
     assert isinstance(sampler.component, Sampler)
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    if missing := lacks(sampler_needs(sampler.component, sampler.settings), model):
+    walked = sampler_needs(sampler.component, sampler.settings)
+    if missing := lacks(walked, model):
         return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
+    if "Transitions" in method.needs and "Transitions" not in walked:
+        return f"the sampler {sampler.name} does not walk the model's Gaussian steps, which {method.name} trains"
     return None
 
 

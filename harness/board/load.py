@@ -23,9 +23,10 @@ from harness.board.schema import (
     ReferenceConfig,
     TrainingConfig,
     WeightsConfig,
+    split_column,
 )
 from harness.board.source import Location, Source, read_yaml
-from harness.components import Method, Model, Sampler
+from harness.components import FEATURE_NEEDS, Extractor, Method, Metric, Model, Sampler
 from harness.errors import Faults, UserError, nearest
 from harness.plugins import Registry, registry
 from harness.presets import Preset
@@ -113,7 +114,7 @@ class _Loader:
         self._check_repeats(config, methods)
         self._stop_on_faults()
         whole = tuple(metric for metric in metrics if metric)
-        floors = tuple(Floor(_sure(dataset), metric, self._evaluation(config).samples) for metric in whole)
+        floors = tuple(Floor(_sure(dataset), metric, self._evaluation(config).samples, whole) for metric in whole)
         cells = tuple(
             self._cells(config, [_sure(base) for base in bases], [_sure(method) for method in methods], whole)
         )
@@ -226,7 +227,8 @@ class _Loader:
         return config.evaluation.model_copy(update={"samples": samples, "draws": min(2, config.evaluation.draws)})
 
     def _metric(self, config: BoardConfig, name: str, entry: MetricConfig) -> BoardMetric | None:
-        reference = entry.metric or ReferenceConfig(name=name)
+        metric_name, _ = split_column(name)
+        reference = entry.metric or ReferenceConfig(name=metric_name)
         resolved = self.resolve("metric", reference, ("metrics", name, *(("metric",) if entry.metric else ())))
         draws = entry.draws or config.evaluation.draws
         if draws > config.evaluation.draws:
@@ -236,7 +238,44 @@ class _Loader:
         pairs = entry.floor_pairs or config.floor.pairs
         if self.smoke:
             draws, pairs = min(draws, self._evaluation(config).draws), min(pairs, 2)
-        return None if resolved is None else BoardMetric(name, entry.label or name, resolved, entry, draws, pairs)
+        if resolved is None:
+            return None
+        samples = self._evaluation(config).samples
+        extractor = self._extractor(name, entry, resolved, samples)
+        label = entry.label or column_label(name, samples)
+        return BoardMetric(name, label, resolved, entry, draws, pairs, extractor)
+
+    def _extractor(self, name: str, entry: MetricConfig, metric: Resolved, samples: int) -> Resolved | None:
+        """Of a column whose metric compares features. A fault where it is not named, or lacks what the metric needs."""
+        assert isinstance(metric.component, Metric)
+        needs = metric.component.needs_features
+        column, bracket = split_column(name)
+        at = ("metrics", name)
+        if not needs:
+            if bracket is not None or entry.extractor is not None:
+                self.fault(at, f"{metric.name} compares the samples themselves: call the column {column!r}, without an extractor")
+            return None
+        if bracket is None:
+            known = ", ".join(self.plugins.names("extractor")) or "none"
+            self.fault(at, f"{metric.name} compares features: call the column {name}[EXTRACTOR]; extractors: {known}")
+            return None
+        if entry.extractor is not None and entry.extractor.name != bracket:
+            self.fault((*at, "extractor"), f"the column is called {name!r}, and its extractor {entry.extractor.name!r}")
+            return None
+        reference = entry.extractor or ReferenceConfig(name=bracket)
+        resolved = self.resolve("extractor", reference, (*at, "extractor") if entry.extractor else at)
+        if resolved is not None:
+            assert isinstance(resolved.component, Extractor)
+            lacking = sorted({FEATURE_NEEDS[need] for need in needs} - set(resolved.component.outputs))
+            if lacking:
+                given = ", ".join(resolved.component.outputs)
+                self.fault(at, f"{metric.name} needs {', '.join(lacking)}, and {resolved.name} gives {given}")
+                return None
+            try:
+                metric.component.check_size(metric.settings, samples, resolved.component.outputs)
+            except UserError as error:
+                self.fault(at, str(error))
+        return resolved
 
     def _base(self, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None) -> Base | None:
         at = ("bases", name)
@@ -472,6 +511,15 @@ class _Loader:
             seen.setdefault(same, name)
 
 
+def column_label(name: str, samples: int) -> str:
+    """What tables call a column: of a metric on features, with the number of images, `fid-50k[inception]`."""
+    metric, extractor = split_column(name)
+    if extractor is None:
+        return name
+    count = f"{samples // 1000}k" if samples % 1000 == 0 else str(samples)
+    return f"{metric}-{count}[{extractor}]"
+
+
 def _references(value: dict[str, Any]) -> Iterator[tuple[Location, str, Any]]:
     """Component references of a board that failed its schema, as far as they can be told."""
 
@@ -495,7 +543,8 @@ def _references(value: dict[str, Any]) -> Iterator[tuple[Location, str, Any]]:
     for key, kind in (("methods", "method"), ("metrics", "metric")):
         for name, entry in entries(key):
             own = entry.get(kind) if isinstance(entry, dict) else None
-            yield ((key, name, kind), kind, own) if own else ((key, name), kind, name)
+            default = split_column(str(name))[0] if kind == "metric" else name
+            yield ((key, name, kind), kind, own) if own else ((key, name), kind, default)
 
 
 def _fields_at(schema: object, path: Location) -> list[str]:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from harness.board.cells import Resolved
-from harness.interfaces import Batch, DataSource, DataSpec, MetricFunction, SampleFunction
+from harness.components import Extractor
+from harness.interfaces import (
+    Batch,
+    DataSource,
+    DataSpec,
+    FeatureExtractor,
+    FeatureMetricFunction,
+    MetricFunction,
+    SampleFunction,
+)
 from harness.plugins import registry
 from harness.progress import Reporter
 from harness.stages.options import JobOptions
@@ -22,8 +31,13 @@ from harness.streams import stream
 from harness.training.loop import Listener
 
 if TYPE_CHECKING:
+    from harness.features import FeatureSet
     from harness.training.method import FinetuneMethod
     from harness.training.task import LiveTask
+
+
+FEATURE_SETS = 8
+"""Image sets whose features stay in memory: moments of 2048 features are 34 MB each."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +48,17 @@ class Context:
     options: JobOptions
     job: str
     reporter: Reporter = field(init=False)
+    feature_sets: dict[str, FeatureSet] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reporter", Reporter(self.layout, self.job))
+
+    def remember_features(self, key: str, found: FeatureSet) -> None:
+        """Keep a set in memory for the next metrics, and let the oldest of many go."""
+        self.feature_sets.pop(key, None)
+        while len(self.feature_sets) >= FEATURE_SETS:
+            self.feature_sets.pop(next(iter(self.feature_sets)))
+        self.feature_sets[key] = found
 
     @cached_property
     def device(self) -> torch.device:
@@ -105,3 +127,25 @@ def sampler(resolved: Resolved) -> SampleFunction:
 def metric(resolved: Resolved) -> MetricFunction:
     """The metric."""
     return cast(MetricFunction, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+
+
+def feature_metric(resolved: Resolved) -> FeatureMetricFunction:
+    """A metric that compares features."""
+    return cast(FeatureMetricFunction, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+
+
+_EXTRACTORS: dict[tuple[str, torch.device], FeatureExtractor] = {}
+
+
+def extractor(resolved: Resolved, device: torch.device) -> FeatureExtractor:
+    """The extractor, built once a process. Raises: UserError when its weights are absent."""
+    key = (json.dumps(resolved.identity, sort_keys=True), device)
+    if key not in _EXTRACTORS:
+        assert isinstance(resolved.component, Extractor)
+        resolved.component.check_weights(resolved.settings)
+        with torch.random.fork_rng(devices=[]):
+            built = resolved.component.load()(resolved.settings)  # type: ignore[operator]
+        if isinstance(built, torch.nn.Module):
+            built = built.to(device).eval().requires_grad_(False)
+        _EXTRACTORS[key] = cast(FeatureExtractor, built)
+    return _EXTRACTORS[key]

@@ -12,7 +12,7 @@ from harness import sampling
 from harness.board.cells import Cell
 from harness.interfaces import DataSource, SampleFunction
 from harness.stages import base as base_stage
-from harness.stages import context, draws, prepare
+from harness.stages import context, draws, metrics, prepare
 from harness.stages.context import Context
 from harness.store import stage
 from harness.store.stage import Output
@@ -67,17 +67,17 @@ def _train(cell: Cell, base: Output, at: Context) -> Trained:
         folder=at.layout.work("finetune", cell.finetune_key),
         checkpoint_seconds=at.options.checkpoint_seconds,
         listener=at.listener(cell.name),
-        curve=_curve(cell, source, task, sampler),
+        curve=_curve(cell, source, task, sampler, at),
     ).run()
 
 
-def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFunction) -> Curve | None:
+def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFunction, at: Context) -> Curve | None:
     settings = cell.curve
     if settings is None:
         return None
     column = next(metric for metric in cell.metrics if metric.name == settings.metric)
-    measure_metric = context.metric(column.metric)
-    real = source.evaluation(draws.selection(cell.seed), settings.samples)
+    number = draws.selection(cell.seed)
+    real = None if column.extractor else source.evaluation(number, settings.samples)
     twin = task.frozen_copy()
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
@@ -86,7 +86,11 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFuncti
             sampler, twin, source.spec,
             n=settings.samples, seed=cell.seed, purpose="selection", batch=cell.evaluation.batch, device=task.device,
         )
-        value = measure_metric(drawn.batch, real, stream(cell.seed, "selection metric"))
+        generator = stream(cell.seed, "selection metric")
+        if real is not None:
+            value = context.metric(column.metric)(drawn.batch, real, generator)
+        else:
+            value = metrics.of_batch(column, drawn.batch, cell.base.dataset, number, generator, at)
         return next(iter(value.values()))
 
     return Curve(measure, settings.points, column.component.higher_is_better, cell.training.select == "best")

@@ -19,7 +19,7 @@ from harness.stages.options import JobOptions
 from harness.store.files import StorageError, write_text
 from harness.store.layout import Layout
 from harness.store.lease import Busy, lease
-from harness.store.records import FloorRecord, Record, is_measured, load_record, save_record
+from harness.store.records import ExtractorFacts, FloorRecord, Record, is_measured, load_record, save_record
 
 log = logging.getLogger(__name__)
 End = Literal["ended", "failed", "busy", "interrupted"]
@@ -118,7 +118,7 @@ def _record(cell: Cell, at: Context) -> Record:
         return record.done(
             cell, base, finetuned, sampled, measured,
             prepared=prepare.run(cell.base, context.sampler(cell.base.sampler), at),
-            memory=memory.read(), device=device, fingerprint=fingerprint,
+            memory=memory.read(), device=device, fingerprint=fingerprint, extractors=_extractors(cell, at),
         )  # fmt: skip
     except (Interrupted, StorageError):
         raise
@@ -129,6 +129,20 @@ def _record(cell: Cell, at: Context) -> Record:
         where = _keep_traceback(error, at.layout, "cell", cell.key)
         hint = "" if isinstance(error, UserError) else f" (traceback: {where})"
         return record.skeleton(cell, "failed", f"{_last_line(error)}{hint}", device)
+
+
+def _extractors(cell: Cell, at: Context) -> dict[str, ExtractorFacts]:
+    used = {metric.extractor.name: metric.extractor for metric in cell.metrics if metric.extractor is not None}
+    return {
+        name: ExtractorFacts.model_validate(
+            {
+                **one.identity,
+                "weights_sha256": context.extractor(one, at.device).weights_sha256,
+                "preprocessing": context.extractor(one, at.device).preprocessing,
+            }
+        )
+        for name, one in used.items()
+    }
 
 
 def _has_result(path: Path) -> bool:

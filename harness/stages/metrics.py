@@ -1,17 +1,19 @@
-"""Stage 4, metrics: each generated set against real examples, and real against real."""
+"""Stage 5, metrics: each generated set against real examples, and real against real."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
+
+import torch
 
 from harness import stop
 from harness.board.cells import BoardMetric, Cell, Floor, Resolved
 from harness.errors import Diverged
-from harness.interfaces import Batch, MetricFunction
-from harness.stages import context, draws
+from harness.interfaces import Batch
+from harness.stages import context, draws, features
 from harness.stages import sample as sample_stage
 from harness.stages.context import Context
 from harness.store import stage
@@ -19,6 +21,9 @@ from harness.store.keys import digest
 from harness.store.records import Measured
 from harness.store.stage import Output
 from harness.streams import stream
+
+Timed = tuple[Mapping[str, float], float]
+"""Values by name, the metric's own first, and the seconds that measuring took."""
 
 
 def run(cell: Cell, sampled: Output, at: Context) -> dict[str, Measured]:
@@ -30,53 +35,77 @@ def run(cell: Cell, sampled: Output, at: Context) -> dict[str, Measured]:
 def floor(plan: Floor, at: Context) -> Measured:
     """The metric between pairs of independent real draws (or training data and a draw, where the column says so)."""
     at.reporter.stage("floor")
-    source = context.dataset(plan.dataset)
-    values, seconds = [], 0.0
+    pairs = []
     for pair in range(plan.metric.floor_pairs):
         stop.check()
-        first, second = draws.floor(pair)
-        key = digest(
-            stage="pair", metric=plan.metric.metric.identity, dataset=plan.dataset.identity,
-            first="train" if plan.metric.use.against == "train" else first, second=second, n=plan.samples,
-        )  # fmt: skip
-
-        def real(second: int = second) -> Batch:
-            return source.evaluation(second, plan.samples)
-
-        def other(first: int = first) -> Batch:
-            return _real(plan.dataset, plan.metric, first, plan.samples, at)
-
-        value, spent = _pair(key, plan.metric.metric, real, other, pair, at)
-        values.append(value)
-        seconds += spent
+        pairs.append(_floor_pair(plan, pair, at))
         at.reporter.step(pair + 1, plan.metric.floor_pairs, {})
-    return Measured(values=values, seconds=seconds)
+    return _measured(pairs)
+
+
+def _measured(pairs: list[Timed]) -> Measured:
+    """The first value of each pair is the column's; the others stand beside it."""
+    first, *others = pairs[0][0]
+    return Measured(
+        values=[values[first] for values, _ in pairs],
+        seconds=math.fsum(seconds for _, seconds in pairs),
+        also={name: [values[name] for values, _ in pairs] for name in others},
+    )
+
+
+def _floor_pair(plan: Floor, pair: int, at: Context) -> Timed:
+    first, second = draws.floor(pair)
+    on_train = plan.metric.use.against == "train"
+    identity = {
+        "metric": plan.metric.metric.identity, "dataset": plan.dataset.identity,
+        "first": "train" if on_train else first, "second": second, "n": plan.samples,
+    }  # fmt: skip
+
+    def points() -> Timed:
+        real = context.dataset(plan.dataset).evaluation(second, plan.samples)
+        other = _real(plan.dataset, plan.metric, first, plan.samples, at)
+        return _compare_points(plan.metric.metric, real, other, pair)
+
+    def images() -> Timed:
+        generated = features.real_images(plan.dataset, second, plan.samples, at)
+        real = features.real_images(plan.dataset, None if on_train else first, plan.samples, at)
+        return _compare_images(plan.metric, plan.board_metrics or (plan.metric,), generated, real, pair, at)
+
+    return _once(identity, plan.metric, points, images, at)
 
 
 def _column(cell: Cell, metric: BoardMetric, sampled: Output, at: Context) -> Measured:
-    hashes = cast(list[str], sampled.facts["draws_sha256"])
-    values, seconds = [], 0.0
+    pairs = []
     for draw in range(metric.draws):
         stop.check()
-        number = draws.evaluation(cell.seed, draw)
-        key = digest(
-            stage="pair", metric=metric.metric.identity, dataset=cell.base.dataset.identity, generated=hashes[draw],
-            real="train" if metric.use.against == "train" else number, n=cell.evaluation.samples, generator=[cell.seed, draw],
-        )  # fmt: skip
-
-        def generated(draw: int = draw) -> Batch:
-            return sample_stage.load(sampled, draw)
-
-        def real(number: int = number) -> Batch:
-            return _real(cell.base.dataset, metric, number, cell.evaluation.samples, at)
-
-        value, spent = _pair(key, metric.metric, generated, real, cell.seed * 1000 + draw, at)
+        measured = _cell_pair(cell, metric, sampled, draw, at)
+        value = next(iter(measured[0].values()))
         limit = metric.use.explodes_above
         if not math.isfinite(value) or (limit is not None and value > limit):
             raise Diverged(f"{metric.name} is {value:.6g}" + (f", above {limit:g}" if limit is not None else ""))
-        values.append(value)
-        seconds += spent
-    return Measured(values=values, seconds=seconds)
+        pairs.append(measured)
+    return _measured(pairs)
+
+
+def _cell_pair(cell: Cell, metric: BoardMetric, sampled: Output, draw: int, at: Context) -> Timed:
+    number = draws.evaluation(cell.seed, draw)
+    made = cast(list[str], sampled.facts["draws_sha256"])[draw]
+    on_train = metric.use.against == "train"
+    dataset, n, index = cell.base.dataset, cell.evaluation.samples, cell.seed * 1000 + draw
+    identity = {
+        "metric": metric.metric.identity, "dataset": dataset.identity, "generated": made,
+        "real": "train" if on_train else number, "n": n, "generator": [cell.seed, draw],
+    }  # fmt: skip
+
+    def points() -> Timed:
+        return _compare_points(metric.metric, sample_stage.load(sampled, draw), _real(dataset, metric, number, n, at), index)
+
+    def images() -> Timed:
+        generated = sample_stage.images(sampled, draw), {"generated": made}
+        real = features.real_images(dataset, None if on_train else number, n, at)
+        return _compare_images(metric, cell.metrics, generated, real, index, at)
+
+    return _once(identity, metric, points, images, at)
 
 
 def _real(dataset: Resolved, metric: BoardMetric, draw: int, n: int, at: Context) -> Batch:
@@ -86,18 +115,49 @@ def _real(dataset: Resolved, metric: BoardMetric, draw: int, n: int, at: Context
     return source.evaluation(draw, n)
 
 
-def _pair(
-    key: str, metric: Resolved, generated: Callable[[], Batch], real: Callable[[], Batch], index: int, at: Context
-) -> tuple[float, float]:
-    """Value and seconds of one pair of sets, which is measured once, whoever asks."""
+def _once(
+    identity: Mapping[str, object], metric: BoardMetric, points: Callable[[], Timed], images: Callable[[], Timed], at: Context
+) -> Timed:
+    """Values and seconds of one pair of sets, which is measured once, whoever asks."""
+    measure = points if metric.extractor is None else images
+    extractor = {} if metric.extractor is None else features.identity(metric.extractor, at)
 
-    def measure(folder: object) -> dict[str, object]:  # noqa: ARG001 - the values stand in the manifest
-        function: MetricFunction = context.metric(metric)
-        first, second = generated(), real()
-        started = time.perf_counter()
-        values = function(first, second, stream(index, f"metric/{metric.name}"))
-        return {"values": dict(values), "seconds": time.perf_counter() - started}
+    def make(folder: object) -> dict[str, object]:  # noqa: ARG001 - the values stand in the manifest
+        values, seconds = measure()
+        return {"values": dict(values), "seconds": seconds}
 
-    output = stage.once(at.layout, "pair", key, measure)
-    values = cast(dict[str, float], output.facts["values"])
-    return next(iter(values.values())), float(cast(float, output.facts["seconds"]))
+    output = stage.once(at.layout, "pair", digest(stage="pair", **identity, **extractor), make)
+    return cast(dict[str, float], output.facts["values"]), float(cast(float, output.facts["seconds"]))
+
+
+def _compare_points(metric: Resolved, generated: Batch, real: Batch, index: int) -> Timed:
+    function = context.metric(metric)
+    started = time.perf_counter()
+    values = function(generated, real, stream(index, f"metric/{metric.name}"))
+    return values, time.perf_counter() - started
+
+
+def _compare_images(
+    metric: BoardMetric, columns: Iterable[BoardMetric], generated: features.Images, real: features.Images, index: int,
+    at: Context,
+) -> Timed:  # fmt: skip
+    """The first column of an extractor pays for the pass over the images, the others find their features."""
+    assert metric.extractor is not None
+    function = context.feature_metric(metric.metric)
+    started = time.perf_counter()
+    needs, real_needs = features.shared_needs(metric, columns)
+    first = features.of(*generated, needs, metric.extractor, at)
+    second = features.of(*real, real_needs, metric.extractor, at)
+    values = function(first, second, stream(index, f"metric/{metric.metric.name}"))
+    return values, time.perf_counter() - started
+
+
+def of_batch(
+    metric: BoardMetric, generated: Batch, dataset: Resolved, draw: int, generator: torch.Generator, at: Context
+) -> Mapping[str, float]:
+    """A metric on features between generated examples and a real draw of the same size; only the real ones' are kept."""
+    assert metric.extractor is not None
+    first = features.in_memory(generated, "the generated samples", metric.component.needs_features, metric.extractor, at)
+    real, which = features.real_images(dataset, draw, len(generated), at)
+    second = features.of(real, which, metric.component.real_needs, metric.extractor, at)
+    return context.feature_metric(metric.metric)(first, second, generator)

@@ -1,4 +1,4 @@
-"""Stage 5, record: everything that a reader of the table may ask about a cell, in one small file."""
+"""Stage 6, record: everything that a reader of the table may ask about a cell, in one small file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import environment
 from harness.board.cells import Base, Cell, Resolved
-from harness.store.records import ComponentFacts, Costs, CurvePoint, Measured, Record, Status
+from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status
 from harness.store.stage import Output
 
 
@@ -29,7 +29,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
         pretraining=_pretraining(cell.base),
-        training=cell.training.model_dump(mode="json") if cell.trains else {},
+        training=cell.training.identity if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
         environment={} if device is None else environment.describe(device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -39,6 +39,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
 def done(
     cell: Cell, base: Output, finetuned: Output, sampled: Output, metrics: Mapping[str, Measured], *,
     prepared: Output | None, memory: int, device: str, fingerprint: str,
+    extractors: Mapping[str, ExtractorFacts],
 ) -> Record:
     """The record of a cell that went through all stages."""
     tuned: Mapping[str, Any] = finetuned.facts
@@ -59,6 +60,7 @@ def done(
     return known.model_copy(
         update={
             "metrics": dict(metrics),
+            "extractors": dict(extractors),
             "curve": [CurvePoint(**point) for point in tuned["curve"]],
             "selected_images": tuned["selected_images"],
             "costs": costs,

@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from harness import sampling
 from harness.board.cells import Cell
 from harness.errors import Diverged
+from harness.images.sets import ImageSet
 from harness.interfaces import Batch, DataSource
 from harness.stages import base as base_stage
 from harness.stages import context, prepare
@@ -35,6 +37,18 @@ def load(output: Output, draw: int) -> Batch:
     """One sample set, on the CPU."""
     tensors = weights.load(output.folder / SAMPLES)
     return Batch(tensors[f"x.{draw}"], tensors.get(f"labels.{draw}"))
+
+
+def images(output: Output, draw: int) -> ImageSet:
+    """One sample set as images, read from the file batch by batch."""
+    with safe_open(output.folder / SAMPLES, framework="pt") as file:
+        n, *shape = file.get_slice(f"x.{draw}").get_shape()
+
+    def part(start: int, end: int) -> Tensor:
+        with safe_open(output.folder / SAMPLES, framework="pt") as file:
+            return file.get_slice(f"x.{draw}")[start:end]
+
+    return ImageSet.of_floats("the generated samples", n, tuple(shape), part)
 
 
 def _sample(cell: Cell, finetuned: Output, at: Context, folder: Path) -> dict[str, object]:

@@ -41,11 +41,20 @@ class ComponentFacts(Part):
     settings: dict[str, object]
 
 
+class ExtractorFacts(ComponentFacts):
+    """An extractor as it was used."""
+
+    weights_sha256: str
+    preprocessing: str
+
+
 class Measured(Part):
     """One column: a value for each evaluation draw, and the seconds that measuring took in all."""
 
     values: list[float]
     seconds: float = 0.0
+    also: dict[str, list[float]] = {}
+    """What else the metric gave, by name: a standard deviation over its subsets, say."""
 
     @property
     def mean(self) -> float:
@@ -103,6 +112,7 @@ class Record(Stored):
     training: dict[str, object] = {}
     evaluation: dict[str, object] = {}
     metrics: dict[str, Measured] = {}
+    extractors: dict[str, ExtractorFacts] = {}
     curve: list[CurvePoint] = []
     selected_images: int | None = None
     """Images seen by the weights that were evaluated, where `select: best` chose them."""
@@ -138,8 +148,18 @@ _FILE = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",(\n.*\n\}\n)', re.DOTALL)
 
 def save_record(record: Record | FloorRecord, path: Path) -> None:
     """Write a record whole or not at all, with a checksum over its content."""
-    body = json.dumps(record.model_dump(mode="json"), indent=1).removeprefix("{") + "\n"
+    body = json.dumps(_content(record), indent=1).removeprefix("{") + "\n"
     write_text(path, f'{{\n "sha256": "{_checksum(body.encode())}",{body}')
+
+
+def _content(record: Record | FloorRecord) -> dict[str, object]:
+    """What is written. Fields that only some boards use are left out of the others' records, which stay as they always were."""
+    content = record.model_dump(mode="json")
+    for part in (content, *content.get("metrics", {}).values()):
+        for name in ("extractors", "also"):
+            if part.get(name) == {}:
+                del part[name]
+    return content
 
 
 def load_record(path: Path) -> Record:

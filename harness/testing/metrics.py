@@ -11,7 +11,8 @@ import torch
 
 from harness.components import Metric
 from harness.config import Config
-from harness.interfaces import Batch, MetricFunction
+from harness.features import FeatureSet
+from harness.interfaces import Batch, FeatureMetricFunction, MetricFunction
 from harness.streams import stream
 from harness.testing.expect import expect
 
@@ -22,14 +23,47 @@ ROUNDING = 1e-6
 def check_metric(
     component: Metric, *, config: Config | None = None, shape: tuple[int, ...] = (2,), n: int = 64
 ) -> None:
-    """All checks of this module, on n standard normal examples of this shape."""
+    """All checks of this module, on n standard normal examples of this shape; of a metric on features, on such features."""
     metric = build(component, config or component.config(**component.smoke))
+    if component.needs_features:
+        metric = OnFeatures(component, cast(FeatureMetricFunction, metric))
+        shape = (FEATURES + LOGITS,)
     real = Batch(torch.randn(n, *shape, generator=stream(0, "real")))
     generated = Batch(torch.randn(n, *shape, generator=stream(0, "generated")))
     check_values(component, metric, generated, real)
     check_values_repeat(metric, generated, real)
-    check_order_of_rows_does_not_matter(metric, generated, real)
-    check_nearer_is_better(component, metric, real)
+    if component.repeats_in_any_order:
+        check_order_of_rows_does_not_matter(metric, generated, real)
+    if component.real_needs:  # else nothing says what is nearer
+        check_nearer_is_better(component, metric, real)
+
+
+FEATURES, LOGITS = 3, 4
+
+
+class OnFeatures:
+    """A metric on features as one on points whose first coordinates are its features, the others logits.
+
+    Each set has what the component says it needs of it, and nothing more: a metric that asks for more fails.
+    """
+
+    def __init__(self, component: Metric, metric: FeatureMetricFunction) -> None:
+        self.component, self.metric = component, metric
+
+    def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:
+        """The metric's values."""
+        first = self._features(generated, self.component.needs_features, "generated")
+        return self.metric(first, self._features(real, self.component.real_needs, "real"), generator)
+
+    def _features(self, points: Batch, needs: frozenset[str], name: str) -> FeatureSet:
+        features, logits = points.x[:, :FEATURES].numpy(), points.x[:, FEATURES:].numpy()
+        whole = FeatureSet.of_rows(name, features=features, logits=logits, spatial=features)
+        return FeatureSet(
+            name,
+            len(points),
+            {need: moments for need, moments in whole.moments_by_need.items() if need in needs},
+            {need: rows for need, rows in whole.rows_by_need.items() if need in needs},
+        )
 
 
 def build(component: Metric, config: Config) -> MetricFunction:

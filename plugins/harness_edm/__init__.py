@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
-from harness.denoising import NoiseLevels
+from harness.denoising import ChainLevels, NoiseLevels
 
 if TYPE_CHECKING:
     from harness.presets import Preset
@@ -25,7 +25,7 @@ class EDMConfig(NoiseLevels):
     sigma_max: float = Field(20.0, gt=0, description="largest noise level of sampling, in units of the data")
 
 
-class UNetConfig(NoiseLevels):
+class UNetConfig(ChainLevels):
     """A U-Net for images inside the preconditioning. Fields left at none take the value of the architecture.
 
     The defaults are a tiny network for tests and smoke runs; `harness_edm.presets` has the published ones.
@@ -145,7 +145,7 @@ def harness_models() -> list[Model]:
             config=UNetConfig,
             build="harness_edm.unet:build",
             layout="harness_edm.published:EDMLayout",
-            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises", "Transitions"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM for images: DDPM++, NCSN++ or ADM U-Net, as published",

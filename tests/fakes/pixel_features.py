@@ -6,7 +6,7 @@ import hashlib
 
 import torch
 
-from harness import Extractor
+from harness import Extractor, hookimpl
 from harness.streams import stream
 
 OUTPUTS = {"features": 6, "logits": 4, "spatial": 5}
@@ -40,3 +40,8 @@ class BatchDependent(PixelFeatures):
 
 
 COMPONENT = Extractor("pixels", build="pixel_features:PixelFeatures", summary="projections of pixels", outputs=OUTPUTS)
+
+
+@hookimpl
+def harness_extractors():
+    return [COMPONENT]

@@ -95,6 +95,7 @@ def test_files_that_are_not_zipped_are_taken_too(stand_ins):
         (gzip.compress(b"\0\0\x0d\x01" + struct.pack(">I", 3) + b"123"), "no idx file"),
         (gzip.compress(b"x" * 1000)[:-9], "cannot be read"),
     ],
+    ids=["not zipped", "another shape", "no bytes", "cut short"],
 )
 def test_a_damaged_file_is_named(tmp_path, content, said):
     path = tmp_path / "labels.gz"

@@ -1,0 +1,1 @@
+"""Images as bytes: what extractors see, wherever the images come from."""

@@ -1,0 +1,137 @@
+"""Metrics of images by features: Fréchet distances, KID, Inception Score, precision, recall, density, coverage."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from harness import Config, Metric, hookimpl
+
+__version__ = "1"
+_MOMENTS = frozenset({"moments"})
+_ROWS = frozenset({"features"})
+
+
+class FrechetConfig(Config):
+    """When a Fréchet distance is refused."""
+
+    few_images: bool = Field(
+        False,
+        description="measure even with fewer images than features: the covariance is then singular, and the value far above "
+        "that of more images",
+    )
+
+
+class KernelConfig(Config):
+    """Polynomial kernel (x·y / D + 1)³ over random subsets; the defaults are torch-fidelity's."""
+
+    subsets: int = Field(100, ge=1, le=100_000, description="number of random subsets; their mean is the value")
+    subset_size: int = Field(1000, ge=2, description="images of each subset, of both sets")
+    seed: int = Field(2020, ge=0, lt=2**32, description="seed of the subsets")
+
+
+class InceptionScoreConfig(Config):
+    """Mean over splits of exp(E KL(p(y|x) ‖ p(y))); the defaults are torch-fidelity's."""
+
+    splits: int = Field(10, ge=1, le=1000, description="parts that the images are split into, in a random order")
+    seed: int = Field(2020, ge=0, lt=2**32, description="seed of that order")
+
+
+class NeighboursConfig(Config):
+    """Balls around features, as far as the k-th neighbour."""
+
+    k: int = Field(3, ge=1, le=100, description="which neighbour's distance is the radius")
+
+
+class DensityConfig(NeighboursConfig):
+    """As Naeem et al.: k = 5."""
+
+    k: int = Field(5, ge=1, le=100, description="which neighbour's distance is the radius")
+
+
+_FEW = {"few_images": True}
+
+
+@hookimpl
+def harness_metrics() -> list[Metric]:
+    """What each needs of an extractor decides which features are extracted and kept."""
+    return [
+        *(_frechet(name, summary) for name, summary in _FRECHET.items()),
+        Metric(
+            "sfid",
+            config=FrechetConfig,
+            build="harness_image_metrics.frechet:SpatialFrechet",
+            summary="Fréchet distance between features that keep their place in the image (sFID)",
+            needs_features=frozenset({"spatial"}),
+            check="harness_image_metrics.limits:enough_for_spatial",
+            smoke=_FEW,
+        ),
+        Metric(
+            "fid-se",
+            config=FrechetConfig,
+            build="harness_image_metrics.standard_error:FrechetStandardError",
+            summary="standard error of FID that the choice of generated images gives it",
+            needs_features=_MOMENTS | _ROWS,
+            needs_reference=_MOMENTS,
+            check="harness_image_metrics.limits:enough_for_features",
+            smoke=_FEW,
+        ),
+        Metric(
+            "kid",
+            config=KernelConfig,
+            build="harness_image_metrics.kernel:KernelDistance",
+            summary="kernel distance: squared maximum mean discrepancy, unbiased, a cubic kernel",
+            needs_features=_ROWS,
+            check="harness_image_metrics.limits:enough_for_subsets",
+            smoke={"subset_size": 16},
+            repeats_in_any_order=False,
+        ),
+        Metric(
+            "is",
+            config=InceptionScoreConfig,
+            build="harness_image_metrics.inception_score:InceptionScore",
+            summary="Inception Score of generated images, by any extractor with logits",
+            higher_is_better=True,
+            needs_features=frozenset({"logits"}),
+            needs_reference=frozenset(),
+            check="harness_image_metrics.limits:enough_for_splits",
+            smoke={"splits": 2},
+            repeats_in_any_order=False,
+        ),
+        *(_neighbours(name, config, summary) for name, (config, summary) in _NEIGHBOURS.items()),
+    ]
+
+
+_FRECHET = {
+    "fid": "Fréchet distance between features, by the name that papers use",
+    "fd": "Fréchet distance between features, by its general name; the same number as fid",
+}
+_NEIGHBOURS: dict[str, tuple[type[Config], str]] = {
+    "precision": (NeighboursConfig, "share of generated images within a ball of a real one (Kynkäänniemi et al.)"),
+    "recall": (NeighboursConfig, "share of real images within a ball of a generated one (Kynkäänniemi et al.)"),
+    "density": (DensityConfig, "balls of real images that a generated one lies in, over k (Naeem et al.)"),
+    "coverage": (DensityConfig, "share of real images whose ball holds a generated one (Naeem et al.)"),
+}
+
+
+def _frechet(name: str, summary: str) -> Metric:
+    return Metric(
+        name,
+        config=FrechetConfig,
+        build=f"harness_image_metrics.frechet:{name}",
+        summary=summary,
+        needs_features=_MOMENTS,
+        check="harness_image_metrics.limits:enough_for_features",
+        smoke=_FEW,
+    )
+
+
+def _neighbours(name: str, config: type[Config], summary: str) -> Metric:
+    return Metric(
+        name,
+        config=config,
+        build=f"harness_image_metrics.neighbours:{name}",
+        summary=summary,
+        higher_is_better=True,
+        needs_features=_ROWS,
+        check="harness_image_metrics.limits:enough_for_neighbours",
+    )

@@ -1,0 +1,115 @@
+"""Fréchet distance between normal distributions, in float64, by the fastest way that keeps its digits.
+
+d² = |μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁ Σ₂)^½. The last trace is all the work. With Σ₁ = L Lᵀ it is the sum of the square
+roots of the eigenvalues of the symmetric Lᵀ Σ₂ L, which needs no square root of a matrix: at 2048 features a tenth of the
+time of `scipy.linalg.sqrtm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from harness.features import FeatureSet, Moments
+from harness_image_metrics import FrechetConfig
+from harness_image_metrics.limits import enough_for_features, enough_for_spatial
+
+Matrix = NDArray[np.float64]
+TOLERANCE = 1e-10
+"""Of the sum of traces: what rounding of the eigenvalues may move the distance by before singular values are taken."""
+
+
+def frechet_distance(first: Moments, second: Moments) -> float:
+    """The squared distance, as papers report it, at least 0. Moments (D,) and (D, D); singular covariances are fine.
+
+    Raises: ValueError for other shapes or values that are not finite.
+    """
+    for one in (first, second):
+        if one.mean.shape != first.mean.shape or one.covariance.shape != 2 * first.mean.shape:
+            raise ValueError(f"moments of different sizes: {one.mean.shape}, {one.covariance.shape}, {first.mean.shape}")
+        if not (np.isfinite(one.mean).all() and np.isfinite(one.covariance).all()):
+            raise ValueError("moments have values that are not finite")
+    apart = first.mean - second.mean
+    traces = float(np.trace(first.covariance) + np.trace(second.covariance))
+    return max(float(apart @ apart) + traces - 2 * trace_of_root(first.covariance, second.covariance), 0.0)
+
+
+def trace_of_root(first: Matrix, second: Matrix) -> float:
+    """tr (Σ₁ Σ₂)^½ of two symmetric positive semi-definite matrices (D, D)."""
+    allowed = TOLERANCE * float(np.trace(first) + np.trace(second))
+    for one, other in ((first, second), (second, first)):
+        lower, failed = lapack.dpotrf(one, lower=1, clean=1)
+        if not failed:
+            # Lᵀ Σ L by LAPACK's routine for generalised eigenvalues: half the work of two products.
+            inner, _ = lapack.dsygst(other, lower, itype=2, lower=1)
+            total, slack = _sum_of_roots(inner)
+            if slack <= allowed:
+                return total
+            break
+    return _trace_by_factors(first, second, allowed)
+
+
+def _trace_by_factors(first: Matrix, second: Matrix, allowed: float) -> float:
+    """The same through factors of the matrices' ranks: the nuclear norm of L₁ᵀ L₂."""
+    product = factor(first).T @ factor(second)
+    if product.shape[0] > product.shape[1]:
+        product = product.T
+    total, slack = _sum_of_roots(product @ product.T)
+    if slack <= allowed:
+        return total
+    # The squares of small singular values drown in rounding; they themselves do not.
+    return float(torch.linalg.svdvals(torch.from_numpy(product)).sum())
+
+
+def _sum_of_roots(lower: Matrix) -> tuple[float, float]:
+    """Sum of the roots of the eigenvalues, and how far rounding may have moved it; only the lower triangle is read."""
+    if not lower.size:
+        return 0.0, 0.0
+    values = torch.linalg.eigvalsh(torch.from_numpy(lower), UPLO="L").numpy()
+    largest = max(float(values[-1]), np.finfo(np.float64).tiny)
+    # An eigenvalue is off by about eps times the largest, its root by that over twice the root, or by the root of it.
+    off = np.finfo(np.float64).eps * largest
+    roots = np.sqrt(values.clip(min=0))
+    return float(roots.sum()), float((off / np.maximum(2 * roots, np.sqrt(off))).sum())
+
+
+def factor(covariance: Matrix) -> Matrix:
+    """(D, r) L with L Lᵀ the covariance and r its numerical rank, by Cholesky's method with pivots."""
+    packed, pivots, rank, _ = lapack.dpstrf(covariance, lower=1, tol=-1)
+    lower = np.zeros((len(covariance), rank))
+    lower[pivots - 1] = np.tril(packed)[:, :rank]
+    return lower
+
+
+class _Frechet:
+    """Between the moments that `need` names, given as `name`."""
+
+    def __init__(self, config: FrechetConfig, name: str, need: str, check: Callable[..., None]) -> None:
+        self.config, self.name, self.need, self.check = config, name, need, check
+
+    def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
+        """{name: squared distance}. Raises: UserError for too few generated images."""
+        moments, reference = generated.moments(self.need), real.moments(self.need)
+        output = "spatial" if self.need == "spatial" else "features"
+        for one in (moments, reference):
+            self.check(self.config, one.n, {output: len(one.mean)})
+        return {self.name: frechet_distance(moments, reference)}
+
+
+def fid(config: FrechetConfig) -> _Frechet:
+    """`fid`."""
+    return _Frechet(config, "fid", "moments", enough_for_features)
+
+
+def fd(config: FrechetConfig) -> _Frechet:
+    """`fd`."""
+    return _Frechet(config, "fd", "moments", enough_for_features)
+
+
+def SpatialFrechet(config: FrechetConfig) -> _Frechet:
+    """`sfid`."""
+    return _Frechet(config, "sfid", "spatial", enough_for_spatial)

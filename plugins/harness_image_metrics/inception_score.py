@@ -1,0 +1,40 @@
+"""Inception Score. Source: Salimans et al. 2016, Section 4; splits as torch-fidelity makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.features import FeatureSet
+from harness_image_metrics import InceptionScoreConfig
+from harness_image_metrics.limits import enough_for_splits
+
+
+class InceptionScore:
+    """exp of the mean divergence of an image's classes from those of its split, averaged over splits; at least 1."""
+
+    def __init__(self, config: InceptionScoreConfig) -> None:
+        self.config = config
+
+    def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
+        """{"is": mean, "is sd": standard deviation over splits}. Raises: UserError for fewer images than splits."""
+        rows, splits = generated.rows("logits"), self.config.splits
+        enough_for_splits(self.config, len(rows), {})
+        order = np.random.RandomState(self.config.seed).permutation(len(rows))
+        logits = torch.from_numpy(np.asarray(rows)[order]).double()
+        ends = [i * len(rows) // splits for i in range(splits + 1)]
+        scores = [_score(logits[start:end]) for start, end in pairwise(ends)]
+        return {"is": float(np.mean(scores)), "is sd": float(np.std(scores))}
+
+
+def _score(logits: Tensor) -> float:
+    """Of one split, (n, classes)."""
+    log_p = logits.log_softmax(1)
+    marginal = log_p.exp().mean(0)
+    # A class that nobody is in adds 0 to the divergence, and not NaN.
+    log_marginal = torch.where(marginal > 0, marginal, 1.0).log()
+    return float((log_p.exp() * (log_p - log_marginal)).sum(1).mean().exp())

@@ -1,0 +1,46 @@
+"""How many images a metric needs. Imports no torch: boards are checked by it before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness import UserError
+from harness_image_metrics import FrechetConfig, InceptionScoreConfig, KernelConfig, NeighboursConfig
+
+
+def enough_for_features(config: FrechetConfig, n: int, outputs: Mapping[str, int]) -> None:
+    """Raises: UserError unless there are more images than features."""
+    _enough_for_covariance(config, n, outputs["features"])
+
+
+def enough_for_spatial(config: FrechetConfig, n: int, outputs: Mapping[str, int]) -> None:
+    """Raises: UserError unless there are more images than spatial features."""
+    _enough_for_covariance(config, n, outputs["spatial"])
+
+
+def _enough_for_covariance(config: FrechetConfig, n: int, dimensions: int) -> None:
+    if n < 2:
+        raise UserError(f"a Fréchet distance needs at least 2 images, got {n}")
+    if n <= dimensions and not config.few_images:
+        raise UserError(
+            f"a Fréchet distance of {dimensions} features needs more than {dimensions} images, got {n}: with fewer it says "
+            "more about their number than about the images. Use kid, which is unbiased at any number, or say few_images: true"
+        )
+
+
+def enough_for_subsets(config: KernelConfig, n: int, _outputs: Mapping[str, int]) -> None:
+    """Raises: UserError unless a subset can be drawn."""
+    if n < config.subset_size:
+        raise UserError(f"kid draws subsets of {config.subset_size} images, and there are {n}; set subset_size to at most {n}")
+
+
+def enough_for_splits(config: InceptionScoreConfig, n: int, _outputs: Mapping[str, int]) -> None:
+    """Raises: UserError unless each split has an image."""
+    if n < config.splits:
+        raise UserError(f"is splits the images in {config.splits} parts, and there are {n}; set splits to at most {n}")
+
+
+def enough_for_neighbours(config: NeighboursConfig, n: int, _outputs: Mapping[str, int]) -> None:
+    """Raises: UserError unless an image has k others."""
+    if n <= config.k:
+        raise UserError(f"the distance to neighbour {config.k} needs more than {config.k} images, got {n}")
