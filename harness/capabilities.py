@@ -94,6 +94,15 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class Constrains(Protocol):
+    """Keeps its weights on a set, as EDM2 does with their length. No method needs it; the loop does it for all."""
+
+    def constrain(self) -> None:
+        """Bring the weights back, in place, without a graph. Called before training and after each update."""
+        ...
+
+
+@runtime_checkable
 class NoiseChain(Protocol):
     """Predicts the noise in sqrt(a_t) x + sqrt(1 - a_t) eps, where a_t is the running product of 1 - beta."""
 

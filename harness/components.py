@@ -53,6 +53,8 @@ class Model(Component):
         sampler: the native sampler, used where a board names none.
         check: lazy target of a function `(config, spec)` that raises UserError where the settings do not fit the data.
             Boards are checked with it before any work, so its module must not import torch.
+        layout: lazy target "module:class" of a `harness.weights.layouts.Layout`: how files of the family name their
+            tensors, and what they say of their settings. Empty: the network's own names.
     """
 
     kind = "model"
@@ -60,6 +62,7 @@ class Model(Component):
     provides: frozenset[str]
     sampler: str
     check: str | None = None
+    layout: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,22 @@ class Dataset(Component):
     """`build(config)` returns a `harness.interfaces.DataSource`.
 
     Args:
+        check: lazy target "module:function", without torch; called as `check(config)` before any work starts. It raises
+            UserError when the files are absent: their names, where they were looked for, and how to get them. Empty for a
+            dataset that needs none.
         spec: lazy target of a function `(config)` that gives the DataSpec without reading data, for checks before any work;
             None where only the data tell. Its module must not import torch.
     """
 
     kind = "dataset"
     _: KW_ONLY
+    check: str = ""
     spec: str | None = None
+
+    def check_files(self, config: Config) -> None:
+        """Call `check`. Raises: UserError when files are absent."""
+        if self.check:
+            load_target(self.check)(config)  # type: ignore[operator]
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,20 @@ Importing this module costs no torch: plugins' settings are derived from `NoiseL
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from pydantic import Field, model_validator
 
 from harness.config import Config
+from harness.errors import UserError
 from harness.interfaces import DataSpec
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from harness.capabilities import Gaussian
 
 
 class NoiseLevels(Config):
@@ -31,6 +35,19 @@ class NoiseLevels(Config):
         if self.sigma_min >= self.sigma_max:
             raise ValueError(f"sigma_min ({self.sigma_min}) is not below sigma_max ({self.sigma_max})")
         return self
+
+
+class ChainLevels(NoiseLevels):
+    """A denoiser's noise levels, and those of its chain of Gaussian steps."""
+
+    is_conditional: bool = Field(
+        True, description="take the class as input where the data has classes; the Gaussian chain needs false there"
+    )
+    chain_steps: int = Field(10, ge=2, le=10_000, description="Gaussian steps of the `ancestral` sampler")
+    chain_rho: float = Field(7.0, ge=1, le=100, description="spacing of its noise levels: 1 is even, more is denser below")
+    chain_noise: float = Field(
+        1.0, gt=0, le=1, description="noise of its steps: 1 is all that the posterior of DDPM has, towards 0 it is Euler's step"
+    )
 
 
 class NoisyLevel(NamedTuple):
@@ -134,3 +151,63 @@ class DenoisingObjective:
         with seeded(seed[0] if seed else None, x.device):
             denoised = self.denoise(x + column(sigma, x) * noise, sigma, labels)
         return -loss_weight(sigma, self.config.sigma_data) * (denoised - x).square().flatten(1).sum(1)
+
+
+LAST_STD = 0.001
+"""Noise of a chain's last step, as a share of sigma_data: with none, its log density would have no value."""
+
+
+class GaussianChain:
+    """Transitions for a denoiser with `config` and `denoise`: EDM's stochastic sampler, cut between its other two halves.
+
+    That sampler adds noise, then goes down along the ODE by a function of the state with the noise in it, so its steps are
+    not Gaussian. Cut the other way, they are: from level s, Euler's step down to some level d, then noise up to the next
+    level, mean x + (d - s) (x - D(x; s)) / s and variance next^2 - d^2. With the most noise, d = next^2 / s, this is the
+    posterior of DDPM. Source: Karras et al. 2022, Algorithm 2 without the second-order correction.
+    """
+
+    config: ChainLevels
+    spec: DataSpec
+    takes_labels: bool
+
+    @property
+    def transitions(self) -> int:
+        """Number of Gaussian steps."""
+        return self.config.chain_steps
+
+    def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
+        """The next state given x (B, …); step 0 is given standard normal noise, the last step lands on the data.
+
+        step: one index for all, or (B,) int64. Raises: UserError on a conditional network.
+        """
+        import torch
+
+        from harness.capabilities import Gaussian
+
+        if self.takes_labels:
+            raise UserError("the Gaussian chain has no labels: set `is_conditional: false` in the model's settings")
+        table = {name: values.to(x.device)[step] for name, values in self._chain.items()}
+        here, down, std = (column(table[name], x) for name in ("here", "down", "std"))
+        x = torch.where(column(table["is_first"], x), here * x, x)
+        denoised = self.denoise(x, table["here"], None)
+        return Gaussian(x + (down - here) / here * (x - denoised), std)
+
+    def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
+        """E[clean | noisy], (B, …)."""
+        raise NotImplementedError
+
+    @cached_property
+    def _chain(self) -> dict[str, Tensor]:
+        """Each step's level `here`, the level `down` to which it goes, `std` of what it adds: (S,) float32."""
+        import torch
+
+        c = self.config
+        ends = c.sigma_max ** (1 / c.chain_rho), c.sigma_min ** (1 / c.chain_rho)
+        here = torch.linspace(*ends, c.chain_steps, dtype=torch.float64) ** c.chain_rho
+        following = torch.cat([here[1:], here.new_zeros(1)])
+        std = c.chain_noise * following * (1 - (following / here) ** 2).sqrt()
+        down = (following**2 - std**2).sqrt()
+        std[-1] = LAST_STD * c.sigma_data
+        table = {"here": here, "down": down, "std": std}
+        found = {name: values.float() for name, values in table.items()}
+        return {**found, "is_first": torch.arange(c.chain_steps) == 0}

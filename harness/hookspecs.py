@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.board.cells import Cell
+    from harness.presets import Preset
     from harness.store.records import Record
 
 GROUP = "harness"
@@ -32,6 +33,11 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 @hookspec
 def harness_models() -> Sequence[Model]:  # type: ignore[empty-body]
     """Generative networks."""
+
+
+@hookspec
+def harness_presets() -> Sequence[Preset]:  # type: ignore[empty-body]
+    """Published networks of the plugin's models, by name: settings, size, files of weights."""
 
 
 @hookspec

@@ -86,6 +86,47 @@ class SampleFunction(Protocol):
 
 
 @runtime_checkable
+class PreparedSampler(SampleFunction, Protocol):
+    """A sampler that needs something measured or learned on the base before it draws: statistics, a small head.
+
+    The harness prepares it once a base (of frozen weights, with the training data), keeps the result under the base's
+    and the sampler's key, counts what it costs, and samples every fine-tuned model of that base with it.
+    """
+
+    @property
+    def needs_preparation(self) -> bool:
+        """False where the settings ask for none; the two methods are then not called."""
+        ...
+
+    def prepare(
+        self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        """What to keep. model: the base, in eval mode, not to be changed. generator: on the CPU; all randomness."""
+        ...
+
+    def use(self, prepared: Mapping[str, Tensor]) -> None:
+        """Take what `prepare` gave, or gave in an earlier run. On the CPU."""
+        ...
+
+
+@runtime_checkable
+class GuidedSampler(SampleFunction, Protocol):
+    """A sampler that calls other bases of the board beside the model. Their evaluations count as the model's do.
+
+    Its settings name each base in a field of type `harness.references.BaseName`.
+    """
+
+    @property
+    def networks(self) -> Mapping[str, torch.nn.Module]:
+        """The networks by base, once they are there."""
+        ...
+
+    def take_networks(self, networks: Mapping[str, torch.nn.Module]) -> None:
+        """Called once, before the first draw, with every base that the settings name: frozen, in eval mode."""
+        ...
+
+
+@runtime_checkable
 class MetricFunction(Protocol):
     """Compares two sample sets."""
 

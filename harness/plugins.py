@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from types import ModuleType
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import pluggy
 
@@ -17,6 +17,9 @@ from harness import hookspecs
 from harness.capabilities import PROTOCOLS
 from harness.components import KINDS, Component
 from harness.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Component)
@@ -52,6 +55,7 @@ class Registry:
         self._manager.add_hookspecs(hookspecs)
         self.broken: list[Broken] = []
         self._found: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
+        self._presets: dict[str, Preset] = {}
         found = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
         # What comes with the harness enters first: where names clash, it is the newcomer that is broken.
         for entry in sorted(found, key=lambda entry: (not _is_ours(entry), entry.name)):
@@ -66,6 +70,7 @@ class Registry:
             registered = True
             self._manager.check_pending()
             provided = self._collect(entry, module)
+            presets = self._collect_presets(module)
         except (Exception, SystemExit) as error:
             if registered:
                 self._manager.unregister(name=entry.name)
@@ -74,6 +79,7 @@ class Registry:
             return
         for one in provided:
             self._found[one.component.kind][one.component.name] = one
+        self._presets.update(presets)
 
     def _collect(self, entry: metadata.EntryPoint, module: ModuleType) -> list[Provided]:
         plugin_version = str(getattr(module, "__version__", None) or (entry.dist.version if entry.dist else "0"))
@@ -92,6 +98,25 @@ class Registry:
                         raise ValueError(f"{kind} {component.name!r} is already provided by plugin {other.plugin!r}")
                 provided.append(Provided(component, entry.name, f"{plugin_version}/{component.version}"))
         return provided
+
+    def _collect_presets(self, module: ModuleType) -> dict[str, Preset]:
+        presets: dict[str, Preset] = {}
+        for preset in getattr(module, "harness_presets", list)():
+            if preset.name in presets or preset.name in self._presets:
+                raise ValueError(f"preset {preset.name!r} is already provided")
+            presets[preset.name] = preset
+        return presets
+
+    @property
+    def presets(self) -> Mapping[str, Preset]:
+        """All presets by name, sorted."""
+        return dict(sorted(self._presets.items()))
+
+    def preset(self, name: str, *, where: str) -> Preset:
+        """The preset of this name. Raises: UserError with the nearest name."""
+        if name not in self._presets:
+            raise unknown("preset", name, self._presets, where=where)
+        return self._presets[name]
 
     def names(self, kind: str) -> list[str]:
         """Names of all components of a kind, sorted."""

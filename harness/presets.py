@@ -9,18 +9,33 @@ from harness.interfaces import DataSpec
 
 
 @dataclass(frozen=True)
+class WeightsFile:
+    """A file that somebody publishes.
+
+    Args:
+        name: of the file.
+        address: where it is said to be; empty where no address is known. A file is trusted by its sha256 alone.
+        sha256: of the file, in hexadecimal; None until somebody has pinned it.
+        part: what it holds: "" for the whole network, or a part of it by its name: "tokenizer" means that the file's
+            names stand behind `tokenizer.` in the network.
+    """
+
+    name: str
+    address: str = ""
+    sha256: str | None = None
+    part: str = ""
+
+
+@dataclass(frozen=True)
 class Preset:
-    """A published network.
+    """A published network, or a tiny one for smoke runs.
 
     Args:
         name: what boards and commands write.
         model: name of the model component that `config` is for.
         spec: what it generates.
-        parameters: number of trainable scalars, as published.
-        file: name of the file with its weights; empty where none is published.
-        address: where that file is said to be; empty where it is not known. Nothing downloads from it yet, and a file is
-            to be trusted by its sha256, not by its address.
-        sha256: of the file; None until somebody has pinned it.
+        parameters: number of trainable scalars, as published; of a part that is never trained none.
+        files: its weights; empty where none are published.
     """
 
     name: str
@@ -28,6 +43,4 @@ class Preset:
     config: Config
     spec: DataSpec
     parameters: int
-    file: str = ""
-    address: str = ""
-    sha256: str | None = None
+    files: tuple[WeightsFile, ...] = ()

@@ -9,7 +9,7 @@ import torch
 
 from harness import stop
 from harness.errors import Diverged
-from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.interfaces import Batch, DataSpec, GuidedSampler, SampleFunction
 from harness.streams import SampleStreams, stream
 from harness.training.counting import EvaluationCounter
 
@@ -28,6 +28,13 @@ def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tens
         return None
     labels = torch.arange(n) % classes
     return labels[torch.randperm(n, generator=stream(seed, f"{purpose}/labels"))]
+
+
+def extra_networks(sampler: SampleFunction) -> list[torch.nn.Module]:
+    """Networks beside the model that a sampler calls, each once."""
+    if not isinstance(sampler, GuidedSampler):
+        return []
+    return list({id(network): network for network in sampler.networks.values()}.values())
 
 
 def draw(
@@ -52,7 +59,8 @@ def draw(
     numbers = list(range(n)) if indices is None else list(indices)
     labels = balanced_labels(seed, purpose, n, spec.classes)
     counter = EvaluationCounter()
-    handle = counter.watch(model)
+    others = [network for network in extra_networks(sampler) if network is not model]
+    handles = [counter.watch(network) for network in (model, *others)]
     parts: list[torch.Tensor] = []
     try:
         for start in range(0, n, batch):
@@ -65,7 +73,8 @@ def draw(
                 raise ValueError(f"the sampler gave {tuple(x.shape)}; expected {(len(streams), *spec.shape)}")
             parts.append(x.float().cpu())
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
     samples = torch.cat(parts)
     if not torch.isfinite(samples).all():
         bad = int((~torch.isfinite(samples.flatten(1)).all(1)).sum())

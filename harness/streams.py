@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+BLOCK = 1 << 15
+"""Numbers that a sample draws at once in a long chain."""
 
 
 def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
@@ -53,6 +57,16 @@ class SampleStreams:
         for row, generator in zip(out, self._generators, strict=True):
             row.normal_(generator=generator)
         return out.to(self.device)
+
+    def normals(self, count: int, *shape: int) -> Iterator[Tensor]:
+        """`count` draws of (n, *shape), standard normal, a few at a time: memory does not grow with the count.
+
+        How many at a time depends on the shape alone, so that a sample's noise is the same in any batch.
+        """
+        block = max(1, BLOCK // max(1, math.prod(shape)))
+        for start in range(0, count, block):
+            drawn = self.normal(min(block, count - start), *shape)
+            yield from drawn.unbind(1)
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform in [0, 1), (n, *shape), float32."""

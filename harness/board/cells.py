@@ -9,6 +9,7 @@ from functools import cached_property
 from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, TrainingConfig
 from harness.components import Component, Dataset, Method, Metric, Model, Sampler
 from harness.config import Config
+from harness.references import sampler_needs
 from harness.store.keys import digest
 
 
@@ -20,6 +21,8 @@ class Resolved:
     settings: Config
     plugin: str
     version: str
+    bases: tuple[Base, ...] = ()
+    """Bases of the board that the settings name, whose networks it calls."""
 
     @property
     def name(self) -> str:
@@ -28,7 +31,8 @@ class Resolved:
     @cached_property
     def identity(self) -> dict[str, object]:
         """What a key must contain of it, as JSON values."""
-        return {"name": self.name, "version": self.version, "settings": self.settings.identity}
+        known: dict[str, object] = {"name": self.name, "version": self.version, "settings": self.settings.identity}
+        return known | {"bases": {base.name: base.key for base in self.bases}} if self.bases else known
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Base:
             model=self.model.identity,
             dataset=self.dataset.identity,
             method=self.method.identity,
-            training=self.training.model_dump(mode="json"),
+            training=self.training.identity,
             seed=self.seed,
             **before,
         )
@@ -131,7 +135,7 @@ class Row:
             stage="finetune",
             base=self.base.key,
             method=self.method.identity,
-            training=self.training.model_dump(mode="json"),
+            training=self.training.identity,
             sampler=self.base.sampler.identity,
             curve=self._curve_identity,
             **self._drawing_batch,
@@ -284,12 +288,16 @@ def lacks(needs: frozenset[str], model: Model) -> list[str]:
     return sorted(needs - model.provides)
 
 
-def skip_reason(method: Method, sampler: Sampler, model: Model) -> str | None:
-    """Why the method cannot run on the model; None when it can."""
+def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
+    """Why the method cannot run on the model with this sampler; None when it can."""
+    assert isinstance(sampler.component, Sampler)
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    if missing := lacks(sampler.needs, model):
+    walked = sampler_needs(sampler.component, sampler.settings)
+    if missing := lacks(walked, model):
         return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
+    if "Transitions" in method.needs and "Transitions" not in walked:
+        return f"the sampler {sampler.name} does not walk the model's Gaussian steps, which {method.name} trains"
     return None
 
 

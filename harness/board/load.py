@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -27,6 +27,7 @@ from harness.board.source import Location, Source, read_yaml
 from harness.components import Method, Model, Sampler
 from harness.errors import Faults, UserError, nearest
 from harness.plugins import Registry, registry
+from harness.references import base_names, sampler_needs, smoked
 
 T = TypeVar("T")
 
@@ -103,6 +104,7 @@ class _Loader:
         metrics = [self._metric(config, name, entry) for name, entry in config.metrics.items()]
         bases = [self._base(config, name, entry, dataset) for name, entry in config.bases.items()]
         methods = [self._method(config, name, entry) for name, entry in config.methods.items()]
+        bases = self._with_named_bases(bases)
         self._check_curve(config)
         self._check_repeats(config, methods)
         self._stop_on_faults()
@@ -188,7 +190,7 @@ class _Loader:
         try:
             checked = schema.model_validate(settings)
             if self.smoke:
-                checked = schema.model_validate({**settings, **provided.component.smoke})
+                checked = smoked(schema.model_validate({**settings, **provided.component.smoke}))
         except ValidationError as error:
             self._report(error, location, schema)
             return None
@@ -250,7 +252,7 @@ class _Loader:
         if sampler is None or None in steps:
             return None
         assert isinstance(sampler.component, Sampler)
-        if missing := lacks(sampler.component.needs, model.component):
+        if missing := lacks(sampler_needs(sampler.component, sampler.settings), model.component):
             self.fault(
                 (*at, "sampler"), f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
             )
@@ -279,6 +281,27 @@ class _Loader:
         if step.training.select != "last":
             self.fault((*where, "training", "select"), "select: a pretrained base is always the last weights")
         return method, training
+
+    def _with_named_bases(self, bases: list[Base | None]) -> list[Base | None]:
+        """The bases, each of whose samplers holds the bases that its settings name."""
+        known = {base.name: base for base in bases if base}
+        return [base and self._with_networks(base, known) for base in bases]
+
+    def _with_networks(self, base: Base, known: dict[str, Base]) -> Base:
+        found: list[Base] = []
+        for field, name in base_names(base.sampler.settings):
+            at = ("bases", base.name, "sampler", field)
+            other = known.get(name)
+            if other is None:
+                names = ", ".join(known)
+                self.fault(at, f"no base of this board is called {name!r}; {nearest(name, known)}there are: {names}")
+                continue
+            assert isinstance(other.model.component, Model)
+            assert isinstance(base.sampler.component, Sampler)
+            if missing := lacks(sampler_needs(base.sampler.component, base.sampler.settings), other.model.component):
+                self.fault(at, f"{other.model.name} lacks {', '.join(missing)}, which {base.sampler.name} needs")
+            found.append(other)
+        return replace(base, sampler=replace(base.sampler, bases=tuple(found))) if found else base
 
     def _method(
         self, config: BoardConfig, name: str, entry: MethodConfig
@@ -309,10 +332,9 @@ class _Loader:
         board = self.source.path.resolve().parent.name
         for base in bases:
             assert isinstance(base.model.component, Model)
-            assert isinstance(base.sampler.component, Sampler)
             for name, entry, method, training in methods:
                 assert isinstance(method.component, Method)
-                reason = skip_reason(method.component, base.sampler.component, base.model.component)
+                reason = skip_reason(method.component, base.sampler, base.model.component)
                 reason = reason or parts_reason(method.component, base.model.component, training)
                 reason = reason or method_fault(method, base.model.component, spec_of(base.dataset))
                 row = Row(

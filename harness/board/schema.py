@@ -10,9 +10,7 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
-    SerializerFunctionWrapHandler,
     StringConstraints,
-    model_serializer,
     model_validator,
 )
 
@@ -51,16 +49,41 @@ Reference = Annotated[ReferenceConfig, BeforeValidator(_reference)]
 Filters = str | list[str]
 
 
-_LATER_KEYS = frozenset({"micro_batch", "precision", "channels_last", "compile"})
+Decay = Annotated[float, Field(gt=0, lt=1)]
+
+
+class PowerFunctionEMA(Config):
+    """Averages whose length grows with training, of any length afterwards (EDM2)."""
+
+    std: float = Field(
+        0.05, gt=0, lt=0.2886, description="relative length of the average that is evaluated: its profile's standard "
+        "deviation over the images seen"
+    )
+    tracked: tuple[float, ...] = Field(
+        (0.05, 0.10), min_length=1, description="relative lengths followed in training; another `std` is put together from "
+        "snapshots of these"
+    )
+    snapshots: PositiveInt = Field(
+        8, description="times, evenly spaced, at which the tracked averages are kept for that; the last is the end"
+    )
+
+    @model_validator(mode="after")
+    def _lengths(self) -> PowerFunctionEMA:
+        if not all(0 < std < 0.2886 for std in self.tracked) or len(set(self.tracked)) < len(self.tracked):
+            raise ValueError(f"tracked needs different lengths above 0 and below 0.2886, not {list(self.tracked)}")
+        return self
 
 
 class TrainingConfig(Config):
     """A budget and what the harness does around each step."""
 
+    LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
+
     images: PositiveInt = Field(description="training examples seen, over all devices")
     batch: PositiveInt = Field(128, description="examples a step, over all devices")
-    ema: float | None = Field(
-        None, gt=0, lt=1, description="decay a step of an average of the weights, which is then what is evaluated"
+    ema: Decay | PowerFunctionEMA | None = Field(
+        None, description="an average of the weights, which is then what is evaluated: its decay a step, above 0 and below "
+        "1, or the mapping below"
     )
     select: Literal["last", "best"] = Field(
         "last", description="which weights are the result: the last, or the best of the curve's points by its metric"
@@ -74,17 +97,6 @@ class TrainingConfig(Config):
     )
     channels_last: bool = Field(False, description="keep images in memory channel by channel of a pixel, in training")
     compile: bool = Field(False, description="torch.compile the network in training")
-
-    @model_serializer(mode="wrap")
-    def _without_defaults_of_later_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        # What is dumped enters the keys of results, and results from before these settings were there keep theirs.
-        dumped: dict[str, object] = dump(self)
-        fields = type(self).model_fields
-        return {
-            name: value
-            for name, value in dumped.items()
-            if name not in _LATER_KEYS or getattr(self, name) != fields[name].default
-        }
 
     @property
     def steps(self) -> int:

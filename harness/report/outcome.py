@@ -60,6 +60,7 @@ class _Fields(Struct):
     costs: _Costs
     parameters: int
     samples_sha256: str
+    base_weights_sha256: str
     dataset_fingerprint: str
     environment: dict[str, object]
 
@@ -90,6 +91,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     peak_memory_bytes: int
     parameters: int
     samples_sha256: str
+    base_weights_sha256: str
     dataset_fingerprint: str
     environment: tuple[tuple[str, str], ...]
 
@@ -114,6 +116,7 @@ def _outcome(fields: _Fields) -> Outcome:
         peak_memory_bytes=costs.peak_memory_bytes,
         parameters=fields.parameters,
         samples_sha256=fields.samples_sha256,
+        base_weights_sha256=fields.base_weights_sha256,
         dataset_fingerprint=fields.dataset_fingerprint,
         environment=tuple([(key, str(value)) for key, value in fields.environment.items()]),
     )

@@ -70,7 +70,21 @@ class Page:
             for record in ended:
                 reasons.setdefault(_first_line(record.reason), []).append(record.cell)
             remarks += [f"{status}: {listed(cells)}{reason and f': {reason}'}" for reason, cells in reasons.items()]
-        return [*remarks, *self._skipped()]
+        return [*remarks, *self._other_weights(), *self._skipped()]
+
+    def _other_weights(self) -> list[str]:
+        """Bases that were pretrained more than once: other versions of libraries give other weights from the same settings."""
+        made: dict[str, dict[str, list[str]]] = {}
+        for row, cells in self.collection.rows:
+            found = [self.collection.records[cell.name] for cell in cells if cell.name in self.collection.records]
+            for weights in dict.fromkeys(one.base_weights_sha256 for one in found if one.base_weights_sha256):
+                made.setdefault(row.base.label, {}).setdefault(weights, []).append(row.method_label)
+        return [
+            f"{label} was pretrained {len(by_weights)} times, with the same settings and other weights: "
+            + "; ".join(f"{', '.join(methods)} from `{weights[:12]}`" for weights, methods in by_weights.items())
+            for label, by_weights in made.items()
+            if len(by_weights) > 1
+        ]
 
     def _skipped(self) -> list[str]:
         rows = [row for row, _ in self.collection.rows if row.skip_reason is not None]

@@ -111,10 +111,25 @@ def _base(base: Base) -> str:
     )
 
 
+def _averaging(training: TrainingConfig) -> str:
+    if training.ema is None:
+        return ""
+    if isinstance(training.ema, float):
+        return f", weights averaged with decay {training.ema:g}"
+    return f", weights averaged over a relative length of {training.ema.std:g} (power function)"
+
+
+def _computing(training: TrainingConfig) -> str:
+    """How the network computes, where it is not the plain way."""
+    text = "" if training.micro_batch is None else f", in micro-batches of {training.micro_batch}"
+    text += "" if training.precision == "float32" else f", {training.precision} autocast"
+    return text + ", channels last" * training.channels_last + ", compiled" * training.compile
+
+
 def budget(training: TrainingConfig) -> str:
     """`300,000 examples in batches of 128 (2,343 steps)`."""
     text = f"{training.images:,} examples in batches of {training.batch:,} ({training.steps:,} steps)"
-    text += "" if training.ema is None else f", weights averaged with decay {training.ema:g}"
+    text += f"{_averaging(training)}{_computing(training)}"
     return text + ("" if training.select == "last" else ", best point of the curve selected")
 
 

@@ -78,7 +78,7 @@ def type_name(annotation: object) -> str:
         return " or ".join(f"`{value}`" for value in arguments)
     if origin in (Union, UnionType):
         return " or ".join(type_name(argument) for argument in arguments if argument is not NoneType)
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {type_name(arguments[0])}"
     if origin is dict:
         return "mapping" if arguments[1] is object else f"name → {type_name(arguments[1])}"
@@ -108,6 +108,8 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, BaseModel):
         return "as below"
+    if isinstance(value, tuple):
+        value = list(value)
     return "–" if value in (None, "", {}) else f"`{value}`"
 
 

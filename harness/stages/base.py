@@ -62,6 +62,6 @@ def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
         "seconds": trained.seconds,
         "images_seen": base.training.images,
         "method": base.method.identity,
-        "training": base.training.model_dump(mode="json"),
+        "training": base.training.identity,
         "seed": base.seed,
     }

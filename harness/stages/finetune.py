@@ -10,9 +10,9 @@ from torch import Tensor
 
 from harness import sampling
 from harness.board.cells import Cell
-from harness.interfaces import DataSource
+from harness.interfaces import DataSource, SampleFunction
 from harness.stages import base as base_stage
-from harness.stages import context, draws
+from harness.stages import context, draws, prepare
 from harness.stages.context import Context
 from harness.store import stage
 from harness.store.stage import Output
@@ -53,10 +53,11 @@ def _finetune(cell: Cell, base: Output, at: Context, folder: Path) -> dict[str, 
 def _train(cell: Cell, base: Output, at: Context) -> Trained:
     source = context.dataset(cell.base.dataset)
     network = base_stage.load(cell.base, base, source, at)
-    banks = BankSource(
-        at.layout, context.sampler(cell.base.sampler), cell.base.sampler.identity, cell.seed, cell.evaluation.batch
-    )
+    sampler = prepare.sampler(cell.base, at)
+    banks = BankSource(at.layout, sampler, cell.base.sampler.identity, cell.seed, cell.evaluation.batch)
     task = LiveTask(network, source.spec, at.device, cell.training, banks)
+    for other in sampling.extra_networks(sampler):
+        task.counter.watch(other)
     return Loop(
         task,
         context.method(cell.method, task, seed=cell.seed),
@@ -66,17 +67,16 @@ def _train(cell: Cell, base: Output, at: Context) -> Trained:
         folder=at.layout.work("finetune", cell.finetune_key),
         checkpoint_seconds=at.options.checkpoint_seconds,
         listener=at.listener(cell.name),
-        curve=_curve(cell, source, task, at),
+        curve=_curve(cell, source, task, sampler),
     ).run()
 
 
-def _curve(cell: Cell, source: DataSource, task: LiveTask, at: Context) -> Curve | None:
+def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFunction) -> Curve | None:
     settings = cell.curve
     if settings is None:
         return None
     column = next(metric for metric in cell.metrics if metric.name == settings.metric)
     measure_metric = context.metric(column.metric)
-    sampler = context.sampler(cell.base.sampler)
     real = source.evaluation(draws.selection(cell.seed), settings.samples)
     twin = task.frozen_copy()
 
@@ -84,7 +84,7 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, at: Context) -> Curve
         twin.load_state_dict(candidate)
         drawn = sampling.draw(
             sampler, twin, source.spec,
-            n=settings.samples, seed=cell.seed, purpose="selection", batch=cell.evaluation.batch, device=at.device,
+            n=settings.samples, seed=cell.seed, purpose="selection", batch=cell.evaluation.batch, device=task.device,
         )
         value = measure_metric(drawn.batch, real, stream(cell.seed, "selection metric"))
         return next(iter(value.values()))

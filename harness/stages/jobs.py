@@ -13,7 +13,7 @@ from harness.environment import PeakMemory
 from harness.errors import Diverged, Interrupted, UserError
 from harness.plugins import registry
 from harness.stages import base as base_stage
-from harness.stages import context, finetune, metrics, record, sample
+from harness.stages import context, finetune, metrics, prepare, record, sample
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
 from harness.store.files import StorageError, write_text
@@ -116,8 +116,10 @@ def _record(cell: Cell, at: Context) -> Record:
         stop.check()
         fingerprint = context.dataset(cell.base.dataset).fingerprint
         return record.done(
-            cell, base, finetuned, sampled, measured, memory=memory.read(), device=device, fingerprint=fingerprint
-        )
+            cell, base, finetuned, sampled, measured,
+            prepared=prepare.run(cell.base, context.sampler(cell.base.sampler), at),
+            memory=memory.read(), device=device, fingerprint=fingerprint,
+        )  # fmt: skip
     except (Interrupted, StorageError):
         raise
     except Diverged as error:

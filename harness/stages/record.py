@@ -29,7 +29,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
         pretraining=_pretraining(cell.base),
-        training=cell.training.model_dump(mode="json") if cell.trains else {},
+        training=cell.training.identity if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
         environment={} if device is None else environment.describe(device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -38,11 +38,12 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
 
 def done(
     cell: Cell, base: Output, finetuned: Output, sampled: Output, metrics: Mapping[str, Measured], *,
-    memory: int, device: str, fingerprint: str,
+    prepared: Output | None, memory: int, device: str, fingerprint: str,
 ) -> Record:
     """The record of a cell that went through all stages."""
     tuned: Mapping[str, Any] = finetuned.facts
     drawn: Mapping[str, Any] = sampled.facts
+    preparation: Mapping[str, Any] = {} if prepared is None else prepared.facts
     costs = Costs(
         images_seen=tuned["images_seen"],
         steps=tuned["steps"],
@@ -51,6 +52,8 @@ def done(
         seconds_finetune=tuned["seconds"],
         seconds_sample=drawn["seconds"],
         peak_memory_bytes=memory,
+        seconds_prepare=preparation.get("seconds", 0.0),
+        prepare_evaluations=preparation.get("network_evaluations", 0),
     )
     known = skeleton(cell, "done", device=device)
     return known.model_copy(
@@ -72,7 +75,7 @@ def _pretraining(base: Base) -> dict[str, object]:
     """The last step, and under `after` the one before it, where there is one."""
     facts: dict[str, object] = {
         "method": base.method.identity,
-        "training": base.training.model_dump(mode="json"),
+        "training": base.training.identity,
         "seed": base.seed,
     }
     return facts if base.after is None else {**facts, "after": _pretraining(base.after)}

@@ -14,7 +14,7 @@ from harness.board.cells import Cell
 from harness.errors import Diverged
 from harness.interfaces import Batch, DataSource
 from harness.stages import base as base_stage
-from harness.stages import context
+from harness.stages import context, prepare
 from harness.stages.context import Context
 from harness.store import stage
 from harness.store.stage import Output
@@ -40,7 +40,7 @@ def load(output: Output, draw: int) -> Batch:
 def _sample(cell: Cell, finetuned: Output, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(cell.base.dataset)
     network = base_stage.load(cell.base, finetuned, source, at)
-    sampler = context.sampler(cell.base.sampler)
+    sampler = prepare.sampler(cell.base, at)
     tensors: dict[str, Tensor] = {}
     hashes: list[str] = []
     started, evaluations = time.perf_counter(), 0.0

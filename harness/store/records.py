@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from harness.errors import UserError
 from harness.store.files import write_text
@@ -71,6 +71,16 @@ class Costs(Part):
     seconds_finetune: float = 0.0
     seconds_sample: float = 0.0
     peak_memory_bytes: int = 0
+    seconds_prepare: float = 0.0
+    prepare_evaluations: int = 0
+    """What the sampler's preparation on the base took, once for all cells of the base; absent where there is none."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        known: dict[str, object] = dump(self)
+        if not self.prepare_evaluations:
+            del known["seconds_prepare"], known["prepare_evaluations"]
+        return known
 
 
 class Record(Stored):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from harness.capabilities import PROTOCOLS
 from harness.components import Sampler
 from harness.config import Config
-from harness.interfaces import DataSpec, SampleFunction
-from harness.streams import SampleStreams
+from harness.interfaces import Batch, DataSpec, GuidedSampler, PreparedSampler, SampleFunction
+from harness.streams import SampleStreams, stream
 from harness.testing.expect import expect
 
 SAMPLES = 10
@@ -26,6 +27,7 @@ def check_sampler(component: Sampler, model: nn.Module, spec: DataSpec, *, confi
     """All checks of this module, with a model that provides what the sampler needs."""
     check_needs_are_capabilities(component)
     sample = build(component, config or component.config(**component.smoke))
+    prepare(sample, model, spec)
     check_shape_and_range(sample, model, spec)
     check_draws_repeat(sample, model, spec)
     check_batch_does_not_matter(sample, model, spec)
@@ -38,6 +40,38 @@ def build(component: Sampler, config: Config) -> SampleFunction:
     function = cast(Callable[[Config], object], component.load())(config)
     expect(isinstance(function, SampleFunction), f"{component.build} gave {function!r}, which cannot be called")
     return cast(SampleFunction, function)
+
+
+def prepare(sample: SampleFunction, model: nn.Module, spec: DataSpec) -> None:
+    """What the harness does before the first draw: other bases (the model itself stands in) and preparation, twice."""
+    if isinstance(sample, GuidedSampler):
+        other = copy.deepcopy(model)
+        with torch.no_grad():
+            for parameter in other.parameters():
+                parameter.mul_(0.9)
+        sample.take_networks(_Any(other))
+    if not isinstance(sample, PreparedSampler) or not sample.needs_preparation:
+        return
+    n = 40
+    x = 0.5 * torch.randn(n, *spec.shape, generator=stream(0, "conformance"))
+    train = Batch(x, torch.arange(n) % spec.classes if spec.classes else None)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    made, again = (sample.prepare(model, spec, train, stream(1, "conformance")) for _ in range(2))
+    same = made.keys() == again.keys() and all(torch.equal(made[name], again[name]) for name in made)
+    expect(same, "preparing does not repeat with its generator")
+    expect(all(torch.equal(value, before[name]) for name, value in model.state_dict().items()), "preparing changes the model")
+    sample.use({name: tensor.detach().cpu() for name, tensor in made.items()})
+
+
+class _Any(dict[str, nn.Module]):
+    """The same network under any name."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network=network)
+        self.network = network
+
+    def __missing__(self, name: str) -> nn.Module:
+        return self.network
 
 
 def draw(

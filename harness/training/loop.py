@@ -18,10 +18,10 @@ from harness.interfaces import Batch
 from harness.streams import stream
 from harness.training import checkpoint, numerics, weights
 from harness.training.curve import Curve
-from harness.training.ema import ExponentialAverage
+from harness.training.ema import average
 from harness.training.method import FinetuneMethod
 from harness.training.order import BatchOrder
-from harness.training.task import LiveTask
+from harness.training.task import LiveTask, constrain
 
 LOG_EVERY = 100
 """Steps between two logs. Also how late a loss that is not finite is noticed: checking each one would wait for the device."""
@@ -71,7 +71,7 @@ class Loop:
         self.seed, self.folder, self.checkpoint_seconds, self.listener = seed, folder, checkpoint_seconds, listener
         self.curve = curve
         self.order = BatchOrder(len(data), training.batch, seed)
-        self.ema = ExponentialAverage(task.model, training.ema) if training.ema is not None else None
+        self.ema = average(task.model, training)
         self.step = 0
         self._seconds = 0.0
         self._pending: dict[str, list[Tensor]] = {}
@@ -106,7 +106,8 @@ class Loop:
         with numerics.out_of_memory_means(self._lower), numerics.autocast(self.task.device, self.training):
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.ema is not None:
-            self.ema.update()
+            self.ema.update((index + 1) * self.training.batch)
+        constrain(self.task.model)  # averages follow what the update gave, as in EDM2's training
         for name, value in scalars.items():
             self._pending.setdefault(name, []).append(value)
         self.step += 1
@@ -177,7 +178,7 @@ class Loop:
             "bank_costs": self.task.bank_costs,
         }
         if self.ema is not None:
-            tensors |= {f"ema/{name}": value for name, value in self.ema.weights().items()}
+            tensors |= {f"ema/{name}": value for name, value in self.ema.tensors().items()}
         if self.curve is not None:
             tensors |= {f"best/{name}": value for name, value in self.curve.best.items()}
             state["curve"] = self.curve.state()
@@ -196,7 +197,7 @@ class Loop:
         self.task.counter.examples = int(found.state["evaluations"])  # type: ignore[call-overload]
         self.task.bank_costs = dict(found.state["bank_costs"])  # type: ignore[call-overload]
         if self.ema is not None:
-            self.ema.restore(found.track("ema"))
+            self.ema.restore(found.track("ema"), self.step * self.training.batch)
         if self.curve is not None:
             self.curve.restore(found.state["curve"], found.track("best"))  # type: ignore[arg-type]
 

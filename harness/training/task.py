@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness import sampling
 from harness.board.schema import TrainingConfig
+from harness.capabilities import Constrains
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.store import stage
 from harness.store.keys import digest
@@ -20,6 +21,12 @@ from harness.store.layout import Layout
 from harness.streams import SampleStreams
 from harness.training import numerics, parts, weights
 from harness.training.counting import EvaluationCounter
+
+
+def constrain(model: torch.nn.Module) -> None:
+    """Bring the weights back to where the model keeps them, if it does."""
+    if isinstance(model, Constrains):
+        model.constrain()
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class LiveTask:
         self.model, self.spec, self.device = model, spec, device
         self.steps, self.batch, self._training = training.steps, training.batch, training
         numerics.prepare(model, training)
+        constrain(model)  # before a method copies it as a reference
         self.counter = EvaluationCounter()
         self.counter.watch(model)
         self.bank_costs: dict[str, float] = {}

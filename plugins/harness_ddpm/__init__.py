@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -75,6 +78,56 @@ class UNetConfig(ChainConfig):
         return self
 
 
+Spacing = Literal["linear", "quadratic"]
+
+
+class SubsampledConfig(Config):
+    """Which steps of the chain are walked."""
+
+    steps: PositiveInt | None = Field(50, description="steps walked, each one call of the network; none walks all")
+    spacing: Spacing = Field("linear", description="even over the chain, or dense near the data")
+    variance: Literal["posterior", "beta"] = Field(
+        "posterior", description="variance of a step: the forward posterior's given the data, or the forward step's"
+    )
+
+
+class DDIMConfig(Config):
+    """Which steps of the chain are walked, and with how much noise."""
+
+    steps: PositiveInt | None = Field(50, description="steps walked, each one call of the network; none walks all")
+    spacing: Spacing = Field("linear", description="even over the chain, or dense near the data")
+    eta: float = Field(0.0, ge=0, le=1, description="noise of each step: 0 is deterministic, 1 as in DDPM")
+
+
+class FastDPMConfig(Config):
+    """A short chain matched to the long one."""
+
+    steps: PositiveInt = Field(50, description="steps of the short chain, each one call of the network")
+    approximation: Literal["VAR", "STEP"] = Field(
+        "VAR", description="VAR: variances of its own, at real-valued steps of the long chain; STEP: some of its steps"
+    )
+    schedule: Spacing = Field("quadratic", description="how variances (VAR) or steps (STEP) grow")
+    kappa: float = Field(1.0, ge=0, le=1, description="noise of each step: 1 as in DDPM, 0 as in DDIM")
+
+
+class AnalyticConfig(DDIMConfig):
+    """Which steps are walked, and from what their variances are estimated."""
+
+    eta: float = Field(1.0, ge=0, le=1, description="1: around DDPM's steps; 0: around DDIM's")
+    examples: PositiveInt = Field(5000, description="examples that the mean square of the noise is estimated from")
+    source: Literal["train", "samples"] = Field("train", description="of training data, or of the base's own samples")
+
+
+class HeadConfig(DDIMConfig):
+    """Which steps are walked, and how the head is trained on the base."""
+
+    eta: float = Field(1.0, ge=0, le=1, description="1: around DDPM's steps; 0: around DDIM's")
+    width: PositiveInt = Field(32, description="hidden channels of the head")
+    training_steps: PositiveInt = Field(2000, description="training steps of the head")
+    batch: PositiveInt = Field(128, description="training examples a step of the head")
+    lr: float = Field(1e-3, gt=0, description="learning rate of the head (Adam)")
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """The networks of the SFT-PG paper: for its toy problems, and for images."""
@@ -91,6 +144,7 @@ def harness_models() -> list[Model]:
             "ddpm-unet",
             config=UNetConfig,
             build="harness_ddpm.image_model:build",
+            layout="harness_ddpm.published:DDPMLayout",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             smoke={"ch": 8, "ch_mult": (1,), "num_res_blocks": 1, "norm_groups": 4, "sampling_steps": 4},
@@ -108,5 +162,61 @@ def harness_samplers() -> list[Sampler]:
             build="harness_ddpm.sampler:build",
             needs=frozenset({"Transitions"}),
             summary="the model's own chain of Gaussian steps, noise included at the last one",
-        )
+        ),
+        Sampler(
+            "ddpm",
+            config=SubsampledConfig,
+            build="harness_ddpm.walks:Subsampled",
+            needs=frozenset({"NoiseChain"}),
+            smoke={"steps": 4},
+            summary="ancestral sampling over some of the chain's steps",
+        ),
+        Sampler(
+            "ddim",
+            config=DDIMConfig,
+            build="harness_ddpm.walks:DDIM",
+            needs=frozenset({"NoiseChain"}),
+            smoke={"steps": 4},
+            summary="DDIM: some of the chain's steps, with noise eta, none by default",
+        ),
+        Sampler(
+            "fastdpm",
+            config=FastDPMConfig,
+            build="harness_ddpm.walks:FastDPM",
+            needs=frozenset({"NoiseChain"}),
+            smoke={"steps": 4},
+            summary="FastDPM: a short chain with variances (VAR) or steps (STEP) of the long one",
+        ),
+        Sampler(
+            "analytic-dpm",
+            config=AnalyticConfig,
+            build="harness_ddpm.variances:Analytic",
+            needs=frozenset({"NoiseChain"}),
+            smoke={"steps": 4, "examples": 64},
+            summary="Analytic-DPM: the best variance of each step, estimated on the base",
+        ),
+        Sampler(
+            "sn-dpm",
+            config=HeadConfig,
+            build="harness_ddpm.variances:SquaredNoise",
+            needs=frozenset({"NoiseChain"}),
+            smoke={"steps": 4, "training_steps": 4},
+            summary="SN-DPM: variances of each coordinate from a head that predicts the squared noise",
+        ),
+        Sampler(
+            "npr-dpm",
+            config=HeadConfig,
+            build="harness_ddpm.variances:Residual",
+            needs=frozenset({"NoiseChain"}),
+            smoke={"steps": 4, "training_steps": 4},
+            summary="NPR-DPM: variances of each coordinate from a head that predicts the squared residual",
+        ),
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_ddpm.presets import PRESETS
+
+    return list(PRESETS.values())

@@ -60,9 +60,12 @@ def fast_schedule(start: float, end: float, steps: int, fast_steps: int, kind: s
     return FastSchedule(betas, matching_times(start, end, steps, betas))
 
 
-def matching_betas(start: float, end: float, steps: int, fast_steps: int, kind: str) -> NDArray[np.float64]:
-    """Betas of S steps that leave the same share of signal as T linear ones, (S,), float64."""
-    target = float(np.prod(1 - np.linspace(start, end, steps)))
+def matching_betas(
+    start: float, end: float, steps: int, fast_steps: int, kind: str, *, target: float | None = None
+) -> NDArray[np.float64]:
+    """Betas of S steps that leave the same share of signal as T linear ones, or the share `target`, (S,), float64."""
+    if target is None:
+        target = float(np.prod(1 - np.linspace(start, end, steps)))
     index = np.arange(fast_steps)
     if kind == "linear":
         low, high = start, 0.99

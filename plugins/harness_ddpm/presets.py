@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset
+from harness.presets import Preset, WeightsFile
 from harness_ddpm import UNetConfig
 
+GOOGLE = "https://huggingface.co/google/ddpm-cifar10-32/resolve/main/diffusion_pytorch_model.bin"
 
-def _preset(name: str, size: int, mult: tuple[int, ...], parameters: int) -> Preset:
+
+def _preset(name: str, size: int, mult: tuple[int, ...], parameters: int, file: WeightsFile | None = None) -> Preset:
     config = UNetConfig(ch=128, ch_mult=mult, num_res_blocks=2, attn_resolutions=(16,), dropout=0.1, norm_groups=32)
-    # Converted from Ho et al.'s TensorFlow checkpoints by third parties; there is no one address to pin.
-    return Preset(name, "ddpm-unet", config, DataSpec((3, size, size), 0, "images"), parameters)
+    spec = DataSpec((3, size, size), 0, "images")
+    return Preset(name, "ddpm-unet", config, spec, parameters, (file,) if file else ())
 
 
 PRESETS: Mapping[str, Preset] = {
     preset.name: preset
     for preset in (
+        # SFT-PG's start from Ho et al.'s TensorFlow checkpoints as third parties converted them: no one address to name.
         _preset("sftpg-cifar10", 32, (1, 2, 2, 2), 35_746_307),
         _preset("sftpg-celeba64", 64, (1, 2, 2, 2, 4), 78_700_803),
+        # The same network with diffusers' names, which the layout of ddpm-unet translates.
+        _preset(
+            "ddpm-cifar10", 32, (1, 2, 2, 2), 35_746_307, WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", GOOGLE)
+        ),
+        Preset("ddpm-tiny", "ddpm-unet", UNetConfig(), DataSpec((1, 8, 8), 0, "images"), 72_113),
     )
 }
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
+from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
+from harness.weights.layouts import Layout, unwrapped
+from harness.weights.stored import Stored
 from harness_ddpm import UNetConfig
 
 GROUPS = 32
@@ -32,6 +36,13 @@ REQUIRED: Mapping[str, object] = {
 }  # fmt: skip
 
 
+def is_of_this_architecture(config: Mapping[str, object]) -> bool:
+    """Whether a `UNet2DModel` with this config computes what the network here does."""
+    kinds = [str(kind) for key in ("down_block_types", "up_block_types") for kind in config.get(key, ())]  # type: ignore[attr-defined]
+    plain = {"DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D"}
+    return set(kinds) <= plain and all(config.get(name, value) == value for name, value in REQUIRED.items())
+
+
 def from_diffusers(config: Mapping[str, object]) -> tuple[UNetConfig, DataSpec]:
     """Settings and data from the config of a diffusers `UNet2DModel` of this architecture.
 
@@ -51,15 +62,6 @@ def from_diffusers(config: Mapping[str, object]) -> tuple[UNetConfig, DataSpec]:
         "dropout": config.get("dropout", 0.0),
     }
     return UNetConfig.model_validate(settings), DataSpec((config["in_channels"], size, size), 0, "images")  # type: ignore[arg-type]
-
-
-def unwrapped(stored: Mapping[str, object]) -> dict[str, Tensor]:
-    """The state dict in a checkpoint: out of `model` and `state_dict`, without a `module.` before each name."""
-    for key in ("model", "state_dict"):
-        inner = stored.get(key)
-        if isinstance(inner, Mapping):
-            return unwrapped(inner)
-    return {name.removeprefix("module."): value for name, value in stored.items()}  # type: ignore[misc]
 
 
 _INSIDE = (  # (here, in diffusers), inside a block or an attention
@@ -94,7 +96,8 @@ def weights_from_diffusers(weights: Mapping[str, Tensor], names: Mapping[str, Te
         stored = next((left.pop(one) for one in spellings if one in left), None)
         if stored is None:
             raise UserError(f"the diffusers weights have no {other}, which would be {name} here")
-        found[name] = stored.reshape(shape.shape)
+        # What cannot take the shape stays as it is, and is reported with all others.
+        found[name] = stored.reshape(shape.shape) if stored.numel() == shape.numel() else stored
     if left:
         raise UserError(f"the diffusers weights have {', '.join(sorted(left)[:5])}, which this network has not")
     return found
@@ -120,3 +123,18 @@ def _diffusers_name(name: str, levels: int) -> str:
     for here, there in table:
         name = re.sub(rf"\.{here}\.(weight|bias)$", rf".{there}.\1", name)
     return name
+
+
+class DDPMLayout(Layout):
+    """Files with the names of Ho et al.'s layout, in `model` or `state_dict` or at the top, or with those of diffusers."""
+
+    def tensors(self, stored: Stored, network: torch.nn.Module, part: str) -> Mapping[str, Tensor]:
+        """By the names here. Raises: UserError as `weights_from_diffusers`."""
+        found = unwrapped(stored)
+        return weights_from_diffusers(found, network.state_dict()) if "conv_norm_out.weight" in found else found
+
+    def describe(self, stored: Stored) -> tuple[Config, DataSpec] | None:
+        """From the config.json of a `UNet2DModel` that computes the same function."""
+        if stored.config.get("_class_name") != "UNet2DModel" or not is_of_this_architecture(stored.config):
+            return None
+        return from_diffusers(stored.config)

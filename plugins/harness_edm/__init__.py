@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
-from harness.denoising import NoiseLevels
+from harness.denoising import ChainLevels, NoiseLevels
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -22,7 +25,7 @@ class EDMConfig(NoiseLevels):
     sigma_max: float = Field(20.0, gt=0, description="largest noise level of sampling, in units of the data")
 
 
-class UNetConfig(NoiseLevels):
+class UNetConfig(ChainLevels):
     """A U-Net for images inside the preconditioning. Fields left at none take the value of the architecture.
 
     The defaults are a tiny network for tests and smoke runs; `harness_edm.presets` has the published ones.
@@ -101,6 +104,30 @@ class HeunConfig(Config):
     rho: float = Field(7.0, ge=1, le=100, description="1 spaces the levels evenly; more puts them near sigma_min")
 
 
+class EulerConfig(HeunConfig):
+    """Number and spacing of the noise levels."""
+
+    steps: int = Field(35, ge=2, le=10_000, description="noise levels; the network is called once at each")
+
+
+class StochasticConfig(HeunConfig):
+    """Levels, and how much noise is added and removed again. Defaults: of the paper's ImageNet-64 runs."""
+
+    steps: int = Field(256, ge=2, le=10_000, description="noise levels; the network is called 2 * steps - 1 times")
+    s_churn: float = Field(
+        40.0, ge=0, description="noise added over the whole run; a step raises its level by s_churn / steps, 41 % at most"
+    )
+    s_min: float = Field(0.05, ge=0, description="smallest noise level at which noise is added, in units of the data")
+    s_max: float = Field(50.0, gt=0, description="largest noise level at which noise is added, in units of the data")
+    s_noise: float = Field(1.003, gt=0, le=2, description="standard deviation of the added noise; 1 is exact")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.s_min > self.s_max:
+            raise ValueError(f"s_min ({self.s_min}) is above s_max ({self.s_max})")
+        return self
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Denoisers for points and for images."""
@@ -117,7 +144,8 @@ def harness_models() -> list[Model]:
             "edm-unet",
             config=UNetConfig,
             build="harness_edm.unet:build",
-            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises"}),
+            layout="harness_edm.published:EDMLayout",
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises", "Transitions"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM for images: DDPM++, NCSN++ or ADM U-Net, as published",
@@ -136,5 +164,29 @@ def harness_samplers() -> list[Sampler]:
             needs=frozenset({"Denoises"}),
             smoke={"steps": 4},
             summary="EDM's deterministic second-order sampler (Heun), without churn",
-        )
+        ),
+        Sampler(
+            "euler",
+            config=EulerConfig,
+            build="harness_edm.sampler:Euler",
+            needs=frozenset({"Denoises"}),
+            smoke={"steps": 4},
+            summary="the probability-flow ODE by Euler's method, first order",
+        ),
+        Sampler(
+            "edm-stochastic",
+            config=StochasticConfig,
+            build="harness_edm.sampler:Stochastic",
+            needs=frozenset({"Denoises"}),
+            smoke={"steps": 4},
+            summary="EDM's stochastic sampler: noise is added and removed again (churn), Heun in between",
+        ),
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_edm.presets import PRESETS
+
+    return list(PRESETS.values())

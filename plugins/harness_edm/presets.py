@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset
+from harness.presets import Preset, WeightsFile
 from harness_edm import UNetConfig
 
 ADDRESS = "https://nvlabs-fi-cdn.nvidia.com/edm/pretrained/"
 
 CIFAR10 = {"model_channels": 128, "channel_mult": (2, 2, 2), "num_blocks": 4, "attn_resolutions": (16,)}
 IMAGENET = {"model_channels": 192, "channel_mult": (1, 2, 3, 4), "num_blocks": 3, "attn_resolutions": (32, 16, 8)}
+
+TINY_PARAMETERS = {"ddpm++": 78_561, "ncsn++": 79_921, "adm": 90_001}
+"""Parameters of the tiny networks."""
 
 VP, VE = {"architecture": "ddpm++"}, {"architecture": "ncsn++"}
 
@@ -21,7 +24,7 @@ def _preset(
 ) -> Preset:
     return Preset(
         name, "edm-unet", UNetConfig.model_validate(settings), DataSpec((3, size, size), classes, "images"),
-        parameters, file=file, address=ADDRESS + file,
+        parameters, (WeightsFile(file, ADDRESS + file),),
     )  # fmt: skip
 
 
@@ -34,7 +37,13 @@ def _all() -> list[Preset]:
             found.append(_preset(f"edm-cifar10-{condition}-{tag}", file, 32, parameters, settings, classes))
     settings = {**IMAGENET, "architecture": "adm", "dropout": 0.10}
     found.append(_preset("edm-imagenet64-cond-adm", "edm-imagenet-64x64-cond-adm.pkl", 64, 295_899_267, settings, 1000))
-    return found
+    return found + [_tiny(family, parameters) for family, parameters in TINY_PARAMETERS.items()]
+
+
+def _tiny(family: str, parameters: int) -> Preset:
+    config = UNetConfig.model_validate({"architecture": family, "head_channels": 8 if family == "adm" else None})
+    name = f"edm-tiny-{family.replace('+', 'p')}"
+    return Preset(name, "edm-unet", config, DataSpec((1, 8, 8), 10, "images"), parameters)
 
 
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _all()}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
+from harness.weights.layouts import Layout
+from harness.weights.stored import Stored
 from harness_edm import UNetConfig
 
 PLAIN = (
@@ -52,3 +55,13 @@ def from_arguments(arguments: Mapping[str, object]) -> tuple[UNetConfig, DataSpe
     size = full["img_resolution"]
     spec = DataSpec((full["img_channels"], size, size), classes=full["label_dim"], preview="images")  # type: ignore[arg-type]
     return UNetConfig.model_validate(settings), spec
+
+
+class EDMLayout(Layout):
+    """Network pickles, whose names are the network's own, and which say with what arguments it was made."""
+
+    def describe(self, stored: Stored) -> tuple[Config, DataSpec] | None:
+        """From a network with EDM's preconditioning."""
+        if stored.config.get("class_name") != "EDMPrecond":
+            return None
+        return from_arguments({name: value for name, value in stored.config.items() if name != "class_name"})

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field, PositiveInt
 
 from harness import Model, hookimpl
-from harness.denoising import NoiseLevels
+from harness.denoising import ChainLevels
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
 
-class EDM2Config(NoiseLevels):
+class EDM2Config(ChainLevels):
     """The network's size.
 
     The defaults are a tiny network for tests and smoke runs; `harness_edm2.presets` has the published ones.
@@ -51,9 +56,18 @@ def harness_models() -> list[Model]:
             "edm2-unet",
             config=EDM2Config,
             build="harness_edm2.model:build",
-            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises"}),
+            layout="harness_edm2.published:EDM2Layout",
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises", "Transitions"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM2 for images or latents: magnitude-preserving U-Net with learned log-variance",
         )
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_edm2.presets import PRESETS
+
+    return list(PRESETS.values())

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.denoising import DenoisingObjective, NoisyLevel, NoisyLevelAndMask, column, scalings
+from harness.denoising import DenoisingObjective, GaussianChain, NoisyLevel, NoisyLevelAndMask, column, scalings
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness_edm2 import EDM2Config
-from harness_edm2.layers import Fourier, Weight
+from harness_edm2.layers import Fourier, Weight, normalise
 from harness_edm2.unet import UNet
 
 
-class EDM2(DenoisingObjective, nn.Module):
+class EDM2(GaussianChain, DenoisingObjective, nn.Module):
     """A denoiser for images or latents, conditional where the data has classes.
 
-    Provides Trains, Likelihood and Denoises. In train mode every evaluation renews the stored weights' length (forced
-    weight normalisation); in eval mode it leaves them as they are. The state dict has the published names.
+    Provides Trains, TrainsInParts, Likelihood, Denoises and, without labels, Transitions. In train mode every evaluation
+    renews the stored weights' length (forced weight normalisation); in eval mode, in which the harness trains, `constrain`
+    does, after each update. The state dict has the published names.
     Source: Karras et al. 2024.
     """
 
@@ -28,8 +30,10 @@ class EDM2(DenoisingObjective, nn.Module):
     def __init__(self, config: EDM2Config, spec: DataSpec) -> None:
         super().__init__()
         self.config, self.spec = config, spec
+        self.classes = spec.classes if config.is_conditional else 0
+        self.takes_labels = self.classes > 0
         channels, resolution = image_size(config, spec)
-        self.unet = UNet(config, resolution=resolution, channels=channels, classes=spec.classes)
+        self.unet = UNet(config, resolution=resolution, channels=channels, classes=self.classes)
         self.logvar_fourier = Fourier(config.logvar_channels)
         self.logvar_linear = Weight(config.logvar_channels, 1)
 
@@ -42,11 +46,18 @@ class EDM2(DenoisingObjective, nn.Module):
         """
         x, sigma = x.float(), sigma.float().view(-1)
         c_skip, c_out, c_in, c_noise = scalings(column(sigma, x), self.config.sigma_data)
-        if self.spec.classes:
-            zeros = x.new_zeros(1, self.spec.classes)
-            class_labels = zeros if class_labels is None else class_labels.float().view(-1, self.spec.classes)
+        if self.classes:
+            zeros = x.new_zeros(1, self.classes)
+            class_labels = zeros if class_labels is None else class_labels.float().view(-1, self.classes)
         raw: Tensor = self.unet(c_in * x, c_noise.flatten(), class_labels)
         return c_skip * x + c_out * raw
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Bring every weight to unit length (forced weight normalisation), without which its growth would slow learning."""
+        for module in self.modules():
+            if isinstance(module, Weight):
+                module.weight.copy_(normalise(module.weight))
 
     def log_variance(self, sigma: Tensor) -> Tensor:
         """u(sigma), the learned logarithm of the loss at a noise level, (B,). sigma: (B,) or 0-dim."""
@@ -55,7 +66,7 @@ class EDM2(DenoisingObjective, nn.Module):
 
     def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
         """E[clean | noisy], (B, C, R, R), float32. sigma: (B,) or 0-dim, above 0; labels: (B,) int64, or None."""
-        rows = functional.one_hot(labels, self.spec.classes) if self.spec.classes and labels is not None else None
+        rows = functional.one_hot(labels, self.classes) if self.classes and labels is not None else None
         denoised: Tensor = self(x, sigma, rows)
         return denoised
 

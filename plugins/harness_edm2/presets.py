@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset
+from harness.presets import Preset, WeightsFile
 from harness_edm2 import EDM2Config
 
 ADDRESS = "https://nvlabs-fi-cdn.nvidia.com/edm2/posthoc-reconstructions/"
@@ -33,7 +33,7 @@ def _preset(data: str, size: str, spec: DataSpec, snapshot: str, parameters: int
     })  # fmt: skip
     name = f"edm2-{data}-{size}"
     file = f"{name}-{snapshot}.pkl" if snapshot else ""
-    return Preset(name, "edm2-unet", config, spec, parameters, file=file, address=ADDRESS + file if file else "")
+    return Preset(name, "edm2-unet", config, spec, parameters, (WeightsFile(file, ADDRESS + file),) if file else ())
 
 
 def _all() -> list[Preset]:
@@ -42,6 +42,7 @@ def _all() -> list[Preset]:
         *(_preset("img512", size, LATENTS, *rest) for size, rest in IMG512.items()),
         _preset("img512", "xs-uncond", unconditional, "2147483-0.045", 124_201_253),
         *(_preset("img64", size, PIXELS, *rest) for size, rest in IMG64.items()),
+        Preset("edm2-tiny", "edm2-unet", EDM2Config(channels_per_head=8), DataSpec((1, 8, 8), 10, "images"), 43_267),
     ]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
+from harness.weights.layouts import Layout
+from harness.weights.stored import Stored
 from harness_edm2 import EDM2Config
 
 # What a network has whose file leaves the argument out.
@@ -31,3 +34,13 @@ def from_arguments(arguments: Mapping[str, object]) -> tuple[EDM2Config, DataSpe
     size = arguments["img_resolution"]
     spec = DataSpec((arguments["img_channels"], size, size), arguments.get("label_dim", 0), "images")  # type: ignore[arg-type]
     return EDM2Config.model_validate(settings), spec
+
+
+class EDM2Layout(Layout):
+    """Network pickles, whose names are the network's own, and which say with what arguments it was made."""
+
+    def describe(self, stored: Stored) -> tuple[Config, DataSpec] | None:
+        """From a network with EDM2's preconditioning."""
+        if stored.config.get("class_name") != "Precond":
+            return None
+        return from_arguments({name: value for name, value in stored.config.items() if name != "class_name"})

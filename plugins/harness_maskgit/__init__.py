@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -189,6 +192,7 @@ def harness_models() -> list[Model]:
             "maskgit",
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
+            layout="harness_maskgit.layout:MaskGITLayout",
             provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
             sampler="maskgit-confidence",
             check="harness_maskgit.check:fits",
@@ -220,3 +224,11 @@ def harness_samplers() -> list[Sampler]:
             summary="fixes tokens in the order of a Halton sequence; constant classifier-free guidance",
         ),
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_maskgit.presets import PRESETS
+
+    return list(PRESETS.values())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+
+if TYPE_CHECKING:
+    from harness.presets import Preset
 
 __version__ = "1"
 
@@ -151,6 +154,7 @@ def harness_models() -> list[Model]:
             "var",
             config=VARConfig,
             build="harness_var.model:build",
+            layout="harness_var.layout:VARLayout",
             provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "NextScale"}),
             sampler="var",
             check="harness_var.check:fits",
@@ -172,3 +176,11 @@ def harness_samplers() -> list[Sampler]:
             summary="scale after scale with a key-value cache; top-k, top-p, classifier-free guidance",
         )
     ]
+
+
+@hookimpl
+def harness_presets() -> list[Preset]:
+    """Published networks, and tiny ones."""
+    from harness_var.presets import PRESETS
+
+    return list(PRESETS.values())

@@ -234,3 +234,10 @@ def test_cells_can_be_sent_to_other_processes(board):
     assert (again.name, again.key, again.finetune_key, again.sample_key) == (
         cell.name, cell.key, cell.finetune_key, cell.sample_key,
     )  # fmt: skip
+
+
+def test_a_method_that_takes_whole_batches_is_skipped_where_the_board_cuts_them(write_board, fake_plugins):
+    text = BOARD.replace("\ntraining: {", "\ntraining: {micro_batch: 2, ")
+    assert text != BOARD
+    reasons = {cell.skip_reason for cell in load_board(write_board(text), plugins=fake_plugins).cells}
+    assert any(reason and "takes whole batches" in reason for reason in reasons)

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.plugins import registry
+from harness.references import sampler_needs
 from harness.testing.models import build, buildable_spec
 from harness.testing.samplers import check_sampler
 
@@ -11,7 +12,7 @@ PAIRS = [
     (sampler, model)
     for sampler, one in SAMPLERS.items()
     for model, other in MODELS.items()
-    if one.component.needs <= other.component.provides
+    if sampler_needs(one.component, one.component.config()) <= other.component.provides
 ]
 
 

@@ -40,10 +40,10 @@ def wake(model):
     return model
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if "tiny" not in name])
 def test_a_preset_has_the_published_names_and_shapes(name):
     preset = PRESETS[name]
-    layout.check_layout(preset, build, f"edm/{preset.file.removesuffix('.pkl')}.keys.json.gz")
+    layout.check_layout(preset, build, f"edm/{preset.files[0].name.removesuffix('.pkl')}.keys.json.gz")
 
 
 def test_the_default_network_is_tiny():

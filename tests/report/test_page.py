@@ -43,6 +43,18 @@ def test_what_is_not_in_the_means_is_named_under_the_table(board, publish_record
     assert "- not run yet: net/none/s1, " in text
 
 
+def test_a_base_that_was_pretrained_twice_is_named(board, publish_records):
+    cells = {cell.name: cell for cell in board.cells}
+    publish_records(board, [cells["net/none/s0"]], base_weights_sha256="a" * 64)
+    publish_records(board, [cells["net/none/s1"]], base_weights_sha256="a" * 64)
+    assert "pretrained" not in render_published(board).page.split("## How")[0]
+    publish_records(board, [cells["net/fit/s0"]], base_weights_sha256="b" * 64)
+    text = render_published(board).page
+    assert "was pretrained 2 times, with the same settings and other weights: " in text
+    assert "from `aaaaaaaaaaaa`; " in text
+    assert "from `bbbbbbbbbbbb`" in text
+
+
 def test_reported_rows_stand_apart_with_their_source(board, publish_records):
     publish_records(board)
     before = render_published(board)

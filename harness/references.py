@@ -1,0 +1,118 @@
+"""Settings that name other components: a sampler inside a sampler, and bases whose networks it calls.
+
+Importing this module costs no torch. The names are looked up while the settings are checked, before anything runs, and
+what they stand for is part of the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, WithJsonSchema, model_validator
+
+from harness.components import Sampler
+from harness.config import Config
+from harness.errors import UserError
+
+
+class _Base:
+    """Marks a string as the name of a base."""
+
+
+BaseName = Annotated[str, _Base()]
+"""The name of a base of the same board."""
+
+
+class InnerSampler(Config):
+    """Another sampler by name, with its settings beside the name: `{name: heun, steps: 32}`, or just `heun`."""
+
+    name: str = Field(description="name of an installed sampler")
+    settings: dict[str, Any] = Field({}, description="its settings, defaults filled in")
+    version: str = Field("", description="of its plugin; filled in")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _looked_up(cls, value: object) -> object:
+        if isinstance(value, InnerSampler):
+            if value.version:
+                return value
+            value = {"name": value.name, **value.settings}  # a default, which cannot be looked up while plugins load
+        given: dict[str, Any] = {"name": value} if isinstance(value, str) else {}
+        if isinstance(value, dict):
+            given = dict(value)
+        if not isinstance(given.get("name"), str):
+            raise ValueError("expected the name of a sampler, or a mapping with a name")
+        if set(given) == set(cls.model_fields):  # as it is written into records
+            given = {"name": given["name"], **dict(given["settings"])}
+        return cls._resolved(str(given.pop("name")), given)
+
+    @classmethod
+    def _resolved(cls, name: str, settings: dict[str, Any]) -> dict[str, object]:
+        from harness.plugins import registry
+
+        try:
+            provided = registry().provided("sampler", name, where="sampler")
+            checked = provided.component.config.model_validate(settings)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise ValueError(f"sampler {name}: {key}: {first['msg']}") from None
+        return {"name": name, "settings": checked.model_dump(mode="json"), "version": provided.version}
+
+    @property
+    def component(self) -> Sampler:
+        """What the name stands for."""
+        from harness.plugins import registry
+
+        return registry().get(Sampler, self.name, where="sampler")
+
+    @property
+    def config(self) -> Config:
+        """Its settings, checked."""
+        return self.component.config.model_validate(self.settings)
+
+    def build(self) -> object:
+        """The sampler's function."""
+        return self.component.load()(self.config)  # type: ignore[operator]
+
+
+SamplerReference = Annotated[
+    InnerSampler,
+    WithJsonSchema({"type": "sampler, as anywhere in a board"}, mode="validation"),
+]
+
+
+def inner_samplers(settings: Config) -> Iterator[InnerSampler]:
+    """The samplers that settings name, and those that these name."""
+    for _, value in settings:
+        if isinstance(value, InnerSampler):
+            yield value
+            yield from inner_samplers(value.config)
+
+
+def base_names(settings: Config) -> Iterator[tuple[str, str]]:
+    """(setting, base) for each base that settings name, those of inner samplers included."""
+    for field, info in type(settings).model_fields.items():
+        value = getattr(settings, field)
+        if value is not None and any(isinstance(mark, _Base) for mark in info.metadata):
+            yield field, str(value)
+        if isinstance(value, InnerSampler):
+            yield from base_names(value.config)
+
+
+def sampler_needs(component: Sampler, settings: Config) -> frozenset[str]:
+    """Capabilities that a sampler with these settings needs, those of inner samplers included."""
+    return component.needs.union(*(inner.component.needs for inner in inner_samplers(settings)))
+
+
+def smoked(settings: Config) -> Config:
+    """The settings with `--smoke`'s replacements in the samplers inside."""
+    inner = {field: value for field, value in settings if isinstance(value, InnerSampler)}
+    changed = {
+        field: InnerSampler.model_validate({"name": value.name, **value.settings, **value.component.smoke})
+        for field, value in inner.items()
+    }
+    return settings.model_copy(update=changed) if changed else settings

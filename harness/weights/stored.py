@@ -1,0 +1,127 @@
+"""Reads a file of weights, whatever its format, without running anything that it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from harness.errors import UserError
+from harness.store import pickles
+
+Format = Literal["safetensors", "pytorch", "diffusers", "nvidia"]
+LARGEST_CONFIG = 2**20
+"""Bytes of the largest config.json that is read."""
+
+_LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+"""How torch's old format begins: the pickle of its magic number."""
+
+_DIFFUSERS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+HEADER = "harness"
+"""Key of a safetensors header under which `harness convert` writes JSON."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file holds.
+
+    Args:
+        path: the file, or the folder of diffusers.
+        format: how it was read.
+        content: tensors by name, or a checkpoint's nested tables with such a one inside.
+        config: what the file says of the network: config.json of diffusers, the constructor's arguments (and
+            `class_name`) of a network pickle, the header of `harness convert`; empty elsewhere.
+    """
+
+    path: Path
+    format: Format
+    content: Mapping[str, object]
+    config: Mapping[str, object] = field(default_factory=dict)
+
+
+def read(path: Path) -> Stored:
+    """Everything in the file, on the CPU; large PyTorch files stay on disk until a tensor is used.
+
+    The format is told by the content, not by the name. Raises: UserError, naming the file, for one that is absent,
+    damaged, of no known format, or that holds anything but data.
+    """
+    if path.is_dir():
+        return _diffusers(path)
+    try:
+        with path.open("rb") as file:
+            start, size = file.read(16), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    # First, since the length of a header can begin with any byte; that of other formats would be astronomic.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size:
+        return Stored(path, "safetensors", *_safetensors(path))
+    if start.startswith((b"PK", _LEGACY)):
+        return Stored(path, "pytorch", _pytorch(path))
+    if start.startswith(b"\x80"):
+        return _nvidia(path)
+    raise UserError(f"{path}: no file of weights: neither safetensors, nor PyTorch's, nor a network pickle")
+
+
+@contextmanager
+def _damage(path: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn what a library raises for a damaged file into one message."""
+    try:
+        yield
+    except kinds as error:
+        raise UserError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from None
+
+
+def _safetensors(path: Path) -> tuple[dict[str, object], dict[str, object]]:
+    with _damage(path, SafetensorError, OSError, ValueError), safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
+        said = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+    return cast("dict[str, object]", tensors), said if isinstance(said, dict) else {}
+
+
+def _pytorch(path: Path) -> dict[str, object]:
+    try:
+        # Only the zip format can stay on disk.
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        # torch's own text goes on to say how to run the file after all.
+        lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "Unsupported" in line]
+        reason = lines[0].split(" was not an allowed")[0] if lines else "it is damaged, or holds more than tensors"
+        raise UserError(f"{path}: refused: {reason}; a file of weights holds tensors and plain values only") from None
+    except Exception as error:  # whatever damaged bytes can make torch's reader raise
+        raise UserError(f"{path}: cannot be read: {type(error).__name__}: {str(error).splitlines()[:1]}") from None
+    if not isinstance(found, Mapping):
+        raise UserError(f"{path}: holds one {type(found).__name__}, not tensors by name")
+    return {str(name): value for name, value in found.items()}
+
+
+def _nvidia(path: Path) -> Stored:
+    with _damage(path, OSError):
+        stored = pickles.load(path)
+    try:
+        network = pickles.network(stored)
+        tensors = pickles.state_dict(network)
+    except pickles.RefusedPickle as error:
+        raise pickles.RefusedPickle(f"{path}: {error}") from None
+    return Stored(path, "nvidia", tensors, {"class_name": network.class_name, **network.arguments})
+
+
+def _diffusers(folder: Path) -> Stored:
+    config, weights = folder / "config.json", next((folder / one for one in _DIFFUSERS if (folder / one).is_file()), None)
+    if weights is None or not config.is_file():
+        raise UserError(f"{folder}: no diffusers folder: needs config.json and {' or '.join(_DIFFUSERS)}")
+    if config.stat().st_size > LARGEST_CONFIG:
+        raise UserError(f"{config}: {config.stat().st_size} bytes are no settings")
+    with _damage(config, ValueError, OSError):
+        said = json.loads(config.read_bytes())
+    if not isinstance(said, dict):
+        raise UserError(f"{config}: no table of settings")
+    return Stored(folder, "diffusers", read(weights).content, said)

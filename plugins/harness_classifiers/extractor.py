@@ -1,0 +1,58 @@
+"""The frozen classifiers as extractors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from harness.config import NoConfig
+from harness.errors import UserError
+from harness.local_files import sha256_of
+from harness_classifiers.network import CLASSES, FEATURES, FROZEN, Frozen, SmallCNN, prepared
+
+
+class Classifier(torch.nn.Module):
+    """A frozen classifier: the hidden layer, the logits, and the first channels of the last map.
+
+    Raises: UserError for a weights file that is not the pinned one.
+    """
+
+    def __init__(self, frozen: Frozen) -> None:
+        super().__init__()
+        found = sha256_of(frozen.path) if frozen.path.is_file() else "of no file"
+        if found != frozen.sha256:
+            raise UserError(
+                f"extractor {frozen.name}: {frozen.path} has sha256 {found}, not {frozen.sha256}; install finetune-harness again"
+            )
+        self.frozen, self.weights_sha256, self.preprocessing = frozen, found, frozen.preprocessing
+        self.network = SmallCNN(frozen)
+        self.network.load_state_dict(load(frozen.path.read_bytes()))
+        self.network.requires_grad_(False)
+        side = frozen.size // (frozen.strides[0] * frozen.strides[1])
+        self.outputs = {"features": FEATURES, "logits": CLASSES, "spatial": frozen.spatial_channels * side**2}
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Mapping[str, Tensor]:
+        """As `harness.interfaces.FeatureExtractor`; grey or colour, any size."""
+        last_map = self.network.map(prepared(images, self.frozen.size))
+        features = self.network.features(last_map)
+        spatial = last_map[:, : self.frozen.spatial_channels].flatten(1)
+        return {"features": features, "logits": self.network.classify(features), "spatial": spatial}
+
+
+def digits_cnn(config: NoConfig) -> Classifier:  # noqa: ARG001 - every `build` is called with settings
+    """For 8 × 8 digits."""
+    return Classifier(FROZEN["digits-cnn"])
+
+
+def mnist_cnn(config: NoConfig) -> Classifier:  # noqa: ARG001
+    """For 28 × 28 digits."""
+    return Classifier(FROZEN["mnist-cnn"])
+
+
+def fashion_cnn(config: NoConfig) -> Classifier:  # noqa: ARG001
+    """For 28 × 28 clothes, and for other grey images."""
+    return Classifier(FROZEN["fashion-cnn"])

@@ -1,0 +1,118 @@
+"""Train a frozen classifier anew: `python -m harness_classifiers.train NAME [FOLDER]`.
+
+Deterministic: one thread, all randomness from named streams. On the same CPU and torch the file comes out the same to the bit;
+elsewhere to rounding, which is why the weights are committed and pinned. It trains on the dataset's training part alone, so
+that no network has seen an image that evaluation compares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save
+from torch import Tensor
+
+from harness.components import Dataset
+from harness.interfaces import Batch, DataSource
+from harness.plugins import registry
+from harness.streams import seeded, stream
+from harness_classifiers.network import FROZEN, WEIGHTS, Frozen, SmallCNN, as_bytes, prepared
+
+PEAK_RATE = 2e-3
+WEIGHT_DECAY = 0.05
+DROPOUT = 0.3
+"""Of the hidden layer: without it a network that knows its training images by heart spreads them apart from all others."""
+
+
+def trained(frozen: Frozen, data: Batch, *, epochs: int | None = None) -> SmallCNN:
+    """The network after all epochs. data: images in [-1, 1] of the network's size, with labels."""
+    with seeded(stream(0, f"{frozen.name}/weights").initial_seed()):
+        network = SmallCNN(frozen)
+    images, labels = as_bytes(data.x), cast(Tensor, data.labels)
+    rounds = epochs or frozen.epochs
+    steps = rounds * (len(images) // frozen.batch)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
+    for epoch in range(rounds):
+        generator = stream(0, f"{frozen.name}/epoch", epoch)
+        order = torch.randperm(len(images), generator=generator)
+        for start in range(0, len(images) - frozen.batch + 1, frozen.batch):
+            chosen = order[start : start + frozen.batch]
+            x = shifted(prepared(images[chosen], frozen.size), frozen.shift, generator)
+            loss = _loss(network, x, labels[chosen], generator)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        print(f"{frozen.name}: epoch {epoch + 1} of {rounds}, loss {float(loss.detach()):.4f}", file=sys.stderr)  # noqa: T201
+    return network.eval()
+
+
+def accuracy(network: SmallCNN, data: Batch, size: int) -> float:
+    """Share of images whose largest logit is their label's."""
+    with torch.no_grad():
+        parts = as_bytes(data.x).split(500)
+        guesses = [network.classify(network.features(network.map(prepared(part, size)))).argmax(1) for part in parts]
+    return float(torch.cat(guesses).eq(cast(Tensor, data.labels)).double().mean())
+
+
+def shifted(x: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Each image moved by up to `most` pixels each way, black (-1) coming in."""
+    n, _, height, width = x.shape
+    padded = F.pad(x, (most,) * 4, value=-1.0)
+    down, right = torch.randint(0, 2 * most + 1, (2, n, 1), generator=generator)
+    rows = (down + torch.arange(height))[:, :, None]
+    columns = (right + torch.arange(width))[:, None, :]
+    return padded[torch.arange(n)[:, None, None], 0, rows, columns].unsqueeze(1)
+
+
+def _loss(network: SmallCNN, x: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    features = network.features(network.map(x))
+    kept = torch.rand(features.shape, generator=generator) >= DROPOUT
+    return F.cross_entropy(network.classify(features * kept / (1 - DROPOUT)), labels)
+
+
+def _rate(step: int, steps: int) -> float:
+    warm = min(1.0, (step + 1) / 100)
+    return warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def main() -> None:
+    """Train, write the weights, and print what the table in docs/extractors.md says."""
+    parser = argparse.ArgumentParser(description="Train a frozen classifier anew.")
+    parser.add_argument("name", choices=sorted(FROZEN))
+    parser.add_argument("folder", nargs="?", type=Path, default=WEIGHTS)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    frozen, started = FROZEN[asked.name], time.perf_counter()
+    component = registry().get(Dataset, frozen.dataset, where=frozen.name)
+    source = cast(Callable[[object], DataSource], component.load())(component.config())
+    network = trained(frozen, source.train())
+    seconds = time.perf_counter() - started
+    content = save(network.state_dict())
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    (asked.folder / frozen.path.name).write_bytes(content)
+    halves = [source.evaluation(draw, half(source)) for draw in (0, 1)]
+    held_out = sum(accuracy(network, part, frozen.size) for part in halves) / 2
+    own = accuracy(network, source.train(), frozen.size)
+    print(f"| `{frozen.name}` | {frozen.dataset} | {own:.2%} | {held_out:.2%} | {len(content) / 1000:.0f} kB |")  # noqa: T201
+    print(f"sha256 {hashlib.sha256(content).hexdigest()} (pin it in network.py); {seconds:.0f} s")  # noqa: T201
+
+
+def half(source: DataSource) -> int:
+    """Images in each half of what is held out; both together are all of it."""
+    return int(getattr(source, "largest_evaluation"))  # noqa: B009 - a dataset of images has it; the contract does not ask for it
+
+
+if __name__ == "__main__":
+    main()

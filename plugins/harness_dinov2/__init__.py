@@ -1,0 +1,21 @@
+"""DINOv2 ViT-L/14, whose features follow what people see better than Inception's do."""
+
+from __future__ import annotations
+
+from harness import Extractor, hookimpl
+
+__version__ = "1"
+
+
+@hookimpl
+def harness_extractors() -> list[Extractor]:
+    """One network."""
+    return [
+        Extractor(
+            "dinov2",
+            build="harness_dinov2.extractor:DINOv2",
+            check="harness_dinov2.files:check",
+            summary="DINOv2 ViT-L/14, class token; 1,024 features",
+            outputs={"features": 1024},
+        )
+    ]

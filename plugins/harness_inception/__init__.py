@@ -1,0 +1,28 @@
+"""The Inception network of FID, by the two libraries that carry it: their weights differ in format and their resizing in kind."""
+
+from __future__ import annotations
+
+from harness import Extractor, hookimpl
+
+__version__ = "1"
+
+
+@hookimpl
+def harness_extractors() -> list[Extractor]:
+    """Two extractors, whose numbers never share a column."""
+    return [
+        Extractor(
+            "inception",
+            build="harness_inception.fidelity:Inception",
+            check="harness_inception.files:check_inception",
+            summary="Inception of FID, as torch-fidelity has it: TensorFlow 1's bilinear resizing inside",
+            outputs={"features": 2048, "logits": 1008, "spatial": 7 * 17 * 17},
+        ),
+        Extractor(
+            "inception-clean",
+            build="harness_inception.clean:InceptionClean",
+            check="harness_inception.files:check_clean",
+            summary="Inception of FID, as clean-fid has it: Pillow's bicubic resizing of floats before it",
+            outputs={"features": 2048},
+        ),
+    ]

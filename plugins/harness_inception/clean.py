@@ -1,0 +1,48 @@
+"""clean-fid's Inception as an extractor."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from cleanfid.resize import make_resizer
+from torch import Tensor
+
+from harness.config import NoConfig
+from harness.errors import UserError
+from harness_inception import files
+
+
+class InceptionClean(torch.nn.Module):
+    """The pooled features of NVIDIA's TorchScript network, of images that Pillow resized.
+
+    Raises: UserError when the file is absent or no such TorchScript.
+    """
+
+    preprocessing = (
+        "grey to three equal channels; each to 299x299 by Pillow's bicubic on 32-bit floats, clipped to [0, 255], not rounded "
+        "(clean-fid's mode clean); (x - 128) / 128"
+    )
+    outputs = {"features": 2048}
+
+    def __init__(self, config: NoConfig) -> None:
+        super().__init__()
+        where = "extractor inception-clean"
+        path, self.weights_sha256 = files.CLEAN.verified(where=where)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # torch deprecates TorchScript, which is what the file is
+                self.layers = torch.jit.load(str(path), map_location="cpu").eval().layers
+        except (RuntimeError, AttributeError) as error:
+            raise UserError(f"{where}: {path} holds no such network: {str(error).splitlines()[0]}") from error
+        self._resize = make_resizer("PIL", False, "bicubic", (299, 299))
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Mapping[str, Tensor]:
+        """As `harness.interfaces.FeatureExtractor`; grey or colour, any size."""
+        colour = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
+        resized = torch.from_numpy(np.stack([self._resize(image) for image in colour])).permute(0, 3, 1, 2)
+        features = self.layers.forward((resized.to(images.device) - 128) / 128)
+        return {"features": features.reshape(len(images), 2048).float()}

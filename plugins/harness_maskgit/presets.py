@@ -1,0 +1,48 @@
+"""The MaskGIT models that valeoai publish, with their tokenizers, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.interfaces import DataSpec
+from harness.presets import Preset, WeightsFile
+from harness_maskgit import MaskGITConfig, VQGANConfig
+
+FIRST = "https://huggingface.co/llvictorll/Maskgit-pytorch/resolve/main/pretrained_maskgit/"
+SECOND = "https://huggingface.co/llvictorll/Halton-Maskgit/resolve/main/"
+LLAMAGEN = "https://huggingface.co/FoundationVision/LlamaGen/resolve/main/"
+
+TAMING = WeightsFile("last.ckpt", f"{FIRST}VQGAN/last.ckpt", part="tokenizer")
+DS16 = WeightsFile("vq_ds16_c2i.pt", f"{LLAMAGEN}vq_ds16_c2i.pt", part="tokenizer")
+
+
+def _preset(name: str, side: int, parameters: int, *files: WeightsFile) -> Preset:
+    config = MaskGITConfig.model_validate({"preset": name})
+    return Preset(f"maskgit-{name}", "maskgit", config, DataSpec((3, side, side), 1000, "images"), parameters, files)
+
+
+def _first(side: int, parameters: int) -> Preset:
+    file = f"MaskGIT_ImageNet_{side}.pth"
+    return _preset(f"v1-{side}", side, parameters, WeightsFile(file, f"{FIRST}MaskGIT/{file}"), TAMING)
+
+
+def _tiny(generation: str, parameters: int) -> Preset:
+    tokenizer = VQGANConfig(layout="taming" if generation == "v1" else "llamagen", ch_mult=(1, 1))
+    config = MaskGITConfig.model_validate({"generation": generation, "tokenizer": tokenizer.model_dump()})
+    return Preset(f"maskgit-tiny-{generation}", "maskgit", config, DataSpec((1, 8, 8), 10, "images"), parameters)
+
+
+PRESETS: Mapping[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        _first(256, 174_160_874),
+        _first(512, 176_306_666),
+        _preset("v2-384-large", 384, 479_984_641, WeightsFile("ImageNet_384_large.pth", f"{SECOND}ImageNet_384_large.pth"), DS16),
+        # Sizes of the published code without published weights.
+        _preset("v2-256-base", 256, 142_224_641),
+        _preset("v2-256-large", 256, 479_656_961),
+        _preset("v2-512-large", 512, 480_443_393),
+        _tiny("v1", 23_212),
+        _tiny("v2", 74_273),
+    )
+}

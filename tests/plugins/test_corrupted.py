@@ -1,0 +1,110 @@
+"""Known faults: as strong as asked for, the same everywhere, and nothing else changes."""
+
+import pytest
+import torch
+
+from harness import UserError
+from harness.components import Dataset
+from harness.plugins import registry
+from harness.testing.datasets import check_dataset
+from harness_corrupted import CorruptedConfig
+from harness_corrupted.files import check
+from harness_corrupted.images import Corrupted, blurred
+
+N = 200
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return Corrupted(CorruptedConfig()).evaluation(4, N)
+
+
+def faulty(**settings):
+    return Corrupted(CorruptedConfig(**settings)).evaluation(4, N)
+
+
+def test_without_faults_it_is_the_dataset_itself(clean):
+    component = registry().get(Dataset, "digits", where="test")
+    own = component.load()(component.config()).evaluation(4, N)
+    assert torch.equal(clean.x, own.x)
+    assert torch.equal(clean.labels, own.labels)
+
+
+def test_all_faults_at_once_keep_the_contract():
+    component = registry().get(Dataset, "corrupted", where="test")
+    check_dataset(component, config=CorruptedConfig(blur=0.7, noise=0.1, dropped_classes=2, swapped_labels=0.3))
+
+
+def test_noise_has_the_strength_asked_for_where_nothing_is_clipped(clean):
+    apart = faulty(noise=0.05).x - clean.x
+    middle = apart[clean.x.abs() < 0.7]
+    assert middle.std() == pytest.approx(0.05, rel=0.05)
+    assert faulty(noise=2.0).x.abs().max() == 1
+
+
+def test_noise_of_two_draws_is_independent():
+    source = Corrupted(CorruptedConfig(noise=0.1))
+    plain = Corrupted(CorruptedConfig())
+    first, second = (source.evaluation(d, 50).x - plain.evaluation(d, 50).x for d in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_a_blurred_point_is_a_gaussian():
+    x = torch.full((1, 1, 21, 21), -1.0)
+    x[0, 0, 10, 10] = 1.0
+    share = (blurred(x, 2.0)[0, 0].double() + 1) / 2
+    offsets = torch.arange(21) - 10.0
+    assert share.sum() == pytest.approx(1, abs=1e-4)  # 441 pixels near -1, each rounded to 6e-8
+    assert (share.sum(0) * offsets**2).sum() == pytest.approx(4, rel=1e-2)
+    torch.testing.assert_close(share, share.T, rtol=0, atol=1e-6)
+
+
+def test_a_blur_leaves_flat_images_alone():
+    x = torch.full((2, 3, 5, 4), 0.25)
+    torch.testing.assert_close(blurred(x, 1.5), x)
+
+
+def test_dropped_classes_are_missing_and_their_places_taken_by_others(clean):
+    kept = faulty(dropped_classes=4)
+    assert kept.labels.max() == 5
+    assert len(kept) == N
+    assert len({row.numpy().tobytes() for row in kept.x}) == N
+    first = clean.x[clean.labels < 6]
+    assert torch.equal(kept.x[: len(first)], first)
+
+
+def test_swapped_labels_change_no_image(clean):
+    swapped = faulty(swapped_labels=0.4)
+    assert torch.equal(swapped.x, clean.x)
+    moved = swapped.labels != clean.labels
+    assert moved.float().mean() == pytest.approx(0.4, abs=0.1)  # three standard deviations of 200 coins
+    assert torch.equal(swapped.labels[moved], (clean.labels[moved] + 1) % 10)
+
+
+def test_too_few_images_of_the_kept_classes_are_an_error():
+    with pytest.raises(ValueError, match="400 images of 1 of 10 classes are not there: digits"):
+        Corrupted(CorruptedConfig(dropped_classes=9)).evaluation(0, 400)
+
+
+def test_settings_are_part_of_the_fingerprint():
+    prints = {Corrupted(CorruptedConfig(blur=blur)).fingerprint for blur in (0, 1, 2)}
+    assert len(prints) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"dataset": "digit"}, "did you mean 'digits'"),
+        ({"dataset": "corrupted"}, "names itself"),
+        ({"dataset": "swiss-roll"}, "holds no images"),
+        ({"dropped_classes": 10}, "cannot drop 10 of 10"),
+    ],
+)
+def test_what_cannot_be_corrupted_is_refused(settings, said):
+    with pytest.raises(UserError, match=said):
+        _built(CorruptedConfig(**settings))
+
+
+def _built(config):
+    check(config)
+    return Corrupted(config)

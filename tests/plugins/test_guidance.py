@@ -1,0 +1,90 @@
+"""Guidance around other samplers."""
+
+import pydantic
+import pytest
+import torch
+
+from harness import sampling
+from harness.interfaces import DataSpec
+from harness.streams import SampleStreams
+from harness.testing.mixture import MixtureChain, MixtureDenoiser, four_points
+from harness_guidance import AutoguidanceConfig, GuidanceConfig
+from harness_guidance.guided import Autoguidance, ClassifierFree, GuidedModel
+
+CLASSES = DataSpec((2,), classes=2)
+HEUN = {"name": "heun", "steps": 6}
+
+
+def denoiser():
+    return MixtureDenoiser(four_points(classes=True))
+
+
+def nfe(sampler, model):
+    drawn = sampling.draw(
+        sampler, model, CLASSES, n=8, seed=0, purpose="t", batch=8, device=torch.device("cpu")
+    )  # fmt: skip
+    return drawn.nfe
+
+
+def samples(sampler, model):
+    return sampler(model, CLASSES, SampleStreams(0, "t", range(8)), torch.arange(8) % 2)
+
+
+def test_the_two_conventions_differ_by_one():
+    first = ClassifierFree(GuidanceConfig(sampler=HEUN, weight=2.5))
+    second = ClassifierFree(GuidanceConfig(sampler=HEUN, weight=1.5, convention="var"))
+    assert torch.equal(samples(first, denoiser()), samples(second, denoiser()))
+
+
+def test_guided_passes_count_double_and_unguided_ones_once():
+    assert nfe(ClassifierFree(GuidanceConfig(sampler=HEUN, weight=2)), denoiser()) == 22
+    assert nfe(ClassifierFree(GuidanceConfig(sampler=HEUN, weight=1)), denoiser()) == 11
+    # The six levels: 80, 24.4, 5.8, 0.96, 0.09, 0.002. Inside are 24.4 and 5.8, each of them seen twice.
+    assert nfe(ClassifierFree(GuidanceConfig(sampler=HEUN, weight=2, low=1, high=50)), denoiser()) == 15
+
+
+def test_both_networks_of_autoguidance_count():
+    sampler = Autoguidance(AutoguidanceConfig(sampler=HEUN, weight=2, guide="small"))
+    sampler.take_networks({"small": denoiser()})
+    assert nfe(sampler, denoiser()) == 22
+
+
+def test_a_guide_equal_to_the_network_changes_nothing():
+    model = denoiser()
+    sampler = Autoguidance(AutoguidanceConfig(sampler=HEUN, weight=3, guide="same"))
+    sampler.take_networks({"same": model})
+    plain = ClassifierFree(GuidanceConfig(sampler=HEUN, weight=1))
+    torch.testing.assert_close(samples(sampler, model), samples(plain, model), rtol=0, atol=1e-6)
+
+
+def test_guidance_is_the_gradient_of_a_sharpened_class():
+    # grad log p(x) + w (grad log p(x|c) - grad log p(x)), by Tweedie: the denoiser is a line in the score.
+    mixture = four_points(classes=True)
+    model = GuidedModel(GuidanceConfig(weight=2), denoiser(), denoiser(), guide_has_labels=False)
+    x, sigma = torch.tensor([[0.1, 0.2]], dtype=torch.float64, requires_grad=True), torch.tensor(0.5, dtype=torch.float64)
+    labels = torch.tensor([0])
+    one = torch.ones(())
+    log_p = 2 * mixture.noisy_log_prob(x, one, sigma, labels) - mixture.noisy_log_prob(x, one, sigma)
+    score = torch.autograd.grad(log_p.sum(), x)[0]
+    torch.testing.assert_close(model.denoise(x, sigma, labels), x + sigma**2 * score)
+
+
+def test_chains_are_guided_inside_their_interval_too():
+    chain = MixtureChain(four_points(classes=True), torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
+    inner = {"name": "ddim", "steps": 10}
+    assert nfe(ClassifierFree(GuidanceConfig(sampler=inner, weight=2)), chain) == 20
+    assert 10 < nfe(ClassifierFree(GuidanceConfig(sampler=inner, weight=2, low=0.5, high=5)), chain) < 20
+
+
+def test_a_wrong_inner_sampler_is_named():
+    with pytest.raises(pydantic.ValidationError, match="did you mean 'heun'"):
+        GuidanceConfig(sampler="heum")
+    with pytest.raises(pydantic.ValidationError, match="sampler heun: stepz"):
+        GuidanceConfig(sampler={"name": "heun", "stepz": 3})
+
+
+def test_settings_inside_are_part_of_the_identity_defaults_included():
+    dumped = GuidanceConfig(sampler={"name": "heun", "steps": 6}).model_dump(mode="json")
+    assert dumped["sampler"]["settings"] == {"steps": 6, "rho": 7.0}
+    assert GuidanceConfig().model_dump(mode="json")["sampler"]["settings"] == {"steps": 18, "rho": 7.0}
+    assert GuidanceConfig.model_validate(dumped) == GuidanceConfig(sampler=HEUN)

@@ -1,0 +1,201 @@
+"""Both Inceptions: through stand-in weights of the right shapes, the same features as the libraries' own paths give."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harness import NoConfig, UserError
+from harness.components import Extractor
+from harness.plugins import registry
+from harness.streams import seeded, stream
+from harness.testing.extractors import check_extractor
+from harness_inception import files
+from harness_inception.clean import InceptionClean
+from harness_inception.fidelity import Inception
+
+# torch deprecates TorchScript, which is what the published file is; clean-fid loads it too.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning")
+
+IMAGES = torch.randint(0, 256, (3, 3, 20, 26), dtype=torch.uint8, generator=stream(0, "images"))
+
+
+def component(name):
+    return registry().get(Extractor, name, where="test")
+
+
+@pytest.fixture(scope="module")
+def fidelity_file(tmp_path_factory):
+    """Random weights in torch-fidelity's layout."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    class Fresh(FeatureExtractorInceptionV3):
+        def load_state_dict(self, state, *arguments, **settings):
+            return None
+
+    nothing = io.BytesIO()
+    torch.save({}, nothing)
+    nothing.seek(0)
+    with seeded(0):
+        network = Fresh("stand-in", ["2048"], feature_extractor_weights_path=nothing)
+    path = tmp_path_factory.mktemp("weights") / files.INCEPTION.name
+    torch.save(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def fidelity(fidelity_file, monkeypatch):
+    monkeypatch.setattr(files, "INCEPTION", unpinned(files.INCEPTION))
+    monkeypatch.setenv("HARNESS_INCEPTION", str(fidelity_file))
+    return fidelity_file
+
+
+class Layers(torch.nn.Module):
+    """In place of Inception's: 2,048 numbers of an image of 299 × 299."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 2048, 13, stride=13)
+
+    def forward(self, x):
+        return torch.tanh(self.conv(x)).mean([2, 3])
+
+
+class Whole(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = Layers()
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@pytest.fixture
+def clean(tmp_path, monkeypatch):
+    """A TorchScript with clean-fid's file name, that has `layers`."""
+    with seeded(0):
+        torch.jit.script(Whole()).save(str(tmp_path / files.CLEAN.name))
+    monkeypatch.setenv("HARNESS_INCEPTION_CLEAN", str(tmp_path / files.CLEAN.name))
+    return tmp_path
+
+
+def unpinned(file):
+    from dataclasses import replace
+
+    return replace(file, sha256=None)
+
+
+def test_inception_keeps_the_contract_and_gives_what_torch_fidelity_gives(fidelity):
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    ours = Inception(NoConfig()).eval()(IMAGES)
+    theirs = FeatureExtractorInceptionV3("own", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(fidelity))
+    features, logits = theirs(IMAGES)
+    assert torch.equal(ours["features"], features)
+    assert torch.equal(ours["logits"], logits)
+    declared = component("inception").outputs
+    assert {name: rows.shape[1] for name, rows in ours.items()} == dict(declared)
+    grey = Inception(NoConfig()).eval()(IMAGES[:1, :1])
+    assert torch.equal(grey["features"], theirs(IMAGES[:1, :1].repeat(1, 3, 1, 1))[0])
+
+
+def test_the_spatial_features_are_the_first_seven_channels_of_that_branch(fidelity):
+    extractor = Inception(NoConfig()).eval()
+    seen = []
+    extractor.network.Mixed_6d.branch1x1.register_forward_hook(lambda *call: seen.append(call[2]))
+    spatial = extractor(IMAGES[:1])["spatial"]
+    assert seen[0].shape == (1, 192, 17, 17)
+    assert torch.equal(spatial.reshape(1, 7, 17, 17), seen[0][:, :7])
+
+
+def test_inception_clean_keeps_the_contract(clean):
+    check_extractor(component("inception-clean"), shape=(3, 20, 26))
+    check_extractor(component("inception-clean"), shape=(1, 8, 8))
+
+
+def test_inception_clean_gives_what_clean_fid_gives_for_the_same_files(clean):
+    from cleanfid.fid import get_folder_features
+    from cleanfid.inception_torchscript import InceptionV3W
+
+    folder = clean / "images"
+    folder.mkdir()
+    for index, image in enumerate(IMAGES):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{index}.png")
+    network = InceptionV3W(str(clean), download=False)
+    with torch.no_grad():
+        theirs = get_folder_features(
+            str(folder), model=network, num_workers=0, device=torch.device("cpu"), mode="clean", verbose=False
+        )
+    ours = InceptionClean(NoConfig()).eval()(IMAGES)["features"]
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "address"),
+    [
+        ("inception", "weights-inception-2015-12-05-6726825d.pth", "github.com/toshas/torch-fidelity"),
+        ("inception-clean", "inception-2015-12-05.pt", "nvlabs-fi-cdn.nvidia.com"),
+        ("dinov2", "dinov2_vitl14_pretrain.pth", "dl.fbaipublicfiles.com"),
+    ],
+)
+def test_absent_weights_are_named_with_address_hash_and_folder(name, file, address, tmp_path, monkeypatch):
+    from harness_dinov2 import files as dinov2_files
+
+    for variable in ("HARNESS_INCEPTION", "HARNESS_INCEPTION_CLEAN", "HARNESS_DINOV2", "TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    for module, one in ((files, "INCEPTION"), (files, "CLEAN"), (dinov2_files, "WEIGHTS")):
+        places = tuple(place for place in getattr(module, one).places if place != "/tmp")  # another program may keep it there
+        monkeypatch.setattr(module, one, _elsewhere(getattr(module, one), places))
+    with pytest.raises(UserError) as error:
+        component(name).check_weights(NoConfig())
+    for part in (f"extractor {name}: {file}", "https://", address, "sha256", str(tmp_path / "cache" / "weights")):
+        assert part in str(error.value)
+
+
+def _elsewhere(file, places):
+    from dataclasses import replace
+
+    return replace(file, places=places)
+
+
+def test_weights_where_torch_hub_keeps_them_are_found(fidelity_file, tmp_path, monkeypatch):
+    monkeypatch.delenv("HARNESS_INCEPTION", raising=False)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    os.link(fidelity_file, folder / files.INCEPTION.name)
+    assert files.INCEPTION.find(where="test") == folder / files.INCEPTION.name
+    with pytest.raises(UserError, match=r"has sha256 .* not 6726825d"):
+        files.INCEPTION.verified(where="test")
+
+
+def test_a_variable_that_names_no_file_is_an_error(monkeypatch):
+    monkeypatch.setenv("HARNESS_INCEPTION", "/nowhere/weights.pth")
+    with pytest.raises(UserError, match=r"\$HARNESS_INCEPTION names /nowhere/weights\.pth, which is no file"):
+        files.check_inception(NoConfig())
+
+
+@pytest.mark.parametrize("content", [b"no weights", None, {"fc.weight": torch.zeros(2)}])
+def test_a_file_that_holds_something_else_is_named(content, tmp_path, monkeypatch):
+    path = tmp_path / "weights.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(print if content is None else content, path)  # a function must be refused and never be run
+    monkeypatch.setattr(files, "INCEPTION", unpinned(files.INCEPTION))
+    monkeypatch.setenv("HARNESS_INCEPTION", str(path))
+    with pytest.raises(UserError, match=r"weights\.pth holds no weights of this network"):
+        Inception(NoConfig())
+
+
+def test_no_torchscript_is_named(tmp_path, monkeypatch):
+    (tmp_path / "x.pt").write_bytes(b"nothing")
+    monkeypatch.setenv("HARNESS_INCEPTION_CLEAN", str(tmp_path / "x.pt"))
+    with pytest.raises(UserError, match=r"x\.pt holds no such network"):
+        InceptionClean(NoConfig())
