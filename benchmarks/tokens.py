@@ -99,7 +99,7 @@ def ddo(rounds: int, steps: int) -> None:
     for which in (0, 1):
         take(which, WARM_UP)
     pairs = zip(made[0][0].model.parameters(), made[1][0].model.parameters(), strict=True)
-    apart = max(float((a - b).detach().abs().max() / b.abs().max().clamp(min=1e-12)) for a, b in pairs)
+    apart = max(float(((a - b).abs().max() / b.abs().max().clamp(min=1e-12)).detach()) for a, b in pairs)
     print(f"DDO, 64 real and 64 fake images a step, with kept reference likelihoods and without, {steps} steps a turn "
           f"(after {WARM_UP} steps the weights differ by at most {apart:.1e} of their tensor's largest):")
     turns(lambda: take(0, steps), lambda: take(1, steps), rounds)
