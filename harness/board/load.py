@@ -561,6 +561,8 @@ def _step(schema: object, part: str | int) -> object:
         field = model.model_fields.get(str(part))
         return None if field is None else field.annotation
     arguments = [argument for argument in get_args(schema) if argument is not type(None)]
+    if get_origin(schema) in (Union, UnionType) or hasattr(schema, "__metadata__"):
+        return next((found for argument in arguments if (found := _step(argument, part)) is not None), None)
     if get_origin(schema) is dict:
         return arguments[1]
     return arguments[0] if arguments else None

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import typer
 
-from harness.cli.arguments import KINDS, AsJson, RunsDir
+from harness.cli.arguments import AsJson, RunsDir
 from harness.cli.output import print_json, print_table
 from harness.cli.run import cores
+from harness.components import KINDS
 
 REINSTALL = "install the harness again: pip install finetune-harness"
 LEAST_DISK = 2e9
@@ -106,7 +107,7 @@ def _plugins() -> list[Finding]:
     from harness.plugins import registry
 
     found = registry()
-    working = sorted({one.plugin for kind in KINDS if kind != "board" for one in found.all(kind).values()})
+    working = sorted({one.plugin for kind in KINDS for one in found.all(kind).values()})
     return [
         Finding("plugins", ", ".join(working) or "none", ok=bool(working), advice="" if working else REINSTALL),
         *(Finding(f"plugin {one.plugin}", one.reason, ok=False, advice="mend or uninstall it") for one in found.broken),
