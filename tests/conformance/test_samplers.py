@@ -1,5 +1,7 @@
 """Every installed sampler, with every installed model that it can sample."""
 
+import dataclasses
+
 import pytest
 
 from harness.plugins import registry
@@ -20,6 +22,8 @@ PAIRS = [
 def test_a_sample_depends_on_its_own_stream_only(sampler, model):
     component = MODELS[model].component
     spec = buildable_spec(component, component.config())
+    if "Transitions" in SAMPLERS[sampler].component.needs:  # a chain need not take labels, and is then tried without
+        spec = dataclasses.replace(spec, classes=0)
     check_sampler(SAMPLERS[sampler].component, build(component, component.config(), spec), spec)
 
 
