@@ -35,9 +35,7 @@ class InnerSampler(Config):
     @classmethod
     def _looked_up(cls, value: object) -> object:
         if isinstance(value, InnerSampler):
-            if value.version:
-                return value
-            value = {"name": value.name, **value.settings}  # a default, which cannot be looked up while plugins load
+            return value
         given: dict[str, Any] = {"name": value} if isinstance(value, str) else {}
         if isinstance(value, dict):
             given = dict(value)

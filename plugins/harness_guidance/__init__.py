@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from harness import Config, Sampler, hookimpl
-from harness.references import BaseName, InnerSampler, SamplerReference
+from harness.references import BaseName, SamplerReference
 
 __version__ = "1"
 
@@ -15,9 +15,8 @@ __version__ = "1"
 class GuidanceConfig(Config):
     """How far and where to extrapolate, and the sampler that is guided."""
 
-    sampler: SamplerReference = Field(
-        InnerSampler.model_construct(name="heun"), validate_default=True, description="the sampler inside"
-    )
+    # The default is a name, that it is looked up and its settings filled in as if a board had written it.
+    sampler: SamplerReference = Field("heun", validate_default=True, description="the sampler inside")  # type: ignore[assignment]
     weight: float = Field(1.5, ge=0, le=100, description="strength, in the units of `convention`")
     convention: Literal["edm2", "var"] = Field(
         "edm2", description="edm2: guide + weight (main - guide), 1 is none; var: main + weight (main - guide), 0 is none"
