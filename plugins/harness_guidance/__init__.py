@@ -16,7 +16,7 @@ class GuidanceConfig(Config):
     """How far and where to extrapolate, and the sampler that is guided."""
 
     # The default is a name, that it is looked up and its settings filled in as if a board had written it.
-    sampler: SamplerReference = Field("heun", validate_default=True, description="the sampler inside")  # type: ignore[assignment]
+    sampler: SamplerReference = Field("heun", validate_default=True, description="the sampler inside")
     weight: float = Field(1.5, ge=0, le=100, description="strength, in the units of `convention`")
     convention: Literal["edm2", "var"] = Field(
         "edm2", description="edm2: guide + weight (main - guide), 1 is none; var: main + weight (main - guide), 0 is none"
