@@ -16,7 +16,6 @@ from harness_edm2 import EDM2Config, averages, harness_models, layers
 from harness_edm2.model import build
 from harness_edm2.presets import PRESETS
 from harness_edm2.published import from_arguments
-from harness_edm2.sampler import guided, heun, noise_levels
 
 _spec = importlib.util.spec_from_file_location("published_layout", Path(__file__).with_name("published_layout.py"))
 layout = importlib.util.module_from_spec(_spec)
@@ -206,25 +205,6 @@ def test_snapshot_names_go_both_ways():
     assert averages.parse_snapshot_name(name) == (8_388_608, 0.05)
     with pytest.raises(ValueError, match="no snapshot's name"):
         averages.parse_snapshot_name("weights.pt")
-
-
-def test_guidance_of_weight_one_calls_the_guide_never():
-    def main(x, sigma):
-        return x * 0.5
-
-    def guide(x, sigma):
-        raise AssertionError("called")
-
-    assert guided(main, guide, 1.0) is main
-    away = guided(main, lambda x, _sigma: x * 0.25, 2.0)
-    torch.testing.assert_close(away(torch.ones(2), torch.tensor(1.0)), torch.full((2,), 0.75))
-
-
-def test_heun_follows_the_flow_of_gaussian_data():
-    levels = noise_levels(64, low=0.002, high=80, rho=7, dtype=torch.float64)
-    noise = torch.randn(5, 2, dtype=torch.float64)
-    sampled = heun(lambda x, sigma: x * 0.25 / (0.25 + sigma**2), noise, levels)
-    torch.testing.assert_close(sampled, noise * 80 * 0.5 / math.sqrt(0.25 + 80**2), rtol=0.02, atol=0)
 
 
 def test_the_loop_keeps_weights_at_unit_length_in_eval_mode_as_train_mode_does(tmp_path):

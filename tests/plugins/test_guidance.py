@@ -43,6 +43,39 @@ def test_guided_passes_count_double_and_unguided_ones_once():
     assert nfe(ClassifierFree(GuidanceConfig(sampler=HEUN, weight=2, low=1, high=50)), denoiser()) == 15
 
 
+@pytest.mark.parametrize("sigma", [0.05, 0.1, 1.0, 2.0, 2.1])
+def test_inside_the_interval_the_guide_counts_and_outside_it_is_not_called(sigma):
+    calls = []
+
+    class Guide(torch.nn.Module):
+        def denoise(self, x, sigma, labels):
+            calls.append(float(sigma))
+            return torch.zeros_like(x)
+
+    main, x, level = denoiser(), torch.ones(3, 2, dtype=torch.float64), torch.tensor(sigma, dtype=torch.float64)
+    model = GuidedModel(AutoguidanceConfig(weight=3, low=0.1, high=2), main, Guide(), guide_has_labels=True)
+    plain = main.denoise(x, level, None)
+    is_inside = 0.1 <= sigma <= 2  # both ends are
+    torch.testing.assert_close(model.denoise(x, level, None), 3 * plain if is_inside else plain)
+    assert calls == ([sigma] if is_inside else [])
+
+
+def test_an_interval_without_levels_is_no_guidance_and_one_with_all_is_all():
+    def drawn(weight, **interval):
+        sampler = Autoguidance(AutoguidanceConfig(sampler=HEUN, weight=weight, guide="other", **interval))
+        other = four_points(classes=True)
+        other.means.data.mul_(0.5)
+        sampler.take_networks({"other": MixtureDenoiser(other)})
+        return samples(sampler, denoiser())
+
+    assert torch.equal(drawn(2, low=30, high=70), drawn(1))  # between the levels 24.4 and 80
+    assert torch.equal(drawn(2, low=0.001, high=80), drawn(2))
+    assert not torch.equal(drawn(2), drawn(1))
+    # Only the first step is guided here.
+    assert not torch.equal(drawn(2, low=70), drawn(1))
+    assert not torch.equal(drawn(2, low=70), drawn(2))
+
+
 def test_both_networks_of_autoguidance_count():
     sampler = Autoguidance(AutoguidanceConfig(sampler=HEUN, weight=2, guide="small"))
     sampler.take_networks({"small": denoiser()})

@@ -3,13 +3,15 @@
 import numpy as np
 import torch
 
+from harness.components import Sampler
 from harness.denoising import NoisyLevel, loss_weight
+from harness.plugins import registry
 from harness.testing import golden
 from harness.testing.golden import Case, kind
+from harness_edm.sampler import noise_levels
 from harness_edm2 import averages, latents
 from harness_edm2.model import EDM2
 from harness_edm2.published import from_arguments
-from harness_edm2.sampler import guided, heun, noise_levels
 
 
 def has_edm2_network(case: Case) -> bool:
@@ -117,25 +119,48 @@ def is_edm2_sampler(case: Case) -> bool:
     return has_edm2_network(case) and "sampler" in case.fields
 
 
+class GivenNoise:
+    """Stands for the streams of samples where a case gives the noise that they begin from."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, noise: torch.Tensor) -> None:
+        self.noise = noise
+
+    def __len__(self) -> int:
+        return len(self.noise)
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        assert self.noise.shape[1:] == shape
+        return self.noise
+
+
+def installed_sampler(name: str, **settings: object) -> object:
+    """A sampler as a board gets it: found by name, its settings checked."""
+    component = registry().get(Sampler, name, where="this test")
+    return component.load()(component.config.model_validate(settings))
+
+
 @kind(is_edm2_sampler)
 def edm2_sampler(case: Case) -> None:
     arrays, model, settings = case.arrays, network(case), case.fields["sampler"]
-    labels = arrays.get("labels")
-
-    def denoiser(one):
-        return lambda x, sigma: one(x, sigma, labels)
-
-    main = denoiser(model)
+    low, high, steps, rho = (settings[name] for name in ("sigma_min", "sigma_max", "num_steps", "rho"))
+    assert model.sigma_range == (low, high)
+    labels = arrays["labels"].argmax(1) if "labels" in arrays else None
+    inner = {"name": "heun", "steps": steps, "rho": rho}
     if case.fields.get("guiding_weights_file"):
         weights = other(case, "guiding_weights_file").weights()
         guide = load(case.fields["guiding_init_kwargs"], weights)
-        main = guided(main, denoiser(guide), settings["guidance"])
-    low, high, steps, rho = (settings[name] for name in ("sigma_min", "sigma_max", "num_steps", "rho"))
-    levels = noise_levels(steps, low=low, high=high, rho=rho)
-    case.compare("t_steps", levels)
-    case.compare("samples", heun(main, arrays["noise"], levels))
-    exact = noise_levels(steps, low=low, high=high, rho=rho, dtype=torch.float64)
-    case.compare("samples_sampler_in_float64", heun(main, arrays["noise"], exact))
+        sampler = installed_sampler("autoguidance", sampler=inner, weight=settings["guidance"], guide="small")
+        sampler.take_networks({"small": guide})
+    else:
+        assert settings["guidance"] == 1
+        sampler = installed_sampler("heun", steps=steps, rho=rho)
+    x = sampler(model, model.spec, GivenNoise(arrays["noise"]), labels)
+    case.compare("t_steps", noise_levels(steps, low=low, high=high, rho=rho).float())
+    # The harness's sampler is the variant in float64, and gives its result in float32.
+    case.compare("samples_sampler_in_float64", x.double())
+    case.compare("samples", x)
     case.unchecked("noise", "t_steps", "labels", "samples", "samples_sampler_in_float64")
 
 
