@@ -18,6 +18,10 @@ class Faults(UserError):
         super().__init__("\n".join(self.faults))
 
 
+class EndsTheRun(UserError):
+    """Wrong input that no cell of the board can do without: the run stops at once, with this as its message."""
+
+
 class Diverged(Exception):
     """Training or sampling left the finite numbers; the cell ends as `diverged`, with this text as its reason."""
 

@@ -130,7 +130,8 @@ def run_board(
 ) -> list[CellState]:
     """Run all cells that have no record (failed ones are tried again), and the board's floors. Returns how all ended.
 
-    Raises: Interrupted after Ctrl-C, when running jobs have saved their state; UserError when the disk refuses.
+    Raises: Interrupted after Ctrl-C, when running jobs have saved their state; UserError when
+    the disk refuses or the data are not what they declare.
     """
     if options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: need at least 1")

@@ -25,6 +25,7 @@ from harness.interfaces import (
 )
 from harness.plugins import registry
 from harness.progress import Reporter
+from harness.stages.checked import CheckedSource
 from harness.stages.options import JobOptions
 from harness.store.layout import Layout
 from harness.streams import stream
@@ -89,10 +90,11 @@ _TRAINING: dict[tuple[str, torch.device], Batch] = {}
 
 
 def dataset(resolved: Resolved) -> DataSource:
-    """The dataset, built once a process."""
+    """The dataset, built once a process; what it gives is checked."""
     key = json.dumps(resolved.identity, sort_keys=True)
     if key not in _DATASETS:
-        _DATASETS[key] = cast(DataSource, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+        source = cast(DataSource, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+        _DATASETS[key] = CheckedSource(resolved.name, source)
     return _DATASETS[key]
 
 

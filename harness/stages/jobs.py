@@ -9,14 +9,16 @@ from typing import Literal
 
 from harness import stop
 from harness.board.cells import Base, Cell, Floor
+from harness.board.fit import model_fault
 from harness.environment import PeakMemory
-from harness.errors import Diverged, Interrupted, UserError
+from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.plugins import registry
 from harness.stages import base as base_stage
 from harness.stages import context, finetune, metrics, prepare, record, sample
+from harness.stages.checked import DataFault
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
-from harness.store.files import StorageError, write_text
+from harness.store.files import write_text
 from harness.store.layout import Layout
 from harness.store.lease import Busy, lease
 from harness.store.records import ExtractorFacts, FloorRecord, Record, is_measured, load_record, save_record
@@ -24,17 +26,18 @@ from harness.store.records import ExtractorFacts, FloorRecord, Record, is_measur
 log = logging.getLogger(__name__)
 End = Literal["ended", "failed", "busy", "interrupted"]
 """What a job returns: `ended` (a record or output is there), `failed` (a base or floor is not, and the log says why),
-`busy` (another process is at it), `interrupted`. Another text is why the disk refused."""
+`busy` (another process is at it), `interrupted`. Another text is why no job can be done: a full disk, say, or wrong data."""
 
 
 def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:
     """Pretrain a base. A failure is logged here, and met again, with its reason, by each cell of the base."""
     at = Context(layout, options, base.name)
     try:
+        _check_data(base)
         base_stage.run(base, at)
     except Interrupted:
         return "interrupted"
-    except StorageError as error:
+    except EndsTheRun as error:
         return str(error)
     except (Exception, SystemExit) as error:
         log.warning("base %s: %s", base.name, _last_line(error))
@@ -42,6 +45,13 @@ def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:
     finally:
         at.reporter.end()
     return "ended"
+
+
+def _check_data(base: Base) -> None:
+    """Raises: DataFault when the model cannot be built for the data, where only reading them could tell."""
+    spec = context.dataset(base.dataset).spec if base.weights is None else None
+    if (misfit := model_fault(base.model, spec)) is not None:
+        raise DataFault(f"base {base.name}: {misfit}")
 
 
 def run_floor(board: str, plan: Floor, layout: Layout, options: JobOptions, is_smoke: bool) -> End | str:
@@ -56,7 +66,7 @@ def run_floor(board: str, plan: Floor, layout: Layout, options: JobOptions, is_s
         return "busy"
     except Interrupted:
         return "interrupted"
-    except StorageError as error:
+    except EndsTheRun as error:
         return str(error)
     finally:
         at.reporter.end()
@@ -67,7 +77,7 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
     name = plan.metric.name
     try:
         measured = metrics.floor(plan, at)
-    except (Interrupted, StorageError):
+    except (Interrupted, EndsTheRun):
         raise
     except (Exception, SystemExit) as error:
         # The board goes on: its cells meet the same fault if it is the metric's, and say so in their records.
@@ -97,7 +107,7 @@ def run_cell(cell: Cell, layout: Layout, options: JobOptions) -> End | str:
         return "busy"
     except Interrupted:
         return "interrupted"
-    except StorageError as error:
+    except EndsTheRun as error:
         return str(error)
     finally:
         at.reporter.end()
@@ -120,7 +130,7 @@ def _record(cell: Cell, at: Context) -> Record:
             prepared=prepare.run(cell.base, context.sampler(cell.base.sampler), at),
             memory=memory.read(), device=device, fingerprint=fingerprint, extractors=_extractors(cell, at),
         )  # fmt: skip
-    except (Interrupted, StorageError):
+    except (Interrupted, EndsTheRun):
         raise
     except Diverged as error:
         return record.skeleton(cell, "diverged", str(error), device)

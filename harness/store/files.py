@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from harness.errors import UserError
+from harness.errors import EndsTheRun
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class StorageError(UserError):
+class StorageError(EndsTheRun):
     """The disk refused; what was written before is whole, and the next run goes on from there."""
 
 

@@ -144,6 +144,7 @@ def harness_models() -> list[Model]:
             "ddpm-unet",
             config=UNetConfig,
             build="harness_ddpm.image_model:build",
+            check="harness_ddpm.check:fits",
             layout="harness_ddpm.published:DDPMLayout",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from harness.capabilities import Gaussian
-from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness_ddpm import UNetConfig
 from harness_ddpm.chain import DiffusionChain
+from harness_ddpm.check import image_size
 from harness_ddpm.fast import fast_schedule
 from harness_ddpm.schedules import coefficients
 from harness_ddpm.unet import NoiseUNet
@@ -52,19 +52,6 @@ class ImageDDPM(DiffusionChain, NoiseUNet):
         time: Tensor = self.get_buffer("fast_time")[step]
         mean = self.coefficient("fast_x_mult", step) * x + self.coefficient("fast_eps_mult", step) * self(x, time)
         return Gaussian(mean, self.coefficient("fast_std", step))
-
-
-def image_size(config: UNetConfig, spec: DataSpec) -> tuple[int, int]:
-    """Channels and resolution. Raises: UserError when the network cannot take such data."""
-    levels = len(config.ch_mult)
-    if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
-        raise UserError(f"model ddpm-unet: needs square images, (channels, size, size), not data of shape {spec.shape}")
-    if spec.shape[1] % 2 ** (levels - 1):
-        raise UserError(
-            f"model ddpm-unet: {levels} levels (ch_mult) need a size divisible by {2 ** (levels - 1)}, "
-            f"and the images are {spec.shape[1]}×{spec.shape[2]}"
-        )
-    return spec.shape[0], spec.shape[1]
 
 
 def build(config: UNetConfig, spec: DataSpec) -> ImageDDPM:

@@ -144,6 +144,7 @@ def harness_models() -> list[Model]:
             "edm-unet",
             config=UNetConfig,
             build="harness_edm.unet:build",
+            check="harness_edm.check:fits",
             layout="harness_edm.published:EDMLayout",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises", "Transitions"}),
             sampler="heun",

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.denoising import DenoisingObjective, GaussianChain, column, scalings
-from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness_edm import UNetConfig
 from harness_edm.adm_unet import ADMUNet
+from harness_edm.check import image_size
 from harness_edm.song_unet import SongUNet
 
 
@@ -55,19 +55,6 @@ class EDMUNet(GaussianChain, DenoisingObjective, nn.Module):
         rows = functional.one_hot(labels, self.classes) if self.classes and labels is not None else None
         denoised: Tensor = self(x, sigma, rows)
         return denoised
-
-
-def image_size(config: UNetConfig, spec: DataSpec) -> tuple[int, int]:
-    """Channels and resolution. Raises: UserError when the network cannot take such data."""
-    levels = len(config.channel_mult)
-    if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
-        raise UserError(f"model edm-unet: needs square images, (channels, size, size), not data of shape {spec.shape}")
-    if spec.shape[1] % 2 ** (levels - 1):
-        raise UserError(
-            f"model edm-unet: {levels} levels (channel_mult) need a size divisible by {2 ** (levels - 1)}, "
-            f"and the images are {spec.shape[1]}×{spec.shape[2]}"
-        )
-    return spec.shape[0], spec.shape[1]
 
 
 def build(config: UNetConfig, spec: DataSpec) -> EDMUNet:

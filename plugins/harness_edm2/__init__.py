@@ -56,6 +56,7 @@ def harness_models() -> list[Model]:
             "edm2-unet",
             config=EDM2Config,
             build="harness_edm2.model:build",
+            check="harness_edm2.check:fits",
             layout="harness_edm2.published:EDM2Layout",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises", "Transitions"}),
             sampler="heun",

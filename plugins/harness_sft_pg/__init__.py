@@ -19,12 +19,24 @@ class GeneratorOptimizer(OptimizerConfig):
     lr: float = Field(5e-5, gt=0, description="peak learning rate")
 
 
+NetworkKind = Literal["auto", "toy", "image"]
+
+
 class ShortcutConfig(Config):
     """What both methods have in common. The defaults are those of the published toy experiments."""
 
+    LATER = frozenset({"critic", "critic_features"})
+
     n_critic: PositiveInt = Field(5, description="critic updates before each generator phase; one a harness step")
     n_generator: PositiveInt = Field(1, description="generator updates in a phase")
-    critic_width: PositiveInt = Field(256, description="hidden units of the critic and of the value network")
+    critic: NetworkKind = Field(
+        "auto", description="toy: two hidden layers on the flattened example; image: the published convolutions, fewer of them "
+        "below 32 pixels a side; auto: image from 32 pixels a side on"
+    )
+    critic_width: PositiveInt = Field(256, description="hidden units of the toy critic and of the toy value network")
+    critic_features: PositiveInt = Field(
+        64, description="half the width of the image critic's first layer; the paper states 128, its code has 64"
+    )
     gradient_penalty: float = Field(
         0.001, ge=0, description="weight of (|grad f| - 1)^2 in the critic's loss, where a gradient penalty is used"
     )
@@ -35,6 +47,8 @@ class ShortcutConfig(Config):
 class SFTPGConfig(ShortcutConfig):
     """Settings of `sft-pg`."""
 
+    LATER = ShortcutConfig.LATER | {"value", "value_widths"}
+
     regulariser: Literal["baseline", "gradient-penalty"] = Field(
         "baseline", description="what keeps the critic smooth: the value network's error, or a gradient penalty"
     )
@@ -44,6 +58,12 @@ class SFTPGConfig(ShortcutConfig):
     log_prob: Literal["sum", "mean"] = Field(
         "sum", description="how log-probabilities of transitions are reduced over dimensions; the published image code "
         "takes the mean, its toy code the sum"
+    )
+    value: NetworkKind = Field(
+        "auto", description="toy: two hidden layers of critic_width; image: three of value_widths; auto: as critic's auto"
+    )
+    value_widths: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        (1024, 1024, 256), description="hidden units of the image value network"
     )
     value_optimizer: OptimizerConfig = Field(OptimizerConfig(), description="optimiser of the value network")
 
@@ -58,7 +78,8 @@ def harness_methods() -> Sequence[Method]:
             config=SFTPGConfig,
             needs=frozenset({"Transitions"}),
             accumulates=True,
-            smoke={"critic_width": 16},
+            check="harness_sft_pg.choice:unfit",
+            smoke={"critic_width": 16, "critic_features": 4, "value_widths": (16, 16, 16)},
         ),
         Method(
             "sft",
@@ -67,6 +88,7 @@ def harness_methods() -> Sequence[Method]:
             config=ShortcutConfig,
             needs=frozenset({"Transitions"}),
             accumulates=True,
-            smoke={"critic_width": 16},
+            check="harness_sft_pg.choice:unfit",
+            smoke={"critic_width": 16, "critic_features": 4},
         ),
     ]

@@ -5,42 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness_sft_pg.networks import ConditionalLinear, linear
+from harness_sft_pg.networks import ConditionalLinear, ValueNetwork, linear
 
 CIFAR10_WIDTHS = (1024, 1024, 256)
 CELEBA_WIDTHS = (2048, 1024, 256)
 
 
 class ImageCritic(nn.Module):
-    """f: four convolutions, (B, C, H, W) -> (B, 1), the mean over what is left of the image.
+    """f: convolutions that halve the image, and one that scores it, (B, C, H, W) -> (B, 1), the mean over positions.
 
     Args:
-        channels: of the images, which are at least 32×32.
+        channels: of the images.
         features: half the width of the first layer.
+        halvings: 0 to 3; three as published, for images of at least 32×32.
     """
 
-    def __init__(self, channels: int = 3, features: int = 64) -> None:
+    def __init__(self, channels: int = 3, features: int = 64, *, halvings: int = 3) -> None:
         super().__init__()
-        widths = [channels, 2 * features, 4 * features, 8 * features]
-        self.layer1, self.layer2, self.layer3 = (
-            nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
-            for inputs, outputs in pairwise(widths)
-        )
-        self.layer4 = nn.Conv2d(widths[-1], 1, 4)
+        widths = [channels, 2 * features, 4 * features, 8 * features][: halvings + 1]
+        self.halving = [f"layer{number}" for number in range(1, halvings + 1)]
+        for name, (inputs, outputs) in zip(self.halving, pairwise(widths), strict=True):
+            self.add_module(name, _convolution(inputs, outputs, stride=2, padding=1))
+        self.layer4 = _convolution(widths[-1], 1, stride=1, padding=0)
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in (self.layer1, self.layer2, self.layer3):
-            x = functional.leaky_relu(layer(x), 0.2)
-        return self.layer4(x).mean(dim=(1, 2, 3)).unsqueeze(1)
+        for name in self.halving:
+            x = functional.leaky_relu(self.get_submodule(name)(x), 0.2)
+        return cast(Tensor, self.layer4(x)).mean(dim=(1, 2, 3)).unsqueeze(1)
 
 
-class ImageValue(nn.Module):
-    """V: what the critic will say of the image that a state leads to. Step 0 is the initial noise.
+def _convolution(inputs: int, outputs: int, *, stride: int, padding: int) -> nn.Conv2d:
+    # Of zeros: `initialise_images` fills it from a generator, and no global randomness is used.
+    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 4, stride=stride, padding=padding)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ImageValue(ValueNetwork):
+    """V with three hidden layers, the last layer without gains.
 
     Args:
         shape: of one image; it is flattened.
@@ -57,11 +66,16 @@ class ImageValue(nn.Module):
         self.lin4 = linear(sizes[-1], 1)
 
     def forward(self, x: Tensor, step: int | Tensor) -> Tensor:
-        """x: (B, …); step: one for all or (B,) int64. Returns: (B, 1)."""
         hidden = x.flatten(1)
         for layer in (self.lin1, self.lin2, self.lin3):
             hidden = functional.relu(layer(hidden, step))
-        return self.lin4(hidden)
+        return cast(Tensor, self.lin4(hidden))
+
+    def each(self, states: Tensor, steps: slice) -> Tensor:
+        hidden = states.flatten(2).flatten(0, 1)
+        for layer in (self.lin1, self.lin2, self.lin3):
+            hidden = layer.each_relu(hidden, steps)
+        return cast(Tensor, self.lin4(hidden)).view(*states.shape[:2], 1)
 
 
 @torch.no_grad()

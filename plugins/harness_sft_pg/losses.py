@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from harness_sft_pg.networks import Value
+from harness_sft_pg.networks import ValueNetwork
 
 STEPS_AT_ONCE = 16
 """Sampler steps a pass of the value network: bounds its memory for long chains, and is past where larger is faster."""
 
 
 def backward_critic_and_value(
-    critic: nn.Module, value: Value, real: Tensor, states: Tensor, *, weight: float, couple: bool
+    critic: nn.Module, value: ValueNetwork, real: Tensor, states: Tensor, *, weight: float, couple: bool
 ) -> Mapping[str, Tensor]:
     """Add to both networks' gradients those of  mean f(real) - mean f(fake) + weight * R_B,
 
@@ -41,7 +41,7 @@ def backward_critic_and_value(
     return {"critic_gap": gap, "value_loss": squares / (n_fake * (len(states) - 1))}
 
 
-def _backward_value(value: Value, states: Tensor, target: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+def _backward_value(value: ValueNetwork, states: Tensor, target: Tensor, weight: float) -> tuple[Tensor, Tensor]:
     """Gradients of weight * R_B: the value network's are added to its parameters, the target's (B, 1) returned.
 
     Also returns the sum of the squared errors, 0-dim.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Sequence
 from typing import cast
@@ -88,8 +89,20 @@ class _ScaledReLU(torch.autograd.Function):
         return d_y, d_gains
 
 
-class Value(nn.Module):
-    """V: what the critic will say of the sample that a state leads to. Step 0 is the initial noise.
+class ValueNetwork(nn.Module, abc.ABC):
+    """V: what the critic will say of the sample that a state leads to. Step 0 is the initial noise."""
+
+    @abc.abstractmethod
+    def forward(self, x: Tensor, step: int | Tensor) -> Tensor:
+        """x: (B, …); step: one for all or (B,) int64. Returns: (B, 1)."""
+
+    @abc.abstractmethod
+    def each(self, states: Tensor, steps: slice) -> Tensor:
+        """Row k of states, (K, B, …), at the k-th of `steps`. Returns: (K, B, 1)."""
+
+
+class Value(ValueNetwork):
+    """V with two hidden layers.
 
     Args:
         shape: shape of one state; it is flattened.
@@ -104,12 +117,10 @@ class Value(nn.Module):
         self.lin4 = ConditionalLinear(width, 1, steps)
 
     def forward(self, x: Tensor, step: int | Tensor) -> Tensor:
-        """x: (B, …); step: one for all or (B,) int64. Returns: (B, 1)."""
         hidden = relu_(self.lin1(x.flatten(1), step))
         return self.lin4(relu_(self.lin2(hidden, step)), step)
 
     def each(self, states: Tensor, steps: slice) -> Tensor:
-        """Row k of states, (K, B, …), at the k-th of `steps`. Returns: (K, B, 1)."""
         hidden = self.lin1.each_relu(states.flatten(2).flatten(0, 1), steps)
         out = self.lin4.each(self.lin2.each_relu(hidden, steps), steps)
         return out.view(*states.shape[:2], 1)

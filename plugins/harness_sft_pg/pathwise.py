@@ -13,9 +13,8 @@ from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
 from harness.transitions import rollout, rollout_in_parts
-from harness_sft_pg import ShortcutConfig
+from harness_sft_pg import ShortcutConfig, choice
 from harness_sft_pg.losses import frozen, gradient_penalty
-from harness_sft_pg.networks import Critic, initialise
 
 
 class SFT(FinetuneMethod):
@@ -31,7 +30,7 @@ class SFT(FinetuneMethod):
     def __init__(self, config: ShortcutConfig, task: Task) -> None:
         super().__init__(config, task)
         self.model = cast(Transitions, task.model)
-        self.critic = Critic(task.spec.shape, config.critic_width).to(task.device)
+        self.critic = choice.critic(config, task.spec).to(task.device)
         updates = task.steps // config.n_critic * config.n_generator
         self.generator_optimizer = Optimizer(config.generator_optimizer, task.model.parameters(), updates=updates)
         self.critic_optimizer = Optimizer(config.critic_optimizer, self.critic.parameters(), updates=task.steps)
@@ -46,7 +45,7 @@ class SFT(FinetuneMethod):
         `critic_fake`, mean f(sample).
         """
         if index == 0:
-            initialise(self.critic, generator)
+            choice.initialise(self.critic, generator)
         logged = self._improve_critic(batch.x, generator)
         if (index + 1) % self.config.n_critic == 0:
             for _ in range(self.config.n_generator):

@@ -14,11 +14,10 @@ from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
 from harness.transitions import rollout_in_parts, transition_log_prob
-from harness_sft_pg import SFTPGConfig
+from harness_sft_pg import SFTPGConfig, choice
 from harness_sft_pg.buffer import TransitionBuffer
 from harness_sft_pg.buffer import Transitions as DrawnTransitions
 from harness_sft_pg.losses import backward_critic_and_value, gradient_penalty
-from harness_sft_pg.networks import Critic, Value, initialise
 
 
 class SFTPG(FinetuneMethod):
@@ -40,8 +39,8 @@ class SFTPG(FinetuneMethod):
     def __init__(self, config: SFTPGConfig, task: Task) -> None:
         super().__init__(config, task)
         self.model = cast(Transitions, task.model)
-        self.critic = Critic(task.spec.shape, config.critic_width).to(task.device)
-        self.value = Value(task.spec.shape, self.model.transitions, config.critic_width).to(task.device)
+        self.critic = choice.critic(config, task.spec).to(task.device)
+        self.value = choice.value(config, task.spec, self.model.transitions).to(task.device)
         updates = task.steps // config.n_critic * config.n_generator
         self.generator_optimizer = Optimizer(config.generator_optimizer, task.model.parameters(), updates=updates)
         self.critic_optimizer = Optimizer(config.critic_optimizer, self.critic.parameters(), updates=task.steps)
@@ -63,8 +62,8 @@ class SFTPG(FinetuneMethod):
         phases also `policy_loss` and `advantage_std`.
         """
         if index == 0:
-            initialise(self.critic, generator)
-            initialise(self.value, generator)
+            choice.initialise(self.critic, generator)
+            choice.initialise(self.value, generator)
         states = self._rollout(len(batch), generator)
         self.buffer.add(states)
         logged = self._improve_critic(batch.x, states, generator)

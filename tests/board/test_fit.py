@@ -39,6 +39,16 @@ def test_data_that_the_tokens_do_not_make_are_a_fault_with_its_line(write_board,
     assert what in fault
 
 
+@pytest.mark.parametrize("name", ["edm-unet", "edm2-unet", "ddpm-unet"])
+def test_points_are_no_images_and_odd_sizes_cannot_be_halved(write_board, name):
+    (fault,) = faults(write_board(TEXT.replace("MODEL", f"{{name: {name}}}")))
+    assert f"board.yaml:5: model {name}: needs square images, (channels, size, size), not data of shape (2,)" in fault
+    setting = "ch_mult" if name == "ddpm-unet" else "channel_mult"
+    text = TEXT.replace("swiss-roll", "digits").replace("MODEL", f"{{name: {name}, {setting}: [1, 1, 1, 1, 1]}}")
+    (fault,) = faults(write_board(text.replace("w2", "sliced-w2")))
+    assert f"5 levels ({setting}) need a size divisible by 16, and the images are 8×8" in fault
+
+
 @pytest.mark.parametrize(
     ("stored", "message"),
     [

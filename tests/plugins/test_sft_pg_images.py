@@ -3,8 +3,19 @@
 import pytest
 import torch
 
+from harness.board.cells import Resolved
+from harness.board.fit import method_fault
+from harness.components import Method, Model
+from harness.errors import UserError
+from harness.interfaces import Batch, DataSpec
+from harness.plugins import registry
 from harness.streams import stream
+from harness.testing.methods import Bench, check_method
+from harness.testing.task import InMemoryTask
+from harness_sft_pg import SFTPGConfig, ShortcutConfig, choice
 from harness_sft_pg.image_networks import ImageCritic, ImageValue, initialise_images
+from harness_sft_pg.losses import STEPS_AT_ONCE, backward_critic_and_value
+from harness_sft_pg.networks import Critic, Value
 
 
 def test_a_critic_scores_images_of_any_size_from_32():
@@ -33,3 +44,94 @@ def test_initialisation_repeats_and_has_the_published_scales():
     again = ImageCritic(3, features=8)
     initialise_images(again, stream(0, "critic"))
     assert torch.equal(again.layer1.weight, critic.layer1.weight)
+
+
+@pytest.mark.parametrize(("side", "halvings"), [(4, 0), (8, 1), (16, 2), (28, 2), (32, 3), (64, 3), (128, 3)])
+def test_the_critic_halves_small_images_less_often(side, halvings):
+    spec = DataSpec((3, side, side), preview="images")
+    assert choice.halvings(spec) == halvings
+    critic = choice.critic(ShortcutConfig(critic="image", critic_features=2), spec)
+    choice.initialise(critic, stream(0, "critic"))
+    scores = critic(torch.randn(5, *spec.shape, generator=stream(0, "x")))
+    assert scores.shape == (5, 1)
+    assert scores.std() > 0
+
+
+def test_images_of_32_pixels_have_the_published_networks_and_smaller_ones_the_toys():
+    config, large, small = SFTPGConfig(), DataSpec((3, 32, 32), preview="images"), DataSpec((1, 8, 8), preview="images")
+    critic, value = choice.critic(config, large), choice.value(config, large, 10)
+    shapes = {name: tuple(one.shape) for name, one in critic.state_dict().items() if "weight" in name}
+    assert shapes == {
+        "layer1.weight": (128, 3, 4, 4), "layer2.weight": (256, 128, 4, 4), "layer3.weight": (512, 256, 4, 4),
+        "layer4.weight": (1, 512, 4, 4),
+    }  # fmt: skip
+    assert [one.lin.out_features for one in (value.lin1, value.lin2, value.lin3)] == [1024, 1024, 256]
+    assert value.lin1.embed.num_embeddings == 10
+    assert isinstance(choice.critic(config, small), Critic)
+    assert isinstance(choice.value(config, small, 10), Value)
+    assert isinstance(choice.critic(config, DataSpec((2,))), Critic)
+    assert isinstance(choice.critic(SFTPGConfig(critic="toy"), large), Critic)
+    assert isinstance(choice.value(SFTPGConfig(value="toy"), large, 10), Value)
+    assert isinstance(choice.value(SFTPGConfig(value="image"), small, 10), ImageValue)
+
+
+def test_settings_that_came_later_are_no_part_of_the_identity_at_their_default():
+    assert not {"critic", "critic_features", "value", "value_widths"} & set(SFTPGConfig().identity)
+    assert SFTPGConfig(critic="image").identity["critic"] == "image"
+    assert not {"critic", "critic_features"} & set(ShortcutConfig().identity)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"), [((2,), "needs images, not data of shape"), ((1, 3, 3), "images of 4 pixels a side")]
+)
+def test_what_the_image_critic_cannot_take_is_said_before_work(shape, message):
+    model = registry().get(Model, "ddpm-mlp", where="test")
+    for name in ("sft-pg", "sft"):
+        method = registry().get(Method, name, where="test")
+        assert message in method_fault(Resolved(method, method.config(critic="image"), "x", "1"), model, DataSpec(shape))
+        assert method_fault(Resolved(method, method.config(), "x", "1"), model, DataSpec(shape)) is None
+    with pytest.raises(UserError, match="take `critic: toy`"):
+        choice.critic(ShortcutConfig(critic="image"), DataSpec(shape))
+
+
+@pytest.mark.parametrize("couple", [True, False])
+@pytest.mark.parametrize("steps", [3, STEPS_AT_ONCE + 2])
+def test_the_written_down_gradients_of_image_networks_are_those_of_the_loss(steps, couple):
+    critic, value = ImageCritic(1, 2, halvings=1).double(), ImageValue((1, 8, 8), steps, (5, 4, 3)).double()
+    choice.initialise(critic, stream(0, "critic"))
+    choice.initialise(value, stream(0, "value"))
+    states = torch.randn(steps + 1, 4, 1, 8, 8, generator=stream(0, "states"), dtype=torch.float64)
+    data = torch.randn(6, 1, 8, 8, generator=stream(0, "data"), dtype=torch.float64)
+    torch.testing.assert_close(
+        value.each(states[:-1], slice(0, steps)), torch.stack([value(states[step], step) for step in range(steps)])
+    )
+    fake = critic(states[-1])
+    target = fake if couple else fake.detach()
+    error = sum((value(states[step], step) - target).square().mean() for step in range(steps))
+    loss = critic(data).mean() - fake.mean() + 0.1 * error
+    parameters = [*critic.parameters(), *value.parameters()]
+    expected = torch.autograd.grad(loss, parameters)
+    backward_critic_and_value(critic, value, data, states, weight=0.1, couple=couple)
+    torch.testing.assert_close([parameter.grad for parameter in parameters], list(expected))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("sft-pg", {"value_widths": (6, 5, 4)}),
+        ("sft-pg", {"value_widths": (6, 5, 4), "regulariser": "gradient-penalty"}),
+        ("sft", {}),
+    ],
+)
+def test_with_image_networks_the_contract_is_kept(name, settings):
+    def task():
+        torch.manual_seed(0)
+        model = registry().get(Model, "ddpm-unet", where="test")
+        spec = DataSpec((1, 8, 8), preview="images")
+        network = model.load()(model.config(ch=4, ch_mult=(1,), attn_resolutions=(), norm_groups=2, sampling_steps=2), spec)
+        return InMemoryTask(network.eval(), spec, lambda *_: torch.zeros(1, *spec.shape), steps=6, batch=4)
+
+    component = registry().get(Method, name, where="test")
+    shared = {"critic": "image", "critic_features": 2, "n_critic": 2}
+    config = component.config(**shared, **settings, **({"value": "image"} if name == "sft-pg" else {}))
+    check_method(Bench(component, config, task, Batch(torch.randn(16, 1, 8, 8, generator=stream(0, "real")).clamp(-1, 1))))

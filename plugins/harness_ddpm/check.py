@@ -1,0 +1,17 @@
+"""Whether the U-Net can take the data. Costs no torch."""
+
+from __future__ import annotations
+
+from harness.images.square import channels_and_side
+from harness.interfaces import DataSpec
+from harness_ddpm import UNetConfig
+
+
+def image_size(config: UNetConfig, spec: DataSpec) -> tuple[int, int]:
+    """Channels and resolution. Raises: UserError when the network cannot take such data."""
+    return channels_and_side(spec, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet")
+
+
+def fits(config: UNetConfig, spec: DataSpec) -> None:
+    """Raises: UserError as `image_size`."""
+    image_size(config, spec)

@@ -1,0 +1,78 @@
+"""Which critic and value network a run has: those of the published toy experiments, or those of the image experiments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from harness.errors import UserError
+from harness.interfaces import DataSpec
+from harness_sft_pg import SFTPGConfig, ShortcutConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.components import Model
+    from harness_sft_pg.networks import ValueNetwork
+
+PUBLISHED_SIDE = 32
+"""Pixels a side from which the published image critic, with its three halvings, has something left to look at."""
+SMALLEST_SIDE = 4
+"""Pixels a side of the critic's last layer."""
+
+
+def kind(setting: Literal["auto", "toy", "image"], spec: DataSpec) -> Literal["toy", "image"]:
+    """`toy` or `image`; "auto" is `image` for images that the published image critic takes."""
+    if setting != "auto":
+        return setting
+    return "image" if len(spec.shape) == 3 and min(spec.shape[1:]) >= PUBLISHED_SIDE else "toy"
+
+
+def halvings(spec: DataSpec) -> int:
+    """Convolutions of stride 2 before the critic's last one: three as published, fewer where the image is too small.
+
+    Raises: UserError for what is no image, or one of less than 4 pixels a side.
+    """
+    if (fault := _fault(spec)) is not None:
+        raise UserError(fault)
+    return min(3, (min(spec.shape[1:]) // SMALLEST_SIDE).bit_length() - 1)
+
+
+def unfit(config: ShortcutConfig, _: Model, spec: DataSpec) -> str | None:
+    """Why the networks cannot take such data; None when they can. Costs no torch."""
+    return _fault(spec) if kind(config.critic, spec) == "image" else None
+
+
+def critic(config: ShortcutConfig, spec: DataSpec) -> torch.nn.Module:
+    """The critic, of zeros until `initialise` fills it. Raises: UserError as `halvings`."""
+    from harness_sft_pg.image_networks import ImageCritic
+    from harness_sft_pg.networks import Critic
+
+    if kind(config.critic, spec) == "toy":
+        return Critic(spec.shape, config.critic_width)
+    return ImageCritic(spec.shape[0], config.critic_features, halvings=halvings(spec))
+
+
+def value(config: SFTPGConfig, spec: DataSpec, steps: int) -> ValueNetwork:
+    """The value network of a chain of so many steps, of zeros until `initialise` fills it."""
+    from harness_sft_pg.image_networks import ImageValue
+    from harness_sft_pg.networks import Value
+
+    if kind(config.value, spec) == "toy":
+        return Value(spec.shape, steps, config.critic_width)
+    return ImageValue(spec.shape, steps, config.value_widths)
+
+
+def initialise(module: torch.nn.Module, generator: torch.Generator) -> None:
+    """Draw all parameters of either kind of network anew, as its published code does."""
+    from harness_sft_pg import image_networks, networks
+
+    is_image = isinstance(module, image_networks.ImageCritic | image_networks.ImageValue)
+    (image_networks.initialise_images if is_image else networks.initialise)(module, generator)
+
+
+def _fault(spec: DataSpec) -> str | None:
+    if len(spec.shape) != 3:
+        return f"`critic: image` needs images, not data of shape {spec.shape}; take `critic: toy`"
+    if min(spec.shape[1:]) < SMALLEST_SIDE:
+        return f"`critic: image` needs images of {SMALLEST_SIDE} pixels a side, not of shape {spec.shape}; take `critic: toy`"
+    return None

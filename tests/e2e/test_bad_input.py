@@ -1,0 +1,126 @@
+"""Wrong data and weights through the real command: one message, exit code 2, and no work."""
+
+import pytest
+import torch
+
+from harness.components import Model
+from harness.plugins import registry
+
+PLUGIN = '''\
+from pydantic import Field
+
+from harness import Config, Dataset, hookimpl
+
+__version__ = "1"
+
+
+class PicturesConfig(Config):
+    fault: str = Field("", description="what is wrong with the data")
+
+
+@hookimpl
+def harness_datasets():
+    return [Dataset("pictures", build="pictures:Pictures", summary="noise", config=PicturesConfig)]
+
+
+class Pictures:
+    fingerprint = "pictures"
+
+    def __init__(self, config):
+        from harness.interfaces import DataSpec
+
+        self.fault, side = config.fault, 9 if config.fault == "size" else 8
+        self.spec = DataSpec((1, side, side), classes=2, preview="images")
+
+    def train(self):
+        import torch
+        from harness.interfaces import Batch
+
+        x = torch.rand(256, *self.spec.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        x = (x + 1) * 127.5 if self.fault == "range" else x
+        return Batch(x, torch.arange(256) % (3 if self.fault == "labels" else 2))
+
+    def evaluation(self, draw, n):
+        batch = self.train()
+        return type(batch)(batch.x[:n].flip(draw % 2), batch.labels[:n])
+'''
+BOARD = """\
+title: Pictures
+dataset: {{name: pictures, fault: {fault}}}
+bases:
+  small:
+    model: {{name: edm-unet, model_channels: 4, attn_resolutions: []}}
+    sampler: {{name: heun, steps: 3}}
+    pretrain: {{method: mle, training: {{images: 128, batch: 64}}}}
+training: {{images: 128, batch: 64}}
+methods: {{none: , mle: }}
+seeds: [0]
+evaluation: {{samples: 64, batch: 64}}
+floor: {{pairs: 1}}
+metrics: {{sliced-w2: }}
+"""
+LOADED = """\
+title: Loaded
+dataset: digits
+bases:
+  loaded: {{weights: {{preset: {preset}, file: ../w.pt}}, sampler: {{name: heun, steps: 3}}}}
+training: {{images: 256, batch: 64}}
+methods: {{none: , mle: }}
+seeds: [0]
+evaluation: {{samples: 64, batch: 64}}
+floor: {{pairs: 1}}
+metrics: {{sliced-w2: }}
+"""
+
+
+def errors(ended):
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    return [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("labels", "error: dataset pictures, training data: labels from 0 to 2, and with 2 classes they are 0 to 1"),
+        ("range", "and images are in [-1, 1]; divide bytes by 127.5 and subtract 1"),
+        ("size", "error: base small: model edm-unet: 2 levels (channel_mult) need a size divisible by 2, and the images are 9×9"),
+    ],
+)
+def test_data_that_are_wrong_end_the_run_once_before_any_training(command, plugin, fault, message):
+    plugin(command, "pictures", PLUGIN)
+    command.write_board(BOARD.format(fault=fault))
+    (line,) = errors(command.run("--jobs", "1"))
+    assert message in line
+    assert not list(command.runs.glob("records/*/*"))
+    # A floor has other data, and may have been begun.
+    assert {path.name for path in command.runs.glob("stages/*")} <= {"pair"}
+
+
+def test_a_model_that_cannot_take_the_data_is_found_by_validate(command):
+    command.write_board(BOARD.format(fault='""').replace("{name: pictures, fault: \"\"}", "swiss-roll"))
+    (line,) = errors(command.call("validate", str(command.board)))
+    assert "board.yaml:5: model edm-unet: needs square images" in line
+
+
+def test_the_file_of_another_preset_is_refused_with_the_first_names_and_shapes(command, tmp_path):
+    preset = registry().presets["edm-tiny-8"]
+    network = registry().get(Model, preset.model, where="this test").load()(preset.config, preset.spec)
+    state = network.state_dict()
+    state["model.dec.extra.weight"] = torch.zeros(2, 3)
+    name = next(name for name in state if name.endswith("conv0.weight"))
+    shape, state[name] = tuple(state[name].shape), torch.zeros(7)
+    torch.save(state, tmp_path / "w.pt")
+    command.write_board(LOADED.format(preset="edm-tiny-8"))
+    (line,) = errors(command.run())
+    for said in ("w.pt: not of this edm-unet", "1 unexpected: model.dec.extra.weight (2, 3)",
+                 f"1 another shape: {name} is (7) in the file and {shape} in the network", "another preset's file"):  # fmt: skip
+        assert said in line
+    assert not list(command.runs.glob("stages/*/*"))
+
+
+def test_a_preset_for_other_images_than_the_datasets_is_refused(command, tmp_path):
+    torch.save({}, tmp_path / "w.pt")
+    command.write_board(LOADED.format(preset="edm-cifar10-uncond-vp"))
+    (line,) = errors(command.run())
+    assert "edm-cifar10-uncond-vp generates data of shape (3, 32, 32), and the dataset digits has (1, 8, 8)" in line

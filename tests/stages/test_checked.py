@@ -1,0 +1,66 @@
+"""Data that are not what they declare are refused where they are read."""
+
+import pytest
+import torch
+
+from harness.interfaces import Batch, DataSpec
+from harness.stages.checked import CheckedSource, DataFault, check_batch
+
+IMAGES = DataSpec((1, 4, 4), classes=3, preview="images")
+X, LABELS = torch.linspace(-1, 1, 32).view(2, 1, 4, 4), torch.tensor([0, 2])
+
+
+class Source:
+    """A dataset of one batch."""
+
+    fingerprint = "x"
+
+    def __init__(self, batch, spec=IMAGES):
+        self.batch, self.spec = batch, spec
+
+    def train(self):
+        return self.batch
+
+    def evaluation(self, draw, n):
+        return self.batch
+
+
+def test_data_as_declared_come_through_as_they_are():
+    batch = Batch(X, LABELS)
+    assert CheckedSource("pictures", Source(batch)).train() is batch
+    assert CheckedSource("pictures", Source(batch)).evaluation(1, 2) is batch
+    free = Batch(torch.full((3, 2), 40.0))
+    assert check_batch(free, DataSpec((2,)), where="here") is free  # points may be anywhere
+    latents = Batch(torch.full((3, 4, 8, 8), 40.0))
+    assert check_batch(latents, DataSpec((4, 8, 8), preview="images"), where="here") is latents
+    assert check_batch(Batch(X * 1.0001, LABELS), IMAGES, where="here")  # rounding
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (Batch((X + 1) * 127.5, LABELS), r"values from 0 to 255, and images are in \[-1, 1\]; divide bytes by 127.5"),
+        (Batch(X * 1.01, LABELS), r"values from -1.01 to 1.01, and images are in \[-1, 1\]$"),
+        (Batch(X.where(X < 0.9, torch.nan), LABELS), "not finite"),
+        (Batch(X.where(X < 0.9, torch.inf), LABELS), "not finite"),
+        (Batch(X.double(), LABELS), r"x is torch.float64, not torch.float32"),
+        (Batch(((X + 1) * 127).to(torch.uint8), LABELS), r"x is torch.uint8, not torch.float32"),
+        (Batch(X.view(2, 1, 2, 8), LABELS), r"the shape \(1, 2, 8\), and the dataset declares \(1, 4, 4\)"),
+        (Batch(X[:0], LABELS[:0]), "no examples"),
+        (Batch(X), "there are no labels, and the dataset declares 3 classes"),
+        (Batch(X, torch.tensor([0, 3])), "labels from 0 to 3, and with 3 classes they are 0 to 2"),
+        (Batch(X, torch.tensor([-1, 2])), "labels from -1 to 2"),
+        (Batch(X, LABELS.int()), r"labels are torch.int32 of shape \(2,\), not torch.int64"),
+        (Batch(X, LABELS[:1]), r"of shape \(1,\), not torch.int64 of shape \(2,\)"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_dataset(batch, message):
+    with pytest.raises(DataFault, match=f"^dataset pictures, training data: .*{message}"):
+        CheckedSource("pictures", Source(batch)).train()
+    with pytest.raises(DataFault, match=f"^dataset pictures, evaluation draw 3: .*{message}"):
+        CheckedSource("pictures", Source(batch)).evaluation(3, 2)
+
+
+def test_labels_without_classes_are_refused():
+    with pytest.raises(DataFault, match="there are labels, and the dataset declares no classes"):
+        check_batch(Batch(X, LABELS), DataSpec((1, 4, 4), preview="images"), where="here")
