@@ -101,6 +101,14 @@ class VQGANConfig(Config):
     def _from_preset(cls, given: object) -> object:
         return _filled(given, TOKENIZER_PRESETS, "tokenizer")
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if min(self.ch_mult) < 1:
+            raise ValueError(f"ch_mult {self.ch_mult} must be positive")
+        if self.layout == "llamagen" and self.attn_resolutions:
+            raise ValueError("attn_resolutions: layout llamagen has attention at its last level, and takes no resolutions")
+        return self
+
     @property
     def downsample(self) -> int:
         """Pixels a side of one token."""
@@ -151,6 +159,10 @@ class MaskGITConfig(Config):
                 )
         if self.generation == "v1" and self.schedule == "root":
             raise ValueError("generation v1 trains with no schedule root; there are linear, square, cosine, arccos")
+        if self.generation == "v1" and self.registers:
+            raise ValueError(f"generation v1 has no registers, and so no use for {self.registers}")
+        if self.generation == "v2" and self.mlp_dim < 2:
+            raise ValueError("mlp_dim: generation v2 has two thirds of it as hidden units, and needs at least 2")
         return self
 
 
@@ -167,6 +179,12 @@ class ConfidenceConfig(Config):
     )
     temperature: float = Field(1.0, gt=0, description="factor of the logits: above 1 sharpens")
     r_temp: float = Field(4.5, ge=0, description="Gumbel noise on log-confidences, falling linearly to 0")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.variant == "v2" and self.steps < 2:
+            raise ValueError("steps: variant v2 starts from one known token and ends with all, which takes at least 2 steps")
+        return self
 
 
 class HaltonConfig(Config):

@@ -77,17 +77,17 @@ def halton_order(side: int) -> Tensor:
     seen: dict[int, None] = {}
     index = 1
     while len(seen) < side * side:
-        row, column = int(side * radical_inverse(index, 2)), int(side * radical_inverse(index, 3))
-        seen.setdefault(row * side + column)
+        # In whole numbers: points fall on the edges of a grid whose side has factors of 3, and rounding would move them over.
+        (row, rows), (column, columns) = radical_inverse(index, 2), radical_inverse(index, 3)
+        seen.setdefault(side * row // rows * side + side * column // columns)
         index += 1
     return torch.tensor(list(seen))
 
 
-def radical_inverse(index: int, base: int) -> float:
-    """The digits of `index` in `base` behind the point, in reverse order: a number in [0, 1)."""
-    value, denominator = 0.0, 1.0
+def radical_inverse(index: int, base: int) -> tuple[int, int]:
+    """The digits of `index` in `base` behind the point, in reverse order: a fraction in [0, 1), above and below its line."""
+    value, denominator = 0, 1
     while index:
-        denominator *= base
         index, digit = divmod(index, base)
-        value += digit / denominator
-    return value
+        value, denominator = value * base + digit, denominator * base
+    return value, denominator

@@ -6,9 +6,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.autoencoder import Decoder, Encoder, Names, Shape
 from harness.capabilities import TokenizerTerms
 from harness_maskgit import VQGANConfig
-from harness_maskgit.autoencoder import Decoder, Encoder
+
+LLAMAGEN = Names(down="conv_blocks", up="conv_blocks", block="res", middle=("0", "1", "2"), full_resolution_first=False)
+
+
+def shape_of(config: VQGANConfig, channels: int) -> Shape:
+    """Sizes of the autoencoder around the codebook, with the names and the places of attention of the layout."""
+    levels = range(len(config.ch_mult))
+    attention, names = {levels[-1]}, LLAMAGEN
+    if config.layout == "taming":  # the nominal resolution decides, whatever the images' is
+        attention = {level for level in levels if config.resolution // 2**level in config.attn_resolutions}
+        names = Names()
+    return Shape(channels, config.ch, config.ch_mult, config.num_res_blocks, config.z_channels, attention, names)
 
 
 class Codebook(nn.Module):
@@ -52,7 +64,8 @@ class VQGAN(nn.Module):
     def __init__(self, config: VQGANConfig, *, channels: int = 3) -> None:
         super().__init__()
         self.config = config
-        self.encoder, self.decoder = Encoder(config, channels), Decoder(config, channels)
+        shape = shape_of(config, channels)
+        self.encoder, self.decoder = Encoder(shape), Decoder(shape)
         self.quantize = Codebook(config)
         self.quant_conv = nn.Conv2d(config.z_channels, config.embed_dim, 1)
         self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)

@@ -79,6 +79,12 @@ class VQVAEConfig(Config):
     def _from_preset(cls, given: object) -> object:
         return _filled(given, TOKENIZER_PRESETS)
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if min(self.ch_mult) < 1:
+            raise ValueError(f"ch_mult {self.ch_mult} must be positive")
+        return self
+
     @property
     def downsample(self) -> int:
         """Pixels a side of one latent position."""
@@ -117,6 +123,8 @@ class VARConfig(Config):
     def _fits(self) -> Self:
         if self.embed_dim % self.num_heads:
             raise ValueError(f"embed_dim ({self.embed_dim}) is not a multiple of num_heads ({self.num_heads})")
+        if round(self.embed_dim * self.mlp_ratio) < 1:
+            raise ValueError(f"mlp_ratio ({self.mlp_ratio}) leaves no hidden unit for embed_dim {self.embed_dim}")
         if self.preset is not None:
             codes = VQVAEConfig.model_validate(PRESETS[self.preset]["tokenizer"])
             given = self.tokenizer

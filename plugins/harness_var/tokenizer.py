@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.autoencoder import Decoder, Encoder, Names, Shape
 from harness.capabilities import TokenizerTerms
 from harness_var import VQVAEConfig
-from harness_var.autoencoder import Decoder, Encoder
 from harness_var.quantizer import MultiScaleQuantizer
 
 
@@ -25,9 +25,12 @@ class VQVAE(nn.Module):
     def __init__(self, config: VQVAEConfig, patch_nums: Sequence[int], *, channels: int = 3) -> None:
         super().__init__()
         self.config, self.patch_nums = config, tuple(patch_nums)
-        sizes = (channels, config.ch, config.ch_mult, config.num_res_blocks, config.z_channels)
         kernel, latent = config.quant_conv_ks, config.z_channels
-        self.encoder, self.decoder = Encoder(*sizes), Decoder(*sizes)
+        lowest = len(config.ch_mult) - 1
+        shape = Shape(
+            channels, config.ch, config.ch_mult, config.num_res_blocks, latent, attention=(lowest,), names=Names(packed=True)
+        )
+        self.encoder, self.decoder = Encoder(shape), Decoder(shape)
         self.quantize = MultiScaleQuantizer(config, patch_nums)
         self.quant_conv = nn.Conv2d(latent, latent, kernel, padding=kernel // 2)
         self.post_quant_conv = nn.Conv2d(latent, latent, kernel, padding=kernel // 2)

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -245,6 +246,35 @@ def test_the_halton_order_visits_each_position_once():
     assert halton_order(2).tolist() == [2, 1, 0, 3]
 
 
+@pytest.mark.parametrize("side", [1, 2, 7, 9, 18, 27])
+def test_the_halton_order_is_that_of_exact_fractions(side):
+    # On a side of 9 the columns' points fall on edges of the grid, where sums of rounded thirds miss them.
+    def digits(index, base):
+        return Fraction(0) if index == 0 else (index % base + digits(index // base, base)) / base
+
+    points = ((int(side * digits(index, 2)), int(side * digits(index, 3))) for index in itertools.count(1))
+    seen = {}
+    while len(seen) < side * side:
+        seen.setdefault(next(points))
+    assert halton_order(side).tolist() == [row * side + column for row, column in seen]
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "message"),
+    [
+        (MaskGITConfig, {"generation": "v1", "registers": 1}, "v1 has no registers"),
+        (MaskGITConfig, {"mlp_dim": 1}, "needs at least 2"),
+        (MaskGITConfig, {"generation": "v1", "schedule": "root"}, "v1 trains with no schedule root"),
+        (VQGANConfig, {"ch_mult": (1, 0)}, "must be positive"),
+        (VQGANConfig, {"attn_resolutions": (16,)}, "layout llamagen has attention at its last level"),
+        (ConfidenceConfig, {"variant": "v2", "steps": 1}, "takes at least 2 steps"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_a_fault(config, settings, message):
+    with pytest.raises(ValueError, match=message):
+        config(**settings)
+
+
 def test_the_tied_weight_stands_in_the_state_dict_once_and_files_with_both_load():
     model, other = tiny(seed=1), tiny(seed=2)
     assert "head.weight" not in model.state_dict()
@@ -284,6 +314,23 @@ def test_labels_outside_the_classes_are_refused(generation, wrong):
     ):
         with pytest.raises(ValueError, match="but there are 2 classes"):
             use()
+
+
+UNUSUAL = {
+    "one token": {"input_size": 1},
+    "registers": {"registers": 5, "input_size": 5},
+    "first generation": {"generation": "v1", "heads": 1, "input_size": 3},
+    "two codes": {"tokenizer": {"codebook_size": 2}},
+    "taming with unit codes": {"tokenizer": {"layout": "taming", "codebook_l2_norm": True, "attn_resolutions": (256, 64)}},
+    "llamagen with plain codes": {"generation": "v1", "tokenizer": {"codebook_l2_norm": False, "ch": 7, "ch_mult": (3, 1, 2, 1)}},
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_sizes_conform_too(name):
+    config = MaskGITConfig(**UNUSUAL[name])
+    size = config.input_size * config.tokenizer.downsample
+    models.check_model(harness_models()[0], config=config, spec=DataSpec((3, size, size), 4, "images"))
 
 
 def test_a_preset_goes_with_its_own_tokenizer_alone():

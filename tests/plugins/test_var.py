@@ -271,6 +271,33 @@ def test_scales_that_do_not_grow_are_a_fault(patch_nums):
         VARConfig(patch_nums=patch_nums)
 
 
+def test_sizes_that_leave_a_layer_empty_are_a_fault():
+    with pytest.raises(ValueError, match="leaves no hidden unit"):
+        VARConfig(mlp_ratio=0.01)
+    with pytest.raises(ValueError, match="must be positive"):
+        VQVAEConfig(ch_mult=(1, 0))
+
+
+UNUSUAL = {
+    "first scale of four tokens": {"patch_nums": (2, 3)},
+    "scales that no other divides": {"patch_nums": (1, 3, 4, 7)},
+    "shared norm, plain attention": {"shared_aln": True, "attn_l2_norm": False},
+    "a head of one channel": {"num_heads": 32},
+    "no convolution": {"tokenizer": {"quant_resi": 0.0, "share_quant_resi": 0}},
+    "a convolution a scale": {"tokenizer": {"share_quant_resi": 0}},
+    "more convolutions than scales": {"tokenizer": {"share_quant_resi": 7, "quant_resi": -1.0}},
+    "cosine and large kernels": {"tokenizer": {"using_znorm": True, "quant_conv_ks": 5, "z_channels": 1}},
+    "odd channels": {"tokenizer": {"ch": 7, "ch_mult": (3, 1, 2), "num_res_blocks": 2}},
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_sizes_conform_too(name):
+    config = VARConfig(**UNUSUAL[name])
+    size = config.patch_nums[-1] * config.tokenizer.downsample
+    models.check_model(harness_models()[0], config=config, spec=DataSpec((3, size, size), 4, "images"))
+
+
 def test_a_tokenizer_comes_from_its_file_and_takes_no_gradient(tmp_path):
     trained = models.build(harness_models()[0], VARConfig(), IMAGES, seed=7).tokenizer
     save_file(trained.state_dict(), tmp_path / "tokenizer.safetensors")

@@ -1,0 +1,212 @@
+"""The convolutional autoencoder of image tokenizers, whose blocks are the same in all published ones.
+
+What differs, the names of weights and where attention is, is given. Source: Esser et al. 2021 (taming transformers).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Names:
+    """What published files call the parts; the defaults are those of taming transformers.
+
+    Args:
+        down, up: the levels of the encoder and of the decoder. block: the residual blocks of a level.
+        middle: block, attention and block at the lowest resolution.
+        full_resolution_first: whether the decoder's levels are numbered as the encoder's, instead of as evaluated.
+        packed: whether attention has one convolution `qkv`, instead of `q`, `k` and `v`.
+    """
+
+    down: str = "down"
+    up: str = "up"
+    block: str = "block"
+    middle: tuple[str, str, str] = ("block_1", "attn_1", "block_2")
+    full_resolution_first: bool = True
+    packed: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of an autoencoder.
+
+    Args:
+        channels: of the images. width: channels at full resolution.
+        multipliers: channels of each level in units of `width`, full resolution first; each level but one halves.
+        blocks: residual blocks a level of the encoder; the decoder has one more. latents: channels of the latents.
+        attention: levels with attention after each block, 0 being the full resolution; the middle always has it.
+        names: of the weights.
+    """
+
+    channels: int
+    width: int
+    multipliers: Sequence[int]
+    blocks: int
+    latents: int
+    attention: Collection[int]
+    names: Names = Names()
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Thirty-two groups, as published; as many as possible where 32 does not divide the channels."""
+    return nn.GroupNorm(math.gcd(32, channels), channels, eps=1e-6)
+
+
+class ResBlock(nn.Module):
+    """Two 3×3 convolutions, each after norm and SiLU, beside a shortcut that is 1×1 where the channels change."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = group_norm(inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.norm2, self.conv2 = group_norm(outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.nin_shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H, W)."""
+        hidden = self.conv1(functional.silu(self.norm1(x)))
+        return self.nin_shortcut(x) + self.conv2(functional.silu(self.norm2(hidden)))
+
+
+class SpatialAttention(nn.Module):
+    """Self-attention of one head over all positions, with a residual."""
+
+    def __init__(self, channels: int, *, packed: bool) -> None:
+        super().__init__()
+        self.norm, self.packed = group_norm(channels), packed
+        if packed:
+            self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        else:
+            self.q, self.k, self.v = (nn.Conv2d(channels, channels, 1) for _ in range(3))
+        self.proj_out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        normed = self.norm(x)
+        if self.packed:
+            query, key, value = self.qkv(normed).flatten(2).transpose(1, 2).chunk(3, dim=-1)
+        else:
+            query, key, value = (part(normed).flatten(2).transpose(1, 2) for part in (self.q, self.k, self.v))
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return x + self.proj_out(mixed.transpose(1, 2).view_as(x))
+
+
+class Downsample(nn.Module):
+    """Halves the resolution. Padding is one column at the right and one row at the bottom, as trained."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H/2, W/2)."""
+        return self.conv(functional.pad(x, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    """Doubles the resolution by repetition, then smooths."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, 2H, 2W)."""
+        return self.conv(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class Level(nn.Module):
+    """Residual blocks at one resolution, each followed by attention where `attention`."""
+
+    downsample: Downsample
+    upsample: Upsample
+
+    def __init__(self, inputs: int, outputs: int, blocks: int, names: Names, *, attention: bool) -> None:
+        super().__init__()
+        self._block = names.block
+        self.add_module(names.block, nn.ModuleList(ResBlock(outputs if i else inputs, outputs) for i in range(blocks)))
+        packed, count = names.packed, blocks if attention else 0
+        self.attn = nn.ModuleList(SpatialAttention(outputs, packed=packed) for _ in range(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H, W), or of the next level's size where a resampling is attached."""
+        for index, block in enumerate(cast(Iterable[nn.Module], getattr(self, self._block))):
+            x = block(x)
+            if self.attn:
+                x = self.attn[index](x)
+        for resampling in ("downsample", "upsample"):
+            if hasattr(self, resampling):
+                x = getattr(self, resampling)(x)
+        return x
+
+
+def middle(channels: int, names: Names) -> nn.Sequential:
+    """Block, attention, block at the lowest resolution."""
+    # Made in this order, in which random weights are drawn too.
+    first, attention = ResBlock(channels, channels), SpatialAttention(channels, packed=names.packed)
+    parts = (first, attention, ResBlock(channels, channels))
+    return nn.Sequential(OrderedDict(zip(names.middle, parts, strict=True)))
+
+
+class Encoder(nn.Module):
+    """Images to latents."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        names, current, last = shape.names, shape.width, len(shape.multipliers) - 1
+        self.conv_in = nn.Conv2d(shape.channels, current, 3, padding=1)
+        levels = nn.ModuleList()
+        for index, multiplier in enumerate(shape.multipliers):
+            outputs = shape.width * multiplier
+            level = Level(current, outputs, shape.blocks, names, attention=index in shape.attention)
+            current = outputs
+            if index < last:
+                level.downsample = Downsample(current)
+            levels.append(level)
+        self._levels = names.down
+        self.add_module(names.down, levels)
+        self.mid = middle(current, names)
+        self.norm_out, self.conv_out = group_norm(current), nn.Conv2d(current, shape.latents, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> (B, latents, H / 2^(levels - 1), W / 2^(levels - 1))."""
+        x = self.conv_in(x)
+        for level in getattr(self, self._levels):
+            x = level(x)
+        return self.conv_out(functional.silu(self.norm_out(self.mid(x))))
+
+
+class Decoder(nn.Module):
+    """Latents to images."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        names, current = shape.names, shape.width * shape.multipliers[-1]
+        self.conv_in = nn.Conv2d(shape.latents, current, 3, padding=1)
+        self.mid = middle(current, names)
+        levels: list[Level] = []
+        for index, multiplier in reversed(list(enumerate(shape.multipliers))):
+            outputs = shape.width * multiplier
+            level = Level(current, outputs, shape.blocks + 1, names, attention=index in shape.attention)
+            current = outputs
+            if index:
+                level.upsample = Upsample(current)
+            levels.append(level)
+        self._levels, self._reversed = names.up, names.full_resolution_first
+        self.add_module(names.up, nn.ModuleList(levels[::-1] if self._reversed else levels))
+        self.norm_out, self.conv_out = group_norm(current), nn.Conv2d(current, shape.channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, latents, h, w) -> (B, channels, h * 2^(levels - 1), w * 2^(levels - 1))."""
+        x = self.mid(self.conv_in(x))
+        levels = list(getattr(self, self._levels))
+        for level in reversed(levels) if self._reversed else levels:
+            x = level(x)
+        return self.conv_out(functional.silu(self.norm_out(x)))
