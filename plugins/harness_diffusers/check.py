@@ -1,16 +1,14 @@
-"""Whether diffusers is there and the network fits the data. Costs no torch."""
+"""Whether the network fits the data. Costs no torch, and works without diffusers."""
 
 from __future__ import annotations
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.optional import require_diffusers
 from harness_diffusers import UNet2DConfig
 
 
 def fits(config: UNet2DConfig, spec: DataSpec) -> None:
-    """Raises: UserError without diffusers, and for data that is no image of a size that the levels can halve."""
-    require_diffusers("model diffusers-unet")
+    """Raises: UserError for data that is no image of a size that the levels can halve."""
     levels = len(config.block_out_channels)
     if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
         raise UserError(f"model diffusers-unet: needs square images, (channels, size, size), not data of shape {spec.shape}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
+from harness.optional import require_diffusers
 from harness_diffusers import UNet2DConfig
 from harness_diffusers.check import fits
 
@@ -18,6 +19,7 @@ def build(config: UNet2DConfig, spec: DataSpec) -> DiffusersDDPM:
 
     Raises: UserError without diffusers, for data that is no fitting image, and for settings that diffusers refuses together.
     """
+    require_diffusers("model diffusers-unet")
     fits(config, spec)
     from harness_diffusers.network import DiffusersDDPM
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.denoising import DenoisingObjective, GaussianChain, NoisyLevel, NoisyLevelAndMask, column, scalings
-from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness_edm2 import EDM2Config
+from harness_edm2.check import image_size, latents_of
 from harness_edm2.layers import Fourier, Weight, normalise
 from harness_edm2.unet import UNet
 
@@ -78,19 +78,14 @@ class EDM2(GaussianChain, DenoisingObjective, nn.Module):
         return error * (-log_variance).exp() + log_variance * x[0].numel()
 
 
-def image_size(config: EDM2Config, spec: DataSpec) -> tuple[int, int]:
-    """Channels and resolution. Raises: UserError when the network cannot take such data."""
-    levels = len(config.channel_mult)
-    if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
-        raise UserError(f"model edm2-unet: needs square images, (channels, size, size), not data of shape {spec.shape}")
-    if spec.shape[1] % 2 ** (levels - 1):
-        raise UserError(
-            f"model edm2-unet: {levels} levels (channel_mult) need a size divisible by {2 ** (levels - 1)}, "
-            f"and the images are {spec.shape[1]}×{spec.shape[2]}"
-        )
-    return spec.shape[0], spec.shape[1]
-
-
 def build(config: EDM2Config, spec: DataSpec) -> EDM2:
-    """A denoiser with random weights for images of this shape. Raises: UserError for data that is no fitting image."""
-    return EDM2(config, spec)
+    """A denoiser with random weights for images of this shape, or for their latents where the settings name a VAE.
+
+    Raises: UserError for data that is no fitting image, and as `harness_edm2.latent_model`.
+    """
+    if config.vae is None:
+        return EDM2(config, spec)
+    latents = latents_of(config.vae, spec)
+    from harness_edm2.latent_model import LatentEDM2
+
+    return LatentEDM2(config, spec, latents)

@@ -21,7 +21,6 @@ from harness.testing import models
 from harness.weights import convert, fit
 from harness.weights.stored import read
 from harness_diffusers import ChainSolverConfig, DenoisingSolverConfig, UNet2DConfig, harness_models, harness_samplers
-from harness_diffusers.check import fits
 from harness_diffusers.presets import PRESETS, TINY
 from harness_diffusers.published import from_config
 
@@ -158,7 +157,7 @@ def test_without_diffusers_the_message_names_the_command(monkeypatch):
         with pytest.raises(UserError, match=f"{component.kind} .*{command}"):
             component.check_packages()
     with pytest.raises(UserError, match=command):
-        fits(UNet2DConfig(), IMAGES)
+        build(UNet2DConfig(), IMAGES)
     with pytest.raises(UserError, match=command):
         DenoisingSolver(DenoisingSolverConfig())
 

@@ -1,0 +1,40 @@
+"""Whether the network fits the data, as far as settings tell. Costs no torch."""
+
+from __future__ import annotations
+
+from harness.errors import UserError
+from harness.interfaces import DataSpec
+from harness.optional import require_diffusers
+from harness_edm2 import EDM2Config, VAEConfig
+
+
+def fits(config: EDM2Config, spec: DataSpec) -> None:
+    """For a base that is pretrained. Raises: UserError for data that does not fit, and for an autoencoder without weights."""
+    image_size(config, spec if config.vae is None else latents_of(config.vae, spec))
+    if config.vae is not None and config.vae.weights is None:
+        raise UserError("model edm2-unet: vae.weights is missing: a base that is pretrained needs a trained autoencoder")
+
+
+def latents_of(vae: VAEConfig, spec: DataSpec) -> DataSpec:
+    """What the network sees of such images. Raises: UserError without diffusers, and for images that the VAE cannot take."""
+    require_diffusers("model edm2-unet: vae")
+    unit = vae.downscale
+    if len(spec.shape) != 3 or spec.shape[1] % unit or spec.shape[2] % unit:
+        raise UserError(
+            f"model edm2-unet: its VAE takes images, (channels, height, width), of sizes divisible by {unit}, not data of "
+            f"shape {spec.shape}"
+        )
+    return DataSpec((len(vae.means), spec.shape[1] // unit, spec.shape[2] // unit), spec.classes, spec.preview)
+
+
+def image_size(config: EDM2Config, spec: DataSpec) -> tuple[int, int]:
+    """Channels and resolution. Raises: UserError when the network cannot take such data."""
+    levels = len(config.channel_mult)
+    if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
+        raise UserError(f"model edm2-unet: needs square images, (channels, size, size), not data of shape {spec.shape}")
+    if spec.shape[1] % 2 ** (levels - 1):
+        raise UserError(
+            f"model edm2-unet: {levels} levels (channel_mult) need a size divisible by {2 ** (levels - 1)}, "
+            f"and the images are {spec.shape[1]}×{spec.shape[2]}"
+        )
+    return spec.shape[0], spec.shape[1]
