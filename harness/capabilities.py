@@ -103,6 +103,37 @@ class Constrains(Protocol):
 
 
 @runtime_checkable
+class WorksInLatents(Protocol):
+    """Generates latents of images, between which and the dataset's images a fixed autoencoder goes.
+
+    No method needs it; the harness does it for all: training data are encoded once, what a step sees is drawn from that,
+    samplers draw latents (so do banks), and what is measured and shown is decoded. All other capabilities of such a model
+    are about latents: `task.spec` and the `spec` of samplers have their shape. Encoding and decoding count as no evaluations.
+    """
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one example as the network sees it."""
+        ...
+
+    def autoencoder_identity(self) -> dict[str, object]:
+        """All that encoded data depend on beside the images, as JSON values: settings, and the hash of the weights."""
+        ...
+
+    def encode_images(self, x: Tensor) -> Tensor:
+        """What is kept of each image, (B, …), without gradients: moments, where the latents are random. x: (B, …) in [-1, 1]."""
+        ...
+
+    def draw_latents(self, kept: Tensor, generator: torch.Generator) -> Tensor:
+        """(B, *latent_shape), float32: latents of what is kept of images. generator: on the CPU; all randomness."""
+        ...
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Latents (B, *latent_shape) -> images (B, …) in [-1, 1], without gradients."""
+        ...
+
+
+@runtime_checkable
 class NoiseChain(Protocol):
     """Predicts the noise in sqrt(a_t) x + sqrt(1 - a_t) eps, where a_t is the running product of 1 - beta."""
 

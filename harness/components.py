@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from harness.config import Config, NoConfig
+from harness.optional import require
 
 if TYPE_CHECKING:
     from harness.presets import WeightsFile
@@ -33,6 +34,8 @@ class Component:
         files: lazy target "module:function", without torch; called as `files(config)`. It gives the
             `harness.presets.WeightsFile`s that these settings need, for `harness prefetch`; they are looked for at
             `harness.weights.cache.path(file)`. Empty: none.
+        packages: packages that an installation may leave out, with the command that installs each; a board that names the
+            component says so before any work, and `harness list` works without them.
     """
 
     kind: ClassVar[str]
@@ -45,6 +48,12 @@ class Component:
     smoke: Mapping[str, object] = field(default_factory=dict)
     version: str = "1"
     files: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    def check_packages(self) -> None:
+        """Raises: UserError when one of `packages` is not installed."""
+        for package, install in self.packages.items():
+            require(package, install, where=f"{self.kind} {self.name}")
 
     def load(self) -> object:
         """Import the target. Raises: ImportError or AttributeError when the plugin is broken."""

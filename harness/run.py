@@ -16,6 +16,7 @@ from harness.components import Dataset, Executor, Extractor
 from harness.errors import Interrupted, UserError
 from harness.interfaces import Job, JobEnd, JobExecutor
 from harness.plugins import registry
+from harness.references import inner_samplers
 from harness.stages.options import JobOptions
 from harness.store.layout import Layout
 from harness.store.records import Record, is_measured, load_record, save_record
@@ -141,8 +142,9 @@ def run_board(
     for state in before:
         if state.state == "skipped":
             _write_skip(state.cell, layout)
-    _check_files(board)
     to_run = [state.cell for state in before if state.state in ("to run", "failed")]
+    _check_packages(board, to_run)
+    _check_files(board)
     schedule = _Schedule(board, to_run, layout, options, on_event)
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
@@ -154,6 +156,18 @@ def run_board(
     if schedule.refusals:
         raise UserError(schedule.refusals[0])  # the others have the same cause
     return states(board, cells, layout)
+
+
+def _check_packages(board: Board, cells: Sequence[Cell]) -> None:
+    """Raises: UserError when a package is absent that what is to run needs: now, and not in the first job."""
+    parts = [board.dataset, *(metric.metric for metric in board.metrics), *(cell.method for cell in cells)]
+    parts += [metric.extractor for metric in board.metrics if metric.extractor is not None]
+    bases = {cell.base.key: cell.base for cell in cells}.values()
+    parts += [part for base in bases for part in (base.model, base.sampler)]
+    components = [part.component for part in parts]
+    components += [inner.component for base in bases for inner in inner_samplers(base.sampler.settings)]
+    for component in components:
+        component.check_packages()
 
 
 def _check_files(board: Board) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness import stop
+from harness import latents, stop
 from harness.errors import Diverged
 from harness.interfaces import Batch, DataSpec, GuidedSampler, SampleFunction
 from harness.streams import SampleStreams, stream
@@ -80,3 +80,20 @@ def draw(
         bad = int((~torch.isfinite(samples.flatten(1)).all(1)).sum())
         raise Diverged(f"{bad} of {n} samples are not finite")
     return Drawn(Batch(samples, labels), counter.examples / n)
+
+
+def draw_data(
+    sampler: SampleFunction,
+    model: torch.nn.Module,
+    spec: DataSpec,
+    *,
+    n: int,
+    seed: int,
+    purpose: str,
+    batch: int,
+    device: torch.device,
+) -> Drawn:
+    """As `draw`, of what the dataset holds, whose spec this is: what a model makes in latents is decoded."""
+    space = latents.space(model, spec)
+    drawn = draw(sampler, model, space, n=n, seed=seed, purpose=purpose, batch=batch, device=device)
+    return Drawn(latents.decoded(model, drawn.batch, size=batch, device=device), drawn.nfe)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import torch
 
+from harness import latents
 from harness.board.cells import Base
 from harness.interfaces import DataSource
 from harness.stages import context
+from harness.stages import latents as latent_stage
 from harness.stages.context import Context
 from harness.store import stage
 from harness.store.stage import Output
@@ -70,11 +72,11 @@ def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
         network = build(base, source, at, seed=base.seed)
     else:
         network = load(base.after, run(base.after, at), source, at)
-    task = LiveTask(network, source.spec, at.device, base.training, banks=None)
+    task = LiveTask(network, latents.space(network, source.spec), at.device, base.training, banks=None)
     trained = Loop(
         task,
         context.method(base.method, task, seed=base.seed),
-        context.training_data(source, at.device),
+        latent_stage.training_data(network, source, at),
         base.training,
         seed=base.seed,
         folder=at.layout.work("base", base.key),

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from harness import sampling
+from harness import latents, sampling
 from harness.board.cells import Cell
 from harness.interfaces import DataSource, SampleFunction
 from harness.stages import base as base_stage
 from harness.stages import context, draws, metrics, prepare
+from harness.stages import latents as latent_stage
 from harness.stages.context import Context
 from harness.store import stage
 from harness.store.stage import Output
@@ -55,13 +56,13 @@ def _train(cell: Cell, base: Output, at: Context) -> Trained:
     network = base_stage.load(cell.base, base, source, at)
     sampler = prepare.sampler(cell.base, at)
     banks = BankSource(at.layout, sampler, cell.base.sampler.identity, cell.seed, cell.evaluation.batch)
-    task = LiveTask(network, source.spec, at.device, cell.training, banks)
+    task = LiveTask(network, latents.space(network, source.spec), at.device, cell.training, banks)
     for other in sampling.extra_networks(sampler):
         task.counter.watch(other)
     return Loop(
         task,
         context.method(cell.method, task, seed=cell.seed),
-        context.training_data(source, at.device),
+        latent_stage.training_data(network, source, at),
         cell.training,
         seed=cell.seed,
         folder=at.layout.work("finetune", cell.finetune_key),
@@ -82,7 +83,7 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFuncti
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
-        drawn = sampling.draw(
+        drawn = sampling.draw_data(
             sampler, twin, source.spec,
             n=settings.samples, seed=cell.seed, purpose="selection", batch=cell.evaluation.batch, device=task.device,
         )

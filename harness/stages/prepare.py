@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from harness import sampling
+from harness import latents, sampling
 from harness.board.cells import Base
 from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
 from harness.stages import base as base_stage
 from harness.stages import context
+from harness.stages import latents as latent_stage
 from harness.stages.context import Context
 from harness.store import stage
 from harness.store.keys import digest
@@ -50,7 +51,8 @@ def _prepare(base: Base, function: PreparedSampler, at: Context, folder: Path) -
     counter, started = EvaluationCounter(), time.perf_counter()
     for one in (network, *sampling.extra_networks(function)):
         counter.watch(one)
-    train = context.training_data(source, at.device)
-    made = function.prepare(network, source.spec, train, stream(base.seed, "prepare"))
+    kept = latent_stage.training_data(network, source, at)
+    train = latents.drawn(network, kept, stream(base.seed, "prepare latents"))
+    made = function.prepare(network, latents.space(network, source.spec), train, stream(base.seed, "prepare"))
     weights.save({name: tensor.detach().cpu() for name, tensor in made.items()}, folder / PREPARED)
     return {"seconds": time.perf_counter() - started, "network_evaluations": counter.examples}

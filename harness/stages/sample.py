@@ -59,7 +59,7 @@ def _sample(cell: Cell, finetuned: Output, at: Context, folder: Path) -> dict[st
     hashes: list[str] = []
     started, evaluations = time.perf_counter(), 0.0
     for draw in range(cell.evaluation.draws):
-        drawn = sampling.draw(
+        drawn = sampling.draw_data(
             sampler, network, source.spec,
             n=cell.evaluation.samples, seed=cell.seed, purpose=f"evaluation/{draw}",
             batch=cell.evaluation.batch, device=at.device,

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from harness import latents
 from harness.capabilities import (
     PROTOCOLS,
     Denoises,
@@ -30,6 +31,7 @@ from harness.capabilities import (
     TrainsInParts,
     TrainsTokenizer,
     Transitions,
+    WorksInLatents,
 )
 from harness.components import Model
 from harness.config import Config
@@ -62,6 +64,9 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     check_building_repeats(component, config, spec)
     model = build(component, config, spec)
     check_weights_survive_a_file(component, config, spec)
+    if isinstance(model, WorksInLatents):
+        check_works_in_latents(model, spec)
+        spec = latents.space(model, spec)
     checks: dict[str, Callable[[nn.Module, DataSpec], None]] = {
         "Trains": check_trains,
         "TrainsInParts": check_trains_in_parts,
@@ -77,7 +82,7 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     }
     for name in sorted(component.provides):
         expect(isinstance(model, PROTOCOLS[name]), f"{component.name} declares {name}, but its module has not")
-        if name == "Transitions" and spec.classes:  # a chain need not take labels, and is then tried without
+        if name == "Transitions" and spec.classes and not isinstance(model, WorksInLatents):  # a chain need not take labels, and is then tried without
             spec_without = dataclasses.replace(spec, classes=0)
             check_transitions(build(component, config, spec_without), spec_without)
         else:
@@ -136,9 +141,29 @@ def check_weights_survive_a_file(component: Model, config: Config, spec: DataSpe
         same = torch.equal(value, other.state_dict()[name])
         expect(same, f"{component.name}: {name} changes on its way through a file")
     if isinstance(model, Trains):
-        x, labels = examples(spec)
+        x, labels = examples(latents.space(model, spec))
         losses = [one.training_loss(x, labels, stream(1, "loss")) for one in (model, cast(Trains, other))]
         expect(torch.equal(*losses), f"{component.name}: the state dict does not hold all that the loss depends on")
+
+
+def check_works_in_latents(model: nn.Module, spec: DataSpec) -> None:
+    """Images become latents of the stated shape and back, repeatably, each on its own, and as no evaluation of the network."""
+    works, calls = cast(WorksInLatents, model), []
+    hook = model.register_forward_pre_hook(lambda *_: calls.append(1))
+    x = examples(spec)[0].clamp(-1, 1)
+    kept = works.encode_images(x)
+    expect(len(kept) == BATCH and not kept.requires_grad, "encode_images gives no row an image, or one with gradients")
+    first, again = (works.draw_latents(kept, stream(1, "latents")) for _ in range(2))
+    expect(first.shape == (BATCH, *works.latent_shape), f"draw_latents gave {tuple(first.shape)}, not {works.latent_shape} each")
+    expect(torch.equal(first, again), "draw_latents does not repeat with its generator")
+    images = works.decode_latents(first)
+    expect(images.shape == (BATCH, *spec.shape), f"decode_latents gave {tuple(images.shape)}, not {spec.shape} each")
+    expect(float(images.min()) >= -1 and float(images.max()) <= 1, "decode_latents leaves [-1, 1]")
+    part = works.decode_latents(first[:2])
+    expect(torch.allclose(part, images[:2], rtol=0, atol=ROUNDING), "decode_latents mixes examples")
+    expect(works.autoencoder_identity() == works.autoencoder_identity(), "autoencoder_identity does not repeat")
+    hook.remove()
+    expect(not calls, "encoding or decoding goes through the network's forward, and would count as its evaluations")
 
 
 def check_trains(model: nn.Module, spec: DataSpec) -> None:

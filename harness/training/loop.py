@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness import stop
+from harness import latents, stop
 from harness.board.schema import TrainingConfig
+from harness.capabilities import WorksInLatents
 from harness.errors import Diverged, Interrupted
 from harness.interfaces import Batch
 from harness.streams import stream
@@ -56,7 +57,7 @@ class Loop:
     """Trains one method on one task, from the newest checkpoint in `folder` if there is one.
 
     Args:
-        data: all training examples, on the task's device.
+        data: all training examples, on the task's device; of a model that works in latents, what is kept of each image.
         seed: of the data order and of the steps' generators.
         folder: of the checkpoints.
         checkpoint_seconds: between two of them.
@@ -70,6 +71,7 @@ class Loop:
         self.data = Batch(data.x, data.labels, torch.arange(len(data), device=data.x.device))
         self.seed, self.folder, self.checkpoint_seconds, self.listener = seed, folder, checkpoint_seconds, listener
         self.curve = curve
+        self.is_in_latents = isinstance(task.model, WorksInLatents)
         self.order = BatchOrder(len(data), training.batch, seed)
         self.ema = average(task.model, training)
         self.step = 0
@@ -103,6 +105,8 @@ class Loop:
     def _step(self) -> None:
         index = self.step
         batch = self.data[self.order.indices(index)]
+        if self.is_in_latents:
+            batch = latents.drawn(self.task.model, batch, stream(self.seed, "latents", index))
         with numerics.out_of_memory_means(self._lower), numerics.autocast(self.task.device, self.training):
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.ema is not None:

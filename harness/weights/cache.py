@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from functools import cache
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.presets import WeightsFile
-from harness.store.keys import digest, file_sha256
+from harness.store.keys import file_sha256
 
 
 def folder() -> Path:
@@ -44,7 +46,8 @@ def sha256(path: Path) -> str:
     try:
         if path.is_dir():
             files = [one for one in sorted(path.iterdir()) if one.name == "config.json" or one.suffix in (".safetensors", ".bin")]
-            return digest(files={one.name: sha256(one) for one in files})
+            # Of 64 digits as a file's, since boards pin both alike.
+            return hashlib.sha256(json.dumps({one.name: sha256(one) for one in files}, sort_keys=True).encode()).hexdigest()
         facts = path.stat()
         return _sha256(path, facts.st_size, facts.st_mtime_ns)
     except OSError as error:

@@ -22,6 +22,20 @@ WRAPPERS = ("module.", "_orig_mod.")
 _LEVELS = 8
 
 
+_OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def renamed_attention(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a diffusers network, whose attention was named otherwise in files of before 2023, by the names of today."""
+
+    def today(name: str) -> str:
+        head, _, kind = name.rpartition(".")
+        before, _, last = head.rpartition(".")
+        return f"{before}.{_OLD_ATTENTION[last]}.{kind}" if ".attentions." in name and last in _OLD_ATTENTION else name
+
+    return {today(name): value for name, value in tensors.items()}
+
+
 class Layout:
     """Files whose names are the network's own, maybe inside a checkpoint's tables or behind a wrapper's prefix.
 

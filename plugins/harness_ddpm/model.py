@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from harness.chains.chain import DiffusionChain, NoisyStep
 from harness.interfaces import DataSpec
 from harness_ddpm import DDPMConfig
-from harness_ddpm.chain import DiffusionChain, NoisyStep
 from harness_ddpm.network import NoiseMLP
-from harness_ddpm.schedules import coefficients
 
 __all__ = ["DDPM", "NoisyStep", "build"]
 
@@ -20,7 +19,7 @@ class DDPM(DiffusionChain, NoiseMLP):
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
         NoiseMLP.__init__(self, spec.shape, config.steps, config.width)
         self.config = config
-        self.set_chain(spec, config.steps, coefficients(config))
+        self.set_chain(config, spec)
 
 
 def build(config: DDPMConfig, spec: DataSpec) -> DDPM:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.capabilities import NoiseChain
+from harness.chains.short import FastSchedule, fast_schedule, matching_betas
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
 from harness_ddpm import DDIMConfig, FastDPMConfig, SubsampledConfig
-from harness_ddpm.fast import FastSchedule, fast_schedule, matching_betas
 
 Array = NDArray[np.float64]
 

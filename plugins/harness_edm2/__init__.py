@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from harness import Model, hookimpl
+from harness import Config, Model, hookimpl
 from harness.denoising import ChainLevels
 
 if TYPE_CHECKING:
@@ -15,11 +15,54 @@ if TYPE_CHECKING:
 __version__ = "1"
 
 
+LATENT_MEANS = (5.81, 3.25, 0.12, -2.15)
+LATENT_STDS = (4.17, 4.62, 3.71, 3.28)
+"""Mean and standard deviation of each channel of the Stability VAE's latents over ImageNet's training images."""
+
+
+class VAEConfig(Config):
+    """The autoencoder that the network's latents are of: an `AutoencoderKL` of diffusers, which is never trained here.
+
+    The defaults are of the Stability VAE, as EDM2's ImageNet-512 networks have it.
+    """
+
+    block_out_channels: tuple[PositiveInt, ...] = Field(
+        (128, 256, 512, 512), min_length=1, description="width of each level, finest first; each but the last halves"
+    )
+    layers_per_block: PositiveInt = Field(2, description="residual blocks a level of the encoder")
+    norm_num_groups: PositiveInt = Field(32, description="groups of each normalisation")
+    means: tuple[float, ...] = Field(LATENT_MEANS, min_length=1, description="mean of each channel of the latents over the data")
+    stds: tuple[PositiveFloat, ...] = Field(LATENT_STDS, description="standard deviation of each channel; becomes 0.5")
+    weights: str | None = Field(
+        None, description="diffusers folder or file of its weights, for a base that is pretrained; else `parts: {vae: …}`"
+    )
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="hash of those: results depend on their content, not on their name"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.means) != len(self.stds):
+            raise ValueError(f"{len(self.means)} means and {len(self.stds)} stds: one of each a channel")
+        if odd := [width for width in self.block_out_channels if width % self.norm_num_groups]:
+            raise ValueError(f"block_out_channels: {odd[0]} is not a multiple of norm_num_groups ({self.norm_num_groups})")
+        if (self.weights is None) != (self.sha256 is None):
+            raise ValueError("weights goes with sha256, and this with it")
+        return self
+
+    @property
+    def downscale(self) -> int:
+        """Pixels a side of one latent."""
+        return int(2 ** (len(self.block_out_channels) - 1))
+
+
 class EDM2Config(ChainLevels):
     """The network's size.
 
     The defaults are a tiny network for tests and smoke runs; `harness_edm2.presets` has the published ones.
     """
+
+    LATER = frozenset({"vae"})
 
     model_channels: int = Field(8, ge=1, description="channels that channel_mult multiplies")
     channel_mult: tuple[PositiveInt, ...] = Field((1, 2), min_length=1, description="width of each level, finest first")
@@ -46,6 +89,9 @@ class EDM2Config(ChainLevels):
     logvar_channels: PositiveInt = Field(128, description="noise features of the learned log-variance")
     p_mean: float = Field(-0.4, ge=-20, le=20, description="mean of ln(sigma) in training; -0.8 for pixels")
     p_std: float = Field(1.0, gt=0, le=20, description="standard deviation of ln(sigma) in training; 1.6 for pixels")
+    vae: VAEConfig | None = Field(
+        None, description="work in latents of images, of this autoencoder; none: on the data as they are"
+    )
 
 
 @hookimpl

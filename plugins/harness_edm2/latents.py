@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-VAE = "stabilityai/sd-vae-ft-mse"
-DOWNSCALE = 8
-MEANS = (5.81, 3.25, 0.12, -2.15)
-STDS = (4.17, 4.62, 3.71, 3.28)
-"""Mean and standard deviation of each channel over the training images."""
+from harness_edm2 import LATENT_MEANS as MEANS
+from harness_edm2 import LATENT_STDS as STDS
 
 SIGMA_DATA = 0.5
 
 
-def _scale_and_bias(like: Tensor) -> tuple[Tensor, Tensor]:
-    scale = SIGMA_DATA / torch.tensor(STDS, dtype=torch.float32)
-    bias = -torch.tensor(MEANS, dtype=torch.float32) * scale
+def _scale_and_bias(
+    like: Tensor, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS
+) -> tuple[Tensor, Tensor]:
+    scale = SIGMA_DATA / torch.tensor(stds, dtype=torch.float32)
+    bias = -torch.tensor(means, dtype=torch.float32) * scale
     return scale.to(like).view(1, -1, 1, 1), bias.to(like).view(1, -1, 1, 1)
 
 
@@ -30,19 +31,22 @@ def bias() -> Tensor:
     return _scale_and_bias(torch.zeros(()))[1].flatten()
 
 
-def draw_latents(stored: Tensor, noise: Tensor) -> Tensor:
+def draw_latents(
+    stored: Tensor, noise: Tensor, *, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS
+) -> Tensor:
     """Latents of mean 0 and standard deviation 0.5.
 
     Args:
-        stored: (B, 8, h, w), the VAE's means, then its standard deviations, of images in [0, 1].
-        noise: (B, 4, h, w), standard normal.
+        stored: (B, 2 C, h, w), the VAE's means, then its standard deviations, of images in [0, 1].
+        noise: (B, C, h, w), standard normal.
+        means, stds: of each channel over the training images; Stability's on ImageNet by default.
     """
     mean, std = stored.chunk(2, dim=1)
-    factor, shift = _scale_and_bias(stored)
+    factor, shift = _scale_and_bias(stored, means, stds)
     return (mean + std * noise) * factor + shift
 
 
-def to_vae(latents: Tensor) -> Tensor:
-    """What the VAE decodes, (B, 4, h, w), to images in [0, 1]."""
-    factor, shift = _scale_and_bias(latents)
+def to_vae(latents: Tensor, *, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS) -> Tensor:
+    """What the VAE decodes, (B, C, h, w), to images in [0, 1]."""
+    factor, shift = _scale_and_bias(latents, means, stds)
     return (latents - shift) / factor

@@ -11,7 +11,7 @@ from torch.nn import functional
 from harness.denoising import DenoisingObjective, GaussianChain, NoisyLevel, NoisyLevelAndMask, column, scalings
 from harness.interfaces import DataSpec
 from harness_edm2 import EDM2Config
-from harness_edm2.check import image_size
+from harness_edm2.check import image_size, latents_of
 from harness_edm2.layers import Fourier, Weight, normalise
 from harness_edm2.unet import UNet
 
@@ -79,5 +79,13 @@ class EDM2(GaussianChain, DenoisingObjective, nn.Module):
 
 
 def build(config: EDM2Config, spec: DataSpec) -> EDM2:
-    """A denoiser with random weights for images of this shape. Raises: UserError for data that is no fitting image."""
-    return EDM2(config, spec)
+    """A denoiser with random weights for images of this shape, or for their latents where the settings name a VAE.
+
+    Raises: UserError for data that is no fitting image, and as `harness_edm2.latent_model`.
+    """
+    if config.vae is None:
+        return EDM2(config, spec)
+    latents = latents_of(config.vae, spec)
+    from harness_edm2.latent_model import LatentEDM2
+
+    return LatentEDM2(config, spec, latents)

@@ -6,11 +6,18 @@ from collections.abc import Mapping
 
 from harness.interfaces import DataSpec
 from harness.presets import Preset, WeightsFile
-from harness_edm2 import EDM2Config
+from harness_edm2 import EDM2Config, VAEConfig
 
 ADDRESS = "https://nvlabs-fi-cdn.nvidia.com/edm2/posthoc-reconstructions/"
 
-LATENTS, PIXELS = DataSpec((4, 64, 64), 1000, "images"), DataSpec((3, 64, 64), 1000, "images")
+IMAGES, PIXELS = DataSpec((3, 512, 512), 1000, "images"), DataSpec((3, 64, 64), 1000, "images")
+VAE = WeightsFile(
+    "sd-vae-ft-mse-diffusion_pytorch_model.safetensors",
+    "https://huggingface.co/stabilityai/sd-vae-ft-mse/resolve/main/diffusion_pytorch_model.safetensors",
+    part="vae",
+)
+"""The Stability VAE, between the images of ImageNet-512 and the latents that its networks see."""
+
 CHANNELS = {"xs": 128, "s": 192, "m": 256, "l": 320, "xl": 384, "xxl": 448}
 
 # The reconstructions with the best FID, and parameters.
@@ -26,20 +33,21 @@ IMG64 = {
 
 
 def _preset(data: str, size: str, spec: DataSpec, snapshot: str, parameters: int) -> Preset:
-    noise = {"p_mean": -0.8, "p_std": 1.6} if data == "img64" else {"p_mean": -0.4, "p_std": 1.0}
+    noise = {"p_mean": -0.8, "p_std": 1.6} if data == "img64" else {"p_mean": -0.4, "p_std": 1.0, "vae": VAEConfig()}
     config = EDM2Config.model_validate({
         "model_channels": CHANNELS[size.split("-")[0]], "channel_mult": (1, 2, 3, 4), "num_blocks": 3,
         "attn_resolutions": (16, 8), "dropout": 0.0 if size.split("-")[0] in ("xs", "s") else 0.10, **noise,
     })  # fmt: skip
     name = f"edm2-{data}-{size}"
     file = f"{name}-{snapshot}.pkl" if snapshot else ""
-    return Preset(name, "edm2-unet", config, spec, parameters, (WeightsFile(file, ADDRESS + file),) if file else ())
+    files = (WeightsFile(file, ADDRESS + file),) if file else ()
+    return Preset(name, "edm2-unet", config, spec, parameters, files if data == "img64" else (*files, VAE))
 
 
 def _all() -> list[Preset]:
-    unconditional = DataSpec(LATENTS.shape, 0, "images")
+    unconditional = DataSpec(IMAGES.shape, 0, "images")
     return [
-        *(_preset("img512", size, LATENTS, *rest) for size, rest in IMG512.items()),
+        *(_preset("img512", size, IMAGES, *rest) for size, rest in IMG512.items()),
         _preset("img512", "xs-uncond", unconditional, "2147483-0.045", 124_201_253),
         *(_preset("img64", size, PIXELS, *rest) for size, rest in IMG64.items()),
     ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
+from torch import Tensor
+
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.weights.layouts import Layout
+from harness.weights.layouts import Layout, renamed_attention
 from harness.weights.stored import Stored
 from harness_edm2 import EDM2Config
 
@@ -37,7 +40,15 @@ def from_arguments(arguments: Mapping[str, object]) -> tuple[EDM2Config, DataSpe
 
 
 class EDM2Layout(Layout):
-    """Network pickles, whose names are the network's own, and which say with what arguments it was made."""
+    """Network pickles, whose names are the network's own, and which say with what arguments it was made.
+
+    The part `vae` is a diffusers folder or file of an `AutoencoderKL`, whose attention may have the names of old versions.
+    """
+
+    def tensors(self, stored: Stored, network: torch.nn.Module, part: str) -> Mapping[str, Tensor]:
+        """By the names of the network, or of the VAE."""
+        found = super().tensors(stored, network, part)
+        return renamed_attention(found) if part == "vae" else found
 
     def describe(self, stored: Stored) -> tuple[Config, DataSpec] | None:
         """From a network with EDM2's preconditioning."""

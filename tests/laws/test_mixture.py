@@ -13,6 +13,8 @@ from harness.testing import models
 from harness.testing.mixture import ChainDraw, GaussianMixture, MixtureChain, MixtureDenoiser, four_points
 from harness.transitions import rollout
 from harness_ddo.loss import ddo_loss
+from harness_diffusers import ChainSolverConfig, DenoisingSolverConfig
+from harness_diffusers.solver import ChainSolver, DenoisingSolver
 from harness_dpm_solver import V3Config
 from harness_dpm_solver.sampler import DPMSolverV3
 from harness_dpm_solver.statistics import estimate
@@ -228,6 +230,36 @@ def solver(problem, make):
 def test_heun_is_of_order_two_and_euler_of_order_one(problem, build, config, order):
     measured = order_of(solver(problem, lambda steps: build(config(steps=steps))))
     assert measured[-1] == pytest.approx(order, abs=0.2)
+
+
+@pytest.mark.parametrize("levels", ["karras", "exponential"])
+@pytest.mark.parametrize(("order", "measured"), [(1, 1), (2, 2)])
+def test_dpm_solver_pp_has_its_order(problem, order, measured, levels):
+    pytest.importorskip("diffusers")
+
+    def make(steps):
+        return DenoisingSolver(DenoisingSolverConfig(steps=steps, order=order, levels=levels, last="smallest"))
+
+    found = order_of(solver(problem, make), steps=(16, 32, 64), reference=1024)
+    assert found[-1] == pytest.approx(measured, abs=0.2)
+
+
+@pytest.mark.parametrize(("order", "measured"), [(1, 1), (2, 2)])
+def test_dpm_solver_pp_along_a_chain_has_its_order(problem, order, measured):
+    pytest.importorskip("diffusers")
+    chain, noise = MixtureChain(four_points(), nested_betas(1024, finest=1024)), problem[1]
+
+    def solve(steps):
+        return ChainSolver(ChainSolverConfig(steps=steps, order=order, last="smallest")).solve(chain, noise, None)
+
+    assert order_of(solve, steps=(16, 32, 64), reference=1024)[-1] == pytest.approx(measured, abs=0.2)
+
+
+def test_dpm_solver_pp_and_heun_solve_the_same_equation(problem):
+    pytest.importorskip("diffusers")
+    x = solver(problem, lambda steps: DenoisingSolver(DenoisingSolverConfig(steps=steps)))(512)
+    exact = solver(problem, lambda steps: Heun(HeunConfig(steps=steps)))(512)
+    torch.testing.assert_close(x.double(), exact, rtol=0, atol=2e-3)
 
 
 def v3(steps, order=3, corrector=False, statistics=None):

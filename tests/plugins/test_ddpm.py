@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from harness import NoConfig
+from harness.chains.schedules import betas, coefficients
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing import models
@@ -15,7 +16,6 @@ from harness_ddpm import DDPMConfig, harness_models
 from harness_ddpm.model import DDPM, NoisyStep
 from harness_ddpm.network import ConditionalLinear
 from harness_ddpm.sampler import build as ancestral
-from harness_ddpm.schedules import betas, coefficients
 
 POINTS = DataSpec((2,))
 SCHEDULES = pytest.mark.parametrize("kind", ["sigmoid", "linear", "quadratic", "cosine"])

@@ -41,7 +41,9 @@ def wake(model):
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if "tiny" not in name])
 def test_a_preset_has_the_published_names_and_shapes(name):
-    layout.check_layout(PRESETS[name], build, f"edm2/{name}.keys.json.gz")
+    if PRESETS[name].config.vae is not None:
+        pytest.importorskip("diffusers")
+    layout.check_layout(PRESETS[name], build, f"edm2/{name}.keys.json.gz", apart="vae.")
 
 
 def test_the_default_network_is_tiny():

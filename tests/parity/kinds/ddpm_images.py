@@ -5,14 +5,14 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 
+from harness.chains.schedules import coefficients
+from harness.chains.short import fast_schedule
 from harness.testing import golden
 from harness.testing.golden import Case, kind
 from harness.transitions import transition_log_prob
 from harness_ddpm import UNetConfig
-from harness_ddpm.fast import fast_schedule
 from harness_ddpm.image_model import ImageDDPM
 from harness_ddpm.published import from_arguments, from_diffusers, to_diffusers, weights_from_diffusers
-from harness_ddpm.schedules import coefficients
 from harness_sft_pg.image_networks import ImageCritic, ImageValue
 
 
@@ -55,13 +55,20 @@ def diffusers_unet(case: Case) -> None:
     case.compare("eps_t5", model(arrays["x"], 5))
     assert set(to_diffusers(model.state_dict(), len(model.down))) == set(weights)
     if find_spec("diffusers") is not None:  # an optional dependency
-        from diffusers import UNet2DModel
-
-        theirs = UNet2DModel.from_config(case.fields["config"]).eval()
-        theirs.load_state_dict(weights, strict=True)
-        case.compare("eps", theirs(arrays["x"], arrays["t"]).sample)
-        case.compare("eps_t5", theirs(arrays["x"], 5).sample)
+        through_diffusers(case, weights)
     case.unchecked("x", "t", "eps", "eps_t5")
+
+
+def through_diffusers(case: Case, weights) -> None:
+    """The same case by the plugin that runs diffusers' own network."""
+    from harness_diffusers.model import build
+    from harness_diffusers.published import from_config
+
+    model = build(*from_config(case.fields["config"])).eval()
+    model.load_state_dict(weights, strict=True)
+    arrays = case.arrays
+    case.compare("eps", model(arrays["x"], arrays["t"]))
+    case.compare("eps_t5", model.predict_noise(arrays["x"], 5.0, None))
 
 
 def is_fast_schedule(case: Case) -> bool:

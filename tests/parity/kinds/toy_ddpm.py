@@ -4,12 +4,12 @@ import re
 
 import torch
 
+from harness.chains.schedules import betas
 from harness.interfaces import DataSpec
 from harness.testing.golden import Case, kind
 from harness.transitions import transition_log_prob
 from harness_ddpm import DDPMConfig
 from harness_ddpm.model import DDPM
-from harness_ddpm.schedules import betas
 
 SCHEDULES = {name: name for name in ("sigmoid", "linear", "quadratic", "cosine")} | {"quad": "quadratic"}
 

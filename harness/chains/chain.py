@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from harness.capabilities import Gaussian
+from harness.chains import ChainConfig, ImageChainConfig
+from harness.chains.schedules import betas, coefficients
+from harness.chains.short import fast_schedule
 from harness.interfaces import DataSpec
 from harness.streams import seeded
-from harness_ddpm import ChainConfig
-from harness_ddpm.schedules import betas
 
 
 class NoisyStep(NamedTuple):
@@ -38,16 +38,16 @@ class DiffusionChain(nn.Module):
     that are not part of the state dict, so that published weights load as they are.
     """
 
-    config: ChainConfig
+    chain: ChainConfig
     spec: DataSpec
     steps: int
     dropout: float = 0.0
     takes_real_times: bool = False
 
-    def set_chain(self, spec: DataSpec, steps: int, coefficients: Mapping[str, Tensor]) -> None:
-        """The data, the number of steps T, and what `schedules.coefficients` gives for them."""
-        self.spec, self.steps = spec, steps
-        for name, values in coefficients.items():
+    def set_chain(self, chain: ChainConfig, spec: DataSpec) -> None:
+        """The settings of the chain, and the data."""
+        self.chain, self.spec, self.steps = chain, spec, chain.steps
+        for name, values in coefficients(chain).items():
             self.register_buffer(name, values, persistent=False)
 
     def coefficient(self, name: str, t: int | Tensor) -> Tensor:
@@ -94,8 +94,8 @@ class DiffusionChain(nn.Module):
     @property
     def chain_betas(self) -> Tensor:
         """(T,), float64: variances of the forward steps, least noisy first."""
-        config = self.config
-        return betas(config.schedule, config.steps, config.beta_start, config.beta_end)
+        chain = self.chain
+        return betas(chain.schedule, chain.steps, chain.beta_start, chain.beta_end)
 
     def predict_noise(self, x: Tensor, time: float | Tensor, labels: Tensor | None) -> Tensor:
         """E[eps | noisy], (B, …), at a step in [0, T - 1], real-valued where the network takes such. Labels are ignored."""
@@ -122,3 +122,42 @@ class DiffusionChain(nn.Module):
         t = self.steps - 1 - step  # the network counts from the data, sampling from the noise
         mean = self.coefficient("x_gain", t) * x - self.coefficient("eps_gain", t) * self(x, t)
         return Gaussian(mean, self.coefficient("stds", t))
+
+
+class ShortChain(DiffusionChain):
+    """As `DiffusionChain`, sampled in `sampling_steps` steps (FastDPM, VAR) where the settings name some.
+
+    The network must take real-valued times.
+    """
+
+    chain: ImageChainConfig
+    takes_real_times = True
+
+    def set_chain(self, chain: ChainConfig, spec: DataSpec) -> None:
+        """The settings of both chains, an `ImageChainConfig`, and the data. Called when the network is there."""
+        super().set_chain(chain, spec)
+        if self.chain.sampling_steps is None:
+            return
+        short = fast_schedule(
+            chain.beta_start, chain.beta_end, chain.steps, self.chain.sampling_steps, self.chain.sampling_schedule
+        )
+        device = next(self.parameters()).device
+        for name, values in short.coefficients(self.chain.kappa).items():
+            # On the device that the module is being built on; the table itself comes from NumPy.
+            self.register_buffer(f"fast_{name}", values.to(device), persistent=False)
+
+    @property
+    def transitions(self) -> int:
+        """Number of sampling steps."""
+        return self.chain.sampling_steps or self.steps
+
+    def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
+        """A step of the sampling chain; 0 leaves the noise, and the last one lands on the data with a little noise.
+
+        x: (B, …); step: one index for all, or (B,) int64. Returns: mean (B, …); std 0-dim or (B, 1, …).
+        """
+        if self.chain.sampling_steps is None:
+            return super().transition(x, step)
+        time: Tensor = self.get_buffer("fast_time")[step]
+        mean = self.coefficient("fast_x_mult", step) * x + self.coefficient("fast_eps_mult", step) * self(x, time)
+        return Gaussian(mean, self.coefficient("fast_std", step))

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from harness_ddpm import ChainConfig
+from harness.chains import ChainConfig
 
 
 def betas(kind: str, steps: int, start: float, end: float) -> Tensor:

@@ -1,0 +1,59 @@
+"""Diffusion in discrete steps around any network that predicts noise: settings, schedules, the chain, and its short version.
+
+Importing this module costs no torch: plugins' settings are derived from what is here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from harness.config import Config
+
+
+class ChainConfig(Config):
+    """The chain of noise levels."""
+
+    steps: int = Field(10, ge=1, le=10_000, description="diffusion steps T; sampling calls the network T times")
+    schedule: Literal["sigmoid", "linear", "quadratic", "cosine"] = Field(
+        "sigmoid", description="how beta grows over the steps; cosine ignores beta_start and beta_end"
+    )
+    beta_start: float = Field(1e-5, gt=0, lt=1, description="smallest beta (sigmoid: its lower asymptote)")
+    beta_end: float = Field(1e-2, gt=0, lt=1, description="largest beta (sigmoid: its upper asymptote)")
+    variance: Literal["beta", "posterior"] = Field(
+        "beta", description="variance of a sampling step: beta_t, or the forward posterior's given the data"
+    )
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.beta_start > self.beta_end:
+            raise ValueError(f"beta_start ({self.beta_start}) is above beta_end ({self.beta_end})")
+        return self
+
+
+class ImageChainConfig(ChainConfig):
+    """The chain that networks for images are trained on (defaults: Ho et al. 2020), and a shorter one to sample by."""
+
+    steps: int = Field(1000, ge=1, le=10_000, description="diffusion steps T of training")
+    schedule: Literal["sigmoid", "linear", "quadratic", "cosine"] = Field(
+        "linear", description="how beta grows over the steps; cosine ignores beta_start and beta_end"
+    )
+    beta_start: float = Field(1e-4, gt=0, lt=1, description="smallest beta (sigmoid: its lower asymptote)")
+    beta_end: float = Field(2e-2, gt=0, lt=1, description="largest beta (sigmoid: its upper asymptote)")
+    variance: Literal["beta", "posterior"] = Field(
+        "posterior", description="variance of a step of the whole chain: beta_t, or the posterior's given the data"
+    )
+    sampling_steps: PositiveInt | None = Field(
+        10, description="steps S of the sampling chain (FastDPM, VAR); none walks all T. Each calls the network once"
+    )
+    sampling_schedule: Literal["linear", "quadratic"] = Field(
+        "quadratic", description="how the variance grows over the S steps"
+    )
+    kappa: float = Field(1.0, gt=0, le=1, description="noise of the S steps: 1 as in DDPM, towards 0 as in DDIM")
+
+    @model_validator(mode="after")
+    def _has_an_inverse(self) -> Self:
+        if self.sampling_steps is not None and self.schedule != "linear":
+            raise ValueError("sampling_steps needs the linear schedule, whose steps have a continuous inverse")
+        return self
