@@ -82,7 +82,8 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     }
     for name in sorted(component.provides):
         expect(isinstance(model, PROTOCOLS[name]), f"{component.name} declares {name}, but its module has not")
-        if name == "Transitions" and spec.classes and not isinstance(model, WorksInLatents):  # a chain need not take labels, and is then tried without
+        # A chain need not take labels, and is then tried without.
+        if name == "Transitions" and spec.classes and not isinstance(model, WorksInLatents):
             spec_without = dataclasses.replace(spec, classes=0)
             check_transitions(build(component, config, spec_without), spec_without)
         else:
