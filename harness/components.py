@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -113,11 +113,14 @@ class Sampler(Component):
 
     Args:
         needs: names of the capabilities that the model must provide.
+        formula: of its settings, what guidance makes of the network's outputs, in words that records keep: papers mean
+            different things by one number. It must not import torch.
     """
 
     kind = "sampler"
     _: KW_ONLY
     needs: frozenset[str] = frozenset()
+    formula: Callable[[Config], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness import environment
 from harness.board.cells import Base, Cell, Resolved
+from harness.components import Sampler
 from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status
 from harness.store.stage import Output
 
@@ -25,7 +26,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         reason=reason,
         is_smoke=cell.is_smoke,
         model=_facts(cell.base.model),
-        sampler=_facts(cell.base.sampler),
+        sampler=_facts(cell.base.sampler).model_copy(update={"formula": _formula(cell.base.sampler)}),
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
         pretraining=_pretraining(cell.base),
@@ -77,6 +78,12 @@ def _pretraining(base: Base) -> dict[str, object]:
     """The last step, and under `after` the one before it, where there is one."""
     facts = base.origin
     return facts if base.after is None else {**facts, "after": _pretraining(base.after)}
+
+
+def _formula(sampler: Resolved) -> str:
+    component = sampler.component
+    assert isinstance(component, Sampler)
+    return component.formula(sampler.settings) if component.formula else ""
 
 
 def _facts(resolved: Resolved) -> ComponentFacts:

@@ -39,6 +39,15 @@ class ComponentFacts(Part):
     name: str
     version: str
     settings: dict[str, object]
+    formula: str = ""
+    """Of a sampler that guides: what its settings make of the network's outputs; absent where it says nothing."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        known: dict[str, object] = dump(self)
+        if not self.formula:
+            del known["formula"]
+        return known
 
 
 class ExtractorFacts(ComponentFacts):

@@ -202,6 +202,12 @@ class HaltonConfig(Config):
     randomize: bool = Field(False, description="each image starts at its own place in the order")
 
 
+def guidance_formula(config: ConfidenceConfig | HaltonConfig) -> str:
+    """What a sampler makes of the logits of the class and of no class, for records."""
+    grows = " * s / (S - 1)" if isinstance(config, ConfidenceConfig) else ""
+    return f"logits = (1 + t) * cond - t * null, t = {config.w:g}{grows} at step s of 0 ... S - 1"
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """The transformer with its tokenizer."""
@@ -230,6 +236,7 @@ def harness_samplers() -> list[Sampler]:
             config=ConfidenceConfig,
             build="harness_maskgit.sampler:confidence",
             needs=needs,
+            formula=guidance_formula,  # type: ignore[arg-type] # of its own settings
             smoke={"steps": 3},
             summary="fixes the surest tokens at each step; classifier-free guidance that grows over the steps",
         ),
@@ -238,6 +245,7 @@ def harness_samplers() -> list[Sampler]:
             config=HaltonConfig,
             build="harness_maskgit.sampler:halton",
             needs=needs,
+            formula=guidance_formula,  # type: ignore[arg-type] # of its own settings
             smoke={"steps": 3},
             summary="fixes tokens in the order of a Halton sequence; constant classifier-free guidance",
         ),

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms, check_labels
-from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import seeded
-from harness_maskgit import MaskGITConfig, VQGANConfig
-from harness_maskgit.check import fits
+from harness_maskgit import MaskGITConfig
+from harness_maskgit.check import fits, tokenizer_file
 from harness_maskgit.network_v1 import MaskGITv1
 from harness_maskgit.network_v2 import MaskGITv2
 from harness_maskgit.schedules import mask_probability
@@ -213,24 +208,5 @@ def build(config: MaskGITConfig, spec: DataSpec) -> WithTokenizer:
     fits(config, spec)
     model = FirstModel(config, spec) if config.generation == "v1" else SecondModel(config, spec)
     if config.tokenizer.weights is not None:
-        load_tokenizer(model.tokenizer, config.tokenizer)
+        tokenizer_file(config.tokenizer).load(model.tokenizer)
     return model
-
-
-def load_tokenizer(tokenizer: VQGAN, config: VQGANConfig) -> None:
-    """Weights from `config.weights`, whose `loss.*` are ignored: taming's files hold the discriminator too.
-
-    Raises: UserError for a file that is missing, damaged or of another model.
-    """
-    where = f"model maskgit: tokenizer.weights {config.weights}"
-    try:
-        content = Path(str(config.weights)).read_bytes()
-        if config.sha256 not in (None, (found := hashlib.sha256(content).hexdigest())):
-            raise UserError(f"{where} has sha256 {found}, not {config.sha256}")
-        weights = load(content)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{where} cannot be read: {error}") from error
-    try:
-        tokenizer.load_state_dict({name: value for name, value in weights.items() if not name.startswith("loss.")})
-    except RuntimeError as error:
-        raise UserError(f"{where} is not of a tokenizer with these settings: {error}") from error

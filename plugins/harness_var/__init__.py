@@ -154,6 +154,16 @@ class VARSamplerConfig(Config):
     kv_cache: bool = Field(True, description="keep keys and values of the smaller scales; false computes them anew")
 
 
+def guidance_formula(config: VARSamplerConfig) -> str:
+    """What the sampler makes of the logits of the class and of no class, for records."""
+    weight = {
+        "ramp": f"t = {config.cfg:g} * k / (K - 1)",
+        "constant": f"t = {config.cfg:g}",
+        "scale": f"t = {config.cfg:g} - 1",
+    }[config.guidance]
+    return f"logits = (1 + t) * cond - t * null, {weight} at scale k of 0 ... K - 1"
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """The transformer with its tokenizer."""
@@ -181,6 +191,7 @@ def harness_samplers() -> list[Sampler]:
             config=VARSamplerConfig,
             build="harness_var.sampler:build",
             needs=frozenset({"Tokens", "NextScale"}),
+            formula=guidance_formula,  # type: ignore[arg-type] # of its own settings
             summary="scale after scale with a key-value cache; top-k, top-p, classifier-free guidance",
         )
     ]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms, check_labels
-from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness_var import VARConfig, VQVAEConfig
-from harness_var.check import fits
+from harness_var import VARConfig
+from harness_var.check import fits, tokenizer_file
 from harness_var.network import Cache, VARTransformer
 from harness_var.tokenizer import VQVAE
 
@@ -166,21 +161,5 @@ def build(config: VARConfig, spec: DataSpec) -> VAR:
     fits(config, spec)
     model = VAR(config, spec)
     if config.tokenizer.weights is not None:
-        load_tokenizer(model.tokenizer, config.tokenizer)
+        tokenizer_file(config.tokenizer).load(model.tokenizer)
     return model
-
-
-def load_tokenizer(tokenizer: VQVAE, config: VQVAEConfig) -> None:
-    """Weights from `config.weights`. Raises: UserError for a file that is missing, damaged or of another model."""
-    where = f"model var: tokenizer.weights {config.weights}"
-    try:
-        content = Path(str(config.weights)).read_bytes()
-        if config.sha256 not in (None, (found := hashlib.sha256(content).hexdigest())):
-            raise UserError(f"{where} has sha256 {found}, not {config.sha256}")
-        weights = load(content)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{where} cannot be read: {error}") from error
-    try:
-        tokenizer.load_state_dict(weights)
-    except RuntimeError as error:
-        raise UserError(f"{where} is not of a tokenizer with these settings: {error}") from error

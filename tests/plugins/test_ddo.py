@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.components import Method
+from harness.components import Method, Model, Sampler
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import SampleStreams, stream
 from harness.testing.methods import Bench, check_resume_is_exact, snapshot
+from harness.testing.models import build
 from harness.testing.task import InMemoryTask
 from harness_ddo import DDOConfig, check
 from harness_ddo.loss import ddo_loss
@@ -192,6 +193,52 @@ def test_a_dropped_label_is_that_of_no_class_in_both_halves() -> None:
     assert logged["loss"].item() == pytest.approx((4 * share + 5 * (1 - share)) * math.log(2) / 4)
     assert logged["cross_entropy"] == logged["cross_entropy_ref"] == pytest.approx(math.log(2))
     assert {"margin_dropped", "accuracy"} <= logged.keys()
+
+
+def test_accuracy_margins_and_cross_entropies_are_those_of_the_pairs() -> None:
+    """A coin that has moved from its reference: all values by hand, labelled pairs alone but in the cross-entropies."""
+    task = labelled_task()
+    method = DDO(DDOConfig(same_labels=True, fakes="online", drop_label=0.5, beta=1.0), task)
+    with torch.no_grad():
+        task.model.logit.fill_(math.log(3))  # 3/4 heads, against 1/2 of the reference
+    faces = Batch((torch.arange(64) % 2).double()[:, None], LABELLED.labels)
+    logged = method.step(faces, stream(0, "t"), 0)
+    dropped = task.model.asked[0] == 2
+    ratios = torch.tensor([math.log(0.25 / 0.5), math.log(0.75 / 0.5)], dtype=torch.float64)
+    real, fake = ratios[faces.x[:, 0].long()], ratios[LABELLED.labels]  # fakes show their label
+    assert logged["accuracy"].item() == pytest.approx((real > fake)[~dropped].double().mean().item())
+    assert logged["margin_real"].item() == pytest.approx(real[~dropped].mean().item())
+    assert logged["margin_fake"].item() == pytest.approx(fake[~dropped].mean().item())
+    assert logged["margin_dropped"].item() == pytest.approx(real[dropped].mean().item())
+    assert logged["cross_entropy"].item() == pytest.approx(-(math.log(0.25) + math.log(0.75)) / 2)
+    assert logged["cross_entropy_ref"].item() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("fakes", ["bank", "online"])
+def test_fakes_of_a_token_model_are_decoded_to_pixels_and_encoded_again(fakes: str) -> None:
+    spec = DataSpec((1, 4, 4), classes=3, preview="images")
+    component = registry().get(Model, "var", where="test")
+    settings = component.config(patch_nums=(1, 2, 4), tokenizer={"ch_mult": (1,), "vocab_size": 64})
+    model = build(component, settings, spec)
+    sampler = registry().get(Sampler, "var", where="test")
+    native, drawn, scored = sampler.load()(sampler.config()), [], []
+
+    def draw(network: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        drawn.append(native.tokens(network, streams, labels))
+        return network.decode(drawn[-1])
+
+    task = InMemoryTask(model, spec, draw, steps=2, batch=8)
+    method = DDO(DDOConfig(fakes=fakes, bank_size=8, same_labels=True), task)
+    scores = model.token_log_probs
+    model.token_log_probs = lambda tokens, labels: scored.append(tokens) or scores(tokens, labels)
+    real = Batch(torch.randn(8, *spec.shape, generator=stream(0, "x")), torch.arange(8) % 3)
+    method.step(real, stream(0, "t"), 0)
+    sampled, (of_real, of_fake) = torch.cat(drawn), scored
+    assert torch.equal(of_real, model.encode(real.x))
+    again = model.encode(model.decode(sampled))
+    assert not torch.equal(again, sampled)  # a random tokenizer does not give its tokens back, so the two can be told apart
+    rows = {tuple(row) for row in again.tolist()}
+    assert all(tuple(row) in rows for row in of_fake.tolist())
 
 
 def test_the_preset_fills_what_is_not_given_and_its_absence_changes_no_key() -> None:

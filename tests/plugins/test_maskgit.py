@@ -14,7 +14,15 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing import models
-from harness_maskgit import ConfidenceConfig, HaltonConfig, MaskGITConfig, VQGANConfig, harness_models
+from harness_maskgit import (
+    ConfidenceConfig,
+    HaltonConfig,
+    MaskGITConfig,
+    VQGANConfig,
+    guidance_formula,
+    harness_models,
+)
+from harness_maskgit.check import fits
 from harness_maskgit.model import MaskDraw, build
 from harness_maskgit.network_v1 import MaskGITv1
 from harness_maskgit.network_v2 import MaskGITv2
@@ -211,6 +219,21 @@ def test_guidance_without_classes_is_an_error_that_says_what_to_do():
         Halton(HaltonConfig(w=2.0))(model, model.spec, SampleStreams(0, "sample", [0]), None)
 
 
+@pytest.mark.parametrize("config", [ConfidenceConfig(w=2.0, steps=3), HaltonConfig(w=2.0, steps=3)])
+def test_the_formula_of_records_says_what_the_sampler_does(config):
+    model, labels = tiny(side=4, codes=16), torch.arange(4) % 2
+    sampler = (Confidence if isinstance(config, ConfidenceConfig) else Halton)(config)
+    seen = []
+    noise = Noise(SampleStreams(0, "sample", range(4)))
+    noise.draw = lambda p: seen.append(p) or p.argmax(-1)
+    steps = list(sampler.steps(model, noise, labels))
+    logits, assignment = guidance_formula(config).removesuffix(" at step s of 0 ... S - 1").split(", ")
+    for s, (step, p) in enumerate(zip(steps, seen, strict=True)):
+        names = {"s": s, "S": 3, "cond": step.logits[:4], "null": step.logits[4:]}
+        names["t"] = eval(assignment.removeprefix("t = "), {}, names)
+        torch.testing.assert_close(p, eval(logits.removeprefix("logits = "), {}, names).softmax(-1))
+
+
 @pytest.mark.parametrize("schedule", ["root", "linear", "square", "cosine", "arccos"])
 @pytest.mark.parametrize(("steps", "tokens"), [(1, 16), (8, 256), (5, 36)])
 def test_schedules_end_with_all_tokens(schedule, steps, tokens):
@@ -361,5 +384,15 @@ def test_a_tokenizer_file_that_does_not_belong_is_refused(tmp_path, settings, me
     stored = {**VQGAN(VQGANConfig(), channels=1).state_dict(), "loss.discriminator": torch.zeros(1)}
     save_file(stored, path)
     build(MaskGITConfig(tokenizer={"weights": str(path)}), spec)
-    with pytest.raises(UserError, match=message):
-        build(MaskGITConfig(tokenizer={"weights": str(path), **settings}), spec)
+    config = MaskGITConfig(tokenizer={"weights": str(path), **settings})
+    for see in (fits, build):  # boards are checked with the first, before any work
+        with pytest.raises(UserError, match=message):
+            see(config, spec)
+
+
+def test_a_tokenizer_of_another_layout_or_family_is_refused_before_work(tmp_path):
+    path, spec = tmp_path / "tokenizer.safetensors", DataSpec((1, 16, 16), 4)
+    save_file(VQGAN(VQGANConfig(layout="taming", codebook_l2_norm=True), channels=1).state_dict(), path)
+    with pytest.raises(UserError, match=r"is not of a tokenizer with these settings: decoder.conv_blocks.\S+ is not there"):
+        fits(MaskGITConfig(tokenizer={"weights": str(path)}), spec)
+    fits(MaskGITConfig(tokenizer={"weights": str(path), "layout": "taming"}), spec)

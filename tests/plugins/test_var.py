@@ -13,7 +13,17 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing import models
-from harness_var import PRESETS, SCALES_256, SCALES_512, VARConfig, VARSamplerConfig, VQVAEConfig, harness_models
+from harness_var import (
+    PRESETS,
+    SCALES_256,
+    SCALES_512,
+    VARConfig,
+    VARSamplerConfig,
+    VQVAEConfig,
+    guidance_formula,
+    harness_models,
+)
+from harness_var.check import fits
 from harness_var.filters import guidance_weight, kept
 from harness_var.model import build
 from harness_var.network import VARTransformer
@@ -177,6 +187,18 @@ def test_each_guidance_is_what_its_name_says(settings, weights):
     assert [guidance_weight(VARSamplerConfig(**settings), k, 3) for k in range(3)] == weights
 
 
+def test_the_formula_of_records_says_what_the_sampler_does():
+    for settings in ({"cfg": 1.5}, {"guidance": "constant", "cfg": 0.5}, {"guidance": "scale", "cfg": 3.0}):
+        config = VARSamplerConfig(**settings)
+        logits, assignment = guidance_formula(config).removesuffix(" at scale k of 0 ... K - 1").split(", ")
+        cond, null = torch.randn(2, 4, 6, generator=stream(0, "logits"))
+        for k in range(3):
+            names = {"k": k, "K": 3, "cond": cond, "null": null}
+            names["t"] = eval(assignment.removeprefix("t = "), {}, names)
+            expected = eval(logits.removeprefix("logits = "), {}, names)
+            torch.testing.assert_close(VARSampler(config).guided(torch.cat([cond, null]), k, 3, 4), expected)
+
+
 def test_guidance_without_classes_is_an_error_that_says_what_to_do():
     model = models.build(harness_models()[0], VARConfig(), DataSpec((1, 16, 16)))
     with pytest.raises(UserError, match="guides by labels, but the data has none; set cfg = 0"):
@@ -319,5 +341,7 @@ def test_a_tokenizer_comes_from_its_file_and_takes_no_gradient(tmp_path):
 def test_a_tokenizer_file_that_does_not_belong_is_refused(tmp_path, settings, message):
     path = tmp_path / "tokenizer.safetensors"
     save_file(VQVAE(VQVAEConfig(), (1, 2, 4), channels=1).state_dict(), path)
-    with pytest.raises(UserError, match=message):
-        build(VARConfig(tokenizer={"weights": str(path), **settings}), IMAGES)
+    config = VARConfig(tokenizer={"weights": str(path), **settings})
+    for see in (fits, build):  # boards are checked with the first, before any work
+        with pytest.raises(UserError, match=message):
+            see(config, IMAGES)
