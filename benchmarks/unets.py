@@ -7,8 +7,8 @@
 The equivalent has the same levels, blocks a level and sizes at which blocks attend; its width is the one whose number of
 parameters is nearest. Both numbers and the multiplications of a forward pass are printed, since other blocks spend them
 elsewhere, and the ratio is given a multiplication too. For `ddpm-unet` the two are the same network, weight for weight. Turns
-alternate; processor time of one thread is compared. Variants are settings of a board's `training:`, measured on ours, against ours
-without.
+alternate; processor time of one thread is compared. Variants are settings of a board's `training:`, measured on ours, against
+ours without.
 """
 
 from __future__ import annotations
