@@ -10,9 +10,9 @@ from __future__ import annotations
 import io
 import math
 import pickle
-import pickletools
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import UserError
+from harness.store import opcodes
+from harness.store.opcodes import RefusedPickle
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,10 +31,6 @@ LARGEST = 16 * 2**30
 
 DEEPEST = 64
 """Levels of modules within modules."""
-
-
-class RefusedPickle(UserError):
-    """The file is damaged, or holds what is no data."""
 
 
 @dataclass
@@ -82,7 +79,11 @@ def load(path: Path, *, largest: int = LARGEST) -> object:
 
 def loads(content: bytes) -> object:
     """As `load`, of bytes."""
-    return _guarded(lambda: _Resolver().resolve(_read(io.BytesIO(content), _Reader)))
+    token = _budget.set(_Budget(len(content)))
+    try:
+        return _guarded(lambda: _Resolver().resolve(_read(io.BytesIO(content), _Reader)))
+    finally:
+        _budget.reset(token)
 
 
 def network(stored: object, key: str = "ema") -> Persistent:
@@ -134,29 +135,32 @@ def _guarded(read: Callable[[], object]) -> object:
         raise RefusedPickle(f"it is damaged: {type(error).__name__}: {error}") from None
 
 
-# --- the opcodes -----------------------------------------------------------------------------------------------------
-
-_REFUSED_OPCODES = {
-    "PERSID", "EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOBJ_EX", "NEXT_BUFFER", "READONLY_BUFFER",
-}  # fmt: skip
-_MEMO_OPCODES = {"PUT", "BINPUT", "LONG_BINPUT"}
+# --- reading ---------------------------------------------------------------------------------------------------------
 
 
 def _read(file: BinaryIO, reader: type[pickle.Unpickler]) -> object:
     """One pickle from where the file stands, which is then at its end."""
     start = file.tell()
-    _inspect(file, allows_ids=reader is _HeaderReader)
+    # The interpreter sets memory aside for a string or a memo slot by its declared size: see first that it is honest.
+    opcodes.inspect(file, allows_ids=reader is _HeaderReader)
     file.seek(start)
     return reader(file, encoding="latin1").load()
 
 
-def _inspect(file: BinaryIO, *, allows_ids: bool) -> None:
-    # The interpreter sets memory aside for a string or a memo slot by its declared size: see first that it is honest.
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if opcode.name in _REFUSED_OPCODES or (opcode.name == "BINPERSID" and not allows_ids):
-            raise RefusedPickle(f"the opcode {opcode.name} is not allowed")
-        if opcode.name in _MEMO_OPCODES and cast("int", argument) > count:
-            raise RefusedPickle(f"{opcode.name} to slot {argument} after {count} opcodes")
+class _Budget:
+    """How much a pickle's calls may copy. A file says each number once; one that has them copied again and again is a bomb."""
+
+    def __init__(self, size: int) -> None:
+        self.left = 2 * size + 2**16
+
+    def take(self, amount: int) -> None:
+        """Bytes, or items of a container, that a call is about to copy. Raises: RefusedPickle when there were too many."""
+        self.left -= amount
+        if self.left < 0:
+            raise RefusedPickle("it copies its content more often than a file of data does")
+
+
+_budget: ContextVar[_Budget] = ContextVar("budget")
 
 
 class _Reader(pickle.Unpickler):
@@ -213,6 +217,12 @@ class _Table(dict[object, object]):
 
     __slots__ = ()
 
+    def __init__(self, items: object = ()) -> None:
+        if not isinstance(items, list | tuple | dict):
+            raise RefusedPickle("a dictionary is made of pairs")
+        _budget.get().take(len(items))
+        super().__init__(items)
+
     def __setstate__(self, state: object) -> NoReturn:
         raise RefusedPickle("a dictionary has items only")
 
@@ -260,6 +270,7 @@ def _storage(content: object) -> _Storage:
 
     if not isinstance(content, bytes):
         raise RefusedPickle("a storage is no bytes")
+    _budget.get().take(len(content))
     file = io.BytesIO(content)
     magic, protocol, system, described, keys = (_read(file, _HeaderReader) for _ in range(5))
     if magic != _MAGIC or protocol != _PROTOCOL or not isinstance(system, dict):
@@ -269,8 +280,11 @@ def _storage(content: object) -> _Storage:
     if not (isinstance(described, tuple) and len(described) >= 5 and described[0] == "storage"):
         raise RefusedPickle("a storage has no description")
     kind, key, declared = described[1], described[2], described[4]
-    if not isinstance(kind, _StorageType) or keys != [key]:
-        raise RefusedPickle("a storage has no type, or a key that is not its own")
+    # Compared only as text: two lists that hold lists twice, level by level, would be compared for ever.
+    if not isinstance(kind, _StorageType) or not isinstance(key, str) or not (isinstance(keys, list) and len(keys) == 1):
+        raise RefusedPickle("a storage has no type or no key")
+    if not isinstance(keys[0], str) or keys[0] != key or type(declared) is not int:
+        raise RefusedPickle("a storage has a key that is not its own, or no size")
     (count,) = struct.unpack("<q", file.read(8))
     numpy_type, torch_type = _STORAGES[kind.name]
     if count != declared or count * np.dtype(numpy_type).itemsize != len(content) - file.tell():
@@ -302,7 +316,8 @@ def _parameter(tensor: object, *_: object) -> object:
 
 def _naturals(values: object) -> tuple[int, ...]:
     if not isinstance(values, tuple) or not all(type(one) is int and 0 <= one < 2**62 for one in values):
-        raise RefusedPickle(f"{str(values)[:80]} is no tuple of sizes")
+        # Not shown: the text of lists that hold lists twice, level by level, has no end.
+        raise RefusedPickle("there is no tuple of sizes where one must be")
     return values
 
 
@@ -312,12 +327,14 @@ class _NumberType:
     __slots__ = ("_code", "_order")
 
     def __init__(self, code: object, *_: object) -> None:
-        if not isinstance(code, str) or code.lstrip("<>=|") not in _NUMBERS:
-            raise RefusedPickle(f"numpy.dtype({str(code)[:40]!r}) is not allowed")
+        if not isinstance(code, str):
+            raise RefusedPickle("a numpy.dtype has no name")
+        if code.lstrip("<>=|") not in _NUMBERS:
+            raise RefusedPickle(f"numpy.dtype({code[:40]!r}) is not allowed")
         self._code, self._order = code.lstrip("<>=|"), "<"
 
     def __setstate__(self, state: object) -> None:
-        if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "=", "|"):
+        if not isinstance(state, tuple) or len(state) < 2 or not isinstance(state[1], str) or state[1] not in tuple("<>=|"):
             raise RefusedPickle("a numpy.dtype has a strange state")
         self._order = state[1]
 
@@ -347,6 +364,7 @@ def _filled(content: object, kind: object, shape: object, order: object, *_: obj
     sides = _naturals(shape)
     if not isinstance(kind, _NumberType) or not isinstance(content, bytes | bytearray) or order not in ("C", "F"):
         raise RefusedPickle("a numpy array holds no plain numbers")
+    _budget.get().take(len(content))
     if math.prod(sides) * kind.dtype.itemsize != len(content):
         raise RefusedPickle(f"a numpy array of shape {sides} holds {len(content)} bytes")
     return np.frombuffer(content, kind.dtype).copy().reshape(sides, order=order)
@@ -384,12 +402,14 @@ def _encoded(text: object, encoding: object) -> bytes:
     # How protocol 2 writes bytes.
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise RefusedPickle("_codecs.encode is allowed for latin1 only")
+    _budget.get().take(len(text))
     return text.encode("latin1")
 
 
 def _set(items: object = ()) -> set[object]:
     if not isinstance(items, list | tuple):
         raise RefusedPickle("a set is made of a list")
+    _budget.get().take(len(items))
     return set(items)
 
 

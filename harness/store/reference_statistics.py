@@ -28,10 +28,17 @@ def read(path: Path) -> dict[str, FeatureStatistics]:
     """
     if path.suffix == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # NumPy leaves a damaged file open that it has opened itself.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return {"fid": _statistics(path, "fid", {name: stored[name] for name in stored.files})}
-        except (ValueError, EOFError) as error:
-            raise RefusedPickle(f"{path}: no reference statistics: {error}") from None
+        except RefusedPickle:
+            raise
+        except OSError as error:
+            if error.errno is None:  # what NumPy says of a file that is cut
+                raise RefusedPickle(f"{path}: no reference statistics: {error}") from None
+            raise
+        except Exception as error:  # whatever damaged bytes can make the readers of zip and npy raise
+            raise RefusedPickle(f"{path}: no reference statistics: {type(error).__name__}: {error}") from None
     tables = load(path)
     if not isinstance(tables, dict):
         raise RefusedPickle(f"{path}: no table of reference statistics")

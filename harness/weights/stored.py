@@ -81,7 +81,7 @@ def _damage(path: Path, *kinds: type[Exception]) -> Iterator[None]:
 
 
 def _safetensors(path: Path) -> tuple[dict[str, object], dict[str, object]]:
-    with _damage(path, SafetensorError, OSError, ValueError), safe_open(path, "pt") as file:
+    with _damage(path, SafetensorError, OSError, ValueError, RecursionError), safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
         said = json.loads((file.metadata() or {}).get(HEADER, "{}"))
     return cast("dict[str, object]", tensors), said if isinstance(said, dict) else {}
@@ -120,7 +120,7 @@ def _diffusers(folder: Path) -> Stored:
         raise UserError(f"{folder}: no diffusers folder: needs config.json and {' or '.join(_DIFFUSERS)}")
     if config.stat().st_size > LARGEST_CONFIG:
         raise UserError(f"{config}: {config.stat().st_size} bytes are no settings")
-    with _damage(config, ValueError, OSError):
+    with _damage(config, ValueError, OSError, RecursionError):
         said = json.loads(config.read_bytes())
     if not isinstance(said, dict):
         raise UserError(f"{config}: no table of settings")

@@ -8,6 +8,7 @@ import pickle
 import random
 import struct
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -308,6 +309,77 @@ def test_arrays_of_objects_are_refused():
         pickles.loads(pickle.dumps(np.array([os.system], dtype=object), 4))
 
 
+def doubling(innermost: bytes, wrap: bytes, levels: int) -> bytes:
+    """A container that holds one thing twice, which holds one twice, and so on."""
+    return innermost + b"".join(wrap for _ in range(levels))
+
+
+TUPLES = doubling(b"K\x01\x85", b"2\x86", 60)
+"""Sixty levels of two: a few bytes in the file, a hash that visits 2^60."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"}" + TUPLES + b"Ns", b"\x8f(" + TUPLES + b"\x90", b"(" + TUPLES + b"\x91", TUPLES,
+     named("builtins", "set") + b"](" + TUPLES + b"e\x85R"],
+    ids=["key", "member", "frozen set", "alone", "made set"],
+)  # fmt: skip
+def test_a_tuple_of_two_of_two_of_two_is_refused_before_it_is_hashed(body):
+    with pytest.raises(RefusedPickle, match="a tuple holds"):
+        pickles.loads(opcodes(body))
+
+
+def test_a_flat_tuple_may_be_long():
+    assert len(pickles.loads(pickle.dumps(tuple(range(50_000)), 4))) == 50_000
+
+
+LISTS = b"]" + b"".join(b"q" + bytes([i]) + b"](h" + bytes([i]) + b"h" + bytes([i]) + b"e" for i in range(60))
+"""The same of lists, whose text has 2^60 parts."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        named("numpy", "dtype") + LISTS + b"\x89\x88\x87R",
+        named("numpy.core.multiarray", "_reconstruct") + named("numpy", "ndarray") + b"K\x00\x85C\x01b\x87R"
+        + b"(K\x01" + LISTS + b"\x85" + named("numpy", "dtype") + text("f8") + b"\x89\x88\x87R" + b"\x89C\x00tb",
+        named("collections", "OrderedDict") + LISTS + b"\x85R",
+    ],
+    ids=["type", "shape", "pairs"],
+)  # fmt: skip
+def test_lists_of_two_of_two_of_two_are_refused_and_not_written_out(body):
+    tracemalloc.start()
+    with pytest.raises(RefusedPickle):
+        pickles.loads(opcodes(body))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_content_that_is_copied_again_and_again_is_refused():
+    size, times = 20_000, 500
+    content = b"B" + struct.pack("<I", size) + bytes(size) + b"q\x00"
+    dtype = named("numpy", "dtype") + text("u1") + b"\x89\x88\x87R" + b"q\x01"
+    filled = named("numpy.core.numeric", "_frombuffer")
+    copies = (filled + b"(h\x00h\x01J" + struct.pack("<i", size) + b"\x85" + text("C") + b"tR") * times
+    listed = b"](" + b"K\x01" * size + b"eq\x00"
+    bombs = {
+        "arrays": content + dtype + b"](" + copies + b"e",
+        "texts": b"X" + struct.pack("<I", size) + b"x" * size + b"q\x00]("
+        + (named("_codecs", "encode") + b"h\x00" + text("latin1") + b"\x86R") * times + b"e",
+        "sets": listed + b"](" + (named("builtins", "set") + b"h\x00\x85R") * times + b"e",
+        "tables": b"}(" + b"".join(b"J" + struct.pack("<i", i) + b"N" for i in range(size)) + b"uq\x00]("
+        + (named("dnnlib.util", "EasyDict") + b"h\x00\x85R") * times + b"e",
+    }  # fmt: skip
+    for name, body in bombs.items():
+        tracemalloc.start()
+        with pytest.raises(RefusedPickle, match="copies its content more often"):
+            pickles.loads(opcodes(body))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 300 * len(body), name  # an item of a container takes a hundred bytes
+
+
 # --- damage ----------------------------------------------------------------------------------------------------------
 
 
@@ -361,6 +433,29 @@ def test_statistics_of_the_wrong_shape_are_refused(tmp_path):
 def test_an_npz_with_objects_is_refused(tmp_path):
     path = tmp_path / "reference.npz"
     np.savez(path, mu=np.array([os.system], dtype=object), sigma=np.eye(1))
+    with pytest.raises(RefusedPickle, match="no reference statistics"):
+        reference_statistics.read(path)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 100, -1])
+def test_a_damaged_npz_is_refused(tmp_path, kept):
+    path = tmp_path / "reference.npz"
+    np.savez(path, mu=np.zeros(3), sigma=np.eye(3))
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(RefusedPickle, match="no reference statistics"):
+        reference_statistics.read(path)
+
+
+def test_an_npz_that_declares_more_than_there_is_memory_for_is_refused(tmp_path):
+    path = tmp_path / "reference.npz"
+    np.savez(path, mu=np.zeros(3), sigma=np.eye(3))
+    # The header of an array, of the same length, with 10^15 numbers in the place of (3,); the checksum is the zip's, of both.
+    with zipfile.ZipFile(path) as old:
+        bodies = {name: old.read(name) for name in old.namelist()}
+    bodies["mu.npy"] = bodies["mu.npy"].replace(b"(3,), }" + b" " * 14, b"(" + b"9" * 15 + b",), }")
+    with zipfile.ZipFile(path, "w") as new:
+        for name, body in bodies.items():
+            new.writestr(name, body)
     with pytest.raises(RefusedPickle, match="no reference statistics"):
         reference_statistics.read(path)
 

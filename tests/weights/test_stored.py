@@ -161,6 +161,21 @@ def test_a_tensor_that_declares_more_than_there_is_is_refused(tmp_path):
         read(path)
 
 
+def test_headers_that_nest_without_end_are_refused(tmp_path):
+    deep = "[" * 100_000
+    path = tmp_path / "w.safetensors"
+    save_file(TENSORS, path, {"harness": deep})
+    with pytest.raises(UserError, match=r"w\.safetensors: cannot be read"):
+        read(path)
+    path.write_bytes(len(deep).to_bytes(8, "little") + b"{" + deep.encode()[1:])
+    with pytest.raises(UserError, match=r"w\.safetensors: cannot be read"):
+        read(path)
+    (tmp_path / "config.json").write_text(deep)
+    save_file(TENSORS, tmp_path / "diffusion_pytorch_model.safetensors")
+    with pytest.raises(UserError, match=r"config\.json: cannot be read"):
+        read(tmp_path)
+
+
 def originals():
     """One small file of each format."""
     zipped, legacy = io.BytesIO(), io.BytesIO()
