@@ -2,8 +2,8 @@
 
 import pytest
 
+from harness import optional, stop
 from harness import run as runs
-from harness import stop
 from harness.board.cells import Cell
 from harness.board.load import load_board
 from harness.components import Dataset, Executor
@@ -119,6 +119,20 @@ def test_bases_run_before_their_cells_and_nothing_twice(board, serial, tmp_path)
     serial.ran = []
     assert {state.state for state in run(board, tmp_path)} == {"done", "skipped"}
     assert serial.ran == []
+
+
+def test_an_absent_package_stops_everything_before_any_job_and_no_board_that_does_not_need_it(
+    board, serial, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(optional, "find_spec", {}.get)
+    (tmp_path / "run" / "board.yaml").write_text(
+        BOARD.replace("    only: seed=0", "    only: seed=0\n    sampler: {name: cfg, sampler: dpm-solver++}")
+    )
+    needing = load_board(tmp_path / "run")  # pages are made without it
+    with pytest.raises(UserError, match=r"sampler dpm-solver\+\+: needs diffusers.*finetune-harness\[diffusers\]"):
+        run(needing, tmp_path / "runs")
+    assert not hasattr(serial, "ran")
+    runs._check_packages(board, board.cells)
 
 
 def test_absent_files_of_the_dataset_stop_everything_before_any_job(board, serial, tmp_path, monkeypatch):

@@ -64,9 +64,9 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     check_building_repeats(component, config, spec)
     model = build(component, config, spec)
     check_weights_survive_a_file(component, config, spec)
+    data, spec = spec, latents.space(model, spec)
     if isinstance(model, WorksInLatents):
-        check_works_in_latents(model, spec)
-        spec = latents.space(model, spec)
+        check_works_in_latents(model, data)
     checks: dict[str, Callable[[nn.Module, DataSpec], None]] = {
         "Trains": check_trains,
         "TrainsInParts": check_trains_in_parts,
@@ -82,10 +82,10 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     }
     for name in sorted(component.provides):
         expect(isinstance(model, PROTOCOLS[name]), f"{component.name} declares {name}, but its module has not")
-        # A chain need not take labels, and is then tried without.
-        if name == "Transitions" and spec.classes and not isinstance(model, WorksInLatents):
-            spec_without = dataclasses.replace(spec, classes=0)
-            check_transitions(build(component, config, spec_without), spec_without)
+        if name == "Transitions" and spec.classes:  # a chain need not take labels, and is then tried without
+            unlabelled = dataclasses.replace(data, classes=0)
+            other = build(component, config, unlabelled)
+            check_transitions(other, latents.space(other, unlabelled))
         else:
             checks[name](model, spec)
 

@@ -35,7 +35,7 @@ def from_config(config: Mapping[str, object]) -> tuple[UNet2DConfig, DataSpec]:
         if config.get(name, value) != value:
             raise UserError(f"this UNet2DModel is none that diffusers-unet runs: {name} is {config[name]!r}, not {value!r}")
     size, channels = config.get("sample_size"), config.get("in_channels", 3)
-    if not isinstance(size, int) or channels != config.get("out_channels", 3):
+    if not isinstance(size, int) or not isinstance(channels, int) or channels != config.get("out_channels", 3):
         raise UserError(f"this UNet2DModel makes no square images: sample_size {size!r}, in_channels {channels!r}")
     known = {name for name in UNet2DConfig.model_fields if name not in ImageChainConfig.model_fields}
     settings = {**DEFAULTS, **{name: value for name, value in config.items() if name in known}}

@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness_diffusers import ChainSolverConfig
 
 
-class DenoisedScheduler(EDMDPMSolverMultistepScheduler):  # type: ignore[misc]
+class DenoisedScheduler(EDMDPMSolverMultistepScheduler):
     """The scheduler for EDM, with a network that has its preconditioning inside."""
 
     def convert_model_output(self, model_output: Tensor, sample: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ def model(**vae):
 
 def test_it_keeps_the_contract_in_latents():
     models.check_model(COMPONENT, config=config(), spec=IMAGES)
+    models.check_model(COMPONENT, config=config(), spec=DataSpec((3, 16, 16), 4, "images"))
 
 
 def test_the_default_autoencoder_is_the_stability_vae():
