@@ -153,7 +153,7 @@ def images(path: Path, value_range: str | None = None) -> ImageSet:
         for block in array.blocks(size):
             channels_last = block[..., None] if block.ndim == 3 else block
             as_bytes = _to_bytes(channels_last, low, high, array.name, done) if is_float else channels_last
-            yield torch.from_numpy(np.ascontiguousarray(as_bytes.transpose(0, 3, 1, 2)))
+            yield torch.from_numpy(np.array(as_bytes.transpose(0, 3, 1, 2), order="C"))
             done += len(block)
 
     height, width = array.shape[1:3]
