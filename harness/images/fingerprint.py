@@ -20,7 +20,7 @@ def fingerprint(images: ImageSet, on_progress: Callable[[int], None] = lambda _:
     whole = hashlib.sha256(f"{images.shape}".encode())
     done = 0
     for batch in images.batches(BATCH):
-        whole.update(batch.contiguous().numpy())
+        whole.update(batch.contiguous().numpy().data)
         done += len(batch)
         on_progress(done)
         stop.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.plugins import registry
 from harness.stages import context, features, sample
 from harness.stages.context import Context
 from harness.store import stage
+from harness.store.records import load_record
 from harness.store.statistics_files import StatisticsFile, recognise
 
 Which = Mapping[str, object]
@@ -74,7 +76,8 @@ class Reading:
 def sources(text: str, reading: Reading, at: Context, *, where: str) -> list[Source]:
     """What a path or name stands for; several where it is a sample set of several draws.
 
-    A path is a folder of images, a .zip of them, an .npz or .npy array, a sample set of `harness run`, or a file of statistics.
+    A path is a folder of images, a .zip of them, an .npz or .npy array, a sample set of `harness run` (or the record of its
+    cell), or a file of statistics.
     A dataset is NAME (its held-out draw 0), NAME@DRAW or NAME@train, or a mapping {name: …, settings}, with the same endings.
     Raises: UserError when it is nothing of that.
     """
@@ -97,13 +100,15 @@ def _stored(path: Path, reading: Reading, where: str) -> list[Source]:
         return _samples(path) if (path / stage.MANIFEST).is_file() else [_files(files.folder(path), "folder")]
     if path.suffix == ".zip":
         return [_files(files.archive(path), "zip")]
+    if path.suffix == ".json":
+        return _samples(_of_record(path))
     if path.suffix == ".safetensors":
         return _samples(path.parent) if (path.parent / stage.MANIFEST).is_file() else _bare_samples(path)
     if path.suffix in (".npz", ".npy", ".pkl", ".pt", ".pth"):
         return [_arrays(path, reading)]
     raise UserError(
         f"{where} {path}: a {path.suffix or 'file without a suffix'} is nothing that is read here; give a folder or a .zip of "
-        "images, an .npz or .npy array, a sample set, or statistics (.npz, .pkl, .pt)"
+        "images, an .npz or .npy array, a sample set, a record, or statistics (.npz, .pkl, .pt)"
     )
 
 
@@ -115,6 +120,10 @@ def _files(found: files.ImageFiles, what: str) -> Source:
 
 def _by_pixels(images: ImageSet) -> Callable[[OnProgress], Which]:
     return lambda on_progress: {"pixels": fingerprint(images, on_progress)}
+
+
+def _known(which: Which) -> Callable[[OnProgress], Which]:
+    return lambda _: which
 
 
 def _arrays(path: Path, reading: Reading) -> Source:
@@ -131,7 +140,7 @@ def _arrays(path: Path, reading: Reading) -> Source:
         notes.append(f"{path}: does not say which extractor made its statistics, nor of how many images; only their size fits")
     return Source(
         str(path), f"statistics ({found.form})", images_too,
-        _by_pixels(images_too) if images_too is not None else lambda _: {}, found, notes=tuple(notes),
+        _by_pixels(images_too) if images_too is not None else _known({}), found, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -144,10 +153,20 @@ def _samples(folder: Path) -> list[Source]:
     return [
         Source(
             f"{folder}, draw {draw}", "sample set", _of_images(sample.images(output, draw), str(folder)),
-            lambda _, sha256=one: {"generated": sha256},
+            _known({"generated": one}),
         )
         for draw, one in enumerate(made)
     ]  # fmt: skip
+
+
+def _of_record(path: Path) -> Path:
+    """The folder of the sample set that a cell's record tells of, in the runs folder that the record is in."""
+    record = load_record(path)
+    for manifest in sorted(path.resolve().parents[2].glob(f"stages/sample/*/{stage.MANIFEST}")):
+        facts_of_set = json.loads(manifest.read_bytes()).get("facts", {})
+        if record.samples_sha256 and facts_of_set.get("samples_sha256") == record.samples_sha256:
+            return manifest.parent
+    raise UserError(f"{path}: the samples of this record are not there; give a record in the runs folder that made them")
 
 
 def _bare_samples(path: Path) -> list[Source]:
@@ -191,7 +210,7 @@ def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     if images.n < count:
         raise UserError(f"{where} {text}: {images.n} training images, and --images {count}")
     said = "training images" if draw is None else f"held-out images, draw {draw}"
-    return Source(text, f"dataset, {said}", images, lambda _: which, split=said)
+    return Source(text, f"dataset, {said}", images, _known(which), split=said)
 
 
 def _split(text: str, where: str) -> tuple[tuple[str, Mapping[str, object]], str]:

@@ -193,7 +193,7 @@ def _array(path: Path, name: str, value: object) -> NDArray[Any]:
 
 def write(path: Path, moments: Mapping[str, Moments], metadata: Metadata) -> None:
     """Write statistics as an .npz that EDM's tools, clean-fid's and ADM's read too. Raises: StorageError."""
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Any] = {}
     for need, (mean, covariance) in _TABLES.items():
         if need in moments:
             arrays |= {mean: moments[need].mean, covariance: moments[need].covariance}

@@ -164,8 +164,8 @@ def test_the_order_of_the_files_does_not_matter(measure, samples, real, generate
     order = torch.randperm(150, generator=torch.Generator().manual_seed(1))
     write_folder(tmp_path / "mixed", generated[order])
     names = "fid,precision,recall,density,coverage"
-    values = [measure(path, "--reference", "real", *CNN, "--metrics", names, "--json").json["metrics"] for path in ("samples", "mixed")]
-    for one, other in zip(*values, strict=True):
+    done = [measure(path, "--reference", "real", *CNN, "--metrics", names, "--json") for path in ("samples", "mixed")]
+    for one, other in zip(*(one.json["metrics"] for one in done), strict=True):
         assert one["mean"] == pytest.approx(other["mean"], rel=1e-6)
 
 
@@ -197,7 +197,8 @@ def test_datasets_are_references_by_name_part_and_settings(measure, samples, gen
     }  # fmt: skip
     assert measure("samples", "--reference", "digits", *CNN, "--json").json["reference"]["n"] == 448
     assert measure("samples", "--reference", "digits@train", *CNN, "--json").json["reference"]["n"] == 901
-    blurred = measure("samples", "--reference", "{name: corrupted, dataset: digits, blur: 2.0}@0", "--images", "150", *CNN, "--json")
+    corrupted = "{name: corrupted, dataset: digits, blur: 2.0}@0"
+    blurred = measure("samples", "--reference", corrupted, "--images", "150", *CNN, "--json")
     assert blurred.value("fid") > held_out.value("fid")
 
 
@@ -213,8 +214,8 @@ def test_statistics_written_once_serve_as_the_reference(measure, samples, real, 
     done = measure("real", "--write-statistics", "real.npz", *CNN)
     assert done.returncode == 0, done.stderr
     assert "wrote real.npz" in done.stderr
-    direct = measure("samples", "--reference", "real", *CNN, "--metrics", "fid,sfid", "--set", "sfid.few_images=true", "--json")
-    by_file = measure("samples", "--reference", "real.npz", *CNN, "--metrics", "fid,sfid", "--set", "sfid.few_images=true", "--json")
+    both = ["--metrics", "fid,sfid", "--set", "sfid.few_images=true", "--json"]
+    direct, by_file = (measure("samples", "--reference", one, *CNN, *both) for one in ("real", "real.npz"))
     assert by_file.value("fid") == pytest.approx(direct.value("fid"), rel=1e-9)
     assert by_file.value("sfid") == pytest.approx(direct.value("sfid"), rel=1e-9)
     assert by_file.json["reference"]["n"] == 150
@@ -276,7 +277,27 @@ def test_files_beside_the_images_and_other_shapes_are_noted(measure, samples, tm
     done = measure("samples", "--reference", "large", *CNN)
     assert done.returncode == 0, done.stderr
     assert "note       samples: 1 other files beside the images are ignored" in done.stdout
-    assert "note       images of different shapes are compared, each resized on its own: samples 1×8×8; large 1×16×16" in done.stdout
+    assert "different shapes are compared, each resized on its own: samples 1×8×8; large 1×16×16" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory, generated):
+    """A folder of inputs, most of them wrong in one way."""
+    path = tmp_path_factory.mktemp("wrong")
+    write_folder(path / "samples", generated)
+    write_folder(path / "real", digits(0, 150))
+    write_folder(path / "few", digits(0, 20))
+    (path / "empty").mkdir()
+    damaged = write_folder(path / "damaged", digits(0, 100)) / "0011.png"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    Image.new("L", (9, 9)).save(write_folder(path / "mixed", digits(0, 100)) / "0010.png")
+    with zipfile.ZipFile(path / "out.zip", "w") as archive:
+        archive.writestr("../x.png", damaged.read_bytes())
+    floats = digits(0, 100).permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
+    floats[3, 0, 0] = np.nan
+    np.savez(path / "floats.npz", floats)
+    (path / "x.json").write_text("{}")
+    return path
 
 
 @pytest.mark.parametrize(
@@ -294,7 +315,7 @@ def test_files_beside_the_images_and_other_shapes_are_noted(measure, samples, tm
         (["samples", "--reference", "real", "--metrics", "w2"], "w2 compares points and not images; metrics of images: "),
         (["samples", "--reference", "real", "--metrics", ","], "--metrics: name at least one"),
         (["samples", "--reference", "real", "--set", "kid.subsets=3"], "--set kid: not among the metrics and the extractor: fid"),
-        (["samples", "--reference", "real", "--set", "fid.few_image=true"], "no setting is called 'few_image'; did you mean 'few_images'?"),
+        (["samples", "--reference", "real", "--set", "fid.few_image=1"], "called 'few_image'; did you mean 'few_images'?"),
         (["samples", "--reference", "real", "--set", "few_images"], "write NAME.KEY=VALUE"),
         (["samples", "--reference", "real", "--metrics", "kid"], "kid draws subsets of 1000 images, and there are 150"),
         (["samples", "--reference", "real", "--device", "gpu"], "--device gpu: there are auto"),
@@ -303,8 +324,9 @@ def test_files_beside_the_images_and_other_shapes_are_noted(measure, samples, tm
         (["samples", "--reference", "few"], "few: a Fréchet distance of 64 features needs more than 64 images, got 20"),
         (["samples/0000.png", "--reference", "real"], "a .png is nothing that is read here"),
         (["samples", "--reference", "real", "--write-statistics", "x.pkl"], "the file to write ends in .npz"),
-        (["samples", "real", "--reference", "real", "--write-statistics", "x.npz"], "--write-statistics: takes one set of images"),
+        (["samples", "real", "--reference", "real", "--write-statistics", "x.npz"], "takes one set of images"),
         (["empty", "--reference", "real"], "empty: no image in it"),
+        (["x.json", "--reference", "real"], "x.json: damaged"),
         (["damaged", "--reference", "real"], "damaged/0011.png: damaged, or no image"),
         (["mixed", "--reference", "real"], "mixed: 0010.png is a grey PNG of 9x9, but 0000.png is a grey PNG of 8x8"),
         (["out.zip", "--reference", "real"], "'../x.png' leads out of the archive"),
@@ -312,20 +334,11 @@ def test_files_beside_the_images_and_other_shapes_are_noted(measure, samples, tm
         (["floats.npz", "--reference", "real", "--range", "0,1"], "image 3 has values that are not finite"),
     ],
 )
-def test_each_mistake_is_one_message_before_any_network_runs(measure, samples, real, tmp_path, monkeypatch, arguments, message):
+def test_each_mistake_is_one_message_before_any_network_runs(measure, wrong, monkeypatch, arguments, message):
     from harness_classifiers.extractor import Classifier
 
     monkeypatch.setattr(Classifier, "forward", lambda *_: pytest.fail("a network ran before everything was checked"))
-    write_folder(tmp_path / "few", digits(0, 20))
-    (tmp_path / "empty").mkdir()
-    damaged = write_folder(tmp_path / "damaged", digits(0, 100)) / "0011.png"
-    damaged.write_bytes(damaged.read_bytes()[:-20])
-    Image.new("L", (9, 9)).save(write_folder(tmp_path / "mixed", digits(0, 100)) / "0010.png")
-    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
-        archive.writestr("../x.png", damaged.read_bytes())
-    floats = digits(0, 100).permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
-    floats[3, 0, 0] = np.nan
-    np.savez(tmp_path / "floats.npz", floats)
+    monkeypatch.chdir(wrong)
     done = measure(*arguments, *CNN)
     assert (done.returncode, done.stdout) == (2, "")
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -334,7 +347,7 @@ def test_each_mistake_is_one_message_before_any_network_runs(measure, samples, r
     assert "kid" in errors[0] or "needs more than" not in message  # the alternative is named
 
 
-def test_an_unknown_extractor_is_told_the_nearest_and_an_absent_one_where_its_weights_belong(measure, samples, monkeypatch, tmp_path):
+def test_an_unknown_extractor_is_told_the_nearest_and_an_absent_file_its_place(measure, samples, monkeypatch, tmp_path):
     done = measure("samples", "--reference", "digits", "--extractor", "digits-cn")
     assert "no extractor is called 'digits-cn'; did you mean 'digits-cnn'?" in done.stderr
     for variable in ("HARNESS_INCEPTION", "TORCH_HOME", "XDG_CACHE_HOME"):
@@ -343,7 +356,8 @@ def test_an_unknown_extractor_is_told_the_nearest_and_an_absent_one_where_its_we
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     done = measure("samples", "--reference", "digits")
     assert (done.returncode, done.stdout) == (2, "")
-    for part in ("extractor inception: weights-inception-2015-12-05-6726825d.pth", "HARNESS_INCEPTION", "need no file: digits-cnn"):
+    file = "weights-inception-2015-12-05-6726825d.pth"
+    for part in (f"extractor inception: {file}", "HARNESS_INCEPTION", "need no file: digits-cnn"):
         assert part in done.stderr
 
 

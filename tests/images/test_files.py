@@ -57,7 +57,8 @@ def test_a_folder_is_read_in_the_order_of_its_names(folder, size):
 
 def test_an_archive_is_read_as_the_folder_would_be(folder, tmp_path):
     contents = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.png")}
-    path = zipped(tmp_path / "x.zip", {**contents, "dataset.json": "{}", "__MACOSX/0/._0.png": "x"}, compression=zipfile.ZIP_DEFLATED)
+    others = {"dataset.json": "{}", "__MACOSX/0/._0.png": "x"}
+    path = zipped(tmp_path / "x.zip", {**contents, **others}, compression=zipfile.ZIP_DEFLATED)
     images = files.archive(path).as_set()
     assert torch.equal(all_of(images), EXPECTED)
     assert fingerprint(images) == fingerprint(files.folder(folder).as_set()) == fingerprint(ImageSet.of_bytes("x", EXPECTED))

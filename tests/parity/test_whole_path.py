@@ -138,7 +138,10 @@ def ours(folders, tmp_path, monkeypatch):
 
 def test_clean_fids_own_path_ends_at_the_same_fid(ours, folders, monkeypatch):
     # SciPy no longer takes the argument that clean-fid passes; the arithmetic is what it was.
-    monkeypatch.setattr(cleanfid.fid, "linalg", SimpleNamespace(sqrtm=lambda matrix, disp: (scipy.linalg.sqrtm(matrix), 0.0)))
+    def sqrtm(matrix, disp):
+        return scipy.linalg.sqrtm(matrix), 0.0
+
+    monkeypatch.setattr(cleanfid.fid, "linalg", SimpleNamespace(sqrtm=sqrtm))
     network, shapes = Network(), set()
 
     def features(batch):

@@ -110,7 +110,9 @@ def test_tensors_are_fine_too_and_programs_are_not_run(tmp_path):
     assert not (tmp_path / "was-run").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"nothing at all", {"features": torch.zeros(3)}, torch.zeros(3), {"mu": 1.0, "sigma": 2.0}])
+@pytest.mark.parametrize(
+    "content", [b"", b"nothing at all", {"features": torch.zeros(3)}, torch.zeros(3), {"mu": 1.0, "sigma": 2.0}]
+)
 def test_other_torch_files_say_what_is_wrong(tmp_path, content):
     path = tmp_path / "x.pt"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
