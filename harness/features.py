@@ -25,9 +25,12 @@ BATCH = 250
 
 @dataclass(frozen=True)
 class Moments:
-    """Of n rows of features: `mean` (D,) and the unbiased `covariance` (D, D), float64."""
+    """Of n rows of features: `mean` (D,) and the unbiased `covariance` (D, D), float64.
 
-    n: int
+    n is None only where they come from a file that does not say it.
+    """
+
+    n: int | None
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
 
@@ -75,19 +78,21 @@ class FeatureSet:
 
     Args:
         name: what messages call it.
-        n: number of images.
+        n: number of images; None where only statistics are there, from a file that does not say it.
         moments_by_need, rows_by_need: `moments` and `spatial` are in the one, `features` and `logits`, (n, D) float32 and
             possibly on disk, in the other.
         memo: what metrics worked out from it and others may use again, while the set is in memory.
     """
 
     name: str
-    n: int
+    n: int | None
     moments_by_need: Mapping[str, Moments] = field(default_factory=dict)
     rows_by_need: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     memo: dict[object, object] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
+        if self.n is None:
+            raise UserError(f"{self.name}: does not say of how many images it is. Give the images themselves")
         return self.n
 
     def moments(self, need: str = "moments") -> Moments:

@@ -1,5 +1,7 @@
 """Moments as they stream, and one pass of an extractor over a set."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from pixel_features import PixelFeatures
 
 from harness import UserError
 from harness.features import Extraction, FeatureSet, Moments, StreamingMoments, batches_of
+from harness.images.fingerprint import fingerprint
 from harness.images.quantise import to_uint8
 from harness.images.sets import ImageSet
 
@@ -88,3 +91,42 @@ def test_an_image_set_gives_the_same_batches_again():
     images = ImageSet.of_bytes("set", IMAGES)
     for _ in range(2):
         assert torch.equal(torch.cat(list(images.batches(64))), IMAGES)
+
+
+class Made:
+    """50,000 images that are made when they are asked for, and how many of them were alive at once."""
+
+    n = 50_000
+
+    def __init__(self):
+        self.alive = self.most = self.made = 0
+        self.set = ImageSet("made", self.n, (1, 4, 4), self.batches)
+
+    def batches(self, size):
+        for start in range(0, self.n, size):
+            numbers = torch.arange(start, min(start + size, self.n))
+            images = (numbers[:, None] * torch.arange(1, 17) % 256).to(torch.uint8).reshape(-1, 1, 4, 4)
+            self.alive += len(images)
+            self.made += len(images)
+            self.most = max(self.most, self.alive)
+            weakref.finalize(images.untyped_storage(), self.gone, len(images))
+            yield images
+            del images
+
+    def gone(self, count):
+        self.alive -= count
+
+
+def test_fifty_thousand_images_are_never_in_memory_together(tmp_path):
+    hoard = Made()
+    kept = [images[1:] for images in hoard.set.batches(250)]
+    assert hoard.most == hoard.alive == len(kept) * 250 == hoard.n  # somebody who holds all of them would be noticed
+    made = Made()
+    fingerprint(made.set)
+    found = Extraction(PixelFeatures(), {"moments", "spatial"}).run(made.set.batches(250), made.n, name="made")
+    assert made.made == 2 * made.n
+    assert made.most <= 2 * 250  # the batch at work, and the next one
+    assert found.rows_by_need == {}
+    rows = Extraction(PixelFeatures(), {"features"}, folder=tmp_path).run(made.set.batches(250), made.n, name="made").rows()
+    assert isinstance(rows, np.memmap)
+    assert (tmp_path / "features.npy").stat().st_size < made.n * 6 * 4 + 1000  # float32

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from harness.cli import convert, doctor, list_, prefetch, publish, render, run, show, status, validate
+from harness.cli import convert, doctor, list_, measure, prefetch, publish, render, run, show, status, validate
 from harness.errors import Interrupted, UserError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "status": status.status,
+    "measure": measure.measure,
     "list": list_.list_components,
     "show": show.show,
     "publish": publish.publish,

@@ -65,7 +65,7 @@ def run(
         if smoke:
             raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
         remark(f"{adopt(loaded, layout)} published records taken as done")
-    _check_device(device)
+    check_device(device)
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
         _print_plan(states(loaded, cells, layout), options.jobs, as_json)
@@ -91,7 +91,7 @@ def _check_weights(cells: Sequence[Cell]) -> None:
         loading.check(base)
 
 
-def _check_device(name: str) -> None:
+def check_device(name: str) -> None:
     """Raises: UserError for a device that this machine does not have."""
     kind, _, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):

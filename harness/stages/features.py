@@ -34,13 +34,15 @@ def identity(resolved: Resolved, at: Context) -> dict[str, object]:
 
 
 def of(
-    images: ImageSet, source: Mapping[str, object], needs: Collection[str], resolved: Resolved, at: Context
-) -> FeatureSet:
+    images: ImageSet, source: Mapping[str, object], needs: Collection[str], resolved: Resolved, at: Context, *,
+    batch: int = BATCH,
+) -> FeatureSet:  # fmt: skip
     """Features of a set, found where they were made before, by this or another process.
 
     Args:
         source: tells this set from all others, see `Images`.
         needs: names out of FEATURE_NEEDS; what is missing of them is made in one pass.
+        batch: images at once; features hang on it by rounding only, and it is no part of their key.
     """
     extractor = context.extractor(resolved, at.device)
     key = digest(stage="features", images=dict(source), n=images.n, **identity(resolved, at))
@@ -52,7 +54,7 @@ def of(
         outputs = {need: stage.find(at.layout, "features", one) for need, one in keys.items()}
         missing = [need for need, output in outputs.items() if output is None]
         if missing:
-            outputs |= _make(images, missing, keys, extractor, at, at.layout.work("features", key))
+            outputs |= _make(images, missing, keys, extractor, at, at.layout.work("features", key), batch)
     found = _read(images.name, images.n, {need: output for need, output in outputs.items() if output is not None})
     at.remember_features(key, found)
     return found
@@ -107,7 +109,7 @@ def real_images(resolved: Resolved, draw: int | None, n: int, at: Context) -> Im
 
 
 def _make(
-    images: ImageSet, needs: list[str], keys: Mapping[str, str], extractor: FeatureExtractor, at: Context, work: Path
+    images: ImageSet, needs: list[str], keys: Mapping[str, str], extractor: FeatureExtractor, at: Context, work: Path, batch: int
 ) -> dict[str, Output | None]:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -115,7 +117,7 @@ def _make(
         extraction = Extraction(
             extractor, needs, at.device, folder=work, on_progress=lambda done: at.reporter.step(done, images.n, {})
         )
-        made = extraction.run(images.batches(BATCH), images.n, name=images.name)
+        made = extraction.run(images.batches(batch), images.n, name=images.name)
         return {need: stage.once(at.layout, "features", keys[need], _keeper(need, made, work)) for need in needs}
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -41,14 +41,19 @@ def load(output: Output, draw: int) -> Batch:
 
 def images(output: Output, draw: int) -> ImageSet:
     """One sample set as images, read from the file batch by batch."""
-    with safe_open(output.folder / SAMPLES, framework="pt") as file:
+    return images_in(output.folder / SAMPLES, draw)
+
+
+def images_in(path: Path, draw: int, name: str = "the generated samples") -> ImageSet:
+    """The same, of the file alone."""
+    with safe_open(path, framework="pt") as file:
         n, *shape = file.get_slice(f"x.{draw}").get_shape()
 
     def part(start: int, end: int) -> Tensor:
-        with safe_open(output.folder / SAMPLES, framework="pt") as file:
+        with safe_open(path, framework="pt") as file:
             return file.get_slice(f"x.{draw}")[start:end]
 
-    return ImageSet.of_floats("the generated samples", n, tuple(shape), part)
+    return ImageSet.of_floats(name, n, tuple(shape), part)
 
 
 def _sample(cell: Cell, finetuned: Output, at: Context, folder: Path) -> dict[str, object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.store.pickles import RefusedPickle, load
+from harness.store.pickles import LARGEST, RefusedPickle, load
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class FeatureStatistics:
     covariance: NDArray[np.float64]
 
 
-def read(path: Path) -> dict[str, FeatureStatistics]:
+def read(path: Path, *, largest: int = LARGEST) -> dict[str, FeatureStatistics]:
     """Statistics by the name of their metric: `fid`, `fd_dinov2`.
 
     An .npz is EDM's format, with `mu` and `sigma` of `fid` alone; anything else EDM2's pickle.
@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, FeatureStatistics]:
             raise
         except Exception as error:  # whatever damaged bytes can make the readers of zip and npy raise
             raise RefusedPickle(f"{path}: no reference statistics: {type(error).__name__}: {error}") from None
-    tables = load(path)
+    tables = load(path, largest=largest)
     if not isinstance(tables, dict):
         raise RefusedPickle(f"{path}: no table of reference statistics")
     return {name: _statistics(path, name, one) for name, one in tables.items() if isinstance(one, dict)}

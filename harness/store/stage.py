@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import UserError
 from harness.store.files import appearing_folder, set_aside, storage
 from harness.store.keys import file_sha256
 from harness.store.layout import Layout
@@ -82,6 +83,14 @@ def _found_or_set_aside(folder: Path) -> Output | None:
     except _DAMAGE as error:
         log.warning("%s is damaged (%s); set aside as %s, made again", folder, error, set_aside(folder).name)
         return None
+
+
+def read(folder: Path) -> Output:
+    """The output in a folder. Raises: UserError when none is there, or it is damaged."""
+    try:
+        return _read(folder)
+    except _DAMAGE as error:
+        raise UserError(f"{folder}: no undamaged output of a stage: {error}") from error
 
 
 def _read(folder: Path) -> Output:

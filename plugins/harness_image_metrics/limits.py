@@ -8,17 +8,19 @@ from harness import UserError
 from harness_image_metrics import FrechetConfig, InceptionScoreConfig, KernelConfig, NeighboursConfig
 
 
-def enough_for_features(config: FrechetConfig, n: int, outputs: Mapping[str, int]) -> None:
-    """Raises: UserError unless there are more images than features."""
+def enough_for_features(config: FrechetConfig, n: int | None, outputs: Mapping[str, int]) -> None:
+    """Raises: UserError unless there are more images than features, as far as n is known."""
     _enough_for_covariance(config, n, outputs["features"])
 
 
-def enough_for_spatial(config: FrechetConfig, n: int, outputs: Mapping[str, int]) -> None:
-    """Raises: UserError unless there are more images than spatial features."""
+def enough_for_spatial(config: FrechetConfig, n: int | None, outputs: Mapping[str, int]) -> None:
+    """Raises: UserError unless there are more images than spatial features, as far as n is known."""
     _enough_for_covariance(config, n, outputs["spatial"])
 
 
-def _enough_for_covariance(config: FrechetConfig, n: int, dimensions: int) -> None:
+def _enough_for_covariance(config: FrechetConfig, n: int | None, dimensions: int) -> None:
+    if n is None:  # statistics from a file that does not say
+        return
     if n < 2:
         raise UserError(f"a Fréchet distance needs at least 2 images, got {n}")
     if n <= dimensions and not config.few_images:

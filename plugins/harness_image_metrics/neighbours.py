@@ -1,7 +1,8 @@
 """Precision, recall, density and coverage from balls that reach to the k-th neighbour.
 
 Sources: Kynkäänniemi et al. 2019, Section 3 (precision, recall); Naeem et al. 2020, Section 3 (density, coverage).
-Distances are in float64 and in blocks: three passes over all pairs serve all four.
+Distances are in float64 and in tiles, of rows that are read from where they are, so that memory does not grow with the number
+of images; three passes over all pairs serve all four.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from harness_image_metrics import NeighboursConfig
 from harness_image_metrics.limits import enough_for_neighbours
 
 BLOCK = 1024
+"""Images of the one set, and of the other, whose distances are in memory at once; so are their features in float64."""
 ROUNDING = 1e-9
 """A ball holds its own edge, however the same distance was rounded the other way round."""
 
@@ -84,43 +86,64 @@ def balls(generated: FeatureSet, real: FeatureSet, k: int) -> Balls:
     return generated.remembered(key, lambda: (real, _balls(generated, real, k)))[1]
 
 
+class _Rows:
+    """Rows of features in float64 around a centre, a block at a time, wherever they are kept."""
+
+    def __init__(self, rows: NDArray[np.float32], centre: Tensor) -> None:
+        self._rows, self._centre = rows, centre
+        self.norms = torch.cat([block.square().sum(1) for _, block in self.blocks()])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def blocks(self) -> Iterator[tuple[int, Tensor]]:
+        """(B, D) and the index of the first row."""
+        for start in range(0, len(self), BLOCK):
+            yield start, torch.from_numpy(np.array(self._rows[start : start + BLOCK], np.float64)).sub_(self._centre)
+
+
 def _balls(generated: FeatureSet, real: FeatureSet, k: int) -> Balls:
+    # Distances lose no digits to a common centre that is taken off before.
     centre = torch.from_numpy(np.asarray(real.rows()[:BLOCK], np.float64)).mean(0)
-    x, y = (torch.from_numpy(np.array(one.rows(), np.float64)).sub_(centre) for one in (generated, real))
+    x, y = (_Rows(one.rows(), centre) for one in (generated, real))
     radius_x, radius_y = (_nearest(*one, k)[:, k] * (1 + ROUNDING) for one in ((generated, x), (real, y)))
-    of_real, of_generated = [], torch.zeros(len(y), dtype=torch.int64)
+    of_real, of_generated = torch.zeros(len(x), dtype=torch.int64), torch.zeros(len(y), dtype=torch.int64)
     covered = torch.zeros(len(y), dtype=torch.bool)
-    for start, squared in _squared_distances(x, y):
-        inside = squared <= radius_y
-        of_real.append(inside.sum(1))
-        covered |= inside.any(0)
-        of_generated += (squared <= radius_x[start : start + len(squared), None]).sum(0)
-    return Balls(torch.cat(of_real).numpy(), of_generated.numpy(), covered.numpy())
+    for rows, columns, squared in _squared_distances(x, y):
+        inside = squared <= radius_y[columns]
+        of_real[rows] += inside.sum(1)
+        covered[columns] |= inside.any(0)
+        of_generated[columns] += (squared <= radius_x[rows, None]).sum(0)
+    return Balls(of_real.numpy(), of_generated.numpy(), covered.numpy())
 
 
 NEIGHBOURS = 8
 """Neighbours that one pass remembers, beside the image itself: enough for every default k."""
 
 
-def _nearest(features: FeatureSet, rows: Tensor, k: int) -> Tensor:
+def _nearest(features: FeatureSet, rows: _Rows, k: int) -> Tensor:
     """(n, k + 1 or more) squared distances to the nearest images of the set, ascending, itself first."""
     most = max(k, NEIGHBOURS)
     return features.remembered(("nearest", most), lambda: _within(rows, most))
 
 
-def _within(rows: Tensor, k: int) -> Tensor:
-    parts = []
-    for start, squared in _squared_distances(rows, rows):
-        # An image is at distance 0 from itself, and not at the rounding of it.
-        squared[torch.arange(len(squared)), start + torch.arange(len(squared))] = 0
-        parts.append(squared.topk(min(k + 1, len(rows)), dim=1, largest=False).values)
-    return torch.cat(parts)
+def _within(rows: _Rows, k: int) -> Tensor:
+    nearest = torch.full((len(rows), min(k + 1, len(rows))), torch.inf, dtype=torch.float64)
+    for some, others, squared in _squared_distances(rows, rows):
+        if some == others:
+            # An image is at distance 0 from itself, and not at the rounding of it.
+            squared.fill_diagonal_(0)
+        both = torch.cat([nearest[some], squared], dim=1)
+        nearest[some] = both.topk(nearest.shape[1], dim=1, largest=False).values
+    return nearest
 
 
-def _squared_distances(x: Tensor, y: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Blocks (B, len(y)) of squared distances, with the index of their first row. Rows are near their common centre."""
-    y_norms = y.square().sum(1)
-    for start in range(0, len(x), BLOCK):
-        stop.check()
-        part = x[start : start + BLOCK]
-        yield start, torch.addmm(y_norms, part, y.T, alpha=-2).add_(part.square().sum(1, keepdim=True)).clamp_(min=0)
+def _squared_distances(x: _Rows, y: _Rows) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Tiles of squared distances, with the rows and columns that they are of. Rows are near their common centre."""
+    for first, block in x.blocks():
+        rows = slice(first, first + len(block))
+        for second, other in y.blocks():
+            stop.check()
+            columns = slice(second, second + len(other))
+            squared = torch.addmm(y.norms[columns], block, other.T, alpha=-2)
+            yield rows, columns, squared.add_(x.norms[rows, None]).clamp_(min=0)

@@ -31,7 +31,8 @@ class FrechetStandardError:
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
         """{"fid-se": standard error}. Raises: UserError for too few images."""
         moments, reference, rows = generated.moments(), real.moments(), generated.rows()
-        enough_for_features(self.config, min(moments.n, reference.n), {"features": len(moments.mean)})
+        for one in (moments, reference):
+            enough_for_features(self.config, one.n, {"features": len(moments.mean)})
         weight = np.eye(len(moments.mean)) - transport(moments, reference)
         slope = 2 * (moments.mean - reference.mean)
         influence = np.empty(len(rows))

@@ -30,7 +30,7 @@ seeds: [0, 1]
 evaluation: {samples: 64}
 metrics: {sliced-w2: }
 """
-COMMANDS = ["run", "status", "list", "show", "publish", "render", "validate", "doctor"]
+COMMANDS = ["run", "status", "list", "show", "publish", "render", "validate", "doctor", "measure"]
 
 
 @pytest.fixture
@@ -107,6 +107,7 @@ def test_the_overview_names_all_commands(shell):
     [
         ["--help"],
         ["run", "--help"],
+        ["measure", "--help"],
         ["list"],
         ["show", "method", "ddo"],
         ["validate", "leaderboards/small"],

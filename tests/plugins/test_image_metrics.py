@@ -202,3 +202,54 @@ def test_the_standard_error_is_the_spread_over_independent_sets():
     told = [value(FrechetStandardError(FrechetConfig()), one, real) for one in sets]
     # Sixty draws know their deviation to 1 / sqrt(120) = 9 %.
     assert np.mean(told) == pytest.approx(spread, rel=0.3)
+
+
+class OnDisk(np.ndarray):
+    """Rows that say how many of them were ever asked for at once."""
+
+    most = 0
+
+    def __getitem__(self, index):
+        part = np.asarray(self).__getitem__(index)
+        type(self).most = max(type(self).most, len(part))
+        return part
+
+
+def test_neighbours_read_a_block_of_rows_at_a_time_and_hold_no_distances_of_all(monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK", 64)
+    monkeypatch.setattr(OnDisk, "most", 0)
+    expected = neighbours.balls(named(features(700, 8, 1)), named(features(900, 8, 2)), 3)
+    sets = [
+        FeatureSet("rows", n, {}, {"features": features(n, 8, seed).astype(np.float32).view(OnDisk)})
+        for n, seed in ((700, 1), (900, 2))
+    ]
+    tiles, original = [], torch.addmm
+
+    def seen(*given, **options):
+        tiles.append(original(*given, **options))
+        return tiles[-1]
+
+    monkeypatch.setattr(torch, "addmm", seen)
+    found = neighbours.balls(*sets, 3)
+    assert OnDisk.most == 64
+    assert max(max(tile.shape) for tile in tiles) == 64
+    assert (found.of_real == expected.of_real).all()
+    assert (found.covered == expected.covered).all()
+
+
+def test_an_image_is_no_neighbour_of_itself_but_its_twin_is(monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK", 3)
+    rows = named(np.array([[0.0], [0.0], [1.0], [3.0], [7.0], [7.5], [20.0]]))
+    centred = neighbours._Rows(rows.rows(), torch.zeros(1))
+    # By hand: squared distance to the nearest other.
+    assert neighbours._within(centred, 1)[:, 1].tolist() == [0, 0, 1, 4, 0.25, 0.25, 12.5**2]
+
+
+def test_statistics_that_do_not_say_of_how_many_images_are_compared_all_the_same():
+    known = Moments.of(features(100, 8))
+    unknown = FeatureSet("a file", None, {"moments": Moments(None, known.mean, known.covariance)})
+    real = named(features(100, 8, 3))
+    assert value(fid(FrechetConfig()), real, unknown) == pytest.approx(value(fid(FrechetConfig()), real, named(features(100, 8))))
+    assert value(FrechetStandardError(FrechetConfig()), real, unknown) > 0
+    with pytest.raises(UserError, match="a file: does not say of how many images"):
+        len(unknown)

@@ -1,0 +1,1 @@
+"""Metrics of images that lie in files, without a board: what `harness measure` does."""
