@@ -174,6 +174,10 @@ def _check_files(board: Board) -> None:
     """Raises: UserError when files of the dataset or weights of an extractor are absent: now, and not in the first job."""
     assert isinstance(board.dataset.component, Dataset)
     board.dataset.component.check_files(board.dataset.settings)
+    for base in board.bases:
+        if base.data is not None:
+            assert isinstance(base.data.component, Dataset)
+            base.data.component.check_files(base.data.settings)
     for metric in board.metrics:
         if metric.extractor is not None:
             assert isinstance(metric.extractor.component, Extractor)
@@ -182,7 +186,7 @@ def _check_files(board: Board) -> None:
 
 def missing_floors(board: Board, layout: Layout) -> list[Floor]:
     """The board's floors that are not measured; after a run they are those that failed."""
-    return [floor for floor in board.floors if not is_measured(layout.floor(board.name, floor.metric.name, floor.key))]
+    return [floor for floor in board.floors if not is_measured(layout.floor(board.name, floor.name, floor.key))]
 
 
 def _write_skip(cell: Cell, layout: Layout) -> None:
@@ -212,7 +216,7 @@ class _Schedule:
             self._waiting[cell.base.key].append(job)
         self._new = [Job(f"base {base.name}", run_base, (base, layout, job_options)) for base in bases.values()]
         self._new += [
-            Job(f"floor {floor.metric.name}", run_floor, (board.name, floor, layout, job_options, board.is_smoke))
+            Job(f"floor {floor.name}", run_floor, (board.name, floor, layout, job_options, board.is_smoke))
             for floor in missing_floors(board, layout)
         ]
         self._base_keys = {f"base {base.name}": key for key, base in bases.items()}

@@ -11,6 +11,7 @@ from harness.components import Component, Dataset, Method, Metric, Model, Sample
 from harness.config import Config
 from harness.references import sampler_needs
 from harness.store.keys import digest
+from harness.store.names import floor_name, row_name
 from harness.weights.sources import BaseWeights
 
 
@@ -44,6 +45,7 @@ class Base:
         method, training: of the last step; None where the weights are loaded.
         after: the step of pretraining before this one, whose weights it starts from; None starts from random ones.
         weights: the files they are loaded from; None where they are pretrained.
+        data: a dataset whose examples stand in the place of samples; it stands in `model` and `sampler` too.
     """
 
     name: str
@@ -56,12 +58,15 @@ class Base:
     sampler: Resolved
     after: Base | None = None
     weights: BaseWeights | None = None
+    data: Resolved | None = None
 
     @cached_property
     def origin(self) -> dict[str, object]:
         """How the weights come about, the last step of it, as JSON values, for keys and records."""
         if self.weights is not None:
             return {"weights": self.weights.identity}
+        if self.data is not None:
+            return {"data": self.data.identity}
         assert self.method is not None
         assert self.training is not None
         return {"method": self.method.identity, "training": self.training.identity, "seed": self.seed}
@@ -121,6 +126,7 @@ class Row:
 
     Args:
         skip_reason: why its cells cannot run, e.g. a capability that the model lacks; None when they can.
+        size: the number of samples, where the board has rows of several.
     """
 
     board: str
@@ -135,11 +141,12 @@ class Row:
     curve: CurveConfig | None
     is_smoke: bool = False
     skip_reason: str | None = None
+    size: int | None = None
 
     @cached_property
     def name(self) -> str:
-        """`base/method`."""
-        return f"{self.base.name}/{self.method_name}"
+        """`base/method`, and `base/method/n500` on a board of several numbers of samples."""
+        return row_name(self.base.name, self.method_name, self.size)
 
     @property
     def trains(self) -> bool:
@@ -211,6 +218,7 @@ class Cell:
             "method": self.method_name,
             "seed": str(self.seed),
             "model": self.base.model.name,
+            "n": str(self.evaluation.samples),
         }
 
     @property
@@ -290,12 +298,19 @@ class Floor:
 
     Args:
         board_metrics: all columns of the board: one pass over the images serves those of the same extractor.
+        size: as a row's.
     """
 
     dataset: Resolved
     metric: BoardMetric
     samples: int
     board_metrics: tuple[BoardMetric, ...] = ()
+    size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The column's; of one size `fid[fashion-cnn]__n500`."""
+        return floor_name(self.metric.name, self.size)
 
     @cached_property
     def key(self) -> str:
@@ -328,6 +343,13 @@ def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
     return None
 
 
+def data_reason(method: Method) -> str | None:
+    """Why the method cannot run on data in the place of a model; None when it can."""
+    if method.trains or method.needs:
+        return f"{method.name} needs a model, and this base is data"
+    return None
+
+
 def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str | None:
     """Why the method cannot train the model in micro-batches; None when it can, or need not."""
     if training.micro_batch is None or not method.trains:
@@ -339,4 +361,7 @@ def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str 
     return None
 
 
-__all__ = ["Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "Row", "lacks", "parts_reason", "skip_reason"]
+__all__ = [
+    "Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "Row",
+    "data_reason", "lacks", "parts_reason", "skip_reason",
+]  # fmt: skip

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved, Row, lacks, parts_reason, skip_reason
+from harness.board.cells import (
+    Base,
+    BoardMetric,
+    Cell,
+    Floor,
+    Resolved,
+    Row,
+    data_reason,
+    lacks,
+    parts_reason,
+    skip_reason,
+)
 from harness.board.filters import Filter, parse_filter
 from harness.board.fit import method_fault, model_fault, spec_of
 from harness.board.schema import (
@@ -35,6 +47,8 @@ from harness.weights import cache
 from harness.weights.sources import BaseFile, BaseWeights
 
 T = TypeVar("T")
+NO_TRAINING = TrainingConfig(images=1, batch=1)
+"""Of methods that do not train, on a board that gives no budget."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ class Board:
     Args:
         name: the folder's name.
         cells: every cell, in the order of the file: bases, then methods, then seeds; skipped ones included.
-        floors: one for each metric.
+        floors: one for each metric, and number of samples where there are several.
     """
 
     name: str
@@ -114,7 +128,11 @@ class _Loader:
         self._check_repeats(config, methods)
         self._stop_on_faults()
         whole = tuple(metric for metric in metrics if metric)
-        floors = tuple(Floor(_sure(dataset), metric, self._evaluation(config).samples, whole) for metric in whole)
+        floors = tuple(
+            Floor(_sure(dataset), metric, evaluation.samples, whole, _size(config, evaluation))
+            for evaluation in self._evaluations(config)
+            for metric in whole
+        )
         cells = tuple(
             self._cells(config, [_sure(base) for base in bases], [_sure(method) for method in methods], whole)
         )
@@ -220,11 +238,13 @@ class _Loader:
         assert isinstance(value, dict)
         return BoardConfig.model_validate(value).smoke.steps
 
-    def _evaluation(self, config: BoardConfig) -> EvaluationConfig:
+    def _evaluations(self, config: BoardConfig) -> list[EvaluationConfig]:
+        """One for each number of samples; a smoke board has the smallest only."""
         if not self.smoke:
-            return config.evaluation
-        samples = min(config.smoke.samples, config.evaluation.samples)
-        return config.evaluation.model_copy(update={"samples": samples, "draws": min(2, config.evaluation.draws)})
+            return config.evaluation.each
+        smallest = min(config.evaluation.each, key=lambda one: one.samples)
+        samples = min(config.smoke.samples, smallest.samples)
+        return [smallest.model_copy(update={"samples": samples, "draws": min(2, smallest.draws)})]
 
     def _metric(self, config: BoardConfig, name: str, entry: MetricConfig) -> BoardMetric | None:
         metric_name, _ = split_column(name)
@@ -236,13 +256,16 @@ class _Loader:
                 ("metrics", name, "draws"), f"draws ({draws}) is above evaluation.draws ({config.evaluation.draws})"
             )
         pairs = entry.floor_pairs or config.floor.pairs
+        if "minimum" in entry.show and draws < 2:
+            text = "the minimum of one draw is its value: set draws, or evaluation.draws, to 2 or more"
+            self.fault(("metrics", name, "show"), text)
+        fewest = min(self._evaluations(config), key=lambda one: one.samples)
         if self.smoke:
-            draws, pairs = min(draws, self._evaluation(config).draws), min(pairs, 2)
+            draws, pairs = min(draws, fewest.draws), min(pairs, 2)
         if resolved is None:
             return None
-        samples = self._evaluation(config).samples
-        extractor = self._extractor(name, entry, resolved, samples)
-        label = entry.label or column_label(name, samples)
+        extractor = self._extractor(name, entry, resolved, fewest.samples)
+        label = entry.label or (name if config.evaluation.sizes else column_label(name, fewest.samples))
         return BoardMetric(name, label, resolved, entry, draws, pairs, extractor)
 
     def _extractor(self, name: str, entry: MetricConfig, metric: Resolved, samples: int) -> Resolved | None:
@@ -279,6 +302,8 @@ class _Loader:
 
     def _base(self, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None) -> Base | None:
         at = ("bases", name)
+        if entry.data is not None:
+            return self._data_base(name, entry, entry.data, dataset)
         if entry.weights is not None:
             return self._loaded_base(name, entry, entry.weights, dataset)
         assert entry.pretrain is not None
@@ -310,6 +335,16 @@ class _Loader:
             method, training = _sure(step)
             base = Base(name, entry.label or name, model, dataset, method, training, settings.seed, sampler, after=base)
         return base
+
+    def _data_base(self, name: str, entry: BaseConfig, given: ReferenceConfig, dataset: Resolved | None) -> Base | None:
+        at = ("bases", name, "data")
+        data = self.resolve("dataset", given, at)
+        if data is None or dataset is None:
+            return None
+        own, boards = spec_of(data), spec_of(dataset)
+        if own is not None and boards is not None and own.shape != boards.shape:
+            self.fault(at, f"examples of {data.name} have the shape {own.shape}, those of {dataset.name} {boards.shape}")
+        return Base(name, entry.label or name, data, dataset, None, None, 0, data, data=data)
 
     def _steps(self, entry: BaseConfig, at: Location) -> list[tuple[PretrainConfig, Location]]:
         """The steps of pretraining, and where each stands: a single one may be written without a list."""
@@ -344,6 +379,9 @@ class _Loader:
             if other is None:
                 names = ", ".join(known)
                 self.fault(at, f"no base of this board is called {name!r}; {nearest(name, known)}there are: {names}")
+                continue
+            if other.data is not None:
+                self.fault(at, f"the base {name!r} is data, and no network")
                 continue
             assert isinstance(other.model.component, Model)
             assert isinstance(base.sampler.component, Sampler)
@@ -411,7 +449,10 @@ class _Loader:
         resolved = self.resolve(
             "method", entry.method or ReferenceConfig(name=name), (*at, "method") if entry.method else at
         )
-        training = self._training({**config.training.model_dump(), **entry.training}, (*at, "training"))
+        if config.training is None and resolved is not None and _method(resolved).trains:
+            self.fault((*at, "training"), f"'training' of the board is missing: {resolved.name} trains")
+        common = config.training or NO_TRAINING
+        training = self._training({**common.model_dump(), **entry.training}, (*at, "training"))
         if training is not None and training.select == "best" and config.curve is None:
             self.fault((*at, "training", "select"), "select: best needs the board to have a `curve`")
         return None if resolved is None or training is None else (name, entry, resolved, training)
@@ -424,20 +465,13 @@ class _Loader:
         metrics: tuple[BoardMetric, ...],
     ) -> Iterator[Cell]:
         seeds = config.seeds[: config.smoke.seeds] if self.smoke else config.seeds
-        evaluation = self._evaluation(config)
         curve = config.curve
         if curve is not None and self.smoke:
-            curve = curve.model_copy(
-                update={"samples": min(curve.samples, evaluation.samples), "points": min(curve.points, 2)}
-            )
+            samples = min(curve.samples, self._evaluations(config)[0].samples)
+            curve = curve.model_copy(update={"samples": samples, "points": min(curve.points, 2)})
         board = self.source.path.resolve().parent.name
-        for base in bases:
-            assert isinstance(base.model.component, Model)
+        for evaluation, base in product(self._evaluations(config), bases):
             for name, entry, method, training in methods:
-                assert isinstance(method.component, Method)
-                reason = skip_reason(method.component, base.sampler, base.model.component)
-                reason = reason or parts_reason(method.component, base.model.component, training)
-                reason = reason or method_fault(method, base.model.component, spec_of(base.dataset))
                 row = Row(
                     board,
                     config.protocol,
@@ -450,7 +484,8 @@ class _Loader:
                     metrics,
                     curve,
                     self.smoke,
-                    reason,
+                    _reason(base, method, training),
+                    _size(config, evaluation),
                 )
                 yield from (Cell(row, seed) for seed in seeds)
 
@@ -475,8 +510,9 @@ class _Loader:
         if not filters:
             return
         known = [cell.facts for cell in cells]
-        # A smoke board has fewer seeds than its file, and the file's filters may name any of them.
+        # A smoke board has fewer seeds and sizes than its file, and the file's filters may name any of them.
         known += [{**known[0], "seed": str(seed)} for seed in config.seeds]
+        known += [{**known[0], "n": str(size)} for size in config.evaluation.sizes]
         for entry in filters:
             try:
                 entry.only.check(known, where=self.source.where(entry.location))
@@ -511,6 +547,22 @@ class _Loader:
             seen.setdefault(same, name)
 
 
+def _size(config: BoardConfig, evaluation: EvaluationConfig) -> int | None:
+    return evaluation.samples if config.evaluation.sizes else None
+
+
+def _reason(base: Base, method: Resolved, training: TrainingConfig) -> str | None:
+    """Why the method cannot run on the base; None when it can."""
+    if base.data is not None:
+        return data_reason(_method(method))
+    assert isinstance(base.model.component, Model)
+    return (
+        skip_reason(_method(method), base.sampler, base.model.component)
+        or parts_reason(_method(method), base.model.component, training)
+        or method_fault(method, base.model.component, spec_of(base.dataset))
+    )
+
+
 def column_label(name: str, samples: int) -> str:
     """What tables call a column: of a metric on features, with the number of images, `fid-50k[inception]`."""
     metric, extractor = split_column(name)
@@ -533,6 +585,7 @@ def _references(value: dict[str, Any]) -> Iterator[tuple[Location, str, Any]]:
         if isinstance(base, dict):
             pretrain = base.get("pretrain")
             yield ("bases", name, "model"), "model", base.get("model")
+            yield ("bases", name, "data"), "dataset", base.get("data")
             if "sampler" in base:
                 yield ("bases", name, "sampler"), "sampler", base["sampler"]
             if isinstance(pretrain, dict):

@@ -183,7 +183,8 @@ class WeightsConfig(Config):
 
 
 class BaseConfig(Config):
-    """A model to fine-tune. Its weights are pretrained by the board (`pretrain`) or loaded (`weights`)."""
+    """A model to fine-tune. Its weights are pretrained by the board (`pretrain`) or loaded (`weights`). Or `data`, to see what
+    metrics make of it."""
 
     label: str | None = Field(None, description="name in tables; the key by default")
     model: Reference | None = Field(None, description="the network; beside a preset, what it changes of the preset's settings")
@@ -194,12 +195,22 @@ class BaseConfig(Config):
         None, description="where its weights come from: a preset's name, a path, or the keys below"
     )
     sampler: Reference | None = Field(None, description="how samples are drawn; the model's native sampler by default")
+    data: Reference | None = Field(
+        None,
+        description="a dataset in the place of a model: its draws of examples are measured as generated ones are, against real "
+        "draws that they are apart from. No method trains such a base",
+    )
     only: Filters = Field("", description="filter: which cells of this base the board has")
 
     @model_validator(mode="after")
     def _has_weights_from_somewhere(self) -> BaseConfig:
+        if self.data is not None:
+            other = next((key for key in ("model", "pretrain", "weights", "sampler") if getattr(self, key) is not None), None)
+            if other is not None:
+                raise ValueError(f"has data, and so no {other}: its samples are the data's examples")
+            return self
         if (self.pretrain is None) == (self.weights is None):
-            raise ValueError("needs either pretrain or weights")
+            raise ValueError("needs either pretrain or weights (or data, in the place of a model)")
         if self.model is None and (self.weights is None or self.weights.preset is None):
             raise ValueError("'model' is missing: only a preset says which network it is")
         return self
@@ -229,6 +240,35 @@ class EvaluationConfig(Config):
     )
 
 
+class BoardEvaluationConfig(EvaluationConfig):
+    """How each cell is measured."""
+
+    sizes: list[PositiveInt] = Field(
+        [], description="several numbers of `samples`, in its place: a block of rows and floors for each"
+    )
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> BoardEvaluationConfig:
+        if self.sizes and "samples" in self.model_fields_set:
+            raise ValueError("has samples and sizes: keep one of the two")
+        if len(set(self.sizes)) < len(self.sizes):
+            raise ValueError(f"sizes has a number twice: {self.sizes}")
+        return self
+
+    @property
+    def each(self) -> list[EvaluationConfig]:
+        """One for each size; the only one where there are none."""
+        common = self.model_dump(exclude={"sizes"})
+        return [EvaluationConfig.model_validate({**common, "samples": size}) for size in self.sizes or [self.samples]]
+
+
+Statistic = Literal["mean", "minimum"]
+
+
+def _statistics(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 class MetricConfig(Config):
     """A column of the table."""
 
@@ -252,6 +292,14 @@ class MetricConfig(Config):
     )
     shown_in: PositiveFloat = Field(1.0, description="unit of the table: 1e-2 shows hundredths")
     digits: int = Field(2, ge=0, le=10, description="decimals in the table")
+    show: Annotated[list[Statistic], BeforeValidator(_statistics)] = Field(
+        ["mean"], min_length=1, max_length=2, description="what of a cell's draws the table shows: their `mean`, their `minimum` "
+        "(papers quote that of three), or a list of both, a column each"
+    )
+    ranks: bool = Field(
+        True, description="whether the column tells better from worse, by an arrow, marks, and a place in plots of all columns; "
+        "false for one that stands beside another, as a standard error"
+    )
     explodes_above: PositiveFloat | None = Field(None, description="a value above it marks the cell as diverged")
 
 
@@ -292,11 +340,13 @@ class BoardConfig(Config):
     dataset: Reference = Field(description="the reference data")
     bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")
     methods: dict[Name, Annotated[MethodConfig, Entries]] = Field(min_length=1, description="methods to compare")
-    training: TrainingConfig = Field(description="the budget that every method gets unless it says otherwise")
+    training: TrainingConfig | None = Field(
+        None, description="the budget that every method gets unless it says otherwise; needed where one trains"
+    )
     seeds: list[Annotated[int, Field(ge=0, lt=1_000_000, strict=True)]] = Field(
         [0, 1, 2], min_length=1, description="one cell each; below a million, so that no draw is one of the floor's"
     )
-    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="sampling for evaluation")
+    evaluation: BoardEvaluationConfig = Field(BoardEvaluationConfig(), description="sampling for evaluation")
     metrics: dict[ColumnName, Annotated[MetricConfig, Entries]] = Field(
         min_length=1, description="columns, in this order; one of a metric on features is called `METRIC[EXTRACTOR]`"
     )

@@ -75,7 +75,7 @@ def run(
         ended = run_board(loaded, cells, layout, options, on_event)
     _print_results(loaded, layout, as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in ended if state.state == "failed"]
-    failed += [f"floor {floor.metric.name}: see the message above" for floor in missing_floors(loaded, layout)]
+    failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(loaded, layout)]
     for name in failed:
         remark(f"failed: {name}")
     if failed:

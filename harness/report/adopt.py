@@ -22,7 +22,7 @@ def adopt(board: Board, layout: Layout) -> int:
         if cell.name in found.records:
             copies[layout.record(board.name, cell.name, cell.key)] = results / record_file(cell.name)
     for floor in board.floors:
-        name = floor.metric.name
+        name = floor.name
         if name in found.floors:
             copies[layout.floor(board.name, name, floor.key)] = results / floor_file(name)
     missing = {there: here for there, here in copies.items() if not there.exists()}

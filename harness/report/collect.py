@@ -21,7 +21,7 @@ class Collection:
 
     Args:
         records: current ones by cell name; current means that its key is the one that the board now gives its cell.
-        floors: current ones by metric name.
+        floors: current ones by the floor's name: the metric's, with the number of samples where there are several.
         stale: names of cells and floors whose record was made by older settings or plugin versions, or in a smoke run.
     """
 
@@ -45,8 +45,8 @@ class Collection:
 
     @cached_property
     def missing_floors(self) -> list[str]:
-        """Metrics without a current floor."""
-        return [floor.metric.name for floor in self.board.floors if floor.metric.name not in self.floors]
+        """Names of floors that have no current record."""
+        return [floor.name for floor in self.board.floors if floor.name not in self.floors]
 
 
 def record_file(cell: str) -> str:
@@ -54,9 +54,9 @@ def record_file(cell: str) -> str:
     return f"{cell.replace('/', '__')}.json"
 
 
-def floor_file(metric: str) -> str:
-    """Name of a metric's published floor."""
-    return f"floor__{metric}.json"
+def floor_file(floor: str) -> str:
+    """Name of a published floor."""
+    return f"floor__{floor}.json"
 
 
 def collect_published(board: Board, folder: Path) -> Collection:
@@ -72,12 +72,12 @@ def collect_published(board: Board, folder: Path) -> Collection:
         else:
             stale.append(cell.name)
     for floor in board.floors:
-        if (name := floor_file(floor.metric.name)) in names:
+        if (name := floor_file(floor.name)) in names:
             found = load_floor(folder / name)
             if is_current(found, floor.key, board):
-                floors[floor.metric.name] = found
+                floors[floor.name] = found
             else:
-                stale.append(f"floor of {floor.metric.name}")
+                stale.append(f"floor of {floor.name}")
     return Collection(board, records, floors, tuple(stale))
 
 
@@ -92,9 +92,9 @@ def collect_runs(board: Board, layout: Layout) -> Collection:
     stale = [cell for cell in files if cell not in there and cell.replace("/", "__") in older]
     floors: dict[str, FloorRecord] = {}
     for floor in board.floors:
-        path = layout.floor(board.name, floor.metric.name, floor.key)
+        path = layout.floor(board.name, floor.name, floor.key)
         if path.name in names:
-            floors[floor.metric.name] = load_floor(path)
+            floors[floor.name] = load_floor(path)
     return Collection(board, records, floors, tuple(stale))
 
 

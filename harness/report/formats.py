@@ -7,55 +7,55 @@ from collections.abc import Callable, Mapping
 
 from harness.report.table import Style, Table, display, power_of_ten
 
-LEGEND = (
-    "Mean ± standard deviation over seeds. **Bold**: the best mean of a column among rows whose seeds are all done. "
-    "†: not distinguishable from real data at this number of samples (within two standard deviations of the floor)."
-)
+
+def legend(table: Table) -> str:
+    """What the marks in the table mean."""
+    bold = "**Bold**: the best mean of a column among rows whose seeds are all done. " if table.has_models else ""
+    least = ""
+    if any(statistic == "minimum" for _, statistic in table.columns):
+        least = " Minimum: of a cell's draws, and, in the row of the floor, of as many pairs; without marks."
+    return (
+        f"Mean ± standard deviation over seeds. {bold}"
+        "†: not distinguishable from real data at this number of samples (within two standard deviations of the floor)." + least
+    )
 
 
 def markdown(table: Table) -> str:
     """A pipe table, as GitHub shows it."""
     from tabulate import tabulate
 
-    frame = display(table, _MARKDOWN)
-    align = ["left", "left", *["right"] * (len(frame.columns) - 3), "left"]
-    rows = frame.values.tolist()
-    return tabulate(rows, headers=list(frame.columns), tablefmt="pipe", colalign=align, disable_numparse=True) + "\n"
+    shown = display(table, _MARKDOWN)
+    align = [*["left"] * shown.texts, *["right"] * (len(shown.heads) - shown.texts - 1), "left"]
+    return tabulate(shown.rows, headers=shown.heads, tablefmt="pipe", colalign=align, disable_numparse=True) + "\n"
 
 
 def latex(table: Table) -> str:
     """A booktabs table; needs `\\usepackage{booktabs}`."""
-    frame = display(table, _LATEX)
-    rows = [" & ".join(row) + r" \\" for row in frame.values.tolist()]
-    columns = "ll" + "r" * (len(frame.columns) - 3) + "l"
-    lines = [
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        " & ".join(frame.columns) + r" \\",
-        r"\midrule",
-        rows[0],  # the floor stands apart: it is no competitor
-        r"\midrule",
-        *rows[1:],
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
+    shown = display(table, _LATEX)
+    columns = "l" * shown.texts + "r" * (len(shown.heads) - shown.texts - 1) + "l"
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(shown.heads) + r" \\"]
+    for block in shown.blocks:
+        rows = [" & ".join(row) + r" \\" for row in block]
+        lines += [r"\midrule", rows[0], r"\midrule", *rows[1:]]  # the floor stands apart: it is no competitor
+    lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 
 
 def csv(table: Table) -> str:
-    """The numbers, unrounded, in their own units; the first row is the floor."""
+    """The numbers, unrounded, in their own units; the first row is the floor, one for each number of samples."""
     return str(table.frame().to_csv(index=False, lineterminator="\n"))
 
 
 def as_json(table: Table) -> str:
     """The numbers with their directions, as one object."""
     rows = json.loads(table.frame().to_json(orient="records", double_precision=15))
+    floors = len(table.sizes)
     content = {
         "board": table.board.name,
         "protocol": table.board.config.protocol,
         "metrics": {metric.name: _direction(metric.component.higher_is_better) for metric in table.board.metrics},
-        "floor": rows[0],
-        "rows": rows[1:],
+        **({"floor": rows[0]} if floors == 1 else {"floors": rows[:floors]}),
+        "rows": rows[floors:],
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from harness.store.names import row_name
 from harness.store.records import SCHEMA, Status, load_record, verified
 
 MANY = 5_000
@@ -63,13 +64,14 @@ class _Fields(Struct):
     base_weights_sha256: str
     dataset_fingerprint: str
     environment: dict[str, object]
+    size: int | None = None
 
 
 class Outcome(Struct, frozen=True, array_like=True, gc=False):
     """How a cell ended. Plain values in a fixed order: they go from process to process many times faster than models do.
 
     Args:
-        means: each metric's mean over the evaluation draws.
+        means, minima: each metric's mean and minimum over the evaluation draws.
         seconds_metrics: of all metrics together.
         curve: (images seen, value).
         environment: the record's, as pairs; equal ones are one object.
@@ -81,6 +83,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     status: Status
     reason: str
     means: dict[str, float]
+    minima: dict[str, float]
     seconds_metrics: float
     curve: tuple[tuple[int, float], ...]
     nfe: float
@@ -100,12 +103,13 @@ def _outcome(fields: _Fields) -> Outcome:
     costs = fields.costs
     metrics = {name: measured for name, measured in fields.metrics.items() if measured.values}
     return Outcome(
-        cell=f"{fields.base}/{fields.method}/s{fields.seed}",
+        cell=f"{row_name(fields.base, fields.method, fields.size)}/s{fields.seed}",
         key=fields.key,
         is_smoke=fields.is_smoke,
         status=fields.status,
         reason=fields.reason,
         means={name: mean(measured.values) for name, measured in metrics.items()},
+        minima={name: min(measured.values) for name, measured in metrics.items()},
         seconds_metrics=math.fsum([measured.seconds for measured in metrics.values()]),
         curve=tuple([(point.images, point.value) for point in fields.curve]),
         nfe=costs.nfe,

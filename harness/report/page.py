@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.report import protocol
 from harness.report.collect import Collection
-from harness.report.formats import LEGEND, markdown, markdown_text
+from harness.report.formats import legend, markdown, markdown_text
 from harness.report.plots.plot import Plot
 from harness.report.reported import Reported, reported_markdown
 from harness.report.table import Table
@@ -40,7 +40,7 @@ class Page:
             protocol.commands(self.collection.board),
             "## Results",
             markdown(self.table).strip(),
-            LEGEND,
+            legend(self.table),
             bullets(self._remarks()),
             self._plots(),
             self._findings(),

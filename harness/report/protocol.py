@@ -42,8 +42,7 @@ def measured(collection: Collection) -> str:
         *(_metric(board, index) for index in range(len(board.metrics))),
         f"**Floor**: {_floor(board)}.",
         *(_base(base) for base in board.bases),
-        f"**Fine-tuning**: {budget(_board_training(board))}, unless a method says otherwise:",
-        *_own_budgets(board),
+        *_finetuning(board),
         _curve(board),
         *_environment(collection.records.values()),
     ]
@@ -72,11 +71,27 @@ def _plain(value: object) -> str:
 def _evaluation(board: Board) -> str:
     evaluation = board.cells[0].evaluation
     draws = "one draw" if evaluation.draws == 1 else f"{evaluation.draws} independent draws"
+    has_models = any(base.data is None for base in board.bases)
+    generated = "generated" if has_models else "the row's"
+    batch = f"; samples drawn {evaluation.batch:,} at a time" if has_models else ""
     return (
-        f"**Evaluation**: {draws} of {evaluation.samples:,} generated and as many real examples a cell, whose mean is "
-        f"the cell's value; seeds {seeds(sorted({cell.seed for cell in board.cells}))}; samples drawn "
-        f"{evaluation.batch:,} at a time."
+        f"**Evaluation**: {draws} of {_sizes(board)} {generated} and as many real examples a cell, whose mean is "
+        f"the cell's value; seeds {seeds(sorted({cell.seed for cell in board.cells}))}{batch}."
     )
+
+
+def _sizes(board: Board) -> str:
+    """`1,000`; `500, 1,000 or 2,000`, smallest first."""
+    *others, largest = [f"{samples:,}" for samples in sorted({floor.samples for floor in board.floors})]
+    return f"{', '.join(others)} or {largest}" if others else largest
+
+
+def _finetuning(board: Board) -> list[str]:
+    """Budgets; nothing where no method trains."""
+    training = _board_training(board)
+    if training is None or not any(cell.trains for cell in board.cells):
+        return []
+    return [f"**Fine-tuning**: {budget(training)}, unless a method says otherwise:", *_own_budgets(board, budget(training))]
 
 
 def _metric(board: Board, index: int) -> str:
@@ -94,14 +109,15 @@ def _metric(board: Board, index: int) -> str:
 def _floor(board: Board) -> str:
     pairs = {floor.metric.label: floor.metric.floor_pairs for floor in board.floors}
     said = ", ".join(f"{number} ({markdown_text(label)})" for label, number in pairs.items())
-    samples = board.floors[0].samples
     return (
-        f"the metric between two independent draws of {samples:,} real examples, mean ± standard deviation over "
+        f"the metric between two independent draws of {_sizes(board)} real examples, mean ± standard deviation over "
         f"pairs: {said}"
     )
 
 
 def _base(base: Base) -> str:
+    if base.data is not None:
+        return f"**{markdown_text(base.label)}**: {component(base.data)}, its draws in the place of generated samples."
     return f"**{markdown_text(base.label)}**: {component(base.model)}; {_origin(base)}; sampled by {component(base.sampler)}."
 
 
@@ -140,15 +156,14 @@ def budget(training: TrainingConfig) -> str:
     return text + ("" if training.select == "last" else ", best point of the curve selected")
 
 
-def _board_training(board: Board) -> TrainingConfig:
+def _board_training(board: Board) -> TrainingConfig | None:
     config = board.config.training
-    if not board.is_smoke:
+    if config is None or not board.is_smoke:
         return config
     return config.model_copy(update={"images": min(board.config.smoke.steps, config.steps) * config.batch})
 
 
-def _own_budgets(board: Board) -> list[str]:
-    common = budget(_board_training(board))
+def _own_budgets(board: Board, common: str) -> list[str]:
     found: dict[str, str] = {}
     for cell in board.cells:
         if cell.method_name not in found and cell.trains:
@@ -182,14 +197,14 @@ def _environment(records: Iterable[Outcome]) -> list[str]:
 
 
 def costs(collection: Collection) -> str:
-    """What each row cost, counted by the harness: means over the seeds that are done."""
+    """What each row of a model cost, counted by the harness: means over the seeds that are done."""
     from tabulate import tabulate
 
     rows = []
     for row, cells in collection.rows:
         done = [collection.records[c.name] for c in cells if c.name in collection.records]
         done = [record for record in done if record.status == "done"]
-        if done:
+        if done and row.base.data is None:
             rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *_costs(done)])
     if not rows:
         return ""

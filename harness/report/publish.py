@@ -103,8 +103,8 @@ def _copies(board: Board, layout: Layout, fresh: Collection, merged: Collection)
         if cell.name in fresh.records and merged.records[cell.name] is fresh.records[cell.name]
     }
     for floor in board.floors:
-        if floor.metric.name in fresh.floors:
-            copies[floor_file(floor.metric.name)] = layout.floor(board.name, floor.metric.name, floor.key)
+        if floor.name in fresh.floors:
+            copies[floor_file(floor.name)] = layout.floor(board.name, floor.name, floor.key)
     return copies
 
 

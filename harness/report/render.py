@@ -13,6 +13,8 @@ from harness.report.page import Page
 from harness.report.plots.curves import curves_plot
 from harness.report.plots.plot import Plot, drawn_from
 from harness.report.plots.samples import samples_plot
+from harness.report.plots.seen import seen_plot
+from harness.report.plots.sizes import sizes_plot
 from harness.report.preview import Previews, make_previews, read_published
 from harness.report.reported import read_reported
 from harness.report.table import Table
@@ -82,6 +84,7 @@ def render_runs(board: Board, layout: Layout) -> Rendered:
 
 def _rendered(collection: Collection, previews: Previews) -> Rendered:
     table = Table.of(collection)
-    plots = [plot for plot in (samples_plot(collection, previews), curves_plot(collection)) if plot is not None]
+    drawn = (samples_plot(collection, previews), seen_plot(table), sizes_plot(table), curves_plot(collection))
+    plots = [plot for plot in drawn if plot is not None]
     reported = read_reported(collection.board.folder / "reported.csv")
     return Rendered(collection.board, table, Page(collection, table, reported, plots).text(), plots)

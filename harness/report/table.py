@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from harness.board.cells import BoardMetric
 from harness.board.load import Board
+from harness.board.schema import Statistic
 from harness.report.collect import Collection
-from harness.report.rows import Score, TableRow, floor_scores, table_rows
+from harness.report.rows import Score, TableRow, floor_minima, floor_scores, table_rows
+from harness.store.names import floor_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,33 +20,61 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows and floors of a board, in numbers."""
+    """Rows and floors of a board, in numbers.
+
+    Args:
+        floors, floor_minima: by the floor's name; the second are minima of as many pairs as a cell has draws.
+    """
 
     board: Board
     rows: tuple[TableRow, ...]
     floors: Mapping[str, Score]
+    floor_minima: Mapping[str, Score]
 
     @classmethod
     def of(cls, collection: Collection) -> Table:
         """From a board's records."""
-        return cls(collection.board, tuple(table_rows(collection)), floor_scores(collection))
+        rows = tuple(table_rows(collection))
+        return cls(collection.board, rows, floor_scores(collection), floor_minima(collection))
+
+    @property
+    def sizes(self) -> list[int | None]:
+        """Numbers of samples that the board has rows of, in its order; a single None where it has one for all."""
+        return list(dict.fromkeys(floor.size for floor in self.board.floors))
+
+    @property
+    def has_models(self) -> bool:
+        """Whether any row is of a model, and not of data in the place of one."""
+        return not all(row.is_data for row in self.rows)
+
+    @property
+    def columns(self) -> list[tuple[BoardMetric, Statistic]]:
+        """Every metric, as often as the board shows it."""
+        return [(metric, statistic) for metric in self.board.metrics for statistic in metric.use.show]
+
+    def floor(self, metric: BoardMetric, size: int | None, statistic: Statistic = "mean") -> Score | None:
+        """Of a column at a number of samples; None when it is not measured."""
+        floors = self.floors if statistic == "mean" else self.floor_minima
+        return floors.get(floor_name(metric.name, size))
 
     def frame(self) -> pd.DataFrame:
-        """The numbers as measured, unrounded, in their own units, missing ones empty; the floor is the first row."""
+        """The numbers as measured, unrounded, in their own units, missing ones empty; the floors are the first rows."""
         import pandas as pd
 
-        records = [self._floor_numbers(), *(self._row_numbers(row) for row in self.rows)]
-        return pd.DataFrame.from_records(records)
+        floors = [self._floor_numbers(size) for size in self.sizes]
+        return pd.DataFrame.from_records([*floors, *(self._row_numbers(row) for row in self.rows)])
 
-    def _floor_numbers(self) -> dict[str, object]:
-        return {"base": "floor", "method": "", "label": "real against real", **self._scores(self.floors)}
+    def _floor_numbers(self, size: int | None) -> dict[str, object]:
+        scores = self._scores(lambda metric, statistic: self.floor(metric, size, statistic))
+        return {"base": "floor", "method": "", "label": "real against real", **_size(size), **scores}
 
     def _row_numbers(self, row: TableRow) -> dict[str, object]:
         return {
             "base": row.base,
             "method": row.method,
-            "label": f"{row.base_label} × {row.method_label}",
-            **self._scores(row.scores),
+            "label": row.base_label if row.is_data else f"{row.base_label} × {row.method_label}",
+            **_size(row.size),
+            **self._scores(row.score),
             "seeds": row.seeds,
             "done": row.done,
             "nfe": row.nfe,
@@ -54,14 +84,21 @@ class Table:
             "status": "; ".join(row.notes),
         }
 
-    def _scores(self, scores: Mapping[str, Score]) -> dict[str, object]:
+    def _scores(self, of: Callable[[BoardMetric, Statistic], Score | None]) -> dict[str, object]:
         numbers: dict[str, object] = {}
         for metric in self.board.metrics:
-            found = scores.get(metric.name)
-            numbers[f"{metric.name} mean"] = None if found is None else found.mean
-            numbers[f"{metric.name} sd"] = None if found is None else found.sd
-            numbers[f"{metric.name} n"] = 0 if found is None else found.n
+            # The means always, and what else the board shows.
+            for statistic in dict.fromkeys(("mean", *metric.use.show)):
+                found = of(metric, statistic)
+                name = metric.name if statistic == "mean" else f"{metric.name} {statistic}"
+                numbers[f"{name} mean"] = None if found is None else found.mean
+                numbers[f"{name} sd"] = None if found is None else found.sd
+                numbers[f"{name} n"] = 0 if found is None else found.n
         return numbers
+
+
+def _size(size: int | None) -> dict[str, object]:
+    return {} if size is None else {"samples": size}
 
 
 @dataclass(frozen=True)
@@ -86,23 +123,51 @@ class Style:
     unit: Callable[[float], str]
 
 
-def display(table: Table, style: Style) -> pd.DataFrame:
-    """The table as readers see it: strings, in the units and decimals of the board."""
-    import pandas as pd
+@dataclass(frozen=True)
+class Display:
+    """The table as readers see it: strings, in the units and decimals of the board.
 
-    names = [style.text("Base"), "Method", *(head(metric, style) for metric in table.board.metrics)]
-    names += ["Seeds", "NFE", "Parameters", "Images", "Seconds", "Status"]
-    rows = [_floor_row(table, style), *(_display_row(row, table.board, style) for row in table.rows)]
-    return pd.DataFrame(rows, columns=names)
+    Args:
+        texts: how many columns, from the left, are text; the last is text too.
+        blocks: rows at one number of samples, the floor first.
+    """
+
+    heads: list[str]
+    texts: int
+    blocks: list[list[list[str]]]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Of all blocks."""
+        return [row for block in self.blocks for row in block]
 
 
-def head(metric: BoardMetric, style: Style) -> str:
+def display(table: Table, style: Style) -> Display:
+    """The table in a format. Columns that say nothing are left out: those of models, on a board of data alone."""
+    names = ["Base", "Method"] if table.has_models else ["Data"]
+    texts = len(names)
+    names += ["n"] if table.board.config.evaluation.sizes else []
+    names += [head(metric, statistic, style) for metric, statistic in table.columns]
+    names += ["Seeds", *(MODEL_COLUMNS if table.has_models else ()), "Status"]
+    blocks = [
+        [_floor_row(table, size, style), *(_display_row(row, table, style) for row in table.rows if row.size == size)]
+        for size in table.sizes
+    ]
+    return Display(names, texts, blocks)
+
+
+MODEL_COLUMNS = ("NFE", "Parameters", "Images", "Seconds")
+
+
+def head(metric: BoardMetric, statistic: Statistic, style: Style) -> str:
     """`sliced-w2 ↓ (×1e-2)`."""
     arrow = style.up if metric.component.higher_is_better else style.down
     unit = metric.component.unit
     factor = "" if metric.use.shown_in == 1 else style.unit(metric.use.shown_in)
-    inside = " ".join(part for part in (factor, unit) if part)
-    return f"{style.text(metric.label)} {arrow}" + (f" ({inside})" if inside else "")
+    least = f"minimum of {metric.draws}" if statistic == "minimum" else ""
+    inside = ", ".join(part for part in (" ".join(part for part in (factor, unit) if part), least) if part)
+    name = f"{style.text(metric.label)} {arrow}" if metric.use.ranks else style.text(metric.label)
+    return name + (f" ({inside})" if inside else "")
 
 
 def figure(found: Score | None, metric: BoardMetric, style: Style) -> str:
@@ -115,29 +180,42 @@ def figure(found: Score | None, metric: BoardMetric, style: Style) -> str:
     return f"{mean}{style.plus_minus}{found.sd / metric.use.shown_in:.{metric.use.digits}f}"
 
 
-def _floor_row(table: Table, style: Style) -> list[str]:
-    scores = [figure(table.floors.get(metric.name), metric, style) for metric in table.board.metrics]
-    pairs = sorted({found.n for found in table.floors.values()})
+def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
+    scores = [figure(table.floor(metric, size, statistic), metric, style) for metric, statistic in table.columns]
+    floors = [table.floor(metric, size) for metric in table.board.metrics]
+    pairs = sorted({found.n for found in floors if found is not None})
     note = f"over {'/'.join(map(str, pairs))} pairs of draws" if pairs else "not run"
-    return ["Floor", "real against real", *scores, *[style.none] * 5, note]
+    names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
+    nothing = [style.none] * (1 + (len(MODEL_COLUMNS) if table.has_models else 0))
+    return [*names, *_size_cell(size), *scores, *nothing, note]
 
 
-def _display_row(row: TableRow, board: Board, style: Style) -> list[str]:
+def _size_cell(size: int | None) -> list[str]:
+    return [] if size is None else [str(size)]
+
+
+def _display_row(row: TableRow, table: Table, style: Style) -> list[str]:
+    model = [
+        style.none if row.nfe is None or row.is_data else count(row.nfe),
+        style.none if row.parameters is None or row.is_data else count(row.parameters),
+        style.none if row.images_seen is None or row.is_data else count(row.images_seen),
+        style.none if row.seconds is None or row.is_data else seconds(row.seconds),
+    ]
     return [
         style.text(row.base_label),
-        style.text(row.method_label),
-        *(_marked(row, metric, style) for metric in board.metrics),
+        *([style.text(row.method_label)] if table.has_models else []),
+        *_size_cell(row.size),
+        *(_marked(row, metric, statistic, style) for metric, statistic in table.columns),
         f"{row.done}/{row.seeds}" if row.done < row.seeds else str(row.seeds),
-        style.none if row.nfe is None else count(row.nfe),
-        style.none if row.parameters is None else count(row.parameters),
-        style.none if row.images_seen is None else count(row.images_seen),
-        style.none if row.seconds is None else seconds(row.seconds),
+        *(model if table.has_models else []),
         style.text("; ".join(row.notes)),
     ]
 
 
-def _marked(row: TableRow, metric: BoardMetric, style: Style) -> str:
-    text = figure(row.scores.get(metric.name), metric, style)
+def _marked(row: TableRow, metric: BoardMetric, statistic: Statistic, style: Style) -> str:
+    text = figure(row.score(metric, statistic), metric, style)
+    if statistic != "mean" or not metric.use.ranks:
+        return text
     if metric.name in row.is_best:
         text = style.bold(text)
     return text + (style.floor_mark if metric.name in row.at_floor else "")

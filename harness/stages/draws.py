@@ -1,4 +1,4 @@
-"""Numbers of a dataset's evaluation draws: who uses which. No two purposes share a draw."""
+"""Numbers of a dataset's evaluation draws: who uses which. Evaluation, floor and selection share none."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ _SELECTION = 2_000_000_000
 def evaluation(seed: int, draw: int) -> int:
     """For evaluation draw `draw` of the cells with this seed: the same real data for all methods. draw < 1000."""
     return seed * _A_SEED + draw
+
+
+def in_place(seed: int, draw: int) -> tuple[int, int]:
+    """For evaluation draw `draw` of data in the place of a model: of its examples, and of the real ones. draw < 500.
+
+    They are neighbours 2k + 1 and 2k, so that the two share no example of a finite dataset.
+    """
+    return evaluation(seed, 2 * draw + 1), evaluation(seed, 2 * draw)
 
 
 def floor(pair: int) -> tuple[int, int]:

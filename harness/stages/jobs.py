@@ -31,6 +31,8 @@ End = Literal["ended", "failed", "busy", "interrupted"]
 
 def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:
     """Pretrain a base. A failure is logged here, and met again, with its reason, by each cell of the base."""
+    if base.data is not None:
+        return "ended"
     at = Context(layout, options, base.name)
     try:
         _check_data(base)
@@ -56,8 +58,8 @@ def _check_data(base: Base) -> None:
 
 def run_floor(board: str, plan: Floor, layout: Layout, options: JobOptions, is_smoke: bool) -> End | str:
     """Measure a floor and write its record."""
-    path = layout.floor(board, plan.metric.name, plan.key)
-    at = Context(layout, options, f"floor/{plan.metric.name}")
+    path = layout.floor(board, plan.name, plan.key)
+    at = Context(layout, options, f"floor/{plan.name}")
     try:
         with lease(layout.lease("floor", plan.key), wait=False):
             if not is_measured(path):
@@ -82,7 +84,7 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
     except (Exception, SystemExit) as error:
         # The board goes on: its cells meet the same fault if it is the metric's, and say so in their records.
         where = _keep_traceback(error, at.layout, "floor", plan.key)
-        log.warning("floor %s: %s (traceback: %s)", name, _last_line(error), where)
+        log.warning("floor %s: %s (traceback: %s)", plan.name, _last_line(error), where)
         return "failed"
     save_record(
         FloorRecord(
@@ -119,15 +121,18 @@ def _record(cell: Cell, at: Context) -> Record:
     device = at.device.type
     memory = PeakMemory(device)
     try:
-        base = base_stage.run(cell.base, at)
-        finetuned = finetune.run(cell, base, at)
+        base = finetuned = prepared = None
+        if cell.base.data is None:
+            base = base_stage.run(cell.base, at)
+            finetuned = finetune.run(cell, base, at)
         sampled = sample.run(cell, finetuned, at)
         measured = metrics.run(cell, sampled, at)
         stop.check()
         fingerprint = context.dataset(cell.base.dataset).fingerprint
+        if cell.base.data is None:
+            prepared = prepare.run(cell.base, context.sampler(cell.base.sampler), at)
         return record.done(
-            cell, base, finetuned, sampled, measured,
-            prepared=prepare.run(cell.base, context.sampler(cell.base.sampler), at),
+            cell, base, finetuned, sampled, measured, prepared=prepared,
             memory=memory.read(), device=device, fingerprint=fingerprint, extractors=_extractors(cell, at),
         )  # fmt: skip
     except (Interrupted, EndsTheRun):

@@ -88,7 +88,7 @@ def _column(cell: Cell, metric: BoardMetric, sampled: Output, at: Context) -> Me
 
 
 def _cell_pair(cell: Cell, metric: BoardMetric, sampled: Output, draw: int, at: Context) -> Timed:
-    number = draws.evaluation(cell.seed, draw)
+    number = draws.evaluation(cell.seed, draw) if cell.base.data is None else draws.in_place(cell.seed, draw)[1]
     made = cast(list[str], sampled.facts["draws_sha256"])[draw]
     on_train = metric.use.against == "train"
     dataset, n, index = cell.base.dataset, cell.evaluation.samples, cell.seed * 1000 + draw

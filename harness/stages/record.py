@@ -12,6 +12,11 @@ from harness.components import Sampler
 from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status
 from harness.store.stage import Output
 
+_NO_MODEL: Mapping[str, Any] = {
+    "parameters": 0, "weights_sha256": "", "images_seen": 0, "steps": 0, "network_evaluations": 0, "seconds": 0.0,
+    "curve": [], "selected_images": None,
+}  # fmt: skip
+
 
 def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = None) -> Record:
     """What is known before any work; for skipped cells that is all. Imports torch only when a device is given."""
@@ -32,18 +37,20 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         pretraining=_pretraining(cell.base),
         training=cell.training.identity if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
+        size=cell.row.size,
         environment={} if device is None else environment.describe(device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
 def done(
-    cell: Cell, base: Output, finetuned: Output, sampled: Output, metrics: Mapping[str, Measured], *,
+    cell: Cell, base: Output | None, finetuned: Output | None, sampled: Output, metrics: Mapping[str, Measured], *,
     prepared: Output | None, memory: int, device: str, fingerprint: str,
     extractors: Mapping[str, ExtractorFacts],
 ) -> Record:
-    """The record of a cell that went through all stages."""
-    tuned: Mapping[str, Any] = finetuned.facts
+    """The record of a cell that went through all stages; there is neither base nor weights for data in a model's place."""
+    tuned: Mapping[str, Any] = _NO_MODEL if finetuned is None else finetuned.facts
+    pretrained: Mapping[str, Any] = _NO_MODEL if base is None else base.facts
     drawn: Mapping[str, Any] = sampled.facts
     preparation: Mapping[str, Any] = {} if prepared is None else prepared.facts
     costs = Costs(
@@ -65,10 +72,10 @@ def done(
             "curve": [CurvePoint(**point) for point in tuned["curve"]],
             "selected_images": tuned["selected_images"],
             "costs": costs,
-            "parameters": base.facts["parameters"],
+            "parameters": pretrained["parameters"],
             "weights_sha256": tuned["weights_sha256"],
             "samples_sha256": drawn["samples_sha256"],
-            "base_weights_sha256": base.facts["weights_sha256"],
+            "base_weights_sha256": pretrained["weights_sha256"],
             "dataset_fingerprint": fingerprint,
         }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,11 +13,12 @@ from torch import Tensor
 
 from harness import sampling
 from harness.board.cells import Cell
-from harness.errors import Diverged
+from harness.errors import Diverged, UserError
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch, DataSource
+from harness.sampling import Drawn
 from harness.stages import base as base_stage
-from harness.stages import context, prepare
+from harness.stages import context, draws, prepare
 from harness.stages.context import Context
 from harness.store import stage
 from harness.store.stage import Output
@@ -27,8 +29,12 @@ EXPLODED = 100.0
 """Samples whose root mean square is this many times the training data's have exploded: no metric says more than that."""
 
 
-def run(cell: Cell, finetuned: Output, at: Context) -> Output:
-    """The cell's sample sets: tensors `x.D` and `labels.D` for draw D; facts: NFE, seconds, the hash of the whole and of each."""
+def run(cell: Cell, finetuned: Output | None, at: Context) -> Output:
+    """The cell's sample sets: tensors `x.D` and `labels.D` for draw D; facts: NFE, seconds, the hash of the whole and of each.
+
+    Args:
+        finetuned: the weights to draw from; None for data in the place of a model.
+    """
     at.reporter.stage("sample")
     return stage.once(at.layout, "sample", cell.sample_key, lambda folder: _sample(cell, finetuned, at, folder))
 
@@ -56,20 +62,14 @@ def images_in(path: Path, draw: int, name: str = "the generated samples") -> Ima
     return ImageSet.of_floats(name, n, tuple(shape), part)
 
 
-def _sample(cell: Cell, finetuned: Output, at: Context, folder: Path) -> dict[str, object]:
+def _sample(cell: Cell, finetuned: Output | None, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(cell.base.dataset)
-    network = base_stage.load(cell.base, finetuned, source, at)
-    sampler = prepare.sampler(cell.base, at)
+    draws_of = _examples(cell, source) if finetuned is None else _generated(cell, finetuned, source, at)
     tensors: dict[str, Tensor] = {}
     hashes: list[str] = []
     started, evaluations = time.perf_counter(), 0.0
     for draw in range(cell.evaluation.draws):
-        drawn = sampling.draw_data(
-            sampler, network, source.spec,
-            n=cell.evaluation.samples, seed=cell.seed, purpose=f"evaluation/{draw}",
-            batch=cell.evaluation.batch, device=at.device,
-        )
-        _check_size(drawn.batch.x, source, at)
+        drawn = draws_of(draw)
         tensors[f"x.{draw}"] = drawn.batch.x
         if drawn.batch.labels is not None:
             tensors[f"labels.{draw}"] = drawn.batch.labels
@@ -83,6 +83,40 @@ def _sample(cell: Cell, finetuned: Output, at: Context, folder: Path) -> dict[st
         "samples_sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(),
         "draws_sha256": hashes,
     }
+
+
+def _generated(cell: Cell, finetuned: Output, source: DataSource, at: Context) -> Callable[[int], Drawn]:
+    """Samples of the fine-tuned model, by draw."""
+    network = base_stage.load(cell.base, finetuned, source, at)
+    sampler = prepare.sampler(cell.base, at)
+
+    def drawn(draw: int) -> Drawn:
+        samples = sampling.draw_data(
+            sampler, network, source.spec,
+            n=cell.evaluation.samples, seed=cell.seed, purpose=f"evaluation/{draw}",
+            batch=cell.evaluation.batch, device=at.device,
+        )  # fmt: skip
+        _check_size(samples.batch.x, source, at)
+        return samples
+
+    return drawn
+
+
+def _examples(cell: Cell, source: DataSource) -> Callable[[int], Drawn]:
+    """Examples of the data in the place of a model, by draw. Raises: UserError for examples of another shape."""
+    assert cell.base.data is not None
+    data = context.dataset(cell.base.data)
+    if data.spec.shape != source.spec.shape:
+        raise UserError(
+            f"base {cell.base.name}: examples of {cell.base.data.name} have the shape {data.spec.shape}, "
+            f"those of {cell.base.dataset.name} {source.spec.shape}"
+        )
+
+    def drawn(draw: int) -> Drawn:
+        number, _ = draws.in_place(cell.seed, draw)
+        return Drawn(data.evaluation(number, cell.evaluation.samples), nfe=0.0)
+
+    return drawn
 
 
 def _check_size(samples: Tensor, source: DataSource, at: Context) -> None:

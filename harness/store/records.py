@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, Valid
 
 from harness.errors import UserError
 from harness.store.files import write_text
+from harness.store.names import row_name
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
@@ -123,6 +124,8 @@ class Record(Stored):
     metrics: dict[str, Measured] = {}
     extractors: dict[str, ExtractorFacts] = {}
     curve: list[CurvePoint] = []
+    size: int | None = None
+    """Number of samples, on a board that has rows of several; absent elsewhere."""
     selected_images: int | None = None
     """Images seen by the weights that were evaluated, where `select: best` chose them."""
     costs: Costs = Costs()
@@ -136,7 +139,7 @@ class Record(Stored):
 
     @property
     def cell(self) -> str:
-        return f"{self.base}/{self.method}/s{self.seed}"
+        return f"{row_name(self.base, self.method, self.size)}/s{self.seed}"
 
 
 class FloorRecord(Stored):
@@ -168,6 +171,8 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
         for name in ("extractors", "also"):
             if part.get(name) == {}:
                 del part[name]
+    if content.get("size", 0) is None:
+        del content["size"]
     return content
 
 
