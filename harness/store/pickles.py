@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.store import opcodes
-from harness.store.opcodes import RefusedPickle
+from harness.store.opcodes import RefusedPickle as RefusedPickle  # part of this module's contract
 
 if TYPE_CHECKING:
     from torch import Tensor
