@@ -1,4 +1,4 @@
-"""A few generated points of each row, small enough to commit: what the sample plot is drawn from."""
+"""A few generated points or images of each row, small enough to commit: what the sample plot is drawn from."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from harness.board.cells import Cell, Row
 from harness.board.load import Board
 from harness.errors import UserError
 from harness.report.collect import Collection
+from harness.report.sheet import pixels, sheet_of
 from harness.store.files import write_text
 from harness.store.layout import Layout
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from harness.interfaces import DataSource
 
@@ -28,23 +30,27 @@ REAL_FILE = "preview__real.json"
 
 @dataclass(frozen=True)
 class Preview:
-    """Points in the plane, rounded.
+    """Points in the plane, rounded, or a sheet of images.
 
     Args:
         source: sha256 of the sample set that they are the first of; of the dataset its fingerprint.
+        points: empty for images.
+        sheet: as `harness.report.sheet` makes it; empty for points.
     """
 
     source: str
-    points: Sequence[Sequence[float]]
+    points: Sequence[Sequence[float]] = ()
+    sheet: str = ""
 
     def text(self) -> str:
         """The file's content."""
-        return json.dumps({"source": self.source, "points": self.points}, separators=(",", ":")) + "\n"
+        shown = {"sheet": self.sheet} if self.sheet else {"points": self.points}
+        return json.dumps({"source": self.source, **shown}, separators=(",", ":")) + "\n"
 
 
 @dataclass(frozen=True)
 class Previews:
-    """Of a board: real points, and generated ones by row name."""
+    """Of a board: real examples, and generated ones by row name."""
 
     real: Preview | None = None
     rows: Mapping[str, Preview] = field(default_factory=dict)
@@ -78,7 +84,8 @@ def read_published(collection: Collection, folder: Path) -> Previews:
 
 
 def make_previews(collection: Collection, layout: Layout) -> Previews:
-    """Previews of the sample sets in a runs folder; empty for a dataset that is not shown as points. Imports torch."""
+    """Previews of the sample sets in a runs folder; empty for data that is neither points in the plane nor images.
+    Imports torch."""
     real = real_preview(collection.board)
     if real is None:
         return Previews()
@@ -87,23 +94,32 @@ def make_previews(collection: Collection, layout: Layout) -> Previews:
 
 
 def real_preview(board: Board) -> Preview | None:
-    """The first points of the first evaluation draw; None for a dataset that is not shown as points."""
+    """The first examples of the first evaluation draw; None for what is neither points in the plane nor images."""
     dataset = board.dataset
     source = cast("DataSource", dataset.component.load()(dataset.settings))  # type: ignore[operator]
-    if source.spec.preview != "points" or source.spec.shape != (2,):
+    spec = source.spec
+    is_shown = spec.shape == (2,) if spec.preview == "points" else len(spec.shape) == 3 and spec.shape[0] in (1, 3)
+    if not is_shown:
         return None
-    samples = board.cells[0].evaluation.samples
-    return Preview(source.fingerprint, _rounded(source.evaluation(0, samples).x[:POINTS].numpy()))
+    batch = source.evaluation(0, board.cells[0].evaluation.samples)
+    return _preview(source.fingerprint, batch.x, batch.labels)
 
 
 def _of_samples(cell: Cell, collection: Collection, layout: Layout) -> Preview | None:
-    from safetensors.numpy import load_file
+    from safetensors import safe_open
 
     path = layout.stage("sample", cell.sample_key) / "samples.safetensors"
     if not path.is_file():
         return None
-    points = load_file(path)["x.0"][:POINTS]
-    return Preview(collection.records[cell.name].samples_sha256, _rounded(points))
+    with safe_open(path, framework="pt") as file:
+        labels = file.get_tensor("labels.0") if "labels.0" in file.keys() else None  # noqa: SIM118 - it is no dict
+        return _preview(collection.records[cell.name].samples_sha256, file.get_tensor("x.0"), labels)
+
+
+def _preview(source: str, x: Tensor, labels: Tensor | None) -> Preview:
+    if x.ndim == 4:
+        return Preview(source, sheet=sheet_of(x, labels))
+    return Preview(source, _rounded(x[:POINTS].numpy()))
 
 
 def _rounded(points: NDArray[np.floating]) -> list[list[float]]:
@@ -114,6 +130,9 @@ def _rounded(points: NDArray[np.floating]) -> list[list[float]]:
 def _read(path: Path) -> Preview | None:
     try:
         content = json.loads(path.read_bytes())
+        if "sheet" in content:
+            pixels(content["sheet"])
+            return Preview(str(content["source"]), sheet=content["sheet"])
         return Preview(str(content["source"]), content["points"])
     except FileNotFoundError:
         return None

@@ -1,4 +1,4 @@
-"""Generated against real points, one panel a base × method (as Figure 3 of arXiv:2301.13362)."""
+"""Samples, one panel a base × method: generated against real points (as Figure 3 of arXiv:2301.13362), or sheets of images."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
+SHEET_COLUMNS = 3
 TITLE = 0.5
 """Inches above each panel."""
 MARGIN = 0.15
@@ -41,9 +42,37 @@ def samples_plot(collection: Collection, previews: Previews) -> Plot | None:
     ]
     if real is None or not panels:
         return None
+    if real.sheet:
+        panels = [Panel("real", "held-out images", real), *(panel for panel in panels if panel.preview.sheet)]
     inputs = "\n".join([real.text(), *(f"{panel.base}\n{panel.method}\n{panel.preview.text()}" for panel in panels)])
+    if real.sheet:
+        caption = "Real images, and generated ones, one panel a base and method"
+        return Plot("samples.png", caption, inputs, lambda: _sheets(panels))
     caption = "Generated points (blue) over real points (grey), one panel a base and method"
     return Plot("samples.png", caption, inputs, lambda: _draw(real, panels))
+
+
+def _sheets(panels: list[Panel]) -> Figure:
+    """All sheets at one scale, with hard pixel edges: what a small model really makes."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from harness.report.sheet import pixels
+
+    sheets = [pixels(panel.preview.sheet) for panel in panels]
+    columns = min(SHEET_COLUMNS, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    ratio = max(sheet.shape[0] / sheet.shape[1] for sheet in sheets)
+    height = WIDTH / SHEET_COLUMNS * ratio + TITLE
+    figure = Figure(figsize=(WIDTH * columns / SHEET_COLUMNS, lines * height), layout=ConstrainedLayoutEngine(h_pad=0.06))
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis, panel, sheet in zip(axes, panels, sheets, strict=False):
+        axis.imshow(sheet, interpolation="nearest")
+        axis.set_title(f"{panel.method}\n", pad=2)
+        axis.text(0.5, 1.02, panel.base, transform=axis.transAxes, ha="center", va="bottom", fontsize=7.5, color="#555555")
+    for axis in axes:
+        axis.set_axis_off()
+    return figure
 
 
 def _draw(real: Preview, panels: list[Panel]) -> Figure:
