@@ -49,23 +49,26 @@ def draw(
     device: torch.device,
     indices: Sequence[int] | None = None,
 ) -> Drawn:
-    """n samples: sample i depends on (seed, purpose, i) and the weights, not on `batch` (but for rounding).
+    """n samples: sample i depends on (seed, purpose, i), n and the weights, not on `batch` (but for rounding).
 
     Args:
         batch: samples at once.
-        indices: numbers of the samples, 0 … n - 1 by default.
+        indices: which of the n to draw, as one of several devices does; all by default. Noise and labels are those of the
+            whole draw, whatever its share.
     Raises: Diverged for a sample that is not finite, ValueError for a sampler that gives another shape, Interrupted.
     """
     numbers = list(range(n)) if indices is None else list(indices)
     labels = balanced_labels(seed, purpose, n, spec.classes)
+    if labels is not None and indices is not None:
+        labels = labels[numbers]
     counter = EvaluationCounter()
     others = [network for network in extra_networks(sampler) if network is not model]
     handles = [counter.watch(network) for network in (model, *others)]
     parts: list[torch.Tensor] = []
     try:
-        for start in range(0, n, batch):
+        for start in range(0, len(numbers), batch):
             stop.check()
-            chunk = slice(start, min(start + batch, n))
+            chunk = slice(start, start + batch)
             streams = SampleStreams(seed, purpose, numbers[chunk], device)
             with torch.no_grad():
                 x = sampler(model, spec, streams, None if labels is None else labels[chunk].to(device))
@@ -78,8 +81,8 @@ def draw(
     samples = torch.cat(parts)
     if not torch.isfinite(samples).all():
         bad = int((~torch.isfinite(samples.flatten(1)).all(1)).sum())
-        raise Diverged(f"{bad} of {n} samples are not finite")
-    return Drawn(Batch(samples, labels), counter.examples / n)
+        raise Diverged(f"{bad} of {len(numbers)} samples are not finite")
+    return Drawn(Batch(samples, labels), counter.examples / len(numbers))
 
 
 def draw_data(

@@ -1,5 +1,9 @@
 """Drawing samples: what must not matter is the batch."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -59,9 +63,22 @@ def test_a_sample_depends_on_its_number_not_on_how_many_there_are(model):
     free = DataSpec((3,))
     many = sample(noise, model, n=10, spec=free).batch.x
     assert torch.equal(sample(noise, model, n=4, spec=free).batch.x, many[:4])
-    chosen = sample(noise, model, n=3, spec=free, indices=[7, 2, 9]).batch.x
+    chosen = sample(noise, model, n=10, spec=free, indices=[7, 2, 9]).batch.x
     assert torch.equal(chosen, many[[7, 2, 9]])
     assert not torch.equal(sample(noise, model, n=10, seed=1, spec=free).batch.x, many)
+
+
+def test_noise_and_labels_do_not_depend_on_the_number_of_devices(tmp_path):
+    script = Path(__file__).parent / "fakes" / "device_share.py"
+    processes = [subprocess.Popen([sys.executable, script, str(rank), "2", tmp_path]) for rank in range(2)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    whole, *shares = torch.load(tmp_path / "gathered.pt", weights_only=True)
+    for sampler, tolerance in (("noise", 0), ("images", 1e-6)):  # kernels add in another order at another batch
+        x, labels, nfe = whole[sampler]
+        for rank, found in enumerate(shares):
+            torch.testing.assert_close(found[sampler][0], x[rank::2], rtol=0, atol=tolerance)
+            assert torch.equal(found[sampler][1], labels[rank::2])
+            assert found[sampler][2] == nfe
 
 
 @pytest.mark.parametrize("n", [8, 23])
