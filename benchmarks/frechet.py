@@ -1,7 +1,7 @@
 """Fréchet distance at 2048 features on one thread: ours beside clean-fid's and torch-fidelity's, taking turns in one process.
 
-Prints seconds of this process's CPU, ratios of the medians, and how far the values are apart. clean-fid's is its own function, without
-the argument `disp` that clean-fid 0.1.35 passes to SciPy's `sqrtm`, since newer SciPy refuses it.
+Prints seconds of this process's CPU, ratios of the medians, and how far the values are apart. clean-fid's is its own function,
+without the argument `disp` that clean-fid 0.1.35 passes to SciPy's `sqrtm`, since newer SciPy refuses it.
 
     OMP_NUM_THREADS=1 python benchmarks/frechet.py [--features 2048] [--rounds 3]
 """

@@ -110,7 +110,9 @@ class _Frechet:
         output = "spatial" if self.need == "spatial" else "features"
         for one in (moments, reference):
             self.check(self.config, one.n, {output: len(one.mean)})
-        return {self.name: frechet_distance(moments, reference)}
+        # `fid` and `fd` are one number. The other set is kept beside it: its id is not given to another as long as it lives.
+        key = ("frechet", self.need, id(real))
+        return {self.name: generated.remembered(key, lambda: (real, frechet_distance(moments, reference)))[1]}
 
 
 def fid(config: FrechetConfig) -> _Frechet:

@@ -77,7 +77,7 @@ def publish_records():
             if cell.skip_reason is None:
                 save_record(fake_record(cell, **fields), results / record_file(cell.name))
         for floor in board.floors:
-            save_record(fake_floor(board, floor), results / floor_file(floor.metric.name))
+            save_record(fake_floor(board, floor), results / floor_file(floor.name))
         return results
 
     return publish
@@ -92,7 +92,7 @@ def run_records():
             if cell.skip_reason is None:
                 save_record(fake_record(cell, **fields), layout.record(board.name, cell.name, cell.key))
         for floor in board.floors:
-            save_record(fake_floor(board, floor), layout.floor(board.name, floor.metric.name, floor.key))
+            save_record(fake_floor(board, floor), layout.floor(board.name, floor.name, floor.key))
 
     return run
 
@@ -104,7 +104,7 @@ def fake_record(cell, **fields):
     trained = {"images_seen": cell.training.images, "steps": 10, "seconds_finetune": 3.2} if cell.trains else {}
     standard = dict(  # noqa: C408, as the call that it becomes
         board=cell.board, protocol=cell.protocol, base=cell.base.name, method=cell.method_name, seed=cell.seed,
-        key=cell.key, status="done", is_smoke=cell.is_smoke,
+        key=cell.key, status="done", is_smoke=cell.is_smoke, size=cell.row.size,
         model=facts, sampler=facts, finetuning=facts, dataset=facts,
         metrics={m.name: Measured(values=[base - 0.001, base + 0.001], seconds=0.5) for m in cell.metrics},
         curve=[CurvePoint(images=i * 320, value=base * (1 + 1 / (1 + i))) for i in range(5)] if cell.trains else [],

@@ -16,9 +16,10 @@ from harness_image_metrics import (
     neighbours,
 )
 from harness_image_metrics import frechet as frechet_module
+from harness_image_metrics import kernel as kernel_module
 from harness_image_metrics.frechet import factor, fid, frechet_distance, trace_of_root
 from harness_image_metrics.inception_score import InceptionScore
-from harness_image_metrics.kernel import KernelDistance, squared_mmd
+from harness_image_metrics.kernel import KernelDistance, shared_mmds, squared_mmd
 from harness_image_metrics.standard_error import FrechetStandardError
 
 
@@ -133,6 +134,25 @@ def test_the_kernel_distance_of_two_points_each_is_the_one_by_hand():
     # D = 1, k(x, y) = (x y + 1)^3: within {0, 1} 1, within {2, 3} 343, across 1, 1, 27, 64.
     x, y = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
     assert squared_mmd(x, y) == pytest.approx(1 + 343 - 2 * (1 + 1 + 27 + 64) / 4)
+
+
+@pytest.mark.parametrize(("n", "k", "block"), [(90, 70, 32), (64, 64, 64), (33, 80, 1024)])
+def test_one_kernel_for_all_subsets_gives_each_subset_its_own_value(monkeypatch, n, k, block):
+    monkeypatch.setattr(kernel_module, "BLOCK", block)
+    x, y = features(n, 6, 1).astype(np.float32), features(k, 6, 2, shift=0.2).astype(np.float32)
+    subsets = np.random.RandomState(0)
+    chosen = [(subsets.choice(n, 20, replace=False), subsets.choice(k, 20, replace=False)) for _ in range(7)]
+    expected = [squared_mmd(x[a].astype(float), y[b].astype(float)) for a, b in chosen]
+    assert shared_mmds(x, y, chosen) == pytest.approx(expected, rel=1e-9)
+
+
+def test_few_and_many_images_are_measured_in_the_two_ways(monkeypatch):
+    ways = []
+    monkeypatch.setattr(kernel_module, "shared_mmds", lambda *_: ways.append("one kernel") or [0.0])
+    monkeypatch.setattr(kernel_module, "squared_mmd", lambda *_: ways.append("a kernel each") or 0.0)
+    for n in (40, 41):  # 4 subsets of 20 have 40² entries
+        value(KernelDistance(KernelConfig(subsets=4, subset_size=20)), named(features(n, 4)), named(features(n, 4, 1)))
+    assert ways == ["one kernel", *["a kernel each"] * 4]
 
 
 def test_the_kernel_distance_is_unbiased_in_the_number_of_images():

@@ -1,0 +1,155 @@
+"""All metrics of one sample set over the extraction alone, and memory against the number of images.
+
+    OMP_NUM_THREADS=1 python benchmarks/metrics_pass.py cost --extractor inception --images 5000
+    OMP_NUM_THREADS=1 python benchmarks/metrics_pass.py memory --extractor fashion-cnn
+
+`cost` extracts random images once, measures fid, fd, sfid, kid, is, precision, recall, density and coverage against a set of the
+same size whose features are there already, as reference features are, and prints seconds of this process's CPU. `inception` has random
+weights here: the cost is the network's. `memory` runs fid alone in processes of their own and prints their peak resident sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from harness.components import Extractor, Metric
+from harness.features import BATCH, Extraction, FeatureSet
+from harness.interfaces import FeatureExtractor
+from harness.plugins import registry
+
+METRICS = ("fid", "fd", "sfid", "kid", "is", "precision", "recall", "density", "coverage")
+NEEDS = {"moments", "features", "logits", "spatial"}
+BOUND = 1.15
+
+
+def extractor_of(name: str, seed: int) -> FeatureExtractor:
+    """Installed, by its name; of `inception` torch-fidelity's network with random weights."""
+    if name == "inception":
+        return RandomInception(seed)
+    component = registry().get(Extractor, name, where="--extractor")
+    component.check_weights(component.config())
+    built = component.load()(component.config())  # type: ignore[operator]
+    return built.eval().requires_grad_(False) if isinstance(built, torch.nn.Module) else built
+
+
+class RandomInception:
+    """torch-fidelity's network and resizing, with random weights and the outputs of the extractor `inception`."""
+
+    preprocessing, weights_sha256 = "torch-fidelity's", "0" * 64
+    outputs = {"features": 2048, "logits": 1008, "spatial": 2023}
+
+    def __init__(self, seed: int) -> None:
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        class Fresh(FeatureExtractorInceptionV3):
+            def load_state_dict(self, *arguments: object, **settings: object) -> None:  # type: ignore[override]
+                """Keep the initial weights: the file is empty."""
+
+        nothing = io.BytesIO()
+        torch.save({}, nothing)
+        nothing.seek(0)
+        torch.manual_seed(seed)
+        self.network = Fresh("random", ["2048", "logits_unbiased"], feature_extractor_weights_path=nothing).eval()
+        self.network.Mixed_6d.register_forward_hook(self._keep)
+
+    def _keep(self, module: torch.nn.Module, inputs: object, output: Tensor) -> None:  # noqa: ARG002 - a hook's arguments
+        self.spatial = output[:, :7].flatten(1)
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """Outputs of grey or colour images (B, C, H, W), bytes."""
+        with torch.no_grad():
+            features, logits = self.network(images.expand(-1, 3, -1, -1))
+        return {"features": features, "logits": logits, "spatial": self.spatial}
+
+
+def batches(n: int, size: int, channels: int, seed: int) -> Iterator[Tensor]:
+    """n images of bytes, made as they are asked for."""
+    generator = torch.Generator().manual_seed(seed)
+    for start in range(0, n, BATCH):
+        yield torch.randint(0, 256, (min(BATCH, n - start), channels, size, size), generator=generator, dtype=torch.uint8)
+
+
+def timed(work: Callable[[], object]) -> tuple[object, float]:
+    """What it gives, and seconds of CPU."""
+    started = time.process_time()
+    return work(), time.process_time() - started
+
+
+def reference(generated: FeatureSet) -> FeatureSet:
+    """As many rows with a little noise: another set of the same size, without another extraction."""
+    generator = torch.Generator().manual_seed(1)
+    rows = {}
+    for need in ("features", "logits"):
+        own = torch.from_numpy(generated.rows(need))
+        rows[need] = (own + 0.1 * own.std() * torch.randn(own.shape, generator=generator)).numpy()
+    noisy = FeatureSet.of_rows("reference", **rows)
+    return FeatureSet("reference", noisy.n, {**noisy.moments_by_need, "spatial": generated.moments("spatial")}, noisy.rows_by_need)
+
+
+def cost(name: str, n: int, size: int, channels: int) -> None:
+    """Print the extraction's seconds and each metric's."""
+    extractor = extractor_of(name, 0)
+    run = Extraction(extractor, {"moments"})
+    _, alone = timed(lambda: run.run(batches(n, size, channels, 0), n, name="samples"))
+    generated, whole = timed(lambda: Extraction(extractor, NEEDS).run(batches(n, size, channels, 0), n, name="samples"))
+    assert isinstance(generated, FeatureSet)
+    print(f"{name}, {n} images of {channels}x{size}x{size}")
+    print(f"  extraction with moments of its features alone  {alone:9.2f} s")
+    print(f"  extraction of all that the metrics need        {whole:9.2f} s")
+    real, total = reference(generated), whole
+    for metric in METRICS:
+        component = registry().get(Metric, metric, where="this benchmark")
+        settings = {"few_images": True} if metric in ("fid", "fd", "sfid") else {}
+        function = component.load()(component.config.model_validate(settings))  # type: ignore[operator]
+        _, seconds = timed(lambda: function(generated, real, torch.Generator()))  # noqa: B023 - called at once
+        total += seconds
+        print(f"  {metric:<12} {seconds:9.2f} s", flush=True)
+    print(f"  all over the extraction alone: {total / alone:.3f} (bound: {BOUND})")
+
+
+def memory(name: str, size: int, channels: int) -> None:
+    """Print the peak resident set of fid at two numbers of images."""
+    for n in (5_000, 50_000):
+        arguments = ["peak", "--extractor", name, "--images", str(n), "--size", str(size), "--channels", str(channels)]
+        found = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+        print(f"  fid of {n:6d} images: peak {float(found.stdout) / 1e6:.0f} MB", flush=True)
+
+
+def peak(name: str, n: int, size: int, channels: int) -> None:
+    """Print the peak resident set of this process after fid of two sets, in bytes."""
+    extractor = extractor_of(name, 0)
+    sets = [Extraction(extractor, {"moments"}).run(batches(n, size, channels, seed), n, name="samples") for seed in (0, 1)]
+    component = registry().get(Metric, "fid", where="this benchmark")
+    component.load()(component.config.model_validate({"few_images": True}))(*sets, torch.Generator())  # type: ignore[operator]
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+
+
+def main() -> None:
+    """Cost or memory."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("cost", "memory", "peak"))
+    parser.add_argument("--extractor", default="fashion-cnn")
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--size", type=int, default=28)
+    parser.add_argument("--channels", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.what == "cost":
+        cost(given.extractor, given.images, given.size, given.channels)
+    elif given.what == "memory":
+        memory(given.extractor, given.size, given.channels)
+    else:
+        peak(given.extractor, given.images, given.size, given.channels)
+
+
+if __name__ == "__main__":
+    main()
