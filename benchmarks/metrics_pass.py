@@ -4,8 +4,9 @@
     OMP_NUM_THREADS=1 python benchmarks/metrics_pass.py memory --extractor fashion-cnn
 
 `cost` extracts random images once, measures fid, fd, sfid, kid, is, precision, recall, density and coverage against a set of the
-same size whose features are there already, as reference features are, and prints seconds of this process's CPU. `inception` has random
-weights here: the cost is the network's. `memory` runs fid alone in processes of their own and prints their peak resident sets.
+same size whose features are there already, as reference features are, and prints seconds of this process's CPU. `inception` has
+random weights here: the cost is the network's. `memory` runs fid alone in processes of their own and prints their peak resident
+sets.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 
 from harness.components import Extractor, Metric
-from harness.features import BATCH, Extraction, FeatureSet
+from harness.features import BATCH, Extraction, FeatureSet, Moments
 from harness.interfaces import FeatureExtractor
 from harness.plugins import registry
 
@@ -61,7 +62,7 @@ class RandomInception:
         self.network = Fresh("random", ["2048", "logits_unbiased"], feature_extractor_weights_path=nothing).eval()
         self.network.Mixed_6d.register_forward_hook(self._keep)
 
-    def _keep(self, module: torch.nn.Module, inputs: object, output: Tensor) -> None:  # noqa: ARG002 - a hook's arguments
+    def _keep(self, module: torch.nn.Module, inputs: object, output: Tensor) -> None:
         self.spatial = output[:, :7].flatten(1)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
@@ -92,7 +93,9 @@ def reference(generated: FeatureSet) -> FeatureSet:
         own = torch.from_numpy(generated.rows(need))
         rows[need] = (own + 0.1 * own.std() * torch.randn(own.shape, generator=generator)).numpy()
     noisy = FeatureSet.of_rows("reference", **rows)
-    return FeatureSet("reference", noisy.n, {**noisy.moments_by_need, "spatial": generated.moments("spatial")}, noisy.rows_by_need)
+    spatial = generated.moments("spatial")
+    moments = {**noisy.moments_by_need, "spatial": Moments(noisy.n, spatial.mean, 1.1 * spatial.covariance)}
+    return FeatureSet("reference", noisy.n, moments, noisy.rows_by_need)
 
 
 def cost(name: str, n: int, size: int, channels: int) -> None:

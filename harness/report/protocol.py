@@ -72,10 +72,10 @@ def _evaluation(board: Board) -> str:
     evaluation = board.cells[0].evaluation
     draws = "one draw" if evaluation.draws == 1 else f"{evaluation.draws} independent draws"
     has_models = any(base.data is None for base in board.bases)
-    generated = "generated" if has_models else "the row's"
+    generated = "generated and as many real examples" if has_models else "examples of the row's data and as many real ones"
     batch = f"; samples drawn {evaluation.batch:,} at a time" if has_models else ""
     return (
-        f"**Evaluation**: {draws} of {_sizes(board)} {generated} and as many real examples a cell, whose mean is "
+        f"**Evaluation**: {draws} of {_sizes(board)} {generated} a cell, whose mean is "
         f"the cell's value; seeds {seeds(sorted({cell.seed for cell in board.cells}))}{batch}."
     )
 
@@ -103,7 +103,8 @@ def _metric(board: Board, index: int) -> str:
     )
     explodes = metric.use.explodes_above
     limit = "" if explodes is None else f"; a value above {explodes:g} counts as diverged"
-    return f"**{markdown_text(metric.label)}**: {component(metric.metric)}, against {against}{only}{limit}."
+    features = "" if metric.extractor is None else f" on features of {component(metric.extractor)}"
+    return f"**{markdown_text(metric.label)}**: {component(metric.metric)}{features}, against {against}{only}{limit}."
 
 
 def _floor(board: Board) -> str:

@@ -101,7 +101,7 @@ def test_page_and_plots_are_written_and_then_fresh(board, table):
     assert all(drawn_from(path) for path in paths[1:])
     assert render_published(board).stale(board.folder) == []
     page = paths[0].read_text()
-    assert "2 independent draws of 100 or 200 the row's and as many real examples" in page
+    assert "2 independent draws of 100 or 200 examples of the row's data and as many real ones a cell" in page
     assert "**as good**: `ring`" in page
     assert "Fine-tuning" not in page
 
