@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import pytest
@@ -129,6 +130,38 @@ def test_each_round_has_a_reference_a_bank_and_an_optimiser_of_its_own() -> None
     assert [index for index, loss in enumerate(losses) if loss == 2 * torch.tensor(2.0).log().item()] == [0, 3, 5]
     assert {name for _, _, name in task.banks} == {"round-0", "round-1", "round-2"}
     assert method.optimizer.count == 2
+
+
+WIDE = 100_003
+"""Weights of a network whose copies are told from all other tensors by their size."""
+
+
+class Wide(Noisy):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(WIDE))
+
+    def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        return super().log_likelihood(x, labels, draw) + self.weight.sum() * x[:, 0]
+
+
+def held() -> int:
+    """Storages of the network's size that are alive."""
+    # By type: isinstance would ask odd objects of other modules for their class.
+    found = [one for one in gc.get_objects() if issubclass(type(one), Tensor) and one.numel() == WIDE]
+    return len({one.untyped_storage().data_ptr() for one in [*found, *(one.grad for one in found if one.grad is not None)]})
+
+
+def test_weights_and_reference_are_held_once_and_only_weights_have_gradients_and_moments() -> None:
+    gc.collect()
+    task = InMemoryTask(Wide(), SPEC, normal, steps=4, batch=len(REAL))
+    method = DDO(DDOConfig(rounds=2, bank_size=8), task)
+    assert held() == 2  # theta and its reference
+    for index in range(task.steps):
+        method.step(REAL, stream(0, "t", index), index)
+        gc.collect()
+        assert held() == 5  # and the gradient of theta and Adam's two moments, in the second round as in the first
+        assert all(one.grad is None and not one.requires_grad for one in method.reference.parameters())
 
 
 @pytest.mark.parametrize("shared", [True, False])
