@@ -313,7 +313,8 @@ def test_labels_are_dropped_at_their_rate_only(generation):
     x, labels = torch.zeros(4, 1, 2, 2), torch.arange(4) % 2
     always, never = (tiny(generation, drop_label=rate) for rate in (1.0, 0.0))
     null = torch.full((4,), never.null_label)
-    losses = [model.training_loss(x, given, stream(0, "loss")) for model, given in [(always, labels), (never, null), (never, labels)]]
+    cases = [(always, labels), (never, null), (never, labels)]
+    losses = [model.training_loss(x, given, stream(0, "loss")) for model, given in cases]
     assert torch.equal(losses[0], losses[1])
     assert not torch.equal(losses[0], losses[2])
 
