@@ -55,6 +55,21 @@ def test_rows_whose_neighbour_has_their_label_have_no_negative():
     assert logged["loss"].item() == pytest.approx(math.log(2))
 
 
+def test_a_dropped_label_is_that_of_no_class_and_its_row_has_no_negative():
+    made, asked = task(), []
+    method = CCA(CCAConfig(weight=9.0, drop_label=0.5), made)
+    compute = made.model.log_likelihood
+    made.model.log_likelihood = lambda x, labels, draw: asked.append(labels) or compute(x, labels, draw)
+    logged = method.step(batch(), stream(0, "step"), 0)
+    own, wrong = asked
+    dropped = own == made.model.null_label
+    assert 0 < dropped.sum() < 12
+    assert torch.equal(own[~dropped], batch().labels[~dropped])
+    assert torch.equal(wrong, batch().labels.roll(1))
+    share = dropped.double().mean().item()
+    assert logged["loss"].item() == pytest.approx((9 * share + 10 * (1 - share)) * math.log(2) / 9)
+
+
 def test_training_tells_labels_apart():
     made = task(60)
     method = CCA(CCAConfig(beta=1.0, weight=1.0, optimizer={"lr": 3e-2}), made)

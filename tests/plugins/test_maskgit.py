@@ -308,6 +308,31 @@ def test_the_tied_weight_stands_in_the_state_dict_once_and_files_with_both_load(
     assert other.head.weight is other.tok_emb.weight
 
 
+@pytest.mark.parametrize("generation", ["v1", "v2"])
+def test_labels_are_dropped_at_their_rate_only(generation):
+    x, labels = torch.zeros(4, 1, 2, 2), torch.arange(4) % 2
+    always, never = (tiny(generation, drop_label=rate) for rate in (1.0, 0.0))
+    null = torch.full((4,), never.null_label)
+    cases = [(always, labels), (never, null), (never, labels)]
+    losses = [model.training_loss(x, given, stream(0, "loss")) for model, given in cases]
+    assert torch.equal(losses[0], losses[1])
+    assert not torch.equal(losses[0], losses[2])
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_unguided_logits_are_the_networks_for_the_label_bit_for_bit(name):
+    model, labels = tiny(side=4, codes=16), torch.arange(6) % 2
+    noise, seen = Noise(SampleStreams(0, "sample", range(6))), []
+    draw = noise.draw
+    noise.draw = lambda p: seen.append(p) or draw(p)
+    with torch.no_grad():
+        for step in SAMPLERS[name](w=0.0, steps=3).steps(model, noise, labels):
+            logits = model.token_logits(step.before, labels)
+            assert torch.equal(step.logits, logits)
+            expected = logits.softmax(-1) if name == "halton" else logits.log_softmax(-1).exp()
+            assert torch.equal(seen[-1], expected)
+
+
 def test_dropout_repeats_with_its_generator_and_leaves_the_mode_alone():
     model = tiny(dropout=0.5)
     x, labels = torch.zeros(4, 1, 2, 2), torch.arange(4) % 2
