@@ -42,6 +42,13 @@ class AutoguidanceConfig(GuidanceConfig):
     guide: BaseName = Field("guide", description="the base that is guided away from: smaller, or trained for less")
 
 
+def formula(config: GuidanceConfig) -> str:
+    """What guidance makes of the networks' outputs, for records: the weight is EDM2's, 1 is none."""
+    guide = config.guide if isinstance(config, AutoguidanceConfig) else "unlabelled"
+    most = "inf" if config.high is None else f"{config.high:g}"
+    return f"{guide} + {config.edm2_weight:g} * (main - {guide}) for {config.low:g} <= sigma <= {most}, else main"
+
+
 @hookimpl
 def harness_samplers() -> list[Sampler]:
     """Work around every sampler of models that denoise or predict noise."""
@@ -51,6 +58,7 @@ def harness_samplers() -> list[Sampler]:
             config=GuidanceConfig,
             build="harness_guidance.guided:ClassifierFree",
             smoke={},
+            formula=formula,  # type: ignore[arg-type] # of its own settings
             summary="classifier-free guidance around another sampler, with a noise interval",
         ),
         Sampler(
@@ -58,6 +66,7 @@ def harness_samplers() -> list[Sampler]:
             config=AutoguidanceConfig,
             build="harness_guidance.guided:Autoguidance",
             smoke={},
+            formula=formula,  # type: ignore[arg-type] # of its own settings
             summary="guidance by a weaker network, another base of the board, with a noise interval",
         ),
     ]

@@ -8,7 +8,7 @@ from harness import sampling
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
 from harness.testing.mixture import MixtureChain, MixtureDenoiser, four_points
-from harness_guidance import AutoguidanceConfig, GuidanceConfig
+from harness_guidance import AutoguidanceConfig, GuidanceConfig, formula
 from harness_guidance.guided import Autoguidance, ClassifierFree, GuidedModel
 
 CLASSES = DataSpec((2,), classes=2)
@@ -121,3 +121,27 @@ def test_settings_inside_are_part_of_the_identity_defaults_included():
     assert dumped["sampler"]["settings"] == {"steps": 6, "rho": 7.0}
     assert GuidanceConfig().model_dump(mode="json")["sampler"]["settings"] == {"steps": 18, "rho": 7.0}
     assert GuidanceConfig.model_validate(dumped) == GuidanceConfig(sampler=HEUN)
+
+
+class Weak(MixtureDenoiser):
+    """Shrinks what it denoises."""
+
+    def denoise(self, x, sigma, labels):
+        return 0.9 * super().denoise(x, sigma, labels)
+
+
+def test_the_formula_of_records_is_what_the_model_computes():
+    main, guide = denoiser(), Weak(four_points(classes=True))
+    for config in (
+        AutoguidanceConfig(sampler=HEUN, guide="weak", weight=2.5, low=0.5, high=3.0),
+        AutoguidanceConfig(sampler=HEUN, guide="weak", weight=1.5, convention="var", low=0.5, high=3.0),
+    ):
+        text = formula(config)
+        assert text == "weak + 2.5 * (main - weak) for 0.5 <= sigma <= 3, else main"
+        x, labels = torch.ones(4, 2), torch.arange(4) % 2
+        for sigma in (torch.tensor(1.0), torch.tensor(5.0)):
+            networks = {"main": main.denoise(x, sigma, labels), "weak": guide.denoise(x, sigma, labels)}
+            expected = eval(text.split(" for ")[0], networks) if 0.5 <= sigma <= 3 else networks["main"]
+            found = GuidedModel(config, main, guide, guide_has_labels=True).denoise(x, sigma, labels)
+            torch.testing.assert_close(found, expected)
+    assert formula(GuidanceConfig(sampler=HEUN)) == "unlabelled + 1.5 * (main - unlabelled) for 0 <= sigma <= inf, else main"
