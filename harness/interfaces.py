@@ -59,7 +59,11 @@ class Batch:
 
 @runtime_checkable
 class DataSource(Protocol):
-    """A dataset: the same data in every process, from fixed seeds or fixed files."""
+    """A dataset: the same data in every process, from fixed seeds or fixed files.
+
+    One that cannot draw without end may also say `largest_evaluation: int`, the largest n that `evaluation` gives; it is what
+    `harness measure` takes where no number is asked for.
+    """
 
     spec: DataSpec
     fingerprint: str

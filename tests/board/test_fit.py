@@ -62,15 +62,15 @@ def test_the_tokenizer_of_another_transformer_is_told_by_its_files_header(tmp_pa
     from harness.interfaces import DataSpec
     from harness_var import VARConfig
     from harness_var.check import fits
+    from harness_var.tokenizer import VQVAE
 
-    path, right = tmp_path / "tokenizer.safetensors", {
-        "quantize.embedding.weight": (32, 4), "quantize.ema_vocab_hit_SV": (3, 32), "encoder.conv_in.weight": (8, 1, 3, 3),
-    }  # fmt: skip
+    path = tmp_path / "tokenizer.safetensors"
     config = VARConfig(tokenizer={"weights": str(path)})
-    save_file({name: torch.zeros(shape) for name, shape in right.items()}, path)
+    right = VQVAE(config.tokenizer, config.patch_nums, channels=1).state_dict()
+    save_file(right, path)
     fits(config, DataSpec((1, 16, 16), 4))
-    shapes = stored if "other" in stored else {**right, **stored}
-    save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, path)
+    wrong = {name: torch.zeros(shape) for name, shape in stored.items()}
+    save_file(wrong if "other" in stored else {**right, **wrong}, path)
     with pytest.raises(UserError) as caught:
         fits(config, DataSpec((1, 16, 16), 4))
     assert message in str(caught.value)
