@@ -40,6 +40,7 @@ from harness.board.schema import (
 from harness.board.source import Location, Source, read_yaml
 from harness.components import FEATURE_NEEDS, Extractor, Method, Metric, Model, Sampler
 from harness.errors import Faults, UserError, nearest
+from harness.interfaces import DataSpec
 from harness.plugins import Registry, registry
 from harness.presets import Preset
 from harness.references import base_names, sampler_needs, smoked
@@ -116,10 +117,12 @@ class _Loader:
     def __init__(self, source: Source, plugins: Registry, smoke: bool) -> None:
         self.source, self.plugins, self.smoke = source, plugins, smoke
         self.faults: list[str] = []
+        self._spec: DataSpec | None = None
 
     def board(self) -> Board:
         config = self._schema()
         dataset = self.resolve("dataset", config.dataset, ("dataset",))
+        self._spec = None if dataset is None else spec_of(dataset)
         metrics = [self._metric(config, name, entry) for name, entry in config.metrics.items()]
         bases = [self._base(config, name, entry, dataset) for name, entry in config.bases.items()]
         methods = [self._method(config, name, entry) for name, entry in config.methods.items()]
@@ -277,6 +280,9 @@ class _Loader:
         if not needs:
             if bracket is not None or entry.extractor is not None:
                 self.fault(at, f"{metric.name} compares the samples themselves: call the column {column!r}, without an extractor")
+            return None
+        if (spec := self._spec) is not None and spec.preview != "images":
+            self.fault(at, f"{metric.name} compares features of images, and the dataset holds examples of shape {spec.shape}")
             return None
         if bracket is None:
             known = ", ".join(self.plugins.names("extractor")) or "none"

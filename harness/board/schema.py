@@ -318,7 +318,7 @@ class CurveConfig(Config):
 
 
 class SmokeConfig(Config):
-    """What `--smoke` makes of the board: the same code path in seconds."""
+    """What `--smoke` makes of the board: the same path in seconds. Networks, samplers, banks shrink too, as plugins say."""
 
     steps: PositiveInt = Field(8, description="steps of pretraining and of fine-tuning")
     samples: PositiveInt = Field(64, description="generated and real examples of a draw")

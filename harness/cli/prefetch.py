@@ -31,7 +31,7 @@ def prefetch(
     files, faults = needed(load_board(board)), []
     for file in () if dry_run else files:
         try:
-            if not cache.path(file).exists():
+            if not (cache.path(file).exists() or cache.is_offline()):
                 remark(f"fetching {file.name} from {file.address or 'nowhere'}")
             fetch(file)
         except UserError as error:

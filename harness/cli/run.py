@@ -159,5 +159,7 @@ def _print_results(board: Board, layout: Layout, as_json: bool) -> None:
 
     rendered = render_runs(board, layout)
     result((table_json if as_json else markdown)(rendered.table).rstrip())
+    if board.is_smoke:
+        remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")
     for path in rendered.write(layout.board(board.name)):
         remark(f"wrote {path}")

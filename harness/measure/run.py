@@ -97,7 +97,7 @@ class Plan:
             try:
                 _metric(metric).check_size(metric.settings, counted, self.outputs)
             except UserError as error:
-                yield f"{source.name}: {error} (--set {metric.name}.SETTING=VALUE)"
+                yield f"{source.name}: {error}; settings of {metric.name} are given as --set {metric.name}.NAME=VALUE"
 
 
 def _metric(metric: Resolved) -> Metric:
@@ -169,7 +169,7 @@ def run(plan: Plan, at: Context, say: Say = lambda _: None) -> Measured:
             values.append(_timed(metric, found, reference))
     return Measured(
         plan, tuple(_value(metric, each, plan) for metric, each in zip(plan.metrics, measured, strict=True)), used, identified,
-        tuple(_notes(plan)),
+        (*_notes(plan), *_same_images(plan, identified)),
     )  # fmt: skip
 
 
@@ -241,6 +241,16 @@ def _write(path: Path, found: FeatureSet, source: Source, which: Which, used: Ex
             extractor=used, harness_version=harness.__version__,
         ),
     )  # fmt: skip
+
+
+def _same_images(plan: Plan, identified: Mapping[str, Which]) -> Iterator[str]:
+    """What is measured against itself, or counted as a repetition of itself: seldom what was meant."""
+    seen: dict[str, str] = {}
+    for source in [*([plan.reference] if plan.reference is not None else []), *plan.samples]:
+        if which := identified[source.name]:
+            if str(which) in seen:
+                yield f"{source.name} holds the same images as {seen[str(which)]}"
+            seen.setdefault(str(which), source.name)
 
 
 def _notes(plan: Plan) -> Iterator[str]:

@@ -29,6 +29,11 @@ class CheckedSource:
 
     def evaluation(self, draw: int, n: int) -> Batch:
         """As the dataset's own."""
+        if self.largest_evaluation is not None and n > self.largest_evaluation:
+            raise DataFault(
+                f"dataset {self.name} gives {self.largest_evaluation} held-out examples a draw at most, and {n} are asked for: "
+                "lower evaluation.samples, sizes or curve.samples of the board, or --images of `harness measure`"
+            )
         return check_batch(self._source.evaluation(draw, n), self.spec, where=f"dataset {self.name}, evaluation draw {draw}")
 
 

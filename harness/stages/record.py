@@ -88,9 +88,9 @@ def _pretraining(base: Base) -> dict[str, object]:
 
 
 def _formula(sampler: Resolved) -> str:
+    """Empty for a sampler that does not guide, and for data in a sampler's place."""
     component = sampler.component
-    assert isinstance(component, Sampler)
-    return component.formula(sampler.settings) if component.formula else ""
+    return component.formula(sampler.settings) if isinstance(component, Sampler) and component.formula else ""
 
 
 def _facts(resolved: Resolved) -> ComponentFacts:

@@ -199,6 +199,11 @@ def check_needs_are_enough(bench: Bench) -> None:
         ) from error
 
 
+def _are_shares(*values: Tensor, n: int) -> bool:
+    """Whether all are shares of n rows, as an accuracy is."""
+    return all(0 <= float(one) <= 1 and abs(float(one) * n - round(float(one) * n)) < 1e-4 for one in values)
+
+
 def check_parts_do_not_matter(bench: Bench) -> None:
     """A step in micro-batches, the last one smaller, is the step on the whole batch to rounding."""
     first, second = bench.task(), bench.task()

@@ -76,6 +76,12 @@ def test_the_tokenizer_of_another_transformer_is_told_by_its_files_header(tmp_pa
     assert message in str(caught.value)
 
 
+def test_points_have_no_features_of_images(write_board):
+    text = TEXT.replace("MODEL", "{name: ddpm-mlp}").replace("{w2: }", '{"fid[digits-cnn]": {}}')
+    (fault,) = faults(write_board(text))
+    assert "fid compares features of images, and the dataset holds examples of shape (2,)" in fault
+
+
 def test_validate_ends_with_2_and_imports_no_torch(write_board):
     folder = write_board(TEXT.replace("MODEL", "{name: var}"))
     code = (

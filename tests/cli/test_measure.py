@@ -306,7 +306,7 @@ def wrong(tmp_path_factory, generated):
         (["nowhere", "--reference", "real"], "SAMPLES nowhere: no such file or folder, and no dataset"),
         (["samples", "--reference", "digitz"], "no dataset; did you mean 'digits'?"),
         (["samples", "--reference", "digits@test"], "after @ stands train, or the number of a held-out draw"),
-        (["samples", "--reference", "digits", "--images", "449"], "it holds 896 out"),
+        (["samples", "--reference", "digits", "--images", "449"], "gives 448 held-out examples a draw at most, and 449 are asked for"),
         (["samples", "--reference", "digits@train", "--images", "902"], "901 training images, and --images 902"),
         (["samples", "--reference", "swiss-roll"], "holds points and no images"),
         (["samples", "--reference", "{name: corrupted, blurr: 1}"], "no setting is called 'blurr'; did you mean 'blur'?"),
@@ -397,3 +397,11 @@ def test_every_metric_of_images_can_be_measured(measure, samples, real):
     assert [one["higher_is_better"] for one in done.json["metrics"]] == [
         registry().get(Metric, name, where="test").higher_is_better for name in names
     ]
+
+
+def test_images_that_are_measured_against_themselves_are_named(measure, samples, real):
+    with zipfile.ZipFile("same.zip", "w") as archive:
+        for path in sorted(real.iterdir()):
+            archive.write(path, path.name)
+    assert "note       same.zip holds the same images as real" in measure("same.zip", "--reference", "real", *CNN).stdout
+    assert "same images" not in measure("samples", "--reference", "real", *CNN).stdout

@@ -64,3 +64,13 @@ def test_what_is_wrong_is_said_with_the_dataset(batch, message):
 def test_labels_without_classes_are_refused():
     with pytest.raises(DataFault, match="there are labels, and the dataset declares no classes"):
         check_batch(Batch(X, LABELS), DataSpec((1, 4, 4), preview="images"), where="here")
+
+
+def test_more_examples_than_there_are_held_out_end_the_run_with_what_to_lower():
+    source = Source(Batch(X, LABELS))
+    assert CheckedSource("pictures", source).largest_evaluation is None
+    source.largest_evaluation = 2
+    checked = CheckedSource("pictures", source)
+    assert len(checked.evaluation(0, 2)) == 2
+    with pytest.raises(DataFault, match=r"dataset pictures gives 2 held-out examples .* 3 are asked for: lower evaluation"):
+        checked.evaluation(0, 3)

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from harness.board.cells import Resolved
+from harness.board.load import load_board
 from harness.components import Sampler
 from harness.plugins import registry
 from harness.stages.record import skeleton
@@ -33,3 +34,9 @@ def test_a_record_holds_the_formula_of_guidance(board, tmp_path, name, settings,
 
 def test_a_sampler_without_guidance_says_nothing(board):
     assert "formula" not in skeleton(board.cells[0], "skipped").model_dump()["sampler"]
+
+
+def test_data_in_the_place_of_a_model_have_no_formula(write_board, fake_plugins):
+    text = "title: Data\ndataset: ring\nbases: {good: {data: ring}}\nmethods: {none: {}}\nmetrics: {distance: {}}\n"
+    cell = load_board(write_board(text, "data"), plugins=fake_plugins).cells[0]
+    assert "formula" not in skeleton(cell, "failed").model_dump()["sampler"]
