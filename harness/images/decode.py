@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from harness.errors import UserError
 
@@ -53,6 +53,8 @@ def decode(content: bytes, *, where: str) -> Decoded:
                 return Decoded(_pixels(image, where), form)
     except (UserError, MemoryError):
         raise
+    except UnidentifiedImageError as error:
+        raise UserError(f"{where}: damaged, or no image: it begins as no known format does") from error
     except Exception as error:  # decoders raise whatever the bytes of a damaged file lead them to
         raise UserError(f"{where}: damaged, or no image: {str(error) or type(error).__name__}") from error
 

@@ -306,7 +306,7 @@ def wrong(tmp_path_factory, generated):
         (["nowhere", "--reference", "real"], "SAMPLES nowhere: no such file or folder, and no dataset"),
         (["samples", "--reference", "digitz"], "no dataset; did you mean 'digits'?"),
         (["samples", "--reference", "digits@test"], "after @ stands train, or the number of a held-out draw"),
-        (["samples", "--reference", "digits", "--images", "449"], "gives 448 held-out examples a draw at most, and 449 are asked for"),
+        (["samples", "--reference", "digits", "--images", "449"], "gives 448 held-out examples a draw at most"),
         (["samples", "--reference", "digits@train", "--images", "902"], "901 training images, and --images 902"),
         (["samples", "--reference", "swiss-roll"], "holds points and no images"),
         (["samples", "--reference", "{name: corrupted, blurr: 1}"], "no setting is called 'blurr'; did you mean 'blur'?"),
