@@ -214,6 +214,8 @@ def check_parts_do_not_matter(bench: Bench) -> None:
     for index in range(first.steps):
         logs = bench.take(built, index, index + 1)[0], bench.take(parted, index, index + 1)[0]
         for (name, one), other in zip(logs[0].items(), logs[1].values(), strict=True):
+            if index == 0 and _are_shares(one, other, n=first.batch):
+                continue  # of rows by which of two values is larger: the network is its own copy still, and all tie to rounding
             # Far above float32's rounding: sums over dimensions are taken in another order, and gains of steps build up.
             near = torch.allclose(one, other, rtol=1e-2, atol=1e-3)
             assert near, f"in micro-batches {name} is {other.item()} at step {index}, not {one.item()}"
