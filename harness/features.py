@@ -49,8 +49,8 @@ class StreamingMoments:
         self.n = 0
         self._shift: Tensor | None = None
 
-    def add(self, rows: Tensor) -> None:
-        """Take (B, D) rows in."""
+    def add(self, rows: Tensor, counts: Tensor | None = None) -> None:
+        """Take (B, D) rows in, each once, or as often as `counts` (B,) says."""
         exact = rows.detach().double()
         if self._shift is None:
             # Sums of squares lose no digits to a common mean that is taken off before.
@@ -58,9 +58,10 @@ class StreamingMoments:
             self._sum = torch.zeros_like(self._shift)
             self._outer = torch.zeros(2 * (exact.shape[1],), dtype=torch.float64, device=exact.device)
         centred = exact - self._shift
-        self._sum += centred.sum(0)
-        self._outer.addmm_(centred.T, centred)
-        self.n += len(rows)
+        taken = centred if counts is None else centred * counts[:, None]
+        self._sum += taken.sum(0)
+        self._outer.addmm_(taken.T, centred)
+        self.n += len(rows) if counts is None else int(counts.sum())
 
     def result(self) -> Moments:
         """The moments so far. Raises: UserError for fewer than two rows."""

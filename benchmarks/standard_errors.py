@@ -1,0 +1,104 @@
+"""Which standard error of FID is right, and what does each cost? All three against the spread over sets that share no image.
+
+    OMP_NUM_THREADS=1 python benchmarks/standard_errors.py
+
+Fashion-MNIST by `fashion-cnn`: its training images, with and without noise, are cut into sets of n, each measured against the
+held-out images. The deviation of FID over the sets is what the standard errors estimate. Then seconds of CPU of one estimate with
+more features and ten resamples, to which the cost of the latter two is proportional.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.components import Dataset, Extractor
+from harness.features import Extraction, FeatureSet, Moments, batches_of
+from harness.interfaces import DataSource, FeatureExtractor
+from harness.plugins import registry
+from harness_image_metrics import StandardErrorConfig
+from harness_image_metrics.frechet import frechet_distance
+from harness_image_metrics.standard_error import FrechetStandardError
+
+WAYS = ("influence", "bootstrap", "split-half")
+Rows = NDArray[np.float32]
+
+
+def built(kind: type, name: str) -> object:
+    """A component by its name."""
+    component = registry().get(kind, name, where="this benchmark")
+    return cast(Callable[[object], object], component.load())(component.config())
+
+
+def features(images: Tensor, extractor: FeatureExtractor) -> Rows:
+    """(n, D) of images in [-1, 1]."""
+    pixels = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return Extraction(extractor, {"features"}).run(batches_of(pixels), len(images), name="images").rows()
+
+
+def timed(rows: Rows, reference: FeatureSet, by: str, resamples: int) -> tuple[float, float]:
+    """A standard error, and seconds of CPU."""
+    metric = FrechetStandardError(StandardErrorConfig.model_validate({"by": by, "resamples": resamples, "few_images": True}))
+    generated = FeatureSet.of_rows("generated", features=rows)
+    started = time.process_time()
+    error = metric(generated, reference, torch.Generator().manual_seed(0))["fid-se"]
+    return error, time.process_time() - started
+
+
+def compare(rows: Rows, reference: FeatureSet, n: int, sets: int, resamples: int) -> Iterator[str]:
+    """The deviation over sets, and each way's mean and deviation over them."""
+    parts = [rows[start : start + n] for start in range(0, len(rows) - n + 1, n)][:sets]
+    distances = [frechet_distance(Moments.of(part), reference.moments()) for part in parts]
+    spread = statistics.stdev(distances)
+    known = 1 / np.sqrt(2 * len(parts) - 2)
+    yield f"n = {n}, {len(parts)} sets: fid {statistics.fmean(distances):.2f}, deviation {spread:.3f} (known to {known:.0%})"
+    for by in WAYS:
+        found = [timed(part, reference, by, resamples)[0] for part in parts]
+        mean, own = statistics.fmean(found), statistics.stdev(found)
+        yield f"  {by:<10}  {mean:.3f} ± {own:.3f}; over the deviation {mean / spread:.2f}"
+
+
+def costs(n: int, dimensions: int, resamples: int) -> Iterator[str]:
+    """Seconds of CPU for n normal rows."""
+    draw = np.random.default_rng(0).standard_normal
+    rows = draw((n, dimensions), np.float32)
+    reference = FeatureSet.of_rows("reference", features=draw((n, dimensions), np.float32))
+    yield f"{n} images of {dimensions} features, {resamples} resamples"
+    for by in WAYS:
+        yield f"  {by:<10}  {timed(rows, reference, by, resamples)[1]:.1f} s"
+
+
+def main() -> None:
+    """Agreement, then cost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", type=int, default=60, help="at most this many of each size")
+    parser.add_argument("--resamples", type=int, default=100)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[300, 1000, 3000])
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    source, extractor = cast(DataSource, built(Dataset, "fashion-mnist")), cast(FeatureExtractor, built(Extractor, "fashion-cnn"))
+    noise = torch.Generator().manual_seed(1)
+    train = source.train().x
+    held_out = torch.cat([source.evaluation(draw, 5000).x for draw in (0, 1)])
+    reference = FeatureSet.of_rows("held out", features=features(held_out, extractor))
+    noisy = (train + 0.2 * torch.randn(train.shape, generator=noise)).clamp(-1, 1)
+    cases: Mapping[str, Tensor] = {"real": train, "noise 0.1": noisy}
+    for name, images in cases.items():
+        rows = features(images, extractor)
+        for n in arguments.sizes:
+            for line in compare(rows, reference, n, arguments.sets, arguments.resamples):
+                print(f"{name}, {line}" if line[0] == "n" else line, flush=True)
+    for n, dimensions in ((10_000, 512), (10_000, 2048)):
+        print("\n".join(costs(n, dimensions, 10)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

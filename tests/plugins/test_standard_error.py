@@ -1,0 +1,107 @@
+"""Standard error of FID: all three estimates against the spread over independent sets, and a case by hand."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from harness import UserError
+from harness.features import FeatureSet, Moments
+from harness_image_metrics import FrechetConfig, StandardErrorConfig, limits, resampling
+from harness_image_metrics.frechet import fid
+from harness_image_metrics.standard_error import FrechetStandardError
+
+WAYS = ("influence", "bootstrap", "split-half")
+
+
+def features(n, d, seed, *, shift=0.0):
+    """Correlated rows with a spectrum that falls as those of networks do."""
+    mixing = np.random.default_rng(99).standard_normal((d, d)) / np.sqrt(d)
+    return (np.random.default_rng(seed).standard_normal((n, d)) * np.geomspace(1, 1e-2, d)) @ mixing + shift
+
+
+def named(rows):
+    return FeatureSet.of_rows("rows", features=np.asarray(rows, np.float32))
+
+
+def told(generated, real, seed=0, **settings):
+    metric = FrechetStandardError(StandardErrorConfig(**settings))
+    return metric(generated, real, torch.Generator().manual_seed(seed))["fid-se"]
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_it_is_the_spread_over_independent_sets(by):
+    real = named(features(5000, 8, 1))
+    sets = [named(features(600, 8, 100 + i, shift=0.05)) for i in range(60)]
+    spread = np.std([fid(FrechetConfig())(one, real, torch.Generator())["fid"] for one in sets], ddof=1)
+    # Sixty draws know their deviation to 1 / sqrt(120) = 9 %.
+    assert np.mean([told(one, real, by=by, resamples=30) for one in sets]) == pytest.approx(spread, rel=0.3)
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_four_times_the_images_halve_it(by):
+    real = named(features(5000, 8, 1))
+    few, many = (
+        np.mean([told(named(features(n, 8, n + i, shift=0.1)), real, by=by, resamples=40) for i in range(6)]) for n in (500, 2000)
+    )
+    assert few / many == pytest.approx(2, rel=0.2)
+
+
+def test_split_halves_of_four_images_are_the_ones_by_hand():
+    # One feature, reference N(0, 1). Halves {a, b}: mean m = (a + b) / 2, unbiased variance v = (a - b)²/2, distance
+    # m² + (√v - 1)². Of {0, 1, 2, 3} three splits: {0, 3 | 1, 2}, {0, 1 | 2, 3}, {0, 2 | 1, 3}.
+    reference = Moments(100, np.zeros(1), np.eye(1))
+
+    def distance(a, b):
+        return ((a + b) / 2) ** 2 + (abs(a - b) / np.sqrt(2) - 1) ** 2
+
+    apart = [distance(0, 3) - distance(1, 2), distance(0, 1) - distance(2, 3), distance(0, 2) - distance(1, 3)]
+    rows = np.arange(4, dtype=np.float32)[:, None]
+    found = resampling.split_half(rows, reference, 1000, torch.Generator().manual_seed(0))
+    # 1,000 draws of three equally likely splits.
+    assert found == pytest.approx(np.sqrt(np.mean(np.square(apart)) * 4) / 4, rel=0.05)
+
+
+def test_the_bootstrap_of_three_images_is_the_one_by_hand():
+    reference = Moments(100, np.zeros(1), np.eye(1))
+    rows = np.array([[0.0], [1.0], [3.0]], np.float32)
+    every = [np.array(drawn) for drawn in product(rows[:, 0], repeat=3)]  # all 27 sets, equally likely
+    distances = [drawn.mean() ** 2 + (drawn.std(ddof=1) - 1) ** 2 for drawn in every]
+    found = resampling.bootstrap(rows, reference, 6000, torch.Generator().manual_seed(0))
+    assert found == pytest.approx(np.std(distances), rel=0.05)
+
+
+def test_counted_rows_are_rows_that_are_there_as_often(monkeypatch):
+    rows = features(500, 6, 3, shift=2.0).astype(np.float32)
+    counts = torch.randint(0, 4, (500,), generator=torch.Generator().manual_seed(0))
+    counts[64:128] = 0  # a block without any
+    monkeypatch.setattr(resampling, "BLOCK", 64)
+    found, expected = resampling.counted_moments(rows, counts), Moments.of(np.repeat(rows, counts.numpy(), axis=0))
+    assert found.n == expected.n
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.covariance, expected.covariance, atol=1e-12)
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_the_same_stream_gives_the_same_number(by):
+    generated, real = named(features(300, 6, 1)), named(features(300, 6, 2))
+    assert told(generated, real, by=by, resamples=5) == told(generated, real, by=by, resamples=5)
+    other = told(generated, real, 1, by=by, resamples=5)
+    assert (told(generated, real, by=by, resamples=5) == other) == (by == "influence")
+
+
+def test_records_made_before_the_choice_keep_their_key():
+    assert StandardErrorConfig().identity == FrechetConfig().identity
+    assert StandardErrorConfig(by="bootstrap").identity == {"few_images": False, "by": "bootstrap"}
+
+
+def test_halves_need_more_images_than_features_each():
+    generated, real = named(features(20, 12, 1)), named(features(20, 12, 2))
+    with pytest.raises(UserError, match="needs more than 12 images, got 10"):
+        told(generated, real, by="split-half")
+    with pytest.raises(UserError, match="by: bootstrap all of them"):
+        limits.enough_for_standard_error(StandardErrorConfig(by="split-half"), 20, {"features": 12})
+    limits.enough_for_standard_error(StandardErrorConfig(by="split-half"), None, {"features": 12})
+    assert told(generated, real, by="bootstrap", resamples=5) > 0
+    assert told(generated, real, by="split-half", few_images=True, resamples=5) > 0
