@@ -32,7 +32,7 @@ WAYS = ("influence", "bootstrap", "split-half")
 Rows = NDArray[np.float32]
 
 
-def built(kind: type, name: str) -> object:
+def built(kind: type[Dataset | Extractor], name: str) -> object:
     """A component by its name."""
     component = registry().get(kind, name, where="this benchmark")
     return cast(Callable[[object], object], component.load())(component.config())

@@ -23,7 +23,8 @@ CHUNK = 1_000
 LARGEST_POOL = 8
 
 
-Environments = dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
+Known = dict[object, object]
+"""Values that most records of a board have in common, which then are one object."""
 
 
 class _Measured(Struct):
@@ -36,6 +37,12 @@ class _Measured(Struct):
 class _Point(Struct):
     images: int
     value: float
+
+
+class _Extractor(Struct):
+    name: str
+    weights_sha256: str
+    preprocessing: str
 
 
 class _Costs(Struct):
@@ -65,6 +72,7 @@ class _Fields(Struct):
     dataset_fingerprint: str
     environment: dict[str, object]
     size: int | None = None
+    extractors: dict[str, _Extractor] = {}
 
 
 class Outcome(Struct, frozen=True, array_like=True, gc=False):
@@ -75,6 +83,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
         seconds_metrics: of all metrics together.
         curve: (images seen, value).
         environment: the record's, as pairs; equal ones are one object.
+        extractors: (name, sha256 of the weights, preprocessing); equal ones are one object.
     """
 
     cell: str
@@ -97,6 +106,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     base_weights_sha256: str
     dataset_fingerprint: str
     environment: tuple[tuple[str, str], ...]
+    extractors: tuple[tuple[str, str, str], ...]
 
 
 def _outcome(fields: _Fields) -> Outcome:
@@ -123,6 +133,7 @@ def _outcome(fields: _Fields) -> Outcome:
         base_weights_sha256=fields.base_weights_sha256,
         dataset_fingerprint=fields.dataset_fingerprint,
         environment=tuple([(key, str(value)) for key, value in fields.environment.items()]),
+        extractors=tuple([(one.name, one.weights_sha256, one.preprocessing) for one in fields.extractors.values()]),
     )
 
 
@@ -157,11 +168,11 @@ def load_outcomes(folder: Path, names: Sequence[str]) -> Iterator[Outcome]:
         yield from _load(folder, names)
         return
     chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
-    known: Environments = {}
+    known: Known = {}
     # Spawned, not forked: a caller may have threads. No pool outlives the iteration.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool, _no_collector():
         for packed in pool.map(_load_packed, [folder] * len(chunks), chunks):
-            yield from _share_environments(_read_outcomes(packed), known)
+            yield from _share(_read_outcomes(packed), known)
 
 
 def _load_packed(folder: Path, names: Sequence[str]) -> bytes:
@@ -170,14 +181,15 @@ def _load_packed(folder: Path, names: Sequence[str]) -> bytes:
 
 def _load(folder: Path, names: Sequence[str]) -> list[Outcome]:
     with _no_collector():
-        return _share_environments([load_outcome(os.path.join(folder, name)) for name in names], {})
+        return _share([load_outcome(os.path.join(folder, name)) for name in names], {})
 
 
-def _share_environments(outcomes: list[Outcome], known: Environments) -> list[Outcome]:
-    """The same outcomes; most records of a board were made in one environment, which then is one object."""
+def _share(outcomes: list[Outcome], known: Known) -> list[Outcome]:
+    """The same outcomes; most records of a board were made in one environment, with one extractor."""
     for outcome in outcomes:
-        shared = known.setdefault(outcome.environment, outcome.environment)
-        msgspec.structs.force_setattr(outcome, "environment", shared)
+        for name in ("environment", "extractors"):
+            own = getattr(outcome, name)
+            msgspec.structs.force_setattr(outcome, name, known.setdefault(own, own))
     return outcomes
 
 

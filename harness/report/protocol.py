@@ -8,6 +8,7 @@ from harness.board.cells import Base, Resolved
 from harness.board.load import Board
 from harness.board.schema import TrainingConfig
 from harness.report.collect import Collection
+from harness.report.extractors import used
 from harness.report.formats import markdown_text
 from harness.report.outcome import Outcome, mean
 from harness.report.table import count, seconds
@@ -40,6 +41,7 @@ def measured(collection: Collection) -> str:
         f"**Dataset**: {component(board.dataset)}.",
         _evaluation(board),
         *(_metric(board, index) for index in range(len(board.metrics))),
+        *_extractors(collection),
         f"**Floor**: {_floor(board)}.",
         *(_base(base) for base in board.bases),
         *_finetuning(board),
@@ -105,6 +107,13 @@ def _metric(board: Board, index: int) -> str:
     limit = "" if explodes is None else f"; a value above {explodes:g} counts as diverged"
     features = "" if metric.extractor is None else f" on features of {component(metric.extractor)}"
     return f"**{markdown_text(metric.label)}**: {component(metric.metric)}{features}, against {against}{only}{limit}."
+
+
+def _extractors(collection: Collection) -> list[str]:
+    return [
+        f"**{markdown_text(name)}**: weights sha256 `{one.weights}`; images: {markdown_text(one.preprocessing)}."
+        for name, one in used(collection).items()
+    ]
 
 
 def _floor(board: Board) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.board.load import Board
 from harness.errors import UserError
 from harness.report.collect import Collection, collect_published, collect_runs, floor_file, record_file
+from harness.report.extractors import used
 from harness.report.page import listed
 from harness.report.preview import (
     REAL_FILE,
@@ -55,13 +56,15 @@ class Publication:
 
 
 def plan(board: Board, layout: Layout) -> Publication:
-    """What publishing a board would do. Raises: UserError for smoke boards and damaged records. Imports torch."""
+    """What publishing a board would do. Raises: UserError for smoke boards, damaged records, and records of an extractor with
+    different weights. Imports torch."""
     if board.is_smoke:
         raise UserError(f"{board.name}: smoke records are never published; run the board without --smoke")
     folder = board.folder / "results"
     fresh, published = collect_runs(board, layout), collect_published(board, folder)
     _refuse_smoke(fresh)
     merged = _merged(fresh, published)
+    used(merged)
     copies = _copies(board, layout, fresh, merged)
     previews = _previews(merged, layout)
     stays = {record_file(name) for name in (*merged.records, *published.stale)} | {

@@ -11,6 +11,7 @@ from harness.board.cells import BoardMetric
 from harness.board.load import Board
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
+from harness.report.extractors import used
 from harness.report.rows import Score, TableRow, floor_minima, floor_scores, table_rows
 from harness.store.names import floor_name
 
@@ -33,7 +34,8 @@ class Table:
 
     @classmethod
     def of(cls, collection: Collection) -> Table:
-        """From a board's records."""
+        """From a board's records. Raises: UserError where they are of an extractor with different weights."""
+        used(collection)  # refuses numbers that do not share a column
         rows = tuple(table_rows(collection))
         return cls(collection.board, rows, floor_scores(collection), floor_minima(collection))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness import stop
-from harness.board.cells import Base, Cell, Floor
+from harness.board.cells import Base, Cell, Floor, Resolved
 from harness.board.fit import model_fault
 from harness.environment import PeakMemory
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
@@ -88,7 +88,13 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
         return "failed"
     save_record(
         FloorRecord(
-            board=board, metric=name, key=plan.key, values=measured.values, seconds=measured.seconds, is_smoke=is_smoke
+            board=board,
+            metric=name,
+            key=plan.key,
+            values=measured.values,
+            seconds=measured.seconds,
+            is_smoke=is_smoke,
+            extractor=None if plan.metric.extractor is None else _extractor(plan.metric.extractor, at),
         ),
         path,
     )
@@ -148,16 +154,14 @@ def _record(cell: Cell, at: Context) -> Record:
 
 def _extractors(cell: Cell, at: Context) -> dict[str, ExtractorFacts]:
     used = {metric.extractor.name: metric.extractor for metric in cell.metrics if metric.extractor is not None}
-    return {
-        name: ExtractorFacts.model_validate(
-            {
-                **one.identity,
-                "weights_sha256": context.extractor(one, at.device).weights_sha256,
-                "preprocessing": context.extractor(one, at.device).preprocessing,
-            }
-        )
-        for name, one in used.items()
-    }
+    return {name: _extractor(one, at) for name, one in used.items()}
+
+
+def _extractor(one: Resolved, at: Context) -> ExtractorFacts:
+    built = context.extractor(one, at.device)
+    return ExtractorFacts.model_validate(
+        {**one.identity, "weights_sha256": built.weights_sha256, "preprocessing": built.preprocessing}
+    )
 
 
 def _has_result(path: Path) -> bool:

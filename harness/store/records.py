@@ -151,6 +151,8 @@ class FloorRecord(Stored):
     values: list[float]
     seconds: float = 0.0
     is_smoke: bool = False
+    extractor: ExtractorFacts | None = None
+    """Of a metric on features; absent elsewhere, and in records made before it was kept."""
 
 
 # The second line of a record's file is a checksum over every byte that follows it.
@@ -171,8 +173,9 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
         for name in ("extractors", "also"):
             if part.get(name) == {}:
                 del part[name]
-    if content.get("size", 0) is None:
-        del content["size"]
+    for name in ("size", "extractor"):
+        if content.get(name, 0) is None:
+            del content[name]
     return content
 
 

@@ -26,8 +26,6 @@ class FrechetConfig(Config):
 class StandardErrorConfig(FrechetConfig):
     """How the standard error of a Fréchet distance is estimated; all three estimate the same number."""
 
-    LATER = frozenset({"by", "resamples"})
-
     by: Literal["influence", "bootstrap", "split-half"] = Field(
         "influence",
         description="influence: what each image adds to the distance, to first order, without resampling; bootstrap: deviation "
@@ -36,6 +34,11 @@ class StandardErrorConfig(FrechetConfig):
     resamples: int = Field(
         100, ge=2, le=100_000, description="sets of the bootstrap, or random splits in halves; without use for influence"
     )
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """Of the influence function what it was before there was a choice; of the others, all."""
+        return self.model_dump(mode="json", exclude={"by", "resamples"} if self.by == "influence" else None)
 
 
 class KernelConfig(Config):

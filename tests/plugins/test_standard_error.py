@@ -93,7 +93,7 @@ def test_the_same_stream_gives_the_same_number(by):
 
 def test_records_made_before_the_choice_keep_their_key():
     assert StandardErrorConfig().identity == FrechetConfig().identity
-    assert StandardErrorConfig(by="bootstrap").identity == {"few_images": False, "by": "bootstrap"}
+    assert StandardErrorConfig(by="bootstrap").identity == {"few_images": False, "by": "bootstrap", "resamples": 100}
 
 
 def test_halves_need_more_images_than_features_each():

@@ -1,0 +1,61 @@
+"""Records of one extractor with different weights: other numbers, which share no column."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.report.collect import collect_published, floor_file, record_file
+from harness.report.extractors import Used, used
+from harness.report.publish import plan
+from harness.report.render import render_published
+from harness.store.layout import Layout
+from harness.store.records import ExtractorFacts, load_floor, save_record
+
+
+def facts(weights, preprocessing="grey, / 255"):
+    return ExtractorFacts(name="net", version="1/1", settings={}, weights_sha256=weights * 64, preprocessing=preprocessing)
+
+
+def save_floor(board, make_floor, **fields):
+    floor = board.floors[0]
+    path = board.folder / "results" / floor_file(floor.name)
+    save_record(make_floor(board, floor).model_copy(update=fields), path)
+    return path
+
+
+def test_a_page_says_which_weights_and_which_preprocessing(board, publish_records, make_floor):
+    publish_records(board, extractors={"net": facts("a")})
+    path = save_floor(board, make_floor, extractor=facts("a"))
+    assert load_floor(path).extractor == facts("a")
+    assert used(collect_published(board, board.folder / "results")) == {"net": Used("a" * 64, "grey, / 255")}
+    assert f"- **net**: weights sha256 `{'a' * 64}`; images: grey, / 255." in render_published(board).page
+
+
+@pytest.mark.parametrize("other", [facts("b"), facts("a", "bicubic")])
+def test_a_cell_with_other_weights_or_preprocessing_ends_rendering(board, publish_records, make_record, other):
+    results = publish_records(board, extractors={"net": facts("a")})
+    cell = board.cells[0]
+    save_record(make_record(cell, extractors={"net": other}), results / record_file(cell.name))
+    with pytest.raises(UserError, match=f"records of net are of different weights or preprocessing.*{cell.name}.*Delete"):
+        render_published(board)
+
+
+def test_so_does_a_floor(board, publish_records, make_floor):
+    publish_records(board, extractors={"net": facts("a")})
+    save_floor(board, make_floor, extractor=facts("b"))
+    with pytest.raises(UserError, match=f"floor of {board.floors[0].name}"):
+        render_published(board)
+
+
+def test_publishing_leaves_what_is_published_alone(board, publish_records, run_records, tmp_path):
+    results = publish_records(board, extractors={"net": facts("a")})
+    layout = Layout(tmp_path / "runs")
+    run_records(board, layout, board.cells[:1], extractors={"net": facts("b")})
+    before = {path.name: path.read_bytes() for path in results.iterdir()}
+    with pytest.raises(UserError, match="do not share a column"):
+        plan(board, layout)
+    assert {path.name: path.read_bytes() for path in results.iterdir()} == before
+
+
+def test_a_floor_without_an_extractor_is_written_as_ever(board, publish_records, make_floor):
+    publish_records(board)
+    assert '"extractor"' not in save_floor(board, make_floor).read_text()
