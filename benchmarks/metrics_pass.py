@@ -45,7 +45,7 @@ def extractor_of(name: str, seed: int) -> FeatureExtractor:
 class RandomInception:
     """torch-fidelity's network and resizing, with random weights and the outputs of the extractor `inception`."""
 
-    preprocessing, weights_sha256 = "torch-fidelity's", "0" * 64
+    preprocessing, weights_sha256, images_on_cpu = "torch-fidelity's", "0" * 64, 25
     outputs = {"features": 2048, "logits": 1008, "spatial": 2023}
 
     def __init__(self, seed: int) -> None:

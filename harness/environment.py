@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import harness
+from harness import memory
 
 
 @cache
@@ -51,6 +52,7 @@ class PeakMemory:
 
             torch.cuda.reset_peak_memory_stats()
         else:
+            memory.release()
             with suppress(OSError):  # elsewhere than on Linux the peak is that of the process so far
                 Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
 

@@ -176,7 +176,7 @@ class Extraction:
         return FeatureSet(name, n, {need: one.result() for need, one in sums.items()}, rows)
 
     def _outputs(self, images: Tensor, name: str, done: int) -> Mapping[str, Tensor]:
-        outputs = self.extractor(images.to(self.device))
+        outputs = self._whole(images)
         for need in self.needs:
             output = FEATURE_NEEDS[need]
             expected = (len(images), self.extractor.outputs[output])
@@ -185,6 +185,14 @@ class Extraction:
             if not bool(torch.isfinite(outputs[output]).all()):
                 raise UserError(f"{name}: {output} of images {done} to {done + len(images) - 1} are not all finite")
         return outputs
+
+    def _whole(self, images: Tensor) -> Mapping[str, Tensor]:
+        """Of all images of a batch, in parts where they are too many at once for a CPU."""
+        at_once = getattr(self.extractor, "images_on_cpu", None) if torch.device(self.device).type == "cpu" else None
+        if at_once is None or len(images) <= at_once:
+            return self.extractor(images.to(self.device))
+        parts = [self.extractor(part) for part in images.to(self.device).split(at_once)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def _array(self, need: str, n: int) -> NDArray[np.float32]:
         shape = (n, self.extractor.outputs[FEATURE_NEEDS[need]])

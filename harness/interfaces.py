@@ -161,6 +161,7 @@ class FeatureExtractor(Protocol):
     """Of all weights and fixed constants, 64 hex digits; stands in the record."""
     outputs: Mapping[str, int]
     """Dimensions D by name: `features`; `logits` of classes and `spatial`, where it has them."""
+    # An extractor may also have `images_on_cpu: int`, how many images at once suit a CPU: a larger batch is cut into parts.
 
     def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
         """Every output by name, (B, D) float32, without gradients. images: (B, C, H, W) uint8, any size; C is 1 or 3, and

@@ -31,6 +31,22 @@ def test_the_batch_does_not_matter_and_neither_does_the_order(batch):
             np.testing.assert_allclose(found.moments(need).covariance, expected.moments(need).covariance, atol=1e-5)
 
 
+def test_an_extractor_for_few_images_on_a_cpu_gets_no_more_at_once():
+    seen = []
+
+    class Few(PixelFeatures):
+        images_on_cpu = 16
+
+        def forward(self, images):
+            seen.append(len(images))
+            return super().forward(images)
+
+    found = Extraction(Few(), ALL).run(batches_of(IMAGES, 50), len(IMAGES), name="the images")
+    assert seen == 4 * [16, 16, 16, 2] + [3]
+    np.testing.assert_allclose(found.rows("features"), extracted().rows("features"), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.moments("spatial").mean, extracted().moments("spatial").mean, atol=1e-5)
+
+
 def test_moments_lose_nothing_to_a_large_mean():
     rows = np.random.default_rng(0).standard_normal((1000, 4))
     near, far = Moments.of(rows), Moments.of(rows + 1e6)

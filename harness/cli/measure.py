@@ -50,7 +50,9 @@ def measure(
     write_statistics: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the statistics of SAMPLES, an .npz that says what it is of.")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Images that go through the extractor at once.")] = 250,
+    batch: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Images through the extractor at once; on a CPU a large one takes fewer.")
+    ] = 250,
     device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")] = "auto",
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
@@ -59,6 +61,7 @@ def measure(
 
     Measure images that lie in files: FID and the other metrics of images, and what exactly was measured.
     """
+    from harness import memory
     from harness.cli.progress import show_progress
     from harness.cli.run import check_device
     from harness.errors import UserError
@@ -75,6 +78,7 @@ def measure(
     if value_range is not None and value_range not in RANGES:
         raise UserError(f"--range {value_range}: there are {', '.join(RANGES)}")
     check_device(device)
+    memory.keep_freed()
     found, network = names.chosen(metrics, extractor, names.settings_of(settings or [], where="--set"), none_is_fine=not metrics)
     layout = Layout.of(runs_dir)
     layout.check_writable()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness import stop
+from harness import memory, stop
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """One thread a worker: small networks gain nothing from a second, and lose much when another process wants the core."""
@@ -42,6 +42,7 @@ def begin(parent: int | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    memory.keep_freed()
     import torch
 
     torch.set_num_threads(int(thread_environment()["OMP_NUM_THREADS"]))

@@ -30,6 +30,8 @@ class DINOv2(torch.nn.Module):
     )
     outputs = {"features": 1024}
 
+    images_on_cpu = 16
+
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
         path, self.weights_sha256 = files.WEIGHTS.verified(where="extractor dinov2")

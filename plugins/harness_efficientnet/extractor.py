@@ -31,6 +31,8 @@ class EfficientNetLite0(torch.nn.Module):
         "(x - 127) / 128"
     )
 
+    images_on_cpu = 16
+
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
         with warnings.catch_warnings():

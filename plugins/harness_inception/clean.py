@@ -27,6 +27,8 @@ class InceptionClean(torch.nn.Module):
     )
     outputs = {"features": 2048}
 
+    images_on_cpu = 25
+
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
         where = "extractor inception-clean"

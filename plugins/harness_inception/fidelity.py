@@ -30,6 +30,8 @@ class Inception(torch.nn.Module):
         "(x - 128) / 128"
     )
 
+    images_on_cpu = 25
+
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
         where = "extractor inception"
