@@ -134,7 +134,8 @@ def test_a_set_has_distance_0_from_itself_however_it_is_stored(measure, samples,
         for file in samples.iterdir():
             archive.write(file, f"inside/{file.name}")
     for other in ("samples", "samples.npz", "samples.zip", "samples.npy"):
-        done = measure(samples, "--reference", other, *CNN, "--range", "0,1", "--json")
+        values = ["--range", "0,1"] if other == "samples.npy" else []
+        done = measure(samples, "--reference", other, *CNN, *values, "--json")
         assert done.value("fid") == pytest.approx(0, abs=1e-6)
 
 
@@ -221,9 +222,13 @@ def test_statistics_written_once_serve_as_the_reference(measure, samples, real, 
     assert by_file.json["reference"]["n"] == 150
     assert by_file.json["reference"]["statistics_of"]["source"] == "real"
     assert measure("real", "--reference", "real.npz", *CNN, "--json").value("fid") == pytest.approx(0, abs=1e-6)
-    refused = measure("samples", "--reference", "real.npz", "--extractor", "fashion-cnn")
-    assert refused.returncode == 2
-    assert "real.npz: statistics by the extractor digits-cnn, extractor 'digits-cnn'; here it is 'fashion-cnn'" in refused.stderr
+    for other in ("fashion-cnn", "efficientnet-lite0"):  # one with as many features, one with others
+        refused = measure("samples", "--reference", "real.npz", "--extractor", other)
+        assert refused.returncode == 2
+        (message,) = [line for line in refused.stderr.splitlines() if line.startswith("error")]
+        assert f"real.npz: its statistics were made by the extractor digits-cnn, and this measures with {other}; a" in message
+        assert message.count("digits-cnn") == 2  # what it is, and what to do
+        assert "--extractor digits-cnn" in message
     refused = measure("samples", "--reference", "real.npz", *CNN, "--metrics", "kid", "--set", "kid.subset_size=50")
     assert refused.returncode == 2
     assert "real.npz: statistics alone give no features, which kid needs; give the images" in refused.stderr
@@ -296,6 +301,7 @@ def wrong(tmp_path_factory, generated):
     floats = digits(0, 100).permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
     floats[3, 0, 0] = np.nan
     np.savez(path / "floats.npz", floats)
+    np.savez(path / "bytes.npz", digits(0, 100).permute(0, 2, 3, 1).numpy())
     (path / "x.json").write_text("{}")
     return path
 
@@ -323,7 +329,14 @@ def wrong(tmp_path_factory, generated):
         (["few", "--reference", "real"], "few: a Fréchet distance of 64 features needs more than 64 images, got 20"),
         (["samples", "--reference", "few"], "few: a Fréchet distance of 64 features needs more than 64 images, got 20"),
         (["samples/0000.png", "--reference", "real"], "a .png is nothing that is read here"),
+        (["samples", "--reference", "real", "--range", "0,1"], "--range 0,1 is only for floats, in an .npz or .npy, and here"),
+        (["bytes.npz", "--reference", "real", "--range", "0,1"], "bytes.npz is a .npz array; real is a folder of PNG images"),
+        (["samples", "--reference", "real", "--images", "100"], "--images 100 is only for a dataset, and here is none: samples"),
+        (["samples", "--reference", "real", "--as-images"], "--as-images is only for an .npz, which may have statistics"),
         (["samples", "--reference", "real", "--write-statistics", "x.pkl"], "the file to write ends in .npz"),
+        (["samples", "--write-statistics", "made/no/x.npz"], "the folder made is absent; make it (mkdir -p made/no) or"),
+        (["samples", "--write-statistics", "x.json/x.npz"], "x.json/x.npz: x.json is a file and no folder; name another"),
+        (["samples", "--write-statistics", "bytes.npz"], "bytes.npz: is there already, and is not overwritten; remove it or"),
         (["samples", "real", "--reference", "real", "--write-statistics", "x.npz"], "takes one set of images"),
         (["empty", "--reference", "real"], "empty: no image in it"),
         (["x.json", "--reference", "real"], "x.json: damaged"),
