@@ -61,7 +61,7 @@ def measure(
     """
     from harness.cli.progress import show_progress
     from harness.cli.run import check_device
-    from harness.errors import Faults, UserError, noted
+    from harness.errors import Faults, Interrupted, UserError, noted
     from harness.images.arrays import RANGES
     from harness.measure import names
     from harness.measure.run import Plan, run
@@ -102,6 +102,8 @@ def measure(
     try:
         with show_progress(layout):
             measured = run(plan, at, remark)
+    except KeyboardInterrupt:
+        raise Interrupted from None  # else typer ends the process without a word
     finally:
         at.reporter.end()
     if as_json:

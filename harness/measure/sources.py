@@ -102,6 +102,13 @@ def sources(text: str, reading: Reading, at: Context, *, where: str) -> list[Sou
     """
     if not text.strip():
         raise UserError(f"{where}: is empty, and not taken for this folder; write . for that")
+    try:
+        return _found(text, reading, at, where)
+    except PermissionError as error:
+        raise UserError(f"{where} {text}: cannot be read: {error.strerror}; change its permissions") from error
+
+
+def _found(text: str, reading: Reading, at: Context, where: str) -> list[Source]:
     path = Path(text)
     name, _, _ = text.partition("@")
     is_dataset = text.startswith("{") or name in registry().names("dataset")
