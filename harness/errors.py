@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -16,6 +17,15 @@ class Faults(UserError):
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(self.faults))
+
+
+@contextmanager
+def noted(faults: list[str]) -> Iterator[None]:
+    """A UserError of the block is added to the faults, and what comes after the block is checked as well."""
+    try:
+        yield
+    except UserError as error:
+        faults += str(error).splitlines()
 
 
 class EndsTheRun(UserError):
@@ -32,7 +42,9 @@ class Interrupted(Exception):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint `did you mean 'x'? `, or nothing when no known name is near."""
-    return "".join(f"did you mean {near!r}? " for near in difflib.get_close_matches(name, list(known), n=1))
+    names = list(known)
+    near = [one for one in names if one.lower() == name.lower()] or difflib.get_close_matches(name, names)
+    return "".join(f"did you mean {one!r}? " for one in near[:1])
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, where: str) -> UserError:

@@ -13,7 +13,7 @@ from harness import stop
 from harness.board.cells import Base, Cell, Floor
 from harness.board.load import Board
 from harness.components import Dataset, Executor, Extractor
-from harness.errors import Interrupted, UserError
+from harness.errors import Faults, Interrupted, UserError, noted
 from harness.interfaces import Job, JobEnd, JobExecutor
 from harness.plugins import registry
 from harness.references import inner_samplers
@@ -144,7 +144,8 @@ def run_board(
             _write_skip(state.cell, layout)
     to_run = [state.cell for state in before if state.state in ("to run", "failed")]
     _check_packages(board, to_run)
-    _check_files(board)
+    if faults := absent_files(board):
+        raise Faults(faults)
     schedule = _Schedule(board, to_run, layout, options, on_event)
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
@@ -170,18 +171,18 @@ def _check_packages(board: Board, cells: Sequence[Cell]) -> None:
         component.check_packages()
 
 
-def _check_files(board: Board) -> None:
-    """Raises: UserError when files of the dataset or weights of an extractor are absent: now, and not in the first job."""
-    assert isinstance(board.dataset.component, Dataset)
-    board.dataset.component.check_files(board.dataset.settings)
-    for base in board.bases:
-        if base.data is not None:
-            assert isinstance(base.data.component, Dataset)
-            base.data.component.check_files(base.data.settings)
-    for metric in board.metrics:
-        if metric.extractor is not None:
-            assert isinstance(metric.extractor.component, Extractor)
-            metric.extractor.component.check_weights(metric.extractor.settings)
+def absent_files(board: Board) -> list[str]:
+    """A message for each file of datasets and for each extractor's weights that the user has to bring: before the first job."""
+    data = [board.dataset, *(base.data for base in board.bases if base.data is not None)]
+    extractors = [metric.extractor for metric in board.metrics if metric.extractor is not None]
+    faults: list[str] = []
+    for one in (*data, *extractors):
+        with noted(faults):
+            if isinstance(one.component, Dataset):
+                one.component.check_files(one.settings)
+            elif isinstance(one.component, Extractor):
+                one.component.check_weights(one.settings)
+    return list(dict.fromkeys(faults))  # columns share extractors
 
 
 def missing_floors(board: Board, layout: Layout) -> list[Floor]:

@@ -432,15 +432,19 @@ class _Loader:
 
     def _weights(self, given: WeightsConfig, preset: Preset | None, at: Location) -> BaseWeights | None:
         folder = self.source.path.resolve().parent
+        where = self.source.where((*at, "weights"))
         files = {
-            file.part: BaseFile(cache.path(file), file.part, file.sha256, file) for file in (preset.files if preset else ())
+            file.part: BaseFile(cache.path(file), file.part, file.sha256, file, where)
+            for file in (preset.files if preset else ())
         }
         if given.file is not None:
-            files[""] = BaseFile(folder / Path(given.file).expanduser(), "", given.sha256)
+            line = self.source.where((*at, "weights", "file"))
+            files[""] = BaseFile(folder / Path(given.file).expanduser(), "", given.sha256, where=line)
         elif "" in files and given.sha256 is not None:
             files[""] = replace(files[""], sha256=given.sha256)
         for part, one in given.parts.items():
-            files[part] = BaseFile(folder / Path(one.file).expanduser(), part, one.sha256)
+            line = self.source.where((*at, "weights", "parts", part))
+            files[part] = BaseFile(folder / Path(one.file).expanduser(), part, one.sha256, where=line)
         if "" not in files:
             self.fault((*at, "weights"), f"no file of {given.preset} is published: give weights.file")
             return None

@@ -25,13 +25,13 @@ def measure(
         ),
     ],
     reference: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="REF",
             help="The same, or statistics (.npz, .pkl, .pt). A dataset is NAME (held-out draw 0), NAME@DRAW or NAME@train.",
         ),
     ] = None,
-    metrics: Annotated[str | None, typer.Option(metavar="NAMES", help="Names with commas. [default: fid]")] = None,
+    metrics: Annotated[list[str] | None, typer.Option(metavar="NAMES", help="Names with commas. [default: fid]")] = None,
     extractor: Annotated[
         str, typer.Option(metavar="NAME", help="Whose features; harness list extractors.")
     ] = "inception",
@@ -64,7 +64,7 @@ def measure(
     from harness import memory
     from harness.cli.progress import show_progress
     from harness.cli.run import check_device
-    from harness.errors import UserError
+    from harness.errors import Faults, Interrupted, UserError, noted
     from harness.images.arrays import RANGES
     from harness.measure import names
     from harness.measure.run import Plan, run
@@ -73,25 +73,41 @@ def measure(
     from harness.stages.options import JobOptions
     from harness.store.layout import Layout
 
-    if metrics is None:
-        metrics = "" if write_statistics is not None and reference is None else "fid"
+    only_writes = write_statistics is not None and not reference
+    named = ",".join(metrics or ([] if only_writes else ["fid"]))
+    if reference and len(reference) > 1:
+        raise UserError(f"--reference: is given {len(reference)} times, and there is one: {', '.join(reference)}")
     if value_range is not None and value_range not in RANGES:
         raise UserError(f"--range {value_range}: there are {', '.join(RANGES)}")
     check_device(device)
     memory.keep_freed()
-    found, network = names.chosen(metrics, extractor, names.settings_of(settings or [], where="--set"), none_is_fine=not metrics)
+    given = names.settings_of(settings or [], where="--set")
     layout = Layout.of(runs_dir)
     layout.check_writable()
     at = Context(layout, JobOptions(device=device), "measure")
     reading = Reading(images, value_range, as_images)
-    sets = [one for text in samples for one in sources(text, reading, at, where="SAMPLES")]
-    others = sources(reference, reading, at, where="--reference") if reference is not None else []
-    if len(others) > 1:
-        raise UserError(f"--reference {reference}: holds {len(others)} draws; a reference is one set")
+    faults: list[str] = []
+    found = network = None
+    with noted(faults):
+        found, network = names.chosen(named, extractor, given, none_is_fine=only_writes)
+    sets, others = [], []
+    for text in samples:
+        with noted(faults):
+            sets += sources(text, reading, at, where="SAMPLES")
+    for text in reference or []:
+        with noted(faults):
+            others = sources(text, reading, at, where="--reference")
+        if len(others) > 1:
+            faults.append(f"--reference {text}: holds {len(others)} draws; a reference is one set")
+    if faults or found is None or network is None:
+        raise Faults(faults)
+    reading.check_used([*sets, *others])
     plan = Plan(found, network, sets, others[0] if others else None, batch, write_statistics)
     try:
         with show_progress(layout):
             measured = run(plan, at, remark)
+    except KeyboardInterrupt:
+        raise Interrupted from None  # else typer ends the process without a word
     finally:
         at.reporter.end()
     if as_json:

@@ -21,14 +21,15 @@ def prefetch(
 ) -> None:
     """Example: harness prefetch leaderboards/cifar10
 
-    List and download the files that a board needs beside the packages: weights of bases, and those of extractors.
+    List and download the files that a board needs beside the packages; say which others you have to bring.
     """
     from harness.board.load import load_board
     from harness.errors import Faults, UserError
     from harness.weights import cache
     from harness.weights.download import fetch
 
-    files, faults = needed(load_board(board)), []
+    loaded = load_board(board)
+    files, faults = needed(loaded), []
     for file in () if dry_run else files:
         try:
             if not (cache.path(file).exists() or cache.is_offline()):
@@ -41,14 +42,36 @@ def prefetch(
          "address": file.address, "sha256": file.sha256 or "not pinned"}
         for file in files
     ]  # fmt: skip
+    brought = absent(loaded, brought_only=True)
     if as_json:
         print_json(rows)
     elif rows:
         print_table(rows)
     else:
-        remark("nothing to fetch: this board needs no file")
-    if faults:
-        raise Faults(faults)
+        remark(f"nothing to fetch: {'no file that is absent can be fetched' if brought else 'this board needs no file'}")
+    if dry_run:
+        for fault in brought:
+            remark(f"to be brought by you: {fault}")
+    elif faults or brought:
+        raise Faults([*faults, *brought])
+
+
+def absent(board: Board, *, brought_only: bool = False) -> list[str]:
+    """A message for each file of the board that is not here: weights of bases, data, weights of extractors.
+
+    Args:
+        brought_only: leave out those that `needed` names, which can be fetched.
+    """
+    from harness.errors import noted
+    from harness.run import absent_files
+
+    faults: list[str] = []
+    for base in board.bases:
+        for file in base.weights.files if base.weights is not None else ():
+            with noted(faults):
+                if not (brought_only and file.published):
+                    file.check_there()
+    return [*faults, *absent_files(board)]
 
 
 def needed(board: Board) -> list[WeightsFile]:

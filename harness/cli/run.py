@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
 from harness.cli.output import duration, print_json, remark, result
-from harness.errors import UserError
+from harness.errors import Faults, UserError, noted
 
 if TYPE_CHECKING:
     from harness.board.cells import Cell
@@ -53,6 +53,7 @@ def run(
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """
     from harness.board.load import load_board
+    from harness.cli.prefetch import absent
     from harness.cli.progress import show_progress
     from harness.report.adopt import adopt
     from harness.run import RunOptions, missing_floors, run_board, states
@@ -68,9 +69,13 @@ def run(
     check_device(device)
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
-        _print_plan(states(loaded, cells, layout), options.jobs, as_json)
+        planned = states(loaded, cells, layout)
+        _print_plan(planned, options.jobs, as_json)
+        if any(state.state in ("to run", "failed") for state in planned):
+            for fault in absent(loaded):
+                remark(f"absent, and needed to run: {fault}")
         return
-    _check_weights(cells)
+    _check_files(loaded, cells)
     with show_progress(layout) as on_event:
         ended = run_board(loaded, cells, layout, options, on_event)
     _print_results(loaded, layout, as_json)
@@ -82,13 +87,20 @@ def run(
         raise typer.Exit(1)
 
 
-def _check_weights(cells: Sequence[Cell]) -> None:
-    """Raises: UserError, before any work, for files of weights that are absent, have another hash, or do not fit."""
+def _check_files(board: Board, cells: Sequence[Cell]) -> None:
+    """Raises: Faults, before any work, for all weights that are absent, have another hash, or do not fit, and absent data."""
+    from harness.run import absent_files
+
     bases = {cell.base.key: cell.base for cell in cells if cell.base.weights is not None and cell.skip_reason is None}
+    faults: list[str] = []
     for base in bases.values():
         from harness.weights import loading
 
-        loading.check(base)
+        with noted(faults):
+            loading.check(base)
+    # The board's own files are needed where something runs; `run_board` looks at them again.
+    if faults:
+        raise Faults(dict.fromkeys([*faults, *absent_files(board)]))
 
 
 def check_device(name: str) -> None:

@@ -10,10 +10,10 @@ import typer
 from harness.cli.arguments import KINDS, AsJson, component_names
 from harness.cli.list_ import capabilities
 from harness.cli.output import print_json, print_table, result
-from harness.errors import UserError, unknown
+from harness.errors import UserError, nearest, unknown
 
 if TYPE_CHECKING:
-    from harness.plugins import Provided
+    from harness.plugins import Provided, Registry
     from harness.presets import Preset
     from harness.store.records import FloorRecord, Record
 
@@ -95,7 +95,9 @@ def find(what: list[str]) -> tuple[str, Provided]:
     if len(what) == 2:
         kind = what[0].removesuffix("s")
         if kind not in kinds:
-            raise unknown("kind of component", what[0], kinds, where="show")
+            raise unknown("kind of component", what[0], [*kinds, "preset"], where="show")
+        if kind == "model" and what[1] not in found.names(kind):
+            raise _no_model(what[1], found)
         return kind, found.provided(kind, what[1], where="show")
     if len(what) > 2:
         raise UserError("show: give a record's path, or a kind and a name, e.g. `harness show method ddo`")
@@ -112,6 +114,16 @@ def find(what: list[str]) -> tuple[str, Provided]:
             where="show",
         )
     return matches[0], found.provided(matches[0], what[0], where="show")
+
+
+def _no_model(name: str, found: Registry) -> UserError:
+    """Presets are named as well, since `show model` shows them; and broken plugins, which may be what is missing."""
+    models, presets = found.names("model"), found.presets
+    broken = "".join(f"; plugin {one.plugin!r} is broken: {one.reason}" for one in found.broken)
+    return UserError(
+        f"show: no model or preset is called {name!r}; {nearest(name, [*models, *presets])}models: {', '.join(models)}; "
+        f"{len(presets)} presets: see `harness list presets`{broken}"
+    )
 
 
 def _facts(kind: str, one: Provided) -> dict[str, str]:

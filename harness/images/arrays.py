@@ -142,22 +142,37 @@ def images(path: Path, value_range: str | None = None) -> ImageSet:
     array = image_array(path)
     is_float = array.dtype.kind == "f"
     if array.dtype != np.uint8 and not is_float:
-        raise UserError(f"{array.name}: {array.dtype} values; images are uint8, or floats with --range")
+        raise UserError(f"{array.name}: {array.dtype} values; images are uint8 (astype(numpy.uint8)), or floats with --range")
     if is_float and value_range is None:
         ranges = " or ".join(f"--range={one}" for one in RANGES)
         raise UserError(f"{array.name}: {array.dtype} values; say what they mean: {ranges}")
     low, high = RANGES[value_range] if is_float and value_range is not None else (0.0, 255.0)
 
     def batches(size: int) -> Iterator[Tensor]:
-        done = 0
+        done, smallest, largest = 0, high, low
         for block in array.blocks(size):
             channels_last = block[..., None] if block.ndim == 3 else block
+            smallest, largest = min(smallest, float(block.min())), max(largest, float(block.max()))
             as_bytes = _to_bytes(channels_last, low, high, array.name, done) if is_float else channels_last
             yield torch.from_numpy(np.array(as_bytes.transpose(0, 3, 1, 2), order="C"))
             done += len(block)
+        if is_float:
+            _check_range(array.name, value_range or "", smallest, largest)
 
     height, width = array.shape[1:3]
     return ImageSet(str(path), array.shape[0], (array.shape[3] if len(array.shape) == 4 else 1, height, width), batches)
+
+
+def _check_range(name: str, value_range: str, smallest: float, largest: float) -> None:
+    """Raises: UserError when all values together fit a narrower range: as what was said, all images would be dark, or light."""
+    low, high = RANGES[value_range]
+    narrower = [one for one, (black, white) in RANGES.items() if low <= black <= smallest and largest <= white < high]
+    narrower += [one for one, (black, _) in RANGES.items() if low < black <= smallest and RANGES[one][1] == high]
+    if narrower:
+        raise UserError(
+            f"{name}: all values are in [{smallest:.4g}, {largest:.4g}], so --range {value_range} is hardly what they mean; say "
+            f"--range={narrower[0]}, or store them as uint8 if it is"
+        )
 
 
 def _to_bytes(block: NDArray[Any], low: float, high: float, name: str, first: int) -> NDArray[np.uint8]:

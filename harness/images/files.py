@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -36,6 +37,7 @@ class ImageFiles:
         name: what messages call the whole.
         names: of the images, sorted.
         ignored: number of other files beside them.
+        links: number of links to folders, which are not followed.
         opened: gives a function from a name to the file's bytes, as long as it is open.
     """
 
@@ -43,6 +45,7 @@ class ImageFiles:
     names: tuple[str, ...]
     ignored: int
     opened: Callable[[], AbstractContextManager[Read]]
+    links: int = 0
 
     def as_set(self) -> ImageSet:
         """The images as a set; its size and format are those of the first. Raises: UserError when that is damaged."""
@@ -86,18 +89,17 @@ def folder(path: Path) -> ImageFiles:
 
     Raises: UserError when there is none, or two formats by their names.
     """
-    found = [
-        PurePosixPath(Path(at, file).relative_to(path).as_posix())
-        for at, folders, files in os.walk(path, onerror=_raise)
-        if not folders.sort()
-        for file in files
-    ]
+    found, links = [], []
+    for at, folders, files in os.walk(path, onerror=_raise):
+        folders.sort()
+        links += [name for name in folders if os.path.islink(os.path.join(at, name))]
+        found += [PurePosixPath(Path(at, file).relative_to(path).as_posix()) for file in files]
 
     @contextmanager
     def opened() -> Iterator[Read]:
         yield lambda name: _bytes(path / name)
 
-    return _of(str(path), found, opened)
+    return replace(_of(str(path), found, opened), links=len(links))
 
 
 def _raise(error: OSError) -> None:
@@ -106,6 +108,8 @@ def _raise(error: OSError) -> None:
 
 def _bytes(path: Path) -> bytes:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path}: is no file, but a pipe or a device; remove it")  # to read it could take for ever
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
@@ -121,6 +125,8 @@ def archive(path: Path) -> ImageFiles:
         with zipfile.ZipFile(path) as opened_once:
             for member in opened_once.infolist():
                 _check_member(path, member)
+                if member.filename in members:
+                    raise UserError(f"{path}: holds {member.filename} twice; write the archive again, each image once")
                 if not member.is_dir():
                     members[member.filename] = member
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:

@@ -42,6 +42,8 @@ def settings_of(texts: Sequence[str], *, where: str) -> Settings:
         name, dot, setting = key.partition(".")
         if not (is_given and dot and name and setting):
             raise UserError(f"{where} {text}: write NAME.KEY=VALUE, e.g. kid.subset_size=500")
+        if setting in found.get(name, {}):
+            raise UserError(f"{where} {text}: {key} is given twice; give it once")
         try:
             found.setdefault(name, {})[setting] = yaml.safe_load(value)
         except yaml.YAMLError as error:
@@ -59,7 +61,7 @@ def chosen(
     Raises: Faults or UserError for unknown names or settings, a metric that compares no features or other ones than the
     extractor gives, and absent weights.
     """
-    names = list(dict.fromkeys(name.strip() for name in metrics.split(",") if name.strip()))
+    names = list(dict.fromkeys(metrics.replace(",", " ").split()))
     if not names and not none_is_fine:
         raise UserError("--metrics: name at least one, e.g. fid,kid")
     network = resolved("extractor", extractor, settings.get(extractor, {}), where="--extractor")
@@ -78,6 +80,9 @@ def chosen(
 
 
 def _metric(name: str, extractor: Resolved, settings: Mapping[str, object]) -> Resolved:
+    plain, bracket, _ = name.partition("[")
+    if bracket:
+        raise UserError(f"--metrics: {name}: write {plain}, and its extractor as --extractor NAME; one at a time")
     metric = resolved("metric", name, settings, where="--metrics")
     assert isinstance(metric.component, Metric)
     assert isinstance(extractor.component, Extractor)

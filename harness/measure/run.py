@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -74,11 +75,13 @@ class Plan:
             yield from self._source_faults(source, needs)
         if self.write_statistics is not None and (len(self.samples) > 1 or self.samples[0].statistics is not None):
             yield "--write-statistics: takes one set of images"
-        if self.write_statistics is not None and self.write_statistics.suffix != ".npz":
-            yield f"--write-statistics {self.write_statistics}: the file to write ends in .npz"
+        if self.write_statistics is not None:
+            yield from _target_faults(self.write_statistics)
 
     def _source_faults(self, source: Source, needs: Collection[str]) -> Iterator[str]:
         try:
+            if source.statistics is not None:
+                source.statistics.check_extractor_name(self.extractor.name)
             given = source.statistics.of(self.outputs) if source.statistics is not None else {}
         except UserError as error:
             hint = "" if source.images is None else "; with --as-images its images are taken instead"
@@ -86,11 +89,11 @@ class Plan:
             return
         missing = sorted(set(needs) - set(given)) if source.images is None else []
         if missing:
-            who = ", ".join(one.name for one in self.metrics if set(missing) & _metric(one).needs_features)
+            who = ", ".join(one.name for one in self.metrics if set(missing) & self._uses(one, source))
             yield f"{source.name}: statistics alone give no {', '.join(missing)}, which {who} needs; give the images"
             return
         for metric in self.metrics:
-            uses = _metric(metric).needs_features if source is not self.reference else _metric(metric).real_needs
+            uses = self._uses(metric, source)
             counted = source.n if uses <= set(given) else None if source.images is None else source.images.n
             if not uses or counted is None:
                 continue
@@ -98,6 +101,26 @@ class Plan:
                 _metric(metric).check_size(metric.settings, counted, self.outputs)
             except UserError as error:
                 yield f"{source.name}: {error}; settings of {metric.name} are given as --set {metric.name}.NAME=VALUE"
+
+    def _uses(self, metric: Resolved, source: Source) -> frozenset[str]:
+        return _metric(metric).real_needs if source is self.reference else _metric(metric).needs_features
+
+
+def _target_faults(path: Path) -> Iterator[str]:
+    """Why statistics cannot be written there. A file that is there is hours of somebody's work: it is never replaced."""
+    where = f"--write-statistics {path}"
+    if path.suffix != ".npz":
+        yield f"{where}: the file to write ends in .npz"
+    elif os.path.lexists(path):
+        yield f"{where}: is there already, and is not overwritten; remove it or name another file"
+    elif not path.parent.is_dir():
+        wrong = next(one for one in reversed(path.parents) if not one.is_dir())
+        if wrong.exists():
+            yield f"{where}: {wrong} is a file and no folder; name another folder"
+        else:
+            yield f"{where}: the folder {wrong} is absent; make it (mkdir -p {path.parent}) or name another folder"
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        yield f"{where}: the folder {path.parent} is not writable; change its permissions or name another folder"
 
 
 def _metric(metric: Resolved) -> Metric:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -11,7 +11,7 @@ from typing import cast
 import yaml
 
 from harness.components import Dataset
-from harness.errors import UserError, nearest
+from harness.errors import Faults, UserError, nearest
 from harness.images import arrays, files
 from harness.images.fingerprint import fingerprint
 from harness.images.sets import ImageSet
@@ -24,6 +24,7 @@ from harness.store.records import load_record
 from harness.store.statistics_files import StatisticsFile, recognise
 
 Which = Mapping[str, object]
+RANGE, IMAGES, AS_IMAGES = "--range", "--images", "--as-images"
 OnProgress = Callable[[int], None]
 
 
@@ -39,6 +40,7 @@ class Source:
         statistics: where the file has them, they are what stands for the set; its images serve what they cannot.
         split: which images of a dataset.
         notes: what the reader of a number should know of it.
+        uses: the options of `Reading` that had a say in it.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Source:
     statistics: StatisticsFile | None = None
     split: str = ""
     notes: tuple[str, ...] = field(default=())
+    uses: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int | None:
@@ -72,6 +75,22 @@ class Reading:
     value_range: str | None = None
     as_images: bool = False
 
+    def check_used(self, found: Sequence[Source]) -> None:
+        """Raises: Faults for options that say something of none of the sources: whoever gave them means other numbers."""
+        used = {option for source in found for option in source.uses}
+        there = "; ".join(dict.fromkeys(f"{source.name} is a {source.kind}" for source in found))
+        faults = [
+            f"{option} is only for {meant}, and here is none: {there}. Leave {option.partition(' ')[0]} out"
+            for is_given, option, meant in (
+                (self.value_range is not None, f"{RANGE} {self.value_range}", "floats, in an .npz or .npy"),
+                (self.images is not None, f"{IMAGES} {self.images}", "a dataset"),
+                (self.as_images, AS_IMAGES, "an .npz, which may have statistics and images"),
+            )
+            if is_given and option.partition(" ")[0] not in used
+        ]
+        if faults:
+            raise Faults(faults)
+
 
 def sources(text: str, reading: Reading, at: Context, *, where: str) -> list[Source]:
     """What a path or name stands for; several where it is a sample set of several draws.
@@ -81,6 +100,15 @@ def sources(text: str, reading: Reading, at: Context, *, where: str) -> list[Sou
     A dataset is NAME (its held-out draw 0), NAME@DRAW or NAME@train, or a mapping {name: …, settings}, with the same endings.
     Raises: UserError when it is nothing of that.
     """
+    if not text.strip():
+        raise UserError(f"{where}: is empty, and not taken for this folder; write . for that")
+    try:
+        return _found(text, reading, at, where)
+    except PermissionError as error:
+        raise UserError(f"{where} {text}: cannot be read: {error.strerror}; change its permissions") from error
+
+
+def _found(text: str, reading: Reading, at: Context, where: str) -> list[Source]:
     path = Path(text)
     name, _, _ = text.partition("@")
     is_dataset = text.startswith("{") or name in registry().names("dataset")
@@ -114,8 +142,10 @@ def _stored(path: Path, reading: Reading, where: str) -> list[Source]:
 
 def _files(found: files.ImageFiles, what: str) -> Source:
     images = found.as_set()
-    notes = (f"{found.name}: {found.ignored} other files beside the images are ignored",) if found.ignored else ()
-    return Source(found.name, f"{what} of {found.form} images", images, _by_pixels(images), notes=notes)
+    notes = [f"{found.name}: {found.ignored} other files beside the images are ignored"] if found.ignored else []
+    if found.links:
+        notes.append(f"{found.name}: {found.links} links to folders are not followed, and images behind them not measured")
+    return Source(found.name, f"{what} of {found.form} images", images, _by_pixels(images), notes=tuple(notes))
 
 
 def _by_pixels(images: ImageSet) -> Callable[[OnProgress], Which]:
@@ -130,7 +160,7 @@ def _arrays(path: Path, reading: Reading) -> Source:
     found = None if reading.as_images and path.suffix == ".npz" else recognise(path)
     if found is None:
         images = arrays.images(path, reading.value_range)
-        return Source(str(path), f"{path.suffix} array", images, _by_pixels(images))
+        return Source(str(path), f"{path.suffix} array", images, _by_pixels(images), uses=_used(path, has_images=True))
     with_images = path.suffix == ".npz" and "arr_0" in arrays.stored(path)
     images_too = arrays.images(path, reading.value_range) if with_images else None
     notes = [f"{path}: statistics, {found.form}"]
@@ -141,7 +171,13 @@ def _arrays(path: Path, reading: Reading) -> Source:
     return Source(
         str(path), f"statistics ({found.form})", images_too,
         _by_pixels(images_too) if images_too is not None else _known({}), found, notes=tuple(notes),
+        uses=_used(path, has_images=with_images),
     )  # fmt: skip
+
+
+def _used(path: Path, *, has_images: bool) -> frozenset[str]:
+    floats = {RANGE} if has_images and arrays.image_array(path).dtype.kind == "f" else set()
+    return frozenset(floats | ({AS_IMAGES} if path.suffix == ".npz" else set()))
 
 
 def _samples(folder: Path) -> list[Source]:
@@ -210,7 +246,7 @@ def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     if images.n < count:
         raise UserError(f"{where} {text}: {images.n} training images, and --images {count}")
     said = "training images" if draw is None else f"held-out images, draw {draw}"
-    return Source(text, f"dataset, {said}", images, _known(which), split=said)
+    return Source(text, f"dataset, {said}", images, _known(which), split=said, uses=frozenset({IMAGES}))
 
 
 def _split(text: str, where: str) -> tuple[tuple[str, Mapping[str, object]], str]:

@@ -87,9 +87,9 @@ class StatisticsFile:
         """Raises: UserError when the file says that another extractor made them."""
         if self.metadata is None:
             return
+        self.check_extractor_name(used.name)
         made = self.metadata.extractor
         for what, theirs, ours in (
-            ("extractor", made.name, used.name),
             ("settings", made.settings, used.settings),
             ("weights of sha256", made.weights_sha256, used.weights_sha256),
             ("preprocessing", made.preprocessing, used.preprocessing),
@@ -97,9 +97,17 @@ class StatisticsFile:
         ):
             if theirs != ours:
                 raise UserError(
-                    f"{self.path}: statistics by the extractor {made.name}, {what} {theirs!r}; here it is {ours!r}. "
-                    "Their distance would mean nothing: make the statistics again, or measure with that extractor"
+                    f"{self.path}: its statistics were made by {made.name} with {what} {theirs!r}, and here it has {ours!r}; "
+                    "a distance between the two means nothing. Make them again, with --write-statistics"
                 )
+
+    def check_extractor_name(self, name: str) -> None:
+        """What `check_extractor` can say before the extractor is built. Raises: UserError."""
+        if self.metadata is not None and (made := self.metadata.extractor.name) != name:
+            raise UserError(
+                f"{self.path}: its statistics were made by the extractor {made}, and this measures with {name}; a distance "
+                f"between them means nothing. Measure with --extractor {made}, or make them again, with --write-statistics"
+            )
 
 
 def recognise(path: Path) -> StatisticsFile | None:
@@ -147,13 +155,27 @@ def _metadata(path: Path, array: StoredArray) -> Metadata:
 
 def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], *, n: int | None = None) -> Moments:
     if mean.ndim != 1 or covariance.shape != 2 * mean.shape or not {mean.dtype.kind, covariance.dtype.kind} <= {"f"}:
-        raise UserError(f"{path}: mu {mean.shape} and sigma {covariance.shape} are no mean and covariance")
+        there = " and ".join(f"{name} {one.shape} {one.dtype}" for name, one in (("mu", mean), ("sigma", covariance)))
+        raise UserError(f"{path}: {there} are no mean and covariance, which are floats (d,) and (d, d)")
     exact_mean, exact = mean.astype(np.float64), covariance.astype(np.float64)
     if not (np.isfinite(exact_mean).all() and np.isfinite(exact).all()):
         raise UserError(f"{path}: statistics with values that are not finite")
     if np.abs(exact - exact.T).max(initial=0) > ASYMMETRY * np.abs(exact).max(initial=0):
         raise UserError(f"{path}: sigma is not symmetric, and so no covariance")
-    return Moments(n, exact_mean, (exact + exact.T) / 2)
+    symmetric = (exact + exact.T) / 2
+    if not _has_no_negative_variance(symmetric):
+        raise UserError(f"{path}: sigma has negative variances, and so is no covariance")
+    return Moments(n, exact_mean, symmetric)
+
+
+def _has_no_negative_variance(covariance: NDArray[np.float64]) -> bool:
+    """In any direction, beyond what rounding to float32 makes of a variance of 0."""
+    slack = ASYMMETRY * max(float(np.trace(covariance)), np.finfo(float).tiny / ASYMMETRY)
+    try:
+        np.linalg.cholesky(covariance + slack * np.eye(len(covariance)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _torch_table(path: Path) -> Mapping[str, object]:

@@ -9,7 +9,7 @@ import torch
 
 from harness.board.cells import Base
 from harness.components import Model
-from harness.errors import UserError
+from harness.errors import Faults, UserError, noted
 from harness.interfaces import DataSpec
 from harness.weights import fit
 from harness.weights.fit import Source
@@ -31,8 +31,12 @@ def check(base: Base) -> None:
     from harness.stages import context
 
     assert base.weights is not None
+    faults: list[str] = []
     for file in base.weights.files:
-        file.check()
+        with noted(faults):
+            file.check()
+    if faults:
+        raise Faults(faults)
     data = context.dataset(base.dataset).spec
     if base.weights.spec is not None:
         _check_data(base, data, base.weights.spec)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import UserError, nearest
 from harness.interfaces import DataSpec
 from harness.presets import WeightsFile
 from harness.weights import cache
@@ -21,12 +21,14 @@ class BaseFile:
         part: as in `WeightsFile`.
         sha256: what the board or the preset says that it is; None where nobody says.
         published: the preset's file, where it is one.
+        where: file and line of the board that names it; messages begin with it.
     """
 
     path: Path
     part: str
     sha256: str | None
     published: WeightsFile | None = None
+    where: str = ""
 
     @property
     def known_sha256(self) -> str | None:
@@ -35,12 +37,31 @@ class BaseFile:
 
     def check(self) -> None:
         """Raises: UserError when the file is absent or has another hash."""
-        if not self.path.exists():
-            if self.published is not None:
-                raise cache.absent(self.published, "not here")
-            raise UserError(f"{self.path}: no file of weights is there; sha256: {self.sha256 or 'not pinned'}")
+        self.check_there()
         if self.sha256 is not None and (found := cache.sha256(self.path)) != self.sha256:
-            raise UserError(f"{self.path}: has sha256 {found}, and the board or its preset says {self.sha256}")
+            raise UserError(f"{self._told}{self.path}: has sha256 {found}, and the board or its preset says {self.sha256}")
+
+    def check_there(self) -> None:
+        """Raises: UserError when the file is absent."""
+        if self.path.exists():
+            return
+        if self.published is not None:
+            raise UserError(f"{self._told}{cache.absent(self.published, 'not here')}")
+        pinned = f", of sha256 {self.sha256}," if self.sha256 else ""
+        raise UserError(
+            f"{self._told}no file of weights is at {self.path}; {self._near()}put it{pinned} there, or give its path, "
+            "from the board's folder (`harness list presets` shows networks that are published)"
+        )
+
+    @property
+    def _told(self) -> str:
+        return f"{self.where}: " if self.where else ""
+
+    def _near(self) -> str:
+        folder = self.path.parent
+        if not folder.is_dir():
+            return f"the folder {folder} is absent; "
+        return nearest(self.path.name, [one.name for one in folder.iterdir()])
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness import Config, Metric, hookimpl
 
@@ -32,8 +32,14 @@ class StandardErrorConfig(FrechetConfig):
         "over sets drawn from the images with replacement; split-half: from the distances of random halves",
     )
     resamples: int = Field(
-        100, ge=2, le=100_000, description="sets of the bootstrap, or random splits in halves; without use for influence"
+        100, ge=2, le=100_000, description="sets of the bootstrap, or random splits in halves; of no use to influence"
     )
+
+    @model_validator(mode="after")
+    def _resamples_are_used(self) -> Self:
+        if self.by == "influence" and "resamples" in self.model_fields_set:
+            raise ValueError("resamples is of no use to by: influence; say by: bootstrap or by: split-half with it")
+        return self
 
     @property
     def identity(self) -> dict[str, object]:
@@ -93,7 +99,8 @@ def harness_metrics() -> list[Metric]:
             needs_features=_MOMENTS | _ROWS,
             needs_reference=_MOMENTS,
             check="harness_image_metrics.limits:enough_for_standard_error",
-            smoke={**_FEW, "resamples": 10},
+            smoke={**_FEW, "by": "bootstrap", "resamples": 2},
+            repeats_in_any_order=False,
         ),
         Metric(
             "kid",

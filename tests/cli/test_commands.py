@@ -30,6 +30,24 @@ seeds: [0, 1]
 evaluation: {samples: 64}
 metrics: {sliced-w2: }
 """
+BOARD_OF_FILES = """\
+title: Files
+dataset: digits
+bases:
+  mine:
+    model: edm-unet
+    weights:
+      file: mine.pt
+  published:
+    weights: ddpm-cifar10
+methods: {none: , mle: }
+training: {images: 1280}
+seeds: [0]
+evaluation: {samples: 64}
+metrics:
+  "kid[inception]": {metric: {name: kid, subset_size: 32}}
+  "is[inception]": {metric: {name: is, splits: 2}}
+"""
 COMMANDS = ["run", "status", "list", "show", "publish", "render", "validate", "doctor", "measure"]
 
 
@@ -270,6 +288,51 @@ def test_show_prints_settings_and_records(filled):
     cell = filled.board.cells[0]
     path = filled.layout.record("small", cell.name, cell.key)
     assert json.loads(filled("show", str(path), "--json").stdout)["key"] == cell.key
+
+
+def test_show_names_presets_near_to_a_model_that_is_none(shell):
+    done = shell("show", "model", "ddpm-cifa10")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "show: no model or preset is called 'ddpm-cifa10'; did you mean 'ddpm-cifar10'? models: ddpm-mlp, " in done.stderr
+    assert "see `harness list presets`" in done.stderr
+
+
+def test_every_file_that_a_board_lacks_is_named_at_once_with_its_line(shell, tmp_path, monkeypatch):
+    for variable in ("HARNESS_INCEPTION", "TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HARNESS_OFFLINE", "1")
+    (shell.folder / "board.yaml").write_text(BOARD_OF_FILES)
+    (shell.folder / "min.pt").write_text("")
+    near = f"board.yaml:7: no file of weights is at {shell.folder}/mine.pt; did you mean 'min.pt'? put it there, or give its path"
+    published = "ddpm-cifar10-32-diffusion_pytorch_model.bin: not here"
+    extractor = "extractor inception: weights-inception-2015-12-05-6726825d.pth is not on this machine"
+    path = "leaderboards/small"
+
+    assert shell("validate", path).returncode == 0  # a board can be right where its files are not
+    done = shell("run", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    for part in (near, f"board.yaml:9: {published}", extractor):
+        assert done.stderr.count(part) == 1
+    assert "Traceback" not in done.stderr
+
+    planned = shell("run", path, "--dry-run")
+    assert planned.returncode == 0
+    for part in (near, published, extractor):
+        assert planned.stderr.count(part) == 1
+
+    fetched = shell("prefetch", path)
+    assert fetched.returncode == 2
+    for part in (near, published, extractor):
+        assert fetched.stderr.count(part) == 1
+    listed = shell("prefetch", path, "--dry-run")
+    assert listed.returncode == 0
+    assert "to be brought by you: extractor inception" in listed.stderr
+
+
+def test_prefetch_of_a_board_without_files_says_so(shell):
+    assert shell("prefetch", "leaderboards/small").stderr == "nothing to fetch: this board needs no file\n"
 
 
 def test_validate_reports_every_board(shell):

@@ -1,6 +1,7 @@
 """`harness measure` as a shell runs it: numbers on stdout, progress on stderr, and each mistake told before any network runs."""
 
 import json
+import os
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -134,7 +135,8 @@ def test_a_set_has_distance_0_from_itself_however_it_is_stored(measure, samples,
         for file in samples.iterdir():
             archive.write(file, f"inside/{file.name}")
     for other in ("samples", "samples.npz", "samples.zip", "samples.npy"):
-        done = measure(samples, "--reference", other, *CNN, "--range", "0,1", "--json")
+        values = ["--range", "0,1"] if other == "samples.npy" else []
+        done = measure(samples, "--reference", other, *CNN, *values, "--json")
         assert done.value("fid") == pytest.approx(0, abs=1e-6)
 
 
@@ -221,9 +223,13 @@ def test_statistics_written_once_serve_as_the_reference(measure, samples, real, 
     assert by_file.json["reference"]["n"] == 150
     assert by_file.json["reference"]["statistics_of"]["source"] == "real"
     assert measure("real", "--reference", "real.npz", *CNN, "--json").value("fid") == pytest.approx(0, abs=1e-6)
-    refused = measure("samples", "--reference", "real.npz", "--extractor", "fashion-cnn")
-    assert refused.returncode == 2
-    assert "real.npz: statistics by the extractor digits-cnn, extractor 'digits-cnn'; here it is 'fashion-cnn'" in refused.stderr
+    for other in ("fashion-cnn", "efficientnet-lite0"):  # one with as many features, one with others
+        refused = measure("samples", "--reference", "real.npz", "--extractor", other)
+        assert refused.returncode == 2
+        (message,) = [line for line in refused.stderr.splitlines() if line.startswith("error: real.npz")]
+        assert f"real.npz: its statistics were made by the extractor digits-cnn, and this measures with {other}; a" in message
+        assert message.count("digits-cnn") == 2  # what it is, and what to do
+        assert "--extractor digits-cnn" in message
     refused = measure("samples", "--reference", "real.npz", *CNN, "--metrics", "kid", "--set", "kid.subset_size=50")
     assert refused.returncode == 2
     assert "real.npz: statistics alone give no features, which kid needs; give the images" in refused.stderr
@@ -296,6 +302,13 @@ def wrong(tmp_path_factory, generated):
     floats = digits(0, 100).permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
     floats[3, 0, 0] = np.nan
     np.savez(path / "floats.npz", floats)
+    np.save(path / "narrow.npy", digits(0, 100)[:, 0].numpy().astype(np.float32) / 255)
+    with zipfile.ZipFile(path / "twice.zip", "w") as archive:
+        archive.write(path / "samples" / "0000.png", "x.png")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.write(path / "samples" / "0001.png", "x.png")
+    os.mkfifo(write_folder(path / "pipe", digits(0, 100)) / "0100.png")
+    np.savez(path / "bytes.npz", digits(0, 100).permute(0, 2, 3, 1).numpy())
     (path / "x.json").write_text("{}")
     return path
 
@@ -314,6 +327,16 @@ def wrong(tmp_path_factory, generated):
         (["samples", "--reference", "real", "--metrics", "fidd"], "no metric is called 'fidd'; did you mean 'fid'?"),
         (["samples", "--reference", "real", "--metrics", "w2"], "w2 compares points and not images; metrics of images: "),
         (["samples", "--reference", "real", "--metrics", ","], "--metrics: name at least one"),
+        (["samples", "--reference", "real", "--metrics", ""], "--metrics: name at least one"),
+        (["samples", "--reference", "real", "--metrics", "FID"], "no metric is called 'FID'; did you mean 'fid'?"),
+        (["samples", "--reference", "real", "--metrics", "fid[digits-cnn]"], "write fid, and its extractor as --extractor NAME"),
+        (["samples", "--reference", "real", "--reference", "few"], "--reference: is given 2 times, and there is one: real, few"),
+        (["samples", "--reference", ""], "--reference: is empty, and not taken for this folder"),
+        (["samples", "--reference", "real", "--set", "fid.few_images=1", "--set", "fid.few_images=0"], "is given twice"),
+        (["twice.zip", "--reference", "real"], "twice.zip: holds x.png twice"),
+        (["pipe", "--reference", "real"], "pipe/0100.png: is no file, but a pipe or a device"),
+        (["narrow.npy", "--reference", "real", "--range=0,255"], "so --range 0,255 is hardly what they mean; say --range=0,1"),
+        (["narrow.npy", "--reference", "real", "--range=-1,1"], "so --range -1,1 is hardly what they mean; say --range=0,1"),
         (["samples", "--reference", "real", "--set", "kid.subsets=3"], "--set kid: not among the metrics and the extractor: fid"),
         (["samples", "--reference", "real", "--set", "fid.few_image=1"], "called 'few_image'; did you mean 'few_images'?"),
         (["samples", "--reference", "real", "--set", "few_images"], "write NAME.KEY=VALUE"),
@@ -323,7 +346,14 @@ def wrong(tmp_path_factory, generated):
         (["few", "--reference", "real"], "few: a Fréchet distance of 64 features needs more than 64 images, got 20"),
         (["samples", "--reference", "few"], "few: a Fréchet distance of 64 features needs more than 64 images, got 20"),
         (["samples/0000.png", "--reference", "real"], "a .png is nothing that is read here"),
+        (["samples", "--reference", "real", "--range", "0,1"], "--range 0,1 is only for floats, in an .npz or .npy, and here"),
+        (["bytes.npz", "--reference", "real", "--range", "0,1"], "bytes.npz is a .npz array; real is a folder of PNG images"),
+        (["samples", "--reference", "real", "--images", "100"], "--images 100 is only for a dataset, and here is none: samples"),
+        (["samples", "--reference", "real", "--as-images"], "--as-images is only for an .npz, which may have statistics"),
         (["samples", "--reference", "real", "--write-statistics", "x.pkl"], "the file to write ends in .npz"),
+        (["samples", "--write-statistics", "made/no/x.npz"], "the folder made is absent; make it (mkdir -p made/no) or"),
+        (["samples", "--write-statistics", "x.json/x.npz"], "x.json/x.npz: x.json is a file and no folder; name another"),
+        (["samples", "--write-statistics", "bytes.npz"], "bytes.npz: is there already, and is not overwritten; remove it or"),
         (["samples", "real", "--reference", "real", "--write-statistics", "x.npz"], "takes one set of images"),
         (["empty", "--reference", "real"], "empty: no image in it"),
         (["x.json", "--reference", "real"], "x.json: damaged"),
@@ -405,3 +435,45 @@ def test_images_that_are_measured_against_themselves_are_named(measure, samples,
             archive.write(path, path.name)
     assert "note       same.zip holds the same images as real" in measure("same.zip", "--reference", "real", *CNN).stdout
     assert "same images" not in measure("samples", "--reference", "real", *CNN).stdout
+
+
+def test_all_that_is_wrong_with_names_and_paths_is_told_at_once(measure):
+    done = measure("nowhere", "--reference", "neither", "--metrics", "fidd", *CNN)
+    assert done.returncode == 2
+    told = [line.split(":")[1].strip() for line in done.stderr.splitlines()]
+    assert told == ["--metrics", "SAMPLES nowhere", "--reference neither"]
+
+
+def test_links_to_folders_are_noted(measure, samples, real):
+    (samples / "more").symlink_to(real)
+    assert "note       samples: 1 links to folders are not followed" in measure("samples", "--reference", "real", *CNN).stdout
+
+
+def test_statistics_as_the_reference_name_only_the_metrics_that_need_more(measure, samples, real):
+    measure("real", "--write-statistics", "real.npz", *CNN)
+    names = ["--metrics", "fid,fid-se", "--metrics", "precision"]
+    assert "features, which precision needs" in measure("samples", "--reference", "real.npz", *CNN, *names).stderr
+
+
+def test_a_path_that_may_not_be_looked_at_is_one_message(measure, samples, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("harness.measure.sources._stored", refuse)
+    done = measure("samples", "--reference", "digits", *CNN)
+    assert done.returncode == 2
+    assert "error: SAMPLES samples: cannot be read: Permission denied; change its permissions" in done.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(measure, samples, real, monkeypatch):
+    from harness_classifiers.extractor import Classifier
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Classifier, "forward", interrupt)
+        done = measure("samples", "--reference", "real", *CNN)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "interrupted; run the same command again to go on" in done.stderr
+    assert measure("samples", "--reference", "real", *CNN).returncode == 0

@@ -65,5 +65,5 @@ def test_a_file_that_is_absent_or_does_not_fit_ends_the_command_before_any_work(
     weights.unlink()
     absent = command.run()
     assert absent.returncode == 2
-    assert "w.pt: no file of weights is there" in absent.stderr
+    assert "w.pt; put it there, or give its path" in absent.stderr
     assert not list(command.runs.glob("stages/*"))

@@ -26,6 +26,8 @@ def named(rows):
 
 
 def told(generated, real, seed=0, **settings):
+    if settings.get("by") == "influence":
+        settings.pop("resamples", None)
     metric = FrechetStandardError(StandardErrorConfig(**settings))
     return metric(generated, real, torch.Generator().manual_seed(seed))["fid-se"]
 
@@ -91,9 +93,19 @@ def test_the_same_stream_gives_the_same_number(by):
     assert (told(generated, real, by=by, resamples=5) == other) == (by == "influence")
 
 
+def test_the_order_does_not_matter_to_the_influence():
+    rows, real = features(300, 6, 1), named(features(300, 6, 2))
+    assert told(named(rows[::-1].copy()), real) == pytest.approx(told(named(rows), real), rel=1e-6)
+
+
 def test_records_made_before_the_choice_keep_their_key():
     assert StandardErrorConfig().identity == FrechetConfig().identity
     assert StandardErrorConfig(by="bootstrap").identity == {"few_images": False, "by": "bootstrap", "resamples": 100}
+
+
+def test_resamples_that_would_not_be_used_are_a_fault():
+    with pytest.raises(ValueError, match="resamples is of no use to by: influence"):
+        StandardErrorConfig(resamples=10)
 
 
 def test_halves_need_more_images_than_features_each():

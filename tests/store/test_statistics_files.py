@@ -43,11 +43,11 @@ def test_ours_comes_back_with_all_that_it_says(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "other"}, "extractor 'pixels'; here it is 'other'"),
+        ({"name": "other"}, "made by the extractor pixels, and this measures with other"),
         ({"weights_sha256": "b" * 64}, "weights of sha256 'aaa.*bbb"),
-        ({"preprocessing": "colour"}, "preprocessing 'grey'; here it is 'colour'"),
-        ({"settings": {"size": 3}}, "settings {}; here it is {'size': 3}"),
-        ({"version": "2/1"}, "version '1/1'; here it is '2/1'"),
+        ({"preprocessing": "colour"}, "preprocessing 'grey', and here it has 'colour'"),
+        ({"settings": {"size": 3}}, "settings {}, and here it has {'size': 3}"),
+        ({"version": "2/1"}, "version '1/1', and here it has '2/1'"),
     ],
 )
 def test_statistics_by_another_extractor_are_refused(tmp_path, change, said):
@@ -127,6 +127,8 @@ def test_other_torch_files_say_what_is_wrong(tmp_path, content):
         (MEAN.astype(int), COVARIANCE, "are no mean and covariance"),
         (MEAN * np.nan, COVARIANCE, "not finite"),
         (MEAN, COVARIANCE + np.eye(6, k=1), "not symmetric"),
+        (MEAN, COVARIANCE - 2 * np.trace(COVARIANCE) * np.diag([0, 0, 0, 0, 0, 1.0]), "negative variances"),
+        (MEAN.astype(int), COVARIANCE, r"mu \(6,\) int64 and sigma \(6, 6\) float64 are no mean and covariance, which are"),
     ],
 )
 def test_arrays_that_are_no_statistics_are_refused(tmp_path, mean, covariance, said):
@@ -145,3 +147,10 @@ def test_what_a_file_says_of_itself_is_checked(tmp_path):
     np.savez(tmp_path / "x.npz", mu=MEAN, sigma=COVARIANCE, harness=np.frombuffer(b'{"n": 3}', np.uint8))
     with pytest.raises(UserError, match="what it says about itself is damaged"):
         recognise(tmp_path / "x.npz")
+
+
+def test_covariances_without_full_rank_and_rounded_ones_are_read(tmp_path):
+    factor = np.random.default_rng(0).standard_normal((200, 20))
+    for covariance in (factor @ factor.T, (factor @ factor.T).astype(np.float32), np.zeros((200, 200))):
+        np.savez(tmp_path / "x.npz", mu=np.zeros(200), sigma=covariance)
+        assert recognise(tmp_path / "x.npz") is not None
