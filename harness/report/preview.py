@@ -62,13 +62,14 @@ def preview_file(row: Row) -> str:
 
 
 def shown_cells(collection: Collection) -> list[tuple[Row, Cell]]:
-    """The cell whose samples stand for each row: the lowest seed that is done."""
-    found: list[tuple[Row, Cell]] = []
+    """The cell whose samples stand for each base × method: the lowest seed that is done, of the most samples."""
+    found: dict[tuple[str, str], tuple[Row, Cell]] = {}
     for row, cells in collection.rows:
         done = [c for c in cells if c.name in collection.records and collection.records[c.name].status == "done"]
-        if done:
-            found.append((row, min(done, key=lambda cell: cell.seed)))
-    return found
+        which = row.base.name, row.method_name
+        if done and (which not in found or (found[which][0].size or 0) < (row.size or 0)):
+            found[which] = row, min(done, key=lambda cell: cell.seed)
+    return list(found.values())
 
 
 def read_published(collection: Collection, folder: Path) -> Previews:

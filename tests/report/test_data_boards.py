@@ -2,17 +2,23 @@
 
 import json
 
+import numpy as np
 import pytest
+import torch
 from board_fixtures import fake_record
 
 from harness.board.load import load_board
 from harness.report.collect import collect_published
 from harness.report.formats import as_json, latex, markdown
+from harness.report.plots import samples
 from harness.report.plots.plot import drawn_from
+from harness.report.plots.samples import samples_plot
 from harness.report.plots.seen import BETTER, SAME, WORSE, colour, seen_plot
 from harness.report.plots.sizes import sizes_plot
+from harness.report.preview import Preview, Previews, shown_cells
 from harness.report.render import render_published
 from harness.report.rows import Score
+from harness.report.sheet import sheet_of
 from harness.report.table import Table
 from harness.store.records import load_record, save_record
 
@@ -147,3 +153,19 @@ def test_a_smoke_board_has_the_smallest_number_only(write_board, fake_plugins):
     board = load_board(write_board(BOARD), plugins=fake_plugins, smoke=True)
     assert {cell.evaluation.samples for cell in board.cells} == {64}
     assert len(board.floors) == 2
+
+
+def test_one_sheet_a_row_of_data_of_the_most_samples(board, publish_records):
+    results = publish_records(board)
+    collection = collect_published(board, results)
+    assert [row.name for row, _ in shown_cells(collection)] == ["good/none/n200", "bad/none/n200"]
+    sheet = sheet_of(torch.zeros(4, 1, 2, 2), None)
+    previews = Previews(Preview("ring-1", sheet=sheet), {"good/none/n200": Preview("x", sheet=sheet)})
+    assert samples_plot(collection, previews).caption == "Real images, and those of each row"
+
+
+def test_sheets_of_fewer_classes_are_drawn_at_the_same_scale():
+    first, second = samples._of_one_size([np.zeros((3, 8, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)])
+    assert first.shape == second.shape == (3, 8, 3)
+    assert (second[:2, :5] == 0).all()
+    assert second[2:].min() == second[:, 5:].min() == 255

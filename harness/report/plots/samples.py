@@ -12,8 +12,12 @@ from harness.report.plots.plot import COLOURS, WIDTH, Plot
 from harness.report.preview import Preview, Previews
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from harness.board.cells import Row
 
 COLUMNS = 4
 SHEET_COLUMNS = 3
@@ -25,7 +29,7 @@ MARGIN = 0.15
 
 @dataclass(frozen=True)
 class Panel:
-    """One base × method."""
+    """One base × method, or data."""
 
     base: str
     method: str
@@ -35,21 +39,23 @@ class Panel:
 def samples_plot(collection: Collection, previews: Previews) -> Plot | None:
     """None when there is nothing to show."""
     real = previews.real
-    panels = [
-        Panel(row.base.label, row.method_label, previews.rows[row.name])
-        for row, _ in collection.rows
-        if row.name in previews.rows
-    ]
+    panels = [_panel_of(row, previews.rows[row.name]) for row, _ in collection.rows if row.name in previews.rows]
     if real is None or not panels:
         return None
     if real.sheet:
         panels = [Panel("real", "held-out images", real), *(panel for panel in panels if panel.preview.sheet)]
     inputs = "\n".join([real.text(), *(f"{panel.base}\n{panel.method}\n{panel.preview.text()}" for panel in panels)])
     if real.sheet:
-        caption = "Real images, and generated ones, one panel a base and method"
+        has_models = any(panel.base for panel in panels[1:])
+        caption = "Real images, and " + ("generated ones, one panel a base and method" if has_models else "those of each row")
         return Plot("samples.png", caption, inputs, lambda: _sheets(panels))
     caption = "Generated points (blue) over real points (grey), one panel a base and method"
     return Plot("samples.png", caption, inputs, lambda: _draw(real, panels))
+
+
+def _panel_of(row: Row, preview: Preview) -> Panel:
+    """Of data in the place of a model nothing generated anything, and the base's label says it all."""
+    return Panel(row.base.label, row.method_label, preview) if row.base.data is None else Panel("", row.base.label, preview)
 
 
 def _sheets(panels: list[Panel]) -> Figure:
@@ -59,10 +65,10 @@ def _sheets(panels: list[Panel]) -> Figure:
 
     from harness.report.sheet import pixels
 
-    sheets = [pixels(panel.preview.sheet) for panel in panels]
+    sheets = _of_one_size([pixels(panel.preview.sheet) for panel in panels])
     columns = min(SHEET_COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
-    ratio = max(sheet.shape[0] / sheet.shape[1] for sheet in sheets)
+    ratio = sheets[0].shape[0] / sheets[0].shape[1]
     height = WIDTH / SHEET_COLUMNS * ratio + TITLE
     figure = Figure(figsize=(WIDTH * columns / SHEET_COLUMNS, lines * height), layout=ConstrainedLayoutEngine(h_pad=0.06))
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
@@ -73,6 +79,15 @@ def _sheets(panels: list[Panel]) -> Figure:
     for axis in axes:
         axis.set_axis_off()
     return figure
+
+
+def _of_one_size(sheets: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """With white to the right and below where a set has fewer classes or images: else it would be drawn larger."""
+    import numpy as np
+
+    height, width = (max(sheet.shape[axis] for sheet in sheets) for axis in (0, 1))
+    rest = [((0, height - sheet.shape[0]), (0, width - sheet.shape[1]), (0, 0)) for sheet in sheets]
+    return [np.pad(sheet, missing, constant_values=255) for sheet, missing in zip(sheets, rest, strict=True)]
 
 
 def _draw(real: Preview, panels: list[Panel]) -> Figure:
