@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from harness import stop
+from harness.board.board import Board
 from harness.board.cells import Base, Cell, Floor
-from harness.board.load import Board
 from harness.components import Dataset, Executor, Extractor
 from harness.errors import Faults, Interrupted, UserError, noted
 from harness.interfaces import Job, JobEnd, JobExecutor

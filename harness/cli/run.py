@@ -14,8 +14,8 @@ from harness.cli.output import duration, print_json, remark, result
 from harness.errors import Faults, UserError, noted
 
 if TYPE_CHECKING:
+    from harness.board.board import Board
     from harness.board.cells import Cell
-    from harness.board.load import Board
     from harness.run import CellState
     from harness.store.layout import Layout
 

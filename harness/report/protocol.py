@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.board.board import Board
 from harness.board.cells import Base, Resolved
-from harness.board.load import Board
 from harness.board.schema import TrainingConfig
 from harness.report.collect import Collection
 from harness.report.extractors import used

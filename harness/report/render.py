@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.board.load import Board
+from harness.board.board import Board
 from harness.plugins import registry
 from harness.report.collect import Collection, collect_published, collect_runs
 from harness.report.page import Page
