@@ -19,12 +19,17 @@ C = TypeVar("C", bound=Component)
 
 @dataclass(frozen=True)
 class Resolved:
-    """A component with checked settings."""
+    """A component with checked settings.
+
+    Args:
+        full: the settings as the board has them, in a smoke run, whose `settings` are smaller; elsewhere None.
+    """
 
     component: Component
     settings: Config
     plugin: str
     version: str
+    full: Config | None = None
     bases: tuple[Base, ...] = ()
     """Bases of the board that the settings name, whose networks it calls."""
 

@@ -33,13 +33,14 @@ class Reading:
             provided = self.plugins.provided(kind, reference.name, where=self.source.where((*location, "name")))
             component = provided.component
             try:
-                checked = component.config.model_validate(reference.settings)
-                if self.is_smoke and shrinks:
-                    checked = smoked(component.config.model_validate({**reference.settings, **component.smoke}))
+                full = component.config.model_validate(reference.settings)
+                if not self.is_smoke or not shrinks:
+                    return Resolved(component, full, provided.plugin, provided.version)
+                small = smoked(component.config.model_validate({**reference.settings, **component.smoke}))
             except ValidationError as error:
                 self.faults.add_invalid(error, location, component.config)
                 return None
-            return Resolved(component, checked, provided.plugin, provided.version)
+            return Resolved(component, small, provided.plugin, provided.version, full)
         return None
 
     def training(self, config: BoardConfig, given: dict[str, object], location: Location) -> TrainingConfig | None:
