@@ -15,7 +15,7 @@ from harness.errors import Faults, UserError, noted
 
 if TYPE_CHECKING:
     from harness.board.board import Board
-    from harness.board.cells import Cell
+    from harness.board.cells import Cell, Floor
     from harness.run import CellState
     from harness.store.layout import Layout
 
@@ -70,8 +70,9 @@ def run(
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
         planned = states(loaded, cells, layout)
-        _print_plan(planned, options.jobs, as_json)
-        if any(state.state in ("to run", "failed") for state in planned):
+        floors = missing_floors(loaded, layout)
+        _print_plan(planned, floors, options.jobs, as_json)
+        if floors or any(state.state in ("to run", "failed") for state in planned):
             for fault in absent(loaded):
                 remark(f"absent, and needed to run: {fault}")
         return
@@ -128,20 +129,23 @@ def selected(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]
     return cells
 
 
-def _print_plan(found: Sequence[CellState], jobs: int, as_json: bool) -> None:
+def _print_plan(found: Sequence[CellState], floors: Sequence[Floor], jobs: int, as_json: bool) -> None:
     if as_json:
         print_json([as_content(state) for state in found])
         return
-    result(summary(found))
+    result(summary(found) + (f"; {len(floors)} {'floor' if len(floors) == 1 else 'floors'} to measure" if floors else ""))
     for state in found:
         result(f"  {state.state:<8}  {state.cell.name}" + (f"   {state.reason}" if state.reason else ""))
+    for floor in floors:
+        result(f"  {'to run':<8}  floor {floor.name}")
     waiting = [state for state in found if state.state in ("to run", "failed")]
     if not waiting:
         return
     known = [state.seconds for state in waiting if state.seconds is not None]
     if known:
         total = sum(known) / len(known) * len(waiting)
-        result(f"about {duration(total / min(jobs, len(waiting)))} with {jobs} jobs, by what such cells took before")
+        more = "; floors come on top" if floors else ""
+        result(f"about {duration(total / min(jobs, len(waiting)))} with {jobs} jobs, by what such cells took before{more}")
     else:
         result("no estimate: no such cell has run yet")
 
