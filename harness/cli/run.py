@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from harness.errors import Faults, UserError, noted
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell, Floor
+    from harness.board.filters import Filter
     from harness.run import CellState
     from harness.store.layout import Layout
 
@@ -122,11 +124,22 @@ def selected(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]
 
     chosen = parse_filter(list(only), where="--only")
     if seeds is not None:
-        chosen = chosen & parse_filter(f"seed={seeds}", where="--seeds")
+        chosen = chosen & _seed_filter(board, seeds)
     cells = board.select(chosen, where="--only" if seeds is None else "--only, --seeds")
     if not cells:
         raise UserError("--only: no cell of this board matches all of it")
     return cells
+
+
+def _seed_filter(board: Board, seeds: str) -> Filter:
+    """Raises: UserError that says how to write seeds, with the board's."""
+    from harness.board.filters import listed, parse_filter
+
+    if not re.fullmatch(r"\s*[\d*?]+\s*(,\s*[\d*?]+\s*)*", seeds):
+        known = sorted({cell.seed for cell in board.cells})
+        meant = listed(seeds, known) or ",".join(map(str, known))
+        raise UserError(f"--seeds {seeds}: write seeds with commas between them, without ranges: --seeds {meant}")
+    return parse_filter(f"seed={seeds}", where="--seeds")
 
 
 def _print_plan(found: Sequence[CellState], floors: Sequence[Floor], jobs: int, as_json: bool) -> None:
