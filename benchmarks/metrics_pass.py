@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from harness import memory as memory_of_the_process
 from harness.components import Extractor, Metric
 from harness.features import BATCH, Extraction, FeatureSet, Moments
 from harness.interfaces import FeatureExtractor
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    memory_of_the_process.keep_freed()  # as workers do
     if given.what == "cost":
         cost(given.extractor, given.images, given.size, given.channels)
     elif given.what == "memory":
