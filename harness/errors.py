@@ -40,11 +40,17 @@ class Interrupted(Exception):
     """The user asked to stop; the state has been saved and the next run goes on from there."""
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like this one; None when none is near."""
+    names = list(known)
+    near = [one for one in names if one.lower() == name.lower()] or difflib.get_close_matches(name, names, n=1)
+    return near[0] if near else None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint `did you mean 'x'? `, or nothing when no known name is near."""
-    names = list(known)
-    near = [one for one in names if one.lower() == name.lower()] or difflib.get_close_matches(name, names)
-    return "".join(f"did you mean {one!r}? " for one in near[:1])
+    near = closest(name, known)
+    return "" if near is None else f"did you mean {near!r}? "
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, where: str) -> UserError:

@@ -74,7 +74,7 @@ class Registry:
         except (Exception, SystemExit) as error:
             if registered:
                 self._manager.unregister(name=entry.name)
-            reason = traceback.format_exception_only(error)[-1].strip()
+            reason = str(error) if isinstance(error, UserError) else traceback.format_exception_only(error)[-1].strip()
             self.broken.append(Broken(entry.name, entry.value, reason))
             return
         for one in provided:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from harness import stop
+from harness.board.board import Board
 from harness.board.cells import Base, Cell, Floor
-from harness.board.load import Board
 from harness.components import Dataset, Executor, Extractor
 from harness.errors import Faults, Interrupted, UserError, noted
 from harness.interfaces import Job, JobEnd, JobExecutor
@@ -19,9 +18,8 @@ from harness.plugins import registry
 from harness.references import inner_samplers
 from harness.stages.options import JobOptions
 from harness.store.layout import Layout
-from harness.store.records import Record, is_measured, load_record, save_record
+from harness.store.records import Record, load_floor, load_record, save_record, usable
 
-log = logging.getLogger(__name__)
 State = Literal["done", "diverged", "failed", "skipped", "to run"]
 RETRY_SECONDS = 1.0
 """How often to look again at a cell that another process is running."""
@@ -79,14 +77,7 @@ def _state(cell: Cell, layout: Layout, past: _Past) -> CellState:
 
 
 def _record(cell: Cell, layout: Layout) -> Record | None:
-    path = layout.record(cell.board, cell.name, cell.key)
-    if not path.exists():
-        return None
-    try:
-        return load_record(path)
-    except UserError as error:
-        log.warning("%s", error)
-        return None
+    return usable(layout.record(cell.board, cell.name, cell.key), load_record)
 
 
 def _seconds(record: Record) -> float:
@@ -187,7 +178,7 @@ def absent_files(board: Board) -> list[str]:
 
 def missing_floors(board: Board, layout: Layout) -> list[Floor]:
     """The board's floors that are not measured; after a run they are those that failed."""
-    return [floor for floor in board.floors if not is_measured(layout.floor(board.name, floor.name, floor.key))]
+    return [one for one in board.floors if usable(layout.floor(board.name, one.name, one.key), load_floor) is None]
 
 
 def _write_skip(cell: Cell, layout: Layout) -> None:

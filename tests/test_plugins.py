@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from harness import Dataset, Method, Metric, Sampler, UserError, hookimpl
+from harness import Dataset, Method, Metric, Model, Sampler, UserError, hookimpl
 from harness.plugins import Registry, registry
 
 
@@ -33,13 +33,22 @@ def reason(found, name):
     return next(one.reason for one in found.broken if one.plugin == name)
 
 
-def test_a_capability_with_a_typo_breaks_its_plugin(plugin):
-    def methods():
-        return [Method("tune", build="fake:build", summary="", needs=frozenset({"Transitons"}))]
+COMMON = {"build": "fake:build", "summary": ""}
 
-    found = Registry([plugin("one", harness_methods=methods)])
-    assert found.names("method") == []
-    assert "method 'tune', needs: no capability is called 'Transitons'; did you mean 'Transitions'?" in reason(found, "one")
+
+@pytest.mark.parametrize(
+    ("hook", "component", "where"),
+    [
+        ("methods", Method("tune", **COMMON, needs=frozenset({"Likelihood", "Liklihood"})), "method 'tune', needs"),
+        ("samplers", Sampler("walk", **COMMON, needs=frozenset({"Liklihood"})), "sampler 'walk', needs"),
+        ("models", Model("net", **COMMON, sampler="walk", provides=frozenset({"Liklihood"})), "model 'net', provides"),
+    ],
+)
+def test_a_capability_with_a_typo_breaks_its_plugin(plugin, hook, component, where):
+    found = Registry([plugin("one", **{f"harness_{hook}": lambda: [component]})])
+    assert found.names(component.kind) == []
+    said = f"{where}: no capability is called 'Liklihood'; did you mean 'Likelihood'? installed: Denoises, "
+    assert reason(found, "one").startswith(said)
 
 
 def test_components_are_found_under_their_kind_and_name(plugin):

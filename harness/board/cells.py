@@ -5,30 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, TrainingConfig
-from harness.components import Component, Dataset, Method, Metric, Model, Sampler
+from harness.components import Component, Method, Metric
 from harness.config import Config
-from harness.references import sampler_needs
 from harness.store.keys import digest
 from harness.store.names import floor_name, row_name
 from harness.weights.sources import BaseWeights
 
+C = TypeVar("C", bound=Component)
+
 
 @dataclass(frozen=True)
 class Resolved:
-    """A component with checked settings."""
+    """A component with checked settings.
+
+    Args:
+        full: the settings as the board has them, in a smoke run, whose `settings` are smaller; elsewhere None.
+    """
 
     component: Component
     settings: Config
     plugin: str
     version: str
+    full: Config | None = None
     bases: tuple[Base, ...] = ()
     """Bases of the board that the settings name, whose networks it calls."""
 
     @property
     def name(self) -> str:
         return self.component.name
+
+    def of(self, kind: type[C]) -> C:
+        """The component, which is of this kind."""
+        assert isinstance(self.component, kind)
+        return self.component
 
     @cached_property
     def identity(self) -> dict[str, object]:
@@ -323,45 +335,3 @@ class Floor:
             pairs=self.metric.floor_pairs,
             **self.metric.features_identity,
         )
-
-
-def lacks(needs: frozenset[str], model: Model) -> list[str]:
-    """Capabilities that are needed and not provided, sorted."""
-    return sorted(needs - model.provides)
-
-
-def skip_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
-    """Why the method cannot run on the model with this sampler; None when it can."""
-    assert isinstance(sampler.component, Sampler)
-    if missing := lacks(method.needs, model):
-        return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    walked = sampler_needs(sampler.component, sampler.settings)
-    if missing := lacks(walked, model):
-        return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
-    if "Transitions" in method.needs and "Transitions" not in walked:
-        return f"the sampler {sampler.name} does not walk the model's Gaussian steps, which {method.name} trains"
-    return None
-
-
-def data_reason(method: Method) -> str | None:
-    """Why the method cannot run on data in the place of a model; None when it can."""
-    if method.trains or method.needs:
-        return f"{method.name} needs a model, and this base is data"
-    return None
-
-
-def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str | None:
-    """Why the method cannot train the model in micro-batches; None when it can, or need not."""
-    if training.micro_batch is None or not method.trains:
-        return None
-    if not method.accumulates:
-        return f"{method.name} takes whole batches and cannot follow micro_batch"
-    if "Trains" in method.needs and "TrainsInParts" not in model.provides:
-        return f"{model.name} lacks TrainsInParts, which {method.name} needs for micro_batch"
-    return None
-
-
-__all__ = [
-    "Base", "BoardMetric", "Cell", "Dataset", "Floor", "Resolved", "Row",
-    "data_reason", "lacks", "parts_reason", "skip_reason",
-]  # fmt: skip

@@ -51,8 +51,20 @@ class Filter:
                 if not any(fnmatchcase(name, value) for name in names):
                     raise UserError(
                         f"{where}: no {term.key} of this board matches {value!r}; "
-                        f"{nearest(value, names)}there are: {', '.join(names) or 'none'}"
+                        f"{_hint(term.key, value, names)}there are: {', '.join(names) or 'none'}"
                     )
+
+
+def listed(text: str, seeds: Iterable[int]) -> str | None:
+    """`0,1,2`: those of the seeds that a range such as `0-2`, `0:2`, `0..2` or `0 2` may mean; None when it means none."""
+    found = re.fullmatch(r"\s*(\d+)(?:\s*(?:-|:|\.\.)\s*|\s+)(\d+)\s*", text)
+    meant = [seed for seed in seeds if found is not None and int(found[1]) <= seed <= int(found[2])]
+    return ",".join(map(str, meant)) or None
+
+
+def _hint(key: str, value: str, names: list[str]) -> str:
+    meant = listed(value, sorted(map(int, names))) if key == "seed" else None
+    return nearest(value, names) if meant is None else f"write {key}={meant}; "
 
 
 def parse_filter(text: str | Sequence[str], *, where: str) -> Filter:

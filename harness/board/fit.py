@@ -21,13 +21,16 @@ def spec_of(dataset: Resolved) -> DataSpec | None:
 
 
 def model_fault(model: Resolved, spec: DataSpec | None) -> str | None:
-    """Why the model cannot be built for the data; None when it can, or when nothing is known before it is tried."""
+    """Why the model cannot be built for the data; None when it can, or when nothing is known before it is tried.
+
+    A smoke run answers for the board's own model: what is wrong with that is better told in seconds.
+    """
     component = model.component
     assert isinstance(component, Model)
     if component.check is None or spec is None:
         return None
     try:
-        cast(Callable[[Config, DataSpec], None], load_target(component.check))(model.settings, spec)
+        cast(Callable[[Config, DataSpec], None], load_target(component.check))(model.full or model.settings, spec)
     except UserError as error:
         return str(error)
     return None

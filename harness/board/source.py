@@ -27,6 +27,14 @@ class Source:
             location = location[:-1]
         return f"{self.path}:{self.lines.get(location, 1)}"
 
+    def as_written(self, location: Location) -> Location:
+        """A location without the numbers of list items that the file does not write as a list."""
+        found: Location = ()
+        for part in location:
+            if part != 0 or (*found, 0) in self.lines or found not in self.lines:
+                found = (*found, part)
+        return found
+
 
 def read_yaml(path: Path) -> Source:
     """Parse a file. Raises: UserError for a missing file or a syntax error, Faults for repeated keys, with lines."""

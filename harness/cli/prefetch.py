@@ -10,7 +10,7 @@ from harness.cli.arguments import AsJson, BoardPath
 from harness.cli.output import print_json, print_table, remark
 
 if TYPE_CHECKING:
-    from harness.board.load import Board
+    from harness.board.board import Board
     from harness.presets import WeightsFile
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +15,9 @@ from harness.cli.output import duration, print_json, remark, result
 from harness.errors import Faults, UserError, noted
 
 if TYPE_CHECKING:
-    from harness.board.cells import Cell
-    from harness.board.load import Board
+    from harness.board.board import Board
+    from harness.board.cells import Cell, Floor
+    from harness.board.filters import Filter
     from harness.run import CellState
     from harness.store.layout import Layout
 
@@ -70,8 +72,9 @@ def run(
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
         planned = states(loaded, cells, layout)
-        _print_plan(planned, options.jobs, as_json)
-        if any(state.state in ("to run", "failed") for state in planned):
+        floors = missing_floors(loaded, layout)
+        _print_plan(planned, floors, options.jobs, as_json)
+        if floors or any(state.state in ("to run", "failed") for state in planned):
             for fault in absent(loaded):
                 remark(f"absent, and needed to run: {fault}")
         return
@@ -121,27 +124,41 @@ def selected(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]
 
     chosen = parse_filter(list(only), where="--only")
     if seeds is not None:
-        chosen = chosen & parse_filter(f"seed={seeds}", where="--seeds")
+        chosen = chosen & _seed_filter(board, seeds)
     cells = board.select(chosen, where="--only" if seeds is None else "--only, --seeds")
     if not cells:
         raise UserError("--only: no cell of this board matches all of it")
     return cells
 
 
-def _print_plan(found: Sequence[CellState], jobs: int, as_json: bool) -> None:
+def _seed_filter(board: Board, seeds: str) -> Filter:
+    """Raises: UserError that says how to write seeds, with the board's."""
+    from harness.board.filters import listed, parse_filter
+
+    if not re.fullmatch(r"\s*[\d*?]+\s*(,\s*[\d*?]+\s*)*", seeds):
+        known = sorted({cell.seed for cell in board.cells})
+        meant = listed(seeds, known) or ",".join(map(str, known))
+        raise UserError(f"--seeds {seeds}: write seeds with commas between them, without ranges: --seeds {meant}")
+    return parse_filter(f"seed={seeds}", where="--seeds")
+
+
+def _print_plan(found: Sequence[CellState], floors: Sequence[Floor], jobs: int, as_json: bool) -> None:
     if as_json:
         print_json([as_content(state) for state in found])
         return
-    result(summary(found))
+    result(summary(found) + (f"; {len(floors)} {'floor' if len(floors) == 1 else 'floors'} to measure" if floors else ""))
     for state in found:
         result(f"  {state.state:<8}  {state.cell.name}" + (f"   {state.reason}" if state.reason else ""))
+    for floor in floors:
+        result(f"  {'to run':<8}  floor {floor.name}")
     waiting = [state for state in found if state.state in ("to run", "failed")]
     if not waiting:
         return
     known = [state.seconds for state in waiting if state.seconds is not None]
     if known:
         total = sum(known) / len(known) * len(waiting)
-        result(f"about {duration(total / min(jobs, len(waiting)))} with {jobs} jobs, by what such cells took before")
+        more = "; floors come on top" if floors else ""
+        result(f"about {duration(total / min(jobs, len(waiting)))} with {jobs} jobs, by what such cells took before{more}")
     else:
         result("no estimate: no such cell has run yet")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 
@@ -21,3 +23,18 @@ def channels_and_side(spec: DataSpec, *, levels: int, setting: str, model: str) 
             f"and the images are {spec.shape[1]}×{spec.shape[2]}"
         )
     return spec.shape[0], spec.shape[1]
+
+
+def check_resolutions(given: Sequence[int], side: int, *, levels: int, setting: str, model: str) -> None:
+    """Attention is asked for at sizes that the levels have, side / 2^level: elsewhere it would silently be left out.
+
+    Args:
+        given: attn_resolutions. setting, model: as of `channels_and_side`.
+    Raises: UserError that names the sizes there are.
+    """
+    there = [side >> level for level in range(levels)]
+    if strange := [one for one in given if one not in there]:
+        raise UserError(
+            f"model {model}: attn_resolutions: no level has {', '.join(map(str, strange))}; "
+            f"on {side}×{side} the levels ({setting}) have {', '.join(map(str, there))}"
+        )

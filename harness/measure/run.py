@@ -204,7 +204,7 @@ def _timed(metric: Resolved, generated: FeatureSet, real: FeatureSet) -> tuple[M
 
 
 def _value(metric: Resolved, measured: Sequence[tuple[Mapping[str, float], float]], plan: Plan) -> Value:
-    from harness.board.load import column_label
+    from harness.board.columns import column_label
 
     first, *others = measured[0][0]
     name, n = f"{metric.name}[{plan.extractor.name}]", plan.samples[0].n

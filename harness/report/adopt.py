@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.board.load import Board
+from harness.board.board import Board
 from harness.report.collect import collect_published, floor_file, record_file
 from harness.store.files import write_text
 from harness.store.layout import Layout

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from harness.board.board import Board
 from harness.board.cells import Cell, Row
-from harness.board.load import Board
 from harness.report.outcome import Outcome, load_outcomes
 from harness.store.layout import Layout
 from harness.store.records import FloorRecord, load_floor

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from harness.board.board import Board
 from harness.board.cells import Cell, Row
-from harness.board.load import Board
 from harness.errors import UserError
 from harness.report.collect import Collection
 from harness.report.sheet import pixels, sheet_of

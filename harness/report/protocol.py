@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.board.board import Board
 from harness.board.cells import Base, Resolved
-from harness.board.load import Board
 from harness.board.schema import TrainingConfig
 from harness.report.collect import Collection
 from harness.report.extractors import used
@@ -26,11 +26,16 @@ ENVIRONMENT = {
 }
 
 
-def commands(board: Board) -> str:
+def run_command(board: Board) -> str:
+    """The command that made the records of a runs folder."""
+    return f"harness run {board.folder}{' --smoke' if board.is_smoke else ''}"
+
+
+def commands(board: Board, *, is_published: bool) -> str:
     """How the page was made."""
+    if not is_published:
+        return f"Made by `{run_command(board)}`." + ("" if board.is_smoke else f" Protocol {board.config.protocol}.")
     path = f"leaderboards/{board.name}"
-    if board.is_smoke:
-        return f"Made by `harness run {path} --smoke`."
     return f"Made by `harness run {path}`, then `harness publish {path}`. Protocol {board.config.protocol}."
 
 

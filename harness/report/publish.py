@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.board.load import Board
+from harness.board.board import Board
 from harness.errors import UserError
 from harness.report.collect import Collection, collect_published, collect_runs, floor_file, record_file
 from harness.report.extractors import used

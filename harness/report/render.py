@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.board.load import Board
+from harness.board.board import Board
 from harness.plugins import registry
 from harness.report.collect import Collection, collect_published, collect_runs
 from harness.report.page import Page
@@ -73,18 +73,19 @@ def render_published(board: Board) -> Rendered:
     """From a board's `results` folder. Raises: UserError for a damaged file in it."""
     results = board.folder / "results"
     collection = collect_published(board, results)
-    return _rendered(collection, read_published(collection, results))
+    return _rendered(collection, read_published(collection, results), is_published=True)
 
 
 def render_runs(board: Board, layout: Layout) -> Rendered:
     """From the records of a runs folder. Imports torch."""
     collection = collect_runs(board, layout)
-    return _rendered(collection, make_previews(collection, layout))
+    return _rendered(collection, make_previews(collection, layout), is_published=False)
 
 
-def _rendered(collection: Collection, previews: Previews) -> Rendered:
+def _rendered(collection: Collection, previews: Previews, *, is_published: bool) -> Rendered:
     table = Table.of(collection)
     drawn = (samples_plot(collection, previews), seen_plot(table), sizes_plot(table), curves_plot(collection))
     plots = [plot for plot in drawn if plot is not None]
     reported = read_reported(collection.board.folder / "reported.csv")
-    return Rendered(collection.board, table, Page(collection, table, reported, plots).text(), plots)
+    page = Page(collection, table, reported, plots, is_published)
+    return Rendered(collection.board, table, page.text(), plots)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.board.board import Board
 from harness.board.cells import BoardMetric
-from harness.board.load import Board
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
 from harness.report.extractors import used

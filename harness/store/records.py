@@ -7,6 +7,8 @@ import json
 import logging
 import re
 import statistics
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -160,6 +162,21 @@ _REPAIR = "restore the file (of a published record: git checkout), or delete it,
 _FILE = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",(\n.*\n\}\n)', re.DOTALL)
 
 
+class DamagedRecord(UserError):
+    """The file is not as it was written.
+
+    Args:
+        fault: where and what, without what to do, which depends on whether the record is a published one.
+    """
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"{fault}: {_REPAIR}")
+        self.fault = fault
+
+    def __reduce__(self) -> tuple[type[DamagedRecord], tuple[str]]:
+        return DamagedRecord, (self.fault,)  # processes send it
+
+
 def save_record(record: Record | FloorRecord, path: Path) -> None:
     """Write a record whole or not at all, with a checksum over its content."""
     body = json.dumps(_content(record), indent=1).removeprefix("{") + "\n"
@@ -189,14 +206,30 @@ def load_floor(path: Path) -> FloorRecord:
     return _load(path, FloorRecord)
 
 
-def is_measured(path: Path) -> bool:
-    """Whether a floor's record is there; a damaged one is reported, and counts as absent."""
+def usable(path: Path, load: Callable[[Path], R]) -> R | None:
+    """A record of a runs folder, by `load_record` or `load_floor`; None where a run has to make it.
+
+    Of a damaged one that is told, once a process, however often it looks.
+    """
     if not path.exists():
-        return False
+        return None
+    try:
+        return load(path)
+    except UserError as error:
+        _tell(error.fault if isinstance(error, DamagedRecord) else str(error))
+        return None
+
+
+@cache
+def _tell(fault: str) -> None:
+    log.warning("%s; it counts as absent, and `harness run` makes it again", fault)
+
+
+def is_measured(path: Path) -> bool:
+    """Whether a floor's record is there and whole. Tells nothing."""
     try:
         load_floor(path)
-    except UserError as error:
-        log.warning("%s", error)
+    except UserError:
         return False
     return True
 
@@ -226,11 +259,9 @@ def verified(path: Path | str) -> bytes:
     # Git may have turned the ends of lines into those of another system; that is no damage.
     found = _FILE.fullmatch(content.replace(b"\r\n", b"\n") if b"\r" in content else content)
     if found is None:
-        raise UserError(f"{path}: damaged: not a whole record: {_REPAIR}")
+        raise DamagedRecord(f"{path}: damaged: not a whole record")
     if found[1].decode() != _checksum(found[2]):
-        raise UserError(
-            f"{path}: damaged: its checksum does not match: {_REPAIR}"
-        )
+        raise DamagedRecord(f"{path}: damaged: its checksum does not match")
     return content
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.images.square import channels_and_side
+from harness.images.square import channels_and_side, check_resolutions
 from harness.interfaces import DataSpec
 from harness_edm import UNetConfig
 
@@ -13,5 +13,9 @@ def image_size(config: UNetConfig, spec: DataSpec) -> tuple[int, int]:
 
 
 def fits(config: UNetConfig, spec: DataSpec) -> None:
-    """Raises: UserError as `image_size`."""
-    image_size(config, spec)
+    """Raises: UserError as `image_size`, and for attention at a size that was written and that no level has."""
+    _, side = image_size(config, spec)
+    if "attn_resolutions" in config.model_fields_set:
+        check_resolutions(
+            config.attn_resolutions, side, levels=len(config.channel_mult), setting="channel_mult", model="edm-unet"
+        )

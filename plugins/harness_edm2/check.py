@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.images.square import channels_and_side
+from harness.images.square import channels_and_side, check_resolutions
 from harness.interfaces import DataSpec
 from harness.optional import require_diffusers
 from harness_edm2 import EDM2Config, VAEConfig
 
 
 def fits(config: EDM2Config, spec: DataSpec) -> None:
-    """For a base that is pretrained. Raises: UserError for data that does not fit, and for an autoencoder without weights."""
-    image_size(config, spec if config.vae is None else latents_of(config.vae, spec))
+    """For a base that is pretrained.
+
+    Raises: UserError for data that does not fit, attention at a size that was written and that no level has, and an
+    autoencoder without weights.
+    """
+    _, side = image_size(config, spec if config.vae is None else latents_of(config.vae, spec))
+    if "attn_resolutions" in config.model_fields_set:
+        check_resolutions(
+            config.attn_resolutions, side, levels=len(config.channel_mult), setting="channel_mult", model="edm2-unet"
+        )
     if config.vae is not None and config.vae.weights is None:
         raise UserError("model edm2-unet: vae.weights is missing: a base that is pretrained needs a trained autoencoder")
 

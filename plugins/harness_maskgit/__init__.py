@@ -107,6 +107,9 @@ class VQGANConfig(Config):
             raise ValueError(f"ch_mult {self.ch_mult} must be positive")
         if self.layout == "llamagen" and self.attn_resolutions:
             raise ValueError("attn_resolutions: layout llamagen has attention at its last level, and takes no resolutions")
+        there = [self.resolution >> level for level in range(len(self.ch_mult))]
+        if strange := [side for side in self.attn_resolutions if side not in there]:
+            raise ValueError(f"attn_resolutions: no level has {strange[0]}; by resolution and ch_mult they have {there}")
         return self
 
     @property

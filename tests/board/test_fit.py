@@ -91,3 +91,22 @@ def test_validate_ends_with_2_and_imports_no_torch(write_board):
     run = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
     assert run.stdout.split() == ["2", "False"], run.stderr
     assert "make images of 16×16" in run.stderr
+
+
+@pytest.mark.parametrize("smoke", [False, True])
+@pytest.mark.parametrize("name", ["edm-unet", "edm2-unet", "ddpm-unet"])
+def test_attention_at_a_size_that_no_level_has_is_a_fault(write_board, name, smoke):
+    setting = "ch_mult" if name == "ddpm-unet" else "channel_mult"
+    board = TEXT.replace("swiss-roll", "digits").replace("w2", "sliced-w2")
+    model = f"{{name: {name}, {setting}: [1, 1], attn_resolutions: [16, 4]}}"
+    with pytest.raises(UserError) as caught:
+        load_board(write_board(board.replace("MODEL", model)), smoke=smoke)
+    said = f"attn_resolutions: no level has 16; on 8×8 the levels ({setting}) have 8, 4"
+    assert str(caught.value).endswith(f"board.yaml:5: model {name}: {said}")
+    for fitting in ("[8, 4]", "[4]", "[]"):
+        load_board(write_board(board.replace("MODEL", model.replace("[16, 4]", fitting))), smoke=smoke)
+
+
+def test_the_default_of_attention_may_name_sizes_that_small_images_have_not(write_board):
+    board = TEXT.replace("swiss-roll", "digits").replace("w2", "sliced-w2")
+    load_board(write_board(board.replace("MODEL", "edm2-unet")))  # at 16 and 8, as published, on 8×8

@@ -172,6 +172,14 @@ def test_wrong_input_is_exit_2_with_each_fault_on_stderr_and_no_traceback(folder
             ["run", "leaderboards/small", "--seeds", "0,7"],
             "--seeds: no seed of this board matches '7'; there are: 0, 1",
         ),
+        (
+            ["run", "leaderboards/small", "--seeds", "0-1"],
+            "--seeds 0-1: write seeds with commas between them, without ranges: --seeds 0,1",
+        ),
+        (["run", "leaderboards/small", "--seeds", "one"], "without ranges: --seeds 0,1"),
+        (["run", "leaderboards/small", "--seeds", "0,method=ddo"], "without ranges: --seeds 0,1"),
+        (["run", "leaderboards/small", "--seeds", ""], "without ranges: --seeds 0,1"),
+        (["run", "leaderboards/small", "--only", "seed=0-1"], "matches '0-1'; write seed=0,1; there are: 0, 1"),
         (["run", "leaderboards/small", "--executor", "locall"], "did you mean 'local'?"),
         (["run", "leaderboards/small", "--device", "gpu"], "--device gpu: there are auto, cpu, cuda and cuda:N"),
         (["run", "leaderboards/small", "--device", "cuda:99"], "--device cuda:99: PyTorch sees"),
@@ -200,9 +208,10 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(shell):
     done = shell("run", "leaderboards/small", "--dry-run", "--only", "method=ddo,mle", "--seeds", "1")
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
-        "2 cells: 2 to run",
+        "2 cells: 2 to run; 1 floor to measure",
         "  to run    ddpm/mle/s1",
         "  to run    ddpm/ddo/s1",
+        "  to run    floor sliced-w2",
         "no estimate: no such cell has run yet",
     ]
     assert not (shell.layout.root).exists()
@@ -214,7 +223,13 @@ def test_a_dry_run_estimates_from_what_such_cells_took(filled):
     filled.layout.record(board.name, cell.name, cell.key).unlink()
     done = filled("run", "leaderboards/small", "--dry-run")
     assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run"
+    assert "floor" not in done.stdout  # it is measured
     assert done.stdout.splitlines()[-1].startswith("about 4 s with ")  # 3.2 + 0.4 + 0.5, as the other seed took
+    floor = board.floors[0]
+    filled.layout.floor(board.name, floor.name, floor.key).unlink()
+    done = filled("run", "leaderboards/small", "--dry-run")
+    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run; 1 floor to measure"
+    assert done.stdout.splitlines()[-1].endswith("; floors come on top")
 
 
 def test_status_lists_cells_by_state(filled):

@@ -290,6 +290,7 @@ def test_the_halton_order_is_that_of_exact_fractions(side):
         (MaskGITConfig, {"generation": "v1", "schedule": "root"}, "v1 trains with no schedule root"),
         (VQGANConfig, {"ch_mult": (1, 0)}, "must be positive"),
         (VQGANConfig, {"attn_resolutions": (16,)}, "layout llamagen has attention at its last level"),
+        (VQGANConfig, {"layout": "taming", "attn_resolutions": (16,)}, r"no level has 16; .* they have \[256, 128, 64\]"),
         (ConfidenceConfig, {"variant": "v2", "steps": 1}, "takes at least 2 steps"),
     ],
 )

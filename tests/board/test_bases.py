@@ -1,6 +1,7 @@
-"""Pretraining in steps: how it is written, what is a fault, and what the steps share."""
+"""Bases: how pretraining is written, in one step or several, what is a fault, and what the steps share."""
 
 import pytest
+from board_faults import fault
 from board_fixtures import BOARD
 
 from harness.board.load import load_board
@@ -65,3 +66,9 @@ def test_no_step_at_all_is_a_fault(write_board, fake_plugins):
             write_board(BOARD.replace("pretrain: {method: fit, training: {images: 1280}}}", "pretrain: []}", 1)),
             plugins=fake_plugins,
         )
+
+
+def test_a_base_needs_a_method_that_trains_from_scratch(write_board, fake_plugins):
+    old = "chain: {label: Chain, model: chain, pretrain: {method: fit"
+    found = fault(write_board, fake_plugins, old, old.replace("fit", "none"))
+    assert found == "board.yaml:5: none cannot train from scratch; these can: fit"
