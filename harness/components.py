@@ -165,6 +165,7 @@ class Metric(Component):
         check: lazy target "module:function", without torch; called as `check(config, n, outputs)` with the number of images
             and the extractor's outputs when a board is read. Raises UserError for what cannot be measured so, and names
             what can.
+        ranks: False for what is neither better higher nor lower, such as a standard error.
         repeats_in_any_order: False when the value depends on the order of the images, through subsets or splits.
     """
 
@@ -175,6 +176,7 @@ class Metric(Component):
     needs_features: frozenset[str] = frozenset()
     needs_reference: frozenset[str] | None = None
     check: str = ""
+    ranks: bool = True
     repeats_in_any_order: bool = True
 
     def __post_init__(self) -> None:

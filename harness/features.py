@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from harness import stop
 from harness.components import FEATURE_NEEDS
 from harness.errors import UserError
 from harness.interfaces import FeatureExtractor
+from harness.store.files import storage
 
 T = TypeVar("T")
 BATCH = 250
@@ -198,7 +200,13 @@ class Extraction:
         shape = (n, self.extractor.outputs[FEATURE_NEEDS[need]])
         if self.folder is None:
             return np.empty(shape, np.float32)
-        return np.lib.format.open_memmap(self.folder / f"{need}.npy", mode="w+", dtype=np.float32, shape=shape)
+        path = self.folder / f"{need}.npy"
+        with storage(path):
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+            if hasattr(os, "posix_fallocate"):
+                with path.open("r+b") as file:  # a full disk is an error here; at a write into the map it kills the process
+                    os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        return array
 
 
 MOMENTS = ("moments", "spatial")

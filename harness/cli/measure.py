@@ -142,7 +142,7 @@ def _value_content(value: Value) -> dict[str, object]:
     return {
         "name": value.label,
         "metric": value.metric.name,
-        "higher_is_better": value.metric.component.higher_is_better,  # type: ignore[attr-defined]
+        "higher_is_better": value.component.higher_is_better if value.component.ranks else None,
         "mean": value.mean,
         "min": min(value.values),
         "max": max(value.values),
@@ -150,7 +150,7 @@ def _value_content(value: Value) -> dict[str, object]:
         "values": list(value.values),
         "also": {name: list(values) for name, values in value.also.items()},
         "definition": value.metric.component.summary,
-        "settings": value.metric.identity["settings"],
+        "settings": value.metric.settings.model_dump(mode="json"),
         "version": value.metric.version,
         "seconds": value.seconds,
     }
@@ -169,7 +169,8 @@ def _print(measured: Measured) -> None:
     result(f"extractor  {used.name} {used.version}{settings}, weights sha256 {used.weights_sha256}")
     result(f"images     {used.preprocessing}")
     for value in measured.values:
-        chosen = ", ".join(f"{key} {setting}" for key, setting in dict(value.metric.identity["settings"]).items())  # type: ignore[call-overload]
+        given = value.metric.settings.model_dump(mode="json", exclude_none=True)
+        chosen = ", ".join(f"{key} {setting}" for key, setting in given.items())
         result(f"{value.metric.name:<11}{value.metric.component.summary}" + (f" ({chosen})" if chosen else ""))
     for note in measured.notes:
         result(f"note       {note}")
@@ -177,9 +178,7 @@ def _print(measured: Measured) -> None:
 
 def _row(value: Value) -> dict[str, str]:
     """One repetition has a value; several have a mean, a deviation, and the extremes: papers quote the best."""
-    arrow = "higher is better" if value.metric.component.higher_is_better else "lower is better"  # type: ignore[attr-defined]
-    if value.metric.name.endswith("-se"):
-        arrow = ""
+    arrow = "" if not value.component.ranks else "higher is better" if value.component.higher_is_better else "lower is better"
     row = {"metric": value.label, "": arrow, "mean" if value.deviation is not None else "value": f"{value.mean:.6g}"}
     if value.deviation is not None:
         row |= {"sd": f"{value.deviation:.3g}", "min": f"{min(value.values):.6g}", "max": f"{max(value.values):.6g}"}

@@ -100,7 +100,7 @@ class Plan:
             try:
                 _metric(metric).check_size(metric.settings, counted, self.outputs)
             except UserError as error:
-                yield f"{source.name}: {error}; settings of {metric.name} are given as --set {metric.name}.NAME=VALUE"
+                yield f"{source.name}: {error}; here written {_setting_to_give(metric, str(error))}"
 
     def _uses(self, metric: Resolved, source: Source) -> frozenset[str]:
         return _metric(metric).real_needs if source is self.reference else _metric(metric).needs_features
@@ -121,6 +121,14 @@ def _target_faults(path: Path) -> Iterator[str]:
             yield f"{where}: the folder {wrong} is absent; make it (mkdir -p {path.parent}) or name another folder"
     elif not os.access(path.parent, os.W_OK | os.X_OK):
         yield f"{where}: the folder {path.parent} is not writable; change its permissions or name another folder"
+
+
+def _setting_to_give(metric: Resolved, message: str) -> str:
+    """`--set fid.few_images=true`: the setting that the message names, as this command takes it."""
+    fields = type(metric.settings).model_fields
+    name = max((name for name in fields if name in message), key=len, default="NAME")  # subset_size, not subsets
+    is_switch = name in fields and fields[name].annotation is bool
+    return f"--set {metric.name}.{name}={'true' if is_switch else 'VALUE'}"
 
 
 def _metric(metric: Resolved) -> Metric:
@@ -144,6 +152,10 @@ class Value:
     values: tuple[float, ...]
     also: Mapping[str, tuple[float, ...]]
     seconds: float
+
+    @property
+    def component(self) -> Metric:
+        return _metric(self.metric)
 
     @property
     def mean(self) -> float:
@@ -274,6 +286,21 @@ def _same_images(plan: Plan, identified: Mapping[str, Which]) -> Iterator[str]:
             if str(which) in seen:
                 yield f"{source.name} holds the same images as {seen[str(which)]}"
             seen.setdefault(str(which), source.name)
+    yield from _overlapping_draws(plan, identified)
+
+
+def _overlapping_draws(plan: Plan, identified: Mapping[str, Which]) -> Iterator[str]:
+    """Of draws of one dataset only 2k and 2k + 1 share no image."""
+    if plan.reference is None:
+        return
+    other = identified[plan.reference.name]
+    for source in plan.samples:
+        which = identified[source.name]
+        if which.get("fingerprint") is None or which.get("fingerprint") != other.get("fingerprint"):
+            continue
+        first, second = which.get("draw"), other.get("draw")
+        if isinstance(first, int) and isinstance(second, int) and second not in (first, first ^ 1):
+            yield f"{source.name} and {plan.reference.name} may share images: only draws 2k and 2k + 1 share none"
 
 
 def _notes(plan: Plan) -> Iterator[str]:

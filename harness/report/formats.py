@@ -16,7 +16,8 @@ def legend(table: Table) -> str:
         least = " Minimum: of a cell's draws, and, in the row of the floor, of as many pairs; without marks."
     return (
         f"Mean ± standard deviation over seeds. {bold}"
-        "†: not distinguishable from real data at this number of samples (within two standard deviations of the floor)." + least
+        "†: not distinguishable from real data at this number of samples (within two standard deviations of the floor), or on "
+        "the better side of it." + least
     )
 
 

@@ -109,7 +109,11 @@ class Page:
 
     def _method_notes(self) -> str:
         methods = self.collection.board.config.methods
-        notes = [f"**{markdown_text(m.label or name)}**: {m.note.strip()}" for name, m in methods.items() if m.note]
+        notes = [
+            f"**{markdown_text(m.label or name)}**{protocol.where_only(m)}: {m.note.strip()}"
+            for name, m in methods.items()
+            if m.note
+        ]
         return f"## Methods\n\n{bullets(notes)}" if notes else ""
 
     def _reported(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.board.board import Board
 from harness.board.cells import Base, Resolved
-from harness.board.schema import TrainingConfig
+from harness.board.schema import MethodConfig, TrainingConfig
 from harness.report.collect import Collection
 from harness.report.extractors import used
 from harness.report.formats import markdown_text
@@ -184,10 +184,17 @@ def _own_budgets(board: Board, common: str) -> list[str]:
         if cell.method_name not in found and cell.trains:
             own = budget(cell.training)
             settings = component(cell.method)
-            found[cell.method_name] = f"  - {markdown_text(cell.method_label)}: {settings}" + (
+            only = where_only(board.config.methods[cell.method_name])
+            found[cell.method_name] = f"  - {markdown_text(cell.method_label)}{only}: {settings}" + (
                 "" if own == common else f"; {own}"
             )
     return list(found.values())
+
+
+def where_only(entry: MethodConfig) -> str:
+    """` (base=edm2)`, where the board has the method on some of its rows only."""
+    filters = [entry.only] if isinstance(entry.only, str) else entry.only
+    return f" (`{', '.join(filters)}`)" if any(filters) else ""
 
 
 def _curve(board: Board) -> str:

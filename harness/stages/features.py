@@ -15,6 +15,7 @@ from harness.interfaces import Batch, FeatureExtractor
 from harness.stages import context
 from harness.stages.context import Context
 from harness.store import stage
+from harness.store.files import storage
 from harness.store.keys import digest
 from harness.store.lease import lease
 from harness.store.stage import Output
@@ -112,7 +113,8 @@ def _make(
     images: ImageSet, needs: list[str], keys: Mapping[str, str], extractor: FeatureExtractor, at: Context, work: Path, batch: int
 ) -> dict[str, Output | None]:
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    with storage(work):
+        work.mkdir(parents=True)
     try:
         extraction = Extraction(
             extractor, needs, at.device, folder=work, on_progress=lambda done: at.reporter.step(done, images.n, {})
@@ -125,14 +127,15 @@ def _make(
 
 def _keeper(need: str, made: FeatureSet, work: Path) -> Callable[[Path], Mapping[str, object]]:
     def keep(folder: Path) -> dict[str, object]:
-        if need in MOMENTS:
-            moments = made.moments(need)
-            np.savez(folder / f"{need}.npz", mean=moments.mean, covariance=moments.covariance)
-        else:
-            rows = made.rows(need)
-            assert isinstance(rows, np.memmap)
-            rows.flush()
-            shutil.move(work / f"{need}.npy", folder / f"{need}.npy")
+        with storage(folder):
+            if need in MOMENTS:
+                moments = made.moments(need)
+                np.savez(folder / f"{need}.npz", mean=moments.mean, covariance=moments.covariance)
+            else:
+                rows = made.rows(need)
+                assert isinstance(rows, np.memmap)
+                rows.flush()
+                shutil.move(work / f"{need}.npy", folder / f"{need}.npy")
         return {"n": made.n}
 
     return keep

@@ -41,7 +41,9 @@ class DINOv2(torch.nn.Module):
             state = torch.load(path, map_location="cpu", weights_only=True)
             self.network.load_state_dict(state, assign=True)
         except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError) as error:
-            fault = " ".join(str(error).split())[:300]
+            # PyTorch's own message advises to run what is in the file.
+            unread = isinstance(error, pickle.UnpicklingError)
+            fault = "it is no PyTorch file of tensors alone" if unread else " ".join(str(error).split())[:300]
             raise UserError(f"extractor dinov2: {path} holds no weights of ViT-L/14: {fault}") from error
         self.network.float().requires_grad_(False)
 

@@ -25,7 +25,10 @@ class KernelDistance:
         self.config = config
 
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
-        """{"kid": mean, "kid sd": standard deviation over subsets}. Raises: UserError for fewer images than a subset has."""
+        """{"kid": mean, "kid sd": standard deviation over subsets}, the latter unless every subset is the whole of both sets.
+
+        Raises: UserError for fewer images than a subset has.
+        """
         first, second, size = generated.rows(), real.rows(), self.config.subset_size
         enough_for_subsets(self.config, min(len(first), len(second)), {})
         # NumPy's older generator: the subsets are the ones that torch-fidelity draws, whatever NumPy's version.
@@ -39,7 +42,8 @@ class KernelDistance:
             values = shared_mmds(first, second, chosen)
         else:
             values = [squared_mmd(first[x].astype(np.float64), second[y].astype(np.float64)) for x, y in chosen]
-        return {"kid": float(np.mean(values)), "kid sd": float(np.std(values))}
+        spread = {} if size == len(first) == len(second) else {"kid sd": float(np.std(values))}
+        return {"kid": float(np.mean(values)), **spread}
 
 
 def squared_mmd(x: Rows, y: Rows) -> float:

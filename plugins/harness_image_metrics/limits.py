@@ -43,14 +43,18 @@ def _enough_for_covariance(config: FrechetConfig, n: int | None, dimensions: int
     if n <= dimensions and not config.few_images:
         raise UserError(
             f"a Fréchet distance of {dimensions} features needs more than {dimensions} images, got {n}: with fewer it says "
-            "more about their number than about the images. Use kid, which is unbiased at any number, or say few_images: true"
+            "more about their number than about the images. Use kid, which is unbiased at any number (with a subset_size below "
+            "it), or say few_images: true"
         )
 
 
 def enough_for_subsets(config: KernelConfig, n: int, _outputs: Mapping[str, int]) -> None:
     """Raises: UserError unless a subset can be drawn."""
     if n < config.subset_size:
-        raise UserError(f"kid draws subsets of {config.subset_size} images, and there are {n}; set subset_size to at most {n}")
+        raise UserError(
+            f"kid draws subsets of {config.subset_size} images, and there are {n}; set subset_size to at most {n}, better to "
+            "half of it"
+        )
 
 
 def enough_for_splits(config: InceptionScoreConfig, n: int, _outputs: Mapping[str, int]) -> None:

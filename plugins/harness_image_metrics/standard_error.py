@@ -38,6 +38,7 @@ class FrechetStandardError:
         enough_for_features(self.config, reference.n, {"features": len(reference.mean)})
         if self.config.by == "influence":
             return {"fid-se": by_influence(rows, moments, reference)}
+        assert self.config.resamples is not None
         estimate = bootstrap if self.config.by == "bootstrap" else split_half
         return {"fid-se": estimate(rows, reference, self.config.resamples, generator)}
 

@@ -45,7 +45,9 @@ class Inception(torch.nn.Module):
             self.network = FeatureExtractorInceptionV3(
                 "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=tensors
             )
-        except (pickle.UnpicklingError, RuntimeError, TypeError, ValueError, EOFError) as error:
+        except pickle.UnpicklingError as error:  # PyTorch's own message advises to run what is in the file
+            raise UserError(f"{where}: {path} holds no weights of this network: it is no file of tensors alone") from error
+        except (RuntimeError, TypeError, ValueError, EOFError) as error:
             raise UserError(f"{where}: {path} holds no weights of this network: {str(error).splitlines()[0]}") from error
         self.outputs = {"features": 2048, "logits": 1008, "spatial": SPATIAL_CHANNELS * 17 * 17}
 

@@ -427,9 +427,33 @@ def test_every_metric_of_images_can_be_measured(measure, samples, real):
     done = measure("samples", "--reference", "real", *CNN, "--metrics", ",".join(names), *small, "--json")
     assert [one["metric"] for one in done.json["metrics"]] == names
     assert all(np.isfinite(one["mean"]) for one in done.json["metrics"])
+    components = {name: registry().get(Metric, name, where="test") for name in names}
     assert [one["higher_is_better"] for one in done.json["metrics"]] == [
-        registry().get(Metric, name, where="test").higher_is_better for name in names
+        one.higher_is_better if one.ranks else None for one in components.values()
     ]
+    assert not components["fid-se"].ranks
+
+
+def test_a_standard_error_says_how_it_was_estimated(measure, samples, real):
+    by_default = measure("samples", "--reference", "real", *CNN, "--metrics", "fid-se")
+    assert "(few_images False, by influence)" in by_default.stdout
+    drawn = measure("samples", "--reference", "real", *CNN, "--metrics", "fid-se", "--set", "fid-se.by=bootstrap", "--json")
+    assert drawn.json["metrics"][0]["settings"] == {"few_images": False, "by": "bootstrap", "resamples": 100}
+
+
+def test_draws_that_may_share_images_are_noted(measure, tmp_path):
+    first, second = (
+        measure("digits@0", "--reference", other, "--images", "100", *CNN) for other in ("digits@1", "digits@2")
+    )
+    assert "may share images" not in first.stdout
+    assert "digits@0 and digits@2 may share images: only draws 2k and 2k + 1 share none" in second.stdout
+
+
+def test_a_setting_that_helps_is_written_as_this_command_takes_it(measure, samples):
+    done = measure("digits@0", "--reference", "digits@1", "--images", "40", *CNN, "--metrics", "fid,kid")
+    assert done.returncode == 2
+    assert "--set fid.few_images=true" in done.stderr
+    assert "--set kid.subset_size=VALUE" in done.stderr
 
 
 def test_images_that_are_measured_against_themselves_are_named(measure, samples, real):

@@ -3,6 +3,7 @@
 import os
 import resource
 import subprocess
+import sys
 
 import pytest
 
@@ -41,6 +42,14 @@ def test_a_folder_below_a_file(command, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     command.runs = tmp_path / "file" / "runs"
     assert_refused(command.run(*CELLS), str(command.runs), "a file stands where a folder must be")
+
+
+@pytest.mark.parametrize(("metric", "size"), [("precision", "150k"), ("fid", "60k")])
+def test_a_disk_that_is_too_small_for_features(mount, tmp_path, metric, size):
+    runs = mount(f"size={size}") / "runs"
+    line = [sys.executable, "-m", "harness", "measure", "digits@0", "--reference", "digits@1", "--images", "448"]
+    line += ["--extractor", "digits-cnn", "--metrics", metric, "--runs-dir", str(runs)]
+    assert_refused(subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path), str(runs), "no room left")
 
 
 def test_a_read_only_folder(command, mount):

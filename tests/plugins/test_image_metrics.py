@@ -156,6 +156,12 @@ def test_few_and_many_images_are_measured_in_the_two_ways(monkeypatch):
     assert ways == ["one kernel", *["a kernel each"] * 4]
 
 
+def test_subsets_that_are_the_whole_sets_have_no_spread():
+    x, y = named(features(50, 4, 1)), named(features(50, 4, 2))
+    assert set(KernelDistance(KernelConfig(subset_size=50))(x, y, torch.Generator())) == {"kid"}
+    assert set(KernelDistance(KernelConfig(subset_size=20))(x, y, torch.Generator())) == {"kid", "kid sd"}
+
+
 def test_the_kernel_distance_is_unbiased_in_the_number_of_images():
     metric = KernelDistance(KernelConfig(subsets=400, subset_size=50))
     real = named(features(4000, 16, 1))

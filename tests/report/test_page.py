@@ -3,7 +3,7 @@ import pytest
 from harness.board.load import load_board
 from harness.errors import Faults, UserError
 from harness.report.page import listed
-from harness.report.protocol import seeds
+from harness.report.protocol import seeds, where_only
 from harness.report.render import render_published, render_runs
 from harness.report.reported import read_reported
 from harness.store.layout import Layout
@@ -116,3 +116,9 @@ def test_long_lists_are_cut():
 
 def test_runs_of_seeds_are_written_by_their_ends():
     assert seeds([0, 1, 2, 3, 4, 7, 9, 10]) == "0–4, 7, 9, 10"
+
+
+def test_a_method_that_the_board_has_on_some_bases_only_says_which(board):
+    entry = board.config.methods[board.cells[0].method_name]
+    assert where_only(entry.model_copy(update={"only": ["base=net", "seed=0"]})) == " (`base=net, seed=0`)"
+    assert where_only(entry.model_copy(update={"only": ""})) == where_only(entry.model_copy(update={"only": []})) == ""
