@@ -51,9 +51,7 @@ def ours(source: DataSource, steps: int, folder: Path) -> tuple[nn.Module, Calla
     task = LiveTask(model, source.spec, CPU, training, banks=None)
     method = cast(FinetuneMethod, build(Method, "mle", task))
     quiet = Listener(lambda *_: None, lambda *_: None)
-    loop = Loop(
-        task, method, source.train(), training, seed=SEED, folder=folder, checkpoint_seconds=1e9, listener=quiet
-    )
+    loop = Loop(task, method, source.train(), training, seed=SEED, folder=folder, checkpoint_seconds=1e9, listener=quiet)
     return model, loop.run
 
 

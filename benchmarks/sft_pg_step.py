@@ -44,9 +44,7 @@ class StepByStep:
         self.model = cast(Transitions, ours.task.model)
         self.critic: nn.Module = ours.critic  # type: ignore[attr-defined]
         self.value: nn.Module = ours.value  # type: ignore[attr-defined]
-        self.optimizers = {
-            name: getattr(ours, f"{name}_optimizer") for name in ("generator", "critic", "value")
-        }
+        self.optimizers = {name: getattr(ours, f"{name}_optimizer") for name in ("generator", "critic", "value")}
         self.buffer: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:

@@ -55,8 +55,10 @@ def turns(first: Callable[[], object], second: Callable[[], object], rounds: int
     times = [(seconds(first), seconds(second)) for _ in range(rounds)]
     ratios = sorted(b / a for a, b in times)
     a, b = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"  {1e3 * a:.1f} ms and {1e3 * b:.1f} ms; ratio: median {statistics.median(ratios):.2f}, "
-          f"from {ratios[0]:.2f} to {ratios[-1]:.2f} over {rounds} turns")
+    print(
+        f"  {1e3 * a:.1f} ms and {1e3 * b:.1f} ms; ratio: median {statistics.median(ratios):.2f}, "
+        f"from {ratios[0]:.2f} to {ratios[-1]:.2f} over {rounds} turns"
+    )
 
 
 def sampling(rounds: int, images: int) -> None:
@@ -100,8 +102,10 @@ def ddo(rounds: int, steps: int) -> None:
         take(which, WARM_UP)
     pairs = zip(made[0][0].model.parameters(), made[1][0].model.parameters(), strict=True)
     apart = max(float(((a - b).abs().max() / b.abs().max().clamp(min=1e-12)).detach()) for a, b in pairs)
-    print(f"DDO, 64 real and 64 fake images a step, with kept reference likelihoods and without, {steps} steps a turn "
-          f"(after {WARM_UP} steps the weights differ by at most {apart:.1e} of their tensor's largest):")
+    print(
+        f"DDO, 64 real and 64 fake images a step, with kept reference likelihoods and without, {steps} steps a turn "
+        f"(after {WARM_UP} steps the weights differ by at most {apart:.1e} of their tensor's largest):"
+    )
     turns(lambda: take(0, steps), lambda: take(1, steps), rounds)
 
 

@@ -12,6 +12,17 @@ from harness.hookspecs import hookimpl
 __version__ = "0.1.0"
 
 __all__ = [
-    "Component", "Config", "Dataset", "Diverged", "Executor", "Extractor", "Method", "Metric", "Model", "NoConfig",
-    "Sampler", "UserError", "hookimpl",
+    "Component",
+    "Config",
+    "Dataset",
+    "Diverged",
+    "Executor",
+    "Extractor",
+    "Method",
+    "Metric",
+    "Model",
+    "NoConfig",
+    "Sampler",
+    "UserError",
+    "hookimpl",
 ]

@@ -269,7 +269,16 @@ def check_labels(labels: Tensor, classes: int) -> None:
 PROTOCOLS = {
     protocol.__name__: protocol
     for protocol in (
-        Trains, TrainsInParts, Likelihood, Transitions, Denoises, NoiseChain, Tokens, TrainsTokenizer, NullLabel,
-        NextScale, MaskedTokens,
+        Trains,
+        TrainsInParts,
+        Likelihood,
+        Transitions,
+        Denoises,
+        NoiseChain,
+        Tokens,
+        TrainsTokenizer,
+        NullLabel,
+        NextScale,
+        MaskedTokens,
     )
 }

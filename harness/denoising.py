@@ -80,9 +80,7 @@ def scalings(level: Tensor, sigma_data: float) -> Scalings:
     Source: Karras et al. 2022, Table 1.
     """
     variance = level**2 + sigma_data**2
-    return Scalings(
-        sigma_data**2 / variance, level * sigma_data * variance.rsqrt(), variance.rsqrt(), level.log() / 4
-    )
+    return Scalings(sigma_data**2 / variance, level * sigma_data * variance.rsqrt(), variance.rsqrt(), level.log() / 4)
 
 
 def loss_weight(sigma: Tensor, sigma_data: float) -> Tensor:

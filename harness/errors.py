@@ -56,6 +56,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def unknown(kind: str, name: str, known: Iterable[str], *, where: str) -> UserError:
     """The error for a name that nothing installed answers to."""
     names = sorted(known)
-    return UserError(
-        f"{where}: no {kind} is called {name!r}; {nearest(name, names)}installed: {', '.join(names) or 'none'}"
-    )
+    return UserError(f"{where}: no {kind} is called {name!r}; {nearest(name, names)}installed: {', '.join(names) or 'none'}")

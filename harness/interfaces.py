@@ -103,9 +103,7 @@ class PreparedSampler(SampleFunction, Protocol):
         """False where the settings ask for none; the two methods are then not called."""
         ...
 
-    def prepare(
-        self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator
-    ) -> Mapping[str, Tensor]:
+    def prepare(self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
         """What to keep. model: the base, in eval mode, not to be changed. generator: on the CPU; all randomness."""
         ...
 

@@ -291,4 +291,3 @@ def run_cell(cell: Cell, layout: Layout, options: JobOptions) -> object:
     from harness.stages import jobs
 
     return jobs.run_cell(cell, layout, options)
-

@@ -16,9 +16,7 @@ Step = tuple[Resolved, TrainingConfig]
 """Method and budget of a step of pretraining."""
 
 
-def read_base(
-    reading: Reading, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None
-) -> Base | None:
+def read_base(reading: Reading, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None) -> Base | None:
     """An entry of `bases`; None after a fault that leaves no base. dataset: the board's, None after a fault in it."""
     if entry.data is not None:
         return _data_base(reading, name, entry, entry.data, dataset)
@@ -27,9 +25,7 @@ def read_base(
     return _pretrained_base(reading, config, name, entry, dataset)
 
 
-def _data_base(
-    reading: Reading, name: str, entry: BaseConfig, given: ReferenceConfig, dataset: Resolved | None
-) -> Base | None:
+def _data_base(reading: Reading, name: str, entry: BaseConfig, given: ReferenceConfig, dataset: Resolved | None) -> Base | None:
     at = ("bases", name, "data")
     examples = reading.resolve("dataset", given, at)
     if examples is None or dataset is None:

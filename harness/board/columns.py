@@ -58,9 +58,7 @@ def _counts(reading: Reading, config: BoardConfig, name: str, entry: MetricConfi
     return draws, entry.floor_pairs or config.floor.pairs
 
 
-def _extractor(
-    reading: Reading, name: str, entry: MetricConfig, metric: Resolved, spec: DataSpec | None
-) -> Resolved | None:
+def _extractor(reading: Reading, name: str, entry: MetricConfig, metric: Resolved, spec: DataSpec | None) -> Resolved | None:
     """Of a column whose metric compares features. None for another, and after a fault."""
     at: Location = ("metrics", name)
     column, bracket = split_column(name)

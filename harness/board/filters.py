@@ -79,16 +79,12 @@ def _terms(text: str, where: str) -> list[Term]:
         match = re.fullmatch(r"\s*([\w-]+)\s*(!?=)\s*(.*?)\s*", part)
         value = match[3] if match else part.strip()
         if not value or (match is None and not terms):
-            raise UserError(
-                f"{where}: {text!r} is not a filter; write key=value[,value…][,key!=value…], keys: {', '.join(KEYS)}"
-            )
+            raise UserError(f"{where}: {text!r} is not a filter; write key=value[,value…][,key!=value…], keys: {', '.join(KEYS)}")
         if match is None:
             last = terms.pop()
             terms.append(Term(last.key, (*last.values, value), last.is_negated))
             continue
         if match[1] not in KEYS:
-            raise UserError(
-                f"{where}: no filter key is called {match[1]!r}; {nearest(match[1], KEYS)}keys: {', '.join(KEYS)}"
-            )
+            raise UserError(f"{where}: no filter key is called {match[1]!r}; {nearest(match[1], KEYS)}keys: {', '.join(KEYS)}")
         terms.append(Term(match[1], (value,), match[2] == "!="))
     return terms

@@ -42,9 +42,7 @@ def all_cells(
         yield from (Cell(row, seed) for seed in seeds)
 
 
-def all_floors(
-    reading: Reading, config: BoardConfig, dataset: Resolved, metrics: tuple[BoardMetric, ...]
-) -> tuple[Floor, ...]:
+def all_floors(reading: Reading, config: BoardConfig, dataset: Resolved, metrics: tuple[BoardMetric, ...]) -> tuple[Floor, ...]:
     """One for each number of samples and metric."""
     return tuple(
         Floor(dataset, metric, evaluation.samples, metrics, _size(config, evaluation))

@@ -15,9 +15,7 @@ from harness.weights import cache
 from harness.weights.sources import BaseFile, BaseWeights
 
 
-def loaded_base(
-    reading: Reading, name: str, entry: BaseConfig, given: WeightsConfig, dataset: Resolved | None
-) -> Base | None:
+def loaded_base(reading: Reading, name: str, entry: BaseConfig, given: WeightsConfig, dataset: Resolved | None) -> Base | None:
     """None after a fault that leaves no base. dataset: the board's, None after a fault in it."""
     at: Location = ("bases", name)
     preset: Preset | None = None

@@ -38,9 +38,7 @@ def entry_filters(reading: Reading, config: BoardConfig) -> list[EntryFilter]:
     return found
 
 
-def check_filters(
-    reading: Reading, config: BoardConfig, filters: Sequence[EntryFilter], cells: Sequence[Cell]
-) -> None:
+def check_filters(reading: Reading, config: BoardConfig, filters: Sequence[EntryFilter], cells: Sequence[Cell]) -> None:
     """A fault for each value of a filter that no cell has."""
     if not filters:
         return

@@ -23,9 +23,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$",
 # A column of a metric on features says whose features: `fid[fashion-cnn]`.
 ColumnName = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(\[[a-z0-9]+([._-][a-z0-9]+)*\])?$", max_length=60
-    ),
+    StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(\[[a-z0-9]+([._-][a-z0-9]+)*\])?$", max_length=60),
 ]
 
 
@@ -71,12 +69,15 @@ class PowerFunctionEMA(Config):
     """Averages whose length grows with training, of any length afterwards (EDM2)."""
 
     std: float = Field(
-        0.05, gt=0, lt=0.2886, description="relative length of the average that is evaluated: its profile's standard "
-        "deviation over the images seen"
+        0.05,
+        gt=0,
+        lt=0.2886,
+        description="relative length of the average that is evaluated: its profile's standard deviation over the images seen",
     )
     tracked: tuple[float, ...] = Field(
-        (0.05, 0.10), min_length=1, description="relative lengths followed in training; another `std` is put together from "
-        "snapshots of these"
+        (0.05, 0.10),
+        min_length=1,
+        description="relative lengths followed in training; another `std` is put together from snapshots of these",
     )
     snapshots: PositiveInt = Field(
         8, description="times, evenly spaced, at which the tracked averages are kept for that; the last is the end"
@@ -97,8 +98,9 @@ class TrainingConfig(Config):
     images: PositiveInt = Field(description="training examples seen, over all devices")
     batch: PositiveInt = Field(128, description="examples a step, over all devices")
     ema: Decay | PowerFunctionEMA | None = Field(
-        None, description="an average of the weights, which is then what is evaluated: its decay a step, above 0 and below "
-        "1, or the mapping below"
+        None,
+        description="an average of the weights, which is then what is evaluated: its decay a step, above 0 and below "
+        "1, or the mapping below",
     )
     select: Literal["last", "best"] = Field(
         "last", description="which weights are the result: the last, or the best of the curve's points by its metric"
@@ -107,8 +109,8 @@ class TrainingConfig(Config):
         None, description="examples through the network at once, to save memory: the gradient is still the whole batch's"
     )
     precision: Literal["float32", "bf16"] = Field(
-        "float32", description="of the network in training steps; bf16 is autocast. DDO's ratios stay in float32, and "
-        "so does sampling"
+        "float32",
+        description="of the network in training steps; bf16 is autocast. DDO's ratios stay in float32, and so does sampling",
     )
     channels_last: bool = Field(False, description="keep images in memory channel by channel of a pixel, in training")
     compile: bool = Field(False, description="torch.compile the network in training")
@@ -128,9 +130,7 @@ class TrainingConfig(Config):
     def _whole_steps(self) -> TrainingConfig:
         if self.images % self.batch:
             below = self.images // self.batch * self.batch
-            raise ValueError(
-                f"images ({self.images}) is not a multiple of batch ({self.batch}); nearest: {below or self.batch}"
-            )
+            raise ValueError(f"images ({self.images}) is not a multiple of batch ({self.batch}); nearest: {below or self.batch}")
         return self
 
 
@@ -220,9 +220,7 @@ class MethodConfig(Config):
     """A row of the table for each base."""
 
     label: str | None = Field(None, description="name in tables; the key by default")
-    method: Reference | None = Field(
-        None, description="the method and its settings; by default the one called as the key"
-    )
+    method: Reference | None = Field(None, description="the method and its settings; by default the one called as the key")
     training: dict[str, object] = Field({}, description="replaces keys of the board's `training` for this method")
     only: Filters = Field("", description="filter: which cells of this method the board has")
     note: str | None = Field(None, description="a remark under the table: where the settings come from")
@@ -232,12 +230,8 @@ class EvaluationConfig(Config):
     """How each cell is measured."""
 
     samples: PositiveInt = Field(10_000, description="generated and real examples of a draw")
-    draws: PositiveInt = Field(
-        1, description="independent draws of generated and real examples a cell; their mean is the value"
-    )
-    batch: PositiveInt = Field(
-        10_000, description="samples drawn at once; part of the record, since kernels round by batch"
-    )
+    draws: PositiveInt = Field(1, description="independent draws of generated and real examples a cell; their mean is the value")
+    batch: PositiveInt = Field(10_000, description="samples drawn at once; part of the record, since kernels round by batch")
 
 
 class BoardEvaluationConfig(EvaluationConfig):
@@ -273,9 +267,7 @@ class MetricConfig(Config):
     """A column of the table."""
 
     label: str | None = Field(None, description="name in tables; the key by default")
-    metric: Reference | None = Field(
-        None, description="the metric and its settings; by default the one called as the key"
-    )
+    metric: Reference | None = Field(None, description="the metric and its settings; by default the one called as the key")
     extractor: Reference | None = Field(
         None,
         description="settings of the extractor, for metrics on features; its name is the one in the key's brackets, "
@@ -284,21 +276,21 @@ class MetricConfig(Config):
     against: Literal["evaluation", "train"] = Field(
         "evaluation", description="real examples to compare with: fresh draws, or the first `samples` training examples"
     )
-    draws: PositiveInt | None = Field(
-        None, description="how many of the evaluation's draws are measured; all by default"
-    )
-    floor_pairs: PositiveInt | None = Field(
-        None, description="pairs of real draws for the floor; the board's by default"
-    )
+    draws: PositiveInt | None = Field(None, description="how many of the evaluation's draws are measured; all by default")
+    floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; the board's by default")
     shown_in: PositiveFloat = Field(1.0, description="unit of the table: 1e-2 shows hundredths")
     digits: int = Field(2, ge=0, le=10, description="decimals in the table")
     show: Annotated[list[Statistic], BeforeValidator(_statistics)] = Field(
-        ["mean"], min_length=1, max_length=2, description="what of a cell's draws the table shows: their `mean`, their `minimum` "
-        "(papers quote that of three), or a list of both, a column each"
+        ["mean"],
+        min_length=1,
+        max_length=2,
+        description="what of a cell's draws the table shows: their `mean`, their `minimum` "
+        "(papers quote that of three), or a list of both, a column each",
     )
     ranks: bool = Field(
-        True, description="whether the column tells better from worse, by an arrow, marks, and a place in plots of all columns; "
-        "false for one that stands beside another, as a standard error"
+        True,
+        description="whether the column tells better from worse, by an arrow, marks, and a place in plots of all columns; "
+        "false for one that stands beside another, as a standard error",
     )
     explodes_above: PositiveFloat | None = Field(None, description="a value above it marks the cell as diverged")
 
@@ -333,9 +325,7 @@ class BoardConfig(Config):
 
     title: str = Field(description="heading of the board's page")
     description: str = Field("", description="markdown above the table")
-    findings: str = Field(
-        "", description="markdown below the table: what the numbers mean; written by hand after a run"
-    )
+    findings: str = Field("", description="markdown below the table: what the numbers mean; written by hand after a run")
     protocol: PositiveInt = Field(1, description="raise it with every change that moves a number")
     dataset: Reference = Field(description="the reference data")
     bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")

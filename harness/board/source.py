@@ -89,9 +89,7 @@ class _Walker:
     def walk(self, node: yaml.Node, location: Location) -> object:
         self.lines.setdefault(location, node.start_mark.line + 1)
         if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
-            self.faults.append(
-                f"{self.path}:{node.start_mark.line + 1}: tags such as {node.tag!r} have no meaning here"
-            )
+            self.faults.append(f"{self.path}:{node.start_mark.line + 1}: tags such as {node.tag!r} have no meaning here")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):

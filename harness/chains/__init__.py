@@ -47,9 +47,7 @@ class ImageChainConfig(ChainConfig):
     sampling_steps: PositiveInt | None = Field(
         10, description="steps S of the sampling chain (FastDPM, VAR); none walks all T. Each calls the network once"
     )
-    sampling_schedule: Literal["linear", "quadratic"] = Field(
-        "quadratic", description="how the variance grows over the S steps"
-    )
+    sampling_schedule: Literal["linear", "quadratic"] = Field("quadratic", description="how the variance grows over the S steps")
     kappa: float = Field(1.0, gt=0, le=1, description="noise of the S steps: 1 as in DDPM, towards 0 as in DDIM")
 
     @model_validator(mode="after")

@@ -78,9 +78,7 @@ class DiffusionChain(nn.Module):
         eps = torch.randn(x.shape, generator=generator)
         if not self.training or self.dropout == 0:
             return NoisyStep(t.to(x.device), eps.to(x.device))
-        return NoisyStepAndMask(
-            t.to(x.device), eps.to(x.device), int(torch.randint(2**62, (), generator=generator))
-        )
+        return NoisyStepAndMask(t.to(x.device), eps.to(x.device), int(torch.randint(2**62, (), generator=generator)))
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
         """Minus the squared error of the predicted noise, (B,), summed over dimensions: the bound's term at this step

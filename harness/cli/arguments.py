@@ -35,9 +35,7 @@ def kind_names(incomplete: str) -> Iterator[str]:
 BoardPath = Annotated[
     Path, typer.Argument(metavar="BOARD", help="A board's folder, or its board.yaml.", autocompletion=board_names)
 ]
-BoardPaths = Annotated[
-    list[Path], typer.Argument(metavar="BOARD...", help="Folders of boards.", autocompletion=board_names)
-]
+BoardPaths = Annotated[list[Path], typer.Argument(metavar="BOARD...", help="Folders of boards.", autocompletion=board_names)]
 RunsDir = Annotated[
     Path | None,
     typer.Option(

@@ -47,10 +47,7 @@ def doctor(runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
         print_json([finding._asdict() for finding in findings])
     else:
         print_table(
-            [
-                {"": "ok" if one.ok else "FAULT", "check": one.check, "found": one.found, "advice": one.advice}
-                for one in findings
-            ]
+            [{"": "ok" if one.ok else "FAULT", "check": one.check, "found": one.found, "advice": one.advice} for one in findings]
         )
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)

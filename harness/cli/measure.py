@@ -32,9 +32,7 @@ def measure(
         ),
     ] = None,
     metrics: Annotated[list[str] | None, typer.Option(metavar="NAMES", help="Names with commas. [default: fid]")] = None,
-    extractor: Annotated[
-        str, typer.Option(metavar="NAME", help="Whose features; harness list extractors.")
-    ] = "inception",
+    extractor: Annotated[str, typer.Option(metavar="NAME", help="Whose features; harness list extractors.")] = "inception",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME.KEY=VALUE", help="A setting of a metric or the extractor.")
     ] = None,

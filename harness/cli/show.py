@@ -23,9 +23,7 @@ COMPONENTS = [kind for kind in KINDS if kind not in ("board", "preset")]
 def show(
     what: Annotated[
         list[str],
-        typer.Argument(
-            metavar="RECORD | [KIND] NAME", help="A record's path, or a component.", autocompletion=component_names
-        ),
+        typer.Argument(metavar="RECORD | [KIND] NAME", help="A record's path, or a component.", autocompletion=component_names),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -103,9 +101,7 @@ def find(what: list[str]) -> tuple[str, Provided]:
         raise UserError("show: give a record's path, or a kind and a name, e.g. `harness show method ddo`")
     matches = [kind for kind in kinds if what[0] in found.names(kind)]
     if len(matches) > 1:
-        raise UserError(
-            f"show: {what[0]!r} is several things; write {' or '.join(f'`{kind} {what[0]}`' for kind in matches)}"
-        )
+        raise UserError(f"show: {what[0]!r} is several things; write {' or '.join(f'`{kind} {what[0]}`' for kind in matches)}")
     if not matches:
         raise unknown(
             "record, component or preset",
@@ -141,9 +137,7 @@ def _facts(kind: str, one: Provided) -> dict[str, str]:
     }
 
 
-def described(
-    schema: dict[str, Any], prefix: str = "", definitions: dict[str, Any] | None = None
-) -> list[dict[str, str]]:
+def described(schema: dict[str, Any], prefix: str = "", definitions: dict[str, Any] | None = None) -> list[dict[str, str]]:
     """A row for each setting of a JSON schema; nested settings are named `optimizer.lr`."""
     definitions = schema.get("$defs", {}) if definitions is None else definitions
     rows: list[dict[str, str]] = []
@@ -198,9 +192,7 @@ _BOUNDS = {"exclusiveMinimum": "> ", "minimum": "≥ ", "exclusiveMaximum": "< "
 
 
 def _range(field: dict[str, Any]) -> str:
-    bounds = [
-        f"{sign}{one[key]:g}" for one in (field, *field.get("anyOf", [])) for key, sign in _BOUNDS.items() if key in one
-    ]
+    bounds = [f"{sign}{one[key]:g}" for one in (field, *field.get("anyOf", [])) for key, sign in _BOUNDS.items() if key in one]
     return ", ".join(bounds)
 
 

@@ -72,9 +72,7 @@ class ImageFiles:
         """Raises: UserError for an image of another size or format than the first."""
         one = self._decoded(name, read)
         if (one.pixels.shape, one.form) != (first.pixels.shape, first.form):
-            raise UserError(
-                f"{self.name}: {name} is {described(one)}, but {self.names[0]} is {described(first)}; {SAME}"
-            )
+            raise UserError(f"{self.name}: {name} is {described(one)}, but {self.names[0]} is {described(first)}; {SAME}")
         return one
 
 

@@ -64,9 +64,7 @@ def component(resolved: Resolved) -> str:
     """A component with the settings that the board gives it, and its version."""
     given = resolved.settings.model_dump(mode="json", exclude_unset=True)
     settings = ", ".join(f"{key}: {_plain(value)}" for key, value in given.items())
-    return (
-        f"`{resolved.name}`" + (f" ({markdown_text(settings)})" if settings else "") + f", version {resolved.version}"
-    )
+    return f"`{resolved.name}`" + (f" ({markdown_text(settings)})" if settings else "") + f", version {resolved.version}"
 
 
 def _plain(value: object) -> str:
@@ -105,9 +103,7 @@ def _metric(board: Board, index: int) -> str:
     metric = board.metrics[index]
     against = "fresh draws of real examples" if metric.use.against == "evaluation" else "training examples"
     fewer = metric.draws < board.cells[0].evaluation.draws
-    only = (
-        "" if not fewer else ", the first draw only" if metric.draws == 1 else f", the first {metric.draws} draws only"
-    )
+    only = "" if not fewer else ", the first draw only" if metric.draws == 1 else f", the first {metric.draws} draws only"
     explodes = metric.use.explodes_above
     limit = "" if explodes is None else f"; a value above {explodes:g} counts as diverged"
     features = "" if metric.extractor is None else f" on features of {component(metric.extractor)}"
@@ -125,8 +121,7 @@ def _floor(board: Board) -> str:
     pairs = {floor.metric.label: floor.metric.floor_pairs for floor in board.floors}
     said = ", ".join(f"{number} ({markdown_text(label)})" for label, number in pairs.items())
     return (
-        f"the metric between two independent draws of {_sizes(board)} real examples, mean ± standard deviation over "
-        f"pairs: {said}"
+        f"the metric between two independent draws of {_sizes(board)} real examples, mean ± standard deviation over pairs: {said}"
     )
 
 

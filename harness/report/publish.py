@@ -67,9 +67,7 @@ def plan(board: Board, layout: Layout) -> Publication:
     used(merged)
     copies = _copies(board, layout, fresh, merged)
     previews = _previews(merged, layout)
-    stays = {record_file(name) for name in (*merged.records, *published.stale)} | {
-        floor_file(name) for name in merged.floors
-    }
+    stays = {record_file(name) for name in (*merged.records, *published.stale)} | {floor_file(name) for name in merged.floors}
     stays |= {floor_file(name.removeprefix("floor of ")) for name in published.stale if name.startswith("floor of ")}
     stays |= set(previews) | _current_previews(merged, folder)
     there = {path.name for path in folder.glob("*.json")}
@@ -121,9 +119,7 @@ def _previews(merged: Collection, layout: Layout) -> dict[str, Preview]:
 
 def _current_previews(merged: Collection, folder: Path) -> set[str]:
     found = read_published(merged, folder)
-    return {preview_file(row) for row, _ in merged.rows if row.name in found.rows} | (
-        {REAL_FILE} if found.real else set()
-    )
+    return {preview_file(row) for row, _ in merged.rows if row.name in found.rows} | ({REAL_FILE} if found.real else set())
 
 
 def _problems(merged: Collection) -> list[str]:

@@ -44,9 +44,7 @@ def read_reported(path: Path) -> list[Reported]:
     for row in reader:
         where = f"{path}:{reader.line_num}"
         faults += [f"{where}: {problem}" for problem in _problems(row)]
-        rows.append(
-            Reported(*(row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note")))
-        )
+        rows.append(Reported(*(row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note"))))
     if faults:
         raise Faults(faults)
     return rows

@@ -52,9 +52,7 @@ def _section(model: type[BaseModel], places: list[str]) -> str:
     heading = ", ".join(f"`{place}`" for place in places)
     summary = (model.__doc__ or "").strip().splitlines()[0]
     rows = [_row(name, field) for name, field in model.model_fields.items()]
-    return "\n".join(
-        [f"## {heading}", "", summary, "", "| key | type | default | meaning |", "|---|---|---|---|", *rows, ""]
-    )
+    return "\n".join([f"## {heading}", "", summary, "", "| key | type | default | meaning |", "|---|---|---|---|", *rows, ""])
 
 
 def _row(name: str, field: FieldInfo) -> str:
@@ -94,10 +92,7 @@ _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 def _bounds(field: FieldInfo) -> str:
     bounds = [
-        f"{sign} {getattr(rule, name):g}"
-        for rule in field.metadata
-        for name, sign in _SIGNS.items()
-        if hasattr(rule, name)
+        f"{sign} {getattr(rule, name):g}" for rule in field.metadata for name, sign in _SIGNS.items() if hasattr(rule, name)
     ]
     return f", {' and '.join(bounds)}" if bounds else ""
 

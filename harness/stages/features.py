@@ -94,9 +94,7 @@ def real_images(resolved: Resolved, draw: int | None, n: int, at: Context) -> Im
 
     def whole() -> Batch:
         if not made:
-            made.append(
-                context.training_data(source, at.device)[:n].to("cpu") if draw is None else source.evaluation(draw, n)
-            )
+            made.append(context.training_data(source, at.device)[:n].to("cpu") if draw is None else source.evaluation(draw, n))
         return made[0]
 
     name = f"{resolved.name}, {'training images' if draw is None else f'evaluation draw {draw}'}"

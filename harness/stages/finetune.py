@@ -84,8 +84,14 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFuncti
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
         drawn = sampling.draw_data(
-            sampler, twin, source.spec,
-            n=settings.samples, seed=cell.seed, purpose="selection", batch=cell.evaluation.batch, device=task.device,
+            sampler,
+            twin,
+            source.spec,
+            n=settings.samples,
+            seed=cell.seed,
+            purpose="selection",
+            batch=cell.evaluation.batch,
+            device=task.device,
         )
         generator = stream(cell.seed, "selection metric")
         if real is not None:
@@ -95,5 +101,3 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFuncti
         return next(iter(value.values()))
 
     return Curve(measure, settings.points, column.component.higher_is_better, cell.training.select == "best")
-
-

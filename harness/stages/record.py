@@ -44,8 +44,16 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
 
 
 def done(
-    cell: Cell, base: Output | None, finetuned: Output | None, sampled: Output, metrics: Mapping[str, Measured], *,
-    prepared: Output | None, memory: int, device: str, fingerprint: str,
+    cell: Cell,
+    base: Output | None,
+    finetuned: Output | None,
+    sampled: Output,
+    metrics: Mapping[str, Measured],
+    *,
+    prepared: Output | None,
+    memory: int,
+    device: str,
+    fingerprint: str,
     extractors: Mapping[str, ExtractorFacts],
 ) -> Record:
     """The record of a cell that went through all stages; there is neither base nor weights for data in a model's place."""

@@ -48,9 +48,7 @@ def find(layout: Layout, stage: str, key: str) -> Output | None:
         return None
 
 
-def once(
-    layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], *, resumes: bool = False
-) -> Output:
+def once(layout: Layout, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], *, resumes: bool = False) -> Output:
     """The output under the key, made by `make(folder)` if nobody has made it; at most one process makes it at a time.
 
     `make` writes files into the folder and returns facts. If it raises, nothing is kept. A damaged output is renamed,

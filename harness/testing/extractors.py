@@ -19,9 +19,7 @@ from harness.testing.expect import expect
 ROUNDING = 1e-4
 
 
-def check_extractor(
-    component: Extractor, *, config: Config | None = None, shape: tuple[int, int, int] = (3, 32, 32)
-) -> None:
+def check_extractor(component: Extractor, *, config: Config | None = None, shape: tuple[int, int, int] = (3, 32, 32)) -> None:
     """All checks of this module, on random images of this shape. Raises: UserError when its weights are absent."""
     settings = config or component.config(**component.smoke)
     component.check_weights(settings)

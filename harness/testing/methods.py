@@ -109,9 +109,9 @@ def check_runs_repeat(bench: Bench) -> None:
     logs = bench.take(bench.build(first), 0, first.steps), bench.take(bench.build(second), 0, second.steps)
     assert not (moved := difference(snapshot(first.model), snapshot(second.model))), f"two equal runs differ in {moved}"
     for index, (one, other) in enumerate(zip(*logs, strict=True)):
-        assert {name: value.item() for name, value in one.items()} == {
-            name: value.item() for name, value in other.items()
-        }, f"two equal runs log other values at step {index}"
+        assert {name: value.item() for name, value in one.items()} == {name: value.item() for name, value in other.items()}, (
+            f"two equal runs log other values at step {index}"
+        )
 
 
 def check_global_randomness_is_left_alone(bench: Bench) -> None:
@@ -194,9 +194,7 @@ def check_needs_are_enough(bench: Bench) -> None:
     try:
         bench.take(bench.build(task), 0, task.steps)
     except _Undeclared as error:
-        raise AssertionError(
-            f"the method uses {error} of the model; it declares needs={sorted(bench.method.needs)}"
-        ) from error
+        raise AssertionError(f"the method uses {error} of the model; it declares needs={sorted(bench.method.needs)}") from error
 
 
 def _are_shares(*values: Tensor, n: int) -> bool:

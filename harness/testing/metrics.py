@@ -20,9 +20,7 @@ from harness.testing.expect import expect
 ROUNDING = 1e-6
 
 
-def check_metric(
-    component: Metric, *, config: Config | None = None, shape: tuple[int, ...] = (2,), n: int = 64
-) -> None:
+def check_metric(component: Metric, *, config: Config | None = None, shape: tuple[int, ...] = (2,), n: int = 64) -> None:
     """All checks of this module, on n standard normal examples of this shape; of a metric on features, on such features."""
     metric = build(component, config or component.config(**component.smoke))
     if component.needs_features:

@@ -37,9 +37,7 @@ class GaussianMixture(nn.Module):
 
     component_labels: Tensor | None
 
-    def __init__(
-        self, means: Tensor, stds: Tensor, weights: Tensor | None = None, labels: Tensor | None = None
-    ) -> None:
+    def __init__(self, means: Tensor, stds: Tensor, weights: Tensor | None = None, labels: Tensor | None = None) -> None:
         super().__init__()
         self.means = nn.Parameter(means.double())
         self.log_stds = nn.Parameter(stds.double().expand(means.shape).log())

@@ -96,9 +96,7 @@ class PowerFunctionTrack:
             for name, value in average.items():
                 value.copy_(found[("now", index)][name])
         stored = sorted((int(time), index) for time, index in found if time != "now")
-        self._snapshots = [
-            Snapshot(time, self.settings.tracked[index], found[(str(time), index)]) for time, index in stored
-        ]
+        self._snapshots = [Snapshot(time, self.settings.tracked[index], found[(str(time), index)]) for time, index in stored]
 
     @property
     def _is_tracked(self) -> bool:

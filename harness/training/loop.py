@@ -64,8 +64,17 @@ class Loop:
     """
 
     def __init__(
-        self, task: LiveTask, method: FinetuneMethod, data: Batch, training: TrainingConfig, *,
-        seed: int, folder: Path, checkpoint_seconds: float, listener: Listener, curve: Curve | None = None,
+        self,
+        task: LiveTask,
+        method: FinetuneMethod,
+        data: Batch,
+        training: TrainingConfig,
+        *,
+        seed: int,
+        folder: Path,
+        checkpoint_seconds: float,
+        listener: Listener,
+        curve: Curve | None = None,
     ) -> None:
         self.task, self.method, self.training = task, method, training
         self.data = Batch(data.x, data.labels, torch.arange(len(data), device=data.x.device))

@@ -50,7 +50,11 @@ class LiveTask:
     """Implements `harness.training.method.Task`, and counts what the method uses."""
 
     def __init__(
-        self, model: torch.nn.Module, spec: DataSpec, device: torch.device, training: TrainingConfig,
+        self,
+        model: torch.nn.Module,
+        spec: DataSpec,
+        device: torch.device,
+        training: TrainingConfig,
         banks: BankSource | None,
     ) -> None:
         self.model, self.spec, self.device = model, spec, device
@@ -113,14 +117,18 @@ class LiveTask:
         seconds, self._found_seconds = self._found_seconds, 0.0
         return seconds
 
-    def _draw(
-        self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource
-    ) -> dict[str, object]:
+    def _draw(self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource) -> dict[str, object]:
         started, before = time.perf_counter(), self.counter.examples
         with numerics.in_float32(self.device):  # banks are drawn inside of steps
             drawn = sampling.draw(
-                banks.sampler, model, self.spec,
-                n=n, seed=banks.seed, purpose=f"bank/{name}", batch=banks.batch, device=self.device,
+                banks.sampler,
+                model,
+                self.spec,
+                n=n,
+                seed=banks.seed,
+                purpose=f"bank/{name}",
+                batch=banks.batch,
+                device=self.device,
             )
         self.counter.examples = before  # counted by key in bank_costs instead, so that a found bank costs the same
         tensors = {"x": drawn.batch.x}
@@ -128,5 +136,3 @@ class LiveTask:
             tensors["labels"] = drawn.batch.labels
         weights.save(tensors, folder / "bank.safetensors")
         return {"seconds": time.perf_counter() - started, "network_evaluations": drawn.nfe * n}
-
-

@@ -39,7 +39,9 @@ class DDOConfig(Config):
     )
     alpha: float = Field(1.0, gt=0, le=1000, description="weight of the fakes; the paper sweeps 0.5 to 50")
     beta: float = Field(
-        0.02, gt=0, le=1000,
+        0.02,
+        gt=0,
+        le=1000,
         description="scale of the log-likelihood ratios, which are sums over dimensions: 0.02 belongs to 3072 of them; "
         "start at 0.02 * 3072 / D for D",
     )
@@ -57,7 +59,9 @@ class DDOConfig(Config):
     )
     same_labels: bool = Field(False, description="each fake has the label of the real example that it stands beside")
     drop_label: float = Field(
-        0.0, ge=0, lt=1,
+        0.0,
+        ge=0,
+        lt=1,
         description="probability that a pair loses its label: its real example then weighs max(alpha, 1), its fake nothing, "
         "which keeps the unconditional half of guidance as it was",
     )

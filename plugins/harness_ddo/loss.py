@@ -7,9 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def ddo_loss(
-    ratio_real: Tensor, ratio_fake: Tensor, *, alpha: float, beta: float, dropped: Tensor | None = None
-) -> Tensor:
+def ddo_loss(ratio_real: Tensor, ratio_fake: Tensor, *, alpha: float, beta: float, dropped: Tensor | None = None) -> Tensor:
     """Binary classification of real against generated, with the log-likelihood ratio as the logit.
 
     Args:

@@ -16,6 +16,4 @@ def fits(config: UNetConfig, spec: DataSpec) -> None:
     """Raises: UserError as `image_size`, and for attention at a size that was written and that no level has."""
     _, side = image_size(config, spec)
     if "attn_resolutions" in config.model_fields_set:
-        check_resolutions(
-            config.attn_resolutions, side, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet"
-        )
+        check_resolutions(config.attn_resolutions, side, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet")

@@ -24,9 +24,7 @@ PRESETS: Mapping[str, Preset] = {
         _preset("sftpg-cifar10", 32, (1, 2, 2, 2), 35_746_307),
         _preset("sftpg-celeba64", 64, (1, 2, 2, 2, 4), 78_700_803),
         # The same network with diffusers' names, which the layout of ddpm-unet translates.
-        _preset(
-            "ddpm-cifar10", 32, (1, 2, 2, 2), 35_746_307, WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", GOOGLE)
-        ),
+        _preset("ddpm-cifar10", 32, (1, 2, 2, 2), 35_746_307, WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", GOOGLE)),
     )
 }
 

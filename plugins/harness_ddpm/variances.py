@@ -35,9 +35,7 @@ class Analytic:
         self.gamma: Tensor | None = None
 
     @torch.no_grad()
-    def prepare(
-        self, model: nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator
-    ) -> Mapping[str, Tensor]:
+    def prepare(self, model: nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
         """gamma: the mean square of the predicted noise at each step, (S,). One call an example and step."""
         chain = cast(NoiseChain, model)
         table = self._steps(chain)
@@ -128,9 +126,7 @@ class WithHead:
         self.prepared: Mapping[str, Tensor] | None = None
         self._head: Head | None = None
 
-    def prepare(
-        self, model: nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator
-    ) -> Mapping[str, Tensor]:
+    def prepare(self, model: nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
         """The trained head's weights. One call an example and training step."""
         chain, config = cast(NoiseChain, model), self.config
         betas = chain.chain_betas

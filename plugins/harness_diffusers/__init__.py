@@ -117,8 +117,12 @@ def harness_models() -> list[Model]:
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             smoke={
-                "block_out_channels": (8,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",),
-                "layers_per_block": 1, "norm_num_groups": 4, "sampling_steps": 4,
+                "block_out_channels": (8,),
+                "down_block_types": ("DownBlock2D",),
+                "up_block_types": ("UpBlock2D",),
+                "layers_per_block": 1,
+                "norm_num_groups": 4,
+                "sampling_steps": 4,
             },
             summary="DDPM for images: any UNet2DModel of diffusers, sampled in few steps (FastDPM)",
         )

@@ -16,9 +16,7 @@ class V3Config(Config):
 
     steps: int = Field(25, ge=1, le=10_000, description="steps, evenly spaced in ln(sigma); the network is called once a step")
     order: Literal[1, 2, 3] = Field(3, description="order of the predictor; the first steps have fewer values to go by")
-    corrector: bool = Field(
-        True, description="correct each state by the network's value there, which the next step needs anyway"
-    )
+    corrector: bool = Field(True, description="correct each state by the network's value there, which the next step needs anyway")
     statistics: Literal["none", "estimate", "file"] = Field(
         "none",
         description="empirical model statistics: none (l = 1, s = b = 0: data prediction), estimated on the base, or a file",

@@ -57,15 +57,11 @@ class DPMSolverV3:
         """Whether statistics are to be estimated."""
         return self.config.statistics == "estimate"
 
-    def prepare(
-        self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator
-    ) -> Mapping[str, Tensor]:
+    def prepare(self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
         """Statistics of the base."""
         network = cast(Denoises, model)
         low, high = network.sigma_range
-        found = estimate(
-            network, train, generator, low=low, high=high, levels=self.config.levels, examples=self.config.examples
-        )
+        found = estimate(network, train, generator, low=low, high=high, levels=self.config.levels, examples=self.config.examples)
         return found.tensors()
 
     def use(self, prepared: Mapping[str, Tensor]) -> None:

@@ -19,9 +19,7 @@ TINY_PARAMETERS = {"ddpm++": 78_561, "ncsn++": 79_921, "adm": 90_001}
 VP, VE = {"architecture": "ddpm++"}, {"architecture": "ncsn++"}
 
 
-def _preset(
-    name: str, file: str, size: int, parameters: int, settings: Mapping[str, object], classes: int = 0
-) -> Preset:
+def _preset(name: str, file: str, size: int, parameters: int, settings: Mapping[str, object], classes: int = 0) -> Preset:
     return Preset(
         name, "edm-unet", UNetConfig.model_validate(settings), DataSpec((3, size, size), classes, "images"),
         parameters, (WeightsFile(file, ADDRESS + file),),

@@ -74,18 +74,14 @@ class EDM2Config(ChainLevels):
     )
     num_blocks: int = Field(1, ge=1, le=64, description="residual blocks a level; the decoder has one more")
     attn_resolutions: tuple[int, ...] = Field((16, 8), description="sizes in pixels at which blocks attend")
-    channels_per_head: PositiveInt = Field(
-        64, description="channels of an attention head; narrower blocks have no attention"
-    )
+    channels_per_head: PositiveInt = Field(64, description="channels of an attention head; narrower blocks have no attention")
     dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
     label_balance: float = Field(0.5, ge=0, le=1, description="weight of the class in its sum with the noise level")
     concat_balance: float = Field(0.5, ge=0, le=1, description="weight of a skip beside the decoder's main path")
     res_balance: float = Field(0.3, ge=0, le=1, description="weight of a residual branch in its sum with the main path")
     attn_balance: float = Field(0.3, ge=0, le=1, description="weight of attention in its sum with the main path")
     clip_act: float | None = Field(256.0, gt=0, description="largest magnitude of an activation after a block")
-    resample_filter: tuple[float, ...] = Field(
-        (1, 1), min_length=2, description="smoothing filter; [1, 1] averages 2×2 pixels"
-    )
+    resample_filter: tuple[float, ...] = Field((1, 1), min_length=2, description="smoothing filter; [1, 1] averages 2×2 pixels")
     logvar_channels: PositiveInt = Field(128, description="noise features of the learned log-variance")
     p_mean: float = Field(-0.4, ge=-20, le=20, description="mean of ln(sigma) in training; -0.8 for pixels")
     p_std: float = Field(1.0, gt=0, le=20, description="standard deviation of ln(sigma) in training; 1.6 for pixels")

@@ -13,9 +13,7 @@ from harness_edm2 import LATENT_STDS as STDS
 SIGMA_DATA = 0.5
 
 
-def _scale_and_bias(
-    like: Tensor, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS
-) -> tuple[Tensor, Tensor]:
+def _scale_and_bias(like: Tensor, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS) -> tuple[Tensor, Tensor]:
     scale = SIGMA_DATA / torch.tensor(stds, dtype=torch.float32)
     bias = -torch.tensor(means, dtype=torch.float32) * scale
     return scale.to(like).view(1, -1, 1, 1), bias.to(like).view(1, -1, 1, 1)
@@ -31,9 +29,7 @@ def bias() -> Tensor:
     return _scale_and_bias(torch.zeros(()))[1].flatten()
 
 
-def draw_latents(
-    stored: Tensor, noise: Tensor, *, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS
-) -> Tensor:
+def draw_latents(stored: Tensor, noise: Tensor, *, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS) -> Tensor:
     """Latents of mean 0 and standard deviation 0.5.
 
     Args:

@@ -124,9 +124,7 @@ class UNet(nn.Module):
         self, inputs: int, outputs: int, *,
         flavour: Literal["enc", "dec"], resampling: Resample | None = None, attention: bool = False,
     ) -> Block:  # fmt: skip
-        return Block(
-            self.config, inputs, outputs, self.embedding, flavour=flavour, resampling=resampling, attention=attention
-        )
+        return Block(self.config, inputs, outputs, self.embedding, flavour=flavour, resampling=resampling, attention=attention)
 
     def forward(self, x: Tensor, c_noise: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """x: (B, C, R, R); c_noise: (B,) or (1,); class_labels: (B or 1, classes). Returns: (B, C, R, R)."""

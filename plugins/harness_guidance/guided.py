@@ -87,9 +87,7 @@ class _Guided:
         """The inner sampler's."""
         return isinstance(self.inner, PreparedSampler) and self.inner.needs_preparation
 
-    def prepare(
-        self, model: nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator
-    ) -> Mapping[str, Tensor]:
+    def prepare(self, model: nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
         """The inner sampler's, on the model without guidance."""
         return cast(PreparedSampler, self.inner).prepare(model, spec, train, generator)
 

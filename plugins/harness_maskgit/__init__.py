@@ -74,9 +74,7 @@ def _filled(given: object, presets: Mapping[str, Mapping[str, object]], kind: st
 class VQGANConfig(Config):
     """The tokenizer: a convolutional autoencoder around one codebook."""
 
-    preset: str | None = Field(
-        None, description="a published tokenizer, whose sizes stand in for settings that are not given"
-    )
+    preset: str | None = Field(None, description="a published tokenizer, whose sizes stand in for settings that are not given")
     layout: Literal["taming", "llamagen"] = Field(
         "llamagen", description="names of the weights, and where attention is: at attn_resolutions, or the last level"
     )
@@ -126,9 +124,7 @@ class VQGANConfig(Config):
 class MaskGITConfig(Config):
     """The transformer's size, the tokenizer and the pretraining loss."""
 
-    preset: str | None = Field(
-        None, description="a published size and tokenizer, which stand in for settings that are not given"
-    )
+    preset: str | None = Field(None, description="a published size and tokenizer, which stand in for settings that are not given")
     generation: Literal["v1", "v2"] = Field(
         "v2", description="v1: BERT-like, with a class token; v2 (Halton-MaskGIT): the class scales, shifts and gates"
     )
@@ -177,9 +173,7 @@ class ConfidenceConfig(Config):
     )
     steps: int = Field(8, ge=1, le=10_000, description="network calls")
     schedule: Schedule = Field("arccos", description="how many tokens are known after each step")
-    w: float = Field(
-        0.0, ge=0, le=1000, description="guidance: (1 + w') cond - w' null with w' = w * s / (S - 1); 0 is unguided"
-    )
+    w: float = Field(0.0, ge=0, le=1000, description="guidance: (1 + w') cond - w' null with w' = w * s / (S - 1); 0 is unguided")
     temperature: float = Field(1.0, gt=0, description="factor of the logits: above 1 sharpens")
     r_temp: float = Field(4.5, ge=0, description="Gumbel noise on log-confidences, falling linearly to 0")
 
@@ -194,9 +188,7 @@ class HaltonConfig(Config):
     """The Halton sampler: tokens in a fixed order that spreads over the image."""
 
     steps: int = Field(8, ge=1, le=10_000, description="network calls")
-    w: float = Field(
-        0.0, ge=0, le=1000, description="guidance: (1 + w) cond - w null, the same at each step; 0 is unguided"
-    )
+    w: float = Field(0.0, ge=0, le=1000, description="guidance: (1 + w) cond - w null, the same at each step; 0 is unguided")
     temperature_min: float = Field(1.0, gt=0, description="factor of the logits at the first step")
     temperature_max: float = Field(1.0, gt=0, description="factor of the logits at the last step")
     temperature_power: float = Field(1.0, gt=0, description="power of the factors, which are spaced linearly")

@@ -30,8 +30,9 @@ class ShortcutConfig(Config):
     n_critic: PositiveInt = Field(5, description="critic updates before each generator phase; one a harness step")
     n_generator: PositiveInt = Field(1, description="generator updates in a phase")
     critic: NetworkKind = Field(
-        "auto", description="toy: two hidden layers on the flattened example; image: the published convolutions, fewer of them "
-        "below 32 pixels a side; auto: image from 32 pixels a side on"
+        "auto",
+        description="toy: two hidden layers on the flattened example; image: the published convolutions, fewer of them "
+        "below 32 pixels a side; auto: image from 32 pixels a side on",
     )
     critic_width: PositiveInt = Field(256, description="hidden units of the toy critic and of the toy value network")
     critic_features: PositiveInt = Field(
@@ -56,8 +57,9 @@ class SFTPGConfig(ShortcutConfig):
         0.1, ge=0, description="lambda: weight of the value network's squared error, summed over the sampler's steps"
     )
     log_prob: Literal["sum", "mean"] = Field(
-        "sum", description="how log-probabilities of transitions are reduced over dimensions; the published image code "
-        "takes the mean, its toy code the sum"
+        "sum",
+        description="how log-probabilities of transitions are reduced over dimensions; the published image code "
+        "takes the mean, its toy code the sum",
     )
     value: NetworkKind = Field(
         "auto", description="toy: two hidden layers of critic_width; image: three of value_widths; auto: as critic's auto"

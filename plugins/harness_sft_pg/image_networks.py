@@ -60,9 +60,7 @@ class ImageValue(ValueNetwork):
     def __init__(self, shape: Sequence[int], steps: int, widths: Sequence[int] = CIFAR10_WIDTHS) -> None:
         super().__init__()
         sizes = [math.prod(shape), *widths]
-        self.lin1, self.lin2, self.lin3 = (
-            ConditionalLinear(inputs, outputs, steps) for inputs, outputs in pairwise(sizes)
-        )
+        self.lin1, self.lin2, self.lin3 = (ConditionalLinear(inputs, outputs, steps) for inputs, outputs in pairwise(sizes))
         self.lin4 = linear(sizes[-1], 1)
 
     def forward(self, x: Tensor, step: int | Tensor) -> Tensor:

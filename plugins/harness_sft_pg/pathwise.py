@@ -34,9 +34,7 @@ class SFT(FinetuneMethod):
         updates = task.steps // config.n_critic * config.n_generator
         self.generator_optimizer = Optimizer(config.generator_optimizer, task.model.parameters(), updates=updates)
         self.critic_optimizer = Optimizer(config.critic_optimizer, self.critic.parameters(), updates=task.steps)
-        self.keep(
-            critic=self.critic, generator_optimizer=self.generator_optimizer, critic_optimizer=self.critic_optimizer
-        )
+        self.keep(critic=self.critic, generator_optimizer=self.generator_optimizer, critic_optimizer=self.critic_optimizer)
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """One critic update; after each `n_critic`-th, `n_generator` updates of the network on fresh samples.

@@ -104,9 +104,7 @@ class VARConfig(Config):
     norm_eps: float = Field(1e-6, gt=0, description="epsilon of the layer norms")
     shared_aln: bool = Field(False, description="one adaptive layer norm for all blocks instead of one each")
     attn_l2_norm: bool = Field(True, description="queries and keys of unit length, with a learned scale a head")
-    patch_nums: tuple[int, ...] = Field(
-        (1, 2, 4), min_length=2, max_length=64, description="side of each scale, in tokens"
-    )
+    patch_nums: tuple[int, ...] = Field((1, 2, 4), min_length=2, max_length=64, description="side of each scale, in tokens")
     tokenizer: VQVAEConfig = Field(VQVAEConfig(), description="goes between images and tokens; never trained here")
     cond_drop_rate: float = Field(0.1, ge=0, le=1, description="probability of the null class in training")
     drop_path_rate: float = Field(

@@ -144,9 +144,7 @@ class VARTransformer(nn.Module):
     lvl_1L: Tensor
     attn_bias_for_masking: Tensor
 
-    def __init__(
-        self, config: VARConfig, classes: int, vocab_size: int, z_channels: int, *, constants: bool = True
-    ) -> None:
+    def __init__(self, config: VARConfig, classes: int, vocab_size: int, z_channels: int, *, constants: bool = True) -> None:
         super().__init__()
         width, lengths = config.embed_dim, [side**2 for side in config.patch_nums]
         self.config, self.classes, self.vocab_size = config, classes, vocab_size

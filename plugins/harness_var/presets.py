@@ -25,9 +25,7 @@ def _preset(size: str, side: int, parameters: int) -> Preset:
     return Preset(f"var-{size}", "var", config, spec, parameters, (WeightsFile(file, ADDRESS + file), TOKENIZER))
 
 
-_TINY = Preset(
-    "var-tiny", "var", VARConfig(tokenizer=VQVAEConfig(ch_mult=(1, 1))), DataSpec((1, 8, 8), 10, "images"), 42_248
-)
+_TINY = Preset("var-tiny", "var", VARConfig(tokenizer=VQVAEConfig(ch_mult=(1, 1))), DataSpec((1, 8, 8), 10, "images"), 42_248)
 PRESETS: Mapping[str, Preset] = {
     preset.name: preset for preset in (*(_preset(size, *rest) for size, rest in SIZES.items()), _TINY)
 }

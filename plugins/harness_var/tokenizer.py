@@ -72,9 +72,7 @@ class VQVAE(nn.Module):
     def _check_size(self, x: Tensor, side: int) -> None:
         unit = self.config.downsample
         if x.shape[-2:] != (side * unit, side * unit):
-            raise ValueError(
-                f"images are {x.shape[-2]}×{x.shape[-1]}; {side} tokens a side of {unit} pixels need {side * unit}"
-            )
+            raise ValueError(f"images are {x.shape[-2]}×{x.shape[-1]}; {side} tokens a side of {unit} pixels need {side * unit}")
 
     def scales(self, tokens: Tensor) -> list[Tensor]:
         """Tokens (B, L) cut into scales, (B, p * p) each. Raises: ValueError for another L or codes that are none."""

@@ -54,9 +54,7 @@ def test_an_unknown_key_is_told_the_nearest():
 
 
 def test_a_value_that_matches_nothing_is_told_the_nearest():
-    with pytest.raises(
-        UserError, match=r"no method of this board matches 'dod'; did you mean 'ddo'\? there are: ddo, none"
-    ):
+    with pytest.raises(UserError, match=r"no method of this board matches 'dod'; did you mean 'ddo'\? there are: ddo, none"):
         parse_filter("method=dod", where="--only").check(CELLS, where="--only")
     parse_filter("method=sft-*,seed!=1", where="--only").check(CELLS, where="--only")
 

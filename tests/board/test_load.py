@@ -12,9 +12,7 @@ def test_a_repeated_key_is_a_fault(write_board, fake_plugins):
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "words\n", "3\n"])
 def test_a_file_that_is_no_mapping_is_an_error(write_board, fake_plugins, text):
-    assert faults_of(write_board(text), fake_plugins) == [
-        "board.yaml:1: a board is a mapping of keys, see docs/boards.md"
-    ]
+    assert faults_of(write_board(text), fake_plugins) == ["board.yaml:1: a board is a mapping of keys, see docs/boards.md"]
 
 
 @pytest.mark.parametrize("text", ["title:\n", "title: x\nbases: []\n", "bases: {a: 3}\nmethods: 7\n", "1: 2\n"])

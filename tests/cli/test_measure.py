@@ -206,9 +206,7 @@ def test_datasets_are_references_by_name_part_and_settings(measure, samples, gen
 
 
 def test_the_floor_is_the_distance_of_two_draws_and_falls_as_n_grows(measure):
-    floors = [
-        measure("digits@0", "--reference", "digits@1", "--images", n, *CNN, "--json").value("fid") for n in (80, 160, 320)
-    ]
+    floors = [measure("digits@0", "--reference", "digits@1", "--images", n, *CNN, "--json").value("fid") for n in (80, 160, 320)]
     assert floors == sorted(floors, reverse=True)
     assert floors[0] > 2 * floors[-1]
 
@@ -442,9 +440,7 @@ def test_a_standard_error_says_how_it_was_estimated(measure, samples, real):
 
 
 def test_draws_that_may_share_images_are_noted(measure, tmp_path):
-    first, second = (
-        measure("digits@0", "--reference", other, "--images", "100", *CNN) for other in ("digits@1", "digits@2")
-    )
+    first, second = (measure("digits@0", "--reference", other, "--images", "100", *CNN) for other in ("digits@1", "digits@2"))
     assert "may share images" not in first.stdout
     assert "digits@0 and digits@2 may share images: only draws 2k and 2k + 1 share none" in second.stdout
 

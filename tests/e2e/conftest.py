@@ -64,8 +64,12 @@ class Command:
         where = [str(self.board), "--runs-dir", str(self.runs)]
         return subprocess.Popen(
             [sys.executable, "-m", "harness", "run", *where, "--jobs", "2", *arguments],
-            env=self._environment, start_new_session=True, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,  # type: ignore[call-overload]
+            env=self._environment,
+            start_new_session=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,  # type: ignore[call-overload]
         )
 
     def run(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ import torch
 from harness.components import Model
 from harness.plugins import registry
 
-PLUGIN = '''\
+PLUGIN = """\
 from pydantic import Field
 
 from harness import Config, Dataset, hookimpl
@@ -43,7 +43,7 @@ class Pictures:
     def evaluation(self, draw, n):
         batch = self.train()
         return type(batch)(batch.x[:n].flip(draw % 2), batch.labels[:n])
-'''
+"""
 BOARD = """\
 title: Pictures
 dataset: {{name: pictures, fault: {fault}}}
@@ -98,7 +98,7 @@ def test_data_that_are_wrong_end_the_run_once_before_any_training(command, plugi
 
 
 def test_a_model_that_cannot_take_the_data_is_found_by_validate(command):
-    command.write_board(BOARD.format(fault='""').replace("{name: pictures, fault: \"\"}", "swiss-roll"))
+    command.write_board(BOARD.format(fault='""').replace('{name: pictures, fault: ""}', "swiss-roll"))
     (line,) = errors(command.call("validate", str(command.board)))
     assert "board.yaml:5: model edm-unet: needs square images" in line
 

@@ -28,9 +28,7 @@ def package(tmp_path_factory):
 
 def call(package, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(package / "site"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *arguments], env=environment, cwd=package, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([sys.executable, *arguments], env=environment, cwd=package, capture_output=True, text=True, check=False)
 
 
 def test_its_own_test_passes(package):

@@ -37,7 +37,7 @@ class ShrinkConfig(Config):
 def harness_methods():
     return [Method("shrink", build="harness_shrink_method:Shrink", summary="weight decay, alone", config=ShrinkConfig)]
 '''
-METHOD = '''\
+METHOD = """\
 import torch
 from harness.training.method import FinetuneMethod
 
@@ -48,9 +48,9 @@ class Shrink(FinetuneMethod):
             for parameter in self.task.model.parameters():
                 parameter.mul_(1 - self.config.rate)
         return {}
-'''
+"""
 
-BAD = '''\
+BAD = """\
 import os
 
 import torch
@@ -92,7 +92,7 @@ class Dies(FinetuneMethod):
 class NoFile(FinetuneMethod):
     def step(self, batch, generator, index):
         open("/there/is/no/such/file")
-'''
+"""
 ONE_SEED = ("seeds: [0, 1]", "seeds: [0]")
 
 

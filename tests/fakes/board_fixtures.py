@@ -118,6 +118,4 @@ def fake_record(cell, **fields):
 
 def fake_floor(board, floor):
     values = [0.010, 0.012, 0.014, 0.012]
-    return FloorRecord(
-        board=board.name, metric=floor.metric.name, key=floor.key, values=values, is_smoke=board.is_smoke
-    )
+    return FloorRecord(board=board.name, metric=floor.metric.name, key=floor.key, values=values, is_smoke=board.is_smoke)

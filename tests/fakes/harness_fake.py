@@ -28,9 +28,7 @@ def harness_models():
             sampler="draw",
             provides=frozenset({"Trains", "Likelihood"}),
         ),
-        Model(
-            "chain", build="harness_fake:x", summary="", provides=frozenset({"Trains", "Transitions"}), sampler="draw"
-        ),
+        Model("chain", build="harness_fake:x", summary="", provides=frozenset({"Trains", "Transitions"}), sampler="draw"),
     ]
 
 

@@ -23,9 +23,7 @@ from harness_edm2.model import build
 
 COMPONENT = harness_models()[0]
 IMAGES = DataSpec((1, 16, 16), 0, "images")
-SMALL = VAEConfig(
-    block_out_channels=(4, 8), layers_per_block=1, norm_num_groups=4, means=(0.5, -0.25), stds=(2.0, 1.5)
-)
+SMALL = VAEConfig(block_out_channels=(4, 8), layers_per_block=1, norm_num_groups=4, means=(0.5, -0.25), stds=(2.0, 1.5))
 
 
 def config(**vae):

@@ -62,9 +62,7 @@ def test_without_any_variance_the_distance_is_between_means():
 @pytest.mark.parametrize(("n", "m"), [(400, 500), (30, 400), (400, 30), (30, 20), (20, 30), (2, 2)])
 def test_the_trace_is_the_nuclear_norm_of_the_features_product_at_every_rank(n, m):
     x, y = features(n, 64, 1), features(m, 64, 2)
-    expected = np.linalg.norm(
-        ((x - x.mean(0)) / np.sqrt(n - 1)) @ ((y - y.mean(0)) / np.sqrt(m - 1)).T, "nuc"
-    )
+    expected = np.linalg.norm(((x - x.mean(0)) / np.sqrt(n - 1)) @ ((y - y.mean(0)) / np.sqrt(m - 1)).T, "nuc")
     assert trace_of_root(Moments.of(x).covariance, Moments.of(y).covariance) == pytest.approx(expected, rel=1e-9)
 
 
@@ -100,9 +98,7 @@ def test_the_distance_is_symmetric_and_blind_to_rotations():
 
 
 def test_the_floor_falls_as_n_grows():
-    floors = [
-        frechet_distance(Moments.of(features(n, 32, 1)), Moments.of(features(n, 32, 2))) for n in (50, 200, 800, 3200)
-    ]
+    floors = [frechet_distance(Moments.of(features(n, 32, 1)), Moments.of(features(n, 32, 2))) for n in (50, 200, 800, 3200)]
     assert floors == sorted(floors, reverse=True)
     assert floors[0] > 10 * floors[-1]
 

@@ -62,13 +62,9 @@ def test_a_failure_here_does_not_replace_what_ended_well_elsewhere(board, layout
     assert publication.problems == ()
 
 
-def test_files_that_no_longer_belong_to_the_board_go(
-    board, layout, write_board, fake_plugins, run_records, publish_records
-):
+def test_files_that_no_longer_belong_to_the_board_go(board, layout, write_board, fake_plugins, run_records, publish_records):
     publish_records(board)
-    smaller = load_board(
-        write_board((board.folder / "board.yaml").read_text().replace("  tune:\n", "")), plugins=fake_plugins
-    )
+    smaller = load_board(write_board((board.folder / "board.yaml").read_text().replace("  tune:\n", "")), plugins=fake_plugins)
     publication = plan(smaller, layout)
     assert publication.removed == tuple(f"net__tune__s{seed}.json" for seed in range(3))
     publication.apply()

@@ -117,9 +117,7 @@ def test_a_failed_pass_leaves_nothing_behind(at, tmp_path):
 
 def column(name="gap", **needs):
     metric = Metric(name, build="test_features_stage:MeanGap", summary="", needs_features=frozenset({"moments"}), **needs)
-    return BoardMetric(
-        f"{name}[pixels]", name, Resolved(metric, NoConfig(), "test", "1/1"), MetricConfig(), 1, 3, PIXELS
-    )
+    return BoardMetric(f"{name}[pixels]", name, Resolved(metric, NoConfig(), "test", "1/1"), MetricConfig(), 1, 3, PIXELS)
 
 
 def test_floors_of_two_metrics_share_their_pass_and_their_real_images(at, tmp_path):

@@ -165,9 +165,7 @@ def test_a_storages_own_pickles_are_restricted_too(canary):
         pickles.loads(hostile)
 
 
-@pytest.mark.parametrize(
-    "opcode", [b"Pname\n", b"Nq\x00Q", b"\x82\x01", b"(iposix\nsystem\n", b"(cposix\nsystem\no", b"\x97"]
-)
+@pytest.mark.parametrize("opcode", [b"Pname\n", b"Nq\x00Q", b"\x82\x01", b"(iposix\nsystem\n", b"(cposix\nsystem\no", b"\x97"])
 def test_opcodes_that_published_files_have_not_are_refused(opcode):
     with pytest.raises(RefusedPickle, match=r"the opcode \w+ is not allowed"):
         pickles.loads(opcodes(opcode))

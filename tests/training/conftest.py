@@ -95,8 +95,15 @@ def make_loop(make_task, data, tmp_path):
 
         curve = Curve(measure or size, points, higher_is_better=False, keeps_best=select == "best") if points else None
         return Loop(
-            live, Fit(None, live), data, training, seed=3, folder=tmp_path / folder, checkpoint_seconds=seconds,
-            listener=listener or Listener(nothing, nothing), curve=curve,
+            live,
+            Fit(None, live),
+            data,
+            training,
+            seed=3,
+            folder=tmp_path / folder,
+            checkpoint_seconds=seconds,
+            listener=listener or Listener(nothing, nothing),
+            curve=curve,
         )
 
     return make

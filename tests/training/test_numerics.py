@@ -51,8 +51,9 @@ def test_channels_last_keeps_values_and_names():
      torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError("Unable to allocate")],
 )  # fmt: skip
 def test_out_of_memory_names_the_setting_to_lower(error):
-    with pytest.raises(UserError, match=r"out of memory: lower training: micro_batch"), numerics.out_of_memory_means(
-        "lower training: micro_batch"
+    with (
+        pytest.raises(UserError, match=r"out of memory: lower training: micro_batch"),
+        numerics.out_of_memory_means("lower training: micro_batch"),
     ):
         raise error
 

@@ -127,9 +127,7 @@ def fast_transitions(case: Case) -> None:
         torch.testing.assert_close(getattr(model, f"fast_{own}"), arrays[name], **bounds)
     # The reference takes the mean over pixels; the harness's own log density is the sum.
     case.compare("log_prob", transition_log_prob(model, arrays["x_next"], x, step) / x[0].numel())
-    case.unchecked(
-        "x_prev", "step_index", "x_next", "eps", "mean", "std", "x_mult", "eps_mult", "std_all", "steps", "log_prob"
-    )
+    case.unchecked("x_prev", "step_index", "x_next", "eps", "mean", "std", "x_mult", "eps_mult", "std_all", "steps", "log_prob")
 
 
 def is_image_critic(case: Case) -> bool:

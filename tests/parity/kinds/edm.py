@@ -61,9 +61,7 @@ def edm_network(case: Case) -> None:
             case.compare("D", model.denoise(x, sigma, labels.argmax(1)))
         if augment is not None:
             case.compare("D_augment", model(x, sigma, labels, augment))
-    case.unchecked(
-        "x", "sigma", "class_labels", "augment_labels", "D", "F", "D_scalar_sigma", "D_labels_none", "D_augment"
-    )
+    case.unchecked("x", "sigma", "class_labels", "augment_labels", "D", "F", "D_scalar_sigma", "D_labels_none", "D_augment")
 
 
 @kind(is_edm_loss)

@@ -25,7 +25,5 @@ def toy_critic_value(case: Case) -> None:
     value.load_state_dict(weights, strict=True)
     case.compare("value", value(x, t))
     for row, step in enumerate(t.tolist()):  # one index for a whole batch takes another path through the network
-        torch.testing.assert_close(
-            value(x[row : row + 1], step), case.arrays["value"][row : row + 1], **case.tolerance("value")
-        )
+        torch.testing.assert_close(value(x[row : row + 1], step), case.arrays["value"][row : row + 1], **case.tolerance("value"))
     case.unchecked("x", "t", "critic", "value")
