@@ -19,8 +19,8 @@ from collections.abc import Mapping
 import torch
 from metrics_pass import batches, extractor_of
 
-from harness import memory
-from harness.features import BATCH, Extraction
+from harness.images.extraction import BATCH, Extraction
+from harness.process import memory
 
 IMAGES: Mapping[str, int] = {"fashion-cnn": 5000, "efficientnet-lite0": 250, "inception": 250}
 CASES = {

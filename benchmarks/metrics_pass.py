@@ -22,11 +22,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from harness import memory as memory_of_the_process
 from harness.components import Extractor, Metric
-from harness.features import BATCH, Extraction, FeatureSet, Moments
+from harness.features import FeatureSet, Moments
+from harness.images.extraction import BATCH, Extraction
 from harness.interfaces import FeatureExtractor
 from harness.plugins import registry
+from harness.process import memory as memory_of_the_process
 
 METRICS = ("fid", "fd", "sfid", "kid", "is", "precision", "recall", "density", "coverage")
 NEEDS = {"moments", "features", "logits", "spatial"}

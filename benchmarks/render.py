@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from harness.board.board import Board
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.report.collect import floor_file, record_file
 from harness.store.records import ComponentFacts, Costs, CurvePoint, FloorRecord, Measured, Record, save_record
 

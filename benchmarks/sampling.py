@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/sampling.py
 
-`harness.sampling.draw`, which a board's stage calls: streams of random numbers for each image, the sampler's own arithmetic,
+`harness.sampling.drawing.draw`, which a board's stage calls: streams of random numbers for each image, the sampler's own arithmetic,
 counting of evaluations, checks. The bare version makes the same calls of the network, with the same arguments, and does
 nothing else. Turns alternate; processor time of one thread is compared. The bound is 1.1.
 """
@@ -18,10 +18,10 @@ from typing import cast
 import torch
 from torch import nn
 
-from harness import sampling
 from harness.components import Model, Sampler
 from harness.interfaces import DataSpec, SampleFunction
 from harness.plugins import registry
+from harness.sampling import drawing
 
 CPU = torch.device("cpu")
 CASES = {
@@ -60,7 +60,7 @@ def measure(preset: str, sampler_name: str, settings: dict[str, object], options
     sampler = cast(SampleFunction, component.load()(component.config.model_validate(settings)))  # type: ignore[operator]
 
     def ours() -> object:
-        return sampling.draw(sampler, model, spec, n=options.n, seed=0, purpose="benchmark", batch=options.batch, device=CPU)
+        return drawing.draw(sampler, model, spec, n=options.n, seed=0, purpose="benchmark", batch=options.batch, device=CPU)
 
     recorder = Recorder(model)
     ours()

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.components import Dataset, Extractor
-from harness.features import Extraction, FeatureSet, Moments, batches_of
+from harness.features import FeatureSet, Moments
+from harness.images.extraction import Extraction, batches_of
 from harness.interfaces import DataSource, FeatureExtractor
 from harness.plugins import registry
 from harness_image_metrics import StandardErrorConfig

@@ -59,14 +59,14 @@ def board(folder: Path, cells: int) -> Path:
 def in_one_process(folder: Path, cells: int) -> None:
     import torch
 
-    from harness.board.load import load_board
+    from harness.board.reading.load import load_board
     from harness.stages import jobs
     from harness.stages.options import JobOptions
-    from harness.store.layout import Layout
+    from harness.store.runs_folder import RunsFolder
 
     torch.set_num_threads(1)
     loaded = load_board(board(folder / "one" / "trivial", cells + 1))
-    layout, options = Layout(folder / "one" / "runs"), JobOptions()
+    layout, options = RunsFolder(folder / "one" / "runs"), JobOptions()
     first, *others = loaded.cells
     jobs.run_cell(first, layout, options)  # imports, the base
     syncs, profile = Syncs(), cProfile.Profile()
@@ -85,9 +85,9 @@ def in_one_process(folder: Path, cells: int) -> None:
 
 def whole(folder: Path, cells: int) -> float:
     """Processor seconds of this process and its worker."""
-    from harness.board.load import load_board
-    from harness.run import RunOptions, run_board
-    from harness.store.layout import Layout
+    from harness.board.reading.load import load_board
+    from harness.run.run import RunOptions, run_board
+    from harness.store.runs_folder import RunsFolder
 
     def spent() -> float:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -95,7 +95,7 @@ def whole(folder: Path, cells: int) -> float:
 
     began = spent()
     loaded = load_board(board(folder / str(cells) / "trivial", cells))
-    ended = run_board(loaded, loaded.cells, Layout(folder / str(cells) / "runs"), RunOptions(jobs=1))
+    ended = run_board(loaded, loaded.cells, RunsFolder(folder / str(cells) / "runs"), RunOptions(jobs=1))
     assert {state.state for state in ended} == {"done"}
     import multiprocessing
 

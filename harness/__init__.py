@@ -1,7 +1,7 @@
 """finetune-harness: fair comparisons of fine-tuning methods for likelihood-based generative models.
 
 What plugin authors import from here costs no torch; the rest stands in `harness.capabilities`, `harness.interfaces`,
-`harness.training`, `harness.streams`, `harness.transitions` and `harness.testing`.
+`harness.training`, `harness.streams`, `harness.toolkit.transitions` and `harness.testing`.
 """
 
 from harness.components import Component, Dataset, Executor, Extractor, Method, Metric, Model, Sampler

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from harness.config import Config, NoConfig
-from harness.optional import require
+from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.presets import WeightsFile
@@ -18,6 +19,12 @@ def load_target(target: str) -> object:
     """Import "module:attribute". Raises: ImportError or AttributeError."""
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def require(package: str, install: str, *, where: str) -> None:
+    """Raises: UserError, beginning with `where`, when the package is not installed; `install` is the command that does it."""
+    if find_spec(package) is None:
+        raise UserError(f"{where}: needs {package}, which is not installed; {install}")
 
 
 @dataclass(frozen=True)

@@ -193,8 +193,8 @@ class JobExecutor(Protocol):
         """Run jobs until there are none.
 
         Call `ready` with the ends since the last call, again and again (a few times a second), and run what it returns, at most
-        `slots` at once; it returns None when all is over. When `harness.stop.is_requested()`, start nothing, tell the running
+        `slots` at once; it returns None when all is over. When `harness.process.stop.is_requested()`, start nothing, tell the running
         jobs to stop (SIGINT lets them write a checkpoint), hand their ends to `ready`, and return; when
-        `harness.stop.is_forced()`, end them at once.
+        `harness.process.stop.is_forced()`, end them at once.
         """
         ...

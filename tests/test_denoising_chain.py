@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from harness.denoising import ChainLevels, GaussianChain, column
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
-from harness.transitions import rollout
+from harness.toolkit.denoising import ChainLevels, GaussianChain, column
+from harness.toolkit.transitions import rollout
 
 
 class Perfect(GaussianChain):

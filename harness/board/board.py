@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.board.cells import Base, BoardMetric, Cell, Floor, Resolved
+from harness.board.cells import Base, Cell, Column, Floor, Resolved
 from harness.board.filters import Filter
 from harness.board.schema import BoardConfig
 
@@ -26,7 +26,7 @@ class Board:
     dataset: Resolved
     bases: tuple[Base, ...]
     cells: tuple[Cell, ...]
-    metrics: tuple[BoardMetric, ...]
+    metrics: tuple[Column, ...]
     floors: tuple[Floor, ...]
     is_smoke: bool
 

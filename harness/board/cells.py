@@ -11,8 +11,8 @@ from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, Tr
 from harness.components import Component, Method, Metric
 from harness.config import Config
 from harness.store.keys import digest
-from harness.store.names import floor_name, row_name
-from harness.weights.sources import BaseWeights
+from harness.store.record_names import floor_name, row_name
+from harness.weights.base_files import BaseWeights
 
 C = TypeVar("C", bound=Component)
 
@@ -101,7 +101,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class BoardMetric:
+class Column:
     """A column: the metric, and how the board uses it.
 
     Args:
@@ -149,7 +149,7 @@ class Row:
     method: Resolved
     training: TrainingConfig
     evaluation: EvaluationConfig
-    metrics: tuple[BoardMetric, ...]
+    metrics: tuple[Column, ...]
     curve: CurveConfig | None
     is_smoke: bool = False
     skip_reason: str | None = None
@@ -266,7 +266,7 @@ class Cell:
         return self.row.evaluation
 
     @property
-    def metrics(self) -> tuple[BoardMetric, ...]:
+    def metrics(self) -> tuple[Column, ...]:
         return self.row.metrics
 
     @property
@@ -294,7 +294,7 @@ class Cell:
     def sample_key(self) -> str:
         return digest(stage="sample", finetune=self.finetune_key, row=self.row.sample_digest, seed=self.seed)
 
-    def metric_key(self, metric: BoardMetric) -> str:
+    def metric_key(self, metric: Column) -> str:
         """Key of one measured column."""
         return digest(stage="metric", sample=self.sample_key, metric=metric.key_digest)
 
@@ -314,9 +314,9 @@ class Floor:
     """
 
     dataset: Resolved
-    metric: BoardMetric
+    metric: Column
     samples: int
-    board_metrics: tuple[BoardMetric, ...] = ()
+    board_metrics: tuple[Column, ...] = ()
     size: int | None = None
 
     @property

@@ -84,9 +84,9 @@ def _machine() -> list[Finding]:
 
 def _runs_folder(runs_dir: Path | None) -> Finding:
     from harness.errors import UserError
-    from harness.store.layout import Layout
+    from harness.store.runs_folder import RunsFolder
 
-    layout = Layout.of(runs_dir)
+    layout = RunsFolder.of(runs_dir)
     try:
         layout.check_writable()
     except UserError as error:

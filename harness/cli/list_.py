@@ -83,7 +83,7 @@ def capabilities(one: Provided) -> str:
 
 def boards() -> list[dict[str, str]]:
     """Boards under ./leaderboards, by their titles; one that cannot be read says so."""
-    from harness.board.source import read_yaml
+    from harness.board.reading.yaml_file import read_yaml
     from harness.errors import UserError
 
     rows = []

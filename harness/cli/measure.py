@@ -59,17 +59,17 @@ def measure(
 
     Measure images that lie in files: FID and the other metrics of images, and what exactly was measured.
     """
-    from harness import memory
     from harness.cli.progress import show_progress
     from harness.cli.run import check_device
     from harness.errors import Faults, Interrupted, UserError, noted
     from harness.images.arrays import RANGES
-    from harness.measure import names
+    from harness.measure import requested
     from harness.measure.run import Plan, run
     from harness.measure.sources import Reading, sources
+    from harness.process import memory
     from harness.stages.context import Context
     from harness.stages.options import JobOptions
-    from harness.store.layout import Layout
+    from harness.store.runs_folder import RunsFolder
 
     only_writes = write_statistics is not None and not reference
     named = ",".join(metrics or ([] if only_writes else ["fid"]))
@@ -79,15 +79,15 @@ def measure(
         raise UserError(f"--range {value_range}: there are {', '.join(RANGES)}")
     check_device(device)
     memory.keep_freed()
-    given = names.settings_of(settings or [], where="--set")
-    layout = Layout.of(runs_dir)
+    given = requested.settings_of(settings or [], where="--set")
+    layout = RunsFolder.of(runs_dir)
     layout.check_writable()
     at = Context(layout, JobOptions(device=device), "measure")
     reading = Reading(images, value_range, as_images)
     faults: list[str] = []
     found = network = None
     with noted(faults):
-        found, network = names.chosen(named, extractor, given, none_is_fine=only_writes)
+        found, network = requested.chosen(named, extractor, given, none_is_fine=only_writes)
     sets, others = [], []
     for text in samples:
         with noted(faults):
@@ -118,8 +118,8 @@ def measure(
 
 def content(measured: Measured, at: Context) -> dict[str, object]:
     """Everything, for `--json`."""
-    from harness import environment
     from harness.measure.sources import facts
+    from harness.process import environment
 
     plan = measured.plan
 

@@ -23,7 +23,7 @@ def prefetch(
 
     List and download the files that a board needs beside the packages; say which others you have to bring.
     """
-    from harness.board.load import load_board
+    from harness.board.reading.load import load_board
     from harness.errors import Faults, UserError
     from harness.weights import cache
     from harness.weights.download import fetch
@@ -63,7 +63,7 @@ def absent(board: Board, *, brought_only: bool = False) -> list[str]:
         brought_only: leave out those that `needed` names, which can be fetched.
     """
     from harness.errors import noted
-    from harness.run import absent_files
+    from harness.run.run import absent_files
 
     faults: list[str] = []
     for base in board.bases:

@@ -13,16 +13,16 @@ from harness.cli.output import duration, remark
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from harness.progress import Progress
-    from harness.run import RunEvent
-    from harness.store.layout import Layout
+    from harness.run.run import RunEvent
+    from harness.store.progress import Progress
+    from harness.store.runs_folder import RunsFolder
 
 Listener = Callable[["RunEvent"], None]
 EVERY_SECONDS = 0.5
 
 
 @contextmanager
-def show_progress(layout: Layout) -> Iterator[Listener]:
+def show_progress(layout: RunsFolder) -> Iterator[Listener]:
     """A listener for `run_board`; while the block runs, what each process does is shown."""
     if not sys.stderr.isatty():
         yield lambda event: remark(line(event))
@@ -40,11 +40,11 @@ def line(event: RunEvent) -> str:
 
 
 @contextmanager
-def _live(console: Console, layout: Layout) -> Iterator[None]:
+def _live(console: Console, layout: RunsFolder) -> Iterator[None]:
     """A block at the bottom of the terminal, drawn again by a thread while the caller waits for jobs."""
     from rich.live import Live
 
-    from harness.progress import read
+    from harness.store.progress import read
 
     over = threading.Event()
     with Live(console=console, transient=True, auto_refresh=False) as live:

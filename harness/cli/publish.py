@@ -19,13 +19,13 @@ def publish(
 
     Copy a board's current records from the runs folder to its results, and render its page and plots.
     """
-    from harness.board.load import load_board
+    from harness.board.reading.load import load_board
     from harness.report.publish import plan
     from harness.report.render import render_published
-    from harness.store.layout import Layout
+    from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board)
-    publication = plan(loaded, Layout.of(runs_dir))
+    publication = plan(loaded, RunsFolder.of(runs_dir))
     for problem in publication.problems:
         remark(problem)
     if publication.problems and not partial:

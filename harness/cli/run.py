@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell, Floor
     from harness.board.filters import Filter
-    from harness.run import CellState
-    from harness.store.layout import Layout
+    from harness.run.run import CellState
+    from harness.store.runs_folder import RunsFolder
 
 
 def cores() -> int:
@@ -54,16 +54,16 @@ def run(
 
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """
-    from harness.board.load import load_board
+    from harness.board.reading.load import load_board
     from harness.cli.prefetch import absent
     from harness.cli.progress import show_progress
     from harness.report.adopt import adopt
-    from harness.run import RunOptions, missing_floors, run_board, states
-    from harness.store.layout import Layout
+    from harness.run.run import RunOptions, missing_floors, run_board, states
+    from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board, smoke=smoke)
     cells = selected(loaded, only or [], seeds)
-    layout = Layout.of(runs_dir, smoke=smoke)
+    layout = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published:
         if smoke:
             raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
@@ -92,12 +92,12 @@ def run(
 
 def _check_files(board: Board, cells: Sequence[Cell]) -> None:
     """Raises: Faults, before any work, for all weights that are absent, have another hash, or do not fit, and absent data."""
-    from harness.run import absent_files
+    from harness.run.run import absent_files
 
     bases = {cell.base.key: cell.base for cell in cells if cell.base.weights is not None and cell.skip_reason is None}
     faults: list[str] = []
     for base in bases.values():
-        from harness.weights import loading
+        from harness.stages import loading
 
         with noted(faults):
             loading.check(base)
@@ -181,7 +181,7 @@ def as_content(state: CellState) -> dict[str, object]:
     }
 
 
-def _print_results(board: Board, layout: Layout, as_json: bool) -> None:
+def _print_results(board: Board, layout: RunsFolder, as_json: bool) -> None:
     from harness.report.formats import as_json as table_json
     from harness.report.formats import markdown
     from harness.report.render import render_runs

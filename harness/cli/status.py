@@ -15,13 +15,13 @@ def status(board: BoardPath, smoke: Smoke = False, runs_dir: RunsDir = None, as_
 
     How each cell of a board stands, and what runs now.
     """
-    from harness.board.load import load_board
-    from harness.progress import read
-    from harness.run import states
-    from harness.store.layout import Layout
+    from harness.board.reading.load import load_board
+    from harness.run.run import states
+    from harness.store.progress import read
+    from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board, smoke=smoke)
-    layout = Layout.of(runs_dir, smoke=smoke)
+    layout = RunsFolder.of(runs_dir, smoke=smoke)
     found, running = states(loaded, loaded.cells, layout), read(layout)
     if as_json:
         print_json({"cells": [as_content(state) for state in found], "running": [asdict(one) for one in running]})

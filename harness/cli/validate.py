@@ -11,7 +11,7 @@ def validate(boards: BoardPaths) -> None:
 
     Check boards without running anything: all faults at once, each with file, line and the nearest valid name.
     """
-    from harness.board.load import load_board
+    from harness.board.reading.load import load_board
     from harness.errors import Faults, UserError
     from harness.report.reported import read_reported
 

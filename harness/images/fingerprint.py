@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from harness import stop
 from harness.images.sets import ImageSet
+from harness.process import stop
 
 BATCH = 64
 

@@ -14,12 +14,13 @@ import harness
 from harness.board.cells import Resolved
 from harness.components import FEATURE_NEEDS, Extractor, Metric
 from harness.errors import Diverged, Faults, UserError
-from harness.features import BATCH, MOMENTS, FeatureSet, Moments
+from harness.features import MOMENTS, FeatureSet, Moments
+from harness.images.extraction import BATCH
+from harness.images.statistics_files import Metadata, write
 from harness.measure.sources import Source, Which
 from harness.stages import context, features
 from harness.stages.context import Context
 from harness.store.records import ExtractorFacts
-from harness.store.statistics_files import Metadata, write
 from harness.streams import stream
 
 Say = Callable[[str], None]
@@ -216,7 +217,7 @@ def _timed(metric: Resolved, generated: FeatureSet, real: FeatureSet) -> tuple[M
 
 
 def _value(metric: Resolved, measured: Sequence[tuple[Mapping[str, float], float]], plan: Plan) -> Value:
-    from harness.board.columns import column_label
+    from harness.board.reading.columns import column_label
 
     first, *others = measured[0][0]
     name, n = f"{metric.name}[{plan.extractor.name}]", plan.samples[0].n

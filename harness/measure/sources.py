@@ -15,13 +15,13 @@ from harness.errors import Faults, UserError, nearest
 from harness.images import arrays, files
 from harness.images.fingerprint import fingerprint
 from harness.images.sets import ImageSet
-from harness.measure.names import resolved
+from harness.images.statistics_files import StatisticsFile, recognise
+from harness.measure.requested import resolved
 from harness.plugins import registry
 from harness.stages import context, features, sample
 from harness.stages.context import Context
-from harness.store import stage
+from harness.store import outputs
 from harness.store.records import load_record
-from harness.store.statistics_files import StatisticsFile, recognise
 
 Which = Mapping[str, object]
 RANGE, IMAGES, AS_IMAGES = "--range", "--images", "--as-images"
@@ -125,13 +125,13 @@ def _found(text: str, reading: Reading, at: Context, where: str) -> list[Source]
 
 def _stored(path: Path, reading: Reading, where: str) -> list[Source]:
     if path.is_dir():
-        return _samples(path) if (path / stage.MANIFEST).is_file() else [_files(files.folder(path), "folder")]
+        return _samples(path) if (path / outputs.MANIFEST).is_file() else [_files(files.folder(path), "folder")]
     if path.suffix == ".zip":
         return [_files(files.archive(path), "zip")]
     if path.suffix == ".json":
         return _samples(_of_record(path))
     if path.suffix == ".safetensors":
-        return _samples(path.parent) if (path.parent / stage.MANIFEST).is_file() else _bare_samples(path)
+        return _samples(path.parent) if (path.parent / outputs.MANIFEST).is_file() else _bare_samples(path)
     if path.suffix in (".npz", ".npy", ".pkl", ".pt", ".pth"):
         return [_arrays(path, reading)]
     raise UserError(
@@ -182,7 +182,7 @@ def _used(path: Path, *, has_images: bool) -> frozenset[str]:
 
 def _samples(folder: Path) -> list[Source]:
     """Each draw of a sample set that `harness run` stored."""
-    output = stage.read(folder)
+    output = outputs.read(folder)
     if sample.SAMPLES not in output.files:
         raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {sample.SAMPLES}")
     made = cast(list[str], output.facts["draws_sha256"])
@@ -198,7 +198,7 @@ def _samples(folder: Path) -> list[Source]:
 def _of_record(path: Path) -> Path:
     """The folder of the sample set that a cell's record tells of, in the runs folder that the record is in."""
     record = load_record(path)
-    for manifest in sorted(path.resolve().parents[2].glob(f"stages/sample/*/{stage.MANIFEST}")):
+    for manifest in sorted(path.resolve().parents[2].glob(f"stages/sample/*/{outputs.MANIFEST}")):
         facts_of_set = json.loads(manifest.read_bytes()).get("facts", {})
         if record.samples_sha256 and facts_of_set.get("samples_sha256") == record.samples_sha256:
             return manifest.parent
@@ -207,7 +207,7 @@ def _of_record(path: Path) -> Path:
 
 def _bare_samples(path: Path) -> list[Source]:
     """Tensors x.0, x.1, …, of images in [-1, 1], in a file alone."""
-    from harness.store.tensor_file import shapes
+    from harness.weights.tensor_file import shapes
 
     draws = sorted(int(name[2:]) for name in shapes(path, where=str(path)) if name.startswith("x.") and name[2:].isdecimal())
     if not draws:

@@ -7,10 +7,10 @@ from pathlib import Path
 from harness.board.board import Board
 from harness.report.collect import collect_published, floor_file, record_file
 from harness.store.files import write_text
-from harness.store.layout import Layout
+from harness.store.runs_folder import RunsFolder
 
 
-def adopt(board: Board, layout: Layout) -> int:
+def adopt(board: Board, layout: RunsFolder) -> int:
     """Copy the board's published, current records into the runs folder, where there are none of the same key.
 
     A record stays as it is, checksum and all. Returns: how many were copied. Raises: UserError for a damaged one.

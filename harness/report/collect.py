@@ -11,8 +11,8 @@ from pathlib import Path
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
 from harness.report.outcome import Outcome, load_outcomes
-from harness.store.layout import Layout
 from harness.store.records import FloorRecord, load_floor
+from harness.store.runs_folder import RunsFolder
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def collect_published(board: Board, folder: Path) -> Collection:
     return Collection(board, records, floors, tuple(stale))
 
 
-def collect_runs(board: Board, layout: Layout) -> Collection:
+def collect_runs(board: Board, layout: RunsFolder) -> Collection:
     """The records of a runs folder, which keeps those of older settings beside the current ones."""
     folder = layout.records(board.name)
     names = _names(folder)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.store.names import row_name
+from harness.store.record_names import row_name
 from harness.store.records import SCHEMA, Status, load_record, verified
 
 MANY = 5_000

@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.report.collect import Collection
 from harness.report.sheet import pixels, sheet_of
 from harness.store.files import write_text
-from harness.store.layout import Layout
+from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +84,7 @@ def read_published(collection: Collection, folder: Path) -> Previews:
     return Previews(real if real is not None and real.source in datasets else None, rows)
 
 
-def make_previews(collection: Collection, layout: Layout) -> Previews:
+def make_previews(collection: Collection, layout: RunsFolder) -> Previews:
     """Previews of the sample sets in a runs folder; empty for data that is neither points in the plane nor images.
     Imports torch."""
     real = real_preview(collection.board)
@@ -106,7 +106,7 @@ def real_preview(board: Board) -> Preview | None:
     return _preview(source.fingerprint, batch.x, batch.labels)
 
 
-def _of_samples(cell: Cell, collection: Collection, layout: Layout) -> Preview | None:
+def _of_samples(cell: Cell, collection: Collection, layout: RunsFolder) -> Preview | None:
     from safetensors import safe_open
 
     path = layout.stage("sample", cell.sample_key) / "samples.safetensors"

@@ -22,7 +22,7 @@ from harness.report.preview import (
     shown_cells,
 )
 from harness.store.files import appearing
-from harness.store.layout import Layout
+from harness.store.runs_folder import RunsFolder
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Publication:
             (self.folder / name).unlink()
 
 
-def plan(board: Board, layout: Layout) -> Publication:
+def plan(board: Board, layout: RunsFolder) -> Publication:
     """What publishing a board would do. Raises: UserError for smoke boards, damaged records, and records of an extractor with
     different weights. Imports torch."""
     if board.is_smoke:
@@ -97,7 +97,7 @@ def _merged(fresh: Collection, published: Collection) -> Collection:
     return Collection(fresh.board, records, {**published.floors, **fresh.floors}, published.stale)
 
 
-def _copies(board: Board, layout: Layout, fresh: Collection, merged: Collection) -> dict[str, Path]:
+def _copies(board: Board, layout: RunsFolder, fresh: Collection, merged: Collection) -> dict[str, Path]:
     copies = {
         record_file(cell.name): layout.record(board.name, cell.name, cell.key)
         for cell in board.cells
@@ -109,7 +109,7 @@ def _copies(board: Board, layout: Layout, fresh: Collection, merged: Collection)
     return copies
 
 
-def _previews(merged: Collection, layout: Layout) -> dict[str, Preview]:
+def _previews(merged: Collection, layout: RunsFolder) -> dict[str, Preview]:
     made = make_previews(merged, layout)
     if made.real is None:
         return {}

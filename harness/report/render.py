@@ -19,7 +19,7 @@ from harness.report.preview import Previews, make_previews, read_published
 from harness.report.reported import read_reported
 from harness.report.table import Table
 from harness.store.files import appearing, write_text
-from harness.store.layout import Layout
+from harness.store.runs_folder import RunsFolder
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def render_published(board: Board) -> Rendered:
     return _rendered(collection, read_published(collection, results), is_published=True)
 
 
-def render_runs(board: Board, layout: Layout) -> Rendered:
+def render_runs(board: Board, layout: RunsFolder) -> Rendered:
     """From the records of a runs folder. Imports torch."""
     collection = collect_runs(board, layout)
     return _rendered(collection, make_previews(collection, layout), is_published=False)

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.board.cells import BoardMetric, Cell, Row
+from harness.board.cells import Cell, Column, Row
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
 from harness.report.outcome import Outcome, mean
-from harness.store.names import floor_name
+from harness.store.record_names import floor_name
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TableRow:
     size: int | None = None
     is_data: bool = False
 
-    def score(self, metric: BoardMetric, statistic: Statistic = "mean") -> Score | None:
+    def score(self, metric: Column, statistic: Statistic = "mean") -> Score | None:
         """Over seeds; None when no seed is done."""
         return (self.scores if statistic == "mean" else self.minima).get(metric.name)
 
@@ -142,7 +142,7 @@ def _notes(row: Row, seeds: int, found: Sequence[Outcome]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def best_mean(rows: Iterable[TableRow], metric: BoardMetric) -> float | None:
+def best_mean(rows: Iterable[TableRow], metric: Column) -> float | None:
     """The best mean of rows whose seeds are all done: a mean over the seeds that survived would flatter."""
     rows = [row for row in rows if row.done == row.seeds and not row.is_data]
     means = [row.scores[metric.name].mean for row in rows if metric.name in row.scores]
@@ -151,7 +151,7 @@ def best_mean(rows: Iterable[TableRow], metric: BoardMetric) -> float | None:
     return max(means) if metric.component.higher_is_better else min(means)
 
 
-def is_at_floor(mean: float, floor: Score, metric: BoardMetric) -> bool:
+def is_at_floor(mean: float, floor: Score, metric: Column) -> bool:
     """Whether the mean is within two standard deviations of real against real, or on the better side of it."""
     slack = 2 * (floor.sd or 0.0)
     return mean >= floor.mean - slack if metric.component.higher_is_better else mean <= floor.mean + slack
@@ -159,7 +159,7 @@ def is_at_floor(mean: float, floor: Score, metric: BoardMetric) -> bool:
 
 def _marked(
     row: TableRow,
-    metrics: Iterable[BoardMetric],
+    metrics: Iterable[Column],
     best: Mapping[str, float | None],
     floors: Mapping[str, Score],
 ) -> TableRow:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.board.board import Board
-from harness.board.cells import BoardMetric
+from harness.board.cells import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
 from harness.report.extractors import used
 from harness.report.rows import Score, TableRow, floor_minima, floor_scores, table_rows
-from harness.store.names import floor_name
+from harness.store.record_names import floor_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,11 +50,11 @@ class Table:
         return not all(row.is_data for row in self.rows)
 
     @property
-    def columns(self) -> list[tuple[BoardMetric, Statistic]]:
+    def columns(self) -> list[tuple[Column, Statistic]]:
         """Every metric, as often as the board shows it."""
         return [(metric, statistic) for metric in self.board.metrics for statistic in metric.use.show]
 
-    def floor(self, metric: BoardMetric, size: int | None, statistic: Statistic = "mean") -> Score | None:
+    def floor(self, metric: Column, size: int | None, statistic: Statistic = "mean") -> Score | None:
         """Of a column at a number of samples; None when it is not measured."""
         floors = self.floors if statistic == "mean" else self.floor_minima
         return floors.get(floor_name(metric.name, size))
@@ -86,7 +86,7 @@ class Table:
             "status": "; ".join(row.notes),
         }
 
-    def _scores(self, of: Callable[[BoardMetric, Statistic], Score | None]) -> dict[str, object]:
+    def _scores(self, of: Callable[[Column, Statistic], Score | None]) -> dict[str, object]:
         numbers: dict[str, object] = {}
         for metric in self.board.metrics:
             # The means always, and what else the board shows.
@@ -161,7 +161,7 @@ def display(table: Table, style: Style) -> Display:
 MODEL_COLUMNS = ("NFE", "Parameters", "Images", "Seconds")
 
 
-def head(metric: BoardMetric, statistic: Statistic, style: Style) -> str:
+def head(metric: Column, statistic: Statistic, style: Style) -> str:
     """`sliced-w2 ↓ (×1e-2)`."""
     arrow = style.up if metric.component.higher_is_better else style.down
     unit = metric.component.unit
@@ -172,7 +172,7 @@ def head(metric: BoardMetric, statistic: Statistic, style: Style) -> str:
     return name + (f" ({inside})" if inside else "")
 
 
-def figure(found: Score | None, metric: BoardMetric, style: Style) -> str:
+def figure(found: Score | None, metric: Column, style: Style) -> str:
     """Mean ± standard deviation in the column's unit and decimals."""
     if found is None:
         return style.none
@@ -214,7 +214,7 @@ def _display_row(row: TableRow, table: Table, style: Style) -> list[str]:
     ]
 
 
-def _marked(row: TableRow, metric: BoardMetric, statistic: Statistic, style: Style) -> str:
+def _marked(row: TableRow, metric: Column, statistic: Statistic, style: Style) -> str:
     text = figure(row.score(metric, statistic), metric, style)
     if statistic != "mean" or not metric.use.ranks:
         return text

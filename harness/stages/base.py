@@ -7,18 +7,17 @@ from pathlib import Path
 
 import torch
 
-from harness import latents
 from harness.board.cells import Base
 from harness.interfaces import DataSource
-from harness.stages import context
-from harness.stages import latents as latent_stage
+from harness.sampling import latents
+from harness.stages import context, loading
+from harness.stages import encoding as latent_stage
 from harness.stages.context import Context
-from harness.store import stage
-from harness.store.stage import Output
-from harness.training import weights
+from harness.store import outputs
+from harness.store.outputs import Output
 from harness.training.loop import Loop
 from harness.training.task import LiveTask
-from harness.weights import loading
+from harness.weights import state_dicts
 
 WEIGHTS = "weights.safetensors"
 
@@ -30,7 +29,7 @@ def run(base: Base, at: Context) -> Output:
     """
     at.reporter.stage("base")
     make = _pretrain if base.weights is None else _read
-    output = stage.once(at.layout, "base", base.key, lambda folder: make(base, at, folder), resumes=base.weights is None)
+    output = outputs.once(at.layout, "base", base.key, lambda folder: make(base, at, folder), resumes=base.weights is None)
     shutil.rmtree(at.layout.work("base", base.key), ignore_errors=True)
     return output
 
@@ -38,7 +37,7 @@ def run(base: Base, at: Context) -> Output:
 def load(base: Base, output: Output, source: DataSource, at: Context) -> torch.nn.Module:
     """The base's network, in eval mode."""
     network = build(base, source, at)
-    network.load_state_dict(weights.load(output.folder / WEIGHTS))
+    network.load_state_dict(state_dicts.load(output.folder / WEIGHTS))
     return network
 
 
@@ -53,11 +52,11 @@ def _read(base: Base, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(base.dataset)
     network = build(base, source, at)
     loading.load(base, network)
-    state = weights.snapshot(network)
-    weights.save(state, folder / WEIGHTS)
+    state = state_dicts.snapshot(network)
+    state_dicts.save(state, folder / WEIGHTS)
     return {
-        "weights_sha256": weights.sha256(state),
-        "parameters": weights.parameters(network),
+        "weights_sha256": state_dicts.sha256(state),
+        "parameters": state_dicts.parameters(network),
         "seconds": 0.0,
         "images_seen": 0,
         "weights": base.weights.identity,
@@ -83,10 +82,10 @@ def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
         checkpoint_seconds=at.options.checkpoint_seconds,
         listener=at.listener(base.name),
     ).run()
-    weights.save(trained.weights, folder / WEIGHTS)
+    state_dicts.save(trained.weights, folder / WEIGHTS)
     return {
-        "weights_sha256": weights.sha256(trained.weights),
-        "parameters": weights.parameters(network),
+        "weights_sha256": state_dicts.sha256(trained.weights),
+        "parameters": state_dicts.parameters(network),
         "seconds": trained.seconds,
         "images_seen": base.training.images,
         "method": base.method.identity,

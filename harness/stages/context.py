@@ -24,10 +24,10 @@ from harness.interfaces import (
     SampleFunction,
 )
 from harness.plugins import registry
-from harness.progress import Reporter
 from harness.stages.checked import CheckedSource
 from harness.stages.options import JobOptions
-from harness.store.layout import Layout
+from harness.store.progress import Reporter
+from harness.store.runs_folder import RunsFolder
 from harness.streams import stream
 from harness.training.loop import Listener
 
@@ -45,7 +45,7 @@ FEATURE_SETS = 8
 class Context:
     """Of one job in one process."""
 
-    layout: Layout
+    layout: RunsFolder
     options: JobOptions
     job: str
     reporter: Reporter = field(init=False)

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.board.cells import BoardMetric, Resolved
-from harness.features import BATCH, MOMENTS, Extraction, FeatureSet, Moments
+from harness.board.cells import Column, Resolved
+from harness.features import MOMENTS, FeatureSet, Moments
+from harness.images.extraction import BATCH, Extraction
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch, FeatureExtractor
 from harness.stages import context
 from harness.stages.context import Context
-from harness.store import stage
+from harness.store import outputs
 from harness.store.files import storage
 from harness.store.keys import digest
 from harness.store.lease import lease
-from harness.store.stage import Output
+from harness.store.outputs import Output
 
 Images = tuple[ImageSet, Mapping[str, object]]
 """A set, and what tells it from all others: the hash of samples, or a dataset's fingerprint and which of its images."""
@@ -52,7 +53,7 @@ def of(
         return known
     keys = {need: digest(stage="features", set=key, need=need) for need in sorted(needs)}
     with lease(at.layout.lease("features", key), wait=True):
-        outputs = {need: stage.find(at.layout, "features", one) for need, one in keys.items()}
+        outputs = {need: outputs.find(at.layout, "features", one) for need, one in keys.items()}
         missing = [need for need, output in outputs.items() if output is None]
         if missing:
             outputs |= _make(images, missing, keys, extractor, at, at.layout.work("features", key), batch)
@@ -72,7 +73,7 @@ def _of_batch(batch: Batch, name: str) -> ImageSet:
     return ImageSet.of_floats(name, len(batch), tuple(batch.x.shape[1:]), lambda start, end: batch.x[start:end])
 
 
-def shared_needs(metric: BoardMetric, columns: Iterable[BoardMetric]) -> tuple[set[str], set[str]]:
+def shared_needs(metric: Column, columns: Iterable[Column]) -> tuple[set[str], set[str]]:
     """What all columns with the metric's extractor need of generated and of real images."""
     assert metric.extractor is not None
     generated: set[str] = set()
@@ -118,7 +119,7 @@ def _make(
             extractor, needs, at.device, folder=work, on_progress=lambda done: at.reporter.step(done, images.n, {})
         )
         made = extraction.run(images.batches(batch), images.n, name=images.name)
-        return {need: stage.once(at.layout, "features", keys[need], _keeper(need, made, work)) for need in needs}
+        return {need: outputs.once(at.layout, "features", keys[need], _keeper(need, made, work)) for need in needs}
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

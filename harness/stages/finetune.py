@@ -8,26 +8,26 @@ from pathlib import Path
 
 from torch import Tensor
 
-from harness import latents, sampling
 from harness.board.cells import Cell
 from harness.interfaces import DataSource, SampleFunction
+from harness.sampling import drawing, latents
 from harness.stages import base as base_stage
 from harness.stages import context, draws, metrics, prepare
-from harness.stages import latents as latent_stage
+from harness.stages import encoding as latent_stage
 from harness.stages.context import Context
-from harness.store import stage
-from harness.store.stage import Output
+from harness.store import outputs
+from harness.store.outputs import Output
 from harness.streams import stream
-from harness.training import weights
 from harness.training.curve import Curve
 from harness.training.loop import Loop, Trained
 from harness.training.task import BankSource, LiveTask
+from harness.weights import state_dicts
 
 
 def run(cell: Cell, base: Output, at: Context) -> Output:
     """The cell's output: `weights.safetensors`, and facts: its hash, costs, curve."""
     at.reporter.stage("finetune")
-    output = stage.once(
+    output = outputs.once(
         at.layout, "finetune", cell.finetune_key, lambda folder: _finetune(cell, base, at, folder), resumes=cell.trains
     )
     shutil.rmtree(at.layout.work("finetune", cell.finetune_key), ignore_errors=True)
@@ -38,10 +38,10 @@ def _finetune(cell: Cell, base: Output, at: Context, folder: Path) -> dict[str, 
     if cell.trains:
         trained, images, steps = _train(cell, base, at), cell.training.images, cell.training.steps
     else:
-        trained, images, steps = Trained(weights.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
-    weights.save(trained.weights, folder / base_stage.WEIGHTS)
+        trained, images, steps = Trained(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
+    state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
     return {
-        "weights_sha256": weights.sha256(trained.weights),
+        "weights_sha256": state_dicts.sha256(trained.weights),
         "images_seen": images,
         "steps": steps,
         "seconds": trained.seconds,
@@ -57,7 +57,7 @@ def _train(cell: Cell, base: Output, at: Context) -> Trained:
     sampler = prepare.sampler(cell.base, at)
     banks = BankSource(at.layout, sampler, cell.base.sampler.identity, cell.seed, cell.evaluation.batch)
     task = LiveTask(network, latents.space(network, source.spec), at.device, cell.training, banks)
-    for other in sampling.extra_networks(sampler):
+    for other in drawing.extra_networks(sampler):
         task.counter.watch(other)
     return Loop(
         task,
@@ -83,7 +83,7 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFuncti
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
-        drawn = sampling.draw_data(
+        drawn = drawing.draw_data(
             sampler,
             twin,
             source.spec,

@@ -7,21 +7,21 @@ import traceback
 from pathlib import Path
 from typing import Literal
 
-from harness import stop
 from harness.board.cells import Base, Cell, Floor, Resolved
-from harness.board.fit import model_fault
-from harness.environment import PeakMemory
+from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.plugins import registry
+from harness.process import stop
+from harness.process.environment import PeakMemory
 from harness.stages import base as base_stage
 from harness.stages import context, finetune, metrics, prepare, record, sample
 from harness.stages.checked import DataFault
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
 from harness.store.files import write_text
-from harness.store.layout import Layout
 from harness.store.lease import Busy, lease
 from harness.store.records import ExtractorFacts, FloorRecord, Record, is_measured, load_record, save_record
+from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
 End = Literal["ended", "failed", "busy", "interrupted"]
@@ -29,7 +29,7 @@ End = Literal["ended", "failed", "busy", "interrupted"]
 `busy` (another process is at it), `interrupted`. Another text is why no job can be done: a full disk, say, or wrong data."""
 
 
-def run_base(base: Base, layout: Layout, options: JobOptions) -> End | str:
+def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> End | str:
     """Pretrain a base. A failure is logged here, and met again, with its reason, by each cell of the base."""
     if base.data is not None:
         return "ended"
@@ -56,7 +56,7 @@ def _check_data(base: Base) -> None:
         raise DataFault(f"base {base.name}: {misfit}")
 
 
-def run_floor(board: str, plan: Floor, layout: Layout, options: JobOptions, is_smoke: bool) -> End | str:
+def run_floor(board: str, plan: Floor, layout: RunsFolder, options: JobOptions, is_smoke: bool) -> End | str:
     """Measure a floor and write its record."""
     path = layout.floor(board, plan.name, plan.key)
     at = Context(layout, options, f"floor/{plan.name}")
@@ -101,7 +101,7 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
     return "ended"
 
 
-def run_cell(cell: Cell, layout: Layout, options: JobOptions) -> End | str:
+def run_cell(cell: Cell, layout: RunsFolder, options: JobOptions) -> End | str:
     """Run a cell and write its record, whatever happens: done, diverged, failed."""
     path = layout.record(cell.board, cell.name, cell.key)
     at = Context(layout, options, cell.name)
@@ -171,7 +171,7 @@ def _has_result(path: Path) -> bool:
         return False
 
 
-def _keep_traceback(error: BaseException, layout: Layout, stage: str, key: str) -> Path:
+def _keep_traceback(error: BaseException, layout: RunsFolder, stage: str, key: str) -> Path:
     where = layout.work(stage, key) / "traceback.txt"
     write_text(where, "".join(traceback.format_exception(error)))
     return where

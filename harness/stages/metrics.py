@@ -9,17 +9,17 @@ from typing import cast
 
 import torch
 
-from harness import stop
-from harness.board.cells import BoardMetric, Cell, Floor, Resolved
+from harness.board.cells import Cell, Column, Floor, Resolved
 from harness.errors import Diverged
 from harness.interfaces import Batch
+from harness.process import stop
 from harness.stages import context, draws, features
 from harness.stages import sample as sample_stage
 from harness.stages.context import Context
-from harness.store import stage
+from harness.store import outputs
 from harness.store.keys import digest
+from harness.store.outputs import Output
 from harness.store.records import Measured
-from harness.store.stage import Output
 from harness.streams import stream
 
 Timed = tuple[Mapping[str, float], float]
@@ -74,7 +74,7 @@ def _floor_pair(plan: Floor, pair: int, at: Context) -> Timed:
     return _once(identity, plan.metric, points, images, at)
 
 
-def _column(cell: Cell, metric: BoardMetric, sampled: Output, at: Context) -> Measured:
+def _column(cell: Cell, metric: Column, sampled: Output, at: Context) -> Measured:
     pairs = []
     for draw in range(metric.draws):
         stop.check()
@@ -87,7 +87,7 @@ def _column(cell: Cell, metric: BoardMetric, sampled: Output, at: Context) -> Me
     return _measured(pairs)
 
 
-def _cell_pair(cell: Cell, metric: BoardMetric, sampled: Output, draw: int, at: Context) -> Timed:
+def _cell_pair(cell: Cell, metric: Column, sampled: Output, draw: int, at: Context) -> Timed:
     number = draws.evaluation(cell.seed, draw) if cell.base.data is None else draws.in_place(cell.seed, draw)[1]
     made = cast(list[str], sampled.facts["draws_sha256"])[draw]
     on_train = metric.use.against == "train"
@@ -108,7 +108,7 @@ def _cell_pair(cell: Cell, metric: BoardMetric, sampled: Output, draw: int, at: 
     return _once(identity, metric, points, images, at)
 
 
-def _real(dataset: Resolved, metric: BoardMetric, draw: int, n: int, at: Context) -> Batch:
+def _real(dataset: Resolved, metric: Column, draw: int, n: int, at: Context) -> Batch:
     source = context.dataset(dataset)
     if metric.use.against == "train":
         return context.training_data(source, at.device)[:n].to("cpu")
@@ -116,7 +116,7 @@ def _real(dataset: Resolved, metric: BoardMetric, draw: int, n: int, at: Context
 
 
 def _once(
-    identity: Mapping[str, object], metric: BoardMetric, points: Callable[[], Timed], images: Callable[[], Timed], at: Context
+    identity: Mapping[str, object], metric: Column, points: Callable[[], Timed], images: Callable[[], Timed], at: Context
 ) -> Timed:
     """Values and seconds of one pair of sets, which is measured once, whoever asks."""
     measure = points if metric.extractor is None else images
@@ -126,7 +126,7 @@ def _once(
         values, seconds = measure()
         return {"values": dict(values), "seconds": seconds}
 
-    output = stage.once(at.layout, "pair", digest(stage="pair", **identity, **extractor), make)
+    output = outputs.once(at.layout, "pair", digest(stage="pair", **identity, **extractor), make)
     return cast(dict[str, float], output.facts["values"]), float(cast(float, output.facts["seconds"]))
 
 
@@ -138,7 +138,7 @@ def _compare_points(metric: Resolved, generated: Batch, real: Batch, index: int)
 
 
 def _compare_images(
-    metric: BoardMetric, columns: Iterable[BoardMetric], generated: features.Images, real: features.Images, index: int,
+    metric: Column, columns: Iterable[Column], generated: features.Images, real: features.Images, index: int,
     at: Context,
 ) -> Timed:  # fmt: skip
     """The first column of an extractor pays for the pass over the images, the others find their features."""
@@ -153,7 +153,7 @@ def _compare_images(
 
 
 def of_batch(
-    metric: BoardMetric, generated: Batch, dataset: Resolved, draw: int, generator: torch.Generator, at: Context
+    metric: Column, generated: Batch, dataset: Resolved, draw: int, generator: torch.Generator, at: Context
 ) -> Mapping[str, float]:
     """A metric on features between generated examples and a real draw of the same size; only the real ones' are kept."""
     assert metric.extractor is not None

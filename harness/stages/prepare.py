@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from harness import latents, sampling
 from harness.board.cells import Base
 from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
+from harness.sampling import drawing, latents
+from harness.sampling.counting import EvaluationCounter
 from harness.stages import base as base_stage
 from harness.stages import context
-from harness.stages import latents as latent_stage
+from harness.stages import encoding as latent_stage
 from harness.stages.context import Context
-from harness.store import stage
+from harness.store import outputs
 from harness.store.keys import digest
-from harness.store.stage import Output
+from harness.store.outputs import Output
 from harness.streams import stream
-from harness.training import weights
-from harness.training.counting import EvaluationCounter
+from harness.weights import state_dicts
 
 PREPARED = "prepared.safetensors"
 
@@ -32,7 +32,7 @@ def sampler(base: Base, at: Context) -> SampleFunction:
         )
     if (prepared := run(base, function, at)) is not None:
         assert isinstance(function, PreparedSampler)
-        function.use(weights.load(prepared.folder / PREPARED))
+        function.use(state_dicts.load(prepared.folder / PREPARED))
     return function
 
 
@@ -42,17 +42,17 @@ def run(base: Base, function: SampleFunction, at: Context) -> Output | None:
         return None
     at.reporter.stage("prepare")
     key = digest(stage="prepare", base=base.key, sampler=base.sampler.identity)
-    return stage.once(at.layout, "prepare", key, lambda folder: _prepare(base, function, at, folder))
+    return outputs.once(at.layout, "prepare", key, lambda folder: _prepare(base, function, at, folder))
 
 
 def _prepare(base: Base, function: PreparedSampler, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(base.dataset)
     network = base_stage.load(base, base_stage.run(base, at), source, at).requires_grad_(False)
     counter, started = EvaluationCounter(), time.perf_counter()
-    for one in (network, *sampling.extra_networks(function)):
+    for one in (network, *drawing.extra_networks(function)):
         counter.watch(one)
     kept = latent_stage.training_data(network, source, at)
     train = latents.drawn(network, kept, stream(base.seed, "prepare latents"))
     made = function.prepare(network, latents.space(network, source.spec), train, stream(base.seed, "prepare"))
-    weights.save({name: tensor.detach().cpu() for name, tensor in made.items()}, folder / PREPARED)
+    state_dicts.save({name: tensor.detach().cpu() for name, tensor in made.items()}, folder / PREPARED)
     return {"seconds": time.perf_counter() - started, "network_evaluations": counter.examples}

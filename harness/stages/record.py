@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from harness import environment
 from harness.board.cells import Base, Cell, Resolved
 from harness.components import Sampler
+from harness.process import environment
+from harness.store.outputs import Output
 from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status
-from harness.store.stage import Output
 
 _NO_MODEL: Mapping[str, Any] = {
     "parameters": 0, "weights_sha256": "", "images_seen": 0, "steps": 0, "network_evaluations": 0, "seconds": 0.0,

@@ -11,18 +11,18 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from harness import sampling
 from harness.board.cells import Cell
 from harness.errors import Diverged, UserError
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch, DataSource
-from harness.sampling import Drawn
+from harness.sampling import drawing
+from harness.sampling.drawing import Drawn
 from harness.stages import base as base_stage
 from harness.stages import context, draws, prepare
 from harness.stages.context import Context
-from harness.store import stage
-from harness.store.stage import Output
-from harness.training import weights
+from harness.store import outputs
+from harness.store.outputs import Output
+from harness.weights import state_dicts
 
 SAMPLES = "samples.safetensors"
 EXPLODED = 100.0
@@ -36,12 +36,12 @@ def run(cell: Cell, finetuned: Output | None, at: Context) -> Output:
         finetuned: the weights to draw from; None for data in the place of a model.
     """
     at.reporter.stage("sample")
-    return stage.once(at.layout, "sample", cell.sample_key, lambda folder: _sample(cell, finetuned, at, folder))
+    return outputs.once(at.layout, "sample", cell.sample_key, lambda folder: _sample(cell, finetuned, at, folder))
 
 
 def load(output: Output, draw: int) -> Batch:
     """One sample set, on the CPU."""
-    tensors = weights.load(output.folder / SAMPLES)
+    tensors = state_dicts.load(output.folder / SAMPLES)
     return Batch(tensors[f"x.{draw}"], tensors.get(f"labels.{draw}"))
 
 
@@ -73,10 +73,10 @@ def _sample(cell: Cell, finetuned: Output | None, at: Context, folder: Path) -> 
         tensors[f"x.{draw}"] = drawn.batch.x
         if drawn.batch.labels is not None:
             tensors[f"labels.{draw}"] = drawn.batch.labels
-        hashes.append(weights.sha256({"x": drawn.batch.x}))
+        hashes.append(state_dicts.sha256({"x": drawn.batch.x}))
         evaluations += drawn.nfe
         at.reporter.step(draw + 1, cell.evaluation.draws, {})
-    weights.save(tensors, folder / SAMPLES)
+    state_dicts.save(tensors, folder / SAMPLES)
     return {
         "nfe": evaluations / cell.evaluation.draws,
         "seconds": time.perf_counter() - started,
@@ -91,7 +91,7 @@ def _generated(cell: Cell, finetuned: Output, source: DataSource, at: Context) -
     sampler = prepare.sampler(cell.base, at)
 
     def drawn(draw: int) -> Drawn:
-        samples = sampling.draw_data(
+        samples = drawing.draw_data(
             sampler, network, source.spec,
             n=cell.evaluation.samples, seed=cell.seed, purpose=f"evaluation/{draw}",
             batch=cell.evaluation.batch, device=at.device,

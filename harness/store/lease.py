@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness import stop
+from harness.process import stop
 from harness.store.files import storage
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, Valid
 
 from harness.errors import UserError
 from harness.store.files import write_text
-from harness.store.names import row_name
+from harness.store.record_names import row_name
 
 log = logging.getLogger(__name__)
 SCHEMA = 1

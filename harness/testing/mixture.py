@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.capabilities import Gaussian
-from harness.denoising import DenoisingObjective, NoiseLevels
 from harness.interfaces import DataSpec
+from harness.toolkit.denoising import DenoisingObjective, NoiseLevels
 
 
 class Posterior(NamedTuple):

@@ -17,7 +17,6 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from harness import latents
 from harness.capabilities import (
     PROTOCOLS,
     Denoises,
@@ -37,10 +36,11 @@ from harness.components import Model
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
+from harness.sampling import latents
 from harness.streams import stream
 from harness.testing.expect import expect
+from harness.toolkit.transitions import log_density
 from harness.training.parts import cut, take
-from harness.transitions import log_density
 
 R = TypeVar("R")
 BATCH = 6

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from harness.store.files import appearing_folder, set_aside, storage
 from harness.store.keys import file_sha256
-from harness.training import weights
+from harness.weights import state_dicts
 
 log = logging.getLogger(__name__)
 KEPT = 2
@@ -48,7 +48,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     if path.is_dir():
         return path
     with appearing_folder(path) as scratch:
-        weights.save(checkpoint.tensors, scratch / "weights.safetensors")
+        state_dicts.save(checkpoint.tensors, scratch / "weights.safetensors")
         with storage(path):
             _save_state(checkpoint.state, scratch / "state.pt")
             files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
@@ -109,4 +109,4 @@ def _read(path: Path) -> Checkpoint:
         if file_sha256(path / name) != expected:
             raise ValueError(f"{name} does not match its checksum")
     state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
-    return Checkpoint(manifest["step"], weights.load(path / "weights.safetensors"), state)
+    return Checkpoint(manifest["step"], state_dicts.load(path / "weights.safetensors"), state)

@@ -11,18 +11,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness import latents, stop
 from harness.board.schema import TrainingConfig
 from harness.capabilities import WorksInLatents
 from harness.errors import Diverged, Interrupted
 from harness.interfaces import Batch
+from harness.process import stop
+from harness.sampling import latents
 from harness.streams import stream
-from harness.training import checkpoint, numerics, weights
+from harness.training import checkpoint, numerics
 from harness.training.curve import Curve
 from harness.training.ema import average
 from harness.training.method import FinetuneMethod
 from harness.training.order import BatchOrder
 from harness.training.task import LiveTask, constrain
+from harness.weights import state_dicts
 
 LOG_EVERY = 100
 """Steps between two logs. Also how late a loss that is not finite is noticed: checking each one would wait for the device."""
@@ -147,7 +149,7 @@ class Loop:
 
     def _candidate(self) -> dict[str, Tensor]:
         """The weights that would be evaluated now."""
-        trained = self.ema.weights() if self.ema is not None else weights.snapshot(self.task.model)
+        trained = self.ema.weights() if self.ema is not None else state_dicts.snapshot(self.task.model)
         return dict(self.method.result(trained))
 
     def _measure(self) -> None:
@@ -165,7 +167,7 @@ class Loop:
         self._count_time()
         before = self.task.counter.examples
         candidate = self._candidate()
-        if not weights.are_finite(candidate):
+        if not state_dicts.are_finite(candidate):
             raise Diverged(f"weights are not finite at step {self.step} of {self.training.steps}")
         value = curve.add(images, candidate)
         if not math.isfinite(value):
@@ -183,7 +185,7 @@ class Loop:
     def _save(self) -> None:
         self._log()
         self._count_time()
-        tensors = {f"model/{name}": value for name, value in weights.snapshot(self.task.model).items()}
+        tensors = {f"model/{name}": value for name, value in state_dicts.snapshot(self.task.model).items()}
         state: dict[str, object] = {
             "method": self.method.state_dict(),
             "seconds": self._seconds,
@@ -219,7 +221,7 @@ class Loop:
         chosen, selected = self._candidate(), None
         if self.curve is not None and self.curve.keeps_best:
             chosen, selected = self.curve.best, self.curve.best_images
-        if not weights.are_finite(chosen):
+        if not state_dicts.are_finite(chosen):
             raise Diverged("the final weights are not finite")
         banks = self.task.bank_costs.values()
         evaluations = self.task.counter.examples + round(sum(banks))

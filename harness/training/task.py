@@ -11,16 +11,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness import sampling
 from harness.board.schema import TrainingConfig
 from harness.capabilities import Constrains
 from harness.interfaces import Batch, DataSpec, SampleFunction
-from harness.store import stage
+from harness.sampling import drawing
+from harness.sampling.counting import EvaluationCounter
+from harness.store import outputs
 from harness.store.keys import digest
-from harness.store.layout import Layout
+from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams
-from harness.training import numerics, parts, weights
-from harness.training.counting import EvaluationCounter
+from harness.training import numerics, parts
+from harness.weights import state_dicts
 
 
 def constrain(model: torch.nn.Module) -> None:
@@ -39,7 +40,7 @@ class BankSource:
         batch: samples at once.
     """
 
-    layout: Layout
+    layout: RunsFolder
     sampler: SampleFunction
     identity: Mapping[str, object]
     seed: int
@@ -87,21 +88,21 @@ class LiveTask:
             raise RuntimeError("pretraining has no bank of generated samples: there is no model to draw from yet")
         key = digest(
             stage="bank",
-            weights=weights.sha256(model.state_dict()),
+            weights=state_dicts.sha256(model.state_dict()),
             sampler=dict(banks.identity),
             seed=banks.seed,
             name=name,
             n=n,
             batch=banks.batch,
         )
-        output = stage.once(banks.layout, "bank", key, lambda folder: self._draw(folder, model, n, name, banks))
+        output = outputs.once(banks.layout, "bank", key, lambda folder: self._draw(folder, model, n, name, banks))
         seconds, evaluations = output.facts["seconds"], output.facts["network_evaluations"]
         assert isinstance(seconds, int | float)
         assert isinstance(evaluations, int | float)
         if not output.is_fresh and key not in self.bank_costs:
             self._found_seconds += float(seconds)  # drawn before a kill, or by a twin of this cell: it costs the same
         self.bank_costs[key] = float(evaluations)
-        tensors = weights.load(output.folder / "bank.safetensors")
+        tensors = state_dicts.load(output.folder / "bank.safetensors")
         return Batch(tensors["x"], tensors.get("labels"), torch.arange(len(tensors["x"]))).to(self.device)
 
     @torch.no_grad()
@@ -120,7 +121,7 @@ class LiveTask:
     def _draw(self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource) -> dict[str, object]:
         started, before = time.perf_counter(), self.counter.examples
         with numerics.in_float32(self.device):  # banks are drawn inside of steps
-            drawn = sampling.draw(
+            drawn = drawing.draw(
                 banks.sampler,
                 model,
                 self.spec,
@@ -134,5 +135,5 @@ class LiveTask:
         tensors = {"x": drawn.batch.x}
         if drawn.batch.labels is not None:
             tensors["labels"] = drawn.batch.labels
-        weights.save(tensors, folder / "bank.safetensors")
+        state_dicts.save(tensors, folder / "bank.safetensors")
         return {"seconds": time.perf_counter() - started, "network_evaluations": drawn.nfe * n}

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from harness.errors import UserError
-from harness.store import pickles
+from harness.weights import pickles
 
 Format = Literal["safetensors", "pytorch", "diffusers", "nvidia"]
 LARGEST_CONFIG = 2**20

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.config import NoConfig
 from harness.errors import UserError
-from harness.local_files import sha256_of
+from harness.weights.local_files import sha256_of
 from harness_classifiers.network import CLASSES, FEATURES, FROZEN, Frozen, SmallCNN, prepared
 
 

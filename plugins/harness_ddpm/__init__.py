@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
-from harness.chains import ChainConfig, ImageChainConfig
+from harness.toolkit.chains import ChainConfig, ImageChainConfig
 
 if TYPE_CHECKING:
     from harness.presets import Preset

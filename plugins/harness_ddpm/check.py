@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.images.square import channels_and_side, check_resolutions
 from harness.interfaces import DataSpec
+from harness.toolkit.square import channels_and_side, check_resolutions
 from harness_ddpm import UNetConfig
 
 

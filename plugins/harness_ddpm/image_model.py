@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.chains.chain import ShortChain
 from harness.interfaces import DataSpec
+from harness.toolkit.chains.chain import ShortChain
 from harness_ddpm import UNetConfig
 from harness_ddpm.check import image_size
 from harness_ddpm.unet import NoiseUNet

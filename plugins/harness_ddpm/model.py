@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.chains.chain import DiffusionChain, NoisyStep
 from harness.interfaces import DataSpec
+from harness.toolkit.chains.chain import DiffusionChain, NoisyStep
 from harness_ddpm import DDPMConfig
 from harness_ddpm.network import NoiseMLP
 

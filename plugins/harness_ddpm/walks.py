@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.capabilities import NoiseChain
-from harness.chains.short import FastSchedule, fast_schedule, matching_betas
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
+from harness.toolkit.chains.short import FastSchedule, fast_schedule, matching_betas
 from harness_ddpm import DDIMConfig, FastDPMConfig, SubsampledConfig
 
 Array = NDArray[np.float64]

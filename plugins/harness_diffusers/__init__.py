@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
-from harness.chains import ImageChainConfig
-from harness.optional import DIFFUSERS
+from harness.toolkit.chains import ImageChainConfig
+from harness.toolkit.optional import DIFFUSERS
 
 if TYPE_CHECKING:
     from harness.presets import Preset

@@ -6,8 +6,8 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
-from harness.chains.chain import ShortChain
 from harness.interfaces import DataSpec
+from harness.toolkit.chains.chain import ShortChain
 from harness_diffusers import UNet2DConfig
 
 

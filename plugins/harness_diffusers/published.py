@@ -8,10 +8,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from harness.chains import ImageChainConfig
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
+from harness.toolkit.chains import ImageChainConfig
 from harness.weights.layouts import Layout, renamed_attention
 from harness.weights.stored import Stored
 from harness_diffusers import UNet2DConfig

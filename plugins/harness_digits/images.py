@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from harness.config import NoConfig
 from harness.errors import UserError
-from harness.image_sets import Images, ImageSet, split
+from harness.toolkit.image_dataset import ImageDataset, Images, split
 
 SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 """Of all images and labels in scikit-learn's order."""
@@ -15,10 +15,10 @@ SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 WHITE = 16  # pixels count the dots of a 4 × 4 block
 
 
-def digits(config: NoConfig) -> ImageSet:  # noqa: ARG001 - every `build` is called with settings
+def digits(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings
     """(1, 8, 8) in [-1, 1], 17 grey levels, 10 classes. Raises: UserError for other images than the pinned ones."""
     train, held_out = split(_read(), share=0.5, salt="digits")
-    return ImageSet("digits", train, held_out, classes=10, white=WHITE)
+    return ImageDataset("digits", train, held_out, classes=10, white=WHITE)
 
 
 def _read() -> Images:

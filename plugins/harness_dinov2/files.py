@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.config import Config
-from harness.local_files import LocalFile
+from harness.weights.local_files import LocalFile
 
 WEIGHTS = LocalFile(
     "dinov2_vitl14_pretrain.pth",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from harness.denoising import DenoisingObjective, NoisyLevel, column, scalings
 from harness.interfaces import DataSpec
+from harness.toolkit.denoising import DenoisingObjective, NoisyLevel, column, scalings
 from harness_edm import EDMConfig
 from harness_edm.network import NoiseConditionedMLP
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.denoising import DenoisingObjective, GaussianChain, column, scalings
 from harness.interfaces import DataSpec
+from harness.toolkit.denoising import DenoisingObjective, GaussianChain, column, scalings
 from harness_edm import UNetConfig
 from harness_edm.adm_unet import ADMUNet
 from harness_edm.check import image_size

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from harness import Config, Model, hookimpl
-from harness.denoising import ChainLevels
+from harness.toolkit.denoising import ChainLevels
 
 if TYPE_CHECKING:
     from harness.presets import Preset

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.images.square import channels_and_side, check_resolutions
 from harness.interfaces import DataSpec
-from harness.optional import require_diffusers
+from harness.toolkit.optional import require_diffusers
+from harness.toolkit.square import channels_and_side, check_resolutions
 from harness_edm2 import EDM2Config, VAEConfig
 
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.training import weights
-from harness.weights import cache, fit
+from harness.weights import cache, fit, state_dicts
 from harness.weights.layouts import renamed_attention, unwrapped
 from harness.weights.stored import read
 from harness_edm2 import EDM2Config, VAEConfig
@@ -43,7 +42,7 @@ class LatentEDM2(EDM2):
     def autoencoder_identity(self) -> dict[str, object]:
         """The VAE's settings, but for the scale of the latents, which comes later, and the hash of its weights."""
         sizes = self.settings.model_dump(mode="json", include={"block_out_channels", "layers_per_block", "norm_num_groups"})
-        return {**sizes, "sha256": weights.sha256(self.vae.state_dict())}
+        return {**sizes, "sha256": state_dicts.sha256(self.vae.state_dict())}
 
     @torch.no_grad()
     def encode_images(self, x: Tensor) -> Tensor:

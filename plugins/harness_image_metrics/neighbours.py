@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness import stop
 from harness.features import FeatureSet
+from harness.process import stop
 from harness_image_metrics import NeighboursConfig
 from harness_image_metrics.limits import enough_for_neighbours
 

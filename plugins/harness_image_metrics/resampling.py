@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness import stop
 from harness.features import Moments, StreamingMoments
+from harness.process import stop
 from harness_image_metrics.frechet import frechet_distance
 
 BLOCK = 4096

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.config import Config
-from harness.local_files import LocalFile
+from harness.weights.local_files import LocalFile
 
 HUB = ("$TORCH_HOME/hub/checkpoints", "$XDG_CACHE_HOME/torch/hub/checkpoints", "~/.cache/torch/hub/checkpoints")
 """Where torch.hub, and with it torch-fidelity, keeps what it downloads."""

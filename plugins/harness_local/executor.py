@@ -12,10 +12,9 @@ from contextlib import suppress
 from multiprocessing import get_context
 from traceback import format_exception_only
 
-from harness import stop
 from harness.config import Config
-from harness.executors import worker
 from harness.interfaces import Job, JobEnd
+from harness.process import stop, worker
 
 POLL_SECONDS = 0.2
 Ready = Callable[[Sequence[JobEnd]], Sequence[Job] | None]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.tokenizer_file import TokenizerFile
+from harness.toolkit.tokenizer_file import TokenizerFile
 from harness_maskgit import MaskGITConfig, VQGANConfig
 
 if TYPE_CHECKING:

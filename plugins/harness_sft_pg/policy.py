@@ -11,9 +11,9 @@ from torch import Tensor
 
 from harness.capabilities import Transitions
 from harness.interfaces import Batch
+from harness.toolkit.transitions import rollout_in_parts, transition_log_prob
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
-from harness.transitions import rollout_in_parts, transition_log_prob
 from harness_sft_pg import SFTPGConfig, choice
 from harness_sft_pg.buffer import TransitionBuffer
 from harness_sft_pg.buffer import Transitions as DrawnTransitions

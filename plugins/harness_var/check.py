@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.tokenizer_file import TokenizerFile
+from harness.toolkit.tokenizer_file import TokenizerFile
 from harness_var import VARConfig, VQVAEConfig
 
 if TYPE_CHECKING:

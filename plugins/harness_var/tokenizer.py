@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from harness.autoencoder import Decoder, Encoder, Names, Shape
 from harness.capabilities import TokenizerTerms
+from harness.toolkit.autoencoder import Decoder, Encoder, Names, Shape
 from harness_var import VQVAEConfig
 from harness_var.quantizer import MultiScaleQuantizer
 

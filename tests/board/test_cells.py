@@ -3,7 +3,7 @@ import pickle
 import pytest
 from board_fixtures import BOARD
 
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 
 
 def keys_of(write_board, fake_plugins, text=BOARD, **options):

@@ -13,11 +13,11 @@ import pytest
 from board_fixtures import fake_floor, fake_record
 
 from harness import cli
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.cli import main
 from harness.errors import Interrupted
-from harness.store.layout import Layout
 from harness.store.records import save_record
+from harness.store.runs_folder import RunsFolder
 
 BOARD = """\
 title: Small
@@ -84,7 +84,7 @@ def shell(folder, monkeypatch, capsys):
         return Done(end.value.code or 0, printed.out, printed.err)
 
     run.folder = folder
-    run.layout = Layout(folder.parent.parent / "runs")
+    run.layout = RunsFolder(folder.parent.parent / "runs")
     return run
 
 

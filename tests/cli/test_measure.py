@@ -14,7 +14,7 @@ from PIL import Image
 
 from harness.cli import main
 from harness.components import Dataset, Extractor, Metric
-from harness.features import Extraction, batches_of
+from harness.images.extraction import Extraction, batches_of
 from harness.images.quantise import to_uint8
 from harness.plugins import registry
 from harness.stages import context

@@ -2,12 +2,12 @@
 
 import pytest
 
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.errors import UserError
 from harness.stages import draws, jobs
 from harness.stages.options import JobOptions
-from harness.store.layout import Layout
 from harness.store.records import load_record
+from harness.store.runs_folder import RunsFolder
 
 BOARD = """\
 title: Digits with faults
@@ -31,7 +31,7 @@ def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("boards") / "faults"
     folder.mkdir()
     (folder / "board.yaml").write_text(BOARD)
-    board, layout = load_board(folder), Layout(folder / "runs")
+    board, layout = load_board(folder), RunsFolder(folder / "runs")
     found = {}
     for cell in board.cells:
         assert jobs.run_base(cell.base, layout, JobOptions("cpu")) == "ended"

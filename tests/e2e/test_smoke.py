@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.errors import UserError
 
 BOARDS = sorted((Path(__file__).parents[2] / "leaderboards").glob("*/board.yaml"))

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from harness import stop
 from harness.config import NoConfig
 from harness.interfaces import Job
+from harness.process import stop
 from harness_local.executor import LocalExecutor
 
 # Workers import what jobs name, and test modules cannot be imported there: these are functions of Python itself.

@@ -3,7 +3,7 @@
 import pytest
 from board_fixtures import BOARD
 
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.errors import UserError
 
 

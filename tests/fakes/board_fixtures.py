@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.plugins import Registry
 from harness.report.collect import floor_file, record_file
 from harness.store.records import ComponentFacts, Costs, CurvePoint, FloorRecord, Measured, Record, save_record

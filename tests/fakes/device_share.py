@@ -6,7 +6,7 @@ import torch
 from torch import distributed, nn
 
 from harness.interfaces import DataSpec
-from harness.sampling import draw
+from harness.sampling.drawing import draw
 
 N = 23
 SPEC = DataSpec((3,), classes=4)

@@ -6,12 +6,12 @@ from itertools import pairwise
 import pytest
 import torch
 
-from harness.denoising import NoiseLevels
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing import models
 from harness.testing.mixture import ChainDraw, GaussianMixture, MixtureChain, MixtureDenoiser, four_points
-from harness.transitions import rollout
+from harness.toolkit.denoising import NoiseLevels
+from harness.toolkit.transitions import rollout
 from harness_ddo.loss import ddo_loss
 from harness_diffusers import ChainSolverConfig, DenoisingSolverConfig
 from harness_diffusers.solver import ChainSolver, DenoisingSolver

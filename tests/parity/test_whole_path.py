@@ -17,13 +17,13 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from harness import NoConfig
 from harness.board.cells import Resolved
 from harness.components import Extractor
-from harness.measure.names import resolved
+from harness.measure.requested import resolved
 from harness.measure.run import Plan, run
 from harness.measure.sources import Reading, sources
 from harness.stages import context
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
-from harness.store.layout import Layout
+from harness.store.runs_folder import RunsFolder
 from harness.streams import stream
 
 D, CLASSES, N = 8, 5, 40
@@ -124,7 +124,7 @@ def ours(folders, tmp_path, monkeypatch):
     def measure(extractor, **settings):
         component = Extractor(extractor.__name__.lower(), build="x:y", summary="", outputs=extractor.outputs)
         monkeypatch.setattr(Extractor, "load", lambda _: extractor)
-        at = Context(Layout(tmp_path / "runs"), JobOptions(device="cpu"), "test")
+        at = Context(RunsFolder(tmp_path / "runs"), JobOptions(device="cpu"), "test")
         metrics = [resolved("metric", name, chosen, where="test") for name, chosen in settings.items()]
         generated, real = (sources(str(folders / name), Reading(), at, where="test") for name in SIZES)
         plan = Plan(tuple(metrics), Resolved(component, NoConfig(), "test", "1/1"), generated, real[0], batch=16)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from harness.board.fit import method_fault
+from harness.board.reading.data_fit import method_fault
 from harness.components import Method, Model
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry

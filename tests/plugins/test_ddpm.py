@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from harness import NoConfig
-from harness.chains.schedules import betas, coefficients
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing import models
-from harness.transitions import rollout
+from harness.toolkit.chains.schedules import betas, coefficients
+from harness.toolkit.transitions import rollout
 from harness_ddpm import DDPMConfig, harness_models
 from harness_ddpm.model import DDPM, NoisyStep
 from harness_ddpm.network import ConditionalLinear

@@ -9,11 +9,11 @@ import pydantic
 import pytest
 import torch
 
-from harness.chains import short
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing import models
+from harness.toolkit.chains import short
 from harness_ddpm import UNetConfig, harness_models
 from harness_ddpm.image_model import build
 from harness_ddpm.presets import PRESETS

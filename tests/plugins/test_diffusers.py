@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness import optional
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.streams import SampleStreams, stream
 from harness.testing import models
+from harness.toolkit import optional
 from harness.weights import convert, fit
 from harness.weights.stored import read
 from harness_diffusers import ChainSolverConfig, DenoisingSolverConfig, UNet2DConfig, harness_models, harness_samplers

@@ -5,12 +5,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness import latents, optional
 from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
+from harness.sampling import latents
 from harness.streams import stream
 from harness.testing import models
+from harness.toolkit import optional
 from harness.weights import cache, fit
 from harness_edm2 import EDM2Config, VAEConfig, harness_models
 from harness_edm2.check import fits

@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.denoising import NoiseLevels
 from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing.mixture import GaussianMixture, MixtureDenoiser, four_points
+from harness.toolkit.denoising import NoiseLevels
 from harness_dpm_solver import V3Config
 from harness_dpm_solver.sampler import DPMSolverV3
 from harness_dpm_solver.statistics import estimate

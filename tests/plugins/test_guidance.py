@@ -4,8 +4,8 @@ import pydantic
 import pytest
 import torch
 
-from harness import sampling
 from harness.interfaces import DataSpec
+from harness.sampling import drawing
 from harness.streams import SampleStreams
 from harness.testing.mixture import MixtureChain, MixtureDenoiser, four_points
 from harness_guidance import AutoguidanceConfig, GuidanceConfig, formula
@@ -20,7 +20,7 @@ def denoiser():
 
 
 def nfe(sampler, model):
-    drawn = sampling.draw(
+    drawn = drawing.draw(
         sampler, model, CLASSES, n=8, seed=0, purpose="t", batch=8, device=torch.device("cpu")
     )  # fmt: skip
     return drawn.nfe

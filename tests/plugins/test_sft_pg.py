@@ -15,7 +15,7 @@ from harness.plugins import registry
 from harness.streams import stream
 from harness.testing.methods import Bench, check_method, check_resume_is_exact
 from harness.testing.task import InMemoryTask
-from harness.transitions import rollout, transition_log_prob
+from harness.toolkit.transitions import rollout, transition_log_prob
 from harness_sft_pg import SFTPGConfig, ShortcutConfig
 from harness_sft_pg.buffer import TransitionBuffer
 from harness_sft_pg.losses import STEPS_AT_ONCE, backward_critic_and_value, gradient_penalty

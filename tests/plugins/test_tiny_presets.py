@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.streams import stream
-from harness.training import weights
+from harness.weights import state_dicts
 from harness_ddpm.image_model import build as build_ddpm
 from harness_ddpm.presets import TINY as DDPM
 from harness_edm.presets import TINY as EDM
@@ -24,7 +24,7 @@ def test_a_tiny_network_is_below_100k_and_learns(preset, build):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build(preset.config, preset.spec).eval()
-    assert weights.parameters(model) == preset.parameters < 100_000
+    assert state_dicts.parameters(model) == preset.parameters < 100_000
     x = torch.ones(16, *preset.spec.shape) * torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1).repeat(8, 1, 1, 1)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     before = error(model, x)

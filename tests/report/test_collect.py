@@ -2,8 +2,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.report.collect import collect_published, collect_runs, record_file
-from harness.store.layout import Layout
 from harness.store.records import save_record
+from harness.store.runs_folder import RunsFolder
 
 
 def test_records_of_other_settings_are_stale_and_those_not_there_missing(board, publish_records, make_record):
@@ -23,7 +23,7 @@ def test_a_smoke_record_never_counts_for_a_real_board(board, publish_records):
 
 
 def test_runs_keep_older_records_beside_current_ones(board, tmp_path, make_record):
-    layout = Layout(tmp_path / "runs")
+    layout = RunsFolder(tmp_path / "runs")
     first, second = board.cells[:2]
     for cell, key in ((first, first.key), (first, "0" * 24), (second, "0" * 24)):
         save_record(make_record(cell, key=key), layout.record(board.name, cell.name, key))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from board_fixtures import fake_record
 
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.report.collect import collect_published
 from harness.report.formats import as_json, latex, markdown
 from harness.report.plots import samples

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.schema_docs import page
+from harness.board.schema_docs import page
 from harness.store.records import Costs, FloorRecord, Record
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -10,7 +10,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def test_the_page_about_boards_is_fresh():
     text = (DOCS / "boards.md").read_text(encoding="utf-8")
-    assert text == page(), "run: python -m harness.report.schema_docs"
+    assert text == page(), "run: python -m harness.board.schema_docs"
 
 
 @pytest.mark.parametrize("model", [Record, Costs, FloorRecord])

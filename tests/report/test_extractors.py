@@ -7,8 +7,8 @@ from harness.report.collect import collect_published, floor_file, record_file
 from harness.report.extractors import Used, used
 from harness.report.publish import plan
 from harness.report.render import render_published
-from harness.store.layout import Layout
 from harness.store.records import ExtractorFacts, load_floor, save_record
+from harness.store.runs_folder import RunsFolder
 
 
 def facts(weights, preprocessing="grey, / 255"):
@@ -48,7 +48,7 @@ def test_so_does_a_floor(board, publish_records, make_floor):
 
 def test_publishing_leaves_what_is_published_alone(board, publish_records, run_records, tmp_path):
     results = publish_records(board, extractors={"net": facts("a")})
-    layout = Layout(tmp_path / "runs")
+    layout = RunsFolder(tmp_path / "runs")
     run_records(board, layout, board.cells[:1], extractors={"net": facts("b")})
     before = {path.name: path.read_bytes() for path in results.iterdir()}
     with pytest.raises(UserError, match="do not share a column"):

@@ -4,18 +4,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.errors import UserError
 from harness.report.collect import record_file
 from harness.report.publish import plan
 from harness.report.render import render_published
-from harness.store.layout import Layout
 from harness.store.records import load_record
+from harness.store.runs_folder import RunsFolder
 
 
 @pytest.fixture
 def layout(tmp_path):
-    return Layout(tmp_path / "runs")
+    return RunsFolder(tmp_path / "runs")
 
 
 def names(folder):
@@ -44,7 +44,7 @@ def test_missing_and_failed_cells_are_problems(board, layout, run_records):
 
 
 def test_several_machines_publish_into_one_folder(board, tmp_path, run_records):
-    here, there = Layout(tmp_path / "here"), Layout(tmp_path / "there")
+    here, there = RunsFolder(tmp_path / "here"), RunsFolder(tmp_path / "there")
     run_records(board, here, board.cells[:9])
     run_records(board, there, board.cells[9:])
     plan(board, here).apply()

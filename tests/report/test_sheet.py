@@ -10,7 +10,7 @@ from harness.report import preview
 from harness.report.publish import plan
 from harness.report.render import render_published
 from harness.report.sheet import COLUMNS, LINES, pixels, sheet_of
-from harness.store.layout import Layout
+from harness.store.runs_folder import RunsFolder
 
 
 def shades(n, channels=1):
@@ -60,7 +60,7 @@ def test_a_damaged_sheet_is_no_sheet(text):
 
 
 def test_image_boards_show_the_lowest_seed_of_each_row(board, tmp_path, run_records, monkeypatch):
-    layout = Layout(tmp_path / "runs")
+    layout = RunsFolder(tmp_path / "runs")
     run_records(board, layout)
     for cell in board.cells:
         folder = layout.stage("sample", cell.sample_key)

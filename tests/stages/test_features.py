@@ -6,7 +6,7 @@ import pytest
 import torch
 from pixel_features import COMPONENT, PixelFeatures
 
-from harness.board.cells import BoardMetric, Resolved
+from harness.board.cells import Column, Resolved
 from harness.board.schema import MetricConfig
 from harness.components import Dataset, Metric
 from harness.config import NoConfig
@@ -15,7 +15,7 @@ from harness.interfaces import Batch, DataSpec
 from harness.stages import context, features, metrics
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
-from harness.store.layout import Layout
+from harness.store.runs_folder import RunsFolder
 from harness.streams import stream
 
 IMAGES = torch.randint(0, 256, (60, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -68,7 +68,7 @@ def importable(monkeypatch):
 
 @pytest.fixture
 def at(tmp_path):
-    return lambda: Context(Layout(tmp_path), JobOptions(device="cpu"), "test")
+    return lambda: Context(RunsFolder(tmp_path), JobOptions(device="cpu"), "test")
 
 
 def seen():
@@ -117,7 +117,7 @@ def test_a_failed_pass_leaves_nothing_behind(at, tmp_path):
 
 def column(name="gap", **needs):
     metric = Metric(name, build="test_features_stage:MeanGap", summary="", needs_features=frozenset({"moments"}), **needs)
-    return BoardMetric(f"{name}[pixels]", name, Resolved(metric, NoConfig(), "test", "1/1"), MetricConfig(), 1, 3, PIXELS)
+    return Column(f"{name}[pixels]", name, Resolved(metric, NoConfig(), "test", "1/1"), MetricConfig(), 1, 3, PIXELS)
 
 
 def test_floors_of_two_metrics_share_their_pass_and_their_real_images(at, tmp_path):
@@ -138,7 +138,7 @@ def test_a_board_that_does_not_say_whose_features_is_told_what_to_write(write_bo
 
     from board_fixtures import BOARD
 
-    from harness.board.load import load_board
+    from harness.board.reading.load import load_board
     from harness.errors import Faults
     from harness.plugins import Registry
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from harness.board.cells import Resolved
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.components import Sampler
 from harness.plugins import registry
 from harness.stages.record import skeleton

@@ -2,12 +2,12 @@
 
 import pytest
 
-from harness import sampling
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
+from harness.sampling import drawing
 from harness.stages import context, draws, jobs
 from harness.stages.options import JobOptions
-from harness.store.layout import Layout
 from harness.store.records import load_record
+from harness.store.runs_folder import RunsFolder
 
 BOARD = """\
 title: Selection
@@ -29,7 +29,7 @@ curve: {metric: sliced-w2, points: 2, samples: 30}
 def used(tmp_path, monkeypatch):
     """Streams of generated samples and numbers of real draws of one cell, in the order in which they were asked for."""
     streams, real = [], []
-    drawn, dataset = sampling.draw, context.dataset
+    drawn, dataset = drawing.draw, context.dataset
 
     def draw(*arguments, **settings):
         streams.append((settings["seed"], settings["purpose"]))
@@ -47,10 +47,10 @@ def used(tmp_path, monkeypatch):
 
         return Watched()
 
-    monkeypatch.setattr(sampling, "draw", draw)
+    monkeypatch.setattr(draw, "draw", draw)
     monkeypatch.setattr(context, "dataset", watched)
     (tmp_path / "board.yaml").write_text(BOARD)
-    board, layout = load_board(tmp_path), Layout(tmp_path / "runs")
+    board, layout = load_board(tmp_path), RunsFolder(tmp_path / "runs")
     (cell,) = board.cells
     jobs.run_cell(cell, layout, JobOptions("cpu"))
     assert load_record(layout.record(board.name, cell.name, cell.key)).status == "done"

@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from harness.store import pickles
-from harness.store.pickles import RefusedPickle
+from harness.weights import pickles
+from harness.weights.pickles import RefusedPickle
 
 NETWORKS = Path(__file__).parents[1] / "golden" / "edm2" / "pkl_edm2_cond.pkl"
 ROOM = 512 * 2**20

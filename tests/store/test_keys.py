@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from harness.board.load import load_board
+from harness.board.reading.load import load_board
 from harness.store.keys import digest, file_sha256
 
 BOARD = """\

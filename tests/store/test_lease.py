@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from harness import stop
 from harness.errors import Interrupted
+from harness.process import stop
 from harness.store.files import StorageError
 from harness.store.lease import Busy, lease
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from harness import stop
 from harness.board.schema import TrainingConfig
 from harness.interfaces import Batch, DataSpec
-from harness.store.layout import Layout
+from harness.process import stop
+from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams, stream
 from harness.training.curve import Curve
 from harness.training.loop import Listener, Loop
@@ -74,7 +74,7 @@ def data():
 @pytest.fixture
 def make_task(tmp_path):
     def make(*, steps=STEPS, batch=BATCH, banks=True, seed=0, sampler=None, runs="runs", **options):
-        source = BankSource(Layout(tmp_path / runs), sampler or CountingSampler(), {"name": "fake"}, seed, 5)
+        source = BankSource(RunsFolder(tmp_path / runs), sampler or CountingSampler(), {"name": "fake"}, seed, 5)
         training = TrainingConfig(images=steps * batch, batch=batch, **options)
         return LiveTask(network(), SPEC, torch.device("cpu"), training, source if banks else None)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from harness import stop
 from harness.errors import Diverged, Interrupted
+from harness.process import stop
 from harness.training import checkpoint
 from harness.training.loop import LOG_EVERY, Listener
 

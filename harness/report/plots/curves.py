@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from harness.board.cells import BoardMetric, Cell
+from harness.board.cells import Cell, Column
 from harness.report.collect import Collection
 from harness.report.formats import unit as factor
 from harness.report.plots.plot import COLOURS, LINES, MARKERS, WIDTH, Plot
@@ -68,7 +68,7 @@ def curves_plot(collection: Collection) -> Plot | None:
     return Plot("curves.png", caption, json.dumps(asdict(curves)), lambda: _draw(curves))
 
 
-def _curves(collection: Collection, metric: BoardMetric, panels: list[Panel]) -> Curves:
+def _curves(collection: Collection, metric: Column, panels: list[Panel]) -> Curves:
     cell = collection.board.cells[0]
     assert cell.curve is not None
     unit = metric.use.shown_in
@@ -83,7 +83,7 @@ def _curves(collection: Collection, metric: BoardMetric, panels: list[Panel]) ->
     )
 
 
-def _panels(collection: Collection, metric: BoardMetric) -> list[Panel]:
+def _panels(collection: Collection, metric: Column) -> list[Panel]:
     # By label: one method with other settings on another base is one entry of the legend.
     labels = dict.fromkeys(row.method_label for row, _ in collection.rows if row.trains)
     styles = {label: index for index, label in enumerate(labels)}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from harness.board.cells import BoardMetric
+from harness.board.cells import Column
 from harness.report.plots.plot import WIDTH, Plot
 from harness.report.rows import TableRow
 from harness.report.table import Table
@@ -69,7 +69,7 @@ def _seen(table: Table) -> Seen | None:
     return Seen(tuple(rows), tuple(m.label for m in metrics), tuple(samples[size] for size in sizes), deviations)
 
 
-def _deviation(table: Table, row: TableRow | None, metric: BoardMetric) -> float | None:
+def _deviation(table: Table, row: TableRow | None, metric: Column) -> float | None:
     floor = None if row is None else table.floor(metric, row.size)
     value = None if row is None else row.score(metric)
     if floor is None or value is None or not floor.sd:

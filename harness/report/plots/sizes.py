@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from harness.board.cells import BoardMetric
+from harness.board.cells import Column
 from harness.report.formats import unit as factor
 from harness.report.plots.plot import COLOURS, LINES, MARKERS, WIDTH, Plot
 from harness.report.rows import Score, TableRow
@@ -55,7 +55,7 @@ def sizes_plot(table: Table) -> Plot | None:
     return Plot("sizes.png", caption, json.dumps([asdict(panel) for panel in panels]), lambda: _draw(panels))
 
 
-def _panel_of(table: Table, metric: BoardMetric) -> Panel:
+def _panel_of(table: Table, metric: Column) -> Panel:
     unit = metric.use.shown_in
     found: dict[str, list[tuple[int, Score]]] = {}
     for row in table.rows:

@@ -5,11 +5,11 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 
-from harness.chains.schedules import coefficients
-from harness.chains.short import fast_schedule
 from harness.testing import golden
 from harness.testing.golden import Case, kind
-from harness.transitions import transition_log_prob
+from harness.toolkit.chains.schedules import coefficients
+from harness.toolkit.chains.short import fast_schedule
+from harness.toolkit.transitions import transition_log_prob
 from harness_ddpm import UNetConfig
 from harness_ddpm.image_model import ImageDDPM
 from harness_ddpm.published import from_arguments, from_diffusers, to_diffusers, weights_from_diffusers

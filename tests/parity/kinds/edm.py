@@ -2,9 +2,9 @@
 
 import torch
 
-from harness.denoising import NoisyLevel, loss_weight
 from harness.testing import golden
 from harness.testing.golden import Case, kind
+from harness.toolkit.denoising import NoisyLevel, loss_weight
 from harness_edm import HeunConfig
 from harness_edm.published import from_arguments
 from harness_edm.sampler import Heun, noise_levels

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from harness.components import Sampler
-from harness.denoising import NoisyLevel, loss_weight
 from harness.plugins import registry
 from harness.testing import golden
 from harness.testing.golden import Case, kind
+from harness.toolkit.denoising import NoisyLevel, loss_weight
 from harness_edm.sampler import noise_levels
 from harness_edm2 import averages, latents
 from harness_edm2.model import EDM2

@@ -5,8 +5,9 @@ import scipy.linalg
 import torch
 from safetensors.torch import load_file
 
-from harness.store import pickles, reference_statistics
+from harness.images import reference_statistics
 from harness.testing.golden import Case, kind
+from harness.weights import pickles
 from harness_edm import published as edm
 from harness_edm.unet import EDMUNet
 from harness_edm2 import published as edm2

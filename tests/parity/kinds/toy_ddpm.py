@@ -4,10 +4,10 @@ import re
 
 import torch
 
-from harness.chains.schedules import betas
 from harness.interfaces import DataSpec
 from harness.testing.golden import Case, kind
-from harness.transitions import transition_log_prob
+from harness.toolkit.chains.schedules import betas
+from harness.toolkit.transitions import transition_log_prob
 from harness_ddpm import DDPMConfig
 from harness_ddpm.model import DDPM
 

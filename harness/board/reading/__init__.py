@@ -1,0 +1,1 @@
+"""board.yaml becomes a Board: everything is checked here."""

@@ -1,0 +1,63 @@
+"""Cells and floors of a board: bases × methods × seeds, at each number of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from harness.board.cells import Base, Cell, Column, Floor, Resolved, Row
+from harness.board.reading import smoke
+from harness.board.reading.methods import BoardMethod
+from harness.board.reading.reader import BoardReader
+from harness.board.reading.skips import skip_reason
+from harness.board.schema import BoardConfig, EvaluationConfig
+
+
+def all_cells(
+    reading: BoardReader,
+    config: BoardConfig,
+    bases: Sequence[Base],
+    methods: Sequence[BoardMethod],
+    metrics: tuple[Column, ...],
+) -> Iterator[Cell]:
+    """All cells in the order of the board, those that are skipped included."""
+    seeds = config.seeds[: config.smoke.seeds] if reading.is_smoke else config.seeds
+    curve = config.curve if config.curve is None or not reading.is_smoke else smoke.curve(config, config.curve)
+    for evaluation, base, method in product(reading.evaluations(config), bases, methods):
+        row = Row(
+            board=reading.source.path.resolve().parent.name,
+            protocol=config.protocol,
+            base=base,
+            method_name=method.name,
+            method_label=method.label,
+            method=method.method,
+            training=method.training,
+            evaluation=evaluation,
+            metrics=metrics,
+            curve=curve,
+            is_smoke=reading.is_smoke,
+            skip_reason=skip_reason(base, method.method, method.training),
+            size=_size(config, evaluation),
+        )
+        yield from (Cell(row, seed) for seed in seeds)
+
+
+def all_floors(reading: BoardReader, config: BoardConfig, dataset: Resolved, metrics: tuple[Column, ...]) -> tuple[Floor, ...]:
+    """One for each number of samples and metric."""
+    return tuple(
+        Floor(dataset, metric, evaluation.samples, metrics, _size(config, evaluation))
+        for evaluation, metric in product(reading.evaluations(config), metrics)
+    )
+
+
+def check_seeds(reading: BoardReader, config: BoardConfig) -> None:
+    """A fault for each seed that was there before."""
+    seen: set[int] = set()
+    for index, seed in enumerate(config.seeds):
+        if seed in seen:
+            reading.fault(("seeds", index), f"seed {seed} is given twice: its cells would be duplicates")
+        seen.add(seed)
+
+
+def _size(config: BoardConfig, evaluation: EvaluationConfig) -> int | None:
+    return evaluation.samples if config.evaluation.sizes else None

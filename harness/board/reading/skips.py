@@ -1,0 +1,57 @@
+"""Why a method cannot run on a base: its cells are skipped, with the reason in the table."""
+
+from __future__ import annotations
+
+from harness.board.cells import Base, Resolved
+from harness.board.reading.data_fit import method_fault, spec_of
+from harness.board.schema import TrainingConfig
+from harness.components import Method, Model, Sampler
+from harness.references import sampler_needs
+
+
+def skip_reason(base: Base, method: Resolved, training: TrainingConfig) -> str | None:
+    """Why the method cannot run on the base with this budget; None when it can."""
+    component = method.of(Method)
+    if base.data is not None:
+        return _data_reason(component)
+    model = base.model.of(Model)
+    return (
+        _model_reason(component, base.sampler, model)
+        or parts_reason(component, model, training)
+        or method_fault(method, model, spec_of(base.dataset))
+    )
+
+
+def lacks(needs: frozenset[str], model: Model) -> list[str]:
+    """Capabilities that are needed and not provided, sorted."""
+    return sorted(needs - model.provides)
+
+
+def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str | None:
+    """Why the method cannot train the model in micro-batches; None when it can, or need not."""
+    if training.micro_batch is None or not method.trains:
+        return None
+    if not method.accumulates:
+        return f"{method.name} takes whole batches and cannot follow micro_batch"
+    if "Trains" in method.needs and "TrainsInParts" not in model.provides:
+        return f"{model.name} lacks TrainsInParts, which {method.name} needs for micro_batch"
+    return None
+
+
+def _model_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
+    """Why the method cannot run on the model with this sampler; None when it can."""
+    if missing := lacks(method.needs, model):
+        return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
+    walked = sampler_needs(sampler.of(Sampler), sampler.settings)
+    if missing := lacks(walked, model):
+        return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
+    if "Transitions" in method.needs and "Transitions" not in walked:
+        return f"the sampler {sampler.name} does not walk the model's Gaussian steps, which {method.name} trains"
+    return None
+
+
+def _data_reason(method: Method) -> str | None:
+    """Why the method cannot run on data in the place of a model; None when it can."""
+    if method.trains or method.needs:
+        return f"{method.name} needs a model, and this base is data"
+    return None

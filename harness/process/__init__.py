@@ -1,0 +1,1 @@
+"""What concerns a process: stopping, memory, environment, workers."""

@@ -1,0 +1,1 @@
+"""Drawing samples: seeds, chunks, latents, and the count of network evaluations."""

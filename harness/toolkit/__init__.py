@@ -1,0 +1,1 @@
+"""What plugins share and the core itself does not use."""

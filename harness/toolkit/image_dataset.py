@@ -1,0 +1,108 @@
+"""Datasets of a fixed number of images: their split, and evaluation draws from what is held out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.interfaces import Batch, DataSpec
+from harness.streams import stream
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images as stored: `pixels` (n, C, H, W) uint8, `labels` (n,) int64."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: Tensor | slice) -> Images:
+        return Images(self.pixels[index], self.labels[index])
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the pixels' and then the labels' bytes, one byte each, in their order; 64 hex digits."""
+        whole = hashlib.sha256(self.pixels.contiguous().numpy().tobytes())
+        whole.update(self.labels.to(torch.uint8).numpy().tobytes())
+        return whole.hexdigest()
+
+
+def split(images: Images, *, share: float, salt: str) -> tuple[Images, Images]:
+    """Training and held-out images: in each class, `share` of it (rounded up) and the rest.
+
+    An image's place is that of sha256(salt + its bytes) in its class, and each part comes in that order over all classes: the
+    split hangs on no random generator, no library version and not on the order of the file.
+    Raises: ValueError unless 0 < share < 1.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"need 0 < share < 1, got {share=}")
+    hashes = [hashlib.sha256(salt.encode() + image.tobytes()).digest() for image in images.pixels.numpy()]
+    order = torch.tensor(sorted(range(len(images)), key=hashes.__getitem__))
+    labels = images.labels[order]
+    train = torch.zeros(len(images), dtype=torch.bool)
+    for label in labels.unique():
+        (places,) = torch.nonzero(labels == label, as_tuple=True)
+        train[places[: int(np.ceil(share * len(places)))]] = True
+    return images[order[train]], images[order[~train]]
+
+
+class ImageDataset:
+    """A dataset of fixed images, in [-1, 1].
+
+    An evaluation draw is a random subset of the held-out images, without replacement. Draws 2k and 2k + 1 are the two halves of
+    one shuffle: they share no image, so a floor between them compares disjoint sets, and n is at most half of what is held out.
+    Draws of different k overlap, as all must when the images are finite: a spread over draws says how much a value hangs on the
+    choice of images, and is smaller than between fresh sets of the world.
+
+    A smaller n gives the first images of a larger one.
+
+    Args:
+        name: as boards write it, for messages.
+        train, held_out: images that the two share none of.
+        classes: number of labels.
+        white: the pixel value that becomes 1; 0 becomes -1.
+    """
+
+    def __init__(self, name: str, train: Images, held_out: Images, *, classes: int, white: int = 255) -> None:
+        _, channels, height, width = train.pixels.shape
+        self.name, self.spec = name, DataSpec((channels, height, width), classes=classes, preview="images")
+        self._train, self._held_out, self._white = train, held_out, white
+
+    @property
+    def largest_evaluation(self) -> int:
+        """Largest n that `evaluation` gives."""
+        return len(self._held_out) // 2
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of both parts' images and labels, their shape and their scale, hexadecimal."""
+        text = f"{self.spec.shape} {self._white} {self._train.sha256} {self._held_out.sha256}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def train(self) -> Batch:
+        """All training images, (n, C, H, W) in [-1, 1]."""
+        return self._batch(self._train)
+
+    def evaluation(self, draw: int, n: int) -> Batch:
+        """Evaluation set number `draw`, (n, C, H, W) in [-1, 1]. Raises: ValueError unless draw >= 0 and 1 <= n <= half."""
+        if draw < 0 or n < 1:
+            raise ValueError(f"need draw >= 0 and n >= 1, got {draw=}, {n=}")
+        if n > self.largest_evaluation:
+            raise ValueError(
+                f"{self.name}: {n} evaluation images asked for; it holds {len(self._held_out)} out, and draws 2k and 2k + 1 are "
+                f"disjoint halves of them: at most {self.largest_evaluation} each"
+            )
+        order = torch.randperm(len(self._held_out), generator=stream(0, "evaluation images", draw // 2))
+        first = draw % 2 * self.largest_evaluation
+        return self._batch(self._held_out[order[first : first + n]])
+
+    def _batch(self, images: Images) -> Batch:
+        return Batch(images.pixels.float() / (self._white / 2) - 1, images.labels)

@@ -1,0 +1,149 @@
+"""Moments as they stream, and one pass of an extractor over a set."""
+
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from pixel_features import PixelFeatures
+
+from harness import UserError
+from harness.features import FeatureSet, Moments, StreamingMoments
+from harness.images.extraction import Extraction, batches_of
+from harness.images.fingerprint import fingerprint
+from harness.images.quantise import to_uint8
+from harness.images.sets import ImageSet
+
+IMAGES = torch.randint(0, 256, (203, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+ALL = {"moments", "features", "logits", "spatial"}
+
+
+def extracted(images=IMAGES, needs=ALL, batch=50, **options):
+    return Extraction(PixelFeatures(), needs, **options).run(batches_of(images, batch), len(images), name="the images")
+
+
+@pytest.mark.parametrize("batch", [1, 7, 250])
+def test_the_batch_does_not_matter_and_neither_does_the_order(batch):
+    expected, order = extracted(), torch.randperm(len(IMAGES), generator=torch.Generator().manual_seed(1))
+    for found in (extracted(batch=batch), extracted(IMAGES[order], batch=batch)):
+        for need in ("moments", "spatial"):
+            # Kernels of float32 features round by batch; sums of float64 hardly at all.
+            np.testing.assert_allclose(found.moments(need).mean, expected.moments(need).mean, atol=1e-5)
+            np.testing.assert_allclose(found.moments(need).covariance, expected.moments(need).covariance, atol=1e-5)
+
+
+def test_an_extractor_for_few_images_on_a_cpu_gets_no_more_at_once():
+    seen = []
+
+    class Few(PixelFeatures):
+        images_on_cpu = 16
+
+        def forward(self, images):
+            seen.append(len(images))
+            return super().forward(images)
+
+    found = Extraction(Few(), ALL).run(batches_of(IMAGES, 50), len(IMAGES), name="the images")
+    assert seen == 4 * [16, 16, 16, 2] + [3]
+    np.testing.assert_allclose(found.rows("features"), extracted().rows("features"), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.moments("spatial").mean, extracted().moments("spatial").mean, atol=1e-5)
+
+
+def test_moments_lose_nothing_to_a_large_mean():
+    rows = np.random.default_rng(0).standard_normal((1000, 4))
+    near, far = Moments.of(rows), Moments.of(rows + 1e6)
+    np.testing.assert_allclose(far.covariance, near.covariance, rtol=1e-7, atol=1e-9)
+    assert far.mean == pytest.approx(near.mean + 1e6, rel=1e-15)
+
+
+def test_rows_are_written_where_they_are_asked_for_and_only_those(tmp_path):
+    found = extracted(needs={"features"}, folder=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features.npy"]
+    np.testing.assert_array_equal(found.rows(), extracted().rows())
+    with pytest.raises(UserError, match=r"gives no logits; it has features"):
+        found.rows("logits")
+    assert extracted(needs={"moments"}).rows_by_need == {}
+
+
+def test_features_that_are_not_finite_name_the_images():
+    class Broken(PixelFeatures):
+        def forward(self, images):
+            return {name: rows / 0 for name, rows in super().forward(images).items()}
+
+    with pytest.raises(UserError, match=r"the images: features of images 0 to 49 are not all finite"):
+        Extraction(Broken(), {"moments"}).run(batches_of(IMAGES, 50), len(IMAGES), name="the images")
+
+
+def test_one_image_has_no_covariance():
+    with pytest.raises(UserError, match="at least 2 images, got 1"):
+        extracted(IMAGES[:1])
+    with pytest.raises(UserError, match="got 0"):
+        StreamingMoments().result()
+
+
+def test_what_is_remembered_is_made_once():
+    calls = []
+    rows = FeatureSet.of_rows("rows", features=np.eye(3))
+    assert [rows.remembered("x", lambda: calls.append(1) or 5) for _ in range(3)] == [5, 5, 5]
+    assert calls == [1]
+
+
+def test_bytes_come_back_from_the_models_range_exactly():
+    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    assert torch.equal(to_uint8(every.float() / 127.5 - 1), every)
+    assert to_uint8(torch.tensor([-3.0, -1.0, 0.0, 1.0, 7.0]).reshape(1, 1, 1, 5)).flatten().tolist() == [0, 0, 128, 255, 255]
+
+
+def test_images_that_are_not_finite_are_counted():
+    from harness import Diverged
+
+    x = torch.zeros(4, 3, 2, 2)
+    x[1, 0, 0, 0], x[3, 2, 1, 1] = float("nan"), float("inf")
+    with pytest.raises(Diverged, match="2 of 4 images"):
+        to_uint8(x)
+    with pytest.raises(ValueError, match="images are"):
+        to_uint8(torch.zeros(4, 2))
+
+
+def test_an_image_set_gives_the_same_batches_again():
+    images = ImageSet.of_bytes("set", IMAGES)
+    for _ in range(2):
+        assert torch.equal(torch.cat(list(images.batches(64))), IMAGES)
+
+
+class Made:
+    """50,000 images that are made when they are asked for, and how many of them were alive at once."""
+
+    n = 50_000
+
+    def __init__(self):
+        self.alive = self.most = self.made = 0
+        self.set = ImageSet("made", self.n, (1, 4, 4), self.batches)
+
+    def batches(self, size):
+        for start in range(0, self.n, size):
+            numbers = torch.arange(start, min(start + size, self.n))
+            images = (numbers[:, None] * torch.arange(1, 17) % 256).to(torch.uint8).reshape(-1, 1, 4, 4)
+            self.alive += len(images)
+            self.made += len(images)
+            self.most = max(self.most, self.alive)
+            weakref.finalize(images.untyped_storage(), self.gone, len(images))
+            yield images
+            del images
+
+    def gone(self, count):
+        self.alive -= count
+
+
+def test_fifty_thousand_images_are_never_in_memory_together(tmp_path):
+    hoard = Made()
+    kept = [images[1:] for images in hoard.set.batches(250)]
+    assert hoard.most == hoard.alive == len(kept) * 250 == hoard.n  # somebody who holds all of them would be noticed
+    made = Made()
+    fingerprint(made.set)
+    found = Extraction(PixelFeatures(), {"moments", "spatial"}).run(made.set.batches(250), made.n, name="made")
+    assert made.made == 2 * made.n
+    assert made.most <= 2 * 250  # the batch at work, and the next one
+    assert found.rows_by_need == {}
+    rows = Extraction(PixelFeatures(), {"features"}, folder=tmp_path).run(made.set.batches(250), made.n, name="made").rows()
+    assert isinstance(rows, np.memmap)
+    assert (tmp_path / "features.npy").stat().st_size < made.n * 6 * 4 + 1000  # float32

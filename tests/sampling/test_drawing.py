@@ -1,0 +1,130 @@
+"""Drawing samples: what must not matter is the batch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from harness.errors import Diverged, Interrupted
+from harness.interfaces import DataSpec
+from harness.process import stop
+from harness.sampling.drawing import balanced_labels, draw
+
+SPEC = DataSpec((3,), classes=4)
+CPU = torch.device("cpu")
+
+
+def noise(model, spec, streams, labels):
+    """Three numbers of each stream, and the label."""
+    return streams.normal(*spec.shape) + (0 if labels is None else 100 * labels[:, None])
+
+
+def through_the_network(model, spec, streams, labels):
+    x = streams.normal(*spec.shape)
+    for _ in range(5):
+        x = model(x)
+    return x
+
+
+@pytest.fixture
+def model():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 3))
+
+
+def sample(sampler, model, *, n=23, batch=23, seed=0, spec=SPEC, **options):
+    return draw(sampler, model, spec, n=n, seed=seed, purpose="test", batch=batch, device=CPU, **options)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 22, 23, 100])
+def test_noise_and_labels_do_not_depend_on_the_batch(model, batch):
+    one, other = sample(noise, model).batch, sample(noise, model, batch=batch).batch
+    assert torch.equal(one.x, other.x)
+    assert torch.equal(one.labels, other.labels)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 22])
+def test_samples_do_not_depend_on_the_batch_but_for_rounding(model, batch):
+    # Kernels add in another order at another batch.
+    one, other = sample(through_the_network, model).batch.x, sample(through_the_network, model, batch=batch).batch.x
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_the_same_batch_gives_the_same_bits(model):
+    one, other = (sample(through_the_network, model, batch=7).batch.x for _ in range(2))
+    assert torch.equal(one, other)
+
+
+def test_a_sample_depends_on_its_number_not_on_how_many_there_are(model):
+    free = DataSpec((3,))
+    many = sample(noise, model, n=10, spec=free).batch.x
+    assert torch.equal(sample(noise, model, n=4, spec=free).batch.x, many[:4])
+    chosen = sample(noise, model, n=10, spec=free, indices=[7, 2, 9]).batch.x
+    assert torch.equal(chosen, many[[7, 2, 9]])
+    assert not torch.equal(sample(noise, model, n=10, seed=1, spec=free).batch.x, many)
+
+
+def test_noise_and_labels_do_not_depend_on_the_number_of_devices(tmp_path):
+    script = Path(__file__).parent / "fakes" / "device_share.py"
+    processes = [subprocess.Popen([sys.executable, script, str(rank), "2", tmp_path]) for rank in range(2)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    whole, *shares = torch.load(tmp_path / "gathered.pt", weights_only=True)
+    for sampler, tolerance in (("noise", 0), ("images", 1e-6)):  # kernels add in another order at another batch
+        x, labels, nfe = whole[sampler]
+        for rank, found in enumerate(shares):
+            torch.testing.assert_close(found[sampler][0], x[rank::2], rtol=0, atol=tolerance)
+            assert torch.equal(found[sampler][1], labels[rank::2])
+            assert found[sampler][2] == nfe
+
+
+@pytest.mark.parametrize("n", [8, 23])
+def test_labels_are_balanced_and_in_random_order(n):
+    labels = balanced_labels(0, "test", n, 4)
+    counts = torch.bincount(labels, minlength=4)
+    assert counts.max() - counts.min() <= 1
+    assert not torch.equal(labels, labels.sort().values)
+    assert torch.equal(labels, balanced_labels(0, "test", n, 4))
+    assert not torch.equal(labels, balanced_labels(1, "test", n, 4))
+    assert balanced_labels(0, "test", n, 0) is None
+
+
+@pytest.mark.parametrize("batch", [4, 23])
+def test_network_evaluations_are_counted_not_declared(model, batch):
+    assert sample(through_the_network, model, batch=batch).nfe == 5
+    assert sample(noise, model, batch=batch).nfe == 0
+    assert not model._forward_pre_hooks  # the counter is gone
+
+
+def test_no_graph_is_kept(model):
+    assert not sample(through_the_network, model).batch.x.requires_grad
+
+
+def test_samples_that_are_not_finite_say_how_many(model):
+    def broken(model, spec, streams, labels):
+        x = streams.normal(*spec.shape)
+        x[::2, 1] = float("nan")
+        return x
+
+    with pytest.raises(Diverged, match="12 of 23 samples are not finite"):
+        sample(broken, model)
+
+
+def test_a_sampler_of_the_wrong_shape_is_refused(model):
+    with pytest.raises(ValueError, match=r"gave \(23, 2\); expected \(23, 3\)"):
+        sample(lambda _model, _spec, streams, _labels: streams.normal(2), model)
+
+
+def test_a_stop_request_ends_it_between_chunks(model):
+    def stopping(model, spec, streams, labels):
+        stop.request()
+        return streams.normal(*spec.shape)
+
+    try:
+        with pytest.raises(Interrupted):
+            sample(stopping, model, batch=10)
+    finally:
+        stop.clear()
