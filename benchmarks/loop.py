@@ -21,12 +21,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from harness.board.schema import TrainingConfig
 from harness.capabilities import Trains
 from harness.components import Dataset, Method, Model
 from harness.interfaces import DataSource
 from harness.plugins import registry
 from harness.streams import stream
+from harness.training.config import TrainingConfig
 from harness.training.loop import Listener, Loop
 from harness.training.method import FinetuneMethod
 from harness.training.task import LiveTask

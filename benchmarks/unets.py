@@ -26,11 +26,11 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.board.schema import TrainingConfig
 from harness.components import Model
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.training import numerics
+from harness.training.config import TrainingConfig
 
 CPU = torch.device("cpu")
 SIDE = 32

@@ -192,9 +192,9 @@ class JobExecutor(Protocol):
     def run(self, ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None], *, slots: int) -> None:
         """Run jobs until there are none.
 
-        Call `ready` with the ends since the last call, again and again (a few times a second), and run what it returns, at most
-        `slots` at once; it returns None when all is over. When `harness.process.stop.is_requested()`, start nothing, tell the running
-        jobs to stop (SIGINT lets them write a checkpoint), hand their ends to `ready`, and return; when
+        Call `ready` with the ends since the last call, again and again (a few times a second), and run what it returns, at
+        most `slots` at once; it returns None when all is over. When `harness.process.stop.is_requested()`, start nothing,
+        tell the running jobs to stop (SIGINT lets them write a checkpoint), hand their ends to `ready`, and return; when
         `harness.process.stop.is_forced()`, end them at once.
         """
         ...

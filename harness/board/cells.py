@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig, TrainingConfig
+from harness.board.schema import CurveConfig, EvaluationConfig, MetricConfig
 from harness.components import Component, Method, Metric
 from harness.config import Config
 from harness.store.keys import digest
 from harness.store.record_names import floor_name, row_name
+from harness.training.config import TrainingConfig
 from harness.weights.base_files import BaseWeights
 
 C = TypeVar("C", bound=Component)

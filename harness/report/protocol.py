@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.board.board import Board
 from harness.board.cells import Base, Resolved
-from harness.board.schema import MethodConfig, TrainingConfig
+from harness.board.schema import MethodConfig
 from harness.report.collect import Collection
 from harness.report.extractors import used
 from harness.report.formats import markdown_text
 from harness.report.outcome import Outcome, mean
 from harness.report.table import count, seconds
+from harness.training.config import TrainingConfig
 
 ENVIRONMENT = {
     "harness_version": "finetune-harness",

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from harness.board.schema import PowerFunctionEMA, TrainingConfig
 from harness.training.averages import PowerFunctionAverage, Snapshot, reconstruct
+from harness.training.config import PowerFunctionEMA, TrainingConfig
 
 
 class ExponentialAverage:

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.board.schema import TrainingConfig
 from harness.capabilities import WorksInLatents
 from harness.errors import Diverged, Interrupted
 from harness.interfaces import Batch
@@ -19,6 +18,7 @@ from harness.process import stop
 from harness.sampling import latents
 from harness.streams import stream
 from harness.training import checkpoint, numerics
+from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
 from harness.training.ema import average
 from harness.training.method import FinetuneMethod

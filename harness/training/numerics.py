@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from harness.board.schema import TrainingConfig
 from harness.errors import UserError
+from harness.training.config import TrainingConfig
 
 
 def prepare(model: torch.nn.Module, training: TrainingConfig) -> None:

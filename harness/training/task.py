@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.board.schema import TrainingConfig
 from harness.capabilities import Constrains
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.sampling import drawing
@@ -21,6 +20,7 @@ from harness.store.keys import digest
 from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams
 from harness.training import numerics, parts
+from harness.training.config import TrainingConfig
 from harness.weights import state_dicts
 
 

@@ -211,9 +211,9 @@ def test_snapshot_names_go_both_ways():
 
 def test_the_loop_keeps_weights_at_unit_length_in_eval_mode_as_train_mode_does(tmp_path):
     """Forced weight normalisation with the harness's loop: the same weights as train mode's own."""
-    from harness.board.schema import TrainingConfig
     from harness.interfaces import Batch
     from harness.streams import stream
+    from harness.training.config import TrainingConfig
     from harness.training.loop import Listener, Loop
     from harness.training.order import BatchOrder
     from harness.training.task import LiveTask

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from harness.board.schema import TrainingConfig
 from harness.interfaces import Batch, DataSpec
 from harness.process import stop
 from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams, stream
+from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
 from harness.training.loop import Listener, Loop
 from harness.training.method import FinetuneMethod

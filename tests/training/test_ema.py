@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.board.schema import PowerFunctionEMA, TrainingConfig
 from harness.training import averages
+from harness.training.config import PowerFunctionEMA, TrainingConfig
 from harness.training.ema import ExponentialAverage, PowerFunctionTrack, average
 
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from harness.board.schema import TrainingConfig
 from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.streams import stream
 from harness.testing.task import InMemoryTask
 from harness.training import numerics
+from harness.training.config import TrainingConfig
 from harness.training.task import LiveTask
 from harness_ddo import DDOConfig
 from harness_ddo.method import DDO

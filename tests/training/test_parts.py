@@ -5,9 +5,9 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from harness.board.schema import TrainingConfig
 from harness.errors import UserError
 from harness.training import parts
+from harness.training.config import TrainingConfig
 from harness.training.optimizer import Optimizer, OptimizerConfig
 
 

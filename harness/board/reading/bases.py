@@ -9,8 +9,9 @@ from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import check_sampler, read_sampler
 from harness.board.reading.skips import lacks, parts_reason
 from harness.board.reading.yaml_file import Location
-from harness.board.schema import BaseConfig, BoardConfig, PretrainConfig, ReferenceConfig, TrainingConfig
+from harness.board.schema import BaseConfig, BoardConfig, PretrainConfig, ReferenceConfig
 from harness.components import Method, Model
+from harness.training.config import TrainingConfig
 
 Step = tuple[Resolved, TrainingConfig]
 """Method and budget of a step of pretraining."""

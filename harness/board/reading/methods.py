@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from harness.board.cells import Resolved
 from harness.board.reading.reader import BoardReader
-from harness.board.schema import BoardConfig, MethodConfig, ReferenceConfig, TrainingConfig
+from harness.board.schema import BoardConfig, MethodConfig, ReferenceConfig
 from harness.components import Method
+from harness.training.config import TrainingConfig
 
 NO_TRAINING = TrainingConfig(images=1, batch=1)
 """Of methods that do not train, on a board that gives no budget."""

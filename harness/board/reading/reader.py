@@ -10,10 +10,11 @@ from harness.board.cells import Resolved
 from harness.board.reading import smoke
 from harness.board.reading.faults import FaultList
 from harness.board.reading.yaml_file import Location, YamlFile
-from harness.board.schema import BoardConfig, EvaluationConfig, ReferenceConfig, TrainingConfig
+from harness.board.schema import BoardConfig, EvaluationConfig, ReferenceConfig
 from harness.errors import nearest
 from harness.plugins import Registry
 from harness.references import smoked
+from harness.training.config import TrainingConfig
 
 
 class BoardReader:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from harness.board.cells import Base, Resolved
 from harness.board.reading.data_fit import method_fault, spec_of
-from harness.board.schema import TrainingConfig
 from harness.components import Method, Model, Sampler
 from harness.references import sampler_needs
+from harness.training.config import TrainingConfig
 
 
 def skip_reason(base: Base, method: Resolved, training: TrainingConfig) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.board.schema import BoardConfig, CurveConfig, EvaluationConfig, TrainingConfig
+from harness.board.schema import BoardConfig, CurveConfig, EvaluationConfig
+from harness.training.config import TrainingConfig
 
 
 def training(config: BoardConfig, full: TrainingConfig) -> TrainingConfig:
