@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/sampling.py
 
 `harness.sampling.drawing.draw`, which a board's stage calls: streams of random numbers for each image, the sampler's own
-arithmetic, counting of evaluations, checks. The bare version makes the same calls of the network, with the same arguments, and does
-nothing else. Turns alternate; processor time of one thread is compared. The bound is 1.1.
+arithmetic, counting of evaluations, checks. The bare version makes the same calls of the network, with the same arguments,
+and does nothing else. Turns alternate; processor time of one thread is compared. The bound is 1.1.
 """
 
 from __future__ import annotations
