@@ -45,5 +45,6 @@ RunsDir = Annotated[
         show_default=False,
     ),
 ]
+Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Tiny budgets, the same code path; kept apart from real records.")]

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import typer
 
 from harness.cli.arguments import AsJson, RunsDir
+from harness.cli.machine import cores
 from harness.cli.output import print_json, print_table
-from harness.cli.run import cores
 from harness.components import KINDS
 
 REINSTALL = "install the harness again: pip install finetune-harness"

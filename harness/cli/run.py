@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
+from harness.cli.machine import check_device, cores
 from harness.cli.output import duration, print_json, remark, result
 from harness.errors import Faults, UserError, noted
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from harness.board.filters import Filter
     from harness.run.run import CellState
     from harness.store.runs_folder import RunsFolder
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(
@@ -104,18 +99,6 @@ def _check_files(board: Board, cells: Sequence[Cell]) -> None:
     # The board's own files are needed where something runs; `run_board` looks at them again.
     if faults:
         raise Faults(dict.fromkeys([*faults, *absent_files(board)]))
-
-
-def check_device(name: str) -> None:
-    """Raises: UserError for a device that this machine does not have."""
-    kind, _, index = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
-        raise UserError(f"--device {name}: there are auto, cpu, cuda and cuda:N")
-    if kind == "cuda":
-        import torch
-
-        if int(index or 0) >= torch.cuda.device_count():
-            raise UserError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; see `harness doctor`")
 
 
 def selected(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]:

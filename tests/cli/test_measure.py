@@ -14,8 +14,9 @@ from PIL import Image
 
 from harness.cli import main
 from harness.components import Dataset, Extractor, Metric
-from harness.images.extraction import Extraction, batches_of
+from harness.images.extraction import Extraction
 from harness.images.quantise import to_uint8
+from harness.images.sets import ImageSet
 from harness.plugins import registry
 from harness.stages import context
 from harness_image_metrics import FrechetConfig
@@ -92,7 +93,8 @@ def directly(first, second):
     """FID of two tensors of images, without any file."""
     component = registry().get(Extractor, "digits-cnn", where="test")
     extraction = Extraction(component.load()(component.config()).eval(), {"moments"})
-    sets = [extraction.run(batches_of(images), len(images), name="x") for images in (first, second)]
+    sets = [ImageSet.of_bytes("x", images) for images in (first, second)]
+    sets = [extraction.run(images.batches(50), images.n, name="x") for images in sets]
     return fid(FrechetConfig())(*sets, torch.Generator())["fid"]
 
 
@@ -482,7 +484,7 @@ def test_a_path_that_may_not_be_looked_at_is_one_message(measure, samples, monke
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("harness.measure.sources._stored", refuse)
+    monkeypatch.setattr("harness.measure.sources._sources_at", refuse)
     done = measure("samples", "--reference", "digits", *CNN)
     assert done.returncode == 2
     assert "error: SAMPLES samples: cannot be read: Permission denied; change its permissions" in done.stderr
