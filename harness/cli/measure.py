@@ -31,8 +31,16 @@ Reference = Annotated[
         help="The same, or statistics (.npz, .pkl, .pt). A dataset is NAME (held-out draw 0), NAME@DRAW or NAME@train.",
     ),
 ]
-Metrics = Annotated[list[str] | None, typer.Option(metavar="NAMES", help="Names with commas. [default: fid]")]
-ExtractorName = Annotated[str | None, typer.Option(metavar="NAME", help="Whose features; harness list extractors.")]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAMES", help="Names with commas. [default: the metric that is installed as the default]"),
+]
+ExtractorName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Whose features; harness list extractors. [default: the extractor that is installed as the default]"
+    ),
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME.KEY=VALUE", help="A setting of a metric or the extractor.")
 ]

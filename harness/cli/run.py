@@ -11,6 +11,7 @@ from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
 from harness.cli.cell_states import as_content
 from harness.cli.machine import check_device, cores
 from harness.cli.output import print_json, remark, result
+from harness.components import Executor
 from harness.errors import Faults, UserError, noted
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ KeepPublished = Annotated[
     bool, typer.Option("--keep-published", help="Count the board's published records, where current, as done.")
 ]
 Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Cells at once. [default: cores]", show_default=False)]
-ExecutorName = Annotated[str, typer.Option(metavar="NAME", help="Where cells run; harness list executors.")]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Where cells run; harness list executors. [default: the executor that is installed as the default]"
+    ),
+]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
 
 
@@ -44,7 +50,7 @@ def run(
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
     device: Device = "auto",
-    executor: ExecutorName = "local",
+    executor: ExecutorName = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     as_json: AsJson = False,
 ) -> None:
@@ -54,6 +60,7 @@ def run(
     """
     from harness.board.reading.load import load_board
     from harness.cli.cell_selection import selected_cells
+    from harness.plugins import registry
     from harness.run.run import RunOptions
     from harness.store.runs_folder import RunsFolder
 
@@ -63,6 +70,7 @@ def run(
     if keep_published:
         _keep_published(loaded, layout)
     check_device(device)
+    executor = executor or registry().default(Executor, where="--executor").name
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
         _print_plan(loaded, cells, layout, options.jobs, as_json)

@@ -43,7 +43,7 @@ def dataset_source(text: str, options: ReadingOptions, context: Context, *, wher
     """
     request = parse_dataset(text, where=where)
     resolved = resolve(Dataset, request.name, request.settings, where=where)
-    resolved.of(Dataset).check_files(resolved.settings)
+    resolved.component.check_readiness(resolved.settings)
     source = dataset(resolved)
     if source.spec.preview != "images":
         raise UserError(f"{where} {text}: holds points and no images")
@@ -65,7 +65,7 @@ def _count(source: DataSource, request: DatasetRequest, options: ReadingOptions,
     """How many images to take. Raises: UserError when nobody says it, or when the dataset cannot give so many."""
     if request.draw is None:
         return options.images or len(training_data(source, context.device))
-    count = options.images or getattr(source, "largest_evaluation", None)
+    count = options.images or source.largest_evaluation
     if not count:
         raise UserError(f"{where}: say how many images to take of it, with --images N")
     try:

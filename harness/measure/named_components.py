@@ -104,11 +104,6 @@ def _resolve_metric(name: str, extractor: Resolved, settings: Mapping[str, objec
     return metric
 
 
-def default_name(kind: str) -> str:
-    """Return the name of the component that is taken when the user names none of its kind."""
-    return {"extractor": "inception", "metric": "fid"}[kind]
-
-
 def metrics_of_images() -> list[str]:
     """Names of all installed metrics that compare features of images."""
     components = [provided.component for provided in registry().all(Metric.kind).values()]
@@ -118,7 +113,7 @@ def metrics_of_images() -> list[str]:
 def check_weights(extractor: Resolved) -> None:
     """Raises: UserError when the extractor's weights are absent; it names the extractors whose weights are here."""
     try:
-        extractor.of(Extractor).check_weights(extractor.settings)
+        extractor.component.check_readiness(extractor.settings)
     except UserError as error:
         ready = ", ".join(_extractors_with_weights())
         raise UserError(f"{error}. Extractors that need no file: {ready} (other numbers, another name)") from error
@@ -131,7 +126,7 @@ def _extractors_with_weights() -> list[str]:
 
 def _has_weights(extractor: Extractor) -> bool:
     try:
-        extractor.check_weights(extractor.config())
+        extractor.check_readiness(extractor.config())
     except (UserError, ValidationError):
         return False
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from harness.board.cells import Resolved
-from harness.components import Metric
+from harness.components import Metric, MetricUsage
 from harness.errors import Faults, UserError
 from harness.measure.image_source import ImageSource
 from harness.measure.plan import MeasurementPlan
@@ -76,7 +76,7 @@ def _count_faults(plan: MeasurementPlan, metric: Resolved, source: ImageSource, 
     if not needs or count is None:
         return
     try:
-        metric.of(Metric).check_size(metric.settings, count, plan.outputs)
+        metric.of(Metric).check_usage(metric.settings, MetricUsage(count, plan.outputs))
     except UserError as error:
         yield f"{source.name}: {error}; here written {suggested_setting(metric, str(error))}"
 

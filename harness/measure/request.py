@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.components import Extractor, Metric
 from harness.errors import Faults, UserError, noted
 from harness.images.arrays import RANGES
 from harness.images.extraction import BATCH
 from harness.measure.image_source import ImageSource
-from harness.measure.named_components import Settings, choose, default_name
+from harness.measure.named_components import Settings, choose
 from harness.measure.plan import MeasurementPlan
 from harness.measure.reading_options import RANGE, ReadingOptions
 from harness.measure.sources import read_sources
+from harness.plugins import registry
 from harness.stages.context import Context
 
 
@@ -54,10 +56,15 @@ class MeasurementRequest:
         """Names of the metrics. Raises: UserError when the user named none where one is needed."""
         only_writes = self.write_statistics is not None and not self.references
         if self.metrics is None:
-            return [] if only_writes else [default_name("metric")]
+            return [] if only_writes else [registry().default(Metric, where="--metrics").name]
         if not self.metrics and not only_writes:
             raise UserError("--metrics: name at least one, e.g. fid,kid")
         return list(self.metrics)
+
+    @property
+    def extractor_name(self) -> str:
+        """Name of the extractor. Raises: UserError when the user named none, and no plugin provides a default one."""
+        return self.extractor or registry().default(Extractor, where="--extractor").name
 
 
 def plan_measurement(request: MeasurementRequest, context: Context) -> MeasurementPlan:
@@ -66,7 +73,7 @@ def plan_measurement(request: MeasurementRequest, context: Context) -> Measureme
     faults: list[str] = []
     chosen = None
     with noted(faults):
-        chosen = choose(request.metric_names, request.extractor or default_name("extractor"), request.settings)
+        chosen = choose(request.metric_names, request.extractor_name, request.settings)
     samples = _sources(request.samples, request, context, "SAMPLES", faults)
     references = _sources(request.references, request, context, "--reference", faults)
     if len(references) > 1:

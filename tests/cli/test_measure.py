@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from harness import NoConfig
 from harness.cli import main
 from harness.components import Dataset, Extractor, Metric
 from harness.images.extraction import Extraction
@@ -61,7 +62,7 @@ def measure(tmp_path, monkeypatch, capsys):
 def digits(draw, n):
     """(n, 1, 8, 8) uint8."""
     component = registry().get(Dataset, "digits", where="test")
-    return to_uint8(component.load()(component.config()).evaluation(draw, n).x)
+    return to_uint8(component.create(component.config()).evaluation(draw, n).x)
 
 
 def write_folder(path, images):
@@ -92,7 +93,7 @@ def real(tmp_path):
 def directly(first, second):
     """FID of two tensors of images, without any file."""
     component = registry().get(Extractor, "digits-cnn", where="test")
-    extraction = Extraction(component.load()(component.config()).eval(), {"moments"})
+    extraction = Extraction(component.create(component.config()).eval(), {"moments"})
     sets = [ImageSet.of_bytes("x", images) for images in (first, second)]
     sets = [extraction.run(images.batches(50), images.n, name="x") for images in sets]
     return fid(FrechetConfig())(*sets, torch.Generator())["fid"]
@@ -110,7 +111,7 @@ def test_an_honest_fid_of_two_folders_with_all_that_was_measured(measure, sample
     for part in (
         "samples    samples: folder of PNG images, 150 images of 8x8, grey",
         "reference  real: folder of PNG images, 150 images of 8x8, grey",
-        f"weights sha256 {registry().get(Extractor, 'digits-cnn', where='x').load()(None).weights_sha256}",
+        f"weights sha256 {registry().get(Extractor, 'digits-cnn', where='x').create(NoConfig()).weights_sha256}",
         "torch bilinear, antialias",
         "fid        Fréchet distance between features, by the name that papers use (few_images False)",
     ):

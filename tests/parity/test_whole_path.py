@@ -125,7 +125,7 @@ def ours(folders, tmp_path, monkeypatch):
 
     def measured(extractor, **settings):
         component = Extractor(extractor.__name__.lower(), build="x:y", summary="", outputs=extractor.outputs)
-        monkeypatch.setattr(Extractor, "load", lambda _: extractor)
+        monkeypatch.setattr(Extractor, "create", lambda _, config: extractor(config))
         at = Context(RunsFolder(tmp_path / "runs"), JobOptions(device="cpu"), "test")
         metrics = [resolve(Metric, name, chosen, where="test") for name, chosen in settings.items()]
         generated, real = (read_sources(str(folders / name), ReadingOptions(), at, where="test") for name in SIZES)
