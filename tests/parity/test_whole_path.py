@@ -66,6 +66,7 @@ class Clean(torch.nn.Module):
     preprocessing = "Pillow bicubic on floats to 299x299, clipped"
     weights_sha256 = "c" * 64
     outputs = {"features": D, "logits": CLASSES}
+    images_on_cpu = None
 
     def __init__(self, config):
         super().__init__()
