@@ -224,8 +224,7 @@ def _of_images(images: ImageSet, name: str) -> ImageSet:
 
 def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     named, split = _split(text, where)
-    dataset = resolved("dataset", *named, where=where)
-    assert isinstance(dataset.component, Dataset)
+    dataset = resolved(Dataset, *named, where=where)
     dataset.component.check_files(dataset.settings)
     source = context.dataset(dataset)
     if source.spec.preview != "images":
