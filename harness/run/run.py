@@ -12,9 +12,10 @@ from harness.board.bases import Base, Examples, Network
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
-from harness.components import Executor
+from harness.board.components import Resolved
+from harness.components import Component, Executor
 from harness.errors import Faults, Interrupted, UserError, noted
-from harness.interfaces import Job, JobEnd, JobExecutor
+from harness.interfaces import Job, JobEnd
 from harness.plugins import registry
 from harness.process import stop
 from harness.references import inner_samplers
@@ -143,7 +144,7 @@ def run_board(
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
-        executor = cast(JobExecutor, component.load()(component.config()))  # type: ignore[operator]
+        executor = component.create(component.config())
         executor.run(schedule.ready, slots=min(options.jobs, schedule.total))
     if stop.is_requested() and not schedule.is_over:
         raise Interrupted
@@ -167,15 +168,13 @@ def _check_packages(board: Board, cells: Sequence[Cell]) -> None:
 
 def absent_files(board: Board) -> list[str]:
     """A message for each file of datasets and for each extractor's weights that the user has to bring: before the first job."""
-    datasets = [board.dataset, *(base.origin.dataset for base in board.bases if isinstance(base.origin, Examples))]
-    extractors = [column.extractor for column in board.columns if column.extractor is not None]
+    parts: list[Resolved[Component]] = [board.dataset]
+    parts += [base.origin.dataset for base in board.bases if isinstance(base.origin, Examples)]
+    parts += [column.extractor for column in board.columns if column.extractor is not None]
     faults: list[str] = []
-    for dataset in datasets:
+    for part in parts:
         with noted(faults):
-            dataset.component.check_files(dataset.settings)
-    for extractor in extractors:
-        with noted(faults):
-            extractor.component.check_weights(extractor.settings)
+            part.component.check_readiness(part.settings)
     return list(dict.fromkeys(faults))  # columns share extractors
 
 

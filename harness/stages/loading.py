@@ -38,7 +38,7 @@ def check(base: Base, loaded: Loaded) -> None:
         _check_data(base, loaded.weights.preset, data, loaded.weights.spec)
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a tokenizer's own file goes nowhere on this device, which is fine here
-        network = loaded.model.component.load()(loaded.model.settings, loaded.spec_on(data))  # type: ignore[operator]
+        network = loaded.model.component.create(loaded.model.settings, loaded.spec_on(data))
     fit.tensors(_sources(loaded), loaded.model.component, network)
 
 
