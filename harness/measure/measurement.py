@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.components import Metric
 from harness.measure.image_source import ImagesIdentity
 from harness.measure.plan import MeasurementPlan
@@ -25,14 +25,14 @@ class MeasuredMetric:
     """
 
     label: str
-    metric: Resolved
+    metric: Resolved[Metric]
     values: tuple[float, ...]
     side_values: Mapping[str, tuple[float, ...]]
     seconds: float
 
     @property
     def component(self) -> Metric:
-        return self.metric.of(Metric)
+        return self.metric.component
 
     @property
     def mean(self) -> float:

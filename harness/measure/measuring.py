@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.board.reading.columns import column_label
+from harness.components import Metric
 from harness.features import FeatureSet
 from harness.measure.image_source import ImageSource
 from harness.measure.measurement import MeasuredMetric, Measurement
@@ -77,7 +78,7 @@ def _compute_all(
     return computed
 
 
-def _measured(metric: Resolved, repetitions: Sequence[_Computed], plan: MeasurementPlan) -> MeasuredMetric:
+def _measured(metric: Resolved[Metric], repetitions: Sequence[_Computed], plan: MeasurementPlan) -> MeasuredMetric:
     value, *beside = repetitions[0].values
     label, n = f"{metric.name}[{plan.extractor.name}]", plan.samples[0].n
     return MeasuredMetric(

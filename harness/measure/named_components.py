@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.components import FEATURE_NEEDS, Component, Extractor, Metric
 from harness.errors import Faults, UserError, nearest, noted
 from harness.plugins import registry
+
+ComponentT = TypeVar("ComponentT", bound=Component)
 
 Settings = Mapping[str, Mapping[str, object]]
 """Values of settings by the name of a component and the name of the setting."""
 
 
-def resolve(kind: type[Component], name: str, settings: Mapping[str, object], *, where: str) -> Resolved:
+def resolve(kind: type[ComponentT], name: str, settings: Mapping[str, object], *, where: str) -> Resolved[ComponentT]:
     """Look a component up by name and check its settings.
 
     Raises: UserError, beginning with `where`, for an unknown name; Faults for every setting that is wrong.
     """
+    component = registry().get(kind, name, where=where)
     provided = registry().provided(kind.kind, name, where=where)
-    schema = provided.component.config
+    schema = component.config
     try:
         checked = schema.model_validate(dict(settings))
     except ValidationError as error:
-        context = f"{where}: {provided.component.kind} {name}"
+        context = f"{where}: {component.title}"
         raise Faults(
             _message(fault["loc"], fault["type"], fault["msg"], schema.model_fields, context) for fault in error.errors()
         ) from None
-    return Resolved(provided.component, checked, provided.plugin, provided.version)
+    return Resolved(component, checked, provided.plugin, provided.version)
 
 
 def _message(location: tuple[int | str, ...], kind: str, text: str, fields: Mapping[str, object], context: str) -> str:
@@ -62,7 +66,9 @@ def parse_names(texts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name for text in texts for name in text.replace(",", " ").split()))
 
 
-def choose(metrics: Sequence[str], extractor: str, settings: Settings) -> tuple[tuple[Resolved, ...], Resolved]:
+def choose(
+    metrics: Sequence[str], extractor: str, settings: Settings
+) -> tuple[tuple[Resolved[Metric], ...], Resolved[Extractor]]:
     """Look metrics of images up, and an extractor whose weights are here.
 
     Raises: UserError for a wrong extractor; Faults for all that is wrong with metrics and settings at once: unknown names or
@@ -75,7 +81,7 @@ def choose(metrics: Sequence[str], extractor: str, settings: Settings) -> tuple[
     return chosen, network
 
 
-def _resolve_metrics(names: Sequence[str], extractor: Resolved, settings: Settings) -> tuple[Resolved, ...]:
+def _resolve_metrics(names: Sequence[str], extractor: Resolved[Extractor], settings: Settings) -> tuple[Resolved[Metric], ...]:
     faults: list[str] = []
     metrics = []
     for name in names:
@@ -89,15 +95,15 @@ def _resolve_metrics(names: Sequence[str], extractor: Resolved, settings: Settin
     return tuple(metrics)
 
 
-def _resolve_metric(name: str, extractor: Resolved, settings: Mapping[str, object]) -> Resolved:
+def _resolve_metric(name: str, extractor: Resolved[Extractor], settings: Mapping[str, object]) -> Resolved[Metric]:
     plain, bracket, _ = name.partition("[")
     if bracket:
         raise UserError(f"--metrics: {name}: write {plain}, and its extractor as --extractor NAME; one at a time")
     metric = resolve(Metric, name, settings, where="--metrics")
-    needs = metric.of(Metric).needs_features
+    needs = metric.component.needs_features
     if not needs:
         raise UserError(f"--metrics: {name} compares points and not images; metrics of images: {', '.join(metrics_of_images())}")
-    outputs = extractor.of(Extractor).outputs
+    outputs = extractor.component.outputs
     lacking = sorted({FEATURE_NEEDS[need] for need in needs} - set(outputs))
     if lacking:
         raise UserError(f"--metrics: {name} needs {', '.join(lacking)}, and {extractor.name} gives {', '.join(outputs)}")
@@ -110,7 +116,7 @@ def metrics_of_images() -> list[str]:
     return [component.name for component in components if isinstance(component, Metric) and component.needs_features]
 
 
-def check_weights(extractor: Resolved) -> None:
+def check_weights(extractor: Resolved[Extractor]) -> None:
     """Raises: UserError when the extractor's weights are absent; it names the extractors whose weights are here."""
     try:
         extractor.component.check_readiness(extractor.settings)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.components import FEATURE_NEEDS, Extractor, Metric
 from harness.features import MOMENTS
 from harness.images.extraction import BATCH
@@ -24,8 +24,8 @@ class MeasurementPlan:
         write_statistics: where the statistics of the only sample set go; None writes none.
     """
 
-    metrics: tuple[Resolved, ...]
-    extractor: Resolved
+    metrics: tuple[Resolved[Metric], ...]
+    extractor: Resolved[Extractor]
     samples: Sequence[ImageSource]
     reference: ImageSource | None
     batch: int = BATCH
@@ -39,12 +39,12 @@ class MeasurementPlan:
     @property
     def outputs(self) -> Mapping[str, int]:
         """Names and dimensions of what the extractor gives."""
-        return self.extractor.of(Extractor).outputs
+        return self.extractor.component.outputs
 
     @property
     def sample_needs(self) -> set[str]:
         """Features that the metrics, and the file of statistics, need of each sample set; names out of FEATURE_NEEDS."""
-        needs = {need for metric in self.metrics for need in metric.of(Metric).needs_features}
+        needs = {need for metric in self.metrics for need in metric.component.needs_features}
         if self.write_statistics is not None:
             needs |= {need for need in MOMENTS if FEATURE_NEEDS[need] in self.outputs}
         return needs
@@ -52,9 +52,9 @@ class MeasurementPlan:
     @property
     def reference_needs(self) -> set[str]:
         """Features that the metrics need of the reference; names out of FEATURE_NEEDS."""
-        return {need for metric in self.metrics for need in metric.of(Metric).real_needs}
+        return {need for metric in self.metrics for need in metric.component.real_needs}
 
-    def needs_of(self, metric: Resolved, source: ImageSource) -> frozenset[str]:
+    def needs_of(self, metric: Resolved[Metric], source: ImageSource) -> frozenset[str]:
         """Features that one metric needs of one of the sources."""
-        component = metric.of(Metric)
+        component = metric.component
         return component.real_needs if source is self.reference else component.needs_features

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.components import Metric, MetricUsage
 from harness.errors import Faults, UserError
 from harness.measure.image_source import ImageSource
@@ -29,7 +29,7 @@ def _size_faults(plan: MeasurementPlan) -> Iterator[str]:
 
 
 def _reference_faults(plan: MeasurementPlan) -> Iterator[str]:
-    comparing = [metric.name for metric in plan.metrics if metric.of(Metric).real_needs]
+    comparing = [metric.name for metric in plan.metrics if metric.component.real_needs]
     if comparing and plan.reference is None:
         yield f"--reference: {', '.join(comparing)} compares with a reference; name a folder, a file or a dataset"
 
@@ -68,7 +68,9 @@ def _needs_that_statistics_serve(plan: MeasurementPlan, source: ImageSource) -> 
     return set(source.statistics.of(plan.outputs))
 
 
-def _count_faults(plan: MeasurementPlan, metric: Resolved, source: ImageSource, by_statistics: Collection[str]) -> Iterator[str]:
+def _count_faults(
+    plan: MeasurementPlan, metric: Resolved[Metric], source: ImageSource, by_statistics: Collection[str]
+) -> Iterator[str]:
     """Why the metric cannot be measured on as many images as there are: of the statistics, where these are enough for it."""
     needs = plan.needs_of(metric, source)
     is_served_by_statistics = needs <= set(by_statistics)
@@ -76,12 +78,12 @@ def _count_faults(plan: MeasurementPlan, metric: Resolved, source: ImageSource, 
     if not needs or count is None:
         return
     try:
-        metric.of(Metric).check_usage(metric.settings, MetricUsage(count, plan.outputs))
+        metric.component.check_usage(metric.settings, MetricUsage(count, plan.outputs))
     except UserError as error:
         yield f"{source.name}: {error}; here written {suggested_setting(metric, str(error))}"
 
 
-def suggested_setting(metric: Resolved, message: str) -> str:
+def suggested_setting(metric: Resolved[Metric], message: str) -> str:
     """Return the setting that a metric's message names, as the command line takes it: `--set fid.few_images=true`."""
     fields = type(metric.settings).model_fields
     # A message that names subset_size holds the name of the setting `subsets` too: the longest name is meant.

@@ -9,7 +9,7 @@ from pixel_features import PixelFeatures
 
 from harness import UserError
 from harness.features import FeatureSet, Moments, StreamingMoments
-from harness.images.extraction import Extraction, batches_of
+from harness.images.extraction import Extraction
 from harness.images.fingerprint import fingerprint
 from harness.images.quantise import to_uint8
 from harness.images.sets import ImageSet
@@ -19,7 +19,7 @@ ALL = {"moments", "features", "logits", "spatial"}
 
 
 def extracted(images=IMAGES, needs=ALL, batch=50, **options):
-    return Extraction(PixelFeatures(), needs, **options).run(batches_of(images, batch), len(images), name="the images")
+    return Extraction(PixelFeatures(), needs, **options).run(images.split(batch), len(images), name="the images")
 
 
 @pytest.mark.parametrize("batch", [1, 7, 250])
@@ -42,7 +42,7 @@ def test_an_extractor_for_few_images_on_a_cpu_gets_no_more_at_once():
             seen.append(len(images))
             return super().forward(images)
 
-    found = Extraction(Few(), ALL).run(batches_of(IMAGES, 50), len(IMAGES), name="the images")
+    found = Extraction(Few(), ALL).run(IMAGES.split(50), len(IMAGES), name="the images")
     assert seen == 4 * [16, 16, 16, 2] + [3]
     np.testing.assert_allclose(found.rows("features"), extracted().rows("features"), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.moments("spatial").mean, extracted().moments("spatial").mean, atol=1e-5)
@@ -70,7 +70,7 @@ def test_features_that_are_not_finite_name_the_images():
             return {name: rows / 0 for name, rows in super().forward(images).items()}
 
     with pytest.raises(UserError, match=r"the images: features of images 0 to 49 are not all finite"):
-        Extraction(Broken(), {"moments"}).run(batches_of(IMAGES, 50), len(IMAGES), name="the images")
+        Extraction(Broken(), {"moments"}).run(IMAGES.split(50), len(IMAGES), name="the images")
 
 
 def test_one_image_has_no_covariance():

@@ -8,7 +8,7 @@ from PIL import Image
 from pixel_features import COMPONENT
 
 from harness import NoConfig
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.stages import context as stage_context
 from harness.stages.context import Context
 from harness.stages.options import JobOptions

@@ -11,7 +11,7 @@ from harness.plugins import registry
 
 def test_a_component_is_resolved_with_its_settings_checked_and_defaults_filled_in():
     kid = resolve(Metric, "kid", {"subset_size": 40}, where="--metrics")
-    assert kid.of(Metric).name == "kid"
+    assert kid.component.name == "kid"
     assert kid.settings.model_dump() == {"subsets": 100, "subset_size": 40, "seed": 2020}
     assert kid.version == registry().provided("metric", "kid", where="test").version
 
@@ -63,7 +63,7 @@ def test_metrics_and_an_extractor_are_chosen_with_the_settings_of_each():
     metrics, extractor = choose(["fid", "kid"], "digits-cnn", {"kid": {"subset_size": 40}})
     assert [metric.name for metric in metrics] == ["fid", "kid"]
     assert metrics[1].settings.model_dump()["subset_size"] == 40
-    assert extractor.of(Extractor).name == "digits-cnn"
+    assert extractor.component.name == "digits-cnn"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from harness import NoConfig
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.components import Extractor, Metric
 from harness.measure.measuring import measure
 from harness.measure.named_components import resolve
