@@ -84,7 +84,7 @@ class Extraction:
 
     def _outputs(self, pixels: Tensor) -> Mapping[str, Tensor]:
         """Return the outputs for a batch, computed in parts where the batch is too large for the extractor on a CPU."""
-        limit = getattr(self.extractor, "images_on_cpu", None) if torch.device(self.device).type == "cpu" else None
+        limit = self.extractor.images_on_cpu if torch.device(self.device).type == "cpu" else None
         if limit is None or len(pixels) <= limit:
             return self.extractor(pixels.to(self.device))
         parts = [self.extractor(part) for part in pixels.to(self.device).split(limit)]
