@@ -82,7 +82,7 @@ class Plan:
         try:
             if source.statistics is not None:
                 source.statistics.check_extractor_name(self.extractor.name)
-            given = source.statistics.of(self.outputs) if source.statistics is not None else {}
+            given = source.statistics.moments_for(self.outputs) if source.statistics is not None else {}
         except UserError as error:
             hint = "" if source.images is None else "; with --as-images its images are taken instead"
             yield f"{error}{hint}"
@@ -249,7 +249,7 @@ def _features(
     """By need: of the file's own statistics where it has them, and of the images for the rest."""
     given: Mapping[str, Moments] = {}
     if source.statistics is not None:
-        given = {need: one for need, one in source.statistics.of(plan.outputs).items() if need in needs}
+        given = {need: one for need, one in source.statistics.moments_for(plan.outputs).items() if need in needs}
     rest = set(needs) - set(given)
     if not rest or source.images is None:
         return FeatureSet(source.name, source.n, given)
