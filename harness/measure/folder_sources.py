@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.images.files import ImageFiles
+from harness.images.image_files import ImageFiles
 from harness.measure.image_source import ImageSource, identified_by_pixels
 
 

@@ -65,7 +65,7 @@ def _needs_that_statistics_serve(plan: MeasurementPlan, source: ImageSource) -> 
     if source.statistics is None:
         return set()
     source.statistics.check_extractor_name(plan.extractor.name)
-    return set(source.statistics.of(plan.outputs))
+    return set(source.statistics.moments_for(plan.outputs))
 
 
 def _count_faults(

@@ -49,7 +49,7 @@ class FeatureReader:
         Args:
             needs: names out of FEATURE_NEEDS.
         """
-        moments = {} if source.statistics is None else source.statistics.of(self.plan.outputs)
+        moments = {} if source.statistics is None else source.statistics.moments_for(self.plan.outputs)
         given = {need: moments[need] for need in moments if need in needs}
         rest = set(needs) - set(given)
         if not rest or source.images is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import UserError, nearest
-from harness.images.files import archive, folder
+from harness.images.image_files import archive, folder
 from harness.measure.array_sources import array_source
 from harness.measure.dataset_sources import dataset_source
 from harness.measure.folder_sources import image_files_source

@@ -68,7 +68,7 @@ def in_memory(x: Batch, name: str, needs: Collection[str], resolved: Resolved[Ex
     """Features of generated examples that nobody will ask for again."""
     images = _of_batch(x, name)
     extractor = context.extractor(resolved, at.device)
-    return Extraction(extractor, needs, at.device).run(images.batches(BATCH), images.n, name=name)
+    return Extraction(extractor, needs, at.device).run(images)
 
 
 def _of_batch(batch: Batch, name: str) -> ImageSet:
@@ -120,7 +120,7 @@ def _make(
         extraction = Extraction(
             extractor, needs, at.device, folder=work, on_progress=lambda done: at.reporter.step(done, images.n, {})
         )
-        made = extraction.run(images.batches(batch), images.n, name=images.name)
+        made = extraction.run(images, batch=batch)
         return {need: outputs.once(at.layout, "features", keys[need], _keeper(need, made, work)) for need in needs}
     finally:
         shutil.rmtree(work, ignore_errors=True)

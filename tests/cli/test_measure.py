@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from image_sets import image_set
 from PIL import Image
 
 from harness import NoConfig
@@ -17,7 +18,6 @@ from harness.cli import main
 from harness.components import Dataset, Extractor, Metric
 from harness.images.extraction import Extraction
 from harness.images.quantise import to_uint8
-from harness.images.sets import ImageSet
 from harness.plugins import registry
 from harness.stages import context
 from harness_image_metrics import FrechetConfig
@@ -94,8 +94,7 @@ def directly(first, second):
     """FID of two tensors of images, without any file."""
     component = registry().get(Extractor, "digits-cnn", where="test")
     extraction = Extraction(component.create(component.config()).eval(), {"moments"})
-    sets = [ImageSet.of_bytes("x", images) for images in (first, second)]
-    sets = [extraction.run(images.batches(50), images.n, name="x") for images in sets]
+    sets = [extraction.run(image_set(images)) for images in (first, second)]
     return fid(FrechetConfig())(*sets, torch.Generator())["fid"]
 
 

@@ -56,7 +56,7 @@ def test_statistics_alone_have_no_images_and_say_what_is_not_known_of_them(tmp_p
         f"{path}: statistics, an .npz of mu and sigma",
         f"{path}: does not say which extractor made its statistics, nor of how many images; only their size fits",
     )
-    np.testing.assert_array_equal(source.statistics.of({"features": 6})["moments"].mean, MEAN)
+    np.testing.assert_array_equal(source.statistics.moments_for({"features": 6})["moments"].mean, MEAN)
 
 
 def test_a_reference_batch_of_adm_has_statistics_and_images(adm):

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from harness import UserError
-from harness.images.files import archive, folder
+from harness.images.image_files import archive, folder
 from harness.measure.folder_sources import image_files_source
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
+from image_sets import image_set
 
 from harness.features import Moments
-from harness.images.sets import ImageSet
 from harness.images.statistics_files import Metadata, StatisticsFile
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
 from harness.store.records import ExtractorFacts
@@ -13,7 +13,7 @@ EXTRACTOR = ExtractorFacts(name="pixels", version="1/1", settings={}, weights_sh
 
 
 def images(fill=0, n=7):
-    return ImageSet.of_bytes("images", torch.full((n, 1, 4, 4), fill, dtype=torch.uint8))
+    return image_set(torch.full((n, 1, 4, 4), fill, dtype=torch.uint8))
 
 
 def statistics(tmp_path, n):

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from image_sets import image_set
 from pixel_features import COMPONENT, PixelFeatures
 
 from harness.board.columns import Column
@@ -77,7 +78,7 @@ def seen():
 
 
 def of(at, needs, source=None, extractor=PIXELS):
-    return features.of(ImageSet.of_bytes("the set", IMAGES), source or {"generated": "abc"}, needs, extractor, at)
+    return features.of(image_set(IMAGES, "the set"), source or {"generated": "abc"}, needs, extractor, at)
 
 
 def test_a_set_is_extracted_once_whoever_asks(at):
