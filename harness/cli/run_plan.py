@@ -10,7 +10,7 @@ from harness.cli.cell_states import state_line, summary
 from harness.cli.output import duration
 
 if TYPE_CHECKING:
-    from harness.board.cells import Floor
+    from harness.board.columns import Floor
     from harness.run.run import CellState
 
 
