@@ -12,7 +12,7 @@ from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.plugins import registry
 from harness.process import stop
-from harness.process.environment import PeakMemory
+from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
 from harness.stages import context, finetune, metrics, prepare, record, sample
 from harness.stages.checked import DataFault
