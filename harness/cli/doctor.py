@@ -13,8 +13,8 @@ import typer
 
 from harness.cli.arguments import AsJson, RunsDir
 from harness.cli.output import print_json, print_table
-from harness.cli.run import cores
 from harness.components import KINDS
+from harness.process.environment import cores
 
 REINSTALL = "install the harness again: pip install finetune-harness"
 LEAST_DISK = 2e9

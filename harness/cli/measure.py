@@ -60,13 +60,12 @@ def measure(
     Measure images that lie in files: FID and the other metrics of images, and what exactly was measured.
     """
     from harness.cli.progress import show_progress
-    from harness.cli.run import check_device
     from harness.errors import Faults, Interrupted, UserError, noted
     from harness.images.arrays import RANGES
     from harness.measure import requested
     from harness.measure.run import Plan, run
     from harness.measure.sources import Reading, sources
-    from harness.process import memory
+    from harness.process import devices, memory
     from harness.stages.context import Context
     from harness.stages.options import JobOptions
     from harness.store.runs_folder import RunsFolder
@@ -77,7 +76,7 @@ def measure(
         raise UserError(f"--reference: is given {len(reference)} times, and there is one: {', '.join(reference)}")
     if value_range is not None and value_range not in RANGES:
         raise UserError(f"--range {value_range}: there are {', '.join(RANGES)}")
-    check_device(device)
+    devices.check(device)
     memory.keep_freed()
     given = requested.settings_of(settings or [], where="--set")
     layout = RunsFolder.of(runs_dir)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,20 +10,15 @@ import typer
 
 from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
 from harness.cli.output import duration, print_json, remark, result
-from harness.errors import Faults, UserError, noted
+from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
     from harness.board.columns import Floor
     from harness.board.filters import Filter
-    from harness.run.run import CellState
+    from harness.run.states import CellState
     from harness.store.runs_folder import RunsFolder
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(
@@ -56,10 +49,13 @@ def run(
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """
     from harness.board.reading.load import load_board
-    from harness.cli.prefetch import absent
     from harness.cli.progress import show_progress
+    from harness.process import devices
+    from harness.process.environment import cores
     from harness.report.adopt import adopt
-    from harness.run.run import RunOptions, missing_floors, run_board, states
+    from harness.run.needs import Needs
+    from harness.run.start import RunOptions, run_board
+    from harness.run.states import missing_floors, states
     from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board, smoke=smoke)
@@ -69,17 +65,16 @@ def run(
         if smoke:
             raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
         remark(f"{adopt(loaded, layout)} published records taken as done")
-    check_device(device)
+    devices.check(device)
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
         planned = states(loaded, cells, layout)
         floors = missing_floors(loaded, layout)
         _print_plan(planned, floors, options.jobs, as_json)
-        if floors or any(state.state in ("to run", "failed") for state in planned):
-            for fault in absent(loaded):
-                remark(f"absent, and needed to run: {fault}")
+        to_run = tuple(state.cell for state in planned if state.needs_a_run)
+        for fault in Needs(loaded, to_run, tuple(floors)).absent_files():
+            remark(f"absent, and needed to run: {fault}")
         return
-    _check_files(loaded, cells)
     with show_progress(layout) as on_event:
         ended = run_board(loaded, cells, layout, options, on_event)
     _print_results(loaded, layout, as_json)
@@ -89,36 +84,6 @@ def run(
         remark(f"failed: {name}")
     if failed:
         raise typer.Exit(1)
-
-
-def _check_files(board: Board, cells: Sequence[Cell]) -> None:
-    """Raises: Faults, before any work, for all weights that are absent, have another hash, or do not fit, and absent data."""
-    from harness.board.bases import Loaded
-    from harness.run.run import absent_files
-
-    bases = {cell.base.key: cell.base for cell in cells if cell.skip_reason is None}
-    faults: list[str] = []
-    for base in bases.values():
-        if isinstance(base.origin, Loaded):
-            from harness.stages import loading
-
-            with noted(faults):
-                loading.check(base, base.origin)
-    # The board's own files are needed where something runs; `run_board` looks at them again.
-    if faults:
-        raise Faults(dict.fromkeys([*faults, *absent_files(board)]))
-
-
-def check_device(name: str) -> None:
-    """Raises: UserError for a device that this machine does not have."""
-    kind, _, index = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
-        raise UserError(f"--device {name}: there are auto, cpu, cuda and cuda:N")
-    if kind == "cuda":
-        import torch
-
-        if int(index or 0) >= torch.cuda.device_count():
-            raise UserError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; see `harness doctor`")
 
 
 def selected(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]:
@@ -146,15 +111,17 @@ def _seed_filter(board: Board, seeds: str) -> Filter:
 
 
 def _print_plan(found: Sequence[CellState], floors: Sequence[Floor], jobs: int, as_json: bool) -> None:
+    from harness.run.states import summary
+
     if as_json:
-        print_json([as_content(state) for state in found])
+        print_json([state.as_json() for state in found])
         return
     result(summary(found) + (f"; {len(floors)} {'floor' if len(floors) == 1 else 'floors'} to measure" if floors else ""))
     for state in found:
         result(f"  {state.state:<8}  {state.cell.name}" + (f"   {state.reason}" if state.reason else ""))
     for floor in floors:
         result(f"  {'to run':<8}  floor {floor.name}")
-    waiting = [state for state in found if state.state in ("to run", "failed")]
+    waiting = [state for state in found if state.needs_a_run]
     if not waiting:
         return
     known = [state.seconds for state in waiting if state.seconds is not None]
@@ -164,24 +131,6 @@ def _print_plan(found: Sequence[CellState], floors: Sequence[Floor], jobs: int, 
         result(f"about {duration(total / min(jobs, len(waiting)))} with {jobs} jobs, by what such cells took before{more}")
     else:
         result("no estimate: no such cell has run yet")
-
-
-def summary(found: Sequence[CellState]) -> str:
-    """`8 cells: 5 done, 2 to run, 1 skipped`."""
-    counts = Counter(state.state for state in found)
-    parts = [f"{counts[name]} {name}" for name in ("done", "to run", "diverged", "failed", "skipped") if counts[name]]
-    return f"{len(found)} cells: {', '.join(parts)}"
-
-
-def as_content(state: CellState) -> dict[str, object]:
-    """A cell's state for `--json`."""
-    return {
-        "cell": state.cell.name,
-        "state": state.state,
-        "reason": state.reason,
-        "seconds": state.seconds,
-        "key": state.cell.key,
-    }
 
 
 def _print_results(board: Board, layout: RunsFolder, as_json: bool) -> None:

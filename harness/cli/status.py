@@ -7,7 +7,6 @@ from dataclasses import asdict
 from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
 from harness.cli.output import print_json, result
 from harness.cli.progress import running_line
-from harness.cli.run import as_content, summary
 
 
 def status(board: BoardPath, smoke: Smoke = False, runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
@@ -16,7 +15,7 @@ def status(board: BoardPath, smoke: Smoke = False, runs_dir: RunsDir = None, as_
     How each cell of a board stands, and what runs now.
     """
     from harness.board.reading.load import load_board
-    from harness.run.run import states
+    from harness.run.states import states, summary
     from harness.store.progress import read
     from harness.store.runs_folder import RunsFolder
 
@@ -24,7 +23,7 @@ def status(board: BoardPath, smoke: Smoke = False, runs_dir: RunsDir = None, as_
     layout = RunsFolder.of(runs_dir, smoke=smoke)
     found, running = states(loaded, loaded.cells, layout), read(layout)
     if as_json:
-        print_json({"cells": [as_content(state) for state in found], "running": [asdict(one) for one in running]})
+        print_json({"cells": [state.as_json() for state in found], "running": [asdict(one) for one in running]})
         return
     result(summary(found))
     for name in ("to run", "failed", "diverged", "skipped", "done"):
