@@ -100,7 +100,7 @@ class Method(Component):
         needs: names of the capabilities that the model must provide; other cells are skipped, with the reason.
         trains: False for a method that leaves the base as it is: it gets no steps.
         from_scratch: True when it can also pretrain a base from random weights.
-        accumulates: True when a step follows `task.parts`; other methods are skipped where a board sets `micro_batch`.
+        accumulates: True when a step follows `task.micro_batches`; other methods are skipped where a board sets `micro_batch`.
         check: lazy target of a function `(config, model, spec)` that says why the method cannot run on that model component
             and that data, beyond `needs`; None when it can. Its module must not import torch.
     """

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True)
-class Names:
+class LayerNames:
     """What published files call the parts; the defaults are those of taming transformers.
 
     Args:
@@ -35,7 +35,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Shape:
+class Architecture:
     """Sizes of an autoencoder.
 
     Args:
@@ -52,7 +52,7 @@ class Shape:
     blocks: int
     latents: int
     attention: Collection[int]
-    names: Names = Names()
+    names: LayerNames = LayerNames()
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -128,7 +128,7 @@ class Level(nn.Module):
     downsample: Downsample
     upsample: Upsample
 
-    def __init__(self, inputs: int, outputs: int, blocks: int, names: Names, *, attention: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, blocks: int, names: LayerNames, *, attention: bool) -> None:
         super().__init__()
         self._block = names.block
         self.add_module(names.block, nn.ModuleList(ResBlock(outputs if i else inputs, outputs) for i in range(blocks)))
@@ -147,7 +147,7 @@ class Level(nn.Module):
         return x
 
 
-def middle(channels: int, names: Names) -> nn.Sequential:
+def middle(channels: int, names: LayerNames) -> nn.Sequential:
     """Block, attention, block at the lowest resolution."""
     # Made in this order, in which random weights are drawn too.
     first, attention = ResBlock(channels, channels), SpatialAttention(channels, packed=names.packed)
@@ -158,7 +158,7 @@ def middle(channels: int, names: Names) -> nn.Sequential:
 class Encoder(nn.Module):
     """Images to latents."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Architecture) -> None:
         super().__init__()
         names, current, last = shape.names, shape.width, len(shape.multipliers) - 1
         self.conv_in = nn.Conv2d(shape.channels, current, 3, padding=1)
@@ -186,7 +186,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latents to images."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Architecture) -> None:
         super().__init__()
         names, current = shape.names, shape.width * shape.multipliers[-1]
         self.conv_in = nn.Conv2d(shape.latents, current, 3, padding=1)

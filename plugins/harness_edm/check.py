@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.interfaces import DataSpec
-from harness.toolkit.square import channels_and_side, check_resolutions
+from harness.toolkit.square_images import channels_and_side, check_attention_resolutions
 from harness_edm import UNetConfig
 
 
@@ -16,6 +16,6 @@ def fits(config: UNetConfig, spec: DataSpec) -> None:
     """Raises: UserError as `image_size`, and for attention at a size that was written and that no level has."""
     _, side = image_size(config, spec)
     if "attn_resolutions" in config.model_fields_set:
-        check_resolutions(
+        check_attention_resolutions(
             config.attn_resolutions, side, levels=len(config.channel_mult), setting="channel_mult", model="edm-unet"
         )

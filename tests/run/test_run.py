@@ -12,7 +12,6 @@ from harness.run.run import RunOptions, run_board, states
 from harness.run.run import run as runs
 from harness.store.records import load_record
 from harness.store.runs_folder import RunsFolder
-from harness.toolkit import optional
 
 BOARD = """\
 title: Run
@@ -125,7 +124,7 @@ def test_bases_run_before_their_cells_and_nothing_twice(board, serial, tmp_path)
 def test_an_absent_package_stops_everything_before_any_job_and_no_board_that_does_not_need_it(
     board, serial, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(optional, "find_spec", {}.get)
+    monkeypatch.setattr("harness.components.find_spec", {}.get)
     (tmp_path / "run" / "board.yaml").write_text(
         BOARD.replace("    only: seed=0", "    only: seed=0\n    sampler: {name: cfg, sampler: dpm-solver++}")
     )

@@ -12,8 +12,8 @@ from harness.capabilities import Gaussian
 from harness.interfaces import DataSpec
 from harness.streams import seeded
 from harness.toolkit.chains import ChainConfig, ImageChainConfig
+from harness.toolkit.chains.fast_dpm import fast_schedule
 from harness.toolkit.chains.schedules import betas, coefficients
-from harness.toolkit.chains.short import fast_schedule
 
 
 class NoisyStep(NamedTuple):

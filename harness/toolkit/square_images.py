@@ -25,7 +25,7 @@ def channels_and_side(spec: DataSpec, *, levels: int, setting: str, model: str) 
     return spec.shape[0], spec.shape[1]
 
 
-def check_resolutions(given: Sequence[int], side: int, *, levels: int, setting: str, model: str) -> None:
+def check_attention_resolutions(given: Sequence[int], side: int, *, levels: int, setting: str, model: str) -> None:
     """Attention is asked for at sizes that the levels have, side / 2^level: elsewhere it would silently be left out.
 
     Args:
