@@ -1,13 +1,13 @@
-"""The extra packages that several plugins need. Importing this module costs no torch."""
+"""Packages that an installation may leave out and that several plugins need. Importing this module costs no torch."""
 
 from __future__ import annotations
 
 from harness.components import require
 
 DIFFUSERS = {"diffusers": "pip install finetune-harness[diffusers]"}
-"""For `Component.packages` of what runs through diffusers, whichever plugin it is in."""
+"""What a component that runs through diffusers names as its `packages`, whichever plugin it is in."""
 
 
 def require_diffusers(where: str) -> None:
-    """Raises: UserError, beginning with `where`, when diffusers is not installed."""
+    """Check that diffusers is installed. Raises: UserError, which begins with `where`, when it is not."""
     require("diffusers", DIFFUSERS["diffusers"], where=where)

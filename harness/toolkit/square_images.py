@@ -1,4 +1,4 @@
-"""What U-Nets ask of images, said before any work: importing this costs no torch."""
+"""What U-Nets ask of images, checked before any work. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from harness.interfaces import DataSpec
 
 
 def channels_and_side(spec: DataSpec, *, levels: int, setting: str, model: str) -> tuple[int, int]:
-    """Channels and pixels a side of square images that can be halved at each of the levels but the last.
+    """Return channels and pixels a side of square images that a network can halve at each of its levels but the last.
 
     Args:
-        setting: the model's setting whose length the number of levels is. model: its name. Both are for the message.
-    Raises: UserError for data of another shape.
+        levels: number of levels; the network halves the image `levels - 1` times.
+        setting: the model's setting whose length is the number of levels, for the message.
+        model: name of the model, for the message.
+    Raises: UserError for data that are no square images, or whose side cannot be halved so often.
     """
     if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
         raise UserError(f"model {model}: needs square images, (channels, size, size), not data of shape {spec.shape}")
@@ -25,16 +27,18 @@ def channels_and_side(spec: DataSpec, *, levels: int, setting: str, model: str) 
     return spec.shape[0], spec.shape[1]
 
 
-def check_attention_resolutions(given: Sequence[int], side: int, *, levels: int, setting: str, model: str) -> None:
-    """Attention is asked for at sizes that the levels have, side / 2^level: elsewhere it would silently be left out.
+def check_attention_resolutions(resolutions: Sequence[int], side: int, *, levels: int, setting: str, model: str) -> None:
+    """Check that attention is asked for at sizes that the levels have; a network would silently leave out any other.
 
     Args:
-        given: attn_resolutions. setting, model: as of `channels_and_side`.
-    Raises: UserError that names the sizes there are.
+        resolutions: the setting `attn_resolutions`, in pixels a side.
+        side: pixels a side of the images. Level k works at side / 2^k.
+        levels, setting, model: as in `channels_and_side`.
+    Raises: UserError, which names the sizes that the levels have.
     """
-    there = [side >> level for level in range(levels)]
-    if strange := [one for one in given if one not in there]:
+    sizes = [side >> level for level in range(levels)]
+    if unknown := [resolution for resolution in resolutions if resolution not in sizes]:
         raise UserError(
-            f"model {model}: attn_resolutions: no level has {', '.join(map(str, strange))}; "
-            f"on {side}×{side} the levels ({setting}) have {', '.join(map(str, there))}"
+            f"model {model}: attn_resolutions: no level has {', '.join(map(str, unknown))}; "
+            f"on {side}×{side} the levels ({setting}) have {', '.join(map(str, sizes))}"
         )
