@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.components import require
+from harness.targets import require
 
 DIFFUSERS = {"diffusers": "pip install finetune-harness[diffusers]"}
 """What a component that runs through diffusers names as its `packages`, whichever plugin it is in."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
@@ -147,7 +148,7 @@ def test_a_published_vae_that_is_not_here_is_named_with_address_and_folder(tmp_p
 
 
 def test_without_diffusers_the_message_names_the_command(monkeypatch):
-    monkeypatch.setattr("harness.components.find_spec", {}.get)
+    monkeypatch.setattr("harness.targets.find_spec", {}.get)
     with pytest.raises(UserError, match=r"edm2-unet: vae: needs diffusers.*finetune-harness\[diffusers\]"):
         build(config(), IMAGES)
     build(TINY.config, DataSpec((1, 8, 8)))  # in pixels it is not needed
@@ -155,8 +156,8 @@ def test_without_diffusers_the_message_names_the_command(monkeypatch):
 
 def test_a_base_that_is_pretrained_needs_a_trained_autoencoder(folder):
     with pytest.raises(UserError, match=r"vae\.weights is missing"):
-        fits(config(), IMAGES)
-    fits(config(weights=str(folder), sha256=cache.sha256(folder)), IMAGES)
+        fits(config(), ModelUsage(IMAGES))
+    fits(config(weights=str(folder), sha256=cache.sha256(folder)), ModelUsage(IMAGES))
 
 
 @pytest.mark.parametrize("spec", [DataSpec((2,)), DataSpec((3, 15, 16))])

@@ -124,7 +124,7 @@ def test_bases_run_before_their_cells_and_nothing_twice(board, serial, tmp_path)
 def test_an_absent_package_stops_everything_before_any_job_and_no_board_that_does_not_need_it(
     board, serial, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("harness.components.find_spec", {}.get)
+    monkeypatch.setattr("harness.targets.find_spec", {}.get)
     (tmp_path / "run" / "board.yaml").write_text(
         BOARD.replace("    only: seed=0", "    only: seed=0\n    sampler: {name: cfg, sampler: dpm-solver++}")
     )
@@ -139,7 +139,7 @@ def test_absent_files_of_the_dataset_stop_everything_before_any_job(board, seria
     def check(self, config):
         raise UserError("dataset: no files")
 
-    monkeypatch.setattr(Dataset, "check_files", check)
+    monkeypatch.setattr(Dataset, "check_readiness", check)
     serial.ran = []
     with pytest.raises(UserError, match="no files"):
         run(board, tmp_path)
