@@ -12,11 +12,11 @@ from torch import Tensor
 from harness.capabilities import Likelihood, NullLabel
 from harness.errors import UserError
 from harness.interfaces import Batch
-from harness.training.kept import KeptLikelihood
+from harness.training.cached_likelihood import CachedLikelihood
 from harness.training.method import FinetuneMethod, Task
-from harness.training.numerics import in_float32
+from harness.training.micro_batches import rows_of
 from harness.training.optimizer import Optimizer
-from harness.training.parts import take
+from harness.training.precision import in_float32
 from harness_ddo import DDOConfig
 from harness_ddo.loss import ddo_loss
 
@@ -48,7 +48,7 @@ class DDO(FinetuneMethod):
     def __init__(self, config: DDOConfig, task: Task) -> None:
         super().__init__(config, task)
         self.reference = task.frozen_copy()
-        self.reference_likelihood = KeptLikelihood(self.reference)
+        self.reference_likelihood = CachedLikelihood(self.reference)
         self.keep(reference=self.reference, reference_likelihood=self.reference_likelihood)
         self._number = 0
         self._renew_optimizer()
@@ -128,12 +128,12 @@ class DDO(FinetuneMethod):
         n, model, config = len(real), cast(Likelihood, self.task.model), self.config
         draw = model.draw(self._copies(real).x, generator)
         fake_draw = draw if config.shared_draw else model.draw(self._copies(fake).x, generator)
-        for part in self.task.parts(n):
+        for part in self.task.micro_batches(n):
             is_whole = part == slice(0, n)
             # Draws are made for n_mc copies of the batch at once, copy by copy: row i of copy k is row k * B + i.
             rows = torch.cat([torch.arange(n)[part] + copy * n for copy in range(config.n_mc)])
-            reals = self._value(self._copies(real[part]), draw if is_whole else take(draw, rows), "real")
-            fakes = self._value(self._copies(fake[part]), fake_draw if is_whole else take(fake_draw, rows), "fake")
+            reals = self._value(self._copies(real[part]), draw if is_whole else rows_of(draw, rows), "real")
+            fakes = self._value(self._copies(fake[part]), fake_draw if is_whole else rows_of(fake_draw, rows), "fake")
             halves.append((reals.detached(), fakes.detached()))
             lost = None if dropped is None else dropped[part]
             loss = ddo_loss(reals.ratio, fakes.ratio, alpha=config.alpha, beta=config.beta, dropped=lost)

@@ -58,7 +58,7 @@ class SFT(FinetuneMethod):
     def _improve_critic(self, real: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         with torch.no_grad():
             noise = self._noise(len(real), generator)
-            fake = rollout_in_parts(self.model, noise, self.task.parts(len(real)))[-1]
+            fake = rollout_in_parts(self.model, noise, self.task.micro_batches(len(real)))[-1]
         gap = self.critic(fake).mean() - self.critic(real).mean()
         penalty = gradient_penalty(self.critic, real, fake, generator)
         self.critic_optimizer.update(self.config.gradient_penalty * penalty - gap)
@@ -68,6 +68,6 @@ class SFT(FinetuneMethod):
         with frozen(self.critic):
             noise = self._noise(n, generator)
             loss = self.generator_optimizer.update_in_parts(
-                self.critic(rollout(self.model, noise[:, part])[-1]).sum() / n for part in self.task.parts(n)
+                self.critic(rollout(self.model, noise[:, part])[-1]).sum() / n for part in self.task.micro_batches(n)
             )
         return {"critic_fake": loss}

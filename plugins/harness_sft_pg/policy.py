@@ -77,7 +77,7 @@ class SFTPG(FinetuneMethod):
     def _rollout(self, n: int, generator: torch.Generator) -> Tensor:
         """n trajectories of the current network, (T + 1, n, …)."""
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
-        return rollout_in_parts(self.model, noise.to(self.task.device), self.task.parts(n))
+        return rollout_in_parts(self.model, noise.to(self.task.device), self.task.micro_batches(n))
 
     def _improve_critic(self, real: Tensor, states: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         is_baseline = self.config.regulariser == "baseline"
@@ -102,7 +102,7 @@ class SFTPG(FinetuneMethod):
 
     def _policy_losses(self, drawn: DrawnTransitions, advantage: Tensor) -> Iterator[Tensor]:
         """The mean of advantage * log p as terms that add up to it, one a micro-batch."""
-        for part in self.task.parts(len(advantage)):
+        for part in self.task.micro_batches(len(advantage)):
             log_prob = transition_log_prob(self.model, drawn.x_next[part], drawn.x[part], drawn.step[part])
             if self.config.log_prob == "mean":
                 log_prob = log_prob / math.prod(self.task.spec.shape)
