@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -47,11 +47,14 @@ def _imported(file: Path, in_functions: bool) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
-def graph(files: Mapping[str, Path], *, in_functions: bool = True) -> Graph:
-    """Return the import graph among the given modules. `from package import module` counts as an import of the module alone."""
+def graph(files: Mapping[str, Path], *, lazy: Collection[str] = ()) -> Graph:
+    """Return the import graph among the given modules. `from package import module` counts as an import of the module alone.
+
+    lazy: the modules whose imports inside functions do not count.
+    """
     edges: dict[str, set[str]] = {}
     for name, file in files.items():
-        targets = {target for target in imported(file, in_functions=in_functions) if target in files and target != name}
+        targets = {target for target in imported(file, in_functions=name not in lazy) if target in files and target != name}
         longer = {target for target in targets if any(other.startswith(f"{target}.") for other in targets)}
         edges[name] = targets - longer
     return edges
