@@ -39,7 +39,7 @@ def extractor_of(name: str, seed: int) -> FeatureExtractor:
     if name == "inception":
         return RandomInception(seed)
     component = registry().get(Extractor, name, where="--extractor")
-    component.check_weights(component.config())
+    component.check_readiness(component.config())
     built = component.load()(component.config())  # type: ignore[operator]
     return built.eval().requires_grad_(False) if isinstance(built, torch.nn.Module) else built
 

@@ -86,7 +86,7 @@ class Extraction:
 
     def _whole(self, images: Tensor) -> Mapping[str, Tensor]:
         """Of all images of a batch, in parts where they are too many at once for a CPU."""
-        at_once = getattr(self.extractor, "images_on_cpu", None) if torch.device(self.device).type == "cpu" else None
+        at_once = self.extractor.images_on_cpu if torch.device(self.device).type == "cpu" else None
         if at_once is None or len(images) <= at_once:
             return self.extractor(images.to(self.device))
         parts = [self.extractor(part) for part in images.to(self.device).split(at_once)]

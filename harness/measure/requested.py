@@ -104,7 +104,7 @@ def check_weights(extractor: Resolved) -> None:
     """Raises: UserError when the extractor's weights are absent, with the extractors whose weights are here."""
     assert isinstance(extractor.component, Extractor)
     try:
-        extractor.component.check_weights(extractor.settings)
+        extractor.component.check_readiness(extractor.settings)
     except UserError as error:
         raise UserError(f"{error}. Extractors that need no file: {', '.join(_ready())} (other numbers, another name)") from error
 
@@ -114,7 +114,7 @@ def _ready() -> list[str]:
     for name, one in registry().all("extractor").items():
         assert isinstance(one.component, Extractor)
         try:
-            one.component.check_weights(one.component.config())
+            one.component.check_readiness(one.component.config())
         except (UserError, ValidationError):
             continue
         ready.append(name)

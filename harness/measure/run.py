@@ -12,7 +12,7 @@ from pathlib import Path
 
 import harness
 from harness.board.cells import Resolved
-from harness.components import FEATURE_NEEDS, Extractor, Metric
+from harness.components import FEATURE_NEEDS, Extractor, Metric, MetricUsage
 from harness.errors import Diverged, Faults, UserError
 from harness.features import MOMENTS, FeatureSet, Moments
 from harness.images.extraction import BATCH
@@ -99,7 +99,7 @@ class Plan:
             if not uses or counted is None:
                 continue
             try:
-                _metric(metric).check_size(metric.settings, counted, self.outputs)
+                _metric(metric).check_usage(metric.settings, MetricUsage(counted, self.outputs))
             except UserError as error:
                 yield f"{source.name}: {error}; here written {_setting_to_give(metric, str(error))}"
 

@@ -10,7 +10,6 @@ from typing import cast
 
 import yaml
 
-from harness.components import Dataset
 from harness.errors import Faults, UserError, nearest
 from harness.images import arrays, files
 from harness.images.fingerprint import fingerprint
@@ -225,8 +224,7 @@ def _of_images(images: ImageSet, name: str) -> ImageSet:
 def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     named, split = _split(text, where)
     dataset = resolved("dataset", *named, where=where)
-    assert isinstance(dataset.component, Dataset)
-    dataset.component.check_files(dataset.settings)
+    dataset.component.check_readiness(dataset.settings)
     source = context.dataset(dataset)
     if source.spec.preview != "images":
         raise UserError(f"{where} {text}: holds points and no images")
@@ -234,7 +232,7 @@ def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     if draw is None:
         count = reading.images or len(context.training_data(source, at.device))
     else:
-        largest = getattr(source, "largest_evaluation", None)
+        largest = source.largest_evaluation
         count = reading.images or largest or 0
         if count == 0:
             raise UserError(f"{where} {text}: say how many images to take of it, with --images N")

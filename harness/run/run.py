@@ -10,9 +10,9 @@ from typing import Literal, cast
 
 from harness.board.board import Board
 from harness.board.cells import Base, Cell, Floor
-from harness.components import Dataset, Executor, Extractor
+from harness.components import Executor
 from harness.errors import Faults, Interrupted, UserError, noted
-from harness.interfaces import Job, JobEnd, JobExecutor
+from harness.interfaces import Job, JobEnd
 from harness.plugins import registry
 from harness.process import stop
 from harness.references import inner_samplers
@@ -141,7 +141,7 @@ def run_board(
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
-        executor = cast(JobExecutor, component.load()(component.config()))  # type: ignore[operator]
+        executor = component.create(component.config())
         executor.run(schedule.ready, slots=min(options.jobs, schedule.total))
     if stop.is_requested() and not schedule.is_over:
         raise Interrupted
@@ -169,10 +169,7 @@ def absent_files(board: Board) -> list[str]:
     faults: list[str] = []
     for one in (*data, *extractors):
         with noted(faults):
-            if isinstance(one.component, Dataset):
-                one.component.check_files(one.settings)
-            elif isinstance(one.component, Extractor):
-                one.component.check_weights(one.settings)
+            one.component.check_readiness(one.settings)
     return list(dict.fromkeys(faults))  # columns share extractors
 
 

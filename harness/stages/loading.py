@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import cast
 
 import torch
 
@@ -20,7 +19,7 @@ def load(base: Base, network: torch.nn.Module) -> None:
     assert base.weights is not None
     for file in base.weights.files:
         file.check()
-    fit.load(_sources(base), cast(Model, base.model.component), network)
+    fit.load(_sources(base), base.model.of(Model), network)
 
 
 def check(base: Base) -> None:
@@ -42,8 +41,8 @@ def check(base: Base) -> None:
         _check_data(base, data, base.weights.spec)
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a tokenizer's own file goes nowhere on this device, which is fine here
-        network = base.model.component.load()(base.model.settings, base.weights.spec_on(data))  # type: ignore[operator]
-    fit.tensors(_sources(base), cast(Model, base.model.component), network)
+        network = base.model.of(Model).create(base.model.settings, base.weights.spec_on(data))
+    fit.tensors(_sources(base), base.model.of(Model), network)
 
 
 def _check_data(base: Base, data: DataSpec, expected: DataSpec) -> None:

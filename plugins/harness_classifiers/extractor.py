@@ -10,11 +10,12 @@ from torch import Tensor
 
 from harness.config import NoConfig
 from harness.errors import UserError
+from harness.interfaces import FeatureExtractor
 from harness.weights.local_files import sha256_of
 from harness_classifiers.network import CLASSES, FEATURES, FROZEN, Frozen, SmallCNN, prepared
 
 
-class Classifier(torch.nn.Module):
+class Classifier(torch.nn.Module, FeatureExtractor):
     """A frozen classifier: the hidden layer, the logits, and the first channels of the last map.
 
     Raises: UserError for a weights file that is not the pinned one.

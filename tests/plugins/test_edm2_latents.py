@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
@@ -156,8 +157,8 @@ def test_without_diffusers_the_message_names_the_command(monkeypatch):
 
 def test_a_base_that_is_pretrained_needs_a_trained_autoencoder(folder):
     with pytest.raises(UserError, match=r"vae\.weights is missing"):
-        fits(config(), IMAGES)
-    fits(config(weights=str(folder), sha256=cache.sha256(folder)), IMAGES)
+        fits(config(), ModelUsage(IMAGES))
+    fits(config(weights=str(folder), sha256=cache.sha256(folder)), ModelUsage(IMAGES))
 
 
 @pytest.mark.parametrize("spec", [DataSpec((2,)), DataSpec((3, 15, 16))])

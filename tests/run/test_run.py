@@ -140,7 +140,7 @@ def test_absent_files_of_the_dataset_stop_everything_before_any_job(board, seria
     def check(self, config):
         raise UserError("dataset: no files")
 
-    monkeypatch.setattr(Dataset, "check_files", check)
+    monkeypatch.setattr(Dataset, "check_readiness", check)
     serial.ran = []
     with pytest.raises(UserError, match="no files"):
         run(board, tmp_path)

@@ -6,7 +6,7 @@ from harness.board.cells import Column, Resolved
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import BoardConfig, MetricConfig, ReferenceConfig, split_column
-from harness.components import FEATURE_NEEDS, Extractor, Metric
+from harness.components import FEATURE_NEEDS, Extractor, Metric, MetricUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 
@@ -92,6 +92,6 @@ def _check_features(reading: BoardReader, name: str, metric: Resolved, extractor
         reading.fault(("metrics", name), text)
         return
     try:
-        component.check_size(metric.settings, samples, outputs)
+        component.check_usage(metric.settings, MetricUsage(samples, outputs))
     except UserError as error:
         reading.fault(("metrics", name), str(error))
