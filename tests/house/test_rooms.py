@@ -72,17 +72,25 @@ def test_modules_of_a_plugin_form_no_circle(package):
     assert circles(graph(modules(ROOT / "plugins", package), lazy={package})) == []
 
 
+def a_package(folder, **sources):
+    (folder / "package").mkdir()
+    for name, source in sources.items():
+        (folder / "package" / f"{name}.py").write_text(source)
+    return modules(folder, "package")
+
+
 def test_an_import_inside_a_function_closes_a_circle_except_in_a_lazy_module(tmp_path):
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "__init__.py").write_text("def hook():\n    import package.model\n")
-    (tmp_path / "package" / "model.py").write_text("import package\n\ndef build():\n    import package.latents\n")
-    (tmp_path / "package" / "latents.py").write_text("")
-    files = modules(tmp_path, "package")
-    assert circles(graph(files, lazy={"package"})) == []
-    assert circles(graph(files)) == [["package", "package.model"]]
-    (tmp_path / "package" / "latents.py").write_text("import package.model\n")
-    imported.cache_clear()
+    hook, lazy_build = "def hook():\n    import package.model\n", "def build():\n    from package.latents import build\n"
+    files = a_package(tmp_path, __init__=hook, model=f"import package\n{lazy_build}", latents="from package.model import A\n")
     assert circles(graph(files, lazy={"package"})) == [["package.latents", "package.model"]]
+    assert circles(graph(files)) == [["package", "package.latents", "package.model"]]
+
+
+def test_an_import_of_a_package_counts_beside_one_of_its_modules(tmp_path):
+    files = a_package(tmp_path, __init__="import package.a\n", a="from package import b\nfrom package import C\n", b="")
+    assert circles(graph(files)) == [["package", "package.a"]]
+    files["package.a"].with_name("c.py").write_text("from package import b\n")
+    assert graph(modules(tmp_path, "package"))["package.c"] == {"package.b"}
 
 
 def test_only_plugins_use_the_toolkit():
