@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.run.run import CellState
+    from harness.run.states import CellState
 
 
 def summary(states: Sequence[CellState]) -> str:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import typer
 
 from harness.cli.arguments import AsJson, RunsDir
-from harness.cli.machine import cores
 from harness.cli.output import print_json, print_table
 from harness.components import KINDS
 from harness.errors import UserError
+from harness.process.environment import cores
 
 REINSTALL = "install the harness again: pip install finetune-harness"
 LEAST_DISK = 2e9

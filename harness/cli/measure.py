@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.arguments import AsJson, Device, RunsDir
-from harness.cli.machine import check_device
 from harness.cli.output import print_json, remark
 from harness.errors import Interrupted
 
@@ -96,13 +95,13 @@ def measure(
 
 def _measure(request: MeasurementRequest, runs_dir: Path | None, device: str, as_json: bool) -> None:
     from harness.cli.measurement import as_content, print_measurement
-    from harness.process import memory
+    from harness.process import devices, memory
     from harness.stages.context import Context
     from harness.stages.options import JobOptions
     from harness.store.runs_folder import RunsFolder
 
     request.check()
-    check_device(device)
+    devices.check(device)
     memory.keep_freed()
     layout = RunsFolder.of(runs_dir)
     layout.check_writable()

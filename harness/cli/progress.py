@@ -13,7 +13,7 @@ from harness.cli.output import duration, remark
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from harness.run.run import RunEvent
+    from harness.run.events import RunEvent
     from harness.store.progress import Progress
     from harness.store.runs_folder import RunsFolder
 

@@ -9,15 +9,16 @@ import typer
 
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
 from harness.cli.cell_states import as_content
-from harness.cli.machine import check_device, cores
 from harness.cli.output import print_json, remark, result
 from harness.components import Executor
-from harness.errors import Faults, UserError, noted
+from harness.errors import UserError
+from harness.process import devices
+from harness.process.environment import cores
 
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
-    from harness.run.run import RunOptions
+    from harness.run.start import RunOptions
     from harness.store.runs_folder import RunsFolder
 
 
@@ -61,7 +62,7 @@ def run(
     from harness.board.reading.load import load_board
     from harness.cli.cell_selection import selected_cells
     from harness.plugins import registry
-    from harness.run.run import RunOptions
+    from harness.run.start import RunOptions
     from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board, smoke=smoke)
@@ -69,7 +70,7 @@ def run(
     layout = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published:
         _keep_published(loaded, layout)
-    check_device(device)
+    devices.check(device)
     executor = executor or registry().default(Executor, where="--executor").name
     options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
     if dry_run:
@@ -88,26 +89,28 @@ def _keep_published(board: Board, layout: RunsFolder) -> None:
 
 
 def _print_plan(board: Board, cells: Sequence[Cell], layout: RunsFolder, jobs: int, as_json: bool) -> None:
-    from harness.cli.prefetch import absent
     from harness.cli.run_plan import RunPlan
-    from harness.run.run import missing_floors, states
+    from harness.run.needs import Needs
+    from harness.run.states import missing_floors, states
 
-    plan = RunPlan(states(board, cells, layout), missing_floors(board, layout), jobs)
+    floors = missing_floors(board, layout)
+    plan = RunPlan(states(board, cells, layout), floors, jobs)
     if as_json:
         print_json([as_content(state) for state in plan.states])
     else:
         for line in plan.lines():
             result(line)
-    for fault in absent(board) if plan.has_work else ():
+    to_run = tuple(state.cell for state in plan.states if state.needs_a_run)
+    for fault in Needs(board, to_run, tuple(floors)).absent_files():
         remark(f"absent, and needed to run: {fault}")
 
 
 def _run(board: Board, cells: Sequence[Cell], layout: RunsFolder, options: RunOptions, as_json: bool) -> None:
     """Run the cells and print the table. Raises: typer.Exit with 1 when a cell or a floor failed."""
     from harness.cli.progress import show_progress
-    from harness.run.run import missing_floors, run_board
+    from harness.run.start import run_board
+    from harness.run.states import missing_floors
 
-    _check_files(board, cells)
     with show_progress(layout) as on_event:
         states = run_board(board, cells, layout, options, on_event)
     _print_results(board, layout, as_json)
@@ -117,24 +120,6 @@ def _run(board: Board, cells: Sequence[Cell], layout: RunsFolder, options: RunOp
         remark(f"failed: {failure}")
     if failed:
         raise typer.Exit(1)
-
-
-def _check_files(board: Board, cells: Sequence[Cell]) -> None:
-    """Raises: Faults, before any work, for all weights that are absent, have another hash, or do not fit, and absent data."""
-    from harness.board.bases import Loaded
-    from harness.run.run import absent_files
-
-    bases = {cell.base.key: cell.base for cell in cells if cell.skip_reason is None}
-    faults: list[str] = []
-    for base in bases.values():
-        if isinstance(base.origin, Loaded):
-            from harness.stages import loading
-
-            with noted(faults):
-                loading.check(base, base.origin)
-    # The board's own files are needed where something runs; `run_board` looks at them again.
-    if faults:
-        raise Faults(dict.fromkeys([*faults, *absent_files(board)]))
 
 
 def _print_results(board: Board, layout: RunsFolder, as_json: bool) -> None:

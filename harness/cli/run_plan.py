@@ -11,7 +11,7 @@ from harness.cli.output import duration
 
 if TYPE_CHECKING:
     from harness.board.columns import Floor
-    from harness.run.run import CellState
+    from harness.run.states import CellState
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def status(board: BoardPath, smoke: Smoke = False, runs_dir: RunsDir = None, as_
     Show how each cell of a board stands, and what runs now.
     """
     from harness.board.reading.load import load_board
-    from harness.run.run import states
+    from harness.run.states import states
     from harness.store.progress import read
     from harness.store.runs_folder import RunsFolder
 

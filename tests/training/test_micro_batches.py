@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.errors import UserError
-from harness.training import parts
+from harness.training import micro_batches
 from harness.training.config import TrainingConfig
 from harness.training.optimizer import Optimizer, OptimizerConfig
 
@@ -18,24 +18,24 @@ class Draw(NamedTuple):
 
 @pytest.mark.parametrize(("n", "size", "lengths"), [(8, None, [8]), (8, 8, [8]), (8, 3, [3, 3, 2]), (8, 4, [4, 4]), (2, 9, [2])])
 def test_a_batch_is_cut_into_parts_of_the_size_and_a_rest(n, size, lengths):
-    cut = parts.cut(n, size)
+    cut = micro_batches.slices(n, size)
     assert [len(range(n)[part]) for part in cut] == lengths
     assert [i for part in cut for i in range(n)[part]] == list(range(n))
 
 
 def test_a_part_of_a_draw_has_the_rows_of_its_examples():
     draw = Draw(torch.arange(4), torch.arange(8).view(4, 2))
-    part = parts.take(draw, slice(1, 3))
+    part = micro_batches.rows_of(draw, slice(1, 3))
     assert isinstance(part, Draw)
     assert part.level.tolist() == [1, 2]
     assert part.noise.tolist() == [[2, 3], [4, 5]]
-    assert parts.take(None, slice(1, 3)) is None
-    assert parts.take(torch.arange(4), torch.tensor([3, 0])).tolist() == [3, 0]
+    assert micro_batches.rows_of(None, slice(1, 3)) is None
+    assert micro_batches.rows_of(torch.arange(4), torch.tensor([3, 0])).tolist() == [3, 0]
 
 
 def test_the_seed_of_a_whole_batch_cannot_be_cut():
     with pytest.raises(UserError, match="cannot be cut"):
-        parts.take((torch.arange(4), 17), slice(0, 2))
+        micro_batches.rows_of((torch.arange(4), 17), slice(0, 2))
 
 
 def test_losses_in_parts_give_the_gradient_of_their_sum_and_one_update():
@@ -44,7 +44,7 @@ def test_losses_in_parts_give_the_gradient_of_their_sum_and_one_update():
     for size in (None, 4):
         weight = torch.nn.Parameter(torch.tensor(0.5))
         optimizer = Optimizer(OptimizerConfig(name="sgd", lr=0.1), [weight], updates=1)
-        cut = parts.cut(6, size)
+        cut = micro_batches.slices(6, size)
         total = optimizer.update_in_parts(((weight * x[part] - 1) ** 2).sum() / 6 for part in cut)
         assert optimizer.count == 1
         found.append((total, weight.detach()))

@@ -3,13 +3,12 @@
 import pytest
 import torch
 
-from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.streams import stream
 from harness.testing.task import InMemoryTask
-from harness.training import numerics
+from harness.training import precision
 from harness.training.config import TrainingConfig
-from harness.training.task import LiveTask
+from harness.training.task import TrainingTask
 from harness_ddo import DDOConfig
 from harness_ddo.method import DDO
 
@@ -27,51 +26,22 @@ def convolution():
 
 def test_bf16_is_autocast_in_training_steps_and_off_where_float32_is_asked_for():
     layer, x = torch.nn.Linear(4, 4), torch.randn(2, 4)
-    with numerics.autocast(CPU, training()):
+    with precision.autocast(CPU, training()):
         assert layer(x).dtype == torch.float32
-    with numerics.autocast(CPU, training(precision="bf16")):
+    with precision.autocast(CPU, training(precision="bf16")):
         assert layer(x).dtype == torch.bfloat16
-        with numerics.in_float32(CPU):
+        with precision.in_float32(CPU):
             assert layer(x).dtype == torch.float32
 
 
 def test_channels_last_keeps_values_and_names():
     plain, other = convolution(), convolution()
-    LiveTask(other, DataSpec((3, 8, 8)), CPU, training(channels_last=True), None)
+    TrainingTask(other, DataSpec((3, 8, 8)), CPU, training(channels_last=True), None)
     assert other[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert not plain[0].weight.is_contiguous(memory_format=torch.channels_last)
     x = torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(plain(x), other(x))  # kernels add in another order
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in plain.state_dict().items())
-
-
-@pytest.mark.parametrize(
-    "error",
-    [RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8"),
-     torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError("Unable to allocate")],
-)  # fmt: skip
-def test_out_of_memory_names_the_setting_to_lower(error):
-    with (
-        pytest.raises(UserError, match=r"out of memory: lower training: micro_batch"),
-        numerics.out_of_memory_means("lower training: micro_batch"),
-    ):
-        raise error
-
-
-def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match="shapes"), numerics.out_of_memory_means("lower it"):
-        raise RuntimeError("shapes do not fit")
-
-
-def test_a_step_that_does_not_fit_says_which_setting_to_lower(make_loop):
-    loop = make_loop()
-
-    def hungry(index):
-        torch.empty(2**50)
-
-    loop.method.before = hungry
-    with pytest.raises(UserError, match=r"lower `training: micro_batch` \(now the whole batch of 4\)"):
-        loop.run()
 
 
 def zeros(model, spec, streams, labels):
@@ -101,7 +71,7 @@ class Linear(torch.nn.Module):
 def test_ddo_takes_its_ratios_in_float32_whatever_the_precision():
     task = InMemoryTask(Linear(), DataSpec((2,)), zeros, steps=2, batch=4)
     method = DDO(DDOConfig(bank_size=8), task)
-    with numerics.autocast(CPU, training(precision="bf16")):
+    with precision.autocast(CPU, training(precision="bf16")):
         method.step(Batch(torch.randn(4, 2)), stream(0, "step"), 0)
     assert set(task.model.seen) | set(method.reference.seen) == {torch.float32}
 
@@ -124,7 +94,7 @@ def test_ddo_keeps_two_networks_and_the_state_of_one_optimiser():
 @pytest.mark.long
 def test_a_compiled_network_counts_each_evaluation_and_computes_the_same():
     plain, other = convolution(), convolution()
-    task = LiveTask(other, DataSpec((3, 8, 8)), CPU, training(compile=True), None)
+    task = TrainingTask(other, DataSpec((3, 8, 8)), CPU, training(compile=True), None)
     x = torch.randn(2, 3, 8, 8)
     for n in range(1, 4):
         torch.testing.assert_close(other(x), plain(x))

@@ -11,7 +11,7 @@ from harness.streams import stream
 from harness.testing.methods import Bench, check_resume_is_exact, snapshot
 from harness.testing.models import build
 from harness.testing.task import InMemoryTask
-from harness.training.kept import KeptLikelihood
+from harness.training.cached_likelihood import CachedLikelihood
 
 
 class Counted(nn.Module):
@@ -36,7 +36,7 @@ def data(n=10):
 
 def test_values_are_those_of_the_model_and_each_row_is_asked_for_once():
     model, whole = Counted(), data()
-    kept = KeptLikelihood(model)
+    kept = CachedLikelihood(model)
     expected = model.log_likelihood(whole.x, whole.labels, None).detach()
     model.asked = 0
     for chosen in ([0, 1, 2], [2, 1, 5], [0, 5, 1], list(range(10))):
@@ -47,7 +47,7 @@ def test_values_are_those_of_the_model_and_each_row_is_asked_for_once():
 
 def test_another_label_set_or_draw_is_another_value():
     model, whole = Counted(), data()
-    kept = KeptLikelihood(model)
+    kept = CachedLikelihood(model)
     first = kept(whole, None, name="real")
     other = Batch(whole.x, 1 - whole.labels, whole.rows)
     assert not torch.equal(kept(other, None, name="real"), first)
@@ -59,7 +59,7 @@ def test_another_label_set_or_draw_is_another_value():
 
 def test_without_rows_nothing_is_kept():
     model, whole = Counted(), data()
-    kept = KeptLikelihood(model)
+    kept = CachedLikelihood(model)
     for _ in range(2):
         kept(Batch(whole.x, whole.labels), None, name="real")
     assert model.asked == 20
@@ -68,7 +68,7 @@ def test_without_rows_nothing_is_kept():
 
 def test_forgetting_computes_anew_with_the_new_weights():
     model, whole = Counted(), data()
-    kept = KeptLikelihood(model)
+    kept = CachedLikelihood(model)
     before = kept(whole, None, name="real")
     with torch.no_grad():
         model.scale.fill_(3.0)
@@ -79,7 +79,7 @@ def test_forgetting_computes_anew_with_the_new_weights():
 
 def test_kept_values_survive_a_checkpoint():
     model, whole = Counted(), data()
-    kept, restored = KeptLikelihood(model), KeptLikelihood(model)
+    kept, restored = CachedLikelihood(model), CachedLikelihood(model)
     first = kept(whole, None, name="real")
     restored.load_state_dict(kept.state_dict())
     model.asked = 0
@@ -118,11 +118,11 @@ def bench(name):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_training_is_the_same_with_and_without_keeping(name):
     ends, calls = [], []
-    for is_kept in (True, False):
+    for is_enabled in (True, False):
         made = bench(name)
         task = made.task()
         method = made.build(task)
-        method.reference_likelihood.is_kept = is_kept
+        method.reference_likelihood.is_enabled = is_enabled
         sizes = []
         method.reference.register_forward_pre_hook(lambda _, arguments, sizes=sizes: sizes.append(len(arguments[0])))
         made.take(method, 0, task.steps)
