@@ -103,9 +103,9 @@ def _measure(request: MeasurementRequest, runs_dir: Path | None, device: str, as
     request.check()
     devices.check(device)
     memory.keep_freed()
-    layout = RunsFolder.of(runs_dir)
-    layout.check_writable()
-    context = Context(layout, JobOptions(device=device), "measure")
+    runs = RunsFolder.of(runs_dir)
+    runs.check_writable()
+    context = Context(runs, JobOptions(device=device), "measure")
     measurement = _measurement(request, context)
     if as_json:
         print_json(as_content(measurement, context.device.type))
