@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
+from harness.cli.cell_selection import selected_cells
 from harness.cli.output import print_json, remark, result
 from harness.components import Executor
 from harness.errors import UserError
 from harness.process import devices
 from harness.process.environment import cores
+from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
     from harness.run.start import RunOptions
-    from harness.store.runs_folder import RunsFolder
 
 
 Only = Annotated[
@@ -59,10 +60,7 @@ def run(
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """
     from harness.board.reading.load import load_board
-    from harness.cli.cell_selection import selected_cells
-    from harness.plugins import registry
     from harness.run.start import RunOptions
-    from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
@@ -70,12 +68,17 @@ def run(
     if keep_published:
         _keep_published(loaded, runs)
     devices.check(device)
-    executor = executor or registry().default(Executor, where="--executor").name
-    options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
+    options = RunOptions(jobs or cores(), executor or _default_executor(), device, checkpoint_seconds)
     if dry_run:
         _print_plan(loaded, cells, runs, options.jobs, as_json)
     else:
         _run(loaded, cells, runs, options, as_json)
+
+
+def _default_executor() -> str:
+    from harness.plugins import registry
+
+    return registry().default(Executor, where="--executor").name
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:
