@@ -35,7 +35,8 @@ Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Cells at onc
 ExecutorName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Where cells run; harness list executors. [default: the executor that is installed as the default]"
+        metavar="NAME",
+        help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
     ),
 ]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
