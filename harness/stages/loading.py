@@ -10,8 +10,8 @@ from harness.board.cells import Base
 from harness.components import Model
 from harness.errors import Faults, UserError, noted
 from harness.interfaces import DataSpec
-from harness.weights import fit
-from harness.weights.fit import Source
+from harness.weights import network_files
+from harness.weights.network_files import NetworkFile
 
 
 def load(base: Base, network: torch.nn.Module) -> None:
@@ -19,7 +19,7 @@ def load(base: Base, network: torch.nn.Module) -> None:
     assert base.weights is not None
     for file in base.weights.files:
         file.check()
-    fit.load(_sources(base), base.model.of(Model), network)
+    network_files.load(_sources(base), base.model.of(Model), network)
 
 
 def check(base: Base) -> None:
@@ -42,7 +42,7 @@ def check(base: Base) -> None:
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a tokenizer's own file goes nowhere on this device, which is fine here
         network = base.model.of(Model).create(base.model.settings, base.weights.spec_on(data))
-    fit.tensors(_sources(base), base.model.of(Model), network)
+    network_files.tensors(_sources(base), base.model.of(Model), network)
 
 
 def _check_data(base: Base, data: DataSpec, expected: DataSpec) -> None:
@@ -59,6 +59,6 @@ def _check_data(base: Base, data: DataSpec, expected: DataSpec) -> None:
         )
 
 
-def _sources(base: Base) -> list[Source]:
+def _sources(base: Base) -> list[NetworkFile]:
     assert base.weights is not None
-    return [Source(file.path, file.part) for file in base.weights.files]
+    return [NetworkFile(file.path, file.part) for file in base.weights.files]
