@@ -1,6 +1,6 @@
 """Feeds the restricted reader changed pickles, in a process with little memory where nothing but reading is tolerated.
 
-    python tests/store/fuzz_pickles.py --cases 100000 --seed 1
+    python tests/weights/pickles/fuzz_pickles.py --cases 100000 --seed 1
 
 Each case is a small pickle or network whose bytes and opcodes are changed, cut, doubled, swapped and mixed with hostile ones.
 The reader must give data or RefusedPickle. Python's audit events tell when anything is imported, compiled, opened or started;
@@ -27,7 +27,7 @@ import torch
 from harness.weights import pickles
 from harness.weights.pickles import RefusedPickle, reader
 
-NETWORKS = Path(__file__).parents[1] / "golden" / "edm2" / "pkl_edm2_cond.pkl"
+NETWORKS = Path(__file__).parents[2] / "golden" / "edm2" / "pkl_edm2_cond.pkl"
 ROOM = 512 * 2**20
 SECONDS = 20
 FORBIDDEN = ("import", "compile", "exec", "open", "os.", "subprocess.", "socket.", "shutil.", "ctypes.", "marshal.")
