@@ -7,12 +7,13 @@ import hashlib
 import torch
 
 from harness import Extractor, hookimpl
+from harness.interfaces import FeatureExtractor
 from harness.streams import stream
 
 OUTPUTS = {"features": 6, "logits": 4, "spatial": 5}
 
 
-class PixelFeatures(torch.nn.Module):
+class PixelFeatures(torch.nn.Module, FeatureExtractor):
     """Linear in 4 × 4 averages of the grey image."""
 
     preprocessing = "grey, averaged to 4x4, / 255"
