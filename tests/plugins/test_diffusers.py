@@ -111,9 +111,9 @@ def test_a_folder_of_another_architecture_than_ddpm_unets_goes_to_the_network_th
     plain.save_pretrained(folder)
     described = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**described, "_class_name": "UNet2DModel"}))
-    assert convert.said(read(folder)).model.name == "diffusers-unet"  # its time features are not Ho et al.'s
+    assert convert.described_network(read(folder)).model.name == "diffusers-unet"  # its time features are not Ho et al.'s
     convert.convert([network_files.NetworkFile(folder)], tmp_path / "out.safetensors", None)
-    assert convert.said(read(tmp_path / "out.safetensors")).config == UNet2DConfig()
+    assert convert.described_network(read(tmp_path / "out.safetensors")).config == UNet2DConfig()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """`convert`: any readable file becomes safetensors with the settings in its header, number for number."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from harness.components import Model
 from harness.errors import UserError
+from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.weights.convert import convert, described_network, preset_network
 from harness.weights.network_files import NetworkFile
@@ -61,3 +65,52 @@ def test_models_that_are_listed_have_layouts_that_can_be_made():
     assert all(
         network_files.layout(one.component) for one in registry().all("model").values() if isinstance(one.component, Model)
     )
+
+
+def with_header(path, **changes):
+    """A file whose header describes a preset's network, with changes."""
+    network = preset_network("ddpm-tiny-8")
+    header = {"model": network.model.name, "settings": network.config.model_dump(mode="json"), "spec": {"shape": [1, 8, 8]}}
+    save_file({"x": torch.zeros(1)}, path, {"harness": json.dumps({**header, **changes})})
+    return read(path)
+
+
+def test_a_header_need_not_say_what_has_a_default(tmp_path):
+    network = described_network(with_header(tmp_path / "w.safetensors"))
+    assert network.config == preset_network("ddpm-tiny-8").config
+    assert network.spec == DataSpec((1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": {"widht": 3}}, "its header describes no network: widht: Extra inputs are not permitted"),
+        ({"settings": 3}, "its header describes no network: settings: Input should be a valid dictionary"),
+        ({"spec": {"classes": 2}}, r"its header describes no network: spec\.shape: Field required"),
+        ({"spec": None}, "its header describes no network: spec"),
+        ({"model": 3}, "its header describes no network: model"),
+        ({"model": "dpm-unet"}, "no model is called 'dpm-unet'; did you mean 'ddpm-unet'"),
+    ],
+)
+def test_a_damaged_header_is_one_message(tmp_path, changes, message):
+    with pytest.raises(UserError, match=rf"^.*w\.safetensors: {message}"):
+        described_network(with_header(tmp_path / "w.safetensors", **changes))
+
+
+def test_the_header_names_the_files_by_name_and_hash(tmp_path):
+    network = preset_network("ddpm-tiny-8")
+    torch.save(network.model.create(network.config, network.spec).state_dict(), tmp_path / "w.pt")
+    convert([NetworkFile(tmp_path / "w.pt")], tmp_path / "w.safetensors", network)
+    config = read(tmp_path / "w.safetensors").config
+    sha256 = hashlib.sha256((tmp_path / "w.pt").read_bytes()).hexdigest()
+    assert (config["schema"], config["source"]) == (1, [{"file": "w.pt", "sha256": sha256}])
+
+
+def test_a_network_is_compared_without_memory_for_its_numbers():
+    network = preset_network("ddpm-tiny-8").build()
+    assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
+
+
+def test_an_unknown_preset_is_named_with_the_nearest():
+    with pytest.raises(UserError, match=r"^--preset: no preset is called 'ddpm-tiny-9'; did you mean 'ddpm-tiny-8'"):
+        preset_network("ddpm-tiny-9")

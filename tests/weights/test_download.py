@@ -51,7 +51,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.delenv("HARNESS_OFFLINE", raising=False)
     state = {"asked": [], "cuts": 0, "ranges": True}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, state))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # it looks for its end so often
     thread.start()
     state["address"] = f"http://127.0.0.1:{server.server_port}"
     yield state
