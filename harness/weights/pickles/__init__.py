@@ -7,6 +7,6 @@ are there. The source text that NVIDIA's files embed is never looked at.
 
 from harness.weights.pickles.networks import Persistent, network, state_dict
 from harness.weights.pickles.opcodes import RefusedPickle
-from harness.weights.pickles.reader import LARGEST, load, loads
+from harness.weights.pickles.unpickle import LARGEST, load, loads
 
 __all__ = ["LARGEST", "Persistent", "RefusedPickle", "load", "loads", "network", "state_dict"]

@@ -28,7 +28,7 @@ class Call:
         raise RefusedPickle("the state of a function is not data")
 
 
-class Table(dict[object, object]):
+class PlainDict(dict[object, object]):
     """A dictionary of a named kind, such as OrderedDict. It has items, and no attributes."""
 
     __slots__ = ()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import cast
 
-from harness.weights.pickles.arrays import Array, NumberType
 from harness.weights.pickles.containers import Call, Finished
 from harness.weights.pickles.networks import Container, Persistent
+from harness.weights.pickles.numpy_arrays import Array, NumberType
 from harness.weights.pickles.opcodes import RefusedPickle
-from harness.weights.pickles.tensors import Storage
+from harness.weights.pickles.torch_tensors import Storage
 
 _KEYS = (str, bytes, int, float, type(None))
 """The types that keys of dictionaries and members of sets may have."""

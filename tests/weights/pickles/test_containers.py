@@ -8,7 +8,7 @@ from pickle_opcodes import named, opcodes, text
 
 from harness.weights import pickles
 from harness.weights.pickles import RefusedPickle
-from harness.weights.pickles.containers import Call, Finished, Table, naturals
+from harness.weights.pickles.containers import Call, Finished, PlainDict, naturals
 
 TABLE = named("collections", "OrderedDict")
 
@@ -53,7 +53,7 @@ def test_a_function_has_no_attribute_that_could_be_changed():
 
 
 def test_tables_and_finished_values_have_no_other_attributes():
-    for holder in (Finished(1), Table.__new__(Table)):
+    for holder in (Finished(1), PlainDict.__new__(PlainDict)):
         with pytest.raises(AttributeError):
             holder.other = 1
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from harness.weights.pickles import Persistent, RefusedPickle
-from harness.weights.pickles.arrays import Array, NumberType
-from harness.weights.pickles.containers import Call, Finished, Table
+from harness.weights.pickles.containers import Call, Finished, PlainDict
 from harness.weights.pickles.guard import copies_limited
 from harness.weights.pickles.networks import Container
+from harness.weights.pickles.numpy_arrays import Array, NumberType
 from harness.weights.pickles.plain import Resolver
 
 
@@ -23,7 +23,7 @@ def filled():
 
 def table(**items):
     with copies_limited(0):
-        return Table(items)
+        return PlainDict(items)
 
 
 def test_holders_inside_of_containers_become_their_values():
@@ -62,7 +62,7 @@ def test_shared_values_stay_shared_and_cycles_closed():
         ({(1, 2)}, "a set has other members than text and numbers"),
         (frozenset({Finished(1)}), "a set has other members than text and numbers"),
         ([Array()], "a numpy array has no content"),
-        ([Table], "a function or a type as a value"),
+        ([PlainDict], "a function or a type as a value"),
         ([Call(len)], "a function or a type as a value"),
         ([NumberType("f4")], "a function or a type as a value"),
     ],

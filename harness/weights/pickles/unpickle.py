@@ -8,21 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from harness.weights.pickles.arrays import ArrayType, NumberType, fill_array, make_array, make_scalar
-from harness.weights.pickles.containers import Call, Table, encode, make_set
+from harness.weights.pickles.containers import Call, PlainDict, encode, make_set
 from harness.weights.pickles.guard import copies_limited, read_one
 from harness.weights.pickles.networks import Container, rebuild_persistent
+from harness.weights.pickles.numpy_arrays import ArrayType, NumberType, fill_array, make_array, make_scalar
 from harness.weights.pickles.opcodes import RefusedPickle
 from harness.weights.pickles.plain import Resolver
-from harness.weights.pickles.tensors import load_storage, rebuild_parameter, rebuild_tensor
+from harness.weights.pickles.torch_tensors import load_storage, rebuild_parameter, rebuild_tensor
 
 LARGEST = 16 * 2**30
 """Bytes of the largest file that is read; the largest published network has 3 GiB."""
 
 PERMITTED: Mapping[tuple[str, str], object] = {
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): Call(rebuild_persistent),
-    ("dnnlib.util", "EasyDict"): Table,
-    ("collections", "OrderedDict"): Table,
+    ("dnnlib.util", "EasyDict"): PlainDict,
+    ("collections", "OrderedDict"): PlainDict,
     ("torch.nn.modules.container", "ModuleDict"): Container,
     ("torch.nn.modules.container", "ModuleList"): Container,
     ("torch.nn.modules.container", "Sequential"): Container,
