@@ -17,32 +17,32 @@ def stored(content):
     return Stored(Path("file.pt"), "pytorch", content)
 
 
-def same(found, expected):
+def assert_same(found, expected):
     assert list(found) == list(expected)
     assert all(found[name] is expected[name] for name in expected)
 
 
 def test_tensors_at_the_top_are_taken_and_other_entries_left():
-    same(unwrapped(stored({**PLAIN, "epoch": 3, "name": "x"})), PLAIN)
+    assert_same(unwrapped(stored({**PLAIN, "epoch": 3, "name": "x"})), PLAIN)
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net", "params", "ema", "ema_state_dict"])
 def test_tensors_are_found_under_every_usual_key(key):
-    same(unwrapped(stored({"epoch": 3, key: PLAIN})), PLAIN)
+    assert_same(unwrapped(stored({"epoch": 3, key: PLAIN})), PLAIN)
 
 
 @pytest.mark.parametrize("key", ["ema", "model_ema", "ema_model", "ema_state_dict", "params_ema"])
 def test_averaged_weights_go_before_the_others_wherever_they_stand(key):
-    same(unwrapped(stored({"model": PLAIN, key: AVERAGED, "optimizer": {}})), AVERAGED)
-    same(unwrapped(stored({key: AVERAGED, "model": PLAIN})), AVERAGED)
+    assert_same(unwrapped(stored({"model": PLAIN, key: AVERAGED, "optimizer": {}})), AVERAGED)
+    assert_same(unwrapped(stored({key: AVERAGED, "model": PLAIN})), AVERAGED)
 
 
 def test_an_empty_table_is_passed_over():
-    same(unwrapped(stored({"ema": {}, "model": PLAIN})), PLAIN)
+    assert_same(unwrapped(stored({"ema": {}, "model": PLAIN})), PLAIN)
 
 
 def test_tables_may_lie_inside_one_another():
-    same(unwrapped(stored({"model": {"net": {"state_dict": PLAIN}}})), PLAIN)
+    assert_same(unwrapped(stored({"model": {"net": {"state_dict": PLAIN}}})), PLAIN)
 
 
 def test_a_checkpoint_that_contains_itself_is_refused_and_not_followed_for_ever():
@@ -54,12 +54,12 @@ def test_a_checkpoint_that_contains_itself_is_refused_and_not_followed_for_ever(
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
 def test_the_prefixes_of_wrappers_are_removed(prefix):
-    same(unwrapped(stored({prefix + name: value for name, value in PLAIN.items()})), PLAIN)
+    assert_same(unwrapped(stored({prefix + name: value for name, value in PLAIN.items()})), PLAIN)
 
 
 def test_a_prefix_that_only_some_names_have_is_part_of_them():
     mixed = {"module.a": PLAIN["a.weight"], "b": PLAIN["b.weight"]}
-    same(unwrapped(stored(mixed)), mixed)
+    assert_same(unwrapped(stored(mixed)), mixed)
 
 
 def test_a_family_may_look_under_keys_of_its_own():
@@ -67,8 +67,8 @@ def test_a_family_may_look_under_keys_of_its_own():
         keys = ("generator",)
 
     content = stored({"ema": AVERAGED, "generator": PLAIN})
-    same(OwnKeys().tensors(content, torch.nn.Module(), ""), PLAIN)
-    same(Layout().tensors(content, torch.nn.Module(), ""), AVERAGED)
+    assert_same(OwnKeys().tensors(content, torch.nn.Module(), ""), PLAIN)
+    assert_same(Layout().tensors(content, torch.nn.Module(), ""), AVERAGED)
     assert Layout().describe(content) is None
 
 

@@ -150,11 +150,11 @@ def test_differences_are_listed_by_name_with_shapes_and_nothing_is_loaded(tmp_pa
     with pytest.raises(UserError) as error:
         network_files.load([NetworkFile(path)], model, fresh)
     text = str(error.value)
-    for said in (
+    for message in (
         "w.safetensors", "1 missing: conv_in.bias (8)", "1 unexpected: extra.weight (2, 3)",
         "1 another shape: conv_out.bias is (7) in the file and (1) in the network",
     ):  # fmt: skip
-        assert said in text
+        assert message in text
     assert all(torch.equal(value, before[name]) for name, value in fresh.state_dict().items())
 
 

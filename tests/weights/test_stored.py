@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2, dtype=torch.float16)}
 
 
-def same(found, expected):
+def assert_same(found, expected):
     assert set(found) == set(expected)
     assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in expected.items())
 
@@ -30,7 +30,7 @@ def test_safetensors_come_with_the_header_that_convert_wrote(tmp_path):
     path = tmp_path / "w.safetensors"
     save_file(TENSORS, path, {"harness": json.dumps({"model": "x"})})
     stored = read(path)
-    same(stored.content, TENSORS)
+    assert_same(stored.content, TENSORS)
     assert (stored.format, stored.config) == ("safetensors", {"model": "x"})
 
 
@@ -40,7 +40,7 @@ def test_pytorch_files_of_both_formats_are_told_by_their_content(tmp_path, is_zi
     torch.save({"state_dict": TENSORS, "step": 3}, path, _use_new_zipfile_serialization=is_zip)
     stored = read(path)
     assert stored.format == "pytorch"
-    same(stored.content["state_dict"], TENSORS)
+    assert_same(stored.content["state_dict"], TENSORS)
 
 
 @pytest.mark.parametrize("name", ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"])
@@ -48,7 +48,7 @@ def test_a_diffusers_folder_gives_weights_and_settings(tmp_path, name):
     (tmp_path / "config.json").write_text('{"_class_name": "UNet2DModel", "sample_size": 8}')
     save_file(TENSORS, tmp_path / name) if name.endswith("safetensors") else torch.save(TENSORS, tmp_path / name)
     stored = read(tmp_path)
-    same(stored.content, TENSORS)
+    assert_same(stored.content, TENSORS)
     assert (stored.format, stored.config["sample_size"]) == ("diffusers", 8)
 
 
@@ -182,7 +182,7 @@ def zip_bomb(path, declares, instead):
 def test_a_storage_that_declares_more_than_it_holds_takes_no_memory(tmp_path):
     zip_bomb(tmp_path / "w.pt", b"K\x06", HUGE)
     try:
-        same(read(tmp_path / "w.pt").content, TENSORS)
+        assert_same(read(tmp_path / "w.pt").content, TENSORS)
     except UserError as error:
         assert "w.pt" in str(error)  # noqa: PT017 - both ends are good ones
 

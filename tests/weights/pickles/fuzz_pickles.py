@@ -48,13 +48,13 @@ def originals() -> list[list[bytes]]:
     plain = {"a": np.arange(4.0), "b": collections.OrderedDict(x=[1, (2, {3})]), "c": np.float32(2), "d": {4: (5, 6)}}
     tables = [pickle.dumps(plain, protocol) for protocol in (2, 3, 4, 5)]
     network = NETWORKS.read_bytes()
-    return [pieces(one) for one in (*tables, network)]
+    return [pieces(content) for content in (*tables, network)]
 
 
 EVIL = [
     *[f"c{module}\n{name}\n".encode() for module, name in unpickle.PERMITTED],
     b"cos\nsystem\n", b"cbuiltins\neval\n", b"cbuiltins\ngetattr\n", text("os") + text("system") + b"\x93", text("echo"),
-    *[bytes([one]) for one in b"Rb\x8120(t1\x85\x86\x87]})asue\x94\x8f\x90\x91NQ"],
+    *[bytes([byte]) for byte in b"Rb\x8120(t1\x85\x86\x87]})asue\x94\x8f\x90\x91NQ"],
     b"h\x00", b"h\x01", b"q\x00", b"q\x05", b"\x82\x01", b"K\x01", b"\x8a\x06" + b"\xff" * 5 + b"\x7f",
     b"J\xff\xff\xff\x7f", text("f8"), text("latin1"), b"C\x08" + bytes(8), b"\x8e" + struct.pack("<Q", 2**44),
 ]  # fmt: skip
@@ -93,8 +93,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     known = originals()
-    for one in known:
-        pickles.loads(b"".join(one))  # what reading imports is imported now
+    for parts in known:
+        pickles.loads(b"".join(parts))  # what reading imports is imported now
     for codec in ("ascii", "latin1", "utf-8", "raw_unicode_escape", "unicode_escape"):
         b"x".decode(codec)
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
