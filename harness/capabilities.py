@@ -57,7 +57,9 @@ class Likelihood(Protocol):
         ...
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """Draw the random part of a batch's likelihood: times and noise, a mask, or None where the likelihood is exact."""
+        """Return log p of each example, (B,), in nats summed over dimensions, up to a constant free of the weights.
+
+        The value is differentiable in the weights.
 
         The difference between two models of one kind at the same draw is an estimate of the log-ratio of their densities.
         """
