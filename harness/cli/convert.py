@@ -11,7 +11,7 @@ from harness.cli.output import remark, result
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.weights.fit import Source
+    from harness.weights.network_files import NetworkFile
 
 
 SourcePath = Annotated[Path, typer.Argument(metavar="SRC", help="A file of weights, or a diffusers folder.")]
@@ -35,27 +35,27 @@ def convert(
     Write weights of any readable format as safetensors, checked against their network, its settings in the header.
     """
     from harness.weights import convert as conversion
-    from harness.weights.fit import Source
+    from harness.weights.network_files import NetworkFile
     from harness.weights.stored import read
 
     if target.suffix != ".safetensors":
         raise UserError(f"{target}: the file to write ends in .safetensors")
     if target.exists():
         raise UserError(f"{target}: is there already; remove it first")
-    network = conversion.preset(preset) if preset is not None else conversion.said(read(source))
+    network = conversion.preset_network(preset) if preset is not None else conversion.described_network(read(source))
     if model is not None and network.model.name != model:
         raise UserError(f"--model {model}: {preset or source} is of the model {network.model.name}")
-    files = [Source(source), *(_part(text) for text in part or [])]
+    files = [NetworkFile(source), *(_part(text) for text in part or [])]
     written = conversion.convert(files, target, network)
     numbers = sum(value.numel() for value in written.values())
     remark(f"wrote {target}: {len(written)} tensors, {numbers:,} numbers of {network.model.name}")
     result(str(target))
 
 
-def _part(text: str) -> Source:
-    from harness.weights.fit import Source
+def _part(text: str) -> NetworkFile:
+    from harness.weights.network_files import NetworkFile
 
     name, _, file = text.partition("=")
     if not name or not file:
         raise UserError(f"--part {text}: write PART=FILE, e.g. tokenizer=vae.pth")
-    return Source(Path(file), name)
+    return NetworkFile(Path(file), name)
