@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run would do.
+    """The cells and floors that a run would look at.
 
     Args:
         states: every chosen cell and how it stands.

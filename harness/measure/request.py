@@ -21,7 +21,7 @@ from harness.stages.context import Context
 
 @dataclass(frozen=True)
 class MeasurementRequest:
-    """What a user wrote.
+    """The names, paths and options that a user wrote.
 
     Args:
         samples: paths or datasets, each a repetition (or several, where it holds several draws).
