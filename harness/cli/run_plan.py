@@ -1,4 +1,4 @@
-"""What `harness run --dry-run` says: which cells would run, and how long it may take."""
+"""The plan that `harness run --dry-run` prints: which cells would run, and how long that may take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user asks for, as text, and how it becomes a plan: all faults of names and paths at once."""
+"""A request as the user wrote it, and how it becomes a plan: all faults of names and paths at once."""
 
 from __future__ import annotations
 
