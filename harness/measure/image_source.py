@@ -12,7 +12,7 @@ from harness.images.statistics_files import StatisticsFile
 ImagesIdentity = Mapping[str, object]
 """The facts that tell a set of images from all others. Features are kept under them.
 
-Images in files have the hash of their pixels (`pixels`), a stored sample set has the hash that its run gave it (`generated`), and a
+Images in files have the hash of their pixels (`pixels`). A stored sample set has the hash that its run gave it (`generated`). A
 dataset has its settings, its `fingerprint`, and which of its images are taken (`draw`).
 """
 
