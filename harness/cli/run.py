@@ -136,11 +136,11 @@ def selected(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]
 
 def _seed_filter(board: Board, seeds: str) -> Filter:
     """Raises: UserError that says how to write seeds, with the board's."""
-    from harness.board.filters import listed, parse_filter
+    from harness.board.filters import parse_filter, seeds_in_range
 
     if not re.fullmatch(r"\s*[\d*?]+\s*(,\s*[\d*?]+\s*)*", seeds):
         known = sorted({cell.seed for cell in board.cells})
-        meant = listed(seeds, known) or ",".join(map(str, known))
+        meant = seeds_in_range(seeds, known) or ",".join(map(str, known))
         raise UserError(f"--seeds {seeds}: write seeds with commas between them, without ranges: --seeds {meant}")
     return parse_filter(f"seed={seeds}", where="--seeds")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import harness
+from harness.board.columns import column_label
 from harness.board.components import Resolved
 from harness.components import FEATURE_NEEDS, Extractor, Metric, MetricUsage
 from harness.errors import Diverged, Faults, UserError
@@ -211,8 +212,6 @@ def _timed(metric: Resolved[Metric], generated: FeatureSet, real: FeatureSet) ->
 
 
 def _value(metric: Resolved[Metric], measured: Sequence[tuple[Mapping[str, float], float]], plan: Plan) -> Value:
-    from harness.board.reading.columns import column_label
-
     first, *others = measured[0][0]
     name, n = f"{metric.name}[{plan.extractor.name}]", plan.samples[0].n
     return Value(

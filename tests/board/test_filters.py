@@ -1,6 +1,6 @@
 import pytest
 
-from harness.board.filters import Filter, listed, parse_filter
+from harness.board.filters import Filter, parse_filter, seeds_in_range
 from harness.errors import UserError
 
 CELLS = [
@@ -64,4 +64,4 @@ def test_a_value_that_matches_nothing_is_told_the_nearest():
     [("0-2", "0,1,2"), ("1:9", "1,2"), ("2..12", "2,10"), ("0 1", "0,1"), ("3-9", None), ("2-0", None), ("x", None)],
 )
 def test_a_range_of_seeds_is_spelled_out_with_those_there_are(text, seeds):
-    assert listed(text, [0, 1, 2, 10]) == seeds
+    assert seeds_in_range(text, [0, 1, 2, 10]) == seeds
