@@ -40,7 +40,7 @@ class PowerFunctionEMA(Config):
 
 
 class TrainingConfig(Config):
-    """A budget, and what the harness does around each training step."""
+    """A training budget, and what the harness does around each step."""
 
     ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
 
@@ -69,7 +69,7 @@ class TrainingConfig(Config):
 
     @property
     def steps(self) -> int:
-        """Number of training steps."""
+        """Number of steps: images / batch, a whole number."""
         return self.images // self.batch
 
     @model_validator(mode="after")
