@@ -15,7 +15,7 @@ from harness.board.schema import BoardConfig, ComponentEntry, EvaluationConfig
 from harness.components import Component
 from harness.errors import nearest
 from harness.plugins import Registry
-from harness.references import smoked
+from harness.references import with_smoke_samplers
 from harness.training.config import TrainingConfig
 
 C = TypeVar("C", bound=Component)
@@ -46,7 +46,7 @@ class BoardReader:
                 settings, full = component.config.model_validate(entry.settings), None
                 if self.is_smoke and may_shrink:
                     full = settings
-                    settings = smoked(component.config.model_validate({**entry.settings, **component.smoke}))
+                    settings = with_smoke_samplers(component.config.model_validate({**entry.settings, **component.smoke}))
             except ValidationError as error:
                 self.faults.add_invalid(error, location, component.config)
                 return None
