@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.board.columns import column_label
 from harness.board.components import Resolved
-from harness.board.reading.columns import column_label
 from harness.components import Metric
 from harness.features import FeatureSet
 from harness.measure.image_source import ImageSource
