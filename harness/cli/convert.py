@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     from harness.weights.network_files import NetworkFile
 
 
+SourcePath = Annotated[Path, typer.Argument(metavar="SRC", help="A file of weights, or a diffusers folder.")]
+TargetPath = Annotated[Path, typer.Argument(metavar="DST", help="The safetensors file to write.")]
+PresetName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The network that the file is of, where the file does not say.")
+]
+ModelName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The model that the file must be of; other files are refused.")
+]
+Parts = Annotated[
+    list[str] | None, typer.Option(metavar="PART=FILE", help="The file of a part that stands apart, e.g. tokenizer=vae.pth.")
+]
+
+
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="A file of weights, or a diffusers folder.")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="The safetensors file to write.")],
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The network that the file is of, where the file does not say.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The model that the file must be of; other files are refused.")
-    ] = None,
-    part: Annotated[
-        list[str] | None, typer.Option(metavar="PART=FILE", help="The file of a part that stands apart, e.g. tokenizer=vae.pth.")
-    ] = None,
+    source: SourcePath, target: TargetPath, preset: PresetName = None, model: ModelName = None, part: Parts = None
 ) -> None:
     """Example: harness convert edm-cifar10-32x32-uncond-vp.pkl edm.safetensors
 
