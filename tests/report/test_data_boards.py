@@ -8,16 +8,17 @@ import torch
 from board_fixtures import fake_record
 
 from harness.board.reading.load import load_board
+from harness.report.board_previews import BoardPreviews, shown_cells
 from harness.report.collect import collect_published
 from harness.report.formats import as_json, latex, markdown
-from harness.report.plots import samples
+from harness.report.plots.deviations import AT_FLOOR, BETTER, WORSE, colour, deviations_plot
 from harness.report.plots.plot import drawn_from
 from harness.report.plots.samples import samples_plot
-from harness.report.plots.seen import BETTER, SAME, WORSE, colour, seen_plot
+from harness.report.plots.sheets import padded
 from harness.report.plots.sizes import sizes_plot
-from harness.report.preview import Preview, Previews, shown_cells
+from harness.report.preview import Preview
 from harness.report.render import render_published
-from harness.report.rows import Score
+from harness.report.scores import Score
 from harness.report.sheet import sheet_of
 from harness.report.table import Table
 from harness.store.records import load_record, save_record
@@ -50,7 +51,7 @@ def table(board, publish_records):
     for cell in board.cells:
         metrics = {"distance": {"values": values[cell.base.name]}, "likeness": {"values": [0.5, 0.5]}}
         publish_records(board, [cell], metrics=metrics)
-    return Table.of(collect_published(board, board.folder / "results"))
+    return Table.from_collection(collect_published(board))
 
 
 def test_each_number_of_samples_has_its_rows_below_its_floor(table):
@@ -88,17 +89,17 @@ def test_the_minimum_is_over_draws_and_that_of_the_floor_over_as_many_pairs(tabl
 def test_a_column_that_does_not_rank_has_neither_arrow_nor_mark_nor_panel(table):
     head, *_ = markdown(table).splitlines()
     assert "likeness ↑" not in head
-    assert "likeness" not in seen_plot(table).inputs
+    assert "likeness" not in deviations_plot(table).inputs
     assert "likeness" not in sizes_plot(table).inputs
 
 
 def test_the_plot_of_what_is_seen_counts_deviations_of_the_floor(table):
     # The floor is 0.012 with deviation 0.00163: 0.0125 is 0.31 of it away, 0.06 is 29.4.
-    seen = json.loads(seen_plot(table).inputs)
+    seen = json.loads(deviations_plot(table).inputs)
     assert seen["sizes"] == [100, 200]
     assert seen["deviations"][0][0] == [pytest.approx(0.306, abs=1e-3)] * 2
     assert seen["deviations"][1][0] == [pytest.approx(29.39, abs=1e-2)] * 2
-    assert [colour(value) for value in (0.3, 29.4, -3)] == [SAME, WORSE[2], BETTER[0]]
+    assert [colour(value) for value in (0.3, 29.4, -3)] == [AT_FLOOR, WORSE[2], BETTER[0]]
 
 
 def test_page_and_plots_are_written_and_then_fresh(board, table):
@@ -157,15 +158,15 @@ def test_a_smoke_board_has_the_smallest_number_only(write_board, fake_plugins):
 
 def test_one_sheet_a_row_of_data_of_the_most_samples(board, publish_records):
     results = publish_records(board)
-    collection = collect_published(board, results)
+    collection = collect_published(board)
     assert [row.name for row, _ in shown_cells(collection)] == ["good/none/n200", "bad/none/n200"]
     sheet = sheet_of(torch.zeros(4, 1, 2, 2), None)
-    previews = Previews(Preview("ring-1", sheet=sheet), {"good/none/n200": Preview("x", sheet=sheet)})
+    previews = BoardPreviews(Preview("ring-1", sheet=sheet), {"good/none/n200": Preview("x", sheet=sheet)})
     assert samples_plot(collection, previews).caption == "Real images, and those of each row"
 
 
 def test_sheets_of_fewer_classes_are_drawn_at_the_same_scale():
-    first, second = samples._of_one_size([np.zeros((3, 8, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)])
+    first, second = padded([np.zeros((3, 8, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)])
     assert first.shape == second.shape == (3, 8, 3)
     assert (second[:2, :5] == 0).all()
     assert second[2:].min() == second[:, 5:].min() == 255

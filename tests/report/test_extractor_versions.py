@@ -3,10 +3,12 @@
 import pytest
 
 from harness.errors import UserError
-from harness.report.collect import collect_published, floor_file, record_file
-from harness.report.extractors import Used, used
+from harness.report.collect import collect_published
+from harness.report.extractor_versions import ExtractorVersion, extractor_versions
 from harness.report.publish import plan
 from harness.report.render import render_published
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import ExtractorFacts, load_floor, save_record
 from harness.store.runs_folder import RunsFolder
 
@@ -17,7 +19,7 @@ def facts(weights, preprocessing="grey, / 255"):
 
 def save_floor(board, make_floor, **fields):
     floor = board.floors[0]
-    path = board.folder / "results" / floor_file(floor.name)
+    path = BoardFolder(board.folder).record(RecordName("floor", floor.name))
     save_record(make_floor(board, floor).model_copy(update=fields), path)
     return path
 
@@ -26,7 +28,7 @@ def test_a_page_says_which_weights_and_which_preprocessing(board, publish_record
     publish_records(board, extractors={"net": facts("a")})
     path = save_floor(board, make_floor, extractor=facts("a"))
     assert load_floor(path).extractor == facts("a")
-    assert used(collect_published(board, board.folder / "results")) == {"net": Used("a" * 64, "grey, / 255")}
+    assert extractor_versions(collect_published(board)) == {"net": ExtractorVersion("a" * 64, "grey, / 255")}
     assert f"- **net**: weights sha256 `{'a' * 64}`; images: grey, / 255." in render_published(board).page
 
 
@@ -34,7 +36,7 @@ def test_a_page_says_which_weights_and_which_preprocessing(board, publish_record
 def test_a_cell_with_other_weights_or_preprocessing_ends_rendering(board, publish_records, make_record, other):
     results = publish_records(board, extractors={"net": facts("a")})
     cell = board.cells[0]
-    save_record(make_record(cell, extractors={"net": other}), results / record_file(cell.name))
+    save_record(make_record(cell, extractors={"net": other}), BoardFolder(board.folder).record(RecordName("cell", cell.name)))
     with pytest.raises(UserError, match=f"records of net are of different weights or preprocessing.*{cell.name}.*Delete"):
         render_published(board)
 

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from harness.errors import UserError
-from harness.report import outcome
-from harness.report.outcome import load_outcome, load_outcomes
+from harness.report import outcome_files
+from harness.report.outcome_files import load_outcome, load_outcomes
 from harness.store.records import FloorRecord, Measured, save_record
 
 
@@ -13,7 +13,7 @@ def test_what_a_page_needs_is_the_same_read_fast_or_checked(board, make_record, 
     record = make_record(board.cells[4])
     save_record(record, tmp_path / "a.json")
     fast = load_outcome(tmp_path / "a.json")
-    monkeypatch.setattr(outcome, "_read_fields", refuse)
+    monkeypatch.setattr(outcome_files, "outcome_of_json", lambda _: None)
     assert load_outcome(tmp_path / "a.json") == fast
 
 
@@ -32,8 +32,8 @@ def test_processes_give_the_same_as_one(board, publish_records, monkeypatch):
     results = publish_records(board)
     names = sorted(path.name for path in results.glob("net__*.json"))
     expected = list(load_outcomes(results, names))
-    monkeypatch.setattr(outcome, "MANY", 2)
-    monkeypatch.setattr(outcome, "CHUNK", 2)
+    monkeypatch.setattr(outcome_files, "POOL_RECORDS", 2)
+    monkeypatch.setattr(outcome_files, "CHUNK_RECORDS", 2)
     assert list(load_outcomes(results, names)) == expected
 
 
@@ -41,7 +41,7 @@ def test_a_record_that_processes_find_damaged_is_an_error_all_the_same(board, pu
     results = publish_records(board)
     names = sorted(path.name for path in results.glob("net__*.json"))
     (results / names[3]).write_text("{}")
-    monkeypatch.setattr(outcome, "MANY", 2)
+    monkeypatch.setattr(outcome_files, "POOL_RECORDS", 2)
     with pytest.raises(UserError, match=f"{names[3]}: damaged"):
         list(load_outcomes(results, names))
 

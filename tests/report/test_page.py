@@ -2,8 +2,7 @@ import pytest
 
 from harness.board.reading.load import load_board
 from harness.errors import Faults, UserError
-from harness.report.page import listed
-from harness.report.protocol import seeds, where_only
+from harness.report.phrases import listed, seed_ranges, where_only
 from harness.report.render import render_published, render_runs
 from harness.report.reported import read_reported
 from harness.store.runs_folder import RunsFolder
@@ -115,7 +114,7 @@ def test_long_lists_are_cut():
 
 
 def test_runs_of_seeds_are_written_by_their_ends():
-    assert seeds([0, 1, 2, 3, 4, 7, 9, 10]) == "0–4, 7, 9, 10"
+    assert seed_ranges([0, 1, 2, 3, 4, 7, 9, 10]) == "0–4, 7, 9, 10"
 
 
 def test_a_method_that_the_board_has_on_some_bases_only_says_which(board):

@@ -6,9 +6,10 @@ from safetensors.torch import save_file
 
 from harness.board.reading.load import load_board
 from harness.errors import UserError
-from harness.report.collect import record_file
 from harness.report.publish import plan
 from harness.report.render import render_published
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import load_record
 from harness.store.runs_folder import RunsFolder
 
@@ -30,8 +31,8 @@ def test_records_are_published_as_they_are(board, layout, run_records):
     results = board.folder / "results"
     cell = board.cells[0]
     source = layout.record(board.name, cell.name, cell.key)
-    assert (results / record_file(cell.name)).read_bytes() == source.read_bytes()
-    assert load_record(results / record_file(cell.name)).key == cell.key
+    assert (BoardFolder(board.folder).record(RecordName("cell", cell.name))).read_bytes() == source.read_bytes()
+    assert load_record(BoardFolder(board.folder).record(RecordName("cell", cell.name))).key == cell.key
     assert {"floor__distance.json", "floor__likeness.json", "preview__real.json"} <= names(results)
 
 
@@ -51,14 +52,20 @@ def test_several_machines_publish_into_one_folder(board, tmp_path, run_records):
     publication = plan(board, there)
     assert publication.problems == ()
     publication.apply()
-    assert len(names(board.folder / "results") & {record_file(cell.name) for cell in board.cells}) == 15
+    assert (
+        len(
+            names(board.folder / "results")
+            & {BoardFolder(board.folder).record(RecordName("cell", cell.name)).name for cell in board.cells}
+        )
+        == 15
+    )
 
 
 def test_a_failure_here_does_not_replace_what_ended_well_elsewhere(board, layout, publish_records, run_records):
     publish_records(board)
     run_records(board, layout, board.cells[:1], status="failed", metrics={})
     publication = plan(board, layout)
-    assert record_file(board.cells[0].name) in publication.kept
+    assert BoardFolder(board.folder).record(RecordName("cell", board.cells[0].name)).name in publication.kept
     assert publication.problems == ()
 
 

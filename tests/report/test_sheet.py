@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from harness.errors import Diverged, UserError
-from harness.report import preview
+from harness.report import board_previews
+from harness.report.preview import Preview
 from harness.report.publish import plan
 from harness.report.render import render_published
 from harness.report.sheet import COLUMNS, LINES, pixels, sheet_of
@@ -67,8 +68,8 @@ def test_image_boards_show_the_lowest_seed_of_each_row(board, tmp_path, run_reco
         folder.mkdir(parents=True, exist_ok=True)
         x = torch.full((20, 1, 2, 2), cell.seed / 4)
         save_file({"x.0": x, "labels.0": torch.arange(20) % 10}, folder / "samples.safetensors")
-    real = preview.Preview("ring-1", sheet=sheet_of(shades(20), None))
-    monkeypatch.setattr(preview, "real_preview", lambda _: real)
+    real = Preview("ring-1", sheet=sheet_of(shades(20), None))
+    monkeypatch.setattr(board_previews, "real_preview", lambda _: real)
     plan(board, layout).apply()
     file = board.folder / "results" / "preview__net__fit.json"
     assert shown(json.loads(file.read_text())["sheet"]) == [[128] * 10] * 2, "seed 0, two of each class"

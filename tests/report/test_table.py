@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 
 from harness.report.collect import collect_published
-from harness.report.formats import as_json, csv, latex, latex_text, markdown
-from harness.report.rows import Score, score
-from harness.report.table import Table, count, power_of_ten
+from harness.report.formats import as_json, csv, latex, markdown
+from harness.report.markup import latex_text
+from harness.report.number_text import count, power_of_ten
+from harness.report.scores import Score, score_of
+from harness.report.table import Table
 
 
 def table_of(board):
-    return Table.of(collect_published(board, board.folder / "results"))
+    return Table.from_collection(collect_published(board))
 
 
 def row_of(table, base, method):
@@ -19,8 +21,8 @@ def row_of(table, base, method):
 
 
 def test_a_score_is_the_mean_and_the_sample_standard_deviation():
-    assert score([1.0, 2.0, 3.0, 6.0]) == Score(3.0, pytest.approx((14 / 3) ** 0.5), 4)  # by hand: 4 + 1 + 0 + 9
-    assert score([2.0]) == Score(2.0, None, 1)
+    assert score_of([1.0, 2.0, 3.0, 6.0]) == Score(3.0, pytest.approx((14 / 3) ** 0.5), 4)  # by hand: 4 + 1 + 0 + 9
+    assert score_of([2.0]) == Score(2.0, None, 1)
 
 
 def test_a_seed_counts_once_with_the_mean_of_its_draws(board, publish_records):
