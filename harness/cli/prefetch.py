@@ -67,7 +67,7 @@ def absent(board: Board, *, brought_only: bool = False) -> list[str]:
 
     faults: list[str] = []
     for base in board.bases:
-        for file in base.weights.files if base.weights is not None else ():
+        for file in base.origin.files:
             with noted(faults):
                 if not (brought_only and file.published):
                     file.check_there()
@@ -77,10 +77,10 @@ def absent(board: Board, *, brought_only: bool = False) -> list[str]:
 def needed(board: Board) -> list[WeightsFile]:
     """Published files of the board's bases, and those that its components ask for; each once, in the board's order."""
     files: dict[str, WeightsFile] = {}
-    parts = [board.dataset, *(cell.method for cell in board.cells), *(metric.metric for metric in board.metrics)]
+    parts = [board.dataset, *(cell.method for cell in board.cells), *(column.metric for column in board.columns)]
     for base in board.bases:
-        parts += [base.model, base.sampler]
-        for file in base.weights.files if base.weights is not None else ():
+        parts += base.origin.components
+        for file in base.origin.files:
             if file.published is not None:
                 files.setdefault(file.published.name, file.published)
     for part in parts:

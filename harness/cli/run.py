@@ -16,7 +16,8 @@ from harness.errors import Faults, UserError, noted
 
 if TYPE_CHECKING:
     from harness.board.board import Board
-    from harness.board.cells import Cell, Floor
+    from harness.board.cells import Cell
+    from harness.board.columns import Floor
     from harness.board.filters import Filter
     from harness.run.run import CellState
     from harness.store.runs_folder import RunsFolder
@@ -92,15 +93,17 @@ def run(
 
 def _check_files(board: Board, cells: Sequence[Cell]) -> None:
     """Raises: Faults, before any work, for all weights that are absent, have another hash, or do not fit, and absent data."""
+    from harness.board.bases import Loaded
     from harness.run.run import absent_files
 
-    bases = {cell.base.key: cell.base for cell in cells if cell.base.weights is not None and cell.skip_reason is None}
+    bases = {cell.base.key: cell.base for cell in cells if cell.skip_reason is None}
     faults: list[str] = []
     for base in bases.values():
-        from harness.stages import loading
+        if isinstance(base.origin, Loaded):
+            from harness.stages import loading
 
-        with noted(faults):
-            loading.check(base)
+            with noted(faults):
+                loading.check(base, base.origin)
     # The board's own files are needed where something runs; `run_board` looks at them again.
     if faults:
         raise Faults(dict.fromkeys([*faults, *absent_files(board)]))

@@ -12,7 +12,7 @@ import yaml
 
 from harness.components import Dataset
 from harness.errors import Faults, UserError, nearest
-from harness.images import arrays, files
+from harness.images import arrays, image_files
 from harness.images.fingerprint import fingerprint
 from harness.images.sets import ImageSet
 from harness.images.statistics_files import StatisticsFile, recognise
@@ -125,9 +125,9 @@ def _found(text: str, reading: Reading, at: Context, where: str) -> list[Source]
 
 def _stored(path: Path, reading: Reading, where: str) -> list[Source]:
     if path.is_dir():
-        return _samples(path) if (path / outputs.MANIFEST).is_file() else [_files(files.folder(path), "folder")]
+        return _samples(path) if (path / outputs.MANIFEST).is_file() else [_files(image_files.folder(path), "folder")]
     if path.suffix == ".zip":
-        return [_files(files.archive(path), "zip")]
+        return [_files(image_files.archive(path), "zip")]
     if path.suffix == ".json":
         return _samples(_of_record(path))
     if path.suffix == ".safetensors":
@@ -140,7 +140,7 @@ def _stored(path: Path, reading: Reading, where: str) -> list[Source]:
     )
 
 
-def _files(found: files.ImageFiles, what: str) -> Source:
+def _files(found: image_files.ImageFiles, what: str) -> Source:
     images = found.as_set()
     notes = [f"{found.name}: {found.ignored} other files beside the images are ignored"] if found.ignored else []
     if found.links:
@@ -224,9 +224,8 @@ def _of_images(images: ImageSet, name: str) -> ImageSet:
 
 def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     named, split = _split(text, where)
-    dataset = resolved("dataset", *named, where=where)
-    assert isinstance(dataset.component, Dataset)
-    dataset.component.check_files(dataset.settings)
+    dataset = resolved(Dataset, *named, where=where)
+    dataset.component.check_readiness(dataset.settings)
     source = context.dataset(dataset)
     if source.spec.preview != "images":
         raise UserError(f"{where} {text}: holds points and no images")
@@ -234,7 +233,7 @@ def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     if draw is None:
         count = reading.images or len(context.training_data(source, at.device))
     else:
-        largest = getattr(source, "largest_evaluation", None)
+        largest = source.largest_evaluation
         count = reading.images or largest or 0
         if count == 0:
             raise UserError(f"{where} {text}: say how many images to take of it, with --images N")

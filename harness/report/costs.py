@@ -29,7 +29,7 @@ def costs_section(collection: Collection) -> str:
     rows = []
     for row, cells in collection.rows:
         done = collection.done(cells)
-        if done and row.base.data is None:
+        if done and row.base.has_network:
             rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *_costs(done)])
     if not rows:
         return ""

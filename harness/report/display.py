@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.board.cells import Column
+from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.number_text import count, seconds
 from harness.report.rows import TableRow
@@ -62,7 +62,7 @@ def display(table: Table, style: Style) -> Display:
     """Write the table in a style. A board of data alone has no columns of models, which would say nothing."""
     names = ["Base", "Method"] if table.has_models else ["Data"]
     size_column = ["n"] if table.board.config.evaluation.sizes else []
-    figures = [column_head(metric, statistic, style) for metric, statistic in table.columns]
+    figures = [column_head(column, statistic, style) for column, statistic in table.columns]
     heads = [*names, *size_column, *figures, "Seeds", *(MODEL_COLUMNS if table.has_models else ()), "Status"]
     blocks = [
         [_floor_row(table, size, style), *(_row(row, table, style) for row in table.rows if row.size == size)]
@@ -71,30 +71,30 @@ def display(table: Table, style: Style) -> Display:
     return Display(heads, len(names), blocks)
 
 
-def column_head(metric: Column, statistic: Statistic, style: Style) -> str:
+def column_head(column: Column, statistic: Statistic, style: Style) -> str:
     """Return the head of a column: `sliced-w2 ↓ (×1e-2)`."""
-    arrow = style.up if metric.component.higher_is_better else style.down
-    label = style.escape(metric.label)
-    factor = "" if metric.use.shown_in == 1 else style.factor(metric.use.shown_in)
-    unit = " ".join(part for part in (factor, metric.component.unit) if part)
-    minimum = f"minimum of {metric.draws}" if statistic == "minimum" else ""
+    arrow = style.up if column.higher_is_better else style.down
+    label = style.escape(column.label)
+    factor = "" if column.shown_in == 1 else style.factor(column.shown_in)
+    unit = " ".join(part for part in (factor, column.unit) if part)
+    minimum = f"minimum of {column.draws}" if statistic == "minimum" else ""
     remark = ", ".join(part for part in (unit, minimum) if part)
-    return (f"{label} {arrow}" if metric.use.ranks else label) + (f" ({remark})" if remark else "")
+    return (f"{label} {arrow}" if column.ranks else label) + (f" ({remark})" if remark else "")
 
 
-def figure(score: Score | None, metric: Column, style: Style) -> str:
+def figure(score: Score | None, column: Column, style: Style) -> str:
     """Return mean ± standard deviation in the column's unit and decimals."""
     if score is None:
         return style.none
-    mean = f"{score.mean / metric.use.shown_in:.{metric.use.digits}f}"
+    mean = f"{score.mean / column.shown_in:.{column.digits}f}"
     if score.sd is None:
         return mean
-    return f"{mean}{style.plus_minus}{score.sd / metric.use.shown_in:.{metric.use.digits}f}"
+    return f"{mean}{style.plus_minus}{score.sd / column.shown_in:.{column.digits}f}"
 
 
 def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
-    figures = [figure(table.floor(metric, size, statistic), metric, style) for metric, statistic in table.columns]
-    floors = [table.floor(metric, size) for metric in table.board.metrics]
+    figures = [figure(table.floor(column, size, statistic), column, style) for column, statistic in table.columns]
+    floors = [table.floor(column, size) for column in table.board.columns]
     pairs = sorted({floor.n for floor in floors if floor is not None})
     status = f"over {'/'.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
@@ -107,7 +107,7 @@ def _row(row: TableRow, table: Table, style: Style) -> list[str]:
         style.escape(row.base_label),
         *([style.escape(row.method_label)] if table.has_models else []),
         *_size_cell(row.size),
-        *(_marked_figure(row, metric, statistic, style) for metric, statistic in table.columns),
+        *(_marked_figure(row, column, statistic, style) for column, statistic in table.columns),
         f"{row.done}/{row.seeds}" if row.done < row.seeds else str(row.seeds),
         *(_model_cells(row, style) if table.has_models else []),
         style.escape("; ".join(row.notes)),
@@ -125,10 +125,10 @@ def _model_cells(row: TableRow, style: Style) -> list[str]:
     return [style.none] * len(cells) if row.is_data else cells
 
 
-def _marked_figure(row: TableRow, metric: Column, statistic: Statistic, style: Style) -> str:
-    text = figure(row.score(metric, statistic), metric, style)
-    if statistic != "mean" or not metric.use.ranks:
+def _marked_figure(row: TableRow, column: Column, statistic: Statistic, style: Style) -> str:
+    text = figure(row.score(column, statistic), column, style)
+    if statistic != "mean" or not column.ranks:
         return text
-    if metric.name in row.is_best:
+    if column.name in row.is_best:
         text = style.bold(text)
-    return text + (style.floor_mark if metric.name in row.at_floor else "")
+    return text + (style.floor_mark if column.name in row.at_floor else "")

@@ -20,7 +20,7 @@ def floor_minima(collection: Collection) -> dict[str, Score]:
     scores: dict[str, Score] = {}
     for floor in collection.board.floors:
         values = collection.floors[floor.name].values if floor.name in collection.floors else []
-        draws = floor.metric.draws
+        draws = floor.column.draws
         minima = [min(values[start : start + draws]) for start in range(0, len(values) - draws + 1, draws)]
         if minima:
             scores[floor.name] = score_of(minima)

@@ -44,7 +44,7 @@ def as_json(table: Table) -> str:
     content = {
         "board": table.board.name,
         "protocol": table.board.config.protocol,
-        "metrics": {metric.name: _direction(metric.component.higher_is_better) for metric in table.board.metrics},
+        "metrics": {column.name: _direction(column.higher_is_better) for column in table.board.columns},
         **({"floor": rows[0]} if floors == 1 else {"floors": rows[:floors]}),
         "rows": rows[floors:],
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.board.schema import MethodConfig
+from harness.components import Component
 from harness.report.markup import markdown_text
 from harness.training.config import TrainingConfig
 
@@ -36,7 +37,7 @@ def _seed_range(first: int, last: int) -> str:
     return f"{first}, {last}" if last == first + 1 else f"{first}–{last}"
 
 
-def component(resolved: Resolved) -> str:
+def component(resolved: Resolved[Component]) -> str:
     """Return a component's name with the settings that the board gives it, and its version."""
     given = resolved.settings.model_dump(mode="json", exclude_unset=True)
     settings = ", ".join(f"{name}: {_setting(value)}" for name, value in given.items())

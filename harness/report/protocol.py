@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
-from harness.board.cells import Base, Cell, Column
+from harness.board.cells import Cell
+from harness.board.columns import Column
 from harness.report.collect import Collection
 from harness.report.extractor_versions import extractor_versions
 from harness.report.markup import markdown_text
@@ -33,7 +35,7 @@ def protocol_section(collection: Collection) -> str:
     items = [
         f"**Dataset**: {component(board.dataset)}.",
         evaluation_text(board),
-        *(metric_text(metric, board.cells[0].evaluation.draws) for metric in board.metrics),
+        *(column_text(column, board.cells[0].evaluation.draws) for column in board.columns),
         *_extractors(collection),
         f"**Floor**: {_floor(board)}.",
         *(base_text(base) for base in board.bases),
@@ -48,7 +50,7 @@ def evaluation_text(board: Board) -> str:
     """Return how each cell was measured: draws, samples, seeds and the sampling batch."""
     evaluation = board.cells[0].evaluation
     draws = "one draw" if evaluation.draws == 1 else f"{evaluation.draws} independent draws"
-    has_models = any(base.data is None for base in board.bases)
+    has_models = any(base.has_network for base in board.bases)
     examples = "generated and as many real examples" if has_models else "examples of the row's data and as many real ones"
     batch = f"; samples drawn {evaluation.batch:,} at a time" if has_models else ""
     seeds = seed_ranges(sorted({cell.seed for cell in board.cells}))
@@ -61,16 +63,16 @@ def _sizes(board: Board) -> str:
     return f"{', '.join(others)} or {largest}" if others else largest
 
 
-def metric_text(metric: Column, evaluation_draws: int) -> str:
+def column_text(column: Column, evaluation_draws: int) -> str:
     """Return what a column measures, against which real examples, on how many of the evaluation's draws."""
-    against = "fresh draws of real examples" if metric.use.against == "evaluation" else "training examples"
+    against = "training examples" if column.compares_with_training else "fresh draws of real examples"
     draws = ""
-    if metric.draws < evaluation_draws:
-        draws = ", the first draw only" if metric.draws == 1 else f", the first {metric.draws} draws only"
-    explodes = metric.use.explodes_above
+    if column.draws < evaluation_draws:
+        draws = ", the first draw only" if column.draws == 1 else f", the first {column.draws} draws only"
+    explodes = column.explodes_above
     limit = "" if explodes is None else f"; a value above {explodes:g} counts as diverged"
-    features = "" if metric.extractor is None else f" on features of {component(metric.extractor)}"
-    return f"**{markdown_text(metric.label)}**: {component(metric.metric)}{features}, against {against}{draws}{limit}."
+    features = "" if column.extractor is None else f" on features of {component(column.extractor)}"
+    return f"**{markdown_text(column.label)}**: {component(column.metric)}{features}, against {against}{draws}{limit}."
 
 
 def _extractors(collection: Collection) -> Iterator[str]:
@@ -79,29 +81,30 @@ def _extractors(collection: Collection) -> Iterator[str]:
 
 
 def _floor(board: Board) -> str:
-    pairs_of_label = {floor.metric.label: floor.metric.floor_pairs for floor in board.floors}
+    pairs_of_label = {floor.column.label: floor.pairs for floor in board.floors}
     pairs = ", ".join(f"{number} ({markdown_text(label)})" for label, number in pairs_of_label.items())
     draws = f"two independent draws of {_sizes(board)} real examples"
     return f"the metric between {draws}, mean ± standard deviation over pairs: {pairs}"
 
 
 def base_text(base: Base) -> str:
-    """Return what a base is and how its weights were made, or which data stand in the place of a model."""
-    if base.data is not None:
-        return f"**{markdown_text(base.label)}**: {component(base.data)}, its draws in the place of generated samples."
-    return f"**{markdown_text(base.label)}**: {component(base.model)}; {_origin(base)}; sampled by {component(base.sampler)}."
+    """Return what a base is and how its weights were made, or which examples stand in the place of samples."""
+    label, origin = markdown_text(base.label), base.origin
+    if isinstance(origin, Examples):
+        return f"**{label}**: {component(origin.dataset)}, its draws in the place of generated samples."
+    return f"**{label}**: {component(origin.model)}; {_weights(origin)}; sampled by {component(origin.sampler)}."
 
 
-def _origin(base: Base) -> str:
-    if base.weights is not None:
-        hashes = ", ".join(f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`" for file in base.weights.identity)
-        return f"weights loaded{f' of `{base.weights.preset}`' if base.weights.preset else ''} ({hashes})"
-    return "pretrained by " + "; then by ".join(_pretraining_step(step) for step in base.steps)
+def _weights(network: Network) -> str:
+    """Return where the network's weights come from."""
+    if isinstance(network, Loaded):
+        weights = network.weights
+        hashes = ", ".join(f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`" for file in weights.identity)
+        return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes})"
+    return "pretrained by " + "; then by ".join(_pretraining_step(step) for step in network.steps)
 
 
-def _pretraining_step(step: Base) -> str:
-    assert step.method is not None
-    assert step.training is not None
+def _pretraining_step(step: Pretrained) -> str:
     return f"{component(step.method)}: {budget(step.training)}, seed {step.seed}"
 
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.board.cells import Cell, Column, Row
+from harness.board.cells import Cell, Row
+from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
 from harness.report.outcome import Outcome
@@ -52,9 +53,9 @@ class TableRow:
         """Whether the row may be the best: a mean over the seeds that survived would flatter."""
         return self.done == self.seeds and not self.is_data
 
-    def score(self, metric: Column, statistic: Statistic = "mean") -> Score | None:
+    def score(self, column: Column, statistic: Statistic = "mean") -> Score | None:
         """Return a column's score over seeds; None when no seed is done."""
-        return (self.scores if statistic == "mean" else self.minima).get(metric.name)
+        return (self.scores if statistic == "mean" else self.minima).get(column.name)
 
 
 def table_rows(collection: Collection) -> list[TableRow]:
@@ -79,12 +80,12 @@ def _table_row(row: Row, cells: list[Cell], collection: Collection) -> TableRow:
         seconds=_mean([outcome.seconds_finetune for outcome in done]),
         notes=_notes(row, len(cells), outcomes),
         size=row.size,
-        is_data=row.base.data is not None,
+        is_data=not row.base.has_network,
     )
 
 
 def _scores(row: Row, values_of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Score]:
-    by_metric = {metric.name: [seed[metric.name] for seed in values_of_seeds if metric.name in seed] for metric in row.metrics}
+    by_metric = {column.name: [seed[column.name] for seed in values_of_seeds if column.name in seed] for column in row.columns}
     return {metric: score_of(values) for metric, values in by_metric.items() if values}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.board.board import Board
-from harness.board.cells import Column
+from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
 from harness.report.extractor_versions import check_extractor_versions
@@ -43,7 +43,7 @@ class Table:
         """
         check_extractor_versions(collection)
         floors = floor_scores(collection)
-        rows = marked_rows(table_rows(collection), collection.board.metrics, floors)
+        rows = marked_rows(table_rows(collection), collection.board.columns, floors)
         return cls(collection.board, tuple(rows), floors, floor_minima(collection))
 
     @property
@@ -59,12 +59,12 @@ class Table:
     @property
     def columns(self) -> list[tuple[Column, Statistic]]:
         """Every metric, once for each statistic that the board shows of it."""
-        return [(metric, statistic) for metric in self.board.metrics for statistic in metric.use.show]
+        return [(column, statistic) for column in self.board.columns for statistic in column.statistics]
 
-    def floor(self, metric: Column, size: int | None, statistic: Statistic = "mean") -> Score | None:
+    def floor(self, column: Column, size: int | None, statistic: Statistic = "mean") -> Score | None:
         """Return the floor of a column at a number of samples; None when the floor is not measured."""
         floors = self.floors if statistic == "mean" else self.floor_minima
-        return floors.get(floor_name(metric.name, size))
+        return floors.get(floor_name(column.name, size))
 
     def frame(self) -> pd.DataFrame:
         """Return the numbers as measured, unrounded, in their own units; the floors come first, and missing numbers are empty."""
@@ -74,7 +74,7 @@ class Table:
         return pd.DataFrame.from_records([*floors, *(self._row_numbers(row) for row in self.rows)])
 
     def _floor_numbers(self, size: int | None) -> dict[str, object]:
-        scores = self._score_numbers(lambda metric, statistic: self.floor(metric, size, statistic))
+        scores = self._score_numbers(lambda column, statistic: self.floor(column, size, statistic))
         return {"base": "floor", "method": "", "label": "real against real", **_size_number(size), **scores}
 
     def _row_numbers(self, row: TableRow) -> dict[str, object]:
@@ -96,10 +96,10 @@ class Table:
     def _score_numbers(self, score_of_column: Callable[[Column, Statistic], Score | None]) -> dict[str, object]:
         """Return mean, standard deviation and n of each metric: of its means always, and of what else the board shows."""
         numbers: dict[str, object] = {}
-        for metric in self.board.metrics:
-            for statistic in dict.fromkeys(("mean", *metric.use.show)):
-                score = score_of_column(metric, statistic)
-                name = metric.name if statistic == "mean" else f"{metric.name} {statistic}"
+        for column in self.board.columns:
+            for statistic in dict.fromkeys(("mean", *column.statistics)):
+                score = score_of_column(column, statistic)
+                name = column.name if statistic == "mean" else f"{column.name} {statistic}"
                 numbers[f"{name} mean"] = None if score is None else score.mean
                 numbers[f"{name} sd"] = None if score is None else score.sd
                 numbers[f"{name} n"] = 0 if score is None else score.n

@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from harness.board.bases import Base, Examples, Network
 from harness.board.board import Board
-from harness.board.cells import Base, Cell, Floor
-from harness.components import Dataset, Executor, Extractor
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.board.components import Resolved
+from harness.components import Component, Executor
 from harness.errors import Faults, Interrupted, UserError, noted
-from harness.interfaces import Job, JobEnd, JobExecutor
+from harness.interfaces import Job, JobEnd
 from harness.plugins import registry
 from harness.process import stop
 from harness.references import inner_samplers
@@ -141,7 +144,7 @@ def run_board(
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
-        executor = cast(JobExecutor, component.load()(component.config()))  # type: ignore[operator]
+        executor = component.create(component.config())
         executor.run(schedule.ready, slots=min(options.jobs, schedule.total))
     if stop.is_requested() and not schedule.is_over:
         raise Interrupted
@@ -152,27 +155,26 @@ def run_board(
 
 def _check_packages(board: Board, cells: Sequence[Cell]) -> None:
     """Raises: UserError when a package is absent that what is to run needs: now, and not in the first job."""
-    parts = [board.dataset, *(metric.metric for metric in board.metrics), *(cell.method for cell in cells)]
-    parts += [metric.extractor for metric in board.metrics if metric.extractor is not None]
+    parts = [board.dataset, *(column.metric for column in board.columns), *(cell.method for cell in cells)]
+    parts += [column.extractor for column in board.columns if column.extractor is not None]
     bases = {cell.base.key: cell.base for cell in cells}.values()
-    parts += [part for base in bases for part in (base.model, base.sampler)]
+    parts += [part for base in bases for part in base.origin.components]
     components = [part.component for part in parts]
-    components += [inner.component for base in bases for inner in inner_samplers(base.sampler.settings)]
+    samplers = [base.origin.sampler for base in bases if isinstance(base.origin, Network)]
+    components += [inner.component for sampler in samplers for inner in inner_samplers(sampler.settings)]
     for component in components:
         component.check_packages()
 
 
 def absent_files(board: Board) -> list[str]:
     """A message for each file of datasets and for each extractor's weights that the user has to bring: before the first job."""
-    data = [board.dataset, *(base.data for base in board.bases if base.data is not None)]
-    extractors = [metric.extractor for metric in board.metrics if metric.extractor is not None]
+    parts: list[Resolved[Component]] = [board.dataset]
+    parts += [base.origin.dataset for base in board.bases if isinstance(base.origin, Examples)]
+    parts += [column.extractor for column in board.columns if column.extractor is not None]
     faults: list[str] = []
-    for one in (*data, *extractors):
+    for part in parts:
         with noted(faults):
-            if isinstance(one.component, Dataset):
-                one.component.check_files(one.settings)
-            elif isinstance(one.component, Extractor):
-                one.component.check_weights(one.settings)
+            part.component.check_readiness(part.settings)
     return list(dict.fromkeys(faults))  # columns share extractors
 
 

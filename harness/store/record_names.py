@@ -1,4 +1,4 @@
-"""Names of rows, floors and records, as tables and file names show them."""
+"""Names of table rows, floors and records, which records carry inside and in the names of their files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import Literal
 
 
 def row_name(base: str, method: str, size: int | None = None) -> str:
-    """Return `base/method`; on a board with several numbers of samples `base/method/n500`."""
+    """Return the name of a row, `base/method`, or `base/method/n500` on a board that measures several numbers of samples.
+
+    Args:
+        size: the row's number of samples on such a board.
+    """
     return f"{base}/{method}" + ("" if size is None else f"/n{size}")
 
 
 def floor_name(metric: str, size: int | None = None) -> str:
-    """Return `fid[fashion-cnn]`; on a board with several numbers of samples `fid[fashion-cnn]__n500`."""
-    return metric if size is None else f"{metric}__n{size}"  # no column's name has "__"
+    """Return the name of a floor, `fid[fashion-cnn]`, or `fid[fashion-cnn]__n500` for one of several numbers of samples."""
+    return metric if size is None else f"{metric}__n{size}"  # the name of a metric never contains "__"
 
 
 @dataclass(frozen=True)

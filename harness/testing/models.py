@@ -105,11 +105,9 @@ def buildable_spec(component: Model, config: Config) -> DataSpec:
 
 def build(component: Model, config: Config, spec: DataSpec, seed: int = 0) -> nn.Module:
     """The module, its weights drawn from `seed`, in eval mode."""
-    make = cast(Callable[[Config, DataSpec], nn.Module], component.load())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = make(config, spec)
-    expect(isinstance(model, nn.Module), f"{component.build} gave {type(model).__name__}, which is no torch.nn.Module")
+        model = component.create(config, spec)
     return model.eval()
 
 

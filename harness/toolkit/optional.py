@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.components import require
+from harness.targets import require
 
 DIFFUSERS = {"diffusers": "pip install finetune-harness[diffusers]"}
 """For `Component.packages` of what runs through diffusers, whichever plugin it is in."""

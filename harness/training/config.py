@@ -39,7 +39,7 @@ class PowerFunctionEMA(Config):
 class TrainingConfig(Config):
     """A budget and what the harness does around each step."""
 
-    LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
+    ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
 
     images: PositiveInt = Field(description="training examples seen, over all devices")
     batch: PositiveInt = Field(128, description="examples a step, over all devices")

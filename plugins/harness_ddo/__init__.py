@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from harness import Config, Method, Model, hookimpl
-from harness.interfaces import DataSpec
+from harness import Config, Method, UserError, hookimpl
+from harness.components import MethodUsage
 from harness.training.optimizer import OptimizerConfig
 
 __version__ = "1"
@@ -32,7 +32,7 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
 class DDOConfig(Config):
     """Settings of `ddo`."""
 
-    LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide"})
+    ADDED_LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide"})
 
     preset: Literal["var"] | None = Field(
         None, description="var: what the published training of VAR has, in the place of settings that are not given"
@@ -75,13 +75,12 @@ class DDOConfig(Config):
         return {**PRESETS.get(str(given.get("preset")), {}), **given}
 
 
-def check(config: DDOConfig, model: Model, spec: DataSpec) -> str | None:
-    """Why the settings ask for what the model or the data have not; None when they do not."""
-    if config.drop_label and "NullLabel" not in model.provides:
-        return f"{model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}"
-    if (config.same_labels or config.drop_label) and not spec.classes:
-        return "the data have no labels, which ddo needs for same_labels and drop_label"
-    return None
+def check(config: DDOConfig, usage: MethodUsage) -> None:
+    """Raises: UserError when the settings ask for labels that the model or the data lack."""
+    if config.drop_label and "NullLabel" not in usage.model.provides:
+        raise UserError(f"{usage.model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}")
+    if (config.same_labels or config.drop_label) and not usage.data.classes:
+        raise UserError("the data have no labels, which ddo needs for same_labels and drop_label")
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.toolkit.optional import require_diffusers
@@ -9,12 +10,13 @@ from harness.toolkit.square import channels_and_side, check_resolutions
 from harness_edm2 import EDM2Config, VAEConfig
 
 
-def fits(config: EDM2Config, spec: DataSpec) -> None:
+def fits(config: EDM2Config, usage: ModelUsage) -> None:
     """For a base that is pretrained.
 
     Raises: UserError for data that does not fit, attention at a size that was written and that no level has, and an
     autoencoder without weights.
     """
+    spec = usage.data
     _, side = image_size(config, spec if config.vae is None else latents_of(config.vae, spec))
     if "attn_resolutions" in config.model_fields_set:
         check_resolutions(

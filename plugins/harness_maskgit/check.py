@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.components import ModelUsage
 from harness.errors import UserError
-from harness.interfaces import DataSpec
 from harness.toolkit.tokenizer_file import TokenizerFile
 from harness_maskgit import MaskGITConfig, VQGANConfig
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def fits(config: MaskGITConfig, spec: DataSpec) -> None:
+def fits(config: MaskGITConfig, usage: ModelUsage) -> None:
     """Raises: UserError for images that the tokens do not give, or a tokenizer file of other sizes."""
+    spec = usage.data
     unit = config.tokenizer.downsample
     size = config.input_size * unit
     if len(spec.shape) != 3 or spec.shape[1:] != (size, size):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.components import ModelUsage
 from harness.errors import UserError
-from harness.interfaces import DataSpec
 from harness.toolkit.tokenizer_file import TokenizerFile
 from harness_var import VARConfig, VQVAEConfig
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def fits(config: VARConfig, spec: DataSpec) -> None:
+def fits(config: VARConfig, usage: ModelUsage) -> None:
     """Raises: UserError for images that scales and tokenizer do not give, or a tokenizer file of other sizes."""
+    spec = usage.data
     sides, unit = config.patch_nums, config.tokenizer.downsample
     size = sides[-1] * unit
     if len(spec.shape) != 3 or spec.shape[1:] != (size, size):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms, check_labels
+from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness_var import VARConfig
 from harness_var.check import fits, tokenizer_file
@@ -158,7 +159,7 @@ def build(config: VARConfig, spec: DataSpec) -> VAR:
 
     Raises: UserError for images that scales and tokenizer do not fit, or a file that does not fit the tokenizer.
     """
-    fits(config, spec)
+    fits(config, ModelUsage(spec))
     model = VAR(config, spec)
     if config.tokenizer.weights is not None:
         tokenizer_file(config.tokenizer).load(model.tokenizer)

@@ -10,11 +10,12 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from image_sets import image_set
 from PIL import Image
 
 from harness.cli import main
 from harness.components import Dataset, Extractor, Metric
-from harness.images.extraction import Extraction, batches_of
+from harness.images.extraction import Extraction
 from harness.images.quantise import to_uint8
 from harness.plugins import registry
 from harness.stages import context
@@ -92,7 +93,7 @@ def directly(first, second):
     """FID of two tensors of images, without any file."""
     component = registry().get(Extractor, "digits-cnn", where="test")
     extraction = Extraction(component.load()(component.config()).eval(), {"moments"})
-    sets = [extraction.run(batches_of(images), len(images), name="x") for images in (first, second)]
+    sets = [extraction.run(image_set(images)) for images in (first, second)]
     return fid(FrechetConfig())(*sets, torch.Generator())["fid"]
 
 

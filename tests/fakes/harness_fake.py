@@ -66,11 +66,15 @@ class Ring:
     """Points on a circle."""
 
     fingerprint = "ring-1"
+    largest_evaluation = None
 
     def __init__(self, config):
         from harness.interfaces import DataSpec
 
         self.spec = DataSpec(shape=(2,))
+
+    def train(self):
+        return self.evaluation(0, 100)
 
     def evaluation(self, draw, n):
         import torch

@@ -10,7 +10,7 @@ from harness.store.runs_folder import RunsFolder
 
 def test_records_of_other_settings_are_stale_and_those_not_there_missing(board, publish_records, make_record):
     first, second, *rest = [cell for cell in board.cells if cell.skip_reason is None]
-    results = publish_records(board, rest)
+    publish_records(board, rest)
     save_record(make_record(first, key="0" * 24), BoardFolder(board.folder).record(RecordName("cell", first.name)))
     found = collect_published(board)
     assert found.stale == (RecordName("cell", first.name),)
@@ -20,7 +20,7 @@ def test_records_of_other_settings_are_stale_and_those_not_there_missing(board, 
 
 
 def test_a_smoke_record_never_counts_for_a_real_board(board, publish_records):
-    results = publish_records(board, board.cells[:1], is_smoke=True)
+    publish_records(board, board.cells[:1], is_smoke=True)
     assert collect_published(board).stale == (RecordName("cell", board.cells[0].name),)
 
 
@@ -35,7 +35,7 @@ def test_runs_keep_older_records_beside_current_ones(board, tmp_path, make_recor
 
 
 def test_a_damaged_record_is_an_error_that_names_the_file(board, publish_records):
-    results = publish_records(board)
+    publish_records(board)
     path = BoardFolder(board.folder).record(RecordName("cell", board.cells[0].name))
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 9'))
     with pytest.raises(UserError, match=rf"{path.name}: damaged: its checksum does not match"):

@@ -34,7 +34,7 @@ def test_a_page_says_which_weights_and_which_preprocessing(board, publish_record
 
 @pytest.mark.parametrize("other", [facts("b"), facts("a", "bicubic")])
 def test_a_cell_with_other_weights_or_preprocessing_ends_rendering(board, publish_records, make_record, other):
-    results = publish_records(board, extractors={"net": facts("a")})
+    publish_records(board, extractors={"net": facts("a")})
     cell = board.cells[0]
     save_record(make_record(cell, extractors={"net": other}), BoardFolder(board.folder).record(RecordName("cell", cell.name)))
     with pytest.raises(UserError, match=f"records of net are of different weights or preprocessing.*{cell.name}.*Delete"):

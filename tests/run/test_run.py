@@ -8,8 +8,8 @@ from harness.components import Dataset, Executor
 from harness.errors import Interrupted, UserError
 from harness.interfaces import JobEnd
 from harness.process import stop
+from harness.run import run as runs
 from harness.run.run import RunOptions, run_board, states
-from harness.run.run import run as runs
 from harness.store.records import load_record
 from harness.store.runs_folder import RunsFolder
 from harness.toolkit import optional
@@ -61,7 +61,7 @@ class Serial:
 @pytest.fixture
 def serial(monkeypatch):
     executor = Serial()
-    monkeypatch.setattr(Executor, "load", lambda _: lambda _: executor)
+    monkeypatch.setattr(Executor, "create", lambda *_: executor)
     monkeypatch.setattr(runs, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(Serial, "intercept", staticmethod(lambda _: None))
     # It belongs to the process of the tests.
@@ -140,7 +140,7 @@ def test_absent_files_of_the_dataset_stop_everything_before_any_job(board, seria
     def check(self, config):
         raise UserError("dataset: no files")
 
-    monkeypatch.setattr(Dataset, "check_files", check)
+    monkeypatch.setattr(Dataset, "check_readiness", check)
     serial.ran = []
     with pytest.raises(UserError, match="no files"):
         run(board, tmp_path)

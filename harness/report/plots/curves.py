@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from harness.board.cells import Cell, Column, Row
+from harness.board.cells import Cell, Row
+from harness.board.columns import Column
 from harness.board.schema import CurveConfig
 from harness.report.collect import Collection
 from harness.report.floors import floor_scores
@@ -63,25 +64,25 @@ class Curves:
 def curves_plot(collection: Collection) -> Plot | None:
     """Return the plot; None for a board without a curve, or when no cell that trains is done."""
     config = collection.board.cells[0].curve
-    metric = next((metric for metric in collection.board.metrics if config is not None and metric.name == config.metric), None)
-    if config is None or metric is None:
+    column = next((column for column in collection.board.columns if config is not None and column.name == config.metric), None)
+    if config is None or column is None:
         return None
-    curves = _curves(collection, config, metric)
+    curves = _curves(collection, config, column)
     if not curves.panels:
         return None
     caption = (
-        f"{metric.label} along fine-tuning, at {curves.samples:,} samples and on seeds apart from the evaluation's: "
+        f"{column.label} along fine-tuning, at {curves.samples:,} samples and on seeds apart from the evaluation's: "
         "mean over seeds, band of one standard deviation"
     )
     return Plot("curves.png", caption, json.dumps(asdict(curves)), lambda: _draw(curves))
 
 
-def _curves(collection: Collection, config: CurveConfig, metric: Column) -> Curves:
-    unit = metric.use.shown_in
-    floor = floor_scores(collection).get(metric.name)
+def _curves(collection: Collection, config: CurveConfig, column: Column) -> Curves:
+    unit = column.shown_in
+    floor = floor_scores(collection).get(column.name)
     evaluated = collection.board.cells[0].evaluation.samples
     return Curves(
-        label=metric.label if unit == 1 else f"{metric.label} ({factor(unit)})",
+        label=column.label if unit == 1 else f"{column.label} ({factor(unit)})",
         samples=config.samples,
         panels=tuple(_panels(collection, unit)),
         floor=None if floor is None else Score(floor.mean / unit, (floor.sd or 0.0) / unit, floor.n),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from harness.board.cells import Column
+from harness.board.columns import Column
 from harness.report.plots.plot import WIDTH, Plot
 from harness.report.rows import TableRow
 from harness.report.table import Table
@@ -61,25 +61,25 @@ def deviations_of(table: Table) -> Deviations | None:
     for row in table.rows:
         if row.is_data and row.scores:
             rows_of.setdefault(row.base_label, {})[row.size] = row
-    metrics = [metric for metric in table.board.metrics if metric.use.ranks]
+    columns = [column for column in table.board.columns if column.ranks]
     samples_of = {floor.size: floor.samples for floor in table.board.floors}
     sizes = sorted(samples_of, key=lambda size: samples_of[size])
     deviations = tuple(
-        tuple(tuple(_deviation(table, rows.get(size), metric) for size in sizes) for metric in metrics)
+        tuple(tuple(_deviation(table, rows.get(size), column) for size in sizes) for column in columns)
         for rows in rows_of.values()
     )
-    if all(value is None for row in deviations for metric in row for value in metric):
+    if all(value is None for row in deviations for values in row for value in values):
         return None
     samples = tuple(samples_of[size] for size in sizes)
-    return Deviations(tuple(rows_of), tuple(metric.label for metric in metrics), samples, deviations)
+    return Deviations(tuple(rows_of), tuple(column.label for column in columns), samples, deviations)
 
 
-def _deviation(table: Table, row: TableRow | None, metric: Column) -> float | None:
-    floor = None if row is None else table.floor(metric, row.size)
-    score = None if row is None else row.score(metric)
+def _deviation(table: Table, row: TableRow | None, column: Column) -> float | None:
+    floor = None if row is None else table.floor(column, row.size)
+    score = None if row is None else row.score(column)
     if floor is None or score is None or not floor.sd:
         return None
-    excess = floor.mean - score.mean if metric.component.higher_is_better else score.mean - floor.mean
+    excess = floor.mean - score.mean if column.higher_is_better else score.mean - floor.mean
     return excess / floor.sd
 
 
@@ -156,9 +156,9 @@ def _draw_heads(axis: Axes, shown: Deviations) -> None:
         axis.set_xticks(ticks, labels, rotation=90, fontsize=6, color="#555555")
     else:
         axis.set_xticks([])
-    for x, metric in enumerate(shown.metrics):
+    for x, label in enumerate(shown.metrics):
         axis.annotate(
-            metric.replace("[", "\n["),  # `fid[fashion-cnn]` in two lines
+            label.replace("[", "\n["),  # `fid[fashion-cnn]` in two lines
             (x + 0.5, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 26 if has_sizes else 4),

@@ -29,7 +29,7 @@ class SamplePanel:
     @classmethod
     def from_row(cls, row: Row, preview: Preview) -> SamplePanel:
         """Make the panel of a row. Where data stand in the place of a model no method did anything: the base's label says all."""
-        if row.base.data is None:
+        if row.base.has_network:
             return cls(row.base.label, row.method_label, preview)
         return cls("", row.base.label, preview)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from harness.board.cells import Column
+from harness.board.columns import Column
 from harness.report.number_text import factor
 from harness.report.plots.lines import look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
@@ -54,8 +54,8 @@ class Panel:
 
 def sizes_plot(table: Table) -> Plot | None:
     """Return the plot; None for a board that measures at one number of samples, or when nothing is done."""
-    metrics = [metric for metric in table.board.metrics if metric.use.ranks]
-    panels = [panel for panel in (_panel(table, metric) for metric in metrics) if panel.lines or panel.floor]
+    columns = [column for column in table.board.columns if column.ranks]
+    panels = [panel for panel in (_panel(table, column) for column in columns) if panel.lines or panel.floor]
     if len(table.sizes) < 2 or not panels:
         return None
     caption = (
@@ -65,17 +65,17 @@ def sizes_plot(table: Table) -> Plot | None:
     return Plot("sizes.png", caption, json.dumps([asdict(panel) for panel in panels]), lambda: _draw(panels))
 
 
-def _panel(table: Table, metric: Column) -> Panel:
-    unit = metric.use.shown_in
+def _panel(table: Table, column: Column) -> Panel:
+    unit = column.shown_in
     points_of: dict[str, list[tuple[int, Score]]] = {}
     for row in table.rows:
         points = points_of.setdefault(_label(table, row), [])
-        if (score := row.score(metric)) is not None and row.size is not None:
+        if (score := row.score(column)) is not None and row.size is not None:
             points.append((row.size, score))
-    floors = [(size, score) for size in table.sizes if size is not None and (score := table.floor(metric, size)) is not None]
+    floors = [(size, score) for size in table.sizes if size is not None and (score := table.floor(column, size)) is not None]
     lines = [_line(label, style, points, unit) for style, (label, points) in enumerate(points_of.items()) if points]
-    arrow = "↑" if metric.component.higher_is_better else "↓"
-    title = f"{metric.label} {arrow}" + ("" if unit == 1 else f" ({factor(unit)})")
+    arrow = "↑" if column.higher_is_better else "↓"
+    title = f"{column.label} {arrow}" + ("" if unit == 1 else f" ({factor(unit)})")
     return Panel(title, _line(FLOOR, FLOOR_STYLE, floors, unit) if floors else None, tuple(lines))
 
 
