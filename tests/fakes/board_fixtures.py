@@ -33,6 +33,22 @@ metrics:
 curve: {metric: distance, points: 4, samples: 100}
 """
 
+DATA_BOARD = """\
+title: Faults
+dataset: ring
+bases:
+  good: {label: as good, data: ring}
+  bad: {label: worse, data: ring}
+methods: {none: {}}
+seeds: [0, 1]
+evaluation: {sizes: [200, 100], draws: 2}
+floor: {pairs: 4}
+metrics:
+  distance: {show: [mean, minimum]}
+  likeness: {ranks: false}
+"""
+"""Data in the place of models, at two numbers of samples."""
+
 
 @pytest.fixture
 def fake_plugins():

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 
 from harness import Config, Dataset, hookimpl
-from harness.interfaces import Batch, DataSource, DataSpec
+from harness.interfaces import Batch, DataSpec
 
 __version__ = "1"
 
@@ -25,8 +25,10 @@ def shades(n, channels=1):
     return (torch.arange(n) / 127.5 - 1).view(-1, 1, 1, 1).expand(-1, channels, 2, 2)
 
 
-class Shades(DataSource):
+class Shades:
     """Image i is of shade i and of class i % 10."""
+
+    largest_evaluation = None
 
     def __init__(self, config):
         self.spec = DataSpec((config.channels, 2, 2), classes=10, preview="images")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
-from board_fixtures import BOARD, fake_record
+from board_fixtures import BOARD, DATA_BOARD, fake_record
 
 from harness.board.reading.load import load_board
 from harness.plugins import Registry
@@ -18,26 +18,11 @@ from harness.store.record_names import RecordName
 from harness.store.records import Measured, save_record
 from harness.store.runs_folder import RunsFolder
 
-DATA_BOARD = """\
-title: Faults
-dataset: ring
-bases:
-  good: {label: as good, data: ring}
-  bad: {label: worse, data: ring}
-methods: {none: {}}
-seeds: [0, 1]
-evaluation: {sizes: [200, 100], draws: 2}
-floor: {pairs: 4}
-metrics:
-  distance: {show: [mean, minimum]}
-  likeness: {ranks: false}
-"""
-
 
 @pytest.fixture(autouse=True)
 def files_stay_in_memory(monkeypatch):
     """Records are small and many: syncing each to the disk would take most of the time of these tests."""
-    monkeypatch.setattr("harness.store.files._sync", lambda path: None)
+    monkeypatch.setattr("harness.store.files._sync", lambda _: None)
 
 
 @pytest.fixture

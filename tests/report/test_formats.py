@@ -78,7 +78,12 @@ def test_csv_read_back_holds_the_numbers_unrounded(table):
     floor, *lines = csv_files.DictReader(io.StringIO(csv(table)))
     assert float(floor["distance mean"]) == table.floors["distance"].mean
     for line, row in zip(lines, table.rows, strict=True):
-        assert (line["base"], line["method"], float(line["seeds"]), float(line["done"])) == (row.base, row.method, row.seeds, row.done)
+        assert (line["base"], line["method"], float(line["seeds"]), float(line["done"])) == (
+            row.base,
+            row.method,
+            row.seeds,
+            row.done,
+        )
         numbers = [line[f"{name} {part}"] for name in ("distance", "likeness") for part in ("mean", "sd")]
         if row.done:
             assert list(map(float, numbers)) == [part for score in row.scores.values() for part in (score.mean, score.sd)]
@@ -101,7 +106,12 @@ def test_json_has_a_list_of_floors_for_several_numbers_of_samples(data_table):
     content = json.loads(as_json(data_table))
     assert "floor" not in content
     assert [floor["samples"] for floor in content["floors"]] == [200, 100]
-    assert [(row["base"], row["samples"]) for row in content["rows"]] == [("good", 200), ("bad", 200), ("good", 100), ("bad", 100)]
+    assert [(row["base"], row["samples"]) for row in content["rows"]] == [
+        ("good", 200),
+        ("bad", 200),
+        ("good", 100),
+        ("bad", 100),
+    ]
 
 
 def test_csv_and_json_hold_the_same_numbers(table):

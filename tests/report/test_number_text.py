@@ -38,7 +38,9 @@ def test_a_larger_number_never_has_a_smaller_count():
     assert values == sorted(values)
 
 
-@pytest.mark.parametrize(("number", "text"), [(0.0, "0"), (0.04, "0.0"), (3.24, "3.2"), (9.99, "10.0"), (10.0, "10"), (754.4, "754")])
+@pytest.mark.parametrize(
+    ("number", "text"), [(0.0, "0"), (0.04, "0.0"), (3.24, "3.2"), (9.99, "10.0"), (10.0, "10"), (754.4, "754")]
+)
 def test_seconds_have_no_false_precision(number, text):
     assert seconds(number) == text
 

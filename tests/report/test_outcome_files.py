@@ -30,7 +30,7 @@ def in_processes(monkeypatch):
 def test_an_outcome_is_the_same_read_fast_or_checked(board, make_record, tmp_path, monkeypatch):
     save_record(make_record(board.cells[4]), tmp_path / "a.json")
     fast = load_outcome(tmp_path / "a.json")
-    monkeypatch.setattr(outcome_files, "outcome_of_json", lambda content: None)
+    monkeypatch.setattr(outcome_files, "outcome_of_json", lambda _: None)
     assert load_outcome(tmp_path / "a.json") == fast == outcome_of_record(make_record(board.cells[4]))
 
 

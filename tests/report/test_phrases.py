@@ -2,8 +2,13 @@ from dataclasses import replace
 
 import pytest
 
+from harness.config import Config
 from harness.report.phrases import budget, component, listed, seed_ranges, where_only
 from harness.training.config import PowerFunctionEMA, TrainingConfig
+
+
+class Settings(Config):
+    by_part: dict[str, object]
 
 
 def training(**fields):
@@ -67,7 +72,7 @@ def test_a_component_says_only_the_settings_that_the_board_gives(load):
 
 def test_settings_that_are_mappings_are_written_out_and_escaped(board):
     model = board.bases[0].network.model
-    settings = type("Settings", (), {"model_dump": lambda self, **_: {"by_part": {"a": 1, "b": [1, 2]}}})()
+    settings = Settings(by_part={"a": 1, "b": [1, 2]})
     assert component(replace(model, settings=settings)) == r"`net` (by\_part: {a: 1, b: [1, 2]}), version 1/1"
 
 

@@ -99,9 +99,7 @@ def test_the_frame_of_a_board_of_several_sizes_has_a_floor_for_each(data_table):
 
 def test_numbers_of_several_versions_of_an_extractor_make_no_table(board, publish_records):
     for cell in board.cells[:2]:
-        facts = ExtractorFacts(
-            name="net", version="1/1", settings={}, weights_sha256=f"{cell.seed}" * 64, preprocessing="grey"
-        )
+        facts = ExtractorFacts(name="net", version="1/1", settings={}, weights_sha256=f"{cell.seed}" * 64, preprocessing="grey")
         publish_records(board, [cell], extractors={"net": facts})
     with pytest.raises(UserError, match="do not share a column"):
         Table.from_collection(collect_published(board))
