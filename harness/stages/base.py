@@ -15,8 +15,8 @@ from harness.stages import encoding as latent_stage
 from harness.stages.context import Context
 from harness.store import outputs
 from harness.store.outputs import Output
-from harness.training.loop import Loop
-from harness.training.task import LiveTask
+from harness.training.loop import TrainingLoop
+from harness.training.task import TrainingTask
 from harness.weights import state_dicts
 
 WEIGHTS = "weights.safetensors"
@@ -76,8 +76,8 @@ def _pretrain(base: Base, step: Pretrained, at: Context, folder: Path) -> dict[s
         network = build(base, source, at, seed=step.seed)
     else:
         network = load(step.after, run(step.after, at), source, at)
-    task = LiveTask(network, latents.space(network, source.spec), at.device, step.training, banks=None)
-    trained = Loop(
+    task = TrainingTask(network, latents.network_spec(network, source.spec), at.device, step.training, banks=None)
+    trained = TrainingLoop(
         task,
         context.method(step.method, task, seed=step.seed),
         latent_stage.training_data(network, source, at),

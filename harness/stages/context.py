@@ -34,7 +34,7 @@ from harness.training.loop import Listener
 if TYPE_CHECKING:
     from harness.features import FeatureSet
     from harness.training.method import FinetuneMethod
-    from harness.training.task import LiveTask
+    from harness.training.task import TrainingTask
 
 
 FEATURE_SETS = 8
@@ -114,7 +114,7 @@ def model(resolved: Resolved[Model], spec: DataSpec, device: torch.device, *, se
     return built.to(device).eval()
 
 
-def method(resolved: Resolved[Method], task: LiveTask, *, seed: int) -> FinetuneMethod:
+def method(resolved: Resolved[Method], task: TrainingTask, *, seed: int) -> FinetuneMethod:
     """A method at its start; its extra networks are initialised from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "initial method").initial_seed())

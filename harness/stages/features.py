@@ -55,13 +55,13 @@ def of(
         return known
     keys = {need: digest(stage="features", set=key, need=need) for need in sorted(needs)}
     with lease(at.layout.lease("features", key), wait=True):
-        outputs = {need: outputs.find(at.layout, "features", one) for need, one in keys.items()}
-        missing = [need for need, output in outputs.items() if output is None]
+        found = {need: outputs.find(at.layout, "features", one) for need, one in keys.items()}
+        missing = [need for need, output in found.items() if output is None]
         if missing:
-            outputs |= _make(images, missing, keys, extractor, at, at.layout.work("features", key), batch)
-    found = _read(images.name, images.n, {need: output for need, output in outputs.items() if output is not None})
-    at.remember_features(key, found)
-    return found
+            found |= _make(images, missing, keys, extractor, at, at.layout.work("features", key), batch)
+    features = _read(images.name, images.n, {need: output for need, output in found.items() if output is not None})
+    at.remember_features(key, features)
+    return features
 
 
 def in_memory(x: Batch, name: str, needs: Collection[str], resolved: Resolved[Extractor], at: Context) -> FeatureSet:

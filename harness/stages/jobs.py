@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import traceback
 from pathlib import Path
-from typing import Literal
 
 from harness.board.bases import Base, Pretrained
 from harness.board.cells import Cell
@@ -16,11 +15,12 @@ from harness.components import Extractor
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.plugins import registry
 from harness.process import stop
-from harness.process.environment import PeakMemory
+from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
 from harness.stages import context, finetune, metrics, prepare, record, sample
 from harness.stages.checked import DataFault
 from harness.stages.context import Context
+from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
 from harness.store.files import write_text
 from harness.store.lease import Busy, lease
@@ -28,29 +28,26 @@ from harness.store.records import ExtractorFacts, FloorRecord, Record, is_measur
 from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
-End = Literal["ended", "failed", "busy", "interrupted"]
-"""What a job returns: `ended` (a record or output is there), `failed` (a base or floor is not, and the log says why),
-`busy` (another process is at it), `interrupted`. Another text is why no job can be done: a full disk, say, or wrong data."""
 
 
-def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> End | str:
+def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> JobResult:
     """Pretrain a base. A failure is logged here, and met again, with its reason, by each cell of the base."""
     if not base.has_network:
-        return "ended"
+        return FINISHED
     at = Context(layout, options, base.name)
     try:
         _check_data(base)
         base_stage.run(base, at)
     except Interrupted:
-        return "interrupted"
+        return INTERRUPTED
     except EndsTheRun as error:
-        return str(error)
+        return JobResult("refused", str(error))
     except (Exception, SystemExit) as error:
         log.warning("base %s: %s", base.name, _last_line(error))
-        return "failed"
+        return FAILED
     finally:
         at.reporter.end()
-    return "ended"
+    return FINISHED
 
 
 def _check_data(base: Base) -> None:
@@ -61,7 +58,7 @@ def _check_data(base: Base) -> None:
         raise DataFault(f"base {base.name}: {misfit}")
 
 
-def run_floor(board: str, plan: Floor, layout: RunsFolder, options: JobOptions, is_smoke: bool) -> End | str:
+def run_floor(board: str, plan: Floor, layout: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
     """Measure a floor and write its record."""
     path = layout.floor(board, plan.name, plan.key)
     at = Context(layout, options, f"floor/{plan.name}")
@@ -70,17 +67,17 @@ def run_floor(board: str, plan: Floor, layout: RunsFolder, options: JobOptions, 
             if not is_measured(path):
                 return _measure_floor(board, plan, at, path, is_smoke)
     except Busy:
-        return "busy"
+        return BUSY
     except Interrupted:
-        return "interrupted"
+        return INTERRUPTED
     except EndsTheRun as error:
-        return str(error)
+        return JobResult("refused", str(error))
     finally:
         at.reporter.end()
-    return "ended"
+    return FINISHED
 
 
-def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: bool) -> End:
+def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: bool) -> JobResult:
     name = plan.column.name
     try:
         measured = metrics.floor(plan, at)
@@ -90,7 +87,7 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
         # The board goes on: its cells meet the same fault if it is the metric's, and say so in their records.
         where = _keep_traceback(error, at.layout, "floor", plan.key)
         log.warning("floor %s: %s (traceback: %s)", plan.name, _last_line(error), where)
-        return "failed"
+        return FAILED
     save_record(
         FloorRecord(
             board=board,
@@ -103,29 +100,29 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
         ),
         path,
     )
-    return "ended"
+    return FINISHED
 
 
-def run_cell(cell: Cell, layout: RunsFolder, options: JobOptions) -> End | str:
+def run_cell(cell: Cell, layout: RunsFolder, options: JobOptions) -> JobResult:
     """Run a cell and write its record, whatever happens: done, diverged, failed."""
     path = layout.record(cell.board, cell.name, cell.key)
     at = Context(layout, options, cell.name)
     try:
         with lease(layout.lease("cell", cell.key), wait=False):
             if _has_result(path):  # another `run` was faster
-                return "ended"
+                return FINISHED
             result = _record(cell, at)
             save_record(result, path)
     except Busy:
-        return "busy"
+        return BUSY
     except Interrupted:
-        return "interrupted"
+        return INTERRUPTED
     except EndsTheRun as error:
-        return str(error)
+        return JobResult("refused", str(error))
     finally:
         at.reporter.end()
     registry().listen("harness_cell_finished", cell=cell, record=result)
-    return "ended"
+    return FINISHED
 
 
 def _record(cell: Cell, at: Context) -> Record:

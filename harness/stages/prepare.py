@@ -52,7 +52,7 @@ def _prepare(base: Base, function: PreparedSampler, at: Context, folder: Path) -
     for one in (network, *drawing.extra_networks(function)):
         counter.watch(one)
     kept = latent_stage.training_data(network, source, at)
-    train = latents.drawn(network, kept, stream(base.network.seed, "prepare latents"))
-    made = function.prepare(network, latents.space(network, source.spec), train, stream(base.network.seed, "prepare"))
+    train = latents.network_batch(network, kept, stream(base.network.seed, "prepare latents"))
+    made = function.prepare(network, latents.network_spec(network, source.spec), train, stream(base.network.seed, "prepare"))
     state_dicts.save({name: tensor.detach().cpu() for name, tensor in made.items()}, folder / PREPARED)
     return {"seconds": time.perf_counter() - started, "network_evaluations": counter.examples}

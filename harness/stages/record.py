@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from harness.board.bases import Base, Network
@@ -12,7 +13,8 @@ from harness.board.components import Resolved
 from harness.components import Component
 from harness.process import environment
 from harness.store.outputs import Output
-from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status
+from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status, save_record
+from harness.store.runs_folder import RunsFolder
 
 _NO_MODEL: Mapping[str, Any] = {
     "parameters": 0, "weights_sha256": "", "images_seen": 0, "steps": 0, "network_evaluations": 0, "seconds": 0.0,
@@ -43,6 +45,16 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         environment={} if device is None else environment.describe(device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def record_path(cell: Cell, layout: RunsFolder) -> Path:
+    """Return where the record of the cell's current key is, or is to be."""
+    return layout.record(cell.board, cell.name, cell.key)
+
+
+def save_unrun(cell: Cell, layout: RunsFolder, status: Status, reason: str) -> None:
+    """Write the record of a cell that no stage ran: the cell is skipped, or its process died and cannot write the record."""
+    save_record(skeleton(cell, status, reason), record_path(cell, layout))
 
 
 def done(

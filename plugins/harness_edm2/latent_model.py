@@ -10,12 +10,12 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.weights import cache, fit, state_dicts
+from harness.weights import cache, network_files, state_dicts
 from harness.weights.layouts import renamed_attention, unwrapped
 from harness.weights.stored import read
 from harness_edm2 import EDM2Config, VAEConfig
+from harness_edm2.denoiser import EDM2
 from harness_edm2.latents import draw_latents, to_vae
-from harness_edm2.model import EDM2
 
 
 class LatentEDM2(EDM2):
@@ -85,6 +85,6 @@ def autoencoder(config: VAEConfig, channels: int) -> AutoencoderKL:
     if (found := cache.sha256(path)) != config.sha256:
         raise UserError(f"{where}: has sha256 {found}, and the settings say {config.sha256}")
     tensors = renamed_attention(unwrapped(read(path)))
-    fit.check(tensors, vae.state_dict(), where=f"{where}: not of this VAE")
+    network_files.check(tensors, vae.state_dict(), where=f"{where}: not of this VAE")
     vae.load_state_dict(tensors)
     return vae

@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.report.adopt import adopt
-from harness.run.run import states
+from harness.run.states import states
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 

@@ -127,9 +127,8 @@ def test_latents_have_no_previews(image_board, layout, run_records, draw):
 
 def test_real_examples_pass_the_check_of_the_stages(image_board, monkeypatch):
     monkeypatch.setattr("harness.stages.context._DATASETS", {})
-    monkeypatch.setattr(
-        "harness_fake_images.shades", lambda n, channels: torch.arange(n).view(-1, 1, 1, 1).expand(-1, 1, 2, 2) / 1
-    )
+    bytes_as_floats = (shades(100) + 1) * 127.5
+    monkeypatch.setattr("harness_fake_images.shades", lambda *_: bytes_as_floats)
     with pytest.raises(DataFault, match=r"dataset shades, evaluation draw 0: values from 0 to 99, and images are in \[-1, 1\]"):
         real_preview(image_board())
 

@@ -12,7 +12,7 @@ from harness.weights import pickles
 from harness_edm import published as edm
 from harness_edm.unet import EDMUNet
 from harness_edm2 import published as edm2
-from harness_edm2.model import EDM2
+from harness_edm2.denoiser import EDM2
 
 READERS = {"EDMPrecond": (edm.from_arguments, EDMUNet), "Precond": (edm2.from_arguments, EDM2)}
 

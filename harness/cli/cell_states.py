@@ -1,0 +1,13 @@
+"""A line on a cell, as `run --dry-run` and `status` print it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.run.states import CellState
+
+
+def state_line(state: CellState) -> str:
+    """Return a line on one cell: its state, its name, and the reason where there is one."""
+    return f"  {state.state:<8}  {state.cell.name}" + (f"   {state.reason}" if state.reason else "")
