@@ -18,6 +18,7 @@ class PixelFeatures(torch.nn.Module):
     preprocessing = "grey, averaged to 4x4, / 255"
     weights_sha256 = hashlib.sha256(b"pixel features 1").hexdigest()
     outputs = OUTPUTS
+    images_on_cpu = None
 
     def __init__(self, config=None):
         super().__init__()

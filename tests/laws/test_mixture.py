@@ -8,7 +8,7 @@ import torch
 
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams, stream
-from harness.testing import models
+from harness.testing import capabilities
 from harness.testing.mixture import ChainDraw, GaussianMixture, MixtureChain, MixtureDenoiser, four_points
 from harness.toolkit.denoising import NoiseLevels
 from harness.toolkit.transitions import rollout
@@ -86,11 +86,11 @@ def test_its_models_deliver_what_the_contract_says():
     mixture, spec = four_points(classes=True), DataSpec((2,), classes=2)
     denoiser, chain = MixtureDenoiser(mixture), MixtureChain(mixture, nested_betas(16))
     for model in (mixture, denoiser, chain):
-        models.check_trains(model, spec)
-        models.check_likelihood(model, spec)
-    models.check_denoises(denoiser, spec)
-    models.check_noise_chain(chain, spec)
-    models.check_transitions(chain, spec)
+        capabilities.check_trains(model, spec)
+        capabilities.check_likelihood(model, spec)
+    capabilities.check_denoises(denoiser, spec)
+    capabilities.check_noise_chain(chain, spec)
+    capabilities.check_transitions(chain, spec)
 
 
 @torch.no_grad()
