@@ -116,9 +116,9 @@ def check_other_processes_agree(component: Dataset, config: Config, n: int) -> N
     code = (
         "import sys\n"
         "from importlib import import_module\n"
+        f"config = import_module({type(config).__module__!r}).{type(config).__qualname__}.model_validate_json(sys.argv[1])\n"
         "from harness.components import Dataset\n"
         "from harness.testing.datasets import data_hash\n"
-        f"config = import_module({type(config).__module__!r}).{type(config).__qualname__}.model_validate_json(sys.argv[1])\n"
         f"component = Dataset({component.name!r}, build={component.build!r}, summary='')\n"
         f"print(data_hash(component.create(config), {n}))\n"
     )
