@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from harness import targets
 from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
@@ -12,7 +13,6 @@ from harness.plugins import registry
 from harness.sampling import latents
 from harness.streams import stream
 from harness.testing import models
-from harness.toolkit import optional
 from harness.weights import cache, fit
 from harness_edm2 import EDM2Config, VAEConfig, harness_models
 from harness_edm2.check import fits
@@ -149,7 +149,7 @@ def test_a_published_vae_that_is_not_here_is_named_with_address_and_folder(tmp_p
 
 
 def test_without_diffusers_the_message_names_the_command(monkeypatch):
-    monkeypatch.setattr(optional, "find_spec", {}.get)
+    monkeypatch.setattr(targets, "find_spec", {}.get)
     with pytest.raises(UserError, match=r"edm2-unet: vae: needs diffusers.*finetune-harness\[diffusers\]"):
         build(config(), IMAGES)
     build(TINY.config, DataSpec((1, 8, 8)))  # in pixels it is not needed
