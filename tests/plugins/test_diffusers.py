@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness import targets
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
@@ -151,7 +150,7 @@ def test_data_that_does_not_fit_is_the_users_mistake(spec):
 
 
 def test_without_diffusers_the_message_names_the_command(monkeypatch):
-    monkeypatch.setattr(targets, "find_spec", {}.get)
+    monkeypatch.setattr("harness.targets.find_spec", {}.get)
     command = r"needs diffusers, which is not installed; pip install finetune-harness\[diffusers\]"
     for component in (*harness_models(), *harness_samplers()):
         with pytest.raises(UserError, match=f"{component.kind} .*{command}"):
