@@ -52,8 +52,8 @@ def test_without_churn_the_stochastic_sampler_is_heun():
 
 def test_churn_raises_levels_inside_its_range_and_by_41_percent_at_most():
     sampler = Stochastic(StochasticConfig(steps=10, s_churn=2.0, s_min=0.1, s_max=5.0))
-    assert [sampler.raised(sigma) for sigma in (0.05, 0.1, 5.0, 6.0)] == [0, 0.2, 0.2, 0]
-    assert Stochastic(StochasticConfig(steps=10, s_churn=100)).raised(1.0) == pytest.approx(2**0.5 - 1)
+    assert [sampler.gamma(sigma) for sigma in (0.05, 0.1, 5.0, 6.0)] == [0, 0.2, 0.2, 0]
+    assert Stochastic(StochasticConfig(steps=10, s_churn=100)).gamma(1.0) == pytest.approx(2**0.5 - 1)
 
 
 @torch.no_grad()
