@@ -13,8 +13,8 @@ from harness.streams import SampleStreams, stream
 from harness.testing.mixture import GaussianMixture, MixtureDenoiser, four_points
 from harness.toolkit.denoising import NoiseLevels
 from harness_dpm_solver import V3Config
+from harness_dpm_solver.estimate import estimate
 from harness_dpm_solver.sampler import DPMSolverV3
-from harness_dpm_solver.statistics import estimate
 from harness_edm import EulerConfig, HeunConfig, StochasticConfig
 from harness_edm.sampler import Euler, Heun, Stochastic
 
@@ -99,5 +99,5 @@ def test_statistics_come_from_a_file_whose_hash_is_known(tmp_path):
 
 
 def test_a_file_goes_with_its_hash():
-    with pytest.raises(pydantic.ValidationError, match="goes with file and sha256"):
+    with pytest.raises(pydantic.ValidationError, match="needs file and sha256"):
         V3Config(statistics="file", file="ems.safetensors")
