@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.weights import cache, fit, state_dicts
+from harness.weights import cache, network_files, state_dicts
 from harness.weights.layouts import renamed_attention, unwrapped
 from harness.weights.stored import read
 from harness_edm2 import EDM2Config, VAEConfig
@@ -97,5 +97,5 @@ def _load_weights(vae: AutoencoderKL, path: Path, sha256: str) -> None:
     if (actual := cache.sha256(path)) != sha256:
         raise UserError(f"{where}: has sha256 {actual}, and the settings say {sha256}")
     tensors = renamed_attention(unwrapped(read(path)))
-    fit.check(tensors, vae.state_dict(), where=f"{where}: not of this VAE")
+    network_files.check(tensors, vae.state_dict(), where=f"{where}: not of this VAE")
     vae.load_state_dict(tensors)

@@ -29,6 +29,7 @@ class Noise:
 
     spec = DataSpec((1, 8, 8), preview="images")
     fingerprint = "noise-1"
+    largest_evaluation = None
     drawn = 0
 
     def __init__(self, config):
