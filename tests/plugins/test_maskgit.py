@@ -26,15 +26,15 @@ from harness_maskgit.check import fits
 from harness_maskgit.model import MaskDraw, build
 from harness_maskgit.network_v1 import MaskGITv1
 from harness_maskgit.network_v2 import MaskGITv2
-from harness_maskgit.sampler import Confidence, Halton, Noise
+from harness_maskgit.sampler import Halton, Noise, confidence
 from harness_maskgit.schedules import halton_order, known_after_step, tokens_per_step
 from harness_maskgit.tokenizer import VQGAN
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "maskgit"
 NETWORKS = {"v1": MaskGITv1, "v2": MaskGITv2}
 SAMPLERS = {
-    "v1": lambda **settings: Confidence(ConfidenceConfig(variant="v1", **settings)),
-    "v2": lambda **settings: Confidence(ConfidenceConfig(variant="v2", **settings)),
+    "v1": lambda **settings: confidence(ConfidenceConfig(variant="v1", **settings)),
+    "v2": lambda **settings: confidence(ConfidenceConfig(variant="v2", **settings)),
     "halton": lambda **settings: Halton(HaltonConfig(**settings)),
 }
 
@@ -222,7 +222,7 @@ def test_guidance_without_classes_is_an_error_that_says_what_to_do():
 @pytest.mark.parametrize("config", [ConfidenceConfig(w=2.0, steps=3), HaltonConfig(w=2.0, steps=3)])
 def test_the_formula_of_records_says_what_the_sampler_does(config):
     model, labels = tiny(side=4, codes=16), torch.arange(4) % 2
-    sampler = (Confidence if isinstance(config, ConfidenceConfig) else Halton)(config)
+    sampler = (confidence if isinstance(config, ConfidenceConfig) else Halton)(config)
     seen = []
     noise = Noise(SampleStreams(0, "sample", range(4)))
     noise.draw = lambda p: seen.append(p) or p.argmax(-1)
