@@ -61,6 +61,7 @@ def in_one_process(folder: Path, cells: int) -> None:
 
     from harness.board.reading.load import load_board
     from harness.stages import jobs
+    from harness.stages.job_result import FINISHED
     from harness.stages.options import JobOptions
     from harness.store.runs_folder import RunsFolder
 
@@ -72,7 +73,7 @@ def in_one_process(folder: Path, cells: int) -> None:
     syncs, profile = Syncs(), cProfile.Profile()
     began = time.process_time()
     for cell in others[: cells // 2]:
-        assert jobs.run_cell(cell, layout, options) == "ended"
+        assert jobs.run_cell(cell, layout, options) == FINISHED
     spent = (time.process_time() - began) / (cells // 2)
     print(f"in a worker: {spent * 1e3:.2f} ms processor time a cell")
     print(f"  {syncs.count / (cells // 2):.1f} fsyncs a cell, {syncs.seconds / syncs.count * 1e3:.2f} ms wall each")
@@ -86,7 +87,7 @@ def in_one_process(folder: Path, cells: int) -> None:
 def whole(folder: Path, cells: int) -> float:
     """Processor seconds of this process and its worker."""
     from harness.board.reading.load import load_board
-    from harness.run.run import RunOptions, run_board
+    from harness.run.start import RunOptions, run_board
     from harness.store.runs_folder import RunsFolder
 
     def spent() -> float:

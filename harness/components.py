@@ -1,48 +1,55 @@
-"""Named components: what plugins provide and boards name. Importing this module costs no torch."""
+"""The named components that plugins provide and boards name. Importing this module costs no torch.
+
+Plugin authors write targets as text, "module:attribute". A target is imported when a cell needs it, so that `harness list` costs
+no torch. What each target is called with stands at the field that names it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.config import Config, NoConfig
-from harness.errors import UserError
+from harness.interfaces import (
+    DataSource,
+    DataSpec,
+    FeatureExtractor,
+    FeatureMetricFunction,
+    JobExecutor,
+    MetricFunction,
+    SampleFunction,
+    TakesSteps,
+)
+from harness.targets import Target, conforming, require
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from harness.presets import WeightsFile
-
-
-def load_target(target: str) -> object:
-    """Import "module:attribute". Raises: ImportError or AttributeError."""
-    module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute)
-
-
-def require(package: str, install: str, *, where: str) -> None:
-    """Raises: UserError, beginning with `where`, when the package is not installed; `install` is the command that does it."""
-    if find_spec(package) is None:
-        raise UserError(f"{where}: needs {package}, which is not installed; {install}")
+    from harness.training.method import FinetuneMethod, Task
 
 
 @dataclass(frozen=True)
 class Component:
-    """A name, its typed settings, and where to find what does the work.
+    """A name, its typed settings, and the targets that do the work.
 
     Args:
         name: what boards write. Lower case, words joined by hyphens.
-        build: lazy target "module:attribute", imported when a cell needs it. Called as its kind says below.
+        build: target that is called as the kind of the component says below.
         summary: one line for `harness list`.
         config: settings class; it must live in a module that does not import torch.
         smoke: settings that `--smoke` replaces, so that any board passes in seconds.
         version: raise it when the same settings give other numbers; records of older versions become stale.
-        files: lazy target "module:function", without torch; called as `files(config)`. It gives the
-            `harness.presets.WeightsFile`s that these settings need, for `harness prefetch`; they are looked for at
-            `harness.weights.cache.path(file)`. Empty: none.
-        packages: packages that an installation may leave out, with the command that installs each; a board that names the
+        check_ready: target of a function `(config)`, without torch, that is called before any work starts. It raises UserError
+            when something that the user must bring is absent: the message names the file, where it was looked for, and how to
+            get it. Empty for a component that brings everything along.
+        files: target of a function `(config)`, without torch, that returns the `harness.presets.WeightsFile`s that these
+            settings need. `harness prefetch` downloads them to `harness.weights.cache.path(file)`. Empty: none.
+        packages: packages that an installation may leave out, with the command that installs each. A board that names the
             component says so before any work, and `harness list` works without them.
+        is_default: True for the component that a command takes when the user names none. At most one installed component of
+            each kind may say so.
     """
 
     kind: ClassVar[str]
@@ -54,21 +61,48 @@ class Component:
     config: type[Config] = NoConfig
     smoke: Mapping[str, object] = field(default_factory=dict)
     version: str = "1"
+    check_ready: str = ""
     files: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
+    is_default: bool = False
+
+    @property
+    def title(self) -> str:
+        """Kind and name, as messages begin: `metric fid`."""
+        return f"{self.kind} {self.name}"
 
     def check_packages(self) -> None:
         """Raises: UserError when one of `packages` is not installed."""
         for package, install in self.packages.items():
-            require(package, install, where=f"{self.kind} {self.name}")
+            require(package, install, where=self.title)
 
-    def load(self) -> object:
-        """Import the target. Raises: ImportError or AttributeError when the plugin is broken."""
-        return load_target(self.build)
+    def check_readiness(self, config: Config) -> None:
+        """Call `check_ready`. Raises: UserError when something that the user must bring is absent."""
+        if self.check_ready:
+            Target[Callable[[Config], None]](self.check_ready).load()(config)
 
     def needed_files(self, config: Config) -> Sequence[WeightsFile]:
-        """What `files` gives. Raises: ImportError or AttributeError when the plugin is broken."""
-        return cast("Sequence[WeightsFile]", load_target(self.files)(config)) if self.files else ()  # type: ignore[operator]
+        """Call `files`. Raises: ImportError or AttributeError when the plugin is broken."""
+        return Target[Callable[[Config], "Sequence[WeightsFile]"]](self.files).load()(config) if self.files else ()
+
+    def load(self) -> Callable[..., object]:
+        """Import `build` without calling it. Raises: ImportError or AttributeError when the plugin is broken."""
+        return Target[Callable[..., object]](self.build).load()
+
+    @property
+    def _where(self) -> str:
+        return f"{self.title}: {self.build}"
+
+
+@dataclass(frozen=True)
+class ModelUsage:
+    """What a model is about to be built for.
+
+    Args:
+        data: what the dataset of the board holds.
+    """
+
+    data: DataSpec
 
 
 @dataclass(frozen=True)
@@ -77,32 +111,58 @@ class Model(Component):
 
     Args:
         provides: names of the capabilities (harness.capabilities) that the module implements.
-        sampler: the native sampler, used where a board names none.
-        check: lazy target of a function `(config, spec)` that raises UserError where the settings do not fit the data.
-            Boards are checked with it before any work, so its module must not import torch.
-        layout: lazy target "module:class" of a `harness.weights.layouts.Layout`: how files of the family name their
-            tensors, and what they say of their settings. Empty: the network's own names.
+        sampler: the native sampler, which is used where a board names none.
+        check: target of a function `(config, usage: ModelUsage)`, without torch, that is called when a board is read. It raises
+            UserError where the settings do not fit the data. Empty: all settings fit all data.
+        layout: target of a `harness.weights.layouts.Layout`, a class: how files of the family name their tensors, and what the
+            files say of their settings. Empty: the network's own names.
     """
 
     kind = "model"
     _: KW_ONLY
     provides: frozenset[str]
     sampler: str
-    check: str | None = None
+    check: str = ""
     layout: str = ""
+
+    def create(self, config: Config, spec: DataSpec) -> nn.Module:
+        """Build the network with initial weights. Raises: UserError when the target builds something else."""
+        from torch import nn
+
+        built = Target[Callable[[Config, DataSpec], nn.Module]](self.build).load()(config, spec)
+        return conforming(built, nn.Module, where=self._where)
+
+    def check_usage(self, config: Config, usage: ModelUsage) -> None:
+        """Call `check`. Raises: UserError where the settings do not fit the data."""
+        if self.check:
+            Target[Callable[[Config, ModelUsage], None]](self.check).load()(config, usage)
+
+
+@dataclass(frozen=True)
+class MethodUsage:
+    """What a method is about to be run on.
+
+    Args:
+        model: the component of the model.
+        data: what the dataset of the board holds.
+    """
+
+    model: Model
+    data: DataSpec
 
 
 @dataclass(frozen=True)
 class Method(Component):
-    """`build(config, task)` returns a `harness.training.FinetuneMethod`.
+    """`build(config, task)` returns a `harness.training.method.FinetuneMethod`.
 
     Args:
-        needs: names of the capabilities that the model must provide; other cells are skipped, with the reason.
-        trains: False for a method that leaves the base as it is: it gets no steps.
-        from_scratch: True when it can also pretrain a base from random weights.
-        accumulates: True when a step follows `task.parts`; other methods are skipped where a board sets `micro_batch`.
-        check: lazy target of a function `(config, model, spec)` that says why the method cannot run on that model component
-            and that data, beyond `needs`; None when it can. Its module must not import torch.
+        needs: names of the capabilities that the model must provide. Cells of other models are skipped, with the reason.
+        trains: False for a method that leaves the base as it is: such a method gets no steps.
+        from_scratch: True when the method can also pretrain a base from random weights.
+        accumulates: True when a step follows `task.micro_batches`. Other methods are skipped where a board sets `micro_batch`.
+        check: target of a function `(config, usage: MethodUsage)`, without torch, that is called when a board is read. It raises
+            UserError where the method cannot run on this model and this data, beyond `needs`; the cells are then skipped, and
+            the text of the error is the reason in the table. Empty: `needs` says all.
     """
 
     kind = "method"
@@ -111,7 +171,18 @@ class Method(Component):
     trains: bool = True
     from_scratch: bool = False
     accumulates: bool = False
-    check: str | None = None
+    check: str = ""
+
+    def create(self, config: Config, task: Task) -> FinetuneMethod:
+        """Build the method at its start. Raises: UserError when the target builds something else."""
+        built = Target[Callable[[Config, "Task"], "FinetuneMethod"]](self.build).load()(config, task)
+        conforming(built, TakesSteps, where=self._where)
+        return built
+
+    def check_usage(self, config: Config, usage: MethodUsage) -> None:
+        """Call `check`. Raises: UserError where the method cannot run on this model and this data."""
+        if self.check:
+            Target[Callable[[Config, MethodUsage], None]](self.check).load()(config, usage)
 
 
 @dataclass(frozen=True)
@@ -120,8 +191,8 @@ class Sampler(Component):
 
     Args:
         needs: names of the capabilities that the model must provide.
-        formula: of its settings, what guidance makes of the network's outputs, in words that records keep: papers mean
-            different things by one number. It must not import torch.
+        formula: function of the settings that returns what guidance makes of the network's outputs, in words that records
+            keep: papers mean different things by one number. The function must not import torch.
     """
 
     kind = "sampler"
@@ -129,50 +200,70 @@ class Sampler(Component):
     needs: frozenset[str] = frozenset()
     formula: Callable[[Config], str] | None = None
 
+    def create(self, config: Config) -> SampleFunction:
+        """Build the sampler. Raises: UserError when the target builds something else."""
+        built = Target[Callable[[Config], SampleFunction]](self.build).load()(config)
+        return conforming(built, SampleFunction, where=self._where)
+
 
 @dataclass(frozen=True)
 class Dataset(Component):
     """`build(config)` returns a `harness.interfaces.DataSource`.
 
     Args:
-        check: lazy target "module:function", without torch; called as `check(config)` before any work starts. It raises
-            UserError when the files are absent: their names, where they were looked for, and how to get them. Empty for a
-            dataset that needs none.
-        spec: lazy target of a function `(config)` that gives the DataSpec without reading data, for checks before any work;
-            None where only the data tell. Its module must not import torch.
+        spec: target of a function `(config)`, without torch, that returns the DataSpec without reading data, for checks before
+            any work. Empty where only the data tell.
     """
 
     kind = "dataset"
     _: KW_ONLY
-    check: str = ""
-    spec: str | None = None
+    spec: str = ""
 
-    def check_files(self, config: Config) -> None:
-        """Call `check`. Raises: UserError when files are absent."""
-        if self.check:
-            load_target(self.check)(config)  # type: ignore[operator]
+    def create(self, config: Config) -> DataSource:
+        """Build the dataset. Raises: UserError when the target builds something else."""
+        built = Target[Callable[[Config], DataSource]](self.build).load()(config)
+        return conforming(built, DataSource, where=self._where)
+
+    def known_spec(self, config: Config) -> DataSpec | None:
+        """Call `spec`. Returns: None where only the data tell."""
+        return Target[Callable[[Config], DataSpec]](self.spec).load()(config) if self.spec else None
 
 
 FEATURE_NEEDS: Mapping[str, str] = {
-    "moments": "features", "features": "features", "logits": "logits", "spatial": "spatial",
-}  # fmt: skip
-"""What a metric may need of images, and the extractor's output that gives it: `moments` is mean and covariance of
-`features`, `spatial` those of `spatial`; `features` and `logits` are the rows of each image."""
+    "moments": "features",
+    "features": "features",
+    "logits": "logits",
+    "spatial": "spatial",
+}
+"""What a metric may need of images, and the output of the extractor that gives it. `moments` are mean and covariance of
+`features`, and `spatial` those of `spatial`; `features` and `logits` are the rows of each image."""
+
+
+@dataclass(frozen=True)
+class MetricUsage:
+    """What a metric is about to compare.
+
+    Args:
+        images: number of examples in each of the two sets; None for statistics from a file that does not say it.
+        outputs: outputs of the extractor and their dimensions; empty for a metric of the samples themselves.
+    """
+
+    images: int | None
+    outputs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Metric(Component):
-    """`build(config)` returns a `harness.interfaces.MetricFunction`; a `FeatureMetricFunction` when it compares features.
+    """`build(config)` returns a `MetricFunction`, or a `FeatureMetricFunction` when the metric compares features.
 
     Args:
         higher_is_better: the direction of the arrow in tables, and of selection.
         unit: unit of the value, where it has one.
         needs_features: names out of FEATURE_NEEDS; empty for a metric of the samples themselves.
-        needs_reference: the same of the real images, where it is less; as `needs_features` when None.
-        check: lazy target "module:function", without torch; called as `check(config, n, outputs)` with the number of images
-            and the extractor's outputs when a board is read. Raises UserError for what cannot be measured so, and names
-            what can.
-        ranks: False for what is neither better higher nor lower, such as a standard error.
+        needs_reference: the same of the real images, where that is less; None stands for `needs_features`.
+        check: target of a function `(config, usage: MetricUsage)`, without torch, that is called when a board is read. It raises
+            UserError for what cannot be measured so, and names what can. Empty: any number of examples will do.
+        ranks: False for a value that is neither better higher nor lower, such as a standard error.
         repeats_in_any_order: False when the value depends on the order of the images, through subsets or splits.
     """
 
@@ -192,14 +283,24 @@ class Metric(Component):
             named, known = ", ".join(sorted(wrong)), ", ".join(FEATURE_NEEDS)
             raise ValueError(f"metric {self.name}: no features are called {named}; there are {known}")
 
-    def check_size(self, config: Config, n: int, outputs: Mapping[str, int]) -> None:
-        """Call `check`. Raises: UserError when n images are too few."""
+    def create(self, config: Config) -> MetricFunction:
+        """Build a metric of the samples themselves. Raises: UserError when the target builds something else."""
+        built = Target[Callable[[Config], MetricFunction]](self.build).load()(config)
+        return conforming(built, MetricFunction, where=self._where)
+
+    def create_on_features(self, config: Config) -> FeatureMetricFunction:
+        """Build a metric that compares features. Raises: UserError when the target builds something else."""
+        built = Target[Callable[[Config], FeatureMetricFunction]](self.build).load()(config)
+        return conforming(built, FeatureMetricFunction, where=self._where)
+
+    def check_usage(self, config: Config, usage: MetricUsage) -> None:
+        """Call `check`. Raises: UserError for what cannot be measured so."""
         if self.check:
-            load_target(self.check)(config, n, outputs)  # type: ignore[operator]
+            Target[Callable[[Config, MetricUsage], None]](self.check).load()(config, usage)
 
     @property
     def real_needs(self) -> frozenset[str]:
-        """What it needs of the real images."""
+        """The features that the metric needs of the real images."""
         return self.needs_features if self.needs_reference is None else self.needs_reference
 
 
@@ -208,22 +309,18 @@ class Extractor(Component):
     """`build(config)` returns a `harness.interfaces.FeatureExtractor`.
 
     Args:
-        outputs: names and dimensions of what it gives, as the built object's, so that boards are checked without it.
-            `features` is there always; `logits` (of classes) and `spatial` (of positions) where it has them.
-        check: lazy target "module:function", without torch; called as `check(config)` before any work starts. It raises
-            UserError when weights are absent: the file's name, where it was looked for, its address and its hash. Empty
-            for an extractor that brings its weights along.
+        outputs: names and dimensions of the outputs, the same as the built object's, so that boards are checked without it.
+            `features` is there always; `logits` (of classes) and `spatial` (of positions) where the extractor has them.
     """
 
     kind = "extractor"
     _: KW_ONLY
     outputs: Mapping[str, int]
-    check: str = ""
 
-    def check_weights(self, config: Config) -> None:
-        """Call `check`. Raises: UserError when weights are absent."""
-        if self.check:
-            load_target(self.check)(config)  # type: ignore[operator]
+    def create(self, config: Config) -> FeatureExtractor:
+        """Build the extractor. Raises: UserError when the target builds something else."""
+        built = Target[Callable[[Config], FeatureExtractor]](self.build).load()(config)
+        return conforming(built, FeatureExtractor, where=self._where)
 
 
 @dataclass(frozen=True)
@@ -231,6 +328,11 @@ class Executor(Component):
     """`build(config)` returns a `harness.interfaces.JobExecutor`."""
 
     kind = "executor"
+
+    def create(self, config: Config) -> JobExecutor:
+        """Build the executor. Raises: UserError when the target builds something else."""
+        built = Target[Callable[[Config], JobExecutor]](self.build).load()(config)
+        return conforming(built, JobExecutor, where=self._where)
 
 
 KINDS: Mapping[str, type[Component]] = {

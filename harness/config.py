@@ -15,15 +15,18 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
 
-    LATER: ClassVar[frozenset[str]] = frozenset()
-    """Fields that came after records had been made: keys leave them out where they have their default, and so stay."""
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset()
+    """Names of fields that were added after records had been made. Keys leave such a field out where it has its default, so that
+    the keys of those records stay as they are."""
 
     @property
     def identity(self) -> dict[str, object]:
-        """What keys and records hold of the settings, as JSON values."""
+        """The settings as keys and records hold them: JSON values by name."""
         fields = type(self).model_fields
-        same = {name for name in self.LATER if getattr(self, name) == fields[name].get_default(call_default_factory=True)}
-        return self.model_dump(mode="json", exclude=same)
+        at_default = {
+            name for name in self.ADDED_LATER if getattr(self, name) == fields[name].get_default(call_default_factory=True)
+        }
+        return self.model_dump(mode="json", exclude=at_default)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -1,4 +1,7 @@
-"""What the objects that plugins build must offer, one Protocol a kind. Methods: `harness.training.method`."""
+"""The objects that plugins build: one Protocol for each kind of component. Importing this module costs no torch.
+
+Derive from the Protocol to get its defaults, or define every member. `harness.training.method` has the base class of methods.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a model must generate.
+    """The examples of a dataset, which are what a model must generate.
 
     Args:
         shape: shape of one example: (2,) for points, (channels, height, width) for images.
@@ -34,8 +37,8 @@ class Batch:
     """Examples and their labels: `x` (n, …) float32, `labels` (n,) int64 or None.
 
     Args:
-        rows: (n,) int64, the examples' places in a set that does not change, the training data or a bank: what is computed of
-            a row once can be kept. None where there is no such set.
+        rows: (n,) int64, the places of the examples in a set that does not change (the training data, or a bank), so that
+            a value that was computed for a row once can be kept. None where there is no such set.
     """
 
     x: Tensor
@@ -59,22 +62,29 @@ class Batch:
 
 @runtime_checkable
 class DataSource(Protocol):
-    """A dataset: the same data in every process, from fixed seeds or fixed files.
-
-    One that cannot draw without end may also say `largest_evaluation: int`, the largest n that `evaluation` gives; it is what
-    `harness measure` takes where no number is asked for.
-    """
+    """A dataset: the same data in every process, from fixed seeds or fixed files."""
 
     spec: DataSpec
-    fingerprint: str
-    """A hash of the training data: two datasets with the same one are the same."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the training data: two datasets of one fingerprint hold the same examples."""
+        ...
+
+    @property
+    def largest_evaluation(self) -> int | None:
+        """The largest n that `evaluation` can give; None (the default) for a dataset that draws without end.
+
+        `harness measure` takes this number of images when the user names none.
+        """
+        return None
 
     def train(self) -> Batch:
-        """All training examples."""
+        """Return all training examples."""
         ...
 
     def evaluation(self, draw: int, n: int) -> Batch:
-        """Evaluation set number `draw` >= 0 with n examples, apart from the training data and from other draws.
+        """Return evaluation set number `draw` >= 0 with n examples, apart from the training data and from other draws.
 
         Raises: ValueError when the dataset cannot give n.
         """
@@ -143,27 +153,60 @@ class FeatureMetricFunction(Protocol):
     """Compares features of two image sets."""
 
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
-        """As `MetricFunction`: the first value is the metric's own, by its name; others stand beside it in the record."""
+        """Return values by name, as a `MetricFunction` does. The first is the value of the metric, under the metric's own name;
+        the others stand beside it in the record."""
         ...
 
 
 @runtime_checkable
 class FeatureExtractor(Protocol):
-    """A fixed network that turns images into features. A `torch.nn.Module` is moved to the device and set to eval mode;
-    images come on that device, and each row of features depends on its own image only."""
+    """A fixed network that turns images into features.
+
+    The harness moves a `torch.nn.Module` to the device and sets it to eval mode. Images come on that device. Each row of
+    features depends on its own image only.
+    """
 
     preprocessing: str
-    """One line that says what happens to an image before the network (resize, quantise, range); part of the key: features
-    under another line are other features."""
+    """One line that says what happens to an image before the network (resize, quantise, range). The line is part of the key:
+    features under another line are other features."""
     weights_sha256: str
-    """Of all weights and fixed constants, 64 hex digits; stands in the record."""
+    """The hash of all weights and fixed constants, 64 hex digits, which stands in the record."""
     outputs: Mapping[str, int]
-    """Dimensions D by name: `features`; `logits` of classes and `spatial`, where it has them."""
-    # An extractor may also have `images_on_cpu: int`, how many images at once suit a CPU: a larger batch is cut into parts.
+    """The dimension D of each output by name: `features`; `logits` of classes and `spatial`, where the extractor has them."""
+
+    @property
+    def images_on_cpu(self) -> int | None:
+        """How many images at once suit a CPU; a larger batch is cut into parts there. None (the default): any number."""
+        return None
 
     def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
-        """Every output by name, (B, D) float32, without gradients. images: (B, C, H, W) uint8, any size; C is 1 or 3, and
-        an extractor takes both (grey as three equal channels; colour to grey by its own rule) or raises UserError."""
+        """Return every output by name, (B, D) float32, without gradients.
+
+        Args:
+            images: (B, C, H, W) uint8 of any size. C is 1 or 3. An extractor takes both (grey as three equal channels, colour
+                to grey by its own rule), or raises UserError.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesSteps(Protocol):
+    """The members of a method that the loop calls. Derive from `harness.training.method.FinetuneMethod`, which has them."""
+
+    def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
+        """Take one step on a batch of real data; return scalars to log."""
+        ...
+
+    def result(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return the weights to evaluate, given the trained ones."""
+        ...
+
+    def state_dict(self) -> dict[str, object]:
+        """Return all state beside the model."""
+        ...
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Restore what `state_dict` gave."""
         ...
 
 

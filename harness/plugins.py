@@ -1,10 +1,13 @@
-"""The only module that knows pluggy: finds plugins by entry point, guards each one, and looks components up by name."""
+"""The registry of components: finds plugins by entry point, guards each one, and looks components up by name.
+
+This module and `harness.hookspecs` are the two that know pluggy.
+"""
 
 from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -27,10 +30,12 @@ C = TypeVar("C", bound=Component)
 
 @dataclass(frozen=True)
 class Provided:
-    """A component and where it comes from.
+    """A component and the plugin that it comes from.
 
     Args:
-        version: "plugin version/component version"; part of every stage key, so that results of another one are stale.
+        plugin: name of the plugin's entry point.
+        version: "plugin version/component version". The version is part of every stage key, so that results of another version
+            are stale.
     """
 
     component: Component
@@ -40,7 +45,7 @@ class Provided:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin that could not be used, and why."""
+    """A plugin that could not be used, and the reason."""
 
     plugin: str
     target: str
@@ -54,11 +59,11 @@ class Registry:
         self._manager = pluggy.PluginManager(hookspecs.GROUP)
         self._manager.add_hookspecs(hookspecs)
         self.broken: list[Broken] = []
-        self._found: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
+        self._components: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
         self._presets: dict[str, Preset] = {}
-        found = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
-        # What comes with the harness enters first: where names clash, it is the newcomer that is broken.
-        for entry in sorted(found, key=lambda entry: (not _is_ours(entry), entry.name)):
+        installed = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
+        # Plugins that come with the harness enter first: where names clash, the newcomer is the one that is broken.
+        for entry in sorted(installed, key=lambda entry: (not _is_ours(entry), entry.name)):
             self._enter(entry)
 
     def _enter(self, entry: metadata.EntryPoint) -> None:
@@ -69,39 +74,52 @@ class Registry:
             self._manager.register(module, name=entry.name)
             registered = True
             self._manager.check_pending()
-            provided = self._collect(entry, module)
-            presets = self._collect_presets(module)
+            _check_marks(module)
+            provided = self._provided_by(entry, module)
+            presets = self._presets_of(entry.name)
         except (Exception, SystemExit) as error:
             if registered:
                 self._manager.unregister(name=entry.name)
             reason = str(error) if isinstance(error, UserError) else traceback.format_exception_only(error)[-1].strip()
             self.broken.append(Broken(entry.name, entry.value, reason))
             return
-        for one in provided:
-            self._found[one.component.kind][one.component.name] = one
+        for each in provided:
+            self._components[each.component.kind][each.component.name] = each
         self._presets.update(presets)
 
-    def _collect(self, entry: metadata.EntryPoint, module: ModuleType) -> list[Provided]:
+    def _call(self, plugin: str, hook: str) -> Iterator[object]:
+        """Call a provide hook of one plugin, and yield what it gave."""
+        others = [module for name, module in self._manager.list_name_plugin() if name != plugin and module is not None]
+        for answer in self._manager.subset_hook_caller(hook, remove_plugins=others)():
+            yield from answer
+
+    def _provided_by(self, entry: metadata.EntryPoint, module: ModuleType) -> list[Provided]:
         plugin_version = str(getattr(module, "__version__", None) or (entry.dist.version if entry.dist else "0"))
         provided: list[Provided] = []
         for kind, cls in KINDS.items():
-            hook = getattr(module, f"harness_{kind}s", None)
-            if hook is None:
-                continue
-            for component in hook():
+            for component in self._call(entry.name, f"harness_{kind}s"):
                 if not isinstance(component, cls):
                     raise TypeError(f"harness_{kind}s gave {component!r}; expected harness.{cls.__name__}")
                 _check_capabilities(component)
-                earlier = [*self._found[kind].values(), *(one for one in provided if one.component.kind == kind)]
-                for other in earlier:
-                    if other.component.name == component.name:
-                        raise ValueError(f"{kind} {component.name!r} is already provided by plugin {other.plugin!r}")
+                self._check_is_new(component, provided)
                 provided.append(Provided(component, entry.name, f"{plugin_version}/{component.version}"))
         return provided
 
-    def _collect_presets(self, module: ModuleType) -> dict[str, Preset]:
+    def _check_is_new(self, component: Component, provided: Sequence[Provided]) -> None:
+        """Raises: ValueError when the name is taken, or when the kind has a default already."""
+        kind = component.kind
+        for earlier in (*self._components[kind].values(), *(each for each in provided if each.component.kind == kind)):
+            if earlier.component.name == component.name:
+                raise ValueError(f"{kind} {component.name!r} is already provided by plugin {earlier.plugin!r}")
+            if earlier.component.is_default and component.is_default:
+                raise ValueError(
+                    f"{kind} {component.name!r} cannot be the default: {earlier.component.name!r} is, of plugin "
+                    f"{earlier.plugin!r}"
+                )
+
+    def _presets_of(self, plugin: str) -> dict[str, Preset]:
         presets: dict[str, Preset] = {}
-        for preset in getattr(module, "harness_presets", list)():
+        for preset in cast("Iterator[Preset]", self._call(plugin, "harness_presets")):
             if preset.name in presets or preset.name in self._presets:
                 raise ValueError(f"preset {preset.name!r} is already provided")
             presets[preset.name] = preset
@@ -109,35 +127,43 @@ class Registry:
 
     @property
     def presets(self) -> Mapping[str, Preset]:
-        """All presets by name, sorted."""
+        """Return all presets by name, sorted."""
         return dict(sorted(self._presets.items()))
 
     def preset(self, name: str, *, where: str) -> Preset:
-        """The preset of this name. Raises: UserError with the nearest name."""
+        """Return the preset of this name. Raises: UserError with the nearest name."""
         if name not in self._presets:
             raise unknown("preset", name, self._presets, where=where)
         return self._presets[name]
 
     def names(self, kind: str) -> list[str]:
-        """Names of all components of a kind, sorted."""
-        return sorted(self._found[kind])
+        """Return the names of all components of a kind, sorted."""
+        return sorted(self._components[kind])
 
     def all(self, kind: str) -> Mapping[str, Provided]:
-        """All components of a kind by name, sorted."""
-        return dict(sorted(self._found[kind].items()))
+        """Return all components of a kind by name, sorted."""
+        return dict(sorted(self._components[kind].items()))
 
     def get(self, cls: type[C], name: str, *, where: str) -> C:
-        """The component of this kind and name. Raises: UserError with the nearest name, and why plugins are broken."""
+        """Return the component of this kind and name. Raises: UserError with the nearest name, and why plugins are broken."""
         return cast(C, self.provided(cls.kind, name, where=where).component)
 
     def provided(self, kind: str, name: str, *, where: str) -> Provided:
-        """As `get`, with its plugin and version."""
+        """Return the component of this kind and name with its plugin and version. Raises: UserError, like `get`."""
         try:
-            return self._found[kind][name]
+            return self._components[kind][name]
         except KeyError:
-            error = unknown(kind, name, self._found[kind], where=where)
-            broken = "".join(f"; plugin {one.plugin!r} is broken: {one.reason}" for one in self.broken)
-            raise UserError(f"{error}{broken}") from None
+            error = unknown(kind, name, self._components[kind], where=where)
+            reasons = "".join(f"; plugin {broken.plugin!r} is broken: {broken.reason}" for broken in self.broken)
+            raise UserError(f"{error}{reasons}") from None
+
+    def default(self, cls: type[C], *, where: str) -> C:
+        """Return the component of this kind that says it is the default. Raises: UserError when none does."""
+        for name, provided in self.all(cls.kind).items():
+            if provided.component.is_default:
+                return self.get(cls, name, where=where)
+        names = ", ".join(self.names(cls.kind)) or "none"
+        raise UserError(f"{where}: no installed {cls.kind} is the default; name one of: {names}")
 
     def listen(self, hook: str, **arguments: object) -> None:
         """Call a listen hook of every plugin; one that raises is logged, and the others are still called."""
@@ -148,8 +174,16 @@ class Registry:
                 log.exception("plugin %s: %s failed; going on", implementation.plugin_name, hook)
 
 
+def _check_marks(module: ModuleType) -> None:
+    """Raises: UserError for a function that has the name of a hook and lacks the mark, which pluggy would pass over."""
+    for name in vars(hookspecs):
+        function = getattr(module, name, None)
+        if name.startswith("harness_") and callable(function) and not hasattr(function, f"{hookspecs.GROUP}_impl"):
+            raise UserError(f"{module.__name__}.{name} is not marked; write @harness.hookimpl above it")
+
+
 def _check_capabilities(component: Component) -> None:
-    """A name with a typo would look like a capability that every model lacks. Raises: UserError."""
+    """Raises: UserError for a capability with a typo, which would look like one that every model lacks."""
     for field in ("needs", "provides"):
         for name in sorted(getattr(component, field, ())):
             if name not in PROTOCOLS:
@@ -162,5 +196,5 @@ def _is_ours(entry: metadata.EntryPoint) -> bool:
 
 @cache
 def registry() -> Registry:
-    """The registry of what is installed, made once a process."""
+    """Return the registry of all installed plugins, which is made once in each process."""
     return Registry()

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, WithJsonSchema, model_validator
 from harness.components import Sampler
 from harness.config import Config
 from harness.errors import UserError
+from harness.interfaces import SampleFunction
 
 
 class _Base:
@@ -72,9 +73,9 @@ class InnerSampler(Config):
         """Its settings, checked."""
         return self.component.config.model_validate(self.settings)
 
-    def build(self) -> object:
-        """The sampler's function."""
-        return self.component.load()(self.config)  # type: ignore[operator]
+    def create(self) -> SampleFunction:
+        """Build the sampler."""
+        return self.component.create(self.config)
 
 
 SamplerReference = Annotated[

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from harness.cli.arguments import AsJson, BoardPath
 from harness.cli.output import print_json, print_table, remark
-
-if TYPE_CHECKING:
-    from harness.board.board import Board
-    from harness.presets import WeightsFile
 
 
 def prefetch(
@@ -25,11 +21,12 @@ def prefetch(
     """
     from harness.board.reading.load import load_board
     from harness.errors import Faults, UserError
+    from harness.run.needs import Needs
     from harness.weights import cache
     from harness.weights.download import fetch
 
-    loaded = load_board(board)
-    files, faults = needed(loaded), []
+    needs = Needs.of_whole(load_board(board))
+    files, faults = needs.published_files(), []
     for file in () if dry_run else files:
         try:
             if not (cache.path(file).exists() or cache.is_offline()):
@@ -42,7 +39,7 @@ def prefetch(
          "address": file.address, "sha256": file.sha256 or "not pinned"}
         for file in files
     ]  # fmt: skip
-    brought = absent(loaded, brought_only=True)
+    brought = needs.absent_files(only_brought=True)
     if as_json:
         print_json(rows)
     elif rows:
@@ -54,36 +51,3 @@ def prefetch(
             remark(f"to be brought by you: {fault}")
     elif faults or brought:
         raise Faults([*faults, *brought])
-
-
-def absent(board: Board, *, brought_only: bool = False) -> list[str]:
-    """A message for each file of the board that is not here: weights of bases, data, weights of extractors.
-
-    Args:
-        brought_only: leave out those that `needed` names, which can be fetched.
-    """
-    from harness.errors import noted
-    from harness.run.run import absent_files
-
-    faults: list[str] = []
-    for base in board.bases:
-        for file in base.weights.files if base.weights is not None else ():
-            with noted(faults):
-                if not (brought_only and file.published):
-                    file.check_there()
-    return [*faults, *absent_files(board)]
-
-
-def needed(board: Board) -> list[WeightsFile]:
-    """Published files of the board's bases, and those that its components ask for; each once, in the board's order."""
-    files: dict[str, WeightsFile] = {}
-    parts = [board.dataset, *(cell.method for cell in board.cells), *(metric.metric for metric in board.metrics)]
-    for base in board.bases:
-        parts += [base.model, base.sampler]
-        for file in base.weights.files if base.weights is not None else ():
-            if file.published is not None:
-                files.setdefault(file.published.name, file.published)
-    for part in parts:
-        for one in part.component.needed_files(part.settings):
-            files.setdefault(one.name, one)
-    return list(files.values())

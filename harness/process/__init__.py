@@ -1,1 +1,1 @@
-"""What concerns a process: stopping, memory, environment, workers."""
+"""What concerns one process: its signals, memory, devices and environment, and how a worker starts."""

@@ -1,31 +1,38 @@
-"""Where a record was made: versions, threads, device, commit."""
+"""Describe where a record was made: versions, threads, device, commit."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import harness
-from harness.process import memory
+
+
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def commit() -> str:
-    """Commit of the harness's checkout, with `+` where files differ from it; empty outside of a checkout."""
+    """Return the commit of the harness's checkout, with `+` where files differ from it; "" outside of a checkout."""
     folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:
-        run = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-        return subprocess.run(run, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
 
 
 def describe(device: str) -> dict[str, object]:
-    """The facts that a record carries; imports torch."""
+    """Return the facts about this process that a record carries. Imports torch.
+
+    Args:
+        device: type of the device that did the work: "cpu" or "cuda".
+    """
     import numpy
     import torch
 
@@ -40,32 +47,3 @@ def describe(device: str) -> dict[str, object]:
         "cpu_threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
     }
-
-
-class PeakMemory:
-    """Peak resident memory of this process since it was made, in bytes; on CUDA, of the device's allocator."""
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        if device == "cuda":
-            import torch
-
-            torch.cuda.reset_peak_memory_stats()
-        else:
-            memory.release()
-            with suppress(OSError):  # elsewhere than on Linux the peak is that of the process so far
-                Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
-
-    def read(self) -> int:
-        """The peak so far."""
-        if self.device == "cuda":
-            import torch
-
-            return int(torch.cuda.max_memory_allocated())
-        try:
-            status = Path("/proc/self/status").read_text()
-            return int(status.split("VmHWM:")[1].split()[0]) * 1024
-        except (OSError, IndexError, ValueError):
-            import resource
-
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

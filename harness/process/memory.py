@@ -1,7 +1,7 @@
-"""The C library's allocator, told to keep what tensors free: a network frees and asks for the same megabytes again and again.
+"""The C library's allocator: keep the memory that tensors free, because a network asks for the same megabytes again and again.
 
-glibc gives every large block back to the system at once, and gets it anew page by page, each cleared by the kernel. On a CPU
-that can take longer than the network (benchmarks/extraction.py).
+By default glibc gives every large block back to the system when it is freed. The next large block then comes page by page, and
+the kernel clears each page. On a CPU that can take longer than the network itself (benchmarks/extraction.py).
 """
 
 from __future__ import annotations
@@ -10,25 +10,27 @@ import ctypes
 import os
 import sys
 
-TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt(3)
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # parameter numbers of mallopt(3)
 LARGEST = 2**31 - 1
-OWN = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")
-"""Environment variables of users who have chosen for themselves, or another allocator."""
+CHOSEN_BY_USER = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")
+"""Beginnings of environment variables by which users tune the allocator, or take another one."""
 
 
 def keep_freed() -> bool:
-    """From now on blocks of all sizes come from the heap, which does not shrink. Returns: whether it is so.
+    """Take blocks of all sizes from the heap from now on, and never shrink the heap.
 
-    Elsewhere than on Linux with glibc, and where the environment has settings of its own, nothing happens.
+    Nothing happens without glibc, or where the user's environment already tunes the allocator.
+
+    Returns: whether the allocator was changed.
     """
     library = _glibc()
-    if library is None or any(name.startswith(OWN) for name in os.environ):
+    if library is None or any(name.startswith(CHOSEN_BY_USER) for name in os.environ):
         return False
     return bool(library.mallopt(MMAP_MAX, 0)) and bool(library.mallopt(TRIM_THRESHOLD, LARGEST))
 
 
 def release() -> None:
-    """Give what is free back to the system now: between cells, so that the peak of one is not counted for the next."""
+    """Give free memory back to the system now. Called between cells, so that one cell's peak does not count for the next."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""A polite end: signals set a flag, long work looks at it, saves its state and raises Interrupted."""
+"""A polite end: signals only set a flag; long work looks at the flag, saves its state and raises Interrupted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def request(signum: int = 0, frame: FrameType | None = None) -> None:  # noqa: A
 
 
 def is_requested() -> bool:
-    """True after SIGINT or SIGTERM."""
+    """Return True after SIGINT or SIGTERM."""
     return _requests > 0
 
 
 def is_forced() -> bool:
-    """True after a second one: the user does not want to wait."""
+    """Return True after a second signal: the user does not want to wait."""
     return _requests > 1
 
 
@@ -34,12 +34,12 @@ def check() -> None:
 
 
 def on_signals() -> None:
-    """SIGINT and SIGTERM ask to stop. Call in the main thread of a process that runs jobs."""
+    """Take SIGINT and SIGTERM as requests to stop. Call in the main thread of a process that runs jobs."""
     for number in SIGNALS:
         signal.signal(number, request)
 
 
 def clear() -> None:
-    """Forget a request; for a process that goes on after it was interrupted, such as a test."""
+    """Forget all requests, in a process that goes on after an interruption, such as a test."""
     global _requests
     _requests = 0

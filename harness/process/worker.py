@@ -1,4 +1,4 @@
-"""What a process that runs jobs is like, whoever starts it: one thread, polite signals, no orphans."""
+"""How a process that runs jobs starts, whichever executor starts it: one thread, polite signals, no orphans."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ from harness.process import memory, stop
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """One thread a worker: small networks gain nothing from a second, and lose much when another process wants the core."""
+PARENT_CHECK_SECONDS = 0.5
+KILLED_WITH_PARENT = 1
+"""Exit code of a worker whose parent has ended."""
 
 
 def thread_environment() -> dict[str, str]:
-    """Environment for workers; what the user has set stays."""
+    """Return the environment variables that give a worker one thread; values that the user has set stay."""
     return {name: os.environ.get(name, "1") for name in THREADS}
 
 
 @contextmanager
-def signals_later() -> Iterator[None]:
-    """Start a worker's process in this block: a signal that comes before `begin` waits for it, and does not kill the imports."""
+def hold_signals() -> Iterator[None]:
+    """Start a worker's process inside this block: the worker receives stop signals only from `begin` on.
+
+    Without the block, a Ctrl-C that comes while the worker still imports torch would kill it with a traceback.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
     try:
         yield
@@ -32,16 +38,16 @@ def signals_later() -> Iterator[None]:
 
 
 def begin(parent: int | None = None) -> None:
-    """Call first in a worker.
+    """Set this process up as a worker. Call first in a worker.
 
     Args:
-        parent: id of the process whose end must end this one: an orphan would hold leases for nobody.
+        parent: id of the process whose end must end this worker: an orphan would hold leases for nobody.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stop.on_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
     memory.keep_freed()
     import torch
 
@@ -51,7 +57,7 @@ def begin(parent: int | None = None) -> None:
     torch.set_flush_denormal(True)
 
 
-def _end_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)  # as if killed with it; the next run goes on from the last checkpoint
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(KILLED_WITH_PARENT)  # as if killed with the parent: the next run goes on from the last checkpoint

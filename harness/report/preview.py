@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from harness.interfaces import DataSource
 
 POINTS = 2000
 DECIMALS = 4
@@ -97,7 +96,7 @@ def make_previews(collection: Collection, layout: RunsFolder) -> Previews:
 def real_preview(board: Board) -> Preview | None:
     """The first examples of the first evaluation draw; None for what is neither points in the plane nor images."""
     dataset = board.dataset
-    source = cast("DataSource", dataset.component.load()(dataset.settings))  # type: ignore[operator]
+    source = dataset.component.create(dataset.settings)
     spec = source.spec
     is_shown = spec.shape == (2,) if spec.preview == "points" else len(spec.shape) == 3 and spec.shape[0] in (1, 3)
     if not is_shown:

@@ -21,7 +21,7 @@ class CheckedSource:
     def __init__(self, name: str, source: DataSource) -> None:
         self.name, self._source = name, source
         self.spec, self.fingerprint = source.spec, source.fingerprint
-        self.largest_evaluation: int | None = getattr(source, "largest_evaluation", None)
+        self.largest_evaluation = source.largest_evaluation
 
     def train(self) -> Batch:
         """All training examples."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 
-from harness.board.cells import Resolved
-from harness.components import Extractor
+from harness.board.components import Resolved
+from harness.components import Dataset, Extractor, Method, Metric, Model, Sampler
 from harness.interfaces import (
     Batch,
     DataSource,
@@ -34,7 +34,7 @@ from harness.training.loop import Listener
 if TYPE_CHECKING:
     from harness.features import FeatureSet
     from harness.training.method import FinetuneMethod
-    from harness.training.task import LiveTask
+    from harness.training.task import TrainingTask
 
 
 FEATURE_SETS = 8
@@ -89,11 +89,11 @@ _DATASETS: dict[str, DataSource] = {}
 _TRAINING: dict[tuple[str, torch.device], Batch] = {}
 
 
-def dataset(resolved: Resolved) -> DataSource:
+def dataset(resolved: Resolved[Dataset]) -> DataSource:
     """The dataset, built once a process; what it gives is checked."""
     key = json.dumps(resolved.identity, sort_keys=True)
     if key not in _DATASETS:
-        source = cast(DataSource, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+        source = resolved.component.create(resolved.settings)
         _DATASETS[key] = CheckedSource(resolved.name, source)
     return _DATASETS[key]
 
@@ -106,48 +106,47 @@ def training_data(source: DataSource, device: torch.device) -> Batch:
     return _TRAINING[key]
 
 
-def model(resolved: Resolved, spec: DataSpec, device: torch.device, *, seed: int = 0) -> torch.nn.Module:
+def model(resolved: Resolved[Model], spec: DataSpec, device: torch.device, *, seed: int = 0) -> torch.nn.Module:
     """A network with initial weights from the seed, in eval mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "initial weights").initial_seed())
-        built = resolved.component.load()(resolved.settings, spec)  # type: ignore[operator]
-    return cast(torch.nn.Module, built).to(device).eval()
+        built = resolved.component.create(resolved.settings, spec)
+    return built.to(device).eval()
 
 
-def method(resolved: Resolved, task: LiveTask, *, seed: int) -> FinetuneMethod:
+def method(resolved: Resolved[Method], task: TrainingTask, *, seed: int) -> FinetuneMethod:
     """A method at its start; its extra networks are initialised from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "initial method").initial_seed())
-        return cast("FinetuneMethod", resolved.component.load()(resolved.settings, task))  # type: ignore[operator]
+        return resolved.component.create(resolved.settings, task)
 
 
-def sampler(resolved: Resolved) -> SampleFunction:
+def sampler(resolved: Resolved[Sampler]) -> SampleFunction:
     """The sampler."""
-    return cast(SampleFunction, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+    return resolved.component.create(resolved.settings)
 
 
-def metric(resolved: Resolved) -> MetricFunction:
+def metric(resolved: Resolved[Metric]) -> MetricFunction:
     """The metric."""
-    return cast(MetricFunction, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+    return resolved.component.create(resolved.settings)
 
 
-def feature_metric(resolved: Resolved) -> FeatureMetricFunction:
+def feature_metric(resolved: Resolved[Metric]) -> FeatureMetricFunction:
     """A metric that compares features."""
-    return cast(FeatureMetricFunction, resolved.component.load()(resolved.settings))  # type: ignore[operator]
+    return resolved.component.create_on_features(resolved.settings)
 
 
 _EXTRACTORS: dict[tuple[str, torch.device], FeatureExtractor] = {}
 
 
-def extractor(resolved: Resolved, device: torch.device) -> FeatureExtractor:
+def extractor(resolved: Resolved[Extractor], device: torch.device) -> FeatureExtractor:
     """The extractor, built once a process. Raises: UserError when its weights are absent."""
     key = (json.dumps(resolved.identity, sort_keys=True), device)
     if key not in _EXTRACTORS:
-        assert isinstance(resolved.component, Extractor)
-        resolved.component.check_weights(resolved.settings)
+        resolved.component.check_readiness(resolved.settings)
         with torch.random.fork_rng(devices=[]):
-            built = resolved.component.load()(resolved.settings)  # type: ignore[operator]
+            built = resolved.component.create(resolved.settings)
         if isinstance(built, torch.nn.Module):
-            built = built.to(device).eval().requires_grad_(False)
-        _EXTRACTORS[key] = cast(FeatureExtractor, built)
+            built.to(device).eval().requires_grad_(False)
+        _EXTRACTORS[key] = built
     return _EXTRACTORS[key]

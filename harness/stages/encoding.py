@@ -35,6 +35,6 @@ def training_data(network: torch.nn.Module, source: DataSource, at: Context) -> 
 
 def _encode(network: WorksInLatents, data: Batch, folder: Path) -> dict[str, object]:
     started = time.perf_counter()
-    kept = latents.encoded(network, data)
+    kept = latents.encode_dataset(network, data)
     state_dicts.save({"kept": kept}, folder / KEPT)
     return {"seconds": time.perf_counter() - started, "images": len(kept)}

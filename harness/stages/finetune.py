@@ -19,8 +19,8 @@ from harness.store import outputs
 from harness.store.outputs import Output
 from harness.streams import stream
 from harness.training.curve import Curve
-from harness.training.loop import Loop, Trained
-from harness.training.task import BankSource, LiveTask
+from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.task import BankSource, TrainingTask
 from harness.weights import state_dicts
 
 
@@ -38,7 +38,7 @@ def _finetune(cell: Cell, base: Output, at: Context, folder: Path) -> dict[str, 
     if cell.trains:
         trained, images, steps = _train(cell, base, at), cell.training.images, cell.training.steps
     else:
-        trained, images, steps = Trained(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
+        trained, images, steps = TrainingResult(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
     return {
         "weights_sha256": state_dicts.sha256(trained.weights),
@@ -51,15 +51,15 @@ def _finetune(cell: Cell, base: Output, at: Context, folder: Path) -> dict[str, 
     }
 
 
-def _train(cell: Cell, base: Output, at: Context) -> Trained:
+def _train(cell: Cell, base: Output, at: Context) -> TrainingResult:
     source = context.dataset(cell.base.dataset)
     network = base_stage.load(cell.base, base, source, at)
     sampler = prepare.sampler(cell.base, at)
-    banks = BankSource(at.layout, sampler, cell.base.sampler.identity, cell.seed, cell.evaluation.batch)
-    task = LiveTask(network, latents.space(network, source.spec), at.device, cell.training, banks)
+    banks = BankSource(at.layout, sampler, cell.base.network.sampler.identity, cell.seed, cell.evaluation.batch)
+    task = TrainingTask(network, latents.network_spec(network, source.spec), at.device, cell.training, banks)
     for other in drawing.extra_networks(sampler):
         task.counter.watch(other)
-    return Loop(
+    return TrainingLoop(
         task,
         context.method(cell.method, task, seed=cell.seed),
         latent_stage.training_data(network, source, at),
@@ -72,18 +72,18 @@ def _train(cell: Cell, base: Output, at: Context) -> Trained:
     ).run()
 
 
-def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFunction, at: Context) -> Curve | None:
+def _curve(cell: Cell, source: DataSource, task: TrainingTask, sampler: SampleFunction, at: Context) -> Curve | None:
     settings = cell.curve
     if settings is None:
         return None
-    column = next(metric for metric in cell.metrics if metric.name == settings.metric)
+    column = next(column for column in cell.columns if column.name == settings.metric)
     number = draws.selection(cell.seed)
     real = None if column.extractor else source.evaluation(number, settings.samples)
     twin = task.frozen_copy()
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
-        drawn = drawing.draw_data(
+        drawn = drawing.draw_decoded(
             sampler,
             twin,
             source.spec,
@@ -100,4 +100,4 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFuncti
             value = metrics.of_batch(column, drawn.batch, cell.base.dataset, number, generator, at)
         return next(iter(value.values()))
 
-    return Curve(measure, settings.points, column.component.higher_is_better, cell.training.select == "best")
+    return Curve(measure, settings.points, column.higher_is_better, cell.training.select == "best")

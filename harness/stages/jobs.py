@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import traceback
 from pathlib import Path
-from typing import Literal
 
-from harness.board.cells import Base, Cell, Floor, Resolved
+from harness.board.bases import Base, Pretrained
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.board.components import Resolved
 from harness.board.reading.data_fit import model_fault
+from harness.components import Extractor
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.plugins import registry
 from harness.process import stop
-from harness.process.environment import PeakMemory
+from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
 from harness.stages import context, finetune, metrics, prepare, record, sample
 from harness.stages.checked import DataFault
 from harness.stages.context import Context
+from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
 from harness.store.files import write_text
 from harness.store.lease import Busy, lease
@@ -24,39 +28,37 @@ from harness.store.records import ExtractorFacts, FloorRecord, Record, is_measur
 from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
-End = Literal["ended", "failed", "busy", "interrupted"]
-"""What a job returns: `ended` (a record or output is there), `failed` (a base or floor is not, and the log says why),
-`busy` (another process is at it), `interrupted`. Another text is why no job can be done: a full disk, say, or wrong data."""
 
 
-def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> End | str:
+def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> JobResult:
     """Pretrain a base. A failure is logged here, and met again, with its reason, by each cell of the base."""
-    if base.data is not None:
-        return "ended"
+    if not base.has_network:
+        return FINISHED
     at = Context(layout, options, base.name)
     try:
         _check_data(base)
         base_stage.run(base, at)
     except Interrupted:
-        return "interrupted"
+        return INTERRUPTED
     except EndsTheRun as error:
-        return str(error)
+        return JobResult("refused", str(error))
     except (Exception, SystemExit) as error:
         log.warning("base %s: %s", base.name, _last_line(error))
-        return "failed"
+        return FAILED
     finally:
         at.reporter.end()
-    return "ended"
+    return FINISHED
 
 
 def _check_data(base: Base) -> None:
     """Raises: DataFault when the model cannot be built for the data, where only reading them could tell."""
-    spec = context.dataset(base.dataset).spec if base.weights is None else None
-    if (misfit := model_fault(base.model, spec)) is not None:
+    if not isinstance(base.origin, Pretrained):
+        return
+    if (misfit := model_fault(base.origin.model, context.dataset(base.dataset).spec)) is not None:
         raise DataFault(f"base {base.name}: {misfit}")
 
 
-def run_floor(board: str, plan: Floor, layout: RunsFolder, options: JobOptions, is_smoke: bool) -> End | str:
+def run_floor(board: str, plan: Floor, layout: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
     """Measure a floor and write its record."""
     path = layout.floor(board, plan.name, plan.key)
     at = Context(layout, options, f"floor/{plan.name}")
@@ -65,18 +67,18 @@ def run_floor(board: str, plan: Floor, layout: RunsFolder, options: JobOptions, 
             if not is_measured(path):
                 return _measure_floor(board, plan, at, path, is_smoke)
     except Busy:
-        return "busy"
+        return BUSY
     except Interrupted:
-        return "interrupted"
+        return INTERRUPTED
     except EndsTheRun as error:
-        return str(error)
+        return JobResult("refused", str(error))
     finally:
         at.reporter.end()
-    return "ended"
+    return FINISHED
 
 
-def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: bool) -> End:
-    name = plan.metric.name
+def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: bool) -> JobResult:
+    name = plan.column.name
     try:
         measured = metrics.floor(plan, at)
     except (Interrupted, EndsTheRun):
@@ -85,7 +87,7 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
         # The board goes on: its cells meet the same fault if it is the metric's, and say so in their records.
         where = _keep_traceback(error, at.layout, "floor", plan.key)
         log.warning("floor %s: %s (traceback: %s)", plan.name, _last_line(error), where)
-        return "failed"
+        return FAILED
     save_record(
         FloorRecord(
             board=board,
@@ -94,33 +96,33 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
             values=measured.values,
             seconds=measured.seconds,
             is_smoke=is_smoke,
-            extractor=None if plan.metric.extractor is None else _extractor(plan.metric.extractor, at),
+            extractor=None if plan.column.extractor is None else _extractor(plan.column.extractor, at),
         ),
         path,
     )
-    return "ended"
+    return FINISHED
 
 
-def run_cell(cell: Cell, layout: RunsFolder, options: JobOptions) -> End | str:
+def run_cell(cell: Cell, layout: RunsFolder, options: JobOptions) -> JobResult:
     """Run a cell and write its record, whatever happens: done, diverged, failed."""
     path = layout.record(cell.board, cell.name, cell.key)
     at = Context(layout, options, cell.name)
     try:
         with lease(layout.lease("cell", cell.key), wait=False):
             if _has_result(path):  # another `run` was faster
-                return "ended"
+                return FINISHED
             result = _record(cell, at)
             save_record(result, path)
     except Busy:
-        return "busy"
+        return BUSY
     except Interrupted:
-        return "interrupted"
+        return INTERRUPTED
     except EndsTheRun as error:
-        return str(error)
+        return JobResult("refused", str(error))
     finally:
         at.reporter.end()
     registry().listen("harness_cell_finished", cell=cell, record=result)
-    return "ended"
+    return FINISHED
 
 
 def _record(cell: Cell, at: Context) -> Record:
@@ -128,15 +130,15 @@ def _record(cell: Cell, at: Context) -> Record:
     memory = PeakMemory(device)
     try:
         base = finetuned = prepared = None
-        if cell.base.data is None:
+        if cell.base.has_network:
             base = base_stage.run(cell.base, at)
             finetuned = finetune.run(cell, base, at)
         sampled = sample.run(cell, finetuned, at)
         measured = metrics.run(cell, sampled, at)
         stop.check()
         fingerprint = context.dataset(cell.base.dataset).fingerprint
-        if cell.base.data is None:
-            prepared = prepare.run(cell.base, context.sampler(cell.base.sampler), at)
+        if cell.base.has_network:
+            prepared = prepare.run(cell.base, context.sampler(cell.base.network.sampler), at)
         return record.done(
             cell, base, finetuned, sampled, measured, prepared=prepared,
             memory=memory.read(), device=device, fingerprint=fingerprint, extractors=_extractors(cell, at),
@@ -153,11 +155,11 @@ def _record(cell: Cell, at: Context) -> Record:
 
 
 def _extractors(cell: Cell, at: Context) -> dict[str, ExtractorFacts]:
-    used = {metric.extractor.name: metric.extractor for metric in cell.metrics if metric.extractor is not None}
+    used = {column.extractor.name: column.extractor for column in cell.columns if column.extractor is not None}
     return {name: _extractor(one, at) for name, one in used.items()}
 
 
-def _extractor(one: Resolved, at: Context) -> ExtractorFacts:
+def _extractor(one: Resolved[Extractor], at: Context) -> ExtractorFacts:
     built = context.extractor(one, at.device)
     return ExtractorFacts.model_validate(
         {**one.identity, "weights_sha256": built.weights_sha256, "preprocessing": built.preprocessing}

@@ -11,12 +11,13 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from harness.board.bases import Examples
 from harness.board.cells import Cell
 from harness.errors import Diverged, UserError
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch, DataSource
 from harness.sampling import drawing
-from harness.sampling.drawing import Drawn
+from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
 from harness.stages import context, draws, prepare
 from harness.stages.context import Context
@@ -64,7 +65,7 @@ def images_in(path: Path, draw: int, name: str = "the generated samples") -> Ima
 
 def _sample(cell: Cell, finetuned: Output | None, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(cell.base.dataset)
-    draws_of = _examples(cell, source) if finetuned is None else _generated(cell, finetuned, source, at)
+    draws_of = _drawing(cell, finetuned, source, at)
     tensors: dict[str, Tensor] = {}
     hashes: list[str] = []
     started, evaluations = time.perf_counter(), 0.0
@@ -85,13 +86,21 @@ def _sample(cell: Cell, finetuned: Output | None, at: Context, folder: Path) -> 
     }
 
 
-def _generated(cell: Cell, finetuned: Output, source: DataSource, at: Context) -> Callable[[int], Drawn]:
+def _drawing(cell: Cell, finetuned: Output | None, source: DataSource, at: Context) -> Callable[[int], DrawnSamples]:
+    """Return what gives the samples of each draw."""
+    if isinstance(cell.base.origin, Examples):
+        return _examples(cell, cell.base.origin, source)
+    assert finetuned is not None
+    return _generated(cell, finetuned, source, at)
+
+
+def _generated(cell: Cell, finetuned: Output, source: DataSource, at: Context) -> Callable[[int], DrawnSamples]:
     """Samples of the fine-tuned model, by draw."""
     network = base_stage.load(cell.base, finetuned, source, at)
     sampler = prepare.sampler(cell.base, at)
 
-    def drawn(draw: int) -> Drawn:
-        samples = drawing.draw_data(
+    def drawn(draw: int) -> DrawnSamples:
+        samples = drawing.draw_decoded(
             sampler, network, source.spec,
             n=cell.evaluation.samples, seed=cell.seed, purpose=f"evaluation/{draw}",
             batch=cell.evaluation.batch, device=at.device,
@@ -102,19 +111,18 @@ def _generated(cell: Cell, finetuned: Output, source: DataSource, at: Context) -
     return drawn
 
 
-def _examples(cell: Cell, source: DataSource) -> Callable[[int], Drawn]:
+def _examples(cell: Cell, examples: Examples, source: DataSource) -> Callable[[int], DrawnSamples]:
     """Examples of the data in the place of a model, by draw. Raises: UserError for examples of another shape."""
-    assert cell.base.data is not None
-    data = context.dataset(cell.base.data)
+    data = context.dataset(examples.dataset)
     if data.spec.shape != source.spec.shape:
         raise UserError(
-            f"base {cell.base.name}: examples of {cell.base.data.name} have the shape {data.spec.shape}, "
+            f"base {cell.base.name}: examples of {examples.dataset.name} have the shape {data.spec.shape}, "
             f"those of {cell.base.dataset.name} {source.spec.shape}"
         )
 
-    def drawn(draw: int) -> Drawn:
+    def drawn(draw: int) -> DrawnSamples:
         number, _ = draws.in_place(cell.seed, draw)
-        return Drawn(data.evaluation(number, cell.evaluation.samples), nfe=0.0)
+        return DrawnSamples(data.evaluation(number, cell.evaluation.samples), nfe=0.0)
 
     return drawn
 

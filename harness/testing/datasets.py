@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import cast
 
 import torch
 
-from harness.components import Dataset, load_target
+from harness.components import Dataset
 from harness.config import Config
 from harness.interfaces import Batch, DataSource, DataSpec
 from harness.testing.expect import expect
@@ -31,15 +30,14 @@ def check_dataset(component: Dataset, *, config: Config | None = None, n: int = 
 
 def build(component: Dataset, config: Config) -> DataSource:
     """The dataset's object."""
-    source = cast(Callable[[Config], object], component.load())(config)
+    source = component.load()(config)
     expect(isinstance(source, DataSource), f"{component.build} gave {type(source).__name__}, which is no DataSource")
     return cast(DataSource, source)
 
 
 def check_spec_is_the_one_declared(component: Dataset, config: Config, source: DataSource) -> None:
     """What the component says without reading data is what the data are; boards are checked with it."""
-    if component.spec is not None:
-        declared = cast(Callable[[Config], DataSpec], load_target(component.spec))(config)
+    if (declared := component.known_spec(config)) is not None:
         expect(declared == source.spec, f"{component.name}: {component.spec} gave {declared}, but the data are {source.spec}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -22,7 +22,7 @@ ROUNDING = 1e-4
 def check_extractor(component: Extractor, *, config: Config | None = None, shape: tuple[int, int, int] = (3, 32, 32)) -> None:
     """All checks of this module, on random images of this shape. Raises: UserError when its weights are absent."""
     settings = config or component.config(**component.smoke)
-    component.check_weights(settings)
+    component.check_readiness(settings)
     extractor = build(component, settings)
     images = torch.randint(0, 256, (7, *shape), dtype=torch.uint8, generator=stream(0, "images"))
     check_declared(component, extractor)
@@ -33,7 +33,7 @@ def check_extractor(component: Extractor, *, config: Config | None = None, shape
 
 def build(component: Extractor, config: Config) -> FeatureExtractor:
     """The extractor."""
-    extractor = cast(Callable[[Config], object], component.load())(config)
+    extractor = component.load()(config)
     expect(isinstance(extractor, FeatureExtractor), f"{component.build} gave {extractor!r}, not a FeatureExtractor")
     if isinstance(extractor, torch.nn.Module):
         extractor.eval()

@@ -41,7 +41,7 @@ class Bench:
 
     def build(self, task: InMemoryTask) -> FinetuneMethod:
         """The method's object on this task."""
-        built = self.method.load()(self.config, task)  # type: ignore[operator]
+        built = self.method.load()(self.config, task)
         assert isinstance(built, FinetuneMethod), f"{self.method.build} gave {built!r}, which is no FinetuneMethod"
         return built
 

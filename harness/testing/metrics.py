@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
@@ -66,7 +66,7 @@ class OnFeatures:
 
 def build(component: Metric, config: Config) -> MetricFunction:
     """The metric's function."""
-    function = cast(Callable[[Config], object], component.load())(config)
+    function = component.load()(config)
     expect(isinstance(function, MetricFunction), f"{component.build} gave {function!r}, which cannot be called")
     return cast(MetricFunction, function)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -37,7 +37,7 @@ def check_sampler(component: Sampler, model: nn.Module, spec: DataSpec, *, confi
 
 def build(component: Sampler, config: Config) -> SampleFunction:
     """The sampler's function."""
-    function = cast(Callable[[Config], object], component.load())(config)
+    function = component.load()(config)
     expect(isinstance(function, SampleFunction), f"{component.build} gave {function!r}, which cannot be called")
     return cast(SampleFunction, function)
 

@@ -37,9 +37,9 @@ class PowerFunctionEMA(Config):
 
 
 class TrainingConfig(Config):
-    """A budget and what the harness does around each step."""
+    """A training budget, and what the harness does around each step."""
 
-    LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
+    ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
 
     images: PositiveInt = Field(description="training examples seen, over all devices")
     batch: PositiveInt = Field(128, description="examples a step, over all devices")
@@ -63,7 +63,7 @@ class TrainingConfig(Config):
 
     @property
     def steps(self) -> int:
-        """Number of steps."""
+        """Number of steps: images / batch, a whole number."""
         return self.images // self.batch
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ class Network:
     def build(self) -> torch.nn.Module:
         """It, on the meta device: names and shapes without memory."""
         with torch.device("meta"):
-            return cast(torch.nn.Module, self.model.load()(self.config, self.spec))  # type: ignore[operator]
+            return self.model.create(self.config, self.spec)
 
 
 def convert(sources: Iterable[Source], target: Path, network: Network | None) -> dict[str, Tensor]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from harness.components import Model, load_target
+from harness.components import Model
 from harness.errors import UserError
+from harness.targets import Target
 from harness.weights.layouts import Layout
 from harness.weights.stored import Stored, read
 
@@ -29,7 +29,7 @@ class Source:
 
 def layout(model: Model) -> Layout:
     """How the model's files name their tensors."""
-    return cast("type[Layout]", load_target(model.layout))() if model.layout else Layout()
+    return Target[type[Layout]](model.layout).load()() if model.layout else Layout()
 
 
 def tensors(sources: Sequence[Source], model: Model, network: torch.nn.Module) -> dict[str, Tensor]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from harness import Config, Method, Model, hookimpl
-from harness.interfaces import DataSpec
+from harness import Config, Method, UserError, hookimpl
+from harness.components import MethodUsage
 from harness.training.optimizer import OptimizerConfig
 
 __version__ = "1"
@@ -32,9 +32,10 @@ class CCAConfig(Config):
     optimizer: CCAOptimizer = Field(CCAOptimizer(), description="optimiser of the network")
 
 
-def check(config: CCAConfig, model: Model, spec: DataSpec) -> str | None:  # noqa: ARG001 - only the data decide
-    """Return why CCA cannot run on the data; None when it can."""
-    return None if spec.classes >= 2 else f"cca contrasts labels, and the data have {spec.classes or 'none'}"
+def check(config: CCAConfig, usage: MethodUsage) -> None:  # noqa: ARG001 - the data alone decide
+    """Raises: UserError for data of fewer than two classes."""
+    if usage.data.classes < 2:
+        raise UserError(f"cca contrasts labels, and the data have {usage.data.classes or 'none'}")
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from torch import Tensor
 from harness.capabilities import Likelihood, NullLabel
 from harness.interfaces import Batch
 from harness.toolkit.contrast import labels_of, masked_mean
-from harness.training.kept import KeptLikelihood
+from harness.training.cached_likelihood import CachedLikelihood
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
 from harness_cca import CCAConfig
@@ -51,7 +51,7 @@ class CCA(FinetuneMethod):
     def __init__(self, config: CCAConfig, task: Task) -> None:
         super().__init__(config, task)
         self.reference = task.frozen_copy()
-        self.reference_likelihood = KeptLikelihood(self.reference)
+        self.reference_likelihood = CachedLikelihood(self.reference)
         self.optimizer = Optimizer(config.optimizer, task.model.parameters(), updates=task.steps)
         self.keep(reference=self.reference, reference_likelihood=self.reference_likelihood, optimizer=self.optimizer)
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task
+from harness.training.micro_batches import training_losses
 from harness.training.optimizer import Optimizer
-from harness.training.parts import training_losses
 from harness_controls import MLEConfig
 
 

@@ -31,7 +31,7 @@ def harness_datasets() -> list[Dataset]:
             "corrupted",
             config=CorruptedConfig,
             build="harness_corrupted.images:Corrupted",
-            check="harness_corrupted.files:check",
+            check_ready="harness_corrupted.files:check",
             summary="another dataset's images, blurred, noisy, without some classes, or with swapped labels",
         )
     ]

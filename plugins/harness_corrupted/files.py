@@ -21,4 +21,4 @@ def component(config: CorruptedConfig) -> Dataset:
 def check(config: Config) -> None:
     """Raises: UserError when the named dataset is not there or lacks its files."""
     inner = component(cast(CorruptedConfig, config))
-    inner.check_files(inner.config())
+    inner.check_readiness(inner.config())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from functools import cached_property
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -18,7 +16,7 @@ from harness_corrupted import CorruptedConfig
 from harness_corrupted.files import component
 
 
-class Corrupted:
+class Corrupted(DataSource):
     """The named dataset's images with the faults of `config`, in this order: dropped classes, labels, blur, noise.
 
     Raises: UserError when the dataset is none of labelled images or has no more classes than are dropped.
@@ -27,7 +25,7 @@ class Corrupted:
     def __init__(self, config: CorruptedConfig) -> None:
         inner = component(config)
         self.config = config
-        self._source = cast(Callable[[object], DataSource], inner.load())(inner.config())
+        self._source = inner.create(inner.config())
         self.spec = self._source.spec
         if self.spec.preview != "images":
             raise UserError(f"dataset corrupted: {config.dataset!r} holds no images")

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from harness import Config, Method, Model, hookimpl
-from harness.interfaces import DataSpec
+from harness import Config, Method, UserError, hookimpl
+from harness.components import MethodUsage
 from harness.toolkit.named_settings import filled
 from harness.training.optimizer import OptimizerConfig
 
@@ -33,7 +33,7 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
 class DDOConfig(Config):
     """Settings of `ddo`."""
 
-    LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide"})
+    ADDED_LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide"})
 
     preset: Literal["var"] | None = Field(
         None, description="var: settings of the published training of VAR, where no value is given here"
@@ -76,13 +76,12 @@ class DDOConfig(Config):
         return filled(settings, PRESETS)
 
 
-def check(config: DDOConfig, model: Model, spec: DataSpec) -> str | None:
-    """Return why the model or the data lack what the settings ask for; None where they have all of it."""
-    if config.drop_label and "NullLabel" not in model.provides:
-        return f"{model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}"
-    if (config.same_labels or config.drop_label) and not spec.classes:
-        return "the data have no labels, which ddo needs for same_labels and drop_label"
-    return None
+def check(config: DDOConfig, usage: MethodUsage) -> None:
+    """Raises: UserError when the settings ask for labels that the model or the data lack."""
+    if config.drop_label and "NullLabel" not in usage.model.provides:
+        raise UserError(f"{usage.model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}")
+    if (config.same_labels or config.drop_label) and not usage.data.classes:
+        raise UserError("the data have no labels, which ddo needs for same_labels and drop_label")
 
 
 @hookimpl

@@ -12,11 +12,11 @@ from torch import Tensor
 from harness.capabilities import Likelihood, NullLabel
 from harness.interfaces import Batch
 from harness.toolkit.contrast import labels_of, masked_mean
-from harness.training.kept import KeptLikelihood
+from harness.training.cached_likelihood import CachedLikelihood
 from harness.training.method import FinetuneMethod, Task
-from harness.training.numerics import in_float32
+from harness.training.micro_batches import rows_of
 from harness.training.optimizer import Optimizer
-from harness.training.parts import take
+from harness.training.precision import in_float32
 from harness_ddo import DDOConfig
 from harness_ddo.fakes import rows_with_labels
 from harness_ddo.loss import ddo_loss
@@ -69,7 +69,7 @@ class DDO(FinetuneMethod):
     def __init__(self, config: DDOConfig, task: Task) -> None:
         super().__init__(config, task)
         self.reference = task.frozen_copy()
-        self.reference_likelihood = KeptLikelihood(self.reference)
+        self.reference_likelihood = CachedLikelihood(self.reference)
         self.keep(reference=self.reference, reference_likelihood=self.reference_likelihood)
         self._round = 0
         self._renew_optimizer()
@@ -149,7 +149,7 @@ class DDO(FinetuneMethod):
         total = torch.zeros((), device=self.task.device)
         of_real, of_fake = [], []
         self.optimizer.zero()
-        for part in self.task.parts(len(real.examples)):
+        for part in self.task.micro_batches(len(real.examples)):
             reals, fakes = self._log_likelihoods(real, part), self._log_likelihoods(fake, part)
             loss = self._loss(reals, fakes, None if dropped is None else dropped[part], len(real.examples))
             loss.backward()
@@ -164,7 +164,7 @@ class DDO(FinetuneMethod):
         n, copies = len(half.examples), self.config.n_mc
         examples, draw = self._copies(half.examples[part]), half.draw
         if part != slice(0, n):  # a whole draw goes on as it is: some cannot be cut, such as a seed of dropout
-            draw = take(draw, torch.cat([torch.arange(n)[part] + copy * n for copy in range(copies)]))
+            draw = rows_of(draw, torch.cat([torch.arange(n)[part] + copy * n for copy in range(copies)]))
         reference = self.reference_likelihood(examples, draw, name=half.kind)
         theta = cast(Likelihood, self.task.model).log_likelihood(examples.x, examples.labels, draw)
         ratio = (theta - reference).view(copies, -1).mean(0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.toolkit.optional import require_diffusers
+from harness.toolkit.optional_packages import require_diffusers
 from harness_diffusers import UNet2DConfig
 from harness_diffusers.check import fits
 
@@ -20,7 +21,7 @@ def build(config: UNet2DConfig, spec: DataSpec) -> DiffusersDDPM:
     Raises: UserError without diffusers, for data that is no fitting image, and for settings that diffusers refuses together.
     """
     require_diffusers("model diffusers-unet")
-    fits(config, spec)
+    fits(config, ModelUsage(spec))
     from harness_diffusers.network import DiffusersDDPM
 
     try:

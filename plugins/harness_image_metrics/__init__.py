@@ -154,6 +154,7 @@ def _frechet(name: str, summary: str) -> Metric:
         name,
         config=FrechetConfig,
         build=f"harness_image_metrics.frechet:{name}",
+        is_default=name == "fid",
         summary=summary,
         needs_features=_MOMENTS,
         check="harness_image_metrics.limits:enough_for_features",

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import blas, eigh, lapack
 
+from harness.components import MetricUsage
 from harness.features import FeatureSet, Moments
 from harness_image_metrics import FrechetConfig
 from harness_image_metrics.limits import enough_for_features, enough_for_spatial
@@ -109,7 +110,7 @@ class _Frechet:
         moments, reference = generated.moments(self.need), real.moments(self.need)
         output = "spatial" if self.need == "spatial" else "features"
         for one in (moments, reference):
-            self.check(self.config, one.n, {output: len(one.mean)})
+            self.check(self.config, MetricUsage(one.n, {output: len(one.mean)}))
         # `fid` and `fd` are one number. The other set is kept beside it: its id is not given to another as long as it lives.
         key = ("frechet", self.need, id(real))
         return {self.name: generated.remembered(key, lambda: (real, frechet_distance(moments, reference)))[1]}

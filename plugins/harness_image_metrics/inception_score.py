@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.components import MetricUsage
 from harness.features import FeatureSet
 from harness_image_metrics import InceptionScoreConfig
 from harness_image_metrics.limits import enough_for_splits
@@ -23,7 +24,7 @@ class InceptionScore:
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
         """{"is": mean, "is sd": standard deviation over splits}. Raises: UserError for fewer images than splits."""
         rows, splits = generated.rows("logits"), self.config.splits
-        enough_for_splits(self.config, len(rows), {})
+        enough_for_splits(self.config, MetricUsage(len(rows)))
         order = np.random.RandomState(self.config.seed).permutation(len(rows))
         ends = [i * len(rows) // splits for i in range(splits + 1)]
         # One split at a time: logits of 50,000 images and 1,008 classes would be 400 MB.

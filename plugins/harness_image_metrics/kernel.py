@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.components import MetricUsage
 from harness.features import FeatureSet
 from harness.process import stop
 from harness_image_metrics import KernelConfig
@@ -30,7 +31,7 @@ class KernelDistance:
         Raises: UserError for fewer images than a subset has.
         """
         first, second, size = generated.rows(), real.rows(), self.config.subset_size
-        enough_for_subsets(self.config, min(len(first), len(second)), {})
+        enough_for_subsets(self.config, MetricUsage(min(len(first), len(second))))
         # NumPy's older generator: the subsets are the ones that torch-fidelity draws, whatever NumPy's version.
         subsets = np.random.RandomState(self.config.seed)
         chosen = [

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from harness import UserError
+from harness.components import MetricUsage
 from harness_image_metrics import (
     FrechetConfig,
     InceptionScoreConfig,
@@ -14,25 +13,26 @@ from harness_image_metrics import (
 )
 
 
-def enough_for_features(config: FrechetConfig, n: int | None, outputs: Mapping[str, int]) -> None:
-    """Raises: UserError unless there are more images than features, as far as n is known."""
-    _enough_for_covariance(config, n, outputs["features"])
+def enough_for_features(config: FrechetConfig, usage: MetricUsage) -> None:
+    """Raises: UserError unless there are more images than features, as far as their number is known."""
+    _enough_for_covariance(config, usage.images, usage.outputs["features"])
 
 
-def enough_for_spatial(config: FrechetConfig, n: int | None, outputs: Mapping[str, int]) -> None:
-    """Raises: UserError unless there are more images than spatial features, as far as n is known."""
-    _enough_for_covariance(config, n, outputs["spatial"])
+def enough_for_spatial(config: FrechetConfig, usage: MetricUsage) -> None:
+    """Raises: UserError unless there are more images than spatial features, as far as their number is known."""
+    _enough_for_covariance(config, usage.images, usage.outputs["spatial"])
 
 
-def enough_for_standard_error(config: StandardErrorConfig, n: int | None, outputs: Mapping[str, int]) -> None:
-    """Raises: UserError as for the distance itself, or where a half has too few images, as far as n is known."""
-    _enough_for_covariance(config, n, outputs["features"])
+def enough_for_standard_error(config: StandardErrorConfig, usage: MetricUsage) -> None:
+    """Raises: UserError where the images, or half of them, are too few for the distance, as far as their number is known."""
+    n, dimensions = usage.images, usage.outputs["features"]
+    _enough_for_covariance(config, n, dimensions)
     if config.by == "split-half" and n is not None:
         try:
-            _enough_for_covariance(config, n // 2, outputs["features"])
+            _enough_for_covariance(config, n // 2, dimensions)
         except UserError as error:
-            told = f"by: split-half measures each half of {n} images, and by: bootstrap all of them. Of a half: {error}"
-            raise UserError(told) from None
+            reason = f"by: split-half measures each half of {n} images, and by: bootstrap all of them. Of a half: {error}"
+            raise UserError(reason) from None
 
 
 def _enough_for_covariance(config: FrechetConfig, n: int | None, dimensions: int) -> None:
@@ -48,22 +48,25 @@ def _enough_for_covariance(config: FrechetConfig, n: int | None, dimensions: int
         )
 
 
-def enough_for_subsets(config: KernelConfig, n: int, _outputs: Mapping[str, int]) -> None:
+def enough_for_subsets(config: KernelConfig, usage: MetricUsage) -> None:
     """Raises: UserError unless a subset can be drawn."""
-    if n < config.subset_size:
+    n = usage.images
+    if n is not None and n < config.subset_size:
         raise UserError(
             f"kid draws subsets of {config.subset_size} images, and there are {n}; set subset_size to at most {n}, better to "
             "half of it"
         )
 
 
-def enough_for_splits(config: InceptionScoreConfig, n: int, _outputs: Mapping[str, int]) -> None:
+def enough_for_splits(config: InceptionScoreConfig, usage: MetricUsage) -> None:
     """Raises: UserError unless each split has an image."""
-    if n < config.splits:
+    n = usage.images
+    if n is not None and n < config.splits:
         raise UserError(f"is splits the images in {config.splits} parts, and there are {n}; set splits to at most {n}")
 
 
-def enough_for_neighbours(config: NeighboursConfig, n: int, _outputs: Mapping[str, int]) -> None:
+def enough_for_neighbours(config: NeighboursConfig, usage: MetricUsage) -> None:
     """Raises: UserError unless an image has k others."""
-    if n <= config.k:
+    n = usage.images
+    if n is not None and n <= config.k:
         raise UserError(f"the distance to neighbour {config.k} needs more than {config.k} images, got {n}")

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.components import MetricUsage
 from harness.features import FeatureSet
 from harness.process import stop
 from harness_image_metrics import NeighboursConfig
@@ -47,7 +48,7 @@ class _Neighbours:
 
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
         """{name: value}. Raises: UserError for k images or fewer."""
-        enough_for_neighbours(self.config, min(len(generated), len(real)), {})
+        enough_for_neighbours(self.config, MetricUsage(min(len(generated), len(real))))
         k = self.config.k
         found = balls(generated, real, k)
         value = {

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.components import MetricUsage
 from harness.features import FeatureSet, Moments
 from harness_image_metrics import StandardErrorConfig
 from harness_image_metrics.frechet import Matrix, factor
@@ -34,8 +35,8 @@ class FrechetStandardError:
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
         """{"fid-se": standard error}. Raises: UserError for too few images."""
         moments, reference, rows = generated.moments(), real.moments(), generated.rows()
-        enough_for_standard_error(self.config, moments.n, {"features": len(moments.mean)})
-        enough_for_features(self.config, reference.n, {"features": len(reference.mean)})
+        enough_for_standard_error(self.config, MetricUsage(moments.n, {"features": len(moments.mean)}))
+        enough_for_features(self.config, MetricUsage(reference.n, {"features": len(reference.mean)}))
         if self.config.by == "influence":
             return {"fid-se": by_influence(rows, moments, reference)}
         assert self.config.resamples is not None

@@ -14,14 +14,15 @@ def harness_extractors() -> list[Extractor]:
         Extractor(
             "inception",
             build="harness_inception.fidelity:Inception",
-            check="harness_inception.files:check_inception",
+            check_ready="harness_inception.files:check_inception",
             summary="Inception of FID, as torch-fidelity has it: TensorFlow 1's bilinear resizing inside",
+            is_default=True,
             outputs={"features": 2048, "logits": 1008, "spatial": 7 * 17 * 17},
         ),
         Extractor(
             "inception-clean",
             build="harness_inception.clean:InceptionClean",
-            check="harness_inception.files:check_clean",
+            check_ready="harness_inception.files:check_clean",
             summary="Inception of FID, as clean-fid has it: Pillow's bicubic resizing of floats before it",
             outputs={"features": 2048},
         ),

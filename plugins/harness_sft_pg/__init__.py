@@ -25,7 +25,7 @@ NetworkKind = Literal["auto", "toy", "image"]
 class ShortcutConfig(Config):
     """Settings of `sft`, and those that `sft-pg` shares with it. The defaults are those of the published toy experiments."""
 
-    LATER = frozenset({"critic", "critic_features"})
+    ADDED_LATER = frozenset({"critic", "critic_features"})
 
     n_critic: PositiveInt = Field(5, description="critic updates before each generator phase; each harness step takes one")
     n_generator: PositiveInt = Field(1, description="generator updates in a phase")
@@ -48,7 +48,7 @@ class ShortcutConfig(Config):
 class SFTPGConfig(ShortcutConfig):
     """Settings of `sft-pg`."""
 
-    LATER = ShortcutConfig.LATER | {"value", "value_widths"}
+    ADDED_LATER = ShortcutConfig.ADDED_LATER | {"value", "value_widths"}
 
     regulariser: Literal["baseline", "gradient-penalty"] = Field(
         "baseline", description="what keeps the critic smooth: the value network's squared error, or a gradient penalty"
@@ -81,7 +81,7 @@ def harness_methods() -> Sequence[Method]:
             config=SFTPGConfig,
             needs=frozenset({"Transitions"}),
             accumulates=True,
-            check="harness_sft_pg.choice:unfit",
+            check="harness_sft_pg.choice:check",
             smoke={"critic_width": 16, "critic_features": 4, "value_widths": (16, 16, 16)},
         ),
         Method(
@@ -91,7 +91,7 @@ def harness_methods() -> Sequence[Method]:
             config=ShortcutConfig,
             needs=frozenset({"Transitions"}),
             accumulates=True,
-            check="harness_sft_pg.choice:unfit",
+            check="harness_sft_pg.choice:check",
             smoke={"critic_width": 16, "critic_features": 4},
         ),
     ]

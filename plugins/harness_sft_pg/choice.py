@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from harness.components import MethodUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness_sft_pg import SFTPGConfig, ShortcutConfig
@@ -11,7 +12,6 @@ from harness_sft_pg import SFTPGConfig, ShortcutConfig
 if TYPE_CHECKING:
     import torch
 
-    from harness.components import Model
     from harness_sft_pg.networks import ValueNetwork
 
 PUBLISHED_SIDE = 32
@@ -32,14 +32,14 @@ def halvings(spec: DataSpec) -> int:
 
     Raises: UserError for data that are no images, or images of fewer than 4 pixels a side.
     """
-    if (fault := _fault(spec)) is not None:
-        raise UserError(fault)
+    _check_image(spec)
     return min(3, (min(spec.shape[1:]) // SMALLEST_SIDE).bit_length() - 1)
 
 
-def unfit(config: ShortcutConfig, _: Model, spec: DataSpec) -> str | None:
-    """Return why the networks cannot take such data; None when they can. It imports no torch."""
-    return _fault(spec) if kind(config.critic, spec) == "image" else None
+def check(config: ShortcutConfig, usage: MethodUsage) -> None:
+    """Raises: UserError for data that the networks cannot take. Costs no torch."""
+    if kind(config.critic, usage.data) == "image":
+        _check_image(usage.data)
 
 
 def critic(config: ShortcutConfig, spec: DataSpec) -> torch.nn.Module:
@@ -70,10 +70,10 @@ def initialise(module: torch.nn.Module, generator: torch.Generator) -> None:
     (image_networks.initialise_images if is_image else networks.initialise)(module, generator)
 
 
-def _fault(spec: DataSpec) -> str | None:
-    """Return why the image critic cannot take such data; None when it can."""
+def _check_image(spec: DataSpec) -> None:
     if len(spec.shape) != 3:
-        return f"`critic: image` needs images, not data of shape {spec.shape}; take `critic: toy`"
+        raise UserError(f"`critic: image` needs images, not data of shape {spec.shape}; take `critic: toy`")
     if min(spec.shape[1:]) < SMALLEST_SIDE:
-        return f"`critic: image` needs images of {SMALLEST_SIDE} pixels a side, not of shape {spec.shape}; take `critic: toy`"
-    return None
+        raise UserError(
+            f"`critic: image` needs images of {SMALLEST_SIDE} pixels a side, not of shape {spec.shape}; take `critic: toy`"
+        )

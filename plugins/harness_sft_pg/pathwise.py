@@ -58,7 +58,7 @@ class SFT(FinetuneMethod):
     def _improve_critic(self, real: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         with torch.no_grad():
             noise = self._noise(len(real), generator)
-            fake = rollout_in_parts(self.model, noise, self.task.parts(len(real)))[-1]
+            fake = rollout_in_parts(self.model, noise, self.task.micro_batches(len(real)))[-1]
         gap = self.critic(fake).mean() - self.critic(real).mean()
         penalty = gradient_penalty(self.critic, real, fake, generator)
         self.critic_optimizer.update(self.config.gradient_penalty * penalty - gap)
@@ -67,7 +67,7 @@ class SFT(FinetuneMethod):
     def _improve_generator(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
         with frozen(self.critic):
             noise = self._noise(n, generator)
-            parts = self.task.parts(n)
+            parts = self.task.micro_batches(n)
             losses = (self.critic(rollout(self.model, noise[:, part])[-1]).sum() / n for part in parts)  # one graph at a time
             loss = self.generator_optimizer.update_in_parts(losses)
         return {"critic_fake": loss}

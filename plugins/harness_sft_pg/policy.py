@@ -84,7 +84,7 @@ class SFTPG(FinetuneMethod):
     def _rollout(self, n: int, generator: torch.Generator) -> Tensor:
         """Sample n trajectories of the current network, (T + 1, n, …)."""
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
-        return rollout_in_parts(self.model, noise.to(self.task.device), self.task.parts(n))
+        return rollout_in_parts(self.model, noise.to(self.task.device), self.task.micro_batches(n))
 
     def _improve_critic(self, real: Tensor, states: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         is_baseline = self.config.regulariser == "baseline"
@@ -113,7 +113,7 @@ class SFTPG(FinetuneMethod):
         The transitions are of random steps, so this mean is 1/T of the theorem's sum over the steps: the factor is part of the
         published learning rates. `log_prob: mean` divides by the number of dimensions too, as the published image code does.
         """
-        for part in self.task.parts(len(advantage)):
+        for part in self.task.micro_batches(len(advantage)):
             log_prob = transition_log_prob(self.model, drawn.x_next[part], drawn.x[part], drawn.step[part])
             if self.config.log_prob == "mean":
                 log_prob = log_prob / math.prod(self.task.spec.shape)

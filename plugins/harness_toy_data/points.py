@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.datasets import make_moons, make_swiss_roll
 
-from harness.interfaces import Batch, DataSpec
+from harness.interfaces import Batch, DataSource, DataSpec
 from harness_toy_data import PointsConfig
 
 # (n, seed, noise) -> (n, 2), float64
@@ -21,7 +21,7 @@ Generate = Callable[[int, int, float], np.ndarray]
 FIRST_EVALUATION_SEED = 2**31
 
 
-class Points:
+class Points(DataSource):
     """A two-dimensional distribution that can be drawn from at will.
 
     Args:

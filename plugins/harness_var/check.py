@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.interfaces import DataSpec
+from harness.components import ModelUsage
 from harness.toolkit.token_images import check_image_size
 from harness.toolkit.tokenizer_file import TokenizerFile
 from harness_var import VARConfig, VQVAEConfig
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def fits(config: VARConfig, spec: DataSpec) -> None:
-    """Check the settings against the data and the tokenizer's file. Only a file that is named makes this import torch.
+def fits(config: VARConfig, usage: ModelUsage) -> None:
+    """Check the settings against the data and the tokenizer's file. It imports torch only where a file is named.
 
     Raises: UserError for images of another size than the scales and the tokenizer give, or a file of another tokenizer.
     """
     tokenizer, sides = config.tokenizer, config.patch_nums
     advice = "change the last of patch_nums, or the length of tokenizer.ch_mult"
-    check_image_size(spec, model="var", tokens=sides[-1], pixels=tokenizer.downsample, advice=advice)
+    check_image_size(usage.data, model="var", tokens=sides[-1], pixels=tokenizer.downsample, advice=advice)
     if tokenizer.weights is None:
         return
-    channels = spec.shape[0]
+    channels = usage.data.shape[0]
     shapes_by_setting = {
         "quantize.embedding.weight": (tokenizer.vocab_size, tokenizer.z_channels),
         "quantize.ema_vocab_hit_SV": (len(sides), tokenizer.vocab_size),

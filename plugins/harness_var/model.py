@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms, check_labels
+from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness.toolkit.classifier_free import all_null, wide
 from harness_var import VARConfig
@@ -159,7 +160,7 @@ def build(config: VARConfig, spec: DataSpec) -> VAR:
 
     Raises: UserError for images of another size than the scales give, or a file of another tokenizer.
     """
-    fits(config, spec)
+    fits(config, ModelUsage(spec))
     model = VAR(config, spec)
     if config.tokenizer.weights is not None:
         tokenizer_file(config.tokenizer).load(model.tokenizer)

@@ -13,7 +13,7 @@ DATASETS = registry().all("dataset")
 def test_a_dataset_repeats_and_keeps_its_sets_apart(name):
     component = DATASETS[name].component
     try:
-        component.check_files(component.config(**component.smoke))
+        component.check_readiness(component.config(**component.smoke))
     except UserError as error:
         said = str(error)
         if name in said and ("install" in said or "http" in said):

@@ -14,7 +14,7 @@ EXTRACTORS = registry().all("extractor")
 def test_an_extractor_gives_what_it_declares(name, channels):
     component = EXTRACTORS[name].component
     try:
-        component.check_weights(component.config(**component.smoke))
+        component.check_readiness(component.config(**component.smoke))
     except UserError as error:
         said = str(error)
         assert all(word in said for word in ("http", "sha256")), said

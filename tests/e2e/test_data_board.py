@@ -5,6 +5,7 @@ import pytest
 from harness.board.reading.load import load_board
 from harness.errors import UserError
 from harness.stages import draws, jobs
+from harness.stages.job_result import FINISHED
 from harness.stages.options import JobOptions
 from harness.store.records import load_record
 from harness.store.runs_folder import RunsFolder
@@ -34,7 +35,7 @@ def records(tmp_path_factory):
     board, layout = load_board(folder), RunsFolder(folder / "runs")
     found = {}
     for cell in board.cells:
-        assert jobs.run_base(cell.base, layout, JobOptions("cpu")) == "ended"
+        assert jobs.run_base(cell.base, layout, JobOptions("cpu")) == FINISHED
         jobs.run_cell(cell, layout, JobOptions("cpu"))
         found[cell.base.name, cell.row.size] = load_record(layout.record(board.name, cell.name, cell.key))
     return found

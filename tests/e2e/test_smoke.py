@@ -20,7 +20,7 @@ def absent_files(board):
     """What the board's dataset says when this machine lacks its files, else nothing."""
     dataset = load_board(board).dataset
     try:
-        dataset.component.check_files(dataset.settings)
+        dataset.component.check_readiness(dataset.settings)
     except UserError as error:
         return str(error)
     return ""

@@ -17,7 +17,7 @@ from harness_classifiers.network import FROZEN, as_bytes, prepared
 
 def held_out(name):
     component = registry().get(Dataset, name, where="test")
-    component.check_files(component.config())
+    component.check_readiness(component.config())
     return component.load()(component.config()).evaluation(0, 400)
 
 

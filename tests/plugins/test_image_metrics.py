@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from harness import UserError
+from harness.components import MetricUsage
 from harness.features import FeatureSet, Moments
 from harness_image_metrics import (
     DensityConfig,
@@ -120,11 +121,11 @@ def test_fid_refuses_fewer_images_than_features_and_names_kid():
 
 def test_limits_hold_for_every_metric_before_anything_runs():
     with pytest.raises(UserError, match="subset_size"):
-        limits.enough_for_subsets(KernelConfig(), 999, {})
+        limits.enough_for_subsets(KernelConfig(), MetricUsage(999))
     with pytest.raises(UserError, match="splits"):
-        limits.enough_for_splits(InceptionScoreConfig(), 9, {})
+        limits.enough_for_splits(InceptionScoreConfig(), MetricUsage(9))
     with pytest.raises(UserError, match="neighbour 3"):
-        limits.enough_for_neighbours(NeighboursConfig(), 3, {})
+        limits.enough_for_neighbours(NeighboursConfig(), MetricUsage(3))
 
 
 def test_the_kernel_distance_of_two_points_each_is_the_one_by_hand():

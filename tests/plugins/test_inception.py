@@ -152,7 +152,7 @@ def test_absent_weights_are_named_with_address_hash_and_folder(name, file, addre
         places = tuple(place for place in getattr(module, one).places if place != "/tmp")  # another program may keep it there
         monkeypatch.setattr(module, one, _elsewhere(getattr(module, one), places))
     with pytest.raises(UserError) as error:
-        component(name).check_weights(NoConfig())
+        component(name).check_readiness(NoConfig())
     for part in (f"extractor {name}: {file}", "https://", address, "sha256", str(tmp_path / "cache" / "weights")):
         assert part in str(error.value)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load, save, save_file
 
+from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
@@ -420,5 +421,5 @@ def test_a_tokenizer_of_another_layout_or_family_is_refused_before_work(tmp_path
     path, spec = tmp_path / "tokenizer.safetensors", DataSpec((1, 16, 16), 4)
     save_file(VQGAN(VQGANConfig(layout="taming", codebook_l2_norm=True), channels=1).state_dict(), path)
     with pytest.raises(UserError, match=r"is not of a tokenizer with these settings: decoder.conv_blocks.\S+ is not there"):
-        fits(MaskGITConfig(tokenizer={"weights": str(path)}), spec)
-    fits(MaskGITConfig(tokenizer={"weights": str(path), "layout": "taming"}), spec)
+        fits(MaskGITConfig(tokenizer={"weights": str(path)}), ModelUsage(spec))
+    fits(MaskGITConfig(tokenizer={"weights": str(path), "layout": "taming"}), ModelUsage(spec))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from harness import UserError
+from harness.components import MetricUsage
 from harness.features import FeatureSet, Moments
 from harness_image_metrics import FrechetConfig, StandardErrorConfig, limits, resampling
 from harness_image_metrics.frechet import fid
@@ -113,7 +114,7 @@ def test_halves_need_more_images_than_features_each():
     with pytest.raises(UserError, match="needs more than 12 images, got 10"):
         told(generated, real, by="split-half")
     with pytest.raises(UserError, match="by: bootstrap all of them"):
-        limits.enough_for_standard_error(StandardErrorConfig(by="split-half"), 20, {"features": 12})
-    limits.enough_for_standard_error(StandardErrorConfig(by="split-half"), None, {"features": 12})
+        limits.enough_for_standard_error(StandardErrorConfig(by="split-half"), MetricUsage(20, {"features": 12}))
+    limits.enough_for_standard_error(StandardErrorConfig(by="split-half"), MetricUsage(None, {"features": 12}))
     assert told(generated, real, by="bootstrap", resamples=5) > 0
     assert told(generated, real, by="split-half", few_images=True, resamples=5) > 0

@@ -1,7 +1,7 @@
 """Published records count as done where they are asked to."""
 
 from harness.report.adopt import adopt
-from harness.run.run import states
+from harness.run.states import states
 from harness.store.runs_folder import RunsFolder
 
 

@@ -4,9 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+from image_sets import image_set
 from pixel_features import COMPONENT, PixelFeatures
 
-from harness.board.cells import Column, Resolved
+from harness.board.columns import Column
+from harness.board.components import Resolved
 from harness.board.schema import MetricConfig
 from harness.components import Dataset, Metric
 from harness.config import NoConfig
@@ -27,6 +29,7 @@ class Noise:
 
     spec = DataSpec((1, 8, 8), preview="images")
     fingerprint = "noise-1"
+    largest_evaluation = None
     drawn = 0
 
     def __init__(self, config):
@@ -76,7 +79,7 @@ def seen():
 
 
 def of(at, needs, source=None, extractor=PIXELS):
-    return features.of(ImageSet.of_bytes("the set", IMAGES), source or {"generated": "abc"}, needs, extractor, at)
+    return features.of(image_set(IMAGES, "the set"), source or {"generated": "abc"}, needs, extractor, at)
 
 
 def test_a_set_is_extracted_once_whoever_asks(at):
@@ -121,7 +124,7 @@ def column(name="gap", **needs):
 
 
 def test_floors_of_two_metrics_share_their_pass_and_their_real_images(at, tmp_path):
-    from harness.board.cells import Floor
+    from harness.board.columns import Floor
 
     both = (column(), column("rows-gap"))
     before = Noise.drawn
@@ -160,5 +163,5 @@ def test_a_board_that_does_not_say_whose_features_is_told_what_to_write(write_bo
         with pytest.raises(Faults, match=said):
             load(wrong)
     board = load("fid[pixels]: {}\n  fid-few[pixels]: {metric: {name: fid, few_images: true}}")
-    assert [metric.label for metric in board.metrics] == ["fid-100[pixels]", "fid-few-100[pixels]"]
-    assert len({metric.key_digest for metric in board.metrics}) == 2
+    assert [metric.label for metric in board.columns] == ["fid-100[pixels]", "fid-few-100[pixels]"]
+    assert len({metric.key_digest for metric in board.columns}) == 2

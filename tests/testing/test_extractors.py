@@ -33,4 +33,4 @@ def test_absent_weights_are_reported_by_the_components_check_alone():
 
     pixel_features.absent = absent
     with pytest.raises(UserError, match="no weights"):
-        dataclasses.replace(COMPONENT, check="pixel_features:absent").check_weights(COMPONENT.config())
+        dataclasses.replace(COMPONENT, check_ready="pixel_features:absent").check_readiness(COMPONENT.config())

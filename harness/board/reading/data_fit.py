@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
-
-from harness.board.cells import Resolved
-from harness.components import Dataset, Method, Model, load_target
-from harness.config import Config
+from harness.board.components import Resolved
+from harness.components import Dataset, Method, MethodUsage, Model, ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 
 
-def spec_of(dataset: Resolved) -> DataSpec | None:
-    """What the dataset holds; None where only reading it would tell."""
-    component = dataset.component
-    if not isinstance(component, Dataset) or component.spec is None:
-        return None
-    return cast(Callable[[Config], DataSpec], load_target(component.spec))(dataset.settings)
+def spec_of(dataset: Resolved[Dataset]) -> DataSpec | None:
+    """Return what the dataset holds; None where only reading the data would tell."""
+    return dataset.component.known_spec(dataset.settings)
 
 
-def model_fault(model: Resolved, spec: DataSpec | None) -> str | None:
-    """Why the model cannot be built for the data; None when it can, or when nothing is known before it is tried.
+def model_fault(model: Resolved[Model], spec: DataSpec | None) -> str | None:
+    """Return why the model cannot be built for the data; None when it can, or when the spec of the data is not known yet.
 
     A smoke run answers for the board's own model: what is wrong with that is better told in seconds.
     """
-    component = model.component
-    assert isinstance(component, Model)
-    if component.check is None or spec is None:
+    if spec is None:
         return None
     try:
-        cast(Callable[[Config, DataSpec], None], load_target(component.check))(model.full or model.settings, spec)
+        model.component.check_usage(model.full or model.settings, ModelUsage(spec))
     except UserError as error:
         return str(error)
     return None
 
 
-def method_fault(method: Resolved, model: Model, spec: DataSpec | None) -> str | None:
-    """Why the method cannot run on the model and the data, beyond capabilities; None when it can."""
-    component = method.component
-    assert isinstance(component, Method)
-    if component.check is None or spec is None:
+def method_fault(method: Resolved[Method], model: Model, spec: DataSpec | None) -> str | None:
+    """Return why the method cannot run on the model and the data, beyond capabilities; None when it can."""
+    if spec is None:
         return None
-    return cast(Callable[[Config, Model, DataSpec], str | None], load_target(component.check))(method.settings, model, spec)
+    try:
+        method.component.check_usage(method.settings, MethodUsage(model, spec))
+    except UserError as error:
+        return str(error)
+    return None

@@ -59,6 +59,7 @@ def test_points_are_no_images_and_odd_sizes_cannot_be_halved(write_board, name):
     ],
 )
 def test_the_tokenizer_of_another_transformer_is_told_by_its_files_header(tmp_path, stored, message):
+    from harness.components import ModelUsage
     from harness.interfaces import DataSpec
     from harness_var import VARConfig
     from harness_var.check import fits
@@ -68,11 +69,11 @@ def test_the_tokenizer_of_another_transformer_is_told_by_its_files_header(tmp_pa
     config = VARConfig(tokenizer={"weights": str(path)})
     right = VQVAE(config.tokenizer, config.patch_nums, channels=1).state_dict()
     save_file(right, path)
-    fits(config, DataSpec((1, 16, 16), 4))
+    fits(config, ModelUsage(DataSpec((1, 16, 16), 4)))
     wrong = {name: torch.zeros(shape) for name, shape in stored.items()}
     save_file(wrong if "other" in stored else {**right, **wrong}, path)
     with pytest.raises(UserError) as caught:
-        fits(config, DataSpec((1, 16, 16), 4))
+        fits(config, ModelUsage(DataSpec((1, 16, 16), 4)))
     assert message in str(caught.value)
 
 

@@ -1,0 +1,43 @@
+"""The peak of the memory that a piece of work takes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from harness.process import memory
+
+
+class PeakMemory:
+    """Peak memory since this object was made, in bytes: of the device's allocator on CUDA, else what the process has resident.
+
+    Outside of Linux the peak is that of the process since its start.
+
+    Args:
+        device: type of the device: "cpu" or "cuda".
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        if device == "cuda":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            memory.release()
+            with suppress(OSError):
+                Path("/proc/self/clear_refs").write_text("5")  # "5" resets the high-water mark, see proc(5)
+
+    def read(self) -> int:
+        """Return the peak so far."""
+        if self.device == "cuda":
+            import torch
+
+            return int(torch.cuda.max_memory_allocated())
+        try:
+            status = Path("/proc/self/status").read_text()
+            return int(status.split("VmHWM:")[1].split()[0]) * 1024
+        except (OSError, IndexError, ValueError):
+            import resource
+
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

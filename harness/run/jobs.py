@@ -1,0 +1,70 @@
+"""The jobs of a run, as an executor gets them, and the functions that a worker calls. Torch is imported in the worker alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.board.bases import Base
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.interfaces import Job
+from harness.stages.job_result import JobResult
+from harness.stages.options import JobOptions
+from harness.store.runs_folder import RunsFolder
+
+
+@dataclass(frozen=True)
+class BaseJob(Job):
+    """Makes the weights of a base."""
+
+    base: Base
+
+
+@dataclass(frozen=True)
+class FloorJob(Job):
+    """Measures a floor."""
+
+    floor: Floor
+
+
+@dataclass(frozen=True)
+class CellJob(Job):
+    """Takes a cell through all stages."""
+
+    cell: Cell
+
+
+def base_job(base: Base, layout: RunsFolder, options: JobOptions) -> BaseJob:
+    """Return the job of a base."""
+    return BaseJob(f"base {base.name}", run_base, (base, layout, options), base)
+
+
+def floor_job(board: str, floor: Floor, layout: RunsFolder, options: JobOptions, *, is_smoke: bool) -> FloorJob:
+    """Return the job of a floor of the board with this name."""
+    return FloorJob(f"floor {floor.name}", run_floor, (board, floor, layout, options, is_smoke), floor)
+
+
+def cell_job(cell: Cell, layout: RunsFolder, options: JobOptions) -> CellJob:
+    """Return the job of a cell."""
+    return CellJob(cell.name, run_cell, (cell, layout, options), cell)
+
+
+def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> JobResult:
+    """Call `harness.stages.jobs.run_base` in a worker."""
+    from harness.stages import jobs
+
+    return jobs.run_base(base, layout, options)
+
+
+def run_floor(board: str, floor: Floor, layout: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
+    """Call `harness.stages.jobs.run_floor` in a worker."""
+    from harness.stages import jobs
+
+    return jobs.run_floor(board, floor, layout, options, is_smoke)
+
+
+def run_cell(cell: Cell, layout: RunsFolder, options: JobOptions) -> JobResult:
+    """Call `harness.stages.jobs.run_cell` in a worker."""
+    from harness.stages import jobs
+
+    return jobs.run_cell(cell, layout, options)

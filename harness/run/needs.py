@@ -1,0 +1,138 @@
+"""What cells of a board need before they can run: packages, files of data, weights. Torch is imported only to read weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.board.bases import Base, Loaded
+from harness.board.board import Board
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.board.components import Resolved
+from harness.components import Component
+from harness.config import Config
+from harness.errors import Faults, noted
+from harness.presets import WeightsFile
+from harness.references import inner_samplers
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What some cells and floors of a board need.
+
+    Args:
+        cells: the cells that are to run; skipped cells need nothing.
+        floors: the floors that are to be measured.
+    """
+
+    board: Board
+    cells: tuple[Cell, ...]
+    floors: tuple[Floor, ...]
+
+    @classmethod
+    def of_whole(cls, board: Board) -> Needs:
+        """Return what every cell and floor of the board needs, whether it is done or not."""
+        return cls(board, board.cells, board.floors)
+
+    def check(self) -> None:
+        """Check everything before the first job. Weights are read from disk, and compared with the network's tensors.
+
+        Raises: Faults, with a line for each package that is not installed and each file that is absent; if there is no such
+            line, for each base whose weights have another hash or do not fit.
+        """
+        _raise_all([*self.absent_packages(), *self.absent_files()])
+        _raise_all(self.unfit_weights())
+
+    def absent_packages(self) -> list[str]:
+        """Return a message for each package that is needed and not installed."""
+        faults: list[str] = []
+        for component, _ in self._components:
+            with noted(faults):
+                component.check_packages()
+        return list(dict.fromkeys(faults))
+
+    def absent_files(self, *, only_brought: bool = False) -> list[str]:
+        """Return a message for each file that is absent: weights of bases, data, weights of extractors.
+
+        Args:
+            only_brought: leave out the files in `published_files`, which `harness prefetch` can fetch; the user has to bring
+                the others.
+        """
+        faults: list[str] = []
+        for base in self._bases:
+            for file in base.origin.files:
+                with noted(faults):
+                    if not (only_brought and file.published):
+                        file.check_there()
+        for component, settings in self._components:
+            with noted(faults):
+                component.check_readiness(settings)
+        return list(dict.fromkeys(faults))  # columns share extractors
+
+    def unfit_weights(self) -> list[str]:
+        """Return a message for each base whose files have another hash than the board says, or do not fit its network."""
+        faults: list[str] = []
+        for base in self._bases:
+            if isinstance(base.origin, Loaded):
+                from harness.stages import loading
+
+                with noted(faults):
+                    loading.check(base, base.origin)
+        return list(dict.fromkeys(faults))
+
+    def published_files(self) -> list[WeightsFile]:
+        """Return the files that can be fetched, each once: published weights of bases, and what components ask for."""
+        files: dict[str, WeightsFile] = {}
+        for base in self._bases:
+            for file in base.origin.files:
+                if file.published is not None:
+                    files.setdefault(file.published.name, file.published)
+        for component, settings in self._components:
+            for needed in component.needed_files(settings):
+                files.setdefault(needed.name, needed)
+        return list(files.values())
+
+    @cached_property
+    def _bases(self) -> tuple[Base, ...]:
+        """Every base of the cells, with the bases that its sampler calls."""
+        bases: dict[str, Base] = {}
+        for cell in self.cells:
+            if cell.skip_reason is None:
+                for base in _with_guides(cell.base):
+                    bases.setdefault(base.key, base)
+        return tuple(bases.values())
+
+    @cached_property
+    def _components(self) -> tuple[tuple[Component, Config], ...]:
+        """Every component that does some of the work, with its settings."""
+        return tuple(_with_inner_samplers(self._parts()))
+
+    def _parts(self) -> Iterator[Resolved[Component]]:
+        if not (self._bases or self.floors):
+            return
+        yield self.board.dataset
+        for base in self._bases:
+            yield from (base.dataset, *base.origin.components)
+        yield from (cell.method for cell in self.cells if cell.skip_reason is None)
+        for column in self.board.columns:
+            yield from (column.metric, *([column.extractor] if column.extractor is not None else []))
+
+
+def _with_guides(base: Base) -> Iterator[Base]:
+    yield base
+    for guide in base.origin.recorded_sampler.bases:
+        yield from _with_guides(guide)
+
+
+def _with_inner_samplers(parts: Iterable[Resolved[Component]]) -> Iterator[tuple[Component, Config]]:
+    for part in parts:
+        yield part.component, part.settings
+        for inner in inner_samplers(part.settings):
+            yield inner.component, inner.config
+
+
+def _raise_all(faults: Sequence[str]) -> None:
+    if faults:
+        raise Faults(faults)

@@ -1,0 +1,104 @@
+"""The order of a run's jobs: bases and floors at once, each cell when its base is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from harness.interfaces import Job, JobEnd
+from harness.process import stop
+from harness.run.events import OnEvent, RunEvent, describe_end
+from harness.run.jobs import BaseJob, CellJob, FloorJob
+from harness.run.states import current_record
+from harness.stages.job_result import JobResult
+from harness.stages.record import save_unrun
+from harness.store.runs_folder import RunsFolder
+
+RETRY_SECONDS = 1.0
+"""How often to ask again for a cell that another process is running."""
+
+
+class Schedule:
+    """Hands jobs to an executor and takes their ends.
+
+    A cell that another process runs is handed out again later. When a job is refused, no further job is handed out, and the
+    schedule is over as soon as the running jobs have ended.
+
+    Args:
+        bases: of all cells.
+        cells: each is handed out after the job of its base has ended, well or not.
+    """
+
+    def __init__(
+        self,
+        bases: Sequence[BaseJob],
+        floors: Sequence[FloorJob],
+        cells: Sequence[CellJob],
+        layout: RunsFolder,
+        on_event: OnEvent,
+    ) -> None:
+        self._layout, self._on_event = layout, on_event
+        self._new: list[Job] = [*bases, *floors]
+        self._waiting: dict[str, list[CellJob]] = {job.base.key: [] for job in bases}
+        for job in cells:
+            self._waiting[job.cell.base.key].append(job)
+        self._retries: list[tuple[float, Job]] = []
+        self._running = 0
+        self._ended = 0
+        self.total = len(bases) + len(floors) + len(cells)
+        self.refusals: list[str] = []
+        """Why jobs were refused; all have the same cause."""
+
+    @property
+    def is_over(self) -> bool:
+        """True when every job has ended."""
+        return self._ended == self.total
+
+    def ready(self, ends: Sequence[JobEnd]) -> Sequence[Job] | None:
+        """Take the ends of jobs and return new jobs; None when the run is over. An executor calls it again and again."""
+        for end in ends:
+            self._running -= 1
+            self._take_end(end)
+        if self.refusals:
+            return [] if self._running else None
+        jobs = [*self._new, *self._due_retries()]
+        self._new = []
+        self._running += len(jobs)
+        return jobs if jobs or self._running or self._retries else None
+
+    def _due_retries(self) -> list[Job]:
+        now = time.monotonic()
+        due = [job for moment, job in self._retries if moment <= now]
+        self._retries = [(moment, job) for moment, job in self._retries if moment > now]
+        return due
+
+    def _take_end(self, end: JobEnd) -> None:
+        result = _result(end)
+        if result.outcome == "busy":
+            self._retries.append((time.monotonic() + RETRY_SECONDS, end.job))
+            return
+        if result.outcome == "interrupted" or (result.outcome == "died" and stop.is_requested()):
+            return
+        self._ended += 1
+        if result.outcome == "died":
+            self._save_death(end.job, result.message)
+        elif result.outcome == "refused":
+            self.refusals.append(result.message)
+        if isinstance(end.job, BaseJob):
+            self._new += self._waiting.pop(end.job.base.key)
+        self._on_event(RunEvent(describe_end(end.job, result, self._layout), self._ended, self.total))
+
+    def _save_death(self, job: Job, death: str) -> None:
+        """Write the record of a cell whose process died, unless the process died after it had written the record."""
+        if isinstance(job, CellJob):
+            record = current_record(job.cell, self._layout)
+            if record is None or record.status == "failed":
+                save_unrun(job.cell, self._layout, "failed", death)
+
+
+def _result(end: JobEnd) -> JobResult:
+    if end.death is not None:
+        return JobResult("died", end.death)
+    if not isinstance(end.value, JobResult):
+        raise TypeError(f"the executor says that {end.job.name} returned {end.value!r}; its function returns a JobResult")
+    return end.value

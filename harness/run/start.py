@@ -1,0 +1,89 @@
+"""Run a board: its cells without a result, and its floors. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.board.board import Board
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.components import Executor
+from harness.errors import Interrupted, UserError
+from harness.plugins import registry
+from harness.process import stop
+from harness.run.events import OnEvent
+from harness.run.jobs import base_job, cell_job, floor_job
+from harness.run.needs import Needs
+from harness.run.schedule import Schedule
+from harness.run.states import CellState, missing_floors, states
+from harness.stages.options import JobOptions
+from harness.stages.record import record_path, save_unrun
+from harness.store.runs_folder import RunsFolder
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run; nothing here changes a result.
+
+    Args:
+        jobs: how many jobs run at once, at most.
+        executor: name of the executor that runs them.
+        device: "cpu", "cuda", "cuda:N" or "auto".
+        checkpoint_seconds: seconds between two checkpoints.
+    """
+
+    jobs: int
+    executor: str = "local"
+    device: str = "auto"
+    checkpoint_seconds: float = 30.0
+
+
+def run_board(
+    board: Board,
+    cells: Sequence[Cell],
+    layout: RunsFolder,
+    options: RunOptions,
+    on_event: OnEvent = lambda _: None,
+) -> list[CellState]:
+    """Run every cell that has no result, the failed ones again, and measure the board's missing floors.
+
+    Returns: how all of `cells` stand afterwards.
+    Raises: Faults, before any job, when something is not there that they need; Interrupted after Ctrl-C, when the running jobs
+        have saved their state; UserError when the disk refuses, or the data are not what the dataset declares.
+    """
+    if options.jobs < 1:
+        raise UserError(f"--jobs {options.jobs}: need at least 1")
+    component = registry().get(Executor, options.executor, where="--executor")
+    layout.check_writable()
+    before = states(board, cells, layout)
+    for state in before:
+        if state.state == "skipped" and not record_path(state.cell, layout).exists():
+            save_unrun(state.cell, layout, "skipped", state.reason)
+    to_run, floors = [state.cell for state in before if state.needs_a_run], missing_floors(board, layout)
+    Needs(board, tuple(to_run), tuple(floors)).check()
+    schedule = _schedule(board, to_run, floors, layout, options, on_event)
+    if schedule.total:
+        registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
+        stop.on_signals()
+        executor = component.create(component.config())
+        executor.run(schedule.ready, slots=min(options.jobs, schedule.total))
+    if stop.is_requested() and not schedule.is_over:
+        raise Interrupted
+    if schedule.refusals:
+        raise UserError(schedule.refusals[0])
+    return states(board, cells, layout)
+
+
+def _schedule(
+    board: Board, cells: Sequence[Cell], floors: Sequence[Floor], layout: RunsFolder, options: RunOptions, on_event: OnEvent
+) -> Schedule:
+    job_options = JobOptions(options.device, options.checkpoint_seconds)
+    bases = {cell.base.key: cell.base for cell in cells}.values()
+    return Schedule(
+        [base_job(base, layout, job_options) for base in bases],
+        [floor_job(board.name, floor, layout, job_options, is_smoke=board.is_smoke) for floor in floors],
+        [cell_job(cell, layout, job_options) for cell in cells],
+        layout,
+        on_event,
+    )

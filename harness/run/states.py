@@ -1,0 +1,84 @@
+"""How the cells and floors of a board stand, from the records in a runs folder. Imports no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.board.board import Board
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.run.durations import PastDurations, seconds_of
+from harness.stages.record import record_path
+from harness.store.records import Record, Status, load_floor, load_record, usable
+from harness.store.runs_folder import RunsFolder
+
+State = Status | Literal["to run"]
+ORDER: tuple[State, ...] = ("done", "to run", "diverged", "failed", "skipped")
+"""The order in which a summary counts the states."""
+
+
+@dataclass(frozen=True)
+class CellState:
+    """A cell and how it stands.
+
+    Args:
+        reason: why the cell is skipped, diverged or failed.
+        record: the record of the cell's current key; None when the cell is to run, or skipped.
+        seconds: what the cell took; for a cell that is to run an estimate, None when no such cell has run before.
+    """
+
+    cell: Cell
+    state: State
+    reason: str = ""
+    record: Record | None = None
+    seconds: float | None = None
+
+    @property
+    def needs_a_run(self) -> bool:
+        """True for a cell without a result: the next run runs it, and tries again what failed."""
+        return self.state in ("to run", "failed")
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `--json` shows of the cell."""
+        return {
+            "cell": self.cell.name,
+            "state": self.state,
+            "reason": self.reason,
+            "seconds": self.seconds,
+            "key": self.cell.key,
+        }
+
+
+def states(board: Board, cells: Sequence[Cell], layout: RunsFolder) -> list[CellState]:
+    """Return how each cell stands, in the order of `cells`."""
+    past = PastDurations(board, layout)
+    return [_state(cell, layout, past) for cell in cells]
+
+
+def _state(cell: Cell, layout: RunsFolder, past: PastDurations) -> CellState:
+    if cell.skip_reason is not None:
+        return CellState(cell, "skipped", cell.skip_reason)
+    record = current_record(cell, layout)
+    if record is None:
+        return CellState(cell, "to run", seconds=past.estimate(cell))
+    return CellState(cell, record.status, record.reason, record, seconds_of(record))
+
+
+def current_record(cell: Cell, layout: RunsFolder) -> Record | None:
+    """Return the record of the cell's current key; None when it is absent or damaged."""
+    return usable(record_path(cell, layout), load_record)
+
+
+def missing_floors(board: Board, layout: RunsFolder) -> list[Floor]:
+    """Return the board's floors that have no record; after a run, these are the floors that failed."""
+    return [floor for floor in board.floors if usable(layout.floor(board.name, floor.name, floor.key), load_floor) is None]
+
+
+def summary(cell_states: Sequence[CellState]) -> str:
+    """Return a line such as `8 cells: 5 done, 2 to run, 1 skipped`."""
+    counts = Counter(cell_state.state for cell_state in cell_states)
+    parts = [f"{counts[state]} {state}" for state in ORDER if counts[state]]
+    return f"{len(cell_states)} cells: {', '.join(parts)}"

@@ -1,0 +1,66 @@
+"""Lazy targets: what a component names as text and imports only when a cell needs it. Importing this module costs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Generic, TypeVar, cast
+
+from harness.errors import UserError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target(Generic[T]):
+    """The text "module:attribute", which stands for an object of type T in that module.
+
+    Args:
+        path: the text. Plugins write it as a plain string in the fields of their components.
+    """
+
+    path: str
+
+    def load(self) -> T:
+        """Import the module and return the attribute. Raises: ImportError or AttributeError when the plugin is broken."""
+        module, _, attribute = self.path.partition(":")
+        # The only place where the harness believes what a plugin declares; `conforming` looks at what is built.
+        return cast(T, getattr(import_module(module), attribute))
+
+
+def conforming(built: object, expected: type[T], *, where: str) -> T:
+    """Return what a target built, which must be an `expected`: a class, or a Protocol whose members are looked for by name.
+
+    Args:
+        where: the component and its target, with which the message begins.
+    Raises: UserError that names the members that are missing.
+    """
+    if isinstance(built, expected):
+        return built
+    missing = [name for name in protocol_members(expected) if not hasattr(built, name)]
+    lacks = f" without {', '.join(missing)}" if missing else ""
+    kind = f"{expected.__module__}.{expected.__qualname__}"
+    raise UserError(
+        f"{where} gave a {type(built).__name__}{lacks}; it must give a {kind}: derive from that, or define every member"
+    )
+
+
+def protocol_members(protocol: type) -> Iterable[str]:
+    """Return the names of what a Protocol asks for, in alphabetical order; nothing for another class."""
+    bases = [base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]
+    names = {name for base in bases for name in (*vars(base), *vars(base).get("__annotations__", {}))}
+    return sorted(name for name in names if name == "__call__" or not name.startswith("_"))
+
+
+def require(package: str, install: str, *, where: str) -> None:
+    """Check that a package is installed.
+
+    Args:
+        install: the command that installs the package.
+        where: the component that needs the package, with which the message begins.
+    Raises: UserError when the package is not installed.
+    """
+    if find_spec(package) is None:
+        raise UserError(f"{where}: needs {package}, which is not installed; {install}")

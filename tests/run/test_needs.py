@@ -1,0 +1,171 @@
+"""What is missing is said before the first job, all at once, and only where it is needed."""
+
+import hashlib
+
+import pytest
+import torch
+
+from harness import targets
+from harness.board.reading.load import load_board
+from harness.components import Component, Dataset, Extractor, Model
+from harness.errors import Faults, UserError
+from harness.plugins import registry
+from harness.presets import WeightsFile
+from harness.run.needs import Needs
+from harness.weights import cache
+
+LOADED = """\
+title: Loaded
+dataset: digits
+bases:
+  here: {{weights: {{preset: edm-tiny-8, file: {file}{sha}}}, sampler: {{name: heun, steps: 3}}}}
+  published: {{weights: {{preset: ddpm-cifar10-32}}, sampler: ddim}}
+training: {{images: 64, batch: 32}}
+methods: {{none: , mle: {{only: base=here}}}}
+seeds: [0]
+evaluation: {{samples: 16, batch: 16}}
+metrics: {{sliced-w2: , "fid[inception]": {{metric: {{name: fid, few_images: true}}}}}}
+"""
+GUIDED = """\
+title: Guided
+dataset: digits
+bases:
+  guide: {{weights: {{preset: edm-tiny-8, file: {file}}}, sampler: {{name: heun, steps: 3}}}}
+  main:
+    model: {{name: edm-unet, model_channels: 4, channel_mult: [1], attn_resolutions: [], is_conditional: false}}
+    pretrain: {{method: mle, training: {{images: 64, batch: 32}}}}
+    sampler: {{name: autoguidance, sampler: {{name: {inner}, steps: 3}}}}
+methods: {{none: }}
+training: {{images: 64, batch: 32}}
+seeds: [0]
+evaluation: {{samples: 16, batch: 16}}
+metrics: {{sliced-w2: }}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(monkeypatch, tmp_path):
+    for variable in ("HARNESS_INCEPTION", "TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def read(tmp_path):
+    def board(text, **fields):
+        (tmp_path / "board").mkdir(exist_ok=True)
+        (tmp_path / "board" / "board.yaml").write_text(text.format(**{"file": "w.pt", "sha": "", "inner": "heun", **fields}))
+        return load_board(tmp_path / "board")
+
+    return board
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """The file w.pt of the tiny preset, beside the board."""
+    preset = registry().presets["edm-tiny-8"]
+    network = registry().get(Model, preset.model, where="this test").load()(preset.config, preset.spec)
+    (tmp_path / "board").mkdir()
+    torch.save({"ema": network.state_dict()}, tmp_path / "board" / "w.pt")
+    return tmp_path / "board" / "w.pt"
+
+
+def of_cells(board, *names):
+    """What these cells need, and no floor."""
+    return Needs(board, tuple(cell for cell in board.cells if cell.name in names), ())
+
+
+def test_a_board_of_points_needs_nothing_that_is_not_here(small):
+    needs = Needs.of_whole(small)
+    needs.check()
+    assert (needs.absent_packages(), needs.absent_files(), needs.unfit_weights(), needs.published_files()) == ([], [], [], [])
+
+
+def test_every_absent_file_is_named_at_once_with_its_line(read):
+    with pytest.raises(Faults) as caught:
+        Needs.of_whole(read(LOADED)).check()
+    here, published, extractor = caught.value.faults
+    assert "board.yaml:4: no file of weights is at" in here
+    assert "board.yaml:5: ddpm-cifar10-32-diffusion_pytorch_model.bin: not here" in published
+    assert extractor.startswith("extractor inception: ")
+
+
+def test_what_can_be_fetched_need_not_be_brought(read):
+    needs = Needs.of_whole(read(LOADED))
+    (file,) = needs.published_files()
+    assert file.name == "ddpm-cifar10-32-diffusion_pytorch_model.bin"
+    brought = needs.absent_files(only_brought=True)
+    assert len(brought) == 2
+    assert not any(file.name in fault for fault in brought)
+    cache.path(file).parent.mkdir(parents=True)
+    cache.path(file).write_bytes(b"")
+    assert not any(file.name in fault for fault in needs.absent_files())
+
+
+def test_only_the_files_of_cells_that_run_are_needed(read, weights):
+    board = read(LOADED)
+    (extractor,) = of_cells(board, "here/mle/s0", "here/none/s0").absent_files()
+    assert extractor.startswith("extractor inception")
+    assert Needs(board, (), ()).absent_files() == []
+    assert len(Needs(board, (), board.floors).absent_files()) == 1  # floors are measured with the extractor
+
+
+def test_a_file_of_another_network_or_another_hash_is_refused(read, weights):
+    board = read(LOADED)
+    assert of_cells(board, "here/none/s0").unfit_weights() == []
+    right = hashlib.sha256(weights.read_bytes()).hexdigest()
+    wrong = "f" * 64
+    pinned = read(LOADED, sha=f", sha256: {wrong}")
+    (fault,) = of_cells(pinned, "here/none/s0").unfit_weights()
+    assert f"has sha256 {right}, and the board or its preset says {wrong}" in fault
+    torch.save({"ema": {"model.x": torch.zeros(1)}}, weights)
+    (fault,) = of_cells(read(LOADED), "here/none/s0", "here/mle/s0").unfit_weights()
+    assert "1 unexpected: model.x (1)" in fault
+
+
+def test_the_base_that_guides_is_needed_by_the_base_that_it_guides(read):
+    board = read(GUIDED)
+    (fault,) = of_cells(board, "main/none/s0").absent_files()
+    assert "board.yaml:4: no file of weights is at" in fault
+
+
+def test_an_absent_package_is_named_with_the_command_that_installs_it(read, weights, small, monkeypatch):
+    board = read(GUIDED, inner="dpm-solver++")
+    monkeypatch.setattr(targets, "find_spec", {}.get)
+    (fault,) = of_cells(board, "main/none/s0").absent_packages()
+    assert fault.startswith("sampler dpm-solver++: needs diffusers")
+    assert "finetune-harness[diffusers]" in fault
+    with pytest.raises(UserError, match="needs diffusers"):
+        of_cells(board, "main/none/s0").check()
+    assert of_cells(board, "guide/none/s0").absent_packages() == []
+    assert Needs.of_whole(small).absent_packages() == []
+
+
+def test_a_skipped_cell_needs_nothing(small, monkeypatch):
+    (skipped,) = [cell for cell in small.cells if cell.skip_reason]
+    monkeypatch.setattr(Component, "check_packages", lambda component: pytest.fail(component.name))
+    assert Needs(small, (skipped,), ()).absent_packages() == []
+
+
+def test_absent_data_and_extractors_are_named_once_however_many_columns_share_them(small, monkeypatch):
+    def check(self, settings):
+        raise UserError(f"{self.kind} {self.name}: no files")
+
+    monkeypatch.setattr(Dataset, "check_readiness", check)
+    monkeypatch.setattr(Extractor, "check_readiness", check)
+    assert Needs.of_whole(small).absent_files() == ["dataset swiss-roll: no files"]
+
+
+def test_files_that_components_ask_for_can_be_fetched_each_once(small, monkeypatch):
+    asked = []
+
+    def needed_files(self, settings):
+        asked.append(self.name)
+        return [WeightsFile("shared.pt"), WeightsFile(f"{self.name}.pt")]
+
+    monkeypatch.setattr(Component, "needed_files", needed_files)
+    files = [file.name for file in Needs.of_whole(small).published_files()]
+    assert files.count("shared.pt") == 1
+    assert {f"{name}.pt" for name in asked} == set(files) - {"shared.pt"}
+    assert {"swiss-roll", "ddpm-mlp", "edm-mlp", "ddo", "sft-pg", "mle", "none", "sliced-w2"} <= set(asked)

@@ -1,0 +1,154 @@
+"""Which jobs are handed out when: no job runs here, their ends are made up."""
+
+import time
+
+import pytest
+
+from harness.interfaces import JobEnd
+from harness.process import stop
+from harness.run import schedule
+from harness.run.jobs import base_job, cell_job, floor_job
+from harness.run.schedule import Schedule
+from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
+from harness.stages.options import JobOptions
+from harness.store.records import load_record, save_record
+from harness.store.runs_folder import RunsFolder
+
+
+@pytest.fixture(autouse=True)
+def _no_stop_request():
+    yield
+    stop.clear()
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return RunsFolder(tmp_path / "runs")
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+def plan(board, layout, events):
+    """A schedule of two bases with a cell each, and one floor."""
+    options = JobOptions()
+    cells = [next(cell for cell in board.cells if cell.name == name) for name in ("net/fit/s0", "chain/fit/s0")]
+    return Schedule(
+        [base_job(cell.base, layout, options) for cell in cells],
+        [floor_job(board.name, board.floors[0], layout, options, is_smoke=False)],
+        [cell_job(cell, layout, options) for cell in cells],
+        layout,
+        events.append,
+    )
+
+
+def names(jobs):
+    return None if jobs is None else [job.name for job in jobs]
+
+
+def record_of(job, layout):
+    return load_record(layout.record(job.cell.board, job.cell.name, job.cell.key))
+
+
+def start(plan):
+    """Hand out the first jobs, by name."""
+    return {job.name: job for job in plan.ready([])}
+
+
+def cell_of(plan, base, result=FINISHED):
+    """End the job of a base, and return the job of its cell."""
+    jobs = start(plan)
+    (cell,) = plan.ready([JobEnd(jobs[base], result)])
+    return cell
+
+
+def test_bases_and_floors_come_first_and_each_cell_after_its_base(plan):
+    jobs = start(plan)
+    assert list(jobs) == ["base net", "base chain", "floor distance"]
+    assert names(plan.ready([])) == []  # nothing new, and something runs
+    assert names(plan.ready([JobEnd(jobs["base chain"], FINISHED)])) == ["chain/fit/s0"]
+    assert names(plan.ready([JobEnd(jobs["floor distance"], FINISHED), JobEnd(jobs["base net"], FINISHED)])) == ["net/fit/s0"]
+
+
+def test_the_run_is_over_when_every_job_has_ended(plan, events):
+    jobs = start(plan)
+    cells = plan.ready([JobEnd(job, FINISHED) for job in jobs.values()])
+    assert not plan.is_over
+    assert plan.ready([JobEnd(job, FINISHED) for job in cells]) is None
+    assert plan.is_over
+    assert [(event.ended, event.total) for event in events] == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+    assert events[0].text == "base net: done"
+
+
+@pytest.mark.parametrize("end", [{"value": FAILED}, {"death": "its process died"}])
+def test_cells_of_a_base_that_failed_run_too_and_record_why_they_fail(plan, end):
+    base = start(plan)["base net"]
+    assert names(plan.ready([JobEnd(base, **end)])) == ["net/fit/s0"]
+
+
+def test_a_cell_that_another_run_works_on_is_asked_for_again_later(plan, events, monkeypatch):
+    monkeypatch.setattr(schedule, "RETRY_SECONDS", 0.05)
+    cell = cell_of(plan, "base net")
+    ended = len(events)
+    assert names(plan.ready([JobEnd(cell, BUSY)])) == []  # not at once
+    assert len(events) == ended  # and not over
+    time.sleep(0.06)
+    assert names(plan.ready([])) == ["net/fit/s0"]
+    assert names(plan.ready([])) == []  # once
+
+
+def test_a_run_waits_for_the_cells_of_another_run(plan, monkeypatch):
+    monkeypatch.setattr(schedule, "RETRY_SECONDS", 60.0)
+    jobs = start(plan)
+    cells = plan.ready([JobEnd(job, FINISHED) for job in jobs.values()])
+    assert plan.ready([JobEnd(job, BUSY) for job in cells]) == []
+    assert not plan.is_over
+
+
+def test_after_a_refusal_nothing_is_handed_out_and_running_jobs_are_awaited(plan):
+    jobs = start(plan)
+    full = JobResult("refused", "/x: no room left")
+    assert plan.ready([JobEnd(jobs["base net"], full)]) == []
+    assert plan.ready([JobEnd(jobs["base chain"], full)]) == []
+    assert plan.ready([JobEnd(jobs["floor distance"], FINISHED)]) is None
+    assert plan.refusals == ["/x: no room left", "/x: no room left"]
+    assert not plan.is_over
+
+
+def test_an_interrupted_job_has_not_ended(plan, events):
+    jobs = start(plan)
+    stop.request()
+    ends = [
+        JobEnd(jobs["base net"], INTERRUPTED),
+        JobEnd(jobs["base chain"], death="killed"),
+        JobEnd(jobs["floor distance"], FINISHED),
+    ]
+    plan.ready(ends)
+    assert [event.text for event in events] == ["floor distance: done"]
+    assert not plan.is_over
+
+
+def test_the_death_of_a_cells_process_is_its_record(plan, layout, events):
+    cell = cell_of(plan, "base net")
+    plan.ready([JobEnd(cell, death="out of memory")])
+    record = record_of(cell, layout)
+    assert (record.status, record.reason) == ("failed", "out of memory")
+    assert events[-1].text == "net/fit/s0: failed: out of memory"
+
+
+@pytest.mark.parametrize(("status", "stays"), [("done", True), ("diverged", True), ("failed", False)])
+def test_a_process_that_dies_after_it_has_written_a_result_takes_nothing_back(plan, layout, make_record, status, stays):
+    cell = cell_of(plan, "base net")
+    save_record(make_record(cell.cell, status=status), layout.record(cell.cell.board, cell.cell.name, cell.cell.key))
+    plan.ready([JobEnd(cell, death="out of memory")])
+    assert record_of(cell, layout).status == (status if stays else "failed")
+    assert (record_of(cell, layout).reason == "out of memory") is not stays
+
+
+def test_an_executor_that_loses_a_return_value_is_told_so(plan):
+    base = start(plan)["base net"]
+    with pytest.raises(TypeError, match="the executor says that base net returned None; its function returns a JobResult"):
+        plan.ready([JobEnd(base)])
