@@ -412,9 +412,10 @@ def test_a_tokenizer_file_that_does_not_belong_is_refused(tmp_path, settings, me
     save_file(stored, path)
     build(MaskGITConfig(tokenizer={"weights": str(path)}), spec)
     config = MaskGITConfig(tokenizer={"weights": str(path), **settings})
-    for see in (fits, build):  # boards are checked with the first, before any work
-        with pytest.raises(UserError, match=message):
-            see(config, spec)
+    with pytest.raises(UserError, match=message):  # when a board is read, before any work
+        fits(config, ModelUsage(spec))
+    with pytest.raises(UserError, match=message):
+        build(config, spec)
 
 
 def test_a_tokenizer_of_another_layout_or_family_is_refused_before_work(tmp_path):
