@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from harness.board.board import Board
+from harness.board.cells import Cell
 from harness.board.reading.load import load_board
 from harness.report.collect import floor_file, record_file
 from harness.store.records import ComponentFacts, Costs, CurvePoint, FloorRecord, Measured, Record, save_record
@@ -57,7 +58,7 @@ def _no_sync(_: object) -> None:
     pass
 
 
-def make_record(cell) -> Record:
+def make_record(cell: Cell) -> Record:
     """As large as the record of a real cell: five draws, eleven points of a curve."""
     value = 0.02 + (cell.seed * 7919 % 1000) * 1e-6
     facts = ComponentFacts(name="ddpm-mlp", version="1/1", settings={"steps": 10, "width": 128, "schedule": "sigmoid"})

@@ -156,7 +156,7 @@ def image_value(case: Case) -> None:
         one = table[name]
         drawn = random.standard_normal(one["shape"]) * one["scale"] + one["offset"]
         weights[name] = torch.from_numpy(drawn.astype(np.float32))
-    first = weights[sorted(weights)[0]].flatten()
+    first = weights[min(weights)].flatten()
     case.compare("first_weights_check", first[: len(case.arrays["first_weights_check"])])
     widths = [weights[f"lin{index}.lin.weight"].shape[0] for index in (1, 2, 3)]
     value = ImageValue(case.fields["img_shape"], case.fields["num_steps"], widths)
