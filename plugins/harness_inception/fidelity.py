@@ -16,8 +16,8 @@ from harness_inception import files
 
 SPATIAL_CHANNELS = 7
 """Channels of 17 × 17 in the spatial features: sFID takes the first seven of `mixed_6/conv`, 2,023 numbers, about as many as the
-pooled features. torch-fidelity calls that layer Mixed_6d.branch1x1. Source: Nash et al. 2021, and the evaluation code of Dhariwal &
-Nichol 2021."""
+pooled features. torch-fidelity calls that layer Mixed_6d.branch1x1.
+Source: Nash et al. 2021, and the evaluation code of Dhariwal & Nichol 2021."""
 
 
 class Inception(torch.nn.Module):

@@ -57,7 +57,7 @@ class Points(DataSource):
 
 
 def swiss_roll(config: PointsConfig) -> Points:
-    """Make the swiss roll seen along its axis: a spiral of radius up to 14.1 / 20, with a deviation of 0.33 in each coordinate."""
+    """Make the swiss roll seen along its axis: a spiral of radius up to 14.1 / 20, with deviations of about 0.33."""
     return Points(config, _roll)
 
 
