@@ -80,16 +80,10 @@ def measure(
     from harness.measure.reading_options import ReadingOptions
     from harness.measure.request import MeasurementRequest
 
-    request = MeasurementRequest(
-        samples,
-        reference or [],
-        None if metrics is None else parse_names(metrics),
-        extractor,
-        parse_settings(settings or [], where="--set"),
-        ReadingOptions(images, value_range, as_images),
-        batch,
-        write_statistics,
-    )
+    names = None if metrics is None else parse_names(metrics)
+    chosen = parse_settings(settings or [], where="--set")
+    options = ReadingOptions(images, value_range, as_images)
+    request = MeasurementRequest(samples, reference or [], names, extractor, chosen, options, batch, write_statistics)
     _measure(request, runs_dir, device, as_json)
 
 
@@ -103,9 +97,9 @@ def _measure(request: MeasurementRequest, runs_dir: Path | None, device: str, as
     request.check()
     devices.check(device)
     memory.keep_freed()
-    layout = RunsFolder.of(runs_dir)
-    layout.check_writable()
-    context = Context(layout, JobOptions(device=device), "measure")
+    runs = RunsFolder.of(runs_dir)
+    runs.check_writable()
+    context = Context(runs, JobOptions(device=device), "measure")
     measurement = _measurement(request, context)
     if as_json:
         print_json(as_content(measurement, context.device.type))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.weights import cache, fit, state_dicts
+from harness.weights import cache, network_files, state_dicts
 from harness.weights.layouts import renamed_attention, unwrapped
 from harness.weights.stored import read
 from harness_edm2 import EDM2Config, VAEConfig
@@ -85,6 +85,6 @@ def autoencoder(config: VAEConfig, channels: int) -> AutoencoderKL:
     if (found := cache.sha256(path)) != config.sha256:
         raise UserError(f"{where}: has sha256 {found}, and the settings say {config.sha256}")
     tensors = renamed_attention(unwrapped(read(path)))
-    fit.check(tensors, vae.state_dict(), where=f"{where}: not of this VAE")
+    network_files.check(tensors, vae.state_dict(), where=f"{where}: not of this VAE")
     vae.load_state_dict(tensors)
     return vae

@@ -12,7 +12,7 @@ from harness.plugins import registry
 from harness.sampling import latents
 from harness.streams import stream
 from harness.testing import models
-from harness.weights import cache, fit
+from harness.weights import cache, network_files
 from harness_edm2 import EDM2Config, VAEConfig, harness_models
 from harness_edm2.check import fits
 from harness_edm2.presets import PRESETS, TINY, VAE
@@ -112,7 +112,11 @@ def test_weights_come_from_a_folder_or_its_file_apart_from_the_networks(tmp_path
     theirs.save_pretrained(folder)
     for path in (folder, folder / "diffusion_pytorch_model.safetensors"):
         other = model()
-        fit.load([fit.Source(tmp_path / "network.safetensors"), fit.Source(path, "vae")], COMPONENT, other)
+        network_files.load(
+            [network_files.NetworkFile(tmp_path / "network.safetensors"), network_files.NetworkFile(path, "vae")],
+            COMPONENT,
+            other,
+        )
         assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in other.vae.state_dict().items())
         assert all(torch.equal(other.state_dict()[name], value + 1) for name, value in own.items())
 

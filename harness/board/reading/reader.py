@@ -15,7 +15,7 @@ from harness.board.schema import BoardConfig, EvaluationConfig, ReferenceConfig
 from harness.components import Component
 from harness.errors import nearest
 from harness.plugins import Registry
-from harness.references import smoked
+from harness.references import with_smoke_samplers
 from harness.training.config import TrainingConfig
 
 C = TypeVar("C", bound=Component)
@@ -44,7 +44,7 @@ class BoardReader:
                 full = component.config.model_validate(reference.settings)
                 if not self.is_smoke or not shrinks:
                     return Resolved(component, full, provided.plugin, provided.version)
-                small = smoked(component.config.model_validate({**reference.settings, **component.smoke}))
+                small = with_smoke_samplers(component.config.model_validate({**reference.settings, **component.smoke}))
             except ValidationError as error:
                 self.faults.add_invalid(error, location, component.config)
                 return None

@@ -1,6 +1,6 @@
 """Feeds the restricted reader changed pickles, in a process with little memory where nothing but reading is tolerated.
 
-    python tests/store/fuzz_pickles.py --cases 100000 --seed 1
+    python tests/weights/pickles/fuzz_pickles.py --cases 100000 --seed 1
 
 Each case is a small pickle or network whose bytes and opcodes are changed, cut, doubled, swapped and mixed with hostile ones.
 The reader must give data or RefusedPickle. Python's audit events tell when anything is imported, compiled, opened or started;
@@ -25,9 +25,9 @@ import numpy as np
 import torch
 
 from harness.weights import pickles
-from harness.weights.pickles import RefusedPickle
+from harness.weights.pickles import RefusedPickle, unpickle
 
-NETWORKS = Path(__file__).parents[1] / "golden" / "edm2" / "pkl_edm2_cond.pkl"
+NETWORKS = Path(__file__).parents[2] / "golden" / "edm2" / "pkl_edm2_cond.pkl"
 ROOM = 512 * 2**20
 SECONDS = 20
 FORBIDDEN = ("import", "compile", "exec", "open", "os.", "subprocess.", "socket.", "shutil.", "ctypes.", "marshal.")
@@ -48,13 +48,13 @@ def originals() -> list[list[bytes]]:
     plain = {"a": np.arange(4.0), "b": collections.OrderedDict(x=[1, (2, {3})]), "c": np.float32(2), "d": {4: (5, 6)}}
     tables = [pickle.dumps(plain, protocol) for protocol in (2, 3, 4, 5)]
     network = NETWORKS.read_bytes()
-    return [pieces(one) for one in (*tables, network)]
+    return [pieces(content) for content in (*tables, network)]
 
 
 EVIL = [
-    *[f"c{module}\n{name}\n".encode() for module, name in pickles._PERMITTED],
+    *[f"c{module}\n{name}\n".encode() for module, name in unpickle.PERMITTED],
     b"cos\nsystem\n", b"cbuiltins\neval\n", b"cbuiltins\ngetattr\n", text("os") + text("system") + b"\x93", text("echo"),
-    *[bytes([one]) for one in b"Rb\x8120(t1\x85\x86\x87]})asue\x94\x8f\x90\x91NQ"],
+    *[bytes([byte]) for byte in b"Rb\x8120(t1\x85\x86\x87]})asue\x94\x8f\x90\x91NQ"],
     b"h\x00", b"h\x01", b"q\x00", b"q\x05", b"\x82\x01", b"K\x01", b"\x8a\x06" + b"\xff" * 5 + b"\x7f",
     b"J\xff\xff\xff\x7f", text("f8"), text("latin1"), b"C\x08" + bytes(8), b"\x8e" + struct.pack("<Q", 2**44),
 ]  # fmt: skip
@@ -93,8 +93,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     known = originals()
-    for one in known:
-        pickles.loads(b"".join(one))  # what reading imports is imported now
+    for parts in known:
+        pickles.loads(b"".join(parts))  # what reading imports is imported now
     for codec in ("ascii", "latin1", "utf-8", "raw_unicode_escape", "unicode_escape"):
         b"x".decode(codec)
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
