@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 EPSILON = 1e-6
 OFFSET = 0.1
-"""DINOv2 resizes its positions by the factor (side + 0.1) / side of the training grid, which guards the new side against rounding.
+"""DINOv2 resizes its positions by the factor (side + 0.1) / side of the training grid, which guards the side against rounding.
 The offset moves every feature a little, and is part of the published features."""
 
 
