@@ -9,7 +9,7 @@ from torch import Tensor
 
 from harness.capabilities import Denoises
 from harness.interfaces import Batch
-from harness_dpm_solver.estimate import Statistics
+from harness_dpm_solver.statistics import Statistics
 
 STEP = 1e-2
 """Half the width h of central differences. Their error is h^2, and that of a float32 network's digits 1e-7 / h."""

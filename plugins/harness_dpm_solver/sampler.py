@@ -1,6 +1,6 @@
 """DPM-Solver-v3: the linear part of the ODE is solved exactly, the rest by a polynomial through earlier values.
 
-With the statistics l, s, b of `harness_dpm_solver.estimate`, the ODE is dx / d lambda = -(l x + f). Let L, S and B be the
+With the statistics l, s, b of `harness_dpm_solver.statistics`, the ODE is dx / d lambda = -(l x + f). Let L, S and B be the
 integrals of l, s and exp(-S) b from lambda_s on, where a step begins, and
 
     g = exp(-S) f - B,
@@ -34,7 +34,7 @@ from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams
 from harness_dpm_solver import V3Config
 from harness_dpm_solver.estimate import estimate
-from harness_dpm_solver.estimate import Statistics, from_tensors, trivial
+from harness_dpm_solver.statistics import Statistics, from_tensors, trivial
 
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(12)
 """Gauss's quadrature on [-1, 1]: exact for polynomials of degree 23, far beyond the digits of a float64 for these integrands."""
