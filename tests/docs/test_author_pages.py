@@ -1,31 +1,49 @@
 """Each page for plugin authors, as it is written: its package installs, passes its own test, is listed, and runs on a board."""
 
+import json
 import re
 
 import pytest
 from author_pages import LANGUAGES, ROOT, AuthorPage, install, run_commands
 
-PAGES = {kind: AuthorPage(ROOT / "docs" / "plugins" / f"{kind}.md") for kind in ("executor", "metric")}
+KINDS = ("dataset", "executor", "extractor", "listener", "metric", "model", "sampler")
+PAGES = {kind: AuthorPage(ROOT / "docs" / "plugins" / f"{kind}.md") for kind in KINDS}
 LISTED = {
+    "dataset": "png-folder",
     "executor": "serial",
+    "extractor": "random-cnn",
     "metric": "feature-energy",
+    "model": "flow-mlp",
+    "sampler": "midpoint",
 }
+NUMBER = r"[* ]*\d+\.\d+[* †]*"
 ROWS = {
-    "executor": r"\| small .*\d\.\d+",
-    "metric": r"\| blurred digits .*\d\.\d+ .*\| +\*?\*?\d+\.\d+",
+    "dataset": rf"\| small +\| mle +\|{NUMBER}\|",
+    "executor": rf"\| small +\| mle +\|{NUMBER}\|",
+    "extractor": rf"\| blurred digits +\|{NUMBER}\|{NUMBER}\|{NUMBER}\|",
+    "listener": rf"\| small +\| mle +\|{NUMBER}\|",
+    "metric": rf"\| blurred digits +\|{NUMBER}\|{NUMBER}\|",
+    "model": rf"\| loaded +\| mle +\|{NUMBER}\|",
+    "sampler": rf"\| midpoint +\| none +\|{NUMBER}\|",
 }
 """A row that the smoke board of the page prints, with numbers in it."""
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """What the commands of every page gave, by page. All packages are installed first, and one process runs everything."""
+def folders(tmp_path_factory):
+    """A folder for each page, with the files that the page writes."""
     folder = tmp_path_factory.mktemp("pages")
-    folders = {kind: folder / kind for kind in PAGES}
     for kind, page in PAGES.items():
-        page.write_package(folders[kind])
-    install(list(folders.values()), folder / "site")
-    reports = run_commands({folders[kind]: quick_commands(kind) for kind in PAGES}, folder / "site")
+        page.write_package(folder / kind)
+    return {kind: folder / kind for kind in PAGES}
+
+
+@pytest.fixture(scope="module")
+def ran(folders, tmp_path_factory):
+    """What the commands of every page gave, by page. All packages are installed first, and one process runs everything."""
+    site = tmp_path_factory.mktemp("site")
+    install(list(folders.values()), site)
+    reports = run_commands({folders[kind]: quick_commands(kind) for kind in PAGES}, site)
     return {kind: reports[folders[kind]] for kind in PAGES}
 
 
@@ -47,7 +65,38 @@ def test_the_commands_of_the_page_do_what_it_says(kind, ran):
     assert [(step.command, step.code) for step in ran[kind]] == [(command, 0) for command in quick_commands(kind)], (
         last.out + last.err
     )
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_what_the_page_writes_is_listed(kind, ran):
     listed = next(step.out for step in ran[kind] if step.command.startswith("harness list"))
-    assert any(line.startswith(f"{LISTED[kind]} ") for line in listed.splitlines())
-    table = next(step.out for step in ran[kind] if "--smoke" in step.command)
+    assert any(line.startswith(f"{LISTED[kind]} ") for line in listed.splitlines()), listed
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_board_of_the_page_has_a_row_with_numbers(kind, ran):
+    table = ran[kind][-1].out
     assert re.search(ROWS[kind], table), table
+
+
+def test_a_model_that_lacks_what_a_method_needs_is_skipped_with_the_reason(ran):
+    assert "skipped: flow-mlp lacks Likelihood, which ddo needs" in ran["model"][-1].out
+
+
+def test_a_midpoint_step_is_two_evaluations_and_the_end_is_one(ran):
+    rows = [line.split("|") for line in ran["sampler"][-1].out.splitlines()]
+    nfe = rows[0].index(next(cell for cell in rows[0] if cell.strip() == "NFE"))
+    assert {row[1].strip(): row[nfe].strip() for row in rows[3:5]} == {"midpoint": "5", "heun": "7"}  # --smoke: 2 and 4 steps
+
+
+def test_the_listener_has_written_the_events_of_its_board_in_their_order(ran, folders):
+    lines = (folders["listener"] / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [(event["event"], event.get("cell")) for event in map(json.loads, lines)]
+    assert events == [
+        ("run started", None),
+        ("step", "small"),
+        ("cell finished", "small/none/s0"),
+        ("step", "small/mle/s0"),
+        ("cell finished", "small/mle/s0"),
+        ("table", None),
+    ]
