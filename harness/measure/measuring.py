@@ -24,7 +24,7 @@ from harness.streams import stream
 
 @dataclass(frozen=True)
 class _Computed:
-    """What a metric gave for one repetition: its value first, by its name, then whatever stands beside it."""
+    """The values of a metric for one repetition: its own first, by its name, then whatever stands beside it."""
 
     values: Mapping[str, float]
     seconds: float

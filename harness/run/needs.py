@@ -14,8 +14,8 @@ from harness.board.components import Resolved
 from harness.components import Component
 from harness.config import Config
 from harness.errors import Faults, noted
+from harness.inner_components import inner_samplers
 from harness.presets import WeightsFile
-from harness.references import inner_samplers
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from harness.board.reading.yaml_file import Location, YamlFile
 from harness.board.schema import BoardConfig, ComponentEntry, EvaluationConfig
 from harness.components import Component
 from harness.errors import nearest
+from harness.inner_components import with_smoke_samplers
 from harness.plugins import Registry
-from harness.references import with_smoke_samplers
 from harness.training.config import TrainingConfig
 
 C = TypeVar("C", bound=Component)
