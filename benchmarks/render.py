@@ -48,8 +48,8 @@ def make_board(folder: Path, records: int) -> Board:
     for cell in board.cells:
         save_record(make_record(cell), folder / "results" / record_file(cell.name))
     for floor in board.floors:
-        record = FloorRecord(board=board.name, metric=floor.metric.name, key=floor.key, values=[0.01, 0.02, 0.015])
-        save_record(record, folder / "results" / floor_file(floor.metric.name))
+        record = FloorRecord(board=board.name, metric=floor.column.name, key=floor.key, values=[0.01, 0.02, 0.015])
+        save_record(record, folder / "results" / floor_file(floor.column.name))
     return board
 
 
@@ -66,7 +66,7 @@ def make_record(cell) -> Record:
         key=cell.key, status="done", model=facts, sampler=facts, finetuning=facts, dataset=facts,
         pretraining={"images": 1280, "batch": 128}, training=cell.training.model_dump(),
         evaluation=cell.evaluation.model_dump(),
-        metrics={metric.name: Measured(values=[value] * metric.draws, seconds=1.5) for metric in cell.metrics},
+        metrics={metric.name: Measured(values=[value] * metric.draws, seconds=1.5) for metric in cell.columns},
         curve=[CurvePoint(images=images, value=value) for images in range(0, 300_033, 30_003)] if cell.trains else [],
         costs=Costs(images_seen=300_032, steps=2344, network_evaluations=3_000_000, nfe=10, seconds_finetune=12.5),
         parameters=50_178, weights_sha256="a" * 64, samples_sha256="b" * 64, base_weights_sha256="c" * 64,

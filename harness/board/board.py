@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.board.cells import Base, Cell, Column, Floor, Resolved
+from harness.board.bases import Base
+from harness.board.cells import Cell
+from harness.board.columns import Column, Floor
+from harness.board.components import Resolved
 from harness.board.filters import Filter
 from harness.board.schema import BoardConfig
+from harness.components import Dataset
 
 
 @dataclass(frozen=True)
@@ -17,16 +21,16 @@ class Board:
     Args:
         name: the folder's name.
         cells: every cell, in the order of the file: bases, then methods, then seeds; skipped ones included.
-        floors: one for each metric, and number of samples where there are several.
+        floors: one for each column, and for each number of samples where there are several.
     """
 
     name: str
     folder: Path
     config: BoardConfig
-    dataset: Resolved
+    dataset: Resolved[Dataset]
     bases: tuple[Base, ...]
     cells: tuple[Cell, ...]
-    metrics: tuple[Column, ...]
+    columns: tuple[Column, ...]
     floors: tuple[Floor, ...]
     is_smoke: bool
 

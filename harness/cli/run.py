@@ -14,7 +14,8 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.board.board import Board
-    from harness.board.cells import Cell, Floor
+    from harness.board.cells import Cell
+    from harness.board.columns import Floor
     from harness.board.filters import Filter
     from harness.run.states import CellState
     from harness.store.runs_folder import RunsFolder
@@ -37,7 +38,12 @@ def run(
     ] = None,
     runs_dir: RunsDir = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")] = "auto",
-    executor: Annotated[str, typer.Option(metavar="NAME", help="Where cells run; harness list executors.")] = "local",
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Where cells run; harness list executors. [default: the default executor]", show_default=False
+        ),
+    ] = None,
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")
     ] = 30.0,

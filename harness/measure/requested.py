@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from harness.board.cells import Resolved
-from harness.components import FEATURE_NEEDS, Extractor, Metric
+from harness.board.components import Resolved
+from harness.components import FEATURE_NEEDS, Component, Extractor, Metric
 from harness.errors import Faults, UserError, nearest
 from harness.plugins import registry
 
 Settings = Mapping[str, Mapping[str, object]]
+C = TypeVar("C", bound=Component)
 
 
-def resolved(kind: str, name: str, settings: Mapping[str, object], *, where: str) -> Resolved:
+def resolved(kind: type[C], name: str, settings: Mapping[str, object], *, where: str) -> Resolved[C]:
     """A component by name. Raises: UserError with the nearest name, or naming the setting that is wrong."""
-    provided = registry().provided(kind, name, where=where)
-    schema = provided.component.config
+    provided = registry().provided(kind.kind, name, where=where)
+    component = registry().get(kind, name, where=where)
+    schema = component.config
     try:
         checked = schema.model_validate(dict(settings))
     except ValidationError as error:
-        raise Faults(_told(fault, schema.model_fields, f"{where}: {kind} {name}") for fault in error.errors()) from None
-    return Resolved(provided.component, checked, provided.plugin, provided.version)
+        raise Faults(_told(fault, schema.model_fields, f"{where}: {kind.kind} {name}") for fault in error.errors()) from None
+    return Resolved(component, checked, provided.plugin, provided.version)
 
 
 def _told(fault: Mapping[str, object], fields: Mapping[str, object], where: str) -> str:
@@ -53,7 +56,7 @@ def settings_of(texts: Sequence[str], *, where: str) -> Settings:
 
 def chosen(
     metrics: str, extractor: str, settings: Settings, *, none_is_fine: bool = False
-) -> tuple[tuple[Resolved, ...], Resolved]:
+) -> tuple[tuple[Resolved[Metric], ...], Resolved[Extractor]]:
     """The metrics of a list `fid,kid`, and the extractor, whose weights are there.
 
     Args:
@@ -64,7 +67,7 @@ def chosen(
     names = list(dict.fromkeys(metrics.replace(",", " ").split()))
     if not names and not none_is_fine:
         raise UserError("--metrics: name at least one, e.g. fid,kid")
-    network = resolved("extractor", extractor, settings.get(extractor, {}), where="--extractor")
+    network = resolved(Extractor, extractor, settings.get(extractor, {}), where="--extractor")
     faults, found = [], []
     for name in names:
         try:
@@ -79,13 +82,11 @@ def chosen(
     return tuple(found), network
 
 
-def _metric(name: str, extractor: Resolved, settings: Mapping[str, object]) -> Resolved:
+def _metric(name: str, extractor: Resolved[Extractor], settings: Mapping[str, object]) -> Resolved[Metric]:
     plain, bracket, _ = name.partition("[")
     if bracket:
         raise UserError(f"--metrics: {name}: write {plain}, and its extractor as --extractor NAME; one at a time")
-    metric = resolved("metric", name, settings, where="--metrics")
-    assert isinstance(metric.component, Metric)
-    assert isinstance(extractor.component, Extractor)
+    metric = resolved(Metric, name, settings, where="--metrics")
     if not metric.component.needs_features:
         known = [key for key, one in registry().all("metric").items() if _needs_features(one.component)]
         raise UserError(f"--metrics: {name} compares points and not images; metrics of images: {', '.join(known)}")
@@ -100,9 +101,8 @@ def _needs_features(component: object) -> bool:
     return isinstance(component, Metric) and bool(component.needs_features)
 
 
-def check_weights(extractor: Resolved) -> None:
+def check_weights(extractor: Resolved[Extractor]) -> None:
     """Raises: UserError when the extractor's weights are absent, with the extractors whose weights are here."""
-    assert isinstance(extractor.component, Extractor)
     try:
         extractor.component.check_readiness(extractor.settings)
     except UserError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import harness
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.components import FEATURE_NEEDS, Extractor, Metric, MetricUsage
 from harness.errors import Diverged, Faults, UserError
 from harness.features import MOMENTS, FeatureSet, Moments
@@ -37,8 +37,8 @@ class Plan:
         write_statistics: where the statistics of the one sample set go; None writes none.
     """
 
-    metrics: tuple[Resolved, ...]
-    extractor: Resolved
+    metrics: tuple[Resolved[Metric], ...]
+    extractor: Resolved[Extractor]
     samples: Sequence[Source]
     reference: Source | None
     batch: int = BATCH
@@ -47,15 +47,14 @@ class Plan:
     @property
     def outputs(self) -> Mapping[str, int]:
         """The extractor's, by its component."""
-        assert isinstance(self.extractor.component, Extractor)
         return self.extractor.component.outputs
 
     def needs(self) -> tuple[set[str], set[str]]:
         """What all metrics, and the file of statistics, need of each sample set, and of the reference."""
-        generated = {need for one in self.metrics for need in _metric(one).needs_features}
+        generated = {need for one in self.metrics for need in one.component.needs_features}
         if self.write_statistics is not None:
             generated |= {need for need in MOMENTS if FEATURE_NEEDS[need] in self.outputs}
-        return generated, {need for one in self.metrics for need in _metric(one).real_needs}
+        return generated, {need for one in self.metrics for need in one.component.real_needs}
 
     def check(self) -> None:
         """Raises: Faults for all that cannot be measured so, before any image is looked at."""
@@ -70,7 +69,7 @@ class Plan:
             yield f"repetitions have the same number of images, and these have not: {counts}"
         generated, real = self.needs()
         if real and self.reference is None:
-            names = ", ".join(one.name for one in self.metrics if _metric(one).real_needs)
+            names = ", ".join(one.name for one in self.metrics if one.component.real_needs)
             yield f"--reference: {names} compares with a reference; name a folder, a file or a dataset"
         for source, needs in [*((one, generated) for one in self.samples), *([(self.reference, real)] if self.reference else [])]:
             yield from self._source_faults(source, needs)
@@ -99,12 +98,12 @@ class Plan:
             if not uses or counted is None:
                 continue
             try:
-                _metric(metric).check_usage(metric.settings, MetricUsage(counted, self.outputs))
+                metric.component.check_usage(metric.settings, MetricUsage(counted, self.outputs))
             except UserError as error:
                 yield f"{source.name}: {error}; here written {_setting_to_give(metric, str(error))}"
 
-    def _uses(self, metric: Resolved, source: Source) -> frozenset[str]:
-        return _metric(metric).real_needs if source is self.reference else _metric(metric).needs_features
+    def _uses(self, metric: Resolved[Metric], source: Source) -> frozenset[str]:
+        return metric.component.real_needs if source is self.reference else metric.component.needs_features
 
 
 def _target_faults(path: Path) -> Iterator[str]:
@@ -124,17 +123,12 @@ def _target_faults(path: Path) -> Iterator[str]:
         yield f"{where}: the folder {path.parent} is not writable; change its permissions or name another folder"
 
 
-def _setting_to_give(metric: Resolved, message: str) -> str:
+def _setting_to_give(metric: Resolved[Metric], message: str) -> str:
     """`--set fid.few_images=true`: the setting that the message names, as this command takes it."""
     fields = type(metric.settings).model_fields
     name = max((name for name in fields if name in message), key=len, default="NAME")  # subset_size, not subsets
     is_switch = name in fields and fields[name].annotation is bool
     return f"--set {metric.name}.{name}={'true' if is_switch else 'VALUE'}"
-
-
-def _metric(metric: Resolved) -> Metric:
-    assert isinstance(metric.component, Metric)
-    return metric.component
 
 
 @dataclass(frozen=True)
@@ -149,14 +143,14 @@ class Value:
     """
 
     label: str
-    metric: Resolved
+    metric: Resolved[Metric]
     values: tuple[float, ...]
     also: Mapping[str, tuple[float, ...]]
     seconds: float
 
     @property
     def component(self) -> Metric:
-        return _metric(self.metric)
+        return self.metric.component
 
     @property
     def mean(self) -> float:
@@ -209,14 +203,14 @@ def run(plan: Plan, at: Context, say: Say = lambda _: None) -> Measured:
     )  # fmt: skip
 
 
-def _timed(metric: Resolved, generated: FeatureSet, real: FeatureSet) -> tuple[Mapping[str, float], float]:
+def _timed(metric: Resolved[Metric], generated: FeatureSet, real: FeatureSet) -> tuple[Mapping[str, float], float]:
     function = context.feature_metric(metric)
     began = time.perf_counter()
     values = function(generated, real, stream(0, f"metric/{metric.name}"))
     return values, time.perf_counter() - began
 
 
-def _value(metric: Resolved, measured: Sequence[tuple[Mapping[str, float], float]], plan: Plan) -> Value:
+def _value(metric: Resolved[Metric], measured: Sequence[tuple[Mapping[str, float], float]], plan: Plan) -> Value:
     from harness.board.reading.columns import column_label
 
     first, *others = measured[0][0]

@@ -10,6 +10,7 @@ from typing import cast
 
 import yaml
 
+from harness.components import Dataset
 from harness.errors import Faults, UserError, nearest
 from harness.images import arrays, files
 from harness.images.fingerprint import fingerprint
@@ -223,7 +224,7 @@ def _of_images(images: ImageSet, name: str) -> ImageSet:
 
 def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     named, split = _split(text, where)
-    dataset = resolved("dataset", *named, where=where)
+    dataset = resolved(Dataset, *named, where=where)
     dataset.component.check_readiness(dataset.settings)
     source = context.dataset(dataset)
     if source.spec.preview != "images":

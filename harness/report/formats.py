@@ -54,7 +54,7 @@ def as_json(table: Table) -> str:
     content = {
         "board": table.board.name,
         "protocol": table.board.config.protocol,
-        "metrics": {metric.name: _direction(metric.component.higher_is_better) for metric in table.board.metrics},
+        "metrics": {metric.name: _direction(metric.higher_is_better) for metric in table.board.columns},
         **({"floor": rows[0]} if floors == 1 else {"floors": rows[:floors]}),
         "rows": rows[floors:],
     }

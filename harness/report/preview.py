@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
-from harness.components import Dataset
 from harness.errors import UserError
 from harness.report.collect import Collection
 from harness.report.sheet import pixels, sheet_of
@@ -97,7 +96,7 @@ def make_previews(collection: Collection, layout: RunsFolder) -> Previews:
 def real_preview(board: Board) -> Preview | None:
     """The first examples of the first evaluation draw; None for what is neither points in the plane nor images."""
     dataset = board.dataset
-    source = dataset.of(Dataset).create(dataset.settings)
+    source = dataset.component.create(dataset.settings)
     spec = source.spec
     is_shown = spec.shape == (2,) if spec.preview == "points" else len(spec.shape) == 3 and spec.shape[0] in (1, 3)
     if not is_shown:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
-from harness.board.cells import Base, Resolved
+from harness.board.columns import Column
+from harness.board.components import Resolved
 from harness.board.schema import MethodConfig
+from harness.components import Component
 from harness.report.collect import Collection
 from harness.report.extractors import used
 from harness.report.formats import markdown_text
@@ -46,7 +49,7 @@ def measured(collection: Collection) -> str:
     lines = [
         f"**Dataset**: {component(board.dataset)}.",
         _evaluation(board),
-        *(_metric(board, index) for index in range(len(board.metrics))),
+        *(_column(board, column) for column in board.columns),
         *_extractors(collection),
         f"**Floor**: {_floor(board)}.",
         *(_base(base) for base in board.bases),
@@ -61,7 +64,7 @@ def _item(line: str) -> str:
     return line if line.startswith("  - ") else f"- {line}"
 
 
-def component(resolved: Resolved) -> str:
+def component(resolved: Resolved[Component]) -> str:
     """A component with the settings that the board gives it, and its version."""
     given = resolved.settings.model_dump(mode="json", exclude_unset=True)
     settings = ", ".join(f"{key}: {_plain(value)}" for key, value in given.items())
@@ -77,7 +80,7 @@ def _plain(value: object) -> str:
 def _evaluation(board: Board) -> str:
     evaluation = board.cells[0].evaluation
     draws = "one draw" if evaluation.draws == 1 else f"{evaluation.draws} independent draws"
-    has_models = any(base.data is None for base in board.bases)
+    has_models = any(base.has_network for base in board.bases)
     generated = "generated and as many real examples" if has_models else "examples of the row's data and as many real ones"
     batch = f"; samples drawn {evaluation.batch:,} at a time" if has_models else ""
     return (
@@ -100,15 +103,14 @@ def _finetuning(board: Board) -> list[str]:
     return [f"**Fine-tuning**: {budget(training)}, unless a method says otherwise:", *_own_budgets(board, budget(training))]
 
 
-def _metric(board: Board, index: int) -> str:
-    metric = board.metrics[index]
-    against = "fresh draws of real examples" if metric.use.against == "evaluation" else "training examples"
-    fewer = metric.draws < board.cells[0].evaluation.draws
-    only = "" if not fewer else ", the first draw only" if metric.draws == 1 else f", the first {metric.draws} draws only"
-    explodes = metric.use.explodes_above
+def _column(board: Board, column: Column) -> str:
+    against = "training examples" if column.compares_with_training else "fresh draws of real examples"
+    fewer = column.draws < board.cells[0].evaluation.draws
+    only = "" if not fewer else ", the first draw only" if column.draws == 1 else f", the first {column.draws} draws only"
+    explodes = column.explodes_above
     limit = "" if explodes is None else f"; a value above {explodes:g} counts as diverged"
-    features = "" if metric.extractor is None else f" on features of {component(metric.extractor)}"
-    return f"**{markdown_text(metric.label)}**: {component(metric.metric)}{features}, against {against}{only}{limit}."
+    features = "" if column.extractor is None else f" on features of {component(column.extractor)}"
+    return f"**{markdown_text(column.label)}**: {component(column.metric)}{features}, against {against}{only}{limit}."
 
 
 def _extractors(collection: Collection) -> list[str]:
@@ -119,7 +121,7 @@ def _extractors(collection: Collection) -> list[str]:
 
 
 def _floor(board: Board) -> str:
-    pairs = {floor.metric.label: floor.metric.floor_pairs for floor in board.floors}
+    pairs = {floor.column.label: floor.pairs for floor in board.floors}
     said = ", ".join(f"{number} ({markdown_text(label)})" for label, number in pairs.items())
     return (
         f"the metric between two independent draws of {_sizes(board)} real examples, mean ± standard deviation over pairs: {said}"
@@ -127,21 +129,22 @@ def _floor(board: Board) -> str:
 
 
 def _base(base: Base) -> str:
-    if base.data is not None:
-        return f"**{markdown_text(base.label)}**: {component(base.data)}, its draws in the place of generated samples."
-    return f"**{markdown_text(base.label)}**: {component(base.model)}; {_origin(base)}; sampled by {component(base.sampler)}."
+    label, origin = markdown_text(base.label), base.origin
+    if isinstance(origin, Examples):
+        return f"**{label}**: {component(origin.dataset)}, its draws in the place of generated samples."
+    return f"**{label}**: {component(origin.model)}; {_weights(origin)}; sampled by {component(origin.sampler)}."
 
 
-def _origin(base: Base) -> str:
-    if base.weights is not None:
-        hashes = ", ".join(f"{one['part'] or 'file'} sha256 `{str(one['sha256'])[:16]}…`" for one in base.weights.identity)
-        return f"weights loaded{f' of `{base.weights.preset}`' if base.weights.preset else ''} ({hashes})"
-    return "pretrained by " + "; then by ".join(_step(step) for step in base.steps)
+def _weights(network: Network) -> str:
+    """Where the network's weights come from."""
+    if isinstance(network, Loaded):
+        weights = network.weights
+        hashes = ", ".join(f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`" for file in weights.identity)
+        return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes})"
+    return "pretrained by " + "; then by ".join(_step(step) for step in network.steps)
 
 
-def _step(step: Base) -> str:
-    assert step.method is not None
-    assert step.training is not None
+def _step(step: Pretrained) -> str:
     return f"{component(step.method)}: {budget(step.training)}, seed {step.seed}"
 
 
@@ -222,7 +225,7 @@ def costs(collection: Collection) -> str:
     for row, cells in collection.rows:
         done = [collection.records[c.name] for c in cells if c.name in collection.records]
         done = [record for record in done if record.status == "done"]
-        if done and row.base.data is None:
+        if done and row.base.has_network:
             rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *_costs(done)])
     if not rows:
         return ""

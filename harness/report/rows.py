@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.board.cells import Cell, Column, Row
+from harness.board.cells import Cell, Row
+from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
 from harness.report.outcome import Outcome, mean
@@ -81,7 +82,7 @@ def floor_minima(collection: Collection) -> dict[str, Score]:
     found: dict[str, Score] = {}
     for floor in collection.board.floors:
         values = collection.floors[floor.name].values if floor.name in collection.floors else []
-        draws = floor.metric.draws
+        draws = floor.column.draws
         least = [min(values[start : start + draws]) for start in range(0, len(values) - draws + 1, draws)]
         if least:
             found[floor.name] = score(least)
@@ -92,7 +93,7 @@ def table_rows(collection: Collection) -> list[TableRow]:
     """A row for each base × method, in the order of the board."""
     plain = [_row(row, cells, collection.records) for row, cells in collection.rows]
     floors = floor_scores(collection)
-    metrics = collection.board.metrics
+    metrics = collection.board.columns
     best = {
         size: {metric.name: best_mean([row for row in plain if row.size == size], metric) for metric in metrics}
         for size in {row.size for row in plain}
@@ -118,13 +119,13 @@ def _row(row: Row, cells: Sequence[Cell], records: Mapping[str, Outcome]) -> Tab
         seconds=_mean([record.seconds_finetune for record in done]),
         notes=_notes(row, len(cells), found),
         size=row.size,
-        is_data=row.base.data is not None,
+        is_data=not row.base.has_network,
     )
 
 
 def _scores(row: Row, values: Sequence[Mapping[str, float]]) -> dict[str, Score]:
     """Over cells, by metric."""
-    by_metric = {metric.name: [one[metric.name] for one in values if metric.name in one] for metric in row.metrics}
+    by_metric = {metric.name: [one[metric.name] for one in values if metric.name in one] for metric in row.columns}
     return {name: score(seeds) for name, seeds in by_metric.items() if seeds}
 
 
@@ -148,13 +149,13 @@ def best_mean(rows: Iterable[TableRow], metric: Column) -> float | None:
     means = [row.scores[metric.name].mean for row in rows if metric.name in row.scores]
     if not means:
         return None
-    return max(means) if metric.component.higher_is_better else min(means)
+    return max(means) if metric.higher_is_better else min(means)
 
 
 def is_at_floor(mean: float, floor: Score, metric: Column) -> bool:
     """Whether the mean is within two standard deviations of real against real, or on the better side of it."""
     slack = 2 * (floor.sd or 0.0)
-    return mean >= floor.mean - slack if metric.component.higher_is_better else mean <= floor.mean + slack
+    return mean >= floor.mean - slack if metric.higher_is_better else mean <= floor.mean + slack
 
 
 def _marked(

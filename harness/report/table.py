@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.board.board import Board
-from harness.board.cells import Column
+from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
 from harness.report.extractors import used
@@ -52,7 +52,7 @@ class Table:
     @property
     def columns(self) -> list[tuple[Column, Statistic]]:
         """Every metric, as often as the board shows it."""
-        return [(metric, statistic) for metric in self.board.metrics for statistic in metric.use.show]
+        return [(metric, statistic) for metric in self.board.columns for statistic in metric.statistics]
 
     def floor(self, metric: Column, size: int | None, statistic: Statistic = "mean") -> Score | None:
         """Of a column at a number of samples; None when it is not measured."""
@@ -88,9 +88,9 @@ class Table:
 
     def _scores(self, of: Callable[[Column, Statistic], Score | None]) -> dict[str, object]:
         numbers: dict[str, object] = {}
-        for metric in self.board.metrics:
+        for metric in self.board.columns:
             # The means always, and what else the board shows.
-            for statistic in dict.fromkeys(("mean", *metric.use.show)):
+            for statistic in dict.fromkeys(("mean", *metric.statistics)):
                 found = of(metric, statistic)
                 name = metric.name if statistic == "mean" else f"{metric.name} {statistic}"
                 numbers[f"{name} mean"] = None if found is None else found.mean
@@ -163,12 +163,12 @@ MODEL_COLUMNS = ("NFE", "Parameters", "Images", "Seconds")
 
 def head(metric: Column, statistic: Statistic, style: Style) -> str:
     """`sliced-w2 ↓ (×1e-2)`."""
-    arrow = style.up if metric.component.higher_is_better else style.down
-    unit = metric.component.unit
-    factor = "" if metric.use.shown_in == 1 else style.unit(metric.use.shown_in)
+    arrow = style.up if metric.higher_is_better else style.down
+    unit = metric.unit
+    factor = "" if metric.shown_in == 1 else style.unit(metric.shown_in)
     least = f"minimum of {metric.draws}" if statistic == "minimum" else ""
     inside = ", ".join(part for part in (" ".join(part for part in (factor, unit) if part), least) if part)
-    name = f"{style.text(metric.label)} {arrow}" if metric.use.ranks else style.text(metric.label)
+    name = f"{style.text(metric.label)} {arrow}" if metric.ranks else style.text(metric.label)
     return name + (f" ({inside})" if inside else "")
 
 
@@ -176,15 +176,15 @@ def figure(found: Score | None, metric: Column, style: Style) -> str:
     """Mean ± standard deviation in the column's unit and decimals."""
     if found is None:
         return style.none
-    mean = f"{found.mean / metric.use.shown_in:.{metric.use.digits}f}"
+    mean = f"{found.mean / metric.shown_in:.{metric.digits}f}"
     if found.sd is None:
         return mean
-    return f"{mean}{style.plus_minus}{found.sd / metric.use.shown_in:.{metric.use.digits}f}"
+    return f"{mean}{style.plus_minus}{found.sd / metric.shown_in:.{metric.digits}f}"
 
 
 def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     scores = [figure(table.floor(metric, size, statistic), metric, style) for metric, statistic in table.columns]
-    floors = [table.floor(metric, size) for metric in table.board.metrics]
+    floors = [table.floor(metric, size) for metric in table.board.columns]
     pairs = sorted({found.n for found in floors if found is not None})
     note = f"over {'/'.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
@@ -216,7 +216,7 @@ def _display_row(row: TableRow, table: Table, style: Style) -> list[str]:
 
 def _marked(row: TableRow, metric: Column, statistic: Statistic, style: Style) -> str:
     text = figure(row.score(metric, statistic), metric, style)
-    if statistic != "mean" or not metric.use.ranks:
+    if statistic != "mean" or not metric.ranks:
         return text
     if metric.name in row.is_best:
         text = style.bold(text)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.board.cells import Base, Cell, Floor
+from harness.board.bases import Base
+from harness.board.cells import Cell
+from harness.board.columns import Floor
 from harness.interfaces import Job
 from harness.stages.job_result import JobResult
 from harness.stages.options import JobOptions

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from harness.board.bases import Base, Loaded
 from harness.board.board import Board
-from harness.board.cells import Base, Cell, Floor, Resolved
-from harness.components import Component, Dataset, Extractor
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.board.components import Resolved
+from harness.components import Component
 from harness.config import Config
 from harness.errors import Faults, noted
 from harness.presets import WeightsFile
@@ -59,34 +62,31 @@ class Needs:
         """
         faults: list[str] = []
         for base in self._bases:
-            for file in base.weights.files if base.weights is not None else ():
+            for file in base.origin.files:
                 with noted(faults):
                     if not (only_brought and file.published):
                         file.check_there()
         for component, settings in self._components:
             with noted(faults):
-                if isinstance(component, Dataset):
-                    component.check_files(settings)
-                elif isinstance(component, Extractor):
-                    component.check_weights(settings)
+                component.check_readiness(settings)
         return list(dict.fromkeys(faults))  # columns share extractors
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, or do not fit its network."""
         faults: list[str] = []
         for base in self._bases:
-            if base.weights is not None:
+            if isinstance(base.origin, Loaded):
                 from harness.stages import loading
 
                 with noted(faults):
-                    loading.check(base)
+                    loading.check(base, base.origin)
         return list(dict.fromkeys(faults))
 
     def published_files(self) -> list[WeightsFile]:
         """Return the files that can be fetched, each once: published weights of bases, and what components ask for."""
         files: dict[str, WeightsFile] = {}
         for base in self._bases:
-            for file in base.weights.files if base.weights is not None else ():
+            for file in base.origin.files:
                 if file.published is not None:
                     files.setdefault(file.published.name, file.published)
         for component, settings in self._components:
@@ -109,26 +109,24 @@ class Needs:
         """Every component that does some of the work, with its settings."""
         return tuple(_with_inner_samplers(self._parts()))
 
-    def _parts(self) -> Iterator[Resolved]:
+    def _parts(self) -> Iterator[Resolved[Component]]:
         if not (self._bases or self.floors):
             return
         yield self.board.dataset
         for base in self._bases:
-            for step in base.steps:
-                yield from (step.dataset, step.model, *([step.method] if step.method is not None else []))
-            yield base.sampler
+            yield from base.origin.components
         yield from (cell.method for cell in self.cells if cell.skip_reason is None)
-        for column in self.board.metrics:
+        for column in self.board.columns:
             yield from (column.metric, *([column.extractor] if column.extractor is not None else []))
 
 
 def _with_guides(base: Base) -> Iterator[Base]:
     yield base
-    for guide in base.sampler.bases:
+    for guide in base.origin.recorded_sampler.bases:
         yield from _with_guides(guide)
 
 
-def _with_inner_samplers(parts: Iterable[Resolved]) -> Iterator[tuple[Component, Config]]:
+def _with_inner_samplers(parts: Iterable[Resolved[Component]]) -> Iterator[tuple[Component, Config]]:
     for part in parts:
         yield part.component, part.settings
         for inner in inner_samplers(part.settings):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from harness.board.board import Board
-from harness.board.cells import Cell, Floor
+from harness.board.cells import Cell
+from harness.board.columns import Floor
 from harness.components import Executor
 from harness.errors import Interrupted, UserError
-from harness.interfaces import JobExecutor
 from harness.plugins import registry
 from harness.process import stop
 from harness.run.events import OnEvent
@@ -29,13 +28,13 @@ class RunOptions:
 
     Args:
         jobs: how many jobs run at once, at most.
-        executor: name of the executor that runs them.
+        executor: name of the executor that runs them; None for the default one.
         device: "cpu", "cuda", "cuda:N" or "auto".
         checkpoint_seconds: seconds between two checkpoints.
     """
 
     jobs: int
-    executor: str = "local"
+    executor: str | None = None
     device: str = "auto"
     checkpoint_seconds: float = 30.0
 
@@ -55,7 +54,7 @@ def run_board(
     """
     if options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: need at least 1")
-    component = registry().get(Executor, options.executor, where="--executor")
+    component = _executor(options.executor)
     layout.check_writable()
     before = states(board, cells, layout)
     for state in before:
@@ -67,13 +66,18 @@ def run_board(
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
-        executor = cast(JobExecutor, component.load()(component.config()))  # type: ignore[operator]
+        executor = component.create(component.config())
         executor.run(schedule.ready, slots=min(options.jobs, schedule.total))
     if stop.is_requested() and not schedule.is_over:
         raise Interrupted
     if schedule.refusals:
         raise UserError(schedule.refusals[0])
     return states(board, cells, layout)
+
+
+def _executor(name: str | None) -> Executor:
+    where = "--executor"
+    return registry().default(Executor, where=where) if name is None else registry().get(Executor, name, where=where)
 
 
 def _schedule(

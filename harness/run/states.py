@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.board.board import Board
-from harness.board.cells import Cell, Floor
+from harness.board.cells import Cell
+from harness.board.columns import Floor
 from harness.run.durations import PastDurations, seconds_of
 from harness.stages.record import record_path
 from harness.store.records import Record, Status, load_floor, load_record, usable

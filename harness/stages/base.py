@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from harness.board.cells import Base
+from harness.board.bases import Base, Loaded, Pretrained
 from harness.interfaces import DataSource
 from harness.sampling import latents
 from harness.stages import context, loading
@@ -28,8 +28,9 @@ def run(base: Base, at: Context) -> Output:
     The steps of pretraining before its last one are outputs of their own.
     """
     at.reporter.stage("base")
-    make = _pretrain if base.weights is None else _read
-    output = outputs.once(at.layout, "base", base.key, lambda folder: make(base, at, folder), resumes=base.weights is None)
+    output = outputs.once(
+        at.layout, "base", base.key, lambda folder: _make(base, at, folder), resumes=isinstance(base.origin, Pretrained)
+    )
     shutil.rmtree(at.layout.work("base", base.key), ignore_errors=True)
     return output
 
@@ -43,15 +44,21 @@ def load(base: Base, output: Output, source: DataSource, at: Context) -> torch.n
 
 def build(base: Base, source: DataSource, at: Context, *, seed: int = 0) -> torch.nn.Module:
     """The base's network with initial weights, in eval mode."""
-    spec = source.spec if base.weights is None else base.weights.spec_on(source.spec)
-    return context.model(base.model, spec, at.device, seed=seed)
+    return context.model(base.network.model, base.network.spec_on(source.spec), at.device, seed=seed)
 
 
-def _read(base: Base, at: Context, folder: Path) -> dict[str, object]:
-    assert base.weights is not None
+def _make(base: Base, at: Context, folder: Path) -> dict[str, object]:
+    match base.network:
+        case Pretrained() as pretrained:
+            return _pretrain(base, pretrained, at, folder)
+        case Loaded() as loaded:
+            return _read(base, loaded, at, folder)
+
+
+def _read(base: Base, loaded: Loaded, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(base.dataset)
     network = build(base, source, at)
-    loading.load(base, network)
+    loading.load(loaded, network)
     state = state_dicts.snapshot(network)
     state_dicts.save(state, folder / WEIGHTS)
     return {
@@ -59,25 +66,23 @@ def _read(base: Base, at: Context, folder: Path) -> dict[str, object]:
         "parameters": state_dicts.parameters(network),
         "seconds": 0.0,
         "images_seen": 0,
-        "weights": base.weights.identity,
+        **loaded.identity,
     }
 
 
-def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
-    assert base.method is not None
-    assert base.training is not None
+def _pretrain(base: Base, step: Pretrained, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(base.dataset)
-    if base.after is None:
-        network = build(base, source, at, seed=base.seed)
+    if step.after is None:
+        network = build(base, source, at, seed=step.seed)
     else:
-        network = load(base.after, run(base.after, at), source, at)
-    task = LiveTask(network, latents.space(network, source.spec), at.device, base.training, banks=None)
+        network = load(step.after, run(step.after, at), source, at)
+    task = LiveTask(network, latents.space(network, source.spec), at.device, step.training, banks=None)
     trained = Loop(
         task,
-        context.method(base.method, task, seed=base.seed),
+        context.method(step.method, task, seed=step.seed),
         latent_stage.training_data(network, source, at),
-        base.training,
-        seed=base.seed,
+        step.training,
+        seed=step.seed,
         folder=at.layout.work("base", base.key),
         checkpoint_seconds=at.options.checkpoint_seconds,
         listener=at.listener(base.name),
@@ -87,8 +92,6 @@ def _pretrain(base: Base, at: Context, folder: Path) -> dict[str, object]:
         "weights_sha256": state_dicts.sha256(trained.weights),
         "parameters": state_dicts.parameters(network),
         "seconds": trained.seconds,
-        "images_seen": base.training.images,
-        "method": base.method.identity,
-        "training": base.training.identity,
-        "seed": base.seed,
+        "images_seen": step.training.images,
+        **step.last_step,
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.components import Dataset, Extractor, Method, Metric, Model, Sampler
 from harness.interfaces import (
     Batch,
@@ -89,11 +89,11 @@ _DATASETS: dict[str, DataSource] = {}
 _TRAINING: dict[tuple[str, torch.device], Batch] = {}
 
 
-def dataset(resolved: Resolved) -> DataSource:
+def dataset(resolved: Resolved[Dataset]) -> DataSource:
     """The dataset, built once a process; what it gives is checked."""
     key = json.dumps(resolved.identity, sort_keys=True)
     if key not in _DATASETS:
-        source = resolved.of(Dataset).create(resolved.settings)
+        source = resolved.component.create(resolved.settings)
         _DATASETS[key] = CheckedSource(resolved.name, source)
     return _DATASETS[key]
 
@@ -106,47 +106,46 @@ def training_data(source: DataSource, device: torch.device) -> Batch:
     return _TRAINING[key]
 
 
-def model(resolved: Resolved, spec: DataSpec, device: torch.device, *, seed: int = 0) -> torch.nn.Module:
+def model(resolved: Resolved[Model], spec: DataSpec, device: torch.device, *, seed: int = 0) -> torch.nn.Module:
     """A network with initial weights from the seed, in eval mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "initial weights").initial_seed())
-        built = resolved.of(Model).create(resolved.settings, spec)
+        built = resolved.component.create(resolved.settings, spec)
     return built.to(device).eval()
 
 
-def method(resolved: Resolved, task: LiveTask, *, seed: int) -> FinetuneMethod:
+def method(resolved: Resolved[Method], task: LiveTask, *, seed: int) -> FinetuneMethod:
     """A method at its start; its extra networks are initialised from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "initial method").initial_seed())
-        return resolved.of(Method).create(resolved.settings, task)
+        return resolved.component.create(resolved.settings, task)
 
 
-def sampler(resolved: Resolved) -> SampleFunction:
+def sampler(resolved: Resolved[Sampler]) -> SampleFunction:
     """The sampler."""
-    return resolved.of(Sampler).create(resolved.settings)
+    return resolved.component.create(resolved.settings)
 
 
-def metric(resolved: Resolved) -> MetricFunction:
+def metric(resolved: Resolved[Metric]) -> MetricFunction:
     """The metric."""
-    return resolved.of(Metric).create(resolved.settings)
+    return resolved.component.create(resolved.settings)
 
 
-def feature_metric(resolved: Resolved) -> FeatureMetricFunction:
+def feature_metric(resolved: Resolved[Metric]) -> FeatureMetricFunction:
     """A metric that compares features."""
-    return resolved.of(Metric).create_on_features(resolved.settings)
+    return resolved.component.create_on_features(resolved.settings)
 
 
 _EXTRACTORS: dict[tuple[str, torch.device], FeatureExtractor] = {}
 
 
-def extractor(resolved: Resolved, device: torch.device) -> FeatureExtractor:
+def extractor(resolved: Resolved[Extractor], device: torch.device) -> FeatureExtractor:
     """The extractor, built once a process. Raises: UserError when its weights are absent."""
     key = (json.dumps(resolved.identity, sort_keys=True), device)
     if key not in _EXTRACTORS:
-        extractor = resolved.of(Extractor)
-        extractor.check_readiness(resolved.settings)
+        resolved.component.check_readiness(resolved.settings)
         with torch.random.fork_rng(devices=[]):
-            built = extractor.create(resolved.settings)
+            built = resolved.component.create(resolved.settings)
         if isinstance(built, torch.nn.Module):
             built.to(device).eval().requires_grad_(False)
         _EXTRACTORS[key] = built

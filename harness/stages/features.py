@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.board.cells import Column, Resolved
+from harness.board.columns import Column
+from harness.board.components import Resolved
+from harness.components import Dataset, Extractor
 from harness.features import MOMENTS, FeatureSet, Moments
 from harness.images.extraction import BATCH, Extraction
 from harness.images.sets import ImageSet
@@ -25,7 +27,7 @@ Images = tuple[ImageSet, Mapping[str, object]]
 """A set, and what tells it from all others: the hash of samples, or a dataset's fingerprint and which of its images."""
 
 
-def identity(resolved: Resolved, at: Context) -> dict[str, object]:
+def identity(resolved: Resolved[Extractor], at: Context) -> dict[str, object]:
     """What a key must contain of an extractor: features under another of these are other features."""
     built = context.extractor(resolved, at.device)
     return {
@@ -36,7 +38,7 @@ def identity(resolved: Resolved, at: Context) -> dict[str, object]:
 
 
 def of(
-    images: ImageSet, source: Mapping[str, object], needs: Collection[str], resolved: Resolved, at: Context, *,
+    images: ImageSet, source: Mapping[str, object], needs: Collection[str], resolved: Resolved[Extractor], at: Context, *,
     batch: int = BATCH,
 ) -> FeatureSet:  # fmt: skip
     """Features of a set, found where they were made before, by this or another process.
@@ -62,7 +64,7 @@ def of(
     return features
 
 
-def in_memory(x: Batch, name: str, needs: Collection[str], resolved: Resolved, at: Context) -> FeatureSet:
+def in_memory(x: Batch, name: str, needs: Collection[str], resolved: Resolved[Extractor], at: Context) -> FeatureSet:
     """Features of generated examples that nobody will ask for again."""
     images = _of_batch(x, name)
     extractor = context.extractor(resolved, at.device)
@@ -73,19 +75,19 @@ def _of_batch(batch: Batch, name: str) -> ImageSet:
     return ImageSet.of_floats(name, len(batch), tuple(batch.x.shape[1:]), lambda start, end: batch.x[start:end])
 
 
-def shared_needs(metric: Column, columns: Iterable[Column]) -> tuple[set[str], set[str]]:
-    """What all columns with the metric's extractor need of generated and of real images."""
-    assert metric.extractor is not None
+def shared_needs(own: Column, columns: Iterable[Column]) -> tuple[set[str], set[str]]:
+    """What all columns with the extractor of one of them need of generated and of real images."""
+    assert own.extractor is not None
     generated: set[str] = set()
     real: set[str] = set()
     for column in columns:
-        if column.extractor is not None and column.extractor.identity == metric.extractor.identity:
-            generated |= column.component.needs_features
-            real |= column.component.real_needs
+        if column.extractor is not None and column.extractor.identity == own.extractor.identity:
+            generated |= column.metric.component.needs_features
+            real |= column.metric.component.real_needs
     return generated, real
 
 
-def real_images(resolved: Resolved, draw: int | None, n: int, at: Context) -> Images:
+def real_images(resolved: Resolved[Dataset], draw: int | None, n: int, at: Context) -> Images:
     """Evaluation draw `draw` of a dataset, or its first n training images where that is None; and what tells it from others.
 
     The images are made when the first batch is asked for: features that are there already cost no image.

@@ -55,7 +55,7 @@ def _train(cell: Cell, base: Output, at: Context) -> Trained:
     source = context.dataset(cell.base.dataset)
     network = base_stage.load(cell.base, base, source, at)
     sampler = prepare.sampler(cell.base, at)
-    banks = BankSource(at.layout, sampler, cell.base.sampler.identity, cell.seed, cell.evaluation.batch)
+    banks = BankSource(at.layout, sampler, cell.base.network.sampler.identity, cell.seed, cell.evaluation.batch)
     task = LiveTask(network, latents.space(network, source.spec), at.device, cell.training, banks)
     for other in drawing.extra_networks(sampler):
         task.counter.watch(other)
@@ -76,7 +76,7 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFuncti
     settings = cell.curve
     if settings is None:
         return None
-    column = next(metric for metric in cell.metrics if metric.name == settings.metric)
+    column = next(column for column in cell.columns if column.name == settings.metric)
     number = draws.selection(cell.seed)
     real = None if column.extractor else source.evaluation(number, settings.samples)
     twin = task.frozen_copy()
@@ -100,4 +100,4 @@ def _curve(cell: Cell, source: DataSource, task: LiveTask, sampler: SampleFuncti
             value = metrics.of_batch(column, drawn.batch, cell.base.dataset, number, generator, at)
         return next(iter(value.values()))
 
-    return Curve(measure, settings.points, column.component.higher_is_better, cell.training.select == "best")
+    return Curve(measure, settings.points, column.higher_is_better, cell.training.select == "best")

@@ -6,8 +6,12 @@ import logging
 import traceback
 from pathlib import Path
 
-from harness.board.cells import Base, Cell, Floor, Resolved
+from harness.board.bases import Base, Pretrained
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.board.components import Resolved
 from harness.board.reading.data_fit import model_fault
+from harness.components import Extractor
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.plugins import registry
 from harness.process import stop
@@ -28,7 +32,7 @@ log = logging.getLogger(__name__)
 
 def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> JobResult:
     """Pretrain a base. A failure is logged here, and met again, with its reason, by each cell of the base."""
-    if base.data is not None:
+    if not base.has_network:
         return FINISHED
     at = Context(layout, options, base.name)
     try:
@@ -48,8 +52,9 @@ def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> JobResult:
 
 def _check_data(base: Base) -> None:
     """Raises: DataFault when the model cannot be built for the data, where only reading them could tell."""
-    spec = context.dataset(base.dataset).spec if base.weights is None else None
-    if (misfit := model_fault(base.model, spec)) is not None:
+    if not isinstance(base.origin, Pretrained):
+        return
+    if (misfit := model_fault(base.origin.model, context.dataset(base.dataset).spec)) is not None:
         raise DataFault(f"base {base.name}: {misfit}")
 
 
@@ -73,7 +78,7 @@ def run_floor(board: str, plan: Floor, layout: RunsFolder, options: JobOptions, 
 
 
 def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: bool) -> JobResult:
-    name = plan.metric.name
+    name = plan.column.name
     try:
         measured = metrics.floor(plan, at)
     except (Interrupted, EndsTheRun):
@@ -91,7 +96,7 @@ def _measure_floor(board: str, plan: Floor, at: Context, path: Path, is_smoke: b
             values=measured.values,
             seconds=measured.seconds,
             is_smoke=is_smoke,
-            extractor=None if plan.metric.extractor is None else _extractor(plan.metric.extractor, at),
+            extractor=None if plan.column.extractor is None else _extractor(plan.column.extractor, at),
         ),
         path,
     )
@@ -125,15 +130,15 @@ def _record(cell: Cell, at: Context) -> Record:
     memory = PeakMemory(device)
     try:
         base = finetuned = prepared = None
-        if cell.base.data is None:
+        if cell.base.has_network:
             base = base_stage.run(cell.base, at)
             finetuned = finetune.run(cell, base, at)
         sampled = sample.run(cell, finetuned, at)
         measured = metrics.run(cell, sampled, at)
         stop.check()
         fingerprint = context.dataset(cell.base.dataset).fingerprint
-        if cell.base.data is None:
-            prepared = prepare.run(cell.base, context.sampler(cell.base.sampler), at)
+        if cell.base.has_network:
+            prepared = prepare.run(cell.base, context.sampler(cell.base.network.sampler), at)
         return record.done(
             cell, base, finetuned, sampled, measured, prepared=prepared,
             memory=memory.read(), device=device, fingerprint=fingerprint, extractors=_extractors(cell, at),
@@ -150,11 +155,11 @@ def _record(cell: Cell, at: Context) -> Record:
 
 
 def _extractors(cell: Cell, at: Context) -> dict[str, ExtractorFacts]:
-    used = {metric.extractor.name: metric.extractor for metric in cell.metrics if metric.extractor is not None}
+    used = {column.extractor.name: column.extractor for column in cell.columns if column.extractor is not None}
     return {name: _extractor(one, at) for name, one in used.items()}
 
 
-def _extractor(one: Resolved, at: Context) -> ExtractorFacts:
+def _extractor(one: Resolved[Extractor], at: Context) -> ExtractorFacts:
     built = context.extractor(one, at.device)
     return ExtractorFacts.model_validate(
         {**one.identity, "weights_sha256": built.weights_sha256, "preprocessing": built.preprocessing}

@@ -6,59 +6,53 @@ import warnings
 
 import torch
 
-from harness.board.cells import Base
-from harness.components import Model
+from harness.board.bases import Base, Loaded
 from harness.errors import Faults, UserError, noted
 from harness.interfaces import DataSpec
 from harness.weights import fit
 from harness.weights.fit import Source
 
 
-def load(base: Base, network: torch.nn.Module) -> None:
+def load(loaded: Loaded, network: torch.nn.Module) -> None:
     """Fill the network. Raises: UserError when a file is absent, has another hash, or does not fit."""
-    assert base.weights is not None
-    for file in base.weights.files:
+    for file in loaded.files:
         file.check()
-    fit.load(_sources(base), base.model.of(Model), network)
+    fit.load(_sources(loaded), loaded.model.component, network)
 
 
-def check(base: Base) -> None:
+def check(base: Base, loaded: Loaded) -> None:
     """What `load` checks, and whether the data is what the preset generates, without memory for a network.
 
     Raises: UserError as `load`, and for data of another shape or number of classes.
     """
     from harness.stages import context
 
-    assert base.weights is not None
     faults: list[str] = []
-    for file in base.weights.files:
+    for file in loaded.files:
         with noted(faults):
             file.check()
     if faults:
         raise Faults(faults)
     data = context.dataset(base.dataset).spec
-    if base.weights.spec is not None:
-        _check_data(base, data, base.weights.spec)
+    if loaded.weights.spec is not None:
+        _check_data(base, loaded.weights.preset, data, loaded.weights.spec)
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a tokenizer's own file goes nowhere on this device, which is fine here
-        network = base.model.of(Model).create(base.model.settings, base.weights.spec_on(data))
-    fit.tensors(_sources(base), base.model.of(Model), network)
+        network = loaded.model.component.create(loaded.model.settings, loaded.spec_on(data))
+    fit.tensors(_sources(loaded), loaded.model.component, network)
 
 
-def _check_data(base: Base, data: DataSpec, expected: DataSpec) -> None:
-    assert base.weights is not None
+def _check_data(base: Base, preset: str, data: DataSpec, expected: DataSpec) -> None:
     if data.shape != expected.shape:
         raise UserError(
-            f"base {base.name}: {base.weights.preset} generates data of shape {expected.shape}, "
+            f"base {base.name}: {preset} generates data of shape {expected.shape}, "
             f"and the dataset {base.dataset.name} has {data.shape}"
         )
     if expected.classes not in (0, data.classes):
         raise UserError(
-            f"base {base.name}: {base.weights.preset} has {expected.classes} classes, "
-            f"and the dataset {base.dataset.name} has {data.classes}"
+            f"base {base.name}: {preset} has {expected.classes} classes, and the dataset {base.dataset.name} has {data.classes}"
         )
 
 
-def _sources(base: Base) -> list[Source]:
-    assert base.weights is not None
-    return [Source(file.path, file.part) for file in base.weights.files]
+def _sources(loaded: Loaded) -> list[Source]:
+    return [Source(file.path, file.part) for file in loaded.files]

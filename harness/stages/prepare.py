@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from harness.board.cells import Base
+from harness.board.bases import Base
 from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
 from harness.sampling import drawing, latents
 from harness.sampling.counting import EvaluationCounter
@@ -24,11 +24,11 @@ PREPARED = "prepared.safetensors"
 
 def sampler(base: Base, at: Context) -> SampleFunction:
     """The sampler of the base's cells. What it needs from the base is made once, whoever asks first."""
-    function = context.sampler(base.sampler)
+    function = context.sampler(base.network.sampler)
     if isinstance(function, GuidedSampler):
         source = context.dataset(base.dataset)
         function.take_networks(
-            {one.name: base_stage.load(one, base_stage.run(one, at), source, at) for one in base.sampler.bases}
+            {one.name: base_stage.load(one, base_stage.run(one, at), source, at) for one in base.network.sampler.bases}
         )
     if (prepared := run(base, function, at)) is not None:
         assert isinstance(function, PreparedSampler)
@@ -41,7 +41,7 @@ def run(base: Base, function: SampleFunction, at: Context) -> Output | None:
     if not (isinstance(function, PreparedSampler) and function.needs_preparation):
         return None
     at.reporter.stage("prepare")
-    key = digest(stage="prepare", base=base.key, sampler=base.sampler.identity)
+    key = digest(stage="prepare", base=base.key, sampler=base.network.sampler.identity)
     return outputs.once(at.layout, "prepare", key, lambda folder: _prepare(base, function, at, folder))
 
 
@@ -52,7 +52,7 @@ def _prepare(base: Base, function: PreparedSampler, at: Context, folder: Path) -
     for one in (network, *drawing.extra_networks(function)):
         counter.watch(one)
     kept = latent_stage.training_data(network, source, at)
-    train = latents.drawn(network, kept, stream(base.seed, "prepare latents"))
-    made = function.prepare(network, latents.space(network, source.spec), train, stream(base.seed, "prepare"))
+    train = latents.drawn(network, kept, stream(base.network.seed, "prepare latents"))
+    made = function.prepare(network, latents.space(network, source.spec), train, stream(base.network.seed, "prepare"))
     state_dicts.save({name: tensor.detach().cpu() for name, tensor in made.items()}, folder / PREPARED)
     return {"seconds": time.perf_counter() - started, "network_evaluations": counter.examples}

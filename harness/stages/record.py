@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.board.cells import Base, Cell, Resolved
-from harness.components import Sampler
+from harness.board.bases import Base, Network
+from harness.board.cells import Cell
+from harness.board.components import Resolved
+from harness.components import Component
 from harness.process import environment
 from harness.store.outputs import Output
 from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status, save_record
@@ -32,11 +34,11 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         status=status,
         reason=reason,
         is_smoke=cell.is_smoke,
-        model=_facts(cell.base.model),
-        sampler=_facts(cell.base.sampler).model_copy(update={"formula": _formula(cell.base.sampler)}),
+        model=_facts(cell.base.origin.recorded_model),
+        sampler=_facts(cell.base.origin.recorded_sampler).model_copy(update={"formula": _formula(cell.base)}),
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
-        pretraining=_pretraining(cell.base),
+        pretraining=cell.base.origin.facts,
         training=cell.training.identity if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
         size=cell.row.size,
@@ -101,17 +103,13 @@ def done(
     )
 
 
-def _pretraining(base: Base) -> dict[str, object]:
-    """The last step, and under `after` the one before it, where there is one."""
-    facts = base.origin
-    return facts if base.after is None else {**facts, "after": _pretraining(base.after)}
+def _formula(base: Base) -> str:
+    """The formula of the sampler's guidance; empty for a sampler that does not guide, and for a base without a network."""
+    if not isinstance(base.origin, Network):
+        return ""
+    sampler = base.origin.sampler
+    return sampler.component.formula(sampler.settings) if sampler.component.formula else ""
 
 
-def _formula(sampler: Resolved) -> str:
-    """Empty for a sampler that does not guide, and for data in a sampler's place."""
-    component = sampler.component
-    return component.formula(sampler.settings) if isinstance(component, Sampler) and component.formula else ""
-
-
-def _facts(resolved: Resolved) -> ComponentFacts:
+def _facts(resolved: Resolved[Component]) -> ComponentFacts:
     return ComponentFacts.model_validate(resolved.identity)

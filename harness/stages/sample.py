@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from harness.board.bases import Examples
 from harness.board.cells import Cell
 from harness.errors import Diverged, UserError
 from harness.images.sets import ImageSet
@@ -64,7 +65,7 @@ def images_in(path: Path, draw: int, name: str = "the generated samples") -> Ima
 
 def _sample(cell: Cell, finetuned: Output | None, at: Context, folder: Path) -> dict[str, object]:
     source = context.dataset(cell.base.dataset)
-    draws_of = _examples(cell, source) if finetuned is None else _generated(cell, finetuned, source, at)
+    draws_of = _drawing(cell, finetuned, source, at)
     tensors: dict[str, Tensor] = {}
     hashes: list[str] = []
     started, evaluations = time.perf_counter(), 0.0
@@ -85,6 +86,14 @@ def _sample(cell: Cell, finetuned: Output | None, at: Context, folder: Path) -> 
     }
 
 
+def _drawing(cell: Cell, finetuned: Output | None, source: DataSource, at: Context) -> Callable[[int], Drawn]:
+    """Return what gives the samples of each draw."""
+    if isinstance(cell.base.origin, Examples):
+        return _examples(cell, cell.base.origin, source)
+    assert finetuned is not None
+    return _generated(cell, finetuned, source, at)
+
+
 def _generated(cell: Cell, finetuned: Output, source: DataSource, at: Context) -> Callable[[int], Drawn]:
     """Samples of the fine-tuned model, by draw."""
     network = base_stage.load(cell.base, finetuned, source, at)
@@ -102,13 +111,12 @@ def _generated(cell: Cell, finetuned: Output, source: DataSource, at: Context) -
     return drawn
 
 
-def _examples(cell: Cell, source: DataSource) -> Callable[[int], Drawn]:
+def _examples(cell: Cell, examples: Examples, source: DataSource) -> Callable[[int], Drawn]:
     """Examples of the data in the place of a model, by draw. Raises: UserError for examples of another shape."""
-    assert cell.base.data is not None
-    data = context.dataset(cell.base.data)
+    data = context.dataset(examples.dataset)
     if data.spec.shape != source.spec.shape:
         raise UserError(
-            f"base {cell.base.name}: examples of {cell.base.data.name} have the shape {data.spec.shape}, "
+            f"base {cell.base.name}: examples of {examples.dataset.name} have the shape {data.spec.shape}, "
             f"those of {cell.base.dataset.name} {source.spec.shape}"
         )
 

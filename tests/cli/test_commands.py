@@ -102,7 +102,7 @@ def filled(shell):
     for cell in board.cells:
         save_record(fake_record(cell), shell.layout.record(board.name, cell.name, cell.key))
     for floor in board.floors:
-        save_record(fake_floor(board, floor), shell.layout.floor(board.name, floor.metric.name, floor.key))
+        save_record(fake_floor(board, floor), shell.layout.floor(board.name, floor.column.name, floor.key))
     shell.board = board
     return shell
 

@@ -106,7 +106,7 @@ def fake_record(cell, **fields):
         board=cell.board, protocol=cell.protocol, base=cell.base.name, method=cell.method_name, seed=cell.seed,
         key=cell.key, status="done", is_smoke=cell.is_smoke, size=cell.row.size,
         model=facts, sampler=facts, finetuning=facts, dataset=facts,
-        metrics={m.name: Measured(values=[base - 0.001, base + 0.001], seconds=0.5) for m in cell.metrics},
+        metrics={m.name: Measured(values=[base - 0.001, base + 0.001], seconds=0.5) for m in cell.columns},
         curve=[CurvePoint(images=i * 320, value=base * (1 + 1 / (1 + i))) for i in range(5)] if cell.trains else [],
         costs=Costs(nfe=10, network_evaluations=12_800, seconds_sample=0.4, peak_memory_bytes=300_000_000, **trained),
         parameters=50_178, weights_sha256="a" * 64, samples_sha256=f"samples-{cell.name}", base_weights_sha256="b" * 64,
@@ -118,4 +118,4 @@ def fake_record(cell, **fields):
 
 def fake_floor(board, floor):
     values = [0.010, 0.012, 0.014, 0.012]
-    return FloorRecord(board=board.name, metric=floor.metric.name, key=floor.key, values=values, is_smoke=board.is_smoke)
+    return FloorRecord(board=board.name, metric=floor.column.name, key=floor.key, values=values, is_smoke=board.is_smoke)

@@ -15,8 +15,8 @@ from PIL import Image
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from harness import NoConfig
-from harness.board.cells import Resolved
-from harness.components import Extractor
+from harness.board.components import Resolved
+from harness.components import Extractor, Metric
 from harness.measure.requested import resolved
 from harness.measure.run import Plan, run
 from harness.measure.sources import Reading, sources
@@ -125,7 +125,7 @@ def ours(folders, tmp_path, monkeypatch):
         component = Extractor(extractor.__name__.lower(), build="x:y", summary="", outputs=extractor.outputs)
         monkeypatch.setattr(Extractor, "load", lambda _: extractor)
         at = Context(RunsFolder(tmp_path / "runs"), JobOptions(device="cpu"), "test")
-        metrics = [resolved("metric", name, chosen, where="test") for name, chosen in settings.items()]
+        metrics = [resolved(Metric, name, chosen, where="test") for name, chosen in settings.items()]
         generated, real = (sources(str(folders / name), Reading(), at, where="test") for name in SIZES)
         plan = Plan(tuple(metrics), Resolved(component, NoConfig(), "test", "1/1"), generated, real[0], batch=16)
         measured = run(plan, at)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.board.reading.data_fit import method_fault
 from harness.components import Method, Model
 from harness.errors import UserError

@@ -78,7 +78,7 @@ def test_data_are_marked_by_the_floor_and_never_bold(table):
 
 
 def test_the_minimum_is_over_draws_and_that_of_the_floor_over_as_many_pairs(table):
-    distance = table.board.metrics[0]
+    distance = table.board.columns[0]
     assert table.rows[1].score(distance, "minimum") == Score(0.05, pytest.approx(0), 2)
     # Pairs 0.010, 0.012 and 0.014, 0.012: the minima are 0.010 and 0.012.
     assert table.floor(distance, 200, "minimum") == Score(pytest.approx(0.011), pytest.approx(0.002 / 2**0.5), 2)

@@ -61,7 +61,7 @@ class Serial:
 @pytest.fixture
 def serial(monkeypatch):
     executor = Serial()
-    monkeypatch.setattr(Executor, "load", lambda _: lambda _: executor)
+    monkeypatch.setattr(Executor, "create", lambda *_: executor)
     monkeypatch.setattr(schedule, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(stop, "on_signals", lambda: None)  # signals belong to the process of the tests
     yield executor

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 import torch
 
-from harness import components
+from harness import targets
 from harness.board.reading.load import load_board
 from harness.components import Component, Dataset, Extractor, Model
 from harness.errors import Faults, UserError
@@ -65,7 +65,7 @@ def read(tmp_path):
 def weights(tmp_path):
     """The file w.pt of the tiny preset, beside the board."""
     preset = registry().presets["edm-tiny-8"]
-    network = registry().get(Model, preset.model, where="this test").load()(preset.config, preset.spec)
+    network = registry().get(Model, preset.model, where="this test").create(preset.config, preset.spec)
     (tmp_path / "board").mkdir()
     torch.save({"ema": network.state_dict()}, tmp_path / "board" / "w.pt")
     return tmp_path / "board" / "w.pt"
@@ -132,7 +132,7 @@ def test_the_base_that_guides_is_needed_by_the_base_that_it_guides(read):
 
 def test_an_absent_package_is_named_with_the_command_that_installs_it(read, weights, small, monkeypatch):
     board = read(GUIDED, inner="dpm-solver++")
-    monkeypatch.setattr(components, "find_spec", {}.get)
+    monkeypatch.setattr(targets, "find_spec", {}.get)
     (fault,) = of_cells(board, "main/none/s0").absent_packages()
     assert fault.startswith("sampler dpm-solver++: needs diffusers")
     assert "finetune-harness[diffusers]" in fault
@@ -152,8 +152,8 @@ def test_absent_data_and_extractors_are_named_once_however_many_columns_share_th
     def check(self, settings):
         raise UserError(f"{self.kind} {self.name}: no files")
 
-    monkeypatch.setattr(Dataset, "check_files", check)
-    monkeypatch.setattr(Extractor, "check_weights", check)
+    monkeypatch.setattr(Dataset, "check_readiness", check)
+    monkeypatch.setattr(Extractor, "check_readiness", check)
     assert Needs.of_whole(small).absent_files() == ["dataset swiss-roll: no files"]
 
 

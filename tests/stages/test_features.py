@@ -6,7 +6,8 @@ import pytest
 import torch
 from pixel_features import COMPONENT, PixelFeatures
 
-from harness.board.cells import Column, Resolved
+from harness.board.columns import Column
+from harness.board.components import Resolved
 from harness.board.schema import MetricConfig
 from harness.components import Dataset, Metric
 from harness.config import NoConfig
@@ -121,7 +122,7 @@ def column(name="gap", **needs):
 
 
 def test_floors_of_two_metrics_share_their_pass_and_their_real_images(at, tmp_path):
-    from harness.board.cells import Floor
+    from harness.board.columns import Floor
 
     both = (column(), column("rows-gap"))
     before = Noise.drawn
@@ -160,5 +161,5 @@ def test_a_board_that_does_not_say_whose_features_is_told_what_to_write(write_bo
         with pytest.raises(Faults, match=said):
             load(wrong)
     board = load("fid[pixels]: {}\n  fid-few[pixels]: {metric: {name: fid, few_images: true}}")
-    assert [metric.label for metric in board.metrics] == ["fid-100[pixels]", "fid-few-100[pixels]"]
-    assert len({metric.key_digest for metric in board.metrics}) == 2
+    assert [metric.label for metric in board.columns] == ["fid-100[pixels]", "fid-few-100[pixels]"]
+    assert len({metric.key_digest for metric in board.columns}) == 2

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.board.reading.load import load_board
 from harness.components import Sampler
 from harness.plugins import registry
@@ -16,7 +16,8 @@ def sampled_by(cell, name, **settings):
     """The cell with another sampler."""
     component = registry().get(Sampler, name, where="test")
     other = Resolved(component, component.config(**settings), "token-samplers", "1/1")
-    return dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=dataclasses.replace(cell.base, sampler=other)))
+    origin = dataclasses.replace(cell.base.origin, sampler=other)
+    return dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=dataclasses.replace(cell.base, origin=origin)))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.board.cells import Base, Resolved
+from harness.board.bases import Base, Examples, Pretrained
+from harness.board.components import Resolved
 from harness.board.reading.data_fit import model_fault, spec_of
 from harness.board.reading.loaded_bases import loaded_base
 from harness.board.reading.reader import BoardReader
@@ -10,14 +11,16 @@ from harness.board.reading.samplers import check_sampler, read_sampler
 from harness.board.reading.skips import lacks, parts_reason
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import BaseConfig, BoardConfig, PretrainConfig, ReferenceConfig
-from harness.components import Method, Model
+from harness.components import Dataset, Method, Model
 from harness.training.config import TrainingConfig
 
-Step = tuple[Resolved, TrainingConfig]
+Step = tuple[Resolved[Method], TrainingConfig]
 """Method and budget of a step of pretraining."""
 
 
-def read_base(reading: BoardReader, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None) -> Base | None:
+def read_base(
+    reading: BoardReader, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved[Dataset] | None
+) -> Base | None:
     """An entry of `bases`; None after a fault that leaves no base. dataset: the board's, None after a fault in it."""
     if entry.data is not None:
         return _data_base(reading, name, entry, entry.data, dataset)
@@ -27,26 +30,26 @@ def read_base(reading: BoardReader, config: BoardConfig, name: str, entry: BaseC
 
 
 def _data_base(
-    reading: BoardReader, name: str, entry: BaseConfig, given: ReferenceConfig, dataset: Resolved | None
+    reading: BoardReader, name: str, entry: BaseConfig, given: ReferenceConfig, dataset: Resolved[Dataset] | None
 ) -> Base | None:
     at = ("bases", name, "data")
-    examples = reading.resolve("dataset", given, at)
+    examples = reading.resolve(Dataset, given, at)
     if examples is None or dataset is None:
         return None
     own, boards = spec_of(examples), spec_of(dataset)
     if own is not None and boards is not None and own.shape != boards.shape:
         text = f"examples of {examples.name} have the shape {own.shape}, those of {dataset.name} {boards.shape}"
         reading.fault(at, text)
-    return Base(name, entry.label or name, examples, dataset, None, None, 0, examples, data=examples)
+    return Base(name, entry.label or name, dataset, Examples(examples))
 
 
 def _pretrained_base(
-    reading: BoardReader, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved | None
+    reading: BoardReader, config: BoardConfig, name: str, entry: BaseConfig, dataset: Resolved[Dataset] | None
 ) -> Base | None:
     at: Location = ("bases", name)
     assert entry.pretrain is not None
     assert entry.model is not None
-    model = reading.resolve("model", entry.model, (*at, "model"))
+    model = reading.resolve(Model, entry.model, (*at, "model"))
     places = _places(reading, entry.pretrain, at)
     steps = [_step(reading, config, step, where) for step, where in zip(entry.pretrain, places, strict=True)]
     if model is None or dataset is None:
@@ -63,7 +66,8 @@ def _pretrained_base(
     check_sampler(reading, sampler, model, at)
     base: Base | None = None
     for given, (method, training) in zip(entry.pretrain, whole, strict=True):
-        base = Base(name, entry.label or name, model, dataset, method, training, given.seed, sampler, after=base)
+        origin = Pretrained(model, sampler, method, training, given.seed, after=base)
+        base = Base(name, entry.label or name, dataset, origin)
     return base
 
 
@@ -75,11 +79,11 @@ def _places(reading: BoardReader, steps: list[PretrainConfig], at: Location) -> 
 
 def _step(reading: BoardReader, config: BoardConfig, step: PretrainConfig, where: Location) -> Step | None:
     """None after a fault in the method or the budget."""
-    method = reading.resolve("method", step.method, (*where, "method"))
+    method = reading.resolve(Method, step.method, (*where, "method"))
     training = reading.training(config, step.training.model_dump(), (*where, "training"))
     if method is None or training is None:
         return None
-    if not method.of(Method).from_scratch:
+    if not method.component.from_scratch:
         known = reading.plugins.all("method").items()
         able = [name for name, one in known if getattr(one.component, "from_scratch", False)]
         reading.fault((*where, "method"), f"{method.name} cannot train from scratch; these can: {', '.join(able)}")
@@ -88,10 +92,10 @@ def _step(reading: BoardReader, config: BoardConfig, step: PretrainConfig, where
     return method, training
 
 
-def _check_step(reading: BoardReader, step: Step, model: Resolved, where: Location) -> None:
+def _check_step(reading: BoardReader, step: Step, model: Resolved[Model], where: Location) -> None:
     """Faults where the method cannot train the model, or not in micro-batches."""
     method, training = step
-    if missing := lacks(method.of(Method).needs, model.of(Model)):
+    if missing := lacks(method.component.needs, model.component):
         reading.fault((*where, "method"), f"{model.name} lacks {', '.join(missing)}, which {method.name} needs")
-    if reason := parts_reason(method.of(Method), model.of(Model), training):
+    if reason := parts_reason(method.component, model.component, training):
         reading.fault((*where, "training", "micro_batch"), reason)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.board.cells import Column, Resolved
+from harness.board.columns import Column
+from harness.board.components import Resolved
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import BoardConfig, MetricConfig, ReferenceConfig, split_column
@@ -26,7 +27,7 @@ def read_column(
     """An entry of `metrics`; None after a fault. spec: of the board's dataset, None where it is not known yet."""
     metric_name, _ = split_column(name)
     reference = entry.metric or ReferenceConfig(name=metric_name)
-    resolved = reading.resolve("metric", reference, ("metrics", name, *(("metric",) if entry.metric else ())))
+    resolved = reading.resolve(Metric, reference, ("metrics", name, *(("metric",) if entry.metric else ())))
     draws, pairs = _counts(reading, config, name, entry)
     if resolved is None:
         return None
@@ -58,11 +59,13 @@ def _counts(reading: BoardReader, config: BoardConfig, name: str, entry: MetricC
     return draws, entry.floor_pairs or config.floor.pairs
 
 
-def _extractor(reading: BoardReader, name: str, entry: MetricConfig, metric: Resolved, spec: DataSpec | None) -> Resolved | None:
+def _extractor(
+    reading: BoardReader, name: str, entry: MetricConfig, metric: Resolved[Metric], spec: DataSpec | None
+) -> Resolved[Extractor] | None:
     """Of a column whose metric compares features. None for another, and after a fault."""
     at: Location = ("metrics", name)
     column, bracket = split_column(name)
-    if not metric.of(Metric).needs_features:
+    if not metric.component.needs_features:
         if bracket is not None or entry.extractor is not None:
             text = f"{metric.name} compares the samples themselves: call the column {column!r}, without an extractor"
             reading.fault(at, text)
@@ -81,12 +84,14 @@ def _extractor(reading: BoardReader, name: str, entry: MetricConfig, metric: Res
         reading.fault((*at, "extractor"), text)
         return None
     reference = entry.extractor or ReferenceConfig(name=bracket)
-    return reading.resolve("extractor", reference, (*at, "extractor") if entry.extractor else at)
+    return reading.resolve(Extractor, reference, (*at, "extractor") if entry.extractor else at)
 
 
-def _check_features(reading: BoardReader, name: str, metric: Resolved, extractor: Resolved, samples: int) -> None:
+def _check_features(
+    reading: BoardReader, name: str, metric: Resolved[Metric], extractor: Resolved[Extractor], samples: int
+) -> None:
     """A fault where the extractor lacks what the metric needs, or there are too few samples for it."""
-    component, outputs = metric.of(Metric), extractor.of(Extractor).outputs
+    component, outputs = metric.component, extractor.component.outputs
     if lacking := sorted({FEATURE_NEEDS[need] for need in component.needs_features} - set(outputs)):
         text = f"{metric.name} needs {', '.join(lacking)}, and {extractor.name} gives {', '.join(outputs)}"
         reading.fault(("metrics", name), text)

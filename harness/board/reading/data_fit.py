@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.components import Dataset, Method, MethodUsage, Model, ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 
 
-def spec_of(dataset: Resolved) -> DataSpec | None:
+def spec_of(dataset: Resolved[Dataset]) -> DataSpec | None:
     """Return what the dataset holds; None where only reading the data would tell."""
-    return dataset.of(Dataset).known_spec(dataset.settings)
+    return dataset.component.known_spec(dataset.settings)
 
 
-def model_fault(model: Resolved, spec: DataSpec | None) -> str | None:
+def model_fault(model: Resolved[Model], spec: DataSpec | None) -> str | None:
     """Return why the model cannot be built for the data; None when it can, or when the spec of the data is not known yet.
 
     A smoke run answers for the board's own model: what is wrong with that is better told in seconds.
@@ -21,18 +21,18 @@ def model_fault(model: Resolved, spec: DataSpec | None) -> str | None:
     if spec is None:
         return None
     try:
-        model.of(Model).check_usage(model.full or model.settings, ModelUsage(spec))
+        model.component.check_usage(model.full or model.settings, ModelUsage(spec))
     except UserError as error:
         return str(error)
     return None
 
 
-def method_fault(method: Resolved, model: Model, spec: DataSpec | None) -> str | None:
+def method_fault(method: Resolved[Method], model: Model, spec: DataSpec | None) -> str | None:
     """Return why the method cannot run on the model and the data, beyond capabilities; None when it can."""
     if spec is None:
         return None
     try:
-        method.of(Method).check_usage(method.settings, MethodUsage(model, spec))
+        method.component.check_usage(method.settings, MethodUsage(model, spec))
     except UserError as error:
         return str(error)
     return None

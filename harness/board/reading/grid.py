@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from harness.board.cells import Base, Cell, Column, Floor, Resolved, Row
+from harness.board.bases import Base
+from harness.board.cells import Cell, Row
+from harness.board.columns import Column, Floor
+from harness.board.components import Resolved
 from harness.board.reading import smoke
 from harness.board.reading.methods import BoardMethod
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.skips import skip_reason
 from harness.board.schema import BoardConfig, EvaluationConfig
+from harness.components import Dataset
 
 
 def all_cells(
@@ -18,7 +22,7 @@ def all_cells(
     config: BoardConfig,
     bases: Sequence[Base],
     methods: Sequence[BoardMethod],
-    metrics: tuple[Column, ...],
+    columns: tuple[Column, ...],
 ) -> Iterator[Cell]:
     """All cells in the order of the board, those that are skipped included."""
     seeds = config.seeds[: config.smoke.seeds] if reading.is_smoke else config.seeds
@@ -33,7 +37,7 @@ def all_cells(
             method=method.method,
             training=method.training,
             evaluation=evaluation,
-            metrics=metrics,
+            columns=columns,
             curve=curve,
             is_smoke=reading.is_smoke,
             skip_reason=skip_reason(base, method.method, method.training),
@@ -42,11 +46,13 @@ def all_cells(
         yield from (Cell(row, seed) for seed in seeds)
 
 
-def all_floors(reading: BoardReader, config: BoardConfig, dataset: Resolved, metrics: tuple[Column, ...]) -> tuple[Floor, ...]:
-    """One for each number of samples and metric."""
+def all_floors(
+    reading: BoardReader, config: BoardConfig, dataset: Resolved[Dataset], columns: tuple[Column, ...]
+) -> tuple[Floor, ...]:
+    """One for each number of samples and column."""
     return tuple(
-        Floor(dataset, metric, evaluation.samples, metrics, _size(config, evaluation))
-        for evaluation, metric in product(reading.evaluations(config), metrics)
+        Floor(dataset, column, evaluation.samples, columns, _size(config, evaluation))
+        for evaluation, column in product(reading.evaluations(config), columns)
     )
 
 

@@ -20,6 +20,7 @@ from harness.board.reading.references import check_names
 from harness.board.reading.samplers import with_named_bases
 from harness.board.reading.yaml_file import read_yaml
 from harness.board.schema import BoardConfig
+from harness.components import Dataset
 from harness.errors import UserError
 from harness.plugins import Registry, registry
 
@@ -43,9 +44,9 @@ def _schema(reading: BoardReader) -> BoardConfig:
 
 
 def _board(reading: BoardReader, config: BoardConfig) -> Board:
-    dataset = reading.resolve("dataset", config.dataset, ("dataset",))
+    dataset = reading.resolve(Dataset, config.dataset, ("dataset",))
     spec = None if dataset is None else spec_of(dataset)
-    columns = [read_column(reading, config, name, entry, spec) for name, entry in config.metrics.items()]
+    read_columns = [read_column(reading, config, name, entry, spec) for name, entry in config.metrics.items()]
     found = [read_base(reading, config, name, entry, dataset) for name, entry in config.bases.items()]
     bases = [base for base in with_named_bases(reading, found) if base is not None]
     entries = [read_method(reading, config, name, entry) for name, entry in config.methods.items()]
@@ -55,8 +56,8 @@ def _board(reading: BoardReader, config: BoardConfig) -> Board:
     check_repeats(reading, methods)
     reading.faults.stop()
     assert dataset is not None
-    metrics = tuple(metric for metric in columns if metric is not None)
-    every = tuple(all_cells(reading, config, bases, methods, metrics))
+    columns = tuple(column for column in read_columns if column is not None)
+    every = tuple(all_cells(reading, config, bases, methods, columns))
     kept = _kept(reading, config, every)
     used = {cell.base.name for cell in kept}
     return Board(
@@ -66,8 +67,8 @@ def _board(reading: BoardReader, config: BoardConfig) -> Board:
         dataset=dataset,
         bases=tuple(base for base in bases if base.name in used),
         cells=kept,
-        metrics=metrics,
-        floors=all_floors(reading, config, dataset, metrics),
+        columns=columns,
+        floors=all_floors(reading, config, dataset, columns),
         is_smoke=reading.is_smoke,
     )
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness.board.cells import Base, Resolved
+from harness.board.bases import Base, Loaded
+from harness.board.components import Resolved
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import check_sampler, read_sampler
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import BaseConfig, ReferenceConfig, WeightsConfig
+from harness.components import Dataset, Model
 from harness.presets import Preset
 from harness.weights import cache
 from harness.weights.base_files import BaseFile, BaseWeights
 
 
 def loaded_base(
-    reading: BoardReader, name: str, entry: BaseConfig, given: WeightsConfig, dataset: Resolved | None
+    reading: BoardReader, name: str, entry: BaseConfig, given: WeightsConfig, dataset: Resolved[Dataset] | None
 ) -> Base | None:
     """None after a fault that leaves no base. dataset: the board's, None after a fault in it."""
     at: Location = ("bases", name)
@@ -33,20 +35,20 @@ def loaded_base(
     if sampler is None:
         return None
     check_sampler(reading, sampler, model, at)
-    return Base(name, entry.label or name, model, dataset, None, None, 0, sampler, weights=weights)
+    return Base(name, entry.label or name, dataset, Loaded(model, sampler, weights))
 
 
-def _model(reading: BoardReader, entry: BaseConfig, preset: Preset | None, at: Location) -> Resolved | None:
+def _model(reading: BoardReader, entry: BaseConfig, preset: Preset | None, at: Location) -> Resolved[Model] | None:
     """The network that the weights are for: smoke runs cannot make it smaller."""
     if preset is None:
         assert entry.model is not None
-        return reading.resolve("model", entry.model, (*at, "model"), shrinks=False)
+        return reading.resolve(Model, entry.model, (*at, "model"), shrinks=False)
     named = entry.model or ReferenceConfig(name=preset.model)
     if named.name != preset.model:
         reading.fault((*at, "model"), f"the preset {preset.name} is of the model {preset.model}, not {named.name}")
         return None
     settings = {**preset.config.model_dump(exclude_unset=True), **named.settings}
-    return reading.resolve("model", ReferenceConfig(name=preset.model, **settings), (*at, "model"), shrinks=False)
+    return reading.resolve(Model, ReferenceConfig(name=preset.model, **settings), (*at, "model"), shrinks=False)
 
 
 def _weights(reading: BoardReader, given: WeightsConfig, preset: Preset | None, at: Location) -> BaseWeights | None:

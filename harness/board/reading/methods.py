@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.board.reading.reader import BoardReader
 from harness.board.schema import BoardConfig, MethodConfig, ReferenceConfig
 from harness.components import Method
@@ -21,7 +21,7 @@ class BoardMethod:
 
     name: str
     entry: MethodConfig
-    method: Resolved
+    method: Resolved[Method]
     training: TrainingConfig
 
     @property
@@ -31,7 +31,7 @@ class BoardMethod:
     @property
     def same(self) -> str:
         """Equal for two whose cells would be the same."""
-        training = self.training if self.method.of(Method).trains else None
+        training = self.training if self.method.component.trains else None
         return f"{self.method.identity}/{training}/{self.entry.only}"
 
 
@@ -39,8 +39,8 @@ def read_method(reading: BoardReader, config: BoardConfig, name: str, entry: Met
     """An entry of `methods`; None after a fault."""
     at = ("methods", name)
     reference = entry.method or ReferenceConfig(name=name)
-    method = reading.resolve("method", reference, (*at, "method") if entry.method else at)
-    if config.training is None and method is not None and method.of(Method).trains:
+    method = reading.resolve(Method, reference, (*at, "method") if entry.method else at)
+    if config.training is None and method is not None and method.component.trains:
         reading.fault((*at, "training"), f"'training' of the board is missing: {method.name} trains")
     common = config.training or NO_TRAINING
     training = reading.training(config, {**common.model_dump(), **entry.training}, (*at, "training"))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from harness.board.cells import Resolved
+from harness.board.components import Resolved
 from harness.board.reading import smoke
 from harness.board.reading.faults import FaultList
 from harness.board.reading.yaml_file import Location, YamlFile
 from harness.board.schema import BoardConfig, EvaluationConfig, ReferenceConfig
+from harness.components import Component
 from harness.errors import nearest
 from harness.plugins import Registry
 from harness.references import smoked
 from harness.training.config import TrainingConfig
+
+C = TypeVar("C", bound=Component)
 
 
 class BoardReader:
@@ -28,11 +32,14 @@ class BoardReader:
         self.source, self.plugins, self.is_smoke = source, plugins, is_smoke
         self.faults = FaultList(source)
 
-    def resolve(self, kind: str, reference: ReferenceConfig, location: Location, *, shrinks: bool = True) -> Resolved | None:
+    def resolve(
+        self, kind: type[C], reference: ReferenceConfig, location: Location, *, shrinks: bool = True
+    ) -> Resolved[C] | None:
         """Look a component up and check its settings, those of smoke runs unless it cannot shrink; None after a fault."""
         with self.faults.noted():
-            provided = self.plugins.provided(kind, reference.name, where=self.source.where((*location, "name")))
-            component = provided.component
+            where = self.source.where((*location, "name"))
+            provided = self.plugins.provided(kind.kind, reference.name, where=where)
+            component = self.plugins.get(kind, reference.name, where=where)
             try:
                 full = component.config.model_validate(reference.settings)
                 if not self.is_smoke or not shrinks:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from harness.board.cells import Base, Resolved
+from harness.board.bases import Base, Network
+from harness.board.components import Resolved
 from harness.board.reading.data_fit import method_fault, spec_of
 from harness.components import Method, Model, Sampler
 from harness.references import sampler_needs
 from harness.training.config import TrainingConfig
 
 
-def skip_reason(base: Base, method: Resolved, training: TrainingConfig) -> str | None:
+def skip_reason(base: Base, method: Resolved[Method], training: TrainingConfig) -> str | None:
     """Why the method cannot run on the base with this budget; None when it can."""
-    component = method.of(Method)
-    if base.data is not None:
+    component = method.component
+    if not isinstance(base.origin, Network):
         return _data_reason(component)
-    model = base.model.of(Model)
+    model = base.origin.model.component
     return (
-        _model_reason(component, base.sampler, model)
+        _model_reason(component, base.origin.sampler, model)
         or parts_reason(component, model, training)
         or method_fault(method, model, spec_of(base.dataset))
     )
@@ -38,11 +39,11 @@ def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str 
     return None
 
 
-def _model_reason(method: Method, sampler: Resolved, model: Model) -> str | None:
+def _model_reason(method: Method, sampler: Resolved[Sampler], model: Model) -> str | None:
     """Why the method cannot run on the model with this sampler; None when it can."""
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    walked = sampler_needs(sampler.of(Sampler), sampler.settings)
+    walked = sampler_needs(sampler.component, sampler.settings)
     if missing := lacks(walked, model):
         return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
     if "Transitions" in method.needs and "Transitions" not in walked:

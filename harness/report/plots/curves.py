@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from harness.board.cells import Cell, Column
+from harness.board.cells import Cell
+from harness.board.columns import Column
 from harness.report.collect import Collection
 from harness.report.formats import unit as factor
 from harness.report.plots.plot import COLOURS, LINES, MARKERS, WIDTH, Plot
@@ -54,7 +55,7 @@ class Curves:
 def curves_plot(collection: Collection) -> Plot | None:
     """None for a board without a curve, or when no cell that trains is done."""
     curve = collection.board.config.curve
-    metric = next((m for m in collection.board.metrics if curve is not None and m.name == curve.metric), None)
+    metric = next((m for m in collection.board.columns if curve is not None and m.name == curve.metric), None)
     if curve is None or metric is None:
         return None
     panels = _panels(collection, metric)
@@ -71,7 +72,7 @@ def curves_plot(collection: Collection) -> Plot | None:
 def _curves(collection: Collection, metric: Column, panels: list[Panel]) -> Curves:
     cell = collection.board.cells[0]
     assert cell.curve is not None
-    unit = metric.use.shown_in
+    unit = metric.shown_in
     floor = floor_scores(collection).get(metric.name)
     return Curves(
         label=metric.label if unit == 1 else f"{metric.label} ({factor(unit)})",
@@ -89,7 +90,7 @@ def _panels(collection: Collection, metric: Column) -> list[Panel]:
     styles = {label: index for index, label in enumerate(labels)}
     panels: dict[str, tuple[str, list[Line]]] = {}
     for row, cells in collection.rows:
-        line = _line(row.method_label, styles.get(row.method_label, 0), cells, collection, metric.use.shown_in)
+        line = _line(row.method_label, styles.get(row.method_label, 0), cells, collection, metric.shown_in)
         if row.trains and line is not None:
             panels.setdefault(row.base.name, (row.base.label, []))[1].append(line)
     return [Panel(label, tuple(lines)) for label, lines in panels.values()]

@@ -55,7 +55,7 @@ def samples_plot(collection: Collection, previews: Previews) -> Plot | None:
 
 def _panel_of(row: Row, preview: Preview) -> Panel:
     """Of data in the place of a model nothing generated anything, and the base's label says it all."""
-    return Panel(row.base.label, row.method_label, preview) if row.base.data is None else Panel("", row.base.label, preview)
+    return Panel(row.base.label, row.method_label, preview) if row.base.has_network else Panel("", row.base.label, preview)
 
 
 def _sheets(panels: list[Panel]) -> Figure:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from harness.board.cells import Column
+from harness.board.columns import Column
 from harness.report.plots.plot import WIDTH, Plot
 from harness.report.rows import TableRow
 from harness.report.table import Table
@@ -57,7 +57,7 @@ def _seen(table: Table) -> Seen | None:
     for row in table.rows:
         if row.is_data and row.scores:
             rows.setdefault(row.base_label, {})[row.size] = row
-    metrics = [metric for metric in table.board.metrics if metric.use.ranks]
+    metrics = [metric for metric in table.board.columns if metric.ranks]
     samples = {floor.size: floor.samples for floor in table.board.floors}
     sizes = sorted(samples, key=lambda size: samples[size])
     deviations = tuple(
@@ -74,7 +74,7 @@ def _deviation(table: Table, row: TableRow | None, metric: Column) -> float | No
     value = None if row is None else row.score(metric)
     if floor is None or value is None or not floor.sd:
         return None
-    worse = floor.mean - value.mean if metric.component.higher_is_better else value.mean - floor.mean
+    worse = floor.mean - value.mean if metric.higher_is_better else value.mean - floor.mean
     return worse / floor.sd
 
 

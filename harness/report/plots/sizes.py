@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from harness.board.cells import Column
+from harness.board.columns import Column
 from harness.report.formats import unit as factor
 from harness.report.plots.plot import COLOURS, LINES, MARKERS, WIDTH, Plot
 from harness.report.rows import Score, TableRow
@@ -43,7 +43,7 @@ class Panel:
 
 def sizes_plot(table: Table) -> Plot | None:
     """None for a board that measures at one number of samples, or when nothing is done."""
-    metrics = [metric for metric in table.board.metrics if metric.use.ranks]
+    metrics = [metric for metric in table.board.columns if metric.ranks]
     panels = [_panel_of(table, metric) for metric in metrics]
     panels = [panel for panel in panels if panel.lines or panel.floor]
     if len(table.sizes) < 2 or not panels:
@@ -56,7 +56,7 @@ def sizes_plot(table: Table) -> Plot | None:
 
 
 def _panel_of(table: Table, metric: Column) -> Panel:
-    unit = metric.use.shown_in
+    unit = metric.shown_in
     found: dict[str, list[tuple[int, Score]]] = {}
     for row in table.rows:
         value = row.score(metric)
@@ -65,7 +65,7 @@ def _panel_of(table: Table, metric: Column) -> Panel:
             line.append((row.size, value))
     floors = [(size, floor) for size in table.sizes if size is not None and (floor := table.floor(metric, size)) is not None]
     lines = [_line(label, style, points, unit) for style, (label, points) in enumerate(found.items()) if points]
-    arrow = "↑" if metric.component.higher_is_better else "↓"
+    arrow = "↑" if metric.higher_is_better else "↓"
     title = f"{metric.label} {arrow}" + ("" if unit == 1 else f" ({factor(unit)})")
     return Panel(title, _line(FLOOR, -1, floors, unit) if floors else None, tuple(lines))
 

@@ -29,10 +29,10 @@ def test_one_step_means_the_same_with_and_without_a_list(write_board, fake_plugi
 def test_each_step_starts_from_the_one_before_and_has_a_key_of_its_own(write_board, fake_plugins):
     alone = bases(write_board, fake_plugins, BOARD)["net"]
     both = bases(write_board, fake_plugins, BOARD.replace(ONE, TWO))["net"]
-    first, second = both.steps
-    assert first.key == alone.key  # so that boards share it
-    assert (first.after, second.after) == (None, first)
-    assert second.key not in (first.key, alone.key)
+    first, second = both.origin.steps
+    assert (first.after, second) == (None, both.origin)
+    assert second.after.key == alone.key  # so that boards share it
+    assert both.key != alone.key
     assert (second.training.images, second.seed) == (2560, 3)
     moved = bases(write_board, fake_plugins, BOARD.replace(ONE, TWO.replace("images: 1280", "images: 3840")))["net"]
     assert moved.key != both.key  # what comes before is part of what comes after

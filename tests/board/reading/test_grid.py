@@ -5,7 +5,7 @@ from board_faults import fault
 def test_a_board_has_a_cell_for_each_base_method_and_seed(board):
     assert [cell.name for cell in board.cells[:4]] == ["net/none/s0", "net/none/s1", "net/none/s2", "net/fit/s0"]
     assert len(board.cells) == 2 * 3 * 3
-    assert [floor.metric.name for floor in board.floors] == ["distance", "likeness"]
+    assert [floor.column.name for floor in board.floors] == ["distance", "likeness"]
 
 
 def test_a_seed_that_is_given_twice_is_a_fault(write_board, fake_plugins):

@@ -1,0 +1,197 @@
+"""Bases of a board, and the three origins of their samples: a pretrained network, loaded weights, or examples. Picklable."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.board.components import Resolved
+from harness.components import Component, Dataset, Method, Model, Sampler
+from harness.interfaces import DataSpec
+from harness.store.keys import digest
+from harness.training.config import TrainingConfig
+from harness.weights.base_files import BaseFile, BaseWeights
+
+
+class _Origin(ABC):
+    """What keys, records and checks ask of every origin, so that they need not know which one a base has."""
+
+    @property
+    @abstractmethod
+    def recorded_model(self) -> Resolved[Component]:
+        """The component that keys and records hold as the model."""
+
+    @property
+    @abstractmethod
+    def recorded_sampler(self) -> Resolved[Component]:
+        """The component that keys and records hold as the sampler."""
+
+    @property
+    @abstractmethod
+    def components(self) -> tuple[Resolved[Component], ...]:
+        """All components that make the samples."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> dict[str, object]:
+        """What a key must contain of how the samples come about, beside model and dataset, as JSON values."""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What records hold of how the samples come about, as JSON values."""
+        return self.identity
+
+    @property
+    def files(self) -> tuple[BaseFile, ...]:
+        """The files of weights that must be there before any work."""
+        return ()
+
+    @property
+    def steps(self) -> tuple[Pretrained, ...]:
+        """All steps of pretraining in their order."""
+        return ()
+
+
+@dataclass(frozen=True)
+class _Network(_Origin):
+    """A model, and the sampler that draws from it."""
+
+    model: Resolved[Model]
+    sampler: Resolved[Sampler]
+
+    @property
+    def recorded_model(self) -> Resolved[Component]:
+        return self.model
+
+    @property
+    def recorded_sampler(self) -> Resolved[Component]:
+        return self.sampler
+
+    @property
+    def components(self) -> tuple[Resolved[Component], ...]:
+        return (self.model, self.sampler, *(step.method for step in self.steps))
+
+
+@dataclass(frozen=True)
+class Pretrained(_Network):
+    """A network that the board trains itself, in one step or in several.
+
+    Args:
+        method, training, seed: of the last step.
+        after: the base that the step before the last one makes, from whose weights the last step starts; None where the only
+            step starts from random weights.
+    """
+
+    method: Resolved[Method]
+    training: TrainingConfig
+    seed: int
+    after: Base | None = None
+
+    @property
+    def steps(self) -> tuple[Pretrained, ...]:
+        earlier = () if self.after is None else self.after.origin.steps
+        return (*earlier, self)
+
+    @property
+    def last_step(self) -> dict[str, object]:
+        """What keys and records hold of the last step alone, as JSON values."""
+        return {"method": self.method.identity, "training": self.training.identity, "seed": self.seed}
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return self.last_step if self.after is None else {**self.last_step, "after": self.after.key}
+
+    @property
+    def facts(self) -> dict[str, object]:
+        return self.last_step if self.after is None else {**self.last_step, "after": self.after.origin.facts}
+
+    def spec_on(self, data: DataSpec) -> DataSpec:
+        """Return what the network generates on a dataset that holds `data`."""
+        return data
+
+
+@dataclass(frozen=True)
+class Loaded(_Network):
+    """A network whose weights are read from files."""
+
+    weights: BaseWeights
+
+    @property
+    def seed(self) -> int:
+        """Seed of what the sampler prepares for the base; loading has no other randomness."""
+        return 0
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return {"weights": self.weights.identity}
+
+    @property
+    def files(self) -> tuple[BaseFile, ...]:
+        return self.weights.files
+
+    def spec_on(self, data: DataSpec) -> DataSpec:
+        """Return what the network generates on a dataset that holds `data`."""
+        return self.weights.spec_on(data)
+
+
+@dataclass(frozen=True)
+class Examples(_Origin):
+    """Examples of a dataset: they are measured in the place of generated samples, to see what the metrics make of them."""
+
+    dataset: Resolved[Dataset]
+
+    @property
+    def recorded_model(self) -> Resolved[Component]:
+        return self.dataset
+
+    @property
+    def recorded_sampler(self) -> Resolved[Component]:
+        return self.dataset
+
+    @property
+    def components(self) -> tuple[Resolved[Component], ...]:
+        return (self.dataset,)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return {"data": self.dataset.identity}
+
+
+Network = Pretrained | Loaded
+Origin = Network | Examples
+
+
+@dataclass(frozen=True)
+class Base:
+    """What methods start from: its name and label in tables, and the origin of its samples.
+
+    Args:
+        dataset: the board's dataset.
+    """
+
+    name: str
+    label: str
+    dataset: Resolved[Dataset]
+    origin: Origin
+
+    @cached_property
+    def key(self) -> str:
+        """Key of the base's weights, or of the examples in the place of samples."""
+        return digest(
+            stage="base",
+            model=self.origin.recorded_model.identity,
+            dataset=self.dataset.identity,
+            **self.origin.identity,
+        )
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the samples come from a model; otherwise they are examples of a dataset, and no method trains the base."""
+        return isinstance(self.origin, Network)
+
+    @property
+    def network(self) -> Network:
+        """The origin of a base that has a network; ask `has_network` first."""
+        assert isinstance(self.origin, Network), f"base {self.name} has no network"
+        return self.origin

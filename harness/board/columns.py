@@ -1,0 +1,129 @@
+"""Columns of a board's table, and their floors: the metric between independent draws of real examples. Picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.board.components import Resolved
+from harness.board.schema import MetricConfig, Statistic
+from harness.components import Dataset, Extractor, Metric
+from harness.store.keys import digest
+from harness.store.record_names import floor_name
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric, and how the board uses and shows it.
+
+    Args:
+        config: the column's entry in the board's file.
+        draws: how many of a cell's draws are measured.
+        floor_pairs: how many pairs of real draws make the floor.
+        extractor: the extractor whose features the metric compares; None for a metric of the samples themselves.
+    """
+
+    name: str
+    label: str
+    metric: Resolved[Metric]
+    config: MetricConfig
+    draws: int
+    floor_pairs: int
+    extractor: Resolved[Extractor] | None = None
+
+    @cached_property
+    def key_digest(self) -> str:
+        """What the key of a record contains of the column."""
+        return digest(
+            metric=self.metric.identity, against=self.config.against, draws=self.draws, **self.extractor_identity
+        )  # fmt: skip
+
+    @property
+    def extractor_identity(self) -> dict[str, object]:
+        """What keys contain of the extractor; nothing where there is none."""
+        return {} if self.extractor is None else {"extractor": self.extractor.identity}
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The metric's direction."""
+        return self.metric.component.higher_is_better
+
+    @property
+    def unit(self) -> str:
+        """Unit of the metric's value; empty where it has none."""
+        return self.metric.component.unit
+
+    @property
+    def compares_with_training(self) -> bool:
+        """Whether the real examples are training examples, and not fresh draws."""
+        return self.config.against == "train"
+
+    @property
+    def explodes_above(self) -> float | None:
+        """A value above this one marks the cell as diverged."""
+        return self.config.explodes_above
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the table tells better values from worse ones."""
+        return self.config.ranks
+
+    @property
+    def shown_in(self) -> float:
+        """Unit of the table's figures: 0.01 shows hundredths."""
+        return self.config.shown_in
+
+    @property
+    def digits(self) -> int:
+        """Decimals of the table's figures."""
+        return self.config.digits
+
+    @property
+    def statistics(self) -> Sequence[Statistic]:
+        """What of a cell's draws the table shows."""
+        return self.config.show
+
+
+@dataclass(frozen=True)
+class Floor:
+    """One column's metric between pairs of independent real draws.
+
+    Args:
+        columns: all columns of the board: one pass over the images serves every column of the same extractor.
+        size: the number of samples, where the board has rows of several numbers.
+    """
+
+    dataset: Resolved[Dataset]
+    column: Column
+    samples: int
+    columns: tuple[Column, ...] = ()
+    size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The column's name, and the size where the board has several: `fid[fashion-cnn]__n500`."""
+        return floor_name(self.column.name, self.size)
+
+    @property
+    def metric(self) -> Resolved[Metric]:
+        """The column's metric."""
+        return self.column.metric
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs are measured."""
+        return self.column.floor_pairs
+
+    @cached_property
+    def key(self) -> str:
+        """Key of the floor's record."""
+        return digest(
+            stage="floor",
+            dataset=self.dataset.identity,
+            metric=self.metric.identity,
+            against=self.column.config.against,
+            samples=self.samples,
+            pairs=self.pairs,
+            **self.column.extractor_identity,
+        )
