@@ -18,8 +18,9 @@ from harness.features import MOMENTS, FeatureSet, Moments
 from harness.images.extraction import BATCH
 from harness.images.statistics_files import Metadata, write
 from harness.measure.sources import Source, Which
-from harness.stages import context, features
+from harness.stages import features
 from harness.stages.context import Context
+from harness.stages.example_sets import IdentifiedImages
 from harness.store.records import ExtractorFacts
 from harness.streams import stream
 
@@ -176,7 +177,7 @@ class Measured:
 def run(plan: Plan, at: Context, say: Say = lambda _: None) -> Measured:
     """Measure. Raises: UserError for images or statistics that are not what they should be, before any network runs."""
     plan.check()
-    network = context.extractor(plan.extractor, at.device)
+    network = at.extractor(plan.extractor)
     used = ExtractorFacts.model_validate(
         {**plan.extractor.identity, "weights_sha256": network.weights_sha256, "preprocessing": network.preprocessing}
     )
@@ -204,7 +205,7 @@ def run(plan: Plan, at: Context, say: Say = lambda _: None) -> Measured:
 
 
 def _timed(metric: Resolved[Metric], generated: FeatureSet, real: FeatureSet) -> tuple[Mapping[str, float], float]:
-    function = context.feature_metric(metric)
+    function = metric.component.create_on_features(metric.settings)
     began = time.perf_counter()
     values = function(generated, real, stream(0, f"metric/{metric.name}"))
     return values, time.perf_counter() - began
@@ -256,7 +257,9 @@ def _features(
     say(f"features of {source.name} by {plan.extractor.name}")
     at.reporter.stage("extract")
     with _naming(source):
-        made = features.of(source.images, identified[source.name], rest, plan.extractor, at, batch=plan.batch)
+        made = features.extracted(
+            IdentifiedImages(source.images, identified[source.name]), rest, plan.extractor, at, batch=plan.batch
+        )
     return FeatureSet(source.name, made.n, {**made.moments_by_need, **given}, made.rows_by_need) if given else made
 
 

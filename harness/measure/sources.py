@@ -18,7 +18,7 @@ from harness.images.sets import ImageSet
 from harness.images.statistics_files import StatisticsFile, recognise
 from harness.measure.requested import resolved
 from harness.plugins import registry
-from harness.stages import context, features, sample
+from harness.stages import example_sets
 from harness.stages.context import Context
 from harness.store import outputs
 from harness.store.records import load_record
@@ -183,12 +183,13 @@ def _used(path: Path, *, has_images: bool) -> frozenset[str]:
 def _samples(folder: Path) -> list[Source]:
     """Each draw of a sample set that `harness run` stored."""
     output = outputs.read(folder)
-    if sample.SAMPLES not in output.files:
-        raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {sample.SAMPLES}")
+    if example_sets.SAMPLES not in output.files:
+        raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {example_sets.SAMPLES}")
     made = cast(list[str], output.facts["draws_sha256"])
     return [
         Source(
-            f"{folder}, draw {draw}", "sample set", _of_images(sample.images(output, draw), str(folder)),
+            f"{folder}, draw {draw}", "sample set",
+            _of_images(example_sets.stored_images(folder / example_sets.SAMPLES, draw), str(folder)),
             _known({"generated": one}),
         )
         for draw, one in enumerate(made)
@@ -212,7 +213,7 @@ def _bare_samples(path: Path) -> list[Source]:
     draws = sorted(int(name[2:]) for name in shapes(path, where=str(path)) if name.startswith("x.") and name[2:].isdecimal())
     if not draws:
         raise UserError(f"{path}: no sample set: it has no tensors x.0, x.1, …")
-    found = [(draw, _of_images(sample.images_in(path, draw), str(path))) for draw in draws]
+    found = [(draw, _of_images(example_sets.stored_images(path, draw), str(path))) for draw in draws]
     return [Source(f"{path}, draw {draw}", "sample set", images, _by_pixels(images)) for draw, images in found]
 
 
@@ -226,12 +227,12 @@ def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
     named, split = _split(text, where)
     dataset = resolved(Dataset, *named, where=where)
     dataset.component.check_readiness(dataset.settings)
-    source = context.dataset(dataset)
+    source = at.dataset(dataset)
     if source.spec.preview != "images":
         raise UserError(f"{where} {text}: holds points and no images")
     draw = None if split == "train" else int(split)
     if draw is None:
-        count = reading.images or len(context.training_data(source, at.device))
+        count = reading.images or len(source.training_data(at.device))
     else:
         largest = source.largest_evaluation
         count = reading.images or largest or 0
@@ -241,7 +242,7 @@ def _dataset(text: str, reading: Reading, at: Context, where: str) -> Source:
             source.evaluation(draw, count)
         except ValueError as error:
             raise UserError(f"{where} {text}: {error}; take fewer with --images N") from error
-    images, which = features.real_images(dataset, draw, count, at)
+    images, which = example_sets.RealExamples(source, draw, count, at.device).images()
     if images.n < count:
         raise UserError(f"{where} {text}: {images.n} training images, and --images {count}")
     said = "training images" if draw is None else f"held-out images, draw {draw}"
