@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 
 import torch
-from metrics_pass import batches, extractor_of
+from metrics_pass import extractor_of, random_images
 
 from harness.images.extraction import BATCH, Extraction
 from harness.process import memory
@@ -42,7 +42,7 @@ def one(name: str, in_parts: bool, keeps: bool) -> Mapping[str, float]:
     size, channels = (28, 1) if name.endswith("-cnn") else (32, 3)
     run = Extraction(extractor, {"moments"})
     before = resource.getrusage(resource.RUSAGE_SELF)
-    run.run(batches(n, size, channels, 0), n, name="images")
+    run.run(random_images(n, size, channels, 0))
     after = resource.getrusage(resource.RUSAGE_SELF)
     user, kernel = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
     return {"seconds": user + kernel, "kernel": kernel, "megabytes": after.ru_maxrss / 1000}

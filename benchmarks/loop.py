@@ -27,9 +27,9 @@ from harness.interfaces import DataSource
 from harness.plugins import registry
 from harness.streams import stream
 from harness.training.config import TrainingConfig
-from harness.training.loop import Listener, Loop
+from harness.training.loop import Listener, TrainingLoop
 from harness.training.method import FinetuneMethod
-from harness.training.task import LiveTask
+from harness.training.task import TrainingTask
 
 CPU = torch.device("cpu")
 BATCH, SEED = 128, 0
@@ -48,10 +48,10 @@ def network(source: DataSource) -> nn.Module:
 def ours(source: DataSource, steps: int, folder: Path) -> tuple[nn.Module, Callable[[], object]]:
     model = network(source)
     training = TrainingConfig(images=steps * BATCH, batch=BATCH)
-    task = LiveTask(model, source.spec, CPU, training, banks=None)
+    task = TrainingTask(model, source.spec, CPU, training, banks=None)
     method = cast(FinetuneMethod, build(Method, "mle", task))
     quiet = Listener(lambda *_: None, lambda *_: None)
-    loop = Loop(task, method, source.train(), training, seed=SEED, folder=folder, checkpoint_seconds=1e9, listener=quiet)
+    loop = TrainingLoop(task, method, source.train(), training, seed=SEED, folder=folder, checkpoint_seconds=1e9, listener=quiet)
     return model, loop.run
 
 

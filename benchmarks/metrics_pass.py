@@ -24,7 +24,8 @@ from torch import Tensor
 
 from harness.components import Extractor, Metric
 from harness.features import FeatureSet, Moments
-from harness.images.extraction import BATCH, Extraction
+from harness.images.extraction import Extraction
+from harness.images.sets import ImageSet
 from harness.interfaces import FeatureExtractor
 from harness.plugins import registry
 from harness.process import memory as memory_of_the_process
@@ -74,11 +75,15 @@ class RandomInception:
         return {"features": features, "logits": logits, "spatial": self.spatial}
 
 
-def batches(n: int, size: int, channels: int, seed: int) -> Iterator[Tensor]:
-    """n images of bytes, made as they are asked for."""
-    generator = torch.Generator().manual_seed(seed)
-    for start in range(0, n, BATCH):
-        yield torch.randint(0, 256, (min(BATCH, n - start), channels, size, size), generator=generator, dtype=torch.uint8)
+def random_images(n: int, size: int, channels: int, seed: int) -> ImageSet:
+    """Return a set of n random images, which are made while they are read."""
+
+    def batches(batch: int) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        for start in range(0, n, batch):
+            yield torch.randint(0, 256, (min(batch, n - start), channels, size, size), generator=generator, dtype=torch.uint8)
+
+    return ImageSet("samples", n, (channels, size, size), batches)
 
 
 def timed(work: Callable[[], object]) -> tuple[object, float]:
@@ -104,8 +109,8 @@ def cost(name: str, n: int, size: int, channels: int) -> None:
     """Print the extraction's seconds and each metric's."""
     extractor = extractor_of(name, 0)
     run = Extraction(extractor, {"moments"})
-    _, alone = timed(lambda: run.run(batches(n, size, channels, 0), n, name="samples"))
-    generated, whole = timed(lambda: Extraction(extractor, NEEDS).run(batches(n, size, channels, 0), n, name="samples"))
+    _, alone = timed(lambda: run.run(random_images(n, size, channels, 0)))
+    generated, whole = timed(lambda: Extraction(extractor, NEEDS).run(random_images(n, size, channels, 0)))
     assert isinstance(generated, FeatureSet)
     print(f"{name}, {n} images of {channels}x{size}x{size}")
     print(f"  extraction with moments of its features alone  {alone:9.2f} s")
@@ -132,7 +137,7 @@ def memory(name: str, size: int, channels: int) -> None:
 def peak(name: str, n: int, size: int, channels: int) -> None:
     """Print the peak resident set of this process after fid of two sets, in bytes."""
     extractor = extractor_of(name, 0)
-    sets = [Extraction(extractor, {"moments"}).run(batches(n, size, channels, seed), n, name="samples") for seed in (0, 1)]
+    sets = [Extraction(extractor, {"moments"}).run(random_images(n, size, channels, seed)) for seed in (0, 1)]
     component = registry().get(Metric, "fid", where="this benchmark")
     component.load()(component.config.model_validate({"few_images": True}))(*sets, torch.Generator())  # type: ignore[operator]
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))

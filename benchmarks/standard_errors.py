@@ -22,7 +22,8 @@ from torch import Tensor
 
 from harness.components import Dataset, Extractor
 from harness.features import FeatureSet, Moments
-from harness.images.extraction import Extraction, batches_of
+from harness.images.extraction import Extraction
+from harness.images.sets import ImageSet
 from harness.interfaces import DataSource, FeatureExtractor
 from harness.plugins import registry
 from harness_image_metrics import StandardErrorConfig
@@ -41,8 +42,8 @@ def built(kind: type[Dataset | Extractor], name: str) -> object:
 
 def features(images: Tensor, extractor: FeatureExtractor) -> Rows:
     """(n, D) of images in [-1, 1]."""
-    pixels = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return Extraction(extractor, {"features"}).run(batches_of(pixels), len(images), name="images").rows()
+    pixels = ImageSet.of_floats("images", len(images), tuple(images.shape[1:]), lambda start, stop: images[start:stop])
+    return Extraction(extractor, {"features"}).run(pixels).rows()
 
 
 def timed(rows: Rows, reference: FeatureSet, by: str, resamples: int) -> tuple[float, float]:

@@ -85,10 +85,10 @@ def ddo(rounds: int, steps: int) -> None:
     real = Batch(torch.rand(256, 1, 8, 8, generator=stream(0, "x")) * 2 - 1, torch.arange(256) % 10, torch.arange(256))
     component_ddo = component(Method, "ddo")
     made = []
-    for is_kept in (True, False):
+    for is_enabled in (True, False):
         task = InMemoryTask(var(spec, **settings), spec, sampler(), steps=100_000, batch=64)
         method = component_ddo.load()(component_ddo.config(bank_size=256, optimizer={"lr": 1e-5}), task)
-        method.reference_likelihood.is_kept = is_kept
+        method.reference_likelihood.is_enabled = is_enabled
         made.append((task, method, iter(range(100_000))))
 
     def take(which: int, number: int) -> None:

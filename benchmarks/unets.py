@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness.components import Model
 from harness.interfaces import DataSpec
 from harness.plugins import registry
-from harness.training import numerics
+from harness.training import precision
 from harness.training.config import TrainingConfig
 
 CPU = torch.device("cpu")
@@ -137,10 +137,10 @@ Turn = tuple[nn.Module, Callable[[], Tensor], Callable[[], AbstractContextManage
 def prepared(network: nn.Module, x: Tensor, variant: str) -> Turn:
     """The network in the format of a variant, as the harness's training has it."""
     settings = TrainingConfig.model_validate({"images": 1, "batch": 1, **VARIANTS.get(variant, {})})
-    numerics.prepare(network, settings)
+    precision.prepare_network(network, settings)
     if variant == PLAIN:
         return network, forward_of(network, x), nullcontext
-    return network, forward_of(network, x), lambda: numerics.autocast(CPU, settings)
+    return network, forward_of(network, x), lambda: precision.autocast(CPU, settings)
 
 
 def measure(turns: Mapping[str, Turn], rounds: int) -> dict[str, list[float]]:

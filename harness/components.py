@@ -159,7 +159,7 @@ class Method(Component):
         needs: names of the capabilities that the model must provide. Cells of other models are skipped, with the reason.
         trains: False for a method that leaves the base as it is: such a method gets no steps.
         from_scratch: True when the method can also pretrain a base from random weights.
-        accumulates: True when a step follows `task.parts`. Other methods are skipped where a board sets `micro_batch`.
+        accumulates: True when a step follows `task.micro_batches`. Other methods are skipped where a board sets `micro_batch`.
         check: target of a function `(config, usage: MethodUsage)`, without torch, that is called when a board is read. It raises
             UserError where the method cannot run on this model and this data, beyond `needs`; the cells are then skipped, and
             the text of the error is the reason in the table. Empty: `needs` says all.

@@ -41,7 +41,10 @@ def conforming(built: object, expected: type[T], *, where: str) -> T:
         return built
     missing = [name for name in protocol_members(expected) if not hasattr(built, name)]
     lacks = f" without {', '.join(missing)}" if missing else ""
-    raise UserError(f"{where} gave a {type(built).__name__}{lacks}; it must give a {expected.__module__}.{expected.__qualname__}")
+    kind = f"{expected.__module__}.{expected.__qualname__}"
+    raise UserError(
+        f"{where} gave a {type(built).__name__}{lacks}; it must give a {kind}: derive from that, or define every member"
+    )
 
 
 def protocol_members(protocol: type) -> Iterable[str]:

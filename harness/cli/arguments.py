@@ -8,28 +8,31 @@ from typing import Annotated
 
 import typer
 
-KINDS = ("model", "method", "metric", "extractor", "dataset", "sampler", "executor", "preset", "board")
+from harness.components import KINDS
+
+LISTED_KINDS = (*KINDS, "preset", "board")
+"""What `harness list` takes, in the singular."""
 
 
 def board_names(incomplete: str) -> Iterator[str]:
-    """Folders with a board.yaml under ./leaderboards."""
+    """Give the folders with a board.yaml under ./leaderboards that begin like the incomplete word."""
     for file in sorted(Path("leaderboards").glob("*/board.yaml")):
         if str(file.parent).startswith(incomplete):
             yield str(file.parent)
 
 
 def component_names(incomplete: str) -> Iterator[str]:
-    """Kinds and names of installed components."""
+    """Give the kinds and names of installed components, and the presets, that begin like the incomplete word."""
     from harness.plugins import registry
 
-    found = registry()
-    names = {*KINDS, *(name for kind in KINDS[:-2] for name in found.names(kind)), *found.presets}
+    installed = registry()
+    names = {*LISTED_KINDS, *(name for kind in KINDS for name in installed.names(kind)), *installed.presets}
     yield from sorted(name for name in names if name.startswith(incomplete))
 
 
 def kind_names(incomplete: str) -> Iterator[str]:
-    """Kinds, in the plural."""
-    yield from (f"{kind}s" for kind in KINDS if f"{kind}s".startswith(incomplete))
+    """Give the kinds, in the plural, that begin like the incomplete word."""
+    yield from (f"{kind}s" for kind in LISTED_KINDS if f"{kind}s".startswith(incomplete))
 
 
 BoardPath = Annotated[
@@ -45,5 +48,6 @@ RunsDir = Annotated[
         show_default=False,
     ),
 ]
+Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Tiny budgets, the same code path; kept apart from real records.")]

@@ -18,11 +18,13 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A file of weights, or a diffusers folder.")],
     target: Annotated[Path, typer.Argument(metavar="DST", help="The safetensors file to write.")],
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of which network it is, where the file does not say.")
+        str | None, typer.Option(metavar="NAME", help="The network that the file is of, where the file does not say.")
     ] = None,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="What the file must be of; others are refused.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model that the file must be of; other files are refused.")
+    ] = None,
     part: Annotated[
-        list[str] | None, typer.Option(metavar="PART=FILE", help="A part's own file, e.g. tokenizer=vae.pth.")
+        list[str] | None, typer.Option(metavar="PART=FILE", help="The file of a part that stands apart, e.g. tokenizer=vae.pth.")
     ] = None,
 ) -> None:
     """Example: harness convert edm-cifar10-32x32-uncond-vp.pkl edm.safetensors

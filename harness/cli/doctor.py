@@ -14,15 +14,25 @@ import typer
 from harness.cli.arguments import AsJson, RunsDir
 from harness.cli.output import print_json, print_table
 from harness.components import KINDS
+from harness.errors import UserError
 from harness.process.environment import cores
 
 REINSTALL = "install the harness again: pip install finetune-harness"
 LEAST_DISK = 2e9
+"""Bytes that must be free for runs."""
 LEAST_MEMORY = 1e9
+"""Bytes of free memory below which several jobs at once are too many."""
 
 
 class Finding(NamedTuple):
-    """One line: `ok` is False for what keeps boards from running; advice is for the rest."""
+    """One thing that was looked at.
+
+    Args:
+        check: what was looked at.
+        found: what is there.
+        ok: False for what keeps boards from running.
+        advice: what the user can do about it; empty where nothing needs doing.
+    """
 
     check: str
     found: str
@@ -46,11 +56,14 @@ def doctor(runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json([finding._asdict() for finding in findings])
     else:
-        print_table(
-            [{"": "ok" if one.ok else "FAULT", "check": one.check, "found": one.found, "advice": one.advice} for one in findings]
-        )
+        print_table([_row(finding) for finding in findings])
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _row(finding: Finding) -> dict[str, str]:
+    mark = "ok" if finding.ok else "FAULT"
+    return {"": mark, "check": finding.check, "found": finding.found, "advice": finding.advice}
 
 
 def _torch() -> list[Finding]:
@@ -83,7 +96,6 @@ def _machine() -> list[Finding]:
 
 
 def _runs_folder(runs_dir: Path | None) -> Finding:
-    from harness.errors import UserError
     from harness.store.runs_folder import RunsFolder
 
     layout = RunsFolder.of(runs_dir)
@@ -103,17 +115,20 @@ def _runs_folder(runs_dir: Path | None) -> Finding:
 def _plugins() -> list[Finding]:
     from harness.plugins import registry
 
-    found = registry()
-    working = sorted({one.plugin for kind in KINDS for one in found.all(kind).values()})
+    installed = registry()
+    working = sorted({provided.plugin for kind in KINDS for provided in installed.all(kind).values()})
     return [
         Finding("plugins", ", ".join(working) or "none", ok=bool(working), advice="" if working else REINSTALL),
-        *(Finding(f"plugin {one.plugin}", one.reason, ok=False, advice="mend or uninstall it") for one in found.broken),
+        *(
+            Finding(f"plugin {plugin.plugin}", plugin.reason, ok=False, advice="mend or uninstall it")
+            for plugin in installed.broken
+        ),
     ]
 
 
 def _git() -> Finding:
     try:
-        run = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True)
+        version = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return Finding("git", "not found", advice="records will not name a commit")
-    return Finding("git", run.stdout.strip().removeprefix("git version "))
+    return Finding("git", version.strip().removeprefix("git version "))

@@ -7,35 +7,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.arguments import KINDS, AsJson, kind_names
+from harness.cli.arguments import LISTED_KINDS, AsJson, kind_names
+from harness.cli.component_facts import capabilities
 from harness.cli.output import print_json, print_table, result
+from harness.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from harness.plugins import Provided, Registry
+    from harness.plugins import Registry
+
+Kind = Annotated[
+    str | None,
+    typer.Argument(metavar="[KIND]", help=f"One of: {'s, '.join(LISTED_KINDS)}s.", autocompletion=kind_names),
+]
 
 
-def list_components(
-    kind: Annotated[
-        str | None,
-        typer.Argument(metavar="[KIND]", help=f"One of: {'s, '.join(KINDS)}s.", autocompletion=kind_names),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+def list_components(kind: Kind = None, as_json: AsJson = False) -> None:
     """Example: harness list methods
 
-    What is installed: components by kind, boards under ./leaderboards, and plugins that are broken, with the reason.
+    List what is installed: components by kind, boards under ./leaderboards, and plugins that are broken, with the reason.
     """
     from harness.plugins import registry
 
-    kinds = list(KINDS) if kind is None else [_kind(kind)]
-    found = registry()
-    special = {"board": boards, "preset": lambda: presets(found)}
-    listed = {f"{one}s": special[one]() if one in special else components(found, one) for one in kinds}
-    broken = [{"plugin": one.plugin, "target": one.target, "reason": one.reason} for one in found.broken]
+    kinds = list(LISTED_KINDS) if kind is None else [_singular(kind)]
+    installed = registry()
+    tables = {f"{name}s": _rows(installed, name) for name in kinds}
+    broken = [{"plugin": plugin.plugin, "target": plugin.target, "reason": plugin.reason} for plugin in installed.broken]
     if as_json:
-        print_json({**listed, "broken": broken})
+        print_json({**tables, "broken": broken})
         return
-    for title, rows in listed.items():
+    for title, rows in tables.items():
         result(f"{title}:" if rows else f"{title}: none")
         print_table(rows)
         result("")
@@ -44,54 +44,59 @@ def list_components(
         print_table(broken)
 
 
-def _kind(text: str) -> str:
-    from harness.errors import unknown
-
-    if text.removesuffix("s") not in KINDS:
-        raise unknown("kind", text, [f"{kind}s" for kind in KINDS], where="list")
+def _singular(text: str) -> str:
+    """The name of a kind from its singular or plural. Raises: UserError with the nearest kind."""
+    if text.removesuffix("s") not in LISTED_KINDS:
+        raise unknown("kind", text, [f"{kind}s" for kind in LISTED_KINDS], where="list")
     return text.removesuffix("s")
 
 
-def components(found: Registry, kind: str) -> list[dict[str, str]]:
-    """A row for each component of a kind."""
+def _rows(installed: Registry, kind: str) -> list[dict[str, str]]:
+    if kind == "board":
+        return _board_rows()
+    return _preset_rows(installed) if kind == "preset" else _component_rows(installed, kind)
+
+
+def _component_rows(installed: Registry, kind: str) -> list[dict[str, str]]:
     return [
         {
             "name": name,
-            "plugin": one.plugin,
-            "version": one.version,
-            "capabilities": capabilities(one),
-            "summary": one.component.summary,
+            "plugin": provided.plugin,
+            "version": provided.version,
+            "capabilities": capabilities(provided),
+            "summary": provided.component.summary,
         }
-        for name, one in found.all(kind).items()
+        for name, provided in installed.all(kind).items()
     ]
 
 
-def presets(found: Registry) -> list[dict[str, str]]:
-    """A row for each preset."""
+def _preset_rows(installed: Registry) -> list[dict[str, str]]:
     return [
-        {"name": name, "model": one.model, "data": "×".join(map(str, one.spec.shape)), "classes": str(one.spec.classes),
-         "parameters": f"{one.parameters:,}", "files": ", ".join(file.name for file in one.files) or "none published"}
-        for name, one in found.presets.items()
-    ]  # fmt: skip
+        {
+            "name": name,
+            "model": preset.model,
+            "data": "×".join(map(str, preset.spec.shape)),
+            "classes": str(preset.spec.classes),
+            "parameters": f"{preset.parameters:,}",
+            "files": ", ".join(file.name for file in preset.files) or "none published",
+        }
+        for name, preset in installed.presets.items()
+    ]
 
 
-def capabilities(one: Provided) -> str:
-    """What a model provides, or what a method or sampler needs."""
-    named = [(word, sorted(getattr(one.component, word, ()))) for word in ("provides", "needs")]
-    return "; ".join(f"{word} {', '.join(names)}" for word, names in named if names)
+def _board_rows() -> list[dict[str, str]]:
+    """Boards under ./leaderboards. In the place of a title stands why a board cannot be read."""
+    return [
+        {"name": file.parent.name, "path": str(file.parent), "title": _title(file)}
+        for file in sorted(Path("leaderboards").glob("*/board.yaml"))
+    ]
 
 
-def boards() -> list[dict[str, str]]:
-    """Boards under ./leaderboards, by their titles; one that cannot be read says so."""
+def _title(board: Path) -> str:
     from harness.board.reading.yaml_file import read_yaml
-    from harness.errors import UserError
 
-    rows = []
-    for file in sorted(Path("leaderboards").glob("*/board.yaml")):
-        try:
-            value = read_yaml(file).value
-            title = str(value.get("title", "")) if isinstance(value, dict) else ""
-        except UserError as error:
-            title = f"broken: {str(error).splitlines()[0]}"
-        rows.append({"name": file.parent.name, "path": str(file.parent), "title": title})
-    return rows
+    try:
+        content = read_yaml(board).value
+    except UserError as error:
+        return f"broken: {str(error).splitlines()[0]}"
+    return str(content.get("title", "")) if isinstance(content, dict) else ""

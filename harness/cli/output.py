@@ -9,22 +9,22 @@ import typer
 
 
 def result(text: str) -> None:
-    """Something that was asked for."""
+    """Print what the user asked for, on stdout."""
     typer.echo(text)
 
 
 def remark(text: str) -> None:
-    """Progress, advice, and where files are."""
+    """Print progress, advice, or where a file is, on stderr."""
     typer.echo(text, err=True)
 
 
 def print_json(content: object) -> None:
-    """JSON as it can be read by people too."""
+    """Print JSON on stdout, indented, so that people can read it too."""
     typer.echo(json.dumps(content, indent=1, ensure_ascii=False, default=str))
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """Columns named by the keys of the first row; nothing for no rows."""
+    """Print rows on stdout in columns named by the keys of the first row. Prints nothing where there are no rows."""
     if not rows:
         return
     names = list(rows[0])
@@ -35,7 +35,7 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3.5 h`."""
+    """Return a time in the unit that suits it: `40 s`, `12 min`, `3.5 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""Progress of a run on stderr: bars on a terminal, one line a finished job elsewhere."""
+"""Progress of a run on stderr: a line for each finished job and, on a terminal, a block of lines on what runs now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVERY_SECONDS = 0.5
 
 @contextmanager
 def show_progress(layout: RunsFolder) -> Iterator[Listener]:
-    """A listener for `run_board`; while the block runs, what each process does is shown."""
+    """Give a listener for `run_board`. On a terminal, lines below show what each process does while the block runs."""
     if not sys.stderr.isatty():
         yield lambda event: remark(line(event))
         return
@@ -35,13 +35,13 @@ def show_progress(layout: RunsFolder) -> Iterator[Listener]:
 
 
 def line(event: RunEvent) -> str:
-    """`[3/18] ddpm-10/ddo/s0: done (w2 0.0247)`."""
+    """Return a line on a job that has ended: `[3/18] ddpm-10/ddo/s0: done (w2 0.0247)`."""
     return f"[{event.ended}/{event.total}] {event.text}"
 
 
 @contextmanager
 def _live(console: Console, layout: RunsFolder) -> Iterator[None]:
-    """A block at the bottom of the terminal, drawn again by a thread while the caller waits for jobs."""
+    """Show a block of lines at the bottom of the terminal; a thread draws the block again while the caller waits for jobs."""
     from rich.live import Live
 
     from harness.store.progress import read
@@ -65,11 +65,12 @@ def _live(console: Console, layout: RunsFolder) -> Iterator[None]:
 def _block(running: list[Progress]) -> RenderableType:
     from rich.text import Text
 
-    return Text("\n".join(running_line(one) for one in running))
+    return Text("\n".join(running_line(progress) for progress in running))
 
 
-def running_line(one: Progress) -> str:
-    """`ddpm-10/ddo/s0  finetune  1200/2344  loss 0.693  35 s`."""
-    step = f"{one.step}/{one.steps}" if one.steps else ""
-    values = "  ".join(f"{name} {value:.4g}" for name, value in one.values.items())
-    return "  ".join(part for part in (one.job, one.stage, step, values, duration(one.seconds)) if part)
+def running_line(progress: Progress) -> str:
+    """Return a line on what a process does: `ddpm-10/ddo/s0  finetune  1200/2344  loss 0.693  35 s`."""
+    step = f"{progress.step}/{progress.steps}" if progress.steps else ""
+    values = "  ".join(f"{name} {value:.4g}" for name, value in progress.values.items())
+    parts = (progress.job, progress.stage, step, values, duration(progress.seconds))
+    return "  ".join(part for part in parts if part)

@@ -36,7 +36,7 @@ def render(
 
 
 def _render(path: Path, check: bool, format_: str) -> list[str]:
-    """What is stale, when asked to check."""
+    """Render one board, or check it. Returns: what is stale, when `check` is set."""
     from harness.board.reading.load import load_board
     from harness.report.formats import FORMATS
     from harness.report.render import render_published

@@ -1,1 +1,1 @@
-"""Images as bytes: what extractors see, wherever the images come from."""
+"""Images as bytes, wherever they come from, and the features that extractors make of them."""

@@ -1,4 +1,4 @@
-"""Images in .npz and .npy files, read batch by batch: an archive of 50,000 is never in memory whole."""
+"""Images in .npz and .npy files, read batch by batch: an archive of 50,000 images is never in memory whole."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from harness.errors import UserError
 from harness.images.sets import ImageSet
 
 RANGES = {"0,255": (0.0, 255.0), "0,1": (0.0, 1.0), "-1,1": (-1.0, 1.0)}
-"""What the values of images stored as floats can mean: black and white."""
+"""The ranges that images stored as floats can have, as the values of black and white."""
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
+"""The exceptions that reading a damaged file can raise."""
 
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array in a file, by its header.
+    """An array in a file, as its header describes it.
 
     Args:
-        member: its name inside an .npz; empty for an .npy.
+        member: name of the array inside an .npz; empty for an .npy.
     """
 
     path: Path
@@ -40,24 +41,27 @@ class StoredArray:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
-        return f"{self.path}/{self.member}" if self.member else str(self.path)
+        """The name of the array in messages."""
+        return _name(self.path, self.member)
 
     def blocks(self, size: int) -> Iterator[NDArray[Any]]:
-        """Along the first axis, `size` at a time. Raises: UserError when the file ends early or a checksum is wrong."""
+        """Yield the array along its first axis, `size` entries at a time.
+
+        Raises: UserError when the file ends early, goes on after the array, has a wrong checksum, or is in Fortran's order.
+        """
         if self.is_fortran:
             raise UserError(f"{self.name}: is in Fortran's order; write it with numpy.ascontiguousarray")
-        one = math.prod(self.shape[1:]) * self.dtype.itemsize
+        entry_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         with _opened(self.path, self.member) as file:
             _header(file)
             for start in range(0, self.shape[0], size):
                 count = min(size, self.shape[0] - start)
-                content = _exactly(file, count * one, self.name)
+                content = _exactly(file, count * entry_bytes, self.name)
                 yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
             _exactly(file, 0, self.name, is_last=True)
 
     def read(self, *, largest: int) -> NDArray[Any]:
-        """The whole array. Raises: UserError when it has more than `largest` bytes, or is damaged."""
+        """Return the whole array. Raises: UserError when it has more than `largest` bytes, or is damaged."""
         if math.prod(self.shape) * self.dtype.itemsize > largest:
             raise UserError(f"{self.name}: an array of shape {self.shape}, which is too large for what it should be")
         (flat,) = StoredArray(self.path, self.member, (1, math.prod(self.shape)), self.dtype).blocks(1)
@@ -65,7 +69,10 @@ class StoredArray:
 
 
 def stored(path: Path) -> dict[str, StoredArray]:
-    """Arrays of an .npz by name, or the one of an .npy under the empty name. Raises: UserError for another or a damaged file."""
+    """Return the arrays of an .npz by name, or the one array of an .npy under the empty name. Only headers are read.
+
+    Raises: UserError for a damaged file, a file of another format, and an array of Python objects.
+    """
     if path.suffix == ".npy":
         return {"": _stored(path, "")}
     try:
@@ -79,10 +86,13 @@ def stored(path: Path) -> dict[str, StoredArray]:
 def _stored(path: Path, member: str) -> StoredArray:
     with _opened(path, member) as file:
         shape, is_fortran, dtype = _header(file)
-    name = f"{path}/{member}" if member else str(path)
     if dtype.hasobject:
-        raise UserError(f"{name}: holds Python objects, which are programs and not data")
+        raise UserError(f"{_name(path, member)}: holds Python objects, which are programs and not data")
     return StoredArray(path, member, shape, dtype, is_fortran and len(shape) > 1)
+
+
+def _name(path: Path, member: str) -> str:
+    return f"{path}/{member}" if member else str(path)
 
 
 @contextmanager
@@ -95,10 +105,11 @@ def _opened(path: Path, member: str) -> Iterator[IO[bytes]]:
         with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as inside:
             yield inside
     except _DAMAGE as error:
-        raise UserError(f"{path}{'/' if member else ''}{member}: damaged: {error}") from error
+        raise UserError(f"{_name(path, member)}: damaged: {error}") from error
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of an array: its shape, whether it is in Fortran's order, and its type."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of NumPy's format")
@@ -115,59 +126,69 @@ def _exactly(file: IO[bytes], count: int, name: str, *, is_last: bool = False) -
 
 
 def image_array(path: Path) -> StoredArray:
-    """The array of images: `arr_0`, or the only one that could be. Raises: UserError when there is none, or of another layout."""
+    """Return the array of images in a file: `arr_0`, or else the only array that could be one.
+
+    Raises: UserError when there is none, when it holds no image, or when its axes are not (n, height, width[, 1 or 3]).
+    """
     arrays = stored(path)
-    could_be = [name for name, one in arrays.items() if len(one.shape) in (3, 4)]
-    name = "arr_0" if "arr_0" in arrays else could_be[0] if len(could_be) == 1 else None
+    candidates = [name for name, array in arrays.items() if len(array.shape) in (3, 4)]
+    name = "arr_0" if "arr_0" in arrays else candidates[0] if len(candidates) == 1 else None
     if name is None:
-        there = ", ".join(f"{name or 'the array'} {one.shape}" for name, one in arrays.items()) or "nothing"
-        raise UserError(f"{path}: no arr_0 with images, (n, height, width, channels) uint8; it has {there}")
-    found = arrays[name]
-    if len(found.shape) not in (3, 4) or (len(found.shape) == 4 and found.shape[-1] not in (1, 3)):
-        hint = "; channels come last: transpose(0, 2, 3, 1)" if len(found.shape) == 4 and found.shape[1] in (1, 3) else ""
-        expected = "(n, height, width, 1 or 3) or (n, height, width)"
-        raise UserError(f"{found.name}: shape {found.shape}, and images are {expected}{hint}")
-    if 0 in found.shape:
-        raise UserError(f"{found.name}: no image in it, its shape is {found.shape}")
-    return found
+        contents = ", ".join(f"{name or 'the array'} {array.shape}" for name, array in arrays.items()) or "nothing"
+        raise UserError(f"{path}: no arr_0 with images, (n, height, width, channels) uint8; it has {contents}")
+    _check_shape(arrays[name])
+    return arrays[name]
+
+
+def _check_shape(array: StoredArray) -> None:
+    shape = array.shape
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3)):
+        hint = "; channels come last: transpose(0, 2, 3, 1)" if len(shape) == 4 and shape[1] in (1, 3) else ""
+        raise UserError(f"{array.name}: shape {shape}, and images are (n, height, width, 1 or 3) or (n, height, width){hint}")
+    if 0 in shape:
+        raise UserError(f"{array.name}: no image in it, its shape is {shape}")
 
 
 def images(path: Path, value_range: str | None = None) -> ImageSet:
-    """The images of a file, streamed.
+    """Return the images of an .npz or .npy file as a set.
 
     Args:
-        value_range: out of RANGES, what floats mean; not used for uint8.
-    Raises: UserError for another type or layout, floats without a range, and, while it is read, for floats outside of it.
+        value_range: key of RANGES that says what floats mean; not used for uint8.
+    Raises: UserError for another type or layout, and for floats without a range. Reading the set raises UserError for a
+    damaged file, and for floats that do not fit their range.
     """
     array = image_array(path)
     is_float = array.dtype.kind == "f"
     if array.dtype != np.uint8 and not is_float:
         raise UserError(f"{array.name}: {array.dtype} values; images are uint8 (astype(numpy.uint8)), or floats with --range")
     if is_float and value_range is None:
-        ranges = " or ".join(f"--range={one}" for one in RANGES)
-        raise UserError(f"{array.name}: {array.dtype} values; say what they mean: {ranges}")
-    low, high = RANGES[value_range] if is_float and value_range is not None else (0.0, 255.0)
-
-    def batches(size: int) -> Iterator[Tensor]:
-        done, smallest, largest = 0, high, low
-        for block in array.blocks(size):
-            channels_last = block[..., None] if block.ndim == 3 else block
-            smallest, largest = min(smallest, float(block.min())), max(largest, float(block.max()))
-            as_bytes = _to_bytes(channels_last, low, high, array.name, done) if is_float else channels_last
-            yield torch.from_numpy(np.array(as_bytes.transpose(0, 3, 1, 2), order="C"))
-            done += len(block)
-        if is_float:
-            _check_range(array.name, value_range or "", smallest, largest)
-
+        options = " or ".join(f"--range={text}" for text in RANGES)
+        raise UserError(f"{array.name}: {array.dtype} values; say what they mean: {options}")
+    float_range = value_range if is_float else None
     height, width = array.shape[1:3]
-    return ImageSet(str(path), array.shape[0], (array.shape[3] if len(array.shape) == 4 else 1, height, width), batches)
+    shape = (array.shape[3] if len(array.shape) == 4 else 1, height, width)
+    return ImageSet(str(path), array.shape[0], shape, lambda size: _batches(array, float_range, size))
+
+
+def _batches(array: StoredArray, value_range: str | None, size: int) -> Iterator[Tensor]:
+    """Yield the images as (B, C, H, W) uint8; `value_range` is None for an array of bytes."""
+    low, high = (0.0, 255.0) if value_range is None else RANGES[value_range]
+    count, smallest, largest = 0, high, low
+    for block in array.blocks(size):
+        values = block[..., None] if block.ndim == 3 else block
+        smallest, largest = min(smallest, float(block.min())), max(largest, float(block.max()))
+        pixels = values if value_range is None else _to_bytes(values, low, high, array.name, count)
+        yield torch.from_numpy(np.array(pixels.transpose(0, 3, 1, 2), order="C"))
+        count += len(block)
+    if value_range is not None:
+        _check_range(array.name, value_range, smallest, largest)
 
 
 def _check_range(name: str, value_range: str, smallest: float, largest: float) -> None:
-    """Raises: UserError when all values together fit a narrower range: as what was said, all images would be dark, or light."""
+    """Raises: UserError when all values fit a narrower range: images in it would come out too dark or too light."""
     low, high = RANGES[value_range]
-    narrower = [one for one, (black, white) in RANGES.items() if low <= black <= smallest and largest <= white < high]
-    narrower += [one for one, (black, _) in RANGES.items() if low < black <= smallest and RANGES[one][1] == high]
+    narrower = [text for text, (black, white) in RANGES.items() if low <= black <= smallest and largest <= white < high]
+    narrower += [text for text, (black, white) in RANGES.items() if low < black <= smallest and white == high]
     if narrower:
         raise UserError(
             f"{name}: all values are in [{smallest:.4g}, {largest:.4g}], so --range {value_range} is hardly what they mean; say "
@@ -176,14 +197,18 @@ def _check_range(name: str, value_range: str, smallest: float, largest: float) -
 
 
 def _to_bytes(block: NDArray[Any], low: float, high: float, name: str, first: int) -> NDArray[np.uint8]:
-    """Rounded to the nearest, halves up, as `harness.images.quantise` does. Raises: UserError that names the first bad image."""
+    """Round to the nearest byte, halves up, like `harness.images.quantise`.
+
+    Args:
+        first: index of the block's first image. Raises: UserError that names the first image with bad values.
+    """
     values = block.astype(np.float64)
-    slack = 1e-4 * (high - low)  # a rounding error of float32 is no other range
-    for is_bad, what in (
+    slack = 1e-4 * (high - low)  # a rounding error of float32 does not make another range
+    for is_bad, fault in (
         (~np.isfinite(values), "has values that are not finite"),
         ((values < low - slack) | (values > high + slack), f"has values outside of [{low:g}, {high:g}]"),
     ):
         rows = np.flatnonzero(is_bad.reshape(len(values), -1).any(1))
         if len(rows):
-            raise UserError(f"{name}: image {first + int(rows[0])} {what}")
+            raise UserError(f"{name}: image {first + int(rows[0])} {fault}")
     return np.clip(np.floor((values - low) * (255 / (high - low)) + 0.5), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""One image file to bytes: what Pillow reads without a loss or a guess, and a named refusal of the rest."""
+"""Decoding of one image file. Images that Pillow reads exactly become bytes; all others are refused with their reason."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
     ".ppm": "PPM", ".pgm": "PPM",
 }  # fmt: skip
-"""Suffixes of images, and Pillow's names of their formats; other files beside images are no images."""
+"""Suffixes of image files, and Pillow's names of their formats. Files with other suffixes are no images."""
 LARGEST_PIXELS = 2**26
-"""Of one image: more is a mistake or an attack, and its header says so before any memory is taken."""
+"""Pixels of the largest image that is read. The header declares the size, so a larger one is refused before it takes memory."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """One image.
+    """An image as it was decoded.
 
     Args:
         pixels: (C, H, W) uint8; C is 1 or 3.
-        form: its format, e.g. PNG.
+        form: the name of the file's format, e.g. PNG.
     """
 
     pixels: NDArray[np.uint8]
@@ -35,27 +35,27 @@ class Decoded:
 
 
 def decode(content: bytes, *, where: str) -> Decoded:
-    """An image out of a file's bytes. Grey and colour stay as they are, palettes become colour, opaque alpha is left out.
+    """Return the image in a file's bytes. Grey stays grey, palettes become colour, and opaque alpha is dropped.
 
-    Raises: UserError, beginning with `where`, for a damaged file, several frames, more than 8 bits a channel, other colours
+    Raises: UserError, beginning with `where`, for a damaged file, several frames, more than 8 bits a channel, colours other
     than grey and RGB, transparency, or more than LARGEST_PIXELS.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is above the one below
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is above LARGEST_PIXELS
             with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
                 _check(image, where)
                 form = str(image.format)
                 if form == "PNG":
-                    # The decoder passes over the checksums of pixels; this reads them.
-                    with Image.open(io.BytesIO(content), formats=["PNG"]) as again:
-                        again.verify()
+                    # Decoding ignores the checksums of the pixels; `verify` reads them.
+                    with Image.open(io.BytesIO(content), formats=["PNG"]) as unread:
+                        unread.verify()
                 return Decoded(_pixels(image, where), form)
     except (UserError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise UserError(f"{where}: damaged, or no image: it begins as no known format does") from error
-    except Exception as error:  # decoders raise whatever the bytes of a damaged file lead them to
+    except Exception as error:  # damaged bytes can make decoders raise anything
         raise UserError(f"{where}: damaged, or no image: {str(error) or type(error).__name__}") from error
 
 
@@ -63,11 +63,13 @@ def _check(image: Image.Image, where: str) -> None:
     width, height = image.size
     if width * height > LARGEST_PIXELS:
         raise UserError(f"{where}: declares {width}x{height} pixels; more than {LARGEST_PIXELS:,} are not read")
-    if getattr(image, "n_frames", 1) > 1:
-        raise UserError(f"{where}: holds {image.n_frames} frames; write each as an image of its own")  # type: ignore[attr-defined]
+    frames: int = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise UserError(f"{where}: holds {frames} frames; write each as an image of its own")
 
 
 def _pixels(image: Image.Image, where: str) -> NDArray[np.uint8]:
+    """Return (C, H, W) uint8 of an image in any mode that means 8-bit grey or RGB."""
     if image.mode == "1":
         image = image.convert("L")
     if image.mode == "P":

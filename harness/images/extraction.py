@@ -1,11 +1,10 @@
-"""Features of images: one pass of an extractor over them, rows kept only where a metric asks for them."""
+"""Features of images: one pass of an extractor over a set, which keeps single rows only where a metric asks for them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +15,24 @@ from torch import Tensor
 from harness.components import FEATURE_NEEDS
 from harness.errors import UserError
 from harness.features import MOMENTS, ROWS, FeatureSet, StreamingMoments
+from harness.images.sets import ImageSet
 from harness.interfaces import FeatureExtractor
 from harness.process import stop
 from harness.store.files import storage
 
 BATCH = 250
-"""Images that go through an extractor at once: memory is bounded by it, whatever their number."""
+"""Images that go through an extractor at once: this number bounds the memory, whatever the size of the set."""
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """One pass of an extractor over images, for all that is asked of them.
+    """One pass of an extractor over images, which serves every metric that asks for features.
 
     Args:
         extractor: on `device` already, where it is a module.
         needs: names out of FEATURE_NEEDS.
-        folder: where rows are written as they come; in memory when None.
-        on_progress: told the number of images so far.
+        folder: where rows are written while they are made; None keeps them in memory.
+        on_progress: called after each batch with the number of images so far.
     """
 
     extractor: FeatureExtractor
@@ -41,58 +41,56 @@ class Extraction:
     folder: Path | None = None
     on_progress: Callable[[int], None] = lambda _: None
 
-    @cached_property
-    def _moments(self) -> tuple[str, ...]:
-        return tuple(need for need in MOMENTS if need in self.needs)
+    def run(self, images: ImageSet, *, batch: int = BATCH) -> FeatureSet:
+        """Return the features of all images of a set.
 
-    @cached_property
-    def _rows(self) -> tuple[str, ...]:
-        return tuple(need for need in ROWS if need in self.needs)
-
-    def run(self, batches: Iterable[Tensor], n: int, *, name: str) -> FeatureSet:
-        """Features of n images that come in batches (B, C, H, W) uint8.
-
-        Raises: UserError when an output is missing, not finite, or of another size than the extractor declares.
+        Args:
+            batch: images at once; features depend on it by rounding only.
+        Raises: UserError when the extractor lacks an output that is needed, or gives values that are not finite; ValueError
+            when an output has another size than the extractor declares, or the number of images is not the announced one.
         """
-        for need in self.needs:
-            if FEATURE_NEEDS[need] not in self.extractor.outputs:
-                raise UserError(f"{name}: the extractor gives {', '.join(self.extractor.outputs)}, and no {FEATURE_NEEDS[need]}")
-        sums = {need: StreamingMoments() for need in self._moments}
-        rows = {need: self._array(need, n) for need in self._rows}
-        done = 0
-        for images in batches:
-            outputs = self._outputs(images, name, done)
+        self._check_outputs(images.name)
+        sums = {need: StreamingMoments() for need in MOMENTS if need in self.needs}
+        rows = {need: self._empty_rows(need, images.n) for need in ROWS if need in self.needs}
+        count = 0
+        for pixels in images.batches(batch):
+            outputs = self._checked_outputs(pixels, images.name, count)
             for need, moments in sums.items():
                 moments.add(outputs[FEATURE_NEEDS[need]])
             for need, array in rows.items():
-                array[done : done + len(images)] = outputs[FEATURE_NEEDS[need]].cpu().numpy()
-            done += len(images)
-            self.on_progress(done)
+                array[count : count + len(pixels)] = outputs[FEATURE_NEEDS[need]].cpu().numpy()
+            count += len(pixels)
+            self.on_progress(count)
             stop.check()
-        if done != n:
-            raise ValueError(f"{name}: {n} images were announced, and {done} came")
-        return FeatureSet(name, n, {need: one.result() for need, one in sums.items()}, rows)
+        if count != images.n:
+            raise ValueError(f"{images.name}: {images.n} images were announced, and {count} came")
+        return FeatureSet(images.name, images.n, {need: moments.result() for need, moments in sums.items()}, rows)
 
-    def _outputs(self, images: Tensor, name: str, done: int) -> Mapping[str, Tensor]:
-        outputs = self._whole(images)
+    def _check_outputs(self, name: str) -> None:
+        for need in self.needs:
+            if FEATURE_NEEDS[need] not in self.extractor.outputs:
+                raise UserError(f"{name}: the extractor gives {', '.join(self.extractor.outputs)}, and no {FEATURE_NEEDS[need]}")
+
+    def _checked_outputs(self, pixels: Tensor, name: str, first: int) -> Mapping[str, Tensor]:
+        outputs = self._outputs(pixels)
         for need in self.needs:
             output = FEATURE_NEEDS[need]
-            expected = (len(images), self.extractor.outputs[output])
+            expected = (len(pixels), self.extractor.outputs[output])
             if outputs[output].shape != expected:
                 raise ValueError(f"{output} has shape {tuple(outputs[output].shape)}, expected {expected}")
             if not bool(torch.isfinite(outputs[output]).all()):
-                raise UserError(f"{name}: {output} of images {done} to {done + len(images) - 1} are not all finite")
+                raise UserError(f"{name}: {output} of images {first} to {first + len(pixels) - 1} are not all finite")
         return outputs
 
-    def _whole(self, images: Tensor) -> Mapping[str, Tensor]:
-        """Of all images of a batch, in parts where they are too many at once for a CPU."""
-        at_once = self.extractor.images_on_cpu if torch.device(self.device).type == "cpu" else None
-        if at_once is None or len(images) <= at_once:
-            return self.extractor(images.to(self.device))
-        parts = [self.extractor(part) for part in images.to(self.device).split(at_once)]
+    def _outputs(self, pixels: Tensor) -> Mapping[str, Tensor]:
+        """Return the outputs for a batch, computed in parts where the batch is too large for the extractor on a CPU."""
+        limit = self.extractor.images_on_cpu if torch.device(self.device).type == "cpu" else None
+        if limit is None or len(pixels) <= limit:
+            return self.extractor(pixels.to(self.device))
+        parts = [self.extractor(part) for part in pixels.to(self.device).split(limit)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _array(self, need: str, n: int) -> NDArray[np.float32]:
+    def _empty_rows(self, need: str, n: int) -> NDArray[np.float32]:
         shape = (n, self.extractor.outputs[FEATURE_NEEDS[need]])
         if self.folder is None:
             return np.empty(shape, np.float32)
@@ -100,6 +98,7 @@ class Extraction:
         with storage(path):
             array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
             if hasattr(os, "posix_fallocate"):
-                with path.open("r+b") as file:  # a full disk is an error here; at a write into the map it kills the process
+                # A full disk is an error here; during a write into the map it would kill the process.
+                with path.open("r+b") as file:
                     os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         return array

@@ -1,4 +1,4 @@
-"""One look at every image before any network sees one: faults come out first, and the set gets its name in caches."""
+"""The fingerprint of a set of images: every image is read once, so that damage shows before any network runs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ BATCH = 64
 
 
 def fingerprint(images: ImageSet, on_progress: Callable[[int], None] = lambda _: None) -> str:
-    """SHA-256, hexadecimal, of the images' shape and pixels in their order: the same pixels in a folder, a zip or an array
-    have the same one.
+    """Return the sha256, as hex digits, over the images' shape and their pixels in order.
 
-    Raises: UserError as the set's source does; ValueError when another number of images comes than was announced.
+    The same pixels in a folder, a zip archive or an array have the same fingerprint.
+
+    Args:
+        on_progress: called after each batch with the number of images read so far.
+    Raises: UserError for an image that the set cannot read; ValueError when the number of images is not the announced one.
     """
-    whole = hashlib.sha256(f"{images.shape}".encode())
-    done = 0
+    pixels = hashlib.sha256(f"{images.shape}".encode())
+    count = 0
     for batch in images.batches(BATCH):
-        whole.update(batch.contiguous().numpy().data)
-        done += len(batch)
-        on_progress(done)
+        pixels.update(batch.contiguous().numpy().data)
+        count += len(batch)
+        on_progress(count)
         stop.check()
-    if done != images.n:
-        raise ValueError(f"{images.name}: {images.n} images were announced, and {done} came")
-    return whole.hexdigest()
+    if count != images.n:
+        raise ValueError(f"{images.name}: {images.n} images were announced, and {count} came")
+    return pixels.hexdigest()

@@ -1,4 +1,4 @@
-"""A set of images of one size, read batch by batch: neither their number nor their source matters to what is measured."""
+"""A set of images of one size that is read batch by batch, so that neither the number of images nor their source matters."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from harness.images.quantise import to_uint8
 
 @dataclass(frozen=True)
 class ImageSet:
-    """n images.
+    """n images of one size, as bytes.
 
     Args:
-        name: what messages call it.
-        shape: (channels, height, width); channels are 1 or 3.
-        batches: given a batch size, gives (B, C, H, W) uint8 in a fixed order, anew at each call.
+        name: the name of the set in messages.
+        n: number of images.
+        shape: (channels, height, width) of each image, with 1 or 3 channels.
+        batches: a function of the batch size B that yields all images in a fixed order, as (B, C, H, W) uint8, from the
+            start at each call.
     """
 
     name: str
@@ -27,20 +29,14 @@ class ImageSet:
 
     @classmethod
     def of_floats(cls, name: str, n: int, shape: tuple[int, ...], part: Callable[[int, int], Tensor]) -> ImageSet:
-        """Of images in [-1, 1]; `part(start, stop)` reads some of them. They become bytes as `to_uint8` says."""
+        """Return the set of n images whose values are floats in [-1, 1]; `to_uint8` rounds them to bytes.
+
+        Args:
+            part: `part(start, stop)` returns the images with these indices, (stop - start, C, H, W).
+        """
 
         def batches(size: int) -> Iterator[Tensor]:
             for start in range(0, n, size):
                 yield to_uint8(part(start, min(start + size, n)))
 
         return cls(name, n, shape, batches)
-
-    @classmethod
-    def of_bytes(cls, name: str, images: Tensor) -> ImageSet:
-        """Of a tensor (n, C, H, W) uint8."""
-
-        def batches(size: int) -> Iterator[Tensor]:
-            for start in range(0, len(images), size):
-                yield images[start : start + size]
-
-        return cls(name, len(images), tuple(images.shape[1:]), batches)

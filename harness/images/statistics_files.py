@@ -1,4 +1,4 @@
-"""Statistics of features in files: everybody's formats are read as data, and ours says what it is a statistic of."""
+"""Files of feature statistics. The formats of other tools are read as data; our own also says what it was made of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.features import Moments
-from harness.images import reference_statistics
 from harness.images.arrays import StoredArray, stored
 from harness.store.files import appearing
 from harness.store.records import ExtractorFacts, Part
@@ -25,20 +24,22 @@ from harness.weights import pickles
 from harness.weights.pickles import RefusedPickle
 
 LARGEST = 2**31
-"""Bytes of the largest array that is taken for a covariance: of 16,384 features."""
+"""Bytes of the largest array that is read as a covariance: 16,384 features in float64."""
 LARGEST_PICKLE = 2**31
+"""Bytes of the largest pickle that is read."""
 ASYMMETRY = 1e-5
-"""Of the largest entry: a covariance may be that far from symmetric, as rounded to float32; anything else is none."""
-_TABLES = {"moments": ("mu", "sigma"), "spatial": ("mu_s", "sigma_s")}
+"""How far a covariance may be from symmetric, relative to its largest entry; rounding to float32 stays below."""
+_NAMES = {"moments": ("mu", "sigma"), "spatial": ("mu_s", "sigma_s")}
+"""The names of mean and covariance in a file, by need."""
 
 
 class Metadata(Part):
-    """What the statistics in a file of ours are of.
+    """The images and the extractor that the statistics in our own format were made with.
 
     Args:
         n: number of images.
-        source: the folder, file or dataset, as it was given.
-        split: which of a dataset's images; empty where it is no dataset.
+        source: the folder, file or dataset of the images, as the user named it.
+        split: which of a dataset's images; empty for other sources.
         pixels: fingerprint of the images, or of the dataset.
         shape: channels, height and width of the images before any resizing.
     """
@@ -54,12 +55,12 @@ class Metadata(Part):
 
 @dataclass(frozen=True)
 class StatisticsFile:
-    """Statistics as they were found in a file.
+    """The statistics in a file.
 
     Args:
-        form: whose format, for people.
-        tables: moments by the file's own name of them and by need: `{"fid": {"moments": …}}`; most files have one, called "".
-        metadata: what they are of, where the file says so.
+        form: the name of the format, for people.
+        tables: moments by the file's own name and by need: `{"fid": {"moments": …}}`. Most formats have one table, called "".
+        metadata: what the statistics were made of, where the file says so.
     """
 
     path: Path
@@ -72,20 +73,25 @@ class StatisticsFile:
         """Number of images, where the file says so."""
         return None if self.metadata is None else self.metadata.n
 
-    def of(self, outputs: Mapping[str, int]) -> Mapping[str, Moments]:
-        """Moments by need, of an extractor with these outputs. Raises: UserError when none has as many features."""
+    def moments_for(self, outputs: Mapping[str, int]) -> Mapping[str, Moments]:
+        """Return the moments that fit an extractor, by need.
+
+        Args:
+            outputs: the size of each of the extractor's outputs, by name.
+        Raises: UserError unless exactly one table has as many features as the extractor gives.
+        """
         sizes = {name: len(table["moments"].mean) for name, table in self.tables.items()}
         fitting = [name for name, size in sizes.items() if size == outputs["features"]]
         if len(fitting) != 1:
-            there = " and ".join(f"{f'{name} of ' if name else ''}{size}" for name, size in sizes.items())
-            raise UserError(f"{self.path}: holds statistics of {there} features; the extractor gives {outputs['features']}")
-        table = self.tables[fitting[0]]
-        return {
-            need: one for need, one in table.items() if need == "moments" or len(one.mean) == outputs.get("spatial")
-        }  # another network's spatial features
+            contents = " and ".join(f"{f'{name} of ' if name else ''}{size}" for name, size in sizes.items())
+            raise UserError(f"{self.path}: holds statistics of {contents} features; the extractor gives {outputs['features']}")
+        table = dict(self.tables[fitting[0]])
+        if "spatial" in table and len(table["spatial"].mean) != outputs.get("spatial"):
+            del table["spatial"]  # they are of another network
+        return table
 
     def check_extractor(self, used: ExtractorFacts) -> None:
-        """Raises: UserError when the file says that another extractor made them."""
+        """Raises: UserError when the file says that another extractor made its statistics."""
         if self.metadata is None:
             return
         self.check_extractor_name(used.name)
@@ -103,7 +109,7 @@ class StatisticsFile:
                 )
 
     def check_extractor_name(self, name: str) -> None:
-        """What `check_extractor` can say before the extractor is built. Raises: UserError."""
+        """Check the extractor by name alone, before it is built. Raises: UserError when the file names another one."""
         if self.metadata is not None and (made := self.metadata.extractor.name) != name:
             raise UserError(
                 f"{self.path}: its statistics were made by the extractor {made}, and this measures with {name}; a distance "
@@ -112,24 +118,18 @@ class StatisticsFile:
 
 
 def recognise(path: Path) -> StatisticsFile | None:
-    """The statistics in a file by its suffix and content; None for an .npz without any.
+    """Return the statistics in a file, by its suffix and content; None for an .npz without any, and for other suffixes.
 
-    .npz: ours, EDM's and clean-fid's (`mu`, `sigma`), ADM's (`mu_s`, `sigma_s` too); .pkl: EDM2's; .pt, .pth: torch-fidelity's.
-    Raises: UserError for a damaged file, or one that holds no statistics where nothing else is expected.
+    An .npz is our own format, EDM's or clean-fid's (`mu`, `sigma`), or ADM's (`mu_s`, `sigma_s` too); a .pkl is EDM2's pickle;
+    a .pt or .pth is torch-fidelity's cache.
+    Raises: UserError for a damaged file, and for a .pkl, .pt or .pth without statistics; OSError for an absent .pkl.
     """
     if path.suffix == ".npz":
         return _npz(path)
     if path.suffix == ".pkl":
-        tables = reference_statistics.read(path, largest=LARGEST_PICKLE)
-        made = {name: {"moments": _moments(path, one.mean, one.covariance)} for name, one in tables.items()}
-        return StatisticsFile(path, "EDM2's pickle", made)
+        return _edm2(path)
     if path.suffix in (".pt", ".pth"):
-        table = _torch_table(path)
-        missing = [name for name in _TABLES["moments"] if name not in table]
-        if missing:
-            raise UserError(f"{path}: no statistics: it has no {' and no '.join(missing)}")
-        mean, covariance = (_array(path, name, table[name]) for name in _TABLES["moments"])
-        return StatisticsFile(path, "torch-fidelity's cache", {"": {"moments": _moments(path, mean, covariance)}})
+        return _torch_fidelity(path)
     return None
 
 
@@ -139,7 +139,7 @@ def _npz(path: Path) -> StatisticsFile | None:
         return None
     metadata = _metadata(path, arrays["harness"]) if "harness" in arrays else None
     table = {}
-    for need, names in _TABLES.items():
+    for need, names in _NAMES.items():
         if set(names) <= set(arrays):
             mean, covariance = (arrays[name].read(largest=LARGEST) for name in names)
             table[need] = _moments(path, mean, covariance, n=None if metadata is None else metadata.n)
@@ -154,10 +154,29 @@ def _metadata(path: Path, array: StoredArray) -> Metadata:
         raise UserError(f"{path}: what it says about itself is damaged; make the statistics again") from error
 
 
+def _edm2(path: Path) -> StatisticsFile:
+    """Read EDM2's pickle: a table of `mu` and `sigma` for each metric (`fid`, `fd_dinov2`), beside other entries."""
+    content = pickles.load(path, largest=LARGEST_PICKLE)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: no table of reference statistics")
+    tables = {
+        str(metric): {"moments": _table_moments(path, table, f"{metric} has no ")}
+        for metric, table in content.items()
+        if isinstance(table, dict)
+    }
+    return StatisticsFile(path, "EDM2's pickle", tables)
+
+
+def _torch_fidelity(path: Path) -> StatisticsFile:
+    moments = _table_moments(path, _torch_table(path), "no statistics: it has no ")
+    return StatisticsFile(path, "torch-fidelity's cache", {"": {"moments": moments}})
+
+
 def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], *, n: int | None = None) -> Moments:
+    """Return the moments in float64. Raises: UserError for arrays that cannot be a mean and a covariance."""
     if mean.ndim != 1 or covariance.shape != 2 * mean.shape or not {mean.dtype.kind, covariance.dtype.kind} <= {"f"}:
-        there = " and ".join(f"{name} {one.shape} {one.dtype}" for name, one in (("mu", mean), ("sigma", covariance)))
-        raise UserError(f"{path}: {there} are no mean and covariance, which are floats (d,) and (d, d)")
+        shapes = " and ".join(f"{name} {array.shape} {array.dtype}" for name, array in (("mu", mean), ("sigma", covariance)))
+        raise UserError(f"{path}: {shapes} are no mean and covariance, which are floats (d,) and (d, d)")
     exact_mean, exact = mean.astype(np.float64), covariance.astype(np.float64)
     if not (np.isfinite(exact_mean).all() and np.isfinite(exact).all()):
         raise UserError(f"{path}: statistics with values that are not finite")
@@ -170,7 +189,7 @@ def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], *, n: int
 
 
 def _has_no_negative_variance(covariance: NDArray[np.float64]) -> bool:
-    """In any direction, beyond what rounding to float32 makes of a variance of 0."""
+    """Return whether the variance in every direction is at least 0, up to what rounding to float32 makes of a 0."""
     slack = ASYMMETRY * max(float(np.trace(covariance)), np.finfo(float).tiny / ASYMMETRY)
     try:
         np.linalg.cholesky(covariance + slack * np.eye(len(covariance)))
@@ -179,19 +198,12 @@ def _has_no_negative_variance(covariance: NDArray[np.float64]) -> bool:
     return True
 
 
-def _torch_table(path: Path) -> Mapping[str, object]:
-    """What torch.save wrote, as data: NumPy's arrays by the restricted reader, tensors by torch's own."""
+def _torch_table(path: Path) -> Mapping[object, object]:
+    """Return the table in a file of torch.save as data: NumPy arrays by the restricted reader, tensors by torch's own."""
     import torch
 
     table: object
-    try:
-        with zipfile.ZipFile(path) as archive:
-            (name,) = (one for one in archive.namelist() if one.endswith("/data.pkl"))
-            if archive.getinfo(name).file_size > LARGEST_PICKLE:
-                raise UserError(f"{path}: too large for statistics")
-            content = archive.read(name)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise UserError(f"{path}: no file of statistics that torch wrote: {error}") from error
+    content = _torch_pickle(path)
     try:
         table = pickles.loads(content)
     except RefusedPickle:
@@ -202,6 +214,27 @@ def _torch_table(path: Path) -> Mapping[str, object]:
     if not isinstance(table, dict):
         raise UserError(f"{path}: no statistics: expected a table of mu and sigma, and found {type(table).__name__}")
     return table
+
+
+def _torch_pickle(path: Path) -> bytes:
+    """Return the pickle inside a zip file of torch.save."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+            if archive.getinfo(name).file_size > LARGEST_PICKLE:
+                raise UserError(f"{path}: too large for statistics")
+            return archive.read(name)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise UserError(f"{path}: no file of statistics that torch wrote: {error}") from error
+
+
+def _table_moments(path: Path, table: Mapping[object, object], message: str) -> Moments:
+    """Return the moments in a table of `mu` and `sigma`; `message` begins the error for a table without them."""
+    missing = [name for name in _NAMES["moments"] if name not in table]
+    if missing:
+        raise UserError(f"{path}: {message}{' and no '.join(missing)}")
+    mean, covariance = (_array(path, name, table[name]) for name in _NAMES["moments"])
+    return _moments(path, mean, covariance)
 
 
 def _array(path: Path, name: str, value: object) -> NDArray[Any]:
@@ -215,14 +248,14 @@ def _array(path: Path, name: str, value: object) -> NDArray[Any]:
 
 
 def write(path: Path, moments: Mapping[str, Moments], metadata: Metadata) -> None:
-    """Write statistics as an .npz that EDM's tools, clean-fid's and ADM's read too. Raises: StorageError."""
+    """Write statistics, by need, as an .npz that the tools of EDM, clean-fid and ADM read too. Raises: StorageError."""
     arrays: dict[str, Any] = {}
-    for need, (mean, covariance) in _TABLES.items():
+    for need, (mean, covariance) in _NAMES.items():
         if need in moments:
             arrays |= {mean: moments[need].mean, covariance: moments[need].covariance}
     text = json.dumps(metadata.model_dump(mode="json"), ensure_ascii=True)
     content = io.BytesIO()
-    # As bytes, which a reader of arrays reads without pickles.
+    # The metadata are bytes, not text: any reader of arrays can read them without pickles.
     np.savez(content, **arrays, harness=np.frombuffer(text.encode(), np.uint8))
     with appearing(path) as scratch:
         scratch.write_bytes(content.getbuffer())

@@ -1,1 +1,1 @@
-"""Drawing samples: seeds, chunks, latents, and the count of network evaluations."""
+"""Drawing samples: a random stream for each sample, chunks, latents, and the count of network evaluations."""

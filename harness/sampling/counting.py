@@ -1,4 +1,4 @@
-"""Network evaluations, counted where they happen."""
+"""Network evaluations, counted where they happen: in the `forward` of the networks."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from torch import Tensor
 
 
 class EvaluationCounter:
-    """Counts examples that go through `forward` of the modules it watches. Guidance networks count: watch them all."""
+    """Counts the examples that go through `forward` of the modules it watches.
+
+    Guidance networks count like any other: watch them too. `examples` is the count so far; an example that goes through two
+    watched networks, or twice through one, counts twice.
+    """
 
     def __init__(self) -> None:
         self.examples = 0
 
     def watch(self, module: torch.nn.Module) -> torch.utils.hooks.RemovableHandle:
-        """Count this module from now on; `remove()` the handle to stop."""
+        """Count this module from now on, by the first argument of its `forward`, which has the batch in front.
+
+        Returns: a handle; `remove()` it to stop.
+        """
         return module.register_forward_pre_hook(self._hook)
 
-    def _hook(self, module: torch.nn.Module, arguments: tuple[object, ...]) -> None:
-        # Where torch.compile traces a module, its hooks are traced too: a total that grows would mean a new graph a call.
+    def _hook(self, module: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        # Where torch.compile traces a module, it traces the hooks too: a number that grows would mean a new graph for each call.
         if torch.compiler.is_compiling():
             torch.compiler.disable(self._count)(module, arguments)
         else:
             self._count(module, arguments)
 
-    def _count(self, module: torch.nn.Module, arguments: tuple[object, ...]) -> None:
-        first = arguments[0]
-        assert isinstance(first, Tensor)
-        self.examples += len(first)
+    def _count(self, module: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        self.examples += len(arguments[0])

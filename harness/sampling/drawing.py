@@ -1,4 +1,4 @@
-"""Draw samples in chunks, each sample from its own stream, and count what it costs."""
+"""Draw samples in chunks, each sample from a random stream of its own, and count what they cost."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from harness.streams import SampleStreams, stream
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Samples on the CPU, and network evaluations a sample."""
+class DrawnSamples:
+    """Samples and what they cost.
+
+    Args:
+        batch: the samples and their labels, on the CPU.
+        nfe: network evaluations for each sample, guidance networks included.
+    """
 
     batch: Batch
     nfe: float
 
 
 def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tensor | None:
-    """(n,) labels, every class equally often (up to one), in a random order; None for unconditional data."""
+    """Labels for n samples, (n,) int64: every class equally often (up to one), in a random order; None without classes."""
     if classes == 0:
         return None
     labels = torch.arange(n) % classes
@@ -32,7 +37,7 @@ def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tens
 
 
 def extra_networks(sampler: SampleFunction) -> list[torch.nn.Module]:
-    """Networks beside the model that a sampler calls, each once."""
+    """The networks that a sampler calls beside the model, each once."""
     if not isinstance(sampler, GuidedSampler):
         return []
     return list({id(network): network for network in sampler.networks.values()}.values())
@@ -49,14 +54,21 @@ def draw(
     batch: int,
     device: torch.device,
     indices: Sequence[int] | None = None,
-) -> Drawn:
-    """n samples: sample i depends on (seed, purpose, i), n and the weights, not on `batch` (but for rounding).
+) -> DrawnSamples:
+    """Draw n samples of the model.
+
+    Sample i depends on (seed, purpose, i), on n (through its label) and on the weights. It does not depend on `batch`, except
+    that kernels round differently at different batch sizes.
 
     Args:
-        batch: samples at once.
-        indices: which of the n to draw, as one of several devices does; all by default. Noise and labels are those of the
-            whole draw, whatever its share.
-    Raises: Diverged for a sample that is not finite, ValueError for a sampler that gives another shape, Interrupted.
+        spec: what the network generates; for a model that works in latents, `latents.network_spec`.
+        purpose: name of the random streams.
+        batch: samples drawn at once.
+        indices: numbers of the samples to draw, for one of several devices that share the work; all n by default.
+    Raises:
+        Diverged: some samples are not finite.
+        ValueError: the sampler gave another shape.
+        Interrupted: a stop was requested; it is noticed between two chunks.
     """
     numbers = list(range(n)) if indices is None else list(indices)
     labels = balanced_labels(seed, purpose, n, spec.classes)
@@ -65,7 +77,7 @@ def draw(
     counter = EvaluationCounter()
     others = [network for network in extra_networks(sampler) if network is not model]
     handles = [counter.watch(network) for network in (model, *others)]
-    parts: list[torch.Tensor] = []
+    chunks: list[torch.Tensor] = []
     try:
         for start in range(0, len(numbers), batch):
             stop.check()
@@ -75,18 +87,18 @@ def draw(
                 x = sampler(model, spec, streams, None if labels is None else labels[chunk].to(device))
             if x.shape != (len(streams), *spec.shape):
                 raise ValueError(f"the sampler gave {tuple(x.shape)}; expected {(len(streams), *spec.shape)}")
-            parts.append(x.float().cpu())
+            chunks.append(x.float().cpu())
     finally:
         for handle in handles:
             handle.remove()
-    samples = torch.cat(parts)
+    samples = torch.cat(chunks)
     if not torch.isfinite(samples).all():
         bad = int((~torch.isfinite(samples.flatten(1)).all(1)).sum())
         raise Diverged(f"{bad} of {len(numbers)} samples are not finite")
-    return Drawn(Batch(samples, labels), counter.examples / len(numbers))
+    return DrawnSamples(Batch(samples, labels), counter.examples / len(numbers))
 
 
-def draw_data(
+def draw_decoded(
     sampler: SampleFunction,
     model: torch.nn.Module,
     spec: DataSpec,
@@ -96,8 +108,11 @@ def draw_data(
     purpose: str,
     batch: int,
     device: torch.device,
-) -> Drawn:
-    """As `draw`, of what the dataset holds, whose spec this is: what a model makes in latents is decoded."""
-    space = latents.space(model, spec)
-    drawn = draw(sampler, model, space, n=n, seed=seed, purpose=purpose, batch=batch, device=device)
-    return Drawn(latents.decoded(model, drawn.batch, size=batch, device=device), drawn.nfe)
+) -> DrawnSamples:
+    """Draw samples like `draw`, then decode latents, so that the result has the dataset's shape.
+
+    Args:
+        spec: the dataset's spec. The other arguments are those of `draw`.
+    """
+    drawn = draw(sampler, model, latents.network_spec(model, spec), n=n, seed=seed, purpose=purpose, batch=batch, device=device)
+    return DrawnSamples(latents.decode_samples(model, drawn.batch, size=batch, device=device), drawn.nfe)

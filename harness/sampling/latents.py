@@ -1,4 +1,8 @@
-"""Models that work in latents of images: between what they see and what the dataset holds."""
+"""The way between a dataset's examples and what a network works on, for models that generate latents of images.
+
+Every function here takes any model. For a model that does not work in latents, the network sees the dataset's own examples,
+and nothing changes.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +18,40 @@ ROWS = 64
 """Images that are encoded at once."""
 
 
-def space(model: torch.nn.Module, spec: DataSpec) -> DataSpec:
-    """What the network, its methods and its samplers work on, given the spec of the data: the same, or latents of it."""
+def network_spec(model: torch.nn.Module, spec: DataSpec) -> DataSpec:
+    """The spec of what the network, its methods and its samplers work on, given the spec of the dataset."""
     return dataclasses.replace(spec, shape=model.latent_shape) if isinstance(model, WorksInLatents) else spec
 
 
-def encoded(model: WorksInLatents, data: Batch) -> torch.Tensor:
-    """What is kept of each image, (n, …), on the CPU."""
-    parts = []
+def encode_dataset(model: WorksInLatents, data: Batch) -> torch.Tensor:
+    """Encode every image once, a few at a time: what `encode_images` keeps of each, (n, …), on the CPU.
+
+    Raises: Interrupted when a stop was requested.
+    """
+    chunks = []
     for start in range(0, len(data), ROWS):
         stop.check()
-        parts.append(model.encode_images(data.x[start : start + ROWS]).cpu())
-    return torch.cat(parts)
+        chunks.append(model.encode_images(data.x[start : start + ROWS]).cpu())
+    return torch.cat(chunks)
 
 
-def drawn(model: torch.nn.Module, batch: Batch, generator: torch.Generator) -> Batch:
-    """The batch as the network sees it: latents, drawn anew of what is kept of images; the batch itself elsewhere."""
+def network_batch(model: torch.nn.Module, batch: Batch, generator: torch.Generator) -> Batch:
+    """The batch as the network sees it.
+
+    For a model that works in latents, `batch.x` is what `encode_dataset` kept of the images, and latents are drawn from it
+    anew at each call.
+    """
     if not isinstance(model, WorksInLatents):
         return batch
-    # Without rows: what was computed of an example once is not true of another draw of it.
+    # Without rows: a value that was computed for one draw of an example does not hold for another draw.
     return Batch(model.draw_latents(batch.x, generator), batch.labels)
 
 
-def decoded(model: torch.nn.Module, batch: Batch, *, size: int, device: torch.device) -> Batch:
-    """Generated examples as the dataset has them, `size` at a time, on the CPU."""
+def decode_samples(model: torch.nn.Module, batch: Batch, *, size: int, device: torch.device) -> Batch:
+    """Generated examples in the dataset's shape, on the CPU; latents are decoded, `size` at a time.
+
+    Raises: Interrupted when a stop was requested.
+    """
     if not isinstance(model, WorksInLatents):
         return batch
     images = []

@@ -14,8 +14,8 @@ from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.store import outputs
 from harness.store.outputs import Output
-from harness.training.loop import Loop
-from harness.training.task import LiveTask
+from harness.training.loop import TrainingLoop
+from harness.training.task import TrainingTask
 from harness.weights import state_dicts
 
 WEIGHTS = "weights.safetensors"
@@ -80,8 +80,8 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
         network = build(base, source, context, seed=step.seed)
     else:
         network = load(step.after, run(step.after, source, context), source, context)
-    task = LiveTask(network, latents.space(network, source.spec), context.device, step.training, banks=None)
-    trained = Loop(
+    task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
+    trained = TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
         encoding.training_data(network, source, context),

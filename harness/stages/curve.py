@@ -19,13 +19,13 @@ from harness.stages.context import Context
 from harness.stages.example_sets import RealExamples
 from harness.streams import stream
 from harness.training.curve import Curve
-from harness.training.task import LiveTask
+from harness.training.task import TrainingTask
 
 Compare = Callable[[Batch, torch.Generator], Mapping[str, float]]
 """Compare generated examples with the real examples of the selection."""
 
 
-def curve_of(cell: Cell, source: CheckedSource, task: LiveTask, sampler: SampleFunction, context: Context) -> Curve | None:
+def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: SampleFunction, context: Context) -> Curve | None:
     """Return the curve of a cell that trains; None where the board asks for none."""
     settings = cell.curve
     if settings is None:
@@ -36,7 +36,7 @@ def curve_of(cell: Cell, source: CheckedSource, task: LiveTask, sampler: SampleF
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
-        drawn = drawing.draw_data(
+        drawn = drawing.draw_decoded(
             sampler,
             twin,
             source.spec,

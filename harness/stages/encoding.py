@@ -40,6 +40,6 @@ def _encoded(network: WorksInLatents, source: CheckedSource, key: str, context: 
 
 def _encode(network: WorksInLatents, data: Batch, folder: Path) -> dict[str, object]:
     started = time.perf_counter()
-    kept = latents.encoded(network, data)
+    kept = latents.encode_dataset(network, data)
     state_dicts.save({"kept": kept}, folder / KEPT)
     return {"seconds": time.perf_counter() - started, "images": len(kept)}

@@ -80,7 +80,7 @@ def extract_batch(
     """Return features of examples in memory, and keep nothing. name: of the examples, for messages."""
     images = ImageSet.of_floats(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
     extraction = Extraction(context.extractor(extractor), needs, context.device)
-    return extraction.run(images.batches(BATCH), images.n, name=name)
+    return extraction.run(images)
 
 
 def shared_needs(extractor: Resolved[Extractor], columns: Iterable[Column]) -> tuple[set[str], set[str]]:
@@ -109,7 +109,7 @@ def _extract(
             folder=work,
             on_progress=lambda done: context.reporter.step(done, images.n, {}),
         )
-        made = extraction.run(images.batches(batch), images.n, name=images.name)
+        made = extraction.run(images, batch=batch)
         return {need: outputs.once(context.layout, "features", key, _writer(need, made, work)) for need, key in keys.items()}
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -15,8 +15,8 @@ from harness.stages.curve import curve_of
 from harness.stages.prepare import BaseSampler
 from harness.store import outputs
 from harness.store.outputs import Output
-from harness.training.loop import Loop, Trained
-from harness.training.task import BankSource, LiveTask
+from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.task import BankSource, TrainingTask
 from harness.weights import state_dicts
 
 
@@ -44,7 +44,7 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
     if cell.trains:
         trained, images, steps = _train(cell, base, source, context), cell.training.images, cell.training.steps
     else:
-        trained, images, steps = Trained(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
+        trained, images, steps = TrainingResult(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
     return {
         "weights_sha256": state_dicts.sha256(trained.weights),
@@ -57,14 +57,14 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
     }
 
 
-def _train(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Trained:
+def _train(cell: Cell, base: Output, source: CheckedSource, context: Context) -> TrainingResult:
     network = base_stage.load(cell.base, base, source, context)
     sampler = BaseSampler(cell.base, source, context).ready
     banks = BankSource(context.layout, sampler, cell.base.network.sampler.identity, cell.seed, cell.evaluation.batch)
-    task = LiveTask(network, latents.space(network, source.spec), context.device, cell.training, banks)
+    task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, cell.training, banks)
     for other in drawing.extra_networks(sampler):
         task.counter.watch(other)
-    return Loop(
+    return TrainingLoop(
         task,
         initial.method(cell.method, task, seed=cell.seed),
         encoding.training_data(network, source, context),

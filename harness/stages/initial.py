@@ -15,7 +15,7 @@ from harness.streams import stream
 
 if TYPE_CHECKING:
     from harness.training.method import FinetuneMethod
-    from harness.training.task import LiveTask
+    from harness.training.task import TrainingTask
 
 
 def network(model: Resolved[Model], spec: DataSpec, device: torch.device, *, seed: int) -> torch.nn.Module:
@@ -25,7 +25,7 @@ def network(model: Resolved[Model], spec: DataSpec, device: torch.device, *, see
     return built.to(device).eval()
 
 
-def method(resolved: Resolved[Method], task: LiveTask, *, seed: int) -> FinetuneMethod:
+def method(resolved: Resolved[Method], task: TrainingTask, *, seed: int) -> FinetuneMethod:
     """Return a method before its first step; its extra networks have initial weights from the seed."""
     with _seeded(seed, "initial method"):
         return resolved.component.create(resolved.settings, task)

@@ -74,8 +74,8 @@ class BaseSampler:
         for watched in (network, *others):
             counter.watch(watched)
         kept = encoding.training_data(network, self._source, self._context)
-        train = latents.drawn(network, kept, stream(seed, "prepare latents"))
-        space = latents.space(network, self._source.spec)
+        train = latents.network_batch(network, kept, stream(seed, "prepare latents"))
+        space = latents.network_spec(network, self._source.spec)
         prepared = function.prepare(network, space, train, stream(seed, "prepare"))
         state_dicts.save({name: tensor.detach().cpu() for name, tensor in prepared.items()}, folder / PREPARED)
         return PreparationFacts(seconds=time.perf_counter() - started, network_evaluations=counter.examples).model_dump()

@@ -15,7 +15,7 @@ from harness.board.bases import Examples
 from harness.board.cells import Cell
 from harness.errors import Diverged, UserError
 from harness.sampling import drawing
-from harness.sampling.drawing import Drawn
+from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
 from harness.stages import draws
 from harness.stages.checked import CheckedSource
@@ -30,7 +30,7 @@ from harness.weights import state_dicts
 EXPLODED = 100.0
 """Samples whose root mean square is this many times the training data's have exploded: no metric says more than that."""
 
-DrawSet = Callable[[int], Drawn]
+DrawSet = Callable[[int], DrawnSamples]
 """Make the set of an evaluation draw, given the draw's number."""
 
 
@@ -107,8 +107,8 @@ def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: C
     network = base_stage.load(cell.base, finetuned, source, context)
     ready = sampler.ready
 
-    def draw_set(draw: int) -> Drawn:
-        drawn = drawing.draw_data(
+    def draw_set(draw: int) -> DrawnSamples:
+        drawn = drawing.draw_decoded(
             ready,
             network,
             source.spec,
@@ -132,9 +132,9 @@ def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, contex
             f"those of {source.name} {source.spec.shape}"
         )
 
-    def draw_set(draw: int) -> Drawn:
+    def draw_set(draw: int) -> DrawnSamples:
         number, _ = draws.in_place(cell.seed, draw)
-        return Drawn(stand_in.evaluation(number, cell.evaluation.samples), nfe=0.0)
+        return DrawnSamples(stand_in.evaluation(number, cell.evaluation.samples), nfe=0.0)
 
     return draw_set
 

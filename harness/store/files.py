@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and what a full or unwritable disk says."""
+"""Files and folders that appear whole or not at all, and one clear message where the disk refuses them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StorageError(EndsTheRun):
-    """The disk refused; what was written before is whole, and the next run goes on from there."""
+    """The disk refused to store something. Everything that was written before is whole, and the next run goes on from it."""
 
 
 @contextmanager
 def storage(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into one clear message about `path`."""
+    """Turn an OSError of the block into one clear message about `path`. Raises: StorageError; other OSErrors as they are.
+
+    `path` is the file or folder that the block writes.
+    """
     try:
         yield
     except OSError as error:
@@ -42,7 +45,10 @@ def storage(path: Path) -> Iterator[None]:
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """A scratch path beside `path`: synced and renamed to it if the block succeeds, deleted if not. Raises: StorageError."""
+    """Yield a scratch path for a file, which is synced and renamed to `path` if the block succeeds, and deleted if not.
+
+    Missing folders above `path` are made. Raises: StorageError.
+    """
     scratch = path.with_name(f".{path.name}.{uuid4().hex}")
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,15 +64,17 @@ def appearing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]:
-    """As `appearing`, for a folder with its files. A folder that already stands at `path` stays, and the new one goes.
+    """Yield a scratch folder, which is renamed to `path` if the block succeeds, and deleted if not.
+
+    A folder that exists at `path` already is kept, and the new one is deleted. The caller holds a lease of `path`: so a
+    folder at the scratch path was left by a writer that was killed, and is removed first.
 
     Args:
-        synced_after: a block that took fewer seconds is not synced. A kill does no harm to it; after a loss of power
-            its checksums tell, and to make it again takes hardly longer than the disk would have taken.
-
-    The caller holds a lease: what stands at the scratch path was left by a writer that was killed, and is removed
-    first. An OSError of the block itself passes as it is: it may be a plugin's, which has nothing to do with this disk.
-    What writes into the folder says so with `storage`.
+        synced_after: a folder is synced to the disk unless the block took fewer seconds. A short block needs no sync: a killed
+            process loses nothing by it, and after a loss of power the checksums show the damage, and making the folder
+            again takes hardly longer than the sync would have.
+    Raises: StorageError when the disk refuses the folder. An OSError of the block passes unchanged, since it may come from a
+    plugin and concern another disk; code in the block that writes into the folder uses `storage` itself.
     """
     scratch = path.with_name(f".{path.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -92,17 +100,20 @@ def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a text file in UTF-8, whole or not at all. Raises: StorageError."""
     with appearing(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file or folder, so that it can be looked at and stands in nobody's way."""
-    aside = path.with_name(f"{path.name}.damaged-{uuid4().hex[:8]}")
+    """Rename a damaged file or folder, which makes room for a new one and keeps the old one for inspection.
+
+    Returns: the new path. Raises: StorageError.
+    """
+    new_path = path.with_name(f"{path.name}.damaged-{uuid4().hex[:8]}")
     with storage(path):
-        path.rename(aside)
-    return aside
+        path.rename(new_path)
+    return new_path
 
 
 def _sync(path: Path) -> None:

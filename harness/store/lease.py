@@ -1,6 +1,6 @@
-"""Leases: while a process works on something, others wait for it or do something else.
+"""Leases: a process that works on an output or a cell holds its lease, and other processes wait or do something else.
 
-The operating system frees a lease when its process ends, however it ends.
+A lease is a lock on a file. The operating system frees it when the process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ class Busy(Exception):
 
 @contextmanager
 def lease(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lease of `path`. Raises: Busy when another process holds it and `wait` is False; Interrupted while waiting."""
+    """Hold the lease whose lock file is `path` during the block.
+
+    Args:
+        wait: whether to wait while another process holds the lease.
+    Raises: Busy when another process holds the lease and `wait` is False; Interrupted when the user asks to stop during the
+    wait; StorageError when the lock file cannot be made.
+    """
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)

@@ -1,4 +1,4 @@
-"""Outputs of stages: a folder under a key, whole or absent, with a manifest that holds the hash of each file."""
+"""Outputs of stages: a folder under a key, whole or absent, whose manifest holds the hash of each file."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from harness.store.runs_folder import RunsFolder
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 SHORT_SECONDS = 0.5
-"""What took less to make is not synced: a board of 1,000 short cells would wait for the disk most of its time."""
+"""An output that took less time is not synced: a board of 1,000 short cells would spend most of its time waiting for the disk."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError)
-"""What reading a damaged output can raise."""
+"""The exceptions that reading a damaged output can raise."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """A finished stage.
+    """The output of a finished stage.
 
     Args:
-        folder: where its files are.
-        facts: the JSON values that it gave.
+        folder: the folder with its files.
+        facts: JSON values that the stage returned.
         files: sha256 of each file, by name.
-        is_fresh: True when this call made it, False when it was found.
+        is_fresh: True when this call made the output, False when it existed before.
     """
 
     folder: Path
@@ -39,9 +39,9 @@ class Output:
     is_fresh: bool
 
 
-def find(layout: RunsFolder, stage: str, key: str) -> Output | None:
-    """The output if it is there and undamaged."""
-    folder = layout.stage(stage, key)
+def find(runs: RunsFolder, stage: str, key: str) -> Output | None:
+    """Return the output under the key, or None when it is absent or damaged."""
+    folder = runs.stage(stage, key)
     try:
         return _read(folder) if folder.is_dir() else None
     except _DAMAGE:
@@ -49,33 +49,37 @@ def find(layout: RunsFolder, stage: str, key: str) -> Output | None:
 
 
 def once(
-    layout: RunsFolder, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], *, resumes: bool = False
+    runs: RunsFolder, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], *, resumes: bool = False
 ) -> Output:
-    """The output under the key, made by `make(folder)` if nobody has made it; at most one process makes it at a time.
+    """Return the output under the key, and make it first if it does not exist. Only one process makes it at a time.
 
-    `make` writes files into the folder and returns facts. If it raises, nothing is kept. A damaged output is renamed,
-    reported, and made again.
+    A damaged output is renamed, reported, and made again.
 
     Args:
-        resumes: `make` goes on from checkpoints, so that a short time of its own may end a long one of work.
+        make: `make(folder)` writes the files into a folder and returns the facts. When it raises, nothing is kept.
+        resumes: `make` goes on from checkpoints: even a call of few seconds may complete long work, so it is always synced.
+    Raises: StorageError; Interrupted when the user asks to stop while another process makes the output; what `make` raises.
     """
-    if (found := find(layout, stage, key)) is not None:
-        return found
-    with lease(layout.lease(stage, key), wait=True):
-        final = layout.stage(stage, key)
-        if (found := _found_or_set_aside(final)) is not None:
-            return found
-        with appearing_folder(final, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
+    if (existing := find(runs, stage, key)) is not None:
+        return existing
+    with lease(runs.lease(stage, key), wait=True):
+        folder = runs.stage(stage, key)
+        if (existing := _existing(folder)) is not None:
+            return existing
+        with appearing_folder(folder, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
             facts = dict(make(scratch))
-            with storage(final):
+            with storage(folder):
                 files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
                 manifest = {"stage": stage, "key": key, "facts": facts, "files": files}
                 (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        return Output(final, facts, files, True)
+        return Output(folder, facts, files, True)
 
 
-def _found_or_set_aside(folder: Path) -> Output | None:
-    """As `find`, with the lease in hand: nobody else can be looking at the folder in order to rename it."""
+def _existing(folder: Path) -> Output | None:
+    """Return the output in a folder or None, and rename a damaged one.
+
+    The caller holds the lease: no other process can be about to rename the folder too.
+    """
     if not folder.is_dir():
         return None
     try:
@@ -86,7 +90,7 @@ def _found_or_set_aside(folder: Path) -> Output | None:
 
 
 def read(folder: Path) -> Output:
-    """The output in a folder. Raises: UserError when none is there, or it is damaged."""
+    """Return the output in a folder. Raises: UserError when the folder holds none, or a damaged one."""
     try:
         return _read(folder)
     except _DAMAGE as error:

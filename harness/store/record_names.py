@@ -1,13 +1,17 @@
-"""What records are called, here and in files."""
+"""Names of table rows and of floors, which records carry inside and in the names of their files."""
 
 from __future__ import annotations
 
 
 def row_name(base: str, method: str, size: int | None = None) -> str:
-    """`base/method`; `base/method/n500` at one number of samples, where a board has several."""
+    """Return the name of a row, `base/method`, or `base/method/n500` on a board that measures several numbers of samples.
+
+    Args:
+        size: the row's number of samples on such a board.
+    """
     return f"{base}/{method}" + ("" if size is None else f"/n{size}")
 
 
 def floor_name(metric: str, size: int | None = None) -> str:
-    """`fid[fashion-cnn]`; `fid[fashion-cnn]__n500` at one number of samples, where a board has several."""
-    return metric if size is None else f"{metric}__n{size}"  # no column's name has "__"
+    """Return the name of a floor, `fid[fashion-cnn]`, or `fid[fashion-cnn]__n500` for one of several numbers of samples."""
+    return metric if size is None else f"{metric}__n{size}"  # the name of a metric never contains "__"

@@ -1,4 +1,4 @@
-"""Records: the immutable JSON result of a cell, and of a floor. docs/records.md describes the fields."""
+"""Records: the immutable JSON results of cells and floors. docs/records.md describes the fields."""
 
 from __future__ import annotations
 
@@ -20,91 +20,92 @@ from harness.store.record_names import row_name
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
-R = TypeVar("R", bound="Stored")
+R = TypeVar("R", bound="RecordFile")
 Status = Literal["done", "diverged", "failed", "skipped"]
 
 
 class Part(BaseModel):
-    """Records read what they know and refuse nothing newer inside a part: old files must load."""
+    """A part of a record. Unknown fields are ignored, so that files of other versions load."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
 
-class Stored(Part):
-    """What is a file of its own."""
+class RecordFile(Part):
+    """A record with a file of its own."""
 
     schema_version: int = SCHEMA
 
 
 class ComponentFacts(Part):
-    """A component as it was used."""
+    """A component as the cell used it, with all settings."""
 
     name: str
     version: str
     settings: dict[str, object]
     formula: str = ""
-    """Of a sampler that guides: what its settings make of the network's outputs; absent where it says nothing."""
+    """What a sampler with guidance computed from the network's outputs; left out of the file where it is empty."""
 
     @model_serializer(mode="wrap")
-    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        known: dict[str, object] = dump(self)
+    def _without_empty_formula(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = dump(self)
         if not self.formula:
-            del known["formula"]
-        return known
+            del fields["formula"]
+        return fields
 
 
 class ExtractorFacts(ComponentFacts):
-    """An extractor as it was used."""
+    """An extractor as the cell used it."""
 
     weights_sha256: str
     preprocessing: str
 
 
 class Measured(Part):
-    """One column: a value for each evaluation draw, and the seconds that measuring took in all."""
+    """The values of one metric, one for each evaluation draw, and the seconds that measuring all of them took."""
 
     values: list[float]
     seconds: float = 0.0
     also: dict[str, list[float]] = {}
-    """What else the metric gave, by name: a standard deviation over its subsets, say."""
+    """Further values of the metric by name, one for each draw: a standard deviation over its subsets, for example."""
 
     @property
     def mean(self) -> float:
+        """The mean over the evaluation draws."""
         return statistics.fmean(self.values)
 
 
 class CurvePoint(Part):
-    """A measurement along training."""
+    """A measurement of the metric of the curve, after so many images of training."""
 
     images: int
     value: float
 
 
 class Costs(Part):
-    """Counted by the harness. Seconds are wall clock of one process; memory is its peak resident set, in bytes."""
+    """What the harness counted. Seconds are the wall clock of one process; memory is its peak resident set, in bytes."""
 
     images_seen: int = 0
     steps: int = 0
     network_evaluations: int = 0
-    """Examples that went through the network while training, banks and curve included."""
+    """Examples that went through the network during training, including those of banks and of the curve."""
     nfe: float = 0.0
-    """Network evaluations a sample."""
+    """Network evaluations for one sample."""
     seconds_finetune: float = 0.0
     seconds_sample: float = 0.0
     peak_memory_bytes: int = 0
     seconds_prepare: float = 0.0
     prepare_evaluations: int = 0
-    """What the sampler's preparation on the base took, once for all cells of the base; absent where there is none."""
+    """Network evaluations of preparing the sampler, once for all cells of a base; both are left out where there is none."""
 
     @model_serializer(mode="wrap")
-    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        known: dict[str, object] = dump(self)
+    def _without_empty_preparation(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = dump(self)
         if not self.prepare_evaluations:
-            del known["seconds_prepare"], known["prepare_evaluations"]
-        return known
+            del fields["seconds_prepare"], fields["prepare_evaluations"]
+        return fields
 
 
-class Record(Stored):
+class Record(RecordFile):
     """The result of a cell."""
 
     board: str
@@ -127,9 +128,9 @@ class Record(Stored):
     extractors: dict[str, ExtractorFacts] = {}
     curve: list[CurvePoint] = []
     size: int | None = None
-    """Number of samples, on a board that has rows of several; absent elsewhere."""
+    """The row's number of samples, on a board that measures several numbers; left out of other boards' files."""
     selected_images: int | None = None
-    """Images seen by the weights that were evaluated, where `select: best` chose them."""
+    """Images that the evaluated weights had seen, where `select: best` chose them."""
     costs: Costs = Costs()
     parameters: int = 0
     weights_sha256: str = ""
@@ -141,11 +142,12 @@ class Record(Stored):
 
     @property
     def cell(self) -> str:
+        """The name of the cell: `base/method/s0`, or `base/method/n500/s0` on a board of several numbers of samples."""
         return f"{row_name(self.base, self.method, self.size)}/s{self.seed}"
 
 
-class FloorRecord(Stored):
-    """Real against real: one value a pair of independent draws."""
+class FloorRecord(RecordFile):
+    """A floor: the metric between two independent draws of real data, once for each pair of draws."""
 
     board: str
     metric: str
@@ -154,19 +156,19 @@ class FloorRecord(Stored):
     seconds: float = 0.0
     is_smoke: bool = False
     extractor: ExtractorFacts | None = None
-    """Of a metric on features; absent elsewhere, and in records made before it was kept."""
+    """The extractor of a metric on features; left out for other metrics, and in records of older versions."""
 
 
-# The second line of a record's file is a checksum over every byte that follows it.
 _REPAIR = "restore the file (of a published record: git checkout), or delete it, which loses it until its cell is run again"
 _FILE = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",(\n.*\n\}\n)', re.DOTALL)
+"""The file of a record: its second line is the checksum over every byte after that line."""
 
 
 class DamagedRecord(UserError):
-    """The file is not as it was written.
+    """The file of a record is not as it was written.
 
     Args:
-        fault: where and what, without what to do, which depends on whether the record is a published one.
+        fault: the file and what is wrong with it, without the remedy, which depends on where the record stands.
     """
 
     def __init__(self, fault: str) -> None:
@@ -174,17 +176,17 @@ class DamagedRecord(UserError):
         self.fault = fault
 
     def __reduce__(self) -> tuple[type[DamagedRecord], tuple[str]]:
-        return DamagedRecord, (self.fault,)  # processes send it
+        return DamagedRecord, (self.fault,)  # pickling would call it with the whole message; processes exchange these errors
 
 
 def save_record(record: Record | FloorRecord, path: Path) -> None:
-    """Write a record whole or not at all, with a checksum over its content."""
+    """Write a record with a checksum over its content, whole or not at all. Raises: StorageError."""
     body = json.dumps(_content(record), indent=1).removeprefix("{") + "\n"
     write_text(path, f'{{\n "sha256": "{_checksum(body.encode())}",{body}')
 
 
 def _content(record: Record | FloorRecord) -> dict[str, object]:
-    """What is written. Fields that only some boards use are left out of the others' records, which stay as they always were."""
+    """Return the content of the file. Fields that a board does not use are left out, so that its files never change."""
     content = record.model_dump(mode="json")
     for part in (content, *content.get("metrics", {}).values()):
         for name in ("extractors", "also"):
@@ -197,36 +199,39 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
 
 
 def load_record(path: Path) -> Record:
-    """Read a cell's record. Raises: UserError when it is missing, damaged or newer than this harness."""
+    """Return the record of a cell. Raises: UserError when the file is missing, damaged, or newer than this harness."""
     return _load(path, Record)
 
 
 def load_floor(path: Path) -> FloorRecord:
-    """Read a floor's record; raises as `load_record`."""
+    """Return the record of a floor. Raises: UserError when the file is missing, damaged, or newer than this harness."""
     return _load(path, FloorRecord)
 
 
 def usable(path: Path, load: Callable[[Path], R]) -> R | None:
-    """A record of a runs folder, by `load_record` or `load_floor`; None where a run has to make it.
+    """Return a record of a runs folder, or None when the run has to make it because it is missing or cannot be read.
 
-    Of a damaged one that is told, once a process, however often it looks.
+    Warn about a record that cannot be read, once in each process.
+
+    Args:
+        load: `load_record` or `load_floor`.
     """
     if not path.exists():
         return None
     try:
         return load(path)
     except UserError as error:
-        _tell(error.fault if isinstance(error, DamagedRecord) else str(error))
+        _warn(error.fault if isinstance(error, DamagedRecord) else str(error))
         return None
 
 
 @cache
-def _tell(fault: str) -> None:
+def _warn(fault: str) -> None:
     log.warning("%s; it counts as absent, and `harness run` makes it again", fault)
 
 
 def is_measured(path: Path) -> bool:
-    """Whether a floor's record is there and whole. Tells nothing."""
+    """Return whether the record of a floor exists and can be read. Unlike `usable`, it never warns."""
     try:
         load_floor(path)
     except UserError:
@@ -239,7 +244,7 @@ def _load(path: Path, kind: type[R]) -> R:
     try:
         record = kind.model_validate_json(content)
     except ValidationError as error:
-        _refuse_newer(path, Stored.model_validate_json(content).schema_version)
+        _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{path}: not a {kind.__name__}: {first['msg']} at {where}") from None
@@ -248,7 +253,7 @@ def _load(path: Path, kind: type[R]) -> R:
 
 
 def verified(path: Path | str) -> bytes:
-    """A record's file, whole as it was written. Raises: UserError when it is missing or damaged."""
+    """Return the content of a record's file after checking its checksum. Raises: UserError when it is missing or damaged."""
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -256,11 +261,11 @@ def verified(path: Path | str) -> bytes:
         raise UserError(f"{path}: no such record") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    # Git may have turned the ends of lines into those of another system; that is no damage.
-    found = _FILE.fullmatch(content.replace(b"\r\n", b"\n") if b"\r" in content else content)
-    if found is None:
+    # Git may have changed line ends to those of another system, which is no damage.
+    parts = _FILE.fullmatch(content.replace(b"\r\n", b"\n") if b"\r" in content else content)
+    if parts is None:
         raise DamagedRecord(f"{path}: damaged: not a whole record")
-    if found[1].decode() != _checksum(found[2]):
+    if parts[1].decode() != _checksum(parts[2]):
         raise DamagedRecord(f"{path}: damaged: its checksum does not match")
     return content
 

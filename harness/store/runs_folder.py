@@ -1,4 +1,4 @@
-"""Where things are under the runs folder."""
+"""The runs folder: the path of everything that runs of boards write."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.store.files import StorageError, write_text
 
 @dataclass(frozen=True)
 class RunsFolder:
-    """Paths of one runs folder. Smoke runs have a tree of their own, `runs/smoke`, and never meet real records.
+    """Paths below one runs folder. Smoke runs use a folder of their own, `runs/smoke`, so they never meet real records.
 
     ```
-    runs/stages/STAGE/KEY/       outputs of stages, with manifest.json
-    runs/work/STAGE-KEY/         checkpoints of training that goes on, tracebacks of what failed
-    runs/leases/                 locks of stages and cells, held by a process while it works on one
-    runs/progress/               what each process does now
-    runs/records/BOARD/          a record a cell
+    runs/stages/STAGE/KEY/       output of a stage, with manifest.json
+    runs/work/STAGE-KEY/         checkpoints of training that is under way, and tracebacks of failures
+    runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
+    runs/progress/               what each process is doing now
+    runs/records/BOARD/          one record for each cell and floor
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
     ```
     """
@@ -28,37 +28,45 @@ class RunsFolder:
 
     @classmethod
     def of(cls, runs_dir: Path | None, *, smoke: bool = False) -> RunsFolder:
-        """From --runs-dir, or the environment's HARNESS_RUNS, or ./runs."""
+        """Return the runs folder of a command: `runs_dir` (--runs-dir), else $HARNESS_RUNS, else ./runs."""
         root = runs_dir or Path(os.environ.get("HARNESS_RUNS") or "runs")
         return cls(root / "smoke" if smoke else root)
 
     def stage(self, stage: str, key: str) -> Path:
+        """Return the folder for the output of a stage."""
         return self.root / "stages" / stage / key
 
     def work(self, stage: str, key: str) -> Path:
+        """Return the folder for what a stage keeps while it is not finished."""
         return self.root / "work" / f"{stage}-{key}"
 
     def lease(self, stage: str, key: str) -> Path:
+        """Return the lock file of a stage's output or of a cell."""
         return self.root / "leases" / f"{stage}-{key}.lock"
 
     @property
     def progress(self) -> Path:
+        """The folder with one file for each process at work."""
         return self.root / "progress"
 
     def records(self, board: str) -> Path:
+        """Return the folder with a board's records."""
         return self.root / "records" / board
 
     def record(self, board: str, cell: str, key: str) -> Path:
+        """Return the file of a cell's record; the first digits of the key are part of its name."""
         return self.records(board) / f"{cell.replace('/', '__')}.{key[:12]}.json"
 
     def floor(self, board: str, metric: str, key: str) -> Path:
+        """Return the file of a floor's record."""
         return self.records(board) / f"floor__{metric}.{key[:12]}.json"
 
     def board(self, board: str) -> Path:
+        """Return the folder for a board's tables and plots."""
         return self.root / "boards" / board
 
     def check_writable(self) -> None:
-        """Raises: UserError when nothing can be written there."""
+        """Raises: UserError when nothing can be written into the runs folder."""
         probe = self.root / f".probe-{os.getpid()}"
         try:
             write_text(probe, "")

@@ -40,7 +40,7 @@ from harness.sampling import latents
 from harness.streams import stream
 from harness.testing.expect import expect
 from harness.toolkit.transitions import log_density
-from harness.training.parts import cut, take
+from harness.training.micro_batches import rows_of, slices
 
 R = TypeVar("R")
 BATCH = 6
@@ -64,7 +64,7 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     check_building_repeats(component, config, spec)
     model = build(component, config, spec)
     check_weights_survive_a_file(component, config, spec)
-    data, spec = spec, latents.space(model, spec)
+    data, spec = spec, latents.network_spec(model, spec)
     if isinstance(model, WorksInLatents):
         check_works_in_latents(model, data)
     checks: dict[str, Callable[[nn.Module, DataSpec], None]] = {
@@ -85,7 +85,7 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
         if name == "Transitions" and spec.classes:  # a chain need not take labels, and is then tried without
             unlabelled = dataclasses.replace(data, classes=0)
             other = build(component, config, unlabelled)
-            check_transitions(other, latents.space(other, unlabelled))
+            check_transitions(other, latents.network_spec(other, unlabelled))
         else:
             checks[name](model, spec)
 
@@ -140,7 +140,7 @@ def check_weights_survive_a_file(component: Model, config: Config, spec: DataSpe
         same = torch.equal(value, other.state_dict()[name])
         expect(same, f"{component.name}: {name} changes on its way through a file")
     if isinstance(model, Trains):
-        x, labels = examples(latents.space(model, spec))
+        x, labels = examples(latents.network_spec(model, spec))
         losses = [one.training_loss(x, labels, stream(1, "loss")) for one in (model, cast(Trains, other))]
         expect(torch.equal(*losses), f"{component.name}: the state dict does not hold all that the loss depends on")
 
@@ -186,8 +186,8 @@ def check_trains_in_parts(model: nn.Module, spec: DataSpec) -> None:
     draw = parted.training_draw(x, stream(0, "loss"))
     whole = parted.training_loss_at(x, labels, draw)
     check_close(whole, expected, "training_loss_at and training_loss")
-    for part in cut(len(x), len(x) // 2 + 1):
-        some = parted.training_loss_at(x[part], None if labels is None else labels[part], take(draw, part))
+    for part in slices(len(x), len(x) // 2 + 1):
+        some = parted.training_loss_at(x[part], None if labels is None else labels[part], rows_of(draw, part))
         check_close(some, expected[part], "the training loss of a part")
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.streams import SampleStreams
-from harness.training import parts
+from harness.training import micro_batches
 
 
 class InMemoryTask:
@@ -35,9 +35,9 @@ class InMemoryTask:
         self.device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
         self.banks: dict[tuple[str, int, str], Batch] = {}
 
-    def parts(self, n: int) -> list[slice]:
+    def micro_batches(self, n: int) -> list[slice]:
         """n examples in micro-batches."""
-        return parts.cut(n, self.micro_batch)
+        return micro_batches.slices(n, self.micro_batch)
 
     def frozen_copy(self) -> nn.Module:
         """A copy of `model` as it is now, without gradients, in eval mode."""

@@ -1,1 +1,1 @@
-"""What plugins share and the core itself does not use."""
+"""What several plugins share: chains, denoisers, tokenizers' autoencoders, image datasets. The core uses none of it."""

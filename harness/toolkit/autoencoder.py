@@ -1,6 +1,7 @@
-"""The convolutional autoencoder of image tokenizers, whose blocks are the same in all published ones.
+"""The convolutional autoencoder of image tokenizers.
 
-What differs, the names of weights and where attention is, is given. Source: Esser et al. 2021 (taming transformers).
+All published tokenizers are made of the same blocks. They differ in the names of their weights and in the levels that have
+attention, which are therefore arguments. Source: Esser et al. 2021 (taming transformers, arXiv 2012.09841).
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True)
-class Names:
-    """What published files call the parts; the defaults are those of taming transformers.
+class LayerNames:
+    """Names of the layers in a published file; the defaults are those of taming transformers.
 
     Args:
-        down, up: the levels of the encoder and of the decoder. block: the residual blocks of a level.
-        middle: block, attention and block at the lowest resolution.
-        full_resolution_first: whether the decoder's levels are numbered as the encoder's, instead of as evaluated.
-        packed: whether attention has one convolution `qkv`, instead of `q`, `k` and `v`.
+        down, up: the levels of the encoder, and of the decoder.
+        block: the residual blocks of a level.
+        middle: the block, the attention and the second block at the lowest resolution.
+        full_resolution_first: whether level 0 of the decoder is the one at full resolution, as in the encoder. False numbers the
+            decoder's levels in the order in which they are evaluated.
+        packed: whether attention has one convolution `qkv` in the place of three, `q`, `k` and `v`.
     """
 
     down: str = "down"
@@ -35,15 +38,17 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Shape:
+class Architecture:
     """Sizes of an autoencoder.
 
     Args:
-        channels: of the images. width: channels at full resolution.
-        multipliers: channels of each level in units of `width`, full resolution first; each level but one halves.
-        blocks: residual blocks a level of the encoder; the decoder has one more. latents: channels of the latents.
-        attention: levels with attention after each block, 0 being the full resolution; the middle always has it.
-        names: of the weights.
+        channels: channels of the images.
+        width: channels of the network at full resolution.
+        multipliers: channels of each level in units of `width`, full resolution first. Each level but the last halves the image.
+        blocks: residual blocks in a level of the encoder; a level of the decoder has one more.
+        latents: channels of the latents.
+        attention: levels with attention after each block; 0 is the full resolution. The middle always has attention.
+        names: names of the layers.
     """
 
     channels: int
@@ -52,16 +57,16 @@ class Shape:
     blocks: int
     latents: int
     attention: Collection[int]
-    names: Names = Names()
+    names: LayerNames = LayerNames()
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Thirty-two groups, as published; as many as possible where 32 does not divide the channels."""
+    """Group normalisation with 32 groups, as published; with as many as possible where 32 does not divide the channels."""
     return nn.GroupNorm(math.gcd(32, channels), channels, eps=1e-6)
 
 
 class ResBlock(nn.Module):
-    """Two 3×3 convolutions, each after norm and SiLU, beside a shortcut that is 1×1 where the channels change."""
+    """Two 3×3 convolutions, each after a norm and SiLU, beside a shortcut, which is a 1×1 convolution where channels change."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -76,7 +81,7 @@ class ResBlock(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Self-attention of one head over all positions, with a residual."""
+    """Self-attention with one head over all positions, added to its input."""
 
     def __init__(self, channels: int, *, packed: bool) -> None:
         super().__init__()
@@ -94,12 +99,12 @@ class SpatialAttention(nn.Module):
             query, key, value = self.qkv(normed).flatten(2).transpose(1, 2).chunk(3, dim=-1)
         else:
             query, key, value = (part(normed).flatten(2).transpose(1, 2) for part in (self.q, self.k, self.v))
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = functional.scaled_dot_product_attention(query, key, value)  # softmax(q k^T / sqrt(C)) v
         return x + self.proj_out(mixed.transpose(1, 2).view_as(x))
 
 
 class Downsample(nn.Module):
-    """Halves the resolution. Padding is one column at the right and one row at the bottom, as trained."""
+    """Halves the resolution. It pads one column at the right and one row at the bottom, as the published weights expect."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -111,7 +116,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Doubles the resolution by repetition, then smooths."""
+    """Doubles the resolution by repeating pixels, and smooths them with a 3×3 convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -123,12 +128,12 @@ class Upsample(nn.Module):
 
 
 class Level(nn.Module):
-    """Residual blocks at one resolution, each followed by attention where `attention`."""
+    """Residual blocks at one resolution, each followed by attention if `attention` is true, and then perhaps a resampling."""
 
     downsample: Downsample
     upsample: Upsample
 
-    def __init__(self, inputs: int, outputs: int, blocks: int, names: Names, *, attention: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, blocks: int, names: LayerNames, *, attention: bool) -> None:
         super().__init__()
         self._block = names.block
         self.add_module(names.block, nn.ModuleList(ResBlock(outputs if i else inputs, outputs) for i in range(blocks)))
@@ -136,7 +141,7 @@ class Level(nn.Module):
         self.attn = nn.ModuleList(SpatialAttention(outputs, packed=packed) for _ in range(count))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, H, W) -> (B, outputs, H, W), or of the next level's size where a resampling is attached."""
+        """(B, inputs, H, W) -> (B, outputs, H, W), or of half or twice the size where a resampling is attached."""
         for index, block in enumerate(cast(Iterable[nn.Module], getattr(self, self._block))):
             x = block(x)
             if self.attn:
@@ -147,25 +152,25 @@ class Level(nn.Module):
         return x
 
 
-def middle(channels: int, names: Names) -> nn.Sequential:
-    """Block, attention, block at the lowest resolution."""
-    # Made in this order, in which random weights are drawn too.
+def middle(channels: int, names: LayerNames) -> nn.Sequential:
+    """A block, attention and a second block, at the lowest resolution."""
+    # Layers draw their random weights when they are made, so the order of the calls is part of what a seed means.
     first, attention = ResBlock(channels, channels), SpatialAttention(channels, packed=names.packed)
     parts = (first, attention, ResBlock(channels, channels))
     return nn.Sequential(OrderedDict(zip(names.middle, parts, strict=True)))
 
 
 class Encoder(nn.Module):
-    """Images to latents."""
+    """Turns images into latents."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, sizes: Architecture) -> None:
         super().__init__()
-        names, current, last = shape.names, shape.width, len(shape.multipliers) - 1
-        self.conv_in = nn.Conv2d(shape.channels, current, 3, padding=1)
+        names, current, last = sizes.names, sizes.width, len(sizes.multipliers) - 1
+        self.conv_in = nn.Conv2d(sizes.channels, current, 3, padding=1)
         levels = nn.ModuleList()
-        for index, multiplier in enumerate(shape.multipliers):
-            outputs = shape.width * multiplier
-            level = Level(current, outputs, shape.blocks, names, attention=index in shape.attention)
+        for index, multiplier in enumerate(sizes.multipliers):
+            outputs = sizes.width * multiplier
+            level = Level(current, outputs, sizes.blocks, names, attention=index in sizes.attention)
             current = outputs
             if index < last:
                 level.downsample = Downsample(current)
@@ -173,7 +178,7 @@ class Encoder(nn.Module):
         self._levels = names.down
         self.add_module(names.down, levels)
         self.mid = middle(current, names)
-        self.norm_out, self.conv_out = group_norm(current), nn.Conv2d(current, shape.latents, 3, padding=1)
+        self.norm_out, self.conv_out = group_norm(current), nn.Conv2d(current, sizes.latents, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, latents, H / 2^(levels - 1), W / 2^(levels - 1))."""
@@ -184,24 +189,24 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents to images."""
+    """Turns latents into images."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, sizes: Architecture) -> None:
         super().__init__()
-        names, current = shape.names, shape.width * shape.multipliers[-1]
-        self.conv_in = nn.Conv2d(shape.latents, current, 3, padding=1)
+        names, current = sizes.names, sizes.width * sizes.multipliers[-1]
+        self.conv_in = nn.Conv2d(sizes.latents, current, 3, padding=1)
         self.mid = middle(current, names)
         levels: list[Level] = []
-        for index, multiplier in reversed(list(enumerate(shape.multipliers))):
-            outputs = shape.width * multiplier
-            level = Level(current, outputs, shape.blocks + 1, names, attention=index in shape.attention)
+        for index, multiplier in reversed(list(enumerate(sizes.multipliers))):
+            outputs = sizes.width * multiplier
+            level = Level(current, outputs, sizes.blocks + 1, names, attention=index in sizes.attention)
             current = outputs
             if index:
                 level.upsample = Upsample(current)
             levels.append(level)
         self._levels, self._reversed = names.up, names.full_resolution_first
         self.add_module(names.up, nn.ModuleList(levels[::-1] if self._reversed else levels))
-        self.norm_out, self.conv_out = group_norm(current), nn.Conv2d(current, shape.channels, 3, padding=1)
+        self.norm_out, self.conv_out = group_norm(current), nn.Conv2d(current, sizes.channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, latents, h, w) -> (B, channels, h * 2^(levels - 1), w * 2^(levels - 1))."""

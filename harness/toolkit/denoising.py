@@ -1,6 +1,7 @@
-"""What denoisers over continuous noise levels share: their settings, the draw of a level, the loss and its weight.
+"""What denoisers over continuous noise levels share: settings, scalings, the draw of a level, the loss and its weight.
 
-Importing this module costs no torch: plugins' settings are derived from `NoiseLevels`.
+A denoiser D(x; sigma) estimates clean data from x = clean + sigma * noise. Importing this module costs no torch, since plugins
+derive their settings from `NoiseLevels`. Source: Karras et al. 2022 (EDM, arXiv 2206.00364); equation numbers are the paper's.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class NoiseLevels(Config):
 
 
 class ChainLevels(NoiseLevels):
-    """A denoiser's noise levels, and those of its chain of Gaussian steps."""
+    """The noise levels of a denoiser, and of its chain of Gaussian steps."""
 
     is_conditional: bool = Field(
         True, description="take the class as input where the data has classes; the Gaussian chain needs false there"
@@ -58,7 +59,7 @@ class NoisyLevel(NamedTuple):
 
 
 class NoisyLevelAndMask(NamedTuple):
-    """As `NoisyLevel`, for a network that drops activations, and the `seed` of which ones."""
+    """A `NoisyLevel`, and the `seed` that decides which activations a network with dropout drops."""
 
     sigma: Tensor
     noise: Tensor
@@ -66,7 +67,10 @@ class NoisyLevelAndMask(NamedTuple):
 
 
 class Scalings(NamedTuple):
-    """D(x) = c_skip x + c_out F(c_in x, c_noise). The first three have the shape of the level they were made for."""
+    """The factors around a raw network F: D(x; sigma) = c_skip x + c_out F(c_in x; c_noise) (Eq. 7).
+
+    All four have the shape of the noise levels that they were made for.
+    """
 
     c_skip: Tensor
     c_out: Tensor
@@ -75,28 +79,41 @@ class Scalings(NamedTuple):
 
 
 def scalings(level: Tensor, sigma_data: float) -> Scalings:
-    """The scalings that give F inputs and targets of unit variance at every level; c_noise is ln(level) / 4.
+    """The scalings that give F inputs and targets of unit variance at every noise level.
 
-    Source: Karras et al. 2022, Table 1.
+    Args:
+        level: noise levels sigma of any shape, above 0.
+        sigma_data: standard deviation of the clean data.
+    Source: Table 1; derived in appendix B.6.
     """
+    # c_in    = 1 / sqrt(s^2 + d^2)        x has the variance s^2 + d^2 (s = level, d = sigma_data).
+    # c_skip  = d^2 / (s^2 + d^2)          The share of x that makes c_out smallest, so that errors of F weigh least.
+    # c_out   = s d / sqrt(s^2 + d^2)      F's target (clean - c_skip x) / c_out then has unit variance.
+    # c_noise = ln(s) / 4                  Found by experiment; it spans about -1.6 to 1.1.
     variance = level**2 + sigma_data**2
     return Scalings(sigma_data**2 / variance, level * sigma_data * variance.rsqrt(), variance.rsqrt(), level.log() / 4)
 
 
 def loss_weight(sigma: Tensor, sigma_data: float) -> Tensor:
-    """(sigma^2 + sigma_data^2) / (sigma sigma_data)^2, which makes the loss of an untrained F equal at all levels."""
+    """EDM's weight of the squared error at each noise level: (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 (Table 1).
+
+    It is 1 / c_out^2, so the weighted loss is |F - target|^2, whose size is the same at all levels while F is untrained (Eq. 8).
+    """
     return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:
-    """Values of a batch beside data of any shape: (B,) -> (B, 1, …) with the dimensions of `like`; 0-dim stays."""
+    """Reshape one value for each example so that it broadcasts over data: (B,) -> (B, 1, …), with as many axes as `like`.
+
+    A 0-dim value, the same for all examples, stays as it is.
+    """
     return values if values.dim() == 0 else values.view(-1, *[1] * (like.dim() - 1))
 
 
 class DenoisingObjective:
-    """Trains, TrainsInParts, Likelihood and half of Denoises for a module that has `config`, `spec` and `denoise`.
+    """Trains, TrainsInParts, Likelihood and `sigma_range` for a module that has `config`, `spec` and `denoise`.
 
-    Source: Karras et al. 2022, Eq. 2 and Table 1.
+    The loss is the weighted squared error of the denoised data, at one random noise level for each example (Eq. 2, Table 1).
     """
 
     config: NoiseLevels
@@ -110,27 +127,37 @@ class DenoisingObjective:
 
     @property
     def sigma_range(self) -> tuple[float, float]:
-        """Smallest and largest noise level to sample with, as standard deviations in units of the data."""
+        """Smallest and largest noise level to sample with: standard deviations in units of the data."""
         return self.config.sigma_min, self.config.sigma_max
 
     def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
-        """E[clean | noisy], (B, …), float32. sigma: (B,) or 0-dim, above 0."""
+        """E[clean | noisy], (B, …), float32.
+
+        Args:
+            x: noisy data, (B, …).
+            sigma: noise levels, (B,) or 0-dim, above 0.
+            labels: (B,) int64, or None.
+        """
         raise NotImplementedError
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """The training loss at noise levels and noise from the generator, (B,), summed over dimensions."""
+        """The weighted squared error at noise levels and noise from the generator, (B,), summed over dimensions."""
         return self.training_loss_at(x, labels, self.training_draw(x, generator))
 
     def training_draw(self, x: Tensor, generator: torch.Generator) -> NoisyLevel | NoisyLevelAndMask:
-        """As `draw`."""
+        """The random part of the training loss, which is that of the likelihood."""
         return self.draw(x, generator)
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """The weighted squared error, (B,), summed over dimensions."""
+        """The weighted squared error at a draw, (B,), summed over dimensions."""
         return -self.log_likelihood(x, labels, draw)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> NoisyLevel | NoisyLevelAndMask:
-        """Noise levels, ln(sigma) normal, and noise for a batch x (B, …). Drawn on the CPU and moved to x."""
+        """Draw a noise level and noise for each example of x (B, …); a seed too, where the network has dropout.
+
+        ln(sigma) is normal with mean `p_mean` and standard deviation `p_std` (Table 1). Numbers are drawn on the CPU and moved
+        to the device of x.
+        """
         import torch
 
         sigma = (self.config.p_mean + self.config.p_std * torch.randn(len(x), generator=generator)).exp()
@@ -141,27 +168,36 @@ class DenoisingObjective:
         return NoisyLevelAndMask(sigma.to(x.device), noise.to(x.device), seed)
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """Minus the squared error of the denoised x, (B,), summed over dimensions, with EDM's weight
-        (sigma^2 + sigma_data^2) / (sigma * sigma_data)^2 in the place of the exact bound's."""
+        """Minus the weighted squared error of the denoised data, (B,), summed over dimensions.
+
+        This is a bound of the log-likelihood in all but the weight of the noise levels: the bound's own weight is
+        1 / sigma^2, at levels uniform in ln(sigma), and EDM's weight takes its place, as in training.
+        """
         from harness.streams import seeded
 
+        # -w(sigma) |D(x + sigma n; sigma) - x|^2
         sigma, noise, *seed = cast("NoisyLevel | NoisyLevelAndMask", draw)
         with seeded(seed[0] if seed else None, x.device):
             denoised = self.denoise(x + column(sigma, x) * noise, sigma, labels)
         return -loss_weight(sigma, self.config.sigma_data) * (denoised - x).square().flatten(1).sum(1)
 
 
-LAST_STD = 0.001
-"""Noise of a chain's last step, as a share of sigma_data: with none, its log density would have no value."""
+LAST_STD_SHARE = 0.001
+"""Noise of a chain's last step, as a share of sigma_data. Without noise the step would have no log density."""
 
 
 class GaussianChain:
-    """Transitions for a denoiser with `config` and `denoise`: EDM's stochastic sampler, cut between its other two halves.
+    """Transitions for a denoiser with `config` and `denoise`: EDM's stochastic sampler, with its two half steps swapped.
 
-    That sampler adds noise, then goes down along the ODE by a function of the state with the noise in it, so its steps are
-    not Gaussian. Cut the other way, they are: from level s, Euler's step down to some level d, then noise up to the next
-    level, mean x + (d - s) (x - D(x; s)) / s and variance next^2 - d^2. With the most noise, d = next^2 / s, this is the
-    posterior of DDPM. Source: Karras et al. 2022, Algorithm 2 without the second-order correction.
+    EDM's sampler (Algorithm 2) first adds noise, and then goes down along the ODE dx / d sigma = (x - D(x; sigma)) / sigma.
+    The second half is a function of the noise, so the whole step is not Gaussian. With the halves swapped it is. A step from
+    level s to the next level t goes down to a level d <= t by Euler's rule, and then adds noise up to t:
+
+        x_next ~ N(x + (d - s) (x - D(x; s)) / s,  t^2 - d^2).
+
+    `chain_noise` decides how deep d is. At its largest, 1, d = t^2 / s, and the step is DDPM's posterior of x_next given x and
+    clean data D(x; s): mean (t / s)^2 x + (1 - (t / s)^2) D, variance t^2 (1 - (t / s)^2). Towards 0, d = t and no noise is
+    added.
     """
 
     config: ChainLevels
@@ -174,9 +210,15 @@ class GaussianChain:
         return self.config.chain_steps
 
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
-        """The next state given x (B, …); step 0 is given standard normal noise, the last step lands on the data.
+        """The distribution of the next state, given the state x.
 
-        step: one index for all, or (B,) int64. Raises: UserError on a conditional network.
+        Step 0 starts from standard normal noise, and the last step lands on the data.
+
+        Args:
+            x: (B, …).
+            step: one index for all examples, or (B,) int64, in [0, transitions).
+        Returns: mean (B, …); std 0-dim or (B, 1, …).
+        Raises: UserError on a conditional network.
         """
         import torch
 
@@ -186,26 +228,26 @@ class GaussianChain:
             raise UserError("the Gaussian chain has no labels: set `is_conditional: false` in the model's settings")
         table = {name: values.to(x.device)[step] for name, values in self._chain.items()}
         here, down, std = (column(table[name], x) for name in ("here", "down", "std"))
-        x = torch.where(column(table["is_first"], x), here * x, x)
+        x = torch.where(column(table["is_first"], x), here * x, x)  # the first state is noise of the largest level
         denoised = self.denoise(x, table["here"], None)
         return Gaussian(x + (down - here) / here * (x - denoised), std)
 
     def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
-        """E[clean | noisy], (B, …)."""
+        """E[clean | noisy], (B, …), as in `DenoisingObjective`."""
         raise NotImplementedError
 
     @cached_property
     def _chain(self) -> dict[str, Tensor]:
-        """Each step's level `here`, the level `down` to which it goes, `std` of what it adds: (S,) float32."""
+        """Tables over the S steps, (S,), float32: the level `here`, the level `down` that a step goes to, the `std` it adds."""
         import torch
 
         c = self.config
+        # Eq. 5: sigma_i = (max^(1/rho) + i / (S - 1) (min^(1/rho) - max^(1/rho)))^rho; behind the last level comes 0.
         ends = c.sigma_max ** (1 / c.chain_rho), c.sigma_min ** (1 / c.chain_rho)
         here = torch.linspace(*ends, c.chain_steps, dtype=torch.float64) ** c.chain_rho
         following = torch.cat([here[1:], here.new_zeros(1)])
         std = c.chain_noise * following * (1 - (following / here) ** 2).sqrt()
         down = (following**2 - std**2).sqrt()
-        std[-1] = LAST_STD * c.sigma_data
-        table = {"here": here, "down": down, "std": std}
-        found = {name: values.float() for name, values in table.items()}
-        return {**found, "is_first": torch.arange(c.chain_steps) == 0}
+        std[-1] = LAST_STD_SHARE * c.sigma_data
+        tables = {name: values.float() for name, values in {"here": here, "down": down, "std": std}.items()}
+        return {**tables, "is_first": torch.arange(c.chain_steps) == 0}

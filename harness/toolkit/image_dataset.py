@@ -1,4 +1,4 @@
-"""Datasets of a fixed number of images: their split, and evaluation draws from what is held out."""
+"""Datasets of a fixed number of images: how they are split, and evaluation draws from the held-out part."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ class Images:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the pixels' and then the labels' bytes, one byte each, in their order; 64 hex digits."""
+        """SHA-256 of all pixels, and then of all labels, one byte each, in the order of the images; 64 hex digits."""
         whole = hashlib.sha256(self.pixels.contiguous().numpy().tobytes())
         whole.update(self.labels.to(torch.uint8).numpy().tobytes())
         return whole.hexdigest()
 
 
 def split(images: Images, *, share: float, salt: str) -> tuple[Images, Images]:
-    """Training and held-out images: in each class, `share` of it (rounded up) and the rest.
+    """Split images into a training part and a held-out part.
 
-    An image's place is that of sha256(salt + its bytes) in its class, and each part comes in that order over all classes: the
-    split hangs on no random generator, no library version and not on the order of the file.
-    Raises: ValueError unless 0 < share < 1.
+    Images are sorted by sha256(salt + bytes of the image). The first images of each class, `share` of them (rounded up), are the
+    training part. Both parts keep the sorted order. So the split depends on no random generator, on no version of a library,
+    and not on the order of the images in their file.
+
+    Returns: training part, held-out part. Raises: ValueError unless 0 < share < 1.
     """
     if not 0 < share < 1:
         raise ValueError(f"need 0 < share < 1, got {share=}")
@@ -58,15 +60,15 @@ class ImageDataset:
     """A dataset of fixed images, in [-1, 1].
 
     An evaluation draw is a random subset of the held-out images, without replacement. Draws 2k and 2k + 1 are the two halves of
-    one shuffle: they share no image, so a floor between them compares disjoint sets, and n is at most half of what is held out.
-    Draws of different k overlap, as all must when the images are finite: a spread over draws says how much a value hangs on the
-    choice of images, and is smaller than between fresh sets of the world.
+    one shuffle. They share no image, so that a floor between them compares disjoint sets; therefore n is at most half of the
+    held-out images. Draws of different k overlap, as they must where images are finite. A spread over such draws says how much a
+    value depends on the choice of images; it is smaller than the spread between new images would be.
 
-    A smaller n gives the first images of a larger one.
+    A draw of fewer images is the beginning of the draw of more.
 
     Args:
-        name: as boards write it, for messages.
-        train, held_out: images that the two share none of.
+        name: name of the dataset in boards, for messages.
+        train, held_out: the two parts, which share no image.
         classes: number of labels.
         white: the pixel value that becomes 1; 0 becomes -1.
     """
@@ -78,12 +80,12 @@ class ImageDataset:
 
     @property
     def largest_evaluation(self) -> int:
-        """Largest n that `evaluation` gives."""
+        """The largest n that `evaluation` takes: half of the held-out images."""
         return len(self._held_out) // 2
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of both parts' images and labels, their shape and their scale, hexadecimal."""
+        """SHA-256 of the images and labels of both parts, their shape and their scale; 64 hex digits."""
         text = f"{self.spec.shape} {self._white} {self._train.sha256} {self._held_out.sha256}"
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -92,7 +94,10 @@ class ImageDataset:
         return self._batch(self._train)
 
     def evaluation(self, draw: int, n: int) -> Batch:
-        """Evaluation set number `draw`, (n, C, H, W) in [-1, 1]. Raises: ValueError unless draw >= 0 and 1 <= n <= half."""
+        """Evaluation set number `draw`, (n, C, H, W) in [-1, 1].
+
+        Raises: ValueError unless draw >= 0 and 1 <= n <= `largest_evaluation`.
+        """
         if draw < 0 or n < 1:
             raise ValueError(f"need draw >= 0 and n >= 1, got {draw=}, {n=}")
         if n > self.largest_evaluation:

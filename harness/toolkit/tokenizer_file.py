@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TokenizerFile:
-    """A safetensors file with a tokenizer's state dict.
+    """A safetensors file that holds a tokenizer's state dict.
 
     Args:
-        path: of the file. sha256: in hexadecimal, which the file must have; None takes any.
-        where: what a message about it begins with. ignored: beginning of names that the tokenizer has no use for.
+        path: where the file is.
+        sha256: hash that the file must have, in hexadecimal; None takes any file.
+        where: beginning of every message about the file.
+        ignored: beginnings of the names of tensors that the tokenizer has no use for, such as those of a discriminator.
     """
 
     path: Path
@@ -32,30 +34,31 @@ class TokenizerFile:
     where: str
     ignored: tuple[str, ...] = ()
 
-    def check(self, telling: Shapes, make: Callable[[], nn.Module]) -> None:
-        """See that it has the tokenizer's tensors, all and no others: by its header, and by its hash where one is given.
+    def check(self, known_shapes: Shapes, make: Callable[[], nn.Module]) -> None:
+        """Check that the file has all tensors of the tokenizer and no others. Only the header is read, unless there is a hash.
 
         Args:
-            telling: shapes that follow from settings which a user knows, for the first and clearest message.
-            make: the tokenizer, built on the meta device: weights without numbers.
-        Raises: UserError for a file that is missing, damaged, another one, or of another tokenizer.
+            known_shapes: shapes that follow from settings which users know. They are compared first, because a message about
+                them is the clearest.
+            make: builds the tokenizer; it is called on the meta device, where weights have shapes and no numbers.
+        Raises: UserError for a file that is missing, damaged, another file than the hash says, or of another tokenizer.
         """
-        found = {name: shape for name, shape in shapes(self.path, where=self.where).items() if self._counts(name)}
+        stored = {name: shape for name, shape in shapes(self.path, where=self.where).items() if self._is_used(name)}
         if self.sha256 is not None:
             self._read()
-        check_shapes(found, telling, where=self.where)
+        check_shapes(stored, known_shapes, where=self.where)
         import torch
 
         with torch.device("meta"):
             expected = {name: tuple(value.shape) for name, value in make().state_dict().items()}
-        for name in sorted({*expected, *found}):
-            if found.get(name) != expected.get(name):
-                told = "is not there" if name not in found else f"is {found[name]}"
+        for name in sorted({*expected, *stored}):
+            if stored.get(name) != expected.get(name):
+                present = "is not there" if name not in stored else f"is {stored[name]}"
                 wanted = "there is no such tensor" if name not in expected else f"they need {expected[name]}"
-                raise UserError(f"{self.where} is not of a tokenizer with these settings: {name} {told}, but {wanted}")
+                raise UserError(f"{self.where} is not of a tokenizer with these settings: {name} {present}, but {wanted}")
 
     def load(self, tokenizer: nn.Module) -> None:
-        """Put its weights into the tokenizer. Raises: UserError as `check`."""
+        """Put the file's weights into the tokenizer. Raises: UserError, as `check` does."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -64,18 +67,19 @@ class TokenizerFile:
         except SafetensorError as error:
             raise UserError(f"{self.where} cannot be read: {error}") from error
         try:
-            tokenizer.load_state_dict({name: value for name, value in weights.items() if self._counts(name)})
+            tokenizer.load_state_dict({name: value for name, value in weights.items() if self._is_used(name)})
         except RuntimeError as error:
             raise UserError(f"{self.where} is not of a tokenizer with these settings: {error}") from error
 
-    def _counts(self, name: str) -> bool:
+    def _is_used(self, name: str) -> bool:
         return not name.startswith(self.ignored)
 
     def _read(self) -> bytes:
+        """The file's content. Raises: UserError when it cannot be read, or has another hash."""
         try:
             content = self.path.read_bytes()
         except OSError as error:
             raise UserError(f"{self.where} cannot be read: {error}") from error
-        if self.sha256 not in (None, found := hashlib.sha256(content).hexdigest()):
-            raise UserError(f"{self.where} has sha256 {found}, not {self.sha256}")
+        if self.sha256 not in (None, actual := hashlib.sha256(content).hexdigest()):
+            raise UserError(f"{self.where} has sha256 {actual}, not {self.sha256}")
         return content

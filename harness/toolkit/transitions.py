@@ -1,4 +1,4 @@
-"""What every model with Gaussian transitions can do, derived from its `transition`."""
+"""Rollouts and log densities of any model with Gaussian transitions, derived from its `transition`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 def rollout(model: Transitions, noise: Tensor) -> Tensor:
-    """All states of the sampling chain.
+    """Walk the sampling chain and return all its states: x_(k + 1) = mean(x_k, k) + std(k) * noise_(k + 1).
 
     Args:
-        noise: (T + 1, B, …), standard normal; noise[0] is the first state, noise[k + 1] drives step k.
-    Returns: (T + 1, B, …), differentiable in the weights (wrap in `torch.no_grad()` otherwise); the last is the sample.
+        noise: (T + 1, B, …), standard normal; noise[0] is the first state, and noise[k + 1] drives step k.
+    Returns: (T + 1, B, …); the last state is the sample. Differentiable in the weights: wrap the call in `torch.no_grad()`
+        where no gradient is needed.
     """
     states = [noise[0]]
     for step in range(model.transitions):
@@ -27,21 +28,27 @@ def rollout(model: Transitions, noise: Tensor) -> Tensor:
     return torch.stack(states)
 
 
-def rollout_in_parts(model: Transitions, noise: Tensor, parts: Sequence[slice]) -> Tensor:
-    """As `rollout`, with the examples in parts, one after the other; for use without a graph."""
-    if len(parts) == 1:
+def rollout_in_parts(model: Transitions, noise: Tensor, micro_batches: Sequence[slice]) -> Tensor:
+    """Walk the chain like `rollout`, one micro-batch after the other. With a graph this would save no memory."""
+    if len(micro_batches) == 1:
         return rollout(model, noise)
-    return torch.cat([rollout(model, noise[:, part]) for part in parts], dim=1)
+    return torch.cat([rollout(model, noise[:, rows]) for rows in micro_batches], dim=1)
 
 
 def log_density(point: Tensor, gaussian: Gaussian) -> Tensor:
-    """Log density of each example, nats, summed over its dimensions. point: (B, …) -> (B,)."""
+    """Log density of each example in nats, summed over its dimensions: (B, …) -> (B,)."""
     mean, std = gaussian
     std = std.expand_as(mean)
+    # ln N(x; m, s^2) = -(x - m)^2 / (2 s^2) - ln s - ln(2 pi) / 2
     terms = -0.5 * ((point - mean) / std) ** 2 - std.log() - 0.5 * math.log(2 * math.pi)
     return terms.flatten(1).sum(1)
 
 
 def transition_log_prob(model: Transitions, x_next: Tensor, x: Tensor, step: int | Tensor) -> Tensor:
-    """log p(x_next | x) at a step, (B,), nats, summed over dimensions, differentiable in the weights."""
+    """log p(x_next | x) at a step, (B,), in nats, summed over dimensions; differentiable in the weights.
+
+    Args:
+        x_next, x: (B, …), two states that follow each other.
+        step: one index for all examples, or (B,) int64.
+    """
     return log_density(x_next, model.transition(x, step))

@@ -1,1 +1,4 @@
-"""The loop and what methods build on. `OptimizerConfig` may be imported without torch, from `harness.training.optimizer`."""
+"""The training loop, and what methods build on: optimisers, averages of the weights, micro-batches, precision.
+
+Settings may be imported without torch, from `harness.training.config` and `harness.training.optimizer`.
+"""

@@ -1,14 +1,19 @@
-"""Power-function averages of weights: tracked in training, and reconstructed afterwards for any length.
+"""Power-function averages of weights: tracked during training, and reconstructed afterwards for any length.
 
-An average of exponent g at time t weighs the weights at time s by (g + 1) s^g / t^(g + 1). Its length is given as the
-standard deviation of that profile relative to t, `std`. Times count training images.
-Source: Karras et al. 2024, section 3 and appendix C.
+An average of exponent g at time t weighs the weights theta(s) of an earlier time s by a power of s,
+
+    average(t) = integral over s in [0, t] of p(s) theta(s) ds,    p(s) = (g + 1) s^g / t^(g + 1),
+
+so that it forgets the beginning of training, and becomes longer as training goes on. The length of an average is given as
+`std`, the standard deviation of the profile p relative to t (sigma_rel in the paper). Times count training images.
+Source: Karras et al. 2024 (arXiv 2312.02696), section 3 and appendix C.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 import numpy as np
@@ -19,26 +24,39 @@ from torch import Tensor, nn
 Floats = NDArray[np.float64]
 
 
+@cache  # asked for at each step
 def exponent(std: float) -> float:
     """The exponent g of an average of relative length `std`. Raises: ValueError unless 0 < std < 0.2886 (g = 0)."""
-    if not 0 < std < 12**-0.5:
+    if not 0 < std < 12**-0.5:  # a uniform profile, g = 0, has the standard deviation 1 / sqrt(12)
         raise ValueError(f"a power-function average has a relative length above 0 and below 0.2886, not {std}")
+    # std^2 = (g + 1) / ((g + 2)^2 (g + 3)), with v = std^-2, is g^3 + 7 g^2 + (16 - v) g + (12 - v) = 0.
     inverse = std**-2
     return float(np.roots([1, 7, 16 - inverse, 12 - inverse]).real.max())
 
 
 def relative_std(g: float) -> float:
     """The relative length of an average of exponent g: the inverse of `exponent`."""
+    # On [0, 1] the profile is the Beta(g + 1, 1) density; this is its standard deviation.
     return float(np.sqrt((g + 1) / ((g + 2) ** 2 * (g + 3))))
 
 
 def decay(std: float, seen: float, batch: float) -> float:
-    """What of an average is kept at the step that ends at `seen` images, `batch` of them its own, in [0, 1]."""
+    """The share of an average that stays at a step, in [0, 1]: `average <- decay * average + (1 - decay) * weights`.
+
+    Args:
+        std: relative length of the average.
+        seen: images at the end of the step; `batch` of them are the step's own.
+    """
+    # The profile of time t, cut off at t - batch, is (1 - batch / t)^(g + 1) times the profile of time t - batch.
     return float((1 - batch / seen) ** (exponent(std) + 1))
 
 
 def overlap(times_a: Floats, stds_a: Floats, times_b: Floats, stds_b: Floats) -> Floats:
-    """Inner products of all pairs of profiles (a, b), each ending at its time, (len(a), len(b))."""
+    """The inner product of each profile a with each profile b, (len(a), len(b)). A profile ends at its time."""
+    # With t = min(ta, tb), the integral over s in [0, t] of
+    #   (ga + 1) s^ga / ta^(ga + 1) * (gb + 1) s^gb / tb^(gb + 1)
+    # is (ga + 1) (gb + 1) t^(ga + gb + 1) / ((ga + gb + 1) ta^(ga + 1) tb^(gb + 1)).
+    # Written with the ratio ta / tb alone, high powers of image counts neither overflow nor lose digits.
     ta, tb = np.asarray(times_a, np.float64)[:, None], np.asarray(times_b, np.float64)[None, :]
     ga = np.array([exponent(float(std)) for std in stds_a])[:, None]
     gb = np.array([exponent(float(std)) for std in stds_b])[None, :]
@@ -47,53 +65,64 @@ def overlap(times_a: Floats, stds_a: Floats, times_b: Floats, stds_b: Floats) ->
 
 
 def coefficients(times: Floats, stds: Floats, at: float, wanted: Floats) -> Floats:
-    """How to add up stored averages to get averages of other lengths, in the least-squares sense of their profiles.
+    """The factors by which stored averages add up to averages of other lengths.
+
+    The sum of the stored profiles is as near to the wanted profile as it can be, in the least-squares sense.
 
     Args:
-        times, stds: of the stored averages, one each.
-        at: time of the wanted ones; `wanted` (n,): their relative lengths.
-    Returns: (stored, n), columns summing to 1.
+        times, stds: (stored,), end and relative length of each stored average.
+        at: end of the wanted averages.
+        wanted: (n,), relative lengths of the wanted averages.
+    Returns: (stored, n); each column sums to 1.
     """
-    own = overlap(times, stds, times, stds)
-    other = overlap(times, stds, np.full(len(wanted), float(at)), wanted)
-    solved = np.linalg.solve(own, other)
-    return np.asarray(solved / solved.sum(0))
+    # Least squares over sum_i x_i p_i ~ p: the normal equations A x = b with A_ij = <p_i, p_j> and b_i = <p_i, p>.
+    between_stored = overlap(times, stds, times, stds)
+    with_wanted = overlap(times, stds, np.full(len(wanted), float(at)), wanted)
+    solution = np.linalg.solve(between_stored, with_wanted)
+    return np.asarray(solution / solution.sum(0))  # an average of equal weights is these weights
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """A stored average: when, of which relative length, and its tensors by name."""
+class AverageSnapshot:
+    """An average as it was stored during training.
+
+    Args:
+        images: training images seen by then.
+        std: relative length of the average.
+        weights: its tensors by name.
+    """
 
     images: int
     std: float
     weights: Mapping[str, Tensor]
 
 
-def reconstruct(snapshots: Sequence[Snapshot], at: int, std: float) -> dict[str, Tensor]:
-    """The average of length `std` at time `at`, from snapshots up to then, in the type they are stored in.
+def reconstruct(snapshots: Sequence[AverageSnapshot], at: int, std: float) -> dict[str, Tensor]:
+    """The average of length `std` at time `at`, put together from the snapshots up to that time, in their dtype.
 
-    Raises: ValueError when no snapshot is of that time: beyond the last one there is nothing to extrapolate from.
+    Raises: ValueError when no snapshot is of that time: beyond the last snapshot there is nothing to extrapolate from.
     """
-    usable = [one for one in snapshots if 0 < one.images <= at]
-    if not any(one.images == at for one in usable):
-        known = ", ".join(str(time) for time in sorted({one.images for one in snapshots}))
+    usable = [snapshot for snapshot in snapshots if 0 < snapshot.images <= at]
+    if not any(snapshot.images == at for snapshot in usable):
+        known = ", ".join(str(time) for time in sorted({snapshot.images for snapshot in snapshots}))
         raise ValueError(f"no snapshot at {at} images; there are: {known or 'none'}")
-    times, stds = np.array([float(one.images) for one in usable]), np.array([one.std for one in usable])
-    shares = coefficients(times, stds, at, np.array([std]))[:, 0]
+    times = np.array([float(snapshot.images) for snapshot in usable])
+    stds = np.array([snapshot.std for snapshot in usable])
+    factors = coefficients(times, stds, at, np.array([std]))[:, 0]
     result = {}
     for name, stored in usable[-1].weights.items():
         total = torch.zeros_like(stored, dtype=torch.float32)  # sums of many half-precision terms would lose digits
-        for share, one in zip(shares, usable, strict=True):
-            total.add_(one.weights[name].float(), alpha=float(share))
+        for factor, snapshot in zip(factors, usable, strict=True):
+            total.add_(snapshot.weights[name].float(), alpha=float(factor))
         result[name] = total.to(stored.dtype)
     return result
 
 
 class PowerFunctionAverage:
-    """Averages of a network's parameters, one for each relative length; its buffers are copied.
+    """Averages of a network's parameters, one for each relative length. Buffers are copied, not averaged.
 
     Args:
-        network: as it is before the first step.
+        network: the network before its first step.
         stds: relative lengths; the published runs track 0.05 and 0.10.
     """
 
@@ -107,26 +136,33 @@ class PowerFunctionAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, seen: int, batch: int) -> None:
-        """After a step. seen: images so far, this step's included; batch: this step's."""
+        """Follow the network by one step.
+
+        Args:
+            seen: images so far, those of this step included.
+            batch: images of this step.
+        """
         learned = dict(network.named_parameters())
         for std, average in zip(self.stds, self.averages, strict=True):
-            kept = decay(std, seen, batch)
+            new = 1 - decay(std, seen, batch)  # 1 at the first step: the initial weights leave no trace
             for name, value in network.state_dict().items():
                 if name in learned:
-                    average[name].lerp_(value, 1 - kept)
+                    average[name].lerp_(value, new)
                 else:
                     average[name].copy_(value)
 
-    def snapshots(self, seen: int) -> list[Snapshot]:
-        """What to store at this time: half precision, as the published files."""
+    def snapshots(self, seen: int) -> list[AverageSnapshot]:
+        """One snapshot for each length, at `seen` images: half precision, as in the published files."""
         return [
-            Snapshot(seen, std, {name: value.half() for name, value in average.items()})
+            AverageSnapshot(seen, std, {name: value.half() for name, value in average.items()})
             for std, average in zip(self.stds, self.averages, strict=True)
         ]
 
     def state_dict(self) -> dict[str, object]:
+        """The relative lengths and the averages."""
         return {"stds": self.stds, "averages": self.averages}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
+        """Take lengths and averages from what `state_dict` returned."""
         self.stds = tuple(cast("Sequence[float]", state["stds"]))
         self.averages = list(cast("Sequence[dict[str, Tensor]]", state["averages"]))

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors for weights, one file for the rest, whole or absent, verified on load."""
+"""Checkpoints: safetensors for weights and one file for the rest; whole or absent, and verified when they are read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,37 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NotRequired, TypedDict, cast
 
 import torch
 from torch import Tensor
 
 from harness.store.files import appearing_folder, set_aside, storage
 from harness.store.keys import file_sha256
+from harness.training.curve import CurveState
 from harness.weights import state_dicts
 
 log = logging.getLogger(__name__)
 KEPT = 2
-"""Newest checkpoints that stay: one more than needed, in case the newest is damaged."""
+"""How many of the newest checkpoints stay: one more than needed, in case the newest is damaged."""
+
+
+class TrainingState(TypedDict):
+    """What a checkpoint holds beside weights.
+
+    Args:
+        method: the method's `state_dict`, tensors in plain containers.
+        seconds: time of training so far.
+        evaluations: examples through networks so far, those of banks aside.
+        bank_costs: network evaluations of each bank, by its key.
+        curve: present where the training has a curve.
+    """
+
+    method: dict[str, object]
+    seconds: float
+    evaluations: int
+    bank_costs: dict[str, float]
+    curve: NotRequired[CurveState]
 
 
 @dataclass(frozen=True)
@@ -28,22 +47,25 @@ class Checkpoint:
 
     Args:
         step: steps taken.
-        tensors: weights by "track/name": `model/…`, and `ema/…`, `best/…` where there are such tracks.
-        state: the method's state and the loop's own, tensors in plain containers.
+        tensors: weights by "track/name". The track `model` is always there; `ema` and `best` where training has them.
+        state: everything else.
     """
 
     step: int
     tensors: Mapping[str, Tensor]
-    state: Mapping[str, object]
+    state: TrainingState
 
     def track(self, name: str) -> dict[str, Tensor]:
-        """The weights of one track; empty when there is none."""
+        """The weights of a track; empty when the checkpoint has no such track."""
         prefix = f"{name}/"
         return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint under `folder` and forget old ones. Raises: StorageError; the older ones are then still there."""
+    """Write a checkpoint under `folder` and delete old ones. Returns: its folder.
+
+    Raises: StorageError when the disk refuses; the older checkpoints are then still there.
+    """
     path = folder / f"step-{checkpoint.step:010d}"
     if path.is_dir():
         return path
@@ -59,7 +81,10 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 class _Sink:
-    """A file for torch.save, which turns the system's refusal into a RuntimeError about its own positions."""
+    """A file that remembers why the system refused a write.
+
+    torch.save turns such an OSError into a RuntimeError about positions in its archive, which does not say that the disk is full.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -76,7 +101,7 @@ class _Sink:
         self.file.flush()
 
 
-def _save_state(state: Mapping[str, object], path: Path) -> None:
+def _save_state(state: TrainingState, path: Path) -> None:
     with path.open("wb") as file:
         sink = _Sink(file)
         try:
@@ -88,18 +113,18 @@ def _save_state(state: Mapping[str, object], path: Path) -> None:
 
 
 def read_newest(folder: Path) -> Checkpoint | None:
-    """The newest undamaged checkpoint; damaged ones are reported and renamed. None when there is none."""
+    """Read the newest undamaged checkpoint; None when there is none. Damaged checkpoints are reported and renamed."""
     for path in _all(folder):
         try:
             return _read(path)
         except Exception as error:
-            # A flipped bit can make torch or safetensors raise anything; whatever it is, the file is no good.
+            # A flipped bit can make torch or safetensors raise any exception; whatever it is, the file cannot be used.
             log.warning("%s is damaged (%s); set aside as %s, using the one before", path, error, set_aside(path).name)
     return None
 
 
 def _all(folder: Path) -> list[Path]:
-    """Checkpoints, newest first."""
+    """Folders of checkpoints, newest first; damaged checkpoints that were renamed have a suffix and are left out."""
     return sorted((path for path in folder.glob("step-*") if path.suffix == ""), reverse=True)
 
 

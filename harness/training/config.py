@@ -37,7 +37,7 @@ class PowerFunctionEMA(Config):
 
 
 class TrainingConfig(Config):
-    """A budget and what the harness does around each step."""
+    """A training budget, and what the harness does around each step."""
 
     ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
 
@@ -63,7 +63,7 @@ class TrainingConfig(Config):
 
     @property
     def steps(self) -> int:
-        """Number of steps."""
+        """Number of steps: images / batch, a whole number."""
         return self.images // self.batch
 
     @model_validator(mode="after")

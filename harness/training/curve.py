@@ -1,14 +1,23 @@
-"""Measurements along training, and the choice of the best weights by them."""
+"""The curve: a metric measured along training, and the choice of the best weights by it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from torch import Tensor
 
-Weights = Mapping[str, Tensor]
+from harness.training.method import Weights
+
+
+class CurveState(TypedDict):
+    """What a checkpoint holds of a curve, beside the best weights."""
+
+    values: list[dict[str, float]]
+    seconds: float
+    best_images: int
 
 
 @dataclass
@@ -16,10 +25,14 @@ class Curve:
     """Points along training.
 
     Args:
-        measure: the metric's value of some weights, on selection seeds.
-        points: how many, evenly spaced; one more at the start.
+        measure: returns the metric's value for some weights, on seeds apart from the evaluation's.
+        points: number of points, evenly spaced over the steps; one more is at the start.
         higher_is_better: direction of the metric.
-        keeps_best: whether to remember the best weights.
+        keeps_best: whether the best weights are kept.
+        values: the points so far, `images` seen and the metric's `value` of each.
+        seconds: time that measuring took, over all resumes.
+        best: weights of the best point so far, the first one of equals; empty unless `keeps_best`.
+        best_images: images seen at the best point.
     """
 
     measure: Callable[[Weights], float]
@@ -32,19 +45,20 @@ class Curve:
     best_images: int = 0
 
     def is_due(self, step: int, steps: int, images: int) -> bool:
-        """True at the steps of the points, unless the point is there already."""
+        """Whether a point belongs at this step, and is not there yet."""
         if self.values and self.values[-1]["images"] == images:
             return False
-        # Step k is the point i = k * points / steps, rounded; exact integer arithmetic.
+        # Point i belongs at the step i * steps / points, rounded. The only point that can belong here is the one with
+        # i = step * points / steps, rounded. Whole numbers make both exact.
         index = (step * self.points + steps // 2) // steps if steps else 0
         return (index * steps + self.points // 2) // self.points == step
 
     def add(self, images: int, weights: Weights) -> float:
-        """Measure a point."""
+        """Measure weights after `images` training images, and add the point. Returns: the metric's value."""
         started = time.perf_counter()
         value = self.measure(weights)
-        before = [point["value"] for point in self.values]
-        is_best = not before or (value > max(before) if self.higher_is_better else value < min(before))
+        earlier = [point["value"] for point in self.values]
+        is_best = not earlier or (value > max(earlier) if self.higher_is_better else value < min(earlier))
         self.values.append({"images": images, "value": value})
         if self.keeps_best and is_best:
             self.best = {name: tensor.clone() for name, tensor in weights.items()}
@@ -52,13 +66,13 @@ class Curve:
         self.seconds += time.perf_counter() - started
         return value
 
-    def state(self) -> dict[str, object]:
-        """For the checkpoint, without the tensors."""
+    def state(self) -> CurveState:
+        """What a checkpoint must hold, beside `best`."""
         return {"values": list(self.values), "seconds": self.seconds, "best_images": self.best_images}
 
-    def restore(self, state: Mapping[str, object], best: Mapping[str, Tensor]) -> None:
+    def restore(self, state: CurveState, best: Weights) -> None:
         """Go on from a checkpoint."""
-        self.values = list(state["values"])  # type: ignore[call-overload]
-        self.seconds = float(state["seconds"])  # type: ignore[arg-type]
-        self.best_images = int(state["best_images"])  # type: ignore[call-overload]
+        self.values = list(state["values"])
+        self.seconds = state["seconds"]
+        self.best_images = state["best_images"]
         self.best = dict(best)

@@ -1,21 +1,45 @@
-"""Averages of the weights that follow them: of fixed decay, or of EDM2's growing length."""
+"""Averages that follow the weights during training: with a fixed decay, or with EDM2's growing length."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from harness.training.averages import PowerFunctionAverage, Snapshot, reconstruct
+from harness.training.averages import AverageSnapshot, PowerFunctionAverage, reconstruct
 from harness.training.config import PowerFunctionEMA, TrainingConfig
 
 
+class WeightAverage(Protocol):
+    """An average of a model's weights, which is evaluated in the place of the weights themselves."""
+
+    def update(self, seen: int) -> None:
+        """Follow the model by one step, after which `seen` images have been seen."""
+        ...
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the average on the CPU, under the names of the model's state dict; buffers are the model's."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold."""
+        ...
+
+    def restore(self, tensors: Mapping[str, Tensor], seen: int) -> None:
+        """Go on from the tensors of a checkpoint that was written after `seen` images."""
+        ...
+
+
 class ExponentialAverage:
-    """theta_ema ← decay · theta_ema + (1 - decay) · theta, after each step; buffers are those of the model.
+    """An average with a fixed decay: `average <- decay * average + (1 - decay) * theta` after each step.
+
+    It starts at the model's weights theta_0, and so it is, after n steps,
+    decay^n theta_0 + (1 - decay) * sum over k = 1 … n of decay^(n - k) theta_k.
 
     Args:
-        decay: in (0, 1).
+        decay: above 0 and below 1.
     """
 
     def __init__(self, model: torch.nn.Module, decay: float) -> None:
@@ -24,96 +48,105 @@ class ExponentialAverage:
         self._averages = [parameter.detach().clone() for parameter in model.parameters()]
 
     def update(self, seen: int = 0) -> None:
-        """Follow the model by one step; the images seen do not matter."""
-        torch._foreach_lerp_(self._averages, self._live, 1 - self.decay)
+        """Follow the model by one step. The number of images seen does not matter to a fixed decay."""
+        torch._foreach_lerp_(self._averages, self._live, 1 - self.decay)  # one call for all: one by one is far slower
 
     def weights(self) -> dict[str, Tensor]:
-        """A copy of the averages, under the names of the state dict, on the CPU."""
+        """A copy of the average on the CPU, under the names of the model's state dict; buffers are the model's."""
         result = {name: value.detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
         for (name, _), average in zip(self.model.named_parameters(), self._averages, strict=True):
             result[name] = average.to("cpu", copy=True)
         return result
 
     def tensors(self) -> dict[str, Tensor]:
-        """For the checkpoint."""
+        """What a checkpoint must hold: the average."""
         return self.weights()
 
-    def restore(self, weights: Mapping[str, Tensor], seen: int = 0) -> None:
-        """Take the averages from a checkpoint."""
+    def restore(self, tensors: Mapping[str, Tensor], seen: int = 0) -> None:
+        """Go on from the average in a checkpoint."""
         for (name, _), average in zip(self.model.named_parameters(), self._averages, strict=True):
-            average.copy_(weights[name])
+            average.copy_(tensors[name])
 
 
-class PowerFunctionTrack:
-    """Averages of relative lengths, and the one of the wanted length: tracked itself, or put together from snapshots.
+class PowerFunctionTracker:
+    """Averages whose length grows with training, from which the average of the wanted length is taken.
+
+    A wanted length that is tracked is there as it is. Any other length is reconstructed from snapshots of the tracked
+    averages, which are then kept in memory, on the CPU, in float32. Source: Karras et al. 2024, section 3.
 
     Args:
-        images: of the whole training, over which the snapshots are spread. batch: images a step.
-    Snapshots are in memory, on the CPU, in float32, and none are kept where the wanted length is tracked.
-    Source: Karras et al. 2024, section 3.
+        images: training images in all, over which the snapshots are spread.
+        batch: images a step.
     """
 
     def __init__(self, model: torch.nn.Module, settings: PowerFunctionEMA, *, images: int, batch: int) -> None:
         self.model, self.settings, self.images, self.batch, self.seen = model, settings, images, batch, 0
         self._tracked = PowerFunctionAverage(model, settings.tracked)
-        self._snapshots: list[Snapshot] = []
+        self._snapshots: list[AverageSnapshot] = []
 
     def update(self, seen: int) -> None:
         """Follow the model by one step, after which `seen` images have been seen."""
         self.seen = seen
         self._tracked.update(self.model, seen, self.batch)
-        due = self.settings.snapshots * seen // self.images > self.settings.snapshots * (seen - self.batch) // self.images
-        if due and not self._is_tracked:
+        # Snapshot i of n is due at the first step that reaches i / n of all images; whole numbers make that exact.
+        count, images = self.settings.snapshots, self.images
+        is_due = count * seen // images > count * (seen - self.batch) // images
+        if is_due and not self._is_tracked:
             self._snapshots += self._now()
 
     def weights(self) -> dict[str, Tensor]:
-        """A copy of the average of the wanted length, under the names of the state dict, on the CPU."""
+        """A copy of the average of the wanted length on the CPU, under the names of the model's state dict."""
         if self.seen == 0:
             return {name: value.detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
         if self._is_tracked:
-            return self._now()[self.settings.tracked.index(self.settings.std)].weights  # type: ignore[return-value]
-        kept = [one for one in self._snapshots if one.images < self.seen]
-        return reconstruct([*kept, *self._now()], self.seen, self.settings.std)
+            return dict(self._now()[self.settings.tracked.index(self.settings.std)].weights)
+        earlier = [snapshot for snapshot in self._snapshots if snapshot.images < self.seen]
+        return reconstruct([*earlier, *self._now()], self.seen, self.settings.std)
 
     def tensors(self) -> dict[str, Tensor]:
-        """For the checkpoint: the averages as `now/length/name`, the snapshots as `images/length/name`."""
-        times = [("now", self._now()), *((str(one.images), [one]) for one in self._snapshots)]
+        """What a checkpoint must hold: the averages as `now/LENGTH/name`, the snapshots as `IMAGES/LENGTH/name`.
+
+        LENGTH is the place of the relative length in the settings, since names of tensors cannot hold a number exactly.
+        """
+        groups = [("now", self._now()), *((str(snapshot.images), [snapshot]) for snapshot in self._snapshots)]
         return {
-            f"{time}/{self.settings.tracked.index(one.std)}/{name}": value
-            for time, group in times
-            for one in group
-            for name, value in one.weights.items()
+            f"{time}/{self.settings.tracked.index(snapshot.std)}/{name}": value
+            for time, group in groups
+            for snapshot in group
+            for name, value in snapshot.weights.items()
         }
 
     def restore(self, tensors: Mapping[str, Tensor], seen: int) -> None:
-        """Take averages and snapshots from a checkpoint written after `seen` images."""
+        """Go on from the averages and snapshots of a checkpoint that was written after `seen` images."""
         self.seen = seen
-        found: dict[tuple[str, int], dict[str, Tensor]] = {}
+        stored: dict[tuple[str, int], dict[str, Tensor]] = {}
         for key, value in tensors.items():
             time, length, name = key.split("/", 2)
-            found.setdefault((time, int(length)), {})[name] = value
+            stored.setdefault((time, int(length)), {})[name] = value
         for index, average in enumerate(self._tracked.averages):
             for name, value in average.items():
-                value.copy_(found[("now", index)][name])
-        stored = sorted((int(time), index) for time, index in found if time != "now")
-        self._snapshots = [Snapshot(time, self.settings.tracked[index], found[(str(time), index)]) for time, index in stored]
+                value.copy_(stored["now", index][name])
+        snapshots = sorted((int(time), index) for time, index in stored if time != "now")
+        self._snapshots = [
+            AverageSnapshot(images, self.settings.tracked[index], stored[str(images), index]) for images, index in snapshots
+        ]
 
     @property
     def _is_tracked(self) -> bool:
         return self.settings.std in self.settings.tracked
 
-    def _now(self) -> list[Snapshot]:
-        pairs = zip(self.settings.tracked, self._tracked.averages, strict=True)
+    def _now(self) -> list[AverageSnapshot]:
+        """A snapshot of each tracked average as it is now."""
         return [
-            Snapshot(self.seen, std, {name: value.detach().to("cpu", copy=True) for name, value in average.items()})
-            for std, average in pairs
+            AverageSnapshot(self.seen, std, {name: value.detach().to("cpu", copy=True) for name, value in average.items()})
+            for std, average in zip(self.settings.tracked, self._tracked.averages, strict=True)
         ]
 
 
-def average(model: torch.nn.Module, training: TrainingConfig) -> ExponentialAverage | PowerFunctionTrack | None:
-    """What a training's `ema` asks for."""
+def make_average(model: torch.nn.Module, training: TrainingConfig) -> WeightAverage | None:
+    """The average that the setting `ema` asks for, at its start; None where the setting asks for none."""
     if training.ema is None:
         return None
     if isinstance(training.ema, float):
         return ExponentialAverage(model, training.ema)
-    return PowerFunctionTrack(model, training.ema, images=training.images, batch=training.batch)
+    return PowerFunctionTracker(model, training.ema, images=training.images, batch=training.batch)

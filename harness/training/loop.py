@@ -1,4 +1,4 @@
-"""The loop: batches in order, steps of the method, EMA, curve, logs, checkpoints, resume, divergence, interruption."""
+"""The training loop: batches in order, steps of the method, averages, curve, logs, checkpoints, resume, divergence, stops."""
 
 from __future__ import annotations
 
@@ -17,35 +17,45 @@ from harness.interfaces import Batch
 from harness.process import stop
 from harness.sampling import latents
 from harness.streams import stream
-from harness.training import checkpoint, numerics
+from harness.training import checkpoint, precision
+from harness.training.checkpoint import Checkpoint, TrainingState
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
-from harness.training.ema import average
+from harness.training.ema import make_average
 from harness.training.method import FinetuneMethod
 from harness.training.order import BatchOrder
-from harness.training.task import LiveTask, constrain
+from harness.training.out_of_memory import out_of_memory_advice
+from harness.training.task import TrainingTask, constrain
 from harness.weights import state_dicts
 
 LOG_EVERY = 100
-"""Steps between two logs. Also how late a loss that is not finite is noticed: checking each one would wait for the device."""
+"""Steps between two logs. A loss that is not finite is noticed at most this late: to look at each would wait for the device."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """What the loop tells others."""
+    """Whom the loop calls.
 
-    logged: Callable[[int, int, Mapping[str, float]], None]
-    saved: Callable[[int, Path], None]
+    Args:
+        step_logged: called with the step, the number of steps, and the means of the method's scalars since the last call.
+        checkpoint_written: called with the step and the folder of a checkpoint that is whole on disk.
+    """
+
+    step_logged: Callable[[int, int, Mapping[str, float]], None]
+    checkpoint_written: Callable[[int, Path], None]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The end of training.
+class TrainingResult:
+    """What training gives.
 
     Args:
-        weights: to evaluate: the last or the best ones, EMA where there is one, merged where the method merges.
-        seconds: of steps, banks and, where it selects, the curve; over all resumes.
-        network_evaluations: examples through networks, counted likewise.
+        weights: the weights to evaluate: the last or the best ones, their average where there is one, merged where the
+            method merges.
+        seconds: time of steps and banks over all resumes; with that of the curve where the best point is selected.
+        network_evaluations: examples that went through networks, counted in the same way.
+        curve: the curve's points, `images` seen and the metric's `value`.
+        selected_images: images seen at the selected point; None where nothing is selected.
     """
 
     weights: dict[str, Tensor]
@@ -55,19 +65,22 @@ class Trained:
     selected_images: int | None
 
 
-class Loop:
-    """Trains one method on one task, from the newest checkpoint in `folder` if there is one.
+class TrainingLoop:
+    """Trains one method on one task, and goes on from the newest checkpoint in `folder` if there is one.
 
     Args:
-        data: all training examples, on the task's device; of a model that works in latents, what is kept of each image.
-        seed: of the data order and of the steps' generators.
-        folder: of the checkpoints.
-        checkpoint_seconds: between two of them.
+        data: all training examples, on the task's device; for a model that works in latents, what `encode_images` gave.
+        training: the budget, and what the loop does around each step.
+        seed: seed of the data order and of the generators of steps.
+        folder: where checkpoints are written.
+        checkpoint_seconds: time between two checkpoints.
+        listener: whom the loop calls.
+        curve: measurements along training; None measures nothing.
     """
 
     def __init__(
         self,
-        task: LiveTask,
+        task: TrainingTask,
         method: FinetuneMethod,
         data: Batch,
         training: TrainingConfig,
@@ -84,17 +97,20 @@ class Loop:
         self.curve = curve
         self.is_in_latents = isinstance(task.model, WorksInLatents)
         self.order = BatchOrder(len(data), training.batch, seed)
-        self.ema = average(task.model, training)
+        self.average = make_average(task.model, training)
         self.step = 0
         self._seconds = 0.0
-        self._pending: dict[str, list[Tensor]] = {}
+        self._unlogged: dict[str, list[Tensor]] = {}
         self._clock = time.perf_counter()
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         """Train to the end.
 
-        Raises: Diverged; StorageError; Interrupted after a checkpoint, or inside of a step that draws a bank: then the
-            state is that of half a step, and the last checkpoint stands.
+        Raises:
+            Diverged: a logged scalar, a weight or the curve's metric is not finite.
+            StorageError: a checkpoint cannot be written.
+            Interrupted: a stop was requested. A checkpoint of the finished step has been written; only a stop inside a step,
+                while it draws a bank, leaves the checkpoint before as the newest, because half a step cannot be saved.
         """
         self._resume()
         self._clock = time.perf_counter()
@@ -117,42 +133,44 @@ class Loop:
         index = self.step
         batch = self.data[self.order.indices(index)]
         if self.is_in_latents:
-            batch = latents.drawn(self.task.model, batch, stream(self.seed, "latents", index))
-        with numerics.out_of_memory_means(self._lower), numerics.autocast(self.task.device, self.training):
+            batch = latents.network_batch(self.task.model, batch, stream(self.seed, "latents", index))
+        with out_of_memory_advice(self._memory_advice), precision.autocast(self.task.device, self.training):
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
-        if self.ema is not None:
-            self.ema.update((index + 1) * self.training.batch)
-        constrain(self.task.model)  # averages follow what the update gave, as in EDM2's training
+        if self.average is not None:
+            self.average.update((index + 1) * self.training.batch)
+        constrain(self.task.model)  # after the average, which follows what the update gave, as in EDM2's training
         for name, value in scalars.items():
-            self._pending.setdefault(name, []).append(value)
+            self._unlogged.setdefault(name, []).append(value)
         self.step += 1
 
     @property
-    def _lower(self) -> str:
+    def _memory_advice(self) -> str:
         """What to do when a step does not fit the memory."""
-        now = self.training.micro_batch
-        state = f"the whole batch of {self.training.batch}" if now is None else str(now)
-        return f"lower `training: micro_batch` (now {state}), which leaves the gradients as they are"
+        size = self.training.micro_batch
+        now = f"the whole batch of {self.training.batch}" if size is None else str(size)
+        return f"lower `training: micro_batch` (now {now}), which leaves the gradients as they are"
 
     def _log(self) -> None:
-        """Report the means since the last log. Raises: Diverged when one is not finite."""
-        if not self._pending:
+        """Report the means since the last log. Raises: Diverged when one of them is not finite."""
+        if not self._unlogged:
             return
-        names = list(self._pending)
-        means = torch.stack([torch.stack([v.float() for v in values]).mean() for values in self._pending.values()]).tolist()
-        self._pending.clear()
+        names = list(self._unlogged)
+        # One transfer for all scalars: each transfer waits for the device.
+        means = torch.stack([torch.stack([v.float() for v in values]).mean() for values in self._unlogged.values()]).tolist()
+        self._unlogged.clear()
         values = dict(zip(names, means, strict=True))
         for name, value in values.items():
-            if not abs(value) < float("inf"):
+            if not math.isfinite(value):
                 raise Diverged(f"{name} is {value} by step {self.step} of {self.training.steps}")
-        self.listener.logged(self.step, self.training.steps, values)
+        self.listener.step_logged(self.step, self.training.steps, values)
 
     def _candidate(self) -> dict[str, Tensor]:
         """The weights that would be evaluated now."""
-        trained = self.ema.weights() if self.ema is not None else state_dicts.snapshot(self.task.model)
+        trained = self.average.weights() if self.average is not None else state_dicts.snapshot(self.task.model)
         return dict(self.method.result(trained))
 
     def _measure(self) -> None:
+        """Add a point to the curve where one is due. A stop inside leaves a checkpoint without the point."""
         images = self.step * self.training.batch
         if self.curve is not None and self.curve.is_due(self.step, self.training.steps, images):
             before = self.task.counter.examples
@@ -160,7 +178,7 @@ class Loop:
                 self._add_point(self.curve, images)
             except Interrupted:
                 self.task.counter.examples = before
-                self._save()  # without the point: it is measured first when training goes on
+                self._save()  # the point is measured first when training goes on
                 raise
 
     def _add_point(self, curve: Curve, images: int) -> None:
@@ -172,58 +190,57 @@ class Loop:
         value = curve.add(images, candidate)
         if not math.isfinite(value):
             raise Diverged(f"the curve's metric is {value} at step {self.step} of {self.training.steps}")
-        if not curve.keeps_best:  # a curve that is only looked at is no cost of the method
+        if not curve.keeps_best:  # a curve that selects nothing is no cost of the method
             self.task.counter.examples = before
-        self._clock = time.perf_counter()
-        self.listener.logged(self.step, self.training.steps, {"curve": value})
+        self._clock = time.perf_counter()  # the curve counts its own seconds
+        self.listener.step_logged(self.step, self.training.steps, {"curve": value})
 
     def _count_time(self) -> None:
         now = time.perf_counter()
-        self._seconds += now - self._clock + self.task.take_found_seconds()
+        self._seconds += now - self._clock + self.task.take_seconds_of_reused_banks()
         self._clock = now
 
     def _save(self) -> None:
-        self._log()
+        self._log()  # first, so that a state that has diverged is never saved
         self._count_time()
         tensors = {f"model/{name}": value for name, value in state_dicts.snapshot(self.task.model).items()}
-        state: dict[str, object] = {
+        state: TrainingState = {
             "method": self.method.state_dict(),
             "seconds": self._seconds,
             "evaluations": self.task.counter.examples,
             "bank_costs": self.task.bank_costs,
         }
-        if self.ema is not None:
-            tensors |= {f"ema/{name}": value for name, value in self.ema.tensors().items()}
+        if self.average is not None:
+            tensors |= {f"ema/{name}": value for name, value in self.average.tensors().items()}
         if self.curve is not None:
             tensors |= {f"best/{name}": value for name, value in self.curve.best.items()}
             state["curve"] = self.curve.state()
-        path = checkpoint.write(self.folder, checkpoint.Checkpoint(self.step, tensors, state))
-        self.listener.saved(self.step, path)
-        self._clock = time.perf_counter()
+        path = checkpoint.write(self.folder, Checkpoint(self.step, tensors, state))
+        self.listener.checkpoint_written(self.step, path)
+        self._clock = time.perf_counter()  # writing a checkpoint is no cost of the method
 
     def _resume(self) -> None:
-        found = checkpoint.read_newest(self.folder)
-        if found is None:
+        newest = checkpoint.read_newest(self.folder)
+        if newest is None:
             return
-        self.step = found.step
-        self.task.model.load_state_dict(found.track("model"))
-        self.method.load_state_dict(found.state["method"])  # type: ignore[arg-type]
-        self._seconds = float(found.state["seconds"])  # type: ignore[arg-type]
-        self.task.counter.examples = int(found.state["evaluations"])  # type: ignore[call-overload]
-        self.task.bank_costs = dict(found.state["bank_costs"])  # type: ignore[call-overload]
-        if self.ema is not None:
-            self.ema.restore(found.track("ema"), self.step * self.training.batch)
+        self.step = newest.step
+        self.task.model.load_state_dict(newest.track("model"))
+        self.method.load_state_dict(newest.state["method"])
+        self._seconds = newest.state["seconds"]
+        self.task.counter.examples = newest.state["evaluations"]
+        self.task.bank_costs = dict(newest.state["bank_costs"])
+        if self.average is not None:
+            self.average.restore(newest.track("ema"), self.step * self.training.batch)
         if self.curve is not None:
-            self.curve.restore(found.state["curve"], found.track("best"))  # type: ignore[arg-type]
+            self.curve.restore(newest.state["curve"], newest.track("best"))
 
-    def _end(self) -> Trained:
+    def _end(self) -> TrainingResult:
         self._count_time()
-        chosen, selected = self._candidate(), None
-        if self.curve is not None and self.curve.keeps_best:
-            chosen, selected = self.curve.best, self.curve.best_images
-        if not state_dicts.are_finite(chosen):
+        weights, selected, curve = self._candidate(), None, self.curve
+        if curve is not None and curve.keeps_best:
+            weights, selected = curve.best, curve.best_images
+            self._seconds += curve.seconds
+        if not state_dicts.are_finite(weights):
             raise Diverged("the final weights are not finite")
-        banks = self.task.bank_costs.values()
-        evaluations = self.task.counter.examples + round(sum(banks))
-        seconds = self._seconds + (self.curve.seconds if self.curve is not None and self.curve.keeps_best else 0.0)
-        return Trained(chosen, seconds, evaluations, self.curve.values if self.curve else [], selected)
+        evaluations = self.task.counter.examples + round(sum(self.task.bank_costs.values()))
+        return TrainingResult(weights, self._seconds, evaluations, curve.values if curve else [], selected)

@@ -1,4 +1,8 @@
-"""What a fine-tuning method is to the harness: it owns its optimisers and what one step does; the harness owns the loop."""
+"""The contract of method authors: what a fine-tuning method is, and what the harness gives it.
+
+A method owns its optimisers, its extra networks, and what one step does. The harness owns the loop around the steps: batches
+and their order, weight averages, checkpoints and resume, the curve, selection, devices, logs, and the counting of costs.
+"""
 
 from __future__ import annotations
 
@@ -12,60 +16,71 @@ from torch import Tensor
 from harness.interfaces import Batch, DataSpec
 
 Weights = Mapping[str, Tensor]
+"""Tensors under the names of a state dict."""
 
 
 class Stateful(Protocol):
-    """Optimisers, modules, and whatever else can be saved and restored."""
+    """An object whose state can be saved and restored: an optimiser, a module, or an object of the method's own."""
 
     def state_dict(self) -> dict[str, object]: ...
     def load_state_dict(self, state: dict[str, object], /) -> object: ...
 
 
 class Task(Protocol):
-    """What the harness hands a method. No paths, ranks or seeds."""
+    """What the harness gives a method to work on. A method sees no paths, no ranks and no seeds."""
 
     model: torch.nn.Module
-    """The network to train, with the base's weights, on `device`, in eval mode (dropout off)."""
+    """The network to train. It has the base's weights, lies on `device`, and is in eval mode, so dropout is off."""
     spec: DataSpec
+    """Shape and classes of the examples, as the network sees them: of a model that works in latents, those of its latents."""
     device: torch.device
+    """Where the network and all batches are."""
     steps: int
     """How many times `step` will be called in all."""
     batch: int
-    """Examples a step."""
+    """Number of real examples in a step."""
 
-    def parts(self, n: int) -> list[slice]:
-        """n examples in micro-batches, as the board's `micro_batch` says; one part where it says nothing.
+    def micro_batches(self, n: int) -> list[slice]:
+        """Cut n examples into micro-batches of the size that the setting `micro_batch` names; into one if it names none.
 
-        A method that sends each part through the network on its own, with randomness drawn for the whole before
-        (`harness.training.parts`, `Optimizer.update_in_parts`), declares `accumulates` in its component.
+        A method that declares `accumulates` in its component sends each micro-batch through the network on its own. It draws
+        the randomness for the whole batch first (`harness.training.micro_batches`), and takes one update on all of them
+        (`Optimizer.update_in_parts`).
         """
         ...
 
     def frozen_copy(self) -> torch.nn.Module:
-        """A copy of `model` as it is now, without gradients, in eval mode: a reference."""
+        """Copy `model` as it is now, as a reference: without gradients, in eval mode. Its evaluations are counted too."""
         ...
 
     def bank(self, model: torch.nn.Module, n: int, name: str) -> Batch:
-        """n samples of `model` as it is now, by the cell's sampler, labels balanced over the classes.
+        """Draw n samples of `model` as it is now, once, with the cell's sampler. Labels are balanced over the classes.
 
-        Kept on disk under the hash of the weights, the sampler, the seed and `name`, and never drawn twice. On `device`.
-        Use another name for each bank that must be independent. Its cost is counted as the method's. `rows` are set.
+        A bank is kept on disk under the weights of the model, the sampler, the seed, n and `name`: a call with the same
+        arguments, after a resume too, returns the same samples. Banks of different names are independent of each other.
+        The cost of drawing is counted as the method's.
+
+        Returns: the samples on `device`, with `rows` set.
         """
         ...
 
     def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """n samples of `model` as it is now, by the cell's sampler, drawn anew: (n, …) on `device`, without gradients.
+        """Draw n new samples of `model` as it is now, with the cell's sampler. Their cost is counted as the method's.
 
-        labels: (n,), or None for data that have none. Their cost is counted as the method's.
+        Args:
+            labels: (n,) int64, or None for data without classes.
+            generator: all randomness of the samples.
+        Returns: (n, …) on `device`, without gradients.
         """
         ...
 
 
 class FinetuneMethod(abc.ABC):
-    """Base class of methods. Make optimisers and extra networks in `__init__`, and name them in `keep`.
+    """Base class of all methods.
 
-    The same object trains, is saved and is restored: after `load_state_dict` it must go on exactly as if it had not
-    stopped. All randomness comes from the generator that `step` gets.
+    Make optimisers and extra networks in `__init__`, and hand everything with a state to `keep`. One object trains, is
+    saved, and is restored into a new object: after `load_state_dict` the new object must go on exactly as the old one would
+    have. All randomness of a step comes from the generator that the step gets.
     """
 
     def __init__(self, config: object, task: Task) -> None:
@@ -74,29 +89,33 @@ class FinetuneMethod(abc.ABC):
         self._kept: dict[str, Stateful] = {}
 
     def keep(self, **objects: Stateful) -> None:
-        """Make these part of the checkpoint (`task.model` is saved by the harness)."""
+        """Make these objects part of the checkpoint, each under its name. The harness saves `task.model` itself."""
         self._kept.update(objects)
 
     @abc.abstractmethod
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """Take one step on a batch of real data.
+        """Take one step on a batch of real examples.
 
         Args:
-            batch: `task.batch` training examples on `task.device`; the order is the harness's.
-            generator: on the CPU, fresh for this step.
+            batch: `task.batch` training examples on `task.device`, in the harness's order.
+            generator: on the CPU, new for each step; all randomness of the step.
             index: number of the step, from 0.
-        Returns: scalars to log, detached. One that is not finite ends the cell as diverged.
+        Returns: scalars to log by name, 0-dim and detached. The cell ends as diverged when a scalar is not finite.
         """
 
     def result(self, weights: Weights) -> Weights:
-        """The weights to evaluate, given the trained ones (or their EMA); for methods that merge at the end. Pure."""
+        """Turn trained weights into the weights to evaluate. A method that merges weights at the end overrides this.
+
+        The method must not change `weights`, the model or its own state here: `result` is also called for each point of the
+        curve. `weights` are the model's, or their average where the setting `ema` asks for one.
+        """
         return weights
 
     def state_dict(self) -> dict[str, object]:
-        """All state beside `task.model`: tensors in plain containers."""
+        """All state beside `task.model`, as tensors and plain values in plain containers."""
         return {name: kept.state_dict() for name, kept in self._kept.items()}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Restore what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         for name, kept in self._kept.items():
             kept.load_state_dict(state[name])  # type: ignore[arg-type]

@@ -1,4 +1,7 @@
-"""Optimisers as settings: the same choices for every method, with warm-up, decay and gradient clipping."""
+"""Optimisers as settings: the same choices for every method, with warm-up, decay and gradient clipping.
+
+Importing this module costs no torch, so that plugins can name `OptimizerConfig` in their settings.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,14 @@ class OptimizerConfig(Config):
     )
 
     def factor(self, update: int, updates: int) -> float:
-        """Share of the peak rate at update number `update` of `updates`, in [0, 1]."""
+        """The learning rate at an update, as a share of the peak rate, in [0, 1].
+
+        With w = warmup * updates, update k (counted from 0) has the share (k + 1) / w while k < w. After that, with
+        p = (k - w) / (updates - w), the share is 1 - p for `linear` and (1 + cos(pi p)) / 2 for `cosine`.
+        """
         warm = self.warmup * updates
         if update < warm:
-            return (update + 1) / warm if warm >= 1 else 1.0
+            return (update + 1) / warm if warm >= 1 else 1.0  # a warm-up of less than one update warms nothing up
         progress = (update - warm) / max(updates - warm, 1)
         if self.decay == "linear":
             return max(1 - progress, 0.0)
@@ -41,17 +48,18 @@ class OptimizerConfig(Config):
 
 
 class Optimizer:
-    """A torch optimiser that clips and schedules; `update(loss)` is backward and step.
+    """A torch optimiser that clips gradients and follows a schedule.
 
     Args:
-        updates: how many updates there will be in all, for the schedule.
+        parameters: weights to train; those that require no gradient are left out.
+        updates: number of updates in all, over which the schedule runs.
     """
 
-    def __init__(self, config: OptimizerConfig, parameters: Iterable[object], updates: int) -> None:
+    def __init__(self, config: OptimizerConfig, parameters: Iterable[Tensor], updates: int) -> None:
         import torch
 
         self.config, self.updates, self.count = config, updates, 0
-        self.parameters = [parameter for parameter in parameters if parameter.requires_grad]  # type: ignore[attr-defined]
+        self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         options: dict[str, object] = {"lr": config.lr, "weight_decay": config.weight_decay}
         if config.name in ("adam", "adamw"):
             options["betas"] = config.betas
@@ -61,34 +69,16 @@ class Optimizer:
         optim = torch.optim
         kinds = {"adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop, "sgd": optim.SGD}
         self.torch = kinds[config.name](self.parameters, **options)
-        self._scheduled = config.warmup > 0 or config.decay != "constant"
+        self._has_schedule = config.warmup > 0 or config.decay != "constant"
 
-    def zero(self) -> None:
-        """Forget the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None  # type: ignore[attr-defined]
-
-    def apply(self) -> None:
-        """Clip the gradients that are there, and step."""
-        import torch
-
-        if self.config.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)  # type: ignore[arg-type]
-        if self._scheduled:
-            rate = self.config.lr * self.config.factor(self.count, self.updates)
-            for group in self.torch.param_groups:
-                group["lr"] = rate
-        self.torch.step()
-        self.count += 1
-
-    def update(self, loss: object) -> None:
-        """Zero, backward, clip, step."""
+    def update(self, loss: Tensor) -> None:
+        """Take one update on a loss: forget old gradients, compute new ones, clip them, step."""
         self.zero()
-        loss.backward()  # type: ignore[attr-defined]
+        loss.backward()
         self.apply()
 
     def update_in_parts(self, losses: Iterable[Tensor]) -> Tensor:
-        """As `update` on the sum of the losses, of which one at a time is made and followed backwards.
+        """Take one update on the sum of the losses. Each loss is computed and differentiated before the next one.
 
         Returns: the sum, 0-dim, detached.
         """
@@ -97,13 +87,34 @@ class Optimizer:
         for loss in losses:
             loss.backward()
             total = loss.detach() if total is None else total + loss.detach()
-        assert total is not None, "no losses"
+        if total is None:
+            raise ValueError("an update needs at least one loss")
         self.apply()
         return total
 
+    def zero(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def apply(self) -> None:
+        """Clip the gradients that are there, set the learning rate, and step."""
+        import torch
+
+        if self.config.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        if self._has_schedule:
+            rate = self.config.lr * self.config.factor(self.count, self.updates)
+            for group in self.torch.param_groups:
+                group["lr"] = rate
+        self.torch.step()
+        self.count += 1
+
     def state_dict(self) -> dict[str, object]:
+        """The torch optimiser's state, and the number of updates taken."""
         return {"torch": self.torch.state_dict(), "count": self.count}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
+        """Restore what `state_dict` returned."""
         self.torch.load_state_dict(state["torch"])
         self.count = int(state["count"])  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""The order of the training data: a function of (seed, step)."""
+"""The order of the training examples: a function of (seed, step), whatever was read before."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from harness.streams import stream
 
 
 class BatchOrder:
-    """Shuffled epochs, one after the other; a batch may begin in one and end in the next, so that all are full.
+    """Shuffled epochs, one after the other. All batches are full: a batch may begin in one epoch and end in the next.
 
     Args:
         n: number of training examples.
         batch: examples a step.
-        seed: of the shuffles.
+        seed: seed of the shuffles; each epoch has a random stream of its own.
     """
 
     def __init__(self, n: int, batch: int, seed: int) -> None:
@@ -22,7 +22,8 @@ class BatchOrder:
         self._epochs: dict[int, Tensor] = {}
 
     def indices(self, step: int) -> Tensor:
-        """(batch,) int64, the examples of step `step`."""
+        """The numbers of the examples of a step, (batch,) int64."""
+        # Example k of the endless list of epochs is place k % n of epoch k // n.
         start, end = step * self.batch, (step + 1) * self.batch
         first, last = start // self.n, (end - 1) // self.n
         if first == last:
@@ -35,6 +36,7 @@ class BatchOrder:
 
     def _epoch(self, epoch: int) -> Tensor:
         if epoch not in self._epochs:
+            # Only the epoch before can still be asked for, by a batch that begins in it.
             self._epochs = {key: value for key, value in self._epochs.items() if key == epoch - 1}
             self._epochs[epoch] = torch.randperm(self.n, generator=stream(self.seed, "order", epoch))
         return self._epochs[epoch]

@@ -1,4 +1,4 @@
-"""The task that the harness hands a method: its model, references, and banks of generated samples."""
+"""The task that the harness gives a method: the model, frozen references, and banks of generated samples."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from harness.store import outputs
 from harness.store.keys import digest
 from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams
-from harness.training import numerics, parts
+from harness.training import micro_batches, precision
 from harness.training.config import TrainingConfig
 from harness.weights import state_dicts
 
 
 def constrain(model: torch.nn.Module) -> None:
-    """Bring the weights back to where the model keeps them, if it does."""
+    """Bring the weights back to the set on which the model keeps them, where it has such a set."""
     if isinstance(model, Constrains):
         model.constrain()
 
 
 @dataclass(frozen=True)
 class BankSource:
-    """How banks are drawn.
+    """How banks of generated samples are drawn, and where they are stored.
 
     Args:
-        identity: of the sampler, for keys.
-        seed: of the cell.
-        batch: samples at once.
+        layout: the runs folder.
+        sampler: the cell's sampler, ready to draw.
+        identity: what the keys of banks hold of the sampler.
+        seed: the cell's seed.
+        batch: samples drawn at once.
     """
 
     layout: RunsFolder
@@ -47,8 +49,14 @@ class BankSource:
     batch: int
 
 
-class LiveTask:
-    """Implements `harness.training.method.Task`, and counts what the method uses."""
+class TrainingTask:
+    """The harness's own `harness.training.method.Task`. It stores banks, and counts what the method costs.
+
+    Args:
+        model: the network to train, on `device`.
+        training: the budget, and how the network computes.
+        banks: None in pretraining, where there is no model to draw from yet.
+    """
 
     def __init__(
         self,
@@ -60,29 +68,29 @@ class LiveTask:
     ) -> None:
         self.model, self.spec, self.device = model, spec, device
         self.steps, self.batch, self._training = training.steps, training.batch, training
-        numerics.prepare(model, training)
-        constrain(model)  # before a method copies it as a reference
+        precision.prepare_network(model, training)
+        constrain(model)  # before a method copies the model as a reference
         self.counter = EvaluationCounter()
         self.counter.watch(model)
         self.bank_costs: dict[str, float] = {}
-        """Network evaluations of each bank, by key: each counts once, however often training resumes."""
-        self._found_seconds = 0.0
+        """Network evaluations of each bank, by key. A bank counts once, however often training resumes."""
+        self._seconds_of_reused_banks = 0.0
         self._banks = banks
 
-    def parts(self, n: int) -> list[slice]:
-        """n examples in micro-batches."""
-        return parts.cut(n, self._training.micro_batch)
+    def micro_batches(self, n: int) -> list[slice]:
+        """Cut n examples into micro-batches of the size in the settings."""
+        return micro_batches.slices(n, self._training.micro_batch)
 
     def frozen_copy(self) -> torch.nn.Module:
-        """A copy without gradients, in eval mode, whose evaluations count."""
+        """Copy `model` as it is now, without gradients, in eval mode. The copy's evaluations count too."""
         # The hook of the counter is copied with the module; the memo makes the copy report to the same counter.
         twin = copy.deepcopy(self.model, {id(self.counter): self.counter})
         twin.eval().requires_grad_(False)
-        numerics.prepare(twin, self._training)  # what is compiled is no part of a copy
+        precision.prepare_network(twin, self._training)  # a copied module is not compiled
         return twin
 
     def bank(self, model: torch.nn.Module, n: int, name: str) -> Batch:
-        """n samples of `model`, from the store or drawn now."""
+        """Return n samples of `model`, read from the store if they were drawn before, and drawn now otherwise."""
         banks = self._banks
         if banks is None:
             raise RuntimeError("pretraining has no bank of generated samples: there is no model to draw from yet")
@@ -100,27 +108,28 @@ class LiveTask:
         assert isinstance(seconds, int | float)
         assert isinstance(evaluations, int | float)
         if not output.is_fresh and key not in self.bank_costs:
-            self._found_seconds += float(seconds)  # drawn before a kill, or by a twin of this cell: it costs the same
+            # Drawn before a kill, or by another cell with the same base and seed: it costs the method the same.
+            self._seconds_of_reused_banks += float(seconds)
         self.bank_costs[key] = float(evaluations)
         tensors = state_dicts.load(output.folder / "bank.safetensors")
         return Batch(tensors["x"], tensors.get("labels"), torch.arange(len(tensors["x"]))).to(self.device)
 
     @torch.no_grad()
     def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """n samples of `model`, drawn now; the counter sees them as it sees all the method's evaluations."""
+        """Draw n new samples of `model`. The counter sees their evaluations, as it sees all of the method's."""
         if self._banks is None:
             raise RuntimeError("pretraining has no sampler: there is no model to draw from yet")
         seed = int(torch.randint(2**62, (), generator=generator))
         return self._banks.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
 
-    def take_found_seconds(self) -> float:
-        """Seconds that banks cost which were found, not drawn, since the last call."""
-        seconds, self._found_seconds = self._found_seconds, 0.0
+    def take_seconds_of_reused_banks(self) -> float:
+        """Seconds that the banks reused since the last call once took to draw."""
+        seconds, self._seconds_of_reused_banks = self._seconds_of_reused_banks, 0.0
         return seconds
 
     def _draw(self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource) -> dict[str, object]:
         started, before = time.perf_counter(), self.counter.examples
-        with numerics.in_float32(self.device):  # banks are drawn inside of steps
+        with precision.in_float32(self.device):  # banks are drawn inside steps, which may autocast
             drawn = drawing.draw(
                 banks.sampler,
                 model,
@@ -131,7 +140,7 @@ class LiveTask:
                 batch=banks.batch,
                 device=self.device,
             )
-        self.counter.examples = before  # counted by key in bank_costs instead, so that a found bank costs the same
+        self.counter.examples = before  # counted by key in bank_costs instead, so that a reused bank costs the same
         tensors = {"x": drawn.batch.x}
         if drawn.batch.labels is not None:
             tensors["labels"] = drawn.batch.labels

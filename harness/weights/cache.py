@@ -1,4 +1,4 @@
-"""The folder of published files: where they are, how they come there, and what to say when they do not."""
+"""The cache folder: where published files and a user's own files stand, and the message for a file that is missing."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from harness.store.keys import file_sha256
 
 
 def folder() -> Path:
-    """$HARNESS_CACHE, or finetune-harness under the user's cache folder; it need not be there."""
+    """Return the cache folder, which need not exist: $HARNESS_CACHE, or else `finetune-harness` in the user's cache folder.
+
+    The user's cache folder is $XDG_CACHE_HOME, or else ~/.cache. Weights stand in `weights/`, datasets in `data/`.
+    """
     if named := os.environ.get("HARNESS_CACHE"):
         return Path(named).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "finetune-harness"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "finetune-harness"
 
 
 def path(file: WeightsFile) -> Path:
-    """Where a published file stands, or is to be put."""
+    """Return the place of a published file in the cache, whether it is there or not."""
     return folder() / "weights" / file.name
 
 
 def is_offline() -> bool:
-    """Whether HARNESS_OFFLINE forbids downloads."""
+    """Return whether HARNESS_OFFLINE forbids downloads."""
     return os.environ.get("HARNESS_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 
 def absent(file: WeightsFile, why: str) -> UserError:
-    """The error for a file that cannot be had: its name, its address, its hash, and the folder to put it in."""
+    """Return the error for a file that cannot be had: its name, the reason, its address, its hash, and where to put it."""
     return UserError(
         f"{file.name}: {why}. Address: {file.address or 'none known'}; "
         f"sha256: {file.sha256 or 'not pinned'}; put the file into {path(file).parent}, or run `harness prefetch BOARD`"
@@ -39,21 +42,28 @@ def absent(file: WeightsFile, why: str) -> UserError:
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file, or of a diffusers folder's settings and weights; computed once a process while it stays the same.
+    """Return the hash of a file, or of the settings and weights in a diffusers folder, as 64 hex digits.
 
-    Raises: UserError when it cannot be read.
+    Each file is hashed once in a process, and again only after its size or time of change has changed.
+    Raises: UserError when the path cannot be read.
     """
     try:
         if path.is_dir():
-            files = [one for one in sorted(path.iterdir()) if one.name == "config.json" or one.suffix in (".safetensors", ".bin")]
-            # Of 64 digits as a file's, since boards pin both alike.
-            return hashlib.sha256(json.dumps({one.name: sha256(one) for one in files}, sort_keys=True).encode()).hexdigest()
+            return _folder_sha256(path)
         facts = path.stat()
         return _sha256(path, facts.st_size, facts.st_mtime_ns)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def _folder_sha256(folder: Path) -> str:
+    names = [
+        file.name for file in sorted(folder.iterdir()) if file.name == "config.json" or file.suffix in (".safetensors", ".bin")
+    ]
+    # A hash of hashes has 64 digits like a file's own, since boards pin folders and files alike.
+    return hashlib.sha256(json.dumps({name: sha256(folder / name) for name in names}, sort_keys=True).encode()).hexdigest()
+
+
 @cache
-def _sha256(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - what tells that it stayed the same
+def _sha256(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - both tell whether the file stayed the same
     return file_sha256(path)

@@ -24,9 +24,11 @@ class CCAConfig(Config):
 
     beta: float = Field(0.02, gt=0, le=1000, description="scale of the log-likelihood ratios, which are sums over tokens")
     weight: float = Field(
-        50.0, gt=0, le=10_000, description="lambda, the weight of the wrong labels; published: 50 to 1000 by model size"
+        50.0, gt=0, le=10_000, description="lambda, the weight of wrong labels; published: 50 to 1000, larger for larger models"
     )
-    drop_label: float = Field(0.1, ge=0, lt=1, description="probability that an example loses its label, and has no negative")
+    drop_label: float = Field(
+        0.1, ge=0, lt=1, description="probability that an example loses its label, and with it its negative"
+    )
     optimizer: CCAOptimizer = Field(CCAOptimizer(), description="optimiser of the network")
 
 

@@ -1,4 +1,4 @@
-"""Condition contrastive alignment on any model with labels and a likelihood or a bound of it."""
+"""Condition contrastive alignment of any model with labels and a likelihood or a bound of it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,38 @@ from torch import Tensor
 
 from harness.capabilities import Likelihood, NullLabel
 from harness.interfaces import Batch
-from harness.training.kept import KeptLikelihood
+from harness.toolkit.contrast import labels_of, masked_mean
+from harness.training.cached_likelihood import CachedLikelihood
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
 from harness_cca import CCAConfig
 
 
 def cca_loss(own: Tensor, wrong: Tensor, positive: Tensor, *, beta: float, weight: float) -> Tensor:
-    """The objective, 0-dim, the batch mean.
+    """Return the objective of CCA, 0-dim, the mean over the batch.
+
+    With r(x, c) = log p_theta(x | c) - log p_ref(x | c), s the sigmoid and lambda the weight of wrong labels,
+
+        L = [ - log s(beta r(x, c)) - lambda log s(- beta r(x, c_wrong)) ] / max(lambda, 1).
+
+    It is noise contrastive estimation of log p(x | c) / p(x), which is what guidance adds to the logits: the optimum draws
+    without guidance, at one network call, what the base draws with it. A row without a negative has the first term alone;
+    its weight is max(lambda, 1), so that it counts as much as the pair does.
 
     Args:
-        own, wrong: (B,), log p_theta - log p_ref in nats, of examples with their own label and with another's.
-        positive: (B,) bool, rows without a negative: they weigh max(weight, 1). weight: lambda, of the wrong labels.
-    Source: arXiv 2410.09347, Eq. 11, divided by max(lambda, 1) as its code does.
+        own, wrong: (B,), r in nats, given the example's own label and another example's.
+        positive: (B,) bool, rows without a negative. weight: lambda.
+    Source: arXiv 2410.09347, Eq. 11; its published code divides by max(lambda, 1), and so does this.
     """
-    pulled, pushed = -F.logsigmoid(beta * own), -F.logsigmoid(-beta * wrong)
-    whole = max(weight, 1.0)
-    return torch.where(positive, whole * pulled, pulled + weight * pushed).mean() / whole
+    raised, lowered = -F.logsigmoid(beta * own), -F.logsigmoid(-beta * wrong)
+    scale = max(weight, 1.0)
+    return torch.where(positive, scale * raised, raised + weight * lowered).mean() / scale
 
 
 class CCA(FinetuneMethod):
     """Raises the likelihood of images given their own labels, and lowers it given those of their neighbours in the batch.
 
-    Both against a frozen reference, the base. It aligns an unguided model with what guidance would draw, without samples and
-    at one network call a sample. Source: arXiv 2410.09347.
+    Both are relative to a frozen reference, the base. The method needs no samples. Source: arXiv 2410.09347.
     """
 
     config: CCAConfig
@@ -43,40 +51,35 @@ class CCA(FinetuneMethod):
     def __init__(self, config: CCAConfig, task: Task) -> None:
         super().__init__(config, task)
         self.reference = task.frozen_copy()
-        self.reference_likelihood = KeptLikelihood(self.reference)
+        self.reference_likelihood = CachedLikelihood(self.reference)
         self.optimizer = Optimizer(config.optimizer, task.model.parameters(), updates=task.steps)
         self.keep(reference=self.reference, reference_likelihood=self.reference_likelihood, optimizer=self.optimizer)
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """One update.
+        """Take one optimiser step.
 
-        Logs `loss`; of rows with a negative: `accuracy`, the share with a higher ratio for the own label, and the mean ratios
-        `margin_own` and `margin_wrong` in nats.
+        Logs `loss`, and of the rows with a negative: `accuracy`, the share whose ratio r is higher for the own label, and the
+        mean ratios `margin_own` and `margin_wrong` in nats.
         """
-        assert batch.labels is not None, "checked with the board"
+        own_labels = labels_of(batch)
         dropped = (torch.rand(len(batch), generator=generator) < self.config.drop_label).to(self.task.device)
-        other = batch.labels.roll(1)  # the order of the data is random, so a neighbour's label is a random one
-        positive = dropped | (other == batch.labels)
-        labels = batch.labels.where(~dropped, cast(NullLabel, self.task.model).null_label)
+        wrong_labels = own_labels.roll(1)  # the order of the data is random, so a neighbour's label is a random one
+        positive = dropped | (wrong_labels == own_labels)
+        own_labels = own_labels.where(~dropped, cast(NullLabel, self.task.model).null_label)
+        # One draw for both labels and both networks: most of its noise cancels in each ratio and between the two.
         draw = cast(Likelihood, self.task.model).draw(batch.x, generator)
-        own = self._ratio(replace(batch, labels=labels), draw)
-        wrong = self._ratio(replace(batch, labels=other), draw)
+        own, wrong = self._ratio(batch, own_labels, draw), self._ratio(batch, wrong_labels, draw)
         loss = cca_loss(own, wrong, positive, beta=self.config.beta, weight=self.config.weight)
         self.optimizer.update(loss)
-        own, wrong, pairs = own.detach(), wrong.detach(), ~positive
+        own, wrong, has_negative = own.detach(), wrong.detach(), ~positive
         return {
             "loss": loss.detach(),
-            "accuracy": mean_of((own > wrong).float(), pairs),
-            "margin_own": mean_of(own, pairs),
-            "margin_wrong": mean_of(wrong, pairs),
+            "accuracy": masked_mean((own > wrong).float(), has_negative),
+            "margin_own": masked_mean(own, has_negative),
+            "margin_wrong": masked_mean(wrong, has_negative),
         }
 
-    def _ratio(self, batch: Batch, draw: object) -> Tensor:
-        """log p_theta - log p_ref at the same draw, (B,), nats."""
-        reference = self.reference_likelihood(batch, draw, name="real")
-        return cast(Likelihood, self.task.model).log_likelihood(batch.x, batch.labels, draw) - reference
-
-
-def mean_of(values: Tensor, chosen: Tensor) -> Tensor:
-    """The mean of the chosen values (B,), 0 where there is none."""
-    return values.where(chosen, 0).sum() / chosen.sum().clamp(min=1)
+    def _ratio(self, batch: Batch, labels: Tensor, draw: object) -> Tensor:
+        """Return r = log p_theta - log p_ref of the examples given these labels, at the same draw, (B,), nats."""
+        reference = self.reference_likelihood(replace(batch, labels=labels), draw, name="real")
+        return cast(Likelihood, self.task.model).log_likelihood(batch.x, labels, draw) - reference

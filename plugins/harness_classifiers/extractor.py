@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.config import NoConfig
 from harness.errors import UserError
 from harness.interfaces import FeatureExtractor
-from harness.weights.local_files import sha256_of
+from harness.store.keys import file_sha256
 from harness_classifiers.network import CLASSES, FEATURES, FROZEN, Frozen, SmallCNN, prepared
 
 
@@ -23,7 +23,7 @@ class Classifier(torch.nn.Module, FeatureExtractor):
 
     def __init__(self, frozen: Frozen) -> None:
         super().__init__()
-        found = sha256_of(frozen.path) if frozen.path.is_file() else "of no file"
+        found = file_sha256(frozen.path) if frozen.path.is_file() else "of no file"
         if found != frozen.sha256:
             raise UserError(
                 f"extractor {frozen.name}: {frozen.path} has sha256 {found}, not {frozen.sha256}; install finetune-harness again"

@@ -1,4 +1,4 @@
-"""Control arms: the base as it is, and more of the pretraining."""
+"""The control arms of every comparison: the base as it is, and continued pretraining."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PretrainingOptimizer(OptimizerConfig):
     """The optimiser of the published toy pretraining of arXiv 2301.13362: RMSprop at 1e-3, gradient norm at most 1."""
 
     name: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("rmsprop", description="algorithm, as in torch.optim")
-    clip: float | None = Field(1.0, gt=0, description="largest gradient norm over all parameters; none clips nothing")
+    clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient over all parameters; none: no clipping")
 
 
 class MLEConfig(Config):

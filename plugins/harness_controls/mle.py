@@ -9,16 +9,16 @@ from torch import Tensor
 
 from harness.interfaces import Batch
 from harness.training.method import FinetuneMethod, Task
+from harness.training.micro_batches import training_losses
 from harness.training.optimizer import Optimizer
-from harness.training.parts import training_losses
 from harness_controls import MLEConfig
 
 
 class MLE(FinetuneMethod):
     """Minimises the batch mean of `training_loss` on real data.
 
-    From random weights it is pretraining; from a base it is the control arm "continued training", without which a gain
-    of any other method could be a gain of more training.
+    From random weights this is pretraining. From a base it is the control arm "continued training": without it, a gain of
+    another method could be a gain of more training.
     """
 
     config: MLEConfig
@@ -29,5 +29,5 @@ class MLE(FinetuneMethod):
         self.keep(optimizer=self.optimizer)
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """One update; logs `loss`, in the units of the model's pretraining loss."""
+        """Take one optimiser step. Logs `loss`, in the units of the model's pretraining loss."""
         return {"loss": self.optimizer.update_in_parts(training_losses(self.task, batch, generator))}

@@ -1,4 +1,4 @@
-"""The arm that every other one is compared with."""
+"""The base as it is, which every other method is compared with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.training.method import FinetuneMethod
 
 
 class Nothing(FinetuneMethod):
-    """Leaves the base as it is. Declared with `trains=False`, so the harness calls `result` and never `step`."""
+    """Leaves the base as it is. Its component declares `trains=False`, so the harness calls `result` and never `step`."""
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """Change nothing, log nothing."""

@@ -9,18 +9,19 @@ from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Method, UserError, hookimpl
 from harness.components import MethodUsage
+from harness.toolkit.named_settings import filled
 from harness.training.optimizer import OptimizerConfig
 
 __version__ = "1"
 
 
 class DDOOptimizer(OptimizerConfig):
-    """Adam; the paper's rate is 1.5e-4 for EDM on CIFAR-10, with a warm-up over the whole round (`warmup: 1`)."""
+    """Adam at the paper's rate for EDM on CIFAR-10; the paper also warms up over the whole round (`warmup: 1`)."""
 
     lr: float = Field(1.5e-4, gt=0, description="peak learning rate")
 
 
-# As published for VAR-d16 on ImageNet 256×256, with 1024 images a step; the weight decay is VAR's own.
+# The published training of VAR-d16 on ImageNet 256×256, with 1024 images a step; the weight decay is VAR's own.
 PRESETS: Mapping[str, Mapping[str, object]] = {
     "var": {
         "alpha": 50.0, "beta": 0.02, "fakes": "online", "same_labels": True, "drop_label": 0.5, "divide": True,
@@ -35,9 +36,9 @@ class DDOConfig(Config):
     ADDED_LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide"})
 
     preset: Literal["var"] | None = Field(
-        None, description="var: what the published training of VAR has, in the place of settings that are not given"
+        None, description="var: settings of the published training of VAR, where no value is given here"
     )
-    alpha: float = Field(1.0, gt=0, le=1000, description="weight of the fakes; the paper sweeps 0.5 to 50")
+    alpha: float = Field(1.0, gt=0, le=1000, description="weight of the generated half; the paper sweeps 0.5 to 50")
     beta: float = Field(
         0.02,
         gt=0,
@@ -45,19 +46,21 @@ class DDOConfig(Config):
         description="scale of the log-likelihood ratios, which are sums over dimensions: 0.02 belongs to 3072 of them; "
         "start at 0.02 * 3072 / D for D",
     )
-    rounds: PositiveInt = Field(1, description="how often the reference is refreshed, at equal numbers of steps")
+    rounds: PositiveInt = Field(
+        1, description="parts of equal length that the steps are cut into; at the start of each, the model becomes the reference"
+    )
     bank_size: PositiveInt = Field(10_000, description="samples of the reference to draw for each round")
     n_mc: PositiveInt = Field(
-        1, description="draws that each log-likelihood ratio is averaged over, before the sigmoid; more is tighter"
+        1, description="draws that each log-likelihood ratio is averaged over, before the sigmoid; more draws tighten the bound"
     )
     shared_draw: bool = Field(
         True, description="use the same random draws for the real and the generated half of a batch, as the paper does"
     )
-    optimizer: DDOOptimizer = Field(DDOOptimizer(), description="optimiser of the network, fresh in each round")
+    optimizer: DDOOptimizer = Field(DDOOptimizer(), description="optimiser of the network; each round begins with a new one")
     fakes: Literal["bank", "online"] = Field(
-        "bank", description="bank: `bank_size` fakes drawn once a round; online: new ones of the reference in each step"
+        "bank", description="bank: `bank_size` fakes, drawn once a round; online: new samples of the reference in each step"
     )
-    same_labels: bool = Field(False, description="each fake has the label of the real example that it stands beside")
+    same_labels: bool = Field(False, description="give each fake the label of the real example beside it")
     drop_label: float = Field(
         0.0,
         ge=0,
@@ -69,10 +72,8 @@ class DDOConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_preset(cls, given: object) -> object:
-        if not isinstance(given, Mapping):
-            return given
-        return {**PRESETS.get(str(given.get("preset")), {}), **given}
+    def _from_preset(cls, settings: object) -> object:
+        return filled(settings, PRESETS)
 
 
 def check(config: DDOConfig, usage: MethodUsage) -> None:

@@ -8,19 +8,25 @@ from torch import Tensor
 
 
 def ddo_loss(ratio_real: Tensor, ratio_fake: Tensor, *, alpha: float, beta: float, dropped: Tensor | None = None) -> Tensor:
-    """Binary classification of real against generated, with the log-likelihood ratio as the logit.
+    """Classify real against generated examples, with a log-likelihood ratio as the classifier's logit.
+
+    The GAN discriminator between data and the samples of a frozen p_ref that is optimal for a generator p_theta is
+    p_theta / (p_theta + p_ref) = s(r), with r = log p_theta - log p_ref and s the sigmoid. DDO trains p_theta through it:
+
+        L = - E_data log s(beta r) - alpha E_ref log(1 - s(beta r))
+
+    With beta = alpha = 1 the minimum is at p_theta = p_data. A beta below 1 aims beyond the data, at
+    p_ref^(1 - 1/beta) p_data^(1/beta) up to normalisation (Theorem 3.3): it sharpens as guidance does, so that rounds must be
+    short. For a diffusion model r is one draw of a bound, and by Jensen's inequality (-log s is convex) L is then an upper bound.
 
     Args:
-        ratio_real, ratio_fake: (B,), log p_theta - log p_ref in nats, of real examples and of the reference's samples.
-        alpha: weight of the generated half.
-        beta: scale of the ratios. The loss pulls p_theta to p_ref^(1 - 1/beta) * p_data^(1/beta), up to what a
-        normalised
-            density can follow: to p_data at 1 (with alpha = 1), and beyond it, away from p_ref, below.
-        dropped: (B,) bool, pairs that lost their label: the real one weighs max(alpha, 1), the fake nothing.
-    Returns: 0-dim, the batch mean; (1 + alpha) log 2 where both ratios are 0.
-    Source: arXiv 2503.01103.
+        ratio_real, ratio_fake: (B,), r in nats, of real examples and of samples of the reference.
+        alpha: weight of the generated half. beta: scale of the ratios.
+        dropped: (B,) bool, pairs that lost their label: their real example weighs max(alpha, 1), their fake nothing.
+    Returns: 0-dim, the mean over the batch; it is (1 + alpha) log 2 where theta is the reference.
+    Source: arXiv 2503.01103, Section 3; the rule of dropped pairs is that of its published code for VAR.
     """
-    # log(1 - sigmoid(z)) = logsigmoid(-z), which neither overflows nor loses the digits of a confident logit.
+    # log(1 - s(z)) = log s(-z), and logsigmoid neither overflows nor loses the digits of a confident logit.
     real, fake = -F.logsigmoid(beta * ratio_real), -alpha * F.logsigmoid(-beta * ratio_fake)
     if dropped is None:
         return (real + fake).mean()

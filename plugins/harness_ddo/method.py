@@ -1,8 +1,8 @@
-"""Direct discriminative optimisation on any model with a likelihood or a bound of it."""
+"""Direct discriminative optimisation of any model with a likelihood or a bound of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, cast
 
@@ -10,37 +10,58 @@ import torch
 from torch import Tensor
 
 from harness.capabilities import Likelihood, NullLabel
-from harness.errors import UserError
 from harness.interfaces import Batch
-from harness.training.kept import KeptLikelihood
+from harness.toolkit.contrast import labels_of, masked_mean
+from harness.training.cached_likelihood import CachedLikelihood
 from harness.training.method import FinetuneMethod, Task
-from harness.training.numerics import in_float32
+from harness.training.micro_batches import rows_of
 from harness.training.optimizer import Optimizer
-from harness.training.parts import take
+from harness.training.precision import in_float32
 from harness_ddo import DDOConfig
+from harness_ddo.fakes import rows_with_labels
 from harness_ddo.loss import ddo_loss
 
 
-class Values(NamedTuple):
-    """Of half a batch: `ratio` (B,), log p_theta - log p_ref averaged over the draws; both logarithms at each draw, in nats;
-    and whether they are exact."""
+class Half(NamedTuple):
+    """The real or the generated half of a batch: B examples, and what is random about their likelihoods.
+
+    Args:
+        kind: "real" or "fake", the name under which the reference's likelihoods are kept.
+        draw: for `n_mc` copies of the examples, copy by copy: row k * B + i belongs to copy k of example i. None where the
+            likelihood is exact.
+    """
+
+    kind: str
+    examples: Batch
+    draw: object
+
+
+class LogLikelihoods(NamedTuple):
+    """Log-likelihoods of B examples in nats.
+
+    Args:
+        ratio: (B,), r = log p_theta - log p_ref, the mean over the draws of each example.
+        theta, reference: (n_mc * B,), log p_theta and log p_ref at each draw.
+        is_exact: False where they are terms of a bound.
+    """
 
     ratio: Tensor
     theta: Tensor
     reference: Tensor
     is_exact: bool
 
-    def detached(self) -> Values:
-        """Without gradients, for the logs."""
-        return Values(self.ratio.detach(), self.theta.detach(), self.reference, self.is_exact)
+    def detached(self) -> LogLikelihoods:
+        """Return the values without their graph, for the logs."""
+        return self._replace(ratio=self.ratio.detach(), theta=self.theta.detach())
 
 
 class DDO(FinetuneMethod):
     """Minimises -log s(beta r(real)) - alpha log(1 - s(beta r(fake))), with r = log p_theta - log p_ref.
 
-    The model is its own discriminator: s(r) tells data from samples of the frozen reference, which theta starts at.
-    Where the likelihood is a bound, theta and the reference share the random draw, so that r starts at exactly 0.
-    Between rounds the reference becomes the current model. Source: arXiv 2503.01103.
+    The model is its own discriminator: s(beta r) tells data from samples of the frozen reference, which theta starts at.
+    Where the likelihood is a bound, theta and the reference share the random draw, so that r starts at exactly 0 and most of
+    the draw's noise cancels in it. At the start of each round the current model becomes the reference.
+    Source: arXiv 2503.01103; `loss.py` has the equations.
     """
 
     config: DDOConfig
@@ -48,151 +69,160 @@ class DDO(FinetuneMethod):
     def __init__(self, config: DDOConfig, task: Task) -> None:
         super().__init__(config, task)
         self.reference = task.frozen_copy()
-        self.reference_likelihood = KeptLikelihood(self.reference)
+        self.reference_likelihood = CachedLikelihood(self.reference)
         self.keep(reference=self.reference, reference_likelihood=self.reference_likelihood)
-        self._number = 0
+        self._round = 0
         self._renew_optimizer()
         self._bank: Batch | None = None
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """One update on `task.batch` real and as many generated examples.
+        """Take one optimiser step on `task.batch` real and as many generated examples.
 
-        Logs `loss`; `accuracy`, the share of pairs with r(real) > r(fake); `margin_real` and `margin_fake`, the means
-        of r in nats; `logit_std`, the standard deviation of beta * r over both halves, which should be of order 1 or
-        less. Pairs that lost their label count in `margin_dropped` alone. Where the likelihood is exact, also
-        `cross_entropy` and `cross_entropy_ref`, of the real examples under theta and the reference, in nats an example.
+        Logs `loss`; `accuracy`, the share of pairs with r(real) > r(fake); `margin_real` and `margin_fake`, the means of r in
+        nats; `logit_std`, the standard deviation of beta * r over both halves, which should be of order 1 or less.
+        Where labels are dropped, pairs that lost theirs count in `margin_dropped` and `logit_std` alone. Where the likelihood is
+        exact, `cross_entropy` and `cross_entropy_ref` are those of the real examples under theta and the reference, in nats an
+        example.
         """
         self._enter_round(index * self.config.rounds // self.task.steps)
-        fake = self._fakes(batch, generator)
+        fakes = self._fakes(batch, generator)
         dropped = self._dropped(batch, generator)
         if dropped is not None:
-            null = cast(NullLabel, self.task.model).null_label
-            batch, fake = (replace(half, labels=half.labels.where(~dropped, null)) for half in (batch, fake))  # type: ignore[union-attr]
-        halves: list[tuple[Values, Values]] = []
+            batch, fakes = self._without_labels(batch, dropped), self._without_labels(fakes, dropped)
         # A ratio is a small difference of sums over many dimensions, and its sign is the signal: no bfloat16 here.
         with in_float32(self.task.device):
-            loss = self.optimizer.update_in_parts(self._losses(batch, fake, dropped, generator, halves))
-        real, fakes = (joined(half) for half in zip(*halves, strict=True))
-        return {"loss": loss, **self._logs(real, fakes, dropped)}
+            real, fake = self._halves(batch, fakes, generator)
+            loss, of_real, of_fake = self._update(real, fake, dropped)
+        return {"loss": loss, **self._logs(of_real, of_fake, dropped)}
+
+    def state_dict(self) -> dict[str, object]:
+        """Return the reference, the optimiser and the round. The harness has the bank, under the reference's hash."""
+        return {**super().state_dict(), "round": self._round}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Restore what `state_dict` returned."""
+        self._round = int(cast(int, state["round"]))
+        self._renew_optimizer()  # a round's length is part of its learning-rate schedule
+        super().load_state_dict(state)
+        self._bank = None
 
     def _fakes(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """As many samples of the reference as there are real examples."""
+        """Return as many samples of the reference as there are real examples: new ones, or rows of the round's bank."""
         if self.config.fakes == "online":
             labels, classes = batch.labels, self.task.spec.classes
             if classes and not self.config.same_labels:
                 labels = torch.randint(classes, (len(batch),), generator=generator).to(self.task.device)
             return Batch(self.task.sample(self.reference, len(batch), labels, generator), labels)
         if self._bank is None:
-            self._bank = self.task.bank(self.reference, self.config.bank_size, f"round-{self._number}")
+            self._bank = self.task.bank(self.reference, self.config.bank_size, f"round-{self._round}")
         if self.config.same_labels:
-            return self._bank[same_labels(self._bank, batch, generator)]
-        chosen = torch.randint(len(self._bank), (len(batch),), generator=generator)
-        return self._bank[chosen.to(self.task.device)]
+            return self._bank[rows_with_labels(self._bank, labels_of(batch), generator)]
+        rows = torch.randint(len(self._bank), (len(batch),), generator=generator)
+        return self._bank[rows.to(self.task.device)]
 
     def _dropped(self, batch: Batch, generator: torch.Generator) -> Tensor | None:
-        """(B,) bool, pairs that lose their label; None where none ever does."""
+        """Return which pairs lose their label, (B,) bool; None where the settings drop none."""
         if not self.config.drop_label:
             return None
         return (torch.rand(len(batch), generator=generator) < self.config.drop_label).to(self.task.device)
 
-    def _logs(self, real: Values, fake: Values, dropped: Tensor | None) -> dict[str, Tensor]:
-        real_ratio, fake_ratio = real.ratio, fake.ratio
-        whole = torch.ones_like(real_ratio, dtype=torch.bool) if dropped is None else ~dropped
-        logs = {
-            "accuracy": mean_of((real_ratio > fake_ratio).float(), whole),
-            "margin_real": mean_of(real_ratio, whole),
-            "margin_fake": mean_of(fake_ratio, whole),
-            "logit_std": (self.config.beta * torch.cat([real_ratio, fake_ratio])).std(correction=0),
-        }
-        if dropped is not None:
-            logs["margin_dropped"] = mean_of(real_ratio, dropped)
-        if real.is_exact:
-            logs |= {"cross_entropy": -real.theta.mean(), "cross_entropy_ref": -real.reference.mean()}
-        return logs
+    def _without_labels(self, batch: Batch, dropped: Tensor) -> Batch:
+        """Return the batch with the null label where `dropped`."""
+        return replace(batch, labels=labels_of(batch).where(~dropped, cast(NullLabel, self.task.model).null_label))
 
-    def state_dict(self) -> dict[str, object]:
-        """Reference, optimiser and their round; the bank comes back from the harness, by the reference's hash."""
-        return {**super().state_dict(), "round": self._number}
+    def _halves(self, real: Batch, fakes: Batch, generator: torch.Generator) -> tuple[Half, Half]:
+        """Draw what is random about the likelihoods of both halves, for the whole batch at once.
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
-        """Restore what `state_dict` gave."""
-        self._number = int(cast(int, state["round"]))
-        self._renew_optimizer()  # a round's length is part of its learning-rate schedule
-        super().load_state_dict(state)
-        self._bank = None
-
-    def _losses(
-        self, real: Batch, fake: Batch, dropped: Tensor | None, generator: torch.Generator, halves: list[tuple[Values, Values]]
-    ) -> Iterator[Tensor]:
-        """The loss as terms that add up to it, one a micro-batch; each one's values of real and fake are put in `halves`."""
-        n, model, config = len(real), cast(Likelihood, self.task.model), self.config
+        Micro-batches take their rows of it, so that what an example draws does not depend on how the batch is cut.
+        """
+        model = cast(Likelihood, self.task.model)
         draw = model.draw(self._copies(real).x, generator)
-        fake_draw = draw if config.shared_draw else model.draw(self._copies(fake).x, generator)
-        for part in self.task.parts(n):
-            is_whole = part == slice(0, n)
-            # Draws are made for n_mc copies of the batch at once, copy by copy: row i of copy k is row k * B + i.
-            rows = torch.cat([torch.arange(n)[part] + copy * n for copy in range(config.n_mc)])
-            reals = self._value(self._copies(real[part]), draw if is_whole else take(draw, rows), "real")
-            fakes = self._value(self._copies(fake[part]), fake_draw if is_whole else take(fake_draw, rows), "fake")
-            halves.append((reals.detached(), fakes.detached()))
-            lost = None if dropped is None else dropped[part]
-            loss = ddo_loss(reals.ratio, fakes.ratio, alpha=config.alpha, beta=config.beta, dropped=lost)
-            yield loss * (len(reals.ratio) / n) / (max(config.alpha, 1.0) if config.divide else 1.0)
+        fake_draw = draw if self.config.shared_draw else model.draw(self._copies(fakes).x, generator)
+        return Half("real", real, draw), Half("fake", fakes, fake_draw)
+
+    def _update(self, real: Half, fake: Half, dropped: Tensor | None) -> tuple[Tensor, LogLikelihoods, LogLikelihoods]:
+        """Take one optimiser step on the loss of the whole batch, one micro-batch after the other.
+
+        Each micro-batch goes through the network and back before the next one starts, so that memory holds one graph.
+        Returns: the loss, 0-dim, and the log-likelihoods of the real and of the fake half, all without a graph.
+        """
+        total = torch.zeros((), device=self.task.device)
+        of_real, of_fake = [], []
+        self.optimizer.zero()
+        for part in self.task.micro_batches(len(real.examples)):
+            reals, fakes = self._log_likelihoods(real, part), self._log_likelihoods(fake, part)
+            loss = self._loss(reals, fakes, None if dropped is None else dropped[part], len(real.examples))
+            loss.backward()
+            total = total + loss.detach()
+            of_real.append(reals.detached())
+            of_fake.append(fakes.detached())
+        self.optimizer.apply()
+        return total, joined(of_real), joined(of_fake)
+
+    def _log_likelihoods(self, half: Half, part: slice) -> LogLikelihoods:
+        """Return the log-likelihoods of some examples of a half, under theta and the reference, at the same draws."""
+        n, copies = len(half.examples), self.config.n_mc
+        examples, draw = self._copies(half.examples[part]), half.draw
+        if part != slice(0, n):  # a whole draw goes on as it is: some cannot be cut, such as a seed of dropout
+            draw = rows_of(draw, torch.cat([torch.arange(n)[part] + copy * n for copy in range(copies)]))
+        reference = self.reference_likelihood(examples, draw, name=half.kind)
+        theta = cast(Likelihood, self.task.model).log_likelihood(examples.x, examples.labels, draw)
+        ratio = (theta - reference).view(copies, -1).mean(0)
+        return LogLikelihoods(ratio, theta, reference, draw is None)
+
+    def _loss(self, real: LogLikelihoods, fake: LogLikelihoods, dropped: Tensor | None, batch: int) -> Tensor:
+        """Return a micro-batch's share of the loss of a batch of so many pairs; the shares add up to it."""
+        alpha = self.config.alpha
+        loss = ddo_loss(real.ratio, fake.ratio, alpha=alpha, beta=self.config.beta, dropped=dropped)
+        return loss * (len(real.ratio) / batch) / (max(alpha, 1.0) if self.config.divide else 1.0)
 
     def _copies(self, batch: Batch) -> Batch:
+        """Return the batch `n_mc` times, copy by copy."""
         n = self.config.n_mc
         if n == 1:
             return batch
         labels = None if batch.labels is None else batch.labels.repeat(n)
         return Batch(batch.x.repeat(n, *[1] * (batch.x.dim() - 1)), labels)
 
-    def _value(self, batch: Batch, draw: object, name: str) -> Values:
-        """log p_theta and log p_ref at the same draws, and their difference, averaged over them: (B,)."""
-        reference = self.reference_likelihood(batch, draw, name=name)
-        theta = cast(Likelihood, self.task.model).log_likelihood(batch.x, batch.labels, draw)
-        return Values((theta - reference).view(self.config.n_mc, -1).mean(0), theta, reference, draw is None)
+    def _logs(self, real: LogLikelihoods, fake: LogLikelihoods, dropped: Tensor | None) -> dict[str, Tensor]:
+        labelled = torch.ones_like(real.ratio, dtype=torch.bool) if dropped is None else ~dropped
+        logs = {
+            "accuracy": masked_mean((real.ratio > fake.ratio).float(), labelled),
+            "margin_real": masked_mean(real.ratio, labelled),
+            "margin_fake": masked_mean(fake.ratio, labelled),
+            "logit_std": (self.config.beta * torch.cat([real.ratio, fake.ratio])).std(correction=0),
+        }
+        if dropped is not None:
+            logs["margin_dropped"] = masked_mean(real.ratio, dropped)
+        if real.is_exact:
+            logs |= {"cross_entropy": -real.theta.mean(), "cross_entropy_ref": -real.reference.mean()}
+        return logs
 
     def _enter_round(self, number: int) -> None:
-        """At a round's first step: the model becomes the reference, with a new bank and a new optimiser."""
-        if number == self._number:
+        """At a round's first step the model becomes the reference, with a new bank and a new optimiser."""
+        if number == self._round:
             return
-        self._number = number
+        self._round = number
         self.reference.load_state_dict(self.task.model.state_dict())
         self.reference_likelihood.forget()
         self._renew_optimizer()
         self._bank = None
 
     def _renew_optimizer(self) -> None:
-        updates = self._first_step(self._number + 1) - self._first_step(self._number)
+        updates = self._first_step(self._round + 1) - self._first_step(self._round)
         self.optimizer = Optimizer(self.config.optimizer, self.task.model.parameters(), updates=updates)
         self.keep(optimizer=self.optimizer)
 
     def _first_step(self, number: int) -> int:
-        """The smallest index of a round: steps are cut into rounds that differ by one at most."""
-        return -(-number * self.task.steps // self.config.rounds)
+        """Return the first step of a round. Step i is in round floor(i * rounds / steps): lengths differ by one at most."""
+        return -(-number * self.task.steps // self.config.rounds)  # -(-a // b) rounds up
 
 
-def joined(parts: Sequence[Values]) -> Values:
-    """The values of a batch, of those of its micro-batches."""
-    ratio, theta, reference = (torch.cat(each) for each in list(zip(*parts, strict=True))[:3])
-    return Values(ratio, theta, reference, parts[0].is_exact)
-
-
-def same_labels(bank: Batch, batch: Batch, generator: torch.Generator) -> Tensor:
-    """(B,) rows of the bank, drawn at random among those with the label of each example.
-
-    Raises: UserError for a label that the bank has not.
-    """
-    assert bank.labels is not None, "checked with the board"
-    assert batch.labels is not None, "checked with the board"
-    order, counts = bank.labels.argsort(stable=True), bank.labels.bincount(minlength=int(batch.labels.max()) + 1)
-    available, first = counts[batch.labels], (counts.cumsum(0) - counts)[batch.labels]
-    if not available.all():
-        raise UserError(f"ddo: a bank of {len(bank)} has no sample of some class; raise bank_size")
-    share = torch.rand(len(batch), generator=generator, dtype=torch.float64).to(bank.x.device)
-    return order[first + (share * available).long()]
-
-
-def mean_of(values: Tensor, chosen: Tensor) -> Tensor:
-    """The mean of the chosen values (B,), 0 where there is none."""
-    return values.where(chosen, 0).sum() / chosen.sum().clamp(min=1)
+def joined(parts: Sequence[LogLikelihoods]) -> LogLikelihoods:
+    """Return the log-likelihoods of a batch from those of its micro-batches, in their order."""
+    return LogLikelihoods(
+        ratio=torch.cat([part.ratio for part in parts]),
+        theta=torch.cat([part.theta for part in parts]),
+        reference=torch.cat([part.reference for part in parts]),
+        is_exact=parts[0].is_exact,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.components import ModelUsage
 from harness.interfaces import DataSpec
-from harness.toolkit.square import channels_and_side, check_resolutions
+from harness.toolkit.square_images import channels_and_side, check_attention_resolutions
 from harness_ddpm import UNetConfig
 
 
@@ -18,4 +18,6 @@ def fits(config: UNetConfig, usage: ModelUsage) -> None:
     spec = usage.data
     _, side = image_size(config, spec)
     if "attn_resolutions" in config.model_fields_set:
-        check_resolutions(config.attn_resolutions, side, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet")
+        check_attention_resolutions(
+            config.attn_resolutions, side, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet"
+        )

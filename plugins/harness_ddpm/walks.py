@@ -14,7 +14,7 @@ from torch import Tensor
 from harness.capabilities import NoiseChain
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
-from harness.toolkit.chains.short import FastSchedule, fast_schedule, matching_betas
+from harness.toolkit.chains.fast_dpm import FastSchedule, fast_schedule, matching_betas
 from harness_ddpm import DDIMConfig, FastDPMConfig, SubsampledConfig
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
 from harness.toolkit.chains import ImageChainConfig
-from harness.toolkit.optional import DIFFUSERS
+from harness.toolkit.optional_packages import DIFFUSERS
 
 if TYPE_CHECKING:
     from harness.presets import Preset

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.toolkit.optional import require_diffusers
+from harness.toolkit.optional_packages import require_diffusers
 from harness_diffusers import UNet2DConfig
 from harness_diffusers.check import fits
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from harness.capabilities import Denoises, NoiseChain
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
-from harness.toolkit.optional import require_diffusers
+from harness.toolkit.optional_packages import require_diffusers
 from harness_diffusers import ChainSolverConfig, DenoisingSolverConfig, SolverConfig
 
 if TYPE_CHECKING:

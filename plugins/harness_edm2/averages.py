@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from harness.training.averages import (
+    AverageSnapshot,
     PowerFunctionAverage,
-    Snapshot,
     coefficients,
     decay,
     exponent,
@@ -16,8 +16,18 @@ from harness.training.averages import (
 )
 
 __all__ = [
-    "PowerFunctionAverage", "Snapshot", "coefficients", "decay", "exponent", "images_of", "learning_rate", "overlap",
-    "parse_snapshot_name", "reconstruct", "relative_std", "snapshot_name",
+    "AverageSnapshot",
+    "PowerFunctionAverage",
+    "coefficients",
+    "decay",
+    "exponent",
+    "images_of",
+    "learning_rate",
+    "overlap",
+    "parse_snapshot_name",
+    "reconstruct",
+    "relative_std",
+    "snapshot_name",
 ]  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.toolkit.optional import require_diffusers
-from harness.toolkit.square import channels_and_side, check_resolutions
+from harness.toolkit.optional_packages import require_diffusers
+from harness.toolkit.square_images import channels_and_side, check_attention_resolutions
 from harness_edm2 import EDM2Config, VAEConfig
 
 
@@ -19,7 +19,7 @@ def fits(config: EDM2Config, usage: ModelUsage) -> None:
     spec = usage.data
     _, side = image_size(config, spec if config.vae is None else latents_of(config.vae, spec))
     if "attn_resolutions" in config.model_fields_set:
-        check_resolutions(
+        check_attention_resolutions(
             config.attn_resolutions, side, levels=len(config.channel_mult), setting="channel_mult", model="edm2-unet"
         )
     if config.vae is not None and config.vae.weights is None:

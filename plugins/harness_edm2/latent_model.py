@@ -14,8 +14,8 @@ from harness.weights import cache, fit, state_dicts
 from harness.weights.layouts import renamed_attention, unwrapped
 from harness.weights.stored import read
 from harness_edm2 import EDM2Config, VAEConfig
+from harness_edm2.denoiser import EDM2
 from harness_edm2.latents import draw_latents, to_vae
-from harness_edm2.model import EDM2
 
 
 class LatentEDM2(EDM2):

@@ -7,20 +7,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms
-from harness.toolkit.autoencoder import Decoder, Encoder, Names, Shape
+from harness.toolkit.autoencoder import Architecture, Decoder, Encoder, LayerNames
 from harness_maskgit import VQGANConfig
 
-LLAMAGEN = Names(down="conv_blocks", up="conv_blocks", block="res", middle=("0", "1", "2"), full_resolution_first=False)
+LLAMAGEN = LayerNames(down="conv_blocks", up="conv_blocks", block="res", middle=("0", "1", "2"), full_resolution_first=False)
 
 
-def shape_of(config: VQGANConfig, channels: int) -> Shape:
+def shape_of(config: VQGANConfig, channels: int) -> Architecture:
     """Sizes of the autoencoder around the codebook, with the names and the places of attention of the layout."""
     levels = range(len(config.ch_mult))
     attention, names = {levels[-1]}, LLAMAGEN
     if config.layout == "taming":  # the nominal resolution decides, whatever the images' is
         attention = {level for level in levels if config.resolution // 2**level in config.attn_resolutions}
-        names = Names()
-    return Shape(channels, config.ch, config.ch_mult, config.num_res_blocks, config.z_channels, attention, names)
+        names = LayerNames()
+    return Architecture(channels, config.ch, config.ch_mult, config.num_res_blocks, config.z_channels, attention, names)
 
 
 class Codebook(nn.Module):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.config import Config
 from harness.errors import UserError
-from harness.weights.local_files import cache_folder
+from harness.weights import cache
 
 FASHION_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -60,7 +60,7 @@ def fashion_folders() -> list[Path]:
     """Where the files are looked for: $HARNESS_DATA/fashion-mnist, the cache, Debian's place."""
     own = os.environ.get("HARNESS_DATA")
     first = [Path(own).expanduser() / "fashion-mnist"] if own else []
-    return [*first, cache_folder() / "data" / "fashion-mnist", DEBIAN]
+    return [*first, cache.folder() / "data" / "fashion-mnist", DEBIAN]
 
 
 def _either(path: Path) -> Path | None:

@@ -13,7 +13,7 @@ __version__ = "1"
 
 
 class NeonOptimizer(OptimizerConfig):
-    """Adam at a fine-tuning rate."""
+    """Adam at the rate of a fine-tuning."""
 
     lr: float = Field(1e-4, gt=0, description="peak learning rate")
 
@@ -21,9 +21,11 @@ class NeonOptimizer(OptimizerConfig):
 class NeonConfig(Config):
     """Settings of `neon`."""
 
-    w: float = Field(1.0, ge=0, le=100, description="how far to step away: (1 + w) base - w trained; 0 gives the base")
-    bank_size: PositiveInt = Field(10_000, description="own samples to train on, drawn once; the paper uses 1k to 90k")
-    optimizer: NeonOptimizer = Field(NeonOptimizer(), description="optimiser of the copy that trains on own samples")
+    w: float = Field(
+        1.0, ge=0, le=100, description="length of the step away: the result is (1 + w) base - w trained; 0 gives the base"
+    )
+    bank_size: PositiveInt = Field(10_000, description="samples of the base to train on, drawn once; the paper uses 1k to 90k")
+    optimizer: NeonOptimizer = Field(NeonOptimizer(), description="optimiser of the copy that is trained on the base's samples")
 
 
 @hookimpl

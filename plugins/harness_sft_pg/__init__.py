@@ -1,4 +1,4 @@
-"""Shortcut fine-tuning (arXiv 2301.13362): an integral probability metric to the data, through a learned critic."""
+"""Shortcut fine-tuning (arXiv 2301.13362): lower an integral probability metric to the data through a learned critic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __version__ = "1"
 
 
 class GeneratorOptimizer(OptimizerConfig):
-    """Adam at the paper's rate for the toy problems; images take 1e-6 and `clip: 0.1`."""
+    """Adam at the paper's rate for the toy problems; for images the paper has 1e-6 and `clip: 0.1`."""
 
     lr: float = Field(5e-5, gt=0, description="peak learning rate")
 
@@ -23,23 +23,23 @@ NetworkKind = Literal["auto", "toy", "image"]
 
 
 class ShortcutConfig(Config):
-    """What both methods have in common. The defaults are those of the published toy experiments."""
+    """Settings of `sft`, and those that `sft-pg` shares with it. The defaults are those of the published toy experiments."""
 
     ADDED_LATER = frozenset({"critic", "critic_features"})
 
-    n_critic: PositiveInt = Field(5, description="critic updates before each generator phase; one a harness step")
+    n_critic: PositiveInt = Field(5, description="critic updates before each generator phase; each harness step takes one")
     n_generator: PositiveInt = Field(1, description="generator updates in a phase")
     critic: NetworkKind = Field(
         "auto",
-        description="toy: two hidden layers on the flattened example; image: the published convolutions, fewer of them "
-        "below 32 pixels a side; auto: image from 32 pixels a side on",
+        description="toy: two hidden layers on the flattened example; image: the published convolutions, with fewer halvings "
+        "below 32 pixels a side; auto: image from 32 pixels a side on, toy otherwise",
     )
     critic_width: PositiveInt = Field(256, description="hidden units of the toy critic and of the toy value network")
     critic_features: PositiveInt = Field(
-        64, description="half the width of the image critic's first layer; the paper states 128, its code has 64"
+        64, description="half the width of the image critic's first layer; the paper says 128, its code has 64"
     )
     gradient_penalty: float = Field(
-        0.001, ge=0, description="weight of (|grad f| - 1)^2 in the critic's loss, where a gradient penalty is used"
+        0.001, ge=0, description="weight of the gradient penalty (|grad f| - 1)^2 in the critic's loss, where there is one"
     )
     generator_optimizer: GeneratorOptimizer = Field(GeneratorOptimizer(), description="optimiser of the network")
     critic_optimizer: OptimizerConfig = Field(OptimizerConfig(), description="optimiser of the critic")
@@ -51,7 +51,7 @@ class SFTPGConfig(ShortcutConfig):
     ADDED_LATER = ShortcutConfig.ADDED_LATER | {"value", "value_widths"}
 
     regulariser: Literal["baseline", "gradient-penalty"] = Field(
-        "baseline", description="what keeps the critic smooth: the value network's error, or a gradient penalty"
+        "baseline", description="what keeps the critic smooth: the value network's squared error, or a gradient penalty"
     )
     regulariser_weight: float = Field(
         0.1, ge=0, description="lambda: weight of the value network's squared error, summed over the sampler's steps"
@@ -62,7 +62,8 @@ class SFTPGConfig(ShortcutConfig):
         "takes the mean, its toy code the sum",
     )
     value: NetworkKind = Field(
-        "auto", description="toy: two hidden layers of critic_width; image: three of value_widths; auto: as critic's auto"
+        "auto",
+        description="toy: two hidden layers of critic_width; image: three of value_widths; auto: the rule of critic's auto",
     )
     value_widths: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
         (1024, 1024, 256), description="hidden units of the image value network"

@@ -1,4 +1,4 @@
-"""Trajectories between two generator phases."""
+"""The trajectories that were sampled since the last generator phase."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Transitions(NamedTuple):
-    """m steps of trajectories: `x` (m, …) went to `x_next` (m, …) at `step` (m,), and ended at `final` (m, …)."""
+    """m steps of trajectories: the state `x` (m, …) went to `x_next` (m, …) at `step` (m,); its sample is `final` (m, …)."""
 
     x: Tensor
     x_next: Tensor
@@ -18,18 +18,21 @@ class Transitions(NamedTuple):
 
 
 class TransitionBuffer:
-    """The last rollouts, each (T + 1, B, …) from noise to sample. In the checkpoint, since a run may stop between."""
+    """The rollouts since the last generator phase, each (T + 1, B, …) from noise to sample.
+
+    They are part of the checkpoint, because a run may stop between two phases.
+    """
 
     def __init__(self) -> None:
         self.rollouts: list[Tensor] = []
 
     def add(self, states: Tensor) -> None:
-        """Keep one rollout. states: (T + 1, B, …), without a graph."""
+        """Keep a rollout. states: (T + 1, B, …), without a graph."""
         self.rollouts.append(states)
 
     def draw(self, n: int, generator: torch.Generator) -> Transitions:
-        """n transitions, independent and uniform over rollouts, steps and examples."""
-        states = torch.stack(self.rollouts)
+        """Draw n transitions, independent and uniform over rollouts, steps and examples."""
+        states = torch.stack(self.rollouts)  # (rollouts, T + 1, B, …)
         rollouts, steps, examples = states.shape[0], states.shape[1] - 1, states.shape[2]
         flat = torch.randint(rollouts * steps * examples, (n,), generator=generator).to(states.device)
         example, step, rollout = flat % examples, flat // examples % steps, flat // (examples * steps)
@@ -38,11 +41,13 @@ class TransitionBuffer:
         )
 
     def clear(self) -> None:
-        """Forget all: the next phase sees trajectories of the next critics' iterations only."""
+        """Forget all rollouts: a phase learns only from trajectories since the phase before it."""
         self.rollouts = []
 
     def state_dict(self) -> dict[str, object]:
+        """Return the rollouts."""
         return {"rollouts": list(self.rollouts)}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
+        """Restore what `state_dict` returned."""
         self.rollouts = list(cast(list[Tensor], state["rollouts"]))

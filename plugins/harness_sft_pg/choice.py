@@ -1,4 +1,4 @@
-"""Which critic and value network a run has: those of the published toy experiments, or those of the image experiments."""
+"""The choice of critic and value network: those of the published toy experiments, or those of its image experiments."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from harness_sft_pg.networks import ValueNetwork
 
 PUBLISHED_SIDE = 32
-"""Pixels a side from which the published image critic, with its three halvings, has something left to look at."""
+"""Smallest number of pixels a side that the published image critic takes: it halves the image three times."""
 SMALLEST_SIDE = 4
-"""Pixels a side of the critic's last layer."""
+"""Pixels a side of the kernel of the critic's last layer, which must fit into what the halvings leave."""
 
 
 def kind(setting: Literal["auto", "toy", "image"], spec: DataSpec) -> Literal["toy", "image"]:
-    """`toy` or `image`; "auto" is `image` for images that the published image critic takes."""
+    """Return `toy` or `image` for a setting; "auto" is `image` for images that the published image critic takes."""
     if setting != "auto":
         return setting
     return "image" if len(spec.shape) == 3 and min(spec.shape[1:]) >= PUBLISHED_SIDE else "toy"
 
 
 def halvings(spec: DataSpec) -> int:
-    """Convolutions of stride 2 before the critic's last one: three as published, fewer where the image is too small.
+    """Return how many convolutions of stride 2 stand before the critic's last one: three as published, fewer for small images.
 
-    Raises: UserError for what is no image, or one of less than 4 pixels a side.
+    Raises: UserError for data that are no images, or images of fewer than 4 pixels a side.
     """
     _check_image(spec)
     return min(3, (min(spec.shape[1:]) // SMALLEST_SIDE).bit_length() - 1)
@@ -43,7 +43,7 @@ def check(config: ShortcutConfig, usage: MethodUsage) -> None:
 
 
 def critic(config: ShortcutConfig, spec: DataSpec) -> torch.nn.Module:
-    """The critic, of zeros until `initialise` fills it. Raises: UserError as `halvings`."""
+    """Make the critic, with weights of 0 until `initialise` draws them. Raises: UserError as `halvings` does."""
     from harness_sft_pg.image_networks import ImageCritic
     from harness_sft_pg.networks import Critic
 
@@ -53,7 +53,7 @@ def critic(config: ShortcutConfig, spec: DataSpec) -> torch.nn.Module:
 
 
 def value(config: SFTPGConfig, spec: DataSpec, steps: int) -> ValueNetwork:
-    """The value network of a chain of so many steps, of zeros until `initialise` fills it."""
+    """Make the value network of a chain of so many steps, with weights of 0 until `initialise` draws them."""
     from harness_sft_pg.image_networks import ImageValue
     from harness_sft_pg.networks import Value
 
@@ -63,7 +63,7 @@ def value(config: SFTPGConfig, spec: DataSpec, steps: int) -> ValueNetwork:
 
 
 def initialise(module: torch.nn.Module, generator: torch.Generator) -> None:
-    """Draw all parameters of either kind of network anew, as its published code does."""
+    """Draw all parameters of a critic or a value network, of either kind, as the published code of its kind does."""
     from harness_sft_pg import image_networks, networks
 
     is_image = isinstance(module, image_networks.ImageCritic | image_networks.ImageValue)

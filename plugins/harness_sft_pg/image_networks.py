@@ -18,7 +18,7 @@ CELEBA_WIDTHS = (2048, 1024, 256)
 
 
 class ImageCritic(nn.Module):
-    """f: convolutions that halve the image, and one that scores it, (B, C, H, W) -> (B, 1), the mean over positions.
+    """The critic f: convolutions that halve the image, and one that scores each position; f is the mean of the scores.
 
     Args:
         channels: of the images.
@@ -35,13 +35,14 @@ class ImageCritic(nn.Module):
         self.layer4 = _convolution(widths[-1], 1, stride=1, padding=0)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, 1)."""
         for name in self.halving:
             x = functional.leaky_relu(self.get_submodule(name)(x), 0.2)
         return cast(Tensor, self.layer4(x)).mean(dim=(1, 2, 3)).unsqueeze(1)
 
 
 def _convolution(inputs: int, outputs: int, *, stride: int, padding: int) -> nn.Conv2d:
-    # Of zeros: `initialise_images` fills it from a generator, and no global randomness is used.
+    # Zeros: `initialise_images` draws the weights from a generator, so that no global randomness is used.
     layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 4, stride=stride, padding=padding)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
@@ -49,12 +50,12 @@ def _convolution(inputs: int, outputs: int, *, stride: int, padding: int) -> nn.
 
 
 class ImageValue(ValueNetwork):
-    """V with three hidden layers, the last layer without gains.
+    """The value network V with three hidden layers; its last layer has no gains.
 
     Args:
-        shape: of one image; it is flattened.
+        shape: shape of one image, which is flattened.
         steps: number of the sampler's steps.
-        widths: hidden units of the three hidden layers.
+        widths: units of the three hidden layers.
     """
 
     def __init__(self, shape: Sequence[int], steps: int, widths: Sequence[int] = CIFAR10_WIDTHS) -> None:
@@ -78,10 +79,11 @@ class ImageValue(ValueNetwork):
 
 @torch.no_grad()
 def initialise_images(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw all parameters anew.
+    """Draw all parameters of a critic or value network for images.
 
-    Weights of convolutions are normal as Kaiming's, of conditional layers normal as Xavier's, of the last layer uniform
-    in ±1/sqrt(inputs); their biases uniform likewise; gains uniform in [0, 1).
+    Weights of convolutions are normal with Kaiming's variance 2 / inputs, those of conditional layers normal with Xavier's
+    2 / (inputs + outputs), those of the last layer uniform in ±1 / sqrt(inputs). All biases are uniform in ±1 / sqrt(inputs),
+    and gains uniform in [0, 1).
     """
     conditional = {id(child.lin) for child in module.modules() if isinstance(child, ConditionalLinear)}
     for child in module.modules():

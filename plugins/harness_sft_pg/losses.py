@@ -1,4 +1,12 @@
-"""The critic's and the value network's objectives, with the gradients that make one backward pass of each enough."""
+"""The objectives of the critic and the value network.
+
+The critic f and the value network V maximise E f(sample) - E f(real) - lambda R_B together, where
+
+    R_B = sum over the steps k of E (f(sample) - V(x_k, k))².
+
+V estimates the critic's value of the sample that a state leads to. R_B fits V, and as a term of the critic's objective it keeps
+f predictable from the chain's states, and with that smooth. Source: arXiv 2301.13362, Section 4 and Algorithm 1.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +19,27 @@ from torch import Tensor, nn
 from harness_sft_pg.networks import ValueNetwork
 
 STEPS_AT_ONCE = 16
-"""Sampler steps a pass of the value network: bounds its memory for long chains, and is past where larger is faster."""
+"""Sampler steps in one pass of the value network: it bounds the memory of long chains, and more would be no faster."""
 
 
 def backward_critic_and_value(
     critic: nn.Module, value: ValueNetwork, real: Tensor, states: Tensor, *, weight: float, couple: bool
 ) -> Mapping[str, Tensor]:
-    """Add to both networks' gradients those of  mean f(real) - mean f(fake) + weight * R_B,
+    """Add to both networks' gradients those of the loss  mean f(real) - mean f(fake) + weight * R_B.
 
-    with R_B = sum over steps k of mean (f(sample) - V(x_k, k))^2.
+    The loss is linear or quadratic in the outputs f and V, so its derivatives with respect to them can be written down:
 
-    Everything in it is linear or quadratic in f and V, so its derivatives with respect to their outputs are written
-    down: f is evaluated once, and no graph spans the two networks.
+        dL/df(real_i) = 1 / n_real
+        dL/df(fake_i) = -1 / n_fake + (2 weight / n_fake) sum over k of (f(fake_i) - V(x_ki, k))
+        dL/dV(x_ki, k) = (2 weight / n_fake) (V(x_ki, k) - f(fake_i))
+
+    Each network is then followed backwards once from its own outputs: f is evaluated once for all T steps, and no graph spans
+    the two networks.
 
     Args:
-        real: (B, …) data. states: (T + 1, B, …), a rollout without a graph; its last row are the fakes.
-        couple: whether R_B also reaches the critic, as a regulariser; else it fits the value network only.
-    Returns: `critic_gap`, mean f(fake) - mean f(real), and `value_loss`, R_B / T.
+        real: (B, …), data. states: (T + 1, B, …), a rollout without a graph, whose last row holds the fakes.
+        weight: lambda. couple: True passes R_B's gradient to the critic, as a regulariser; False fits only V by it.
+    Returns: `critic_gap`, mean f(fake) - mean f(real), and `value_loss`, R_B / T: the mean squared error of V.
     """
     n_fake, n_real = states.shape[1], len(real)
     scores = critic(torch.cat([states[-1], real]))
@@ -42,9 +54,9 @@ def backward_critic_and_value(
 
 
 def _backward_value(value: ValueNetwork, states: Tensor, target: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-    """Gradients of weight * R_B: the value network's are added to its parameters, the target's (B, 1) returned.
+    """Add the gradients of weight * R_B to the value network's parameters.
 
-    Also returns the sum of the squared errors, 0-dim.
+    Returns: the derivative of weight * R_B with respect to the target f(fake), (B, 1), and the sum of the squared errors, 0-dim.
     """
     scale = 2 * weight / len(target)
     d_target, squares = torch.zeros_like(target), target.new_zeros(())
@@ -59,7 +71,9 @@ def _backward_value(value: ValueNetwork, states: Tensor, target: Tensor, weight:
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
-    """Mean of (|grad f| - 1)^2 at random points between real and generated examples, 0-dim, differentiable.
+    """Return the mean of (|grad f| - 1)² at random points between real and generated examples, 0-dim, differentiable.
+
+    The critic of the Wasserstein distance has slope 1 almost everywhere on the lines between optimally coupled examples.
 
     Source: Gulrajani et al. 2017, Eq. 3.
     """
@@ -71,7 +85,7 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, generator: t
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Gradients pass through the module to its input, and its parameters get none."""
+    """Inside, gradients pass through the module to its input, and its parameters get none."""
     module.requires_grad_(False)
     try:
         yield

@@ -14,7 +14,7 @@ from torch.nn.functional import relu_
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer of zeros: `initialise` fills it from a generator, and no global randomness is used."""
+    """Make a linear layer of zeros: `initialise` draws its weights from a generator, so that no global randomness is used."""
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
@@ -22,11 +22,11 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 class Critic(nn.Module):
-    """f: two hidden layers with ReLU, (B, …) -> (B, 1). High on generated examples, low on real ones.
+    """The critic f: two hidden layers with ReLU. It is trained to be high on generated examples and low on real ones.
 
     Args:
-        shape: shape of one example; it is flattened.
-        width: hidden units.
+        shape: shape of one example, which is flattened.
+        width: units of each hidden layer.
     """
 
     def __init__(self, shape: Sequence[int], width: int) -> None:
@@ -36,12 +36,13 @@ class Critic(nn.Module):
         self.lin4 = linear(width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, …) -> (B, 1)."""
         hidden = relu_(self.lin1(x.flatten(1)))
         return self.lin4(relu_(self.lin2(hidden)))
 
 
 class ConditionalLinear(nn.Module):
-    """E[step] * (W x + b): a linear layer whose outputs each step scales with gains of its own."""
+    """E[step] * (W x + b): a linear layer whose outputs are scaled by gains, a vector of them for each step."""
 
     def __init__(self, inputs: int, outputs: int, steps: int) -> None:
         super().__init__()
@@ -53,25 +54,26 @@ class ConditionalLinear(nn.Module):
         return self.embed.weight[step] * self.lin(x)
 
     def each(self, x: Tensor, steps: slice) -> Tensor:
-        """One block of rows of x, (K * B, inputs), for each of K `steps`. Returns: (K * B, outputs)."""
+        """Apply the layer to K blocks of B rows, (K * B, inputs), the k-th block at the k-th of `steps`: (K * B, outputs)."""
         gains = self.embed.weight[steps, None]
         return (self.lin(x).view(len(gains), -1, self.lin.out_features) * gains).flatten(0, 1)
 
     def each_relu(self, x: Tensor, steps: slice) -> Tensor:
-        """ReLU of `each`, in less memory and time."""
+        """Return the ReLU of `each`, in less memory and time."""
         return cast(Tensor, _ScaledReLU.apply(self.lin(x), self.embed.weight[steps, None]))
 
 
 class _ScaledReLU(torch.autograd.Function):
-    """h = relu(gains * y) for blocks y, (K * B, n), with gains (K, 1, n) of each block; computed in place of y.
+    """h = relu(g * y) for K blocks y of B rows, (K * B, n), with the gains g of each block, (K, 1, n); h overwrites y.
 
-    Its derivatives need h only: where h > 0 it is gains * y, so y is h / gains there, and elsewhere the gradient is 0.
-    Plain operations would keep three tensors of this size, and pass over them nine times instead of six.
+    With d = dL/dh, the derivatives are dL/dy = g d and dL/dg = sum over the block of d y where h > 0, and 0 elsewhere. Where
+    h > 0, y = h / g, so that h is all that must be kept. Plain operations would keep three tensors of this size, and pass
+    over them nine times instead of six.
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, y: Tensor, gains: Tensor) -> Tensor:
-        # y must be no view of another tensor (hence two dimensions): autograd would copy it all to follow the change.
+        # y has two dimensions because it must be no view of another tensor: autograd would copy all of y to follow the change.
         y.view(len(gains), -1, y.shape[1]).mul_(gains).relu_()
         ctx.mark_dirty(y)
         ctx.save_for_backward(y, gains)
@@ -90,24 +92,24 @@ class _ScaledReLU(torch.autograd.Function):
 
 
 class ValueNetwork(nn.Module, abc.ABC):
-    """V: what the critic will say of the sample that a state leads to. Step 0 is the initial noise."""
+    """The value network V: the expected f of the sample that a state leads to. Step 0 is that of the initial noise."""
 
     @abc.abstractmethod
     def forward(self, x: Tensor, step: int | Tensor) -> Tensor:
-        """x: (B, …); step: one for all or (B,) int64. Returns: (B, 1)."""
+        """Return V of states x (B, …) at a step, one for all or (B,) int64: (B, 1)."""
 
     @abc.abstractmethod
     def each(self, states: Tensor, steps: slice) -> Tensor:
-        """Row k of states, (K, B, …), at the k-th of `steps`. Returns: (K, B, 1)."""
+        """Return V of K rows of states, (K, B, …), the k-th row at the k-th of `steps`: (K, B, 1)."""
 
 
 class Value(ValueNetwork):
-    """V with two hidden layers.
+    """The value network V with two hidden layers.
 
     Args:
-        shape: shape of one state; it is flattened.
+        shape: shape of one state, which is flattened.
         steps: number of the sampler's steps.
-        width: hidden units.
+        width: units of each hidden layer.
     """
 
     def __init__(self, shape: Sequence[int], steps: int, width: int) -> None:
@@ -128,7 +130,7 @@ class Value(ValueNetwork):
 
 @torch.no_grad()
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw all parameters anew: linear layers uniform in ±1/sqrt(inputs) (torch's default), gains uniform in [0, 1)."""
+    """Draw all parameters: linear layers uniform in ±1 / sqrt(inputs), which is torch's default, gains uniform in [0, 1)."""
     for child in module.modules():
         if isinstance(child, nn.Linear):
             bound = child.in_features**-0.5
@@ -139,5 +141,5 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def _fill(parameter: Tensor, low: float, high: float, generator: torch.Generator) -> None:
-    # Drawn on the CPU and moved, so that it is the same on every device.
+    # Drawn on the CPU and moved, so that the parameters are the same on every device.
     parameter.copy_(torch.empty(parameter.shape).uniform_(low, high, generator=generator))

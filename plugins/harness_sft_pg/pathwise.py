@@ -1,4 +1,4 @@
-"""Shortcut fine-tuning with the gradient through the sampler."""
+"""Shortcut fine-tuning with the critic's gradient through the sampler."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from harness_sft_pg.losses import frozen, gradient_penalty
 class SFT(FinetuneMethod):
     """Lowers an integral probability metric between samples and data with the critic's gradient through all T steps.
 
-    The critic f maximises E f(sample) - E f(real) with a gradient penalty; the network descends on E f(sample), which
-    is a differentiable function of the noise. Memory grows with T. Source: arXiv 2301.13362, section 4 (its baseline
-    "SFT").
+    The critic f maximises E f(sample) - E f(real), less a gradient penalty. A sample is a differentiable function of its noise,
+    x_T = g_theta(z_0, …, z_T), so the network descends on E f(g_theta(z)) by the chain rule through the T steps. Memory grows
+    with T. Source: arXiv 2301.13362, Section 4 (its baseline "SFT").
     """
 
     config: ShortcutConfig
@@ -37,7 +37,7 @@ class SFT(FinetuneMethod):
         self.keep(critic=self.critic, generator_optimizer=self.generator_optimizer, critic_optimizer=self.critic_optimizer)
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """One critic update; after each `n_critic`-th, `n_generator` updates of the network on fresh samples.
+        """Update the critic once; at each `n_critic`-th step, then update the network `n_generator` times on new samples.
 
         Logs `critic_gap`, mean f(sample) - mean f(real), and `gradient_penalty`; in generator phases also
         `critic_fake`, mean f(sample).
@@ -51,14 +51,14 @@ class SFT(FinetuneMethod):
         return logged
 
     def _noise(self, n: int, generator: torch.Generator) -> Tensor:
-        """What n samples are functions of, (T + 1, n, …)."""
+        """Draw the noise of n trajectories, (T + 1, n, …): the first state and that of each step."""
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
         return noise.to(self.task.device)
 
     def _improve_critic(self, real: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         with torch.no_grad():
             noise = self._noise(len(real), generator)
-            fake = rollout_in_parts(self.model, noise, self.task.parts(len(real)))[-1]
+            fake = rollout_in_parts(self.model, noise, self.task.micro_batches(len(real)))[-1]
         gap = self.critic(fake).mean() - self.critic(real).mean()
         penalty = gradient_penalty(self.critic, real, fake, generator)
         self.critic_optimizer.update(self.config.gradient_penalty * penalty - gap)
@@ -67,7 +67,7 @@ class SFT(FinetuneMethod):
     def _improve_generator(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
         with frozen(self.critic):
             noise = self._noise(n, generator)
-            loss = self.generator_optimizer.update_in_parts(
-                self.critic(rollout(self.model, noise[:, part])[-1]).sum() / n for part in self.task.parts(n)
-            )
+            parts = self.task.micro_batches(n)
+            losses = (self.critic(rollout(self.model, noise[:, part])[-1]).sum() / n for part in parts)  # one graph at a time
+            loss = self.generator_optimizer.update_in_parts(losses)
         return {"critic_fake": loss}

@@ -21,17 +21,24 @@ from harness_sft_pg.losses import backward_critic_and_value, gradient_penalty
 
 
 class SFTPG(FinetuneMethod):
-    """Lowers an integral probability metric between samples and data with the score-function gradient.
+    """Lowers an integral probability metric between samples and data by policy gradient.
 
-    The critic f maximises E f(sample) - E f(real) - lambda R_B, so f is HIGH on samples. The network descends on
-    (f(sample) - V(x_k, k)) log p(x_{k+1} | x_k): this lowers f of its samples, and needs no gradient through the chain.
-    V is the expected f(sample) of a state; its squared error R_B, summed over the steps, regularises the critic too.
+    The metric is max over f of E f(sample) - E f(real): the critic f is HIGH on samples, and the network lowers it. (A usual
+    WGAN critic has the opposite sign.) States are counted from the noise x_0 to the sample x_T. Theorem 4.1:
 
-    A step is one rollout of the current network, and one update of critic and V on it and on the real batch. Each
-    `n_critic`-th step goes on with `n_generator` updates of the network on transitions drawn from the last `n_critic`
-    rollouts. With `regulariser: gradient-penalty` V is still fitted and subtracted, but its error stays out of the
-    critic.
-    Source: arXiv 2301.13362, Algorithm 1.
+        grad E f(x_T) = E [ f(x_T) * sum over k of grad log p(x_{k+1} | x_k) ]
+
+    (Eq. 16 prints the log of a sum; the theorem's proof has the sum of logs, which is the gradient.) It needs f's values only,
+    and no gradient through the chain. A baseline lowers its variance: f(x_T) becomes the advantage f(x_T) - V(x_k, k), without
+    bias, since the mean of grad log p(x_{k+1} | x_k) given x_k is 0.
+
+    A step of the harness is one rollout of the current network, and one update of f and V on that rollout and the real batch.
+    At each `n_critic`-th step, `n_generator` updates of the network follow, on transitions of the last `n_critic` rollouts.
+    All but the first of them are off-policy, without an importance ratio: Theorem 4.2 holds near the network that made the
+    rollouts, which is why images take a small rate and a clipped gradient (`generator_optimizer: {clip: 0.1}`).
+
+    With `regulariser: gradient-penalty` V is still fitted and subtracted, but its error stays out of the critic.
+    Source: arXiv 2301.13362, Algorithm 1; `losses.py` has the objective of f and V.
     """
 
     config: SFTPGConfig
@@ -56,7 +63,7 @@ class SFTPG(FinetuneMethod):
         )
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """One critic iteration; after each `n_critic`-th, the generator phase.
+        """Update the critic and V once; at each `n_critic`-th step, then go through a generator phase.
 
         Logs `critic_gap`, mean f(sample) - mean f(real), and `value_loss`, the mean squared error of V; in generator
         phases also `policy_loss` and `advantage_std`.
@@ -75,9 +82,9 @@ class SFTPG(FinetuneMethod):
 
     @torch.no_grad()
     def _rollout(self, n: int, generator: torch.Generator) -> Tensor:
-        """n trajectories of the current network, (T + 1, n, …)."""
+        """Sample n trajectories of the current network, (T + 1, n, …)."""
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)
-        return rollout_in_parts(self.model, noise.to(self.task.device), self.task.parts(n))
+        return rollout_in_parts(self.model, noise.to(self.task.device), self.task.micro_batches(n))
 
     def _improve_critic(self, real: Tensor, states: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         is_baseline = self.config.regulariser == "baseline"
@@ -101,8 +108,12 @@ class SFTPG(FinetuneMethod):
         return {"policy_loss": loss, "advantage_std": advantage.std(correction=0)}
 
     def _policy_losses(self, drawn: DrawnTransitions, advantage: Tensor) -> Iterator[Tensor]:
-        """The mean of advantage * log p as terms that add up to it, one a micro-batch."""
-        for part in self.task.parts(len(advantage)):
+        """Yield the mean of advantage * log p over all transitions, as terms that add up to it, one a micro-batch.
+
+        The transitions are of random steps, so this mean is 1/T of the theorem's sum over the steps: the factor is part of the
+        published learning rates. `log_prob: mean` divides by the number of dimensions too, as the published image code does.
+        """
+        for part in self.task.micro_batches(len(advantage)):
             log_prob = transition_log_prob(self.model, drawn.x_next[part], drawn.x[part], drawn.step[part])
             if self.config.log_prob == "mean":
                 log_prob = log_prob / math.prod(self.task.spec.shape)

@@ -14,7 +14,7 @@ __version__ = "1"
 
 
 class TokenizerOptimizer(OptimizerConfig):
-    """Adam; the second decay is that of published tokenizers."""
+    """Adam with the second moment's decay of published tokenizers."""
 
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     betas: tuple[float, float] = Field((0.9, 0.95), description="Adam's and AdamW's moment decays")
@@ -24,12 +24,12 @@ class TokenizerConfig(Config):
     """Settings of `tokenizer`."""
 
     reconstruction: Literal["squared", "absolute"] = Field(
-        "squared", description="error of an image: the mean of squared or of absolute differences of its pixels"
+        "squared", description="error of an image: the mean of the squared or of the absolute differences of its pixels"
     )
-    commitment: float = Field(0.25, ge=0, le=100, description="weight of the pull of latents to their codes")
-    codebook: float = Field(1.0, ge=0, le=100, description="weight of the pull of codes to their latents")
+    commitment: float = Field(0.25, ge=0, le=100, description="weight of the term that pulls latents to their codes")
+    codebook: float = Field(1.0, ge=0, le=100, description="weight of the term that pulls codes to their latents")
     revive_every: int = Field(
-        50, ge=0, description="steps after which codes that no token used since then move to latents; 0 leaves them"
+        50, ge=0, description="steps between revivals, which move codes that no token has used since the last one; 0: no revival"
     )
     optimizer: TokenizerOptimizer = Field(TokenizerOptimizer(), description="optimiser of the tokenizer")
 

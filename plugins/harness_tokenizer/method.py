@@ -1,4 +1,4 @@
-"""Training a tokenizer: images to tokens and back, with codes that are all of use."""
+"""Training a tokenizer: images to tokens and back, with no code left idle."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from harness_tokenizer import TokenizerConfig
 
 
 class TrainTokenizer(FinetuneMethod):
-    """Minimises reconstruction + commitment * |z - sg(q)|^2 + codebook * |sg(z) - q|^2 over the tokenizer's weights alone.
+    """Minimises the loss of VQ-VAE over the tokenizer's weights alone:
 
-    z are latents, q their codes, sg stops the gradient. There is neither a discriminator nor a perceptual term: published
-    tokenizers of photographs have both, and small images do without. Source: van den Oord et al. 2017, Eq. 3; the moving of
-    unused codes: Dhariwal et al. 2020, Section 3.2.
+        L = reconstruction error + commitment * |z - sg(q)|² + codebook * |sg(z) - q|²,
+
+    where z are the latents, q their codes, and sg stops the gradient. The quantiser has no gradient: the reconstruction's passes
+    straight through it to the encoder, the second term holds the encoder near the codes, and the third moves the codes.
+    There is neither a discriminator nor a perceptual term: published tokenizers of photographs have both, and small images do
+    well without. Source: van den Oord et al. 2017, Eq. 3; for the revival of idle codes, Dhariwal et al. 2020, Section 3.2.
     """
 
     config: TokenizerConfig
@@ -31,50 +34,48 @@ class TrainTokenizer(FinetuneMethod):
         weights = [parameter.requires_grad_(True) for parameter in self.model.tokenizer_parameters()]
         self.optimizer = Optimizer(config.optimizer, weights, updates=task.steps)
         self.keep(optimizer=self.optimizer)
-        self._used = torch.zeros(len(self.model.codebook), dtype=torch.bool, device=task.device)
+        self._is_used = torch.zeros(len(self.model.codebook), dtype=torch.bool, device=task.device)
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """One update.
+        """Take one optimiser step, and revive idle codes where it is their time.
 
-        Logs `loss`, `reconstruction`, `commitment`, and `perplexity`: the exponential of the entropy of the batch's tokens,
-        at most the number of codes.
+        Logs `loss`, `reconstruction`, `commitment`, and `perplexity`: the exponential of the entropy of the batch's tokens. It is
+        the number of codes where the batch uses all of them equally often, and 1 where it uses a single one.
         """
         terms = self.model.tokenizer_terms(batch.x)
         error = self._error(terms.reconstructed, batch.x).mean()
         commitment = terms.commitment.mean()
         loss = error + self.config.commitment * commitment + self.config.codebook * terms.codebook.mean()
         self.optimizer.update(loss)
-        counts = torch.bincount(terms.tokens.flatten(), minlength=len(self._used))
-        self._revive(counts > 0, terms, generator, index)
+        counts = torch.bincount(terms.tokens.flatten(), minlength=len(self._is_used))
+        self._is_used = self._is_used | (counts > 0)
+        if self.config.revive_every and (index + 1) % self.config.revive_every == 0:
+            self._revive(terms, generator)
         return {
             "loss": loss.detach(),
             "reconstruction": error.detach(),
             "commitment": commitment.detach(),
-            "perplexity": torch.special.entr(counts / counts.sum()).sum().exp(),
+            "perplexity": torch.special.entr(counts / counts.sum()).sum().exp(),  # entr(p) = -p log p, and 0 at 0
         }
 
     def state_dict(self) -> dict[str, object]:
-        """The optimiser, and which codes were used since the last revival."""
-        return {**super().state_dict(), "used": self._used}
+        """Return the optimiser's state, and which codes have been used since the last revival."""
+        return {**super().state_dict(), "used": self._is_used}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Restore what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         super().load_state_dict(state)
-        self._used = cast(Tensor, state["used"]).to(self.task.device)
+        self._is_used = cast(Tensor, state["used"]).to(self.task.device)
 
     def _error(self, reconstructed: Tensor, x: Tensor) -> Tensor:
         difference = reconstructed - x
         return difference.square() if self.config.reconstruction == "squared" else difference.abs()
 
     @torch.no_grad()
-    def _revive(self, used: Tensor, terms: TokenizerTerms, generator: torch.Generator, index: int) -> None:
-        """Every `revive_every` steps, codes that were not used since then move to latents of this batch, drawn at random."""
-        self._used = self._used | used
-        every = self.config.revive_every
-        if every == 0 or (index + 1) % every:
-            return
-        idle = (~self._used).nonzero().squeeze(1)
+    def _revive(self, terms: TokenizerTerms, generator: torch.Generator) -> None:
+        """Move the codes that no token has used since the last revival to latents of this batch, drawn at random."""
+        idle = (~self._is_used).nonzero().squeeze(1)
         latents = terms.latents.flatten(0, 1)
         chosen = torch.randint(len(latents), (len(idle),), generator=generator)
         self.model.codebook[idle] = latents[chosen.to(latents.device)]
-        self._used = torch.zeros_like(self._used)
+        self._is_used = torch.zeros_like(self._is_used)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.capabilities import TokenizerTerms
-from harness.toolkit.autoencoder import Decoder, Encoder, Names, Shape
+from harness.toolkit.autoencoder import Architecture, Decoder, Encoder, LayerNames
 from harness_var import VQVAEConfig
 from harness_var.quantizer import MultiScaleQuantizer
 
@@ -27,8 +27,8 @@ class VQVAE(nn.Module):
         self.config, self.patch_nums = config, tuple(patch_nums)
         kernel, latent = config.quant_conv_ks, config.z_channels
         lowest = len(config.ch_mult) - 1
-        shape = Shape(
-            channels, config.ch, config.ch_mult, config.num_res_blocks, latent, attention=(lowest,), names=Names(packed=True)
+        shape = Architecture(
+            channels, config.ch, config.ch_mult, config.num_res_blocks, latent, attention=(lowest,), names=LayerNames(packed=True)
         )
         self.encoder, self.decoder = Encoder(shape), Decoder(shape)
         self.quantize = MultiScaleQuantizer(config, patch_nums)

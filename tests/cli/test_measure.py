@@ -10,11 +10,13 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from image_sets import image_set
 from PIL import Image
 
+from harness import NoConfig
 from harness.cli import main
 from harness.components import Dataset, Extractor, Metric
-from harness.images.extraction import Extraction, batches_of
+from harness.images.extraction import Extraction
 from harness.images.quantise import to_uint8
 from harness.plugins import registry
 from harness.stages import context
@@ -60,7 +62,7 @@ def measure(tmp_path, monkeypatch, capsys):
 def digits(draw, n):
     """(n, 1, 8, 8) uint8."""
     component = registry().get(Dataset, "digits", where="test")
-    return to_uint8(component.load()(component.config()).evaluation(draw, n).x)
+    return to_uint8(component.create(component.config()).evaluation(draw, n).x)
 
 
 def write_folder(path, images):
@@ -91,8 +93,8 @@ def real(tmp_path):
 def directly(first, second):
     """FID of two tensors of images, without any file."""
     component = registry().get(Extractor, "digits-cnn", where="test")
-    extraction = Extraction(component.load()(component.config()).eval(), {"moments"})
-    sets = [extraction.run(batches_of(images), len(images), name="x") for images in (first, second)]
+    extraction = Extraction(component.create(component.config()).eval(), {"moments"})
+    sets = [extraction.run(image_set(images)) for images in (first, second)]
     return fid(FrechetConfig())(*sets, torch.Generator())["fid"]
 
 
@@ -108,7 +110,7 @@ def test_an_honest_fid_of_two_folders_with_all_that_was_measured(measure, sample
     for part in (
         "samples    samples: folder of PNG images, 150 images of 8x8, grey",
         "reference  real: folder of PNG images, 150 images of 8x8, grey",
-        f"weights sha256 {registry().get(Extractor, 'digits-cnn', where='x').load()(None).weights_sha256}",
+        f"weights sha256 {registry().get(Extractor, 'digits-cnn', where='x').create(NoConfig()).weights_sha256}",
         "torch bilinear, antialias",
         "fid        Fréchet distance between features, by the name that papers use (few_images False)",
     ):
@@ -482,7 +484,7 @@ def test_a_path_that_may_not_be_looked_at_is_one_message(measure, samples, monke
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("harness.measure.sources._stored", refuse)
+    monkeypatch.setattr("harness.measure.sources._sources_at", refuse)
     done = measure("samples", "--reference", "digits", *CNN)
     assert done.returncode == 2
     assert "error: SAMPLES samples: cannot be read: Permission denied; change its permissions" in done.stderr

@@ -66,6 +66,7 @@ class Ring:
     """Points on a circle."""
 
     fingerprint = "ring-1"
+    largest_evaluation = None
 
     def __init__(self, config):
         from harness.interfaces import DataSpec

@@ -7,17 +7,19 @@ import hashlib
 import torch
 
 from harness import Extractor, hookimpl
+from harness.interfaces import FeatureExtractor
 from harness.streams import stream
 
 OUTPUTS = {"features": 6, "logits": 4, "spatial": 5}
 
 
-class PixelFeatures(torch.nn.Module):
+class PixelFeatures(torch.nn.Module, FeatureExtractor):
     """Linear in 4 × 4 averages of the grey image."""
 
     preprocessing = "grey, averaged to 4x4, / 255"
     weights_sha256 = hashlib.sha256(b"pixel features 1").hexdigest()
     outputs = OUTPUTS
+    images_on_cpu: int | None = None
 
     def __init__(self, config=None):
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -25,12 +25,15 @@ def plugin_packages() -> list[str]:
 
 
 @cache
-def imported(file: Path, *, in_functions: bool = True) -> tuple[str, ...]:
-    """Return the dotted name of everything that a file imports, `module` and `module.name`, type checking aside."""
-    return tuple(_imported(file, in_functions))
+def statements(file: Path, *, in_functions: bool = True) -> tuple[tuple[str, ...], ...]:
+    """Return what each import statement of a file names, type checking aside.
+
+    `from module import a, b` names `module`, `module.a` and `module.b`; `import a, b` is two statements.
+    """
+    return tuple(_statements(file, in_functions))
 
 
-def _imported(file: Path, in_functions: bool) -> Iterator[str]:
+def _statements(file: Path, in_functions: bool) -> Iterator[tuple[str, ...]]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     ignored: set[int] = set()
     for node in ast.walk(tree):
@@ -41,19 +44,29 @@ def _imported(file: Path, in_functions: bool) -> Iterator[str]:
         if id(node) in ignored:
             continue
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name,) for alias in node.names)
 
 
-def graph(files: Mapping[str, Path], *, in_functions: bool = True) -> Graph:
-    """Return the import graph among the given modules. `from package import module` counts as an import of the module alone."""
+def imported(file: Path, *, in_functions: bool = True) -> tuple[str, ...]:
+    """Return the dotted name of everything that a file imports, `module` and `module.name`, type checking aside."""
+    return tuple(name for statement in statements(file, in_functions=in_functions) for name in statement)
+
+
+def graph(files: Mapping[str, Path], *, lazy: Collection[str] = ()) -> Graph:
+    """Return the import graph among the given modules. `from package import module` counts as an import of the module alone.
+
+    lazy: the modules whose imports inside functions do not count.
+    """
     edges: dict[str, set[str]] = {}
     for name, file in files.items():
-        targets = {target for target in imported(file, in_functions=in_functions) if target in files and target != name}
-        longer = {target for target in targets if any(other.startswith(f"{target}.") for other in targets)}
-        edges[name] = targets - longer
+        targets: set[str] = set()
+        for statement in statements(file, in_functions=name not in lazy):
+            attributes = statement[1:]
+            are_modules = attributes and all(attribute in files for attribute in attributes)
+            targets |= set(attributes if are_modules else statement)
+        edges[name] = {target for target in targets if target in files and target != name}
     return edges
 
 

@@ -67,8 +67,30 @@ def test_no_modules_and_no_rooms_form_a_circle():
 
 @pytest.mark.parametrize("package", plugin_packages())
 def test_modules_of_a_plugin_form_no_circle(package):
-    # A hook in the top module imports what it gives when it is called: listing plugins costs nothing that way.
-    assert circles(graph(modules(ROOT / "plugins", package), in_functions=False)) == []
+    # A hook in the top module imports what it gives when it is called: listing plugins costs nothing that way. In every
+    # other file an import inside a function counts like one at the top.
+    assert circles(graph(modules(ROOT / "plugins", package), lazy={package})) == []
+
+
+def a_package(folder, **sources):
+    (folder / "package").mkdir()
+    for name, source in sources.items():
+        (folder / "package" / f"{name}.py").write_text(source)
+    return modules(folder, "package")
+
+
+def test_an_import_inside_a_function_closes_a_circle_except_in_a_lazy_module(tmp_path):
+    hook, lazy_build = "def hook():\n    import package.model\n", "def build():\n    from package.latents import build\n"
+    files = a_package(tmp_path, __init__=hook, model=f"import package\n{lazy_build}", latents="from package.model import A\n")
+    assert circles(graph(files, lazy={"package"})) == [["package.latents", "package.model"]]
+    assert circles(graph(files)) == [["package", "package.latents", "package.model"]]
+
+
+def test_an_import_of_a_package_counts_beside_one_of_its_modules(tmp_path):
+    files = a_package(tmp_path, __init__="import package.a\n", a="from package import b\nfrom package import C\n", b="")
+    assert circles(graph(files)) == [["package", "package.a"]]
+    files["package.a"].with_name("c.py").write_text("from package import b\n")
+    assert graph(modules(tmp_path, "package"))["package.c"] == {"package.b"}
 
 
 def test_only_plugins_use_the_toolkit():

@@ -101,3 +101,61 @@ def test_an_array_in_fortrans_order_is_read_whole_and_not_in_parts(tmp_path):
         found.read(largest=47)
     with pytest.raises(UserError, match="Fortran's order"):
         list(found.blocks(1))
+
+
+@pytest.mark.parametrize(
+    ("high", "text", "hint"),
+    [(1.0, "0,255", "0,1"), (1.0, "-1,1", "0,1")],
+)
+def test_a_range_that_is_wider_than_all_values_is_refused(tmp_path, high, text, hint):
+    floats = np.random.default_rng(2).uniform(0, high, (5, 4, 5, 3)).astype(np.float32)
+    images = arrays.images(saved(tmp_path / "x.npz", floats), text)
+    with pytest.raises(UserError, match=rf"all values are in \[.*\], so --range {text} is hardly .*; say --range={hint}"):
+        all_of(images)
+
+
+def test_rounding_beyond_the_ends_of_a_range_is_no_fault(tmp_path):
+    floats = (PIXELS / 255 * 2 - 1).astype(np.float32)
+    floats[0, 0, 0] = 1 + 1e-6, -1 - 1e-6, 0
+    found = all_of(arrays.images(saved(tmp_path / "x.npz", floats), "-1,1"))
+    assert found[0, :, 0, 0].tolist() == [255, 0, 128]
+
+
+def test_a_range_is_not_used_for_bytes(tmp_path):
+    dark = PIXELS // 200
+    assert torch.equal(
+        all_of(arrays.images(saved(tmp_path / "x.npz", dark), "0,255")), torch.from_numpy(dark).permute(0, 3, 1, 2)
+    )
+
+
+def test_an_archive_with_two_possible_arrays_of_images_needs_arr_0(tmp_path):
+    with pytest.raises(UserError, match=r"no arr_0 with images.*first \(10, 4, 5, 3\), second \(10, 4, 5, 3\)"):
+        arrays.image_array(saved(tmp_path / "x.npz", first=PIXELS, second=PIXELS))
+    assert arrays.image_array(saved(tmp_path / "y.npz", PIXELS, second=PIXELS)).member == "arr_0"
+
+
+def test_bytes_after_the_array_are_damage(tmp_path):
+    np.save(tmp_path / "x.npy", PIXELS)
+    with (tmp_path / "x.npy").open("ab") as file:
+        file.write(b"!")
+    with pytest.raises(UserError, match=r"x\.npy: damaged: its header and its length"):
+        all_of(arrays.images(tmp_path / "x.npy"))
+
+
+def test_a_version_of_numpys_format_that_is_not_known_is_named(tmp_path):
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.lib.format.write_array(file, PIXELS, version=(3, 0))
+    with pytest.raises(UserError, match=r"x\.npy: damaged: version \(3, 0\) of NumPy's format"):
+        arrays.images(tmp_path / "x.npy")
+
+
+def test_only_headers_are_read_before_the_first_batch(tmp_path):
+    pixels = np.repeat(PIXELS, 100, axis=0)  # many times what a zip reads at once
+    path = saved(tmp_path / "x.npz", pixels)
+    content = path.read_bytes()
+    place = content.index(pixels.tobytes())
+    path.write_bytes(content[:place] + bytes(pixels.nbytes) + content[place + pixels.nbytes :])  # its checksum is wrong now
+    images = arrays.images(path)
+    assert (images.n, images.shape) == (1000, (3, 4, 5))
+    with pytest.raises(UserError, match=r"x\.npz/arr_0: damaged: Bad CRC-32"):
+        all_of(images)

@@ -1,25 +1,29 @@
 """Moments as they stream, and one pass of an extractor over a set."""
 
+import errno
+import os
 import weakref
 
 import numpy as np
 import pytest
 import torch
+from image_sets import image_set
 from pixel_features import PixelFeatures
 
-from harness import UserError
+from harness.errors import Interrupted, UserError
 from harness.features import FeatureSet, Moments, StreamingMoments
-from harness.images.extraction import Extraction, batches_of
+from harness.images.extraction import Extraction
 from harness.images.fingerprint import fingerprint
-from harness.images.quantise import to_uint8
 from harness.images.sets import ImageSet
+from harness.process import stop
+from harness.store.files import StorageError
 
 IMAGES = torch.randint(0, 256, (203, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 ALL = {"moments", "features", "logits", "spatial"}
 
 
 def extracted(images=IMAGES, needs=ALL, batch=50, **options):
-    return Extraction(PixelFeatures(), needs, **options).run(batches_of(images, batch), len(images), name="the images")
+    return Extraction(PixelFeatures(), needs, **options).run(image_set(images), batch=batch)
 
 
 @pytest.mark.parametrize("batch", [1, 7, 250])
@@ -42,7 +46,7 @@ def test_an_extractor_for_few_images_on_a_cpu_gets_no_more_at_once():
             seen.append(len(images))
             return super().forward(images)
 
-    found = Extraction(Few(), ALL).run(batches_of(IMAGES, 50), len(IMAGES), name="the images")
+    found = Extraction(Few(), ALL).run(image_set(IMAGES), batch=50)
     assert seen == 4 * [16, 16, 16, 2] + [3]
     np.testing.assert_allclose(found.rows("features"), extracted().rows("features"), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.moments("spatial").mean, extracted().moments("spatial").mean, atol=1e-5)
@@ -70,7 +74,52 @@ def test_features_that_are_not_finite_name_the_images():
             return {name: rows / 0 for name, rows in super().forward(images).items()}
 
     with pytest.raises(UserError, match=r"the images: features of images 0 to 49 are not all finite"):
-        Extraction(Broken(), {"moments"}).run(batches_of(IMAGES, 50), len(IMAGES), name="the images")
+        Extraction(Broken(), {"moments"}).run(image_set(IMAGES), batch=50)
+
+
+def test_an_output_that_the_extractor_lacks_is_the_users_to_mend_and_costs_no_image():
+    extractor = PixelFeatures()
+    extractor.outputs = {"features": 6, "logits": 4}
+    with pytest.raises(UserError, match="the images: the extractor gives features, logits, and no spatial"):
+        Extraction(extractor, {"moments", "spatial"}).run(image_set(IMAGES))
+    assert extractor.images_seen == 0
+
+
+def test_an_output_of_another_size_than_declared_is_the_extractors_bug():
+    extractor = PixelFeatures()
+    extractor.outputs = {**extractor.outputs, "logits": 7}
+    with pytest.raises(ValueError, match=r"logits has shape \(203, 4\), expected \(203, 7\)"):
+        Extraction(extractor, {"logits"}).run(image_set(IMAGES))
+
+
+def test_another_number_of_images_than_announced_is_a_bug():
+    images = ImageSet("the images", 204, (3, 8, 8), image_set(IMAGES).batches)
+    with pytest.raises(ValueError, match="the images: 204 images were announced, and 203 came"):
+        Extraction(PixelFeatures(), {"moments"}).run(images)
+
+
+def test_progress_counts_the_images_and_a_requested_stop_ends_the_pass():
+    counts = []
+    extracted(on_progress=counts.append)
+    assert counts == [50, 100, 150, 200, 203]
+    stop.request()
+    try:
+        with pytest.raises(Interrupted):
+            extracted(on_progress=counts.append)
+    finally:
+        stop.clear()
+    assert counts[5:] == [50]
+
+
+def test_a_disk_too_full_for_the_rows_is_one_message_before_any_image(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    counts = []
+    with pytest.raises(StorageError, match=r"features\.npy: no room left; free some space"):
+        extracted(needs={"features"}, folder=tmp_path, on_progress=counts.append)
+    assert counts == []
 
 
 def test_one_image_has_no_covariance():
@@ -85,29 +134,6 @@ def test_what_is_remembered_is_made_once():
     rows = FeatureSet.of_rows("rows", features=np.eye(3))
     assert [rows.remembered("x", lambda: calls.append(1) or 5) for _ in range(3)] == [5, 5, 5]
     assert calls == [1]
-
-
-def test_bytes_come_back_from_the_models_range_exactly():
-    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
-    assert torch.equal(to_uint8(every.float() / 127.5 - 1), every)
-    assert to_uint8(torch.tensor([-3.0, -1.0, 0.0, 1.0, 7.0]).reshape(1, 1, 1, 5)).flatten().tolist() == [0, 0, 128, 255, 255]
-
-
-def test_images_that_are_not_finite_are_counted():
-    from harness import Diverged
-
-    x = torch.zeros(4, 3, 2, 2)
-    x[1, 0, 0, 0], x[3, 2, 1, 1] = float("nan"), float("inf")
-    with pytest.raises(Diverged, match="2 of 4 images"):
-        to_uint8(x)
-    with pytest.raises(ValueError, match="images are"):
-        to_uint8(torch.zeros(4, 2))
-
-
-def test_an_image_set_gives_the_same_batches_again():
-    images = ImageSet.of_bytes("set", IMAGES)
-    for _ in range(2):
-        assert torch.equal(torch.cat(list(images.batches(64))), IMAGES)
 
 
 class Made:
@@ -140,10 +166,10 @@ def test_fifty_thousand_images_are_never_in_memory_together(tmp_path):
     assert hoard.most == hoard.alive == len(kept) * 250 == hoard.n  # somebody who holds all of them would be noticed
     made = Made()
     fingerprint(made.set)
-    found = Extraction(PixelFeatures(), {"moments", "spatial"}).run(made.set.batches(250), made.n, name="made")
+    found = Extraction(PixelFeatures(), {"moments", "spatial"}).run(made.set)
     assert made.made == 2 * made.n
     assert made.most <= 2 * 250  # the batch at work, and the next one
     assert found.rows_by_need == {}
-    rows = Extraction(PixelFeatures(), {"features"}, folder=tmp_path).run(made.set.batches(250), made.n, name="made").rows()
+    rows = Extraction(PixelFeatures(), {"features"}, folder=tmp_path).run(made.set).rows()
     assert isinstance(rows, np.memmap)
     assert (tmp_path / "features.npy").stat().st_size < made.n * 6 * 4 + 1000  # float32

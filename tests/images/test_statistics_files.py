@@ -1,6 +1,8 @@
 """Statistics in everybody's formats, read as data; ours says what it is of."""
 
+import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -32,8 +34,8 @@ def test_ours_comes_back_with_all_that_it_says(tmp_path):
     write(tmp_path / "x.npz", {"moments": Moments(40, MEAN, COVARIANCE), "spatial": spatial}, metadata())
     found = recognise(tmp_path / "x.npz")
     assert (found.form, found.metadata, found.n) == ("finetune-harness", metadata(), 40)
-    assert set(found.of(OUTPUTS)) == {"moments", "spatial"}
-    same(found.of(OUTPUTS)["moments"])
+    assert set(found.moments_for(OUTPUTS)) == {"moments", "spatial"}
+    same(found.moments_for(OUTPUTS)["moments"])
     found.check_extractor(USED)
     with np.load(tmp_path / "x.npz", allow_pickle=False) as stored:  # as other tools read it
         assert stored["mu"].shape == (6,)
@@ -64,10 +66,10 @@ def test_npz_files_of_edm_clean_fid_and_adm_are_told_apart(tmp_path):
     for name, form in (("edm", "an .npz of mu and sigma"), ("clean", "an .npz of mu and sigma"), ("adm", "ADM's .npz")):
         found = recognise(tmp_path / f"{name}.npz")
         assert (found.form, found.metadata, found.n) == (form, None, None)
-        same(found.of(OUTPUTS)["moments"])
+        same(found.moments_for(OUTPUTS)["moments"])
         found.check_extractor(USED)  # it says nothing that could be wrong
-    assert set(found.of(OUTPUTS)) == {"moments", "spatial"}
-    assert set(found.of({"features": 6, "spatial": 4})) == {"moments"}
+    assert set(found.moments_for(OUTPUTS)) == {"moments", "spatial"}
+    assert set(found.moments_for({"features": 6, "spatial": 4})) == {"moments"}
     np.savez(tmp_path / "images.npz", images)
     assert recognise(tmp_path / "images.npz") is None
 
@@ -76,10 +78,10 @@ def test_edm2s_pickle_gives_the_table_that_fits(tmp_path):
     table = {"fid": {"mu": MEAN, "sigma": COVARIANCE}, "fd_dinov2": {"mu": MEAN[:4], "sigma": COVARIANCE[:4, :4]}}
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(table))
     found = recognise(tmp_path / "x.pkl")
-    same(found.of(OUTPUTS)["moments"])
-    assert len(found.of({"features": 4})["moments"].mean) == 4
+    same(found.moments_for(OUTPUTS)["moments"])
+    assert len(found.moments_for({"features": 4})["moments"].mean) == 4
     with pytest.raises(UserError, match=r"fid of 6 and fd_dinov2 of 4 features; the extractor gives 5"):
-        found.of({"features": 5})
+        found.moments_for({"features": 5})
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
@@ -89,13 +91,13 @@ def test_what_torch_fidelity_caches_is_read(tmp_path, kind):
 
     torch_atomic_save(fid_features_to_statistics(torch.from_numpy(ROWS.astype(kind))), str(tmp_path / "x-stat-fid-2048.pt"))
     found = recognise(tmp_path / "x-stat-fid-2048.pt")
-    np.testing.assert_allclose(found.of(OUTPUTS)["moments"].covariance, COVARIANCE, atol=1e-6)
+    np.testing.assert_allclose(found.moments_for(OUTPUTS)["moments"].covariance, COVARIANCE, atol=1e-6)
     assert found.form == "torch-fidelity's cache"
 
 
 def test_tensors_are_fine_too_and_programs_are_not_run(tmp_path):
     torch.save({"mu": torch.from_numpy(MEAN), "sigma": torch.from_numpy(COVARIANCE)}, tmp_path / "x.pt")
-    same(recognise(tmp_path / "x.pt").of(OUTPUTS)["moments"])
+    same(recognise(tmp_path / "x.pt").moments_for(OUTPUTS)["moments"])
 
     class Program:
         def __reduce__(self):
@@ -140,7 +142,7 @@ def test_arrays_that_are_no_statistics_are_refused(tmp_path, mean, covariance, s
 def test_an_extractor_of_another_size_is_refused(tmp_path):
     np.savez(tmp_path / "x.npz", mu=MEAN, sigma=COVARIANCE)
     with pytest.raises(UserError, match=r"x\.npz: holds statistics of 6 features; the extractor gives 2048"):
-        recognise(tmp_path / "x.npz").of({"features": 2048})
+        recognise(tmp_path / "x.npz").moments_for({"features": 2048})
 
 
 def test_what_a_file_says_of_itself_is_checked(tmp_path):
@@ -154,3 +156,60 @@ def test_covariances_without_full_rank_and_rounded_ones_are_read(tmp_path):
     for covariance in (factor @ factor.T, (factor @ factor.T).astype(np.float32), np.zeros((200, 200))):
         np.savez(tmp_path / "x.npz", mu=np.zeros(200), sigma=covariance)
         assert recognise(tmp_path / "x.npz") is not None
+
+
+# --- damaged and hostile files ---------------------------------------------------------------------------------------
+
+
+def test_an_npz_with_objects_is_refused(tmp_path):
+    np.savez(tmp_path / "x.npz", mu=np.array([os.system], dtype=object), sigma=np.eye(1))
+    with pytest.raises(UserError, match=r"x\.npz/mu: holds Python objects, which are programs and not data"):
+        recognise(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("kept", [0, 10, 100, -1])
+def test_a_damaged_npz_is_refused(tmp_path, kept):
+    path = tmp_path / "x.npz"
+    np.savez(path, mu=MEAN, sigma=COVARIANCE)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(UserError, match=r"x\.npz: cannot be read as an \.npz"):
+        recognise(path)
+
+
+def test_an_npz_that_declares_more_than_there_is_memory_for_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, mu=np.zeros(3), sigma=np.eye(3))
+    # An array's header of the same length, with 10^15 numbers in the place of (3,); the zip's checksum is right for it.
+    with zipfile.ZipFile(path) as old:
+        bodies = {name: old.read(name) for name in old.namelist()}
+    bodies["mu.npy"] = bodies["mu.npy"].replace(b"(3,), }" + b" " * 14, b"(" + b"9" * 15 + b",), }")
+    with zipfile.ZipFile(path, "w") as new:
+        for name, body in bodies.items():
+            new.writestr(name, body)
+    with pytest.raises(UserError, match=r"x\.npz/mu: an array of shape \(9{15},\), which is too large"):
+        recognise(path)
+
+
+def test_a_damaged_pickle_names_the_file(tmp_path):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(pickle.dumps({"fid": {"mu": MEAN, "sigma": COVARIANCE}})[:-20])
+    with pytest.raises(UserError, match=r"x\.pkl: it is damaged"):
+        recognise(path)
+    path.write_bytes(pickle.dumps([MEAN]))
+    with pytest.raises(UserError, match=r"x\.pkl: no table of reference statistics"):
+        recognise(path)
+
+
+def test_a_pickles_entries_that_are_no_tables_are_not_its_statistics(tmp_path):
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"num_images": 5, "fid": {"mu": MEAN, "sigma": COVARIANCE}}))
+    assert list(recognise(tmp_path / "x.pkl").tables) == ["fid"]
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"fid": {"mu": MEAN}}))
+    with pytest.raises(UserError, match=r"x\.pkl: fid has no sigma"):
+        recognise(tmp_path / "x.pkl")
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"fid": {"mu": MEAN, "sigma": COVARIANCE[:4]}}))
+    with pytest.raises(UserError, match=r"x\.pkl: mu \(6,\) float64 and sigma \(4, 6\) float64 are no mean and covariance"):
+        recognise(tmp_path / "x.pkl")
+
+
+def test_other_suffixes_are_no_statistics(tmp_path):
+    assert recognise(tmp_path / "x.png") is None

@@ -17,9 +17,11 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from harness import NoConfig
 from harness.board.components import Resolved
 from harness.components import Extractor, Metric
-from harness.measure.requested import resolved
-from harness.measure.run import Plan, run
-from harness.measure.sources import Reading, sources
+from harness.measure.measuring import measure
+from harness.measure.named_components import resolve
+from harness.measure.plan import MeasurementPlan
+from harness.measure.reading_options import ReadingOptions
+from harness.measure.sources import read_sources
 from harness.stages import context
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
@@ -64,6 +66,7 @@ class Clean(torch.nn.Module):
     preprocessing = "Pillow bicubic on floats to 299x299, clipped"
     weights_sha256 = "c" * 64
     outputs = {"features": D, "logits": CLASSES}
+    images_on_cpu = None
 
     def __init__(self, config):
         super().__init__()
@@ -121,19 +124,19 @@ def ours(folders, tmp_path, monkeypatch):
     """Values of metrics by name, through an extractor class, by what `harness measure` runs."""
     monkeypatch.setattr(context, "_EXTRACTORS", {})
 
-    def measure(extractor, **settings):
+    def measured(extractor, **settings):
         component = Extractor(extractor.__name__.lower(), build="x:y", summary="", outputs=extractor.outputs)
-        monkeypatch.setattr(Extractor, "load", lambda _: extractor)
+        monkeypatch.setattr(Extractor, "create", lambda _, config: extractor(config))
         at = Context(RunsFolder(tmp_path / "runs"), JobOptions(device="cpu"), "test")
-        metrics = [resolved(Metric, name, chosen, where="test") for name, chosen in settings.items()]
-        generated, real = (sources(str(folders / name), Reading(), at, where="test") for name in SIZES)
-        plan = Plan(tuple(metrics), Resolved(component, NoConfig(), "test", "1/1"), generated, real[0], batch=16)
-        measured = run(plan, at)
-        return {value.metric.name: value.mean for value in measured.values} | {
-            name: values[0] for value in measured.values for name, values in value.also.items()
+        metrics = [resolve(Metric, name, chosen, where="test") for name, chosen in settings.items()]
+        generated, real = (read_sources(str(folders / name), ReadingOptions(), at, where="test") for name in SIZES)
+        plan = MeasurementPlan(tuple(metrics), Resolved(component, NoConfig(), "test", "1/1"), generated, real[0], batch=16)
+        measurement = measure(plan, at)
+        return {metric.metric.name: metric.mean for metric in measurement.metrics} | {
+            name: values[0] for metric in measurement.metrics for name, values in metric.side_values.items()
         }
 
-    return measure
+    return measured
 
 
 def test_clean_fids_own_path_ends_at_the_same_fid(ours, folders, monkeypatch):

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from harness.board.reading.data_fit import method_fault
-from harness.components import Method, Model
+from harness.components import Method, MethodUsage, Model
+from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import stream
@@ -87,7 +87,7 @@ def test_training_tells_labels_apart():
 
 def test_data_without_labels_are_a_reason_to_skip():
     model = registry().get(Model, "var", where="test")
-    assert check(CCAConfig(), model, DataSpec((1, 2, 2))) == "cca contrasts labels, and the data have none"
-    assert check(CCAConfig(), model, SPEC) is None
+    with pytest.raises(UserError, match=r"^cca contrasts labels, and the data have none$"):
+        check(CCAConfig(), MethodUsage(model, DataSpec((1, 2, 2))))
+    check(CCAConfig(), MethodUsage(model, SPEC))
     assert registry().get(Method, "cca", where="test").check == "harness_cca:check"
-    assert callable(method_fault)

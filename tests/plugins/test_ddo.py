@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.components import Method, Model, Sampler
+from harness.components import Method, MethodUsage, Model, Sampler
+from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import SampleStreams, stream
@@ -284,9 +285,11 @@ def test_the_preset_fills_what_is_not_given_and_its_absence_changes_no_key() -> 
 
 
 def test_what_the_model_or_the_data_lack_is_a_reason_to_skip() -> None:
-    models = {name: provided.component for name, provided in registry().all("model").items()}
+    models = {name: registry().get(Model, name, where="test") for name in ("edm-mlp", "var")}
     labels, none = DataSpec((1, 8, 8), classes=10), DataSpec((1, 8, 8))
-    assert check(DDOConfig(), models["edm-mlp"], none) is None
-    assert "edm-mlp lacks NullLabel" in str(check(DDOConfig(drop_label=0.1), models["edm-mlp"], labels))
-    assert "the data have no labels" in str(check(DDOConfig(same_labels=True), models["var"], none))
-    assert check(DDOConfig(preset="var"), models["var"], labels) is None
+    check(DDOConfig(), MethodUsage(models["edm-mlp"], none))
+    check(DDOConfig(preset="var"), MethodUsage(models["var"], labels))
+    with pytest.raises(UserError, match="edm-mlp lacks NullLabel"):
+        check(DDOConfig(drop_label=0.1), MethodUsage(models["edm-mlp"], labels))
+    with pytest.raises(UserError, match="the data have no labels"):
+        check(DDOConfig(same_labels=True), MethodUsage(models["var"], none))

@@ -7,7 +7,7 @@ import torch
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing.mixture import MixtureChain, four_points
-from harness.toolkit.chains.short import fast_schedule
+from harness.toolkit.chains.fast_dpm import fast_schedule
 from harness_ddpm import AnalyticConfig, DDIMConfig, FastDPMConfig, HeadConfig, SubsampledConfig
 from harness_ddpm.variances import Analytic, Residual, SquaredNoise
 from harness_ddpm.walks import DDIM, FastDPM, Subsampled, chosen_steps, posterior_std, step_table

@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing import models
-from harness.toolkit.chains import short
+from harness.toolkit.chains import fast_dpm
 from harness_ddpm import UNetConfig, harness_models
 from harness_ddpm.image_model import build
 from harness_ddpm.presets import PRESETS
@@ -110,7 +110,7 @@ def test_time_may_be_fractional_and_one_for_all():
 
 @pytest.mark.parametrize("kind", ["linear", "quadratic"])
 def test_the_short_chain_ends_at_the_noise_of_the_long_one(kind):
-    schedule = short.fast_schedule(1e-4, 0.02, 1000, 50, kind)
+    schedule = fast_dpm.fast_schedule(1e-4, 0.02, 1000, 50, kind)
     whole = np.prod(1 - np.linspace(1e-4, 0.02, 1000))
     assert np.prod(1 - schedule.betas) == pytest.approx(whole, rel=2e-4)
     assert (np.diff(schedule.times) < 0).all()
@@ -118,7 +118,7 @@ def test_the_short_chain_ends_at_the_noise_of_the_long_one(kind):
 
 def test_as_many_short_steps_as_long_ones_are_the_long_chain():
     steps = 100
-    schedule = short.fast_schedule(1e-3, 0.05, steps, steps, "linear")
+    schedule = fast_dpm.fast_schedule(1e-3, 0.05, steps, steps, "linear")
     np.testing.assert_allclose(schedule.betas, np.linspace(1e-3, 0.05, steps), rtol=1e-3)
     # The band of the bisection over betas, 1e-4 of the product, is worth a few hundredths of a step.
     np.testing.assert_allclose(schedule.times, np.arange(steps)[::-1], atol=0.05)
@@ -163,11 +163,11 @@ def test_data_that_does_not_fit_is_the_users_mistake(spec):
 
 def test_an_unknown_sampling_schedule_names_the_known_ones():
     with pytest.raises(ValueError, match="there are linear, quadratic"):
-        short.fast_schedule(1e-4, 0.02, 1000, 10, "cubic")
+        fast_dpm.fast_schedule(1e-4, 0.02, 1000, 10, "cubic")
 
 
 def test_the_log_of_the_continuous_product_is_the_product_at_whole_steps():
-    log = short._continuous_log(1e-4, 0.02, 1000)
+    log = fast_dpm._continuous_log(1e-4, 0.02, 1000)
     exact = np.cumsum(np.log1p(-np.linspace(1e-4, 0.02, 1000)))
     assert [log(t) for t in (0, 10, 999)] == pytest.approx([exact[0], exact[10], exact[999]], rel=1e-6)
     assert math.isclose(log(999), exact[-1], rel_tol=1e-9)

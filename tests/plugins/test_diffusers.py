@@ -17,7 +17,6 @@ from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.streams import SampleStreams, stream
 from harness.testing import models
-from harness.toolkit import optional
 from harness.weights import convert, fit
 from harness.weights.stored import read
 from harness_diffusers import ChainSolverConfig, DenoisingSolverConfig, UNet2DConfig, harness_models, harness_samplers
@@ -151,7 +150,7 @@ def test_data_that_does_not_fit_is_the_users_mistake(spec):
 
 
 def test_without_diffusers_the_message_names_the_command(monkeypatch):
-    monkeypatch.setattr(optional, "find_spec", {}.get)
+    monkeypatch.setattr("harness.targets.find_spec", {}.get)
     command = r"needs diffusers, which is not installed; pip install finetune-harness\[diffusers\]"
     for component in (*harness_models(), *harness_samplers()):
         with pytest.raises(UserError, match=f"{component.kind} .*{command}"):

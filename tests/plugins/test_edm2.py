@@ -214,9 +214,9 @@ def test_the_loop_keeps_weights_at_unit_length_in_eval_mode_as_train_mode_does(t
     from harness.interfaces import Batch
     from harness.streams import stream
     from harness.training.config import TrainingConfig
-    from harness.training.loop import Listener, Loop
+    from harness.training.loop import Listener, TrainingLoop
     from harness.training.order import BatchOrder
-    from harness.training.task import LiveTask
+    from harness.training.task import TrainingTask
     from harness_controls import MLEConfig
     from harness_controls.mle import MLE
     from harness_edm2.presets import TINY
@@ -227,9 +227,11 @@ def test_the_loop_keeps_weights_at_unit_length_in_eval_mode_as_train_mode_does(t
     model = build(TINY.config, TINY.spec).eval()
     twin = build(TINY.config, TINY.spec).train()
     twin.load_state_dict(model.state_dict())
-    task = LiveTask(model, TINY.spec, torch.device("cpu"), training, None)
+    task = TrainingTask(model, TINY.spec, torch.device("cpu"), training, None)
     quiet = Listener(lambda *_: None, lambda *_: None)
-    loop = Loop(task, MLE(settings, task), data, training, seed=0, folder=tmp_path, checkpoint_seconds=1e9, listener=quiet)
+    loop = TrainingLoop(
+        task, MLE(settings, task), data, training, seed=0, folder=tmp_path, checkpoint_seconds=1e9, listener=quiet
+    )
     loop.run()
     optimizer, order = torch.optim.SGD(twin.parameters(), 1e-3), BatchOrder(8, 4, 0)
     for step in range(3):

@@ -12,7 +12,6 @@ from harness.plugins import registry
 from harness.sampling import latents
 from harness.streams import stream
 from harness.testing import models
-from harness.toolkit import optional
 from harness.weights import cache, fit
 from harness_edm2 import EDM2Config, VAEConfig, harness_models
 from harness_edm2.check import fits
@@ -80,9 +79,9 @@ def test_settings_without_an_autoencoder_have_the_keys_that_they_had():
 def test_the_network_is_trained_on_fresh_draws_and_the_autoencoder_is_not():
     network = model()
     x = torch.rand(6, 1, 16, 16, generator=stream(0, "images")) * 2 - 1
-    data = Batch(latents.encoded(network, Batch(x)), None, torch.arange(6))
+    data = Batch(latents.encode_dataset(network, Batch(x)), None, torch.arange(6))
     assert data.x.shape == (6, 4, 8, 8)
-    first, second = (latents.drawn(network, data, stream(seed, "draw")) for seed in (0, 1))
+    first, second = (latents.network_batch(network, data, stream(seed, "draw")) for seed in (0, 1))
     assert first.x.shape == (6, 2, 8, 8)
     assert first.rows is None
     assert not torch.equal(first.x, second.x)
@@ -149,7 +148,7 @@ def test_a_published_vae_that_is_not_here_is_named_with_address_and_folder(tmp_p
 
 
 def test_without_diffusers_the_message_names_the_command(monkeypatch):
-    monkeypatch.setattr(optional, "find_spec", {}.get)
+    monkeypatch.setattr("harness.targets.find_spec", {}.get)
     with pytest.raises(UserError, match=r"edm2-unet: vae: needs diffusers.*finetune-harness\[diffusers\]"):
         build(config(), IMAGES)
     build(TINY.config, DataSpec((1, 8, 8)))  # in pixels it is not needed

@@ -69,7 +69,7 @@ def test_a_sample_depends_on_its_number_not_on_how_many_there_are(model):
 
 
 def test_noise_and_labels_do_not_depend_on_the_number_of_devices(tmp_path):
-    script = Path(__file__).parent / "fakes" / "device_share.py"
+    script = Path(__file__).parents[1] / "fakes" / "device_share.py"
     processes = [subprocess.Popen([sys.executable, script, str(rank), "2", tmp_path]) for rank in range(2)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     whole, *shares = torch.load(tmp_path / "gathered.pt", weights_only=True)

@@ -43,13 +43,13 @@ def sampler(model, spec, streams, labels):
 
 
 def test_methods_and_samplers_see_the_shape_of_latents_and_the_classes_of_the_data():
-    assert latents.space(Halved(), SPEC) == DataSpec((1, 2, 2), 3, "images")
-    assert latents.space(torch.nn.Identity(), SPEC) == SPEC
+    assert latents.network_spec(Halved(), SPEC) == DataSpec((1, 2, 2), 3, "images")
+    assert latents.network_spec(torch.nn.Identity(), SPEC) == SPEC
 
 
 def test_images_are_encoded_a_few_at_a_time():
     model, x = Halved(), torch.rand(2 * latents.ROWS + 1, 1, 4, 4)
-    kept = latents.encoded(model, Batch(x))
+    kept = latents.encode_dataset(model, Batch(x))
     assert model.rows == [latents.ROWS, latents.ROWS, 1]
     torch.testing.assert_close(kept, torch.nn.functional.avg_pool2d(x, 2))
 
@@ -57,21 +57,21 @@ def test_images_are_encoded_a_few_at_a_time():
 def test_each_step_draws_latents_anew_and_the_labels_stay():
     model, labels = Halved(), torch.arange(3)
     batch = Batch(torch.zeros(3, 1, 2, 2), labels, torch.arange(3))
-    first, again, other = (latents.drawn(model, batch, stream(0, "latents", step)) for step in (0, 0, 1))
+    first, again, other = (latents.network_batch(model, batch, stream(0, "latents", step)) for step in (0, 0, 1))
     assert torch.equal(first.x, again.x)
     assert not torch.equal(first.x, other.x)
     assert torch.equal(first.labels, labels)
     assert first.rows is None  # what was computed of a row once is not true of another draw
-    assert latents.drawn(torch.nn.Identity(), batch, stream(0, "latents")) is batch
+    assert latents.network_batch(torch.nn.Identity(), batch, stream(0, "latents")) is batch
 
 
 @pytest.mark.parametrize("batch", [3, 10])
 def test_generated_latents_become_images_and_evaluations_are_the_networks(batch):
     settings = {"n": 10, "seed": 0, "purpose": "test", "device": torch.device("cpu")}
-    drawn = drawing.draw_data(sampler, Halved(), SPEC, batch=batch, **settings)
+    drawn = drawing.draw_decoded(sampler, Halved(), SPEC, batch=batch, **settings)
     assert drawn.batch.x.shape == (10, 1, 4, 4)
     assert drawn.nfe == 1
-    own = drawing.draw(sampler, Halved(), latents.space(Halved(), SPEC), batch=10, **settings)
+    own = drawing.draw(sampler, Halved(), latents.network_spec(Halved(), SPEC), batch=10, **settings)
     assert torch.equal(drawn.batch.x, Halved().decode_latents(own.batch.x))
     assert torch.equal(drawn.batch.labels, own.batch.labels)
 
@@ -80,7 +80,7 @@ def test_other_models_are_sampled_as_ever():
     settings = {"n": 4, "seed": 0, "purpose": "test", "batch": 4, "device": torch.device("cpu")}
     plain = torch.nn.Identity()
     assert not isinstance(plain, WorksInLatents)
-    first, second = (draw(sampler, plain, SPEC, **settings) for draw in (drawing.draw_data, drawing.draw))
+    first, second = (draw(sampler, plain, SPEC, **settings) for draw in (drawing.draw_decoded, drawing.draw))
     assert torch.equal(first.batch.x, second.batch.x)
 
 
@@ -90,4 +90,4 @@ def test_encoding_stops_when_asked(monkeypatch):
 
     monkeypatch.setattr("harness.process.stop.check", stopped)
     with pytest.raises(Interrupted):
-        latents.encoded(Halved(), Batch(torch.zeros(1, 1, 4, 4)))
+        latents.encode_dataset(Halved(), Batch(torch.zeros(1, 1, 4, 4)))

@@ -3,17 +3,18 @@
 import pytest
 import torch
 
-from harness.interfaces import Batch, DataSpec
+from harness.interfaces import Batch, DataSource, DataSpec
 from harness.stages.checked import CheckedSource, DataFault, check_batch
 
 IMAGES = DataSpec((1, 4, 4), classes=3, preview="images")
 X, LABELS = torch.linspace(-1, 1, 32).view(2, 1, 4, 4), torch.tensor([0, 2])
 
 
-class Source:
+class Source(DataSource):
     """A dataset of one batch."""
 
     fingerprint = "x"
+    largest_evaluation = None
 
     def __init__(self, batch, spec=IMAGES):
         self.batch, self.spec = batch, spec

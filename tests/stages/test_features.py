@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from image_sets import image_set
 from pixel_features import COMPONENT, PixelFeatures
 
 from harness.board.columns import Column
@@ -28,6 +29,7 @@ class Noise:
 
     spec = DataSpec((1, 8, 8), preview="images")
     fingerprint = "noise-1"
+    largest_evaluation = None
     drawn = 0
 
     def __init__(self, config):
@@ -77,7 +79,7 @@ def seen():
 
 
 def of(at, needs, source=None, extractor=PIXELS):
-    return features.of(ImageSet.of_bytes("the set", IMAGES), source or {"generated": "abc"}, needs, extractor, at)
+    return features.of(image_set(IMAGES, "the set"), source or {"generated": "abc"}, needs, extractor, at)
 
 
 def test_a_set_is_extracted_once_whoever_asks(at):

@@ -40,6 +40,7 @@ def used(tmp_path, monkeypatch):
 
         class Watched:
             spec, fingerprint, train = source.spec, source.fingerprint, staticmethod(source.train)
+            largest_evaluation = None
 
             def evaluation(self, number, n):
                 real.append(number)
@@ -47,7 +48,7 @@ def used(tmp_path, monkeypatch):
 
         return Watched()
 
-    monkeypatch.setattr(draw, "draw", draw)
+    monkeypatch.setattr(drawing, "draw", draw)
     monkeypatch.setattr(context, "dataset", watched)
     (tmp_path / "board.yaml").write_text(BOARD)
     board, layout = load_board(tmp_path), RunsFolder(tmp_path / "runs")

@@ -1,3 +1,7 @@
+"""Outputs of stages are made once, appear whole, and are checked when they are found."""
+
+import errno
+import hashlib
 import json
 import os
 import time
@@ -5,12 +9,14 @@ from contextlib import nullcontext
 
 import pytest
 
+from harness.errors import UserError
 from harness.store import outputs
+from harness.store.files import StorageError
 from harness.store.runs_folder import RunsFolder
 
 
 @pytest.fixture
-def layout(tmp_path):
+def runs(tmp_path):
     return RunsFolder(tmp_path)
 
 
@@ -25,31 +31,31 @@ class Make:
         return {"value": 0.1}
 
 
-def test_an_output_is_made_once(layout):
+def test_an_output_is_made_once(runs):
     make = Make()
-    first, second = outputs.once(layout, "s", "k", make), outputs.once(layout, "s", "k", make)
+    first, second = outputs.once(runs, "s", "k", make), outputs.once(runs, "s", "k", make)
     assert make.calls == 1
     assert (first.facts, first.files, first.folder) == (second.facts, second.files, second.folder)
     assert (first.is_fresh, second.is_fresh) == (True, False)
-    assert outputs.find(layout, "s", "k").facts == {"value": 0.1}
-    assert outputs.find(layout, "s", "other") is None
+    assert outputs.find(runs, "s", "k").facts == {"value": 0.1}
+    assert outputs.find(runs, "s", "other") is None
 
 
-def test_a_failure_is_not_kept(layout):
+def test_a_failure_is_not_kept(runs):
     def fail(folder):
         (folder / "file").write_text("half")
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        outputs.once(layout, "s", "k", fail)
-    assert outputs.find(layout, "s", "k") is None
-    assert list((layout.root / "stages" / "s").iterdir()) == []
-    assert outputs.once(layout, "s", "k", Make()).is_fresh
+        outputs.once(runs, "s", "k", fail)
+    assert outputs.find(runs, "s", "k") is None
+    assert list((runs.root / "stages" / "s").iterdir()) == []
+    assert outputs.once(runs, "s", "k", Make()).is_fresh
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest", "no manifest"])
-def test_a_damaged_output_is_set_aside_and_made_again(layout, caplog, damage):
-    folder = outputs.once(layout, "s", "k", Make()).folder
+def test_a_damaged_output_is_set_aside_and_made_again(runs, caplog, damage):
+    folder = outputs.once(runs, "s", "k", Make()).folder
     if damage == "flip":
         content = bytearray((folder / "file").read_bytes())
         content[3] ^= 4
@@ -62,42 +68,42 @@ def test_a_damaged_output_is_set_aside_and_made_again(layout, caplog, damage):
         (folder / "manifest.json").write_text("{")
     else:
         (folder / "manifest.json").unlink()
-    assert outputs.find(layout, "s", "k") is None
+    assert outputs.find(runs, "s", "k") is None
     assert folder.exists()  # looking changes nothing: another process may be mending it
     make = Make()
-    assert outputs.once(layout, "s", "k", make).is_fresh
+    assert outputs.once(runs, "s", "k", make).is_fresh
     assert make.calls == 1
     (message,) = caplog.messages
     assert f"{folder} is damaged" in message
     assert "made again" in message
-    assert outputs.find(layout, "s", "k") is not None
+    assert outputs.find(runs, "s", "k") is not None
     assert sum(".damaged-" in path.name for path in folder.parent.iterdir()) == 1
 
 
-def test_a_killed_maker_leaves_a_whole_output_or_none(layout, kill_everywhere):
+def test_a_killed_maker_leaves_a_whole_output_or_none(runs, kill_everywhere):
     def check():
         # `find` verifies the checksums.
-        assert outputs.find(layout, "s", "k") is not None or not layout.stage("s", "k").exists()
+        assert outputs.find(runs, "s", "k") is not None or not runs.stage("s", "k").exists()
 
-    assert kill_everywhere(lambda: outputs.once(layout, "s", "k", Make()), check) >= 5
-    assert [path.name for path in (layout.root / "stages" / "s").iterdir()] == ["k"]
+    assert kill_everywhere(lambda: outputs.once(runs, "s", "k", Make()), check) >= 5
+    assert [path.name for path in (runs.root / "stages" / "s").iterdir()] == ["k"]
 
 
 @pytest.mark.parametrize(("resumes", "takes", "is_synced"), [(False, 0, False), (False, 9, True), (True, 0, True)])
-def test_what_took_long_is_synced_before_it_appears(layout, monkeypatch, resumes, takes, is_synced):
+def test_what_took_long_is_synced_before_it_appears(runs, monkeypatch, resumes, takes, is_synced):
     synced = []
     monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.readlink(f"/proc/self/fd/{handle}")))
     clock = iter([100.0, 100.0 + takes])
     monkeypatch.setattr("harness.store.files.time.monotonic", lambda: next(clock, 200.0))
     monkeypatch.setattr("harness.store.outputs.lease", lambda *_, **__: nullcontext())  # it looks at the clock too
-    outputs.once(layout, "s", "k", Make(), resumes=resumes)
+    outputs.once(runs, "s", "k", Make(), resumes=resumes)
     names = sorted(os.path.basename(path) for path in synced)
     assert names == ([".k.part", "file", "manifest.json", "s"] if is_synced else [])
 
 
-def test_processes_that_want_the_same_at_once_make_it_once(layout):
+def test_processes_that_want_the_same_at_once_make_it_once(runs):
     def make(folder):
-        with open(layout.root / "calls", "a") as calls:
+        with open(runs.root / "calls", "a") as calls:
             calls.write(f"{os.getpid()}\n")
         time.sleep(0.1)
         return {"pid": os.getpid()}
@@ -108,18 +114,51 @@ def test_processes_that_want_the_same_at_once_make_it_once(layout):
         if child == 0:
             code = 1
             try:
-                outputs.once(layout, "s", "k", make)
+                outputs.once(runs, "s", "k", make)
                 code = 0
             finally:
                 os._exit(code)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
-    (maker,) = (layout.root / "calls").read_text().split()
-    assert outputs.find(layout, "s", "k").facts == {"pid": int(maker)}
+    (maker,) = (runs.root / "calls").read_text().split()
+    assert outputs.find(runs, "s", "k").facts == {"pid": int(maker)}
 
 
-def test_facts_come_back_as_they_were(layout):
+def test_facts_come_back_as_they_were(runs):
     facts = {"x": 0.1 + 0.2, "none": None, "list": [1, 2.5, "é"], "nested": {"a": {}}}
-    outputs.once(layout, "s", "k", lambda _: facts)
-    assert outputs.find(layout, "s", "k").facts == facts
-    assert json.loads((layout.stage("s", "k") / "manifest.json").read_text())["key"] == "k"
+    outputs.once(runs, "s", "k", lambda _: facts)
+    assert outputs.find(runs, "s", "k").facts == facts
+    assert json.loads((runs.stage("s", "k") / "manifest.json").read_text())["key"] == "k"
+
+
+def test_an_output_is_read_from_its_folder_alone(runs):
+    made = outputs.once(runs, "s", "k", Make())
+    found = outputs.read(made.folder)
+    assert (found.folder, found.facts, found.files, found.is_fresh) == (made.folder, made.facts, made.files, False)
+
+
+def test_a_folder_without_an_undamaged_output_is_the_users_to_mend(runs, tmp_path):
+    with pytest.raises(UserError, match=r"elsewhere: no undamaged output of a stage: .*No such file"):
+        outputs.read(tmp_path / "elsewhere")
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    (folder / "file").write_text("other")
+    with pytest.raises(UserError, match="no undamaged output of a stage: file does not match its checksum"):
+        outputs.read(folder)
+
+
+def test_the_manifest_names_stage_key_facts_and_hashes(runs):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    sha256 = hashlib.sha256(b"content" * 100).hexdigest()
+    assert (folder / outputs.MANIFEST).read_text() == (
+        f'{{\n "stage": "s",\n "key": "k",\n "facts": {{\n  "value": 0.1\n }},\n "files": {{\n  "file": "{sha256}"\n }}\n}}\n'
+    )
+
+
+def test_a_full_disk_at_the_manifest_keeps_nothing(runs, monkeypatch):
+    def refuse(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(outputs, "file_sha256", refuse)
+    with pytest.raises(StorageError, match="no room left"):
+        outputs.once(runs, "s", "k", Make())
+    assert os.listdir(runs.root / "stages" / "s") == []

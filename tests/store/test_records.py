@@ -1,10 +1,30 @@
+"""Records come back as they were saved, and damage or another version is noticed and named."""
+
+import hashlib
 import json
+import logging
 import math
+import pickle
 
 import pytest
 
 from harness.errors import UserError
-from harness.store.records import FloorRecord, Measured, load_floor, load_record, save_record
+from harness.store.records import (
+    ComponentFacts,
+    Costs,
+    DamagedRecord,
+    ExtractorFacts,
+    FloorRecord,
+    Measured,
+    Record,
+    is_measured,
+    load_floor,
+    load_record,
+    save_record,
+    usable,
+)
+
+FLOOR = FloorRecord(board="b", metric="w2", key="k", values=[0.1 + 0.2])
 
 
 @pytest.fixture
@@ -79,3 +99,114 @@ def test_one_kind_is_not_read_as_another(path, record):
         load_record(path)
     with pytest.raises(UserError, match="no such record"):
         load_record(path.with_name("other.json"))
+
+
+def test_a_damaged_floor_counts_as_absent_with_one_warning_a_process(tmp_path, caplog):
+    path = tmp_path / "f.json"
+    assert usable(path, load_floor) is None
+    assert not is_measured(path)
+    save_record(FLOOR, path)
+    assert usable(path, load_floor) == FLOOR
+    assert is_measured(path)
+    assert not caplog.messages
+    path.write_text(path.read_text().replace("0.3", "0.2"))
+    assert not is_measured(path)
+    assert usable(path, load_floor) is usable(path, load_floor) is None
+    (warning,) = caplog.messages
+    assert warning == f"{path}: damaged: its checksum does not match; it counts as absent, and `harness run` makes it again"
+
+
+def test_the_error_of_a_damaged_record_passes_between_processes(tmp_path):
+    path = tmp_path / "f.json"
+    path.write_text("{}")
+    with pytest.raises(DamagedRecord) as caught:
+        load_floor(path)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.fault) == (str(caught.value), f"{path}: damaged: not a whole record")
+
+
+def test_a_killed_writer_leaves_the_old_record_or_the_new(tmp_path, kill_everywhere):
+    path = tmp_path / "f.json"
+    new = FLOOR.model_copy(update={"values": [0.4]})
+    save_record(FLOOR, path)
+
+    def check():
+        assert load_floor(path) in (FLOOR, new)
+
+    kill_everywhere(lambda: save_record(new, path), check)
+    assert load_floor(path) == new
+
+
+def fields_of(path):
+    return json.loads(path.read_text())
+
+
+def test_fields_that_a_board_does_not_use_are_not_in_its_files(path, record):
+    save_record(record, path)
+    fields = fields_of(path)
+    assert not {"size", "extractors"} & set(fields)
+    assert all("also" not in column for column in fields["metrics"].values())
+    assert "formula" not in fields["sampler"]
+    assert not {"prepare_evaluations", "seconds_prepare"} & set(fields["costs"])
+    assert fields["selected_images"] is None  # always there: older files have it too
+    save_record(FLOOR, path)
+    assert "extractor" not in fields_of(path)
+
+
+def test_fields_that_a_board_uses_come_back(path, record):
+    extractor = ExtractorFacts(name="cnn", version="1/1", settings={"layer": 3}, weights_sha256="a" * 64, preprocessing="none")
+    full = record.model_copy(
+        update={
+            "size": 500,
+            "extractors": {"cnn": extractor},
+            "sampler": ComponentFacts(name="cfg", version="1/1", settings={}, formula="(1 + w) c - w u"),
+            "costs": Costs(prepare_evaluations=80, seconds_prepare=1.5),
+            "metrics": {"kid": Measured(values=[1.0, 2.0], also={"kid sd": [0.1, 0.2]})},
+        }
+    )
+    save_record(full, path)
+    assert load_record(path) == full
+    assert full.cell == f"{record.base}/{record.method}/n500/s{record.seed}"
+    assert full.metrics["kid"].mean == 1.5
+    save_record(FLOOR.model_copy(update={"extractor": extractor}), path)
+    assert load_floor(path).extractor == extractor
+
+
+def test_the_second_line_is_the_checksum_of_the_lines_after_it(path, record):
+    save_record(record, path)
+    first, second, rest = path.read_bytes().split(b"\n", 2)
+    assert first == b"{"
+    checksum = hashlib.sha256(b"\n" + rest).hexdigest()
+    assert second == f' "sha256": "{checksum}",'.encode()
+
+
+def test_fields_of_another_version_are_ignored(path, record):
+    later = Record.model_validate({**record.model_dump(), "mood": "good", "costs": {**record.costs.model_dump(), "joules": 3}})
+    assert later == record
+
+
+def test_a_newer_record_that_does_not_fit_is_named_as_newer_first(path):
+    class Later(FloorRecord):
+        values: dict[str, float]
+        schema_version: int = 7
+
+    save_record(Later(board="b", metric="w2", key="k", values={"mean": 1.0}), path)
+    with pytest.raises(UserError, match=r"written by a newer harness \(schema 7, known: 1\); upgrade"):
+        load_floor(path)
+
+
+def test_a_record_that_is_a_folder_cannot_be_read(path):
+    path.mkdir(parents=True)
+    with pytest.raises(UserError, match=r"net__fit__s0\.json: cannot be read: Is a directory"):
+        load_record(path)
+
+
+def test_a_usable_record_is_returned_and_a_newer_one_is_made_again(path, record, caplog):
+    assert usable(path, load_record) is None
+    save_record(record, path)
+    assert usable(path, load_record) == record
+    assert not caplog.messages
+    save_record(record.model_copy(update={"schema_version": 9}), path)
+    with caplog.at_level(logging.WARNING):
+        assert usable(path, load_record) is None
+    assert "written by a newer harness (schema 9, known: 1); upgrade; it counts as absent" in caplog.messages[0]

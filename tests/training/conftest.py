@@ -10,10 +10,10 @@ from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams, stream
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
-from harness.training.loop import Listener, Loop
+from harness.training.loop import Listener, TrainingLoop
 from harness.training.method import FinetuneMethod
 from harness.training.optimizer import Optimizer, OptimizerConfig
-from harness.training.task import BankSource, LiveTask
+from harness.training.task import BankSource, TrainingTask
 
 SPEC = DataSpec((2,))
 STEPS, BATCH = 7, 4
@@ -76,7 +76,7 @@ def make_task(tmp_path):
     def make(*, steps=STEPS, batch=BATCH, banks=True, seed=0, sampler=None, runs="runs", **options):
         source = BankSource(RunsFolder(tmp_path / runs), sampler or CountingSampler(), {"name": "fake"}, seed, 5)
         training = TrainingConfig(images=steps * batch, batch=batch, **options)
-        return LiveTask(network(), SPEC, torch.device("cpu"), training, source if banks else None)
+        return TrainingTask(network(), SPEC, torch.device("cpu"), training, source if banks else None)
 
     return make
 
@@ -94,7 +94,7 @@ def make_loop(make_task, data, tmp_path):
             return float(sum(weight.double().square().sum() for weight in weights.values()))
 
         curve = Curve(measure or size, points, higher_is_better=False, keeps_best=select == "best") if points else None
-        return Loop(
+        return TrainingLoop(
             live,
             Fit(None, live),
             data,

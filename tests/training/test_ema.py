@@ -4,7 +4,7 @@ from torch import nn
 
 from harness.training import averages
 from harness.training.config import PowerFunctionEMA, TrainingConfig
-from harness.training.ema import ExponentialAverage, PowerFunctionTrack, average
+from harness.training.ema import ExponentialAverage, PowerFunctionTracker, make_average
 
 
 class OneWeight(nn.Module):
@@ -50,11 +50,11 @@ def test_weights_are_copies_and_restoring_is_exact():
 def walk(settings, steps, values, restart_at=None):
     """A track that follows a weight through `values`, from a checkpoint of its own at one step."""
     model = OneWeight(0.0)
-    track = PowerFunctionTrack(model, settings, images=steps * 2, batch=2)
+    track = PowerFunctionTracker(model, settings, images=steps * 2, batch=2)
     for step in range(steps):
         if step == restart_at:
             saved = {name: value.clone() for name, value in track.tensors().items()}
-            track = PowerFunctionTrack(model, settings, images=steps * 2, batch=2)
+            track = PowerFunctionTracker(model, settings, images=steps * 2, batch=2)
             track.restore(saved, step * 2)
         with torch.no_grad():
             model.weight.fill_(values[step])
@@ -92,10 +92,10 @@ def test_averages_go_on_from_a_checkpoint_bit_for_bit(std, step):
 
 def test_a_board_may_ask_for_either_kind():
     model = OneWeight(1.0)
-    assert average(model, TrainingConfig(images=4, batch=2)) is None
-    assert isinstance(average(model, TrainingConfig(images=4, batch=2, ema=0.5)), ExponentialAverage)
+    assert make_average(model, TrainingConfig(images=4, batch=2)) is None
+    assert isinstance(make_average(model, TrainingConfig(images=4, batch=2, ema=0.5)), ExponentialAverage)
     power = TrainingConfig.model_validate({"images": 4, "batch": 2, "ema": {"std": 0.1}})
-    assert isinstance(average(model, power), PowerFunctionTrack)
+    assert isinstance(make_average(model, power), PowerFunctionTracker)
     for wrong in (1.5, {"std": 0.3}, {"tracked": []}):
         with pytest.raises(ValueError, match="ema"):
             TrainingConfig.model_validate({"images": 4, "batch": 2, "ema": wrong})

@@ -10,15 +10,15 @@ def test_a_bank_is_drawn_once_and_costs_the_same_to_whom_finds_it(make_task):
     assert torch.equal(first.bank(first.model, 12, "own").x, bank.x)
     assert sampler.calls == 3
     assert list(first.bank_costs.values()) == [12.0]
-    assert first.take_found_seconds() == 0.0
+    assert first.take_seconds_of_reused_banks() == 0.0
 
     second = make_task(sampler=sampler)  # another process, later
     assert torch.equal(second.bank(second.model, 12, "own").x, bank.x)
     assert sampler.calls == 3
     assert second.bank_costs == first.bank_costs
     assert second.counter.examples == first.counter.examples == 0  # counted as banks
-    assert second.take_found_seconds() > 0.0
-    assert second.take_found_seconds() == 0.0
+    assert second.take_seconds_of_reused_banks() > 0.0
+    assert second.take_seconds_of_reused_banks() == 0.0
 
 
 @pytest.mark.parametrize("change", ["name", "size", "weights", "seed"])

@@ -8,7 +8,6 @@ import pickle
 import random
 import struct
 import tracemalloc
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ import pytest
 import torch
 
 from harness.errors import UserError
-from harness.images import reference_statistics
 from harness.weights import pickles
 from harness.weights.pickles import Persistent, RefusedPickle
 
@@ -417,49 +415,3 @@ def test_random_opcodes_are_read_or_refused_and_nothing_else():
         except RefusedPickle:
             continue
     assert pickles.loads(pickle.dumps(collections.OrderedDict(a=np.ones(2)), 4))["a"].tolist() == [1.0, 1.0]
-
-
-# --- reference statistics --------------------------------------------------------------------------------------------
-
-
-def test_statistics_of_the_wrong_shape_are_refused(tmp_path):
-    path = tmp_path / "reference.npz"
-    np.savez(path, mu=np.zeros(3), sigma=np.eye(4))
-    with pytest.raises(RefusedPickle, match=r"mu of shape \(3,\) and sigma of shape \(4, 4\)"):
-        reference_statistics.read(path)
-
-
-def test_an_npz_with_objects_is_refused(tmp_path):
-    path = tmp_path / "reference.npz"
-    np.savez(path, mu=np.array([os.system], dtype=object), sigma=np.eye(1))
-    with pytest.raises(RefusedPickle, match="no reference statistics"):
-        reference_statistics.read(path)
-
-
-@pytest.mark.parametrize("kept", [0, 10, 100, -1])
-def test_a_damaged_npz_is_refused(tmp_path, kept):
-    path = tmp_path / "reference.npz"
-    np.savez(path, mu=np.zeros(3), sigma=np.eye(3))
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(RefusedPickle, match="no reference statistics"):
-        reference_statistics.read(path)
-
-
-def test_an_npz_that_declares_more_than_there_is_memory_for_is_refused(tmp_path):
-    path = tmp_path / "reference.npz"
-    np.savez(path, mu=np.zeros(3), sigma=np.eye(3))
-    # The header of an array, of the same length, with 10^15 numbers in the place of (3,); the checksum is the zip's, of both.
-    with zipfile.ZipFile(path) as old:
-        bodies = {name: old.read(name) for name in old.namelist()}
-    bodies["mu.npy"] = bodies["mu.npy"].replace(b"(3,), }" + b" " * 14, b"(" + b"9" * 15 + b",), }")
-    with zipfile.ZipFile(path, "w") as new:
-        for name, body in bodies.items():
-            new.writestr(name, body)
-    with pytest.raises(RefusedPickle, match="no reference statistics"):
-        reference_statistics.read(path)
-
-
-def test_metrics_that_are_missing_are_not_there(tmp_path):
-    path = tmp_path / "reference.pkl"
-    path.write_bytes(pickle.dumps({"num_images": 5, "fid": {"mu": np.zeros(2), "sigma": np.eye(2)}}, 4))
-    assert list(reference_statistics.read(path)) == ["fid"]

@@ -1,6 +1,10 @@
-"""Diffusion in discrete steps around any network that predicts noise: settings, schedules, the chain, and its short version.
+"""Diffusion in discrete steps around any network that predicts noise: settings, schedules, the chain, and a shorter chain.
 
-Importing this module costs no torch: plugins' settings are derived from what is here.
+A forward chain adds noise: x_t = sqrt(1 - beta_t) x_(t-1) + sqrt(beta_t) * noise, so that x_t = sqrt(alpha_bar_t) x_0 +
+sqrt(1 - alpha_bar_t) * eps, where alpha_bar_t is the product of 1 - beta_s over s <= t (Ho et al. 2020, Eqs. 2 and 4). A network
+predicts eps from x_t, and sampling walks the chain backwards.
+
+Importing this module costs no torch, since plugins derive their settings from what is here.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from harness.config import Config
 
 
 class ChainConfig(Config):
-    """The chain of noise levels."""
+    """The noise levels of a diffusion chain."""
 
     steps: int = Field(10, ge=1, le=10_000, description="diffusion steps T; sampling calls the network T times")
     schedule: Literal["sigmoid", "linear", "quadratic", "cosine"] = Field(
@@ -33,7 +37,7 @@ class ChainConfig(Config):
 
 
 class ImageChainConfig(ChainConfig):
-    """The chain that networks for images are trained on (defaults: Ho et al. 2020), and a shorter one to sample by."""
+    """The chain that networks for images are trained on, as Ho et al. 2020 have it, and a shorter chain to sample by."""
 
     steps: int = Field(1000, ge=1, le=10_000, description="diffusion steps T of training")
     schedule: Literal["sigmoid", "linear", "quadratic", "cosine"] = Field(
@@ -52,6 +56,10 @@ class ImageChainConfig(ChainConfig):
 
     @model_validator(mode="after")
     def _has_an_inverse(self) -> Self:
-        if self.sampling_steps is not None and self.schedule != "linear":
+        if self.sampling_steps is None:
+            return self
+        if self.schedule != "linear":
             raise ValueError("sampling_steps needs the linear schedule, whose steps have a continuous inverse")
+        if self.steps < 2 or self.beta_start == self.beta_end:
+            raise ValueError("sampling_steps needs at least 2 steps whose beta grows: the inverse is of the growing noise")
         return self

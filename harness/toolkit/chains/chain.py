@@ -1,4 +1,4 @@
-"""The diffusion chain around a network that predicts noise: loss, likelihood bound, and Gaussian transitions."""
+"""A diffusion chain around a network that predicts noise: its loss, likelihood bound and Gaussian transitions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.capabilities import Gaussian
 from harness.interfaces import DataSpec
 from harness.streams import seeded
 from harness.toolkit.chains import ChainConfig, ImageChainConfig
+from harness.toolkit.chains.fast_dpm import fast_schedule
 from harness.toolkit.chains.schedules import betas, coefficients
-from harness.toolkit.chains.short import fast_schedule
 
 
 class NoisyStep(NamedTuple):
@@ -24,7 +24,7 @@ class NoisyStep(NamedTuple):
 
 
 class NoisyStepAndMask(NamedTuple):
-    """As `NoisyStep`, for a network that drops activations, and the `seed` of which ones."""
+    """A `NoisyStep`, and the `seed` that decides which activations a network with dropout drops."""
 
     t: Tensor
     eps: Tensor
@@ -32,10 +32,11 @@ class NoisyStepAndMask(NamedTuple):
 
 
 class DiffusionChain(nn.Module):
-    """Trains, Likelihood, Transitions and NoiseChain for a module whose `forward(x, t)` predicts the noise in x_t.
+    """Trains, TrainsInParts, Likelihood, Transitions and NoiseChain for a module whose `forward(x, t)` predicts the noise in x_t.
 
-    It is unconditional: labels are ignored. Call `set_chain` at the end of `__init__`. The schedule is held in buffers
-    that are not part of the state dict, so that published weights load as they are.
+    The model is unconditional: labels are ignored. A subclass calls `set_chain` at the end of its `__init__`. The schedule is
+    held in buffers that are not part of the state dict, so that published weights load as they are.
+    Source: Ho et al. 2020 (DDPM); equation numbers are the paper's.
     """
 
     chain: ChainConfig
@@ -45,33 +46,34 @@ class DiffusionChain(nn.Module):
     takes_real_times: bool = False
 
     def set_chain(self, chain: ChainConfig, spec: DataSpec) -> None:
-        """The settings of the chain, and the data."""
+        """Compute the schedule's tables from the settings of the chain; `spec` is what the model generates."""
         self.chain, self.spec, self.steps = chain, spec, chain.steps
         for name, values in coefficients(chain).items():
             self.register_buffer(name, values, persistent=False)
 
     def coefficient(self, name: str, t: int | Tensor) -> Tensor:
-        """A schedule's value at t: 0-dim for one index, (B, 1, …) for a batch of indices."""
+        """A table's value at t: 0-dim for one index, (B, 1, …) for a batch of indices."""
         values: Tensor = self.get_buffer(name)[t]
         return values if values.dim() == 0 else values.view(-1, *[1] * len(self.spec.shape))
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Squared error of the predicted noise, (B,), mean over dimensions. Source: Ho et al. 2020, Eq. 14."""
+        """The squared error of the predicted noise, (B,), mean over dimensions (Eq. 14)."""
         return self.training_loss_at(x, labels, self.training_draw(x, generator))
 
     def training_draw(self, x: Tensor, generator: torch.Generator) -> NoisyStep | NoisyStepAndMask:
-        """As `draw`."""
+        """The random part of the training loss, which is that of the likelihood."""
         return self.draw(x, generator)
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """Squared error of the predicted noise at a draw, (B,), mean over dimensions."""
+        """The squared error of the predicted noise at a draw, (B,), mean over dimensions."""
         return -self.log_likelihood(x, labels, draw) / math.prod(self.spec.shape)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> NoisyStep | NoisyStepAndMask:
-        """Steps and noise for a batch x (B, …).
+        """Draw a step and noise for each example of x (B, …); a seed too, where the network has dropout.
 
-        Steps are antithetic: t in the first half of the batch is paired with T - 1 - t in the second, which makes the
-        batch's mean less noisy; each t alone is uniform. Drawn on the CPU and moved to x.
+        Steps are antithetic: an example with step t in the first half of the batch has a partner with T - 1 - t in the second.
+        Each step alone is uniform, and the batch's mean loss varies less, because small and large steps are balanced.
+        Numbers are drawn on the CPU and moved to the device of x.
         """
         half = torch.randint(self.steps, ((len(x) + 1) // 2,), generator=generator)
         t = torch.cat([half, self.steps - 1 - half])[: len(x)]
@@ -81,8 +83,11 @@ class DiffusionChain(nn.Module):
         return NoisyStepAndMask(t.to(x.device), eps.to(x.device), int(torch.randint(2**62, (), generator=generator)))
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """Minus the squared error of the predicted noise, (B,), summed over dimensions: the bound's term at this step
-        with its weight set to one, as in the training loss."""
+        """Minus the squared error of the predicted noise, (B,), summed over dimensions.
+
+        This is the bound's term at the drawn step (Eq. 12) with its weight set to one, as in the training loss (Eq. 14).
+        """
+        # -|eps - eps_theta(sqrt(alpha_bar_t) x + sqrt(1 - alpha_bar_t) eps, t)|^2
         t, eps, *seed = cast("NoisyStep | NoisyStepAndMask", draw)
         noisy = self.coefficient("signal", t) * x + self.coefficient("noise", t) * eps
         with seeded(seed[0] if seed else None, x.device):
@@ -91,12 +96,15 @@ class DiffusionChain(nn.Module):
 
     @property
     def chain_betas(self) -> Tensor:
-        """(T,), float64: variances of the forward steps, least noisy first."""
+        """The variances of the forward steps, (T,), float64, least noisy first."""
         chain = self.chain
         return betas(chain.schedule, chain.steps, chain.beta_start, chain.beta_end)
 
     def predict_noise(self, x: Tensor, time: float | Tensor, labels: Tensor | None) -> Tensor:
-        """E[eps | noisy], (B, …), at a step in [0, T - 1], real-valued where the network takes such. Labels are ignored."""
+        """E[eps | noisy], (B, …), at a time in [0, T - 1]. Labels are ignored.
+
+        A network that was trained on whole steps, and does not take real-valued times, answers for the nearest whole step.
+        """
         if self.takes_real_times:
             return self(x, time)
         if isinstance(time, Tensor) and time.dim():
@@ -109,13 +117,15 @@ class DiffusionChain(nn.Module):
         return self.steps
 
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
-        """The reverse step. Step 0 leaves the noise and step T - 1 lands on the data, with noise added there too.
+        """The distribution of the next state, given the state x (Eqs. 1 and 11).
+
+        Step 0 starts from noise, and step T - 1 lands on the data; it adds noise like the others. All steps of many chains cost
+        one network call: give the states as (T * B, …) in blocks of B, with `torch.arange(T).repeat_interleave(B)` as steps.
 
         Args:
-            x: (B, …). step: one index for all, or (B,) int64.
-        Returns: mean (B, …); std 0-dim for one index, (B, 1, …) for a batch of them.
-        A whole set of chains costs one network call: give states (T * B, …) in blocks of B, with
-        `torch.arange(T).repeat_interleave(B)` as their steps.
+            x: (B, …).
+            step: one index for all examples, or (B,) int64, in [0, T).
+        Returns: mean (B, …); std 0-dim for one index, (B, 1, …) for a batch of indices.
         """
         t = self.steps - 1 - step  # the network counts from the data, sampling from the noise
         mean = self.coefficient("x_gain", t) * x - self.coefficient("eps_gain", t) * self(x, t)
@@ -123,7 +133,7 @@ class DiffusionChain(nn.Module):
 
 
 class ShortChain(DiffusionChain):
-    """As `DiffusionChain`, sampled in `sampling_steps` steps (FastDPM, VAR) where the settings name some.
+    """A `DiffusionChain` that is sampled in `sampling_steps` steps (FastDPM, VAR), where the settings name a number.
 
     The network must take real-valued times.
     """
@@ -132,7 +142,7 @@ class ShortChain(DiffusionChain):
     takes_real_times = True
 
     def set_chain(self, chain: ChainConfig, spec: DataSpec) -> None:
-        """The settings of both chains, an `ImageChainConfig`, and the data. Called when the network is there."""
+        """Compute the tables of both chains from an `ImageChainConfig`. Call it when the network is there."""
         super().set_chain(chain, spec)
         if self.chain.sampling_steps is None:
             return
@@ -141,7 +151,7 @@ class ShortChain(DiffusionChain):
         )
         device = next(self.parameters()).device
         for name, values in short.coefficients(self.chain.kappa).items():
-            # On the device that the module is being built on; the table itself comes from NumPy.
+            # The tables come from NumPy; they belong on the device that the module is being built on.
             self.register_buffer(f"fast_{name}", values.to(device), persistent=False)
 
     @property
@@ -150,9 +160,14 @@ class ShortChain(DiffusionChain):
         return self.chain.sampling_steps or self.steps
 
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
-        """A step of the sampling chain; 0 leaves the noise, and the last one lands on the data with a little noise.
+        """The distribution of the next state of the sampling chain, given the state x.
 
-        x: (B, …); step: one index for all, or (B,) int64. Returns: mean (B, …); std 0-dim or (B, 1, …).
+        Step 0 starts from noise, and the last step lands on the data with a little noise.
+
+        Args:
+            x: (B, …).
+            step: one index for all examples, or (B,) int64.
+        Returns: mean (B, …); std 0-dim for one index, (B, 1, …) for a batch of indices.
         """
         if self.chain.sampling_steps is None:
             return super().transition(x, step)

@@ -7,8 +7,8 @@ import torch
 
 from harness.testing import golden
 from harness.testing.golden import Case, kind
+from harness.toolkit.chains.fast_dpm import fast_schedule
 from harness.toolkit.chains.schedules import coefficients
-from harness.toolkit.chains.short import fast_schedule
 from harness.toolkit.transitions import transition_log_prob
 from harness_ddpm import UNetConfig
 from harness_ddpm.image_model import ImageDDPM

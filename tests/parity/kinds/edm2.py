@@ -10,7 +10,7 @@ from harness.testing.golden import Case, kind
 from harness.toolkit.denoising import NoisyLevel, loss_weight
 from harness_edm.sampler import noise_levels
 from harness_edm2 import averages, latents
-from harness_edm2.model import EDM2
+from harness_edm2.denoiser import EDM2
 from harness_edm2.published import from_arguments
 
 

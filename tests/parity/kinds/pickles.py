@@ -5,13 +5,14 @@ import scipy.linalg
 import torch
 from safetensors.torch import load_file
 
-from harness.images import reference_statistics
+from harness.features import Moments
+from harness.images.statistics_files import recognise
 from harness.testing.golden import Case, kind
 from harness.weights import pickles
 from harness_edm import published as edm
 from harness_edm.unet import EDMUNet
 from harness_edm2 import published as edm2
-from harness_edm2.model import EDM2
+from harness_edm2.denoiser import EDM2
 
 READERS = {"EDMPrecond": (edm.from_arguments, EDMUNet), "Precond": (edm2.from_arguments, EDM2)}
 
@@ -58,26 +59,28 @@ def is_reference_statistics(case: Case) -> bool:
     return "reference_file" in case.fields
 
 
-def frechet(first: reference_statistics.FeatureStatistics, second: reference_statistics.FeatureStatistics) -> float:
+def frechet(first: Moments, second: Moments) -> float:
     root = scipy.linalg.sqrtm(first.covariance @ second.covariance)
     mean = np.square(first.mean - second.mean).sum()
     return float(mean + np.trace(first.covariance + second.covariance - 2 * np.real(root)))
 
 
-def statistics_of(features: torch.Tensor) -> reference_statistics.FeatureStatistics:
+def moments_of(features: torch.Tensor) -> Moments:
     values = features.numpy()
-    return reference_statistics.FeatureStatistics(values.mean(0), np.cov(values, rowvar=False))
+    return Moments(len(values), values.mean(0), np.cov(values, rowvar=False))
 
 
 @kind(is_reference_statistics)
 def reference_files(case: Case) -> None:
-    reference, arrays = reference_statistics.read(case.folder / case.fields["reference_file"]), case.arrays
+    statistics, arrays = recognise(case.folder / case.fields["reference_file"]), case.arrays
+    assert statistics is not None
+    reference = {name or "fid": table["moments"] for name, table in statistics.tables.items()}  # an .npz names no metric
 
     def compare(name, value):
         case.compare(name, torch.as_tensor(np.asarray(value)))
 
     if "features_a" in arrays:
-        first, second = statistics_of(arrays["features_a"]), statistics_of(arrays["features_b"])
+        first, second = moments_of(arrays["features_a"]), moments_of(arrays["features_b"])
         compare("mu_a", first.mean)
         compare("sigma_a", first.covariance)
         np.testing.assert_allclose(reference["fid"].mean, second.mean, rtol=1e-6, atol=1e-8)
@@ -87,5 +90,5 @@ def reference_files(case: Case) -> None:
     names = [name for name in arrays if not name.startswith("features_")]
     assert set(names) == set(reference)
     for name in names:
-        compare(name, frechet(statistics_of(arrays[f"features_{name}"]), reference[name]))
+        compare(name, frechet(moments_of(arrays[f"features_{name}"]), reference[name]))
     case.unchecked(*names, *(f"features_{name}" for name in names))

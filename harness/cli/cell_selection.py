@@ -1,0 +1,34 @@
+"""The cells that `--only` and `--seeds` choose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.board.filters import Filter, listed, parse_filter
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.board.board import Board
+    from harness.board.cells import Cell
+
+
+def selected_cells(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]:
+    """Return the cells that the options keep. Raises: UserError for what the board does not have."""
+    wanted = parse_filter(list(only), where="--only")
+    if seeds is not None:
+        wanted = wanted & _seed_filter(board, seeds)
+    cells = board.select(wanted, where="--only" if seeds is None else "--only, --seeds")
+    if not cells:
+        raise UserError("--only: no cell of this board matches all of it")
+    return cells
+
+
+def _seed_filter(board: Board, seeds: str) -> Filter:
+    """Raises: UserError that says how to write seeds, with those of the board."""
+    if not re.fullmatch(r"\s*[\d*?]+\s*(,\s*[\d*?]+\s*)*", seeds):
+        known = sorted({cell.seed for cell in board.cells})
+        example = listed(seeds, known) or ",".join(map(str, known))
+        raise UserError(f"--seeds {seeds}: write seeds with commas between them, without ranges: --seeds {example}")
+    return parse_filter(f"seed={seeds}", where="--seeds")

@@ -1,0 +1,58 @@
+"""What `harness run --dry-run` says: which cells would run, and how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.cli.cell_states import state_line, summary
+from harness.cli.output import duration
+
+if TYPE_CHECKING:
+    from harness.board.columns import Floor
+    from harness.run.states import CellState
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run would do.
+
+    Args:
+        states: every chosen cell and how it stands.
+        floors: floors that are not measured yet.
+        jobs: cells that run at once.
+    """
+
+    states: Sequence[CellState]
+    floors: Sequence[Floor]
+    jobs: int
+
+    @property
+    def waiting(self) -> list[CellState]:
+        """Cells that would run: those without a record, and those that failed."""
+        return [state for state in self.states if state.state in ("to run", "failed")]
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.waiting or self.floors)
+
+    def lines(self) -> Iterator[str]:
+        """Give the plan as text, a line a cell and a floor."""
+        count = len(self.floors)
+        floors = f"; {count} {'floor' if count == 1 else 'floors'} to measure" if count else ""
+        yield summary(self.states) + floors
+        yield from map(state_line, self.states)
+        yield from (f"  {'to run':<8}  floor {floor.name}" for floor in self.floors)
+        if self.waiting:
+            yield self._estimate()
+
+    def _estimate(self) -> str:
+        known = [state.seconds for state in self.waiting if state.seconds is not None]
+        if not known:
+            return "no estimate: no such cell has run yet"
+        # Cells that no past cell tells of are taken to be like the others.
+        total = sum(known) / len(known) * len(self.waiting)
+        time = duration(total / min(self.jobs, len(self.waiting)))
+        floors = "; floors come on top" if self.floors else ""
+        return f"about {time} with {self.jobs} jobs, by what such cells took before{floors}"

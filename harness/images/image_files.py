@@ -1,0 +1,193 @@
+"""Folders and zip archives of images as sets. An archive is read in place; nothing is ever extracted to disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.errors import UserError
+from harness.images.decode import FORMATS, Decoded, decode
+from harness.images.sets import ImageSet
+
+LARGEST_FILE = 256 * 2**20
+"""Bytes of the largest image that is unpacked from an archive."""
+LARGEST_RATIO = 200
+"""Unpacked over packed bytes of an image above SMALL. Images are compressed already and never reach it; bombs exceed it."""
+SMALL = 2**20
+"""Bytes up to which an image may unpack from any size."""
+UNIFORM = "a set has images of one size and one format"
+
+Read = Callable[[str], bytes]
+"""Returns the content of an image file, given its name."""
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The image files of a folder or an archive, in a fixed order.
+
+    Args:
+        name: the name of the folder or archive in messages.
+        names: the names of the images, sorted.
+        ignored: number of other files beside the images.
+        opened: opens the folder or archive; inside the context, the function reads an image by its name.
+        links: number of links to folders, which are not followed.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    ignored: int
+    opened: Callable[[], AbstractContextManager[Read]]
+    links: int = 0
+
+    def as_set(self) -> ImageSet:
+        """Return the images as a set with the first image's size and format. Raises: UserError when the first is damaged.
+
+        Reading the set raises UserError for an image that is damaged, or of another size or format.
+        """
+        with self.opened() as read:
+            first = self._decoded(self.names[0], read)
+
+        def batches(size: int) -> Iterator[Tensor]:
+            with self.opened() as read:
+                for start in range(0, len(self.names), size):
+                    images = [self._decoded_like(first, name, read) for name in self.names[start : start + size]]
+                    yield torch.from_numpy(np.stack([image.pixels for image in images]))
+
+        return ImageSet(self.name, len(self.names), first.pixels.shape, batches)
+
+    @property
+    def form(self) -> str:
+        """The images' format, e.g. PNG, by the suffix of the first name."""
+        return _format_of(self.names[0])
+
+    def _decoded(self, name: str, read: Read) -> Decoded:
+        return decode(read(name), where=f"{self.name}/{name}")
+
+    def _decoded_like(self, first: Decoded, name: str, read: Read) -> Decoded:
+        image = self._decoded(name, read)
+        if (image.pixels.shape, image.form) != (first.pixels.shape, first.form):
+            raise UserError(f"{self.name}: {name} is {_described(image)}, but {self.names[0]} is {_described(first)}; {UNIFORM}")
+        return image
+
+
+def _described(image: Decoded) -> str:
+    channels, height, width = image.pixels.shape
+    return f"a {'grey' if channels == 1 else 'colour'} {image.form} of {width}x{height}"
+
+
+def folder(path: Path) -> ImageFiles:
+    """Return all images below a folder, sorted by path. Links to folders are not followed; hidden files are no images.
+
+    Raises: UserError when there is no image, when the suffixes name two formats, or when a folder cannot be listed.
+    """
+    files: list[PurePosixPath] = []
+    links = 0
+    for parent, folders, names in os.walk(path, onerror=_raise_unreadable):
+        folders.sort()
+        links += sum(os.path.islink(os.path.join(parent, name)) for name in folders)
+        files += [PurePosixPath(Path(parent, name).relative_to(path).as_posix()) for name in names]
+
+    @contextmanager
+    def opened() -> Iterator[Read]:
+        yield lambda name: _content(path / name)
+
+    return replace(_image_files(str(path), files, opened), links=links)
+
+
+def _raise_unreadable(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path}: is no file, but a pipe or a device; remove it")  # reading a pipe could take for ever
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def archive(path: Path) -> ImageFiles:
+    """Return all images of a zip archive, sorted by path.
+
+    Raises: UserError when the archive is damaged, holds no image or the same name twice, has names that lead out of it, or
+    has an image that is encrypted or would unpack to far more bytes than an image can.
+    """
+    members = _members(path)
+
+    @contextmanager
+    def opened() -> Iterator[Read]:
+        with zipfile.ZipFile(path) as file:
+
+            def read(name: str) -> bytes:
+                try:
+                    return file.read(members[name])
+                except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+                    raise UserError(f"{path}/{name}: damaged inside the archive: {error}") from error
+
+            yield read
+
+    return _image_files(str(path), [PurePosixPath(name) for name in members], opened)
+
+
+def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
+    """Return the checked files of an archive by name."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    try:
+        with zipfile.ZipFile(path) as file:
+            for member in file.infolist():
+                _check_member(path, member)
+                if member.filename in members:
+                    raise UserError(f"{path}: holds {member.filename} twice; write the archive again, each image once")
+                if not member.is_dir():
+                    members[member.filename] = member
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UserError(f"{path}: cannot be read as a zip archive: {error}") from error
+    return members
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
+    name = PurePosixPath(member.filename.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or (name.parts and ":" in name.parts[0]):
+        raise UserError(f"{path}: {member.filename!r} leads out of the archive; it is not read at all")
+    if name.suffix.lower() not in FORMATS:
+        return
+    if member.flag_bits & 1:
+        raise UserError(f"{path}: {member.filename} is encrypted; write the archive without a password")
+    is_too_dense = member.file_size > SMALL and member.file_size > LARGEST_RATIO * max(member.compress_size, 1)
+    if member.file_size > LARGEST_FILE or is_too_dense:
+        raise UserError(
+            f"{path}: {member.filename} unpacks from {member.compress_size:,} to {member.file_size:,} bytes, as no image does "
+            "(a decompression bomb?)"
+        )
+
+
+def _image_files(name: str, files: list[PurePosixPath], opened: Callable[[], AbstractContextManager[Read]]) -> ImageFiles:
+    """Return the images among files, checked to be of one format by their suffixes."""
+    names = tuple(sorted(str(file) for file in files if file.suffix.lower() in FORMATS and not _is_hidden(file)))
+    if not names:
+        raise UserError(f"{name}: no image in it; suffixes of images: {', '.join(FORMATS)}")
+    form = _format_of(names[0])
+    for image in names:
+        if _format_of(image) != form:
+            raise UserError(f"{name}: {image} is a {_format_of(image)}, but {names[0]} is a {form}; {UNIFORM}")
+    return ImageFiles(name, names, len(files) - len(names), opened)
+
+
+def _format_of(name: str) -> str:
+    return FORMATS[PurePosixPath(name).suffix.lower()]
+
+
+def _is_hidden(path: PurePosixPath) -> bool:
+    # Some systems put a file `._x.png` beside each x.png into their archives.
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

@@ -1,0 +1,53 @@
+"""Remarks that the reader of a number should see: what was ignored, and what was compared with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.measure.image_source import ImagesIdentity
+from harness.measure.plan import MeasurementPlan
+
+
+def notes(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
+    """Give every remark on a measurement.
+
+    Args:
+        identities: identity of the images by the name of their source; empty where there are only statistics.
+    """
+    for source in plan.sources:
+        yield from source.notes
+    yield from _different_shapes(plan)
+    yield from _same_images(plan, identities)
+    yield from _overlapping_draws(plan, identities)
+
+
+def _different_shapes(plan: MeasurementPlan) -> Iterator[str]:
+    names = {source.images.shape: source.name for source in plan.sources if source.images is not None}
+    if len(names) > 1:
+        shapes = "; ".join(f"{name} {'×'.join(map(str, shape))}" for shape, name in names.items())
+        yield f"images of different shapes are compared, each resized on its own: {shapes}"
+
+
+def _same_images(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
+    """Name sets that are measured against themselves, or counted as repetitions of themselves: seldom what was meant."""
+    first_with: dict[str, str] = {}
+    for source in [*([] if plan.reference is None else [plan.reference]), *plan.samples]:
+        if not (identity := identities[source.name]):
+            continue
+        if str(identity) in first_with:
+            yield f"{source.name} holds the same images as {first_with[str(identity)]}"
+        first_with.setdefault(str(identity), source.name)
+
+
+def _overlapping_draws(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
+    """Name held-out draws of one dataset that may share images: only draws 2k and 2k + 1 are disjoint by contract."""
+    if plan.reference is None:
+        return
+    reference = identities[plan.reference.name]
+    for source in plan.samples:
+        identity = identities[source.name]
+        if identity.get("fingerprint") is None or identity.get("fingerprint") != reference.get("fingerprint"):
+            continue
+        draw, reference_draw = identity.get("draw"), reference.get("draw")
+        if isinstance(draw, int) and isinstance(reference_draw, int) and reference_draw not in (draw, draw ^ 1):
+            yield f"{source.name} and {plan.reference.name} may share images: only draws 2k and 2k + 1 share none"

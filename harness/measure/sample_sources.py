@@ -1,0 +1,80 @@
+"""Sample sets as sources: those that `harness run` stored, by folder or by record, and tensors in a file alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.images.sets import ImageSet
+from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
+from harness.stages.example_sets import SAMPLES, stored_images
+from harness.store import outputs
+from harness.store.records import load_record
+from harness.weights import tensor_file
+
+
+def is_stage_output(folder: Path) -> bool:
+    """Whether a stage of `harness run` wrote the folder."""
+    return (folder / outputs.MANIFEST).is_file()
+
+
+def stored_draws(folder: Path) -> list[ImageSource]:
+    """Return each draw of a sample set that `harness run` stored. Raises: UserError when the folder holds no sample set."""
+    output = outputs.read(folder)
+    if SAMPLES not in output.files:
+        raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {SAMPLES}")
+    hashes = output.facts.get("draws_sha256")
+    if not isinstance(hashes, list):
+        raise UserError(f"{folder}: does not hold the hash of each draw, so that an older version wrote it; run the cell again")
+    return [
+        ImageSource(
+            f"{folder}, draw {draw}",
+            "sample set",
+            _checked_images(stored_images(output.folder / SAMPLES, draw), str(folder)),
+            identified_as({"generated": sha256}),
+        )
+        for draw, sha256 in enumerate(hashes)
+    ]
+
+
+def sample_set_of_record(path: Path) -> Path:
+    """Return the folder of the sample set that a cell was measured on, in the runs folder that holds the cell's record.
+
+    Raises: UserError when the runs folder does not hold the sample set.
+    """
+    record = load_record(path)
+    for runs_folder in path.resolve().parents[2:3]:  # of runs/records/BOARD/CELL.json; nothing for a path that is too short
+        for manifest in sorted(runs_folder.glob(f"stages/sample/*/{outputs.MANIFEST}")):
+            if record.samples_sha256 and _samples_sha256(manifest) == record.samples_sha256:
+                return manifest.parent
+    raise UserError(f"{path}: the samples of this record are not there; give a record in the runs folder that made them")
+
+
+def _samples_sha256(manifest: Path) -> object:
+    """The hash of a sample set by its manifest; None for a damaged manifest, which may be another cell's."""
+    try:
+        return json.loads(manifest.read_bytes())["facts"]["samples_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def draws_in_file(path: Path) -> list[ImageSource]:
+    """Return each draw in a .safetensors file: the tensors x.0, x.1, … of images in [-1, 1].
+
+    Raises: UserError when the file has no such tensors, or they are no images.
+    """
+    names = tensor_file.shapes(path, where=str(path))
+    draws = sorted(int(name[2:]) for name in names if name.startswith("x.") and name[2:].isdecimal())
+    if not draws:
+        raise UserError(f"{path}: no sample set: it has no tensors x.0, x.1, …")
+    sets = {draw: _checked_images(stored_images(path, draw), str(path)) for draw in draws}
+    return [
+        ImageSource(f"{path}, draw {draw}", "sample set", images, identified_by_pixels(images)) for draw, images in sets.items()
+    ]
+
+
+def _checked_images(images: ImageSet, name: str) -> ImageSet:
+    if len(images.shape) != 3 or images.shape[0] not in (1, 3):
+        raise UserError(f"{name}: samples of shape {images.shape} are no images")
+    return images

@@ -1,0 +1,73 @@
+"""A look at the images of a source, then their features: extracted once, and kept for the next measurement of the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from harness.errors import Diverged, UserError
+from harness.features import FeatureSet
+from harness.measure.image_source import ImagesIdentity, ImageSource
+from harness.measure.plan import MeasurementPlan
+from harness.stages import features
+from harness.stages.context import Context
+from harness.stages.example_sets import IdentifiedImages
+
+Announce = Callable[[str], None]
+"""Called with what is done next, for people."""
+
+
+@dataclass(frozen=True)
+class FeatureReader:
+    """Reads the sources of a plan.
+
+    Args:
+        context: whose runs folder keeps the features.
+        announce: is told what is done next.
+    """
+
+    plan: MeasurementPlan
+    context: Context
+    announce: Announce
+
+    def identify(self, source: ImageSource) -> ImagesIdentity:
+        """Look at every image, and return the identity of the set; it is empty where there are only statistics.
+
+        Raises: UserError for the first image that is damaged, not finite, or of another size or format.
+        """
+        if source.images is None:
+            return {}
+        n = source.images.n
+        self.announce(f"looking at {source.name}: {n:,} images, {'×'.join(map(str, source.images.shape))}")
+        self.context.reporter.stage("look")
+        with _faults_of_the_file(source):
+            return source.identify(lambda done: self.context.reporter.step(done, n, {}))
+
+    def features(self, source: ImageSource, identity: ImagesIdentity, needs: Collection[str]) -> FeatureSet:
+        """Return what is needed: from the file's own statistics where it has them, from its images for the rest.
+
+        Args:
+            needs: names out of FEATURE_NEEDS.
+        """
+        moments = {} if source.statistics is None else source.statistics.moments_for(self.plan.outputs)
+        given = {need: moments[need] for need in moments if need in needs}
+        rest = set(needs) - set(given)
+        if not rest or source.images is None:
+            return FeatureSet(source.name, source.n, given)
+        self.announce(f"features of {source.name} by {self.plan.extractor.name}")
+        self.context.reporter.stage("extract")
+        with _faults_of_the_file(source):
+            made = features.extracted(
+                IdentifiedImages(source.images, identity), rest, self.plan.extractor, self.context, batch=self.plan.batch
+            )
+        return FeatureSet(source.name, made.n, {**made.moments_by_need, **given}, made.rows_by_need) if given else made
+
+
+@contextmanager
+def _faults_of_the_file(source: ImageSource) -> Iterator[None]:
+    """Samples that are not finite are a fault of the file here, and not of a training run."""
+    try:
+        yield
+    except Diverged as error:
+        raise UserError(f"{source.name}: {error}") from error

@@ -1,0 +1,18 @@
+"""Small helpers of methods that contrast examples: the labels of a batch, and means over the pairs that count."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from harness.interfaces import Batch
+
+
+def labels_of(batch: Batch) -> Tensor:
+    """Return the labels (B,) of a batch that must have some: a method's check refuses data without labels beforehand."""
+    assert batch.labels is not None, "the method's check lets no data without labels through"
+    return batch.labels
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of the values (B,) where the mask (B,) is True, 0-dim; 0 where the mask is False everywhere."""
+    return values.where(mask, 0).sum() / mask.sum().clamp(min=1)

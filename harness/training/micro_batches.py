@@ -1,0 +1,66 @@
+"""Micro-batches: a step on a batch in pieces that fit the memory, with the gradient of the whole batch.
+
+A model's randomness is drawn for the whole batch first, and each micro-batch then takes its rows of the draw. So what an
+example draws does not depend on the size of the micro-batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, cast
+
+from torch import Tensor
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.capabilities import Trains, TrainsInParts
+    from harness.interfaces import Batch
+    from harness.training.method import Task
+
+Rows = slice | Tensor
+
+
+def slices(n: int, size: int | None) -> list[slice]:
+    """Cut n examples into micro-batches of `size`. The last is smaller where `size` does not divide n; None cuts nothing."""
+    step = n if size is None else size
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def rows_of(draw: object, rows: Rows) -> object:
+    """Take rows of a model's draw for a whole batch.
+
+    A draw is a tensor with the batch in front, a tuple of draws (a named tuple keeps its type), or None.
+
+    Raises: UserError where one number stands for the randomness of all examples, as the seed of dropout does.
+    """
+    if draw is None:
+        return None
+    if isinstance(draw, Tensor):
+        return draw[rows]
+    if isinstance(draw, tuple):
+        fields = [rows_of(field, rows) for field in draw]
+        return cast("Callable[..., object]", type(draw))(*fields) if hasattr(draw, "_fields") else tuple(fields)
+    raise UserError(
+        f"micro_batch: the model draws a {type(draw).__name__} for a whole batch (dropout?), which cannot be cut; "
+        "leave micro_batch out, or dropout"
+    )
+
+
+def training_losses(task: Task, batch: Batch, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the batch mean of the model's training loss as terms that add up to it, one for each micro-batch.
+
+    Each term is computed when it is asked for, so that only one graph is in memory; see `Optimizer.update_in_parts`.
+    """
+    micro_batches = task.micro_batches(len(batch))
+    if len(micro_batches) == 1:
+        yield cast("Trains", task.model).training_loss(batch.x, batch.labels, generator).mean()
+        return
+    model = cast("TrainsInParts", task.model)
+    draw = model.training_draw(batch.x, generator)
+    for rows in micro_batches:
+        part = batch[rows]
+        # A sum over the part divided by the whole batch's length: the terms add up to the mean over the batch.
+        yield model.training_loss_at(part.x, part.labels, rows_of(draw, rows)).sum() / len(batch)

@@ -1,0 +1,35 @@
+"""An out-of-memory error of any allocator, turned into one message that names the setting to lower."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from harness.errors import UserError
+
+SIGNS = ("can't allocate memory", "out of memory", "not enough memory")
+"""Words in the RuntimeErrors of torch's CPU allocator, oneDNN and cuDNN, which have no class of their own."""
+
+
+@contextmanager
+def out_of_memory_advice(advice: str) -> Iterator[None]:
+    """Turn an out-of-memory error of the block into one message with `advice`, which names the setting to lower.
+
+    Raises: UserError in the place of an out-of-memory error. Other errors pass unchanged.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        text = str(error) or type(error).__name__  # Python's own MemoryError has no text
+        raise UserError(f"out of memory: {advice} ({text.splitlines()[0][:200]})") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out, on the CPU or on a GPU."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return any(sign in str(error) for sign in SIGNS)

@@ -1,0 +1,54 @@
+"""The runs folder: which one a command uses, and where each thing is in it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.store.runs_folder import RunsFolder
+
+KEY = "0123456789abcdef01234567"
+
+
+def test_the_option_goes_before_the_variable_and_the_variable_before_the_current_folder(monkeypatch):
+    monkeypatch.setenv("HARNESS_RUNS", "/data/runs")
+    assert RunsFolder.of(Path("mine")).root == Path("mine")
+    assert RunsFolder.of(None).root == Path("/data/runs")
+    monkeypatch.setenv("HARNESS_RUNS", "")
+    assert RunsFolder.of(None).root == Path("runs")
+    monkeypatch.delenv("HARNESS_RUNS")
+    assert RunsFolder.of(None).root == Path("runs")
+
+
+def test_smoke_runs_share_no_path_with_real_ones():
+    real, smoke = RunsFolder.of(Path("runs")), RunsFolder.of(Path("runs"), smoke=True)
+
+    def paths(runs):
+        places = (runs.stage("base", KEY), runs.work("base", KEY), runs.lease("base", KEY), runs.progress, runs.board("b"))
+        return {*places, runs.records("b"), runs.record("b", "net/none/s0", KEY), runs.floor("b", "fid", KEY)}
+
+    assert not paths(real) & paths(smoke)
+    assert all(path.is_relative_to("runs/smoke") for path in paths(smoke))
+
+
+def test_every_file_is_where_other_tools_expect_it():
+    runs = RunsFolder(Path("runs"))
+    assert runs.stage("sample", KEY) == Path(f"runs/stages/sample/{KEY}")
+    assert runs.work("finetune", KEY) == Path(f"runs/work/finetune-{KEY}")
+    assert runs.lease("cell", KEY) == Path(f"runs/leases/cell-{KEY}.lock")
+    assert runs.record("rings", "net/tune/n500/s2", KEY) == Path("runs/records/rings/net__tune__n500__s2.0123456789ab.json")
+    assert runs.floor("rings", "fid[cnn]__n500", KEY) == Path("runs/records/rings/floor__fid[cnn]__n500.0123456789ab.json")
+    assert (runs.progress, runs.board("rings")) == (Path("runs/progress"), Path("runs/boards/rings"))
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
+    runs = RunsFolder(tmp_path / "deep" / "runs")
+    runs.check_writable()
+    assert os.listdir(runs.root) == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_the_users_to_mend(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UserError, match="a file stands where a folder must be; choose another folder with --runs-dir"):
+        RunsFolder(tmp_path / "runs").check_writable()

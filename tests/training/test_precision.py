@@ -1,0 +1,106 @@
+"""Options of how a network computes: what they change, and what they must leave alone."""
+
+import pytest
+import torch
+
+from harness.interfaces import Batch, DataSpec
+from harness.streams import stream
+from harness.testing.task import InMemoryTask
+from harness.training import precision
+from harness.training.config import TrainingConfig
+from harness.training.task import TrainingTask
+from harness_ddo import DDOConfig
+from harness_ddo.method import DDO
+
+CPU = torch.device("cpu")
+
+
+def training(**options):
+    return TrainingConfig(images=8, batch=4, **options)
+
+
+def convolution():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.SiLU(), torch.nn.Conv2d(8, 3, 3, padding=1))
+
+
+def test_bf16_is_autocast_in_training_steps_and_off_where_float32_is_asked_for():
+    layer, x = torch.nn.Linear(4, 4), torch.randn(2, 4)
+    with precision.autocast(CPU, training()):
+        assert layer(x).dtype == torch.float32
+    with precision.autocast(CPU, training(precision="bf16")):
+        assert layer(x).dtype == torch.bfloat16
+        with precision.in_float32(CPU):
+            assert layer(x).dtype == torch.float32
+
+
+def test_channels_last_keeps_values_and_names():
+    plain, other = convolution(), convolution()
+    TrainingTask(other, DataSpec((3, 8, 8)), CPU, training(channels_last=True), None)
+    assert other[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert not plain[0].weight.is_contiguous(memory_format=torch.channels_last)
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(plain(x), other(x))  # kernels add in another order
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in plain.state_dict().items())
+
+
+def zeros(model, spec, streams, labels):
+    return torch.zeros(len(streams), *spec.shape)
+
+
+class Linear(torch.nn.Module):
+    """A likelihood whose precision shows."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+        self.seen = []
+
+    def draw(self, x, generator):
+        return None
+
+    def forward(self, x):
+        out = self.layer(x)
+        self.seen.append(out.dtype)
+        return out
+
+    def log_likelihood(self, x, labels, draw):
+        return -self(x).float().square().sum(1)
+
+
+def test_ddo_takes_its_ratios_in_float32_whatever_the_precision():
+    task = InMemoryTask(Linear(), DataSpec((2,)), zeros, steps=2, batch=4)
+    method = DDO(DDOConfig(bank_size=8), task)
+    with precision.autocast(CPU, training(precision="bf16")):
+        method.step(Batch(torch.randn(4, 2)), stream(0, "step"), 0)
+    assert set(task.model.seen) | set(method.reference.seen) == {torch.float32}
+
+
+def test_ddo_keeps_two_networks_and_the_state_of_one_optimiser():
+    task = InMemoryTask(Linear(), DataSpec((2,)), zeros, steps=2, batch=4)
+    method = DDO(DDOConfig(bank_size=8), task)
+    for index in range(2):
+        method.step(Batch(torch.randn(4, 2)), stream(0, "step", index), index)
+    scalars = sum(parameter.numel() for parameter in task.model.parameters())
+    modules = [value for value in vars(method).values() if isinstance(value, torch.nn.Module)]
+    assert modules == [method.reference]
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in method.reference.parameters())
+    moments = [value for state in method.optimizer.torch.state.values() for value in state.values() if value.dim()]
+    assert sum(value.numel() for value in moments) == 2 * scalars  # Adam's two moments of theta, nothing of the reference
+    trained = {id(parameter) for group in method.optimizer.torch.param_groups for parameter in group["params"]}
+    assert trained == {id(parameter) for parameter in task.model.parameters()}
+
+
+@pytest.mark.long
+def test_a_compiled_network_counts_each_evaluation_and_computes_the_same():
+    plain, other = convolution(), convolution()
+    task = TrainingTask(other, DataSpec((3, 8, 8)), CPU, training(compile=True), None)
+    x = torch.randn(2, 3, 8, 8)
+    for n in range(1, 4):
+        torch.testing.assert_close(other(x), plain(x))
+        assert task.counter.examples == 2 * n
+    assert other.state_dict().keys() == plain.state_dict().keys()
+    twin = task.frozen_copy()
+    with torch.no_grad():
+        other[0].weight.zero_()
+    torch.testing.assert_close(twin(x), plain(x))  # a copy does not run the weights that the original has now
