@@ -9,7 +9,6 @@ from pixel_features import COMPONENT
 
 from harness import NoConfig
 from harness.board.components import Resolved
-from harness.stages import context as stage_context
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
 from harness.store.runs_folder import RunsFolder
@@ -18,7 +17,6 @@ from harness.store.runs_folder import RunsFolder
 @pytest.fixture
 def context(tmp_path, monkeypatch):
     """What a job shares, with a runs folder of its own and on the CPU."""
-    monkeypatch.setattr(stage_context, "_EXTRACTORS", {})
     return Context(RunsFolder(tmp_path / "runs"), JobOptions(device="cpu"), "measure")
 
 
