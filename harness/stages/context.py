@@ -68,11 +68,11 @@ class Context:
     def listener(self, name: str) -> Listener:
         """Return the training loop's listener, which tells the progress file and the plugins. name: of the cell or base."""
 
-        def logged(step: int, steps: int, values: Mapping[str, float]) -> None:
+        def step_logged(step: int, steps: int, values: Mapping[str, float]) -> None:
             self.reporter.step(step, steps, values)
             registry().listen("harness_step_logged", cell=name, step=step, steps=steps, values=values)
 
-        def saved(step: int, folder: Path) -> None:
+        def checkpoint_written(step: int, folder: Path) -> None:
             registry().listen("harness_checkpoint_written", cell=name, step=step, folder=folder)
 
-        return Listener(logged, saved)
+        return Listener(step_logged, checkpoint_written)
