@@ -19,7 +19,7 @@ from harness.stages.example_sets import RealExamples
 
 @dataclass(frozen=True)
 class DatasetRequest:
-    """What a text such as `digits@train` or `{name: corrupted, blur: 1.0}@0` asks for.
+    """A dataset, and which of its images: what a text such as `digits@train` or `{name: corrupted, blur: 1.0}@0` asks for.
 
     Args:
         draw: number of a held-out draw; None for the training images.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,8 @@ from harness.store.records import Record, Status, load_floor, load_record, usabl
 from harness.store.runs_folder import RunsFolder
 
 State = Status | Literal["to run"]
+ORDER: tuple[State, ...] = ("done", "to run", "diverged", "failed", "skipped")
+"""The order in which a summary counts the states."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,16 @@ class CellState:
     def needs_a_run(self) -> bool:
         """True for a cell without a result: the next run runs it, and tries again what failed."""
         return self.state in ("to run", "failed")
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `--json` shows of the cell."""
+        return {
+            "cell": self.cell.name,
+            "state": self.state,
+            "reason": self.reason,
+            "seconds": self.seconds,
+            "key": self.cell.key,
+        }
 
 
 def states(board: Board, cells: Sequence[Cell], layout: RunsFolder) -> list[CellState]:
@@ -62,3 +75,10 @@ def current_record(cell: Cell, layout: RunsFolder) -> Record | None:
 def missing_floors(board: Board, layout: RunsFolder) -> list[Floor]:
     """Return the board's floors that have no record; after a run, these are the floors that failed."""
     return [floor for floor in board.floors if usable(layout.floor(board.name, floor.name, floor.key), load_floor) is None]
+
+
+def summary(cell_states: Sequence[CellState]) -> str:
+    """Return a line such as `8 cells: 5 done, 2 to run, 1 skipped`."""
+    counts = Counter(cell_state.state for cell_state in cell_states)
+    parts = [f"{counts[state]} {state}" for state in ORDER if counts[state]]
+    return f"{len(cell_states)} cells: {', '.join(parts)}"

@@ -12,10 +12,11 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from harness.board.cells import Cell
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
 from harness.stages.checked import CheckedSource
-from harness.weights import state_dicts
+from harness.store.runs_folder import RunsFolder
 
 SAMPLES = "samples.safetensors"
 """The file of a cell's sample sets: tensors `x.D` and, for labelled data, `labels.D` for draw D."""
@@ -94,12 +95,23 @@ class StoredSamples:
 
     def points(self) -> Batch:
         """Return the samples, on the CPU."""
-        tensors = state_dicts.load(self.file)
-        return Batch(tensors[f"x.{self.draw}"], tensors.get(f"labels.{self.draw}"))
+        return read_draw(self.file, self.draw)
 
     def images(self) -> IdentifiedImages:
         """Return the samples as images, which are read from the file batch by batch."""
         return IdentifiedImages(stored_images(self.file, self.draw), {"generated": self.sha256})
+
+
+def samples_file(layout: RunsFolder, cell: Cell) -> Path:
+    """Return the path of a cell's sample sets in a runs folder, whether or not they have been drawn."""
+    return layout.stage("sample", cell.sample_key) / SAMPLES
+
+
+def read_draw(file: Path, draw: int) -> Batch:
+    """Read one draw of a file of sample sets, on the CPU, and leave the others on the disk."""
+    labels = f"labels.{draw}"
+    with safe_open(file, framework="pt") as tensors:
+        return Batch(tensors.get_tensor(f"x.{draw}"), tensors.get_tensor(labels) if labels in set(tensors.keys()) else None)
 
 
 def stored_images(file: Path, draw: int, name: str = "the generated samples") -> ImageSet:

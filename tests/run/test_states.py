@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from harness.run.states import current_record, missing_floors, states
+from harness.run.states import CellState, current_record, missing_floors, states, summary
 from harness.store.records import save_record
 from harness.store.runs_folder import RunsFolder
 
@@ -76,3 +76,22 @@ def test_floors_without_a_record_are_missing(board, layout, make_floor):
     first, second = board.floors
     save_record(make_floor(board, first), layout.floor(board.name, first.name, first.key))
     assert missing_floors(board, layout) == [second]
+
+
+def test_a_summary_counts_the_states_in_one_order(board):
+    found = [CellState(board.cells[0], state) for state in ("skipped", "to run", "done", "to run")]
+    assert summary(found) == "4 cells: 1 done, 2 to run, 1 skipped"
+    assert summary([CellState(board.cells[0], "failed"), CellState(board.cells[0], "diverged")]) == (
+        "2 cells: 1 diverged, 1 failed"
+    )
+
+
+def test_json_names_the_cell_and_its_key(board):
+    cell = board.cells[0]
+    assert CellState(cell, "diverged", "loss is nan", seconds=2.0).as_json() == {
+        "cell": cell.name,
+        "state": "diverged",
+        "reason": "loss is nan",
+        "seconds": 2.0,
+        "key": cell.key,
+    }

@@ -9,7 +9,7 @@ from harness.errors import Faults, UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.stages import loading
-from harness.weights import fit
+from harness.weights import network_files
 
 BOARD = """\
 title: Loaded
@@ -71,7 +71,7 @@ def test_checking_takes_no_memory_for_the_network(base, save, monkeypatch):
     def watching(sources, model, network):
         devices.update(parameter.device.type for parameter in network.parameters())
 
-    monkeypatch.setattr(fit, "tensors", watching)
+    monkeypatch.setattr(network_files, "tensors", watching)
     checked = base()
     loading.check(checked, checked.origin, DIGITS)
     assert devices == {"meta"}

@@ -46,9 +46,9 @@ def keys(tmp_path):
     return of
 
 
-def changed(one, other):
-    """What has another key, without base and seed."""
-    names = [name for name in one if one[name] != other[name]]
+def changed(before, after):
+    """The cells' stages with another key, without base and seed."""
+    names = [name for name in before if before[name] != after[name]]
     return {name.removeprefix("small/").replace("/s0", "").replace("/s1", "") for name in names}
 
 

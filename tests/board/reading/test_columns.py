@@ -1,14 +1,12 @@
-"""Columns of a board: what they are called, and what is wrong with them."""
-
-from importlib.metadata import EntryPoint
+"""Columns: whose features a metric compares, how many draws, and what is a fault of them."""
 
 import pytest
 from board_faults import fault
 from board_fixtures import BOARD
 
 from harness.board.reading.load import load_board
-from harness.errors import Faults
-from harness.plugins import Registry
+
+METRICS = '{"gap[edges]": }'
 
 
 def test_a_curve_of_an_unknown_metric_names_the_boards(write_board, fake_plugins):
@@ -21,24 +19,70 @@ def test_more_draws_than_the_evaluation_has_are_a_fault(write_board, fake_plugin
     assert found == "board.yaml:16: draws (9) is above evaluation.draws (2)"
 
 
-def test_a_board_that_does_not_say_whose_features_is_told_what_to_write(write_board):
-    plugins = Registry(
-        [EntryPoint(name, module, "harness") for name, module in (("fake", "harness_fake"), ("pixels", "pixel_features"))]
-        + [EntryPoint("metrics", "harness_image_metrics", "harness")]
+def test_the_minimum_of_one_draw_is_a_fault(write_board, fake_plugins):
+    found = fault(write_board, fake_plugins, "{digits: 3}", "{draws: 1, show: minimum}")
+    assert found == "board.yaml:16: the minimum of one draw is its value: set draws, or evaluation.draws, to 2 or more"
+
+
+def test_draws_and_pairs_are_the_boards_unless_the_column_says_otherwise(board, write_board, fake_plugins):
+    assert [(column.draws, column.floor_pairs) for column in board.columns] == [(2, 4), (2, 4)]
+    own = load_board(write_board(BOARD.replace("{digits: 3}", "{draws: 1, floor_pairs: 7}")), plugins=fake_plugins)
+    assert [(column.draws, column.floor_pairs) for column in own.columns] == [(2, 4), (1, 7)]
+
+
+def test_a_smoke_run_measures_two_pairs(write_board, fake_plugins):
+    assert [column.floor_pairs for column in load_board(write_board(), plugins=fake_plugins, smoke=True).columns] == [2, 2]
+
+
+def test_a_metric_of_the_samples_themselves_has_no_extractor(board):
+    assert [(column.label, column.extractor) for column in board.columns] == [("distance", None), ("likeness", None)]
+
+
+def test_the_extractor_is_the_one_in_the_brackets(grids):
+    (column,) = grids().columns
+    assert (column.name, column.label, column.metric.name, column.extractor.name) == (
+        "gap[edges]",
+        "gap-100[edges]",
+        "gap",
+        "edges",
     )
 
-    def load(metrics):
-        return load_board(write_board(BOARD.partition("metrics:")[0] + f"metrics:\n  {metrics}\n"), plugins=plugins)
 
-    for wrong, said in (
-        ("fid: {}", r"call the column fid\[EXTRACTOR\]; extractors: pixels"),
-        ("fid[pixel]: {}", r"no extractor is called 'pixel'; did you mean 'pixels'"),
-        ("distance[pixels]: {}", r"compares the samples themselves: call the column 'distance'"),
-        ("fid[pixels]: {extractor: other}", r"called 'fid\[pixels\]', and its extractor 'other'"),
-        ("kid[pixels]: {}", r"board.yaml:\d+: kid draws subsets of 1000 images, and there are 100; set subset_size"),
-    ):
-        with pytest.raises(Faults, match=said):
-            load(wrong)
-    board = load("fid[pixels]: {}\n  fid-few[pixels]: {metric: {name: fid, few_images: true}}")
-    assert [metric.label for metric in board.columns] == ["fid-100[pixels]", "fid-few-100[pixels]"]
-    assert len({metric.key_digest for metric in board.columns}) == 2
+def test_one_metric_may_have_columns_of_several_extractors_and_names(grids):
+    columns = grids((METRICS, '{"gap[edges]": , "gap[corners]": , "wide[edges]": {metric: gap, label: Wide}}')).columns
+    assert [(column.metric.name, column.extractor.name, column.label) for column in columns] == [
+        ("gap", "edges", "gap-100[edges]"),
+        ("gap", "corners", "gap-100[corners]"),
+        ("gap", "edges", "Wide"),
+    ]
+
+
+def test_a_board_of_several_sizes_has_labels_without_a_number(grids):
+    (column,) = grids(("samples: 100", "sizes: [100, 500]")).columns
+    assert column.label == "gap[edges]"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ("{gap: }", "gap compares features: call the column gap[EXTRACTOR]; extractors: corners, edges"),
+        ('{"gap[edgse]": }', "no extractor is called 'edgse'; did you mean 'edges'? installed: corners, edges"),
+        ('{"gap[edges]": {extractor: corners}}', "the column is called 'gap[edges]', and its extractor 'corners'"),
+        ('{"blur[edges]": }', "blur needs spatial, and edges gives features"),
+        ('{"distance[edges]": }', "distance compares the samples themselves: call the column 'distance', without an extractor"),
+        ("{distance: {extractor: edges}}", "distance compares the samples themselves: call the column 'distance'"),
+        ('{"gpa[edges]": }', "no metric is called 'gpa'; did you mean 'gap'?"),
+        ('{"gap[edges]": {extractor: {name: edges, x: 1}}}', "no key is called 'metrics.gap[edges].extractor.x' here; keys: "),
+    ],
+)
+def test_a_fault_of_a_column_is_told_with_its_line(grid_faults, metrics, message):
+    (found,) = grid_faults((METRICS, metrics))
+    assert found.startswith(f"board.yaml:8: {message}")
+
+
+def test_a_metric_that_needs_more_images_says_how_many(grid_faults):
+    assert grid_faults(("samples: 100", "samples: 40")) == ["board.yaml:8: gap needs 50 images, and there are 40"]
+
+
+def test_the_smallest_of_several_sizes_must_be_enough(grid_faults):
+    assert grid_faults(("samples: 100", "sizes: [500, 40]")) == ["board.yaml:8: gap needs 50 images, and there are 40"]
