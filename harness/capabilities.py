@@ -1,7 +1,7 @@
-"""What a model can do. Methods and samplers name what they need; models name what they provide.
+"""Capabilities: what a model can do. Models name what they provide; methods and samplers name what they need.
 
-Every network evaluation goes through the module's `forward`, whose first argument has the batch in front: the harness
-counts NFE there. `B` is the batch, `…` the data shape (`DataSpec.shape`). Labels are (B,) int64 in
+Every evaluation of the network goes through the `forward` of the module, whose first argument has the batch in front: the harness
+counts NFE there. In shapes, `B` is the batch and `…` the shape of the data (`DataSpec.shape`). Labels are (B,) int64 in
 [0, spec.classes), or None.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Gaussian(NamedTuple):
-    """A normal distribution with independent coordinates: `mean` (B, …), `std` broadcastable to it, above 0."""
+    """A normal distribution with independent coordinates: `mean` (B, …), and `std` above 0, which broadcasts to the mean."""
 
     mean: Tensor
     std: Tensor
@@ -28,53 +28,58 @@ class Trains(Protocol):
     """Has a pretraining loss."""
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """The loss of each example, (B,), differentiable; its mean is what pretraining minimises. x: (B, …)."""
+        """Return the loss of each example, (B,), differentiable. Pretraining minimises the mean. x: (B, …)."""
         ...
 
 
 @runtime_checkable
 class TrainsInParts(Protocol):
-    """Has a pretraining loss whose randomness can be drawn first, so that a batch can go through in micro-batches.
+    """Has a pretraining loss whose randomness can be drawn first, so that a batch can be cut into micro-batches.
 
-    `training_loss(x, labels, generator)` is `training_loss_at(x, labels, training_draw(x, generator))`.
+    `training_loss(x, labels, generator)` equals `training_loss_at(x, labels, training_draw(x, generator))`.
     """
 
     def training_draw(self, x: Tensor, generator: torch.Generator) -> object:
-        """The random part for a batch: None, a tensor with the batch in front, or a tuple of such."""
+        """Draw the random part of the loss of a batch: None, a tensor with the batch in front, or a tuple of such tensors."""
         ...
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """The loss of each example at its row of the draw, (B,), differentiable. x: (B, …)."""
+        """Return the loss of each example at its row of the draw, (B,), differentiable. x: (B, …)."""
         ...
 
 
 @runtime_checkable
 class Likelihood(Protocol):
-    """Has a log-likelihood, or a bound of it, estimated at one random draw that two networks can share."""
+    """Has a log-likelihood, or a bound of the log-likelihood, at a random draw that two networks can share."""
 
     def draw(self, x: Tensor, generator: torch.Generator) -> object:
-        """The random part for a batch: times and noise, a mask, or None where the likelihood is exact."""
+        """Draw the random part of the likelihood of a batch: times and noise, a mask, or None for an exact likelihood."""
         ...
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """(B,), nats summed over dimensions, up to a constant free of the weights; differentiable. A model of the same
-        kind with other weights, given the same draw, gives a value whose difference is meaningful."""
+        """Return log p of each example, (B,), in nats summed over dimensions, up to a constant free of the weights.
+
+        The value is differentiable in the weights.
+
+        The difference between two models of one kind at the same draw is an estimate of the log-ratio of their densities.
+        """
         ...
 
 
 @runtime_checkable
 class Transitions(Protocol):
-    """Samples by a chain of Gaussian steps. Step 0 starts from noise; step `transitions - 1` ends at the data."""
+    """Samples by a chain of T Gaussian steps. Step 0 starts from noise, and step T - 1 ends at the data."""
 
     @property
     def transitions(self) -> int:
-        """Number of steps T."""
+        """The number of steps T."""
         ...
 
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
-        """The distribution of the next state given the state x (B, …), differentiable in the weights.
+        """Return the distribution of the next state given the state x (B, …), differentiable in the weights.
 
-        `step` is one index for all, or (B,) int64. The first state is standard normal.
+        Args:
+            step: one index for all examples, or (B,) int64. The state before step 0 is standard normal.
         """
         ...
 
@@ -85,90 +90,100 @@ class Denoises(Protocol):
 
     @property
     def sigma_range(self) -> tuple[float, float]:
-        """Smallest and largest noise level to sample with, as standard deviations in units of the data."""
+        """The smallest and the largest noise level to sample with, as standard deviations in units of the data."""
         ...
 
     def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
-        """E[clean | noisy], (B, …). sigma: (B,) or 0-dim, above 0."""
+        """Return E[clean | noisy], (B, …). sigma: (B,) or 0-dim, above 0."""
         ...
 
 
 @runtime_checkable
 class Constrains(Protocol):
-    """Keeps its weights on a set, as EDM2 does with their length. No method needs it; the loop does it for all."""
+    """Keeps its weights on a set; EDM2, for example, keeps their length.
+
+    No method needs this capability: the training loop calls `constrain` for all methods.
+    """
 
     def constrain(self) -> None:
-        """Bring the weights back, in place, without a graph. Called before training and after each update."""
+        """Bring the weights back to the set, in place, without a graph. Called before training and after each update."""
         ...
 
 
 @runtime_checkable
 class WorksInLatents(Protocol):
-    """Generates latents of images, between which and the dataset's images a fixed autoencoder goes.
+    """Generates latents. A fixed autoencoder translates between latents and the images of the dataset.
 
-    No method needs it; the harness does it for all: training data are encoded once, what a step sees is drawn from that,
-    samplers draw latents (so do banks), and what is measured and shown is decoded. All other capabilities of such a model
-    are about latents: `task.spec` and the `spec` of samplers have their shape. Encoding and decoding count as no evaluations.
+    No method needs this capability: the harness translates for all methods. It encodes the training data once, and draws
+    the latents of each step from the encoded data. Samplers and banks draw latents. The harness decodes samples before they
+    are measured or shown. All other capabilities of such a model are about latents: `task.spec` and the `spec` that samplers
+    get have the shape of latents. Encoding and decoding do not count as evaluations of the network.
     """
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        """Shape of one example as the network sees it."""
+        """The shape of one example as the network gets it."""
         ...
 
     def autoencoder_identity(self) -> dict[str, object]:
-        """All that encoded data depend on beside the images, as JSON values: settings, and the hash of the weights."""
+        """Return what encoded data depend on beside the images, as JSON values: settings, and the hash of the weights."""
         ...
 
     def encode_images(self, x: Tensor) -> Tensor:
-        """What is kept of each image, (B, …), without gradients: moments, where the latents are random. x: (B, …) in [-1, 1]."""
+        """Encode images x (B, …) in [-1, 1], without gradients. Returns: what is kept of each image, (B, …): its latents, or the
+        moments of their distribution where latents are random."""
         ...
 
     def draw_latents(self, kept: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, *latent_shape), float32: latents of what is kept of images. generator: on the CPU; all randomness."""
+        """Draw latents (B, *latent_shape), float32, from what `encode_images` kept. generator: on the CPU; all randomness."""
         ...
 
     def decode_latents(self, latents: Tensor) -> Tensor:
-        """Latents (B, *latent_shape) -> images (B, …) in [-1, 1], without gradients."""
+        """Decode latents (B, *latent_shape) to images (B, …) in [-1, 1], without gradients."""
         ...
 
 
 @runtime_checkable
 class NoiseChain(Protocol):
-    """Predicts the noise in sqrt(a_t) x + sqrt(1 - a_t) eps, where a_t is the running product of 1 - beta."""
+    """Predicts the noise eps in sqrt(a_t) x + sqrt(1 - a_t) eps, where a_t is the product of 1 - beta over steps 0 to t."""
 
     @property
     def chain_betas(self) -> Tensor:
-        """(T,), float64, on the CPU: the variance that each forward step adds, least noisy first, in (0, 1)."""
+        """The variance that each forward step adds, (T,), float64, on the CPU, in (0, 1), least noisy step first."""
         ...
 
     def predict_noise(self, x: Tensor, time: float | Tensor, labels: Tensor | None) -> Tensor:
-        """E[eps | noisy], (B, …). time: one or (B,), in [0, T - 1], 0 = least noisy. Between two whole steps it is
-        real-valued; a network that was given whole steps only answers for the nearest one."""
+        """Return E[eps | noisy], (B, …).
+
+        Args:
+            time: one number or (B,), in [0, T - 1]; 0 is the least noisy step. The time may lie between two steps; a network
+                that was trained at whole steps answers for the nearest one.
+        """
         ...
 
 
 @runtime_checkable
 class Tokens(Protocol):
-    """Works on discrete tokens, between which and images a fixed tokenizer goes."""
+    """Works on discrete tokens. A fixed tokenizer translates between tokens and images."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """Images (B, …) in [-1, 1] -> tokens (B, L) int64. Raises: ValueError for another image size."""
+        """Encode images (B, …) in [-1, 1] to tokens (B, L) int64. Raises: ValueError for images of another size."""
         ...
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, L) -> images (B, …) in [-1, 1]. Raises: ValueError for tokens outside the codebook."""
+        """Decode tokens (B, L) to images (B, …) in [-1, 1]. Raises: ValueError for tokens outside the codebook."""
         ...
 
 
 class TokenizerTerms(NamedTuple):
-    """What a tokenizer does with a batch of images, for training it.
+    """The terms of a tokenizer's training loss at a batch of images.
 
     Args:
-        reconstructed: (B, …), images, not clamped; gradients pass the quantiser straight through to the encoder.
+        reconstructed: (B, …), images, not clamped. Gradients pass the quantiser straight through to the encoder.
         commitment: (B,), mean squared distance of the latents to their codes, differentiable in the encoder alone.
-        codebook: (B,), the same distance, differentiable in what makes the codes alone.
-        tokens: (B, L). latents: (B, L, e), what each token stands for, detached: where a code might well be.
+        codebook: (B,), the same distance, differentiable in the codes alone.
+        tokens: (B, L), the token of each latent.
+        latents: (B, L, e), the latents themselves, detached: places where a code that is never used might well be put.
     """
 
     reconstructed: Tensor
@@ -180,87 +195,95 @@ class TokenizerTerms(NamedTuple):
 
 @runtime_checkable
 class TrainsTokenizer(Protocol):
-    """Has a tokenizer that can be trained, which is done before the network is. Its work is no evaluation of the network."""
+    """Has a tokenizer that is trained before the network. Its work does not count as evaluations of the network."""
 
     @property
     def codebook(self) -> Tensor:
-        """The codes, a parameter, (V, e)."""
+        """The codes, (V, e), a parameter."""
         ...
 
     def tokenizer_parameters(self) -> Sequence[Parameter]:
-        """All weights of the tokenizer, the codes included; they take no gradient until somebody asks for it."""
+        """Return all weights of the tokenizer, the codes included. Their `requires_grad` is False until a method changes it."""
         ...
 
     def tokenizer_terms(self, x: Tensor) -> TokenizerTerms:
-        """Images x (B, …) in [-1, 1] to tokens and back. Raises: ValueError for another image size."""
+        """Translate images x (B, …) in [-1, 1] to tokens and back. Raises: ValueError for images of another size."""
         ...
 
 
 @runtime_checkable
 class NullLabel(Protocol):
-    """Knows a label of no class, beside those of the data: what guidance and label dropping use."""
+    """Has a label that stands for no class, beside the labels of the data. Guidance and label dropping use it."""
 
     @property
     def null_label(self) -> int:
-        """It may stand in the place of any label."""
+        """The label that stands for no class. It may take the place of any label."""
         ...
 
 
 @runtime_checkable
 class NextScale(Protocol):
-    """Gives all tokens of a scale at once, given the tokens of the smaller scales and a label."""
+    """Predicts all tokens of a scale at once, given the tokens of the smaller scales and a label."""
 
     @property
     def patch_nums(self) -> tuple[int, ...]:
-        """Tokens a side of each scale, smallest first; an image is all scales' tokens, row-major, one by one."""
+        """The number of tokens along a side of each scale, smallest first.
+
+        An image is the tokens of all scales, one scale after the other, each scale row by row.
+        """
         ...
 
     @property
     def null_label(self) -> int:
-        """The label of no class, for guidance."""
+        """The label that stands for no class, for guidance."""
         ...
 
     def new_cache(self) -> object:
-        """An empty cache for one run through the scales."""
+        """Return an empty cache for one run through the scales."""
         ...
 
     def scale_logits(self, smaller: Sequence[Tensor], labels: Tensor, cache: object | None) -> Tensor:
-        """Logits of the next scale, (B, p * p, V), given the tokens (B, p * p) of each smaller one.
+        """Return the logits of the next scale, (B, p * p, V), p being its number of tokens along a side.
 
-        labels: (B,), `null_label` for no class. cache: one that has seen the smaller scales; None computes them anew.
+        Args:
+            smaller: the tokens of each smaller scale, (B, p * p).
+            labels: (B,), `null_label` for no class.
+            cache: a cache that the smaller scales went through; None computes the smaller scales anew.
         """
         ...
 
 
 @runtime_checkable
 class MaskedTokens(Protocol):
-    """Gives every token of a square grid at once, given some of them and a label."""
+    """Predicts every token of a square grid at once, given some of the tokens and a label."""
 
     @property
     def side(self) -> int:
-        """Tokens a side; an image is side * side tokens, row-major."""
+        """The number of tokens along a side. An image is side * side tokens, row by row."""
         ...
 
     @property
     def mask_token(self) -> int:
-        """The token that stands for one that is not known: the number of codes."""
+        """The token in the place of an unknown token. Its index is the number of codes."""
         ...
 
     @property
     def null_label(self) -> int:
-        """The label of no class, for guidance."""
+        """The label that stands for no class, for guidance."""
         ...
 
     def token_logits(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Logits of every position, (B, L, codes + 1), the last being the mask token's.
+        """Return the logits of every position, (B, L, codes + 1). The last logit is that of the mask token.
 
-        tokens: (B, L), `mask_token` where unknown. labels: (B,), `null_label` for no class.
+        Args:
+            tokens: (B, L), `mask_token` where a token is unknown.
+            labels: (B,), `null_label` for no class.
         """
         ...
 
 
 def check_labels(labels: Tensor, classes: int) -> None:
-    """Raises: ValueError unless all labels are in [0, classes], the last one being that of no class."""
+    """Raises: ValueError unless all labels are in [0, classes]; the label `classes` stands for no class."""
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) <= classes:
         low, high = int(labels.min()), int(labels.max())
         raise ValueError(f"labels run from {low} to {high}, but there are {classes} classes (and {classes} for none)")

@@ -1,4 +1,4 @@
-"""The one class for mistakes that a user can mend, and the sentences they read."""
+"""The class of errors that a user can mend, and the sentences that such errors share."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """Wrong input: one message that says where, what, and what to do. The command ends with exit code 2, no traceback."""
+    """Wrong input. The message says where the fault is, what it is, and what to do.
+
+    The command prints the message, without a traceback, and ends with exit code 2.
+    """
 
 
 class Faults(UserError):
-    """Several faults at once, one a line, in the order in which they stand in the file."""
+    """Several faults at once: a message with one line for each, in the order in which they stand in the file."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
@@ -21,7 +24,7 @@ class Faults(UserError):
 
 @contextmanager
 def noted(faults: list[str]) -> Iterator[None]:
-    """A UserError of the block is added to the faults, and what comes after the block is checked as well."""
+    """Add a UserError of the block to `faults` and go on after the block, so that all faults are found at once."""
     try:
         yield
     except UserError as error:
@@ -29,31 +32,32 @@ def noted(faults: list[str]) -> Iterator[None]:
 
 
 class EndsTheRun(UserError):
-    """Wrong input that no cell of the board can do without: the run stops at once, with this as its message."""
+    """Wrong input that every cell of the board meets: the run stops at once, with this message."""
 
 
 class Diverged(Exception):
-    """Training or sampling left the finite numbers; the cell ends as `diverged`, with this text as its reason."""
+    """Training or sampling gave numbers that are not finite. The cell ends as `diverged`, and the text is its reason."""
 
 
 class Interrupted(Exception):
-    """The user asked to stop; the state has been saved and the next run goes on from there."""
+    """The user asked to stop. The state is saved, and the next run goes on from there."""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like this one; None when none is near."""
+    """Return the known name that is most like the given one; None when no name is near."""
     names = list(known)
-    near = [one for one in names if one.lower() == name.lower()] or difflib.get_close_matches(name, names, n=1)
+    near = [candidate for candidate in names if candidate.lower() == name.lower()]
+    near = near or difflib.get_close_matches(name, names, n=1)
     return near[0] if near else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint `did you mean 'x'? `, or nothing when no known name is near."""
+    """Return the hint `did you mean 'x'? `, or "" when no known name is near."""
     near = closest(name, known)
     return "" if near is None else f"did you mean {near!r}? "
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, where: str) -> UserError:
-    """The error for a name that nothing installed answers to."""
+    """Return the error for a name that no installed component has."""
     names = sorted(known)
     return UserError(f"{where}: no {kind} is called {name!r}; {nearest(name, names)}installed: {', '.join(names) or 'none'}")

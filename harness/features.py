@@ -1,4 +1,4 @@
-"""Features of image sets: extracted in one pass, moments streamed in float64, rows kept only where a metric asks for them."""
+"""Features of a set of images: their moments, streamed in float64, and their rows, kept only where a metric asks for them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ ROWS = ("features", "logits")
 
 @dataclass(frozen=True)
 class Moments:
-    """Of n rows of features: `mean` (D,) and the unbiased `covariance` (D, D), float64.
+    """Mean and covariance of n rows of features.
 
-    n is None only where they come from a file that does not say it.
+    Args:
+        n: number of rows; None only for moments from a file that does not say it.
+        mean: (D,), float64.
+        covariance: (D, D), float64, the unbiased estimate (divided by n - 1).
     """
 
     n: int | None
@@ -31,24 +34,24 @@ class Moments:
 
     @classmethod
     def of(cls, rows: NDArray[np.floating]) -> Moments:
-        """Of rows (n, D), n >= 2."""
+        """Return the moments of rows (n, D). Raises: UserError unless n >= 2."""
         streamed = StreamingMoments()
         streamed.add(torch.from_numpy(np.ascontiguousarray(rows)))
         return streamed.result()
 
 
 class StreamingMoments:
-    """Adds up rows batch by batch; what it holds is one D × D matrix, float64, whatever the number of rows."""
+    """Adds up rows batch by batch. Its memory is one D × D matrix, float64, whatever the number of rows."""
 
     def __init__(self) -> None:
         self.n = 0
         self._shift: Tensor | None = None
 
     def add(self, rows: Tensor, counts: Tensor | None = None) -> None:
-        """Take (B, D) rows in, each once, or as often as `counts` (B,) says."""
+        """Add rows (B, D), each once, or as often as `counts` (B,) says."""
         exact = rows.detach().double()
         if self._shift is None:
-            # Sums of squares lose no digits to a common mean that is taken off before.
+            # A mean that all rows share is taken off before they are squared: their sums of squares then lose no digits to it.
             self._shift = exact.mean(0)
             self._sum = torch.zeros_like(self._shift)
             self._outer = torch.zeros(2 * (exact.shape[1],), dtype=torch.float64, device=exact.device)
@@ -59,7 +62,7 @@ class StreamingMoments:
         self.n += len(rows) if counts is None else int(counts.sum())
 
     def result(self) -> Moments:
-        """The moments so far. Raises: UserError for fewer than two rows."""
+        """Return the moments of all rows so far. Raises: UserError for fewer than two rows."""
         if self._shift is None or self.n < 2:
             raise UserError(f"a covariance needs at least 2 images, got {self.n}")
         mean = self._sum / self.n
@@ -70,14 +73,14 @@ class StreamingMoments:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features of n images by one extractor: of its outputs what was asked for, by need (`harness.components.FEATURE_NEEDS`).
+    """Features of n images by one extractor: those outputs that a metric asked for (`harness.components.FEATURE_NEEDS`).
 
     Args:
-        name: what messages call it.
-        n: number of images; None where only statistics are there, from a file that does not say it.
-        moments_by_need, rows_by_need: `moments` and `spatial` are in the one, `features` and `logits`, (n, D) float32 and
-            possibly on disk, in the other.
-        memo: what metrics worked out from it and others may use again, while the set is in memory.
+        name: what messages call the set.
+        n: number of images; None for statistics from a file that does not say it.
+        moments_by_need: moments by name: "moments" of the features, "spatial" of the spatial features.
+        rows_by_need: rows by name, "features" and "logits", each (n, D) float32, possibly on disk.
+        memo: values that one metric worked out from the set and another may use again, while the set is in memory.
     """
 
     name: str
@@ -88,26 +91,30 @@ class FeatureSet:
 
     def __len__(self) -> int:
         if self.n is None:
-            raise UserError(f"{self.name}: does not say of how many images it is. Give the images themselves")
+            raise UserError(f"{self.name}: does not say how many images it was made of. Give the images themselves")
         return self.n
 
     def moments(self, need: str = "moments") -> Moments:
-        """Mean and covariance of `features` ("moments") or of `spatial`. Raises: UserError when they are not there."""
-        return self._given(self.moments_by_need, need)
+        """Return the moments of the features ("moments") or of the spatial features. Raises: UserError when the set has none."""
+        return self._needed(self.moments_by_need, need)
 
     def rows(self, need: str = "features") -> NDArray[np.float32]:
-        """`features` or `logits` of each image, (n, D). Raises: UserError when they are not there."""
-        return self._given(self.rows_by_need, need)
+        """Return the features or the logits of each image, (n, D). Raises: UserError when the set has none."""
+        return self._needed(self.rows_by_need, need)
 
-    def _given(self, table: Mapping[str, T], need: str) -> T:
+    def _needed(self, table: Mapping[str, T], need: str) -> T:
         if need not in table:
-            there = ", ".join([*self.moments_by_need, *self.rows_by_need]) or "nothing"
-            raise UserError(f"{self.name}: gives no {need}; it has {there}. Give the images themselves")
+            present = ", ".join([*self.moments_by_need, *self.rows_by_need]) or "nothing"
+            raise UserError(f"{self.name}: gives no {need}; it has {present}. Give the images themselves")
         return table[need]
 
     @classmethod
     def of_rows(cls, name: str, **rows: NDArray[np.floating]) -> FeatureSet:
-        """From features that are there: `features`, and `logits` and `spatial` where given; for tests and files."""
+        """Return a set of features that exist already, for tests and files.
+
+        Args:
+            rows: "features", and "logits" and "spatial" where there are any, each (n, D).
+        """
         moments = {"moments": Moments.of(rows["features"])} if "features" in rows else {}
         if "spatial" in rows:
             moments["spatial"] = Moments.of(rows["spatial"])
@@ -115,7 +122,7 @@ class FeatureSet:
         return cls(name, len(next(iter(rows.values()))), moments, kept)
 
     def remembered(self, key: object, make: Callable[[], T]) -> T:
-        """What `make` gives, made once for this set."""
+        """Return the value of `make()`, which is called once for this set and this key."""
         if key not in self.memo:
             self.memo[key] = make()
         return self.memo[key]  # type: ignore[return-value]

@@ -1,12 +1,13 @@
-"""The plugin contract, on one page.
+"""The hooks that a plugin may implement, on one page.
 
-A plugin is an importable module, named in the entry-point group `harness` of its distribution, with functions marked
-`@harness.hookimpl`. Its top module holds names, settings and summaries only; the heavy part is a lazy target.
+A plugin is an importable module. The entry-point group `harness` of its distribution names it, and functions of the module
+are marked with `@harness.hookimpl`. The top module of a plugin holds names, settings and summaries only; the heavy part is a lazy
+target (`harness.targets`).
 
-*Provide* hooks are called once a process, when the command first needs a component. An exception in one marks that plugin
-as broken (`harness list` shows the reason) and the others work.
+*Provide* hooks are called once in each process, when a command first needs a component. An exception in a provide hook marks its
+plugin as broken: `harness list` shows the reason, and all other plugins work.
 
-*Listen* hooks are called where and when each one says. An exception in one is logged once, and the board goes on.
+*Listen* hooks are called where and when each docstring says. An exception in a listen hook is logged, and the board goes on.
 """
 
 from __future__ import annotations
@@ -32,65 +33,74 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def harness_models() -> Sequence[Model]:  # type: ignore[empty-body]
-    """Generative networks."""
+    """Return the generative networks of the plugin."""
 
 
 @hookspec
 def harness_presets() -> Sequence[Preset]:  # type: ignore[empty-body]
-    """Published networks of the plugin's models, by name: settings, size, files of weights."""
+    """Return the published networks of the plugin's models: names, settings, sizes, files of weights."""
 
 
 @hookspec
 def harness_methods() -> Sequence[Method]:  # type: ignore[empty-body]
-    """Fine-tuning algorithms."""
+    """Return the fine-tuning methods of the plugin."""
 
 
 @hookspec
 def harness_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]
-    """Numbers from generated samples against real ones."""
+    """Return the metrics of the plugin."""
 
 
 @hookspec
 def harness_extractors() -> Sequence[Extractor]:  # type: ignore[empty-body]
-    """Networks that turn images into the features that metrics compare."""
+    """Return the networks of the plugin that turn images into the features that metrics compare."""
 
 
 @hookspec
 def harness_datasets() -> Sequence[Dataset]:  # type: ignore[empty-body]
-    """Reference data."""
+    """Return the datasets of the plugin."""
 
 
 @hookspec
 def harness_samplers() -> Sequence[Sampler]:  # type: ignore[empty-body]
-    """Ways to draw samples from a model."""
+    """Return the samplers of the plugin."""
 
 
 @hookspec
 def harness_executors() -> Sequence[Executor]:  # type: ignore[empty-body]
-    """Where cells run."""
+    """Return the executors of the plugin."""
 
 
 @hookspec
 def harness_run_started(board: str, cells: Sequence[Cell]) -> None:
-    """Once a `harness run`, in the command's process, before the first job; `cells` are those that will run."""
+    """Called once in each `harness run`, in the process of the command, before the first job.
+
+    Args:
+        cells: the cells that will run.
+    """
 
 
 @hookspec
 def harness_step_logged(cell: str, step: int, steps: int, values: Mapping[str, float]) -> None:
-    """Every `log_every` steps, in the process that trains. `cell` is the cell's (or the base's) name, `values` the means of
-    the method's scalars since the last call."""
+    """Called every 100 steps and at the last one, in the process that trains.
+
+    Args:
+        cell: name of the cell, or of the base that is pretrained.
+        step: number of steps taken. steps: number of steps in all.
+        values: the mean of each scalar that the method logged since the last call.
+    """
 
 
 @hookspec
 def harness_checkpoint_written(cell: str, step: int, folder: Path) -> None:
-    """After each checkpoint is whole on disk, in the process that trains."""
+    """Called after each checkpoint is whole on disk, in the process that trains."""
 
 
 @hookspec
 def harness_cell_finished(cell: Cell, record: Record) -> None:
-    """Once a cell, in the process that ran it, after its record is on disk."""
+    """Called once for each cell that ran, in the process that ran it, after its record is on disk."""
 
 
 @hookspec
 def harness_table_rendered(board: str, path: Path) -> None:
-    """After a board's README.md (or other table file) was written, in the command's process."""
+    """Called after the page of a board, or another file of its table, was written, in the process of the command."""

@@ -52,7 +52,7 @@ class Batch:
         return self._each(lambda part: part[index])
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on `device`."""
+        """Return the batch on `device`."""
         return self._each(lambda part: part.to(device))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
@@ -93,64 +93,70 @@ class DataSource(Protocol):
 
 @runtime_checkable
 class SampleFunction(Protocol):
-    """Draws one sample for each stream; uses no other randomness."""
+    """A sampler: draws one sample for each stream, and uses no other randomness."""
 
     def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        """(n, *spec.shape) with n = len(streams), on the model's device, without gradients."""
+        """Return samples (n, *spec.shape) with n = len(streams), on the device of the model, without gradients."""
         ...
 
 
 @runtime_checkable
 class PreparedSampler(SampleFunction, Protocol):
-    """A sampler that needs something measured or learned on the base before it draws: statistics, a small head.
+    """A sampler that measures or learns something on the base before it draws: statistics, a small head.
 
-    The harness prepares it once a base (of frozen weights, with the training data), keeps the result under the base's
-    and the sampler's key, counts what it costs, and samples every fine-tuned model of that base with it.
+    The harness prepares the sampler once for each base, on the frozen weights of the base and with the training data. It
+    keeps the result under the keys of the base and of the sampler, counts the cost, and uses the result for every fine-tuned
+    model of that base.
     """
 
     @property
     def needs_preparation(self) -> bool:
-        """False where the settings ask for none; the two methods are then not called."""
+        """False where the settings ask for no preparation; the harness then calls neither `prepare` nor `use`."""
         ...
 
     def prepare(self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
-        """What to keep. model: the base, in eval mode, not to be changed. generator: on the CPU; all randomness."""
+        """Measure or learn what the sampler needs, and return it.
+
+        Args:
+            model: the base, in eval mode, which must not be changed.
+            generator: on the CPU; all randomness.
+        """
         ...
 
     def use(self, prepared: Mapping[str, Tensor]) -> None:
-        """Take what `prepare` gave, or gave in an earlier run. On the CPU."""
+        """Take the tensors that `prepare` returned, in this run or in an earlier one. The tensors are on the CPU."""
         ...
 
 
 @runtime_checkable
 class GuidedSampler(SampleFunction, Protocol):
-    """A sampler that calls other bases of the board beside the model. Their evaluations count as the model's do.
+    """A sampler that calls other bases of the board beside the model. Their evaluations count like those of the model.
 
-    Its settings name each base in a field of type `harness.references.BaseName`.
+    The settings of the sampler name each base in a field of type `harness.references.BaseName`.
     """
 
     @property
     def networks(self) -> Mapping[str, torch.nn.Module]:
-        """The networks by base, once they are there."""
+        """The networks by the names of their bases, after `take_networks`."""
         ...
 
     def take_networks(self, networks: Mapping[str, torch.nn.Module]) -> None:
-        """Called once, before the first draw, with every base that the settings name: frozen, in eval mode."""
+        """Take the network of every base that the settings name, frozen, in eval mode. Called once, before the first draw."""
         ...
 
 
 @runtime_checkable
 class MetricFunction(Protocol):
-    """Compares two sample sets."""
+    """A metric of the samples themselves: compares two sets."""
 
     def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:
-        """One value or several by name; a metric with a single value gives it the metric's own name."""
+        """Return values by name. The first is the value of the metric, under the metric's own name."""
         ...
 
 
 @runtime_checkable
 class FeatureMetricFunction(Protocol):
-    """Compares features of two image sets."""
+    """A metric of features: compares the features of two sets of images."""
 
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
         """Return values by name, as a `MetricFunction` does. The first is the value of the metric, under the metric's own name;
@@ -221,7 +227,7 @@ class Job:
 
 @dataclass(frozen=True)
 class JobEnd:
-    """How a job ended: its return value, or the text of why its process died."""
+    """How a job ended: with a return value, or with the death of its process, whose reason is the text `death`."""
 
     job: Job
     value: object = None
@@ -230,7 +236,7 @@ class JobEnd:
 
 @runtime_checkable
 class JobExecutor(Protocol):
-    """Runs jobs on some machine."""
+    """An executor: runs jobs on some machine."""
 
     def run(self, ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None], *, slots: int) -> None:
         """Run jobs until there are none.

@@ -1,4 +1,4 @@
-"""Published networks by name: settings, data, size, and where their weights are. Importing it costs no torch."""
+"""Published networks by name: settings, data, size, and files of weights. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ class WeightsFile:
     """A file that somebody publishes.
 
     Args:
-        name: of the file.
-        address: where it is said to be; empty where no address is known. A file is trusted by its sha256 alone.
-        sha256: of the file, in hexadecimal; None until somebody has pinned it.
-        part: what it holds: "" for the whole network, or a part of it by its name: "tokenizer" means that the file's
-            names stand behind `tokenizer.` in the network.
+        name: name of the file.
+        address: where the publisher says that the file is; empty where no address is known. The harness trusts a file by its
+            sha256 alone.
+        sha256: hash of the file, in hexadecimal; None until somebody has pinned it.
+        part: the part of the network that the file holds: "" for the whole network; "tokenizer" for the tensors that stand
+            behind `tokenizer.` in the network.
     """
 
     name: str
@@ -33,9 +34,10 @@ class Preset:
     Args:
         name: what boards and commands write.
         model: name of the model component that `config` is for.
-        spec: what it generates.
-        parameters: number of trainable scalars, as published; of a part that is never trained none.
-        files: its weights; empty where none are published.
+        config: settings of that model.
+        spec: what the network generates.
+        parameters: number of trainable scalars, as published. A part that is never trained does not count.
+        files: the files of its weights; empty where none are published.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Settings that name other components: a sampler inside a sampler, and bases whose networks it calls.
+"""Settings that name other components: a sampler inside a sampler, and bases whose networks a sampler calls.
 
-Importing this module costs no torch. The names are looked up while the settings are checked, before anything runs, and
-what they stand for is part of the keys.
+The names are looked up while the settings are checked, before anything runs. The named components are part of the keys.
+Importing this module costs no torch.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ BaseName = Annotated[str, _Base()]
 
 
 class InnerSampler(Config):
-    """Another sampler by name, with its settings beside the name: `{name: heun, steps: 32}`, or just `heun`."""
+    """A setting that names a sampler, with that sampler's settings beside the name: `{name: heun, steps: 32}`, or just `heun`."""
 
     name: str = Field(description="name of an installed sampler")
-    settings: dict[str, Any] = Field({}, description="its settings, defaults filled in")
-    version: str = Field("", description="of its plugin; filled in")
+    settings: dict[str, Any] = Field({}, description="settings of that sampler, defaults filled in")
+    version: str = Field("", description="version of its plugin; filled in")
 
     @model_validator(mode="before")
     @classmethod
@@ -42,7 +42,7 @@ class InnerSampler(Config):
             given = dict(value)
         if not isinstance(given.get("name"), str):
             raise ValueError("expected the name of a sampler, or a mapping with a name")
-        if set(given) == set(cls.model_fields):  # as it is written into records
+        if set(given) == set(cls.model_fields):  # the form that records hold
             given = {"name": given["name"], **dict(given["settings"])}
         return cls._resolved(str(given.pop("name")), given)
 
@@ -63,14 +63,14 @@ class InnerSampler(Config):
 
     @property
     def component(self) -> Sampler:
-        """What the name stands for."""
+        """The component of that name."""
         from harness.plugins import registry
 
         return registry().get(Sampler, self.name, where="sampler")
 
     @property
     def config(self) -> Config:
-        """Its settings, checked."""
+        """The settings of that sampler, checked."""
         return self.component.config.model_validate(self.settings)
 
     def create(self) -> SampleFunction:
@@ -85,7 +85,7 @@ SamplerReference = Annotated[
 
 
 def inner_samplers(settings: Config) -> Iterator[InnerSampler]:
-    """The samplers that settings name, and those that these name."""
+    """Yield every sampler that the settings name, and every sampler that its settings name in turn."""
     for _, value in settings:
         if isinstance(value, InnerSampler):
             yield value
@@ -93,7 +93,7 @@ def inner_samplers(settings: Config) -> Iterator[InnerSampler]:
 
 
 def base_names(settings: Config) -> Iterator[tuple[str, str]]:
-    """(setting, base) for each base that settings name, those of inner samplers included."""
+    """Yield (setting, base) for each base that the settings, or the settings of inner samplers, name."""
     for field, info in type(settings).model_fields.items():
         value = getattr(settings, field)
         if value is not None and any(isinstance(mark, _Base) for mark in info.metadata):
@@ -103,12 +103,12 @@ def base_names(settings: Config) -> Iterator[tuple[str, str]]:
 
 
 def sampler_needs(component: Sampler, settings: Config) -> frozenset[str]:
-    """Capabilities that a sampler with these settings needs, those of inner samplers included."""
+    """Return the capabilities that a sampler with these settings needs. The needs of inner samplers count."""
     return component.needs.union(*(inner.component.needs for inner in inner_samplers(settings)))
 
 
-def smoked(settings: Config) -> Config:
-    """The settings with `--smoke`'s replacements in the samplers inside."""
+def with_smoke_samplers(settings: Config) -> Config:
+    """Return the settings with the replacements of `--smoke` in the inner samplers."""
     inner = {field: value for field, value in settings if isinstance(value, InnerSampler)}
     changed = {
         field: InnerSampler.model_validate({"name": value.name, **value.settings, **value.component.smoke})

@@ -1,4 +1,4 @@
-"""The command `harness`."""
+"""The command `harness`: one file a command; commands import no commands."""
 
 from harness.cli.app import main
 

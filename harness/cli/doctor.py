@@ -98,15 +98,15 @@ def _machine() -> list[Finding]:
 def _runs_folder(runs_dir: Path | None) -> Finding:
     from harness.store.runs_folder import RunsFolder
 
-    layout = RunsFolder.of(runs_dir)
+    runs = RunsFolder.of(runs_dir)
     try:
-        layout.check_writable()
+        runs.check_writable()
     except UserError as error:
         return Finding("runs folder", str(error), ok=False, advice="choose another with --runs-dir or HARNESS_RUNS")
-    free = shutil.disk_usage(layout.root).free
+    free = shutil.disk_usage(runs.root).free
     return Finding(
         "runs folder",
-        f"{layout.root}, writable, {free / 1e9:.1f} GB free",
+        f"{runs.root}, writable, {free / 1e9:.1f} GB free",
         ok=free >= LEAST_DISK,
         advice="" if free >= LEAST_DISK else "free some disk space",
     )

@@ -124,6 +124,6 @@ def _described_extractor(extractor: ExtractorFacts) -> str:
 
 
 def _described_metric(measured: MeasuredMetric) -> str:
-    given = measured.metric.settings.model_dump(mode="json", exclude_none=True)
-    settings = ", ".join(f"{key} {value}" for key, value in given.items())
-    return measured.component.summary + (f" ({settings})" if settings else "")
+    settings = measured.metric.settings.model_dump(mode="json", exclude_none=True)
+    listed = ", ".join(f"{key} {value}" for key, value in settings.items())
+    return measured.component.summary + (f" ({listed})" if listed else "")

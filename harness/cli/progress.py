@@ -22,7 +22,7 @@ EVERY_SECONDS = 0.5
 
 
 @contextmanager
-def show_progress(layout: RunsFolder) -> Iterator[Listener]:
+def show_progress(runs: RunsFolder) -> Iterator[Listener]:
     """Give a listener for `run_board`. On a terminal, lines below show what each process does while the block runs."""
     if not sys.stderr.isatty():
         yield lambda event: remark(line(event))
@@ -30,7 +30,7 @@ def show_progress(layout: RunsFolder) -> Iterator[Listener]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    with _live(console, layout):
+    with _live(console, runs):
         yield lambda event: console.print(line(event), markup=False, highlight=False)
 
 
@@ -40,7 +40,7 @@ def line(event: RunEvent) -> str:
 
 
 @contextmanager
-def _live(console: Console, layout: RunsFolder) -> Iterator[None]:
+def _live(console: Console, runs: RunsFolder) -> Iterator[None]:
     """Show a block of lines at the bottom of the terminal; a thread draws the block again while the caller waits for jobs."""
     from rich.live import Live
 
@@ -51,7 +51,7 @@ def _live(console: Console, layout: RunsFolder) -> Iterator[None]:
 
         def draw() -> None:
             while not over.wait(EVERY_SECONDS):
-                live.update(_block(read(layout)), refresh=True)
+                live.update(_block(read(runs)), refresh=True)
 
         thread = threading.Thread(target=draw, daemon=True)
         thread.start()

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
-from harness.cli.cell_states import as_content
+from harness.cli.cell_selection import selected_cells
 from harness.cli.output import print_json, remark, result
 from harness.components import Executor
 from harness.errors import UserError
 from harness.process import devices
 from harness.process.environment import cores
+from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
     from harness.run.start import RunOptions
-    from harness.store.runs_folder import RunsFolder
 
 
 Only = Annotated[
@@ -35,7 +35,8 @@ Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Cells at onc
 ExecutorName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Where cells run; harness list executors. [default: the executor that is installed as the default]"
+        metavar="NAME",
+        help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
     ),
 ]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
@@ -60,76 +61,80 @@ def run(
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """
     from harness.board.reading.load import load_board
-    from harness.cli.cell_selection import selected_cells
-    from harness.plugins import registry
-    from harness.run.start import RunOptions
-    from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
-    layout = RunsFolder.of(runs_dir, smoke=smoke)
+    runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published:
-        _keep_published(loaded, layout)
+        _keep_published(loaded, runs)
+    options = _options(jobs, executor, device, checkpoint_seconds)
+    if dry_run:
+        _print_plan(loaded, cells, runs, options.jobs, as_json)
+    else:
+        _run(loaded, cells, runs, options, as_json)
+
+
+def _options(jobs: int | None, executor: str | None, device: str, checkpoint_seconds: float) -> RunOptions:
+    """Fill defaults in. Raises: UserError for a device that is not here, or when no installed executor is the default."""
+    from harness.plugins import registry
+    from harness.run.start import RunOptions
+
     devices.check(device)
     executor = executor or registry().default(Executor, where="--executor").name
-    options = RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
-    if dry_run:
-        _print_plan(loaded, cells, layout, options.jobs, as_json)
-    else:
-        _run(loaded, cells, layout, options, as_json)
+    return RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
 
 
-def _keep_published(board: Board, layout: RunsFolder) -> None:
+def _keep_published(board: Board, runs: RunsFolder) -> None:
     """Copy published records into the runs folder. Raises: UserError for a smoke run, whose records are never published."""
     from harness.report.adopt import adopt
 
     if board.is_smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    remark(f"{adopt(board, layout)} published records taken as done")
+    remark(f"{adopt(board, runs)} published records taken as done")
 
 
-def _print_plan(board: Board, cells: Sequence[Cell], layout: RunsFolder, jobs: int, as_json: bool) -> None:
+def _print_plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, as_json: bool) -> None:
     from harness.cli.run_plan import RunPlan
     from harness.run.needs import Needs
     from harness.run.states import missing_floors, states
 
-    floors = missing_floors(board, layout)
-    plan = RunPlan(states(board, cells, layout), floors, jobs)
+    floors = missing_floors(board, runs)
+    plan = RunPlan(states(board, cells, runs), floors, jobs)
     if as_json:
-        print_json([as_content(state) for state in plan.states])
+        print_json([state.as_json() for state in plan.states])
     else:
         for line in plan.lines():
             result(line)
-    to_run = tuple(state.cell for state in plan.states if state.needs_a_run)
+    to_run = tuple(state.cell for state in plan.waiting)
     for fault in Needs(board, to_run, tuple(floors)).absent_files():
         remark(f"absent, and needed to run: {fault}")
 
 
-def _run(board: Board, cells: Sequence[Cell], layout: RunsFolder, options: RunOptions, as_json: bool) -> None:
+def _run(board: Board, cells: Sequence[Cell], runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
     """Run the cells and print the table. Raises: typer.Exit with 1 when a cell or a floor failed."""
     from harness.cli.progress import show_progress
     from harness.run.start import run_board
     from harness.run.states import missing_floors
 
-    with show_progress(layout) as on_event:
-        states = run_board(board, cells, layout, options, on_event)
-    _print_results(board, layout, as_json)
+    with show_progress(runs) as on_event:
+        states = run_board(board, cells, runs, options, on_event)
+    _print_results(board, runs, as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
-    failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, layout)]
+    failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]
     for failure in failed:
         remark(f"failed: {failure}")
     if failed:
         raise typer.Exit(1)
 
 
-def _print_results(board: Board, layout: RunsFolder, as_json: bool) -> None:
+def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
     from harness.report import formats
     from harness.report.render import render_runs
 
-    rendered = render_runs(board, layout)
+    rendered = render_runs(board, runs)
     to_text = formats.as_json if as_json else formats.markdown
     result(to_text(rendered.table).rstrip())
     if board.is_smoke:
         remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")
-    for path in rendered.write(layout.board(board.name)):
+    for path in rendered.write(runs.board(board.name)):
         remark(f"wrote {path}")

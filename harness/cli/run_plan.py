@@ -1,4 +1,4 @@
-"""What `harness run --dry-run` says: which cells would run, and how long it may take."""
+"""The plan that `harness run --dry-run` prints: which cells would run, and how long that may take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.cli.cell_states import state_line, summary
+from harness.cli.cell_states import state_line
 from harness.cli.output import duration
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run would do.
+    """The cells and floors that a run would look at.
 
     Args:
         states: every chosen cell and how it stands.
@@ -31,14 +31,12 @@ class RunPlan:
     @property
     def waiting(self) -> list[CellState]:
         """Cells that would run: those without a record, and those that failed."""
-        return [state for state in self.states if state.state in ("to run", "failed")]
-
-    @property
-    def has_work(self) -> bool:
-        return bool(self.waiting or self.floors)
+        return [state for state in self.states if state.needs_a_run]
 
     def lines(self) -> Iterator[str]:
         """Give the plan as text, a line a cell and a floor."""
+        from harness.run.states import summary
+
         count = len(self.floors)
         floors = f"; {count} {'floor' if count == 1 else 'floors'} to measure" if count else ""
         yield summary(self.states) + floors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
-from harness.cli.cell_states import as_content, state_line, summary
+from harness.cli.cell_states import state_line
 from harness.cli.output import print_json, result
 from harness.cli.progress import running_line
 
@@ -18,15 +18,15 @@ def status(board: BoardPath, smoke: Smoke = False, runs_dir: RunsDir = None, as_
     Show how each cell of a board stands, and what runs now.
     """
     from harness.board.reading.load import load_board
-    from harness.run.states import states
+    from harness.run.states import states, summary
     from harness.store.progress import read
     from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board, smoke=smoke)
-    layout = RunsFolder.of(runs_dir, smoke=smoke)
-    cells, running = states(loaded, loaded.cells, layout), read(layout)
+    runs = RunsFolder.of(runs_dir, smoke=smoke)
+    cells, running = states(loaded, loaded.cells, runs), read(runs)
     if as_json:
-        print_json({"cells": [as_content(state) for state in cells], "running": [asdict(progress) for progress in running]})
+        print_json({"cells": [state.as_json() for state in cells], "running": [asdict(progress) for progress in running]})
         return
     result(summary(cells))
     for state in sorted(cells, key=lambda state: ORDER.index(state.state)):

@@ -49,16 +49,18 @@ class FeatureReader:
         Args:
             needs: names out of FEATURE_NEEDS.
         """
-        moments = {} if source.statistics is None else source.statistics.moments_for(self.plan.outputs)
-        given = {need: moments[need] for need in moments if need in needs}
-        rest = set(needs) - set(given)
+        in_file = {} if source.statistics is None else source.statistics.moments_for(self.plan.outputs)
+        moments = {need: in_file[need] for need in in_file if need in needs}
+        rest = set(needs) - set(moments)
         if not rest or source.images is None:
-            return FeatureSet(source.name, source.n, given)
+            return FeatureSet(source.name, source.n, moments)
         self.announce(f"features of {source.name} by {self.plan.extractor.name}")
         self.context.reporter.stage("extract")
         with _faults_of_the_file(source):
             made = features.of(source.images, identity, rest, self.plan.extractor, self.context, batch=self.plan.batch)
-        return FeatureSet(source.name, made.n, {**made.moments_by_need, **given}, made.rows_by_need) if given else made
+        if not moments:
+            return made
+        return FeatureSet(source.name, made.n, {**made.moments_by_need, **moments}, made.rows_by_need)
 
 
 @contextmanager

@@ -9,15 +9,15 @@ import torch
 from harness.board.bases import Base, Loaded
 from harness.errors import Faults, UserError, noted
 from harness.interfaces import DataSpec
-from harness.weights import fit
-from harness.weights.fit import Source
+from harness.weights import network_files
+from harness.weights.network_files import NetworkFile
 
 
 def load(loaded: Loaded, network: torch.nn.Module) -> None:
     """Fill the network. Raises: UserError when a file is absent, has another hash, or does not fit."""
     for file in loaded.files:
         file.check()
-    fit.load(_sources(loaded), loaded.model.component, network)
+    network_files.load(_sources(loaded), loaded.model.component, network)
 
 
 def check(base: Base, loaded: Loaded) -> None:
@@ -39,7 +39,7 @@ def check(base: Base, loaded: Loaded) -> None:
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a tokenizer's own file goes nowhere on this device, which is fine here
         network = loaded.model.component.create(loaded.model.settings, loaded.spec_on(data))
-    fit.tensors(_sources(loaded), loaded.model.component, network)
+    network_files.tensors(_sources(loaded), loaded.model.component, network)
 
 
 def _check_data(base: Base, preset: str, data: DataSpec, expected: DataSpec) -> None:
@@ -54,5 +54,5 @@ def _check_data(base: Base, preset: str, data: DataSpec, expected: DataSpec) -> 
         )
 
 
-def _sources(loaded: Loaded) -> list[Source]:
-    return [Source(file.path, file.part) for file in loaded.files]
+def _sources(loaded: Loaded) -> list[NetworkFile]:
+    return [NetworkFile(file.path, file.part) for file in loaded.files]

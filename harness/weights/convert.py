@@ -1,14 +1,14 @@
-"""Any file of weights as safetensors, with the network's settings in the header."""
+"""Conversion of weights from any readable file to safetensors, with the network's settings in the header."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
+from pydantic import BaseModel, ValidationError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -18,67 +18,83 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.store.files import appearing
-from harness.weights import cache, fit
-from harness.weights.fit import Source
+from harness.weights import cache, network_files
+from harness.weights.network_files import NetworkFile
 from harness.weights.stored import HEADER, Stored, read
 
 SCHEMA = 1
 
 
+class Header(BaseModel):
+    """The part of a header of `convert` that describes the network; its other entries are ignored."""
+
+    model: str
+    settings: dict[str, object]
+    spec: DataSpec
+
+
 @dataclass(frozen=True)
 class Network:
-    """A network by its settings."""
+    """A network: its model, the model's settings, and the data that it generates."""
 
     model: Model
     config: Config
     spec: DataSpec
 
     def build(self) -> torch.nn.Module:
-        """It, on the meta device: names and shapes without memory."""
+        """Return the network on the meta device, with names and shapes but without memory for numbers."""
         with torch.device("meta"):
             return self.model.create(self.config, self.spec)
 
 
-def convert(sources: Iterable[Source], target: Path, network: Network | None) -> dict[str, Tensor]:
-    """Write one safetensors file with the network's names and the files' own number types. Returns what was written.
+def convert(files: Sequence[NetworkFile], target: Path, network: Network | None) -> dict[str, Tensor]:
+    """Write one safetensors file with the network's names and the files' own number types.
 
     Args:
-        network: None takes it from what the first file says of itself.
-    Raises: UserError when the files do not fit it, or do not say which network they are of.
+        network: the network of the files; None takes the network that the first file describes.
+    Returns: the tensors that were written. Raises: UserError when the files do not fit the network, or do not describe one.
     """
-    files = list(sources)
-    network = network or said(read(files[0].path))
-    found = fit.tensors(files, network.model, network.build())
-    whole = {name: value.contiguous().clone() for name, value in found.items()}
+    network = network or described_network(read(files[0].path))
+    by_name = network_files.tensors(files, network.model, network.build())
+    # safetensors refuses tensors that share memory.
+    copies = {name: value.contiguous().clone() for name, value in by_name.items()}
     header = {
         "schema": SCHEMA, "model": network.model.name, "settings": network.config.model_dump(mode="json"),
-        "spec": asdict(network.spec), "source": [{"file": one.path.name, "sha256": cache.sha256(one.path)} for one in files],
+        "spec": asdict(network.spec), "source": [{"file": file.path.name, "sha256": cache.sha256(file.path)} for file in files],
     }  # fmt: skip
     with appearing(target) as scratch:
-        save_file(whole, scratch, {"format": "pt", HEADER: json.dumps(header)})
-    return whole
+        save_file(copies, scratch, {"format": "pt", HEADER: json.dumps(header)})
+    return copies
 
 
-def said(stored: Stored) -> Network:
-    """The network that a file says it is of: by the header of `convert`, or by what a family's files say.
+def described_network(stored: Stored) -> Network:
+    """Return the network that a file describes: in the header of `convert`, or in the way of a model's family.
 
-    Raises: UserError when it says nothing, or of a model that is not installed.
+    Raises: UserError when the file describes no network, or one of a model that is not installed.
     """
-    models = [cast(Model, one.component) for one in registry().all("model").values()]
-    if stored.format == "safetensors" and isinstance(stored.config.get("settings"), dict):
-        model = registry().get(Model, str(stored.config.get("model")), where=str(stored.path))
-        spec = cast("dict[str, object]", stored.config["spec"])
-        return Network(
-            model, model.config.model_validate(stored.config["settings"]),
-            DataSpec(tuple(cast("list[int]", spec["shape"])), cast(int, spec["classes"]), str(spec["preview"])),
-        )  # fmt: skip
-    for model in models:
-        if (found := fit.layout(model).describe(stored)) is not None:
-            return Network(model, *found)
+    if stored.format == "safetensors" and "settings" in stored.config:
+        return _network_in_header(stored)
+    for name in registry().names("model"):
+        model = registry().get(Model, name, where=str(stored.path))
+        if (description := network_files.layout(model).describe(stored)) is not None:
+            return Network(model, *description)
     raise UserError(f"{stored.path}: does not say of which network it is: name it with --preset (`harness list presets`)")
 
 
-def preset(name: str) -> Network:
-    """A preset's network. Raises: UserError for an unknown name."""
-    found = registry().preset(name, where="--preset")
-    return Network(registry().get(Model, found.model, where=f"preset {name}"), found.config, found.spec)
+def _network_in_header(stored: Stored) -> Network:
+    try:
+        header = Header.model_validate(stored.config)
+        model = registry().get(Model, header.model, where=str(stored.path))
+        return Network(model, model.config.model_validate(header.settings), header.spec)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{stored.path}: its header describes no network: {place}: {first['msg']}; name it with --preset"
+        ) from None
+
+
+def preset_network(name: str) -> Network:
+    """Return the network of a preset. Raises: UserError for an unknown name."""
+    preset = registry().preset(name, where="--preset")
+    return Network(registry().get(Model, preset.model, where=f"preset {name}"), preset.config, preset.spec)

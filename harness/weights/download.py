@@ -1,4 +1,4 @@
-"""Fetches published files: resumed where they were cut, checked by hash, and in place whole or not at all."""
+"""Downloads of published files: resumed after a broken connection, checked by hash, and in place whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from harness.weights import cache
 
 CHUNK = 2**20
 SECONDS = 60.0
-"""Without a byte for so long, a connection counts as lost."""
+"""A connection that gives no byte for so long counts as lost."""
 
 ATTEMPTS = 3
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are here, and of how many, where the server says so."""
+"""Called with the number of bytes so far, and with the size of the file where the server tells it."""
 
 
 def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
-    """The file in the cache, downloaded unless it is there. Several processes may ask at once.
+    """Return the file's path in the cache, after downloading the file unless it is there. Several processes may ask at once.
 
-    What a broken connection has left stays beside it as `.part`, and the next call goes on from there.
-    Raises: UserError naming file, address, hash and folder, when it cannot be had or has another hash.
+    The beginning of a file whose download broke off stays beside it as `.part`, and the next call continues it.
+    Raises: UserError, naming file, address, hash and folder, when the file cannot be had or has another hash.
     """
     target = cache.path(file)
     if target.exists():
@@ -45,29 +45,29 @@ def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
                 return _checked(file, target)
             part = target.with_name(f"{target.name}.part")
             _download(file, part, progress)
-            found = file_sha256(part)
-            if file.sha256 not in (None, found):
+            actual = file_sha256(part)
+            if file.sha256 not in (None, actual):
                 part.unlink()
-                raise cache.absent(file, f"what the address gives has sha256 {found}, so it was thrown away")
+                raise cache.absent(file, f"what the address gives has sha256 {actual}, so it was thrown away")
             part.replace(target)
     return target
 
 
 def _checked(file: WeightsFile, target: Path) -> Path:
-    if file.sha256 is not None and (found := cache.sha256(target)) != file.sha256:
-        raise cache.absent(file, f"{target} has sha256 {found}: remove it, it is another file or damaged")
+    if file.sha256 is not None and (actual := cache.sha256(target)) != file.sha256:
+        raise cache.absent(file, f"{target} has sha256 {actual}: remove it, it is another file or damaged")
     return target
 
 
 def _download(file: WeightsFile, part: Path, progress: Progress) -> None:
-    """Bytes to the end, in a few attempts that each go on where the last one broke off."""
+    """Receive the whole file in at most ATTEMPTS attempts, each of which continues the one before."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _receive(file.address, part, progress)
             return
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code == 416:  # what is here is no beginning of what is there
+            if error.code == 416:  # the bytes here are no beginning of the file there
                 part.unlink(missing_ok=True)
             elif error.code < 500:
                 raise cache.absent(file, f"the server says {error.code} {error.reason}") from None
@@ -79,20 +79,21 @@ def _download(file: WeightsFile, part: Path, progress: Progress) -> None:
 
 
 def _receive(address: str, part: Path, progress: Progress) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={have}-"} if have else {})
+    """Receive what is missing of the file, in one connection. Raises: what `urllib` raises; ConnectionError for a cut file."""
+    received = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(address, headers={"Range": f"bytes={received}-"} if received else {})
     if request.type not in ("https", "http"):
         raise UserError(f"{address}: only http and https are fetched")
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-        goes_on = have > 0 and answer.status == 206
-        if not goes_on:
-            have = 0  # the server starts from the beginning
-        length = answer.headers.get("Content-Length")
-        total = None if length is None else have + int(length)
-        with part.open("ab" if goes_on else "wb") as out:
-            while chunk := answer.read(CHUNK):
+    with urllib.request.urlopen(request, timeout=SECONDS) as response:
+        continues = received > 0 and response.status == 206
+        if not continues:
+            received = 0  # the server starts from the beginning
+        length = response.headers.get("Content-Length")
+        total = None if length is None else received + int(length)
+        with part.open("ab" if continues else "wb") as out:
+            while chunk := response.read(CHUNK):
                 out.write(chunk)
-                have += len(chunk)
-                progress(have, total)
-    if total is not None and have < total:
-        raise ConnectionError(f"{have} of {total} bytes came")
+                received += len(chunk)
+                progress(received, total)
+    if total is not None and received < total:
+        raise ConnectionError(f"{received} of {total} bytes came")

@@ -1,4 +1,4 @@
-"""Weights as values: names to tensors, with a hash that does not depend on how they are stored."""
+"""State dicts: tensors by name, with a hash of the values that does not depend on how they are stored."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from harness.store.files import storage
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, Tensor]:
-    """A copy of the state dict, on the CPU, that later training does not change."""
+    """Return a copy of the module's state dict on the CPU, which later training does not change."""
     return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in module.state_dict().items()}
 
 
 def sha256(weights: Mapping[str, Tensor]) -> str:
-    """Hash over names, types, shapes and bytes, in the order of the names."""
+    """Return the hash, as 64 hex digits, over names, types, shapes and values, in the order of the names."""
     total = hashlib.sha256()
     for name, value in sorted(weights.items()):
         value = value.detach().cpu().contiguous()
@@ -31,27 +31,27 @@ def sha256(weights: Mapping[str, Tensor]) -> str:
 
 
 def save(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Write safetensors. Raises: StorageError."""
+    """Write weights as safetensors. Raises: StorageError."""
     with storage(path):
         try:
             save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
         except SafetensorError as error:
-            # The library has no other way to say why the system refused than its text: "… (os error 28)".
+            # The library tells the operating system's reason in its text alone: "… (os error 28)".
             if (number := re.search(r"os error (\d+)", str(error))) is None:
                 raise
             raise OSError(int(number[1]), str(error)) from error
 
 
 def load(path: Path) -> dict[str, Tensor]:
-    """Read safetensors, on the CPU."""
+    """Return the weights of a safetensors file, on the CPU."""
     return load_file(path)
 
 
 def are_finite(weights: Mapping[str, Tensor]) -> bool:
-    """False when any floating-point value is NaN or infinite."""
+    """Return False when any floating-point value is NaN or infinite."""
     return all(bool(torch.isfinite(value).all()) for value in weights.values() if value.is_floating_point())
 
 
 def parameters(module: torch.nn.Module) -> int:
-    """Number of trainable scalars."""
+    """Return the number of the module's parameters, as scalars, whether they are trained or not."""
     return sum(parameter.numel() for parameter in module.parameters())

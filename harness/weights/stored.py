@@ -1,4 +1,4 @@
-"""Reads a file of weights, whatever its format, without running anything that it holds."""
+"""Reading a file of weights of any format, without running anything that the file holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,23 +23,23 @@ LARGEST_CONFIG = 2**20
 """Bytes of the largest config.json that is read."""
 
 _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-"""How torch's old format begins: the pickle of its magic number."""
+"""The first bytes of torch's old format: the pickle of its magic number."""
 
 _DIFFUSERS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 HEADER = "harness"
-"""Key of a safetensors header under which `harness convert` writes JSON."""
+"""The key in a safetensors header under which `harness convert` writes JSON."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file holds.
+    """The content of a file of weights.
 
     Args:
         path: the file, or the folder of diffusers.
-        format: how it was read.
-        content: tensors by name, or a checkpoint's nested tables with such a one inside.
+        format: the format that the file was read as.
+        content: tensors by name, or a checkpoint's nested tables with tensors by name inside.
         config: what the file says of the network: config.json of diffusers, the constructor's arguments (and
-            `class_name`) of a network pickle, the header of `harness convert`; empty elsewhere.
+            `class_name`) of a network pickle, the header of `harness convert`; empty for other files.
     """
 
     path: Path
@@ -49,10 +49,10 @@ class Stored:
 
 
 def read(path: Path) -> Stored:
-    """Everything in the file, on the CPU; large PyTorch files stay on disk until a tensor is used.
+    """Return everything in a file, on the CPU; large PyTorch files stay on disk until a tensor is used.
 
-    The format is told by the content, not by the name. Raises: UserError, naming the file, for one that is absent,
-    damaged, of no known format, or that holds anything but data.
+    The content tells the format, the file's name does not matter. Raises: UserError, naming the file, when it is absent,
+    damaged, of no known format, or holds anything but data.
     """
     if path.is_dir():
         return _diffusers(path)
@@ -61,9 +61,10 @@ def read(path: Path) -> Stored:
             start, size = file.read(16), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    # First, since the length of a header can begin with any byte; that of other formats would be astronomic.
+    # safetensors goes first: its first bytes, the length of its header, may be those of any other format. Read as a length,
+    # the first bytes of other formats would be astronomic.
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size:
-        return Stored(path, "safetensors", *_safetensors(path))
+        return _safetensors(path)
     if start.startswith((b"PK", _LEGACY)):
         return Stored(path, "pytorch", _pytorch(path))
     if start.startswith(b"\x80"):
@@ -73,55 +74,60 @@ def read(path: Path) -> Stored:
 
 @contextmanager
 def _damage(path: Path, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn what a library raises for a damaged file into one message."""
+    """Turn the exceptions that a library raises for a damaged file into one message."""
     try:
         yield
     except kinds as error:
-        raise UserError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from None
+        raise UserError(f"{path}: cannot be read: {_first_line(error)}") from None
 
 
-def _safetensors(path: Path) -> tuple[dict[str, object], dict[str, object]]:
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else repr(error)
+
+
+def _safetensors(path: Path) -> Stored:
     with _damage(path, SafetensorError, OSError, ValueError, RecursionError), safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
-        said = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-    return cast("dict[str, object]", tensors), said if isinstance(said, dict) else {}
+        tensors: dict[str, object] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
+        config = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+    return Stored(path, "safetensors", tensors, config if isinstance(config, dict) else {})
 
 
 def _pytorch(path: Path) -> dict[str, object]:
     try:
         # Only the zip format can stay on disk.
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        # torch's own text goes on to say how to run the file after all.
+        # torch's own message goes on to say how to run the file after all.
         lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "Unsupported" in line]
         reason = lines[0].split(" was not an allowed")[0] if lines else "it is damaged, or holds more than tensors"
         raise UserError(f"{path}: refused: {reason}; a file of weights holds tensors and plain values only") from None
-    except Exception as error:  # whatever damaged bytes can make torch's reader raise
-        raise UserError(f"{path}: cannot be read: {type(error).__name__}: {str(error).splitlines()[:1]}") from None
-    if not isinstance(found, Mapping):
-        raise UserError(f"{path}: holds one {type(found).__name__}, not tensors by name")
-    return {str(name): value for name, value in found.items()}
+    except Exception as error:  # damaged bytes can make torch's reader raise anything
+        raise UserError(f"{path}: cannot be read: {type(error).__name__}: {_first_line(error)}") from None
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path}: holds one {type(content).__name__}, not tensors by name")
+    return {str(name): value for name, value in content.items()}
 
 
 def _nvidia(path: Path) -> Stored:
     with _damage(path, OSError):
-        stored = pickles.load(path)
+        content = pickles.load(path)
     try:
-        network = pickles.network(stored)
+        network = pickles.network(content)
         tensors = pickles.state_dict(network)
+        return Stored(path, "nvidia", tensors, {"class_name": network.class_name, **network.arguments})
     except pickles.RefusedPickle as error:
         raise pickles.RefusedPickle(f"{path}: {error}") from None
-    return Stored(path, "nvidia", tensors, {"class_name": network.class_name, **network.arguments})
 
 
 def _diffusers(folder: Path) -> Stored:
-    config, weights = folder / "config.json", next((folder / one for one in _DIFFUSERS if (folder / one).is_file()), None)
+    config = folder / "config.json"
+    weights = next((folder / name for name in _DIFFUSERS if (folder / name).is_file()), None)
     if weights is None or not config.is_file():
         raise UserError(f"{folder}: no diffusers folder: needs config.json and {' or '.join(_DIFFUSERS)}")
     if config.stat().st_size > LARGEST_CONFIG:
         raise UserError(f"{config}: {config.stat().st_size} bytes are no settings")
     with _damage(config, ValueError, OSError, RecursionError):
-        said = json.loads(config.read_bytes())
-    if not isinstance(said, dict):
+        settings = json.loads(config.read_bytes())
+    if not isinstance(settings, dict):
         raise UserError(f"{config}: no table of settings")
-    return Stored(folder, "diffusers", read(weights).content, said)
+    return Stored(folder, "diffusers", read(weights).content, settings)

@@ -1,4 +1,4 @@
-"""What a safetensors file holds, from its header: names and shapes, without torch and without reading a tensor."""
+"""Names and shapes of the tensors in a safetensors file, read from its header alone: without torch, and without the numbers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from safetensors import SafetensorError, safe_open
 from harness.errors import UserError
 
 Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of each tensor by its name."""
 
 
 def shapes(path: Path, *, where: str) -> Shapes:
-    """Shape of each tensor. Raises: UserError for a file that is missing, cannot be read, or is none of safetensors."""
+    """Return the shape of each tensor.
+
+    Raises: UserError, beginning with `where`, when the file is missing, cannot be read, or is no safetensors file.
+    """
     try:
-        with path.open("rb"):  # the library's own message for a folder or a missing file names neither
+        with path.open("rb"):  # the library's own message for a missing file or a folder names neither
             pass
         with safe_open(path, framework="np") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118, not a dict
@@ -23,10 +27,10 @@ def shapes(path: Path, *, where: str) -> Shapes:
         raise UserError(f"{where} cannot be read: {error}") from error
 
 
-def check_shapes(found: Shapes, expected: Shapes, *, where: str) -> None:
-    """Raises: UserError, which names the first tensor that is missing or has another shape than expected."""
+def check_shapes(actual: Shapes, expected: Shapes, *, where: str) -> None:
+    """Raises: UserError that names the first expected tensor which is missing or has another shape. More tensors are fine."""
     for name, shape in expected.items():
-        if name not in found:
+        if name not in actual:
             raise UserError(f"{where} has no tensor {name!r}: it is of another kind of tokenizer or network")
-        if found[name] != shape:
-            raise UserError(f"{where} does not belong to these settings: {name} is {found[name]}, but they need {shape}")
+        if actual[name] != shape:
+            raise UserError(f"{where} does not belong to these settings: {name} is {actual[name]}, but they need {shape}")

@@ -49,15 +49,15 @@ def test_floats_between_two_bytes_are_rounded_as_samples_are(tmp_path):
 
 
 def test_bad_floats_name_their_image(tmp_path):
-    for value, said in ((np.nan, "image 7 has values that are not finite"), (1.5, r"image 7 has values outside of \[0, 1\]")):
+    for value, message in ((np.nan, "image 7 has values that are not finite"), (1.5, r"image 7 has values outside of \[0, 1\]")):
         floats = (PIXELS / 255).astype(np.float32)
         floats[7, 1, 2, 0] = value
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             fingerprint(arrays.images(saved(tmp_path / "x.npz", floats), "0,1"))
 
 
 @pytest.mark.parametrize(
-    ("array", "said"),
+    ("array", "message"),
     [
         (PIXELS.astype(np.float32), "float32 values; say what they mean: --range=0,255 or --range=0,1"),
         (PIXELS.astype(np.int64), "int64 values; images are uint8"),
@@ -67,8 +67,8 @@ def test_bad_floats_name_their_image(tmp_path):
         (np.array([{}, 1], object), "holds Python objects"),
     ],
 )
-def test_what_is_no_array_of_images_says_why(tmp_path, array, said):
-    with pytest.raises(UserError, match=said):
+def test_what_is_no_array_of_images_says_why(tmp_path, array, message):
+    with pytest.raises(UserError, match=message):
         arrays.images(saved(tmp_path / "x.npz", array))
 
 

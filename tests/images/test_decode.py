@@ -51,14 +51,14 @@ def test_what_would_need_a_guess_is_refused():
     frames = io.BytesIO()
     first, *others = (Image.fromarray(np.roll(COLOUR, shift, 0)) for shift in range(3))
     first.save(frames, "TIFF", save_all=True, append_images=others)
-    for content, said in (
+    for content, message in (
         (encoded(veiled), "is transparent"),
         (encoded(GREY.astype(np.uint16) * 256), "mode 'I;16'.*8 bits a channel"),
         (encoded(Image.fromarray(COLOUR).convert("CMYK"), "JPEG"), "mode 'CMYK'"),
         (frames.getvalue(), "holds 3 frames"),
         (encoded(COLOUR, "GIF"), "damaged, or no image"),
     ):
-        with pytest.raises(UserError, match=rf"^a/b\.png: .*{said}"):
+        with pytest.raises(UserError, match=rf"^a/b\.png: .*{message}"):
             decode(content, where="a/b.png")
 
 

@@ -66,7 +66,7 @@ def test_an_archive_is_read_as_the_folder_would_be(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("1/5.png", png(PIXELS[0][:4]), r"1/5\.png is a colour PNG of 4x4, but 0/0\.png is a colour PNG of 4x5"),
         ("1/5.png", png(PIXELS[0][..., 0]), r"1/5\.png is a grey PNG of 4x5, but 0/0\.png is a colour PNG of 4x5"),
@@ -76,12 +76,12 @@ def test_an_archive_is_read_as_the_folder_would_be(folder, tmp_path):
         ("0/0.png", b"", r"0/0\.png: damaged, or no image"),
     ],
 )
-def test_the_first_file_that_differs_or_is_damaged_is_named_in_folders_and_archives(folder, tmp_path, name, content, said):
+def test_the_first_file_that_differs_or_is_damaged_is_named_in_folders_and_archives(folder, tmp_path, name, content, message):
     (folder / name).write_bytes(content)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         fingerprint(image_files.folder(folder).as_set())
     path = zipped(tmp_path / "x.zip", {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.*")})
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         fingerprint(image_files.archive(path).as_set())
 
 

@@ -24,7 +24,7 @@ def metadata(**changes):
     return Metadata(**{**known, **changes})
 
 
-def same(moments):
+def assert_same(moments):
     np.testing.assert_array_equal(moments.mean, MEAN)
     np.testing.assert_array_equal(moments.covariance, (COVARIANCE + COVARIANCE.T) / 2)
 
@@ -35,7 +35,7 @@ def test_ours_comes_back_with_all_that_it_says(tmp_path):
     found = recognise(tmp_path / "x.npz")
     assert (found.form, found.metadata, found.n) == ("finetune-harness", metadata(), 40)
     assert set(found.moments_for(OUTPUTS)) == {"moments", "spatial"}
-    same(found.moments_for(OUTPUTS)["moments"])
+    assert_same(found.moments_for(OUTPUTS)["moments"])
     found.check_extractor(USED)
     with np.load(tmp_path / "x.npz", allow_pickle=False) as stored:  # as other tools read it
         assert stored["mu"].shape == (6,)
@@ -43,7 +43,7 @@ def test_ours_comes_back_with_all_that_it_says(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"name": "other"}, "made by the extractor pixels, and this measures with other"),
         ({"weights_sha256": "b" * 64}, "weights of sha256 'aaa.*bbb"),
@@ -52,9 +52,9 @@ def test_ours_comes_back_with_all_that_it_says(tmp_path):
         ({"version": "2/1"}, "version '1/1', and here it has '2/1'"),
     ],
 )
-def test_statistics_by_another_extractor_are_refused(tmp_path, change, said):
+def test_statistics_by_another_extractor_are_refused(tmp_path, change, message):
     write(tmp_path / "x.npz", {"moments": Moments(40, MEAN, COVARIANCE)}, metadata())
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         recognise(tmp_path / "x.npz").check_extractor(USED.model_copy(update=change))
 
 
@@ -66,7 +66,7 @@ def test_npz_files_of_edm_clean_fid_and_adm_are_told_apart(tmp_path):
     for name, form in (("edm", "an .npz of mu and sigma"), ("clean", "an .npz of mu and sigma"), ("adm", "ADM's .npz")):
         found = recognise(tmp_path / f"{name}.npz")
         assert (found.form, found.metadata, found.n) == (form, None, None)
-        same(found.moments_for(OUTPUTS)["moments"])
+        assert_same(found.moments_for(OUTPUTS)["moments"])
         found.check_extractor(USED)  # it says nothing that could be wrong
     assert set(found.moments_for(OUTPUTS)) == {"moments", "spatial"}
     assert set(found.moments_for({"features": 6, "spatial": 4})) == {"moments"}
@@ -78,7 +78,7 @@ def test_edm2s_pickle_gives_the_table_that_fits(tmp_path):
     table = {"fid": {"mu": MEAN, "sigma": COVARIANCE}, "fd_dinov2": {"mu": MEAN[:4], "sigma": COVARIANCE[:4, :4]}}
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(table))
     found = recognise(tmp_path / "x.pkl")
-    same(found.moments_for(OUTPUTS)["moments"])
+    assert_same(found.moments_for(OUTPUTS)["moments"])
     assert len(found.moments_for({"features": 4})["moments"].mean) == 4
     with pytest.raises(UserError, match=r"fid of 6 and fd_dinov2 of 4 features; the extractor gives 5"):
         found.moments_for({"features": 5})
@@ -97,7 +97,7 @@ def test_what_torch_fidelity_caches_is_read(tmp_path, kind):
 
 def test_tensors_are_fine_too_and_programs_are_not_run(tmp_path):
     torch.save({"mu": torch.from_numpy(MEAN), "sigma": torch.from_numpy(COVARIANCE)}, tmp_path / "x.pt")
-    same(recognise(tmp_path / "x.pt").moments_for(OUTPUTS)["moments"])
+    assert_same(recognise(tmp_path / "x.pt").moments_for(OUTPUTS)["moments"])
 
     class Program:
         def __reduce__(self):
@@ -123,7 +123,7 @@ def test_other_torch_files_say_what_is_wrong(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("mean", "covariance", "said"),
+    ("mean", "covariance", "message"),
     [
         (MEAN, COVARIANCE[:5], "are no mean and covariance"),
         (MEAN.astype(int), COVARIANCE, "are no mean and covariance"),
@@ -133,9 +133,9 @@ def test_other_torch_files_say_what_is_wrong(tmp_path, content):
         (MEAN.astype(int), COVARIANCE, r"mu \(6,\) int64 and sigma \(6, 6\) float64 are no mean and covariance, which are"),
     ],
 )
-def test_arrays_that_are_no_statistics_are_refused(tmp_path, mean, covariance, said):
+def test_arrays_that_are_no_statistics_are_refused(tmp_path, mean, covariance, message):
     np.savez(tmp_path / "x.npz", mu=mean, sigma=covariance)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         recognise(tmp_path / "x.npz")
 
 

@@ -14,8 +14,8 @@ from harness.toolkit.denoising import NoiseLevels
 from harness_diffusers import ChainSolverConfig, DenoisingSolverConfig
 from harness_diffusers.solver import ChainSolver, DenoisingSolver
 from harness_dpm_solver import V3Config
+from harness_dpm_solver.estimate import estimate
 from harness_dpm_solver.sampler import DPMSolverV3
-from harness_dpm_solver.statistics import estimate
 from harness_edm import EulerConfig, HeunConfig
 from harness_edm.sampler import Euler, Heun
 

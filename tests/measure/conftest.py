@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from image_sets import image_set
 from PIL import Image
-from pixel_features import COMPONENT
+from pixel_features import COMPONENT, PixelFeatures
 
-from harness import NoConfig
+from harness import Metric, NoConfig
 from harness.board.components import Resolved
+from harness.features import Moments
+from harness.images.statistics_files import Metadata, StatisticsFile
+from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
+from harness.measure.named_components import resolve
+from harness.measure.plan import MeasurementPlan
 from harness.stages import context as stage_context
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
+from harness.store.records import ExtractorFacts
 from harness.store.runs_folder import RunsFolder
 
 
@@ -52,3 +60,47 @@ def write_folder(tmp_path):
         return folder
 
     return write
+
+
+@pytest.fixture
+def make_source():
+    """Returns images (n, channels, height, width) uint8, statistics, or both, as a source; pixels identify the images."""
+
+    def make(name, images=None, statistics=None, **fields):
+        images = None if images is None else image_set(images, name)
+        identify = identified_as({}) if images is None else identified_by_pixels(images)
+        return ImageSource(name, "test", images, identify, statistics, **fields)
+
+    return make
+
+
+@pytest.fixture
+def make_statistics(tmp_path):
+    """Returns statistics of `features` features as if they were found in a file.
+
+    Args: n, extractor: what the file says of itself; with n None it says nothing.
+    """
+
+    def make(features=6, n=None, extractor="pixels", version="1/1", spatial=0):
+        facts = ExtractorFacts(
+            name=extractor, version=version, settings={}, weights_sha256=PixelFeatures.weights_sha256,
+            preprocessing=PixelFeatures.preprocessing,
+        )  # fmt: skip
+        metadata = None if n is None else Metadata(n=n, source="real", pixels="p", shape=(1, 8, 8), extractor=facts)
+        table = {"moments": Moments(n, np.zeros(features), np.eye(features))}
+        if spatial:
+            table["spatial"] = Moments(n, np.zeros(spatial), np.eye(spatial))
+        return StatisticsFile(tmp_path / "statistics.npz", "test", {"": table}, metadata)
+
+    return make
+
+
+@pytest.fixture
+def make_plan(pixels):
+    """Returns a plan with metrics by name and settings: `make_plan([samples], real, fid={"few_images": True})`."""
+
+    def make(samples, reference=None, write_statistics=None, batch=8, **settings):
+        metrics = tuple(resolve(Metric, name, chosen, where="--metrics") for name, chosen in settings.items())
+        return MeasurementPlan(metrics, pixels, samples, reference, batch, write_statistics)
+
+    return make

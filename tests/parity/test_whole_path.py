@@ -113,7 +113,7 @@ class ForTorchFidelity(FeatureExtractorBase):
     def get_dummy_input_for_compile():
         return None
 
-    def forward(self, input):
+    def forward(self, input):  # noqa: A002 - the name that torch-fidelity calls it by
         assert input.dtype == torch.uint8
         found = dict(zip(self.get_provided_features_list(), self.network(input), strict=True))
         return tuple(found[name] for name in self.features_list)

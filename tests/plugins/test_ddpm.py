@@ -10,10 +10,11 @@ from harness import NoConfig
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing import models
+from harness.toolkit.chains.chain import NoisyStep
 from harness.toolkit.chains.schedules import betas, coefficients
 from harness.toolkit.transitions import rollout
 from harness_ddpm import DDPMConfig, harness_models
-from harness_ddpm.model import DDPM, NoisyStep
+from harness_ddpm.model import DDPM
 from harness_ddpm.network import ConditionalLinear
 from harness_ddpm.sampler import build as ancestral
 

@@ -9,8 +9,9 @@ from harness.streams import SampleStreams, stream
 from harness.testing.mixture import MixtureChain, four_points
 from harness.toolkit.chains.fast_dpm import fast_schedule
 from harness_ddpm import AnalyticConfig, DDIMConfig, FastDPMConfig, HeadConfig, SubsampledConfig
+from harness_ddpm.step_table import chosen_steps, posterior_std, whole_step_table
 from harness_ddpm.variances import Analytic, Residual, SquaredNoise
-from harness_ddpm.walks import DDIM, FastDPM, Subsampled, chosen_steps, posterior_std, step_table
+from harness_ddpm.walks import DDIM, FastDPM, Subsampled
 
 POINTS = DataSpec((2,))
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
@@ -50,9 +51,9 @@ def test_with_all_steps_it_is_the_full_chain(sampler, chain):
 
 
 def test_var_with_as_many_linear_steps_is_the_full_chain_up_to_its_bisection():
-    full, table = step_table(BETAS, None, "linear", 1.0), FastDPM(FastDPMConfig(steps=1000, schedule="linear")).table(BETAS)
+    full, table = whole_step_table(BETAS, None, "linear", 1.0), FastDPM(FastDPMConfig(steps=1000, schedule="linear")).table(BETAS)
     # The published bisection stops when the last alpha_bar agrees within 1e-4 of itself.
-    np.testing.assert_allclose(table.kept, full.kept, rtol=3e-4)
+    np.testing.assert_allclose(table.alpha_bars, full.alpha_bars, rtol=3e-4)
     np.testing.assert_allclose(table.times, full.times, rtol=0, atol=0.1)
     np.testing.assert_allclose(table.std[1:-1], full.std[1:-1], rtol=1e-3)
 
@@ -71,13 +72,13 @@ def test_var_has_the_coefficients_that_are_compared_with_the_published_ones(sche
 def test_var_finds_its_times_on_chains_that_are_not_linear():
     betas = torch.linspace(1e-2, 0.14, 1000, dtype=torch.float64) ** 2
     table = FastDPM(FastDPMConfig(steps=20)).table(betas)
-    at_times = np.interp(table.times, np.arange(1000), step_table(betas, None, "linear", 1.0).kept[::-1])
-    np.testing.assert_allclose(table.kept, at_times, rtol=1e-2, atol=1e-4)
+    at_times = np.interp(table.times, np.arange(1000), whole_step_table(betas, None, "linear", 1.0).alpha_bars[::-1])
+    np.testing.assert_allclose(table.alpha_bars, at_times, rtol=1e-2, atol=1e-4)
 
 
 def test_ddim_is_the_formula_of_its_paper():
     table = DDIM(DDIMConfig(steps=10, eta=0.3)).table(BETAS)
-    a, b = table.kept[3], table.kept[4]
+    a, b = table.alpha_bars[3], table.alpha_bars[4]
     std = 0.3 * np.sqrt((1 - b) / (1 - a)) * np.sqrt(1 - a / b)
     x, eps = 0.7, -0.2
     clean = (x - np.sqrt(1 - a) * eps) / np.sqrt(a)
@@ -94,9 +95,9 @@ def test_ddim_without_noise_converges_at_first_order_at_least(chain):
 
 def test_the_large_variance_is_that_of_the_forward_step():
     small, large = (Subsampled(SubsampledConfig(steps=10, variance=one)).table(BETAS) for one in ("posterior", "beta"))
-    assert large.std[4] ** 2 == pytest.approx(1 - large.kept[4] / large.kept[5])
+    assert large.std[4] ** 2 == pytest.approx(1 - large.alpha_bars[4] / large.alpha_bars[5])
     np.testing.assert_array_equal(large.eps_mult, small.eps_mult)
-    np.testing.assert_allclose(small.std, posterior_std(small.kept))
+    np.testing.assert_allclose(small.std, posterior_std(small.alpha_bars))
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
@@ -105,13 +106,13 @@ def test_analytic_dpms_variance_is_the_mean_posterior_variance(chain, eta):
     sampler = Analytic(AnalyticConfig(steps=10, eta=eta, examples=4000))
     data, _ = chain.mixture.sample(4000, stream(0, "data"))
     sampler.use(sampler.prepare(chain, POINTS, Batch(data.float()), stream(1, "prepare")))
-    known = step_table(BETAS, 10, "linear", eta)
+    known = whole_step_table(BETAS, 10, "linear", eta)
     table = sampler.table(known)
     for step in (2, 5, 7):
         signal, noise = chain.levels(known.times[step])
         noisy = signal * data + noise * torch.randn(data.shape, generator=stream(2, "noise"), dtype=torch.float64)
         unknown = float(chain.mixture.posterior(noisy, signal, noise).variance.mean() * signal**2 / noise**2)
-        expected = known.floor[step] ** 2 + known.eps_mult[step] ** 2 * unknown
+        expected = known.std_given_data[step] ** 2 + known.eps_mult[step] ** 2 * unknown
         # Monte Carlo: the mean square of 8,000 numbers is known to about 2 %, on both sides.
         assert table.std[step] ** 2 == pytest.approx(expected, rel=0, abs=0.05 * known.eps_mult[step] ** 2)
 
@@ -133,7 +134,7 @@ def test_a_trained_head_knows_the_posterior_variance(chain, kind):
     sampler = kind(HeadConfig(steps=8, training_steps=200, batch=128, lr=5e-3))
     data, _ = chain.mixture.sample(3000, stream(0, "data"))
     sampler.use(sampler.prepare(chain, POINTS, Batch(data.float()), stream(1, "prepare")))
-    head = sampler._built(POINTS, torch.device("cpu"))
+    head = sampler.head(POINTS, torch.device("cpu"))
     with torch.no_grad():
         for time in (100, 400):
             signal, noise = chain.levels(float(time))

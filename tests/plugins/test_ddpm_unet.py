@@ -15,9 +15,10 @@ from harness.streams import stream
 from harness.testing import models
 from harness.toolkit.chains import fast_dpm
 from harness_ddpm import UNetConfig, harness_models
+from harness_ddpm.diffusers_names import to_diffusers, weights_from_diffusers
 from harness_ddpm.image_model import build
 from harness_ddpm.presets import PRESETS
-from harness_ddpm.published import from_diffusers, to_diffusers, weights_from_diffusers
+from harness_ddpm.published import from_diffusers
 
 _spec = importlib.util.spec_from_file_location("published_layout", Path(__file__).with_name("published_layout.py"))
 layout = importlib.util.module_from_spec(_spec)

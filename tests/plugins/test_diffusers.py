@@ -17,7 +17,7 @@ from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.streams import SampleStreams, stream
 from harness.testing import models
-from harness.weights import convert, fit
+from harness.weights import convert, network_files
 from harness.weights.stored import read
 from harness_diffusers import ChainSolverConfig, DenoisingSolverConfig, UNet2DConfig, harness_models, harness_samplers
 from harness_diffusers.presets import PRESETS, TINY
@@ -98,10 +98,10 @@ def test_a_diffusers_folder_says_its_settings_and_fills_the_network(tmp_path, ol
     weights = load_file(GOLDEN / "diffusers_unet_tiny.safetensors")
     folder = as_folder(tmp_path / "unet", with_old_names(weights) if old else weights)
     stored = read(folder)
-    config, spec = fit.layout(COMPONENT).describe(stored)
+    config, spec = network_files.layout(COMPONENT).describe(stored)
     assert spec == DataSpec((3, 16, 16), 0, "images")
     model = build(config, spec)
-    fit.load([fit.Source(folder)], COMPONENT, model)
+    network_files.load([network_files.NetworkFile(folder)], COMPONENT, model)
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
 
 
@@ -111,9 +111,9 @@ def test_a_folder_of_another_architecture_than_ddpm_unets_goes_to_the_network_th
     plain.save_pretrained(folder)
     described = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**described, "_class_name": "UNet2DModel"}))
-    assert convert.said(read(folder)).model.name == "diffusers-unet"  # its time features are not Ho et al.'s
-    convert.convert([fit.Source(folder)], tmp_path / "out.safetensors", None)
-    assert convert.said(read(tmp_path / "out.safetensors")).config == UNet2DConfig()
+    assert convert.described_network(read(folder)).model.name == "diffusers-unet"  # its time features are not Ho et al.'s
+    convert.convert([network_files.NetworkFile(folder)], tmp_path / "out.safetensors", None)
+    assert convert.described_network(read(tmp_path / "out.safetensors")).config == UNet2DConfig()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import torch
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
 from harness.testing import models
+from harness.toolkit.denoising import NoisyLevel
 from harness_edm import EDMConfig, HeunConfig, harness_models
-from harness_edm.model import NoisyLevel
 from harness_edm.sampler import build as heun
 from harness_edm.sampler import noise_levels
 

@@ -12,7 +12,7 @@ from harness.plugins import registry
 from harness.sampling import latents
 from harness.streams import stream
 from harness.testing import models
-from harness.weights import cache, fit
+from harness.weights import cache, network_files
 from harness_edm2 import EDM2Config, VAEConfig, harness_models
 from harness_edm2.check import fits
 from harness_edm2.presets import PRESETS, TINY, VAE
@@ -112,7 +112,11 @@ def test_weights_come_from_a_folder_or_its_file_apart_from_the_networks(tmp_path
     theirs.save_pretrained(folder)
     for path in (folder, folder / "diffusion_pytorch_model.safetensors"):
         other = model()
-        fit.load([fit.Source(tmp_path / "network.safetensors"), fit.Source(path, "vae")], COMPONENT, other)
+        network_files.load(
+            [network_files.NetworkFile(tmp_path / "network.safetensors"), network_files.NetworkFile(path, "vae")],
+            COMPONENT,
+            other,
+        )
         assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in other.vae.state_dict().items())
         assert all(torch.equal(other.state_dict()[name], value + 1) for name, value in own.items())
 
@@ -162,7 +166,7 @@ def test_a_base_that_is_pretrained_needs_a_trained_autoencoder(folder):
 
 @pytest.mark.parametrize("spec", [DataSpec((2,)), DataSpec((3, 15, 16))])
 def test_images_that_the_vae_cannot_halve_are_the_users_mistake(spec):
-    with pytest.raises(UserError, match="its VAE takes images"):
+    with pytest.raises(UserError, match="the VAE takes images"):
         build(config(), spec)
 
 
@@ -171,7 +175,7 @@ def test_images_that_the_vae_cannot_halve_are_the_users_mistake(spec):
     [
         ({"means": (0.0,)}, "1 means and 4 stds"),
         ({"block_out_channels": (48,)}, "48 is not a multiple"),
-        ({"weights": "vae"}, "weights goes with sha256"),
+        ({"weights": "vae"}, "weights and sha256 go together"),
     ],
 )
 def test_settings_that_contradict_each_other_are_faults(settings, message):

@@ -13,8 +13,8 @@ from harness.streams import SampleStreams, stream
 from harness.testing.mixture import GaussianMixture, MixtureDenoiser, four_points
 from harness.toolkit.denoising import NoiseLevels
 from harness_dpm_solver import V3Config
+from harness_dpm_solver.estimate import estimate
 from harness_dpm_solver.sampler import DPMSolverV3
-from harness_dpm_solver.statistics import estimate
 from harness_edm import EulerConfig, HeunConfig, StochasticConfig
 from harness_edm.sampler import Euler, Heun, Stochastic
 
@@ -52,8 +52,8 @@ def test_without_churn_the_stochastic_sampler_is_heun():
 
 def test_churn_raises_levels_inside_its_range_and_by_41_percent_at_most():
     sampler = Stochastic(StochasticConfig(steps=10, s_churn=2.0, s_min=0.1, s_max=5.0))
-    assert [sampler.raised(sigma) for sigma in (0.05, 0.1, 5.0, 6.0)] == [0, 0.2, 0.2, 0]
-    assert Stochastic(StochasticConfig(steps=10, s_churn=100)).raised(1.0) == pytest.approx(2**0.5 - 1)
+    assert [sampler.gamma(sigma) for sigma in (0.05, 0.1, 5.0, 6.0)] == [0, 0.2, 0.2, 0]
+    assert Stochastic(StochasticConfig(steps=10, s_churn=100)).gamma(1.0) == pytest.approx(2**0.5 - 1)
 
 
 @torch.no_grad()
@@ -99,5 +99,5 @@ def test_statistics_come_from_a_file_whose_hash_is_known(tmp_path):
 
 
 def test_a_file_goes_with_its_hash():
-    with pytest.raises(pydantic.ValidationError, match="goes with file and sha256"):
+    with pytest.raises(pydantic.ValidationError, match="needs file and sha256"):
         V3Config(statistics="file", file="ems.safetensors")

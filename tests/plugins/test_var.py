@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
@@ -342,6 +343,7 @@ def test_a_tokenizer_file_that_does_not_belong_is_refused(tmp_path, settings, me
     path = tmp_path / "tokenizer.safetensors"
     save_file(VQVAE(VQVAEConfig(), (1, 2, 4), channels=1).state_dict(), path)
     config = VARConfig(tokenizer={"weights": str(path), **settings})
-    for see in (fits, build):  # boards are checked with the first, before any work
-        with pytest.raises(UserError, match=message):
-            see(config, IMAGES)
+    with pytest.raises(UserError, match=message):  # when a board is read, before any work
+        fits(config, ModelUsage(IMAGES))
+    with pytest.raises(UserError, match=message):
+        build(config, IMAGES)

@@ -46,9 +46,9 @@ def keys(tmp_path):
     return of
 
 
-def changed(one, other):
-    """What has another key, without base and seed."""
-    names = [name for name in one if one[name] != other[name]]
+def changed(before, after):
+    """The cells' stages with another key, without base and seed."""
+    names = [name for name in before if before[name] != after[name]]
     return {name.removeprefix("small/").replace("/s0", "").replace("/s1", "") for name in names}
 
 
@@ -109,11 +109,11 @@ def test_a_new_version_of_a_plugin_reaches_its_components_only(keys):
     from harness.plugins import Registry
 
     newer = Registry()
-    found = newer._found["method"]
+    found = newer._components["method"]
     found["ddo"] = replace(found["ddo"], version="2/1")
     assert changed(keys(), keys(plugins=newer)) == stages(["ddo"], "finetune", "sample", "record")
     newer = Registry()
-    found = newer._found["metric"]
+    found = newer._components["metric"]
     found["sliced-w2"] = replace(found["sliced-w2"], version="2/1")
     # The curve of trained cells uses it too.
     expected = {"floor", *stages(ALL, "record"), *stages(TRAINED, "finetune", "sample")}

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -210,3 +211,35 @@ def test_a_usable_record_is_returned_and_a_newer_one_is_made_again(path, record,
     with caplog.at_level(logging.WARNING):
         assert usable(path, load_record) is None
     assert "written by a newer harness (schema 9, known: 1); upgrade; it counts as absent" in caplog.messages[0]
+
+
+# --- files that were written by earlier versions ---------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = [
+    min(board.glob(pattern))
+    for board in sorted((ROOT / "leaderboards").glob("*/results"))
+    for pattern in ("[!fp]*__s0.json", "floor__*.json")
+    if any(board.glob(pattern))
+]
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=lambda path: f"{path.parents[1].name}/{path.name}")
+def test_a_published_record_is_saved_again_byte_for_byte(published, path):
+    load = load_floor if published.name.startswith("floor__") else load_record
+    save_record(load(published), path)
+    assert path.read_bytes() == published.read_bytes()
+
+
+def test_a_cells_record_of_the_first_schema_still_loads():
+    record = load_record(ROOT / "tests" / "golden" / "records" / "cell_schema_1.json")
+    assert record.schema_version == 1
+    assert record.cell == f"{record.base}/{record.method}/s{record.seed}"
+    assert record.metrics
+    assert all(math.isfinite(column.mean) for column in record.metrics.values())
+
+
+def test_a_floors_record_of_the_first_schema_still_loads():
+    floor = load_floor(ROOT / "tests" / "golden" / "records" / "floor_schema_1.json")
+    assert (floor.schema_version, floor.extractor) == (1, None)
+    assert all(value > 0 for value in floor.values)

@@ -89,6 +89,15 @@ def test_another_file_than_the_hash_says_is_refused(path):
     assert message(file(path, sha256="0" * 64).load, Tokenizer()) == expected
 
 
+def test_one_changed_byte_of_a_weight_is_another_file_though_the_header_is_the_same(path):
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("r+b") as opened:
+        opened.seek(-1, 2)
+        opened.write(b"\x01")
+    file(path).check({}, Tokenizer)
+    assert "has sha256" in message(file(path, sha256=sha256).check, {}, Tokenizer)
+
+
 def test_a_file_that_is_missing_or_damaged_is_refused(path, tmp_path):
     for action in (lambda: file(tmp_path / "none").check({}, Tokenizer), lambda: file(tmp_path / "none").load(Tokenizer())):
         assert message(action).startswith(f"{WHERE} cannot be read: [Errno 2] No such file")

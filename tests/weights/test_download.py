@@ -51,7 +51,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.delenv("HARNESS_OFFLINE", raising=False)
     state = {"asked": [], "cuts": 0, "ranges": True}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, state))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # it looks for its end so often
     thread.start()
     state["address"] = f"http://127.0.0.1:{server.server_port}"
     yield state
@@ -101,7 +101,7 @@ def test_a_rest_that_is_longer_than_the_file_is_thrown_away(server):
 
 def says_all(error, file):
     text = str(error.value)
-    assert all(one in text for one in (file.name, file.address, str(file.sha256), str(cache.path(file).parent)))
+    assert all(part in text for part in (file.name, file.address, str(file.sha256), str(cache.path(file).parent)))
 
 
 def test_another_hash_is_thrown_away_and_says_what_was_expected(server):
@@ -109,7 +109,7 @@ def test_another_hash_is_thrown_away_and_says_what_was_expected(server):
     with pytest.raises(UserError, match=f"has sha256 {SHA}") as error:
         fetch(file)
     says_all(error, file)
-    assert [one.name for one in cache.path(file).parent.iterdir() if not one.name.endswith(".lock")] == []
+    assert [path.name for path in cache.path(file).parent.iterdir() if not path.name.endswith(".lock")] == []
 
 
 def test_what_is_not_there_names_file_address_hash_and_folder(server):
@@ -144,3 +144,33 @@ def test_only_the_web_is_fetched_from(server, tmp_path):
     (tmp_path / "secret").write_text("x")
     with pytest.raises(UserError, match="only http and https"):
         fetch(WeightsFile("x", f"file://{tmp_path}/secret"))
+
+
+def test_progress_counts_bytes_up_to_the_size_that_the_server_tells(server):
+    calls = []
+    server["cuts"] = 1
+    fetch(published(server), lambda received, total: calls.append((received, total)))
+    assert (300_000, len(CONTENT)) in calls
+    assert calls[-1] == (len(CONTENT), len(CONTENT))
+    assert calls == sorted(calls)
+
+
+def test_a_file_without_an_address_has_to_be_brought(server):
+    with pytest.raises(UserError, match="not here, and no address of it is known"):
+        fetch(WeightsFile("own.bin", "", SHA))
+    assert server["asked"] == []
+
+
+def test_a_file_without_a_pinned_hash_is_taken_as_it_comes(server):
+    assert fetch(published(server, sha256=None)).read_bytes() == CONTENT
+
+
+def test_several_that_ask_at_once_download_once(server):
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(fetch(published(server)))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [cache.path(published(server))] * 4
+    assert server["asked"] == [None]

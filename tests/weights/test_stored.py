@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from harness.errors import UserError
+from harness.weights import pickles
 from harness.weights.stored import read
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2, dtype=torch.float16)}
 
 
-def same(found, expected):
+def assert_same(found, expected):
     assert set(found) == set(expected)
     assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in expected.items())
 
@@ -29,7 +30,7 @@ def test_safetensors_come_with_the_header_that_convert_wrote(tmp_path):
     path = tmp_path / "w.safetensors"
     save_file(TENSORS, path, {"harness": json.dumps({"model": "x"})})
     stored = read(path)
-    same(stored.content, TENSORS)
+    assert_same(stored.content, TENSORS)
     assert (stored.format, stored.config) == ("safetensors", {"model": "x"})
 
 
@@ -39,7 +40,7 @@ def test_pytorch_files_of_both_formats_are_told_by_their_content(tmp_path, is_zi
     torch.save({"state_dict": TENSORS, "step": 3}, path, _use_new_zipfile_serialization=is_zip)
     stored = read(path)
     assert stored.format == "pytorch"
-    same(stored.content["state_dict"], TENSORS)
+    assert_same(stored.content["state_dict"], TENSORS)
 
 
 @pytest.mark.parametrize("name", ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"])
@@ -47,7 +48,7 @@ def test_a_diffusers_folder_gives_weights_and_settings(tmp_path, name):
     (tmp_path / "config.json").write_text('{"_class_name": "UNet2DModel", "sample_size": 8}')
     save_file(TENSORS, tmp_path / name) if name.endswith("safetensors") else torch.save(TENSORS, tmp_path / name)
     stored = read(tmp_path)
-    same(stored.content, TENSORS)
+    assert_same(stored.content, TENSORS)
     assert (stored.format, stored.config["sample_size"]) == ("diffusers", 8)
 
 
@@ -72,6 +73,45 @@ def test_what_is_no_file_of_weights_says_so(tmp_path, content, message):
 
 def test_a_folder_without_weights_says_what_it_needs(tmp_path):
     with pytest.raises(UserError, match=r"needs config\.json and diffusion_pytorch_model"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_pytorch_files_of_the_new_format_stay_on_disk_until_a_tensor_is_used(tmp_path, monkeypatch, is_zip):
+    calls, load = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda *arguments, **options: calls.append(options) or load(*arguments, **options))
+    torch.save(TENSORS, tmp_path / "w.pt", _use_new_zipfile_serialization=is_zip)
+    read(tmp_path / "w.pt")
+    assert calls == [{"map_location": "cpu", "weights_only": True, "mmap": is_zip}]
+
+
+def test_a_header_of_another_program_says_nothing_of_the_network(tmp_path):
+    save_file(TENSORS, tmp_path / "w.safetensors", {"format": "pt", "harness": "[1]"})
+    assert read(tmp_path / "w.safetensors").config == {}
+
+
+@pytest.mark.parametrize(("content", "kind"), [([1, 2], "list"), (torch.zeros(2), "Tensor"), (3, "int")])
+def test_a_pytorch_file_without_names_says_what_it_holds(tmp_path, content, kind):
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=rf"w\.pt: holds one {kind}, not tensors by name"):
+        read(tmp_path / "w.pt")
+
+
+def test_a_network_that_was_constructed_without_names_of_arguments_is_refused_with_its_file(tmp_path, monkeypatch):
+    network = pickles.Persistent("Net", {"_init_args": (3,)})
+    monkeypatch.setattr(pickles, "load", lambda _: {"ema": network})
+    (tmp_path / "net.pkl").write_bytes(pickle.dumps({}))
+    with pytest.raises(UserError, match=r"net\.pkl: Net was constructed with arguments without names"):
+        read(tmp_path / "net.pkl")
+
+
+def test_the_settings_of_a_diffusers_folder_are_a_table_of_reasonable_size(tmp_path):
+    save_file(TENSORS, tmp_path / "diffusion_pytorch_model.safetensors")
+    (tmp_path / "config.json").write_text("[1]")
+    with pytest.raises(UserError, match=r"config\.json: no table of settings"):
+        read(tmp_path)
+    (tmp_path / "config.json").write_bytes(b" " * (2**20 + 1))
+    with pytest.raises(UserError, match=r"config\.json: 1048577 bytes are no settings"):
         read(tmp_path)
 
 
@@ -142,7 +182,7 @@ def zip_bomb(path, declares, instead):
 def test_a_storage_that_declares_more_than_it_holds_takes_no_memory(tmp_path):
     zip_bomb(tmp_path / "w.pt", b"K\x06", HUGE)
     try:
-        same(read(tmp_path / "w.pt").content, TENSORS)
+        assert_same(read(tmp_path / "w.pt").content, TENSORS)
     except UserError as error:
         assert "w.pt" in str(error)  # noqa: PT017 - both ends are good ones
 

@@ -11,8 +11,9 @@ from harness.toolkit.chains.fast_dpm import fast_schedule
 from harness.toolkit.chains.schedules import coefficients
 from harness.toolkit.transitions import transition_log_prob
 from harness_ddpm import UNetConfig
+from harness_ddpm.diffusers_names import to_diffusers, weights_from_diffusers
 from harness_ddpm.image_model import ImageDDPM
-from harness_ddpm.published import from_arguments, from_diffusers, to_diffusers, weights_from_diffusers
+from harness_ddpm.published import from_arguments, from_diffusers
 from harness_sft_pg.image_networks import ImageCritic, ImageValue
 
 
@@ -156,7 +157,7 @@ def image_value(case: Case) -> None:
         one = table[name]
         drawn = random.standard_normal(one["shape"]) * one["scale"] + one["offset"]
         weights[name] = torch.from_numpy(drawn.astype(np.float32))
-    first = weights[sorted(weights)[0]].flatten()
+    first = weights[min(weights)].flatten()
     case.compare("first_weights_check", first[: len(case.arrays["first_weights_check"])])
     widths = [weights[f"lin{index}.lin.weight"].shape[0] for index in (1, 2, 3)]
     value = ImageValue(case.fields["img_shape"], case.fields["num_steps"], widths)

@@ -1,0 +1,62 @@
+"""`harness render`: pages from published records, a check whether they are current, and tables in other formats."""
+
+import pytest
+
+
+@pytest.fixture
+def published(filled):
+    """A shell with a board whose records and page are published."""
+    assert filled("publish", "leaderboards/small").returncode == 0
+    return filled
+
+
+def test_a_board_without_results_is_no_fault(shell):
+    assert shell("render", "leaderboards/small", "--check").stdout == "leaderboards/small: nothing published\n"
+
+
+def test_a_page_is_current_until_somebody_changes_it_and_again_after_render(published):
+    assert published("render", "leaderboards/small", "--check").stdout == "leaderboards/small: up to date\n"
+    page = published.folder / "README.md"
+    page.write_text(page.read_text() + "more")
+    done = published("render", "leaderboards/small", "--check")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "README.md: stale" in done.stderr
+    assert "run: harness render leaderboards/small" in done.stderr
+    assert "wrote leaderboards/small/README.md" in published("render", "leaderboards/small").stdout
+    assert not page.read_text().endswith("more")
+    assert published("render", "leaderboards/small", "--check").returncode == 0
+
+
+def test_a_damaged_record_is_exit_2(published):
+    path = published.folder / "results" / "ddpm__ddo__s0.json"
+    path.write_bytes(path.read_bytes()[:300])
+    done = published("render", "leaderboards/small", "--check")
+    assert done.returncode == 2
+    assert "ddpm__ddo__s0.json: damaged: not a whole record: restore the file" in done.stderr
+
+
+@pytest.mark.parametrize(("form", "start"), [("latex", r"\begin{tabular}"), ("csv", "base,method,"), ("json", "{")])
+def test_other_formats_print_the_table_and_write_nothing(published, form, start):
+    (published.folder / "README.md").unlink()
+    done = published("render", "leaderboards/small", "--format", form)
+    assert done.stdout.startswith(start)
+    assert not (published.folder / "README.md").exists()
+
+
+def test_several_boards_are_rendered_one_after_the_other(published):
+    done = published("render", "leaderboards/small", "leaderboards/small", "--format", "csv")
+    assert done.stdout.count("base,method,") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["leaderboards/small", "--check", "--format", "csv"], "--check compares pages: leave --format out"),
+        (["leaderboards/small", "leaderboards/small", "--format", "json"], "--format json: give one board"),
+        (["leaderboards/none"], "leaderboards/none: no board there"),
+    ],
+)
+def test_what_cannot_be_rendered_is_one_message(shell, arguments, message):
+    done = shell("render", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
