@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.board.components import Resolved
-from harness.board.schema import MetricConfig, Statistic
+from harness.board.schema import MetricConfig, Statistic, split_column
 from harness.components import Dataset, Extractor, Metric
 from harness.store.keys import digest
 from harness.store.record_names import floor_name
+
+
+def column_label(name: str, samples: int) -> str:
+    """Return what tables call a column: with the number of images, for a metric on features: `fid-50k[inception]`."""
+    metric, extractor = split_column(name)
+    if extractor is None:
+        return name
+    count = f"{samples // 1000}k" if samples % 1000 == 0 else str(samples)
+    return f"{metric}-{count}[{extractor}]"
 
 
 @dataclass(frozen=True)

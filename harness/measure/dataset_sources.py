@@ -19,7 +19,7 @@ from harness.stages.features import real_images
 
 @dataclass(frozen=True)
 class DatasetRequest:
-    """What a text such as `digits@train` or `{name: corrupted, blur: 1.0}@0` asks for.
+    """A dataset, and which of its images: what a text such as `digits@train` or `{name: corrupted, blur: 1.0}@0` asks for.
 
     Args:
         draw: number of a held-out draw; None for the training images.

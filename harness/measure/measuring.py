@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.board.columns import column_label
 from harness.board.components import Resolved
-from harness.board.reading.columns import column_label
 from harness.components import Metric
 from harness.features import FeatureSet
 from harness.measure.image_source import ImageSource
@@ -24,7 +24,7 @@ from harness.streams import stream
 
 @dataclass(frozen=True)
 class _Computed:
-    """What a metric gave for one repetition: its value first, by its name, then whatever stands beside it."""
+    """The values of a metric for one repetition: its own first, by its name, then whatever stands beside it."""
 
     values: Mapping[str, float]
     seconds: float

@@ -23,6 +23,7 @@ from harness.stages import context, draws, prepare
 from harness.stages.context import Context
 from harness.store import outputs
 from harness.store.outputs import Output
+from harness.store.runs_folder import RunsFolder
 from harness.weights import state_dicts
 
 SAMPLES = "samples.safetensors"
@@ -44,6 +45,18 @@ def load(output: Output, draw: int) -> Batch:
     """One sample set, on the CPU."""
     tensors = state_dicts.load(output.folder / SAMPLES)
     return Batch(tensors[f"x.{draw}"], tensors.get(f"labels.{draw}"))
+
+
+def samples_file(layout: RunsFolder, cell: Cell) -> Path:
+    """Return the path of the cell's sample sets in a runs folder, whether or not they have been drawn."""
+    return layout.stage("sample", cell.sample_key) / SAMPLES
+
+
+def read_draw(path: Path, draw: int) -> Batch:
+    """Read one sample set of a file, on the CPU, and leave the others on the disk."""
+    labels = f"labels.{draw}"
+    with safe_open(path, framework="pt") as file:
+        return Batch(file.get_tensor(f"x.{draw}"), file.get_tensor(labels) if labels in set(file.keys()) else None)
 
 
 def images(output: Output, draw: int) -> ImageSet:

@@ -1,4 +1,4 @@
-"""Small classifiers, frozen in this package: features that mean something, without a download, for boards on a CPU."""
+"""Small classifiers whose weights are in this package: features for boards on a CPU, without a download."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FOR_28 = {"features": 64, "logits": 10, "spatial": 98}
 
 @hookimpl
 def harness_extractors() -> list[Extractor]:
-    """One network each, trained by `python -m harness_classifiers.train NAME`."""
+    """Provide an extractor for each network. `python -m harness_classifiers.train NAME` trains a network anew."""
     return [
         Extractor(
             "digits-cnn",

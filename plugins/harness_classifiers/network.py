@@ -1,4 +1,4 @@
-"""The network of all three classifiers, what it is shown, and which weights are the frozen ones."""
+"""The network of the three classifiers, its input, and the hashes of the frozen weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FEATURES = 64
-"""Few enough that a covariance from some hundred images has full rank."""
+"""Units of the hidden layer: so few that the covariance of some hundred images has full rank."""
 CLASSES = 10
 WEIGHTS = Path(__file__).with_name("weights")
 LUMA = (0.299, 0.587, 0.114)
-"""Colour to grey, as ITU-R BT.601 and Pillow do."""
+"""Weights of red, green and blue in grey, by ITU-R BT.601, which Pillow has too."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,13 @@ class Frozen:
 
     Args:
         name: of the extractor and of its weights file.
-        dataset: name of the dataset it was trained on (its training part).
+        dataset: name of the dataset whose training part it was trained on.
         size: pixels a side.
-        strides: of the second and third convolution.
+        strides: strides of the second and third convolution.
         spatial_channels: how many channels of the last map are its spatial output.
-        epochs, batch, shift: of its training; shift is the largest random move, in pixels.
-        sha256: of the weights file.
+        epochs, batch: passes over the training images, and images a step.
+        shift: largest random shift of a training image, in pixels.
+        sha256: hash of the weights file.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Frozen:
 
     @property
     def preprocessing(self) -> str:
-        """What happens to uint8 images before the network, on one line."""
+        """One line that says what happens to uint8 images before the network."""
         side = self.size
         return (
             "colour to grey by 0.299 R + 0.587 G + 0.114 B, not rounded; "
@@ -57,8 +58,8 @@ class Frozen:
 
 
 FROZEN = {
-    one.name: one
-    for one in (
+    classifier.name: classifier
+    for classifier in (
         Frozen(
             "digits-cnn",
             "digits",
@@ -97,10 +98,10 @@ FROZEN = {
 
 
 class SmallCNN(nn.Module):
-    """Three convolutions, a hidden layer of 64, ten logits.
+    """Three convolutions, a hidden layer of 64 units, ten logits.
 
-    No batch normalisation: what an image gives must not hang on others. SiLU and not ReLU: a unit that is 0 on all images makes
-    a covariance singular.
+    There is no batch normalisation, because an image's features must not depend on other images. The units are SiLU and not ReLU,
+    because a ReLU that is 0 on all images makes a covariance singular.
     """
 
     def __init__(self, frozen: Frozen) -> None:
@@ -114,16 +115,16 @@ class SmallCNN(nn.Module):
         self.classify = nn.Linear(FEATURES, CLASSES)
 
     def map(self, x: Tensor) -> Tensor:
-        """The last convolution's output, (B, 32, side, side). x: (B, 1, size, size) in [-1, 1]."""
+        """Return the last convolution's output, (B, 32, side, side), of images x (B, 1, size, size) in [-1, 1]."""
         return self.conv3(F.silu(self.conv2(F.silu(self.conv1(x)))))
 
     def features(self, last_map: Tensor) -> Tensor:
-        """(B, 64), of `map`'s output."""
+        """Return the features (B, 64) of what `map` returned."""
         return F.silu(self.hidden(F.silu(last_map).flatten(1)))
 
 
 def prepared(images: Tensor, size: int) -> Tensor:
-    """uint8 (B, 1 or 3, H, W) -> (B, 1, size, size) float32, about [-1, 1], as `Frozen.preprocessing` says."""
+    """Turn uint8 images (B, 1 or 3, H, W) into (B, 1, size, size) float32, about [-1, 1], as `Frozen.preprocessing` says."""
     x = images.float()
     if x.shape[1] == 3:
         x = (x * x.new_tensor(LUMA).reshape(1, 3, 1, 1)).sum(1, keepdim=True)
@@ -133,5 +134,5 @@ def prepared(images: Tensor, size: int) -> Tensor:
 
 
 def as_bytes(x: Tensor) -> Tensor:
-    """Images in [-1, 1] as uint8, rounded, as they are stored."""
+    """Return images in [-1, 1] as uint8, rounded, which is how they are stored."""
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -1,8 +1,8 @@
 """Train a frozen classifier anew: `python -m harness_classifiers.train NAME [FOLDER]`.
 
-Deterministic: one thread, all randomness from named streams. On the same CPU and torch the file comes out the same to the bit;
-elsewhere to rounding, which is why the weights are committed and pinned. It trains on the dataset's training part alone, so
-that no network has seen an image that evaluation compares.
+The training is deterministic: it has one thread, and all randomness comes from named streams. On the same CPU and torch the file
+comes out the same bit for bit, and elsewhere to rounding, which is why the weights are committed and pinned. It trains on the
+dataset's training part alone, so that no network has seen an image that an evaluation compares.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ from harness_classifiers.network import FROZEN, WEIGHTS, Frozen, SmallCNN, as_by
 PEAK_RATE = 2e-3
 WEIGHT_DECAY = 0.05
 DROPOUT = 0.3
-"""Of the hidden layer: without it a network that knows its training images by heart spreads them apart from all others."""
+"""Share of the hidden layer that a step drops. Without it, a network that knows its training images by heart gives them features
+that are apart from those of all other images."""
 
 
 def trained(frozen: Frozen, data: Batch, *, epochs: int | None = None) -> SmallCNN:
-    """The network after all epochs. data: images in [-1, 1] of the network's size, with labels."""
+    """Train a network. data: images in [-1, 1] of the network's size, with labels. epochs: None takes those of `frozen`."""
     with seeded(stream(0, f"{frozen.name}/weights").initial_seed()):
         network = SmallCNN(frozen)
     images, labels = as_bytes(data.x), cast(Tensor, data.labels)
-    rounds = epochs or frozen.epochs
-    steps = rounds * (len(images) // frozen.batch)
+    epochs = epochs or frozen.epochs
+    steps = epochs * (len(images) // frozen.batch)
     optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
-    for epoch in range(rounds):
+    for epoch in range(epochs):
         generator = stream(0, f"{frozen.name}/epoch", epoch)
         order = torch.randperm(len(images), generator=generator)
         for start in range(0, len(images) - frozen.batch + 1, frozen.batch):
@@ -52,12 +53,12 @@ def trained(frozen: Frozen, data: Batch, *, epochs: int | None = None) -> SmallC
             loss.backward()
             optimizer.step()
             schedule.step()
-        print(f"{frozen.name}: epoch {epoch + 1} of {rounds}, loss {float(loss.detach()):.4f}", file=sys.stderr)  # noqa: T201
+        print(f"{frozen.name}: epoch {epoch + 1} of {epochs}, loss {float(loss.detach()):.4f}", file=sys.stderr)  # noqa: T201
     return network.eval()
 
 
 def accuracy(network: SmallCNN, data: Batch, size: int) -> float:
-    """Share of images whose largest logit is their label's."""
+    """Return the share of images whose largest logit is that of their label."""
     with torch.no_grad():
         parts = as_bytes(data.x).split(500)
         guesses = [network.classify(network.features(network.map(prepared(part, size)))).argmax(1) for part in parts]
@@ -65,7 +66,7 @@ def accuracy(network: SmallCNN, data: Batch, size: int) -> float:
 
 
 def shifted(x: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by up to `most` pixels each way, black (-1) coming in."""
+    """Shift each image at random by up to `most` pixels in each direction; black (-1) fills what is left."""
     n, _, height, width = x.shape
     padded = F.pad(x, (most,) * 4, value=-1.0)
     down, right = torch.randint(0, 2 * most + 1, (2, n, 1), generator=generator)
@@ -75,32 +76,34 @@ def shifted(x: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 def _loss(network: SmallCNN, x: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the cross-entropy with dropout of the hidden layer, by the generator's randomness."""
     features = network.features(network.map(x))
     kept = torch.rand(features.shape, generator=generator) >= DROPOUT
     return F.cross_entropy(network.classify(features * kept / (1 - DROPOUT)), labels)
 
 
 def _rate(step: int, steps: int) -> float:
+    """Return the share of the peak rate at a step: a linear warm-up over 100 steps, times a cosine that ends at 0."""
     warm = min(1.0, (step + 1) / 100)
     return warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def main() -> None:
-    """Train, write the weights, and print what the table in docs/extractors.md says."""
+    """Train, write the weights, and print a row of the table in docs/extractors.md."""
     parser = argparse.ArgumentParser(description="Train a frozen classifier anew.")
     parser.add_argument("name", choices=sorted(FROZEN))
     parser.add_argument("folder", nargs="?", type=Path, default=WEIGHTS)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    frozen, started = FROZEN[asked.name], time.perf_counter()
+    frozen, started = FROZEN[arguments.name], time.perf_counter()
     component = registry().get(Dataset, frozen.dataset, where=frozen.name)
     source = component.create(component.config())
     network = trained(frozen, source.train())
     seconds = time.perf_counter() - started
     content = save(network.state_dict())
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    (asked.folder / frozen.path.name).write_bytes(content)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    (arguments.folder / frozen.path.name).write_bytes(content)
     halves = [source.evaluation(draw, half(source)) for draw in (0, 1)]
     held_out = sum(accuracy(network, part, frozen.size) for part in halves) / 2
     own = accuracy(network, source.train(), frozen.size)
@@ -109,7 +112,7 @@ def main() -> None:
 
 
 def half(source: DataSource) -> int:
-    """Images in each half of what is held out; both together are all of it."""
+    """Return how many images each half of the held-out part has."""
     return source.largest_evaluation or 0
 
 

@@ -1,4 +1,4 @@
-"""Another dataset's images with known faults, to see which metric notices what."""
+"""Another dataset's images with known faults, which show what faults a metric notices."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ __version__ = "1"
 
 
 class CorruptedConfig(Config):
-    """Which dataset, and how much of which fault; with all faults at 0 the images are the dataset's own."""
+    """Settings: the dataset, and the amount of each fault. With all faults at 0 the images are the dataset's own."""
 
-    dataset: str = Field("digits", description="name of an installed dataset of images, taken with its default settings")
+    dataset: str = Field("digits", description="name of an installed dataset of images, which has its default settings")
     blur: float = Field(0.0, ge=0, le=20, description="standard deviation of a Gaussian blur, in pixels")
     noise: float = Field(
-        0.0, ge=0, le=2, description="standard deviation of added Gaussian noise, in units of [-1, 1], to which it is clipped"
+        0.0, ge=0, le=2, description="standard deviation of added Gaussian noise; images are in [-1, 1], and clipped to it after"
     )
-    dropped_classes: int = Field(0, ge=0, lt=1000, description="how many of the last classes are missing (mode dropping)")
+    dropped_classes: int = Field(0, ge=0, lt=1000, description="number of the last classes that are missing (mode dropping)")
     swapped_labels: float = Field(
-        0.0, ge=0, le=1, description="share of images that carry the next class's label; no image changes"
+        0.0, ge=0, le=1, description="share of images that get the label of the next class; no image changes"
     )
 
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """One component for all faults."""
+    """Provide the dataset, one component for all faults."""
     return [
         Dataset(
             "corrupted",

@@ -1,4 +1,4 @@
-"""The dataset whose images are corrupted. Importing it costs no torch."""
+"""The dataset whose images are corrupted. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harness_corrupted import CorruptedConfig
 
 
 def component(config: CorruptedConfig) -> Dataset:
-    """The named dataset. Raises: UserError when none has the name, or it is this one."""
+    """Return the named dataset. Raises: UserError when no dataset has the name, or the name is that of this one."""
     if config.dataset == "corrupted":
-        raise UserError("dataset corrupted: `dataset` names itself; name one of images, as digits")
+        raise UserError("dataset corrupted: `dataset` names itself; name a dataset of images, such as digits")
     return registry().get(Dataset, config.dataset, where="dataset corrupted")
 
 
 def check(config: Config) -> None:
-    """Raises: UserError when the named dataset is not there or lacks its files."""
+    """Check the named dataset. Raises: UserError when it is not installed, or lacks its files."""
     inner = component(cast(CorruptedConfig, config))
     inner.check_readiness(inner.config())

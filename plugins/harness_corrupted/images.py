@@ -1,4 +1,4 @@
-"""Corrupted images: what is random about a fault is a function of (part, image number), as in every dataset."""
+"""Corrupted images. The randomness of a fault is a function of the part of the data and the number of the image."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from harness_corrupted.files import component
 
 
 class Corrupted(DataSource):
-    """The named dataset's images with the faults of `config`, in this order: dropped classes, labels, blur, noise.
+    """The images of the named dataset, with faults in this order: dropped classes, swapped labels, blur, noise.
 
-    Raises: UserError when the dataset is none of labelled images or has no more classes than are dropped.
+    Raises: UserError when the dataset holds no images, or too few classes for the faults.
     """
 
     def __init__(self, config: CorruptedConfig) -> None:
@@ -36,48 +36,49 @@ class Corrupted(DataSource):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the dataset's fingerprint and the settings, hexadecimal."""
+        """SHA-256 of the dataset's fingerprint and of the settings, in hexadecimal."""
         text = f"{self._source.fingerprint} {self.config.model_dump_json()}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     def train(self) -> Batch:
-        """All training images of the kept classes, corrupted."""
-        return self._faulty(self._kept(self._source.train()), "train", 0)
+        """Return all training images of the classes that are not dropped, corrupted."""
+        return self._faulty(self._without_dropped(self._source.train()), "train", 0)
 
     def evaluation(self, draw: int, n: int) -> Batch:
-        """The first n of the dataset's evaluation images of this draw that are of a kept class, corrupted.
+        """Return the first n images of the dataset's evaluation draw that are of a class that is not dropped, corrupted.
 
         Raises: ValueError when the dataset holds too few.
         """
-        kept = self._source.evaluation(draw, n)
-        asked = n
-        while self.config.dropped_classes and len(self._kept(kept)) < n:
-            asked += math.ceil((n - len(self._kept(kept))) * self.spec.classes / self._classes) + 1
-            kept = self._asked(draw, asked, n)
-        return self._faulty(self._kept(kept)[:n], "evaluation", draw)
+        size = n
+        images = self._without_dropped(self._source.evaluation(draw, size))
+        while len(images) < n:  # a larger evaluation set begins with the smaller one
+            size += math.ceil((n - len(images)) * self.spec.classes / self._classes) + 1
+            images = self._without_dropped(self._larger_evaluation(draw, size, n))
+        return self._faulty(images[:n], "evaluation", draw)
 
     @property
     def _classes(self) -> int:
+        """Number of classes that are not dropped."""
         return self.spec.classes - self.config.dropped_classes
 
-    def _asked(self, draw: int, asked: int, n: int) -> Batch:
+    def _larger_evaluation(self, draw: int, size: int, n: int) -> Batch:
         try:
-            return self._source.evaluation(draw, asked)
+            return self._source.evaluation(draw, size)
         except ValueError as error:
             raise ValueError(f"{n} images of {self._classes} of {self.spec.classes} classes are not there: {error}") from error
 
-    def _kept(self, batch: Batch) -> Batch:
+    def _without_dropped(self, batch: Batch) -> Batch:
         return batch if batch.labels is None or not self.config.dropped_classes else batch[batch.labels < self._classes]
 
     def _faulty(self, batch: Batch, part: str, index: int) -> Batch:
-        labels = self._swapped(batch.labels, stream(index, f"corrupted/{part}/labels"))
+        labels = self._with_swaps(batch.labels, stream(index, f"corrupted/{part}/labels"))
         x = blurred(batch.x, self.config.blur)
         if self.config.noise:
             noise = torch.randn(x.shape, generator=stream(index, f"corrupted/{part}/noise"))
             x = (x + self.config.noise * noise).clamp(-1, 1)
         return Batch(x, labels)
 
-    def _swapped(self, labels: Tensor | None, generator: torch.Generator) -> Tensor | None:
+    def _with_swaps(self, labels: Tensor | None, generator: torch.Generator) -> Tensor | None:
         if labels is None or not self.config.swapped_labels:
             return labels
         chosen = torch.rand(len(labels), generator=generator) < self.config.swapped_labels
@@ -85,7 +86,10 @@ class Corrupted(DataSource):
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (n, C, H, W) with edges repeated, standard deviation in pixels, cut at 4 of them; 0 changes nothing."""
+    """Return images (n, C, H, W) after a Gaussian blur; sigma = 0 changes nothing.
+
+    Args: sigma: standard deviation in pixels. The kernel is cut off at 4 sigma, and edges are repeated outside the image.
+    """
     if sigma == 0:
         return x
     reach = max(1, math.ceil(4 * sigma))
@@ -94,7 +98,8 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     kernel = (kernel / kernel.sum()).to(x.dtype)
     n, channels, height, width = x.shape
     flat = x.reshape(n * channels, 1, height, width)
+    # A Gaussian in two dimensions is the product of two in one: down the columns first, along the rows then.
     for shape, pad in (((1, 1, -1, 1), (0, 0, reach, reach)), ((1, 1, 1, -1), (reach, reach, 0, 0))):
         padded = torch.nn.functional.pad(flat, pad, mode="replicate")
         flat = torch.nn.functional.conv2d(padded, kernel.reshape(shape))
-    return flat.reshape(x.shape).clamp(-1, 1)  # a kernel's weights add to 1 but for rounding
+    return flat.reshape(x.shape).clamp(-1, 1)  # the kernel's weights add up to 1 only to rounding

@@ -10,13 +10,13 @@ __version__ = "1"
 
 
 def spec(config: NoConfig) -> DataSpec:  # noqa: ARG001 - the same for all settings
-    """What `digits` holds, without reading it."""
+    """Return what `digits` holds, without reading it."""
     return DataSpec((1, 8, 8), classes=10, preview="images")
 
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """One dataset, without settings: everybody splits it in the same way."""
+    """Provide the dataset. It has no settings, so that everybody splits it in the same way."""
     return [
         Dataset(
             "digits",

@@ -10,13 +10,17 @@ from harness.errors import UserError
 from harness.toolkit.image_dataset import ImageDataset, Images, split
 
 SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
-"""Of all images and labels in scikit-learn's order."""
+"""Hash of all images and labels in scikit-learn's order."""
 
-WHITE = 16  # pixels count the dots of a 4 × 4 block
+WHITE = 16
+"""The brightest pixel: a pixel counts the dots of a 4 × 4 block."""
 
 
 def digits(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings
-    """(1, 8, 8) in [-1, 1], 17 grey levels, 10 classes. Raises: UserError for other images than the pinned ones."""
+    """Make the dataset: images (1, 8, 8) in [-1, 1] of 17 grey levels, 10 classes.
+
+    Raises: UserError for other images than the pinned ones.
+    """
     train, held_out = split(_read(), share=0.5, salt="digits")
     return ImageDataset("digits", train, held_out, classes=10, white=WHITE)
 

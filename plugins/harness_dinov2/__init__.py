@@ -1,4 +1,4 @@
-"""DINOv2 ViT-L/14, whose features follow what people see better than Inception's do."""
+"""DINOv2 ViT-L/14, whose features agree better with people's judgement of images than Inception's do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __version__ = "1"
 
 @hookimpl
 def harness_extractors() -> list[Extractor]:
-    """One network."""
+    """Provide the extractor."""
     return [
         Extractor(
             "dinov2",

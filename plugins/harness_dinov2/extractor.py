@@ -19,7 +19,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class DINOv2(torch.nn.Module):
-    """The class token of ViT-L/14.
+    """ViT-L/14, whose features are the class token after the last normalisation.
 
     Raises: UserError when the file is absent or holds other weights.
     """
@@ -35,7 +35,7 @@ class DINOv2(torch.nn.Module):
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
         path, self.weights_sha256 = files.WEIGHTS.verified(where="extractor dinov2")
-        with torch.device("meta"):  # the weights come from the file; 300 million random numbers would be drawn for nothing
+        with torch.device("meta"):  # the weights come from the file: 300 million random numbers would be drawn for nothing
             self.network = VisionTransformer()
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -49,12 +49,12 @@ class DINOv2(torch.nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Mapping[str, Tensor]:
-        """As `harness.interfaces.FeatureExtractor`; grey or colour, any size."""
+        """Return the features of images, grey or colour and of any size; see `harness.interfaces.FeatureExtractor`."""
         return {"features": self.network(prepared(images))}
 
 
 def prepared(images: Tensor) -> Tensor:
-    """uint8 (B, 1 or 3, H, W) -> (B, 3, 224, 224) float32, as `DINOv2.preprocessing` says."""
+    """Turn uint8 images (B, 1 or 3, H, W) into (B, 3, 224, 224) float32, as `DINOv2.preprocessing` says."""
     x = images.float().expand(-1, 3, -1, -1) / 255
     if x.shape[-2:] != (SIZE, SIZE):
         x = F.interpolate(x, size=(SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False)

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 EPSILON = 1e-6
 OFFSET = 0.1
-"""DINOv2 resizes its positions by the factor (side + 0.1) / side of the training grid, against rounding; kept, as it moves
-every feature a little."""
+"""DINOv2 resizes its positions by the factor (side + 0.1) / side of the training grid, which guards the side against rounding.
+The offset moves every feature a little, and is part of the published features."""
 
 
 class Block(nn.Module):
-    """Attention, then a hidden layer, each normalised before, scaled after, and added."""
+    """Attention and then a feed-forward layer: each normalises its input, scales its output, and adds it to the input."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Block(nn.Module):
         self.ls1, self.ls2 = (nn.ParameterDict({"gamma": nn.Parameter(torch.ones(width))}) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, L, width) -> the same."""
+        """(B, L, width) -> (B, L, width)."""
         x = x + self.ls1["gamma"] * self._attend(self.norm1(x))
         return x + self.ls2["gamma"] * self.mlp["fc2"](F.gelu(self.mlp["fc1"](self.norm2(x))))
 
@@ -37,12 +37,12 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """The class token after the last normalisation.
+    """A vision transformer that returns its class token after the last normalisation.
 
     Args:
-        width, depth, heads: of the transformer.
+        width, depth, heads: sizes of the transformer.
         patch: pixels a side of a patch.
-        grid: patches a side of the positions in the weights file.
+        grid: patches a side in training, which the weights file has positions of.
     """
 
     def __init__(self, *, width: int = 1024, depth: int = 24, heads: int = 16, patch: int = 14, grid: int = 37) -> None:
@@ -50,7 +50,7 @@ class VisionTransformer(nn.Module):
         self.grid = grid
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + grid**2, width))
-        self.mask_token = nn.Parameter(torch.zeros(1, width))  # of its training; in the file, and unused here
+        self.mask_token = nn.Parameter(torch.zeros(1, width))  # its training used it; the file has it, nothing here uses it
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, width, patch, stride=patch)})
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=EPSILON)
@@ -65,6 +65,7 @@ class VisionTransformer(nn.Module):
         return self.norm(x)[:, 0]
 
     def _positions(self, side: int) -> Tensor:
+        """Return the positions of the class token and of side * side patches, resized from the training's grid."""
         if side == self.grid:
             return self.pos_embed
         grid = self.pos_embed[:, 1:].reshape(1, self.grid, self.grid, -1).permute(0, 3, 1, 2)

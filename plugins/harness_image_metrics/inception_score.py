@@ -1,4 +1,8 @@
-"""Inception Score. Source: Salimans et al. 2016, Section 4; splits as torch-fidelity makes them."""
+"""The Inception Score, exp( E over x of KL( p(y|x) ‖ p(y) ) ), with splits as torch-fidelity makes them.
+
+It is high where each image has a sure class and the images together have many: the mean divergence is the entropy of p(y) less
+the mean entropy of p(y|x). Source: Salimans et al. 2016, Section 4.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ from harness_image_metrics.limits import enough_for_splits
 
 
 class InceptionScore:
-    """exp of the mean divergence of an image's classes from those of its split, averaged over splits; at least 1."""
+    """The mean over splits of the score of a split, in which p(y) is the mean of p(y|x) over the split; at least 1."""
 
     def __init__(self, config: InceptionScoreConfig) -> None:
         self.config = config
 
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
-        """{"is": mean, "is sd": standard deviation over splits}. Raises: UserError for fewer images than splits."""
+        """Return {"is": mean, "is sd": standard deviation over splits}. Raises: UserError for fewer images than splits."""
         rows, splits = generated.rows("logits"), self.config.splits
         enough_for_splits(self.config, MetricUsage(len(rows)))
         order = np.random.RandomState(self.config.seed).permutation(len(rows))
@@ -33,9 +37,9 @@ class InceptionScore:
 
 
 def _score(logits: Tensor) -> float:
-    """Of one split, (n, classes)."""
+    """Return the score of a split from its logits (n, classes)."""
     log_p = logits.log_softmax(1)
     marginal = log_p.exp().mean(0)
-    # A class that nobody is in adds 0 to the divergence, and not NaN.
+    # A class of probability 0 adds 0 to the divergence, and not NaN.
     log_marginal = torch.where(marginal > 0, marginal, 1.0).log()
     return float((log_p.exp() * (log_p - log_marginal)).sum(1).mean().exp())

@@ -1,4 +1,4 @@
-"""How many images a metric needs. Imports no torch: boards are checked by it before anything runs."""
+"""How many images a metric needs. It imports no torch, since boards are checked by it before anything runs."""
 
 from __future__ import annotations
 
@@ -31,20 +31,22 @@ def enough_for_standard_error(config: StandardErrorConfig, usage: MetricUsage) -
         try:
             _enough_for_covariance(config, n // 2, dimensions)
         except UserError as error:
-            reason = f"by: split-half measures each half of {n} images, and by: bootstrap all of them. Of a half: {error}"
+            reason = (
+                f"by: split-half measures half of the {n} images, where by: bootstrap measures all of them. For a half, {error}"
+            )
             raise UserError(reason) from None
 
 
 def _enough_for_covariance(config: FrechetConfig, n: int | None, dimensions: int) -> None:
-    if n is None:  # statistics from a file that does not say
+    if n is None:  # statistics from a file that does not say of how many images they are
         return
     if n < 2:
         raise UserError(f"a Fréchet distance needs at least 2 images, got {n}")
     if n <= dimensions and not config.few_images:
         raise UserError(
             f"a Fréchet distance of {dimensions} features needs more than {dimensions} images, got {n}: with fewer it says "
-            "more about their number than about the images. Use kid, which is unbiased at any number (with a subset_size below "
-            "it), or say few_images: true"
+            f"more about their number than about the images. Use kid, which is unbiased at any number (with a subset_size "
+            f"below {n}), or set few_images: true"
         )
 
 

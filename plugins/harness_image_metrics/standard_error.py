@@ -1,9 +1,16 @@
-"""Standard error of FID: from its influence function, or by drawing from the images again (`resampling.py`).
+"""The standard error of FID: from its influence function, or by drawing from the images again (`resampling.py`).
 
-The influence function is what each image adds to the distance, to first order. With A = Lᵀ Σ L and L Lᵀ the reference's
-covariance, the derivative of −2 tr A^½ by Σ is −T, T = L A^(−½) Lᵀ. So an image with features x moves the distance by
-2 (μ − μ_ref)·(x − μ) + (x − μ)ᵀ (I − T)(x − μ) − tr (I − T) Σ, over n; the standard deviation of that over the images, by
-√n, is the standard error (the infinitesimal jackknife). None of the three says anything of FID's bias, which falls as 1/n.
+The influence function is what an image adds to the distance d²(μ, Σ), to first order in its weight 1/n. With L Lᵀ the reference's
+covariance and A = Lᵀ Σ L,
+
+    d²                = |μ - μ_ref|² + tr Σ + tr Σ_ref - 2 tr A^½
+    derivative by μ   : 2 (μ - μ_ref)
+    derivative by Σ   : I - T,    T = L A^(-½) Lᵀ               (tr A^½ has the derivative ½ A^(-½) by A)
+    influence of x    : 2 (μ - μ_ref)·(x - μ) + (x - μ)ᵀ (I - T) (x - μ) - tr (I - T) Σ.
+
+Its standard deviation over the images, over √n, is the standard error (the infinitesimal jackknife); the last term is the same
+for all images. T is also the linear map of optimal transport between the two normal distributions. None of the three estimates
+says anything about FID's bias, which falls as 1/n.
 """
 
 from __future__ import annotations
@@ -22,18 +29,19 @@ from harness_image_metrics.limits import enough_for_features, enough_for_standar
 from harness_image_metrics.resampling import bootstrap, split_half
 
 BLOCK = 4096
+"""Rows that are in memory at once."""
 CUTOFF = 1e-12
-"""Of the largest eigenvalue of A: directions below it are rounding, and carry no weight."""
+"""Share of the largest eigenvalue of A below which an eigenvalue is rounding: its direction is left out of A^(-½)."""
 
 
 class FrechetStandardError:
-    """Of `fid`, over the choice of generated images; the reference is taken as it is."""
+    """The standard error of `fid` over the choice of generated images; the real images are taken as they are."""
 
     def __init__(self, config: StandardErrorConfig) -> None:
         self.config = config
 
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
-        """{"fid-se": standard error}. Raises: UserError for too few images."""
+        """Return {"fid-se": standard error}. Raises: UserError for too few images of either set."""
         moments, reference, rows = generated.moments(), real.moments(), generated.rows()
         enough_for_standard_error(self.config, MetricUsage(moments.n, {"features": len(moments.mean)}))
         enough_for_features(self.config, MetricUsage(reference.n, {"features": len(reference.mean)}))
@@ -45,7 +53,7 @@ class FrechetStandardError:
 
 
 def by_influence(rows: NDArray[np.float32], moments: Moments, reference: Moments) -> float:
-    """Of rows (n, D), possibly on disk, and their moments; in units of the distance."""
+    """Return the standard error by the influence function, in units of the distance. rows: (n, D), possibly on disk."""
     weight = np.eye(len(moments.mean)) - transport(moments, reference)
     slope = 2 * (moments.mean - reference.mean)
     influence = np.empty(len(rows))
@@ -56,9 +64,9 @@ def by_influence(rows: NDArray[np.float32], moments: Moments, reference: Moments
 
 
 def transport(moments: Moments, reference: Moments) -> Matrix:
-    """T (D, D): the linear map that takes one centred normal distribution to the other."""
+    """Return T = L A^(-½) Lᵀ, (D, D): the linear map that takes the one centred normal distribution to the other."""
     lower = factor(reference.covariance)
     values, vectors = np.linalg.eigh(lower.T @ moments.covariance @ lower)
-    kept = values > CUTOFF * values[-1]
-    half = lower @ vectors[:, kept] / values[kept] ** 0.25
+    above = values > CUTOFF * values[-1]
+    half = lower @ vectors[:, above] / values[above] ** 0.25  # T = half halfᵀ, as A^(-½) = V λ^(-½) Vᵀ
     return half @ half.T

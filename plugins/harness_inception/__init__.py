@@ -1,4 +1,4 @@
-"""The Inception network of FID, by the two libraries that carry it: their weights differ in format and their resizing in kind."""
+"""The Inception network of FID, as two libraries have it: their weights differ in format, and their resizing in kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __version__ = "1"
 
 @hookimpl
 def harness_extractors() -> list[Extractor]:
-    """Two extractors, whose numbers never share a column."""
+    """Provide both extractors, whose numbers never share a column."""
     return [
         Extractor(
             "inception",

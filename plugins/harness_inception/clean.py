@@ -16,9 +16,9 @@ from harness_inception import files
 
 
 class InceptionClean(torch.nn.Module):
-    """The pooled features of NVIDIA's TorchScript network, of images that Pillow resized.
+    """NVIDIA's TorchScript network after Pillow's resizing. Its features are the pooled ones.
 
-    Raises: UserError when the file is absent or no such TorchScript.
+    Raises: UserError when the file is absent or holds no such TorchScript.
     """
 
     preprocessing = (
@@ -35,7 +35,7 @@ class InceptionClean(torch.nn.Module):
         path, self.weights_sha256 = files.CLEAN.verified(where=where)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # torch deprecates TorchScript, which is what the file is
+                warnings.simplefilter("ignore", FutureWarning)  # torch deprecates TorchScript, the file's format
                 self.layers = torch.jit.load(str(path), map_location="cpu").eval().layers
         except (RuntimeError, AttributeError) as error:
             raise UserError(f"{where}: {path} holds no such network: {str(error).splitlines()[0]}") from error
@@ -43,7 +43,7 @@ class InceptionClean(torch.nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Mapping[str, Tensor]:
-        """As `harness.interfaces.FeatureExtractor`; grey or colour, any size."""
+        """Return the features of images, grey or colour and of any size; see `harness.interfaces.FeatureExtractor`."""
         colour = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
         resized = torch.from_numpy(np.stack([self._resize(image) for image in colour])).permute(0, 3, 1, 2)
         features = self.layers.forward((resized.to(images.device) - 128) / 128)

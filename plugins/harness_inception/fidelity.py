@@ -15,12 +15,13 @@ from harness.errors import UserError
 from harness_inception import files
 
 SPATIAL_CHANNELS = 7
-"""sFID takes the first seven channels of `mixed_6/conv`, 17 × 17: 2,023 numbers, about as many as the features. Source: Nash et
-al. 2021, and the evaluation code of Dhariwal & Nichol 2021; torch-fidelity's name of that layer is Mixed_6d.branch1x1."""
+"""Channels of 17 × 17 in the spatial features: sFID takes the first seven of `mixed_6/conv`, 2,023 numbers, about as many as the
+pooled features. torch-fidelity calls that layer Mixed_6d.branch1x1.
+Source: Nash et al. 2021, and the evaluation code of Dhariwal & Nichol 2021."""
 
 
 class Inception(torch.nn.Module):
-    """The pooled features, logits without bias (what torch-fidelity's IS takes), and sFID's spatial features.
+    """torch-fidelity's network: the pooled features, the logits without bias that its IS takes, and sFID's spatial features.
 
     Raises: UserError when the file is absent, not the pinned one, or holds other weights.
     """
@@ -38,14 +39,14 @@ class Inception(torch.nn.Module):
         path, self.weights_sha256 = files.INCEPTION.verified(where=where)
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            # torch-fidelity reads its file as a program; what it gets is a copy of the tensors, written here.
+            # torch-fidelity would run what is in its file: it gets a copy of the tensors alone, which is written here.
             tensors = io.BytesIO()
             torch.save(dict(state), tensors)
             tensors.seek(0)
             self.network = FeatureExtractorInceptionV3(
                 "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=tensors
             )
-        except pickle.UnpicklingError as error:  # PyTorch's own message advises to run what is in the file
+        except pickle.UnpicklingError as error:  # PyTorch's own message advises users to run what is in the file
             raise UserError(f"{where}: {path} holds no weights of this network: it is no file of tensors alone") from error
         except (RuntimeError, TypeError, ValueError, EOFError) as error:
             raise UserError(f"{where}: {path} holds no weights of this network: {str(error).splitlines()[0]}") from error
@@ -53,7 +54,7 @@ class Inception(torch.nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Mapping[str, Tensor]:
-        """As `harness.interfaces.FeatureExtractor`; grey or colour, any size."""
+        """Return all outputs of images, grey or colour and of any size; see `harness.interfaces.FeatureExtractor`."""
         spatial: list[Tensor] = []
 
         def keep(module: object, inputs: object, output: Tensor) -> None:  # noqa: ARG001 - torch's signature

@@ -1,4 +1,4 @@
-"""Masked image tokens (MaskGIT): both of valeoai's generations, their tokenizers, a likelihood bound, two samplers."""
+"""MaskGIT, masked image tokens: both of valeoai's generations, their tokenizers, a likelihood bound, two samplers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+from harness.toolkit.named_settings import filled
 
 if TYPE_CHECKING:
     from harness.presets import Preset
@@ -62,42 +63,47 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
 """v1-256, v1-512, and v2-SIZE-NAME with SIZE 256, 384 or 512 and NAME tiny, small, base, large or xlarge."""
 
 
-def _filled(given: object, presets: Mapping[str, Mapping[str, object]], kind: str) -> object:
-    """The settings, with those of the named preset where they say nothing. Raises: ValueError for an unknown one."""
-    if not isinstance(given, Mapping) or given.get("preset") is None:
-        return given
-    if given["preset"] not in presets:
-        raise ValueError(f"no {kind} is called {given['preset']!r}; there are {', '.join(presets)}")
-    return {**presets[given["preset"]], **given}
+def _check_preset(settings: object, presets: Mapping[str, object], kind: str) -> None:
+    """Check the name of a preset. Raises: ValueError for an unknown one."""
+    name = settings.get("preset") if isinstance(settings, Mapping) else None
+    if name is not None and name not in presets:
+        raise ValueError(f"no {kind} is called {name!r}; there are {', '.join(presets)}")
 
 
 class VQGANConfig(Config):
-    """The tokenizer: a convolutional autoencoder around one codebook."""
+    """Settings of the tokenizer, a convolutional autoencoder around one codebook."""
 
-    preset: str | None = Field(None, description="a published tokenizer, whose sizes stand in for settings that are not given")
+    preset: str | None = Field(None, description="a published tokenizer, whose sizes are taken where no value is given here")
     layout: Literal["taming", "llamagen"] = Field(
-        "llamagen", description="names of the weights, and where attention is: at attn_resolutions, or the last level"
+        "llamagen",
+        description="names of the weights and place of attention: taming, at attn_resolutions; llamagen, at the last level",
     )
-    codebook_size: int = Field(32, ge=2, le=1 << 20, description="codes")
+    codebook_size: int = Field(32, ge=2, le=1 << 20, description="number of codes")
     embed_dim: int = Field(4, ge=1, le=4096, description="channels of a code")
     codebook_l2_norm: bool | None = Field(
-        None, description="codes and latents of unit length; none: as the layout has it, which is llamagen only"
+        None, description="codes and latents of unit length; none: true for layout llamagen, false for taming"
     )
     z_channels: int = Field(8, ge=1, le=4096, description="channels of the latents around the quantiser")
     ch: int = Field(8, ge=1, le=4096, description="channels at full resolution; published ones are multiples of 32")
     ch_mult: tuple[int, ...] = Field(
-        (1, 1, 1), min_length=1, max_length=8, description="channels a level, in units of ch; each level but one halves"
+        (1, 1, 1),
+        min_length=1,
+        max_length=8,
+        description="channels of each level, in units of ch; every level but the last halves the image",
     )
-    num_res_blocks: int = Field(1, ge=1, le=16, description="residual blocks a level of the encoder")
+    num_res_blocks: int = Field(1, ge=1, le=16, description="residual blocks in each level of the encoder")
     attn_resolutions: tuple[int, ...] = Field((), description="taming: nominal sides of the levels with attention")
-    resolution: int = Field(256, ge=1, description="taming: the nominal image size, which need not be the actual one")
-    weights: str | None = Field(None, description="safetensors file of a trained tokenizer; none leaves it random")
-    sha256: str | None = Field(None, description="hash of that file, in hexadecimal; it is checked where it is given")
+    resolution: int = Field(
+        256, ge=1, description="taming: the nominal image size, by which levels have their sides; the images may have another"
+    )
+    weights: str | None = Field(None, description="safetensors file of a trained tokenizer; none: random weights")
+    sha256: str | None = Field(None, description="SHA-256 of that file, in hexadecimal, which is checked; none: no check")
 
     @model_validator(mode="before")
     @classmethod
-    def _from_preset(cls, given: object) -> object:
-        return _filled(given, TOKENIZER_PRESETS, "tokenizer")
+    def _from_preset(cls, settings: object) -> object:
+        _check_preset(settings, TOKENIZER_PRESETS, "tokenizer")
+        return filled(settings, TOKENIZER_PRESETS)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -105,9 +111,9 @@ class VQGANConfig(Config):
             raise ValueError(f"ch_mult {self.ch_mult} must be positive")
         if self.layout == "llamagen" and self.attn_resolutions:
             raise ValueError("attn_resolutions: layout llamagen has attention at its last level, and takes no resolutions")
-        there = [self.resolution >> level for level in range(len(self.ch_mult))]
-        if strange := [side for side in self.attn_resolutions if side not in there]:
-            raise ValueError(f"attn_resolutions: no level has {strange[0]}; by resolution and ch_mult they have {there}")
+        sides = [self.resolution >> level for level in range(len(self.ch_mult))]
+        if unknown := [side for side in self.attn_resolutions if side not in sides]:
+            raise ValueError(f"attn_resolutions: no level has {unknown[0]}; by resolution and ch_mult they have {sides}")
         return self
 
     @property
@@ -117,33 +123,43 @@ class VQGANConfig(Config):
 
     @property
     def has_unit_codes(self) -> bool:
-        """Whether codes and latents are normalised."""
+        """Whether codes and latents have unit length."""
         return self.layout == "llamagen" if self.codebook_l2_norm is None else self.codebook_l2_norm
 
 
 class MaskGITConfig(Config):
-    """The transformer's size, the tokenizer and the pretraining loss."""
+    """Settings of the transformer, the tokenizer and the pretraining loss."""
 
-    preset: str | None = Field(None, description="a published size and tokenizer, which stand in for settings that are not given")
+    preset: str | None = Field(None, description="a published size and tokenizer, which are taken where no value is given here")
     generation: Literal["v1", "v2"] = Field(
-        "v2", description="v1: BERT-like, with a class token; v2 (Halton-MaskGIT): the class scales, shifts and gates"
+        "v2", description="v1: BERT-like, with a class token; v2 (Halton-MaskGIT): the class scales, shifts and gates each block"
     )
     input_size: int = Field(4, ge=1, le=256, description="tokens a side")
     hidden_dim: int = Field(32, ge=1, le=16384, description="width of the transformer")
     depth: int = Field(2, ge=1, le=128, description="layers")
     heads: int = Field(4, ge=1, le=256, description="attention heads")
-    mlp_dim: int = Field(64, ge=1, le=65536, description="hidden units of a feed-forward layer; v2: before its own rule")
-    registers: int = Field(0, ge=0, le=64, description="v2: tokens that only the network sees")
+    mlp_dim: int = Field(
+        64,
+        ge=1,
+        le=65536,
+        description="hidden units of a feed-forward layer; v2 takes two thirds, rounded up to a multiple of 256",
+    )
+    registers: int = Field(0, ge=0, le=64, description="v2: register tokens, which stand beside the image's inside the network")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout in the pretraining loss")
-    schedule: Schedule = Field("arccos", description="share of masked tokens in pretraining, as the generation has it")
+    schedule: Schedule = Field(
+        "arccos", description="distribution of the share of masked tokens in pretraining, by the generation's own formulas"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a training target spread over all codes")
-    drop_label: float = Field(0.1, ge=0, le=1, description="probability of the null class in training")
-    tokenizer: VQGANConfig = Field(VQGANConfig(), description="goes between images and tokens; never trained here")
+    drop_label: float = Field(0.1, ge=0, le=1, description="probability in training that a label becomes the null class")
+    tokenizer: VQGANConfig = Field(
+        VQGANConfig(), description="turns images into tokens and back; no method but `tokenizer` trains it"
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _from_preset(cls, given: object) -> object:
-        return _filled(given, PRESETS, "MaskGIT")
+    def _from_preset(cls, settings: object) -> object:
+        _check_preset(settings, PRESETS, "MaskGIT")
+        return filled(settings, PRESETS)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -166,15 +182,15 @@ class MaskGITConfig(Config):
 
 
 class ConfidenceConfig(Config):
-    """The confidence sampler: each step fixes the tokens that the network is surest of."""
+    """Settings of the confidence sampler, in which each step fixes the tokens that the network is surest of."""
 
     variant: Literal["v1", "v2"] = Field(
-        "v1", description="v1: a known token never changes; v2: a step rewrites all that it is sure of, known ones too"
+        "v1", description="v1: a known token never changes; v2: each step draws the known tokens anew too"
     )
     steps: int = Field(8, ge=1, le=10_000, description="network calls")
     schedule: Schedule = Field("arccos", description="how many tokens are known after each step")
     w: float = Field(0.0, ge=0, le=1000, description="guidance: (1 + w') cond - w' null with w' = w * s / (S - 1); 0 is unguided")
-    temperature: float = Field(1.0, gt=0, description="factor of the logits: above 1 sharpens")
+    temperature: float = Field(1.0, gt=0, description="factor of the logits: a value above 1 sharpens the distribution")
     r_temp: float = Field(4.5, ge=0, description="Gumbel noise on log-confidences, falling linearly to 0")
 
     @model_validator(mode="after")
@@ -185,27 +201,31 @@ class ConfidenceConfig(Config):
 
 
 class HaltonConfig(Config):
-    """The Halton sampler: tokens in a fixed order that spreads over the image."""
+    """Settings of the Halton sampler, which draws tokens in a fixed order that spreads over the image."""
 
     steps: int = Field(8, ge=1, le=10_000, description="network calls")
     w: float = Field(0.0, ge=0, le=1000, description="guidance: (1 + w) cond - w null, the same at each step; 0 is unguided")
     temperature_min: float = Field(1.0, gt=0, description="factor of the logits at the first step")
     temperature_max: float = Field(1.0, gt=0, description="factor of the logits at the last step")
-    temperature_power: float = Field(1.0, gt=0, description="power of the factors, which are spaced linearly")
-    warmup: int = Field(0, ge=0, description="first steps whose factor is halved")
-    top_k: int = Field(0, ge=0, description="codes kept at a position, with those that tie; 0 keeps all")
-    randomize: bool = Field(False, description="each image starts at its own place in the order")
+    temperature_power: float = Field(
+        1.0, gt=0, description="power that the factors of the logits are raised to; before it they are spaced linearly"
+    )
+    warmup: int = Field(0, ge=0, description="number of first steps whose factor of the logits is halved")
+    top_k: int = Field(
+        0, ge=0, description="keep this many of the likeliest codes at a position, and those that tie with the last; 0: all"
+    )
+    randomize: bool = Field(False, description="start each image at a random place in the order")
 
 
 def guidance_formula(config: ConfidenceConfig | HaltonConfig) -> str:
-    """What a sampler makes of the logits of the class and of no class, for records."""
+    """Return how a sampler combines the logits of the class and of no class, in the words of records."""
     grows = " * s / (S - 1)" if isinstance(config, ConfidenceConfig) else ""
     return f"logits = (1 + t) * cond - t * null, t = {config.w:g}{grows} at step s of 0 ... S - 1"
 
 
 @hookimpl
 def harness_models() -> list[Model]:
-    """The transformer with its tokenizer."""
+    """Provide the transformer with its tokenizer."""
     return [
         Model(
             "maskgit",
@@ -223,7 +243,7 @@ def harness_models() -> list[Model]:
 
 @hookimpl
 def harness_samplers() -> list[Sampler]:
-    """Work for every model that predicts masked tokens."""
+    """Provide the samplers, which work for every model that predicts masked tokens."""
     needs = frozenset({"Tokens", "MaskedTokens"})
     return [
         Sampler(
@@ -231,7 +251,7 @@ def harness_samplers() -> list[Sampler]:
             config=ConfidenceConfig,
             build="harness_maskgit.sampler:confidence",
             needs=needs,
-            formula=guidance_formula,  # type: ignore[arg-type] # of its own settings
+            formula=guidance_formula,  # type: ignore[arg-type] # takes the sampler's own settings
             smoke={"steps": 3},
             summary="fixes the surest tokens at each step; classifier-free guidance that grows over the steps",
         ),
@@ -240,7 +260,7 @@ def harness_samplers() -> list[Sampler]:
             config=HaltonConfig,
             build="harness_maskgit.sampler:halton",
             needs=needs,
-            formula=guidance_formula,  # type: ignore[arg-type] # of its own settings
+            formula=guidance_formula,  # type: ignore[arg-type] # takes the sampler's own settings
             smoke={"steps": 3},
             summary="fixes tokens in the order of a Halton sequence; constant classifier-free guidance",
         ),
@@ -249,7 +269,7 @@ def harness_samplers() -> list[Sampler]:
 
 @hookimpl
 def harness_presets() -> list[Preset]:
-    """Published networks, and tiny ones."""
+    """Provide the published networks, and tiny ones."""
     from harness_maskgit.presets import PRESETS
 
     return list(PRESETS.values())

@@ -1,4 +1,4 @@
-"""Whether tokens, tokenizer and data fit each other, as far as settings and headers of files tell: torch for the latter alone."""
+"""Whether the tokens, the tokenizer and the data fit each other, as far as settings and the headers of files tell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.components import ModelUsage
-from harness.errors import UserError
+from harness.toolkit.token_images import check_image_size
 from harness.toolkit.tokenizer_file import TokenizerFile
 from harness_maskgit import MaskGITConfig, VQGANConfig
 
@@ -15,31 +15,30 @@ if TYPE_CHECKING:
 
 
 def fits(config: MaskGITConfig, usage: ModelUsage) -> None:
-    """Raises: UserError for images that the tokens do not give, or a tokenizer file of other sizes."""
-    spec = usage.data
-    unit = config.tokenizer.downsample
-    size = config.input_size * unit
-    if len(spec.shape) != 3 or spec.shape[1:] != (size, size):
-        raise UserError(
-            f"model maskgit: {config.input_size} tokens a side of {unit} pixels make images of {size}×{size}, but "
-            f"the data has shape {spec.shape}; change input_size, or the length of tokenizer.ch_mult"
-        )
-    tokenizer, channels = config.tokenizer, spec.shape[0]
-    if tokenizer.weights is not None:
-        telling = {
-            "quantize.embedding.weight": (tokenizer.codebook_size, tokenizer.embed_dim),
-            "encoder.conv_in.weight": (tokenizer.ch, channels, 3, 3),
-        }
+    """Check the settings against the data and the tokenizer's file. It imports torch only where a file is named.
 
-        def make() -> nn.Module:
-            from harness_maskgit.tokenizer import VQGAN
+    Raises: UserError for images of another size than the tokens give, or a file of another tokenizer.
+    """
+    tokenizer = config.tokenizer
+    advice = "change input_size, or the length of tokenizer.ch_mult"
+    check_image_size(usage.data, model="maskgit", tokens=config.input_size, pixels=tokenizer.downsample, advice=advice)
+    if tokenizer.weights is None:
+        return
+    channels = usage.data.shape[0]
+    shapes_by_setting = {
+        "quantize.embedding.weight": (tokenizer.codebook_size, tokenizer.embed_dim),
+        "encoder.conv_in.weight": (tokenizer.ch, channels, 3, 3),
+    }
 
-            return VQGAN(tokenizer, channels=channels)
+    def make() -> nn.Module:
+        from harness_maskgit.tokenizer import VQGAN
 
-        tokenizer_file(tokenizer).check(telling, make)
+        return VQGAN(tokenizer, channels=channels)
+
+    tokenizer_file(tokenizer).check(shapes_by_setting, make)
 
 
 def tokenizer_file(config: VQGANConfig) -> TokenizerFile:
-    """The file that the settings name; they must name one. Taming's files hold the discriminator too, as `loss.*`."""
+    """Return the tokenizer's file, whose path the settings must give. Taming's files hold a discriminator too, as `loss.*`."""
     where = f"model maskgit: tokenizer.weights {config.weights}"
     return TokenizerFile(Path(str(config.weights)), config.sha256, where, ignored=("loss.",))

@@ -1,4 +1,4 @@
-"""MaskGIT as the harness uses it: images in, tokens inside, a bound of the likelihood out."""
+"""MaskGIT as the harness uses it: it takes images, works on their tokens, and gives a bound of the likelihood."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.capabilities import TokenizerTerms, check_labels
 from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness.streams import seeded
+from harness.toolkit.classifier_free import all_null, wide
 from harness_maskgit import MaskGITConfig
 from harness_maskgit.check import fits, tokenizer_file
 from harness_maskgit.network_v1 import MaskGITv1
@@ -22,7 +23,7 @@ from harness_maskgit.tokenizer import VQGAN
 
 
 class MaskDraw(NamedTuple):
-    """The random part of the bound: `mask` (B, L) bool, True where masked, and `weight` (B,), L over their number."""
+    """The random part of the bound: `mask` (B, L) bool, True where a token is masked, and `weight` (B,), L / |M|."""
 
     mask: Tensor
     weight: Tensor
@@ -31,7 +32,7 @@ class MaskDraw(NamedTuple):
 if TYPE_CHECKING:
 
     class _Network(nn.Module):
-        """Either generation: what both have."""
+        """What the networks of both generations have."""
 
         config: MaskGITConfig
         classes: int
@@ -45,10 +46,10 @@ else:
 
 
 class WithTokenizer(_Network):
-    """What both generations do with images; the tokenizer takes no gradient.
+    """What both generations do with images. The weights of the tokenizer take no gradient.
 
     Provides Trains, Likelihood, Tokens, TrainsTokenizer and MaskedTokens. Images are in [-1, 1]. The state dict has the published
-    names of the transformer, and those of the tokenizer behind `tokenizer.`.
+    names of the transformer, and those of the tokenizer after `tokenizer.`.
     """
 
     tokenizer: VQGAN
@@ -65,7 +66,7 @@ class WithTokenizer(_Network):
 
     @property
     def mask_token(self) -> int:
-        """The token that stands for one that is not known."""
+        """The token that stands in the place of unknown tokens."""
         return self.codes
 
     @property
@@ -74,23 +75,23 @@ class WithTokenizer(_Network):
         return self.classes
 
     def token_logits(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Logits of every position, (B, L, K + 1). Arguments as of the network's `forward`.
+        """Return the logits of every position, (B, L, K + 1). The arguments are those of the network's `forward`.
 
         Raises: ValueError for labels outside the classes.
         """
         check_labels(labels, self.classes)
         logits: Tensor = self(tokens, labels)
-        return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        return wide(logits)
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
-        """Images (B, channels, H, W) -> tokens (B, L) int64, row-major. Raises: ValueError for another image size."""
+        """Turn images (B, channels, H, W) into tokens (B, L) int64, row-major. Raises: ValueError for another image size."""
         self._check_size(x)
         return self.tokenizer.encode(x.to(self.tok_emb.weight.dtype)).flatten(1)
 
     @torch.no_grad()
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, L) -> images (B, channels, H, W), clamped to [-1, 1].
+        """Turn tokens (B, L) into images (B, channels, H, W), clamped to [-1, 1].
 
         Raises: ValueError for tokens outside the codebook, or of another number.
         """
@@ -104,19 +105,20 @@ class WithTokenizer(_Network):
         return self.tokenizer.quantize.embedding.weight
 
     def tokenizer_parameters(self) -> list[nn.Parameter]:
-        """The tokenizer's weights."""
+        """Return all weights of the tokenizer."""
         return list(self.tokenizer.parameters())
 
     def tokenizer_terms(self, x: Tensor) -> TokenizerTerms:
-        """As `VQGAN.terms`. Raises: ValueError for another image size."""
+        """Return what a training of the tokenizer needs; see `VQGAN.terms`. Raises: ValueError for another image size."""
         self._check_size(x)
         return self.tokenizer.terms(x)
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Cross-entropy over codes and the mask token, (B,), mean over all tokens, masked or not.
+        """Return the cross-entropy of each image, (B,): the mean over all its tokens, masked or not.
 
-        A share of tokens that the schedule draws is masked; labels are dropped to the null class; dropout as configured.
-        Source: both published training codes, which take the mean over known tokens too.
+        With r uniform in [0, 1), every token is masked with probability m(r) (`schedules.mask_probability`). Labels become the
+        null class with probability `drop_label`. The classes of the cross-entropy are the codes and the mask token.
+        Source: both published training codes; Chang et al. 2022, Eq. 1, have the mean over masked tokens alone.
         """
         tokens = self.encode(x)
         share = mask_probability(
@@ -124,28 +126,34 @@ class WithTokenizer(_Network):
         )
         mask = (torch.rand(tokens.shape, generator=generator) < share).to(x.device)
         dropped = (torch.rand(len(x), generator=generator) < self.config.drop_label).to(x.device)
-        labels = torch.where(dropped, self.null_label, self._known(labels, tokens))
+        labels = torch.where(dropped, self.null_label, self._labels_or_null(labels, tokens))
         masked = torch.where(mask, self.mask_token, tokens)
         return self.losses(self._with_dropout(masked, labels, generator), tokens).mean(1)
 
     def losses(self, logits: Tensor, tokens: Tensor) -> Tensor:
-        """Cross-entropy of each token, (B, L), with the configured label smoothing."""
+        """Return the cross-entropy of each token, (B, L), with the label smoothing of the settings."""
         smoothing = self.config.label_smoothing
         return functional.cross_entropy(logits.mT, tokens, reduction="none", label_smoothing=smoothing)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> MaskDraw:
-        """Masks for a batch: the number of masked tokens is uniform in 1 … L, their places are uniform given it."""
+        """Draw a mask for each image: |M| is uniform in 1 … L, and M is uniform among the sets of |M| tokens."""
         length = self.side**2
         number = torch.randint(1, length + 1, (len(x), 1), generator=generator)
         rank = torch.rand(len(x), length, generator=generator).argsort(1).argsort(1)
         return MaskDraw((rank < number).to(x.device), (length / number.squeeze(1)).to(x.device))
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """L / |M| times the sum of log p(token | known tokens, label) over the masked tokens M, (B,), nats.
+        """Return L / |M| times the sum of log p(x_i | x outside M, label) over the masked tokens i in M, (B,), nats.
 
-        Its mean over draws is the any-order autoregressive bound: the mean, over orders of the tokens, of log p in that
-        order, which is at most the log of the mean probability. It equals the bound of absorbing diffusion with weight
-        1 / mask ratio. The mask token is left out of the distributions: the bound is none otherwise.
+        Its mean over masks is the any-order autoregressive bound. Draw the tokens in a random order s, with L places:
+
+            log p(x) >= E_s sum over t of log p(x_s(t) | x_s(<t))                 (Jensen's inequality over orders)
+                      = L E_t E_s log p(x_s(t) | x_s(<t))                         (t uniform in 1 … L)
+                      = L E_t E_s 1 / (L - t + 1) sum over i in s(>=t) of log p(x_i | x_s(<t)),
+
+        since each token that is still to come is as likely to be the next one. These are the masked ones, so |M| = L - t + 1.
+        It is the bound of absorbing diffusion, too. The distributions are over the codes alone: with some probability on the mask
+        token, which no image has, they would not sum to 1 over images.
         Source: Uria et al. 2014; Hoogeboom et al. 2022, Eq. 5.
         """
         mask, weight = cast(MaskDraw, draw)
@@ -154,18 +162,19 @@ class WithTokenizer(_Network):
         return weight * (log_p * mask).sum(1)
 
     def token_log_probs(self, tokens: Tensor, mask: Tensor, labels: Tensor | None) -> Tensor:
-        """log p of each token (B, L) given those outside the mask and the label, over the codes alone: (B, L), nats."""
-        logits = self.token_logits(torch.where(mask, self.mask_token, tokens), self._known(labels, tokens))
+        """Return log p of each token (B, L) given the tokens outside the mask and the label, among the codes: (B, L), nats."""
+        logits = self.token_logits(torch.where(mask, self.mask_token, tokens), self._labels_or_null(labels, tokens))
         return logits[..., : self.codes].log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
 
     def _check_size(self, x: Tensor) -> None:
         if x.shape[1:] != self.spec.shape:
             raise ValueError(f"images are {tuple(x.shape[1:])}, but the model makes {self.spec.shape}")
 
-    def _known(self, labels: Tensor | None, tokens: Tensor) -> Tensor:
-        return torch.full((len(tokens),), self.null_label, device=tokens.device) if labels is None else labels
+    def _labels_or_null(self, labels: Tensor | None, tokens: Tensor) -> Tensor:
+        return all_null(len(tokens), self.null_label, tokens.device) if labels is None else labels
 
     def _with_dropout(self, tokens: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the logits under dropout, which takes its randomness from the generator and leaves the module's mode alone."""
         if self.config.dropout == 0:
             return self.token_logits(tokens, labels)
         seed, training = int(torch.randint(1 << 62, (), generator=generator)), self.training
@@ -183,18 +192,18 @@ class FirstModel(WithTokenizer, MaskGITv1):
 class SecondModel(WithTokenizer, MaskGITv2):
     """The second generation with its tokenizer.
 
-    The head's weight is the tokens' embedding. The state dict has it once, as the embedding, so that what
-    changes weights by their names cannot part the two; files that have both load too.
+    The head's weight is the tokens' embedding. The state dict has it once, as the embedding, so that code which changes weights
+    by their names cannot make the two differ; files that have both load too.
     """
 
     def state_dict(self, *arguments: object, **options: object) -> dict[str, Tensor]:  # type: ignore[override]
-        """As torch's, without the second name of the embedding."""
+        """Return torch's state dict without the second name of the embedding."""
         state: dict[str, Tensor] = super().state_dict(*arguments, **options)  # type: ignore[call-overload]
         del state[f"{options.get('prefix', '')}head.weight"]
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False) -> object:
-        """As torch's, from files with the head's weight or without."""
+        """Load as torch does, from state dicts with the head's weight or without."""
         both = dict(state_dict)
         if "tok_emb.weight" in both:
             both["head.weight"] = both["tok_emb.weight"]
@@ -202,9 +211,9 @@ class SecondModel(WithTokenizer, MaskGITv2):
 
 
 def build(config: MaskGITConfig, spec: DataSpec) -> WithTokenizer:
-    """A MaskGIT with random weights, and the tokenizer's from its file where one is named.
+    """Make a MaskGIT with random weights, and with the tokenizer's weights from its file where the settings name one.
 
-    Raises: UserError for images that the tokens do not give, or a file that does not fit the tokenizer.
+    Raises: UserError for images of another size than the tokens give, or a file of another tokenizer.
     """
     fits(config, ModelUsage(spec))
     model = FirstModel(config, spec) if config.generation == "v1" else SecondModel(config, spec)

@@ -12,7 +12,7 @@ from harness_maskgit import MaskGITConfig
 
 
 class PackedAttention(nn.Module):
-    """Multi-head attention with one weight for queries, keys and values."""
+    """Multi-head attention, with one weight for queries, keys and values as published."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two layers with a GELU between."""
+    """Two linear layers with a GELU between them."""
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class PreNorm(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Layers of attention and feed-forward."""
+    """Layers of attention and feed-forward, by their published names."""
 
     def __init__(self, config: MaskGITConfig) -> None:
         super().__init__()
@@ -92,12 +92,12 @@ class Transformer(nn.Module):
 
 
 def wide_norm(width: int) -> nn.LayerNorm:
-    """The norm at both ends, whose epsilon is smaller than the layers'."""
+    """Make a layer norm of the first and last layers, whose epsilon is smaller than that of the transformer's."""
     return nn.LayerNorm(width, eps=1e-12)
 
 
 class MaskGITv1(nn.Module):
-    """Predicts every token from those that are not masked and a class token.
+    """A transformer that predicts every token from the tokens that are not masked and a class token.
 
     Args: config: sizes. classes: number N of labels; label N is the null class.
     Source: valeoai's first reproduction of Chang et al. 2022.
@@ -107,10 +107,10 @@ class MaskGITv1(nn.Module):
         super().__init__()
         width, positions, codes = config.hidden_dim, config.input_size**2 + 1, config.tokenizer.codebook_size
         self.config, self.classes, self.codes = config, classes, codes
-        rows = codes + 1 + classes + 1  # codes, mask, classes, no class
+        rows = codes + 1 + classes + 1  # codes, the mask token, classes, no class
         self.tok_emb = nn.Embedding(rows, width)
         self.pos_emb = nn.Parameter(torch.zeros(1, positions, width))
-        # One bias for each position and row, for the class's position and for classes too, as published.
+        # One bias for each position and row, as published: even for the class token's position and for the rows of classes.
         self.bias = nn.Parameter(torch.zeros(positions, rows))
         dropout = config.dropout
         self.first_layer = nn.Sequential(
@@ -124,7 +124,7 @@ class MaskGITv1(nn.Module):
         self._initialise()
 
     def forward(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        """Logits of all positions, (B, L, K + 1). tokens: (B, L), K where masked; labels: (B,), N for no class."""
+        """Return the logits of all positions, (B, L, K + 1). tokens: (B, L), K where masked. labels: (B,), N for no class."""
         row = labels[:, None] + self.codes + 1
         x = self.tok_emb(torch.cat([tokens, row], dim=1)) + self.pos_emb
         h = self.last_layer(self.transformer(self.first_layer(x)))
@@ -132,7 +132,7 @@ class MaskGITv1(nn.Module):
         return h[:, :-1] @ self.tok_emb.weight[:wanted].T + self.bias[:-1, :wanted]
 
     def _initialise(self) -> None:
-        """As BERT: weights normal with standard deviation 0.02, cut at two of them; biases 0."""
+        """Draw the weights as BERT does: normal with standard deviation 0.02, cut at two deviations; biases are 0."""
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1 and name != "bias" and not parameter.is_meta:
                 nn.init.trunc_normal_(parameter, std=0.02, a=-0.04, b=0.04)

@@ -1,4 +1,4 @@
-"""The MaskGIT models that valeoai publish, with their tokenizers, by name."""
+"""The MaskGIT models that valeoai has published, with their tokenizers, by name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PRESETS: Mapping[str, Preset] = {
         _first(256, 174_160_874),
         _first(512, 176_306_666),
         _preset("v2-384-large", 384, 479_984_641, WeightsFile("ImageNet_384_large.pth", f"{SECOND}ImageNet_384_large.pth"), DS16),
-        # Sizes of the published code without published weights.
+        # The published code has these sizes, but there are no published weights of them.
         _preset("v2-256-base", 256, 142_224_641),
         _preset("v2-256-large", 256, 479_656_961),
         _preset("v2-512-large", 512, 480_443_393),

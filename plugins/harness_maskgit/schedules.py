@@ -1,4 +1,8 @@
-"""How many tokens are masked in training, and which are known after each step of sampling."""
+"""How many tokens are masked in training, and which are known after each step of sampling.
+
+A schedule is a function that goes from 0 to 1. valeoai's two generations write the same names for functions that run in other
+directions, so each table stands where it is used, as published.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from harness_maskgit import Schedule
 
 
 def mask_probability(schedule: Schedule, r: Tensor, *, generation: str) -> Tensor:
-    """Probability that a token is masked in training, at r in [0, 1), one for each image.
+    """Return the probability m(r) that a token is masked in training. r: in [0, 1), one for each image.
 
-    Args: generation: v1 has r and r^2 where v2 has 1 - r and 1 - r^2, the others are the same; v1 has no root.
+    cosine: cos(pi r / 2); arccos: (2 / pi) arccos r. linear and square are r and r² in generation v1, 1 - r and 1 - r² in v2,
+    which also has root, 1 - sqrt(r).
     Raises: ValueError for root in v1.
     """
     if schedule == "cosine":
@@ -27,9 +32,10 @@ def mask_probability(schedule: Schedule, r: Tensor, *, generation: str) -> Tenso
 
 
 def tokens_per_step(schedule: Schedule, steps: int, tokens: int) -> list[int]:
-    """Tokens that each step of the v1 sampler fixes; they add up to `tokens`, the last number making up for rounding.
+    """Return how many tokens each step of the v1 sampler fixes: round(tokens * v_s / sum of v), and at least 1.
 
-    The last number may be below 0 where there are fewer tokens than steps: at least one is fixed at each step.
+    v_s is the schedule at r_s, and r goes from 1 to 0 over the steps. The last number makes up for rounding, so that the numbers
+    add up to `tokens`; it may be below 0 where there are fewer tokens than steps.
     """
     r = torch.linspace(1, 0, steps)
     shares = {
@@ -47,7 +53,10 @@ def tokens_per_step(schedule: Schedule, steps: int, tokens: int) -> list[int]:
 
 
 def known_after_step(schedule: Schedule, steps: int, tokens: int) -> list[int]:
-    """Tokens that the schedule of the v2 confidence sampler has known after each step, from 0 to `tokens`."""
+    """Return how many tokens the schedule of the v2 confidence sampler has known after each step, from 0 to `tokens`.
+
+    The number is floor(tokens * v(r_s)), where r goes from 0 to 1 over the steps.
+    """
     r = torch.linspace(0, 1, steps)
     shares = {
         "root": r.sqrt(),
@@ -60,9 +69,10 @@ def known_after_step(schedule: Schedule, steps: int, tokens: int) -> list[int]:
 
 
 def halton_known_after_step(steps: int, tokens: int) -> list[int]:
-    """Tokens in the order of `halton_order` that are known after each step: all at the end, and at least one more a step.
+    """Return how many tokens, in the order of `halton_order`, are known after each step s of S.
 
-    With more steps than tokens the numbers pass that of the tokens.
+    The number is floor(tokens * (1 - (2 / pi) arccos((s + 1) / S))), and at least s + 1: all tokens at the end, and with more
+    steps than tokens a number beyond them.
     """
     ratio = torch.arange(1, steps + 1) / steps
     counts = ((1 - torch.arccos(ratio) / (math.pi / 2)) * tokens).int().tolist()
@@ -70,24 +80,32 @@ def halton_known_after_step(steps: int, tokens: int) -> list[int]:
 
 
 def halton_order(side: int) -> Tensor:
-    """Positions of a square grid, each once, in the order in which the 2-D Halton sequence first meets them.
+    """Return the positions of a square grid, each once, in the order in which the 2-D Halton sequence first meets them.
 
-    Returns: (side * side,) int64, row * side + column; rows go by base 2, columns by base 3, from point 1 on.
+    Point i of the sequence is (h_2(i), h_3(i)) in the unit square, where h_b is the radical inverse in base b. The points spread
+    evenly, whatever number of them is taken: every new one falls where the earlier ones have left the most room. A point's
+    position is row floor(side * h_2), column floor(side * h_3). The sequence starts with point 1.
+
+    Returns: (side * side,) int64, row * side + column.
+    Source: Halton 1960; Besnier et al. 2025, Section 4.
     """
-    seen: dict[int, None] = {}
+    order: dict[int, None] = {}  # a dictionary keeps the order in which positions came first
     index = 1
-    while len(seen) < side * side:
-        # In whole numbers: points fall on the edges of a grid whose side has factors of 3, and rounding would move them over.
+    while len(order) < side * side:
+        # In whole numbers: where a side has factors of 3, points fall on edges of the grid, and rounding would move them over.
         (row, rows), (column, columns) = radical_inverse(index, 2), radical_inverse(index, 3)
-        seen.setdefault(side * row // rows * side + side * column // columns)
+        order.setdefault(side * row // rows * side + side * column // columns)
         index += 1
-    return torch.tensor(list(seen))
+    return torch.tensor(list(order))
 
 
 def radical_inverse(index: int, base: int) -> tuple[int, int]:
-    """The digits of `index` in `base` behind the point, in reverse order: a fraction in [0, 1), above and below its line."""
-    value, denominator = 0, 1
+    """Return the fraction in [0, 1) whose digits behind the point are those of `index` in reverse: numerator, denominator.
+
+    With index = d_0 + d_1 b + d_2 b² + …, it is d_0 / b + d_1 / b² + d_2 / b³ + …
+    """
+    numerator, denominator = 0, 1
     while index:
         index, digit = divmod(index, base)
-        value, denominator = value * base + digit, denominator * base
-    return value, denominator
+        numerator, denominator = numerator * base + digit, denominator * base
+    return numerator, denominator

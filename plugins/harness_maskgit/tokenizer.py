@@ -1,4 +1,4 @@
-"""The VQGAN: images in [-1, 1] to a grid of tokens and back."""
+"""The VQGAN of MaskGIT: images in [-1, 1] to a grid of tokens and back."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms
 from harness.toolkit.autoencoder import Architecture, Decoder, Encoder, LayerNames
+from harness.toolkit.codebook import check_codes, nearest_code
 from harness_maskgit import VQGANConfig
 
 LLAMAGEN = LayerNames(down="conv_blocks", up="conv_blocks", block="res", middle=("0", "1", "2"), full_resolution_first=False)
 
 
 def shape_of(config: VQGANConfig, channels: int) -> Architecture:
-    """Sizes of the autoencoder around the codebook, with the names and the places of attention of the layout."""
+    """Return the sizes of the autoencoder around the codebook, with the layout's names and places of attention."""
     levels = range(len(config.ch_mult))
     attention, names = {levels[-1]}, LLAMAGEN
-    if config.layout == "taming":  # the nominal resolution decides, whatever the images' is
+    if config.layout == "taming":  # levels have attention by the nominal resolution, whatever size the images have
         attention = {level for level in levels if config.resolution // 2**level in config.attn_resolutions}
         names = LayerNames()
     return Architecture(channels, config.ch, config.ch_mult, config.num_res_blocks, config.z_channels, attention, names)
 
 
 class Codebook(nn.Module):
-    """Codes, of unit length in use where the settings say so."""
+    """The codes. Where the settings say so, codes and latents are used at unit length."""
 
     def __init__(self, config: VQGANConfig) -> None:
         super().__init__()
         self.has_unit_codes = config.has_unit_codes
         self.embedding = nn.Embedding(config.codebook_size, config.embed_dim)
         if config.layout == "llamagen":
-            # Codes last used in training; nothing depends on it, but published files have it, always at this size.
+            # The codes that training used last: nothing depends on it, but published files have it, always at this size.
             self.register_buffer("codebook_used", torch.zeros(65536))
 
     def project(self, z: Tensor) -> Tensor:
-        """Latents z (…, e) as they are compared with codes: of unit length where codes are."""
+        """Return latents z (…, e) as they are compared with codes: at unit length where codes are."""
         return functional.normalize(z, dim=-1) if self.has_unit_codes else z
 
     def _codes(self) -> Tensor:
@@ -43,14 +44,11 @@ class Codebook(nn.Module):
         return functional.normalize(codes, dim=-1) if self.has_unit_codes else codes
 
     def nearest(self, z: Tensor) -> Tensor:
-        """Indices (…,) of the codes nearest to z (…, e)."""
-        codes = self._codes()
-        z = self.project(z)
-        # The square of z is the same for all codes.
-        return (codes.square().sum(-1) - 2 * z @ codes.T).argmin(-1)
+        """Return the indices (…,) of the codes nearest to z (…, e)."""
+        return nearest_code(self.project(z), self._codes())
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(…,) -> (…, e)."""
+        """Return the codes (…, e) of tokens (…,)."""
         return functional.embedding(tokens, self._codes())
 
 
@@ -71,18 +69,19 @@ class VQGAN(nn.Module):
         self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)
 
     def latent(self, x: Tensor) -> Tensor:
-        """Images (B, channels, H, W) -> latents (B, e, h, w), before quantisation."""
+        """Turn images (B, channels, H, W) into latents (B, e, h, w), before quantisation."""
         return self.quant_conv(self.encoder(x))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Images (B, channels, H, W) -> tokens (B, h, w)."""
+        """Turn images (B, channels, H, W) into tokens (B, h, w)."""
         return self.quantize.nearest(self.latent(x).permute(0, 2, 3, 1))
 
     def terms(self, x: Tensor) -> TokenizerTerms:
-        """For training, (B, h * w) tokens."""
+        """Return what a training of the tokenizer needs, with tokens (B, h * w). Source: van den Oord et al. 2017, Eq. 3."""
         z = self.quantize.project(self.latent(x).permute(0, 2, 3, 1))
         tokens = self.quantize.nearest(z.detach())
         codes = self.quantize(tokens)
+        # The value of the codes with the gradient of the latents: it passes the quantiser straight through.
         passed = (z + (codes - z).detach()).permute(0, 3, 1, 2)
         return TokenizerTerms(
             reconstructed=self.decoder(self.post_quant_conv(passed)),
@@ -93,12 +92,10 @@ class VQGAN(nn.Module):
         )
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, h, w) -> codes (B, e, h, w). Raises: ValueError for tokens outside the codebook."""
-        low, high, size = int(tokens.min()), int(tokens.max()), self.config.codebook_size
-        if not 0 <= low <= high < size:
-            raise ValueError(f"tokens run from {low} to {high}, but the codebook has codes 0 to {size - 1}")
+        """Turn tokens (B, h, w) into codes (B, e, h, w). Raises: ValueError for tokens outside the codebook."""
+        check_codes(tokens, self.config.codebook_size)
         return self.quantize(tokens).permute(0, 3, 1, 2)
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, h, w) -> images (B, channels, H, W), not clamped. Raises: ValueError as `embed`."""
+        """Turn tokens (B, h, w) into images (B, channels, H, W), not clamped. Raises: ValueError as `embed` does."""
         return self.decoder(self.post_quant_conv(self.embed(tokens)))

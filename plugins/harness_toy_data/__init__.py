@@ -11,7 +11,7 @@ __version__ = "1"
 
 
 class PointsConfig(Config):
-    """How many points, from which seed, with how much noise."""
+    """Settings of both datasets: the number of points, their seed, their noise."""
 
     train_size: int = Field(10_000, ge=2, le=10_000_000, description="number of training points")
     train_seed: int = Field(
@@ -23,13 +23,13 @@ class PointsConfig(Config):
 
 
 def spec(config: PointsConfig) -> DataSpec:  # noqa: ARG001 - the same for all settings
-    """Points in the plane."""
+    """Return what both datasets hold: points in the plane."""
     return DataSpec((2,))
 
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """Both shapes share their settings."""
+    """Provide both datasets, which have the same settings."""
     return [
         Dataset(
             "swiss-roll",

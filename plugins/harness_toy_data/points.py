@@ -13,16 +13,16 @@ from sklearn.datasets import make_moons, make_swiss_roll
 from harness.interfaces import Batch, DataSource, DataSpec
 from harness_toy_data import PointsConfig
 
-# (n, seed, noise) -> (n, 2), float64
 Generate = Callable[[int, int, float], np.ndarray]
+"""(n, seed, noise) -> (n, 2), float64."""
 
-# Training seeds are below this number, and evaluation draw d uses this number plus d (scikit-learn takes seeds below
-# 2**32): no choice of `train_seed` can meet an evaluation set, and the evaluation sets are the same for all of them.
 FIRST_EVALUATION_SEED = 2**31
+"""Evaluation draw d has this seed plus d, and training seeds are below it (scikit-learn takes seeds below 2**32): no training set
+can be an evaluation set, and evaluation sets are the same whatever `train_seed` is."""
 
 
 class Points(DataSource):
-    """A two-dimensional distribution that can be drawn from at will.
+    """A distribution of points in the plane, from which any number of sets can be drawn.
 
     Args:
         config: sizes, seed and noise.
@@ -35,11 +35,11 @@ class Points(DataSource):
         self._generate = generate
 
     def train(self) -> Batch:
-        """All training points, (train_size, 2), float32."""
+        """Return all training points, (train_size, 2), float32."""
         return Batch(self._points(self.config.train_size, self.config.train_seed))
 
     def evaluation(self, draw: int, n: int) -> Batch:
-        """Points of evaluation set number `draw`, (n, 2), float32.
+        """Return the points of evaluation set number `draw`, (n, 2), float32.
 
         Raises: ValueError unless 0 <= draw < 2**31 and n >= 2.
         """
@@ -57,12 +57,12 @@ class Points(DataSource):
 
 
 def swiss_roll(config: PointsConfig) -> Points:
-    """The spiral of radius up to 14.1 / 20 seen along the roll's axis; standard deviation about 0.33 a coordinate."""
+    """Make the swiss roll seen along its axis: a spiral of radius up to 14.1 / 20, with deviations of about 0.33."""
     return Points(config, _roll)
 
 
 def two_moons(config: PointsConfig) -> Points:
-    """Two half circles of radius 1 / 2; standard deviation about 0.43 and 0.25."""
+    """Make the two moons: half circles of radius 1 / 2, with deviations of about 0.43 and 0.25 in the two coordinates."""
     return Points(config, _moons)
 
 

@@ -1,4 +1,4 @@
-"""Visual autoregression by next-scale prediction (VAR): transformer, multi-scale tokenizer, likelihood, sampling."""
+"""VAR, visual autoregression by next-scale prediction: transformer, multi-scale tokenizer, exact likelihood, sampler."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from harness import Config, Model, Sampler, hookimpl
+from harness.toolkit.named_settings import filled
 
 if TYPE_CHECKING:
     from harness.presets import Preset
@@ -47,37 +48,35 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
 }
 
 
-def _filled(given: object, presets: Mapping[str, Mapping[str, object]]) -> object:
-    """The settings, with those of the named preset where they say nothing. Wrong names are left to the checks."""
-    if not isinstance(given, Mapping):
-        return given
-    return {**presets.get(str(given.get("preset")), {}), **given}
-
-
 class VQVAEConfig(Config):
-    """The tokenizer: a convolutional autoencoder around a multi-scale residual quantiser."""
+    """Settings of the tokenizer, a convolutional autoencoder around a multi-scale residual quantiser."""
 
     preset: Literal["ch160v4096z32"] | None = Field(
-        None, description="a published tokenizer, whose sizes stand in for settings that are not given"
+        None, description="a published tokenizer, whose sizes are taken where no value is given here"
     )
-    vocab_size: int = Field(32, ge=2, le=1 << 20, description="codes")
-    z_channels: int = Field(4, ge=1, le=4096, description="channels of a code")
+    vocab_size: int = Field(32, ge=2, le=1 << 20, description="number of codes")
+    z_channels: int = Field(4, ge=1, le=4096, description="channels of a code and of the latents")
     ch: int = Field(8, ge=1, le=4096, description="channels at full resolution; published ones are multiples of 32")
     ch_mult: tuple[int, ...] = Field(
-        (1, 1, 1), min_length=1, max_length=8, description="channels a level, in units of ch; each level but one halves"
+        (1, 1, 1),
+        min_length=1,
+        max_length=8,
+        description="channels of each level, in units of ch; every level but the last halves the image",
     )
-    num_res_blocks: int = Field(1, ge=1, le=16, description="residual blocks a level of the encoder")
-    using_znorm: bool = Field(False, description="nearest code by cosine similarity instead of by distance")
+    num_res_blocks: int = Field(1, ge=1, le=16, description="residual blocks in each level of the encoder")
+    using_znorm: bool = Field(False, description="take the nearest code by cosine similarity, not by distance")
     quant_conv_ks: Literal[1, 3, 5] = Field(3, description="kernel size of the convolutions around the quantiser")
-    quant_resi: float = Field(0.5, ge=-1, le=1, description="share (its absolute value) of the convolution in phi")
-    share_quant_resi: int = Field(4, ge=0, le=64, description="number of convolutions phi; 0: one for each scale")
-    weights: str | None = Field(None, description="safetensors file of a trained tokenizer; none leaves it random")
-    sha256: str | None = Field(None, description="hash of that file, in hexadecimal; it is checked where it is given")
+    quant_resi: float = Field(0.5, ge=-1, le=1, description="its absolute value is the share of the convolution in phi")
+    share_quant_resi: int = Field(
+        4, ge=0, le=64, description="number of convolutions phi, which neighbouring scales share; 0: one for each scale"
+    )
+    weights: str | None = Field(None, description="safetensors file of a trained tokenizer; none: random weights")
+    sha256: str | None = Field(None, description="SHA-256 of that file, in hexadecimal, which is checked; none: no check")
 
     @model_validator(mode="before")
     @classmethod
-    def _from_preset(cls, given: object) -> object:
-        return _filled(given, TOKENIZER_PRESETS)
+    def _from_preset(cls, settings: object) -> object:
+        return filled(settings, TOKENIZER_PRESETS)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -87,35 +86,40 @@ class VQVAEConfig(Config):
 
     @property
     def downsample(self) -> int:
-        """Pixels a side of one latent position."""
+        """Pixels a side that one latent position stands for."""
         return int(2 ** (len(self.ch_mult) - 1))
 
 
 class VARConfig(Config):
-    """The transformer's size, the scales, the tokenizer and the pretraining loss."""
+    """Settings of the transformer, the scales, the tokenizer and the pretraining loss."""
 
     preset: Literal["d16", "d20", "d24", "d30", "d36-s"] | None = Field(
-        None, description="a published model, whose sizes and tokenizer stand in for settings that are not given"
+        None, description="a published model, whose sizes and tokenizer are taken where no value is given here"
     )
     depth: int = Field(2, ge=1, le=128, description="transformer blocks")
     embed_dim: int = Field(32, ge=1, le=16384, description="width of the transformer")
     num_heads: int = Field(4, ge=1, le=256, description="attention heads")
-    mlp_ratio: float = Field(4.0, gt=0, le=16, description="hidden units of a feed-forward layer over embed_dim")
+    mlp_ratio: float = Field(4.0, gt=0, le=16, description="hidden units of a feed-forward layer, in units of embed_dim")
     norm_eps: float = Field(1e-6, gt=0, description="epsilon of the layer norms")
-    shared_aln: bool = Field(False, description="one adaptive layer norm for all blocks instead of one each")
-    attn_l2_norm: bool = Field(True, description="queries and keys of unit length, with a learned scale a head")
+    shared_aln: bool = Field(False, description="one adaptive layer norm for all blocks, not one for each")
+    attn_l2_norm: bool = Field(True, description="queries and keys of unit length, with a learned scale for each head")
     patch_nums: tuple[int, ...] = Field((1, 2, 4), min_length=2, max_length=64, description="side of each scale, in tokens")
-    tokenizer: VQVAEConfig = Field(VQVAEConfig(), description="goes between images and tokens; never trained here")
-    cond_drop_rate: float = Field(0.1, ge=0, le=1, description="probability of the null class in training")
+    tokenizer: VQVAEConfig = Field(
+        VQVAEConfig(), description="turns images into tokens and back; no method but `tokenizer` trains it"
+    )
+    cond_drop_rate: float = Field(0.1, ge=0, le=1, description="probability in training that a label becomes the null class")
     drop_path_rate: float = Field(
-        0.0, ge=0, lt=1, description="stochastic depth of the last block in training; it rises linearly from 0"
+        0.0,
+        ge=0,
+        lt=1,
+        description="probability in training that a branch of the last block is dropped; 0 in the first block, linear between",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a training target spread over all codes")
 
     @model_validator(mode="before")
     @classmethod
-    def _from_preset(cls, given: object) -> object:
-        return _filled(given, PRESETS)
+    def _from_preset(cls, settings: object) -> object:
+        return filled(settings, PRESETS)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -124,12 +128,12 @@ class VARConfig(Config):
         if round(self.embed_dim * self.mlp_ratio) < 1:
             raise ValueError(f"mlp_ratio ({self.mlp_ratio}) leaves no hidden unit for embed_dim {self.embed_dim}")
         if self.preset is not None:
-            codes = VQVAEConfig.model_validate(PRESETS[self.preset]["tokenizer"])
-            given = self.tokenizer
-            if (given.vocab_size, given.z_channels) != (codes.vocab_size, codes.z_channels):
+            published, own = VQVAEConfig.model_validate(PRESETS[self.preset]["tokenizer"]), self.tokenizer
+            if (own.vocab_size, own.z_channels) != (published.vocab_size, published.z_channels):
                 raise ValueError(
-                    f"preset {self.preset} belongs to a tokenizer of {codes.vocab_size} codes with {codes.z_channels} channels, "
-                    f"not of {given.vocab_size} with {given.z_channels}; name the tokenizer's preset, or leave out the model's"
+                    f"preset {self.preset} belongs to a tokenizer of {published.vocab_size} codes with {published.z_channels} "
+                    f"channels, not of {own.vocab_size} with {own.z_channels}; "
+                    "name the tokenizer's preset, or leave out the model's"
                 )
         if list(self.patch_nums) != sorted(set(self.patch_nums)) or self.patch_nums[0] < 1:
             raise ValueError(f"patch_nums {self.patch_nums} must be positive and increase")
@@ -137,7 +141,7 @@ class VARConfig(Config):
 
 
 class VARSamplerConfig(Config):
-    """Guidance and filters. The defaults draw from the model's own distribution."""
+    """Settings of guidance and filters. The defaults draw from the model's own distribution."""
 
     guidance: Literal["ramp", "constant", "scale"] = Field(
         "ramp",
@@ -147,13 +151,17 @@ class VARSamplerConfig(Config):
         "Unguided is cfg = 0 for ramp and constant, and cfg = 1 for scale",
     )
     cfg: float = Field(0.0, ge=0, le=1000, description="strength of guidance; what it means is set by `guidance`")
-    top_k: int = Field(0, ge=0, description="codes kept at a position, with those that tie; 0 keeps all")
-    top_p: float = Field(0.0, ge=0, le=1, description="probability of the codes kept at a position; 0 keeps all")
-    kv_cache: bool = Field(True, description="keep keys and values of the smaller scales; false computes them anew")
+    top_k: int = Field(
+        0, ge=0, description="keep this many of the likeliest codes at a position, and those that tie with the last; 0: all"
+    )
+    top_p: float = Field(
+        0.0, ge=0, le=1, description="keep the likeliest codes that together have at least this probability at a position; 0: all"
+    )
+    kv_cache: bool = Field(True, description="keep the keys and values of the smaller scales; false: compute them anew")
 
 
 def guidance_formula(config: VARSamplerConfig) -> str:
-    """What the sampler makes of the logits of the class and of no class, for records."""
+    """Return how the sampler combines the logits of the class and of no class, in the words of records."""
     weight = {
         "ramp": f"t = {config.cfg:g} * k / (K - 1)",
         "constant": f"t = {config.cfg:g}",
@@ -164,7 +172,7 @@ def guidance_formula(config: VARSamplerConfig) -> str:
 
 @hookimpl
 def harness_models() -> list[Model]:
-    """The transformer with its tokenizer."""
+    """Provide the transformer with its tokenizer."""
     return [
         Model(
             "var",
@@ -182,14 +190,14 @@ def harness_models() -> list[Model]:
 
 @hookimpl
 def harness_samplers() -> list[Sampler]:
-    """Works for every model that predicts scale after scale."""
+    """Provide the sampler, which works for every model that predicts scale after scale."""
     return [
         Sampler(
             "var",
             config=VARSamplerConfig,
             build="harness_var.sampler:build",
             needs=frozenset({"Tokens", "NextScale"}),
-            formula=guidance_formula,  # type: ignore[arg-type] # of its own settings
+            formula=guidance_formula,  # type: ignore[arg-type] # takes the sampler's own settings
             summary="scale after scale with a key-value cache; top-k, top-p, classifier-free guidance",
         )
     ]
@@ -197,7 +205,7 @@ def harness_samplers() -> list[Sampler]:
 
 @hookimpl
 def harness_presets() -> list[Preset]:
-    """Published networks, and tiny ones."""
+    """Provide the published networks, and a tiny one."""
     from harness_var.presets import PRESETS
 
     return list(PRESETS.values())

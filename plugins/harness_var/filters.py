@@ -7,33 +7,43 @@ from torch import Tensor
 
 from harness_var import VARSamplerConfig
 
+UNGUIDED = {"ramp": 0.0, "constant": 0.0, "scale": 1.0}
+"""The cfg that leaves logits alone, by the meaning of cfg."""
+
 
 def guidance_weight(config: VARSamplerConfig, scale: int, scales: int) -> float:
-    """t in (1 + t) cond - t null, at scale number `scale` of `scales`, by `config.guidance`; 0 is unguided."""
+    """Return t in (1 + t) cond - t null at scale number k of K; t = 0 is unguided.
+
+    VAR's own rule is a ramp, t = cfg k / (K - 1): the first scale, a single token that sets the whole image's mean, is left
+    unguided, and the last one has all of cfg. So cfg = 1 is guided here, unlike where cfg is a scale: null + cfg (cond - null)
+    is (1 + t) cond - t null with t = cfg - 1.
+    """
     if config.guidance == "ramp":
         return config.cfg * scale / max(scales - 1, 1)
-    return config.cfg - (config.guidance == "scale")
+    if config.guidance == "scale":
+        return config.cfg - 1
+    return config.cfg
 
 
 def is_guided(config: VARSamplerConfig) -> bool:
-    """False when the logits are those of the class alone at every scale."""
-    return config.cfg != (config.guidance == "scale")
+    """Return False when the logits are those of the class alone at every scale."""
+    return config.cfg != UNGUIDED[config.guidance]
 
 
 def kept(logits: Tensor, *, top_k: int = 0, top_p: float = 0.0) -> Tensor:
-    """Which codes survive the filters, (…, V) bool: top-k first, then top-p on what is left. 0 turns a filter off.
+    """Return which codes survive the filters, (…, V) bool: first top-k, then top-p among those. 0 turns a filter off.
 
     Args:
         logits: (…, V).
-        top_k: drops logits below the k-th largest; those that tie with it stay.
-        top_p: drops the least likely codes, whose probabilities add up to 1 - top_p at most, and never the likeliest.
+        top_k: drops the codes whose logit is below the k-th largest; codes that tie with it stay.
+        top_p: drops the least likely codes, as many as have a probability of at most 1 - top_p together, and never the likeliest.
     """
     keep = torch.ones_like(logits, dtype=torch.bool)
     if top_k > 0:
         keep = logits >= logits.topk(min(top_k, logits.shape[-1])).values[..., -1:]
     if top_p > 0:
         ascending, order = logits.masked_fill(~keep, -torch.inf).sort(dim=-1)
-        enough = ascending.softmax(-1).cumsum(-1) > 1 - top_p
-        enough[..., -1] = True
-        keep = keep & torch.zeros_like(keep).scatter(-1, order, enough)
+        survives = ascending.softmax(-1).cumsum(-1) > 1 - top_p
+        survives[..., -1] = True
+        keep = keep & torch.zeros_like(keep).scatter(-1, order, survives)  # back in the order of the codes
     return keep

@@ -1,4 +1,4 @@
-"""VAR as the harness uses it: images in, tokens inside, an exact likelihood out."""
+"""VAR as the harness uses it: it takes images, works on their tokens, and gives an exact likelihood."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from torch.nn import functional
 from harness.capabilities import TokenizerTerms, check_labels
 from harness.components import ModelUsage
 from harness.interfaces import DataSpec
+from harness.toolkit.classifier_free import all_null, wide
 from harness_var import VARConfig
 from harness_var.check import fits, tokenizer_file
-from harness_var.network import Cache, VARTransformer
+from harness_var.network import CONSTANTS, Cache, VARTransformer
 from harness_var.tokenizer import VQVAE
 
 
 class ScaleCache(Cache):
-    """Keys and values, and the latent that the tokens so far add up to, (B, Cv, H, W)."""
+    """Keys and values, and `total`, the sum of the latents of the tokens so far, (B, Cv, H, W)."""
 
     total: Tensor | None = None
 
 
 class VAR(VARTransformer):
-    """The transformer with its tokenizer, which stays as it is: its weights take no gradient.
+    """The transformer with its tokenizer, whose weights take no gradient.
 
     Provides Trains, Likelihood, Tokens, TrainsTokenizer and NextScale. Images are in [-1, 1]. The state dict has the
-    published names of the transformer, without its two constant tables, and those of the tokenizer behind `tokenizer.`;
+    published names of the transformer, without its two constant tables, and those of the tokenizer after `tokenizer.`;
     files with the tables load too.
     """
 
     def __init__(self, config: VARConfig, spec: DataSpec) -> None:
-        # The mask has infinities, of which averages and differences of weights would make NaN.
+        # No constants in the state dict: averages and differences of weights would make NaN of the mask's infinities.
         tokenizer = config.tokenizer
         super().__init__(config, spec.classes, tokenizer.vocab_size, tokenizer.z_channels, constants=False)
         self.spec = spec
@@ -50,12 +51,12 @@ class VAR(VARTransformer):
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
-        """Images (B, channels, H, W) -> tokens (B, L) int64. Raises: ValueError for another image size."""
+        """Turn images (B, channels, H, W) into tokens (B, L) int64. Raises: ValueError for another image size."""
         return self.tokenizer.encode(x.to(self.head.weight.dtype))
 
     @torch.no_grad()
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, L) -> images (B, channels, H, W) in [-1, 1]. Raises: ValueError as `VQVAE.scales`."""
+        """Turn tokens (B, L) into images (B, channels, H, W) in [-1, 1]. Raises: ValueError as `VQVAE.scales` does."""
         return self.tokenizer.decode(tokens)
 
     @property
@@ -64,20 +65,21 @@ class VAR(VARTransformer):
         return self.tokenizer.quantize.embedding.weight
 
     def tokenizer_parameters(self) -> list[nn.Parameter]:
-        """The tokenizer's weights."""
+        """Return all weights of the tokenizer."""
         return list(self.tokenizer.parameters())
 
     def tokenizer_terms(self, x: Tensor) -> TokenizerTerms:
-        """As `VQVAE.terms`."""
+        """Return what a training of the tokenizer needs; see `VQVAE.terms`."""
         return self.tokenizer.terms(x)
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Cross-entropy, (B,), mean over tokens, with labels dropped to the null class and stochastic depth.
+        """Return the cross-entropy of each image, (B,), the mean over its tokens.
 
+        Labels become the null class with probability `cond_drop_rate`, and branches are dropped by stochastic depth.
         Source: Tian et al. 2024, the published training settings.
         """
         dropped = torch.rand(len(x), generator=generator) < self.config.cond_drop_rate
-        labels = torch.where(dropped.to(x.device), self.null_label, self._known(labels, len(x), x.device))
+        labels = torch.where(dropped.to(x.device), self.null_label, self._labels_or_null(labels, len(x), x.device))
         keep = self._keep(len(x), generator)
         tokens = self.encode(x)
         logits = self(self.tokenizer.teacher_input(tokens), labels, keep=None if keep is None else keep.to(x.device))
@@ -86,34 +88,35 @@ class VAR(VARTransformer):
         return losses.mean(1)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> None:
-        """Nothing: the likelihood is exact."""
+        """Return None: the likelihood is exact, and has no random part."""
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """log p(tokens of x | label), (B,), nats, summed over all tokens of all scales.
+        """Return log p(tokens of x | label), (B,), nats: the sum over the scales k of log p(r_k | r_1 … r_{k-1}, label).
 
-        It is exact, for the pyramid of tokens that the tokenizer gives; without labels, that of the null class.
+        It is the exact likelihood of the pyramid of tokens that the tokenizer gives (Tian et al. 2024, Eq. 6), not of pixels: one
+        pass with the true smaller scales as input gives all terms. Without labels the null class stands in.
         """
         return self.token_log_probs(self.encode(x), labels).sum(1)
 
     def token_log_probs(self, tokens: Tensor, labels: Tensor | None) -> Tensor:
-        """log p of each token (B, L) given the smaller scales and the label, (B, L), nats.
+        """Return log p of each token (B, L) given the smaller scales and the label, (B, L), nats.
 
-        Raises: ValueError for tokens outside the codebook, or of another number than the scales have, and for labels outside
+        Raises: ValueError for tokens outside the codebook or of another number than the scales have, and for labels outside
             the classes.
         """
-        logits = self(self.tokenizer.teacher_input(tokens), self._known(labels, len(tokens), tokens.device))
+        logits = self(self.tokenizer.teacher_input(tokens), self._labels_or_null(labels, len(tokens), tokens.device))
         return wide(logits).log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
 
     def new_cache(self) -> ScaleCache:
-        """An empty cache for one run through the scales."""
+        """Return an empty cache for one run through the scales."""
         return ScaleCache(self.config.depth)
 
     def scale_logits(self, smaller: Sequence[Tensor], labels: Tensor, cache: object | None) -> Tensor:
-        """Logits of the next scale, (B, p * p, V).
+        """Return the logits of the next scale, (B, p * p, V).
 
         Args:
             smaller: tokens of all smaller scales, (B, p * p) each. labels: (B,), with `null_label` for no class.
-            cache: from `new_cache`, having seen the smaller scales; None computes them anew.
+            cache: from `new_cache`, after the calls for the smaller scales; None computes these anew.
         Raises: ValueError for labels outside the classes.
         """
         check_labels(labels, self.classes)
@@ -130,18 +133,21 @@ class VAR(VARTransformer):
         return wide(logits[:, -self.lengths[scale] :])
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False) -> object:
-        """As torch's. Constant tables of published files are left out: they follow from the settings."""
-        known = {name: value for name, value in state_dict.items() if name not in ("lvl_1L", "attn_bias_for_masking")}
-        return super().load_state_dict(known, strict=strict, assign=assign)
+        """Load as torch does, without the constant tables of published files: they follow from the settings."""
+        weights = {name: value for name, value in state_dict.items() if name not in CONSTANTS}
+        return super().load_state_dict(weights, strict=strict, assign=assign)
 
-    def _known(self, labels: Tensor | None, n: int, device: torch.device) -> Tensor:
+    def _labels_or_null(self, labels: Tensor | None, n: int, device: torch.device) -> Tensor:
         if labels is None:
-            return torch.full((n,), self.null_label, device=device)
+            return all_null(n, self.null_label, device)
         check_labels(labels, self.classes)
         return labels
 
     def _keep(self, n: int, generator: torch.Generator) -> Tensor | None:
-        """(n, depth, 2): 0 for a branch that is dropped, 1 / (1 - rate) for one that is kept; None at rate 0."""
+        """Draw the factors of the branches, (n, depth, 2): 0 where dropped, 1 / (1 - rate) where kept; None at rate 0.
+
+        Kept branches are scaled so that the mean over draws is the whole network (stochastic depth, Huang et al. 2016).
+        """
         if self.config.drop_path_rate == 0:
             return None
         rates = torch.linspace(0, self.config.drop_path_rate, self.config.depth)[:, None]
@@ -149,15 +155,10 @@ class VAR(VARTransformer):
         return kept / (1 - rates)
 
 
-def wide(logits: Tensor) -> Tensor:
-    """Half precision to float32: a log-softmax over thousands of codes loses its digits in less."""
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-
-
 def build(config: VARConfig, spec: DataSpec) -> VAR:
-    """A VAR with random weights, and the tokenizer's from its file where one is named.
+    """Make a VAR with random weights, and with the tokenizer's weights from its file where the settings name one.
 
-    Raises: UserError for images that scales and tokenizer do not fit, or a file that does not fit the tokenizer.
+    Raises: UserError for images of another size than the scales give, or a file of another tokenizer.
     """
     fits(config, ModelUsage(spec))
     model = VAR(config, spec)

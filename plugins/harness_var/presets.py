@@ -1,4 +1,4 @@
-"""The VAR models that their authors publish, with the tokenizer that they share, by name."""
+"""The published VAR models, with the tokenizer that they share, by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness_var import VARConfig, VQVAEConfig
 ADDRESS = "https://huggingface.co/FoundationVision/var/resolve/main/"
 TOKENIZER = WeightsFile("vae_ch160v4096z32.pth", f"{ADDRESS}vae_ch160v4096z32.pth", part="tokenizer")
 
-# Trainable parameters: the transformer's, since the tokenizer is never trained here.
+# Pixels a side, and the number of trainable parameters, which are the transformer's.
 SIZES = {
     "d16": (256, 310_283_520), "d20": (256, 600_917_136), "d24": (256, 1_033_399_360), "d30": (256, 2_010_020_356),
     "d36-s": (512, 2_353_893_904),

@@ -11,18 +11,19 @@ from harness.capabilities import NextScale, Tokens
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
+from harness.toolkit.classifier_free import all_null, guided_logits, rows_with_null
 from harness_var import VARSamplerConfig
-from harness_var.filters import guidance_weight, is_guided, kept
+from harness_var.filters import UNGUIDED, guidance_weight, is_guided, kept
 
 
 class _Model(NextScale, Tokens, Protocol):
-    """What the sampler needs."""
+    """What the sampler needs of a model."""
 
 
 class VARSampler:
-    """Draws all tokens of a scale at once given the smaller scales; each image from its own stream.
+    """Draws all tokens of a scale at once given the smaller scales; each image draws from its own stream.
 
-    The network is called once a scale, for twice as many rows where it is guided. Source: Tian et al. 2024.
+    The network is called once for each scale, with twice as many rows where the sampler is guided. Source: Tian et al. 2024.
     """
 
     def __init__(self, config: VARSamplerConfig) -> None:
@@ -30,44 +31,42 @@ class VARSampler:
 
     @torch.no_grad()
     def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        """(n, *spec.shape), float32, in [-1, 1]. Raises: UserError for guidance without labels."""
+        """Draw images (n, *spec.shape), float32, in [-1, 1]. Raises: UserError for guidance without labels."""
         tokens = self.tokens(model, streams, labels)
         return cast(Tokens, model).decode(tokens).float()
 
     @torch.no_grad()
     def tokens(self, model: torch.nn.Module, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        """(n, L) int64, all scales one after the other."""
+        """Draw tokens (n, L) int64, all scales one after the other."""
         network, n = cast(_Model, model), len(streams)
         rows = self._rows(network, n, streams.device, labels)
         cache = network.new_cache() if self.config.kv_cache else None
-        drawn: list[Tensor] = []
-        for _ in network.patch_nums:
-            smaller = [tokens.repeat(len(rows) // n, 1) for tokens in drawn]
-            logits = self.guided(network.scale_logits(smaller, rows, cache), len(drawn), len(network.patch_nums), n)
+        scales: list[Tensor] = []  # the tokens (n, p * p) of each scale that is drawn
+        for scale in range(len(network.patch_nums)):
+            smaller = [tokens.repeat(len(rows) // n, 1) for tokens in scales]
+            logits = self.guided(network.scale_logits(smaller, rows, cache), scale, len(network.patch_nums), n)
             keep = kept(logits, top_k=self.config.top_k, top_p=self.config.top_p)
-            drawn.append(streams.categorical(logits.masked_fill(~keep, -torch.inf).softmax(-1)))
-        return torch.cat(drawn, dim=1)
+            scales.append(streams.categorical(logits.masked_fill(~keep, -torch.inf).softmax(-1)))
+        return torch.cat(scales, dim=1)
 
     def guided(self, logits: Tensor, scale: int, scales: int, n: int) -> Tensor:
-        """(n or 2n, l, V) -> (n, l, V). Of 2n rows, the first n have the label, the others none."""
+        """Return the logits of n images, (n, l, V), from those of n rows, or of the 2n rows of a guided call."""
         if len(logits) == n:
             return logits
-        weight = guidance_weight(self.config, scale, scales)
-        return (1 + weight) * logits[:n] - weight * logits[n:]
+        return guided_logits(logits, guidance_weight(self.config, scale, scales))
 
     def _rows(self, network: NextScale, n: int, device: torch.device, labels: Tensor | None) -> Tensor:
-        """Labels of the rows that go through the network: one an image, or the labels and then as many null classes."""
-        null = torch.full((n,), network.null_label, device=device)
-        if not is_guided(self.config):
-            return null if labels is None else labels
-        if labels is None:
-            raise UserError(
-                f"sampler var: cfg = {self.config.cfg:g} guides by labels, but the data has none; "
-                f"set cfg = {1 if self.config.guidance == 'scale' else 0}"
-            )
-        return torch.cat([labels, null])
+        """Return the labels of the rows that go through the network: one for each image, or two where it is guided."""
+        if is_guided(self.config):
+            if labels is None:
+                raise UserError(
+                    f"sampler var: cfg = {self.config.cfg:g} guides by labels, but the data has none; "
+                    f"set cfg = {UNGUIDED[self.config.guidance]:g}"
+                )
+            return rows_with_null(labels, network.null_label)
+        return all_null(n, network.null_label, device) if labels is None else labels
 
 
 def build(config: VARSamplerConfig) -> VARSampler:
-    """The sampler with its settings."""
+    """Make the sampler with its settings."""
     return VARSampler(config)

@@ -1,4 +1,4 @@
-"""The VQVAE: images in [-1, 1] to a pyramid of tokens and back."""
+"""The VQVAE of VAR: images in [-1, 1] to a pyramid of tokens and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from harness.capabilities import TokenizerTerms
 from harness.toolkit.autoencoder import Architecture, Decoder, Encoder, LayerNames
+from harness.toolkit.codebook import check_codes
 from harness_var import VQVAEConfig
 from harness_var.quantizer import MultiScaleQuantizer
 
@@ -36,11 +37,11 @@ class VQVAE(nn.Module):
         self.post_quant_conv = nn.Conv2d(latent, latent, kernel, padding=kernel // 2)
 
     def latent(self, x: Tensor) -> Tensor:
-        """Images (B, channels, H, W) -> latents (B, Cv, H / downsample, W / downsample), before quantisation."""
+        """Turn images (B, channels, H, W) into latents (B, Cv, H / downsample, W / downsample), before quantisation."""
         return self.quant_conv(self.encoder(x))
 
     def encode(self, x: Tensor, patch_nums: Sequence[int] | None = None) -> Tensor:
-        """Images (B, channels, H, W) -> tokens (B, L), at other scales than its own where they are given.
+        """Turn images (B, channels, H, W) into tokens (B, L). patch_nums: other scales than the tokenizer's own.
 
         Raises: ValueError for an image size that does not give the last scale.
         """
@@ -49,9 +50,11 @@ class VQVAE(nn.Module):
         return torch.cat(self.quantize.encode(self.latent(x), sides), dim=1)
 
     def terms(self, x: Tensor) -> TokenizerTerms:
-        """For training. The distances of latents and codes are means over the sums of the first 1, 2, … scales.
+        """Return what a training of the tokenizer needs.
 
-        Raises: ValueError as `encode`. Source: Tian et al. 2024, Eq. 5, with the terms of VQ-VAE at each scale.
+        The latent f is compared with the sum F_k of the first k scales for every k, so that each prefix of the pyramid is a good
+        latent: commitment is the mean over k of |f - sg(F_k)|², and codebook that of |sg(f) - F_k|², sg stopping the gradient.
+        Raises: ValueError as `encode` does. Source: Tian et al. 2024, Eq. 5, with the terms of VQ-VAE at each scale.
         """
         self._check_size(x, self.patch_nums[-1])
         f = self.latent(x)
@@ -75,7 +78,7 @@ class VQVAE(nn.Module):
             raise ValueError(f"images are {x.shape[-2]}×{x.shape[-1]}; {side} tokens a side of {unit} pixels need {side * unit}")
 
     def scales(self, tokens: Tensor) -> list[Tensor]:
-        """Tokens (B, L) cut into scales, (B, p * p) each. Raises: ValueError for another L or codes that are none."""
+        """Cut tokens (B, L) into scales, (B, p * p) each. Raises: ValueError for another L, or tokens outside the codebook."""
         lengths = [side**2 for side in self.patch_nums]
         if tokens.dim() != 2 or tokens.shape[1] != sum(lengths):
             raise ValueError(f"tokens are {tuple(tokens.shape)}; scales {self.patch_nums} need (B, {sum(lengths)})")
@@ -83,21 +86,14 @@ class VQVAE(nn.Module):
         return list(tokens.split(lengths, dim=1))
 
     def images(self, latents: Tensor) -> Tensor:
-        """Quantised latents (B, Cv, h, w) -> images, clamped to [-1, 1]."""
+        """Turn quantised latents (B, Cv, h, w) into images, clamped to [-1, 1]."""
         return self.decoder(self.post_quant_conv(latents)).clamp(-1, 1)
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, L) -> images (B, channels, H, W) in [-1, 1]. Raises: ValueError as `scales`."""
+        """Turn tokens (B, L) into images (B, channels, H, W) in [-1, 1]. Raises: ValueError as `scales` does."""
         *_, total = self.quantize.partial_sums(self.scales(tokens))
         return self.images(total)
 
     def teacher_input(self, tokens: Tensor) -> Tensor:
-        """The transformer's input for tokens (B, L): (B, L - p_0^2, Cv). Raises: ValueError as `scales`."""
+        """Return the transformer's input for tokens (B, L): (B, L - p_0², Cv). Raises: ValueError as `scales` does."""
         return self.quantize.teacher_input(self.scales(tokens))
-
-
-def check_codes(tokens: Tensor, vocab_size: int) -> None:
-    """Raises: ValueError unless all tokens are in [0, vocab_size)."""
-    if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocab_size:
-        low, high = int(tokens.min()), int(tokens.max())
-        raise ValueError(f"tokens run from {low} to {high}, but the codebook has codes 0 to {vocab_size - 1}")

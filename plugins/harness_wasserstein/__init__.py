@@ -1,4 +1,4 @@
-"""Wasserstein-2 distances between point sets: exact, and sliced."""
+"""Wasserstein-2 distances between sets of points: the exact one, and the sliced one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __version__ = "1"
 
 
 class ExactConfig(Config):
-    """How the assignment problem is solved; the value does not depend on it."""
+    """Settings of the exact distance. They choose how the assignment problem is solved; the value does not depend on them."""
 
     solver: Literal["auto", "dense", "lazy"] = Field(
         "auto",
-        description="dense takes about 40 bytes a pair of points (4 GB at 10,000 points); lazy takes little "
-        "memory and several times as long; auto is dense where that needs at most a third of the free memory",
+        description="dense takes about 40 bytes for each pair of points (4 GB at 10,000 points); lazy takes little "
+        "memory and several times as long; auto: dense where that needs at most a third of the free memory, lazy otherwise",
     )
 
 
 class SlicedConfig(Config):
-    """The lines that the sets are projected on."""
+    """Settings of the sliced distance: the lines that the sets are projected on."""
 
     projections: int = Field(100, ge=1, le=1_000_000, description="number of random directions")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the directions; the same for every cell of a board")
@@ -30,7 +30,7 @@ class SlicedConfig(Config):
 
 @hookimpl
 def harness_metrics() -> list[Metric]:
-    """Both are in units of the data, and not squared."""
+    """Provide both distances, in units of the data and not squared."""
     return [
         Metric(
             "w2",

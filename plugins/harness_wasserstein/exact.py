@@ -1,4 +1,9 @@
-"""Exact Wasserstein-2 distance by optimal assignment."""
+"""The exact Wasserstein-2 distance by optimal assignment.
+
+Between two sets of n points each, with equal weights, some optimal plan is a permutation (Birkhoff's theorem), so that
+
+    W2² = min over permutations π of 1/n sum over i of |x_i - y_π(i)|².
+"""
 
 from __future__ import annotations
 
@@ -14,32 +19,34 @@ from harness.interfaces import Batch
 from harness_wasserstein import ExactConfig
 from harness_wasserstein.inputs import point_sets
 
-# Measured with POT 0.9.7: 4.0 GB at 10,000 points. Costs, plan and the simplex's arcs.
 DENSE_BYTES_A_PAIR = 40
-
-# POT's default of 100,000 is too few at 10,000 points. The network simplex always ends; this only bounds a bug.
+"""Memory of the dense solver for each pair of points: costs, plan and the simplex's arcs. Measured with POT 0.9.7."""
 ITERATIONS = 1_000_000_000
+"""Largest number of steps of the network simplex, which always ends; POT's default of 100,000 is too few at 10,000 points."""
 
 
 class ExactW2:
-    """sqrt(min over permutations of the mean squared distance), in units of the data."""
+    """The square root of the mean squared distance between optimal partners, in units of the data."""
 
     def __init__(self, config: ExactConfig) -> None:
         self.config = config
 
     def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:
-        """{"w2": distance}. Errors: as `point_sets`; RuntimeError when the solver does not reach the optimum."""
+        """Return {"w2": distance}.
+
+        Raises: what `point_sets` raises; RuntimeError when the solver does not reach the optimum.
+        """
         x, y = point_sets(generated, real)
         return {"w2": wasserstein_2(x, y, chosen(self.config.solver, len(x), psutil.virtual_memory().available))}
 
 
 def build(config: ExactConfig) -> ExactW2:
-    """The metric with its settings."""
+    """Make the metric with its settings."""
     return ExactW2(config)
 
 
 def chosen(solver: str, n: int, free_bytes: int) -> str:
-    """`dense` or `lazy` for n points when that much memory is free."""
+    """Return the solver for n points, `dense` or `lazy`, given the setting and the free memory."""
     if solver != "auto":
         return solver
     # A third, since other cells may ask at the same moment and see the same free memory.
@@ -47,12 +54,11 @@ def chosen(solver: str, n: int, free_bytes: int) -> str:
 
 
 def wasserstein_2(x: np.ndarray, y: np.ndarray, solver: str) -> float:
-    """The distance between two sets (n, d), float64, as it is computed from the optimal assignment.
+    """Return the distance between two sets (n, d), float64, computed from the optimal assignment.
 
-    The solvers add up the same cost in different orders, which changes the last digits of the sums they return. So the
-    sum is made here from the assignment, in the rows' order, and rounded to 12 significant digits, far below what n
-    samples can resolve and far above rounding errors: which solver had the memory to run never changes a bit of a
-    record.
+    The solvers add up the same cost in different orders, which changes the last digits of the sums that they return. So this
+    function adds up the assignment's distances in the rows' order, and rounds to 12 significant digits: far finer than n samples
+    can resolve, and far coarser than rounding errors. Then a record does not depend on which solver had the memory to run.
     """
     partner = assignment(x, y, solver)
     squared = float(((x - y[partner]) ** 2).sum(axis=1).mean())
@@ -60,12 +66,12 @@ def wasserstein_2(x: np.ndarray, y: np.ndarray, solver: str) -> float:
 
 
 def assignment(x: np.ndarray, y: np.ndarray, solver: str, *, iterations: int = ITERATIONS) -> np.ndarray:
-    """The row of y that each row of x goes to, (n,), at the least total squared distance.
+    """Return the row of y that is the partner of each row of x, (n,), at the least total squared distance.
 
     Raises: RuntimeError when `iterations` of the network simplex do not reach the optimum.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # POT warns of an early end, which is an error below
+        warnings.simplefilter("ignore", UserWarning)  # POT warns of an early end, which raises below
         if solver == "dense":
             cost = ot.dist(x, y, metric="sqeuclidean")
             weights = np.full(len(x), 1 / len(x))
@@ -75,7 +81,7 @@ def assignment(x: np.ndarray, y: np.ndarray, solver: str, *, iterations: int = I
             plan = log["G"].tocsr()
     if log["warning"] is not None:
         raise RuntimeError(f"the {solver} optimal transport solver stopped before the optimum: {log['warning']}")
-    # With equal weights an optimal plan that is a vertex, which the simplex returns, is a permutation.
+    # The simplex returns a vertex of the polytope of plans, and with equal weights its vertices are the permutations.
     partner = np.asarray(plan.argmax(axis=1)).ravel()
     assert len(np.unique(partner)) == len(x), "the plan is not a permutation"
     return partner

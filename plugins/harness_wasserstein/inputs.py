@@ -1,4 +1,4 @@
-"""What both distances ask of their inputs."""
+"""What both distances require of the two sets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from harness.interfaces import Batch
 
 
 def point_sets(generated: Batch, real: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Both sets as rows, (n, d), float64.
+    """Return both sets as rows, (n, d), float64.
 
-    Raises: ValueError when they differ in size or dimension, are empty, or the real one has values that are not finite;
-        harness.Diverged when the generated one has.
+    Raises: ValueError when they differ in size or dimension, are empty, or the real set has values that are not finite;
+        harness.Diverged when the generated set has.
     """
     x, y = _rows(generated.x), _rows(real.x)
     if x.shape != y.shape or not x.size:

@@ -10,7 +10,8 @@ from harness.components import Method, Model, Sampler
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.testing.methods import Bench, check_method
-from harness.testing.models import build, buildable_spec, examples
+from harness.testing.models import build, buildable_spec
+from harness.testing.probes import examples
 from harness.testing.task import InMemoryTask
 
 STEPS = 11  # two generator phases of SFT-PG and one step more; uneven rounds where a method has rounds

@@ -87,7 +87,7 @@ def test_training_tells_labels_apart():
 
 def test_data_without_labels_are_a_reason_to_skip():
     model = registry().get(Model, "var", where="test")
-    with pytest.raises(UserError, match=r"^cca contrasts labels, and the data have none$"):
+    with pytest.raises(UserError, match="cca contrasts labels, and the data have none"):
         check(CCAConfig(), MethodUsage(model, DataSpec((1, 2, 2))))
     check(CCAConfig(), MethodUsage(model, SPEC))
     assert registry().get(Method, "cca", where="test").check == "harness_cca:check"

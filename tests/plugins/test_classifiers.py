@@ -45,7 +45,9 @@ def test_other_weights_than_the_pinned_ones_are_refused():
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(network, "WEIGHTS", tmp_path)
-    with pytest.raises(UserError, match="has sha256 of no file"):
+    with pytest.raises(
+        UserError, match=r"extractor mnist-cnn: .*mnist-cnn\.safetensors is not there; install finetune-harness again"
+    ):
         extractor.mnist_cnn(NoConfig())
 
 

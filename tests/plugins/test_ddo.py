@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 
 import pytest
@@ -14,9 +15,10 @@ from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import SampleStreams, stream
-from harness.testing.methods import Bench, check_resume_is_exact, snapshot
+from harness.testing.methods import Bench, check_resume_is_exact
 from harness.testing.models import build
 from harness.testing.task import InMemoryTask
+from harness.weights.state_dicts import snapshot
 from harness_ddo import DDOConfig, check
 from harness_ddo.loss import ddo_loss
 from harness_ddo.method import DDO
@@ -160,9 +162,108 @@ def test_weights_and_reference_are_held_once_and_only_weights_have_gradients_and
     assert held() == 2  # theta and its reference
     for index in range(task.steps):
         method.step(REAL, stream(0, "t", index), index)
+        if index not in (1, 3):  # the last step of each round: looking at all objects takes most of a second
+            continue
         gc.collect()
         assert held() == 5  # and the gradient of theta and Adam's two moments, in the second round as in the first
         assert all(one.grad is None and not one.requires_grad for one in method.reference.parameters())
+
+
+def step_in_micro_batches(micro_batch: int | None, **settings: object) -> tuple[dict[str, float], Tensor]:
+    """What a step on eight pairs logs, and where it moves the weights, in micro-batches of this size."""
+    task = InMemoryTask(Noisy(), SPEC, normal, steps=1, batch=8, micro_batch=micro_batch)
+    method = DDO(DDOConfig(bank_size=8, beta=0.3, optimizer={"name": "sgd", "lr": 0.1}, **settings), task)
+    with torch.no_grad():
+        task.model.mean += 0.5  # away from the reference, so that ratios are not 0
+    logged = method.step(REAL, stream(0, "t"), 0)
+    return {name: value.item() for name, value in logged.items()}, task.model.mean.detach()
+
+
+@pytest.mark.parametrize("settings", [{}, {"n_mc": 3}, {"shared_draw": False}, {"n_mc": 2, "shared_draw": False}])
+@pytest.mark.parametrize("micro_batch", [1, 3, 8])
+def test_micro_batches_change_neither_the_logs_nor_the_step(micro_batch: int, settings: dict[str, object]) -> None:
+    whole, parts = step_in_micro_batches(None, **settings), step_in_micro_batches(micro_batch, **settings)
+    assert parts[0] == pytest.approx(whole[0], rel=1e-5, abs=1e-6)
+    torch.testing.assert_close(parts[1], whole[1])
+
+
+def test_the_step_is_a_step_of_gradient_descent_on_the_loss() -> None:
+    """By hand: r(x) = -(x + e - m)² + (x + e)² at the shared noise e, with the reference at 0, and m = 1/2."""
+    task = noisy_task(1)
+    method = DDO(DDOConfig(bank_size=8, beta=0.3, optimizer={"name": "sgd", "lr": 0.1}), task)
+    with torch.no_grad():
+        task.model.mean += 0.5
+    generator = stream(0, "t")
+    logged = method.step(REAL, generator, 0)
+    (bank,) = task.banks.values()
+    again = stream(0, "t")
+    fakes = bank.x[torch.randint(8, (8,), generator=again)]
+    noise = torch.randn(8, 1, generator=again)
+    m = torch.tensor([0.5], requires_grad=True)
+    ratios = [((x + noise).square() - (x + noise - m).square()).squeeze(1) for x in (REAL.x, fakes)]
+    loss = ddo_loss(*ratios, alpha=1.0, beta=0.3)
+    loss.backward()
+    torch.testing.assert_close(logged["loss"], loss.detach())
+    torch.testing.assert_close(task.model.mean.detach(), (m - 0.1 * m.grad).detach())
+    torch.testing.assert_close(logged["logit_std"], (0.3 * torch.cat(ratios)).std(correction=0).detach())
+
+
+def test_online_fakes_are_new_in_each_step_and_fill_no_bank() -> None:
+    drawn: list[Tensor] = []
+
+    def sampler(model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        drawn.append(normal(model, spec, streams, labels))
+        return drawn[-1]
+
+    task = InMemoryTask(Noisy(), SPEC, sampler, steps=2, batch=8)
+    method = DDO(DDOConfig(fakes="online"), task)
+    for index in range(2):
+        method.step(REAL, stream(0, "t", index), index)
+    assert [len(samples) for samples in drawn] == [8, 8]
+    assert not torch.equal(*drawn)
+    assert task.banks == {}
+
+
+def test_online_fakes_without_a_rule_have_labels_of_their_own() -> None:
+    task = labelled_task()
+    DDO(DDOConfig(fakes="online"), task).step(LABELLED, stream(0, "t"), 0)
+    real, fake = task.model.asked
+    assert torch.equal(real, LABELLED.labels)
+    assert set(fake.tolist()) == {0, 1}
+    assert not torch.equal(fake, real)
+
+
+def test_dividing_by_alpha_divides_the_loss_and_the_step() -> None:
+    plain, divided = (step_in_micro_batches(None, alpha=4.0, divide=divide) for divide in (False, True))
+    assert divided[0]["loss"] == pytest.approx(plain[0]["loss"] / 4)
+    torch.testing.assert_close(divided[1] - 0.5, (plain[1] - 0.5) / 4)
+    same = [step_in_micro_batches(None, alpha=0.5, divide=divide) for divide in (False, True)]
+    assert same[0] == same[1]  # max(alpha, 1) is 1
+
+
+def test_a_method_is_restored_in_the_round_that_it_was_saved_in() -> None:
+    task = noisy_task(7)
+    method = DDO(DDOConfig(rounds=3, bank_size=8), task)
+    for index in range(4):
+        method.step(REAL, stream(0, "t", index), index)
+    state = method.state_dict()
+    assert state["round"] == 1
+    other = DDO(DDOConfig(rounds=3, bank_size=8), noisy_task(7))
+    other.load_state_dict(state)
+    assert torch.equal(snapshot(other.reference)["mean"], snapshot(method.reference)["mean"])
+    assert (other.optimizer.updates, other.optimizer.count) == (2, 1)  # steps 3 and 4; one of them is done
+    other.step(REAL, stream(0, "t", 4), 4)
+    assert {name for _, _, name in other.task.banks} == {"round-1"}
+
+
+@pytest.mark.parametrize(("steps", "rounds"), [(7, 3), (10, 4), (5, 5), (12, 1)])
+def test_rounds_cover_all_steps_and_differ_by_one_at_most(steps: int, rounds: int) -> None:
+    method = DDO(DDOConfig(rounds=rounds, bank_size=8), noisy_task(steps))
+    firsts = [method._first_step(number) for number in range(rounds + 1)]
+    lengths = [after - before for before, after in itertools.pairwise(firsts)]
+    assert (firsts[0], firsts[-1]) == (0, steps)
+    assert max(lengths) - min(lengths) <= 1
+    assert [index * rounds // steps for index in firsts[:-1]] == list(range(rounds))
 
 
 @pytest.mark.parametrize("shared", [True, False])

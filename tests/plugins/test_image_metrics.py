@@ -257,7 +257,7 @@ def test_an_image_is_no_neighbour_of_itself_but_its_twin_is(monkeypatch):
     rows = named(np.array([[0.0], [0.0], [1.0], [3.0], [7.0], [7.5], [20.0]]))
     centred = neighbours._Rows(rows.rows(), torch.zeros(1))
     # By hand: squared distance to the nearest other.
-    assert neighbours._within(centred, 1)[:, 1].tolist() == [0, 0, 1, 4, 0.25, 0.25, 12.5**2]
+    assert neighbours._nearest(centred, 1)[:, 1].tolist() == [0, 0, 1, 4, 0.25, 0.25, 12.5**2]
 
 
 def test_statistics_that_do_not_say_of_how_many_images_are_compared_all_the_same():

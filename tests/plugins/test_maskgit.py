@@ -27,15 +27,15 @@ from harness_maskgit.check import fits
 from harness_maskgit.model import MaskDraw, build
 from harness_maskgit.network_v1 import MaskGITv1
 from harness_maskgit.network_v2 import MaskGITv2
-from harness_maskgit.sampler import Confidence, Halton, Noise
+from harness_maskgit.sampler import Halton, Noise, confidence
 from harness_maskgit.schedules import halton_order, known_after_step, tokens_per_step
 from harness_maskgit.tokenizer import VQGAN
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "maskgit"
 NETWORKS = {"v1": MaskGITv1, "v2": MaskGITv2}
 SAMPLERS = {
-    "v1": lambda **settings: Confidence(ConfidenceConfig(variant="v1", **settings)),
-    "v2": lambda **settings: Confidence(ConfidenceConfig(variant="v2", **settings)),
+    "v1": lambda **settings: confidence(ConfidenceConfig(variant="v1", **settings)),
+    "v2": lambda **settings: confidence(ConfidenceConfig(variant="v2", **settings)),
     "halton": lambda **settings: Halton(HaltonConfig(**settings)),
 }
 
@@ -223,7 +223,7 @@ def test_guidance_without_classes_is_an_error_that_says_what_to_do():
 @pytest.mark.parametrize("config", [ConfidenceConfig(w=2.0, steps=3), HaltonConfig(w=2.0, steps=3)])
 def test_the_formula_of_records_says_what_the_sampler_does(config):
     model, labels = tiny(side=4, codes=16), torch.arange(4) % 2
-    sampler = (Confidence if isinstance(config, ConfidenceConfig) else Halton)(config)
+    sampler = (confidence if isinstance(config, ConfidenceConfig) else Halton)(config)
     seen = []
     noise = Noise(SampleStreams(0, "sample", range(4)))
     noise.draw = lambda p: seen.append(p) or p.argmax(-1)
@@ -412,9 +412,10 @@ def test_a_tokenizer_file_that_does_not_belong_is_refused(tmp_path, settings, me
     save_file(stored, path)
     build(MaskGITConfig(tokenizer={"weights": str(path)}), spec)
     config = MaskGITConfig(tokenizer={"weights": str(path), **settings})
-    for see in (fits, build):  # boards are checked with the first, before any work
-        with pytest.raises(UserError, match=message):
-            see(config, spec)
+    with pytest.raises(UserError, match=message):  # when a board is read, before any work
+        fits(config, ModelUsage(spec))
+    with pytest.raises(UserError, match=message):
+        build(config, spec)
 
 
 def test_a_tokenizer_of_another_layout_or_family_is_refused_before_work(tmp_path):

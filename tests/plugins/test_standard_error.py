@@ -113,7 +113,7 @@ def test_halves_need_more_images_than_features_each():
     generated, real = named(features(20, 12, 1)), named(features(20, 12, 2))
     with pytest.raises(UserError, match="needs more than 12 images, got 10"):
         told(generated, real, by="split-half")
-    with pytest.raises(UserError, match="by: bootstrap all of them"):
+    with pytest.raises(UserError, match="by: bootstrap measures all of them"):
         limits.enough_for_standard_error(StandardErrorConfig(by="split-half"), MetricUsage(20, {"features": 12}))
     limits.enough_for_standard_error(StandardErrorConfig(by="split-half"), MetricUsage(None, {"features": 12}))
     assert told(generated, real, by="bootstrap", resamples=5) > 0

@@ -343,7 +343,7 @@ def test_a_tokenizer_file_that_does_not_belong_is_refused(tmp_path, settings, me
     path = tmp_path / "tokenizer.safetensors"
     save_file(VQVAE(VQVAEConfig(), (1, 2, 4), channels=1).state_dict(), path)
     config = VARConfig(tokenizer={"weights": str(path), **settings})
-    with pytest.raises(UserError, match=message):
-        fits(config, ModelUsage(IMAGES))  # boards are checked so, before any work
+    with pytest.raises(UserError, match=message):  # when a board is read, before any work
+        fits(config, ModelUsage(IMAGES))
     with pytest.raises(UserError, match=message):
         build(config, IMAGES)

@@ -8,10 +8,11 @@ from harness.components import Method, Model
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import stream
-from harness.testing.methods import Bench, check_resume_is_exact, snapshot
+from harness.testing.methods import Bench, check_resume_is_exact
 from harness.testing.models import build
 from harness.testing.task import InMemoryTask
 from harness.training.cached_likelihood import CachedLikelihood
+from harness.weights.state_dicts import snapshot
 
 
 class Counted(nn.Module):

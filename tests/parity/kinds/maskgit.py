@@ -12,7 +12,7 @@ from harness_maskgit import ConfidenceConfig, HaltonConfig, MaskGITConfig, VQGAN
 from harness_maskgit.model import build
 from harness_maskgit.network_v1 import MaskGITv1
 from harness_maskgit.network_v2 import MaskGITv2
-from harness_maskgit.sampler import Confidence, Halton, Noise
+from harness_maskgit.sampler import Confidence, Halton, Noise, confidence
 from harness_maskgit.schedules import (
     halton_known_after_step,
     halton_order,
@@ -117,7 +117,7 @@ def sampler(case: Case) -> Confidence | Halton:
         return Halton(HaltonConfig(**{own: given[name] for name, own in names.items() if name in given}))
     names = {"sm_temp": "temperature", "sched_mode": "schedule", "step": "steps", "w": "w"}
     settings = {own: given[name] for name, own in names.items() if name in given}
-    return Confidence(ConfidenceConfig(variant=generation(case), r_temp=0.0, **settings))
+    return confidence(ConfidenceConfig(variant=generation(case), r_temp=0.0, **settings))
 
 
 @kind(lambda case: {"step", "w", "codebook_size"} <= set(case.config))

@@ -1,0 +1,17 @@
+"""What metrics work out of two sets of features, for other metrics of the same two sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from harness.features import FeatureSet
+
+T = TypeVar("T")
+
+
+def remembered_of_pair(generated: FeatureSet, real: FeatureSet, what: object, make: Callable[[], T]) -> T:
+    """Return what `make` returns, which is made once for these two sets and this name of the result."""
+    # The memo holds the real set beside the result: as long as it does, no other object can have the same id.
+    key = (what, id(real))
+    return generated.remembered(key, lambda: (real, make()))[1]
