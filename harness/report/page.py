@@ -24,7 +24,7 @@ SMOKE = "**A smoke run: tiny budgets, these numbers mean nothing.**"
 
 @dataclass(frozen=True)
 class Page:
-    """What a page is made of.
+    """The parts that a page is made of.
 
     Args:
         is_published: whether the page shows the board's published records; else it shows those of a runs folder.

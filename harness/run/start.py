@@ -28,13 +28,13 @@ class RunOptions:
 
     Args:
         jobs: how many jobs run at once, at most.
-        executor: name of the executor that runs them.
+        executor: name of the executor that runs them; None for the default one.
         device: "cpu", "cuda", "cuda:N" or "auto".
         checkpoint_seconds: seconds between two checkpoints.
     """
 
     jobs: int
-    executor: str = "local"
+    executor: str | None = None
     device: str = "auto"
     checkpoint_seconds: float = 30.0
 
@@ -54,7 +54,7 @@ def run_board(
     """
     if options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: need at least 1")
-    component = registry().get(Executor, options.executor, where="--executor")
+    component = _executor(options.executor)
     layout.check_writable()
     before = states(board, cells, layout)
     for state in before:
@@ -73,6 +73,11 @@ def run_board(
     if schedule.refusals:
         raise UserError(schedule.refusals[0])
     return states(board, cells, layout)
+
+
+def _executor(name: str | None) -> Executor:
+    where = "--executor"
+    return registry().default(Executor, where=where) if name is None else registry().get(Executor, name, where=where)
 
 
 def _schedule(
