@@ -55,8 +55,12 @@ class Bench:
         return real[chosen].to(method.task.device)
 
 
-def check_method(bench: Bench) -> None:
-    """Run all checks of this module, and those of any component."""
+def check_method(bench: Bench, *, stops: Sequence[int] | None = None) -> None:
+    """Run all checks of this module, and those of any component.
+
+    Args:
+        stops: numbers of steps after which `check_resume_is_exact` stops; by default every number.
+    """
     check_component(bench.method)
     check_needs_are_known(bench)
     check_result_is_pure(bench)
@@ -64,7 +68,7 @@ def check_method(bench: Bench) -> None:
         check_steps_log_finite_scalars(bench)
         check_runs_repeat(bench)
         check_global_randomness_is_left_alone(bench)
-        check_resume_is_exact(bench)
+        check_resume_is_exact(bench, stops)
         check_needs_are_enough(bench)
         if bench.method.accumulates:
             check_micro_batches_do_not_matter(bench)

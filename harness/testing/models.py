@@ -27,6 +27,7 @@ from harness.testing.probes import examples
 
 SPECS = (
     DataSpec((2,)),
+    DataSpec((1, 8, 8), classes=4, preview="images"),
     DataSpec((1, 16, 16), classes=4, preview="images"),
     DataSpec((3, 32, 32), classes=4, preview="images"),
 )
