@@ -1,4 +1,4 @@
-"""What every tokenizer does with its codes: find the nearest one, and refuse a token that names none."""
+"""The use of a codebook, the same in every tokenizer: find the nearest code, and refuse a token that names no code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What EDM's and EDM2's denoisers of images share: labels, and the preconditioning around a raw network."""
+"""The shared parts of EDM's and EDM2's denoisers of images: labels, and the preconditioning around a raw network."""
 
 from __future__ import annotations
 

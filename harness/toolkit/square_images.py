@@ -1,4 +1,4 @@
-"""What U-Nets ask of images, checked before any work. Importing this module costs no torch."""
+"""Checks of images for U-Nets, made before any work. Importing this module costs no torch."""
 
 from __future__ import annotations
 

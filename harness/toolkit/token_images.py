@@ -1,4 +1,4 @@
-"""What models of image tokens ask of images and of tokenizers' files. Importing this module costs no torch."""
+"""Checks of images and of tokenizers' files, for models of image tokens. Importing this module costs no torch."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ from harness.testing.probes import examples
 from harness.testing.task import InMemoryTask
 
 STEPS = 11  # two generator phases of SFT-PG and one step more; uneven rounds where a method has rounds
+STOPS = (1, 6, 10)
+"""Where runs are stopped. On the first model of each method they are stopped after every step: the state is the method's own."""
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -43,4 +45,5 @@ def test_a_method_keeps_the_contract_on_every_model_that_has_what_it_needs(metho
     network = registry().get(Model, model, where="test")
     spec = usual_data(component, network)
     settings, real = component.config(**component.smoke), Batch(*examples(spec, n=64))
-    check_method(Bench(component, settings, lambda: tiny_task(network, spec), real))
+    is_first = model == next(name for other, name in pairs() if other == method)
+    check_method(Bench(component, settings, lambda: tiny_task(network, spec), real), stops=None if is_first else STOPS)
