@@ -1,4 +1,4 @@
-"""Examples that the checks of models try a network on, and comparisons of what the network gives."""
+"""Inputs on which the checks of models try a network, and how the checks look at the outputs."""
 
 from __future__ import annotations
 

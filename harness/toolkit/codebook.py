@@ -1,4 +1,4 @@
-"""The use of a codebook, the same in every tokenizer: find the nearest code, and refuse a token that names no code."""
+"""The codes of a tokenizer: find the code nearest to a latent, and refuse a token that names no code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shared parts of denoisers over continuous noise levels: settings, scalings, the draw of a level, the loss, its weight.
+"""Denoisers over continuous noise levels: their settings, scalings, the draw of a level, the loss and its weight.
 
 A denoiser D(x; sigma) estimates clean data from x = clean + sigma * noise. Importing this module costs no torch, since plugins
 derive their settings from `NoiseLevels`. Source: Karras et al. 2022 (EDM, arXiv 2206.00364); equation numbers are the paper's.

@@ -24,7 +24,7 @@ KEPT = 2
 
 
 class TrainingState(TypedDict):
-    """The content of a checkpoint beside the weights.
+    """The part of a checkpoint beside the weights.
 
     Args:
         method: the method's `state_dict`, tensors in plain containers.

@@ -15,7 +15,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from harness import Config, Sampler, hookimpl
-from harness.references import BaseName, SamplerReference
+from harness.inner_components import BaseName, SamplerSetting
 
 __version__ = "1"
 
@@ -24,7 +24,7 @@ class GuidanceConfig(Config):
     """The strength of guidance, the noise levels where it works, and the sampler that is guided."""
 
     # The default is a name, so it is validated: that looks the name up and fills the settings in, as for a name in a board.
-    sampler: SamplerReference = Field("heun", validate_default=True, description="the sampler that is guided")
+    sampler: SamplerSetting = Field("heun", validate_default=True, description="the sampler that is guided")
     weight: float = Field(1.5, ge=0, le=100, description="strength of guidance, in the convention that `convention` names")
     convention: Literal["edm2", "var"] = Field(
         "edm2",

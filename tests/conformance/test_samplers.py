@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from harness.inner_components import sampler_needs
 from harness.plugins import registry
-from harness.references import sampler_needs
 from harness.testing.models import build, buildable_spec
 from harness.testing.samplers import check_sampler
 

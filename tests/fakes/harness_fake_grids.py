@@ -6,9 +6,9 @@ from pydantic import Field
 
 from harness import Config, Dataset, Extractor, Method, Metric, Model, Sampler, hookimpl
 from harness.errors import UserError
+from harness.inner_components import BaseName
 from harness.interfaces import DataSpec
 from harness.presets import Preset, WeightsFile
-from harness.references import BaseName
 
 __version__ = "1"
 NOTHING = "harness_fake_grids:x"

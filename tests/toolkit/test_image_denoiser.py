@@ -1,88 +1,97 @@
-"""The frame of EDM's denoisers: preconditioning around a raw network, and labels as rows."""
+"""The preconditioning that EDM's and EDM2's denoisers of images share, and how labels reach the network."""
 
 import pytest
 import torch
-from torch import nn
 
+from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
-from harness.testing import capabilities
-from harness.toolkit.denoising import ChainLevels, column, scalings
+from harness.testing import models
+from harness.toolkit.denoising import ChainLevels
 from harness.toolkit.image_denoiser import ImageDenoiser
 
-SPEC = DataSpec((1, 4, 4), classes=3, preview="images")
+IMAGES = DataSpec((2, 4, 4), classes=3, preview="images")
 
 
-class Denoiser(ImageDenoiser):
-    """A convolution, shifted by the label's number and the noise; remembers what it is given."""
+class Scaled(ImageDenoiser):
+    """Its network multiplies by a number, and keeps what it was called with."""
 
-    def __init__(self, spec=SPEC, **settings):
-        super().__init__(ChainLevels(**settings), spec)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.convolution = nn.Conv2d(1, 1, 3, padding=1)
-        self.given = []
-
-    def raw(self, x, c_noise, rows):
-        self.given.append((x, c_noise, rows))
-        shift = 0 if rows is None else (rows @ torch.arange(1.0, 4.0))[:, None, None, None]
-        return self.convolution(x) + 0.1 * c_noise[:, None, None, None] + 0.1 * shift
+    def __init__(self, config=None, spec=IMAGES):
+        super().__init__(config or ChainLevels(), spec)
+        self.factor = torch.nn.Parameter(torch.tensor(0.3))
+        self.calls = []
 
     def forward(self, x, sigma, class_labels=None):
-        return self.preconditioned(self.raw, x, sigma, class_labels)
+        return self.preconditioned(self.network, x, sigma, class_labels)
+
+    def network(self, x, c_noise, rows):
+        self.calls.append((x.detach(), c_noise, rows))
+        return self.factor * x
 
 
-def images(n=4):
-    return torch.randn(n, 1, 4, 4, generator=stream(0, "images"))
+def test_the_denoiser_is_the_weighted_sum_of_input_and_network():
+    model, x, sigma, data = Scaled(), torch.randn(4, 2, 4, 4), torch.tensor([0.1, 0.5, 1.0, 5.0]), 0.5
+    level = sigma.view(-1, 1, 1, 1)
+    total = level**2 + data**2
+    raw = 0.3 * x / total.sqrt()
+    expected = data**2 / total * x + level * data / total.sqrt() * raw
+    torch.testing.assert_close(model.denoise(x, sigma, None), expected)
+    torch.testing.assert_close(model.calls[0][1], sigma.log() / 4)
 
 
-def test_the_network_sees_scaled_images_and_its_answer_is_scaled_back():
-    model, x, sigma = Denoiser(), images(), torch.tensor([0.1, 0.5, 2.0, 20.0])
-    found = model(x, sigma)
-    c_skip, c_out, c_in, c_noise = scalings(sigma, 0.5)
-    [(seen, noise, _)] = model.given
-    torch.testing.assert_close(seen, column(c_in, x) * x)
-    torch.testing.assert_close(noise, c_noise)
-    raw = model.raw(seen, noise, torch.zeros(1, 3))
-    torch.testing.assert_close(found, column(c_skip, x) * x + column(c_out, x) * raw)
+def test_network_inputs_have_unit_variance_at_every_level():
+    model = Scaled()
+    for sigma in (0.01, 0.5, 50.0):
+        x = 0.5 * torch.randn(64, 2, 4, 4, generator=stream(0, "x")) + sigma * torch.randn(64, 2, 4, 4, generator=stream(1, "x"))
+        model.denoise(x, torch.tensor(sigma), None)
+        assert model.calls[-1][0].std().item() == pytest.approx(1, abs=0.05)
 
 
 def test_one_level_for_all_is_embedded_once():
-    model = Denoiser()
-    together = model(images(), torch.tensor(0.7))
-    assert model.given[0][1].shape == (1,)
-    torch.testing.assert_close(together, model(images(), torch.full((4,), 0.7)))
+    model = Scaled()
+    model.denoise(torch.randn(5, 2, 4, 4), torch.tensor(0.7), None)
+    assert model.calls[0][1].shape == (1,)
 
 
-def test_labels_become_rows_and_no_labels_a_row_of_zeros():
-    model, x, sigma = Denoiser(), images(), torch.tensor(0.7)
-    labels = torch.tensor([0, 2, 1, 0])
-    with_labels, without = model.denoise(x, sigma, labels), model.denoise(x, sigma, None)
-    assert model.given[0][2].tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]]
-    assert model.given[1][2].tolist() == [[0, 0, 0]]
-    assert not torch.equal(with_labels, without)
-    mixture = model(x, sigma, torch.full((4, 3), 1 / 3))
-    torch.testing.assert_close(mixture - without, scalings(sigma, 0.5).c_out * torch.full_like(x, 0.2))  # the mean shift of 2
+def test_labels_are_one_hot_rows_and_their_absence_is_a_row_of_zeros():
+    model, x = Scaled(), torch.randn(2, 2, 4, 4)
+    model.denoise(x, torch.tensor(1.0), torch.tensor([2, 0]))
+    model.denoise(x, torch.tensor(1.0), None)
+    assert torch.equal(model.calls[0][2], torch.tensor([[0.0, 0, 1], [1, 0, 0]]))
+    assert torch.equal(model.calls[1][2], torch.zeros(1, 3))
 
 
-@pytest.mark.parametrize("model", [Denoiser(is_conditional=False), Denoiser(DataSpec((1, 4, 4), preview="images"))])
-def test_a_network_without_classes_is_given_no_rows(model):
+def test_rows_may_be_mixtures_of_classes():
+    model, rows = Scaled(), torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.2, 0.8]])
+    model(torch.randn(2, 2, 4, 4), torch.tensor(1.0), rows)
+    assert torch.equal(model.calls[0][2], rows)
+
+
+@pytest.mark.parametrize(
+    ("config", "spec"),
+    [(ChainLevels(), DataSpec((2, 4, 4))), (ChainLevels(is_conditional=False), IMAGES)],
+    ids=["data without classes", "settings that forbid them"],
+)
+def test_an_unconditional_network_is_given_no_labels(config, spec):
+    model = Scaled(config, spec)
+    model.denoise(torch.randn(2, 2, 4, 4), torch.tensor(1.0), torch.tensor([0, 1]))
+    assert model.calls[0][2] is None
     assert not model.takes_labels
-    model.denoise(images(), torch.tensor(0.7), torch.zeros(4, dtype=torch.int64))
-    assert model.given[0][2] is None
 
 
-def test_it_computes_in_float32():
-    assert Denoiser()(images().double(), torch.tensor(0.7, dtype=torch.float64)).dtype == torch.float32
+def test_only_an_unconditional_network_has_a_gaussian_chain():
+    x = torch.randn(2, 2, 4, 4)
+    assert Scaled(ChainLevels(is_conditional=False)).transition(x, 0).mean.shape == x.shape
+    with pytest.raises(UserError, match="is_conditional: false"):
+        Scaled().transition(x, 0)
 
 
-@pytest.mark.parametrize("check", [
-    capabilities.check_trains, capabilities.check_trains_in_parts, capabilities.check_likelihood, capabilities.check_denoises,
-])  # fmt: skip
-def test_a_denoiser_delivers_what_it_declares(check):
-    check(Denoiser(), SPEC)
+def test_half_precision_images_are_denoised_in_float32():
+    assert Scaled().denoise(torch.randn(2, 2, 4, 4).half(), torch.tensor(1.0).double(), None).dtype == torch.float32
 
 
-def test_without_labels_it_has_a_gaussian_chain_too():
-    unlabelled = DataSpec((1, 4, 4), preview="images")
-    capabilities.check_transitions(Denoiser(unlabelled, chain_steps=4), unlabelled)
+def test_it_keeps_the_contract_of_a_denoiser():
+    model = Scaled()
+    models.check_denoises(model, IMAGES)
+    models.check_trains(model, IMAGES)
+    models.check_likelihood(model, IMAGES)

@@ -1,89 +1,131 @@
-"""The frame of EDM's U-Nets: names and widths of the published entries, and which skip goes where."""
+"""The frame of EDM's and EDM2's U-Nets: which entries there are, how wide, where they attend, and how skips travel."""
 
 import pytest
 import torch
-from torch import nn
 
-from harness.toolkit.unet_levels import Levels, decode, encode, module_dict
+from harness.toolkit.unet_levels import Levels, decode, encode, module_dict, side_by_side
 
 
-class Block(nn.Module):
-    """Repeats or averages pixels, and projects the channels; adds the embedding."""
+class Recorder(torch.nn.Module):
+    """Stands for a block: keeps what it was made with, and gives ones of its width at its resolution."""
 
     def __init__(self, inputs, outputs, *, resample=None, attention=False):
         super().__init__()
         self.inputs, self.outputs, self.resample, self.attention = inputs, outputs, resample, attention
-        self.project = nn.Conv2d(inputs, outputs, 1)
+        self.seen = []
 
     def forward(self, x, embedding):
-        if self.resample == "down":
-            x = nn.functional.avg_pool2d(x, 2)
-        if self.resample == "up":
-            x = nn.functional.interpolate(x, scale_factor=2.0)
-        return self.project(x) + embedding[:, :1, None, None]
+        self.seen.append((tuple(x.shape), embedding))
+        side = {"down": x.shape[-1] // 2, "up": x.shape[-1] * 2}.get(self.resample, x.shape[-1])
+        return torch.ones(len(x), self.outputs, side, side)
 
 
-LEVELS = Levels(resolution=8, widths=(4, 6, 10), blocks=2, attention={4}, attends_last=False)
+def built(levels, first=3, channels=1):
+    encoder = list(levels.encoder(torch.nn.Conv2d(channels, first, 3, padding=1), first, Recorder))
+    return encoder, list(levels.decoder([entry.channels for entry in encoder], Recorder))
 
 
-def built(levels=LEVELS):
-    encoder = list(levels.encoder(nn.Conv2d(3, 5, 3, padding=1), 5, Block))
-    return encoder, list(levels.decoder([entry.channels for entry in encoder], Block))
+THREE = Levels(resolution=16, widths=(4, 6, 8), blocks=2, attention=(8,))
 
 
 def test_entries_have_the_published_names_in_the_order_of_the_forward_pass():
-    encoder, decoder = built()
+    encoder, decoder = built(THREE)
     assert [entry.name for entry in encoder] == [
-        "8x8_conv", "8x8_block0", "8x8_block1", "4x4_down", "4x4_block0", "4x4_block1", "2x2_down", "2x2_block0", "2x2_block1",
+        "16x16_conv", "16x16_block0", "16x16_block1", "8x8_down", "8x8_block0", "8x8_block1",
+        "4x4_down", "4x4_block0", "4x4_block1",
     ]  # fmt: skip
     assert [entry.name for entry in decoder] == [
-        "2x2_in0", "2x2_in1", "2x2_block0", "2x2_block1", "2x2_block2",
-        "4x4_up", "4x4_block0", "4x4_block1", "4x4_block2",
-        "8x8_up", "8x8_block0", "8x8_block1", "8x8_block2",
+        "4x4_in0", "4x4_in1", "4x4_block0", "4x4_block1", "4x4_block2",
+        "8x8_up", "8x8_block0", "8x8_block1", "8x8_block2", "16x16_up", "16x16_block0", "16x16_block1", "16x16_block2",
     ]  # fmt: skip
 
 
-def test_widths_are_those_of_the_levels_and_a_new_level_begins_with_the_width_before():
-    encoder, decoder = built()
-    assert [entry.channels for entry in encoder] == [5, 4, 4, 4, 6, 6, 6, 10, 10]
-    assert [(entry.module.inputs, entry.module.outputs) for entry in encoder[1:]] == [
-        (5, 4), (4, 4), (4, 4), (4, 6), (6, 6), (6, 6), (6, 10), (10, 10),
-    ]  # fmt: skip
-    assert [entry.channels for entry in decoder] == [10] * 5 + [10] + [6] * 3 + [6] + [4] * 3
-    # The main path's channels and those of the newest skip that no block has used: 10, 10, 6 | 6, 6, 4 | 4, 4, 5.
-    assert [entry.module.inputs for entry in decoder if "_block" in entry.name] == [20, 20, 16, 16, 12, 10, 10, 8, 9]
+def test_a_level_changes_its_width_in_its_first_block_and_not_where_it_resamples():
+    encoder, decoder = built(THREE)
+    widths = {entry.name: (entry.module.inputs, entry.module.outputs) for entry in encoder[1:]}
+    assert widths["16x16_block0"] == (3, 4)
+    assert widths["8x8_down"] == (4, 4)
+    assert widths["8x8_block0"] == (4, 6)
+    assert widths["8x8_block1"] == (6, 6)
+    assert all(entry.channels == entry.module.outputs for entry in [*encoder[1:], *decoder])
 
 
-@pytest.mark.parametrize(("attends_last", "expected"), [
-    (False, {"4x4_block0", "4x4_block1", "4x4_block2", "2x2_in0"}), (True, {"4x4_block2", "2x2_in0"}),
-])  # fmt: skip
-def test_blocks_attend_at_their_sizes_and_the_first_of_the_coarsest_level_always(attends_last, expected):
-    encoder, decoder = built(Levels(8, (4, 6, 10), 2, {4}, attends_last))
-    assert {entry.name for entry in encoder[1:] if entry.module.attention} == {"4x4_block0", "4x4_block1"}
-    assert {entry.name for entry in decoder if entry.module.attention} == expected
+def test_each_decoder_block_takes_one_skip_the_last_first():
+    encoder, decoder = built(THREE)
+    skips = [entry.channels for entry in encoder]
+    current = 8
+    for entry in decoder:
+        extra = skips.pop() if "_block" in entry.name else 0
+        assert entry.module.inputs == current + extra, entry.name
+        current = entry.module.outputs
+    assert skips == []
 
 
-def test_images_go_down_and_up_again_and_every_skip_is_used_once():
-    encoder, decoder = built()
-    x, embedding = torch.randn(2, 3, 8, 8), torch.randn(2, 7)
-    skips = encode(module_dict(encoder).items(), x, embedding)
-    assert [tuple(skip.shape[1:]) for skip in skips] == [
-        (5, 8, 8), (4, 8, 8), (4, 8, 8), (4, 4, 4), (6, 4, 4), (6, 4, 4), (6, 2, 2), (10, 2, 2), (10, 2, 2),
-    ]  # fmt: skip
-    joined = []
-
-    def join(main, skip):
-        joined.append(skip)
-        return torch.cat([main, skip], 1)
-
-    out = decode(module_dict(decoder).items(), skips, embedding, join=join)
-    assert out.shape == (2, 4, 8, 8)
-    assert all(skip is used for skip, used in zip(reversed(skips), joined, strict=True))
-    torch.testing.assert_close(decode(module_dict(decoder).items(), skips, embedding), out)  # side by side is the default
-    assert len(skips) == 9  # they stay as they were
+@pytest.mark.parametrize(("attends_last", "expected"), [(False, [True, True, True]), (True, [False, False, True])])
+def test_all_blocks_of_a_decoder_level_attend_or_only_the_last_one(attends_last, expected):
+    levels = Levels(16, (4, 6, 8), blocks=2, attention=(8,), attends_last=attends_last)
+    encoder, decoder = built(levels)
+    attention = {entry.name: entry.module.attention for entry in [*encoder[1:], *decoder]}
+    assert [attention[f"8x8_block{index}"] for index in range(3)] == expected
+    assert not any(attention[f"16x16_block{index}"] for index in range(3))
+    # The two entries of the coarsest level do not follow the list of sizes.
+    assert attention["4x4_in0"]
+    assert not attention["4x4_in1"]
 
 
-def test_a_single_level_has_no_resampling():
-    encoder, decoder = built(Levels(8, (4,), 1, ()))
+def test_a_single_level_neither_halves_nor_doubles():
+    encoder, decoder = built(Levels(8, (5,), blocks=1, attention=()))
     assert [entry.name for entry in encoder] == ["8x8_conv", "8x8_block0"]
     assert [entry.name for entry in decoder] == ["8x8_in0", "8x8_in1", "8x8_block0", "8x8_block1"]
+
+
+def test_blocks_are_built_one_by_one_in_the_order_of_the_forward_pass():
+    # The order decides which random numbers each weight gets from a seed, so another order would be another base.
+    made = []
+
+    def make(inputs, outputs, *, resample=None, attention=False):
+        made.append((inputs, outputs))
+        return Recorder(inputs, outputs, resample=resample, attention=attention)
+
+    entries = THREE.encoder(torch.nn.Identity(), 3, make)
+    next(entries)
+    assert made == []
+    next(entries)
+    assert made == [(3, 4)]
+
+
+def run(levels, embedding, join=side_by_side):
+    encoder, decoder = (module_dict(entries) for entries in built(levels))
+    skips = encode(encoder.items(), torch.zeros(2, 1, 16, 16), embedding)
+    return encoder, decoder, skips, decode(decoder.items(), skips, embedding, join=join)
+
+
+def test_the_encoder_leaves_one_skip_an_entry_at_the_resolution_in_its_name():
+    encoder, _, skips, _ = run(THREE, torch.zeros(1))
+    assert len(skips) == len(encoder)
+    for name, skip in zip(encoder, skips, strict=True):
+        side = int(name.split("x")[0])
+        assert skip.shape[2:] == (side, side), name
+
+
+def test_the_decoder_ends_at_the_finest_level_and_gives_every_block_the_embedding():
+    embedding = torch.tensor([7.0])
+    encoder, decoder, skips, x = run(THREE, embedding)
+    assert x.shape == (2, 4, 16, 16)
+    blocks = [module for module in [*encoder.values(), *decoder.values()] if isinstance(module, Recorder)]
+    assert all(len(block.seen) == 1 and block.seen[0][1] is embedding for block in blocks)
+    assert len(skips) == 9  # the caller's list is left as it was
+
+
+def test_the_join_is_given_the_main_path_first_and_the_newest_unused_skip():
+    pairs = []
+
+    def join(x, skip):
+        pairs.append((x, skip))
+        return side_by_side(x, skip)
+
+    _, _, skips, _ = run(THREE, torch.zeros(1), join)
+    assert [skip is expected for (_, skip), expected in zip(pairs, reversed(skips), strict=True)] == [True] * 9
+    torch.testing.assert_close(
+        side_by_side(torch.zeros(1, 2, 3, 3), torch.ones(1, 1, 3, 3))[0, :, 0, 0], torch.tensor([0.0, 0, 1])
+    )

@@ -1,4 +1,4 @@
-"""What all readers of a part of a board's file share: the file, the installed components, and the faults found so far."""
+"""The state of one reading of a board, which the readers of all parts share: the file, the components, and the faults so far."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from harness.board.reading.yaml_file import Location, YamlFile
 from harness.board.schema import BoardConfig, ComponentEntry, EvaluationConfig
 from harness.components import Component
 from harness.errors import nearest
+from harness.inner_components import with_smoke_samplers
 from harness.plugins import Registry
-from harness.references import with_smoke_samplers
 from harness.training.config import TrainingConfig
 
 C = TypeVar("C", bound=Component)

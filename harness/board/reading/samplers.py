@@ -13,7 +13,7 @@ from harness.board.reading.skips import lacks
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import ComponentEntry
 from harness.components import Model, Sampler
-from harness.references import base_names, sampler_needs
+from harness.inner_components import base_names, sampler_needs
 
 
 def read_sampler(reader: BoardReader, base: BaseEntry, model: Resolved[Model]) -> Resolved[Sampler] | None:

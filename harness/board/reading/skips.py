@@ -6,7 +6,7 @@ from harness.board.bases import Base, Network
 from harness.board.components import Resolved
 from harness.board.reading.data_fit import method_fault, spec_of
 from harness.components import Method, Model, Sampler
-from harness.references import sampler_needs
+from harness.inner_components import sampler_needs
 from harness.training.config import TrainingConfig
 
 

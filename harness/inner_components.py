@@ -7,9 +7,10 @@ Importing this module costs no torch.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError, WithJsonSchema, model_validator
+from pydantic.fields import FieldInfo
 
 from harness.components import Sampler
 from harness.config import Config
@@ -78,7 +79,7 @@ class InnerSampler(Config):
         return self.component.create(self.config)
 
 
-SamplerReference = Annotated[
+SamplerSetting = Annotated[
     InnerSampler,
     WithJsonSchema({"type": "sampler, as anywhere in a board"}, mode="validation"),
 ]
@@ -96,10 +97,16 @@ def base_names(settings: Config) -> Iterator[tuple[str, str]]:
     """Yield (setting, base) for each base that the settings, or the settings of inner samplers, name."""
     for field, info in type(settings).model_fields.items():
         value = getattr(settings, field)
-        if value is not None and any(isinstance(mark, _Base) for mark in info.metadata):
+        if value is not None and _names_a_base(info):
             yield field, str(value)
         if isinstance(value, InnerSampler):
             yield from base_names(value.config)
+
+
+def _names_a_base(field: FieldInfo) -> bool:
+    """Tell whether a field is a `BaseName`, or may be one: pydantic keeps the mark of `BaseName | None` inside the annotation."""
+    inside = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
+    return any(isinstance(mark, _Base) for mark in (*field.metadata, *inside))
 
 
 def sampler_needs(component: Sampler, settings: Config) -> frozenset[str]:
