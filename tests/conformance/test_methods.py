@@ -16,6 +16,7 @@ from harness.testing.probes import examples
 from harness.testing.task import InMemoryTask
 
 STEPS = 11  # two generator phases of SFT-PG and one step more; uneven rounds where a method has rounds
+"""Where runs are stopped. On the first model of each method they are stopped after every step: the state is the method's own."""
 
 
 def pairs() -> list[tuple[str, str]]:
