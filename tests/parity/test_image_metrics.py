@@ -1,4 +1,4 @@
-"""The same features give the same numbers as clean-fid, torch-fidelity and torchmetrics, where those are right."""
+"""From the same features clean-fid, torch-fidelity and torchmetrics compute the same numbers, where those are right."""
 
 from types import SimpleNamespace
 
