@@ -1,4 +1,4 @@
-"""What the tests of plugins share: modules beside them that hold no tests, such as `published_layout`."""
+"""Tests of plugins can import the modules beside them that hold no tests, such as `published_layout`."""
 
 import sys
 from pathlib import Path
