@@ -20,7 +20,8 @@ from pathlib import Path
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.reading.load import load_board
-from harness.report.collect import floor_file, record_file
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import ComponentFacts, Costs, CurvePoint, FloorRecord, Measured, Record, save_record
 
 BOARD = """\
@@ -47,10 +48,10 @@ def make_board(folder: Path, records: int) -> Board:
     board = load_board(folder)
     os.fsync = _no_sync  # type: ignore[assignment]
     for cell in board.cells:
-        save_record(make_record(cell), folder / "results" / record_file(cell.name))
+        save_record(make_record(cell), BoardFolder(folder).record(RecordName("cell", cell.name)))
     for floor in board.floors:
         record = FloorRecord(board=board.name, metric=floor.column.name, key=floor.key, values=[0.01, 0.02, 0.015])
-        save_record(record, folder / "results" / floor_file(floor.column.name))
+        save_record(record, BoardFolder(folder).record(RecordName("floor", floor.column.name)))
     return board
 
 

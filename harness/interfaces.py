@@ -132,7 +132,7 @@ class PreparedSampler(SampleFunction, Protocol):
 class GuidedSampler(SampleFunction, Protocol):
     """A sampler that calls other bases of the board beside the model. Their evaluations count like those of the model.
 
-    The settings of the sampler name each base in a field of type `harness.references.BaseName`.
+    The settings of the sampler name each base in a field of type `harness.inner_components.BaseName`.
     """
 
     @property

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from harness import Dataset, Method, Metric, Model, Sampler, UserError, hookimpl
+from harness import Dataset, Executor, Extractor, Method, Metric, Model, Sampler, UserError, hookimpl
 from harness.plugins import Registry, registry
 
 
@@ -95,6 +95,44 @@ def test_a_hook_that_raises_takes_its_whole_plugin_out(plugin):
 def test_a_hook_that_is_not_in_the_contract_is_a_fault(plugin):
     found = Registry([plugin("typo", harness_metrix=lambda: [metric("w2")])])
     assert "harness_metrix" in reason(found, "typo")
+
+
+def test_a_hook_without_its_mark_is_a_fault_and_not_passed_over(monkeypatch):
+    module = ModuleType("fake_unmarked")
+    module.harness_metrics = lambda: [metric("w2")]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    found = Registry([EntryPoint("unmarked", module.__name__, "harness")])
+    assert found.names("metric") == []
+    assert reason(found, "unmarked") == "fake_unmarked.harness_metrics is not marked; write @harness.hookimpl above it"
+
+
+def test_a_hook_may_be_called_by_another_name(plugin, monkeypatch):
+    module = ModuleType("fake_renamed")
+    module.my_metrics = hookimpl(specname="harness_metrics")(lambda: [metric("w2")])
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert Registry([EntryPoint("renamed", module.__name__, "harness")]).names("metric") == ["w2"]
+
+
+def test_the_default_of_a_kind_is_the_component_that_says_so(plugin):
+    found = Registry([plugin("one", harness_metrics=lambda: [metric("fid", is_default=True), metric("a")])])
+    assert found.default(Metric, where="--metrics").name == "fid"
+    with pytest.raises(UserError, match=r"^--extractor: no installed extractor is the default; name one of: none$"):
+        found.default(Extractor, where="--extractor")
+
+
+def test_a_second_default_is_a_fault_of_the_later_plugin(plugin):
+    def harness_metrics():
+        return [metric("fid", is_default=True)]
+
+    late = plugin("late", harness_metrics=lambda: [metric("mine", is_default=True), metric("other")])
+    found = Registry([plugin("early", harness_metrics=harness_metrics), late])
+    assert found.names("metric") == ["fid"]
+    assert reason(found, "late") == ("ValueError: metric 'mine' cannot be the default: 'fid' is, of plugin 'early'")
+
+
+def test_what_comes_with_the_harness_has_a_default_for_every_command():
+    names = {kind.kind: registry().default(kind, where="this test").name for kind in (Metric, Extractor, Executor)}
+    assert names == {"metric": "fid", "extractor": "inception", "executor": "local"}
 
 
 def test_a_component_of_the_wrong_kind_is_a_fault(plugin):

@@ -1,4 +1,4 @@
-"""A board that was read and checked, with all that a run and a report need to know of it. Picklable."""
+"""A board that was read and checked, with everything that a run and a report need to know about it. Picklable."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ class Board:
     """A checked board.
 
     Args:
-        name: the folder's name.
-        cells: every cell, in the order of the file: bases, then methods, then seeds; skipped ones included.
-        floors: one for each column, and for each number of samples where there are several.
+        name: name of the board's folder.
+        config: the file's settings, as they are written even where the board is that of a smoke run.
+        bases: the bases that have cells.
+        cells: all cells in the order of the file, skipped ones included: by number of samples, base, method, seed.
+        floors: one for each number of samples and each column.
+        is_smoke: whether this is the small version that `--smoke` runs.
     """
 
     name: str
@@ -35,6 +38,6 @@ class Board:
     is_smoke: bool
 
     def select(self, only: Filter, *, where: str = "--only") -> list[Cell]:
-        """The cells that a filter keeps. Raises: UserError for a value that no cell has."""
+        """Return the cells that a filter keeps. Raises: UserError for a value that no cell has."""
         only.check([cell.facts for cell in self.cells], where=where)
         return [cell for cell in self.cells if only.keeps(cell.facts)]

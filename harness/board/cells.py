@@ -18,11 +18,12 @@ from harness.training.config import TrainingConfig
 
 @dataclass(frozen=True)
 class Row:
-    """One base × method of a board: everything about its cells but the seed, and what their keys have in common.
+    """One base × method of a board: everything about the cells of a row but the seed, and what their keys have in common.
 
     Args:
-        skip_reason: why its cells cannot run, e.g. a capability that the model lacks; None when they can.
-        size: the number of samples, where the board has rows of several.
+        board: name of the board.
+        skip_reason: why the cells cannot run, such as a capability that the model lacks; None when they can.
+        size: the number of samples, where the board has rows of several numbers.
     """
 
     board: str
@@ -41,17 +42,20 @@ class Row:
 
     @cached_property
     def name(self) -> str:
-        """`base/method`, and `base/method/n500` on a board of several numbers of samples."""
+        """`base/method`; `base/method/n500` on a board with several numbers of samples."""
         return row_name(self.base.name, self.method_name, self.size)
 
     @property
     def trains(self) -> bool:
+        """Whether the method changes the base's weights."""
         return self.method.component.trains
 
-    # What a cell's keys share is hashed once here: a board may have 100,000 cells, and a cell's own part is its seed.
+    # The digests below are what the keys of all cells of a row share. Each is made once for the row: a board may have 100,000
+    # cells, and a cell's own part of a key is its seed.
 
     @cached_property
     def finetune_digest(self) -> str:
+        """Hash of everything that the fine-tuned weights depend on, beside the seed."""
         if not self.trains:
             return digest(stage="finetune", base=self.base.key, method=self.method.identity)
         return digest(
@@ -66,7 +70,7 @@ class Row:
 
     @property
     def _drawing_batch(self) -> Mapping[str, int]:
-        """What banks and curves are drawn with. The default is left out: so older records keep their keys."""
+        """The batch with which banks and curves are drawn. The default is left out, so that older records keep their keys."""
         batch = self.evaluation.batch
         return {} if batch == type(self.evaluation).model_fields["batch"].default else {"batch": batch}
 
@@ -79,10 +83,12 @@ class Row:
 
     @cached_property
     def sample_digest(self) -> str:
+        """Hash of everything that the samples depend on, beside weights and seed."""
         return digest(sampler=self.base.origin.recorded_sampler.identity, evaluation=self.evaluation.model_dump(mode="json"))
 
     @cached_property
     def record_digest(self) -> str:
+        """Hash of everything that the record depends on, beside the seed."""
         return digest(
             protocol=self.protocol,
             finetune=self.finetune_digest,
@@ -107,7 +113,7 @@ class Cell:
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """What filters see."""
+        """The value of each filter key."""
         return {
             "base": self.base.name,
             "method": self.method_name,
@@ -170,14 +176,16 @@ class Cell:
 
     @cached_property
     def finetune_key(self) -> str:
-        # What does not train is the same for every seed.
+        """Key of the fine-tuned weights."""
+        # The weights of a method that does not train are the same for every seed.
         return digest(stage="finetune", row=self.row.finetune_digest, seed=self.seed if self.trains else None)
 
     @cached_property
     def sample_key(self) -> str:
+        """Key of the samples."""
         return digest(stage="sample", finetune=self.finetune_key, row=self.row.sample_digest, seed=self.seed)
 
     @cached_property
     def key(self) -> str:
-        """Key of the record: it is stale when the board now gives its cell another one."""
+        """Key of the record. A record is stale when the board now gives its cell another key."""
         return digest(stage="record", row=self.row.record_digest, seed=self.seed)

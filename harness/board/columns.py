@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.board.components import Resolved
-from harness.board.schema import MetricConfig, Statistic
+from harness.board.schema import MetricConfig, Statistic, split_column
 from harness.components import Dataset, Extractor, Metric
 from harness.store.keys import digest
 from harness.store.record_names import floor_name
+
+
+def column_label(name: str, samples: int) -> str:
+    """Return what tables call a column: with the number of images, for a metric on features: `fid-50k[inception]`."""
+    metric, extractor = split_column(name)
+    if extractor is None:
+        return name
+    count = f"{samples // 1000}k" if samples % 1000 == 0 else str(samples)
+    return f"{metric}-{count}[{extractor}]"
 
 
 @dataclass(frozen=True)
@@ -34,14 +43,14 @@ class Column:
 
     @cached_property
     def key_digest(self) -> str:
-        """What the key of a record contains of the column."""
+        """Hash of everything in the column that the key of a record depends on."""
         return digest(
             metric=self.metric.identity, against=self.config.against, draws=self.draws, **self.extractor_identity
         )  # fmt: skip
 
     @property
     def extractor_identity(self) -> dict[str, object]:
-        """What keys contain of the extractor; nothing where there is none."""
+        """The extractor as keys hold it; empty where there is none."""
         return {} if self.extractor is None else {"extractor": self.extractor.identity}
 
     @property
@@ -81,7 +90,7 @@ class Column:
 
     @property
     def statistics(self) -> Sequence[Statistic]:
-        """What of a cell's draws the table shows."""
+        """The statistics of a cell's draws that the table shows."""
         return self.config.show
 
 

@@ -1,4 +1,4 @@
-"""What a board.yaml may say. The field descriptions are the documentation (docs/boards.md is made from them)."""
+"""The settings that a board.yaml may hold. docs/boards.md is made from the docstrings and field descriptions of this file."""
 
 from __future__ import annotations
 
@@ -17,37 +17,57 @@ from pydantic import (
 from harness.config import Config
 from harness.training.config import TrainingConfig
 
-# Two separators in a row are not allowed: file names of records join names with "__".
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=60)]
+_WORDS = r"[a-z0-9]+([._-][a-z0-9]+)*"
+"""Two separators in a row are not allowed: file names of records join names with "__"."""
 
+Name = Annotated[str, StringConstraints(pattern=rf"^{_WORDS}$", max_length=60)]
+"""The name of a base or a method."""
 
-# A column of a metric on features says whose features: `fid[fashion-cnn]`.
-ColumnName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(\[[a-z0-9]+([._-][a-z0-9]+)*\])?$", max_length=60),
-]
+ColumnName = Annotated[str, StringConstraints(pattern=rf"^{_WORDS}(\[{_WORDS}\])?$", max_length=60)]
+"""The name of a column. Where the metric compares features, the name says whose: `fid[fashion-cnn]`."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+FilterText = str | list[str]
 
 
 def split_column(name: str) -> tuple[str, str | None]:
-    """`fid[fashion-cnn]` is the metric `fid` and the extractor `fashion-cnn`; `w2` is `w2` and None."""
+    """Return the metric and the extractor of a column: `fid` and `fashion-cnn` of `fid[fashion-cnn]`, `w2` and None of `w2`."""
     metric, bracket, extractor = name.partition("[")
     return metric, extractor.removesuffix("]") if bracket else None
 
 
-def _reference(value: object) -> object:
+# A board may write many values in a short form; these functions write them in full before they are checked.
+
+
+def _name_in_full(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _nothing_is_empty(value: object) -> object:
+def _file_in_full(value: object) -> object:
+    return {"file": value} if isinstance(value, str) else value
+
+
+def _weights_in_full(value: object) -> object:
+    if isinstance(value, str):
+        is_path = "/" in value or "." in value  # the name of a preset has neither a slash nor an ending
+        return {"file" if is_path else "preset": value}
+    return value
+
+
+def _mapping_in_full(value: object) -> object:
     return {} if value is None else value
 
 
-def _listed(value: object) -> object:
+def _list_of_mappings(value: object) -> object:
     return [value] if isinstance(value, Mapping) else value
 
 
-class ReferenceConfig(Config):
-    """A component by name, with its settings beside the name: `{name: ddo, beta: 0.02}`, or just `ddo`."""
+def _list_of_texts(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class ComponentEntry(Config):
+    """A component by its name, with its settings beside the name: `{name: ddo, beta: 0.02}`, or just `ddo`."""
 
     model_config = {**Config.model_config, "extra": "allow"}
 
@@ -59,49 +79,39 @@ class ReferenceConfig(Config):
         return dict(self.__pydantic_extra__ or {})
 
 
-Reference = Annotated[ReferenceConfig, BeforeValidator(_reference)]
-Filters = str | list[str]
+ComponentField = Annotated[ComponentEntry, BeforeValidator(_name_in_full)]
 
 
 class PretrainConfig(Config):
-    """How the board makes a base from random weights, or a step of it; done once, shared by all cells of the base."""
+    """A step of pretraining. The board takes each step once, and all cells of the base share the weights."""
 
-    method: Reference = Field(description="a method that can train from scratch")
-    training: TrainingConfig = Field(description="its budget")
+    method: ComponentField = Field(description="a method that can train from scratch")
+    training: TrainingConfig = Field(description="the budget of the step")
     seed: int = Field(0, ge=0, description="seed of the initial weights, the data order and the noise")
 
 
-# One step may stand without the list's dash.
-PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(_listed), Field(min_length=1)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-def _file(value: object) -> object:
-    return {"file": value} if isinstance(value, str) else value
+PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(_list_of_mappings), Field(min_length=1)]
 
 
 class PartConfig(Config):
     """A file with the weights of a part of the network."""
 
-    file: str = Field(description="path, from the board's folder")
-    sha256: Sha256 | None = Field(None, description="what the file must have")
-
-
-def _weights(value: object) -> object:
-    # A preset's name has neither a slash nor an ending.
-    if isinstance(value, str):
-        return {"file" if "/" in value or "." in value else "preset": value}
-    return value
+    file: str = Field(description="path of the file, from the board's folder")
+    sha256: Sha256 | None = Field(None, description="hash that the file must have")
 
 
 class WeightsConfig(Config):
-    """Where weights come from: a preset by its name, a file by its path, or both, for settings and another file of them."""
+    """Where weights come from: the name of a preset, the path of a file, or both: the preset's settings with another file."""
 
-    preset: str | None = Field(None, description="a published network, `harness list presets`: its model, settings and file")
-    file: str | None = Field(None, description="path, from the board's folder, in the place of the preset's file")
-    sha256: Sha256 | None = Field(None, description="what the file must have; the preset's by default")
-    parts: dict[str, Annotated[PartConfig, BeforeValidator(_file)]] = Field(
-        {}, description="files of parts of the network that stand apart, such as `tokenizer`"
+    preset: str | None = Field(
+        None, description="a published network, which brings model, settings and file; `harness list presets` names them"
+    )
+    file: str | None = Field(
+        None, description="path of the file, from the board's folder; with a preset it replaces the preset's file"
+    )
+    sha256: Sha256 | None = Field(None, description="hash that the file must have; by default the preset's")
+    parts: dict[str, Annotated[PartConfig, BeforeValidator(_file_in_full)]] = Field(
+        {}, description="files of those parts of the network that have files of their own, such as `tokenizer`"
     )
 
     @model_validator(mode="after")
@@ -112,31 +122,35 @@ class WeightsConfig(Config):
 
 
 class BaseConfig(Config):
-    """A model to fine-tune. Its weights are pretrained by the board (`pretrain`) or loaded (`weights`). Or `data`, to see what
-    metrics make of it."""
+    """A model to fine-tune, whose weights the board makes (`pretrain`) or loads (`weights`). A base with `data` has no model:
+    examples of a dataset are measured in the place of generated samples, which shows what the metrics make of them."""
 
-    label: str | None = Field(None, description="name in tables; the key by default")
-    model: Reference | None = Field(None, description="the network; beside a preset, what it changes of the preset's settings")
+    label: str | None = Field(None, description="name of the base in tables; by default its key")
+    model: ComponentField | None = Field(
+        None, description="the network; beside a preset, the settings of the preset's network that the board changes"
+    )
     pretrain: PretrainSteps | None = Field(
-        None, description="how its weights are made: one step, or a list of them, each from the weights of the one before"
-    )
-    weights: Annotated[WeightsConfig, BeforeValidator(_weights)] | None = Field(
-        None, description="where its weights come from: a preset's name, a path, or the keys below"
-    )
-    sampler: Reference | None = Field(None, description="how samples are drawn; the model's native sampler by default")
-    data: Reference | None = Field(
         None,
-        description="a dataset in the place of a model: its draws of examples are measured as generated ones are, against real "
-        "draws that they are apart from. No method trains such a base",
+        description="how the board makes the weights: one step, or a list of steps, each of which starts from the weights of the "
+        "step before",
     )
-    only: Filters = Field("", description="filter: which cells of this base the board has")
+    weights: Annotated[WeightsConfig, BeforeValidator(_weights_in_full)] | None = Field(
+        None, description="where the weights come from: the name of a preset, the path of a file, or the keys below"
+    )
+    sampler: ComponentField | None = Field(None, description="how samples are drawn; by default with the model's native sampler")
+    data: ComponentField | None = Field(
+        None,
+        description="a dataset in the place of a model: draws of its examples are measured against other real draws, apart from "
+        "them. No method trains such a base",
+    )
+    only: FilterText = Field("", description="filter: the cells of this base that the board has; by default all")
 
     @model_validator(mode="after")
-    def _has_weights_from_somewhere(self) -> BaseConfig:
+    def _has_one_origin(self) -> BaseConfig:
         if self.data is not None:
-            other = next((key for key in ("model", "pretrain", "weights", "sampler") if getattr(self, key) is not None), None)
-            if other is not None:
-                raise ValueError(f"has data, and so no {other}: its samples are the data's examples")
+            superfluous = [key for key in ("model", "pretrain", "weights", "sampler") if getattr(self, key) is not None]
+            if superfluous:
+                raise ValueError(f"has data, and so no {superfluous[0]}: its samples are the data's examples")
             return self
         if (self.pretrain is None) == (self.weights is None):
             raise ValueError("needs either pretrain or weights (or data, in the place of a model)")
@@ -148,26 +162,32 @@ class BaseConfig(Config):
 class MethodConfig(Config):
     """A row of the table for each base."""
 
-    label: str | None = Field(None, description="name in tables; the key by default")
-    method: Reference | None = Field(None, description="the method and its settings; by default the one called as the key")
-    training: dict[str, object] = Field({}, description="replaces keys of the board's `training` for this method")
-    only: Filters = Field("", description="filter: which cells of this method the board has")
-    note: str | None = Field(None, description="a remark under the table: where the settings come from")
+    label: str | None = Field(None, description="name of the method in tables; by default its key")
+    method: ComponentField | None = Field(
+        None, description="the method and its settings; by default the method whose name is the key"
+    )
+    training: dict[str, object] = Field({}, description="keys of the board's `training` that this method replaces")
+    only: FilterText = Field("", description="filter: the cells of this method that the board has; by default all")
+    note: str | None = Field(None, description="a remark under the table, such as where the settings come from")
 
 
 class EvaluationConfig(Config):
     """How each cell is measured."""
 
-    samples: PositiveInt = Field(10_000, description="generated and real examples of a draw")
-    draws: PositiveInt = Field(1, description="independent draws of generated and real examples a cell; their mean is the value")
-    batch: PositiveInt = Field(10_000, description="samples drawn at once; part of the record, since kernels round by batch")
+    samples: PositiveInt = Field(10_000, description="generated examples of a draw, and as many real ones")
+    draws: PositiveInt = Field(
+        1, description="independent draws of generated and real examples in each cell; the cell's value is their mean"
+    )
+    batch: PositiveInt = Field(
+        10_000, description="samples that are drawn at once; part of the record, since kernels round by batch"
+    )
 
 
 class BoardEvaluationConfig(EvaluationConfig):
     """How each cell is measured."""
 
     sizes: list[PositiveInt] = Field(
-        [], description="several numbers of `samples`, in its place: a block of rows and floors for each"
+        [], description="several numbers in the place of `samples`; the table has a block of rows and floors for each"
     )
 
     @model_validator(mode="after")
@@ -179,8 +199,8 @@ class BoardEvaluationConfig(EvaluationConfig):
         return self
 
     @property
-    def each(self) -> list[EvaluationConfig]:
-        """One for each size; the only one where there are none."""
+    def by_size(self) -> list[EvaluationConfig]:
+        """The evaluation of each number of samples: one for each of `sizes`, or the only one."""
         common = self.model_dump(exclude={"sizes"})
         return [EvaluationConfig.model_validate({**common, "samples": size}) for size in self.sizes or [self.samples]]
 
@@ -188,87 +208,93 @@ class BoardEvaluationConfig(EvaluationConfig):
 Statistic = Literal["mean", "minimum"]
 
 
-def _statistics(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 class MetricConfig(Config):
     """A column of the table."""
 
-    label: str | None = Field(None, description="name in tables; the key by default")
-    metric: Reference | None = Field(None, description="the metric and its settings; by default the one called as the key")
-    extractor: Reference | None = Field(
+    label: str | None = Field(
         None,
-        description="settings of the extractor, for metrics on features; its name is the one in the key's brackets, "
+        description="name of the column in tables; by default its key, and for a metric on features also the number of images: "
+        "`fid-50k[inception]`",
+    )
+    metric: ComponentField | None = Field(
+        None, description="the metric and its settings; by default the metric whose name is the key"
+    )
+    extractor: ComponentField | None = Field(
+        None,
+        description="the extractor and its settings, for a metric on features; its name must be the one in the key's brackets, "
         "`fid[fashion-cnn]`",
     )
     against: Literal["evaluation", "train"] = Field(
         "evaluation", description="real examples to compare with: fresh draws, or the first `samples` training examples"
     )
-    draws: PositiveInt | None = Field(None, description="how many of the evaluation's draws are measured; all by default")
-    floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; the board's by default")
-    shown_in: PositiveFloat = Field(1.0, description="unit of the table: 1e-2 shows hundredths")
-    digits: int = Field(2, ge=0, le=10, description="decimals in the table")
-    show: Annotated[list[Statistic], BeforeValidator(_statistics)] = Field(
+    draws: PositiveInt | None = Field(None, description="how many of the evaluation's draws are measured; by default all")
+    floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; by default the board's number")
+    shown_in: PositiveFloat = Field(1.0, description="unit of the table's figures: 1e-2 shows hundredths")
+    digits: int = Field(2, ge=0, le=10, description="decimals of the table's figures")
+    show: Annotated[list[Statistic], BeforeValidator(_list_of_texts)] = Field(
         ["mean"],
         min_length=1,
         max_length=2,
-        description="what of a cell's draws the table shows: their `mean`, their `minimum` "
-        "(papers quote that of three), or a list of both, a column each",
+        description="what the table shows of a cell's draws: their `mean`, their `minimum` (papers quote the minimum of three), "
+        "or a list of both, which makes two columns",
     )
     ranks: bool = Field(
         True,
-        description="whether the column tells better from worse, by an arrow, marks, and a place in plots of all columns; "
-        "false for one that stands beside another, as a standard error",
+        description="whether the column tells better values from worse ones, by an arrow, marks, and a place in plots of all "
+        "columns; false for a column that accompanies another, such as a standard error",
     )
-    explodes_above: PositiveFloat | None = Field(None, description="a value above it marks the cell as diverged")
+    explodes_above: PositiveFloat | None = Field(None, description="limit above which a value marks the cell as diverged")
 
 
 class FloorConfig(Config):
-    """The metric between independent draws of real examples: what a perfect model would get."""
+    """The metric between independent draws of real examples: the value that a perfect model would get."""
 
-    pairs: PositiveInt = Field(10, description="pairs of draws; mean and standard deviation are over them")
+    pairs: PositiveInt = Field(10, description="pairs of draws, over which mean and standard deviation are taken")
 
 
 class CurveConfig(Config):
-    """The metric along training, on seeds apart from the evaluation's; its cost is counted as the method's."""
+    """The metric along training, on seeds apart from the evaluation's. What the curve costs counts as a cost of the method."""
 
-    metric: ColumnName = Field(description="one of the board's metrics")
-    points: PositiveInt = Field(10, description="measurements, evenly spaced in images; one more at the start")
-    samples: PositiveInt = Field(10_000, description="generated and real examples of each")
+    metric: ColumnName = Field(description="the column to measure, one of the board's `metrics`")
+    points: PositiveInt = Field(10, description="measurements, evenly spaced in images, beside one more at the start")
+    samples: PositiveInt = Field(10_000, description="generated examples of each measurement, and as many real ones")
 
 
 class SmokeConfig(Config):
-    """What `--smoke` makes of the board: the same path in seconds. Networks, samplers, banks shrink too, as plugins say."""
+    """The small board that `--smoke` runs: the same path in seconds. Networks, samplers and banks shrink as their plugins say."""
 
-    steps: PositiveInt = Field(8, description="steps of pretraining and of fine-tuning")
-    samples: PositiveInt = Field(64, description="generated and real examples of a draw")
-    seeds: PositiveInt = Field(1, description="how many of the board's seeds")
+    steps: PositiveInt = Field(8, description="steps of pretraining and of fine-tuning, at most")
+    samples: PositiveInt = Field(64, description="generated examples of a draw, and as many real ones, at most")
+    seeds: PositiveInt = Field(1, description="how many of the board's seeds run")
 
 
-Entries = BeforeValidator(_nothing_is_empty)
+MayBeEmpty = BeforeValidator(_mapping_in_full)
 
 
 class BoardConfig(Config):
     """One leaderboard."""
 
     title: str = Field(description="heading of the board's page")
-    description: str = Field("", description="markdown above the table")
-    findings: str = Field("", description="markdown below the table: what the numbers mean; written by hand after a run")
-    protocol: PositiveInt = Field(1, description="raise it with every change that moves a number")
-    dataset: Reference = Field(description="the reference data")
+    description: str = Field("", description="Markdown above the table")
+    findings: str = Field("", description="Markdown below the table, written by hand after a run: what the numbers mean")
+    protocol: PositiveInt = Field(1, description="version of the protocol; raise it with every change that moves a number")
+    dataset: ComponentField = Field(description="the reference data")
     bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")
-    methods: dict[Name, Annotated[MethodConfig, Entries]] = Field(min_length=1, description="methods to compare")
+    methods: dict[Name, Annotated[MethodConfig, MayBeEmpty]] = Field(min_length=1, description="methods to compare")
     training: TrainingConfig | None = Field(
-        None, description="the budget that every method gets unless it says otherwise; needed where one trains"
+        None, description="the budget of every method that names no other; needed where a method trains"
     )
     seeds: list[Annotated[int, Field(ge=0, lt=1_000_000, strict=True)]] = Field(
-        [0, 1, 2], min_length=1, description="one cell each; below a million, so that no draw is one of the floor's"
+        [0, 1, 2],
+        min_length=1,
+        description="each base and method has one cell for each seed; seeds lie below a million, so that no draw of a cell is "
+        "a draw of the floor",
     )
-    evaluation: BoardEvaluationConfig = Field(BoardEvaluationConfig(), description="sampling for evaluation")
-    metrics: dict[ColumnName, Annotated[MetricConfig, Entries]] = Field(
-        min_length=1, description="columns, in this order; one of a metric on features is called `METRIC[EXTRACTOR]`"
+    evaluation: BoardEvaluationConfig = Field(BoardEvaluationConfig(), description="how each cell is measured")
+    metrics: dict[ColumnName, Annotated[MetricConfig, MayBeEmpty]] = Field(
+        min_length=1,
+        description="the columns in their order; a column whose metric compares features is called `METRIC[EXTRACTOR]`",
     )
-    floor: FloorConfig = Field(FloorConfig(), description="real against real")
-    curve: CurveConfig | None = Field(None, description="measurements along training")
+    floor: FloorConfig = Field(FloorConfig(), description="real examples against real examples")
+    curve: CurveConfig | None = Field(None, description="measurements along training; by default none")
     smoke: SmokeConfig = Field(SmokeConfig(), description="budgets of `--smoke`")

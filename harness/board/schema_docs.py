@@ -1,8 +1,12 @@
-"""`python -m harness.board.schema_docs`: writes docs/boards.md from the descriptions of the board's fields."""
+"""`python -m harness.board.schema_docs`: writes docs/boards.md from the docstrings and descriptions of the board's settings."""
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+import textwrap
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -10,106 +14,130 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from harness.board.schema import BoardConfig, ReferenceConfig
+from harness.board.filters import KEYS
+from harness.board.schema import BoardConfig, ComponentEntry
 
-INTRODUCTION = """\
+WIDTH = 120
+"""Characters in a line of prose."""
+
+_INTRODUCTION = f"""\
 # Boards
 
-A board is a folder with a `board.yaml`. `harness validate FOLDER` checks it whole, with file and line of each fault,
-before anything runs; an unknown key is a fault. This page is made from the schema by
+A board is a folder with a `board.yaml`. `harness validate FOLDER` checks the whole file before anything runs, and
+names file and line of each fault. An unknown key is a fault. This page is made from the schema by
 `python -m harness.board.schema_docs`.
 
-A **component** is written by name, or with its settings beside the name: `ddo`, or `{name: ddo, beta: 1.0}`.
-`harness list` names what is installed, `harness show ddo` its settings.
+A **component** is written by its name, or as a mapping with its settings beside the name: `ddo`, or
+`{{name: ddo, beta: 1.0}}`. `harness list` names what is installed, and `harness show ddo` shows the settings of `ddo`.
 
-A **filter** is the same here and in `harness run --only`: `method=ddo,sft-*` keeps what is one of these, `base!=edm`
-what is not; terms are joined by commas, and all must agree. Keys: base, method, seed, model. Values may hold `*` and
-`?`.
+A **filter** is the same here and in `harness run --only`. `method=ddo,sft-*` keeps the cells whose method is one of
+these; `base!=edm` keeps the cells of all other bases. Terms are joined by commas, and a cell must pass all of them.
+The keys are {", ".join(f"`{key}`" for key in KEYS[:-1])} and `{KEYS[-1]}`, the number of samples. Values may hold `*`
+and `?`.
 
-**Names** of bases, methods and metrics are lower case letters and digits, joined by single `-`, `_` or `.`.
+**Names** of bases, methods and metrics are lower case letters and digits, joined by single `-`, `_` or `.`; they have
+at most 60 characters.
 """
 
 
 def page() -> str:
-    """The text of docs/boards.md."""
+    """Return the text of docs/boards.md."""
     places: dict[type[BaseModel], list[str]] = {}
-    _find(BoardConfig, "board.yaml", places)
-    return INTRODUCTION + "\n" + "\n".join(_section(model, found) for model, found in places.items())
+    for model, place in _settings_classes(BoardConfig, ""):
+        places.setdefault(model, []).append(place or "board.yaml")
+    return _INTRODUCTION + "\n" + "\n".join(_section(model, names) for model, names in places.items())
 
 
-def _find(model: type[BaseModel], place: str, places: dict[type[BaseModel], list[str]]) -> None:
-    """Where each settings class stands in a board; outer ones come first."""
-    places.setdefault(model, []).append(place)
-    prefix = "" if place == "board.yaml" else f"{place}."
+def _settings_classes(model: type[BaseModel], place: str) -> Iterator[tuple[type[BaseModel], str]]:
+    """Yield a settings class and all classes inside it, outer ones first, each with the keys that lead to it."""
+    yield model, place
     for name, field in model.model_fields.items():
-        for inner in _models(field.annotation):
-            named = ".NAME" if get_origin(field.annotation) is dict else ""
-            _find(inner, f"{prefix}{name}{named}", places)
+        for inner in _models_in(field.annotation):
+            keys = [place, name, "NAME" if get_origin(field.annotation) is dict else ""]
+            yield from _settings_classes(inner, ".".join(key for key in keys if key))
 
 
 def _section(model: type[BaseModel], places: list[str]) -> str:
-    """A heading and a table of the model's keys."""
+    """Return a heading, the docstring of a settings class, and a table of its keys."""
     heading = ", ".join(f"`{place}`" for place in places)
-    summary = (model.__doc__ or "").strip().splitlines()[0]
+    summary = textwrap.fill(" ".join((model.__doc__ or "").split()), WIDTH, break_long_words=False, break_on_hyphens=False)
     rows = [_row(name, field) for name, field in model.model_fields.items()]
     return "\n".join([f"## {heading}", "", summary, "", "| key | type | default | meaning |", "|---|---|---|---|", *rows, ""])
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    cells = (f"`{name}`", type_name(field.annotation) + _bounds(field), _default(field), field.description or "")
+    cells = (f"`{name}`", type_name(field.annotation) + _bounds(field.metadata), _default(field), field.description or "")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _models(annotation: object) -> list[type[BaseModel]]:
-    """Settings classes in an annotation, without references to components, which the introduction explains."""
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    """Return the settings classes in an annotation. Components are left out: the introduction explains them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [] if annotation is ReferenceConfig else [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
+        return [] if annotation is ComponentEntry else [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+_PLAIN_TYPES: dict[object, str] = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
 
 def type_name(annotation: object) -> str:
-    """An annotation in the words of a board."""
+    """Return what the page calls the type of a field, with the limits of a number."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return type_name(arguments[0])
+        return type_name(arguments[0]) + _bounds(arguments[1:])
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in arguments)
     if origin in (Union, UnionType):
         return " or ".join(type_name(argument) for argument in arguments if argument is not NoneType)
     if origin in (list, tuple):
-        return f"list of {type_name(arguments[0])}"
+        return f"list of {_plural(type_name(arguments[0]))}"
     if origin is dict:
         return "mapping" if arguments[1] is object else f"name → {type_name(arguments[1])}"
-    if annotation is ReferenceConfig:
+    if annotation is ComponentEntry:
         return "component"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "mapping, below"
-    return {int: "whole number", float: "number", str: "text", bool: "true or false"}[annotation]  # type: ignore[index]
+    return _PLAIN_TYPES[annotation]
+
+
+def _plural(type_text: str) -> str:
+    return re.sub("(number|text|mapping)", r"\1s", type_text)
 
 
 _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
-def _bounds(field: FieldInfo) -> str:
-    bounds = [
-        f"{sign} {getattr(rule, name):g}" for rule in field.metadata for name, sign in _SIGNS.items() if hasattr(rule, name)
-    ]
-    return f", {' and '.join(bounds)}" if bounds else ""
+def _bounds(rules: Iterable[object]) -> str:
+    """Return the limits among the rules of a number: ` ≥ 0 and ≤ 10`; nothing where there is none."""
+    bounds = [f"{sign} {getattr(rule, name):,}" for rule in _plain(rules) for name, sign in _SIGNS.items() if hasattr(rule, name)]
+    return f" {' and '.join(bounds)}" if bounds else ""
+
+
+def _plain(rules: Iterable[object]) -> Iterator[object]:
+    """Yield the rules of an annotation, those of a `Field` inside it one by one."""
+    for rule in rules:
+        if isinstance(rule, FieldInfo):
+            yield from rule.metadata
+        else:
+            yield rule
 
 
 def _default(field: FieldInfo) -> str:
+    """Return the default as YAML writes it; a dash where an absent key means that there is nothing."""
     if field.is_required():
         return "required"
     value = field.default
     if isinstance(value, BaseModel):
         return "as below"
-    if isinstance(value, tuple):
-        value = list(value)
-    return "–" if value in (None, "", {}) else f"`{value}`"
+    if value in (None, "", {}, []):
+        return "–"
+    if isinstance(value, list | tuple):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{json.dumps(value) if isinstance(value, bool) else value}`"
 
 
 def main() -> None:
-    """Write docs/boards.md under the folder given, by default the working directory."""
+    """Write docs/boards.md under the folder that the command line names, by default the working directory."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
     (folder / "docs" / "boards.md").write_text(page(), encoding="utf-8")
 

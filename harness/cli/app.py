@@ -34,7 +34,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "validate": validate.validate,
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,
-    "convert": convert.convert,
+    "convert": convert.convert_weights,
 }
 for _name, _command in COMMANDS.items():
     # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.

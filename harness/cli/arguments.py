@@ -11,7 +11,7 @@ import typer
 from harness.components import KINDS
 
 LISTED_KINDS = (*KINDS, "preset", "board")
-"""What `harness list` takes, in the singular."""
+"""The kinds that `harness list` takes, in the singular."""
 
 
 def board_names(incomplete: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.board.filters import Filter, listed, parse_filter
+from harness.board.filters import Filter, parse_filter, seeds_in_range
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +29,6 @@ def _seed_filter(board: Board, seeds: str) -> Filter:
     """Raises: UserError that says how to write seeds, with those of the board."""
     if not re.fullmatch(r"\s*[\d*?]+\s*(,\s*[\d*?]+\s*)*", seeds):
         known = sorted({cell.seed for cell in board.cells})
-        example = listed(seeds, known) or ",".join(map(str, known))
+        example = seeds_in_range(seeds, known) or ",".join(map(str, known))
         raise UserError(f"--seeds {seeds}: write seeds with commas between them, without ranges: --seeds {example}")
     return parse_filter(f"seed={seeds}", where="--seeds")

@@ -1,4 +1,4 @@
-"""What `list` and `show` say about an installed component."""
+"""The facts about an installed component that `list` and `show` print."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ Parts = Annotated[
 ]
 
 
-def convert(
+def convert_weights(
     source: SourcePath, target: TargetPath, preset: PresetName = None, model: ModelName = None, part: Parts = None
 ) -> None:
     """Example: harness convert edm-cifar10-32x32-uncond-vp.pkl edm.safetensors
 
     Write weights of any readable format as safetensors, checked against their network, its settings in the header.
     """
-    from harness.weights import convert as conversion
+    from harness.weights.convert import convert, described_network, preset_network
     from harness.weights.network_files import NetworkFile
     from harness.weights.stored import read
 
@@ -42,11 +42,11 @@ def convert(
         raise UserError(f"{target}: the file to write ends in .safetensors")
     if target.exists():
         raise UserError(f"{target}: is there already; remove it first")
-    network = conversion.preset_network(preset) if preset is not None else conversion.described_network(read(source))
+    network = preset_network(preset) if preset is not None else described_network(read(source))
     if model is not None and network.model.name != model:
         raise UserError(f"--model {model}: {preset or source} is of the model {network.model.name}")
     files = [NetworkFile(source), *(_part(text) for text in part or [])]
-    written = conversion.convert(files, target, network)
+    written = convert(files, target, network)
     numbers = sum(value.numel() for value in written.values())
     remark(f"wrote {target}: {len(written)} tensors, {numbers:,} numbers of {network.model.name}")
     result(str(target))

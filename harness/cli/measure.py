@@ -27,17 +27,21 @@ Reference = Annotated[
     list[str] | None,
     typer.Option(
         metavar="REF",
-        help="The same, or statistics (.npz, .pkl, .pt). A dataset is NAME (held-out draw 0), NAME@DRAW or NAME@train.",
+        help="Like SAMPLES, or statistics (.npz, .pkl, .pt). A dataset is NAME (held-out draw 0), NAME@DRAW or NAME@train.",
     ),
 ]
 Metrics = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAMES", help="Names with commas. [default: the metric that is installed as the default]"),
+    typer.Option(
+        metavar="NAMES",
+        help="Names with commas; see harness list metrics. [default: the metric that a plugin marks as the default]",
+    ),
 ]
 ExtractorName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Whose features; harness list extractors. [default: the extractor that is installed as the default]"
+        metavar="NAME",
+        help="Network that gives the features; see harness list extractors. [default: the one that a plugin marks as default]",
     ),
 ]
 Settings = Annotated[
@@ -46,14 +50,18 @@ Settings = Annotated[
 ImageCount = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="How many images to take of a dataset. [default: all it gives]")
 ]
-ValueRange = Annotated[str | None, typer.Option("--range", metavar="LOW,HIGH", help="Black and white of floats: 0,1 -1,1 0,255.")]
-AsImages = Annotated[bool, typer.Option("--as-images", help="Of an .npz with statistics and images, take the images.")]
+ValueRange = Annotated[
+    str | None,
+    typer.Option("--range", metavar="LOW,HIGH", help="What black and white are where images are floats: 0,1 or -1,1 or 0,255."),
+]
+AsImages = Annotated[bool, typer.Option("--as-images", help="Take the images of an .npz that has statistics too.")]
 WriteStatistics = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the statistics of SAMPLES, an .npz that says which images they describe."),
 ]
 Batch = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Images through the extractor at once; on a CPU a large one takes fewer.")
+    int,
+    typer.Option(min=1, metavar="N", help="Images that go through the extractor at once; large extractors take fewer on a CPU."),
 ]
 
 

@@ -35,7 +35,8 @@ Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Cells at onc
 ExecutorName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Where cells run; harness list executors. [default: the executor that is installed as the default]"
+        metavar="NAME",
+        help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
     ),
 ]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
@@ -60,25 +61,27 @@ def run(
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """
     from harness.board.reading.load import load_board
-    from harness.run.start import RunOptions
 
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published:
         _keep_published(loaded, runs)
-    devices.check(device)
-    options = RunOptions(jobs or cores(), executor or _default_executor(), device, checkpoint_seconds)
+    options = _options(jobs, executor, device, checkpoint_seconds)
     if dry_run:
         _print_plan(loaded, cells, runs, options.jobs, as_json)
     else:
         _run(loaded, cells, runs, options, as_json)
 
 
-def _default_executor() -> str:
+def _options(jobs: int | None, executor: str | None, device: str, checkpoint_seconds: float) -> RunOptions:
+    """Fill defaults in. Raises: UserError for a device that is not here, or when no installed executor is the default."""
     from harness.plugins import registry
+    from harness.run.start import RunOptions
 
-    return registry().default(Executor, where="--executor").name
+    devices.check(device)
+    executor = executor or registry().default(Executor, where="--executor").name
+    return RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:

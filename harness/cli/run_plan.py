@@ -1,4 +1,4 @@
-"""What `harness run --dry-run` says: which cells would run, and how long it may take."""
+"""The plan that `harness run --dry-run` prints: which cells would run, and how long that may take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run would do.
+    """The cells and floors that a run would look at.
 
     Args:
         states: every chosen cell and how it stands.

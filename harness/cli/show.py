@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Words = Annotated[
     list[str],
-    typer.Argument(metavar="RECORD | [KIND] NAME", help="A record's path, or a component.", autocompletion=component_names),
+    typer.Argument(
+        metavar="RECORD | [KIND] NAME", help="A record's path, a component or a preset.", autocompletion=component_names
+    ),
 ]
 
 

@@ -10,9 +10,11 @@ from harness.images.sets import ImageSet
 from harness.images.statistics_files import StatisticsFile
 
 ImagesIdentity = Mapping[str, object]
-"""What tells a set of images from all others: features are kept under it. For images in files the hash of their pixels
-(`pixels`), for a stored sample set the hash that its run gave it (`generated`), for a dataset its settings, its `fingerprint` and
-which of its images are taken (`draw`)."""
+"""The facts that tell a set of images from all others. Features are kept under them.
+
+Images in files have the hash of their pixels (`pixels`). A stored sample set has the hash that its run gave it (`generated`). A
+dataset has its settings, its `fingerprint`, and which of its images are taken (`draw`).
+"""
 
 OnProgress = Callable[[int], None]
 """Called with the number of images so far."""

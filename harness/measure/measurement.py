@@ -1,4 +1,4 @@
-"""What a measurement gives."""
+"""The result of a measurement: values over repetitions, and what they are values of."""
 
 from __future__ import annotations
 

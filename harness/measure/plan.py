@@ -1,4 +1,4 @@
-"""What is measured: which metrics, by which extractor, of which sets, against which reference."""
+"""A plan of what is measured: which metrics, by which extractor, of which sets, against which reference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.measure.image_source import ImageSource
 
 @dataclass(frozen=True)
 class MeasurementPlan:
-    """What is measured.
+    """The metrics, the extractor, and the sets that are compared.
 
     Args:
         samples: sets of the same size, each a repetition of the measurement.

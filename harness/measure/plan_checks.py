@@ -43,7 +43,7 @@ def _statistics_faults(plan: MeasurementPlan) -> Iterator[str]:
 
 
 def _source_faults(plan: MeasurementPlan, source: ImageSource) -> Iterator[str]:
-    """What the source lacks: the right statistics, the images behind them, or enough images."""
+    """Say what the source lacks: the right statistics, the images behind them, or enough images."""
     try:
         by_statistics = _needs_that_statistics_serve(plan, source)
     except UserError as error:

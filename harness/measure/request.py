@@ -1,4 +1,4 @@
-"""What the user asks for, as text, and how it becomes a plan: all faults of names and paths at once."""
+"""A request as the user wrote it, and how it becomes a plan: all faults of names and paths at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.stages.context import Context
 
 @dataclass(frozen=True)
 class MeasurementRequest:
-    """What a user wrote.
+    """The names, paths and options that a user wrote.
 
     Args:
         samples: paths or datasets, each a repetition (or several, where it holds several draws).

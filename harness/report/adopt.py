@@ -1,31 +1,25 @@
-"""Take published records as done: a board that grew on several machines, or over several days, goes on from its results."""
+"""Take published records as done, so that a board that grew on several machines or days goes on from its results."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.board.board import Board
-from harness.report.collect import collect_published, floor_file, record_file
+from harness.report.collect import collect_published
+from harness.report.record_files import record_files
 from harness.store.files import write_text
 from harness.store.runs_folder import RunsFolder
 
 
 def adopt(board: Board, layout: RunsFolder) -> int:
-    """Copy the board's published, current records into the runs folder, where there are none of the same key.
+    """Copy the board's published, current records into the runs folder, except where a record of the same key is there.
 
-    A record stays as it is, checksum and all. Returns: how many were copied. Raises: UserError for a damaged one.
+    A record stays as it is, checksum and all.
+
+    Returns: how many records were copied. Raises: UserError for a damaged record.
     """
-    results = board.folder / "results"
-    found = collect_published(board, results)
-    copies: dict[Path, Path] = {}
-    for cell in board.cells:
-        if cell.name in found.records:
-            copies[layout.record(board.name, cell.name, cell.key)] = results / record_file(cell.name)
-    for floor in board.floors:
-        name = floor.name
-        if name in found.floors:
-            copies[layout.floor(board.name, name, floor.key)] = results / floor_file(name)
-    missing = {there: here for there, here in copies.items() if not there.exists()}
-    for there, here in missing.items():
-        write_text(there, here.read_text(encoding="utf-8"))
-    return len(missing)
+    collection = collect_published(board)
+    copied = 0
+    for files in record_files(board, layout):
+        if collection.find(files.record) is not None and not files.run.exists():
+            write_text(files.run, files.published.read_text(encoding="utf-8"))
+            copied += 1
+    return copied

@@ -1,4 +1,4 @@
-"""All records of a board: which are current, which are stale, and which are missing."""
+"""The records of a board: which are current, which are stale, and which are missing."""
 
 from __future__ import annotations
 
@@ -10,29 +10,32 @@ from pathlib import Path
 
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
-from harness.report.outcome import Outcome, load_outcomes
+from harness.report.outcome import Outcome
+from harness.report.outcome_files import load_outcomes
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import FloorRecord, load_floor
-from harness.store.runs_folder import RunsFolder
+from harness.store.runs_folder import RunsFolder, record_file_stem
 
 
 @dataclass(frozen=True)
 class Collection:
-    """A board's records.
+    """A board's records. A record is current when its key is the one that the board now gives to its cell or floor.
 
     Args:
-        records: current ones by cell name; current means that its key is the one that the board now gives its cell.
-        floors: current ones by the floor's name: the metric's, with the number of samples where there are several.
-        stale: names of cells and floors whose record was made by older settings or plugin versions, or in a smoke run.
+        records: current records by the cell's name.
+        floors: current records of floors by the floor's name.
+        stale: records that older settings or plugin versions made, or a smoke run.
     """
 
     board: Board
     records: Mapping[str, Outcome]
     floors: Mapping[str, FloorRecord]
-    stale: tuple[str, ...]
+    stale: tuple[RecordName, ...]
 
     @cached_property
     def rows(self) -> list[tuple[Row, list[Cell]]]:
-        """The board's cells by base × method, in the order of the board."""
+        """The board's rows, each with its cells, in the order of the board."""
         rows: dict[str, tuple[Row, list[Cell]]] = {}
         for cell in self.board.cells:
             rows.setdefault(cell.row.name, (cell.row, []))[1].append(cell)
@@ -48,62 +51,85 @@ class Collection:
         """Names of floors that have no current record."""
         return [floor.name for floor in self.board.floors if floor.name not in self.floors]
 
+    def find(self, name: RecordName) -> Outcome | FloorRecord | None:
+        """Return the current record of this name; None when there is none."""
+        return self.records.get(name.name) if name.kind == "cell" else self.floors.get(name.name)
 
-def record_file(cell: str) -> str:
-    """Name of a cell's published record."""
-    return f"{cell.replace('/', '__')}.json"
+    def outcomes(self, cells: list[Cell]) -> list[Outcome]:
+        """Return the current records among the cells'."""
+        return [self.records[cell.name] for cell in cells if cell.name in self.records]
+
+    def done(self, cells: list[Cell]) -> list[Outcome]:
+        """Return the current records among the cells' that ended well."""
+        return [record for record in self.outcomes(cells) if record.status == "done"]
 
 
-def floor_file(floor: str) -> str:
-    """Name of a published floor."""
-    return f"floor__{floor}.json"
+def collect_published(board: Board) -> Collection:
+    """Read the records that `harness publish` put into the board's folder. Raises: UserError for a damaged record."""
+    records, stale_cells = _published_cells(board)
+    floors, stale_floors = _published_floors(board)
+    return Collection(board, records, floors, (*stale_cells, *stale_floors))
 
 
-def collect_published(board: Board, folder: Path) -> Collection:
-    """The records that `harness publish` put into a board's `results` folder. Raises: UserError for a damaged one."""
-    names = _names(folder)
-    there = [(cell, name) for cell in board.cells if (name := record_file(cell.name)) in names]
-    records: dict[str, Outcome] = {}
-    floors: dict[str, FloorRecord] = {}
-    stale: list[str] = []
-    for (cell, _), record in zip(there, load_outcomes(folder, [name for _, name in there]), strict=True):
+def _published_cells(board: Board) -> tuple[dict[str, Outcome], list[RecordName]]:
+    """Return the current records by the cell's name, and the names of the stale ones."""
+    results = BoardFolder(board.folder).results
+    files = _file_names(results)
+    named = [(cell, RecordName("cell", cell.name).file_name) for cell in board.cells]
+    published = [(cell, file) for cell, file in named if file in files]
+    current: dict[str, Outcome] = {}
+    stale: list[RecordName] = []
+    for (cell, _), record in zip(published, load_outcomes(results, [file for _, file in published]), strict=True):
         if is_current(record, cell.key, board):
-            records[cell.name] = record
+            current[cell.name] = record
         else:
-            stale.append(cell.name)
+            stale.append(RecordName("cell", cell.name))
+    return current, stale
+
+
+def _published_floors(board: Board) -> tuple[dict[str, FloorRecord], list[RecordName]]:
+    """Return the current records by the floor's name, and the names of the stale ones."""
+    current: dict[str, FloorRecord] = {}
+    stale: list[RecordName] = []
     for floor in board.floors:
-        if (name := floor_file(floor.name)) in names:
-            found = load_floor(folder / name)
-            if is_current(found, floor.key, board):
-                floors[floor.name] = found
-            else:
-                stale.append(f"floor of {floor.name}")
-    return Collection(board, records, floors, tuple(stale))
+        name = RecordName("floor", floor.name)
+        path = BoardFolder(board.folder).record(name)
+        if not path.is_file():
+            continue
+        record = load_floor(path)
+        if is_current(record, floor.key, board):
+            current[floor.name] = record
+        else:
+            stale.append(name)
+    return current, stale
 
 
 def collect_runs(board: Board, layout: RunsFolder) -> Collection:
-    """The records of a runs folder, which keeps those of older settings beside the current ones."""
+    """Read the records of a runs folder, which keeps records of older settings beside the current ones.
+
+    Raises: UserError for a damaged record that is current.
+    """
     folder = layout.records(board.name)
-    names = _names(folder)
-    older = {name.rsplit(".", 2)[0] for name in names}
-    files = {cell.name: layout.record(board.name, cell.name, cell.key).name for cell in board.cells}
-    there = {cell: file for cell, file in files.items() if file in names}
-    records = dict(zip(there, load_outcomes(folder, list(there.values())), strict=True))
-    stale = [cell for cell in files if cell not in there and cell.replace("/", "__") in older]
+    files = _file_names(folder)
+    current = {cell.name: layout.record(board.name, cell.name, cell.key).name for cell in board.cells}
+    present = {cell: file for cell, file in current.items() if file in files}
+    records = dict(zip(present, load_outcomes(folder, list(present.values())), strict=True))
+    stems = {record_file_stem(file) for file in files}
+    absent = [RecordName("cell", cell) for cell in current if cell not in present]
     floors: dict[str, FloorRecord] = {}
     for floor in board.floors:
         path = layout.floor(board.name, floor.name, floor.key)
-        if path.name in names:
+        if path.name in files:
             floors[floor.name] = load_floor(path)
-    return Collection(board, records, floors, tuple(stale))
+    return Collection(board, records, floors, tuple(name for name in absent if name.file_stem in stems))
 
 
 def is_current(record: Outcome | FloorRecord, key: str, board: Board) -> bool:
-    """Whether the board still gives the record's cell this key; a smoke record never counts for a real board."""
+    """Return whether the record has this key. A smoke record never counts for a real board."""
     return record.key == key and record.is_smoke == board.is_smoke
 
 
-def _names(folder: Path) -> set[str]:
+def _file_names(folder: Path) -> set[str]:
     try:
         return set(os.listdir(folder))
     except FileNotFoundError:

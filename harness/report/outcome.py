@@ -1,34 +1,19 @@
-"""What a page needs of a record: a twentieth of its memory, read by several processes where there are many."""
+"""An outcome: the part of a cell's record that pages and plots need, in a twentieth of the memory."""
 
 from __future__ import annotations
 
-import gc
 import math
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from harness.report.scores import mean
 from harness.store.record_names import row_name
-from harness.store.records import SCHEMA, Status, load_record, verified
-
-MANY = 5_000
-"""Records from which on more processes pay for their start."""
-CHUNK = 1_000
-LARGEST_POOL = 8
-
-
-Known = dict[object, object]
-"""Values that most records of a board have in common, which then are one object."""
+from harness.store.records import SCHEMA, Record, Status
 
 
 class _Measured(Struct):
-    """The fields of a record's file that a page needs; the reader skips all others without making objects of them."""
+    """The parts of a record's JSON that pages need; the decoder skips all others without making objects of them."""
 
     values: list[float]
     seconds: float
@@ -76,14 +61,14 @@ class _Fields(Struct):
 
 
 class Outcome(Struct, frozen=True, array_like=True, gc=False):
-    """How a cell ended. Plain values in a fixed order: they go from process to process many times faster than models do.
+    """How a cell ended. Plain values in a fixed order pass between processes many times faster than a `Record` does.
 
     Args:
-        means, minima: each metric's mean and minimum over the evaluation draws.
-        seconds_metrics: of all metrics together.
-        curve: (images seen, value).
-        environment: the record's, as pairs; equal ones are one object.
-        extractors: (name, sha256 of the weights, preprocessing); equal ones are one object.
+        means, minima: the mean and the minimum over evaluation draws of each metric.
+        seconds_metrics: seconds that all metrics took together.
+        curve: (images seen, value) of each point.
+        environment: (name, value) of each fact about the machine and its libraries.
+        extractors: (name, sha256 of the weights, preprocessing) of each extractor.
     """
 
     cell: str
@@ -107,6 +92,28 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     dataset_fingerprint: str
     environment: tuple[tuple[str, str], ...]
     extractors: tuple[tuple[str, str, str], ...]
+
+
+# A typed decoder skips fields that are not needed, which is several times faster than making a dictionary of all of them.
+_decode_fields = msgspec.json.Decoder(_Fields).decode
+
+
+def outcome_of_json(content: bytes) -> Outcome | None:
+    """Decode a record's JSON without checking all of it.
+
+    Returns: None for a record of another schema, with values that are not finite, or that is not a cell's: only `load_record`
+    tells these apart.
+    """
+    try:
+        fields = _decode_fields(content)
+    except msgspec.DecodeError:
+        return None
+    return _outcome(fields) if fields.schema_version == SCHEMA else None
+
+
+def outcome_of_record(record: Record) -> Outcome:
+    """Keep what pages need of a record."""
+    return _outcome(msgspec.convert(record.model_dump(mode="json"), _Fields))
 
 
 def _outcome(fields: _Fields) -> Outcome:
@@ -133,73 +140,5 @@ def _outcome(fields: _Fields) -> Outcome:
         base_weights_sha256=fields.base_weights_sha256,
         dataset_fingerprint=fields.dataset_fingerprint,
         environment=tuple([(key, str(value)) for key, value in fields.environment.items()]),
-        extractors=tuple([(one.name, one.weights_sha256, one.preprocessing) for one in fields.extractors.values()]),
+        extractors=tuple([(facts.name, facts.weights_sha256, facts.preprocessing) for facts in fields.extractors.values()]),
     )
-
-
-def mean(values: Sequence[float]) -> float:
-    """The mean of at least one value, rounded once: the same on every machine, which plots are checked by."""
-    # The functions of `statistics` are as exact and many times slower; rows of 10,000 seeds exist.
-    return math.fsum(values) / len(values)
-
-
-# Typed: fields that are not needed are skipped, which is several times faster than making a dictionary of all.
-_read_fields = msgspec.json.Decoder(_Fields).decode
-_read_outcomes = msgspec.msgpack.Decoder(list[Outcome]).decode
-_write_outcomes = msgspec.msgpack.Encoder().encode
-
-
-def load_outcome(path: Path | str) -> Outcome:
-    """Of one record. Raises: UserError as `load_record`."""
-    try:
-        # The checksum says that a harness wrote this, so it was valid then: checking it all again would take much longer.
-        fields = _read_fields(verified(path))
-        if fields.schema_version == SCHEMA:
-            return _outcome(fields)
-    except msgspec.DecodeError:
-        pass  # of an older harness, with values that are not finite, or no record of a cell: the slow way tells them apart
-    return _outcome(msgspec.convert(load_record(Path(path)).model_dump(mode="json"), _Fields))
-
-
-def load_outcomes(folder: Path, names: Sequence[str]) -> Iterator[Outcome]:
-    """Of the records in a folder, in the order of `names`, while others are still read. Raises: UserError for a damaged one."""
-    processes = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, LARGEST_POOL)
-    if len(names) < MANY or processes < 2:
-        yield from _load(folder, names)
-        return
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
-    known: Known = {}
-    # Spawned, not forked: a caller may have threads. No pool outlives the iteration.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool, _no_collector():
-        for packed in pool.map(_load_packed, [folder] * len(chunks), chunks):
-            yield from _share(_read_outcomes(packed), known)
-
-
-def _load_packed(folder: Path, names: Sequence[str]) -> bytes:
-    return _write_outcomes(_load(folder, names))
-
-
-def _load(folder: Path, names: Sequence[str]) -> list[Outcome]:
-    with _no_collector():
-        return _share([load_outcome(os.path.join(folder, name)) for name in names], {})
-
-
-def _share(outcomes: list[Outcome], known: Known) -> list[Outcome]:
-    """The same outcomes; most records of a board were made in one environment, with one extractor."""
-    for outcome in outcomes:
-        for name in ("environment", "extractors"):
-            own = getattr(outcome, name)
-            msgspec.structs.force_setattr(outcome, name, known.setdefault(own, own))
-    return outcomes
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Records have no cycles, and looking for some again and again takes longer than reading them."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -1,4 +1,4 @@
-"""From a runs folder to a board's `results`: current records, floors and previews, nothing else."""
+"""Publish a board: copy its current records, floors and previews from a runs folder to the board's folder."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from pathlib import Path
 
 from harness.board.board import Board
 from harness.errors import UserError
-from harness.report.collect import Collection, collect_published, collect_runs, floor_file, record_file
-from harness.report.extractors import used
-from harness.report.page import listed
-from harness.report.preview import (
-    REAL_FILE,
-    Preview,
-    make_previews,
-    preview_file,
-    read_published,
-    save_preview,
-    shown_cells,
-)
+from harness.report.board_previews import make_previews, read_published_previews
+from harness.report.collect import Collection, collect_published, collect_runs
+from harness.report.extractor_versions import check_extractor_versions
+from harness.report.phrases import listed
+from harness.report.preview import Preview, save_preview
+from harness.report.record_files import record_files
+from harness.store.board_folder import BoardFolder
 from harness.store.files import appearing
+from harness.store.record_names import RecordName
 from harness.store.runs_folder import RunsFolder
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What publishing would do.
+    """A plan of publishing a board; `apply` carries it out.
 
     Args:
+        folder: the board's folder of results.
         copies: files of the runs folder by the name that they get.
-        previews: files to write by name.
-        kept: names of published files that stay, since their key is the board's and the runs folder has nothing better.
+        previews: previews to write by the file's name.
+        kept: names of published files that stay: their record is current, or stale with nothing better in the runs folder.
         removed: names of published files that no longer belong to the board.
-        problems: what is missing or failed, for the user to read; publishing is refused unless it is to be partial.
+        problems: what is missing or failed, for the user to read; the command refuses to publish them unless it is told to.
     """
 
     folder: Path
@@ -45,7 +42,7 @@ class Publication:
     problems: tuple[str, ...]
 
     def apply(self) -> None:
-        """Write and remove the files; each appears whole or not at all."""
+        """Write and remove the files; each file appears whole or not at all."""
         for name, source in self.copies.items():
             with appearing(self.folder / name) as scratch:
                 shutil.copyfile(source, scratch)
@@ -56,78 +53,82 @@ class Publication:
 
 
 def plan(board: Board, layout: RunsFolder) -> Publication:
-    """What publishing a board would do. Raises: UserError for smoke boards, damaged records, and records of an extractor with
-    different weights. Imports torch."""
+    """Plan to publish a board; nothing is written yet. Imports torch.
+
+    Raises: UserError for smoke boards, for damaged records, and where a column would hold numbers of several versions of its
+        extractor.
+    """
     if board.is_smoke:
         raise UserError(f"{board.name}: smoke records are never published; run the board without --smoke")
-    folder = board.folder / "results"
-    fresh, published = collect_runs(board, layout), collect_published(board, folder)
+    fresh, published = collect_runs(board, layout), collect_published(board)
     _refuse_smoke(fresh)
     merged = _merged(fresh, published)
-    used(merged)
-    copies = _copies(board, layout, fresh, merged)
+    check_extractor_versions(merged)
+    folder = BoardFolder(board.folder)
+    copies = _copies(fresh, merged, layout)
     previews = _previews(merged, layout)
-    stays = {record_file(name) for name in (*merged.records, *published.stale)} | {floor_file(name) for name in merged.floors}
-    stays |= {floor_file(name.removeprefix("floor of ")) for name in published.stale if name.startswith("floor of ")}
-    stays |= set(previews) | _current_previews(merged, folder)
-    there = {path.name for path in folder.glob("*.json")}
+    belonging = _record_files(merged) | _preview_files(merged) | set(previews)
+    present = {path.name for path in folder.results.glob("*.json")}
     return Publication(
-        folder=folder,
+        folder=folder.results,
         copies=copies,
         previews=previews,
-        kept=tuple(sorted((there & stays) - set(copies) - set(previews))),
-        removed=tuple(sorted(there - stays)),
+        kept=tuple(sorted((present & belonging) - set(copies) - set(previews))),
+        removed=tuple(sorted(present - belonging)),
         problems=tuple(_problems(merged)),
     )
 
 
 def _refuse_smoke(fresh: Collection) -> None:
-    smoke = [name for name, record in fresh.records.items() if record.is_smoke]
-    smoke += [f"floor of {name}" for name, floor in fresh.floors.items() if floor.is_smoke]
+    smoke = [str(RecordName("cell", name)) for name, record in fresh.records.items() if record.is_smoke]
+    smoke += [str(RecordName("floor", name)) for name, record in fresh.floors.items() if record.is_smoke]
     if smoke:
         raise UserError(f"{listed(smoke)}: made by a smoke run; smoke records are never published")
 
 
 def _merged(fresh: Collection, published: Collection) -> Collection:
-    """Fresh records over published ones; but what failed here does not replace what ended well elsewhere."""
+    """Put fresh records over published ones, except that a failure here does not replace what ended well elsewhere."""
     records = dict(published.records)
-    for name, record in fresh.records.items():
-        if record.status != "failed" or name not in records:
-            records[name] = record
+    for cell, outcome in fresh.records.items():
+        if outcome.status != "failed" or cell not in records:
+            records[cell] = outcome
     return Collection(fresh.board, records, {**published.floors, **fresh.floors}, published.stale)
 
 
-def _copies(board: Board, layout: RunsFolder, fresh: Collection, merged: Collection) -> dict[str, Path]:
-    copies = {
-        record_file(cell.name): layout.record(board.name, cell.name, cell.key)
-        for cell in board.cells
-        if cell.name in fresh.records and merged.records[cell.name] is fresh.records[cell.name]
-    }
-    for floor in board.floors:
-        if floor.name in fresh.floors:
-            copies[floor_file(floor.name)] = layout.floor(board.name, floor.name, floor.key)
+def _copies(fresh: Collection, merged: Collection, layout: RunsFolder) -> dict[str, Path]:
+    """Return the runs folder's records that were merged, by the names of their published files."""
+    copies: dict[str, Path] = {}
+    for files in record_files(fresh.board, layout):
+        record = fresh.find(files.record)
+        if record is not None and merged.find(files.record) is record:
+            copies[files.published.name] = files.run
     return copies
 
 
 def _previews(merged: Collection, layout: RunsFolder) -> dict[str, Preview]:
-    made = make_previews(merged, layout)
+    """Return the previews of the samples in the runs folder, by the names of their published files."""
+    folder, made = BoardFolder(merged.board.folder), make_previews(merged, layout)
     if made.real is None:
         return {}
-    found = {preview_file(row): made.rows[row.name] for row, _ in shown_cells(merged) if row.name in made.rows}
-    return {REAL_FILE: made.real, **found}
+    rows = {folder.preview(row).name: preview for row, preview in made.rows.items()}
+    return {folder.real_preview.name: made.real, **rows}
 
 
-def _current_previews(merged: Collection, folder: Path) -> set[str]:
-    found = read_published(merged, folder)
-    return {preview_file(row) for row, _ in merged.rows if row.name in found.rows} | ({REAL_FILE} if found.real else set())
+def _record_files(merged: Collection) -> set[str]:
+    """Return the published files of all records that belong to the board; a stale record stays until there is a better one."""
+    cells = {RecordName("cell", name) for name in merged.records}
+    floors = {RecordName("floor", name) for name in merged.floors}
+    return {name.file_name for name in cells | floors | set(merged.stale)}
+
+
+def _preview_files(merged: Collection) -> set[str]:
+    """Return the published previews that are of the records' sample sets."""
+    folder, current = BoardFolder(merged.board.folder), read_published_previews(merged)
+    real = {folder.real_preview.name} if current.real else set()
+    return real | {folder.preview(row).name for row in current.rows}
 
 
 def _problems(merged: Collection) -> list[str]:
-    failed = [name for name, record in merged.records.items() if record.status == "failed"]
-    missing = [cell.name for cell in merged.missing]
-    problems: list[tuple[str, list[str]]] = [
-        ("not run", missing),
-        ("failed", failed),
-        ("floor not run", merged.missing_floors),
-    ]
-    return [f"{len(names)} {what}: {listed(names)}" for what, names in problems if names]
+    failed = [name for name, outcome in merged.records.items() if outcome.status == "failed"]
+    names_of = {"not run": [cell.name for cell in merged.missing], "failed": failed, "floor not run": merged.missing_floors}
+    return [f"{len(names)} {problem}: {listed(names)}" for problem, names in names_of.items() if names]

@@ -1,24 +1,26 @@
-"""What papers report: `reported.csv` of a board, shown apart and never mixed with what was measured."""
+"""Numbers that papers report: a board's `reported.csv`, shown apart from what was measured and never mixed with it."""
 
 from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import Faults, UserError
-from harness.report.formats import markdown_text
+from harness.report.markup import markdown_text
 
 COLUMNS = ("board", "type", "model", "method", "params_m", "nfe", "guidance", "metric", "value", "source", "note")
+HEADS = ("Model", "Method", "NFE", "Metric", "*reported*", "Source")
 
 
 @dataclass(frozen=True)
 class Reported:
-    """One row of a paper; all text, as it was copied.
+    """One number of a paper, all text, as it was copied.
 
     Args:
-        source: where the number stands. A row without one is refused.
+        source: where the number stands; a number without a source is refused.
     """
 
     model: str
@@ -31,7 +33,7 @@ class Reported:
 
 
 def read_reported(path: Path) -> list[Reported]:
-    """The rows of a file; none when it does not exist. Raises: UserError or Faults, each with file and line."""
+    """Read the numbers in a file; none when the file does not exist. Raises: UserError or Faults, each with file and line."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -40,14 +42,13 @@ def read_reported(path: Path) -> list[Reported]:
     if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
         raise UserError(f"{path}:1: columns are missing: {', '.join(missing)}; expected: {','.join(COLUMNS)}")
     faults: list[str] = []
-    rows: list[Reported] = []
+    numbers: list[Reported] = []
     for row in reader:
-        where = f"{path}:{reader.line_num}"
-        faults += [f"{where}: {problem}" for problem in _problems(row)]
-        rows.append(Reported(*(row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note"))))
+        faults += [f"{path}:{reader.line_num}: {problem}" for problem in _problems(row)]
+        numbers.append(Reported(*(row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note"))))
     if faults:
         raise Faults(faults)
-    return rows
+    return numbers
 
 
 def _problems(row: dict[str, str]) -> list[str]:
@@ -61,27 +62,27 @@ def _problems(row: dict[str, str]) -> list[str]:
     return problems
 
 
-def reported_markdown(rows: list[Reported]) -> str:
-    """A table with its sources, and the notes under it; equal notes are written once."""
+def reported_markdown(numbers: Sequence[Reported]) -> str:
+    """Return a table of the numbers with their sources, and their notes under it; equal notes are written once."""
     from tabulate import tabulate
 
-    notes: list[str] = []
-    lines: list[list[str]] = []
-    for row in rows:
-        mark = ""
-        if row.note:
-            if row.note not in notes:
-                notes.append(row.note)
-            mark = f" [{notes.index(row.note) + 1}]"
-        text = [markdown_text(value) for value in (row.model, row.method, row.nfe or "–", row.metric, row.value)]
-        lines.append([text[0], text[1], text[2], text[3], f"*{text[4]}*{mark}", _linked(row.source)])
-    headers = ["Model", "Method", "NFE", "Metric", "*reported*", "Source"]
+    notes = list(dict.fromkeys(number.note for number in numbers if number.note))
     align = ["left", "left", "right", "left", "right", "left"]
-    table = tabulate(lines, headers=headers, tablefmt="pipe", colalign=align, disable_numparse=True)
-    listed = "".join(f"\n[{number}] {note}  " for number, note in enumerate(notes, 1))
-    return f"{table}\n{listed and chr(10) + listed.rstrip() + chr(10)}"
+    lines = [_line(number, notes) for number in numbers]
+    table = tabulate(lines, headers=HEADS, tablefmt="pipe", colalign=align, disable_numparse=True)
+    # Two spaces at the end of a line break it in markdown.
+    footnotes = "  \n".join(f"[{index}] {note}" for index, note in enumerate(notes, 1)).rstrip()
+    return f"{table}\n" + (f"\n\n{footnotes}\n" if footnotes else "")
 
 
-def _linked(source: str) -> str:
-    text = markdown_text(source)
-    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
+def _line(number: Reported, notes: list[str]) -> list[str]:
+    model, method, nfe, metric, value = map(
+        markdown_text, (number.model, number.method, number.nfe or "–", number.metric, number.value)
+    )
+    mark = f" [{notes.index(number.note) + 1}]" if number.note else ""
+    return [model, method, nfe, metric, f"*{value}*{mark}", _with_links(number.source)]
+
+
+def _with_links(source: str) -> str:
+    """Return the source as markdown, each arXiv number a link."""
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", markdown_text(source))

@@ -1,4 +1,4 @@
-"""A sheet of the first images of a set, small enough to commit: a PNG as text."""
+"""A sheet: the first images of a sample set in a grid, as the base64 text of a PNG, small enough to commit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
 COLUMNS = 10
 LINES = 4
 GAP = 1
-"""Pixels between images, white."""
+"""White pixels between images."""
 
 
 def sheet_of(x: Tensor, labels: Tensor | None) -> str:
-    """Base64 of a PNG with the first images; with labels, column by column of one class each, in their order.
+    """Make a sheet. Of labelled images each class gets a column, in the order of the labels.
 
-    x: (n, 1 or 3, H, W) in [-1, 1], values outside are clamped; labels: (n,) int64. With more classes than columns the
-    first images are taken as they come. Raises: harness.Diverged for values that are not finite.
+    With more classes than COLUMNS, or a class without an image, the first images are taken as they come.
+
+    Args:
+        x: (n, 1 or 3, H, W) in [-1, 1]; values outside are clamped.
+        labels: (n,) int64.
+    Raises: harness.Diverged for values that are not finite.
     """
     import numpy as np
     from PIL import Image
@@ -29,14 +33,14 @@ def sheet_of(x: Tensor, labels: Tensor | None) -> str:
     from harness.images.quantise import to_uint8
 
     chosen, columns = _chosen(labels, len(x))
-    pasted = _pasted(to_uint8(x[chosen]).permute(0, 2, 3, 1).numpy(), columns)
+    grid = _grid(to_uint8(x[chosen]).permute(0, 2, 3, 1).numpy(), columns)
     buffer = io.BytesIO()
-    Image.fromarray(pasted if pasted.shape[2] == 3 else np.ascontiguousarray(pasted[..., 0])).save(buffer, format="png")
+    Image.fromarray(grid if grid.shape[2] == 3 else np.ascontiguousarray(grid[..., 0])).save(buffer, format="png")
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def pixels(sheet: str) -> NDArray[np.uint8]:
-    """(height, width, 3) of a sheet. Raises: ValueError for text that is none."""
+    """Decode a sheet. Returns: (height, width, 3). Raises: ValueError for text that is no sheet."""
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
@@ -48,23 +52,24 @@ def pixels(sheet: str) -> NDArray[np.uint8]:
 
 
 def _chosen(labels: Tensor | None, n: int) -> tuple[list[int], int]:
-    """Which images, line by line, and how many a line has."""
+    """Return the indices of the images to show, line by line, and how many images a line has."""
     classes = 0 if labels is None else int(labels.max()) + 1
     if labels is not None and 1 < classes <= COLUMNS:
-        of_class = [(labels == label).nonzero().flatten().tolist() for label in range(classes)]
-        lines = min(LINES, min(map(len, of_class)))
+        indices_of = [(labels == label).nonzero().flatten().tolist() for label in range(classes)]
+        lines = min(LINES, min(map(len, indices_of)))
         if lines:
-            return [of_class[label][line] for line in range(lines) for label in range(classes)], classes
+            return [indices_of[label][line] for line in range(lines) for label in range(classes)], classes
     return list(range(min(n, COLUMNS * LINES))), min(n, COLUMNS)
 
 
-def _pasted(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+def _grid(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """Place images, (n, H, W, C), line by line on white. Returns: (height, width, C)."""
     import numpy as np
 
     n, height, width, channels = images.shape
     lines = -(-n // columns)
-    sheet = np.full((lines * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels), 255, dtype=np.uint8)
-    for place, image in enumerate(images):
-        top, left = place // columns * (height + GAP), place % columns * (width + GAP)
-        sheet[top : top + height, left : left + width] = image
-    return sheet
+    grid = np.full((lines * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels), 255, dtype=np.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * (height + GAP), index % columns * (width + GAP)
+        grid[top : top + height, left : left + width] = image
+    return grid

@@ -22,9 +22,11 @@ class StorageError(EndsTheRun):
 
 @contextmanager
 def storage(path: Path) -> Iterator[None]:
-    """Turn an OSError of the block into one clear message about `path`. Raises: StorageError; other OSErrors as they are.
+    """Turn the disk's refusals in the block, which are OSErrors, into one clear message.
 
-    `path` is the file or folder that the block writes.
+    Args:
+        path: the file or folder that the block writes.
+    Raises: StorageError; an OSError with another reason passes unchanged.
     """
     try:
         yield
@@ -88,15 +90,19 @@ def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]
             if is_synced:
                 for file in (*scratch.iterdir(), scratch):
                     _sync(file)
-            try:
-                scratch.rename(path)
-            except OSError:
-                if not path.is_dir():
-                    raise
+            _rename_unless_there(scratch, path)
             if is_synced:
                 _sync(path.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _rename_unless_there(scratch: Path, path: Path) -> None:
+    try:
+        scratch.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

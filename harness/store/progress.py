@@ -19,7 +19,7 @@ EVERY_SECONDS = 0.5
 
 @dataclass
 class Progress:
-    """What a process is doing.
+    """The work of a process at this moment.
 
     Args:
         job: name of the cell or base.

@@ -82,7 +82,10 @@ class CurvePoint(Part):
 
 
 class Costs(Part):
-    """What the harness counted. Seconds are the wall clock of one process; memory is its peak resident set, in bytes."""
+    """The costs of a cell, as the harness counted them.
+
+    Seconds are the wall clock of one process; memory is the peak of its resident set, in bytes.
+    """
 
     images_seen: int = 0
     steps: int = 0

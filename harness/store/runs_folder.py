@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.store.files import StorageError, write_text
+from harness.store.record_names import RecordName
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ class RunsFolder:
 
     def record(self, board: str, cell: str, key: str) -> Path:
         """Return the file of a cell's record; the first digits of the key are part of its name."""
-        return self.records(board) / f"{cell.replace('/', '__')}.{key[:12]}.json"
+        return self.records(board) / _record_file(RecordName("cell", cell), key)
 
-    def floor(self, board: str, metric: str, key: str) -> Path:
+    def floor(self, board: str, floor: str, key: str) -> Path:
         """Return the file of a floor's record."""
-        return self.records(board) / f"floor__{metric}.{key[:12]}.json"
+        return self.records(board) / _record_file(RecordName("floor", floor), key)
 
     def board(self, board: str) -> Path:
         """Return the folder for a board's tables and plots."""
@@ -73,3 +74,12 @@ class RunsFolder:
             probe.unlink()
         except StorageError as error:
             raise UserError(str(error)) from None
+
+
+def _record_file(record: RecordName, key: str) -> str:
+    return f"{record.file_stem}.{key[:12]}.json"
+
+
+def record_file_stem(file_name: str) -> str:
+    """Return the `RecordName.file_stem` in the name of a record's file: what the records of all keys have in common."""
+    return file_name.rsplit(".", 2)[0]

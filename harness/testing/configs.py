@@ -1,23 +1,40 @@
-"""Conformance of any component: its settings, its target, and the weight of its plugin's top module."""
+"""Conformance of any component: settings, name and summary, targets, and the weight of its plugin's top module."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pydantic
 
+from harness.capabilities import PROTOCOLS
 from harness.components import Component
 from harness.config import Config
 from harness.testing.expect import expect
 
-# Seconds each to import; a listing that pays for them is one that people stop using.
 HEAVY = ("torch", "sklearn", "ot", "torchvision", "scipy", "matplotlib")
+"""Packages that take seconds to import. People stop using a listing that waits for them."""
+
+LISTING = """
+import sys
+import {module} as plugin
+from importlib import import_module
+from harness.components import KINDS
+
+targets = set()
+for kind in KINDS:
+    for component in getattr(plugin, f"harness_{{kind}}s", list)():
+        targets |= {{getattr(component, field, "") for field in ("check", "check_ready", "files", "spec")}}
+for target in targets - {{""}}:
+    import_module(target.partition(":")[0])
+print(*sorted({heavy!r} & set(sys.modules)))
+"""
+"""What a listing and the reading of a board import of a plugin."""
 
 
 def check_component(component: Component) -> None:
-    """The checks of this module that need no import of the heavy part, and that the target is there."""
+    """Run all checks of this module that need no fresh interpreter."""
     check_unknown_keys_are_rejected(component.config)
     check_settings_are_frozen(component.config)
     check_fields_are_described(component.config)
@@ -27,7 +44,7 @@ def check_component(component: Component) -> None:
 
 
 def check_unknown_keys_are_rejected(cls: type[Config]) -> None:
-    """A typo in a board must not be taken in silence."""
+    """Check that settings refuse an unknown key: a board with a typo must not run as if nothing were wrong."""
     try:
         cls.model_validate({"no_such_setting": 1})
     except pydantic.ValidationError as error:
@@ -38,44 +55,62 @@ def check_unknown_keys_are_rejected(cls: type[Config]) -> None:
 
 
 def check_settings_are_frozen(cls: type[Config]) -> None:
-    """Settings are part of keys and records; they must not change after validation."""
+    """Check that settings cannot change after validation: they are part of keys and records."""
     expect(cls.model_config.get("frozen"), f"{cls.__name__} is not frozen; derive it from harness.Config")
 
 
 def check_fields_are_described(cls: type[Config]) -> None:
-    """The documentation is made from the descriptions."""
+    """Check that each setting has a description, from which the documentation is made."""
     bare = [name for name, field in cls.model_fields.items() if not field.description]
-    expect(not bare, f"{cls.__name__}: no description for {', '.join(bare)}")
+    expect(not bare, f"{cls.__name__}: no description for {', '.join(bare)}; write Field(…, description=…)")
 
 
 def check_smoke_settings_are_valid(component: Component) -> None:
-    """`--smoke` replaces settings by these: each must be a field, with a value that its type takes."""
+    """Check that each setting which `--smoke` replaces is a field, with a value that the field takes."""
     fields = component.config.model_fields
     for key in component.smoke:
         head = key.split(".")[0]
         expect(head in fields, f"{component.name}: smoke sets {key!r}, which {component.config.__name__} has not")
-    if all(not field.is_required() for field in fields.values()):
-        # Together, as a smoke run sets them: some hang on others.
+    if any(field.is_required() for field in fields.values()):
+        return
+    try:  # all at once, as a smoke run sets them: some depend on others
         component.config.model_validate({key: value for key, value in component.smoke.items() if key in fields})
+    except pydantic.ValidationError as error:
+        raise AssertionError(f"{component.name}: smoke is refused by {component.config.__name__}: {error}") from error
 
 
 def check_name_and_summary(component: Component) -> None:
-    """Names are typed into boards and shown in tables."""
+    """Check that the name can be typed into a board, and that the summary fits one line of a listing."""
     name = component.name
-    plain = name and name == name.lower() and not set(name) & set(" _/:,=×")
-    expect(plain, f"{name!r} is no component name: lower case, words joined by hyphens")
+    is_plain = name and name == name.lower() and not set(name) & set(" _/:,=×")
+    expect(is_plain, f"{name!r} is no component name: lower case, words joined by hyphens")
     expect(component.summary and "\n" not in component.summary, f"{name}: the summary is one line, not empty")
 
 
 def check_target_loads(component: Component) -> None:
-    """`build` names something that can be called."""
-    expect(callable(component.load()), f"{component.name}: {component.build} cannot be called")
+    """Check that `build` names something that can be imported and called."""
+    try:
+        target = component.load()
+    except (ImportError, AttributeError) as error:
+        raise AssertionError(f"{component.name}: build={component.build!r} cannot be imported: {error}") from error
+    expect(callable(target), f"{component.name}: {component.build} cannot be called")
+
+
+def check_capabilities_exist(component: Component, names: Iterable[str], field: str) -> None:
+    """Check that a component names capabilities that exist: no model could provide, and no method could use, any other."""
+    unknown = sorted(set(names) - set(PROTOCOLS))
+    known = ", ".join(sorted(PROTOCOLS))
+    expect(not unknown, f"{component.name}: {field} names no capability with {', '.join(unknown)}; there are {known}")
 
 
 def check_top_module_is_light(module: str, heavy: Sequence[str] = HEAVY) -> None:
-    """Importing a plugin's top module, as listing does, must not import the heavy part. Runs a fresh interpreter."""
-    code = f"import sys, {module}; print(*sorted(set({tuple(heavy)!r}) & set(sys.modules)))"
+    """Check that listing a plugin, and reading a board that names it, import no heavy package.
+
+    A fresh interpreter imports the plugin's top module, and the modules of the targets `check`, `check_ready`, `files` and
+    `spec` of all its components.
+    """
+    code = LISTING.format(module=module, heavy=set(heavy))
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     expect(run.returncode == 0, f"importing {module} fails:\n{run.stderr}")
     loaded = run.stdout.strip()
-    expect(not loaded, f"importing {module} imports {loaded}; move what needs it behind the lazy target")
+    expect(not loaded, f"importing {module} imports {loaded}; move what needs it into the module that `build` names")

@@ -1,11 +1,10 @@
-"""Conformance of datasets: the same data in every process, and evaluation sets apart from training and each other."""
+"""Conformance of datasets: the same data in every process, and evaluation sets apart from training and from each other."""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
 import sys
-from typing import cast
 
 import torch
 
@@ -15,74 +14,96 @@ from harness.interfaces import Batch, DataSource, DataSpec
 from harness.testing.expect import expect
 
 EVALUATION = 64
+"""Examples in the evaluation sets that the checks ask for."""
 
 
 def check_dataset(component: Dataset, *, config: Config | None = None, n: int = EVALUATION) -> None:
-    """All checks of this module; n is the size of the evaluation sets it asks for."""
+    """Run all checks of this module.
+
+    Args:
+        config: settings to check with; by default the component's defaults with `smoke`.
+        n: examples in each evaluation set; fewer where the dataset cannot give so many.
+    Raises: UserError when the dataset's files are absent, AssertionError when the dataset breaks a promise.
+    """
     config = config or component.config(**component.smoke)
-    source = build(component, config)
+    component.check_readiness(config)
+    source = component.create(config)
+    n = min(n, source.largest_evaluation or n)
     check_spec_is_the_one_declared(component, config, source)
     check_batches(source, n)
+    check_largest_evaluation(source)
     check_data_repeats(component, config, n)
     check_evaluation_is_apart(source, n)
     check_other_processes_agree(component, config, n)
 
 
-def build(component: Dataset, config: Config) -> DataSource:
-    """The dataset's object."""
-    source = component.load()(config)
-    expect(isinstance(source, DataSource), f"{component.build} gave {type(source).__name__}, which is no DataSource")
-    return cast(DataSource, source)
-
-
 def check_spec_is_the_one_declared(component: Dataset, config: Config, source: DataSource) -> None:
-    """What the component says without reading data is what the data are; boards are checked with it."""
-    if (declared := component.known_spec(config)) is not None:
+    """Check that `spec`, with which boards are checked before any data are read, says what the data are."""
+    declared = component.known_spec(config)
+    if declared is not None:
         expect(declared == source.spec, f"{component.name}: {component.spec} gave {declared}, but the data are {source.spec}")
 
 
 def check_batches(source: DataSource, n: int) -> None:
-    """Shapes, types and labels are what the spec says."""
-    _check_batch(source.train(), source.spec, "train()")
+    """Check that shapes, types, ranges and labels are what the spec says."""
+    check_batch(source.train(), source.spec, "train()")
     evaluation = source.evaluation(0, n)
-    _check_batch(evaluation, source.spec, "evaluation(0, n)")
+    check_batch(evaluation, source.spec, f"evaluation(0, {n})")
     expect(len(evaluation) == n, f"evaluation(0, {n}) gave {len(evaluation)} examples")
 
 
-def _check_batch(batch: Batch, spec: DataSpec, what: str) -> None:
+def check_batch(batch: Batch, spec: DataSpec, what: str) -> None:
+    """Check one batch against the spec; `what` begins the message."""
     expect(len(batch) > 0, f"{what} is empty")
     shape = tuple(batch.x.shape[1:])
     expect(shape == spec.shape, f"{what}: examples are {shape}, the spec says {spec.shape}")
     expect(batch.x.dtype == torch.float32, f"{what}: x is {batch.x.dtype}, not float32")
     expect(batch.x.isfinite().all(), f"{what}: values that are not finite")
+    if spec.preview == "images":
+        low, high = float(batch.x.min()), float(batch.x.max())
+        expect(low >= -1 and high <= 1, f"{what}: images run from {low:g} to {high:g}; scale them to [-1, 1]")
     expect((batch.labels is None) == (spec.classes == 0), f"{what}: labels and spec.classes = {spec.classes} disagree")
     if batch.labels is not None:
-        plain = batch.labels.dtype == torch.int64 and batch.labels.shape == (len(batch),)
-        expect(plain, f"{what}: labels are not (n,) int64")
-        inside = (batch.labels >= 0) & (batch.labels < spec.classes)
-        expect(inside.all(), f"{what}: labels outside [0, {spec.classes})")
+        is_plain = batch.labels.dtype == torch.int64 and batch.labels.shape == (len(batch),)
+        expect(is_plain, f"{what}: labels are {tuple(batch.labels.shape)} {batch.labels.dtype}, not (n,) int64")
+        is_inside = (batch.labels >= 0) & (batch.labels < spec.classes)
+        expect(is_inside.all(), f"{what}: labels outside [0, {spec.classes})")
 
 
-def digest(source: DataSource, n: int) -> str:
+def check_largest_evaluation(source: DataSource) -> None:
+    """Check that the dataset gives as many examples as `largest_evaluation` says, and refuses one more with a ValueError."""
+    largest = source.largest_evaluation
+    if largest is None:
+        return
+    expect(largest >= 1, f"largest_evaluation is {largest}; a dataset gives at least one example")
+    expect(len(source.evaluation(0, largest)) == largest, f"evaluation(0, {largest}), its largest, gave another number")
+    try:
+        source.evaluation(0, largest + 1)
+    except ValueError:
+        return
+    raise AssertionError(f"evaluation(0, {largest + 1}) gave examples, but largest_evaluation is {largest}; raise ValueError")
+
+
+def data_hash(source: DataSource, n: int) -> str:
     """A hash over the fingerprint, the training data and two evaluation sets."""
-    parts = [source.train(), source.evaluation(0, n), source.evaluation(1, n)]
+    batches = [source.train(), source.evaluation(0, n), source.evaluation(1, n)]
     whole = hashlib.sha256(source.fingerprint.encode())
-    for part in parts:
-        whole.update(part.x.contiguous().numpy().tobytes())
-        if part.labels is not None:
-            whole.update(part.labels.numpy().tobytes())
+    for batch in batches:
+        whole.update(batch.x.contiguous().numpy().tobytes())
+        if batch.labels is not None:
+            whole.update(batch.labels.numpy().tobytes())
     return whole.hexdigest()
 
 
 def check_data_repeats(component: Dataset, config: Config, n: int) -> None:
-    """Two objects with the same settings hold the same data, in whatever order they are asked."""
-    first, second = build(component, config), build(component, config)
+    """Check that two objects with the same settings hold the same data, in whatever order they are asked for it."""
+    first, second = component.create(config), component.create(config)
     second.evaluation(1, n)
-    expect(digest(first, n) == digest(second, n), f"{component.name}: the same settings give other data")
+    expect(data_hash(first, n) == data_hash(second, n), f"{component.name}: the same settings give other data")
 
 
 def check_evaluation_is_apart(source: DataSource, n: int) -> None:
-    """No two evaluation sets are equal, and none shares an example with the training data."""
+    """Check that two evaluation sets differ, and that they share no example with the training data."""
     first, second = source.evaluation(0, n), source.evaluation(1, n)
     expect(not torch.equal(first.x, second.x), "evaluation draws 0 and 1 are the same")
     known = {row.numpy().tobytes() for row in source.train().x}
@@ -91,18 +112,18 @@ def check_evaluation_is_apart(source: DataSource, n: int) -> None:
 
 
 def check_other_processes_agree(component: Dataset, config: Config, n: int) -> None:
-    """A fresh process gives the same data: nothing hangs on hash seeds, time, or what was imported before."""
-    module = type(config).__module__
+    """Check that a fresh process gives the same data: nothing may depend on hash seeds, time, or what was imported before."""
     code = (
         "import sys\n"
         "from importlib import import_module\n"
+        f"config = import_module({type(config).__module__!r}).{type(config).__qualname__}.model_validate_json(sys.argv[1])\n"
         "from harness.components import Dataset\n"
-        "from harness.testing.datasets import build, digest\n"
-        f"config = import_module({module!r}).{type(config).__qualname__}.model_validate_json(sys.argv[1])\n"
-        f"print(digest(build(Dataset({component.name!r}, build={component.build!r}, summary=''), config), {n}))\n"
+        "from harness.testing.datasets import data_hash\n"
+        f"component = Dataset({component.name!r}, build={component.build!r}, summary='')\n"
+        f"print(data_hash(component.create(config), {n}))\n"
     )
     command = [sys.executable, "-c", code, config.model_dump_json()]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     expect(run.returncode == 0, f"{component.name} fails in a fresh process:\n{run.stderr}")
-    same = run.stdout.strip() == digest(build(component, config), n)
-    expect(same, f"{component.name}: another process gives other data")
+    agrees = run.stdout.strip() == data_hash(component.create(config), n)
+    expect(agrees, f"{component.name}: another process gives other data")

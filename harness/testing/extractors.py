@@ -1,10 +1,8 @@
-"""Conformance of extractors: the outputs it names, the same for the same images, each row of its own image only."""
+"""Conformance of extractors: the declared outputs, the same for the same images, and each row from its own image only."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -15,57 +13,63 @@ from harness.interfaces import FeatureExtractor
 from harness.streams import stream
 from harness.testing.expect import expect
 
-# Kernels add in another order at another batch; relative to the largest feature.
+IMAGES = 7
 ROUNDING = 1e-4
+"""Largest difference between two batch sizes, relative to the largest feature: kernels add in another order."""
 
 
 def check_extractor(component: Extractor, *, config: Config | None = None, shape: tuple[int, int, int] = (3, 32, 32)) -> None:
-    """All checks of this module, on random images of this shape. Raises: UserError when its weights are absent."""
+    """Run all checks of this module, on random images of this shape, (channels, height, width).
+
+    Raises: UserError when the extractor's weights are absent, AssertionError when it breaks a promise.
+    """
     settings = config or component.config(**component.smoke)
     component.check_readiness(settings)
-    extractor = build(component, settings)
-    images = torch.randint(0, 256, (7, *shape), dtype=torch.uint8, generator=stream(0, "images"))
+    extractor = create(component, settings)
+    images = torch.randint(0, 256, (IMAGES, *shape), dtype=torch.uint8, generator=stream(0, "images"))
     check_declared(component, extractor)
     check_outputs(extractor, images)
     check_repeats(extractor, images)
     check_rows_are_apart(extractor, images)
 
 
-def build(component: Extractor, config: Config) -> FeatureExtractor:
-    """The extractor."""
-    extractor = component.load()(config)
-    expect(isinstance(extractor, FeatureExtractor), f"{component.build} gave {extractor!r}, not a FeatureExtractor")
+def create(component: Extractor, config: Config) -> FeatureExtractor:
+    """Build the extractor, in eval mode."""
+    extractor = component.create(config)
     if isinstance(extractor, torch.nn.Module):
         extractor.eval()
-    return cast(FeatureExtractor, extractor)
+    return extractor
 
 
 def check_declared(component: Extractor, extractor: FeatureExtractor) -> None:
-    """Outputs are those of the component, the preprocessing is one line, the hash is a sha256."""
+    """Check that the outputs are those of the component, and that keys and records get the line and the hash they need."""
     declared, built = dict(component.outputs), dict(extractor.outputs)
     expect(declared == built, f"outputs: the component declares {declared}, what it builds {built}")
-    expect("features" in extractor.outputs, "it has no output `features`")
+    expect("features" in extractor.outputs, "outputs: an extractor has an output `features`")
     text = extractor.preprocessing
     expect(text.strip() == text != "" and "\n" not in text, f"preprocessing is one line of text, got {text!r}")
-    expect(re.fullmatch("[0-9a-f]{64}", extractor.weights_sha256), f"weights_sha256 is {extractor.weights_sha256!r}")
+    is_hash = re.fullmatch("[0-9a-f]{64}", extractor.weights_sha256)
+    expect(is_hash, f"weights_sha256 is {extractor.weights_sha256!r}; give 64 lower-case hex digits")
+    at_once = extractor.images_on_cpu
+    expect(at_once is None or at_once >= 1, f"images_on_cpu is {at_once}; give a number above 0, or None")
 
 
 def check_outputs(extractor: FeatureExtractor, images: Tensor) -> None:
-    """(B, D) float32, finite, without gradients; images stay as they were."""
+    """Check that each output is (B, D) float32, finite and without gradients, and that the images stay as they were."""
     before = images.clone()
     outputs = extractor(images)
     expect(set(outputs) == set(extractor.outputs), f"gave {sorted(outputs)}, declares {sorted(extractor.outputs)}")
     for name, size in extractor.outputs.items():
-        one = outputs[name]
-        expect(one.shape == (len(images), size), f"{name} has shape {tuple(one.shape)}, expected {(len(images), size)}")
-        expect(one.dtype == torch.float32, f"{name} is {one.dtype}, expected float32")
-        expect(bool(one.isfinite().all()), f"{name} is not finite on random images")
-        expect(not one.requires_grad, f"{name} carries gradients")
+        rows = outputs[name]
+        expect(rows.shape == (len(images), size), f"{name} has shape {tuple(rows.shape)}, expected {(len(images), size)}")
+        expect(rows.dtype == torch.float32, f"{name} is {rows.dtype}, expected float32")
+        expect(rows.isfinite().all(), f"{name} is not finite on random images")
+        expect(not rows.requires_grad, f"{name} carries gradients; extract under torch.no_grad()")
     expect(torch.equal(before, images), "it changes its images")
 
 
 def check_repeats(extractor: FeatureExtractor, images: Tensor) -> None:
-    """The same images give the same features, bit for bit, whatever the global randomness."""
+    """Check that the same images give the same features, bit for bit, and that no global randomness is used."""
     first = extractor(images)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(12345)
@@ -77,12 +81,10 @@ def check_repeats(extractor: FeatureExtractor, images: Tensor) -> None:
 
 
 def check_rows_are_apart(extractor: FeatureExtractor, images: Tensor) -> None:
-    """Neither the other images of a batch nor their order changes an image's features."""
-    together: Mapping[str, Tensor] = extractor(images)
-    backwards = extractor(images.flip(0))
-    alone = extractor(images[:1])
-    for name, all_rows in together.items():
-        scale = float(all_rows.abs().max())
-        for other, rows in ((backwards[name].flip(0), all_rows), (alone[name], all_rows[:1])):
-            worst = float((other - rows).abs().max())
+    """Check that neither the other images of a batch nor their order change an image's features."""
+    together, backwards, alone = extractor(images), extractor(images.flip(0)), extractor(images[:1])
+    for name, rows in together.items():
+        scale = float(rows.abs().max())
+        for other, expected in ((backwards[name].flip(0), rows), (alone[name], rows[:1])):
+            worst = float((other - expected).abs().max())
             expect(worst <= ROUNDING * scale, f"{name} depends on the rest of the batch: by {worst:.3g} of {scale:.3g}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +10,20 @@ from torch import Tensor, nn
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.streams import SampleStreams
 from harness.training import micro_batches
+from harness.weights import state_dicts
 
 
 class InMemoryTask:
-    """What a method gets from the harness (`harness.training.method.Task`), kept in memory.
+    """A `harness.training.method.Task` that is kept in memory.
 
     Args:
         model: the network to train; it is put into eval mode.
-        spec: what it generates.
-        sampler: draws the banks.
+        spec: what the network generates.
+        sampler: draws the samples of banks.
         steps: how many times `step` will be called.
         batch: examples a step.
         seed: the cell's seed, which banks depend on.
-        micro_batch: examples a part; None for one part.
+        micro_batch: size of a micro-batch; None cuts nothing.
     """
 
     def __init__(
@@ -36,16 +36,16 @@ class InMemoryTask:
         self.banks: dict[tuple[str, int, str], Batch] = {}
 
     def micro_batches(self, n: int) -> list[slice]:
-        """n examples in micro-batches."""
+        """Cut n examples into micro-batches."""
         return micro_batches.slices(n, self.micro_batch)
 
     def frozen_copy(self) -> nn.Module:
-        """A copy of `model` as it is now, without gradients, in eval mode."""
+        """Copy `model` as it is now, without gradients, in eval mode."""
         return copy.deepcopy(self.model).eval().requires_grad_(False)
 
     def bank(self, model: nn.Module, n: int, name: str) -> Batch:
-        """n samples of `model` as it is now, labels balanced; drawn once for each (weights, n, name)."""
-        key = (weights_hash(model), n, name)
+        """Draw n samples of `model` as it is now, labels balanced; once for each (weights, n, name)."""
+        key = (state_dicts.sha256(model.state_dict()), n, name)
         if key not in self.banks:
             classes = self.spec.classes
             labels = torch.arange(n, device=self.device) % classes if classes else None
@@ -57,15 +57,6 @@ class InMemoryTask:
 
     @torch.no_grad()
     def sample(self, model: nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """n samples of `model` as it is now, drawn anew."""
+        """Draw n new samples of `model` as it is now."""
         seed = int(torch.randint(2**62, (), generator=generator))
         return self.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
-
-
-def weights_hash(model: nn.Module) -> str:
-    """A hash of all names, shapes and values of the state dict."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}/{tuple(tensor.shape)}/{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -12,21 +12,24 @@ Decay = Annotated[float, Field(gt=0, lt=1)]
 
 
 class PowerFunctionEMA(Config):
-    """Averages whose length grows with training, of any length afterwards (EDM2)."""
+    """Averages of the weights over a fixed share of training (EDM2). After training, an average over any other share can be put
+    together from snapshots."""
 
     std: float = Field(
         0.05,
         gt=0,
         lt=0.2886,
-        description="relative length of the average that is evaluated: its profile's standard deviation over the images seen",
+        description="relative length of the average that is evaluated: the standard deviation of the average's weight over time, "
+        "as a share of the images seen",
     )
     tracked: tuple[float, ...] = Field(
         (0.05, 0.10),
         min_length=1,
-        description="relative lengths followed in training; another `std` is put together from snapshots of these",
+        description="relative lengths of the averages that training keeps; an average of another length is put together from "
+        "snapshots of them",
     )
     snapshots: PositiveInt = Field(
-        8, description="times, evenly spaced, at which the tracked averages are kept for that; the last is the end"
+        8, description="evenly spaced times at which a snapshot of each tracked average is kept; the last time is the end"
     )
 
     @model_validator(mode="after")
@@ -42,24 +45,28 @@ class TrainingConfig(Config):
     ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
 
     images: PositiveInt = Field(description="training examples seen, over all devices")
-    batch: PositiveInt = Field(128, description="examples a step, over all devices")
+    batch: PositiveInt = Field(128, description="training examples of a step, over all devices")
     ema: Decay | PowerFunctionEMA | None = Field(
         None,
-        description="an average of the weights, which is then what is evaluated: its decay a step, above 0 and below "
-        "1, or the mapping below",
+        description="average of the weights, which is evaluated in the place of the last weights: its decay in each step, or the "
+        "mapping below",
     )
     select: Literal["last", "best"] = Field(
-        "last", description="which weights are the result: the last, or the best of the curve's points by its metric"
+        "last",
+        description="which weights are the result: the last, or those at the best point of the curve, by the curve's metric",
     )
     micro_batch: PositiveInt | None = Field(
-        None, description="examples through the network at once, to save memory: the gradient is still the whole batch's"
+        None,
+        description="training examples that pass through the network at once, to save memory; the gradient is still that of the "
+        "whole batch",
     )
     precision: Literal["float32", "bf16"] = Field(
         "float32",
-        description="of the network in training steps; bf16 is autocast. DDO's ratios stay in float32, and so does sampling",
+        description="precision of the network in training steps; bf16 is autocast. What a method must keep exact stays in "
+        "float32, as does all sampling",
     )
-    channels_last: bool = Field(False, description="keep images in memory channel by channel of a pixel, in training")
-    compile: bool = Field(False, description="torch.compile the network in training")
+    channels_last: bool = Field(False, description="whether training keeps the channels of each pixel side by side in memory")
+    compile: bool = Field(False, description="whether training compiles the network with `torch.compile`")
 
     @property
     def steps(self) -> int:

@@ -79,7 +79,7 @@ class BaseWeights:
 
     @cached_property
     def identity(self) -> list[dict[str, str | None]]:
-        """What keys and records hold of the files: parts and hashes, never paths."""
+        """The part and the hash of each file, for keys and records, which never hold paths."""
         return [{"part": file.part, "sha256": file.known_sha256} for file in self.files]
 
     def spec_on(self, data: DataSpec) -> DataSpec:

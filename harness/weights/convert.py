@@ -26,7 +26,7 @@ SCHEMA = 1
 
 
 class Header(BaseModel):
-    """What `convert` writes about the network into the header of a file; other entries of the header are ignored."""
+    """The part of a header of `convert` that describes the network; its other entries are ignored."""
 
     model: str
     settings: dict[str, object]

@@ -16,23 +16,25 @@ __version__ = "1"
 
 
 class DDPMConfig(ChainConfig):
-    """The chain of noise levels and the width of the network for points."""
+    """The chain of noise levels, and the width of the network for points."""
 
-    width: int = Field(128, ge=1, le=8192, description="hidden units a layer")
+    width: int = Field(128, ge=1, le=8192, description="units of a hidden layer")
 
 
 class UNetConfig(ImageChainConfig):
-    """The U-Net of Ho et al., and the chain it is trained on.
+    """The U-Net of Ho et al., and the chain that it is trained on.
 
     The defaults are a tiny network for tests and smoke runs; `harness_ddpm.presets` has the published ones.
     """
 
     ch: int = Field(16, ge=4, description="channels that ch_mult multiplies; a multiple of norm_groups")
-    ch_mult: tuple[PositiveInt, ...] = Field((1, 1), min_length=1, description="width of each level, finest first")
-    num_res_blocks: PositiveInt = Field(1, description="residual blocks a level; the decoder has one more")
-    attn_resolutions: tuple[int, ...] = Field((8,), description="sizes in pixels at which blocks attend")
+    ch_mult: tuple[PositiveInt, ...] = Field((1, 1), min_length=1, description="channels of each level, in ch, finest first")
+    num_res_blocks: PositiveInt = Field(
+        1, description="residual blocks of a level on the way down; on the way up there is one more"
+    )
+    attn_resolutions: tuple[int, ...] = Field((8,), description="sizes in pixels at which blocks have attention")
     dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
-    norm_groups: PositiveInt = Field(4, description="groups of each normalisation; 32 in the published networks")
+    norm_groups: PositiveInt = Field(4, description="groups of each group normalisation; 32 in the published networks")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -45,55 +47,72 @@ Spacing = Literal["linear", "quadratic"]
 
 
 class SubsampledConfig(Config):
-    """Which steps of the chain are walked."""
+    """The steps of the chain that are walked, and their variance."""
 
-    steps: PositiveInt | None = Field(50, description="steps walked, each one call of the network; none walks all")
-    spacing: Spacing = Field("linear", description="even over the chain, or dense near the data")
+    steps: PositiveInt | None = Field(
+        50, description="steps that are walked, each with one call of the network; none: all steps of the chain"
+    )
+    spacing: Spacing = Field(
+        "linear", description="which steps: evenly over the chain (linear), or more of them near the data (quadratic)"
+    )
     variance: Literal["posterior", "beta"] = Field(
-        "posterior", description="variance of a step: the forward posterior's given the data, or the forward step's"
+        "posterior",
+        description="variance of a step: that of the forward posterior given the data, or that of the forward step (beta)",
     )
 
 
 class DDIMConfig(Config):
-    """Which steps of the chain are walked, and with how much noise."""
+    """The steps of the chain that are walked, and how much noise each adds."""
 
-    steps: PositiveInt | None = Field(50, description="steps walked, each one call of the network; none walks all")
-    spacing: Spacing = Field("linear", description="even over the chain, or dense near the data")
-    eta: float = Field(0.0, ge=0, le=1, description="noise of each step: 0 is deterministic, 1 as in DDPM")
+    steps: PositiveInt | None = Field(
+        50, description="steps that are walked, each with one call of the network; none: all steps of the chain"
+    )
+    spacing: Spacing = Field(
+        "linear", description="which steps: evenly over the chain (linear), or more of them near the data (quadratic)"
+    )
+    eta: float = Field(0.0, ge=0, le=1, description="noise of each step as a share of DDPM's: 0 is deterministic, 1 as in DDPM")
 
 
 class FastDPMConfig(Config):
-    """A short chain matched to the long one."""
+    """A short chain that is matched to the long one."""
 
-    steps: PositiveInt = Field(50, description="steps of the short chain, each one call of the network")
+    steps: PositiveInt = Field(50, description="steps of the short chain, each with one call of the network")
     approximation: Literal["VAR", "STEP"] = Field(
-        "VAR", description="VAR: variances of its own, at real-valued steps of the long chain; STEP: some of its steps"
+        "VAR",
+        description="VAR: the short chain has variances of its own, at real-valued steps of the long chain; "
+        "STEP: it keeps some steps of the long chain",
     )
-    schedule: Spacing = Field("quadratic", description="how variances (VAR) or steps (STEP) grow")
-    kappa: float = Field(1.0, ge=0, le=1, description="noise of each step: 1 as in DDPM, 0 as in DDIM")
+    schedule: Spacing = Field("quadratic", description="how the variances (VAR) or the steps (STEP) grow along the chain")
+    kappa: float = Field(1.0, ge=0, le=1, description="noise of each step as a share of DDPM's: 1 as in DDPM, 0 as in DDIM")
 
 
 class AnalyticConfig(DDIMConfig):
-    """Which steps are walked, and from what their variances are estimated."""
+    """The steps that are walked, and the examples from which their variances are estimated."""
 
-    eta: float = Field(1.0, ge=0, le=1, description="1: around DDPM's steps; 0: around DDIM's")
-    examples: PositiveInt = Field(5000, description="examples that the mean square of the noise is estimated from")
-    source: Literal["train", "samples"] = Field("train", description="of training data, or of the base's own samples")
+    eta: float = Field(
+        1.0, ge=0, le=1, description="noise given the data, to which the estimate adds: 1 as in DDPM, 0 as in DDIM"
+    )
+    examples: PositiveInt = Field(5000, description="examples from which the mean square of the predicted noise is estimated")
+    source: Literal["train", "samples"] = Field(
+        "train", description="what the examples are: training data, or samples of the base"
+    )
 
 
 class HeadConfig(DDIMConfig):
-    """Which steps are walked, and how the head is trained on the base."""
+    """The steps that are walked, and how the head is trained on the base."""
 
-    eta: float = Field(1.0, ge=0, le=1, description="1: around DDPM's steps; 0: around DDIM's")
+    eta: float = Field(
+        1.0, ge=0, le=1, description="noise given the data, to which the estimate adds: 1 as in DDPM, 0 as in DDIM"
+    )
     width: PositiveInt = Field(32, description="hidden channels of the head")
     training_steps: PositiveInt = Field(2000, description="training steps of the head")
-    batch: PositiveInt = Field(128, description="training examples a step of the head")
+    batch: PositiveInt = Field(128, description="training examples of each step of the head")
     lr: float = Field(1e-3, gt=0, description="learning rate of the head (Adam)")
 
 
 @hookimpl
 def harness_models() -> list[Model]:
-    """The networks of the SFT-PG paper: for its toy problems, and for images."""
+    """Provide the networks of the SFT-PG paper: for its toy problems, and for images."""
     return [
         Model(
             "ddpm-mlp",
@@ -101,7 +120,7 @@ def harness_models() -> list[Model]:
             build="harness_ddpm.model:build",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
             sampler="ancestral",
-            summary="DDPM for points: MLP with a learned gain a step (SFT-PG's toy network)",
+            summary="DDPM for points: MLP with a learned gain for each step (SFT-PG's toy network)",
         ),
         Model(
             "ddpm-unet",
@@ -119,7 +138,7 @@ def harness_models() -> list[Model]:
 
 @hookimpl
 def harness_samplers() -> list[Sampler]:
-    """Works for every model with Gaussian transitions."""
+    """Provide samplers: for models with Gaussian transitions, and for models that predict the noise of a chain."""
     return [
         Sampler(
             "ancestral",
@@ -180,7 +199,7 @@ def harness_samplers() -> list[Sampler]:
 
 @hookimpl
 def harness_presets() -> list[Preset]:
-    """Published networks, and tiny ones."""
+    """Provide the published networks and a tiny network."""
     from harness_ddpm.presets import PRESETS, TINY
 
     return [*PRESETS.values(), TINY]

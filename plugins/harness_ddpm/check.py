@@ -1,4 +1,4 @@
-"""Whether the U-Net can take the data. Costs no torch."""
+"""Whether the U-Net fits the data, as far as the settings tell. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from harness_ddpm import UNetConfig
 
 
 def image_size(config: UNetConfig, spec: DataSpec) -> tuple[int, int]:
-    """Channels and resolution. Raises: UserError when the network cannot take such data."""
+    """Return channels and pixels a side of the images. Raises: UserError for data that the network cannot take."""
     return channels_and_side(spec, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet")
 
 
 def fits(config: UNetConfig, usage: ModelUsage) -> None:
-    """Raises: UserError as `image_size`, and for attention at a size that was written and that no level has."""
-    spec = usage.data
-    _, side = image_size(config, spec)
+    """Check the settings against the data.
+
+    Raises: UserError for data that the network cannot take, and for attention at a size that the settings name and no level has.
+    """
+    _, side = image_size(config, usage.data)
     if "attn_resolutions" in config.model_fields_set:
         check_attention_resolutions(
             config.attn_resolutions, side, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet"

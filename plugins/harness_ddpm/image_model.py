@@ -10,10 +10,10 @@ from harness_ddpm.unet import NoiseUNet
 
 
 class ImageDDPM(ShortChain, NoiseUNet):
-    """A diffusion chain of T steps around the U-Net, and a sampling chain of S.
+    """A diffusion chain of T steps around the U-Net, and a sampling chain of S steps.
 
-    Provides Trains, Likelihood, Transitions and NoiseChain. It is unconditional: labels are ignored. Images are in
-    [-1, 1].
+    Provides Trains, TrainsInParts, Likelihood, Transitions and NoiseChain. The model is unconditional: labels are ignored.
+    Images are in [-1, 1].
     """
 
     config: UNetConfig
@@ -26,5 +26,5 @@ class ImageDDPM(ShortChain, NoiseUNet):
 
 
 def build(config: UNetConfig, spec: DataSpec) -> ImageDDPM:
-    """A DDPM with random weights for images of this shape. Raises: UserError for data that is no fitting image."""
+    """Build a DDPM with random weights for images of this shape. Raises: UserError for data that are no fitting images."""
     return ImageDDPM(config, spec)

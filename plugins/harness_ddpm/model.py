@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from harness.interfaces import DataSpec
-from harness.toolkit.chains.chain import DiffusionChain, NoisyStep
+from harness.toolkit.chains.chain import DiffusionChain
 from harness_ddpm import DDPMConfig
 from harness_ddpm.network import NoiseMLP
-
-__all__ = ["DDPM", "NoisyStep", "build"]
 
 
 class DDPM(DiffusionChain, NoiseMLP):
     """A diffusion chain of T steps around the noise-prediction network for points.
 
-    Provides Trains, Likelihood, Transitions and NoiseChain. It is unconditional: labels are ignored.
+    Provides Trains, TrainsInParts, Likelihood, Transitions and NoiseChain. The model is unconditional: labels are ignored.
     """
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
@@ -23,5 +21,5 @@ class DDPM(DiffusionChain, NoiseMLP):
 
 
 def build(config: DDPMConfig, spec: DataSpec) -> DDPM:
-    """A DDPM with random weights for data of this shape."""
+    """Build a DDPM with random weights for data of this shape."""
     return DDPM(config, spec)

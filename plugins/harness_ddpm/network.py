@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class ConditionalLinear(nn.Module):
-    """E[t] * (W x + b): a linear layer whose outputs have a learned gain for each step.
+    """E[t] * (W x + b): a linear layer whose outputs have a learned gain for each step t.
+
+    W and b begin as those of torch.nn.Linear, the gains E uniform in [0, 1).
 
     Args:
         inputs, outputs: features.
-        steps: number of rows of E.
-    Initialisation: W and b as torch.nn.Linear does, E uniform in [0, 1).
+        steps: number of steps, one row of E each.
     """
 
     def __init__(self, inputs: int, outputs: int, steps: int) -> None:
@@ -25,19 +25,21 @@ class ConditionalLinear(nn.Module):
         nn.init.uniform_(self.embed.weight)
 
     def forward(self, x: Tensor, t: int | Tensor) -> Tensor:
-        """x: (B, inputs); t: one index for all, or (B,) int64. Returns: (B, outputs)."""
-        # One index takes one row and broadcasts it; gathering B equal rows would cost as much as the layer itself.
+        """(B, inputs) -> (B, outputs). t: one index for all rows, or (B,) int64."""
+        # One index takes one row of E, which broadcasts; gathering B equal rows would cost as much as the layer itself.
         gain = self.embed.weight[t] if isinstance(t, int) else self.embed(t)
         return gain * self.lin(x)
 
 
 class NoiseMLP(nn.Module):
-    """Predicts the noise in x_t. Names and shapes of the weights are those of the published toy network.
+    """Predicts the noise in x_t: three conditional layers with softplus, and a linear layer.
+
+    Names and shapes of the weights are those of the published toy network.
 
     Args:
-        shape: shape of one example; it is flattened.
-        steps: number of steps t is taken from.
-        width: hidden units.
+        shape: shape of one example, which the network flattens.
+        steps: number T of steps of the chain.
+        width: units of a hidden layer.
     Source: SFT-PG (Fan and Lee 2023), toy experiments.
     """
 
@@ -50,9 +52,9 @@ class NoiseMLP(nn.Module):
         self.lin4 = nn.Linear(width, size)
 
     def forward(self, x: Tensor, t: int | Tensor) -> Tensor:
-        """The predicted noise, (B, …). x: (B, …); t: one index, or (B,) int64, 0 = least noisy."""
+        """Predict the noise in x (B, …), (B, …). t: one index for all examples, or (B,) int64; 0 = least noisy."""
         hidden = x.flatten(1)
         for layer in (self.lin1, self.lin2, self.lin3):
             hidden = functional.softplus(layer(hidden, t))
-        out: torch.Tensor = self.lin4(hidden)
+        out: Tensor = self.lin4(hidden)
         return out.view_as(x)

@@ -1,4 +1,4 @@
-"""The DDPM networks that SFT-PG fine-tunes, by name."""
+"""The DDPM networks that SFT-PG fine-tunes, by name, and a tiny one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _preset(name: str, size: int, mult: tuple[int, ...], parameters: int, file: 
 PRESETS: Mapping[str, Preset] = {
     preset.name: preset
     for preset in (
-        # SFT-PG's start from Ho et al.'s TensorFlow checkpoints as third parties converted them: no one address to name.
+        # SFT-PG starts from checkpoints of Ho et al. that third parties converted from TensorFlow: there is no single address.
         _preset("sftpg-cifar10", 32, (1, 2, 2, 2), 35_746_307),
         _preset("sftpg-celeba64", 64, (1, 2, 2, 2, 4), 78_700_803),
-        # The same network with diffusers' names, which the layout of ddpm-unet translates.
+        # The network of sftpg-cifar10 in diffusers' layout, which the layout of ddpm-unet translates.
         _preset("ddpm-cifar10", 32, (1, 2, 2, 2), 35_746_307, WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", GOOGLE)),
     )
 }

@@ -1,4 +1,4 @@
-"""Ancestral sampling: the model's chain from noise to data."""
+"""Ancestral sampling: the model's own chain of Gaussian steps from noise to data."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from harness.streams import SampleStreams
 
 
 class Ancestral:
-    """Walks the chain once for each stream; the network is called T times."""
+    """Walk the chain once: x <- mean(x) + std z with fresh noise z, in each of T steps. Source: Ho et al. 2020, Algorithm 2.
+
+    The paper adds no noise at the last step. Here the last step has the noise that the model's chain gives it, so that
+    samples come from the very chain whose transitions have log densities.
+    """
 
     @torch.no_grad()
     def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        """(n, *spec.shape), the chain's last states."""
+        """Draw one sample of each stream, (n, *spec.shape). The network is called T times."""
         chain = cast(Transitions, model)
         noise = streams.normal(chain.transitions + 1, *spec.shape)
         x = noise[:, 0]
@@ -29,5 +33,5 @@ class Ancestral:
 
 
 def build(config: Config) -> Ancestral:  # noqa: ARG001 - nothing to set
-    """The sampler; it has no settings."""
+    """Build the sampler, which has no settings."""
     return Ancestral()

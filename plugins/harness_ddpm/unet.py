@@ -16,7 +16,11 @@ EPS = 1e-6
 
 
 class TimeEmbedding(nn.Module):
-    """Sines and cosines of a real-valued step, through two linear layers. Args: width: sines and cosines together."""
+    """Sines, then cosines, of a real-valued step t times frequencies 10000^(-i / n), i = 0 … n, through two linear layers.
+
+    Args:
+        width: number of sines and cosines together, 2 (n + 1).
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -24,7 +28,7 @@ class TimeEmbedding(nn.Module):
         self.dense = nn.ModuleList([nn.Linear(width, 4 * width), nn.Linear(4 * width, 4 * width)])
 
     def features(self, t: Tensor) -> Tensor:
-        """(B,) -> (B, width): sines, then cosines, of frequencies falling from 1 to 1 / 10000."""
+        """Return the sines and cosines: (B,) -> (B, width)."""
         half = self.width // 2
         index = torch.arange(half, dtype=torch.float32, device=t.device)
         angles = torch.outer(t.float(), torch.exp(index * (-math.log(10_000) / (half - 1))))
@@ -36,10 +40,13 @@ class TimeEmbedding(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3×3 convolutions, the step added between them, and a shortcut.
+    """x + conv2(dropout(silu(norm2(conv1(silu(norm1(x))) + temb_proj(e))))) with e the activated embedding of the step.
+
+    Where the number of channels changes, x goes through the 1×1 convolution `nin_shortcut`.
 
     Args:
-        inputs, outputs: channels. embedding: width of the step's embedding.
+        config: the network's settings.
+        inputs, outputs: channels.
     """
 
     def __init__(self, config: UNetConfig, inputs: int, outputs: int) -> None:
@@ -53,14 +60,14 @@ class ResidualBlock(nn.Module):
         self.nin_shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """x: (B, inputs, H, W); embedding: (B or 1, 4 * ch), already activated. Returns: (B, outputs, H, W)."""
+        """Run the block on x (B, inputs, H, W), with an activated embedding (B or 1, 4 * ch). Returns: (B, outputs, H, W)."""
         hidden = self.conv1(functional.silu(self.norm1(x))) + self.temb_proj(embedding)[:, :, None, None]
         hidden = functional.dropout(functional.silu(self.norm2(hidden)), self.dropout, self.training)
         return (x if self.nin_shortcut is None else self.nin_shortcut(x)) + self.conv2(hidden)
 
 
 class Attention(nn.Module):
-    """Self-attention over all pixels with one head, added to its input."""
+    """Self-attention of all pixels in a single head, added to its input: x + proj_out(softmax(q^T k / sqrt(C)) v)."""
 
     def __init__(self, config: UNetConfig, channels: int) -> None:
         super().__init__()
@@ -76,7 +83,7 @@ class Attention(nn.Module):
 
 
 class Resampler(nn.Module):
-    """Halves or doubles the resolution around a 3×3 convolution."""
+    """A 3×3 convolution that halves the resolution by its stride, or follows a nearest-neighbour doubling."""
 
     def __init__(self, channels: int, *, doubles: bool) -> None:
         super().__init__()
@@ -91,7 +98,14 @@ class Resampler(nn.Module):
 
 
 class Level(nn.Module):
-    """The blocks of one resolution, all with attention or none; `downsample` or `upsample` where it has one."""
+    """The blocks of one resolution on the way down or up. Either all of them attend or none does.
+
+    Args:
+        config: the network's settings.
+        inputs: channels that each block takes.
+        outputs: channels that each block gives.
+        side: pixels a side.
+    """
 
     downsample: Resampler | None
     upsample: Resampler | None
@@ -100,11 +114,11 @@ class Level(nn.Module):
         super().__init__()
         self.downsample, self.upsample = None, None
         attends = side in config.attn_resolutions
-        self.block = nn.ModuleList(ResidualBlock(config, one, outputs) for one in inputs)
+        self.block = nn.ModuleList(ResidualBlock(config, channels, outputs) for channels in inputs)
         self.attn = nn.ModuleList(Attention(config, outputs) for _ in inputs if attends)
 
     def run(self, index: int, x: Tensor, embedding: Tensor) -> Tensor:
-        """Block number `index` and its attention."""
+        """Run block number `index` and its attention."""
         x = self.block[index](x, embedding)
         return self.attn[index](x) if len(self.attn) else x
 
@@ -123,43 +137,52 @@ class Middle(nn.Module):
 
 
 class NoiseUNet(nn.Module):
-    """Predicts the noise in images at a real-valued step.
+    """Predicts the noise in images at a real-valued step. Weights begin as torch's own layers do.
 
     Args:
-        resolution, channels: of the images.
-    Initialisation is torch's own. Source: Ho et al. 2020, appendix B.
+        config: the settings.
+        resolution, channels: pixels a side and channels of the images.
+    Source: Ho et al. 2020, appendix B.
     """
 
     def __init__(self, config: UNetConfig, *, resolution: int, channels: int) -> None:
         super().__init__()
-        widths, blocks = [config.ch * mult for mult in config.ch_mult], config.num_res_blocks
-        last = len(widths) - 1
+        widths = [config.ch * mult for mult in config.ch_mult]
         self.temb = TimeEmbedding(config.ch)
         self.conv_in = nn.Conv2d(channels, config.ch, 3, padding=1)
         self.down, self.up, self.mid = nn.ModuleList(), nn.ModuleList(), Middle(config, widths[-1])
-        skips, current = [config.ch], config.ch
-        for level, wide in enumerate(widths):
-            stage = Level(config, [current] + [wide] * (blocks - 1), wide, resolution >> level)
-            skips += [wide] * blocks
-            if level != last:
-                stage.downsample = Resampler(wide, doubles=False)
-                skips.append(wide)
-            self.down.append(stage)
-            current = wide
-        stages = []
-        for level, wide in reversed(list(enumerate(widths))):
-            inputs = [(current if index == 0 else wide) + skips.pop() for index in range(blocks + 1)]
-            stage = Level(config, inputs, wide, resolution >> level)
-            if level:
-                stage.upsample = Resampler(wide, doubles=True)
-            stages.append(stage)
-            current = wide
-        self.up.extend(reversed(stages))  # named by level, although the coarsest runs first
+        skips = self._build_down(config, widths, resolution)
+        self._build_up(config, widths, resolution, skips)
         self.norm_out = nn.GroupNorm(config.norm_groups, widths[0], eps=EPS)
         self.conv_out = nn.Conv2d(widths[0], channels, 3, padding=1)
 
+    def _build_down(self, config: UNetConfig, widths: list[int], resolution: int) -> list[int]:
+        """Fill `down`. Returns: the channels of the skips, in the order in which the forward pass leaves them."""
+        skips, current, blocks = [config.ch], config.ch, config.num_res_blocks
+        for level, width in enumerate(widths):
+            stage = Level(config, [current] + [width] * (blocks - 1), width, resolution >> level)
+            skips += [width] * blocks
+            if level != len(widths) - 1:
+                stage.downsample = Resampler(width, doubles=False)
+                skips.append(width)
+            self.down.append(stage)
+            current = width
+        return skips
+
+    def _build_up(self, config: UNetConfig, widths: list[int], resolution: int, skips: list[int]) -> None:
+        """Fill `up`, whose blocks each take one of the skips, the last skip first."""
+        stages, current = [], widths[-1]
+        for level, width in reversed(list(enumerate(widths))):
+            inputs = [(current if index == 0 else width) + skips.pop() for index in range(config.num_res_blocks + 1)]
+            stage = Level(config, inputs, width, resolution >> level)
+            if level:
+                stage.upsample = Resampler(width, doubles=True)
+            stages.append(stage)
+            current = width
+        self.up.extend(reversed(stages))  # numbered by level, although the coarsest level runs first
+
     def forward(self, x: Tensor, t: int | float | Tensor) -> Tensor:
-        """The predicted noise, (B, C, R, R). x: (B, C, R, R); t: one step for all or (B,), real, 0 = least noisy."""
+        """Predict the noise in images x (B, C, R, R), (B, C, R, R). t: one step for all or (B,), real-valued, 0 = least noisy."""
         time = torch.as_tensor(t, dtype=torch.float32, device=x.device).view(-1)
         embedding = functional.silu(self.temb(time))
         x = self.conv_in(x)

@@ -1,8 +1,13 @@
 """Samplers with the best variance of each step: Analytic-DPM, and SN-DPM and NPR-DPM with a small trained head.
 
-A step's mean moves with what is not known of eps; its variance is floor^2 + c^2 Var(eps | x), where c is the table's
-`eps_mult` and `floor` the noise of the ancestral step. Analytic-DPM takes the mean of Var(eps | x) over the data, a
-number a step; SN-DPM learns E[eps^2 | x] and NPR-DPM the squared residual, a number a coordinate.
+The steps are those of `harness_ddpm.step_table`. A reverse step cannot know the noise eps in x, only its mean given x, and the
+mean of the step moves with that mean by eps_mult. So the best Gaussian step has the variance
+
+    lambda^2 + eps_mult^2 Var(eps | x)
+
+(Bao et al. 2022, Analytic-DPM, Theorem 1, in terms of eps). DDPM takes Var(eps | x) for 0. Analytic-DPM takes one number for
+each step, the mean over data and coordinates; SN-DPM and NPR-DPM take a number for each coordinate, from a head that is trained
+on the frozen base. Var(eps | x) is between 0 and 1, since eps has unit variance before x is seen; estimates are clipped to that.
 """
 
 from __future__ import annotations
@@ -14,19 +19,27 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from harness.capabilities import NoiseChain
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams
 from harness_ddpm import AnalyticConfig, HeadConfig
-from harness_ddpm.walks import Table, step_table, walk
+from harness_ddpm.step_table import StepTable, whole_step_table
+from harness_ddpm.variance_head import VarianceHead, relative_time, train_head
+from harness_ddpm.walks import walk
 
 ROWS = 512
+"""Examples of one call of the network."""
+
+UNPREPARED = "the harness prepares the sampler before it draws"
 
 
 class Analytic:
-    """Sources: Bao et al. 2022 (Analytic-DPM), Eq. 9. The last step is its mean alone."""
+    """Analytic-DPM: the variance of a step is lambda^2 + eps_mult^2 (1 - Gamma) with Gamma = E |eps_theta|^2 / d.
+
+    For a perfect network eps_theta = E[eps | x], so E |eps_theta|^2 / d = 1 - E Var(eps | x). The last step adds no noise.
+    Source: Bao et al. 2022 (Analytic-DPM), Eq. 9.
+    """
 
     needs_preparation = True
 
@@ -36,86 +49,59 @@ class Analytic:
 
     @torch.no_grad()
     def prepare(self, model: nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
-        """gamma: the mean square of the predicted noise at each step, (S,). One call an example and step."""
+        """Estimate `gamma`, the mean square of the predicted noise at each step, (S,). One call for each example and step."""
         chain = cast(NoiseChain, model)
         table = self._steps(chain)
         clean = self._examples(chain, spec, train, generator)
         means = []
-        for time, kept in zip(table.times.tolist(), table.kept.tolist(), strict=True):
+        for time, alpha_bar in zip(table.times.tolist(), table.alpha_bars.tolist(), strict=True):
             total = 0.0
             for start in range(0, len(clean), ROWS):
                 part = clean[slice(start, start + ROWS)]
                 eps = torch.randn(part.x.shape, generator=generator).to(part.x.device)
-                noisy = math.sqrt(kept) * part.x + math.sqrt(1 - kept) * eps
+                noisy = math.sqrt(alpha_bar) * part.x + math.sqrt(1 - alpha_bar) * eps
                 total += float(chain.predict_noise(noisy, time, part.labels).double().square().sum())
             means.append(total / clean.x.numel())
         return {"gamma": torch.tensor(means, dtype=torch.float64)}
 
     def use(self, prepared: Mapping[str, Tensor]) -> None:
-        """Sample with these."""
+        """Take the estimates that `prepare` returned, for all samples from now on."""
         self.gamma = prepared["gamma"]
 
     def __call__(self, model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        """(n, *spec.shape), float32."""
+        """Draw one sample of each stream, (n, *spec.shape), float32. The network is called once a step."""
         chain = cast(NoiseChain, model)
         return walk(chain, self.table(self._steps(chain)), spec, streams, labels)
 
-    def table(self, known: Table) -> Table:
-        """The steps with their best variance."""
-        assert self.gamma is not None, "the harness prepares the sampler before it draws"
-        left = np.clip(1 - self.gamma.numpy(), 0, 1)
-        std = np.sqrt(known.floor**2 + known.eps_mult**2 * left)
+    def table(self, steps: StepTable) -> StepTable:
+        """Return the same steps with their best variance."""
+        assert self.gamma is not None, UNPREPARED
+        unknown = np.clip(1 - self.gamma.numpy(), 0, 1)  # E Var(eps | x)
+        std = np.sqrt(steps.std_given_data**2 + steps.eps_mult**2 * unknown)
         std[-1] = 0.0
-        return Table(known.times, known.kept, std, known.floor)
+        return StepTable(steps.times, steps.alpha_bars, std, steps.std_given_data)
 
-    def _steps(self, chain: NoiseChain) -> Table:
-        return step_table(chain.chain_betas, self.config.steps, self.config.spacing, self.config.eta)
+    def _steps(self, chain: NoiseChain) -> StepTable:
+        return whole_step_table(chain.chain_betas, self.config.steps, self.config.spacing, self.config.eta)
 
     def _examples(self, chain: NoiseChain, spec: DataSpec, train: Batch, generator: torch.Generator) -> Batch:
+        """Choose training data, or draw samples of the base with the labels of chosen training data."""
         chosen = torch.randint(len(train), (self.config.examples,), generator=generator).to(train.x.device)
         if self.config.source == "train":
             return train[chosen]
         labels = None if train.labels is None else train.labels[chosen]
         seed = int(torch.randint(2**31, (), generator=generator))
         streams = SampleStreams(seed, "prepare", range(self.config.examples), train.x.device)
-        own = walk(chain, step_table(chain.chain_betas, self.config.steps, self.config.spacing, 1.0), spec, streams, labels)
-        return Batch(own, labels)
-
-
-class Head(nn.Module):
-    """A number above 0 for each coordinate, given the noisy state, the predicted noise and the time.
-
-    Three 3×3 convolutions for images, three linear layers for points.
-    """
-
-    def __init__(self, shape: tuple[int, ...], width: int) -> None:
-        super().__init__()
-        inputs = 2 * shape[0] + 2 * FREQUENCIES
-
-        def layer(before: int, after: int) -> nn.Module:
-            return nn.Conv2d(before, after, 3, padding=1) if len(shape) == 3 else nn.Linear(before, after)
-
-        self.layers = nn.ModuleList([layer(inputs, width), layer(width, width), layer(width, shape[0])])
-
-    def forward(self, x: Tensor, eps: Tensor, time: Tensor) -> Tensor:
-        """x, eps: (B, …). time: (B,) or 0-dim, in [0, 1]. Returns: (B, …)."""
-        angles = math.pi * time.float().view(-1, 1) * 2.0 ** torch.arange(FREQUENCIES, device=x.device)
-        features = torch.cat([angles.sin(), angles.cos()], 1).expand(len(x), -1)
-        features = features.view(len(x), -1, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:])
-        hidden = torch.cat([x, eps, features], 1)
-        for layer in self.layers[:-1]:
-            hidden = functional.silu(layer(hidden))
-        return functional.softplus(self.layers[-1](hidden))
-
-
-FREQUENCIES = 6
+        ddpm = whole_step_table(chain.chain_betas, self.config.steps, self.config.spacing, 1.0)
+        return Batch(walk(chain, ddpm, spec, streams, labels), labels)
 
 
 class WithHead:
-    """Walks with variances from a head that was trained on the frozen base. The last step is its mean alone.
+    """A walk with variances from a head that was trained on the frozen base. The last step adds no noise.
 
-    Source: Bao et al. 2022 (Estimating the optimal covariance with imperfect mean), Eqs. 9 and 14. Their head shares the
-    U-Net's features; this one stands beside any network, and is too small to be counted among its evaluations.
+    In the paper the head shares the U-Net's features. Here it stands beside any network, and it is so small that it does not
+    count among the network's evaluations.
+    Source: Bao et al. 2022 (Estimating the optimal covariance with imperfect mean), Eqs. 9 and 14.
     """
 
     needs_preparation = True
@@ -124,75 +110,60 @@ class WithHead:
     def __init__(self, config: HeadConfig) -> None:
         self.config = config
         self.prepared: Mapping[str, Tensor] | None = None
-        self._head: Head | None = None
+        self._head: VarianceHead | None = None
 
     def prepare(self, model: nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
-        """The trained head's weights. One call an example and training step."""
-        chain, config = cast(NoiseChain, model), self.config
-        betas = chain.chain_betas
-        kept = torch.cumsum(torch.log1p(-betas), 0).exp().float().to(train.x.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
-            head = Head(spec.shape, config.width).to(train.x.device)
-        optimizer = torch.optim.Adam(head.parameters(), lr=config.lr)
-        for _ in range(config.training_steps):
-            rows = train[torch.randint(len(train), (config.batch,), generator=generator).to(train.x.device)]
-            t = torch.randint(len(betas), (config.batch,), generator=generator).to(train.x.device)
-            eps = torch.randn(rows.x.shape, generator=generator).to(train.x.device)
-            share = kept[t].view(-1, *[1] * len(spec.shape))
-            noisy = share.sqrt() * rows.x + (1 - share).sqrt() * eps
-            with torch.no_grad():
-                predicted = chain.predict_noise(noisy, t, rows.labels)
-            target = (eps - predicted).square() if self.predicts_residual else eps.square()
-            loss = (head(noisy, predicted, t / max(1, len(betas) - 1)) - target).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+        """Train the head. Returns: its weights."""
+        chain = cast(NoiseChain, model)
+        head = train_head(self.config, chain, spec, train, generator, predicts_residual=self.predicts_residual)
         return head.state_dict()
 
     def use(self, prepared: Mapping[str, Tensor]) -> None:
-        """Sample with this head."""
+        """Take the weights that `prepare` returned, for all samples from now on."""
         self.prepared, self._head = prepared, None
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        """(n, *spec.shape), float32. Calls the network once a step."""
+        """Draw one sample of each stream, (n, *spec.shape), float32. The network is called once a step."""
         chain = cast(NoiseChain, model)
-        betas = chain.chain_betas
-        table = step_table(betas, self.config.steps, self.config.spacing, self.config.eta)
-        head = self._built(spec, streams.device)
+        table = whole_step_table(chain.chain_betas, self.config.steps, self.config.spacing, self.config.eta)
+        head, total = self.head(spec, streams.device), len(chain.chain_betas)
         x, last = streams.normal(*spec.shape), len(table.times) - 1
-        fresh = streams.normals(last, *spec.shape)
-        rows = zip(table.times, table.x_mult, table.eps_mult, table.floor, strict=True)
-        for index, (time, x_mult, eps_mult, floor) in enumerate(rows):
+        fresh_noise = streams.normals(last, *spec.shape)
+        rows = zip(table.times, table.x_mult, table.eps_mult, table.std_given_data, strict=True)
+        for index, (time, x_mult, eps_mult, std_given_data) in enumerate(rows):
             eps = chain.predict_noise(x, float(time), labels)
             mean = float(x_mult) * x + float(eps_mult) * eps
             if index < last:
-                unknown = self.unknown(head(x, eps, torch.tensor(time / max(1, len(betas) - 1), device=x.device)), eps)
-                mean = mean + (float(floor) ** 2 + float(eps_mult) ** 2 * unknown).sqrt() * next(fresh)
+                unknown = self.unknown(head(x, eps, torch.tensor(relative_time(time, total), device=x.device)), eps)
+                mean = mean + (float(std_given_data) ** 2 + float(eps_mult) ** 2 * unknown).sqrt() * next(fresh_noise)
             x = mean
         return x
 
     def unknown(self, out: Tensor, eps: Tensor) -> Tensor:
-        """Var(eps | x) of each coordinate, within [0, 1]: unit noise has no more to hide."""
+        """Var(eps | x) of each coordinate, (B, …), from the head's output and the predicted noise.
+
+        A head that predicts E[eps^2 | x] gives the variance by taking the square of the mean off.
+        """
         return (out if self.predicts_residual else out - eps.square()).clamp(0, 1)
 
-    def _built(self, spec: DataSpec, device: torch.device) -> Head:
-        assert self.prepared is not None, "the harness prepares the sampler before it draws"
+    def head(self, spec: DataSpec, device: torch.device) -> VarianceHead:
+        """Return the prepared head."""
+        assert self.prepared is not None, UNPREPARED
         if self._head is None:
             with torch.random.fork_rng(devices=[]):
-                self._head = Head(spec.shape, self.config.width)
+                self._head = VarianceHead(spec.shape, self.config.width)
             self._head.load_state_dict(dict(self.prepared))
         return self._head.to(device).eval()
 
 
 class SquaredNoise(WithHead):
-    """SN-DPM: the head predicts eps^2, and the square of the predicted noise is taken off."""
+    """SN-DPM: the head predicts E[eps^2 | x], and the square of the predicted noise is taken off."""
 
     predicts_residual = False
 
 
 class Residual(WithHead):
-    """NPR-DPM: the head predicts (eps - eps_theta)^2, which is right for a network that is not."""
+    """NPR-DPM: the head predicts E[(eps - eps_theta)^2 | x], which is right for an imperfect network too."""
 
     predicts_residual = True

@@ -1,4 +1,4 @@
-"""Builds the network when diffusers is there to build it with."""
+"""Build the network where diffusers is installed; elsewhere say how to install it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def build(config: UNet2DConfig, spec: DataSpec) -> DiffusersDDPM:
-    """A DDPM with random weights for images of this shape.
+    """Build a DDPM with random weights for images of this shape.
 
-    Raises: UserError without diffusers, for data that is no fitting image, and for settings that diffusers refuses together.
+    Raises: UserError when diffusers is not installed, for data that are no fitting images, and for settings that diffusers
+    refuses together.
     """
     require_diffusers("model diffusers-unet")
     fits(config, ModelUsage(spec))
@@ -27,4 +28,4 @@ def build(config: UNet2DConfig, spec: DataSpec) -> DiffusersDDPM:
     try:
         return DiffusersDDPM(config, spec)
     except ValueError as error:
-        raise UserError(f"model diffusers-unet: diffusers says: {error}") from None
+        raise UserError(f"model diffusers-unet: diffusers refuses the settings: {error}") from None

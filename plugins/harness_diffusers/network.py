@@ -12,10 +12,10 @@ from harness_diffusers import UNet2DConfig
 
 
 class DiffusersDDPM(ShortChain, UNet2DModel):
-    """A diffusion chain of T steps around a `UNet2DModel`, and a sampling chain of S.
+    """A diffusion chain of T steps around a `UNet2DModel`, and a sampling chain of S steps.
 
-    Provides Trains, TrainsInParts, Likelihood, Transitions and NoiseChain. It is unconditional: labels are ignored.
-    Images are in [-1, 1]. It is the library's network itself, so the state dict has its names.
+    Provides Trains, TrainsInParts, Likelihood, Transitions and NoiseChain. The model is unconditional: labels are ignored.
+    Images are in [-1, 1]. The module is the library's network itself, so the state dict has the library's names.
     Raises: ValueError for settings that the library refuses together.
     """
 
@@ -26,8 +26,8 @@ class DiffusersDDPM(ShortChain, UNet2DModel):
         self.set_chain(config, spec)
 
     def forward(self, x: Tensor, t: float | Tensor) -> Tensor:
-        """The noise in x, (B, C, R, R). t: one time or (B,), real-valued, 0 = least noisy."""
-        # Of a plain number the library would make a whole one.
+        """Predict the noise in images x (B, C, R, R), (B, C, R, R). t: one time or (B,), real-valued, 0 = least noisy."""
+        # The library would turn a plain number into a whole one.
         times = t if isinstance(t, Tensor) else torch.tensor(float(t), device=x.device)
         predicted: Tensor = UNet2DModel.forward(self, x, times, return_dict=False)[0]
         return predicted

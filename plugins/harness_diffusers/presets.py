@@ -28,7 +28,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         DataSpec((3, 32, 32), 0, "images"),
         35_746_307,
-        # The name under which ddpm-unet's preset of the same network keeps the same file.
+        # ddpm-unet's preset of the same network keeps the same file under this name: it is downloaded once.
         (WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", CIFAR10),),
     )
 }

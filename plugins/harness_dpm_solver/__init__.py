@@ -12,32 +12,37 @@ __version__ = "1"
 
 
 class V3Config(Config):
-    """Steps, order, and the model statistics. Defaults: DDO's, which has no statistics."""
+    """The steps, the order, and the model statistics. The defaults are those of DDO, which uses no statistics."""
 
     steps: int = Field(25, ge=1, le=10_000, description="steps, evenly spaced in ln(sigma); the network is called once a step")
-    order: Literal[1, 2, 3] = Field(3, description="order of the predictor; the first steps have fewer values to go by")
-    corrector: bool = Field(True, description="correct each state by the network's value there, which the next step needs anyway")
+    order: Literal[1, 2, 3] = Field(
+        3, description="order of the predictor; the first steps have a lower order, since they have fewer values to go by"
+    )
+    corrector: bool = Field(
+        True, description="correct each state by the network's output there, which the next step needs anyway"
+    )
     statistics: Literal["none", "estimate", "file"] = Field(
         "none",
-        description="empirical model statistics: none (l = 1, s = b = 0: data prediction), estimated on the base, or a file",
+        description="where the empirical model statistics come from: none (l = 1, s = b = 0, which is data prediction), "
+        "an estimate on the base, or a file",
     )
-    file: str | None = Field(None, description="safetensors with lambda, l, s and b, for `statistics: file`")
+    file: str | None = Field(None, description="safetensors file with the tensors lambda, l, s and b, for `statistics: file`")
     sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="hash of that file: results depend on its content, not on its name"
+        None, pattern="^[0-9a-f]{64}$", description="hash of the file: results depend on its content, not on its name"
     )
-    levels: int = Field(120, ge=20, le=10_000, description="noise levels, evenly spaced in ln(sigma), of an estimate")
-    examples: PositiveInt = Field(1024, description="training examples of an estimate, noised at each level")
+    levels: int = Field(120, ge=20, le=10_000, description="noise levels of an estimate, evenly spaced in ln(sigma)")
+    examples: PositiveInt = Field(1024, description="training examples of an estimate, which are noised at each level")
 
     @model_validator(mode="after")
     def _has_its_file(self) -> Self:
         if (self.statistics == "file") != (self.file is not None) or (self.file is None) != (self.sha256 is None):
-            raise ValueError("statistics: file goes with file and sha256, and these with it")
+            raise ValueError("`statistics: file` needs file and sha256, and these two need `statistics: file`")
         return self
 
 
 @hookimpl
 def harness_samplers() -> list[Sampler]:
-    """Works for every model that denoises."""
+    """Provide the sampler for all models that denoise."""
     return [
         Sampler(
             "dpm-solver-v3",

@@ -1,10 +1,24 @@
-"""DPM-Solver-v3: the linear part of the ODE is solved exactly, the rest by a Taylor polynomial through earlier values."""
+"""DPM-Solver-v3: the linear part of the ODE is solved exactly, the rest by a polynomial through earlier values.
+
+With the statistics l, s, b of `harness_dpm_solver.statistics`, the ODE is dx / d lambda = -(l x + f). Let L, S and B be the
+integrals of l, s and exp(-S) b from lambda_s on, where a step begins, and
+
+    g = exp(-S) f - B,
+
+which would be constant if df / d lambda were exactly s f + b. Then the state at lambda_t, the end of the step, is
+
+    x_t = exp(-L_t) (x_s - integral from lambda_s to lambda_t of exp(L + S) (g + B) d lambda).
+
+The solver puts a polynomial in the place of g: through its values at the start of the step and at the states before (the
+predictor), and at the end of the step too, as the predictor has it (the corrector).
+Source: Zheng et al. 2023 (DPM-Solver-v3, arXiv 2310.13268), Eqs. 10 to 13.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -19,20 +33,22 @@ from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams
 from harness_dpm_solver import V3Config
-from harness_dpm_solver.statistics import Statistics, estimate, from_tensors, trivial
+from harness_dpm_solver.estimate import estimate
+from harness_dpm_solver.statistics import Statistics, from_tensors, trivial
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
+NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(12)
+"""Gauss's quadrature on [-1, 1]: exact for polynomials of degree 23, far beyond the digits of a float64 for these integrands."""
 
 
 class Value(NamedTuple):
-    """f at a state that has been reached: `at`, its lambda, and `f`, (n, …)."""
+    """f at a state that has been reached: `lam`, the state's lambda, and `f`, (n, …)."""
 
-    at: float
+    lam: float
     f: Tensor
 
 
 class Weights(NamedTuple):
-    """The state at the end of a step is gain * x + constant + sum of shares * f; all broadcast to an example."""
+    """The coefficients of a step: its end is gain * x + constant + the sum of shares * f. All broadcast to an example."""
 
     gain: Tensor
     constant: Tensor
@@ -40,17 +56,12 @@ class Weights(NamedTuple):
 
 
 class DPMSolverV3:
-    """Walks from the largest noise level to the smallest, one call of the network a step; arithmetic is float64.
-
-    With x' = -(l x + f): x_t = e^-L (x_s - integral of e^(L + S) (g + B)), where g = e^-S f - B is a polynomial through
-    the values at earlier states (the predictor), and at the new one too (the corrector). L, S and B are integrals of the
-    statistics from lambda_s on. Source: Zheng et al. 2023, Eqs. 10 to 13.
-    """
+    """Walk from the largest noise level to the smallest, with one call of the network a step. Arithmetic is float64."""
 
     def __init__(self, config: V3Config) -> None:
         self.config = config
-        self.statistics = None if config.statistics != "file" else read(config)
-        self._known: dict[object, Weights] = {}
+        self.statistics = read(config) if config.statistics == "file" else None
+        self._known_weights: dict[object, Weights] = {}
 
     @property
     def needs_preparation(self) -> bool:
@@ -58,103 +69,113 @@ class DPMSolverV3:
         return self.config.statistics == "estimate"
 
     def prepare(self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
-        """Statistics of the base."""
+        """Estimate the statistics of the base."""
         network = cast(Denoises, model)
         low, high = network.sigma_range
-        found = estimate(network, train, generator, low=low, high=high, levels=self.config.levels, examples=self.config.examples)
-        return found.tensors()
+        levels, examples = self.config.levels, self.config.examples
+        return estimate(network, train, generator, low=low, high=high, levels=levels, examples=examples).tensors()
 
     def use(self, prepared: Mapping[str, Tensor]) -> None:
-        """Sample with these statistics."""
+        """Take the statistics that `prepare` returned, for all samples from now on."""
         self.statistics = from_tensors(prepared)
-        self._known.clear()
+        self._known_weights.clear()
 
     @torch.no_grad()
     def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        """(n, *spec.shape), float32. Calls the network `steps` times."""
+        """Draw one sample of each stream, (n, *spec.shape), float32. Calls the network `steps` times."""
         network = cast(Denoises, model)
         low, high = network.sigma_range
         return self.solve(network, streams.normal(*spec.shape), labels, low=low, high=high).float()
 
     @torch.no_grad()
     def solve(self, model: Denoises, noise: Tensor, labels: Tensor | None, *, low: float, high: float) -> Tensor:
-        """The samples that standard normal noise (n, …) leads to, (n, …), float64, with noise of size `low` left."""
-        known = (trivial(low, high) if self.statistics is None else self.statistics).to(noise.device)
+        """Solve the ODE from the noise level `high` to the level `low`, whose noise the samples keep.
+
+        Args:
+            noise: standard normal, (n, …); the ODE starts at high * noise.
+            labels: (n,) int64, or None.
+        Returns: the samples, (n, …), float64.
+        """
+        statistics = (trivial(low, high) if self.statistics is None else self.statistics).to(noise.device)
         path = np.linspace(-math.log(high), -math.log(low), self.config.steps + 1).tolist()
         x = high * noise.double()
 
-        def value(x: Tensor, at: float) -> Value:
-            sigma = torch.tensor(math.exp(-at), dtype=torch.float64, device=x.device)
-            return Value(at, x - model.denoise(x, sigma, labels).double() - known.slope(at) * x)
+        def value_at(x: Tensor, lam: float) -> Value:
+            sigma = torch.tensor(math.exp(-lam), dtype=torch.float64, device=x.device)
+            return Value(lam, x - model.denoise(x, sigma, labels).double() - statistics.slope(lam) * x)
 
-        def step(x: Tensor, start: float, values: list[Value], end: float) -> Tensor:
-            weights = self._weights(known, start, tuple(one.at for one in values), end)
-            moved = weights.gain * x + weights.constant
-            for share, one in zip(weights.shares, values, strict=True):
-                moved = moved + share * one.f
-            return moved
-
-        values = [value(x, path[0])]
+        values = [value_at(x, path[0])]
         for start, end in pairwise(path):
-            predicted = step(x, start, values, end)
+            predicted = self._step(statistics, x, start, values, end)
             if end == path[-1]:
                 return predicted
-            # Not asked again at the corrected state: f is what changes least with x.
-            values.append(value(predicted, end))
-            x = step(x, start, values, end) if self.config.corrector else predicted
+            # The corrector takes f at the predicted state, and the next step does too: the network is not asked again at the
+            # corrected state, since f is the part of u that changes least with x.
+            values.append(value_at(predicted, end))
+            x = self._step(statistics, x, start, values, end) if self.config.corrector else predicted
             values = values[-self.config.order :]
         return x
 
-    def _weights(self, known: Statistics, start: float, ats: tuple[float, ...], end: float) -> Weights:
-        """As `weights`, once for all chunks of samples."""
-        key = (start, ats, end, known.grid.device)
-        if key not in self._known:
-            self._known[key] = weights(known, start, ats, end)
-        return self._known[key]
+    def _step(self, statistics: Statistics, x: Tensor, start: float, values: Sequence[Value], end: float) -> Tensor:
+        known_at = tuple(value.lam for value in values)
+        key = (start, known_at, end, statistics.grid.device)
+        if key not in self._known_weights:  # the same for all chunks of samples
+            self._known_weights[key] = weights(statistics, start, known_at, end)
+        step = self._known_weights[key]
+        moved = step.gain * x + step.constant
+        for share, value in zip(step.shares, values, strict=True):
+            moved = moved + share * value.f
+        return moved
 
 
-def weights(known: Statistics, start: float, ats: tuple[float, ...], end: float) -> Weights:
-    """What a step from lambda = `start` to `end` multiplies, given values of f at `ats`, one of which is `start`.
+def weights(statistics: Statistics, start: float, known_at: Sequence[float], end: float) -> Weights:
+    """Compute the coefficients of a step from lambda = `start` to `end`.
 
-    The polynomial through them is integrated against e^(L + S) by Gauss's quadrature.
+    Args:
+        known_at: the lambdas at which f is known, `start` among them.
     """
-    inverse = np.linalg.inv(np.vander([at - start for at in ats], increasing=True))  # values -> coefficients
+    # Coefficients of a polynomial in lambda - start from its values at `known_at`.
+    from_values = np.linalg.inv(np.vander([lam - start for lam in known_at], increasing=True))
 
-    def linear(at: float) -> Tensor:
-        return known.integral_l(at) - known.integral_l(start)
+    def big_l(lam: float) -> Tensor:
+        return statistics.integral_l(lam) - statistics.integral_l(start)
 
-    def scale(at: float) -> Tensor:
-        return known.integral_s(at) - known.integral_s(start)
+    def big_s(lam: float) -> Tensor:
+        return statistics.integral_s(lam) - statistics.integral_s(start)
 
-    def offset(at: float) -> Tensor:
-        return known.integral_s(start).exp() * (known.integral_b(at) - known.integral_b(start))
+    def big_b(lam: float) -> Tensor:
+        return statistics.integral_s(start).exp() * (statistics.integral_b(lam) - statistics.integral_b(start))
 
     half = (end - start) / 2
-    shares, constant = [torch.zeros_like(known.slope(start)) for _ in ats], torch.zeros_like(known.slope(start))
-    for node, weight in zip(NODES, WEIGHTS, strict=True):
-        at = start + half * (1 + float(node))
-        gain = half * float(weight) * (linear(at) + scale(at)).exp()
-        own = (at - start) ** np.arange(len(ats)) @ inverse
-        constant = constant - gain * offset(at)
-        for index, (share, there) in enumerate(zip(own.tolist(), ats, strict=True)):
-            # g = e^-S f - B at each of the states.
-            shares[index] = shares[index] - gain * share * (-scale(there)).exp()
-            constant = constant + gain * share * offset(there)
-    decay = (-linear(end)).exp()
-    return Weights(decay, decay * constant, [decay * share for share in shares])
+    shares, constant = [torch.zeros_like(statistics.slope(start)) for _ in known_at], torch.zeros_like(statistics.slope(start))
+    for node, node_weight in zip(NODES, NODE_WEIGHTS, strict=True):
+        lam = start + half * (1 + float(node))
+        factor = half * float(node_weight) * (big_l(lam) + big_s(lam)).exp()
+        # g(lambda) is the sum of cardinal_i g_i, with g_i = exp(-S_i) f_i - B_i at the known states.
+        cardinals = (lam - start) ** np.arange(len(known_at)) @ from_values
+        constant = constant - factor * big_b(lam)
+        for index, (cardinal, known) in enumerate(zip(cardinals.tolist(), known_at, strict=True)):
+            shares[index] = shares[index] - factor * cardinal * (-big_s(known)).exp()
+            constant = constant + factor * cardinal * big_b(known)
+    gain = (-big_l(end)).exp()
+    return Weights(gain, gain * constant, [gain * share for share in shares])
 
 
 def read(config: V3Config) -> Statistics:
-    """The statistics of a file. Raises: UserError for one that is missing, another than the settings say, or none."""
+    """Read the statistics of the file that the settings name.
+
+    Raises: UserError for a file that is missing, has another hash than the settings say, or holds no statistics.
+    """
     path = Path(str(config.file))
+    where = f"sampler dpm-solver-v3: {path}"
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"sampler dpm-solver-v3: {path}: {error.strerror}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != config.sha256:
-        raise UserError(f"sampler dpm-solver-v3: {path} has sha256 {found}, and the settings say {config.sha256}")
+        raise UserError(f"{where}: {error.strerror}") from None
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != config.sha256:
+        raise UserError(f"{where} has sha256 {actual}, and the settings say {config.sha256}")
     try:
         return from_tensors(load(content))
     except Exception as error:
-        raise UserError(f"sampler dpm-solver-v3: {path} holds no statistics: {error}") from None
+        raise UserError(f"{where} holds no statistics: {error}") from None

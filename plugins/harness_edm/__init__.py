@@ -16,46 +16,54 @@ __version__ = "1"
 
 
 class EDMConfig(NoiseLevels):
-    """The size of the network for points, and the noise levels it is trained on and sampled from."""
+    """The size of the network for points, and the noise levels that it is trained on and sampled from."""
 
-    width: int = Field(128, ge=1, le=8192, description="hidden units a layer")
+    width: int = Field(128, ge=1, le=8192, description="units of a hidden layer")
     depth: int = Field(3, ge=1, le=64, description="hidden layers")
-    # Images use 80. Points of spread 0.3 to 0.5 are hidden well enough by 20, from where Heun at 18 steps makes samples
-    # 3 % too wide instead of 6 % (worked out on Gaussian data, where the denoiser is exact; at 36 steps 0.8 %).
+    # Images use 80. A noise of 20 hides points of spread 0.3 to 0.5 well enough, and Heun's 18 steps from there make samples
+    # 3 % too wide instead of 6 % (on Gaussian data, where the denoiser is known exactly; with 36 steps 0.8 %).
     sigma_max: float = Field(20.0, gt=0, description="largest noise level of sampling, in units of the data")
 
 
 class UNetConfig(ChainLevels):
-    """A U-Net for images inside the preconditioning. Fields left at none take the value of the architecture.
+    """The U-Net for images inside the preconditioning. A field that is none takes the value of the architecture.
 
     The defaults are a tiny network for tests and smoke runs; `harness_edm.presets` has the published ones.
     """
 
     architecture: Literal["ddpm++", "ncsn++", "adm"] = Field(
-        "ddpm++", description="published family: DDPM++ (as in VP), NCSN++ (as in VE), or ADM (Dhariwal and Nichol)"
+        "ddpm++", description="published family: DDPM++ (of VP), NCSN++ (of VE), or ADM (Dhariwal and Nichol)"
     )
     model_channels: int = Field(16, ge=4, multiple_of=4, description="channels that channel_mult multiplies")
-    channel_mult: tuple[PositiveInt, ...] = Field((1, 1), min_length=1, description="width of each level, finest first")
+    channel_mult: tuple[PositiveInt, ...] = Field(
+        (1, 1), min_length=1, description="channels of each level, in model_channels, finest first"
+    )
     channel_mult_emb: int = Field(4, ge=1, description="width of the noise-level embedding, in model_channels")
     channel_mult_noise: PositiveInt | None = Field(
-        None, description="noise features, in model_channels; 2 in NCSN++, 1 elsewhere"
+        None, description="noise features, in model_channels; none: 2 in NCSN++, 1 elsewhere"
     )
-    num_blocks: int = Field(1, ge=1, le=64, description="residual blocks a level; the decoder has one more")
-    attn_resolutions: tuple[int, ...] = Field((8,), description="sizes in pixels at which blocks attend")
+    num_blocks: int = Field(1, ge=1, le=64, description="residual blocks of an encoder level; a decoder level has one more")
+    attn_resolutions: tuple[int, ...] = Field((8,), description="sizes in pixels at which blocks have attention")
     head_channels: PositiveInt | None = Field(
         None,
-        description="channels of an attention head; 64 in ADM, whose narrower blocks have no attention; all elsewhere",
+        description="channels of an attention head; none: 64 in ADM, where narrower blocks have no attention, and all elsewhere",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
-    augment_dim: int = Field(0, ge=0, description="length of augmentation labels; 0 for none")
+    augment_dim: int = Field(0, ge=0, description="length of the labels that say how an image was augmented; 0: no such labels")
     embedding: Literal["positional", "fourier"] | None = Field(
-        None, description="noise features: fixed or random frequencies; fourier in NCSN++, positional elsewhere"
+        None,
+        description="frequencies of the noise features: fixed (positional) or random (fourier); "
+        "none: fourier in NCSN++, positional elsewhere",
     )
     encoder: Literal["standard", "residual"] | None = Field(
-        None, description="residual adds a pyramid of the input at each level; residual in NCSN++, standard elsewhere"
+        None,
+        description="residual adds a pyramid of the input at each level, standard does not; "
+        "none: residual in NCSN++, standard elsewhere",
     )
     resample_filter: tuple[float, ...] | None = Field(
-        None, min_length=2, description="smoothing filter; [1, 3, 3, 1] in NCSN++, [1, 1] elsewhere"
+        None,
+        min_length=2,
+        description="smoothing filter where the resolution changes; none: [1, 3, 3, 1] in NCSN++, [1, 1] elsewhere",
     )
 
     @model_validator(mode="after")
@@ -68,54 +76,56 @@ class UNetConfig(ChainLevels):
 
     @property
     def is_ncsn(self) -> bool:
-        """Whether defaults are those of NCSN++."""
+        """Whether the fields that are none take the values of NCSN++."""
         return self.architecture == "ncsn++"
 
     @property
     def noise_mult(self) -> int:
-        """Noise features, in model_channels."""
+        """Number of noise features, in model_channels."""
         return self.channel_mult_noise or (2 if self.is_ncsn else 1)
 
     @property
     def channels_per_head(self) -> int | None:
-        """Channels of an attention head; None for all."""
+        """Channels of an attention head; None where one head has all channels."""
         return self.head_channels or (64 if self.architecture == "adm" else None)
 
     @property
     def noise_embedding(self) -> str:
-        """positional or fourier."""
+        """Kind of the noise features: positional or fourier."""
         return self.embedding or ("fourier" if self.is_ncsn else "positional")
 
     @property
     def input_stream(self) -> str:
-        """standard or residual."""
+        """Kind of the encoder: standard or residual."""
         return self.encoder or ("residual" if self.is_ncsn else "standard")
 
     @property
     def taps(self) -> tuple[float, ...]:
-        """The smoothing filter."""
+        """The smoothing filter where the resolution changes."""
         return self.resample_filter or ((1, 3, 3, 1) if self.is_ncsn else (1, 1))
 
 
 class HeunConfig(Config):
-    """Number and spacing of the noise levels."""
+    """The number of noise levels, and how they are spaced."""
 
     steps: int = Field(18, ge=2, le=10_000, description="noise levels; the network is called 2 * steps - 1 times")
-    rho: float = Field(7.0, ge=1, le=100, description="1 spaces the levels evenly; more puts them near sigma_min")
+    rho: float = Field(7.0, ge=1, le=100, description="1 spaces the levels evenly; larger values put more of them near sigma_min")
 
 
 class EulerConfig(HeunConfig):
-    """Number and spacing of the noise levels."""
+    """The number of noise levels, and how they are spaced."""
 
     steps: int = Field(35, ge=2, le=10_000, description="noise levels; the network is called once at each")
 
 
 class StochasticConfig(HeunConfig):
-    """Levels, and how much noise is added and removed again. Defaults: of the paper's ImageNet-64 runs."""
+    """The noise levels, and how much noise is added and removed again. Defaults are those of the paper's ImageNet-64 runs."""
 
     steps: int = Field(256, ge=2, le=10_000, description="noise levels; the network is called 2 * steps - 1 times")
     s_churn: float = Field(
-        40.0, ge=0, description="noise added over the whole run; a step raises its level by s_churn / steps, 41 % at most"
+        40.0,
+        ge=0,
+        description="noise added over the whole run: each step raises its level by the share s_churn / steps, at most 41 %",
     )
     s_min: float = Field(0.05, ge=0, description="smallest noise level at which noise is added, in units of the data")
     s_max: float = Field(50.0, gt=0, description="largest noise level at which noise is added, in units of the data")
@@ -130,7 +140,7 @@ class StochasticConfig(HeunConfig):
 
 @hookimpl
 def harness_models() -> list[Model]:
-    """Denoisers for points and for images."""
+    """Provide the denoisers for points and for images."""
     return [
         Model(
             "edm-mlp",
@@ -156,7 +166,7 @@ def harness_models() -> list[Model]:
 
 @hookimpl
 def harness_samplers() -> list[Sampler]:
-    """Works for every model that denoises."""
+    """Provide the samplers for all models that denoise."""
     return [
         Sampler(
             "heun",
@@ -187,7 +197,7 @@ def harness_samplers() -> list[Sampler]:
 
 @hookimpl
 def harness_presets() -> list[Preset]:
-    """Published networks, and tiny ones."""
+    """Provide the published networks and tiny networks."""
     from harness_edm.presets import PRESETS, TINY
 
     return [*PRESETS.values(), TINY]

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.toolkit.unet_levels import Levels, Resample, decode, encode, module_dict
 from harness_edm import UNetConfig
-from harness_edm.block import BlockStyle
+from harness_edm.block import BlockStyle, ResidualBlock
 from harness_edm.layers import Conv, PositionalEmbedding, linear, norm, reciprocal, standard_normal
-from harness_edm.levels import LevelledUNet
 
 EPS = 1e-5
 
 
-class ADMUNet(LevelledUNet):
+class ADMUNet(nn.Module):
     """A U-Net whose blocks are scaled and shifted by the noise level and the class, with multi-head attention.
 
+    Names of the weights are those of the published EDM files.
+
     Args:
-        resolution, channels: of the images. classes: length of class labels, 0 for none.
-    Source: Dhariwal and Nichol 2021; the layout is that of the published EDM files.
+        config: the settings, whose architecture is `adm`.
+        resolution, channels: pixels a side and channels of the images.
+        classes: length of class labels; 0 for a network without classes.
+    Source: Dhariwal and Nichol 2021; Karras et al. 2022, appendix F.
     """
 
     def __init__(self, config: UNetConfig, *, resolution: int, channels: int, classes: int) -> None:
+        super().__init__()
         features, width = config.model_channels, config.model_channels * config.channel_mult_emb
-        zero = reciprocal(0.0)
-        style = BlockStyle(
-            embedding=width, eps=EPS, dropout=config.dropout, skip_scale=1.0,
-            initialise=reciprocal(), initialise_last=zero, initialise_qkv=reciprocal(),
-            scales_adaptively=True, projects_resampled=False, taps=config.taps,
-            channels_per_head=config.channels_per_head,
-        )  # fmt: skip
-        first = config.model_channels * config.channel_mult[0]
-        super().__init__(config, style, resolution=resolution, channels=channels, first=first)
+        widths = [config.model_channels * mult for mult in config.channel_mult]
+        first, zero = widths[0], reciprocal(0.0)
+        self.style = _style(config, width)
+        levels = Levels(resolution, widths, config.num_blocks, config.attn_resolutions)
+        encoder = list(levels.encoder(Conv(channels, first, 3, reciprocal()), first, self._block))
+        self.enc = module_dict(encoder)
+        self.dec = module_dict(levels.decoder([entry.channels for entry in encoder], self._block))
         self.map_noise = PositionalEmbedding(features, reaches_end=False)
         self.map_augment = linear(config.augment_dim, features, zero, bias=False) if config.augment_dim else None
         self.map_layer0 = linear(features, width, reciprocal())
@@ -43,11 +46,20 @@ class ADMUNet(LevelledUNet):
     def forward(
         self, x: Tensor, c_noise: Tensor, class_labels: Tensor | None = None, augment_labels: Tensor | None = None
     ) -> Tensor:
-        """x: (B, C, R, R); c_noise: (B,) or (1,); labels: (B or 1, classes); augment_labels: (B, augment_dim).
-        Returns: (B, C, R, R)."""
+        """Run the raw network F of the preconditioning.
+
+        Args:
+            x: scaled noisy images, (B, C, R, R).
+            c_noise: ln(sigma) / 4, (B,), or (1,) where all images have one noise level.
+            class_labels: (B or 1, classes). augment_labels: (B, augment_dim).
+        Returns: (B, C, R, R).
+        """
         embedding = self._embed(c_noise, class_labels, augment_labels)
-        x = self.decode(self.encode(x, embedding), embedding)
+        x = decode(self.dec.items(), encode(self.enc.items(), x, embedding), embedding)
         return self.out_conv(functional.silu(self.out_norm(x)))
+
+    def _block(self, inputs: int, outputs: int, *, resample: Resample | None = None, attention: bool = False) -> ResidualBlock:
+        return ResidualBlock(inputs, outputs, self.style, resample=resample, attention=attention)
 
     def _embed(self, c_noise: Tensor, class_labels: Tensor | None, augment_labels: Tensor | None) -> Tensor:
         embedding = self.map_noise(c_noise)
@@ -57,3 +69,12 @@ class ADMUNet(LevelledUNet):
         if self.map_label is not None and class_labels is not None:
             embedding = embedding + self.map_label(class_labels)
         return functional.silu(embedding)
+
+
+def _style(config: UNetConfig, width: int) -> BlockStyle:
+    return BlockStyle(
+        embedding=width, eps=EPS, dropout=config.dropout, skip_scale=1.0,
+        initialise=reciprocal(), initialise_last=reciprocal(0.0), initialise_qkv=reciprocal(),
+        scales_adaptively=True, projects_resampled=False, taps=config.taps,
+        channels_per_head=config.channels_per_head,
+    )  # fmt: skip

@@ -9,23 +9,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness_edm.layers import Conv, Initialise, Resample, linear, norm
+from harness.toolkit.feature_maps import self_attention
+from harness.toolkit.unet_levels import Resample
+from harness_edm.layers import Conv, Initialise, linear, norm
+
+SQRT_HALF = math.sqrt(0.5)
+"""Keeps the variance of a sum of two independent branches of equal variance."""
 
 
 @dataclass(frozen=True)
 class BlockStyle:
-    """What the blocks of one network have in common.
+    """The settings that all blocks of one network have in common.
 
     Args:
         embedding: width of the noise-level embedding.
-        eps: of the group normalisations.
-        initialise, initialise_last, initialise_qkv: most layers, each branch's last one, queries to values.
-        dropout: probability, in training.
+        eps: added to the variance in the group normalisations.
+        initialise: initial weights of most layers.
+        initialise_last: initial weights of the last layer of each branch.
+        initialise_qkv: initial weights of the layer that gives queries, keys and values.
+        dropout: probability of dropping an activation in training.
         skip_scale: factor of each sum of two branches.
-        scales_adaptively: whether the embedding scales and shifts the normalised activations, or is added before that.
-        projects_resampled: whether a block that only resamples has a 1×1 convolution in its shortcut.
+        scales_adaptively: True where the embedding scales and shifts the second normalised activations; False where it is added
+            before the second normalisation.
+        projects_resampled: True where a shortcut that only resamples has a 1×1 convolution all the same.
         taps: the resampling filter.
-        channels_per_head: of attention; None puts all channels in one head.
+        channels_per_head: channels of an attention head; None for a single head.
     """
 
     embedding: int
@@ -41,18 +49,26 @@ class BlockStyle:
     channels_per_head: int | None
 
     def heads(self, channels: int) -> int:
-        """Attention heads of a block with this many channels; 0 means that it is too narrow for attention."""
+        """Return the number of attention heads of a block; 0 means that the block is too narrow for attention."""
         return 1 if self.channels_per_head is None else channels // self.channels_per_head
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3×3 convolutions that know the noise level, a shortcut, and self-attention.
+    """Two normalised 3×3 convolutions that are given the noise level, a shortcut, and self-attention.
+
+    With a(e) a linear layer of the embedding e, and q the style's `skip_scale`:
+
+        h  = conv0(silu(norm0(x)))
+        h  = silu(norm1(h + a(e))),  or adaptively  silu(norm1(h) (1 + scale) + shift)  with  scale, shift = a(e)
+        x  = (conv1(dropout(h)) + skip(x)) q
+        x  = (proj(attention(qkv(norm2(x)))) + x) q,  where the block attends
 
     Args:
         inputs, outputs: channels.
-        resample: the first convolution and the shortcut halve or double the resolution.
+        style: what the block shares with the other blocks of the network.
+        resample: whether the first convolution and the shortcut halve ("down") or double ("up") the resolution.
         attention: whether the block attends, if it is wide enough for a head.
-    Source: Karras et al. 2022, appendix; Song et al. 2021; Dhariwal and Nichol 2021.
+    Source: Song et al. 2021; Dhariwal and Nichol 2021; Karras et al. 2022, appendix F.
     """
 
     def __init__(
@@ -60,43 +76,32 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.style, self.heads = style, style.heads(outputs) if attention else 0
-        resampling = {"resample": resample, "taps": style.taps}
         self.norm0 = norm(inputs, style.eps)
-        self.conv0 = Conv(inputs, outputs, 3, style.initialise, **resampling)  # type: ignore[arg-type]
+        self.conv0 = Conv(inputs, outputs, 3, style.initialise, resample=resample, taps=style.taps)
         self.affine = linear(style.embedding, outputs * (2 if style.scales_adaptively else 1), style.initialise)
         self.norm1 = norm(outputs, style.eps)
         self.conv1 = Conv(outputs, outputs, 3, style.initialise_last)
         self.skip: Conv | None = None
         if inputs != outputs or resample is not None:
             kernel = 1 if inputs != outputs or style.projects_resampled else 0
-            self.skip = Conv(inputs, outputs, kernel, style.initialise, **resampling)  # type: ignore[arg-type]
+            self.skip = Conv(inputs, outputs, kernel, style.initialise, resample=resample, taps=style.taps)
         if self.heads:
             self.norm2 = norm(outputs, style.eps)
             self.qkv = Conv(outputs, 3 * outputs, 1, style.initialise_qkv)
             self.proj = Conv(outputs, outputs, 1, style.initialise_last)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """x: (B, inputs, H, W); embedding: (B, width) or (1, width). Returns: (B, outputs, H', W')."""
+        """Run the block on x (B, inputs, H, W), with an embedding (B or 1, width). Returns: (B, outputs, H', W')."""
         hidden = self.conv0(functional.silu(self.norm0(x)))
-        hidden = functional.silu(self._condition(hidden, self.affine(embedding)[:, :, None, None]))
+        hidden = functional.silu(self._conditioned(hidden, self.affine(embedding)[:, :, None, None]))
         hidden = self.conv1(functional.dropout(hidden, self.style.dropout, self.training))
         x = (hidden + (x if self.skip is None else self.skip(x))) * self.style.skip_scale
-        return (self.proj(self._attend(self.norm2(x))) + x) * self.style.skip_scale if self.heads else x
+        if not self.heads:
+            return x
+        return (self.proj(self_attention(self.qkv(self.norm2(x)), self.heads)) + x) * self.style.skip_scale
 
-    def _condition(self, hidden: Tensor, level: Tensor) -> Tensor:
+    def _conditioned(self, hidden: Tensor, level: Tensor) -> Tensor:
         if not self.style.scales_adaptively:
             return self.norm1(hidden + level)
         scale, shift = level.chunk(2, dim=1)
         return torch.addcmul(shift, self.norm1(hidden), 1 + scale)
-
-    def _attend(self, x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
-        # The published weights have query, key and value of a channel side by side, channels grouped by head.
-        parts = self.qkv(x).view(batch, self.heads, channels // self.heads, 3, height * width)
-        query, key, value = (part.transpose(2, 3) for part in parts.unbind(3))
-        mixed = functional.scaled_dot_product_attention(query, key, value)
-        return mixed.transpose(2, 3).reshape(batch, channels, height, width)
-
-
-HALF = math.sqrt(0.5)
-"""Keeps the variance of a sum of two independent branches."""

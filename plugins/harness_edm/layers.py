@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.toolkit.feature_maps import resample, smoothing_kernel
+from harness.toolkit.unet_levels import Resample
+
 Initialise = Callable[[Tensor, Tensor | None], None]
 """Fills a weight (outputs, inputs, *kernel) and its bias in place."""
 
-Resample = Literal["up", "down"]
-
 
 def glorot(scale: float = 1.0) -> Initialise:
-    """Weights uniform in ±scale * sqrt(6 / (fan_in + fan_out)), fans counting the kernel's area; no bias."""
+    """Draw weights uniformly from ±scale * sqrt(6 / (fan_in + fan_out)), and set biases to zero.
+
+    A fan counts the pixels of the kernel. The variance of the weights is scale^2 * 2 / (fan_in + fan_out).
+    Source: Glorot and Bengio 2010.
+    """
     return _uniform(scale, lambda fan_in, fan_out: math.sqrt(6 / (fan_in + fan_out)), fills_bias=False)
 
 
 def reciprocal(scale: float = 1.0) -> Initialise:
-    """Weights and biases uniform in ±scale / sqrt(fan_in)."""
+    """Draw weights and biases uniformly from ±scale / sqrt(fan_in)."""
     return _uniform(scale, lambda fan_in, _: fan_in**-0.5, fills_bias=True)
 
 
 def standard_normal(weight: Tensor, bias: Tensor | None) -> None:
-    """Weights from N(0, 1); no bias."""
+    """Draw weights from N(0, 1), and set biases to zero."""
     nn.init.normal_(weight)
     if bias is not None:
         nn.init.zeros_(bias)
@@ -35,8 +39,9 @@ def standard_normal(weight: Tensor, bias: Tensor | None) -> None:
 
 def _uniform(scale: float, bound: Callable[[int, int], float], *, fills_bias: bool) -> Initialise:
     def initialise(weight: Tensor, bias: Tensor | None) -> None:
-        fan_out, fan_in = weight.shape[0], weight[0].numel()
-        limit = scale * bound(fan_in, fan_out * (fan_in // weight.shape[1]))
+        fan_in = weight[0].numel()
+        pixels = fan_in // weight.shape[1]
+        limit = scale * bound(fan_in, weight.shape[0] * pixels)
         nn.init.uniform_(weight, -limit, limit)
         if bias is not None:
             extent = limit if fills_bias else 0.0
@@ -46,7 +51,7 @@ def _uniform(scale: float, bound: Callable[[int, int], float], *, fills_bias: bo
 
 
 def linear(inputs: int, outputs: int, initialise: Initialise, *, bias: bool = True) -> nn.Linear:
-    """A linear layer with its own initialisation."""
+    """Return a linear layer with its own initialisation."""
     layer = nn.Linear(inputs, outputs, bias=bias)
     with torch.no_grad():
         initialise(layer.weight, layer.bias)
@@ -54,24 +59,21 @@ def linear(inputs: int, outputs: int, initialise: Initialise, *, bias: bool = Tr
 
 
 def norm(channels: int, eps: float) -> nn.GroupNorm:
-    """Group normalisation over at most 32 groups of at least 4 channels."""
+    """Return a group normalisation over at most 32 groups of at least 4 channels each."""
     return nn.GroupNorm(min(32, channels // 4), channels, eps=eps)
-
-
-def smoothing_kernel(taps: Sequence[float]) -> Tensor:
-    """The normalised outer product of a filter with itself, (1, 1, k, k), float32. [1, 1] averages 2×2 pixels."""
-    line = torch.tensor(taps, dtype=torch.float32)
-    return (torch.outer(line, line) / line.sum() ** 2)[None, None]
 
 
 class Conv(nn.Module):
     """A convolution with "same" zero padding that can also halve or double the resolution.
 
     Args:
-        inputs, outputs: channels. kernel: 3, 1, or 0 for resampling alone, which has no weight.
-        resample: where it halves, smoothing comes first and so does doubling; see `is_fused`.
-        taps: the smoothing filter, kept in the state dict as `resample_filter` where there is resampling.
-        is_fused: halve after the convolution instead, which then pads by more; it differs at the borders.
+        inputs, outputs: channels.
+        kernel: 3, 1, or 0 for resampling alone, which has no weight.
+        initialise: fills the weight and the bias.
+        resample: whether the resolution is halved ("down") or doubled ("up"). Resampling comes before the convolution.
+        taps: the smoothing filter of the resampling; its kernel is `resample_filter` in the state dict.
+        is_fused: halve the resolution after the convolution instead. The convolution then pads by so much more that the
+            smoothing needs no padding, which gives other numbers near the borders.
     """
 
     def __init__(
@@ -97,31 +99,23 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H', W')."""
+        fused_margin = self.margin if self.is_fused else 0
+        if self.resample is not None and not self.is_fused:
+            x = resample(x, self.get_buffer("resample_filter"), self.resample)
+        if self.weight is None:
+            return x
+        x = functional.conv2d(x, self.weight, padding=self.kernel // 2 + fused_margin)
         if self.resample is not None and self.is_fused:
-            x = functional.conv2d(x, self.weight, padding=self.kernel // 2 + self.margin)  # type: ignore[arg-type]
-            x = self._smooth(x, padding=0)
-        else:
-            if self.resample is not None:
-                x = self._smooth(x, padding=self.margin)
-            if self.weight is None:
-                return x
-            x = functional.conv2d(x, self.weight, padding=self.kernel // 2)
+            x = resample(x, self.get_buffer("resample_filter"), self.resample, padding=0)
         return x if self.bias is None else x + self.bias.view(1, -1, 1, 1)
-
-    def _smooth(self, x: Tensor, *, padding: int) -> Tensor:
-        channels = x.shape[1]
-        taps = self.get_buffer("resample_filter").to(x.dtype).expand(channels, 1, -1, -1)
-        if self.resample == "down":
-            return functional.conv2d(x, taps, stride=2, padding=padding, groups=channels)
-        return functional.conv_transpose2d(x, 4 * taps, stride=2, padding=padding, groups=channels)
 
 
 class PositionalEmbedding(nn.Module):
-    """[cos, sin] of a number times frequencies that fall geometrically from 1 towards 1 / 10000.
+    """Cosines, then sines, of a number times frequencies 10000^(-i / n) for i = 0, 1, …, width / 2 - 1.
 
     Args:
         width: features, even.
-        reaches_end: whether the last frequency is 1 / 10000 itself, or the one that would come before it.
+        reaches_end: True for n = width / 2 - 1, with which the last frequency is 1 / 10000; False for n = width / 2.
     """
 
     def __init__(self, width: int, *, reaches_end: bool) -> None:
@@ -136,7 +130,10 @@ class PositionalEmbedding(nn.Module):
 
 
 class FourierEmbedding(nn.Module):
-    """[cos, sin] of a number times random frequencies of standard deviation 16 turns, drawn once and kept."""
+    """Cosines, then sines, of 2 pi f times a number. The frequencies f are drawn once from N(0, 16^2) and kept as `freqs`.
+
+    Source: Tancik et al. 2020; Song et al. 2021.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -144,6 +141,7 @@ class FourierEmbedding(nn.Module):
 
     def forward(self, number: Tensor) -> Tensor:
         """(B,) -> (B, width)."""
-        # Angles reach hundreds of radians, so the order of the products shows in the sines.
+        # Angles reach hundreds of radians, where float32 has four digits after the point: another order of the three factors
+        # would show in the sines.
         angles = torch.outer(number, (2 * math.pi * self.get_buffer("freqs")).to(number.dtype))
         return torch.cat([angles.cos(), angles.sin()], dim=1)

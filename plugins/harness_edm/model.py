@@ -1,21 +1,19 @@
-"""The EDM denoiser for points: a small network inside the preconditioning."""
+"""EDM's denoiser of points: a small network inside the preconditioning."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from harness.interfaces import DataSpec
-from harness.toolkit.denoising import DenoisingObjective, NoisyLevel, column, scalings
+from harness.toolkit.denoising import DenoisingObjective, column, scalings
 from harness_edm import EDMConfig
 from harness_edm.network import NoiseConditionedMLP
-
-__all__ = ["EDM", "NoisyLevel", "build"]
 
 
 class EDM(DenoisingObjective, nn.Module):
     """A denoiser whose network sees inputs and targets of unit variance at every noise level.
 
-    Provides Trains, Likelihood and Denoises. It is unconditional: labels are ignored.
+    Provides Trains, TrainsInParts, Likelihood and Denoises. The model is unconditional: labels are ignored.
     Source: Karras et al. 2022, Table 1 and Section 5.
     """
 
@@ -27,7 +25,12 @@ class EDM(DenoisingObjective, nn.Module):
         self.model = NoiseConditionedMLP(spec.shape, config.width, config.depth)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """The denoised x, (B, …), float32. x: (B, …); sigma: (B,) or 0-dim, above 0, in units of the data."""
+        """D(x; sigma) = c_skip x + c_out F(c_in x; c_noise) (Eq. 7), (B, …), float32.
+
+        Args:
+            x: noisy points, (B, …).
+            sigma: noise levels, (B,), or 0-dim for one level, above 0, in units of the data.
+        """
         x, sigma = x.float(), sigma.float()
         c_skip, c_out, c_in, c_noise = scalings(column(sigma, x), self.config.sigma_data)
         raw: Tensor = self.model(c_in * x, c_noise.view(sigma.shape))
@@ -40,5 +43,5 @@ class EDM(DenoisingObjective, nn.Module):
 
 
 def build(config: EDMConfig, spec: DataSpec) -> EDM:
-    """An EDM with random weights for data of this shape."""
+    """Build a denoiser with random weights for data of this shape."""
     return EDM(config, spec)

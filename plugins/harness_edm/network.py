@@ -1,4 +1,4 @@
-"""The raw network inside the preconditioning: a multilayer perceptron that knows the noise level."""
+"""The raw network inside the preconditioning: a multilayer perceptron that is given the noise level."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from torch.nn import functional
 
 
 class NoiseEmbedding(nn.Module):
-    """Sines and cosines of ln(sigma) / 4 at fixed frequencies, spaced geometrically.
+    """Cosines, then sines, of f c_noise with c_noise = ln(sigma) / 4 and fixed frequencies f that are spaced geometrically.
 
     Args:
         size: number of features, even.
-        low, high: smallest and largest frequency, in radians a unit of ln(sigma) / 4, which spans about [-1.6, 1.1]:
-            the lowest frequency is monotonic over it, the highest tells levels apart that differ by a factor 1.3.
+        low, high: smallest and largest frequency, in radians a unit of c_noise. Over the range of c_noise, about [-1.6, 1.1],
+            the sine of the smallest frequency is monotonic, and the largest frequency tells levels apart that differ by a
+            factor of 1.3.
     """
 
     def __init__(self, size: int, *, low: float = 0.5, high: float = 16.0) -> None:
@@ -30,11 +31,13 @@ class NoiseEmbedding(nn.Module):
 
 
 class NoiseConditionedMLP(nn.Module):
-    """Hidden layers SiLU(W h + b + V embedding), each with its own look at the noise level.
+    """Hidden layers h -> SiLU(W h + b + V e), each of which is given the embedding e of the noise level, and a linear layer.
 
     Args:
-        shape: shape of one example; it is flattened.
-        width: hidden units. depth: hidden layers.
+        shape: shape of one example, which the network flattens.
+        width: units of a hidden layer.
+        depth: number of hidden layers.
+        embedding: number of features of the noise level.
     """
 
     def __init__(self, shape: tuple[int, ...], width: int, depth: int, *, embedding: int = 32) -> None:
@@ -46,7 +49,10 @@ class NoiseConditionedMLP(nn.Module):
         self.out = nn.Linear(width, size)
 
     def forward(self, x: Tensor, c_noise: Tensor) -> Tensor:
-        """x: (B, …); c_noise: (B,), or 0-dim for one level, whose features are then computed once. Returns: (B, …)."""
+        """Run the network F on scaled points x (B, …). Returns: (B, …).
+
+        c_noise: ln(sigma) / 4, (B,), or 0-dim for one level, whose features are then computed once.
+        """
         features = self.embedding(c_noise)
         hidden = x.flatten(1)
         for layer, level in zip(self.layers, self.levels, strict=True):

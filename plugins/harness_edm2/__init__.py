@@ -17,47 +17,55 @@ __version__ = "1"
 
 LATENT_MEANS = (5.81, 3.25, 0.12, -2.15)
 LATENT_STDS = (4.17, 4.62, 3.71, 3.28)
-"""Mean and standard deviation of each channel of the Stability VAE's latents over ImageNet's training images."""
+"""Mean and standard deviation of each channel of the Stability VAE's latents, over ImageNet's training images."""
 
 
 class VAEConfig(Config):
-    """The autoencoder that the network's latents are of: an `AutoencoderKL` of diffusers, which is never trained here.
+    """The autoencoder between images and latents: an `AutoencoderKL` of diffusers, which is never trained here.
 
-    The defaults are of the Stability VAE, as EDM2's ImageNet-512 networks have it.
+    The defaults are those of the Stability VAE, which EDM2's ImageNet-512 networks work with.
     """
 
     block_out_channels: tuple[PositiveInt, ...] = Field(
-        (128, 256, 512, 512), min_length=1, description="width of each level, finest first; each but the last halves"
+        (128, 256, 512, 512),
+        min_length=1,
+        description="channels of each level, finest first; each level but the last halves the resolution",
     )
-    layers_per_block: PositiveInt = Field(2, description="residual blocks a level of the encoder")
-    norm_num_groups: PositiveInt = Field(32, description="groups of each normalisation")
-    means: tuple[float, ...] = Field(LATENT_MEANS, min_length=1, description="mean of each channel of the latents over the data")
-    stds: tuple[PositiveFloat, ...] = Field(LATENT_STDS, description="standard deviation of each channel; becomes 0.5")
+    layers_per_block: PositiveInt = Field(2, description="residual blocks of an encoder level")
+    norm_num_groups: PositiveInt = Field(32, description="groups of each group normalisation")
+    means: tuple[float, ...] = Field(
+        LATENT_MEANS, min_length=1, description="mean of each channel of the latents over the data; becomes 0"
+    )
+    stds: tuple[PositiveFloat, ...] = Field(
+        LATENT_STDS, description="standard deviation of each channel of the latents over the data; becomes 0.5"
+    )
     weights: str | None = Field(
-        None, description="diffusers folder or file of its weights, for a base that is pretrained; else `parts: {vae: …}`"
+        None,
+        description="diffusers folder or file with the weights, for a base that the board pretrains; "
+        "a base with published weights names them by `parts: {vae: …}`",
     )
     sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="hash of those: results depend on their content, not on their name"
+        None, pattern="^[0-9a-f]{64}$", description="hash of the weights: results depend on their content, not on their name"
     )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if len(self.means) != len(self.stds):
-            raise ValueError(f"{len(self.means)} means and {len(self.stds)} stds: one of each a channel")
-        if odd := [width for width in self.block_out_channels if width % self.norm_num_groups]:
-            raise ValueError(f"block_out_channels: {odd[0]} is not a multiple of norm_num_groups ({self.norm_num_groups})")
+            raise ValueError(f"{len(self.means)} means and {len(self.stds)} stds: each channel needs one of each")
+        if misfits := [width for width in self.block_out_channels if width % self.norm_num_groups]:
+            raise ValueError(f"block_out_channels: {misfits[0]} is not a multiple of norm_num_groups ({self.norm_num_groups})")
         if (self.weights is None) != (self.sha256 is None):
-            raise ValueError("weights goes with sha256, and this with it")
+            raise ValueError("weights and sha256 go together: the one without the other says too little")
         return self
 
     @property
     def downscale(self) -> int:
-        """Pixels a side of one latent."""
+        """Pixels of the image along one side of a latent's pixel."""
         return int(2 ** (len(self.block_out_channels) - 1))
 
 
 class EDM2Config(ChainLevels):
-    """The network's size.
+    """The sizes of the network, and what it is trained on and sampled from.
 
     The defaults are a tiny network for tests and smoke runs; `harness_edm2.presets` has the published ones.
     """
@@ -65,34 +73,38 @@ class EDM2Config(ChainLevels):
     ADDED_LATER = frozenset({"vae"})
 
     model_channels: int = Field(8, ge=1, description="channels that channel_mult multiplies")
-    channel_mult: tuple[PositiveInt, ...] = Field((1, 2), min_length=1, description="width of each level, finest first")
+    channel_mult: tuple[PositiveInt, ...] = Field(
+        (1, 2), min_length=1, description="channels of each level, in model_channels, finest first"
+    )
     channel_mult_noise: PositiveInt | None = Field(
-        None, description="noise features, in model_channels; the finest level's width by default"
+        None, description="noise features, in model_channels; none: as many as the finest level has channels"
     )
     channel_mult_emb: PositiveInt | None = Field(
-        None, description="width of the embedding, in model_channels; the widest level's by default"
+        None, description="width of the embedding, in model_channels; none: that of the widest level"
     )
-    num_blocks: int = Field(1, ge=1, le=64, description="residual blocks a level; the decoder has one more")
-    attn_resolutions: tuple[int, ...] = Field((16, 8), description="sizes in pixels at which blocks attend")
+    num_blocks: int = Field(1, ge=1, le=64, description="residual blocks of an encoder level; a decoder level has one more")
+    attn_resolutions: tuple[int, ...] = Field((16, 8), description="sizes in pixels at which blocks have attention")
     channels_per_head: PositiveInt = Field(64, description="channels of an attention head; narrower blocks have no attention")
     dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
     label_balance: float = Field(0.5, ge=0, le=1, description="weight of the class in its sum with the noise level")
     concat_balance: float = Field(0.5, ge=0, le=1, description="weight of a skip beside the decoder's main path")
     res_balance: float = Field(0.3, ge=0, le=1, description="weight of a residual branch in its sum with the main path")
     attn_balance: float = Field(0.3, ge=0, le=1, description="weight of attention in its sum with the main path")
-    clip_act: float | None = Field(256.0, gt=0, description="largest magnitude of an activation after a block")
-    resample_filter: tuple[float, ...] = Field((1, 1), min_length=2, description="smoothing filter; [1, 1] averages 2×2 pixels")
+    clip_act: float | None = Field(256.0, gt=0, description="largest magnitude of an activation after a block; none: no bound")
+    resample_filter: tuple[float, ...] = Field(
+        (1, 1), min_length=2, description="smoothing filter where the resolution changes; [1, 1] averages 2×2 pixels"
+    )
     logvar_channels: PositiveInt = Field(128, description="noise features of the learned log-variance")
     p_mean: float = Field(-0.4, ge=-20, le=20, description="mean of ln(sigma) in training; -0.8 for pixels")
     p_std: float = Field(1.0, gt=0, le=20, description="standard deviation of ln(sigma) in training; 1.6 for pixels")
     vae: VAEConfig | None = Field(
-        None, description="work in latents of images, of this autoencoder; none: on the data as they are"
+        None, description="the autoencoder in whose latents the network works; none: the network works on the data as they are"
     )
 
 
 @hookimpl
 def harness_models() -> list[Model]:
-    """The published networks' family."""
+    """Provide the family of the published networks."""
     return [
         Model(
             "edm2-unet",
@@ -110,7 +122,7 @@ def harness_models() -> list[Model]:
 
 @hookimpl
 def harness_presets() -> list[Preset]:
-    """Published networks, and tiny ones."""
+    """Provide the published networks and a tiny network."""
     from harness_edm2.presets import PRESETS, TINY
 
     return [*PRESETS.values(), TINY]

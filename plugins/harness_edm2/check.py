@@ -1,4 +1,4 @@
-"""Whether the network fits the data, as far as settings tell. Costs no torch."""
+"""Whether the network fits the data, as far as the settings tell. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness_edm2 import EDM2Config, VAEConfig
 
 
 def fits(config: EDM2Config, usage: ModelUsage) -> None:
-    """For a base that is pretrained.
+    """Check the settings of a base that the board pretrains.
 
-    Raises: UserError for data that does not fit, attention at a size that was written and that no level has, and an
+    Raises: UserError for data that do not fit, for attention at a size that the settings name and no level has, and for an
     autoencoder without weights.
     """
     spec = usage.data
@@ -27,17 +27,20 @@ def fits(config: EDM2Config, usage: ModelUsage) -> None:
 
 
 def latents_of(vae: VAEConfig, spec: DataSpec) -> DataSpec:
-    """What the network sees of such images. Raises: UserError without diffusers, and for images that the VAE cannot take."""
+    """Return the shape and classes of the latents of such images.
+
+    Raises: UserError when diffusers is not installed, and for images that the VAE cannot take.
+    """
     require_diffusers("model edm2-unet: vae")
     unit = vae.downscale
     if len(spec.shape) != 3 or spec.shape[1] % unit or spec.shape[2] % unit:
         raise UserError(
-            f"model edm2-unet: its VAE takes images, (channels, height, width), of sizes divisible by {unit}, not data of "
+            f"model edm2-unet: the VAE takes images, (channels, height, width), whose sizes are multiples of {unit}, not data of "
             f"shape {spec.shape}"
         )
     return DataSpec((len(vae.means), spec.shape[1] // unit, spec.shape[2] // unit), spec.classes, spec.preview)
 
 
 def image_size(config: EDM2Config, spec: DataSpec) -> tuple[int, int]:
-    """Channels and resolution. Raises: UserError when the network cannot take such data."""
+    """Return channels and pixels a side of the images. Raises: UserError for data that the network cannot take."""
     return channels_and_side(spec, levels=len(config.channel_mult), setting="channel_mult", model="edm2-unet")

@@ -19,55 +19,64 @@ from harness_edm2.latents import draw_latents, to_vae
 
 
 class LatentEDM2(EDM2):
-    """An EDM2 denoiser of latents, with the autoencoder between them and images in [-1, 1].
+    """An EDM2 denoiser of latents, with an autoencoder between the latents and images in [-1, 1].
 
-    Works in latents (`harness.capabilities.WorksInLatents`) and provides in them what EDM2 does. The state dict has the
-    published names of the network, and those of diffusers' `AutoencoderKL` behind `vae.`, which takes no gradient.
+    Provides WorksInLatents, and for the latents what EDM2 provides. The state dict has the published names of the network, and
+    behind `vae.` those of diffusers' `AutoencoderKL`, which takes no gradient.
 
-    Args: spec: of the images. latents: what the network sees of them.
-    Raises: UserError when the settings name weights of the VAE that are absent, have another hash, or do not fit.
+    Args:
+        config: settings of the network.
+        vae: settings of the autoencoder.
+        spec: the images.
+        latents: what the network sees of the images.
+    Raises: UserError when the settings name weights of the autoencoder that are absent, have another hash, or do not fit.
     """
 
-    def __init__(self, config: EDM2Config, spec: DataSpec, latents: DataSpec) -> None:
+    def __init__(self, config: EDM2Config, vae: VAEConfig, spec: DataSpec, latents: DataSpec) -> None:
         super().__init__(config, latents)
-        assert config.vae is not None
-        self.settings = config.vae
-        self.vae = autoencoder(config.vae, spec.shape[0]).requires_grad_(False)
+        self.settings = vae
+        self.vae = autoencoder(vae, spec.shape[0]).requires_grad_(False)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        """(C, h, w)."""
+        """Shape of the latents of one image, (C, h, w)."""
         return self.spec.shape
 
     def autoencoder_identity(self) -> dict[str, object]:
-        """The VAE's settings, but for the scale of the latents, which comes later, and the hash of its weights."""
+        """The autoencoder's sizes, and the hash of its weights.
+
+        The scale of the latents is no part of the identity: the network applies it after what is stored.
+        """
         sizes = self.settings.model_dump(mode="json", include={"block_out_channels", "layers_per_block", "norm_num_groups"})
         return {**sizes, "sha256": state_dicts.sha256(self.vae.state_dict())}
 
     @torch.no_grad()
     def encode_images(self, x: Tensor) -> Tensor:
-        """Means, then standard deviations, of the VAE's posterior, (B, 2 C, h, w). x: (B, channels, H, W) in [-1, 1]."""
+        """Return the VAE's posterior of each image: means, then standard deviations, (B, 2 C, h, w).
+
+        x: images, (B, channels, H, W), in [-1, 1].
+        """
         posterior = self.vae.encode((x + 1) / 2).latent_dist  # EDM2's datasets were made from pixels in [0, 1]
         return torch.cat([posterior.mean, posterior.std], 1)
 
     @torch.no_grad()
     def draw_latents(self, kept: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, C, h, w): the posterior with fresh noise, each channel at mean 0 and standard deviation 0.5 over the data."""
+        """Draw latents from stored posteriors, (B, C, h, w), scaled to mean 0 and standard deviation 0.5 over the data."""
         noise = torch.randn(len(kept), *self.latent_shape, generator=generator).to(kept.device)
         return draw_latents(kept, noise, means=self.settings.means, stds=self.settings.stds)
 
     @torch.no_grad()
     def decode_latents(self, latents: Tensor) -> Tensor:
-        """Images (B, channels, H, W), clamped to [-1, 1]."""
+        """Return the images of latents, (B, channels, H, W), clamped to [-1, 1]."""
         decoded = self.vae.decode(to_vae(latents, means=self.settings.means, stds=self.settings.stds)).sample
         images: Tensor = decoded.clamp(0, 1) * 2 - 1
         return images
 
 
 def autoencoder(config: VAEConfig, channels: int) -> AutoencoderKL:
-    """The VAE, in eval mode; its weights are those of the settings, or random.
+    """Build an autoencoder of images with so many channels; its weights are those that the settings name, or random.
 
-    Raises: UserError when their file or folder is absent, has another hash, or does not fit.
+    Raises: UserError when the file or folder of the weights is absent, has another hash, or does not fit.
     """
     levels = len(config.block_out_channels)
     vae = AutoencoderKL(
@@ -76,15 +85,17 @@ def autoencoder(config: VAEConfig, channels: int) -> AutoencoderKL:
         norm_num_groups=config.norm_num_groups,
         down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
     )  # fmt: skip
-    if config.weights is None:
-        return vae
-    path = Path(config.weights).expanduser()
+    if config.weights is not None:
+        _load_weights(vae, Path(config.weights).expanduser(), str(config.sha256))
+    return vae
+
+
+def _load_weights(vae: AutoencoderKL, path: Path, sha256: str) -> None:
     where = f"model edm2-unet: vae.weights {path}"
     if not path.exists():
-        raise UserError(f"{where}: no diffusers folder and no file is there; sha256: {config.sha256}")
-    if (found := cache.sha256(path)) != config.sha256:
-        raise UserError(f"{where}: has sha256 {found}, and the settings say {config.sha256}")
+        raise UserError(f"{where}: no diffusers folder and no file is there; sha256: {sha256}")
+    if (actual := cache.sha256(path)) != sha256:
+        raise UserError(f"{where}: has sha256 {actual}, and the settings say {sha256}")
     tensors = renamed_attention(unwrapped(read(path)))
     network_files.check(tensors, vae.state_dict(), where=f"{where}: not of this VAE")
     vae.load_state_dict(tensors)
-    return vae

@@ -1,4 +1,8 @@
-"""Latents of the Stability VAE (diffusers' `AutoencoderKL`) as EDM2's ImageNet-512 networks see them."""
+"""Latents of the Stability VAE (diffusers' `AutoencoderKL`) as EDM2's ImageNet-512 networks see them.
+
+The networks see z' = (z - mean) / std * 0.5 of each channel of the VAE's latents z, so that z' has mean 0 and the standard
+deviation `sigma_data`, 0.5, over the data. Source: Karras et al. 2024, appendix.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +18,29 @@ SIGMA_DATA = 0.5
 
 
 def _scale_and_bias(like: Tensor, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS) -> tuple[Tensor, Tensor]:
+    # z' = z * scale + bias
     scale = SIGMA_DATA / torch.tensor(stds, dtype=torch.float32)
     bias = -torch.tensor(means, dtype=torch.float32) * scale
     return scale.to(like).view(1, -1, 1, 1), bias.to(like).view(1, -1, 1, 1)
 
 
 def scale() -> Tensor:
-    """What multiplies each channel, (4,)."""
+    """Return the factor of each channel of the Stability VAE, (4,)."""
     return _scale_and_bias(torch.zeros(()))[0].flatten()
 
 
 def bias() -> Tensor:
-    """What is then added to each channel, (4,)."""
+    """Return what is added to each channel of the Stability VAE after the factor, (4,)."""
     return _scale_and_bias(torch.zeros(()))[1].flatten()
 
 
 def draw_latents(stored: Tensor, noise: Tensor, *, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS) -> Tensor:
-    """Latents of mean 0 and standard deviation 0.5.
+    """Draw from the VAE's posterior of each image, and scale the latents for the network, (B, C, h, w).
 
     Args:
-        stored: (B, 2 C, h, w), the VAE's means, then its standard deviations, of images in [0, 1].
+        stored: (B, 2 C, h, w), the posterior's means, then its standard deviations, of images in [0, 1].
         noise: (B, C, h, w), standard normal.
-        means, stds: of each channel over the training images; Stability's on ImageNet by default.
+        means, stds: of each channel over the training images; by default those of the Stability VAE on ImageNet.
     """
     mean, std = stored.chunk(2, dim=1)
     factor, shift = _scale_and_bias(stored, means, stds)
@@ -43,6 +48,6 @@ def draw_latents(stored: Tensor, noise: Tensor, *, means: Sequence[float] = MEAN
 
 
 def to_vae(latents: Tensor, *, means: Sequence[float] = MEANS, stds: Sequence[float] = STDS) -> Tensor:
-    """What the VAE decodes, (B, C, h, w), to images in [0, 1]."""
+    """Undo the scaling of `draw_latents`. Returns: (B, C, h, w), which the VAE decodes to images in [0, 1]."""
     factor, shift = _scale_and_bias(latents, means, stds)
     return (latents - shift) / factor

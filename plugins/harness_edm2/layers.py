@@ -1,63 +1,73 @@
-"""Magnitude-preserving operations: each keeps activations of unit variance at unit variance.
+"""Magnitude-preserving operations: each gives outputs of unit variance for independent inputs of unit variance.
 
-Source: Karras et al. 2024 (EDM2), section 2 and appendix B.
+A network built of nothing else keeps the size of its activations and of its updates under control over the whole training.
+Equation numbers are those of Karras et al. 2024 (EDM2, arXiv 2312.02696).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 EPS = 1e-4
-"""Keeps `normalise` finite. It is large enough to be part of the published networks' function."""
+"""Keeps `normalise` finite. EPS is so large that it is part of the function which the published networks compute."""
 
-Resample = Literal["up", "down"]
+SILU_RMS = 0.596
+"""Root mean square of SiLU of a standard normal, sqrt(E[silu(x)^2]), to the paper's three digits."""
 
 
 def normalise(x: Tensor, dims: Sequence[int] | None = None) -> Tensor:
-    """x over its root mean square along `dims` (all but the first by default), with EPS added to that."""
+    """Divide x by its root mean square along some dimensions, so that the result has mean square 1 along them.
+
+    Args:
+        dims: the dimensions; by default all but the first.
+    Returns: x / (EPS + |x| / sqrt(n)) with n numbers along `dims`, in the precision of x. The norm is taken in float32.
+    The published networks normalise activations over their channels by it (pixel norm), and each row of weights.
+    """
     dims = list(range(1, x.dim())) if dims is None else list(dims)
     length = torch.linalg.vector_norm(x, dim=dims, keepdim=True, dtype=torch.float32)
-    rms = length * math.sqrt(length.numel() / x.numel())
+    rms = length * math.sqrt(length.numel() / x.numel())  # one length for every n numbers of x
     return x / (EPS + rms).to(x.dtype)
 
 
 def silu(x: Tensor) -> Tensor:
-    """SiLU over the standard deviation, 0.596, that it gives a standard normal."""
-    return functional.silu(x) / 0.596
+    """SiLU(x) / SILU_RMS, whose mean square is 1 for a standard normal x (Eq. 81)."""
+    return functional.silu(x) / SILU_RMS
 
 
-def weighted_sum(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """(1 - share) a + share b, of unit variance where a and b are independent and have it."""
-    return torch.lerp(a, b, share) / math.hypot(1 - share, share)
+def weighted_sum(a: Tensor, b: Tensor, weight: float) -> Tensor:
+    """((1 - t) a + t b) / sqrt((1 - t)^2 + t^2) with t = `weight` (Eq. 88).
+
+    The variance of (1 - t) a + t b is (1 - t)^2 + t^2 for independent a and b of unit variance.
+    """
+    return torch.lerp(a, b, weight) / math.hypot(1 - weight, weight)
 
 
-def concatenate(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """a and b side by side along the channels, at unit variance, b with `share` of the weight of both."""
-    na, nb = a.shape[1], b.shape[1]
-    whole = math.sqrt((na + nb) / ((1 - share) ** 2 + share**2))
-    return torch.cat([a * (whole * (1 - share) / math.sqrt(na)), b * (whole * share / math.sqrt(nb))], dim=1)
+def concatenate(a: Tensor, b: Tensor, weight: float) -> Tensor:
+    """Put w_a a and w_b b beside each other along the channels (Eq. 103).
 
+    With t = `weight` and N_a, N_b channels,
 
-def resample(x: Tensor, taps: Sequence[float], way: Resample | None) -> Tensor:
-    """x at twice or half the resolution, smoothed by the filter's outer product with itself, or as it is."""
-    if way is None:
-        return x
-    line = torch.tensor(taps, dtype=torch.float32)
-    kernel = (torch.outer(line, line) / line.sum() ** 2).to(x).expand(x.shape[1], 1, -1, -1)
-    margin = (len(taps) - 1) // 2
-    if way == "down":
-        return functional.conv2d(x, kernel, stride=2, padding=margin, groups=x.shape[1])
-    return functional.conv_transpose2d(x, 4 * kernel, stride=2, padding=margin, groups=x.shape[1])
+        w_a = C (1 - t) / sqrt(N_a),   w_b = C t / sqrt(N_b),   C = sqrt((N_a + N_b) / ((1 - t)^2 + t^2)).
+
+    Without the weights the part with more channels would contribute more to the next layer; with them the contributions of
+    a and b are as (1 - t) to t, whatever their widths are. C makes the mean square of all channels together 1.
+    """
+    n_a, n_b = a.shape[1], b.shape[1]
+    c = math.sqrt((n_a + n_b) / ((1 - weight) ** 2 + weight**2))
+    return torch.cat([a * (c * (1 - weight) / math.sqrt(n_a)), b * (c * weight / math.sqrt(n_b))], dim=1)
 
 
 class Fourier(nn.Module):
-    """Cosines of a number at random frequencies and phases, drawn once and kept; of unit variance."""
+    """sqrt(2) cos(2 pi (f x + p)) of a number x (Eq. 75), where f ~ N(0, 1) and p ~ U[0, 1) are drawn once and kept.
+
+    A cosine at a uniform phase has mean square 1/2, so the factor sqrt(2) gives unit variance at every x. The state dict has
+    2 pi f as `freqs` and 2 pi p as `phases`.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -71,13 +81,16 @@ class Fourier(nn.Module):
 
 
 class Weight(nn.Module):
-    """A convolution or linear layer whose weights have unit length: only their direction is learned; it has no bias.
+    """A convolution or linear layer without bias, of which only the direction of each row of weights is learned (Eq. 47).
 
-    In training the stored parameter is brought to unit length before each use (forced weight normalisation), so that
-    the effective learning rate cannot drift with its growth.
+    The layer applies w / |w| to its input, so that unit variance goes in and comes out whatever the length of w is. In train
+    mode the stored w is brought to the length sqrt(n), n numbers in a row, before each use (forced weight normalisation,
+    Eq. 66). Otherwise w would grow with each step, because a gradient is orthogonal to w, and the same learning rate would
+    turn the direction ever more slowly.
 
     Args:
-        inputs, outputs: features. kernel: size of a square kernel; none for a linear layer.
+        inputs, outputs: features.
+        kernel: pixels a side of the kernel; None for a linear layer.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int | None = None) -> None:
@@ -90,9 +103,10 @@ class Weight(nn.Module):
         if self.training:
             with torch.no_grad():
                 self.weight.copy_(normalise(self.weight.detach()))
-        # Cloned, since a second call before the backward pass, as in DDO, would change what the first's graph keeps.
-        # Normalised once more, so that the gradient has no part along the weight, which the length would undo anyway.
+        # A copy, since a second call before the backward pass, as in DDO, would overwrite what the graph of the first keeps.
+        # The second normalisation is differentiated: it takes out the part of the gradient along w, which changes nothing.
         weight = normalise((self.weight.clone() if self.training else self.weight).float())
+        # `normalise` gives each row the length sqrt(n), and the layer needs the length 1.
         weight = (weight * (gain / math.sqrt(weight[0].numel()))).to(x.dtype)
         if weight.dim() == 2:
             return functional.linear(x, weight)

@@ -1,4 +1,4 @@
-"""Build the denoiser that the settings ask for: of the data as they are, or of latents."""
+"""Build the denoiser that the settings ask for: of the data as they are, or of latents of images."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from harness_edm2.denoiser import EDM2
 
 
 def build(config: EDM2Config, spec: DataSpec) -> EDM2:
-    """Return a denoiser with random weights for images of this shape, or for their latents where the settings name a VAE.
+    """Build a denoiser with random weights for images of this shape, or for their latents where the settings name a VAE.
 
     Raises: UserError for data that the network cannot take, and for a VAE whose weights are absent or do not fit.
     """
     if config.vae is None:
         return EDM2(config, spec)
-    latents = latents_of(config.vae, spec)
-    from harness_edm2.latent_model import LatentEDM2  # needs diffusers, which networks for pixels do without
+    latents = latents_of(config.vae, spec)  # without diffusers the message comes from here
+    from harness_edm2.latent_model import LatentEDM2
 
-    return LatentEDM2(config, spec, latents)
+    return LatentEDM2(config, config.vae, spec, latents)

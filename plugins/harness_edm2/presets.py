@@ -16,11 +16,13 @@ VAE = WeightsFile(
     "https://huggingface.co/stabilityai/sd-vae-ft-mse/resolve/main/diffusion_pytorch_model.safetensors",
     part="vae",
 )
-"""The Stability VAE, between the images of ImageNet-512 and the latents that its networks see."""
+"""The Stability VAE, between the images of ImageNet-512 and the latents that the networks see."""
 
 CHANNELS = {"xs": 128, "s": 192, "m": 256, "l": 320, "xl": 384, "xxl": 448}
+WITHOUT_DROPOUT = ("xs", "s")
 
-# The reconstructions with the best FID, and parameters.
+# Of each size the reconstruction with the best FID (thousands of images, relative length of the average), and the number of
+# parameters. No reconstruction of img64-xs is published.
 IMG512 = {
     "xs": ("2147483-0.135", 124_713_253), "s": ("2147483-0.130", 280_212_837), "m": ("2147483-0.100", 497_807_781),
     "l": ("1879048-0.085", 777_498_085), "xl": ("1342177-0.085", 1_119_283_749),
@@ -32,24 +34,24 @@ IMG64 = {
 }  # fmt: skip
 
 
-def _preset(data: str, size: str, spec: DataSpec, snapshot: str, parameters: int) -> Preset:
-    noise = {"p_mean": -0.8, "p_std": 1.6} if data == "img64" else {"p_mean": -0.4, "p_std": 1.0, "vae": VAEConfig()}
+def _preset(name: str, size: str, spec: DataSpec, snapshot: str, parameters: int, data: Mapping[str, object]) -> Preset:
     config = EDM2Config.model_validate({
-        "model_channels": CHANNELS[size.split("-")[0]], "channel_mult": (1, 2, 3, 4), "num_blocks": 3,
-        "attn_resolutions": (16, 8), "dropout": 0.0 if size.split("-")[0] in ("xs", "s") else 0.10, **noise,
+        "model_channels": CHANNELS[size], "channel_mult": (1, 2, 3, 4), "num_blocks": 3,
+        "attn_resolutions": (16, 8), "dropout": 0.0 if size in WITHOUT_DROPOUT else 0.10, **data,
     })  # fmt: skip
-    name = f"edm2-{data}-{size}"
-    file = f"{name}-{snapshot}.pkl" if snapshot else ""
-    files = (WeightsFile(file, ADDRESS + file),) if file else ()
-    return Preset(name, "edm2-unet", config, spec, parameters, files if data == "img64" else (*files, VAE))
+    file = f"{name}-{snapshot}.pkl"
+    files = (WeightsFile(file, ADDRESS + file),) if snapshot else ()
+    return Preset(name, "edm2-unet", config, spec, parameters, files if config.vae is None else (*files, VAE))
 
 
 def _all() -> list[Preset]:
-    unconditional = DataSpec(IMAGES.shape, 0, "images")
+    latents = {"p_mean": -0.4, "p_std": 1.0, "vae": VAEConfig()}
+    pixels = {"p_mean": -0.8, "p_std": 1.6}
+    unlabelled = DataSpec(IMAGES.shape, 0, "images")
     return [
-        *(_preset("img512", size, IMAGES, *rest) for size, rest in IMG512.items()),
-        _preset("img512", "xs-uncond", unconditional, "2147483-0.045", 124_201_253),
-        *(_preset("img64", size, PIXELS, *rest) for size, rest in IMG64.items()),
+        *(_preset(f"edm2-img512-{size}", size, IMAGES, *rest, latents) for size, rest in IMG512.items()),
+        _preset("edm2-img512-xs-uncond", "xs", unlabelled, "2147483-0.045", 124_201_253, latents),
+        *(_preset(f"edm2-img64-{size}", size, PIXELS, *rest, pixels) for size, rest in IMG64.items()),
     ]
 
 

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.toolkit.feature_maps import resample, self_attention, smoothing_kernel
+from harness.toolkit.unet_levels import Levels, Resample, decode, encode, module_dict
 from harness_edm2 import EDM2Config
-from harness_edm2.layers import Fourier, Resample, Weight, concatenate, normalise, resample, silu, weighted_sum
+from harness_edm2.layers import Fourier, Weight, concatenate, normalise, silu, weighted_sum
+
+Flavour = Literal["enc", "dec"]
 
 
 class Block(nn.Module):
-    """A residual block with attention where it is asked for and the block is wide enough for a head.
+    """A residual block, with attention where it is asked for and the block is wide enough for a head.
+
+    With all operations those of `harness_edm2.layers`, and e the embedding of noise level and class:
+
+        x = resample(x);  in the encoder  x = normalise(conv_skip(x))
+        y = conv_res1(dropout(silu(conv_res0(silu(x)) (1 + emb_gain emb_linear(e)))))
+        in the decoder  x = conv_skip(x)
+        x = weighted_sum(x, y, res_balance)
+        x = weighted_sum(x, attn_proj(attention(x)), attn_balance),  where the block attends
+        x = clamp(x, -clip_act, clip_act)
+
+    `conv_skip` is there only where the number of channels changes. Queries, keys and values are normalised, which bounds the
+    logits of attention.
 
     Args:
-        inputs, outputs: channels. embedding: width of the noise-level embedding.
-        flavour: an encoder block normalises its main path first; a decoder block widens it last.
+        config: the network's settings.
+        inputs, outputs: channels.
+        embedding: width of the embedding.
+        flavour: whether the block is of the encoder or of the decoder.
+        resample: whether the block halves ("down") or doubles ("up") the resolution.
+        attention: whether the block attends.
     Source: Karras et al. 2024, figure 21 and appendix B.
     """
 
     def __init__(
         self, config: EDM2Config, inputs: int, outputs: int, embedding: int, *,
-        flavour: Literal["enc", "dec"], resampling: Resample | None = None, attention: bool = False,
+        flavour: Flavour, resample: Resample | None = None, attention: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.config, self.flavour, self.resampling = config, flavour, resampling
+        self.config, self.flavour, self.resample = config, flavour, resample
         self.heads = outputs // config.channels_per_head if attention else 0
         self.emb_gain = nn.Parameter(torch.zeros(()))
         self.conv_res0 = Weight(outputs if flavour == "enc" else inputs, outputs, 3)
@@ -38,111 +59,82 @@ class Block(nn.Module):
             self.attn_proj = Weight(outputs, outputs, 1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """x: (B, inputs, H, W); embedding: (B or 1, width). Returns: (B, outputs, H', W')."""
-        x = resample(x, self.config.resample_filter, self.resampling)
+        """Run the block on x (B, inputs, H, W), with an embedding (B or 1, width). Returns: (B, outputs, H', W')."""
+        if self.resample is not None:
+            x = resample(x, smoothing_kernel(self.config.resample_filter), self.resample)
         if self.flavour == "enc":
-            x = normalise(self._widen(x), [1])
-        branch = self.conv_res0(silu(x))
-        scale = self.emb_linear(embedding, self.emb_gain) + 1
-        branch = silu(branch * scale[:, :, None, None].to(branch.dtype))
-        branch = self.conv_res1(functional.dropout(branch, self.config.dropout, self.training))
+            x = normalise(self._skip(x), [1])
+        branch = self._branch(x, embedding)
         if self.flavour == "dec":
-            x = self._widen(x)
+            x = self._skip(x)
         x = weighted_sum(x, branch, self.config.res_balance)
         if self.heads:
-            x = weighted_sum(x, self.attn_proj(self._attend(x)), self.config.attn_balance)
+            # (B, heads, d, 3, H * W): each query, key and value is normalised over the d channels of its head.
+            mixed = self_attention(self.attn_qkv(x), self.heads, prepare=partial(normalise, dims=[2]))
+            x = weighted_sum(x, self.attn_proj(mixed), self.config.attn_balance)
         return x if self.config.clip_act is None else x.clamp(-self.config.clip_act, self.config.clip_act)
 
-    def _widen(self, x: Tensor) -> Tensor:
+    def _skip(self, x: Tensor) -> Tensor:
         return x if self.conv_skip is None else self.conv_skip(x)
 
-    def _attend(self, x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
-        # The published weights have query, key and value of a channel side by side, channels grouped by head.
-        parts = self.attn_qkv(x).view(batch, self.heads, channels // self.heads, 3, height * width)
-        query, key, value = (part.transpose(2, 3) for part in normalise(parts, [2]).unbind(3))
-        mixed = functional.scaled_dot_product_attention(query, key, value)
-        return mixed.transpose(2, 3).reshape(batch, channels, height, width)
+    def _branch(self, x: Tensor, embedding: Tensor) -> Tensor:
+        hidden = self.conv_res0(silu(x))
+        scale = self.emb_linear(embedding, self.emb_gain) + 1
+        hidden = silu(hidden * scale[:, :, None, None].to(hidden.dtype))
+        return self.conv_res1(functional.dropout(hidden, self.config.dropout, self.training))
 
 
 class UNet(nn.Module):
-    """The raw network F; names are those of the published files.
+    """The raw network F of the preconditioning. Names of the weights are those of the published files.
 
     Args:
-        resolution, channels: of the images or latents. classes: length of class labels, 0 for none.
+        config: the network's settings.
+        resolution, channels: pixels a side and channels of the images or latents.
+        classes: length of class labels; 0 for a network without classes.
+    Source: Karras et al. 2024, figure 21 and appendix B.
     """
 
     def __init__(self, config: EDM2Config, *, resolution: int, channels: int, classes: int) -> None:
         super().__init__()
         self.config, self.classes = config, classes
-        self.widths = [config.model_channels * mult for mult in config.channel_mult]
-        base = config.model_channels
-        features = base * config.channel_mult_noise if config.channel_mult_noise else self.widths[0]
-        self.embedding = base * config.channel_mult_emb if config.channel_mult_emb else max(self.widths)
+        widths = [config.model_channels * mult for mult in config.channel_mult]
+        features = config.model_channels * config.channel_mult_noise if config.channel_mult_noise else widths[0]
+        self.embedding = config.model_channels * config.channel_mult_emb if config.channel_mult_emb else max(widths)
         self.out_gain = nn.Parameter(torch.zeros(()))
         self.emb_fourier = Fourier(features)
         self.emb_noise = Weight(features, self.embedding)
         self.emb_label = Weight(classes, self.embedding) if classes else None
-        self.enc, skips = self._encoder(resolution, channels)
-        self.dec = self._decoder(resolution, skips)
-        self.out_conv = Weight(self.widths[0], channels, 3)
-
-    def _encoder(self, resolution: int, channels: int) -> tuple[nn.ModuleDict, list[int]]:
-        """The entries in order, and the channels of the skips that they leave."""
-        entries, skips, current = nn.ModuleDict(), [], self.widths[0]
-        for level, wide in enumerate(self.widths):
-            side = resolution >> level
-            if level == 0:
-                entries[f"{side}x{side}_conv"] = Weight(channels + 1, current, 3)
-            else:
-                entries[f"{side}x{side}_down"] = self._block(current, current, flavour="enc", resampling="down")
-            skips.append(current)
-            for index in range(self.config.num_blocks):
-                attention = side in self.config.attn_resolutions
-                entries[f"{side}x{side}_block{index}"] = self._block(current, wide, flavour="enc", attention=attention)
-                current = wide
-                skips.append(current)
-        return entries, skips
-
-    def _decoder(self, resolution: int, skips: list[int]) -> nn.ModuleDict:
-        entries, current, skips = nn.ModuleDict(), skips[-1], list(skips)
-        for level, wide in reversed(list(enumerate(self.widths))):
-            side = resolution >> level
-            if level == len(self.widths) - 1:
-                entries[f"{side}x{side}_in0"] = self._block(current, current, flavour="dec", attention=True)
-                entries[f"{side}x{side}_in1"] = self._block(current, current, flavour="dec")
-            else:
-                entries[f"{side}x{side}_up"] = self._block(current, current, flavour="dec", resampling="up")
-            for index in range(self.config.num_blocks + 1):
-                attention = side in self.config.attn_resolutions
-                block = self._block(current + skips.pop(), wide, flavour="dec", attention=attention)
-                entries[f"{side}x{side}_block{index}"] = block
-                current = wide
-        return entries
-
-    def _block(
-        self, inputs: int, outputs: int, *,
-        flavour: Literal["enc", "dec"], resampling: Resample | None = None, attention: bool = False,
-    ) -> Block:  # fmt: skip
-        return Block(self.config, inputs, outputs, self.embedding, flavour=flavour, resampling=resampling, attention=attention)
+        levels = Levels(resolution, widths, config.num_blocks, config.attn_resolutions)
+        encoder = list(levels.encoder(Weight(channels + 1, widths[0], 3), widths[0], partial(self._block, flavour="enc")))
+        decoder = levels.decoder([entry.channels for entry in encoder], partial(self._block, flavour="dec"))
+        self.enc, self.dec = module_dict(encoder), module_dict(decoder)
+        self.out_conv = Weight(widths[0], channels, 3)
 
     def forward(self, x: Tensor, c_noise: Tensor, class_labels: Tensor | None = None) -> Tensor:
-        """x: (B, C, R, R); c_noise: (B,) or (1,); class_labels: (B or 1, classes). Returns: (B, C, R, R)."""
+        """Run the network.
+
+        Args:
+            x: scaled noisy images or latents, (B, C, R, R).
+            c_noise: ln(sigma) / 4, (B,), or (1,) where all images have one noise level.
+            class_labels: (B or 1, classes).
+        Returns: (B, C, R, R).
+        """
         embedding = self._embed(c_noise, class_labels)
-        x = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)  # stands in for the biases that the layers have not
-        skips = []
-        for entry in self.enc.values():
-            x = entry(x, embedding) if isinstance(entry, Block) else entry(x)
-            skips.append(x)
-        for name, entry in self.dec.items():
-            x = concatenate(x, skips.pop(), self.config.concat_balance) if "_block" in name else x
-            x = entry(x, embedding)
+        x = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)  # a channel of ones stands in for the biases, which no layer has
+        skips = encode(self.enc.items(), x, embedding)
+        x = decode(self.dec.items(), skips, embedding, join=partial(concatenate, weight=self.config.concat_balance))
         return self.out_conv(x, self.out_gain)
+
+    def _block(
+        self, inputs: int, outputs: int, *, flavour: Flavour, resample: Resample | None = None, attention: bool = False
+    ) -> Block:
+        return Block(self.config, inputs, outputs, self.embedding, flavour=flavour, resample=resample, attention=attention)
 
     def _embed(self, c_noise: Tensor, class_labels: Tensor | None) -> Tensor:
         embedding = self.emb_noise(self.emb_fourier(c_noise))
         if self.emb_label is not None and class_labels is not None:
-            # A row of zeros still halves the noise level's share: "no class" is not "no sum".
+            # A one-hot row of L numbers has the mean square 1 / L; times sqrt(L) it has unit magnitude. A row of zeros, which
+            # stands for "no class", takes part in the sum too: it scales the embedding of the noise level.
             label = self.emb_label(class_labels * self.classes**0.5)
             embedding = weighted_sum(embedding, label, self.config.label_balance)
         return silu(embedding)

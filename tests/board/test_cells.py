@@ -1,13 +1,32 @@
+"""Cells: their names, what filters see of them, and their keys."""
+
 import pickle
+from dataclasses import replace
 
 import pytest
 from board_fixtures import BOARD
 
 from harness.board.reading.load import load_board
+from harness.board.schema import EvaluationConfig
 
 
 def keys_of(write_board, fake_plugins, text=BOARD, **options):
     return {cell.name: cell.key for cell in load_board(write_board(text), plugins=fake_plugins, **options).cells}
+
+
+@pytest.fixture
+def cells(board):
+    return {cell.name: cell for cell in board.cells}
+
+
+def test_the_standard_boards_keys_are_those_of_its_first_records(cells):
+    # Made by the code of protocol 1 of all boards. Records under other keys would be stale.
+    golden = {
+        "net/none/s0": ("cb362c099017ade00b42484d", "e2adb43a4748b10313051cc7", "9daf3815a7078b205d981230"),
+        "net/fit/s0": ("7ae17507c2b5173aea3333fb", "d9441b5a4d50f7eb596dcc55", "804d3d416725e1486aad9fca"),
+        "chain/none/s0": ("6586d49110c098c96123a37a", "690a92866a38a3f897351e64", "3b33c5574f31d0887f89595e"),
+    }
+    assert {name: (cells[name].finetune_key, cells[name].sample_key, cells[name].key) for name in golden} == golden
 
 
 def test_keys_do_not_change_with_comments_order_or_labels(write_board, fake_plugins):
@@ -50,3 +69,60 @@ def test_cells_can_be_sent_to_other_processes(board):
     assert (again.name, again.key, again.finetune_key, again.sample_key) == (
         cell.name, cell.key, cell.finetune_key, cell.sample_key,
     )  # fmt: skip
+
+
+def test_a_cell_is_called_by_base_method_size_and_seed(cells):
+    row = cells["net/tune/s1"].row
+    assert row.name == "net/tune"
+    sized = replace(row, size=500)
+    assert sized.name == "net/tune/n500"
+    assert replace(cells["net/tune/s1"], row=sized).name == "net/tune/n500/s1"
+
+
+def test_filters_see_base_method_seed_model_and_number_of_samples(cells):
+    assert cells["chain/tune/s2"].facts == {"base": "chain", "method": "tune", "seed": "2", "model": "chain", "n": "100"}
+
+
+def test_a_cell_gives_what_its_row_holds(cells):
+    cell = cells["net/fit/s1"]
+    names = (
+        "board", "protocol", "base", "method_name", "method_label", "method", "training", "evaluation", "columns", "curve",
+        "is_smoke", "skip_reason", "trains",
+    )  # fmt: skip
+    assert {name: getattr(cell, name) for name in names} == {name: getattr(cell.row, name) for name in names}
+    assert (cell.board, cell.method_label, cell.trains) == ("rings", "more of it", True)
+
+
+def test_a_method_that_does_not_train_has_the_same_weights_for_every_seed_and_other_samples(cells):
+    first, second = cells["net/none/s0"], cells["net/none/s1"]
+    assert first.finetune_key == second.finetune_key
+    assert first.sample_key != second.sample_key
+    assert cells["net/fit/s0"].finetune_key != cells["net/fit/s1"].finetune_key
+
+
+def test_the_weights_of_a_method_that_does_not_train_depend_on_the_base_alone(cells):
+    row = cells["net/none/s0"].row
+    others = replace(row, training=cells["net/fit/s0"].training, curve=None, evaluation=EvaluationConfig(samples=7, batch=3))
+    assert others.finetune_digest == row.finetune_digest
+
+
+def test_the_batch_of_banks_and_curves_is_part_of_the_key_unless_it_is_the_default(cells):
+    row = cells["net/fit/s0"].row
+
+    def finetune(**evaluation):
+        return replace(row, evaluation=EvaluationConfig(**evaluation)).finetune_digest
+
+    assert finetune(samples=100, batch=10_000) == finetune(samples=50) == row.finetune_digest
+    assert finetune(samples=100, batch=9_999) != row.finetune_digest
+
+
+def test_a_skipped_cell_has_another_record_and_the_same_samples(cells):
+    cell = cells["net/tune/s0"]
+    skipped = replace(cell, row=replace(cell.row, skip_reason="the model lacks Transitions"))
+    assert skipped.sample_key == cell.sample_key
+    assert skipped.key != cell.key
+
+
+def test_a_smoke_run_is_no_part_of_the_key(cells):
+    cell = cells["net/tune/s0"]
+    assert replace(cell, row=replace(cell.row, is_smoke=True)).key == cell.key

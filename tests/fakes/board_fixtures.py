@@ -9,7 +9,8 @@ import pytest
 
 from harness.board.reading.load import load_board
 from harness.plugins import Registry
-from harness.report.collect import floor_file, record_file
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import ComponentFacts, Costs, CurvePoint, FloorRecord, Measured, Record, save_record
 
 BOARD = """\
@@ -31,6 +32,22 @@ metrics:
   likeness: {digits: 3}
 curve: {metric: distance, points: 4, samples: 100}
 """
+
+DATA_BOARD = """\
+title: Faults
+dataset: ring
+bases:
+  good: {label: as good, data: ring}
+  bad: {label: worse, data: ring}
+methods: {none: {}}
+seeds: [0, 1]
+evaluation: {sizes: [200, 100], draws: 2}
+floor: {pairs: 4}
+metrics:
+  distance: {show: [mean, minimum]}
+  likeness: {ranks: false}
+"""
+"""Data in the place of models, at two numbers of samples."""
 
 
 @pytest.fixture
@@ -72,13 +89,13 @@ def publish_records():
     """Writes a record for each cell that can run, and the floors, into the board's results; returns that folder."""
 
     def publish(board, cells=None, **fields):
-        results = board.folder / "results"
+        folder = BoardFolder(board.folder)
         for cell in board.cells if cells is None else cells:
             if cell.skip_reason is None:
-                save_record(fake_record(cell, **fields), results / record_file(cell.name))
+                save_record(fake_record(cell, **fields), folder.record(RecordName("cell", cell.name)))
         for floor in board.floors:
-            save_record(fake_floor(board, floor), results / floor_file(floor.name))
-        return results
+            save_record(fake_floor(board, floor), folder.record(RecordName("floor", floor.name)))
+        return folder.results
 
     return publish
 

@@ -73,6 +73,9 @@ class Ring:
 
         self.spec = DataSpec(shape=(2,))
 
+    def train(self):
+        return self.evaluation(0, 100)
+
     def evaluation(self, draw, n):
         import torch
 

@@ -22,7 +22,6 @@ from harness.measure.named_components import resolve
 from harness.measure.plan import MeasurementPlan
 from harness.measure.reading_options import ReadingOptions
 from harness.measure.sources import read_sources
-from harness.stages import context
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
 from harness.store.runs_folder import RunsFolder
@@ -122,7 +121,6 @@ class ForTorchFidelity(FeatureExtractorBase):
 @pytest.fixture
 def ours(folders, tmp_path, monkeypatch):
     """Values of metrics by name, through an extractor class, by what `harness measure` runs."""
-    monkeypatch.setattr(context, "_EXTRACTORS", {})
 
     def measured(extractor, **settings):
         component = Extractor(extractor.__name__.lower(), build="x:y", summary="", outputs=extractor.outputs)

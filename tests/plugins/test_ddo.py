@@ -15,9 +15,10 @@ from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import SampleStreams, stream
-from harness.testing.methods import Bench, check_resume_is_exact, snapshot
+from harness.testing.methods import Bench, check_resume_is_exact
 from harness.testing.models import build
 from harness.testing.task import InMemoryTask
+from harness.weights.state_dicts import snapshot
 from harness_ddo import DDOConfig, check
 from harness_ddo.loss import ddo_loss
 from harness_ddo.method import DDO

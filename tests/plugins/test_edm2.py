@@ -12,7 +12,8 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing import models
-from harness_edm2 import EDM2Config, averages, harness_models, layers
+from harness.training import averages
+from harness_edm2 import EDM2Config, harness_models, layers, published_training
 from harness_edm2.model import build
 from harness_edm2.presets import PRESETS
 from harness_edm2.published import from_arguments
@@ -202,11 +203,11 @@ def test_an_average_survives_a_checkpoint():
 
 
 def test_snapshot_names_go_both_ways():
-    name = averages.snapshot_name(8_388_608, 0.05)
+    name = published_training.snapshot_name(8_388_608, 0.05)
     assert name == "network-snapshot-0008388-0.050.pkl"
-    assert averages.parse_snapshot_name(name) == (8_388_608, 0.05)
+    assert published_training.parse_snapshot_name(name) == (8_388_608, 0.05)
     with pytest.raises(ValueError, match="no snapshot's name"):
-        averages.parse_snapshot_name("weights.pt")
+        published_training.parse_snapshot_name("weights.pt")
 
 
 def test_the_loop_keeps_weights_at_unit_length_in_eval_mode_as_train_mode_does(tmp_path):

@@ -166,7 +166,7 @@ def test_a_base_that_is_pretrained_needs_a_trained_autoencoder(folder):
 
 @pytest.mark.parametrize("spec", [DataSpec((2,)), DataSpec((3, 15, 16))])
 def test_images_that_the_vae_cannot_halve_are_the_users_mistake(spec):
-    with pytest.raises(UserError, match="its VAE takes images"):
+    with pytest.raises(UserError, match="the VAE takes images"):
         build(config(), spec)
 
 
@@ -175,7 +175,7 @@ def test_images_that_the_vae_cannot_halve_are_the_users_mistake(spec):
     [
         ({"means": (0.0,)}, "1 means and 4 stds"),
         ({"block_out_channels": (48,)}, "48 is not a multiple"),
-        ({"weights": "vae"}, "weights goes with sha256"),
+        ({"weights": "vae"}, "weights and sha256 go together"),
     ],
 )
 def test_settings_that_contradict_each_other_are_faults(settings, message):

@@ -10,9 +10,9 @@ from harness.components import Model
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import stream
-from harness.testing.methods import snapshot
 from harness.testing.models import build
 from harness.testing.task import InMemoryTask
+from harness.weights.state_dicts import snapshot
 from harness_tokenizer import TokenizerConfig
 from harness_tokenizer.method import TrainTokenizer
 

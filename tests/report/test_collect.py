@@ -1,46 +1,120 @@
 import pytest
 
 from harness.errors import UserError
-from harness.report.collect import collect_published, collect_runs, record_file
+from harness.report.collect import collect_published, collect_runs, is_current
+from harness.report.outcome import outcome_of_record
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import save_record
-from harness.store.runs_folder import RunsFolder
 
 
-def test_records_of_other_settings_are_stale_and_those_not_there_missing(board, publish_records, make_record):
-    first, second, *rest = [cell for cell in board.cells if cell.skip_reason is None]
-    results = publish_records(board, rest)
-    save_record(make_record(first, key="0" * 24), results / record_file(first.name))
-    found = collect_published(board, results)
-    assert found.stale == (first.name,)
-    assert found.missing == [first, second]
-    assert set(found.records) == {cell.name for cell in rest}
-    assert not found.missing_floors
+def runnable(board):
+    return [cell for cell in board.cells if cell.skip_reason is None]
+
+
+def published_file(board, name):
+    return BoardFolder(board.folder).record(name)
+
+
+def test_records_of_other_settings_are_stale_and_absent_ones_missing(board, publish_records):
+    first, second, *rest = runnable(board)
+    publish_records(board, rest)
+    publish_records(board, [first], key="0" * 24)
+    collection = collect_published(board)
+    assert collection.stale == (RecordName("cell", first.name),)
+    assert collection.missing == [first, second]
+    assert set(collection.records) == {cell.name for cell in rest}
+    assert not collection.missing_floors
+
+
+def test_a_floor_of_other_settings_is_stale_and_missing(board, publish_records, make_floor):
+    publish_records(board)
+    floor = board.floors[0]
+    older = make_floor(board, floor).model_copy(update={"key": "0" * 24})
+    save_record(older, published_file(board, RecordName("floor", floor.name)))
+    collection = collect_published(board)
+    assert collection.stale == (RecordName("floor", "distance"),)
+    assert collection.missing_floors == ["distance"]
+    assert set(collection.floors) == {"likeness"}
 
 
 def test_a_smoke_record_never_counts_for_a_real_board(board, publish_records):
-    results = publish_records(board, board.cells[:1], is_smoke=True)
-    assert collect_published(board, results).stale == (board.cells[0].name,)
+    publish_records(board, board.cells[:1], is_smoke=True)
+    assert collect_published(board).stale == (RecordName("cell", board.cells[0].name),)
 
 
-def test_runs_keep_older_records_beside_current_ones(board, tmp_path, make_record):
-    layout = RunsFolder(tmp_path / "runs")
+@pytest.mark.parametrize(("key", "is_smoke", "expected"), [(None, False, True), ("0" * 24, False, False), (None, True, False)])
+def test_a_record_is_current_when_key_and_kind_of_run_are_the_board_s(board, make_record, key, is_smoke, expected):
+    cell = board.cells[0]
+    record = outcome_of_record(make_record(cell, key=key or cell.key, is_smoke=is_smoke))
+    assert is_current(record, cell.key, board) is expected
+
+
+def test_runs_keep_older_records_beside_current_ones(board, layout, make_record):
     first, second = board.cells[:2]
     for cell, key in ((first, first.key), (first, "0" * 24), (second, "0" * 24)):
         save_record(make_record(cell, key=key), layout.record(board.name, cell.name, key))
-    found = collect_runs(board, layout)
-    assert set(found.records) == {first.name}
-    assert found.stale == (second.name,)
+    collection = collect_runs(board, layout)
+    assert set(collection.records) == {first.name}
+    assert collection.stale == (RecordName("cell", second.name),)
+
+
+def test_runs_of_another_board_do_not_count(board, layout, make_record):
+    cell = board.cells[0]
+    save_record(make_record(cell), layout.record("another", cell.name, cell.key))
+    assert not collect_runs(board, layout).records
+
+
+def test_floors_of_runs_are_collected_by_their_names(board, layout, run_records):
+    run_records(board, layout)
+    collection = collect_runs(board, layout)
+    assert {name: record.metric for name, record in collection.floors.items()} == {"distance": "distance", "likeness": "likeness"}
+    assert not collection.missing
+    assert not collection.stale
 
 
 def test_a_damaged_record_is_an_error_that_names_the_file(board, publish_records):
-    results = publish_records(board)
-    path = results / record_file(board.cells[0].name)
+    publish_records(board)
+    path = published_file(board, RecordName("cell", board.cells[0].name))
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 9'))
     with pytest.raises(UserError, match=rf"{path.name}: damaged: its checksum does not match"):
-        collect_published(board, results)
+        collect_published(board)
 
 
-def test_no_results_folder_means_that_nothing_has_run(board):
-    found = collect_published(board, board.folder / "results")
-    assert len(found.missing) == 15  # 18 cells, three of them skipped
-    assert found.missing_floors == ["distance", "likeness"]
+def test_no_folder_means_that_nothing_has_run(board, layout):
+    for collection in (collect_published(board), collect_runs(board, layout)):
+        assert len(collection.missing) == 15  # 18 cells, three of them skipped
+        assert collection.missing_floors == ["distance", "likeness"]
+
+
+def test_other_files_among_the_results_do_no_harm(board, publish_records):
+    results = publish_records(board)
+    (results / "notes.json").write_text("by hand")
+    assert not collect_published(board).stale
+
+
+def test_rows_are_cells_by_base_and_method_in_the_order_of_the_board(collection):
+    assert [(row.name, [cell.seed for cell in cells]) for row, cells in collection.rows] == [
+        (f"{base}/{method}", [0, 1, 2]) for base in ("net", "chain") for method in ("none", "fit", "tune")
+    ]
+
+
+def test_cells_that_cannot_run_are_not_missing(collection):
+    assert not any(cell.skip_reason for cell in collection.missing)
+    assert all(cell.name not in collection.records for cell in collection.board.cells if cell.skip_reason)
+
+
+def test_a_record_is_found_by_its_name(collection):
+    assert collection.find(RecordName("cell", "net/fit/s1")) is collection.records["net/fit/s1"]
+    assert collection.find(RecordName("floor", "distance")) is collection.floors["distance"]
+    assert collection.find(RecordName("cell", "distance")) is None
+    assert collection.find(RecordName("floor", "net/fit/s1")) is None
+
+
+def test_outcomes_are_current_records_and_done_ones_ended_well(board, publish_records):
+    cells = runnable(board)[:3]
+    publish_records(board, cells[:1])
+    publish_records(board, cells[1:2], status="diverged")
+    collection = collect_published(board)
+    assert [outcome.cell for outcome in collection.outcomes(cells)] == [cells[0].name, cells[1].name]
+    assert [outcome.cell for outcome in collection.done(cells)] == [cells[0].name]

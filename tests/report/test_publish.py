@@ -4,46 +4,83 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.board.reading.load import load_board
 from harness.errors import UserError
-from harness.report.collect import record_file
 from harness.report.publish import plan
 from harness.report.render import render_published
-from harness.store.records import load_record
+from harness.report.sheet import pixels
+from harness.stages import example_sets
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
+from harness.store.records import load_record, save_record
 from harness.store.runs_folder import RunsFolder
 
 
 @pytest.fixture
-def layout(tmp_path):
-    return RunsFolder(tmp_path / "runs")
+def folder(board):
+    return BoardFolder(board.folder)
+
+
+@pytest.fixture
+def cell_files(board, folder):
+    """The names of the published files of all cells."""
+    return {folder.record(RecordName("cell", cell.name)).name for cell in board.cells}
+
+
+@pytest.fixture
+def draw_samples(layout):
+    """Writes sample sets of a shape into the runs folder; a set's values are the seed + 0.123456, or less for images."""
+
+    def draw_samples(board, *shape):
+        for cell in board.cells:
+            path = example_sets.samples_file(layout, cell)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            value = cell.seed + 0.123456 if len(shape) == 2 else cell.seed / 4
+            save_file({"x.0": torch.full(shape, value)}, path)
+
+    return draw_samples
 
 
 def names(folder):
-    return {path.name for path in folder.glob("*.json")}
+    return {path.name for path in folder.results.glob("*.json")}
 
 
-def test_records_are_published_as_they_are(board, layout, run_records):
+def test_records_are_published_as_they_are(board, folder, layout, run_records):
     run_records(board, layout)
     publication = plan(board, layout)
     assert publication.problems == ()
     publication.apply()
-    results = board.folder / "results"
     cell = board.cells[0]
-    source = layout.record(board.name, cell.name, cell.key)
-    assert (results / record_file(cell.name)).read_bytes() == source.read_bytes()
-    assert load_record(results / record_file(cell.name)).key == cell.key
-    assert {"floor__distance.json", "floor__likeness.json", "preview__real.json"} <= names(results)
+    published = folder.record(RecordName("cell", cell.name))
+    assert published.read_bytes() == layout.record(board.name, cell.name, cell.key).read_bytes()
+    assert load_record(published).key == cell.key
+    assert {"floor__distance.json", "floor__likeness.json", "preview__real.json"} <= names(folder)
 
 
-def test_missing_and_failed_cells_are_problems(board, layout, run_records):
+def test_planning_alone_writes_nothing(board, folder, layout, run_records):
+    run_records(board, layout)
+    publication = plan(board, layout)
+    assert len(publication.copies) == 15 + 2
+    assert not folder.results.exists()
+
+
+def test_missing_and_failed_cells_and_floors_are_problems(board, layout, run_records):
     run_records(board, layout, board.cells[:3])
     run_records(board, layout, board.cells[3:4], status="failed", metrics={})
-    problems = plan(board, layout).problems
-    assert problems[0].startswith("11 not run: net/fit/s1, net/fit/s2, net/tune/s0")
-    assert problems[1] == "1 failed: net/fit/s0"
+    layout.floor(board.name, "likeness", board.floors[1].key).unlink()
+    missing, failed, floors = plan(board, layout).problems
+    assert missing.startswith("11 not run: net/fit/s1, net/fit/s2, net/tune/s0")
+    assert failed == "1 failed: net/fit/s0"
+    assert floors == "1 floor not run: likeness"
 
 
-def test_several_machines_publish_into_one_folder(board, tmp_path, run_records):
+def test_a_diverged_cell_is_a_result_and_no_problem(board, layout, run_records):
+    run_records(board, layout, status="diverged", metrics={})
+    publication = plan(board, layout)
+    assert publication.problems == ()
+    assert len(publication.copies) == 15 + 2
+
+
+def test_several_machines_publish_into_one_folder(board, folder, tmp_path, run_records, cell_files):
     here, there = RunsFolder(tmp_path / "here"), RunsFolder(tmp_path / "there")
     run_records(board, here, board.cells[:9])
     run_records(board, there, board.cells[9:])
@@ -51,48 +88,96 @@ def test_several_machines_publish_into_one_folder(board, tmp_path, run_records):
     publication = plan(board, there)
     assert publication.problems == ()
     publication.apply()
-    assert len(names(board.folder / "results") & {record_file(cell.name) for cell in board.cells}) == 15
+    assert len(names(folder) & cell_files) == 15
 
 
-def test_a_failure_here_does_not_replace_what_ended_well_elsewhere(board, layout, publish_records, run_records):
+def test_a_failure_here_does_not_replace_what_ended_well_elsewhere(board, folder, layout, publish_records, run_records):
     publish_records(board)
     run_records(board, layout, board.cells[:1], status="failed", metrics={})
     publication = plan(board, layout)
-    assert record_file(board.cells[0].name) in publication.kept
+    file = folder.record(RecordName("cell", board.cells[0].name)).name
+    assert file in publication.kept
+    assert file not in publication.copies
     assert publication.problems == ()
 
 
-def test_files_that_no_longer_belong_to_the_board_go(board, layout, write_board, fake_plugins, run_records, publish_records):
+def test_what_ended_well_here_replaces_a_failure(board, folder, layout, publish_records, run_records):
+    publish_records(board, board.cells[:1], status="failed", metrics={})
+    run_records(board, layout, board.cells[:1])
+    publication = plan(board, layout)
+    publication.apply()
+    assert load_record(folder.record(RecordName("cell", board.cells[0].name))).status == "done"
+
+
+def test_a_stale_record_stays_until_there_is_a_better_one(board, folder, layout, publish_records, run_records, make_floor):
+    publish_records(board, board.cells[:1], key="0" * 24)
+    older = make_floor(board, board.floors[0]).model_copy(update={"key": "0" * 24})
+    save_record(older, folder.record(RecordName("floor", "distance")))
+    files = ["floor__distance.json", "net__none__s0.json"]
+    assert set(files) <= set(plan(board, layout).kept)
+    assert plan(board, layout).removed == ()
+    run_records(board, layout, board.cells[:1])
+    assert set(files) <= set(plan(board, layout).copies)
+
+
+def test_files_that_no_longer_belong_to_the_board_go(board, folder, layout, load, publish_records):
     publish_records(board)
-    smaller = load_board(write_board((board.folder / "board.yaml").read_text().replace("  tune:\n", "")), plugins=fake_plugins)
-    publication = plan(smaller, layout)
+    publication = plan(load(("  tune:\n", "")), layout)
     assert publication.removed == tuple(f"net__tune__s{seed}.json" for seed in range(3))
     publication.apply()
-    assert not [name for name in names(board.folder / "results") if "tune" in name]
+    assert not any("tune" in name for name in names(folder))
 
 
-def test_smoke_records_are_refused(board, layout, write_board, fake_plugins, run_records):
-    with pytest.raises(UserError, match="smoke records are never published"):
-        plan(load_board(write_board(), smoke=True, plugins=fake_plugins), layout)
-    run_records(board, layout, is_smoke=True)
-    with pytest.raises(UserError, match="smoke records are never published"):
+def test_smoke_records_are_refused(board, layout, load, run_records):
+    with pytest.raises(UserError, match="rings: smoke records are never published; run the board without --smoke"):
+        plan(load(smoke=True), layout)
+    run_records(board, layout, board.cells[:2], is_smoke=True)
+    with pytest.raises(UserError, match="net/none/s0, net/none/s1: made by a smoke run; smoke records are never published"):
         plan(board, layout)
 
 
-def test_the_lowest_seed_of_a_row_is_previewed(board, layout, run_records):
+def test_a_smoke_floor_is_refused_as_well(board, layout, make_floor):
+    floor = board.floors[0]
+    smoke = make_floor(board, floor).model_copy(update={"is_smoke": True})
+    save_record(smoke, layout.floor(board.name, floor.name, floor.key))
+    with pytest.raises(UserError, match="floor of distance: made by a smoke run"):
+        plan(board, layout)
+
+
+def test_the_lowest_seed_of_a_row_is_previewed(board, folder, layout, run_records, draw_samples):
     run_records(board, layout)
-    for cell in board.cells:
-        folder = layout.stage("sample", cell.sample_key)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({"x.0": torch.full((100, 2), cell.seed + 0.123456)}, folder / "samples.safetensors")
+    draw_samples(board, 100, 2)
     plan(board, layout).apply()
-    content = json.loads((board.folder / "results" / "preview__net__fit.json").read_text())
-    assert content["points"] == [[0.1235, 0.1235]] * 100
-    assert content["source"] == "samples-net/fit/s0"
+    content = json.loads(folder.preview("net/fit").read_text())
+    assert content == {"source": "samples-net/fit/s0", "points": [[0.1235, 0.1235]] * 100}
     assert [plot.name for plot in render_published(board).plots] == ["samples.png", "curves.png"]
 
 
-def test_a_preview_of_other_samples_than_the_records_is_not_drawn(board, layout, run_records, publish_records):
-    test_the_lowest_seed_of_a_row_is_previewed(board, layout, run_records)
-    publish_records(board, samples_sha256="another")
+def test_previews_stay_as_long_as_their_samples_are_the_records(board, layout, tmp_path, run_records, draw_samples):
+    run_records(board, layout)
+    draw_samples(board, 100, 2)
+    plan(board, layout).apply()
+    other_machine = RunsFolder(tmp_path / "other")
+    assert "preview__net__fit.json" in plan(board, other_machine).kept
+    run_records(board, other_machine, samples_sha256="another")
+    publication = plan(board, other_machine)
+    assert "preview__net__fit.json" in publication.removed
+    publication.apply()
     assert [plot.name for plot in render_published(board).plots] == ["curves.png"]
+
+
+def test_image_boards_publish_sheets(image_board, layout, run_records, draw_samples):
+    board = image_board()
+    run_records(board, layout, dataset_fingerprint="shades-1")
+    draw_samples(board, 20, 1, 2, 2)
+    plan(board, layout).apply()
+    content = json.loads(BoardFolder(board.folder).preview("net/fit").read_text())
+    assert pixels(content["sheet"])[::3, ::3, 0].tolist() == [[128] * 10] * 2, "seed 0 is grey"
+    rendered = render_published(board)
+    assert [plot.name for plot in rendered.plots] == ["samples.png", "curves.png"]
+
+
+def test_latents_are_published_without_previews(image_board, layout, run_records):
+    board = image_board(channels=4)
+    run_records(board, layout)
+    assert plan(board, layout).previews == {}

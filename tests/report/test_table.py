@@ -1,119 +1,105 @@
-import json
-from io import StringIO
+import math
+from dataclasses import replace
 
-import pandas as pd
 import pytest
 
+from harness.errors import UserError
 from harness.report.collect import collect_published
-from harness.report.formats import as_json, csv, latex, latex_text, markdown
-from harness.report.rows import Score, score
-from harness.report.table import Table, count, power_of_ten
-
-
-def table_of(board):
-    return Table.of(collect_published(board, board.folder / "results"))
+from harness.report.scores import Score
+from harness.report.table import Table
+from harness.store.records import ExtractorFacts
 
 
 def row_of(table, base, method):
     return next(row for row in table.rows if (row.base, row.method) == (base, method))
 
 
-def test_a_score_is_the_mean_and_the_sample_standard_deviation():
-    assert score([1.0, 2.0, 3.0, 6.0]) == Score(3.0, pytest.approx((14 / 3) ** 0.5), 4)  # by hand: 4 + 1 + 0 + 9
-    assert score([2.0]) == Score(2.0, None, 1)
-
-
-def test_a_seed_counts_once_with_the_mean_of_its_draws(board, publish_records):
-    publish_records(board)
-    found = row_of(table_of(board), "net", "none").scores["distance"]
-    assert (found.mean, found.sd, found.n) == (pytest.approx(0.051), pytest.approx(0.001), 3)
-
-
-def test_the_best_mean_is_bold_in_the_direction_of_the_metric(board, publish_records):
-    publish_records(board)
-    table = table_of(board)
+def test_the_best_mean_is_marked_in_the_direction_of_the_metric(table):
     assert row_of(table, "net", "tune").is_best == {"distance"}  # lower is better
     assert row_of(table, "net", "none").is_best == row_of(table, "chain", "none").is_best == {"likeness"}  # equal means
 
 
-def test_a_row_with_a_diverged_seed_is_never_bold(board, publish_records, make_record):
-    tuned = [cell for cell in board.cells if cell.row.name == "net/tune"]
+def test_a_row_with_a_diverged_seed_is_never_the_best(board, publish_records):
     publish_records(board)
-    publish_records(board, tuned[:1], status="diverged", metrics={})
-    row = row_of(table_of(board), "net", "tune")
+    publish_records(board, [cell for cell in board.cells if cell.name == "net/tune/s0"], status="diverged", metrics={})
+    row = row_of(Table.from_collection(collect_published(board)), "net", "tune")
     assert not row.is_best
-    assert row.notes == ("diverged 1/3",)
     assert row.scores["distance"].n == 2
 
 
 def test_a_mean_within_two_deviations_of_the_floor_is_marked(board, publish_records):
     # The floor is 0.012 ± 0.0016: at most 0.0152 cannot be told from it.
     publish_records(board)
-    lowest = [cell for cell in board.cells if cell.row.name == "net/tune"]
-    publish_records(board, lowest, metrics={"distance": {"values": [0.0152]}})
-    table = table_of(board)
+    tuned = [cell for cell in board.cells if cell.row.name == "net/tune"]
+    publish_records(board, tuned, metrics={"distance": {"values": [0.0152]}})
+    table = Table.from_collection(collect_published(board))
     assert "distance" in row_of(table, "net", "tune").at_floor
     assert "distance" not in row_of(table, "net", "fit").at_floor
-    # Where higher is better, a value above the floor is at it too.
+    # Where higher is better, a value above the floor is at the floor too.
     assert "likeness" in row_of(table, "net", "none").at_floor
 
 
-def test_what_did_not_run_is_said_in_the_status(board, publish_records):
-    cells = [cell for cell in board.cells if cell.seed == 0 and cell.base.name == "net"]
-    publish_records(board, cells)
-    table = table_of(board)
-    assert row_of(table, "net", "fit").notes == ("not run 2/3",)
-    assert row_of(table, "chain", "fit").notes == ("not run",)
-    assert row_of(table, "chain", "tune").notes == ("skipped: chain lacks Likelihood, which tune needs",)
+def test_a_floor_is_found_by_column_size_and_statistic(data_table):
+    distance = data_table.board.columns[0]
+    assert data_table.floor(distance, 200) == Score(pytest.approx(0.012), pytest.approx(0.00163, abs=1e-5), 4)
+    # Pairs 0.010, 0.012 and 0.014, 0.012: the minima are 0.010 and 0.012.
+    assert data_table.floor(distance, 200, "minimum") == Score(pytest.approx(0.011), pytest.approx(0.002 / 2**0.5), 2)
+    assert data_table.floor(distance, 300) is None
 
 
-def test_markdown_shows_units_arrows_and_the_floor_first(board, publish_records):
-    publish_records(board)
-    lines = markdown(table_of(board)).splitlines()
-    assert "distance ↓ (×1e-2)" in lines[0]
-    assert "likeness ↑" in lines[0]
-    assert "| Floor" in lines[2]
-    assert "1.20 ± 0.16" in lines[2]
-    assert "5.10 ± 0.10" in lines[3]
-    assert "0.051 ± 0.001" in lines[3]
+def test_columns_are_the_statistics_that_the_board_shows(table, data_table):
+    shown = [(column.name, statistic) for column, statistic in data_table.columns]
+    assert shown == [("distance", "mean"), ("distance", "minimum"), ("likeness", "mean")]
+    assert [(column.name, statistic) for column, statistic in table.columns] == [("distance", "mean"), ("likeness", "mean")]
 
 
-def test_csv_and_json_hold_the_unrounded_numbers(board, publish_records):
-    publish_records(board)
-    table = table_of(board)
-    frame = pd.read_csv(StringIO(csv(table)))
-    assert frame["distance mean"][1] == pytest.approx(0.051, rel=1e-12)
-    content = json.loads(as_json(table))
-    assert content["floor"]["distance n"] == 4
-    assert content["metrics"] == {"distance": "lower is better", "likeness": "higher is better"}
-    assert [row["status"] for row in content["rows"]][-1].startswith("skipped")
+def test_sizes_are_in_the_order_of_the_board(table, data_table):
+    assert table.sizes == [None]
+    assert data_table.sizes == [200, 100]
 
 
-def test_latex_has_rules_signs_and_escapes(board, publish_records):
-    publish_records(board)
-    text = latex(table_of(board))
-    assert text.startswith(r"\begin{tabular}{ll")
-    assert r"\toprule" in text
-    assert r"5.10 $\pm$ 0.10" in text
-    assert r"(\times" not in text
-    assert r"($\times 10^{-2}$)" in text
-    assert latex_text("a_b & 50%") == r"a\_b \& 50\%"
+def test_a_table_knows_whether_any_row_is_of_a_model(table, data_table):
+    assert table.has_models
+    assert not data_table.has_models
+    mixed = replace(data_table, rows=(*data_table.rows, table.rows[0]))
+    assert mixed.has_models
 
 
-def test_an_empty_board_still_has_a_table(board):
-    lines = markdown(table_of(board)).splitlines()
-    assert len(lines) == 2 + 1 + 6
-    assert all("not run" in line or "skipped" in line for line in lines[2:])
+def test_the_frame_holds_the_numbers_unrounded_with_the_floor_first(table):
+    frame = table.frame()
+    assert list(frame["base"]) == ["floor", "net", "net", "net", "chain", "chain", "chain"]
+    first = row_of(table, "net", "none")
+    assert frame["distance mean"][1] == first.scores["distance"].mean
+    assert frame["distance sd"][1] == first.scores["distance"].sd
+    assert frame["distance n"][1] == 3
+    assert frame["distance n"][0] == 4
+    assert frame["label"][2] == "Net × more of it"
 
 
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0"), (35, "35"), (2344, "2344"), (50_178, "50.2k"), (300_032, "300k"), (2_560_000, "2.6M"), (1.5, "1.5")],
-)
-def test_counts_are_short(number, text):
-    assert count(number) == text
+def test_missing_numbers_of_the_frame_are_empty(board, publish_records):
+    publish_records(board, [cell for cell in board.cells if cell.base.name == "net" and cell.seed == 0])
+    frame = Table.from_collection(collect_published(board)).frame()
+    of_one_seed, not_run = frame.iloc[1], frame.iloc[4]
+    assert math.isnan(of_one_seed["distance sd"])
+    assert of_one_seed["distance n"] == 1
+    assert math.isnan(not_run["distance mean"])
+    assert math.isnan(not_run["nfe"])
+    assert (not_run["distance n"], not_run["status"]) == (0, "not run")
 
 
-def test_powers_of_ten_are_known_from_other_factors():
-    assert power_of_ten(1e-2) == -2
-    assert power_of_ten(0.05) is None
+def test_the_frame_of_a_board_of_several_sizes_has_a_floor_for_each(data_table):
+    frame = data_table.frame()
+    assert list(frame["base"]) == ["floor", "floor", "good", "bad", "good", "bad"]
+    assert list(frame["samples"]) == [200, 100, 200, 200, 100, 100]
+    assert frame["distance minimum mean"][0] == pytest.approx(0.011)
+    assert frame["distance minimum mean"][3] == pytest.approx(0.05)
+    assert list(frame["label"][2:4]) == ["as good", "worse"]
+    assert "likeness minimum mean" not in frame
+
+
+def test_numbers_of_several_versions_of_an_extractor_make_no_table(board, publish_records):
+    for cell in board.cells[:2]:
+        facts = ExtractorFacts(name="net", version="1/1", settings={}, weights_sha256=f"{cell.seed}" * 64, preprocessing="grey")
+        publish_records(board, [cell], extractors={"net": facts})
+    with pytest.raises(UserError, match="do not share a column"):
+        Table.from_collection(collect_published(board))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.store.runs_folder import RunsFolder
+from harness.store.runs_folder import RunsFolder, record_file_stem
 
 KEY = "0123456789abcdef01234567"
 
@@ -40,6 +40,14 @@ def test_every_file_is_where_other_tools_expect_it():
     assert runs.record("rings", "net/tune/n500/s2", KEY) == Path("runs/records/rings/net__tune__n500__s2.0123456789ab.json")
     assert runs.floor("rings", "fid[cnn]__n500", KEY) == Path("runs/records/rings/floor__fid[cnn]__n500.0123456789ab.json")
     assert (runs.progress, runs.board("rings")) == (Path("runs/progress"), Path("runs/boards/rings"))
+
+
+@pytest.mark.parametrize("metric", ["fid[cnn]__n500", "sliced-w2", "kid.mean"])
+def test_records_of_all_keys_have_one_file_stem(metric):
+    runs = RunsFolder(Path("runs"))
+    names = [runs.floor("rings", metric, key).name for key in (KEY, KEY[::-1])]
+    assert len(set(names)) == 2
+    assert {record_file_stem(name) for name in names} == {f"floor__{metric}"}
 
 
 def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):

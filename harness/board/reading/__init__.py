@@ -1,1 +1,1 @@
-"""board.yaml becomes a Board: everything is checked here."""
+"""How a board.yaml becomes a Board: everything in the file is checked here, before any work."""

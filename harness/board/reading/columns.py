@@ -1,102 +1,103 @@
-"""Columns of a board: metrics, with the extractors whose features they compare."""
+"""Columns of a board: an entry of `metrics` becomes a metric, with the extractor whose features the metric compares."""
 
 from __future__ import annotations
 
-from harness.board.columns import Column
+from harness.board.columns import Column, column_label
 from harness.board.components import Resolved
 from harness.board.reading.reader import BoardReader
-from harness.board.reading.yaml_file import Location
-from harness.board.schema import BoardConfig, MetricConfig, ReferenceConfig, split_column
+from harness.board.schema import BoardConfig, ComponentEntry, MetricConfig, split_column
 from harness.components import FEATURE_NEEDS, Extractor, Metric, MetricUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 
 
-def column_label(name: str, samples: int) -> str:
-    """What tables call a column: of a metric on features, with the number of images, `fid-50k[inception]`."""
-    metric, extractor = split_column(name)
-    if extractor is None:
-        return name
-    count = f"{samples // 1000}k" if samples % 1000 == 0 else str(samples)
-    return f"{metric}-{count}[{extractor}]"
+def read_column(reader: BoardReader, board: BoardConfig, name: str, config: MetricConfig, spec: DataSpec | None) -> Column | None:
+    """Read an entry of `metrics`. Returns: None after a fault.
 
-
-def read_column(
-    reading: BoardReader, config: BoardConfig, name: str, entry: MetricConfig, spec: DataSpec | None
-) -> Column | None:
-    """An entry of `metrics`; None after a fault. spec: of the board's dataset, None where it is not known yet."""
+    Args:
+        spec: what the board's dataset holds; None where that is not known yet.
+    """
     metric_name, _ = split_column(name)
-    reference = entry.metric or ReferenceConfig(name=metric_name)
-    resolved = reading.resolve(Metric, reference, ("metrics", name, *(("metric",) if entry.metric else ())))
-    draws, pairs = _counts(reading, config, name, entry)
-    if resolved is None:
+    location = ("metrics", name, "metric") if config.metric else ("metrics", name)
+    metric = reader.resolve(Metric, config.metric or ComponentEntry(name=metric_name), location)
+    draws, pairs = _read_counts(reader, board, name, config)
+    if metric is None:
         return None
-    fewest = min(reading.evaluations(config), key=lambda one: one.samples)
-    if reading.is_smoke:
-        draws, pairs = min(draws, fewest.draws), min(pairs, 2)
-    extractor = _extractor(reading, name, entry, resolved, spec)
+    smallest = min(reader.evaluations(board), key=lambda evaluation: evaluation.samples)
+    if reader.is_smoke:
+        draws, pairs = min(draws, smallest.draws), min(pairs, 2)
+    extractor = _read_extractor(reader, name, config, metric, spec)
     if extractor is not None:
-        _check_features(reading, name, resolved, extractor, fewest.samples)
-    label = entry.label or (name if config.evaluation.sizes else column_label(name, fewest.samples))
-    return Column(name, label, resolved, entry, draws, pairs, extractor)
+        _check_features(reader, name, metric, extractor, smallest.samples)
+    label = config.label or (name if board.evaluation.sizes else column_label(name, smallest.samples))
+    return Column(name, label, metric, config, draws, pairs, extractor)
 
 
-def check_curve(reading: BoardReader, config: BoardConfig) -> None:
-    """A fault where the curve is of no column."""
-    if config.curve is not None and config.curve.metric not in config.metrics:
-        reading.unknown(("curve", "metric"), "metric", config.curve.metric, config.metrics)
+def check_curve(reader: BoardReader, board: BoardConfig) -> None:
+    """Add a fault where the curve's metric is no column of the board."""
+    if board.curve is not None and board.curve.metric not in board.metrics:
+        reader.add_unknown(("curve", "metric"), "metric", board.curve.metric, board.metrics)
 
 
-def _counts(reading: BoardReader, config: BoardConfig, name: str, entry: MetricConfig) -> tuple[int, int]:
-    """Draws of a cell and pairs of the floor, before `--smoke`."""
-    draws = entry.draws or config.evaluation.draws
-    if draws > config.evaluation.draws:
-        text = f"draws ({draws}) is above evaluation.draws ({config.evaluation.draws})"
-        reading.fault(("metrics", name, "draws"), text)
-    if "minimum" in entry.show and draws < 2:
+def _read_counts(reader: BoardReader, board: BoardConfig, name: str, config: MetricConfig) -> tuple[int, int]:
+    """Return how many draws of a cell the column measures, and over how many pairs its floor is, before `--smoke`."""
+    draws = config.draws or board.evaluation.draws
+    if draws > board.evaluation.draws:
+        text = f"draws ({draws}) is above evaluation.draws ({board.evaluation.draws})"
+        reader.add_fault(("metrics", name, "draws"), text)
+    if "minimum" in config.show and draws < 2:
         text = "the minimum of one draw is its value: set draws, or evaluation.draws, to 2 or more"
-        reading.fault(("metrics", name, "show"), text)
-    return draws, entry.floor_pairs or config.floor.pairs
+        reader.add_fault(("metrics", name, "show"), text)
+    return draws, config.floor_pairs or board.floor.pairs
 
 
-def _extractor(
-    reading: BoardReader, name: str, entry: MetricConfig, metric: Resolved[Metric], spec: DataSpec | None
+def _read_extractor(
+    reader: BoardReader, name: str, config: MetricConfig, metric: Resolved[Metric], spec: DataSpec | None
 ) -> Resolved[Extractor] | None:
-    """Of a column whose metric compares features. None for another, and after a fault."""
-    at: Location = ("metrics", name)
-    column, bracket = split_column(name)
+    """Read the extractor of a column. Returns: None where the metric compares the samples themselves, and after a fault."""
+    location = ("metrics", name)
+    _, extractor_name = split_column(name)
+    if (fault := _name_fault(reader, name, config, metric, spec)) is not None:
+        reader.add_fault(location, fault)
+        return None
+    if extractor_name is None:
+        return None
+    if config.extractor is None:
+        return reader.resolve(Extractor, ComponentEntry(name=extractor_name), location)
+    if config.extractor.name != extractor_name:
+        text = f"the column is called {name!r}, and its extractor {config.extractor.name!r}"
+        reader.add_fault((*location, "extractor"), text)
+        return None
+    return reader.resolve(Extractor, config.extractor, (*location, "extractor"))
+
+
+def _name_fault(
+    reader: BoardReader, name: str, config: MetricConfig, metric: Resolved[Metric], spec: DataSpec | None
+) -> str | None:
+    """Return why a column of this metric cannot have this name or this data; None when it can."""
+    metric_name, extractor_name = split_column(name)
     if not metric.component.needs_features:
-        if bracket is not None or entry.extractor is not None:
-            text = f"{metric.name} compares the samples themselves: call the column {column!r}, without an extractor"
-            reading.fault(at, text)
-        return None
+        if extractor_name is None and config.extractor is None:
+            return None
+        return f"{metric.name} compares the samples themselves: call the column {metric_name!r}, without an extractor"
     if spec is not None and spec.preview != "images":
-        text = f"{metric.name} compares features of images, and the dataset holds examples of shape {spec.shape}"
-        reading.fault(at, text)
-        return None
-    if bracket is None:
-        known = ", ".join(reading.plugins.names("extractor")) or "none"
-        text = f"{metric.name} compares features: call the column {name}[EXTRACTOR]; extractors: {known}"
-        reading.fault(at, text)
-        return None
-    if entry.extractor is not None and entry.extractor.name != bracket:
-        text = f"the column is called {name!r}, and its extractor {entry.extractor.name!r}"
-        reading.fault((*at, "extractor"), text)
-        return None
-    reference = entry.extractor or ReferenceConfig(name=bracket)
-    return reading.resolve(Extractor, reference, (*at, "extractor") if entry.extractor else at)
+        return f"{metric.name} compares features of images, and the dataset holds examples of shape {spec.shape}"
+    if extractor_name is None:
+        known = ", ".join(reader.plugins.names("extractor")) or "none"
+        return f"{metric.name} compares features: call the column {name}[EXTRACTOR]; extractors: {known}"
+    return None
 
 
 def _check_features(
-    reading: BoardReader, name: str, metric: Resolved[Metric], extractor: Resolved[Extractor], samples: int
+    reader: BoardReader, name: str, metric: Resolved[Metric], extractor: Resolved[Extractor], samples: int
 ) -> None:
-    """A fault where the extractor lacks what the metric needs, or there are too few samples for it."""
+    """Add a fault where the extractor lacks what the metric needs, or where there are too few samples for the metric."""
     component, outputs = metric.component, extractor.component.outputs
     if lacking := sorted({FEATURE_NEEDS[need] for need in component.needs_features} - set(outputs)):
         text = f"{metric.name} needs {', '.join(lacking)}, and {extractor.name} gives {', '.join(outputs)}"
-        reading.fault(("metrics", name), text)
+        reader.add_fault(("metrics", name), text)
         return
     try:
         component.check_usage(metric.settings, MetricUsage(samples, outputs))
     except UserError as error:
-        reading.fault(("metrics", name), str(error))
+        reader.add_fault(("metrics", name), str(error))

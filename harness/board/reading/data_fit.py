@@ -16,7 +16,7 @@ def spec_of(dataset: Resolved[Dataset]) -> DataSpec | None:
 def model_fault(model: Resolved[Model], spec: DataSpec | None) -> str | None:
     """Return why the model cannot be built for the data; None when it can, or when the spec of the data is not known yet.
 
-    A smoke run answers for the board's own model: what is wrong with that is better told in seconds.
+    A smoke run checks the board's own settings, not its smaller ones: the full run would fail only after hours.
     """
     if spec is None:
         return None

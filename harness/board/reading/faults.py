@@ -1,4 +1,4 @@
-"""Faults of a board: each with its file and line, gathered while it is checked and raised together."""
+"""Faults of a board: they are gathered while the file is read, each with its line, and raised together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from harness.board.reading.schema_keys import fields_at
 from harness.board.reading.yaml_file import Location, YamlFile
@@ -13,58 +14,56 @@ from harness.errors import Faults, UserError, nearest
 
 
 class FaultList:
-    """What was found so far, in any order."""
+    """The faults that were found so far."""
 
     def __init__(self, source: YamlFile) -> None:
         self._source = source
-        self._texts: list[str] = []
+        self._faults: set[tuple[int, str]] = set()
+        """Lines and texts."""
 
     def add(self, location: Location, text: str) -> None:
-        """A fault at a key of the file."""
-        self._texts.append(f"{self._source.where(location)}: {text}")
+        """Add a fault at a key of the file."""
+        self._add_message(location, f"{self._source.where(location)}: {text}")
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """A UserError of the block, which says itself where it is, is added; what comes after the block is checked as well."""
+    def catching(self, location: Location) -> Iterator[None]:
+        """Add a UserError of the block as a fault at a key of the file, so that what comes after the block is checked too.
+
+        The message of the error must say itself where it is.
+        """
         try:
             yield
         except UserError as error:
-            self._texts.append(str(error))
+            self._add_message(location, str(error))
 
     def add_invalid(self, error: ValidationError, prefix: Location, schema: type[BaseModel]) -> None:
-        """All that pydantic found wrong with the values of `schema` that stand at `prefix`."""
-        for fault in error.errors():
-            # pydantic names the branches of unions and dict keys in `loc`; only what stands in the file is kept.
-            path = tuple(part for part in fault["loc"] if part != "[key]" and not str(part).startswith("function-"))
-            written = self._source.as_written((*prefix, *path))
-            key = ".".join(map(str, written))
-            if fault["type"] == "extra_forbidden":
-                known = fields_at(schema, path[:-1])
-                text = f"no key is called {key!r} here; {nearest(str(path[-1]), known)}keys: {', '.join(known)}"
-            elif fault["type"] == "missing":
-                text = f"{key!r} is missing"
-            else:
-                text = _wrong_value(key, fault["msg"], fault["input"])
-            self.add(written, text)
+        """Add everything that pydantic found wrong with the values of `schema` that stand at `prefix`."""
+        for details in error.errors():
+            # pydantic names the branches of unions and dict keys in `loc`; only parts that stand in the file are kept.
+            path = tuple(part for part in details["loc"] if part != "[key]" and not str(part).startswith("function-"))
+            location = self._source.as_written((*prefix, *path))
+            self.add(location, _invalid_text(details, ".".join(map(str, location)), path, schema))
 
-    def together(self) -> Faults:
-        """All as one error, in the order of the file, each once."""
-        return Faults(sorted(set(self._texts), key=_line_of))
+    def as_error(self) -> Faults:
+        """Return all faults as one error, in the order of the file, each once."""
+        return Faults(text for _, text in sorted(self._faults))
 
-    def stop(self) -> None:
+    def raise_any(self) -> None:
         """Raises: Faults if there are any."""
-        if self._texts:
-            raise self.together()
+        if self._faults:
+            raise self.as_error()
+
+    def _add_message(self, location: Location, message: str) -> None:
+        self._faults.add((self._source.line(location), message))
 
 
-def _wrong_value(key: str, message: str, given: object) -> str:
-    message = message.removeprefix("Value error, ")
-    shown = "" if isinstance(given, dict | list) else f", got {given!r}"
+def _invalid_text(details: ErrorDetails, key: str, path: Location, schema: type[BaseModel]) -> str:
+    """The text for one thing that pydantic found wrong with the value of `key`, which `path` leads to in the schema."""
+    if details["type"] == "extra_forbidden":
+        keys = fields_at(schema, path[:-1])
+        return f"no key is called {key!r} here; {nearest(str(path[-1]), keys)}keys: {', '.join(keys)}"
+    if details["type"] == "missing":
+        return f"{key!r} is missing"
+    message, value = details["msg"].removeprefix("Value error, "), details["input"]
+    shown = "" if isinstance(value, dict | list) else f", got {value!r}"
     return f"{key}: {message[:1].lower()}{message[1:]}{shown}" if key else message
-
-
-def _line_of(fault: str) -> tuple[int, str]:
-    for part in fault.split(":")[1:2]:
-        if part.isdigit():
-            return int(part), fault
-    return 0, fault

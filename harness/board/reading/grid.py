@@ -18,19 +18,19 @@ from harness.components import Dataset
 
 
 def all_cells(
-    reading: BoardReader,
-    config: BoardConfig,
+    reader: BoardReader,
+    board: BoardConfig,
     bases: Sequence[Base],
     methods: Sequence[BoardMethod],
     columns: tuple[Column, ...],
 ) -> Iterator[Cell]:
-    """All cells in the order of the board, those that are skipped included."""
-    seeds = config.seeds[: config.smoke.seeds] if reading.is_smoke else config.seeds
-    curve = config.curve if config.curve is None or not reading.is_smoke else smoke.curve(config, config.curve)
-    for evaluation, base, method in product(reading.evaluations(config), bases, methods):
+    """Yield all cells in the order of the board, skipped ones included."""
+    seeds = board.seeds[: board.smoke.seeds] if reader.is_smoke else board.seeds
+    curve = smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve
+    for evaluation, base, method in product(reader.evaluations(board), bases, methods):
         row = Row(
-            board=reading.source.path.resolve().parent.name,
-            protocol=config.protocol,
+            board=reader.source.path.resolve().parent.name,
+            protocol=board.protocol,
             base=base,
             method_name=method.name,
             method_label=method.label,
@@ -39,31 +39,30 @@ def all_cells(
             evaluation=evaluation,
             columns=columns,
             curve=curve,
-            is_smoke=reading.is_smoke,
+            is_smoke=reader.is_smoke,
             skip_reason=skip_reason(base, method.method, method.training),
-            size=_size(config, evaluation),
+            size=_size(board, evaluation),
         )
         yield from (Cell(row, seed) for seed in seeds)
 
 
 def all_floors(
-    reading: BoardReader, config: BoardConfig, dataset: Resolved[Dataset], columns: tuple[Column, ...]
+    reader: BoardReader, board: BoardConfig, dataset: Resolved[Dataset], columns: tuple[Column, ...]
 ) -> tuple[Floor, ...]:
-    """One for each number of samples and column."""
+    """Return a floor for each number of samples and each column."""
     return tuple(
-        Floor(dataset, column, evaluation.samples, columns, _size(config, evaluation))
-        for evaluation, column in product(reading.evaluations(config), columns)
+        Floor(dataset, column, evaluation.samples, columns, _size(board, evaluation))
+        for evaluation, column in product(reader.evaluations(board), columns)
     )
 
 
-def check_seeds(reading: BoardReader, config: BoardConfig) -> None:
-    """A fault for each seed that was there before."""
-    seen: set[int] = set()
-    for index, seed in enumerate(config.seeds):
-        if seed in seen:
-            reading.fault(("seeds", index), f"seed {seed} is given twice: its cells would be duplicates")
-        seen.add(seed)
+def check_seeds(reader: BoardReader, board: BoardConfig) -> None:
+    """Add a fault for each seed that stands in the list a second time."""
+    for index, seed in enumerate(board.seeds):
+        if seed in board.seeds[:index]:
+            reader.add_fault(("seeds", index), f"seed {seed} is given twice: its cells would be duplicates")
 
 
-def _size(config: BoardConfig, evaluation: EvaluationConfig) -> int | None:
-    return evaluation.samples if config.evaluation.sizes else None
+def _size(board: BoardConfig, evaluation: EvaluationConfig) -> int | None:
+    """Return the number of samples where the board has several; else None."""
+    return evaluation.samples if board.evaluation.sizes else None

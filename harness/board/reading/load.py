@@ -1,22 +1,27 @@
-"""board.yaml → Board: everything is checked here, all faults at once, before any work starts."""
+"""Load a board: everything in its file is checked, and all faults are raised at once, before any work."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
+from harness.board.bases import Base
 from harness.board.board import Board
 from harness.board.cells import Cell
+from harness.board.columns import Column
+from harness.board.components import Resolved
 from harness.board.reading.bases import read_base
 from harness.board.reading.columns import check_curve, read_column
+from harness.board.reading.component_entries import check_component_entries
 from harness.board.reading.data_fit import spec_of
 from harness.board.reading.find import board_file
 from harness.board.reading.grid import all_cells, all_floors, check_seeds
-from harness.board.reading.methods import check_repeats, read_method
+from harness.board.reading.methods import BoardMethod, check_repeats, read_method
 from harness.board.reading.only import check_filters, entry_filters
 from harness.board.reading.reader import BoardReader
-from harness.board.reading.references import check_names
 from harness.board.reading.samplers import with_named_bases
 from harness.board.reading.yaml_file import read_yaml
 from harness.board.schema import BoardConfig
@@ -24,61 +29,85 @@ from harness.components import Dataset
 from harness.errors import UserError
 from harness.plugins import Registry, registry
 
+T = TypeVar("T")
+
 
 def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = None) -> Board:
-    """Read and check a board. Raises: UserError or Faults: each with file, line, key and the nearest valid name."""
-    reading = BoardReader(read_yaml(board_file(path)), plugins or registry(), is_smoke=smoke)
-    return _board(reading, _schema(reading))
+    """Read and check a board. Raises: UserError or Faults, which name file, line, key and the nearest valid name.
 
-
-def _schema(reading: BoardReader) -> BoardConfig:
-    value = reading.source.value
-    if not isinstance(value, dict):
-        raise UserError(f"{reading.source.path}:1: a board is a mapping of keys, see docs/boards.md")
-    try:
-        return BoardConfig.model_validate(value)
-    except ValidationError as error:
-        reading.faults.add_invalid(error, (), BoardConfig)
-        check_names(reading, value)
-        raise reading.faults.together() from None
-
-
-def _board(reading: BoardReader, config: BoardConfig) -> Board:
-    dataset = reading.resolve(Dataset, config.dataset, ("dataset",))
-    spec = None if dataset is None else spec_of(dataset)
-    read_columns = [read_column(reading, config, name, entry, spec) for name, entry in config.metrics.items()]
-    found = [read_base(reading, config, name, entry, dataset) for name, entry in config.bases.items()]
-    bases = [base for base in with_named_bases(reading, found) if base is not None]
-    entries = [read_method(reading, config, name, entry) for name, entry in config.methods.items()]
-    methods = [method for method in entries if method is not None]
-    check_curve(reading, config)
-    check_seeds(reading, config)
-    check_repeats(reading, methods)
-    reading.faults.stop()
-    assert dataset is not None
-    columns = tuple(column for column in read_columns if column is not None)
-    every = tuple(all_cells(reading, config, bases, methods, columns))
-    kept = _kept(reading, config, every)
-    used = {cell.base.name for cell in kept}
+    Args:
+        path: the board's folder or its file.
+        smoke: whether to load the small version that `--smoke` runs.
+        plugins: the components that the board may name; by default all that are installed.
+    """
+    reader = BoardReader(read_yaml(board_file(path)), plugins or registry(), is_smoke=smoke)
+    config = _check_schema(reader)
+    dataset = reader.resolve(Dataset, config.dataset, ("dataset",))
+    columns = _read_columns(reader, config, dataset)
+    bases = _read_bases(reader, config, dataset)
+    methods = _read_methods(reader, config)
+    check_curve(reader, config)
+    check_seeds(reader, config)
+    reader.faults.raise_any()
+    assert dataset is not None  # otherwise there is a fault
+    cells = _kept(reader, config, tuple(all_cells(reader, config, bases, methods, columns)))
+    names = {cell.base.name for cell in cells}
     return Board(
-        name=reading.source.path.resolve().parent.name,
-        folder=reading.source.path.parent,
+        name=reader.source.path.resolve().parent.name,
+        folder=reader.source.path.parent,
         config=config,
         dataset=dataset,
-        bases=tuple(base for base in bases if base.name in used),
-        cells=kept,
+        bases=tuple(base for base in bases if base.name in names),
+        cells=cells,
         columns=columns,
-        floors=all_floors(reading, config, dataset, columns),
-        is_smoke=reading.is_smoke,
+        floors=all_floors(reader, config, dataset, columns),
+        is_smoke=reader.is_smoke,
     )
 
 
-def _kept(reading: BoardReader, config: BoardConfig, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """The cells that the `only` of bases and methods leave. Raises: Faults for filters that name nothing, UserError if all go."""
-    filters = entry_filters(reading, config)
-    check_filters(reading, config, filters, cells)
-    reading.faults.stop()
+def _check_schema(reader: BoardReader) -> BoardConfig:
+    """Return the settings of the file. Raises: Faults for what the schema does not allow, and for components that are unknown."""
+    value = reader.source.value
+    if not isinstance(value, dict):
+        raise UserError(f"{reader.source.path}:1: a board is a mapping of keys, see docs/boards.md")
+    try:
+        return BoardConfig.model_validate(value)
+    except ValidationError as error:
+        reader.faults.add_invalid(error, (), BoardConfig)
+        check_component_entries(reader, value)
+        raise reader.faults.as_error() from None
+
+
+def _read_columns(reader: BoardReader, config: BoardConfig, dataset: Resolved[Dataset] | None) -> tuple[Column, ...]:
+    spec = None if dataset is None else spec_of(dataset)
+    return _valid(read_column(reader, config, name, entry, spec) for name, entry in config.metrics.items())
+
+
+def _read_bases(reader: BoardReader, config: BoardConfig, dataset: Resolved[Dataset] | None) -> Sequence[Base]:
+    bases = _valid(read_base(reader, config, name, entry, dataset) for name, entry in config.bases.items())
+    return with_named_bases(reader, bases, config.bases)
+
+
+def _read_methods(reader: BoardReader, config: BoardConfig) -> Sequence[BoardMethod]:
+    methods = _valid(read_method(reader, config, name, entry) for name, entry in config.methods.items())
+    check_repeats(reader, methods)
+    return methods
+
+
+def _valid(parts: Iterable[T | None]) -> tuple[T, ...]:
+    """Return the parts of the board that were read without a fault."""
+    return tuple(part for part in parts if part is not None)
+
+
+def _kept(reader: BoardReader, config: BoardConfig, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """Return the cells that the `only` of bases and methods leave.
+
+    Raises: Faults for filters that are none, or that name what the board does not have; UserError when no cell is left.
+    """
+    filters = entry_filters(reader, config)
+    check_filters(reader, config, filters, cells)
+    reader.faults.raise_any()
     kept = tuple(cell for cell in cells if all(entry.keeps(cell) for entry in filters))
     if not kept:
-        raise UserError(f"{reading.source.path}: no cell is left: the `only` filters exclude everything")
+        raise UserError(f"{reader.source.path}: no cell is left: the `only` filters exclude everything")
     return kept

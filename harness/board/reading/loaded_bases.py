@@ -1,4 +1,4 @@
-"""Bases whose weights are loaded: a preset by name, files by path, or both."""
+"""Bases whose weights are loaded: from a preset, from files by path, or from both."""
 
 from __future__ import annotations
 
@@ -7,69 +7,68 @@ from pathlib import Path
 
 from harness.board.bases import Base, Loaded
 from harness.board.components import Resolved
+from harness.board.reading.base_entry import BaseEntry
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import check_sampler, read_sampler
 from harness.board.reading.yaml_file import Location
-from harness.board.schema import BaseConfig, ReferenceConfig, WeightsConfig
-from harness.components import Dataset, Model
+from harness.board.schema import ComponentEntry, WeightsConfig
+from harness.components import Model
 from harness.presets import Preset
 from harness.weights import cache
 from harness.weights.base_files import BaseFile, BaseWeights
 
 
-def loaded_base(
-    reading: BoardReader, name: str, entry: BaseConfig, given: WeightsConfig, dataset: Resolved[Dataset] | None
-) -> Base | None:
-    """None after a fault that leaves no base. dataset: the board's, None after a fault in it."""
-    at: Location = ("bases", name)
+def read_loaded(reader: BoardReader, base: BaseEntry, config: WeightsConfig) -> Base | None:
+    """Read a base with `weights`. Returns: None after a fault that leaves no base."""
     preset: Preset | None = None
-    if given.preset is not None:
-        with reading.faults.noted():
-            preset = reading.plugins.preset(given.preset, where=reading.source.where((*at, "weights")))
+    if config.preset is not None:
+        with reader.faults.catching(base.at("weights")):
+            preset = reader.plugins.preset(config.preset, where=reader.source.where(base.at("weights")))
         if preset is None:
             return None
-    model, weights = _model(reading, entry, preset, at), _weights(reading, given, preset, at)
-    if model is None or weights is None or dataset is None:
+    model, weights = _read_model(reader, base, preset), _read_weights(reader, base, config, preset)
+    if model is None or weights is None or base.dataset is None:
         return None
-    sampler = read_sampler(reading, entry, model, at)
+    sampler = read_sampler(reader, base, model)
     if sampler is None:
         return None
-    check_sampler(reading, sampler, model, at)
-    return Base(name, entry.label or name, dataset, Loaded(model, sampler, weights))
+    check_sampler(reader, sampler, model, base)
+    return Base(base.name, base.label, base.dataset, Loaded(model, sampler, weights))
 
 
-def _model(reading: BoardReader, entry: BaseConfig, preset: Preset | None, at: Location) -> Resolved[Model] | None:
-    """The network that the weights are for: smoke runs cannot make it smaller."""
+def _read_model(reader: BoardReader, base: BaseEntry, preset: Preset | None) -> Resolved[Model] | None:
+    """Read the network that the weights are for. A smoke run cannot make the network smaller."""
+    written, location = base.config.model, base.at("model")
     if preset is None:
-        assert entry.model is not None
-        return reading.resolve(Model, entry.model, (*at, "model"), shrinks=False)
-    named = entry.model or ReferenceConfig(name=preset.model)
-    if named.name != preset.model:
-        reading.fault((*at, "model"), f"the preset {preset.name} is of the model {preset.model}, not {named.name}")
+        assert written is not None  # BaseConfig sees to it
+        return reader.resolve(Model, written, location, may_shrink=False)
+    changes = written or ComponentEntry(name=preset.model)
+    if changes.name != preset.model:
+        reader.add_fault(location, f"the preset {preset.name} is of the model {preset.model}, not {changes.name}")
         return None
-    settings = {**preset.config.model_dump(exclude_unset=True), **named.settings}
-    return reading.resolve(Model, ReferenceConfig(name=preset.model, **settings), (*at, "model"), shrinks=False)
+    settings = {**preset.config.model_dump(exclude_unset=True), **changes.settings}
+    return reader.resolve(Model, ComponentEntry(name=preset.model, **settings), location, may_shrink=False)
 
 
-def _weights(reading: BoardReader, given: WeightsConfig, preset: Preset | None, at: Location) -> BaseWeights | None:
-    """The files, each with the line that names it."""
-    where = reading.source.where((*at, "weights"))
+def _read_weights(reader: BoardReader, base: BaseEntry, config: WeightsConfig, preset: Preset | None) -> BaseWeights | None:
+    """Read the files of the base, each with the line that names it. A file of the board replaces the preset's."""
+    where = reader.source.where(base.at("weights"))
     published = preset.files if preset else ()
     files = {file.part: BaseFile(cache.path(file), file.part, file.sha256, file, where) for file in published}
-    if given.file is not None:
-        files[""] = _file(reading, given.file, given.sha256, (*at, "weights", "file"))
-    elif "" in files and given.sha256 is not None:
-        files[""] = replace(files[""], sha256=given.sha256)
-    for part, one in given.parts.items():
-        files[part] = _file(reading, one.file, one.sha256, (*at, "weights", "parts", part), part)
+    if config.file is not None:
+        files[""] = _file(reader, config.file, config.sha256, base.at("weights", "file"))
+    elif "" in files and config.sha256 is not None:
+        files[""] = replace(files[""], sha256=config.sha256)
+    for part, file in config.parts.items():
+        files[part] = _file(reader, file.file, file.sha256, base.at("weights", "parts", part), part)
     if "" not in files:
-        reading.fault((*at, "weights"), f"no file of {given.preset} is published: give weights.file")
+        reader.add_fault(base.at("weights"), f"no file of {config.preset} is published: give weights.file")
         return None
     if preset is None:
         return BaseWeights(tuple(files.values()))
     return BaseWeights(tuple(files.values()), preset.name, preset.spec)
 
 
-def _file(reading: BoardReader, path: str, sha256: str | None, at: Location, part: str = "") -> BaseFile:
-    folder = reading.source.path.resolve().parent
-    return BaseFile(folder / Path(path).expanduser(), part, sha256, where=reading.source.where(at))
+def _file(reader: BoardReader, path: str, sha256: str | None, location: Location, part: str = "") -> BaseFile:
+    folder = reader.source.path.resolve().parent
+    return BaseFile(folder / Path(path).expanduser(), part, sha256, where=reader.source.where(location))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from harness.board.components import Resolved
 from harness.board.reading.reader import BoardReader
-from harness.board.schema import BoardConfig, MethodConfig, ReferenceConfig
+from harness.board.schema import BoardConfig, ComponentEntry, MethodConfig
 from harness.components import Method
 from harness.training.config import TrainingConfig
 
 NO_TRAINING = TrainingConfig(images=1, batch=1)
-"""Of methods that do not train, on a board that gives no budget."""
+"""Stands for the budget where no method trains and the board gives none."""
 
 
 @dataclass(frozen=True)
@@ -20,39 +20,41 @@ class BoardMethod:
     """A method, and how the board uses it."""
 
     name: str
-    entry: MethodConfig
+    config: MethodConfig
     method: Resolved[Method]
     training: TrainingConfig
 
     @property
     def label(self) -> str:
-        return self.entry.label or self.name
+        """Name of the method in tables."""
+        return self.config.label or self.name
 
     @property
-    def same(self) -> str:
-        """Equal for two whose cells would be the same."""
+    def cells_identity(self) -> str:
+        """Text that is equal for two methods whose cells would be the same."""
         training = self.training if self.method.component.trains else None
-        return f"{self.method.identity}/{training}/{self.entry.only}"
+        return f"{self.method.identity}/{training}/{self.config.only}"
 
 
-def read_method(reading: BoardReader, config: BoardConfig, name: str, entry: MethodConfig) -> BoardMethod | None:
-    """An entry of `methods`; None after a fault."""
-    at = ("methods", name)
-    reference = entry.method or ReferenceConfig(name=name)
-    method = reading.resolve(Method, reference, (*at, "method") if entry.method else at)
-    if config.training is None and method is not None and method.component.trains:
-        reading.fault((*at, "training"), f"'training' of the board is missing: {method.name} trains")
-    common = config.training or NO_TRAINING
-    training = reading.training(config, {**common.model_dump(), **entry.training}, (*at, "training"))
-    if training is not None and training.select == "best" and config.curve is None:
-        reading.fault((*at, "training", "select"), "select: best needs the board to have a `curve`")
-    return None if method is None or training is None else BoardMethod(name, entry, method, training)
+def read_method(reader: BoardReader, board: BoardConfig, name: str, config: MethodConfig) -> BoardMethod | None:
+    """Read an entry of `methods`. Returns: None after a fault."""
+    location = ("methods", name)
+    entry = config.method or ComponentEntry(name=name)
+    method = reader.resolve(Method, entry, (*location, "method") if config.method else location)
+    if board.training is None and method is not None and method.component.trains:
+        reader.add_fault((*location, "training"), f"'training' of the board is missing: {method.name} trains")
+    common = board.training or NO_TRAINING
+    training = reader.training(board, {**common.model_dump(), **config.training}, (*location, "training"))
+    if training is not None and training.select == "best" and board.curve is None:
+        reader.add_fault((*location, "training", "select"), "select: best needs the board to have a `curve`")
+    return None if method is None or training is None else BoardMethod(name, config, method, training)
 
 
-def check_repeats(reading: BoardReader, methods: Sequence[BoardMethod]) -> None:
-    """A fault for each method that is another one under a second name."""
-    seen: dict[str, str] = {}
+def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:
+    """Add a fault for each method that is another method under a second name."""
+    first_names: dict[str, str] = {}
     for method in methods:
-        if (first := seen.setdefault(method.same, method.name)) != method.name:
+        first = first_names.setdefault(method.cells_identity, method.name)
+        if first != method.name:
             text = f"{method.name!r} and {first!r} have the same settings: duplicate cells"
-            reading.fault(("methods", method.name), text)
+            reader.add_fault(("methods", method.name), text)

@@ -1,4 +1,4 @@
-"""The `only` of bases and methods: which of their own cells the board has."""
+"""The `only` of bases and methods: filters that say which of their own cells the board has."""
 
 from __future__ import annotations
 
@@ -14,38 +14,44 @@ from harness.board.schema import BoardConfig
 
 @dataclass(frozen=True)
 class EntryFilter:
-    """What the entry `name` of `kind` ("base" or "method") says about its own cells; all others stay."""
+    """The `only` of one base or method.
 
-    kind: str
+    Args:
+        key: filter key of the entry, "base" or "method".
+        name: name of the entry; cells of other bases or methods all stay.
+    """
+
+    key: str
     name: str
     location: Location
     only: Filter
 
     def keeps(self, cell: Cell) -> bool:
-        return cell.facts[self.kind] != self.name or self.only.keeps(cell.facts)
+        """Whether the board has the cell, as far as this filter says."""
+        return cell.facts[self.key] != self.name or self.only.keeps(cell.facts)
 
 
-def entry_filters(reading: BoardReader, config: BoardConfig) -> list[EntryFilter]:
-    """Those of all bases and methods that have one."""
-    found: list[EntryFilter] = []
-    for kind, entries in (("base", config.bases), ("method", config.methods)):
+def entry_filters(reader: BoardReader, board: BoardConfig) -> list[EntryFilter]:
+    """Return the filters of all bases and methods that have one. A text that is no filter is a fault."""
+    filters: list[EntryFilter] = []
+    for key, entries in (("base", board.bases), ("method", board.methods)):
         for name, entry in entries.items():
-            location = (f"{kind}s", name, "only")
+            location = (f"{key}s", name, "only")
             if entry.only:
-                with reading.faults.noted():
-                    only = parse_filter(entry.only, where=reading.source.where(location))
-                    found.append(EntryFilter(kind, name, location, only))
-    return found
+                with reader.faults.catching(location):
+                    only = parse_filter(entry.only, where=reader.source.where(location))
+                    filters.append(EntryFilter(key, name, location, only))
+    return filters
 
 
-def check_filters(reading: BoardReader, config: BoardConfig, filters: Sequence[EntryFilter], cells: Sequence[Cell]) -> None:
-    """A fault for each value of a filter that no cell has."""
+def check_filters(reader: BoardReader, board: BoardConfig, filters: Sequence[EntryFilter], cells: Sequence[Cell]) -> None:
+    """Add a fault for each value of a filter that no cell has."""
     if not filters:
         return
     known = [cell.facts for cell in cells]
     # A smoke board has fewer seeds and sizes than its file, and the file's filters may name any of them.
-    known += [{**known[0], "seed": str(seed)} for seed in config.seeds]
-    known += [{**known[0], "n": str(size)} for size in config.evaluation.sizes]
+    known += [{**known[0], "seed": str(seed)} for seed in board.seeds]
+    known += [{**known[0], "n": str(size)} for size in board.evaluation.sizes]
     for entry in filters:
-        with reading.faults.noted():
-            entry.only.check(known, where=reading.source.where(entry.location))
+        with reader.faults.catching(entry.location):
+            entry.only.check(known, where=reader.source.where(entry.location))

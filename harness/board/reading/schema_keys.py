@@ -1,9 +1,9 @@
-"""Which keys a schema has at a place in a file."""
+"""The keys that a settings class allows at a place in a file."""
 
 from __future__ import annotations
 
 from types import UnionType
-from typing import Union, get_args, get_origin
+from typing import Annotated, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -11,30 +11,38 @@ from harness.board.reading.yaml_file import Location
 
 
 def fields_at(schema: object, path: Location) -> list[str]:
-    """Names of the keys that stand beside a wrong one: walks the schema along `path`."""
+    """Return the keys that the mapping at the end of `path` may have; none where `path` leads to no settings class."""
     for part in path:
         schema = _step(schema, part)
-    found = _model(schema)
-    return list(found.model_fields) if found else []
+    model = _settings_class(schema)
+    return list(model.model_fields) if model else []
 
 
 def _step(schema: object, part: str | int) -> object:
-    model = _model(schema)
+    """Return the annotation of the value under a key or at a list item; None where there is none."""
+    model = _settings_class(schema)
     if model is not None:
         field = model.model_fields.get(str(part))
         return None if field is None else field.annotation
-    arguments = [argument for argument in get_args(schema) if argument is not type(None)]
-    if get_origin(schema) in (Union, UnionType) or hasattr(schema, "__metadata__"):
-        return next((found for argument in arguments if (found := _step(argument, part)) is not None), None)
+    arguments = get_args(schema)
+    if _is_choice(schema):
+        steps = (_step(argument, part) for argument in arguments)
+        return next((step for step in steps if step is not None), None)
     if get_origin(schema) is dict:
         return arguments[1]
     return arguments[0] if arguments else None
 
 
-def _model(schema: object) -> type[BaseModel] | None:
-    """The settings class in an annotation such as `Annotated[X, …] | None`."""
+def _settings_class(schema: object) -> type[BaseModel] | None:
+    """Return the settings class in an annotation such as `Annotated[X, …] | None`."""
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         return schema
-    if get_origin(schema) in (Union, UnionType) or hasattr(schema, "__metadata__"):
-        return next((found for argument in get_args(schema) if (found := _model(argument))), None)
-    return None
+    if not _is_choice(schema):
+        return None
+    models = (_settings_class(argument) for argument in get_args(schema))
+    return next((model for model in models if model is not None), None)
+
+
+def _is_choice(schema: object) -> bool:
+    """Whether an annotation is a union, or `Annotated`, whose first argument is the type."""
+    return get_origin(schema) in (Union, UnionType, Annotated)

@@ -1,4 +1,4 @@
-"""Why a method cannot run on a base: its cells are skipped, with the reason in the table."""
+"""The reasons for which a method cannot run on a base: such cells are skipped, with the reason in the table."""
 
 from __future__ import annotations
 
@@ -6,30 +6,29 @@ from harness.board.bases import Base, Network
 from harness.board.components import Resolved
 from harness.board.reading.data_fit import method_fault, spec_of
 from harness.components import Method, Model, Sampler
-from harness.references import sampler_needs
+from harness.inner_components import sampler_needs
 from harness.training.config import TrainingConfig
 
 
 def skip_reason(base: Base, method: Resolved[Method], training: TrainingConfig) -> str | None:
-    """Why the method cannot run on the base with this budget; None when it can."""
-    component = method.component
+    """Return why the method cannot run on the base with this budget; None when it can."""
     if not isinstance(base.origin, Network):
-        return _data_reason(component)
+        return _examples_reason(method.component)
     model = base.origin.model.component
     return (
-        _model_reason(component, base.origin.sampler, model)
-        or parts_reason(component, model, training)
+        _model_reason(method.component, base.origin.sampler, model)
+        or micro_batch_reason(method.component, model, training)
         or method_fault(method, model, spec_of(base.dataset))
     )
 
 
 def lacks(needs: frozenset[str], model: Model) -> list[str]:
-    """Capabilities that are needed and not provided, sorted."""
+    """Return the needed capabilities that the model does not provide, sorted."""
     return sorted(needs - model.provides)
 
 
-def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str | None:
-    """Why the method cannot train the model in micro-batches; None when it can, or need not."""
+def micro_batch_reason(method: Method, model: Model, training: TrainingConfig) -> str | None:
+    """Return why the method cannot train the model in micro-batches; None when it can, or when the budget asks for none."""
     if training.micro_batch is None or not method.trains:
         return None
     if not method.accumulates:
@@ -40,7 +39,7 @@ def parts_reason(method: Method, model: Model, training: TrainingConfig) -> str 
 
 
 def _model_reason(method: Method, sampler: Resolved[Sampler], model: Model) -> str | None:
-    """Why the method cannot run on the model with this sampler; None when it can."""
+    """Return why the method cannot run on the model with this sampler; None when it can."""
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
     walked = sampler_needs(sampler.component, sampler.settings)
@@ -51,8 +50,8 @@ def _model_reason(method: Method, sampler: Resolved[Sampler], model: Model) -> s
     return None
 
 
-def _data_reason(method: Method) -> str | None:
-    """Why the method cannot run on data in the place of a model; None when it can."""
+def _examples_reason(method: Method) -> str | None:
+    """Return why the method cannot run on examples in the place of a model; None when it can."""
     if method.trains or method.needs:
         return f"{method.name} needs a model, and this base is data"
     return None

@@ -1,4 +1,4 @@
-"""YAML with line numbers: every fault in a board can say where it stands."""
+"""YAML with line numbers, so that every fault in a board can say where it stands."""
 
 from __future__ import annotations
 
@@ -11,33 +11,39 @@ import yaml
 from harness.errors import Faults, UserError
 
 Location = tuple[str | int, ...]
+"""The keys and the numbers of list items that lead to a value: `("bases", "net", "pretrain", 0)`."""
 
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A parsed YAML file: plain values, and the line on which each key or item stands."""
+    """A parsed YAML file: plain values, and the line on which each key or list item stands."""
 
     path: Path
     value: object
     lines: Mapping[Location, int] = field(default_factory=dict)
 
-    def where(self, location: Location) -> str:
-        """`board.yaml:14`, the line of the nearest enclosing key that is in the file."""
+    def line(self, location: Location) -> int:
+        """Return the line of a location; of the nearest enclosing key, where the file does not hold the location itself."""
         while location and location not in self.lines:
             location = location[:-1]
-        return f"{self.path}:{self.lines.get(location, 1)}"
+        return self.lines.get(location, 1)
+
+    def where(self, location: Location) -> str:
+        """Return file and line of a location, as messages begin: `board.yaml:14`."""
+        return f"{self.path}:{self.line(location)}"
 
     def as_written(self, location: Location) -> Location:
-        """A location without the numbers of list items that the file does not write as a list."""
-        found: Location = ()
+        """Return a location without the numbers of list items where the file holds one item without a list."""
+        written: Location = ()
         for part in location:
-            if part != 0 or (*found, 0) in self.lines or found not in self.lines:
-                found = (*found, part)
-        return found
+            is_unwritten_list = part == 0 and written in self.lines and (*written, 0) not in self.lines
+            if not is_unwritten_list:
+                written = (*written, part)
+        return written
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Parse a file. Raises: UserError for a missing file or a syntax error, Faults for repeated keys, with lines."""
+    """Parse a file. Raises: UserError for a missing file or a syntax error, Faults for repeated keys, each with its line."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -48,71 +54,81 @@ def read_yaml(path: Path) -> YamlFile:
 
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
-    """As `read_yaml`, of a text that stands for `path`."""
+    """Parse a text as the content of `path`. Raises: UserError or Faults, like `read_yaml`."""
     try:
         loader = yaml.SafeLoader(text)
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from None
+    walker = _Walker(loader, path)
     try:
         node = loader.get_single_node()
         if node is None:
             raise UserError(f"{path}:1: the file is empty")
-        walker = _Walker(loader, path)
         value = walker.walk(node, ())
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        # A bracket that is never closed is noticed far from where it stands.
-        began = "" if error.context_mark is None else f", {error.context} that began on line {error.context_mark.line + 1}"
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}{began}") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
+        raise _syntax_error(error, path) from None
     except RecursionError:
         raise UserError(f"{path}: an anchor holds itself, or lists are nested too deeply") from None
     finally:
         loader.dispose()
     if walker.faults:
-        raise Faults(walker.faults)
+        raise Faults(text for _, text in sorted(walker.faults))
     return YamlFile(path, value, walker.lines)
 
 
-_PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+def _syntax_error(error: yaml.YAMLError, path: Path) -> UserError:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return UserError(f"{path}: not valid YAML: {error}")
+    line = error.problem_mark.line + 1 if error.problem_mark else 1
+    # A bracket that is never closed is noticed far from where it stands.
+    opening = "" if error.context_mark is None else f", {error.context} that began on line {error.context_mark.line + 1}"
+    return UserError(f"{path}:{line}: not valid YAML: {error.problem}{opening}")
+
+
+_PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 class _Walker:
-    """Builds plain values from YAML nodes and remembers lines; repeated keys are faults (PyYAML keeps the last)."""
+    """Builds plain values from YAML nodes and remembers lines. Repeated keys are faults; PyYAML would keep the last."""
 
     def __init__(self, loader: yaml.SafeLoader, path: Path) -> None:
-        self.loader, self.path = loader, path
+        self._loader, self._path = loader, path
         self.lines: dict[Location, int] = {}
-        self.faults: list[str] = []
+        self.faults: list[tuple[int, str]] = []
+        """Lines and texts."""
 
     def walk(self, node: yaml.Node, location: Location) -> object:
-        self.lines.setdefault(location, node.start_mark.line + 1)
-        if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
-            self.faults.append(f"{self.path}:{node.start_mark.line + 1}: tags such as {node.tag!r} have no meaning here")
+        """Return the value of a node that stands at a location."""
+        line = node.start_mark.line + 1
+        self.lines.setdefault(location, line)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN_TAGS:
+            self._add_fault(line, f"tags such as {node.tag!r} have no meaning here")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.walk(item, (*location, index)) for index, item in enumerate(node.value)]
-        return self.loader.construct_object(node, deep=True)
+        return self._loader.construct_object(node, deep=True)
 
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, object]:
         self._refuse_repeats(node)
-        self.loader.flatten_mapping(node)  # resolves `<<: *anchor`; merged keys come first, so own ones replace them
-        result: dict[str, object] = {}
+        self._loader.flatten_mapping(node)  # resolves `<<: *anchor`; merged keys come first, so own keys replace them
+        mapping: dict[str, object] = {}
         for key_node, value_node in node.value:
-            key = self.loader.construct_object(key_node, deep=True)
+            key = self._loader.construct_object(key_node, deep=True)
             name = key if isinstance(key, str) else str(key_node.value)
             self.lines[(*location, name)] = key_node.start_mark.line + 1
-            result[name] = self.walk(value_node, (*location, name))
-        return result
+            mapping[name] = self.walk(value_node, (*location, name))
+        return mapping
 
     def _refuse_repeats(self, node: yaml.MappingNode) -> None:
-        seen: dict[Hashable, int] = {}
+        first_lines: dict[Hashable, int] = {}
         for key_node, _ in node.value:
             key, line = key_node.value, key_node.start_mark.line + 1
             if not isinstance(key, str) or key == "<<":
                 continue
-            if key in seen:
-                self.faults.append(f"{self.path}:{line}: {key!r} is given twice; first on line {seen[key]}")
-            seen.setdefault(key, line)
+            if key in first_lines:
+                self._add_fault(line, f"{key!r} is given twice; first on line {first_lines[key]}")
+            first_lines.setdefault(key, line)
+
+    def _add_fault(self, line: int, text: str) -> None:
+        self.faults.append((line, f"{self._path}:{line}: {text}"))

@@ -1,4 +1,4 @@
-"""Every metric against the number of samples, one panel a metric: what a small n adds to a value."""
+"""The plot of every metric against the number of samples, one panel a metric: what a small n adds to a value."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from harness.board.columns import Column
-from harness.report.formats import unit as factor
-from harness.report.plots.plot import COLOURS, LINES, MARKERS, WIDTH, Plot
-from harness.report.rows import Score, TableRow
+from harness.report.number_text import factor
+from harness.report.plots.lines import look
+from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
+from harness.report.plots.plot import WIDTH, Plot
+from harness.report.rows import TableRow
+from harness.report.scores import Score
 from harness.report.table import Table
 
 if TYPE_CHECKING:
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 FLOOR = "floor (real against real)"
+FLOOR_STYLE = -1
+
+
+# The names of all fields below are part of a plot's digest: with another name every committed plot would be stale.
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """One metric; the floor is a line as the others."""
+    """One metric.
+
+    Args:
+        floor: None when it is not measured.
+    """
 
     title: str
     floor: Line | None
@@ -42,10 +53,9 @@ class Panel:
 
 
 def sizes_plot(table: Table) -> Plot | None:
-    """None for a board that measures at one number of samples, or when nothing is done."""
-    metrics = [metric for metric in table.board.columns if metric.ranks]
-    panels = [_panel_of(table, metric) for metric in metrics]
-    panels = [panel for panel in panels if panel.lines or panel.floor]
+    """Return the plot; None for a board that measures at one number of samples, or when nothing is done."""
+    columns = [column for column in table.board.columns if column.ranks]
+    panels = [panel for panel in (_panel(table, column) for column in columns) if panel.lines or panel.floor]
     if len(table.sizes) < 2 or not panels:
         return None
     caption = (
@@ -55,19 +65,18 @@ def sizes_plot(table: Table) -> Plot | None:
     return Plot("sizes.png", caption, json.dumps([asdict(panel) for panel in panels]), lambda: _draw(panels))
 
 
-def _panel_of(table: Table, metric: Column) -> Panel:
-    unit = metric.shown_in
-    found: dict[str, list[tuple[int, Score]]] = {}
+def _panel(table: Table, column: Column) -> Panel:
+    unit = column.shown_in
+    points_of: dict[str, list[tuple[int, Score]]] = {}
     for row in table.rows:
-        value = row.score(metric)
-        line = found.setdefault(_label(table, row), [])
-        if value is not None and row.size is not None:
-            line.append((row.size, value))
-    floors = [(size, floor) for size in table.sizes if size is not None and (floor := table.floor(metric, size)) is not None]
-    lines = [_line(label, style, points, unit) for style, (label, points) in enumerate(found.items()) if points]
-    arrow = "↑" if metric.higher_is_better else "↓"
-    title = f"{metric.label} {arrow}" + ("" if unit == 1 else f" ({factor(unit)})")
-    return Panel(title, _line(FLOOR, -1, floors, unit) if floors else None, tuple(lines))
+        points = points_of.setdefault(_label(table, row), [])
+        if (score := row.score(column)) is not None and row.size is not None:
+            points.append((row.size, score))
+    floors = [(size, score) for size in table.sizes if size is not None and (score := table.floor(column, size)) is not None]
+    lines = [_line(label, style, points, unit) for style, (label, points) in enumerate(points_of.items()) if points]
+    arrow = "↑" if column.higher_is_better else "↓"
+    title = f"{column.label} {arrow}" + ("" if unit == 1 else f" ({factor(unit)})")
+    return Panel(title, _line(FLOOR, FLOOR_STYLE, floors, unit) if floors else None, tuple(lines))
 
 
 def _label(table: Table, row: TableRow) -> str:
@@ -75,43 +84,36 @@ def _label(table: Table, row: TableRow) -> str:
 
 
 def _line(label: str, style: int, points: Sequence[tuple[int, Score]], unit: float) -> Line:
+    """Return the line through (size, score) points, in the order of the sizes."""
     ordered = sorted(points, key=lambda point: point[0])
     return Line(
         label,
         style,
         tuple(size for size, _ in ordered),
-        tuple(value.mean / unit for _, value in ordered),
-        tuple((value.sd or 0.0) / unit for _, value in ordered),
+        tuple(score.mean / unit for _, score in ordered),
+        tuple((score.sd or 0.0) / unit for _, score in ordered),
     )
 
 
 def _draw(panels: Sequence[Panel]) -> Figure:
     from matplotlib.figure import Figure
 
-    columns = min(COLUMNS, len(panels))
-    lines = -(-len(panels) // columns)
+    lines, columns = grid_shape(len(panels), COLUMNS)
     figure = Figure(figsize=(WIDTH, 2.4 * lines + 0.7), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axis, panel in zip(axes, panels, strict=False):
-        _panel(axis, panel)
-    for axis in axes[len(panels) :]:
-        axis.set_axis_off()
-    found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    labels = sorted(found, key=lambda label: label == FLOOR)
-    figure.legend([found[label] for label in labels], labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    axes = panel_axes(figure, len(panels), (lines, columns))
+    for axis, panel in zip(axes, panels, strict=True):
+        _draw_panel(axis, panel)
+    handles, labels = legend_entries(axes, last=FLOOR)
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
     return figure
 
 
-def _panel(axis: Axes, panel: Panel) -> None:
+def _draw_panel(axis: Axes, panel: Panel) -> None:
     for line in panel.lines:
-        colour = COLOURS[line.style % len(COLOURS)]
-        marker = MARKERS[(line.style + line.style // len(COLOURS)) % len(MARKERS)]  # the eighth differs from the first
         axis.errorbar(
-            line.sizes, line.means, yerr=line.sds, color=colour, marker=marker, markersize=4,
-            linestyle=LINES[line.style % len(LINES)], linewidth=1.3, elinewidth=1, label=line.label,
-        )  # fmt: skip
-    if panel.floor is not None:
-        floor = panel.floor
+            line.sizes, line.means, yerr=line.sds, markersize=4, linewidth=1.3, elinewidth=1, label=line.label, **look(line.style)
+        )
+    if (floor := panel.floor) is not None:
         lower = [mean - sd for mean, sd in zip(floor.means, floor.sds, strict=True)]
         upper = [mean + sd for mean, sd in zip(floor.means, floor.sds, strict=True)]
         axis.fill_between(floor.sizes, lower, upper, color="black", alpha=0.12, linewidth=0)
@@ -119,21 +121,16 @@ def _panel(axis: Axes, panel: Panel) -> None:
     axis.set(title=panel.title, xlabel="n")
     axis.grid(axis="y", which="major", color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)
-    _scales(axis, panel)
+    _set_scales(axis, panel)
 
 
-def _scales(axis: Axes, panel: Panel) -> None:
-    """Numbers of samples are written where they are; values on a log scale where they span several factors."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+def _set_scales(axis: Axes, panel: Panel) -> None:
+    """Write the numbers of samples where they are, and draw values that span several factors on a log scale."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    drawn = [*panel.lines, *((panel.floor,) if panel.floor else ())]
+    lines = [*panel.lines, *((panel.floor,) if panel.floor else ())]
     axis.set_xscale("log")
-    axis.xaxis.set_major_locator(FixedLocator(sorted({size for line in drawn for size in line.sizes})))
+    axis.xaxis.set_major_locator(FixedLocator(sorted({size for line in lines for size in line.sizes})))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    means = [mean for line in drawn for mean in line.means]
-    if min(means) > 0 and max(means) / min(means) > 5:
-        axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.yaxis.set_minor_formatter(NullFormatter())
+    use_log_scale_if_wide(axis, [mean for line in lines for mean in line.means])

@@ -4,11 +4,15 @@ import subprocess
 import sys
 
 import pytest
-import torch
-from safetensors.torch import save_file
+from harness_fake_grids import GridConfig, UnetConfig
 
+from harness.board.components import Resolved
+from harness.board.reading.data_fit import method_fault, model_fault, spec_of
 from harness.board.reading.load import load_board
+from harness.components import Dataset, Method, Model
+from harness.config import NoConfig
 from harness.errors import UserError
+from harness.interfaces import DataSpec
 
 TEXT = """\
 title: Points
@@ -49,34 +53,6 @@ def test_points_are_no_images_and_odd_sizes_cannot_be_halved(write_board, name):
     assert f"5 levels ({setting}) need a size divisible by 16, and the images are 8×8" in fault
 
 
-@pytest.mark.parametrize(
-    ("stored", "message"),
-    [
-        ({"quantize.embedding.weight": (32, 8)}, "quantize.embedding.weight is (32, 8), but they need (32, 4)"),
-        ({"quantize.ema_vocab_hit_SV": (10, 32)}, "quantize.ema_vocab_hit_SV is (10, 32), but they need (3, 32)"),
-        ({"encoder.conv_in.weight": (8, 3, 3, 3)}, "encoder.conv_in.weight is (8, 3, 3, 3), but they need (8, 1, 3, 3)"),
-        ({"other": (1,)}, "has no tensor 'quantize.embedding.weight'"),
-    ],
-)
-def test_the_tokenizer_of_another_transformer_is_told_by_its_files_header(tmp_path, stored, message):
-    from harness.components import ModelUsage
-    from harness.interfaces import DataSpec
-    from harness_var import VARConfig
-    from harness_var.check import fits
-    from harness_var.tokenizer import VQVAE
-
-    path = tmp_path / "tokenizer.safetensors"
-    config = VARConfig(tokenizer={"weights": str(path)})
-    right = VQVAE(config.tokenizer, config.patch_nums, channels=1).state_dict()
-    save_file(right, path)
-    fits(config, ModelUsage(DataSpec((1, 16, 16), 4)))
-    wrong = {name: torch.zeros(shape) for name, shape in stored.items()}
-    save_file(wrong if "other" in stored else {**right, **wrong}, path)
-    with pytest.raises(UserError) as caught:
-        fits(config, ModelUsage(DataSpec((1, 16, 16), 4)))
-    assert message in str(caught.value)
-
-
 def test_points_have_no_features_of_images(write_board):
     text = TEXT.replace("MODEL", "{name: ddpm-mlp}").replace("{w2: }", '{"fid[digits-cnn]": {}}')
     (fault,) = faults(write_board(text))
@@ -111,3 +87,45 @@ def test_attention_at_a_size_that_no_level_has_is_a_fault(write_board, name, smo
 def test_the_default_of_attention_may_name_sizes_that_small_images_have_not(write_board):
     board = TEXT.replace("swiss-roll", "digits").replace("w2", "sliced-w2")
     load_board(write_board(board.replace("MODEL", "edm2-unet")))  # at 16 and 8, as published, on 8×8
+
+
+@pytest.fixture
+def resolved(grid_plugins):
+    """A component of the fake plugins with settings."""
+
+    def find(kind, name, settings=None, full=None):
+        return Resolved(grid_plugins.get(kind, name, where="test"), settings or NoConfig(), "test", "1/1", full)
+
+    return find
+
+
+def images(size, classes=0):
+    return DataSpec((1, size, size), classes, preview="images")
+
+
+def test_a_dataset_says_what_it_holds_without_reading_it(resolved):
+    assert spec_of(resolved(Dataset, "grid", GridConfig(size=4, classes=2))) == images(4, 2)
+    assert spec_of(resolved(Dataset, "ring")) is None
+
+
+def test_a_model_that_does_not_fit_says_why(resolved):
+    unet = resolved(Model, "unet", UnetConfig(levels=3))
+    assert model_fault(unet, images(12)) == "3 levels do not divide 12"
+    assert model_fault(unet, images(16)) is None
+
+
+def test_a_model_fits_while_the_data_are_not_known(resolved):
+    assert model_fault(resolved(Model, "unet", UnetConfig(levels=3)), None) is None
+
+
+def test_a_smaller_model_answers_for_the_boards_own(resolved):
+    unet = resolved(Model, "unet", UnetConfig(levels=1), full=UnetConfig(levels=3))
+    assert model_fault(unet, images(12)) == "3 levels do not divide 12"
+
+
+def test_a_method_that_cannot_run_on_the_data_says_why(resolved):
+    labelled, unet = resolved(Method, "labelled"), resolved(Model, "unet", UnetConfig()).component
+    assert method_fault(labelled, unet, images(8)) == "the data of unet have no labels"
+    assert method_fault(labelled, unet, images(8, classes=3)) is None
+    assert method_fault(labelled, unet, None) is None
+    assert method_fault(resolved(Method, "parts"), unet, images(8)) is None

@@ -1,6 +1,16 @@
+"""Faults of a board: all at once, each with its line, the key, what was got, and the nearest valid name."""
+
+from pathlib import Path
+
 import pytest
 from board_faults import fault, faults_of
 from board_fixtures import BOARD
+from pydantic import Field, ValidationError
+
+from harness.board.reading.faults import FaultList
+from harness.board.reading.yaml_file import parse_yaml
+from harness.config import Config
+from harness.errors import Faults, UserError
 
 MISSPELT = """\
 title: Rings
@@ -53,3 +63,93 @@ def test_a_wrong_type_says_what_was_got(write_board, fake_plugins):
 def test_names_that_make_no_file_name_are_faults(write_board, fake_plugins, name):
     found = faults_of(write_board(BOARD.replace("  tune:\n", f"  {name!r}: {{method: tune}}\n")), fake_plugins)
     assert found[0].startswith("board.yaml:9: ")
+
+
+class Inner(Config):
+    steps: int = Field(1, ge=1)
+
+
+class Outer(Config):
+    inner: list[Inner] = []
+    rate: float = 0.1
+    either: Inner | int = 1
+
+
+SOURCE = parse_yaml("rate: 1\ninner:\n  - {steps: 0}\n  - {stps: 3}\neither: {steps: 0}\n", Path("board.yaml"))
+
+
+@pytest.fixture
+def faults():
+    return FaultList(SOURCE)
+
+
+def invalid(value):
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(value)
+    return caught.value
+
+
+def test_faults_are_sorted_by_line_whatever_their_order(faults):
+    faults.add(("inner", 1), "second")
+    faults.add(("rate",), "first")
+    assert faults.as_error().faults == ("board.yaml:1: first", "board.yaml:4: second")
+
+
+def test_a_fault_that_is_found_twice_is_told_once(faults):
+    faults.add(("rate",), "too large")
+    faults.add(("rate",), "too large")
+    assert faults.as_error().faults == ("board.yaml:1: too large",)
+
+
+def test_lines_are_numbers_and_no_texts():
+    text = "\n".join(f"k{index}: 1" for index in range(12))
+    faults = FaultList(parse_yaml(text, Path("board.yaml")))
+    for index in (9, 10, 1):
+        faults.add((f"k{index}",), "wrong")
+    assert [fault.split(":")[1] for fault in faults.as_error().faults] == ["2", "10", "11"]
+
+
+def test_a_path_with_a_colon_does_not_disturb_the_order():
+    faults = FaultList(parse_yaml("a: 1\nb: 2\n", Path("7:odd/board.yaml")))
+    faults.add(("b",), "second")
+    faults.add(("a",), "third")
+    assert faults.as_error().faults == ("7:odd/board.yaml:1: third", "7:odd/board.yaml:2: second")
+
+
+def test_there_is_nothing_to_raise_without_faults(faults):
+    faults.raise_any()
+    faults.add(("rate",), "wrong")
+    with pytest.raises(Faults, match=r"board\.yaml:1: wrong"):
+        faults.raise_any()
+
+
+def test_a_users_error_is_caught_with_its_message_and_the_line_of_its_key(faults):
+    faults.add(("inner",), "before")
+    with faults.catching(("rate",)):
+        raise UserError("board.yaml:1: unknown")
+    assert faults.as_error().faults == ("board.yaml:1: unknown", "board.yaml:2: before")
+
+
+def test_mistakes_of_ours_are_not_caught(faults):
+    with pytest.raises(KeyError), faults.catching(("rate",)):
+        raise KeyError("rate")
+
+
+def test_what_pydantic_found_is_told_at_the_place_that_it_has_in_the_file(faults):
+    faults.add_invalid(invalid(SOURCE.value), (), Outer)
+    told = faults.as_error().faults
+    assert "board.yaml:3: inner.0.steps: input should be greater than or equal to 1, got 0" in told
+    assert "board.yaml:4: no key is called 'inner.1.stps' here; did you mean 'steps'? keys: steps" in told
+    assert any(line.startswith("board.yaml:5: either.Inner.steps: input should be greater") for line in told)
+
+
+def test_a_prefix_is_where_the_settings_stand(faults):
+    faults.add_invalid(invalid({"rate": "fast"}), ("inner", 0), Outer)
+    (told,) = faults.as_error().faults
+    assert told.startswith("board.yaml:3: inner.0.rate: input should be a valid number")
+    assert told.endswith(", got 'fast'")
+
+
+def test_lists_and_mappings_are_not_repeated_in_the_message(faults):
+    faults.add_invalid(invalid({"rate": {"a": 1}}), (), Outer)
+    assert "got" not in str(faults.as_error())

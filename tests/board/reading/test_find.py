@@ -15,7 +15,7 @@ def boards(write_board, tmp_path, monkeypatch):
     (tmp_path / "notes").mkdir()
 
 
-def said(path):
+def message_of(path):
     with pytest.raises(UserError) as caught:
         board_file(path)
     return str(caught.value)
@@ -37,13 +37,29 @@ ALL = "boards: leaderboards/rings, leaderboards/two-moons"
     ],
 )
 def test_a_path_without_a_board_names_the_one_meant_and_those_nearby(boards, tmp_path, given, message):
-    assert f"{given}: no board there ({message}" in said(Path(given))
+    assert f"{given}: no board there ({message}" in message_of(Path(given))
 
 
 def test_each_board_nearby_is_named_once(boards, tmp_path):
-    assert said(tmp_path / "leaderboards" / "none").count("rings") == 1
+    assert message_of(tmp_path / "leaderboards" / "none").count("rings") == 1
 
 
 def test_a_board_is_found_by_its_folder_and_its_file(boards, tmp_path):
     folder = tmp_path / "leaderboards" / "rings"
     assert board_file(folder) == board_file(folder / "board.yaml") == folder / "board.yaml"
+
+
+def test_a_board_that_two_paths_lead_to_is_named_once(boards, tmp_path):
+    (tmp_path / "leaderboards" / "also").symlink_to(tmp_path / "leaderboards" / "rings")
+    named = message_of(Path("leaderboards")).rpartition("boards: ")[2].split(", ")
+    assert named == ["leaderboards/also", "leaderboards/two-moons"]
+
+
+def test_without_boards_nearby_there_are_none_to_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message_of(Path("rings")) == "rings: no board there (no such folder); boards: none"
+
+
+def test_a_file_that_is_no_board_is_told_what_one_is(boards):
+    Path("notes/list").write_text("")
+    assert "notes/list: no board there (a board is a folder with a board.yaml)" in message_of(Path("notes/list"))

@@ -1,5 +1,9 @@
+"""Methods of a board and their budgets."""
+
 from board_faults import fault, faults_of
 from board_fixtures import BOARD
+
+from harness.board.reading.load import load_board
 
 
 def test_images_that_are_no_whole_steps_are_told_the_nearest(write_board, fake_plugins):
@@ -21,3 +25,61 @@ def test_selection_of_the_best_needs_a_curve(write_board, fake_plugins):
 def test_a_method_under_two_names_is_a_fault(write_board, fake_plugins):
     found = fault(write_board, fake_plugins, "  tune:\n", "  tune:\n  again: {method: {name: tune, rate: 0.1}}\n")
     assert found == "board.yaml:10: 'again' and 'tune' have the same settings: duplicate cells"
+
+
+def trainings(write_board, fake_plugins, text, **options):
+    board = load_board(write_board(text), plugins=fake_plugins, **options)
+    return {cell.method_name: cell.training for cell in board.cells}
+
+
+def test_a_method_is_the_one_called_as_its_key_unless_it_names_another(write_board, fake_plugins):
+    text = BOARD.replace("  tune:\n", "  tune:\n  fast: {method: {name: tune, rate: 1}}\n")
+    methods = {cell.method_name: cell.method for cell in load_board(write_board(text), plugins=fake_plugins).cells}
+    assert [(methods[name].name, methods[name].settings.rate) for name in ("tune", "fast")] == [("tune", 0.1), ("tune", 1.0)]
+
+
+def test_a_methods_own_training_replaces_keys_of_the_boards(write_board, fake_plugins):
+    text = BOARD.replace("  tune:\n", "  tune: {training: {images: 2560}}\n").replace(
+        "{images: 1280}\ns", "{images: 1280, ema: 0.9}\ns"
+    )
+    budgets = trainings(write_board, fake_plugins, text)
+    assert (budgets["fit"].images, budgets["fit"].ema) == (1280, 0.9)
+    assert (budgets["tune"].images, budgets["tune"].ema) == (2560, 0.9)
+
+
+def test_two_methods_with_other_budgets_are_two(write_board, fake_plugins):
+    text = BOARD.replace("  tune:\n", "  tune:\n  long: {method: tune, training: {images: 2560}}\n")
+    assert trainings(write_board, fake_plugins, text)["long"].images == 2560
+
+
+def test_the_budget_of_a_method_that_does_not_train_makes_no_other_method(write_board, fake_plugins):
+    text = BOARD.replace("  tune:\n", "  tune:\n  still: {method: none, training: {images: 2560}}\n")
+    (found,) = faults_of(write_board(text), fake_plugins)
+    assert found.endswith("'still' and 'none' have the same settings: duplicate cells")
+
+
+def test_two_methods_on_other_bases_are_two(write_board, fake_plugins):
+    text = BOARD.replace("  tune:\n", "  tune: {only: base=net}\n  again: {method: tune, only: base=chain}\n")
+    assert {"tune", "again"} <= set(trainings(write_board, fake_plugins, text))
+
+
+def test_a_board_whose_methods_do_not_train_needs_no_budget(write_board, fake_plugins):
+    text = BOARD.replace("  fit: {label: more of it, note: the control}\n  tune:\ntraining: {images: 1280}\n", "")
+    assert set(trainings(write_board, fake_plugins, text)) == {"none"}
+
+
+def test_a_method_that_trains_needs_a_budget(write_board, fake_plugins):
+    found = faults_of(write_board(BOARD.replace("\ntraining: {images: 1280}", "")), fake_plugins)
+    assert found == [
+        "board.yaml:8: 'training' of the board is missing: fit trains",
+        "board.yaml:9: 'training' of the board is missing: tune trains",
+    ]
+
+
+def test_a_smoke_run_trains_for_a_few_steps(write_board, fake_plugins):
+    assert trainings(write_board, fake_plugins, BOARD, smoke=True)["fit"].steps == 8
+
+
+def test_the_label_is_the_key_unless_the_board_names_one(board):
+    labels = {cell.method_name: cell.method_label for cell in board.cells}
+    assert labels == {"none": "base", "fit": "more of it", "tune": "tune"}

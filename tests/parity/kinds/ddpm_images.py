@@ -11,8 +11,9 @@ from harness.toolkit.chains.fast_dpm import fast_schedule
 from harness.toolkit.chains.schedules import coefficients
 from harness.toolkit.transitions import transition_log_prob
 from harness_ddpm import UNetConfig
+from harness_ddpm.diffusers_names import to_diffusers, weights_from_diffusers
 from harness_ddpm.image_model import ImageDDPM
-from harness_ddpm.published import from_arguments, from_diffusers, to_diffusers, weights_from_diffusers
+from harness_ddpm.published import from_arguments, from_diffusers
 from harness_sft_pg.image_networks import ImageCritic, ImageValue
 
 

@@ -8,8 +8,9 @@ from harness.plugins import registry
 from harness.testing import golden
 from harness.testing.golden import Case, kind
 from harness.toolkit.denoising import NoisyLevel, loss_weight
+from harness.training import averages
 from harness_edm.sampler import noise_levels
-from harness_edm2 import averages, latents
+from harness_edm2 import latents, published_training
 from harness_edm2.denoiser import EDM2
 from harness_edm2.published import from_arguments
 
@@ -180,11 +181,11 @@ def power_function_scalars(case: Case) -> None:
     triples = zip(arrays["beta_std"], arrays["beta_t_next"], arrays["beta_t_delta"], strict=True)
     compare("beta", [averages.decay(std, seen, batch) for std, seen, batch in triples])
     rates = [
-        averages.learning_rate(seen, batch=batch, reference=reference, steps=steps, rampup=rampup * 1e6)
+        published_training.learning_rate(seen, batch=batch, reference=reference, steps=steps, rampup=rampup * 1e6)
         for seen, batch, reference, steps, rampup in arrays["lr_args"]
     ]
     compare("lr", rates)
-    compare("kimg_to_nimg", [averages.images_of(int(kimg)) for kimg in arrays["kimg"]])
+    compare("kimg_to_nimg", [published_training.images_of(int(kimg)) for kimg in arrays["kimg"]])
     problems = sorted({name.split("_")[0] for name in arrays if name.startswith("phema")})
     for problem in problems:
         times, stds = arrays[f"{problem}_in_ofs"], arrays[f"{problem}_in_std"]

@@ -1,0 +1,88 @@
+"""The previews of a board: which cells are shown, and where their samples come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.board.board import Board
+from harness.board.cells import Cell, Row
+from harness.interfaces import DataSpec
+from harness.report.collect import Collection
+from harness.report.preview import Preview, preview_of, read_preview
+from harness.store.board_folder import BoardFolder
+from harness.store.runs_folder import RunsFolder
+
+
+@dataclass(frozen=True)
+class BoardPreviews:
+    """Previews of real examples, and of generated ones by the row's name."""
+
+    real: Preview | None = None
+    rows: Mapping[str, Preview] = field(default_factory=dict)
+
+
+def shown_cells(collection: Collection) -> list[tuple[Row, Cell]]:
+    """Return the cell whose samples stand for each base × method: the lowest seed that is done, of the most samples."""
+    shown: dict[tuple[str, str], tuple[Row, Cell]] = {}
+    for row, cells in collection.rows:
+        done = [cell for cell in cells if cell.name in collection.records and collection.records[cell.name].status == "done"]
+        names = row.base.name, row.method_name
+        if done and (names not in shown or (shown[names][0].size or 0) < (row.size or 0)):
+            shown[names] = row, min(done, key=lambda cell: cell.seed)
+    return list(shown.values())
+
+
+def read_published_previews(collection: Collection) -> BoardPreviews:
+    """Read the previews in a board's folder; previews of other sample sets than the records' are left out.
+
+    Raises: UserError for a damaged preview.
+    """
+    folder = BoardFolder(collection.board.folder)
+    rows: dict[str, Preview] = {}
+    for row, cell in shown_cells(collection):
+        preview = read_preview(folder.preview(row.name))
+        if preview is not None and preview.source == collection.records[cell.name].samples_sha256:
+            rows[row.name] = preview
+    real = read_preview(folder.real_preview)
+    datasets = {record.dataset_fingerprint for record in collection.records.values()}
+    return BoardPreviews(real if real is not None and real.source in datasets else None, rows)
+
+
+def make_previews(collection: Collection, layout: RunsFolder) -> BoardPreviews:
+    """Make the previews of the sample sets in a runs folder. Imports torch.
+
+    Returns: no previews for data that are neither points in the plane nor images.
+    """
+    real = real_preview(collection.board)
+    if real is None:
+        return BoardPreviews()
+    made = {row.name: sampled_preview(cell, collection, layout) for row, cell in shown_cells(collection)}
+    return BoardPreviews(real, {name: preview for name, preview in made.items() if preview is not None})
+
+
+def real_preview(board: Board) -> Preview | None:
+    """Make the preview of the first evaluation draw; None for data that are neither points in the plane nor images."""
+    from harness.stages.process_cache import ProcessCache
+
+    source = ProcessCache().dataset(board.dataset)
+    if not can_be_shown(source.spec):
+        return None
+    return preview_of(source.evaluation(0, board.cells[0].evaluation.samples), source.fingerprint)
+
+
+def can_be_shown(spec: DataSpec) -> bool:
+    """Return whether examples are points in the plane, or images in grey or colour."""
+    if spec.preview == "points":
+        return spec.shape == (2,)
+    return len(spec.shape) == 3 and spec.shape[0] in (1, 3)
+
+
+def sampled_preview(cell: Cell, collection: Collection, layout: RunsFolder) -> Preview | None:
+    """Make the preview of the cell's first sample set; None when the runs folder does not have it."""
+    from harness.stages.example_sets import read_draw, samples_file
+
+    path = samples_file(layout, cell)
+    if not path.is_file():
+        return None
+    return preview_of(read_draw(path, 0), collection.records[cell.name].samples_sha256)

@@ -1,0 +1,27 @@
+"""Scores of a board's floors: each metric between independent draws of real data."""
+
+from __future__ import annotations
+
+from harness.report.collect import Collection
+from harness.report.scores import Score, score_of
+
+
+def floor_scores(collection: Collection) -> dict[str, Score]:
+    """Return the score over pairs of draws of each floor that is measured, by the floor's name."""
+    return {name: score_of(floor.values) for name, floor in collection.floors.items() if floor.values}
+
+
+def floor_minima(collection: Collection) -> dict[str, Score]:
+    """Return the score of minima of each floor that is measured, by the floor's name.
+
+    A minimum is over as many pairs as a cell has draws, so that a perfect model's minimum over draws is expected to be the same.
+    Pairs that are left over when all minima are taken do not count.
+    """
+    scores: dict[str, Score] = {}
+    for floor in collection.board.floors:
+        values = collection.floors[floor.name].values if floor.name in collection.floors else []
+        draws = floor.column.draws
+        minima = [min(values[start : start + draws]) for start in range(0, len(values) - draws + 1, draws)]
+        if minima:
+            scores[floor.name] = score_of(minima)
+    return scores

@@ -1,0 +1,39 @@
+"""One panel of samples: what it shows, and its heading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.report.preview import Preview
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from harness.board.cells import Row
+
+
+@dataclass(frozen=True)
+class SamplePanel:
+    """The samples of one base × method, or of data.
+
+    Args:
+        base: empty for data.
+        method: the label of the data, for data.
+    """
+
+    base: str
+    method: str
+    preview: Preview
+
+    @classmethod
+    def from_row(cls, row: Row, preview: Preview) -> SamplePanel:
+        """Make the panel of a row. Where data stand in the place of a model no method did anything: the base's label says all."""
+        if row.base.has_network:
+            return cls(row.base.label, row.method_label, preview)
+        return cls("", row.base.label, preview)
+
+
+def write_below_title(axis: Axes, text: str) -> None:
+    """Write a line in small grey letters between an axis and its title."""
+    axis.text(0.5, 1.02, text, transform=axis.transAxes, ha="center", va="bottom", fontsize=7.5, color="#555555")

@@ -1,0 +1,92 @@
+"""What the readers of all parts of a board share."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.board.reading.reader import BoardReader
+from harness.board.reading.yaml_file import parse_yaml
+from harness.board.schema import BoardConfig, ComponentEntry
+from harness.components import Method, Model
+
+TEXT = "title: Grids\ndataset: grid\nmodel:\n  name: unet\n  width: 5\nmethods:\n  a: {method: x}\n"
+
+
+@pytest.fixture
+def reader(grid_plugins):
+    return BoardReader(parse_yaml(TEXT, Path("board.yaml")), grid_plugins, is_smoke=False)
+
+
+@pytest.fixture
+def smoke_reader(grid_plugins):
+    return BoardReader(parse_yaml(TEXT, Path("board.yaml")), grid_plugins, is_smoke=True)
+
+
+def config(**changes):
+    return BoardConfig.model_validate({
+        "title": "Grids", "dataset": "grid", "bases": {"net": {"data": "grid"}}, "methods": {"none": None},
+        "metrics": {"distance": None}, **changes,
+    })  # fmt: skip
+
+
+def test_a_component_is_found_with_its_plugin_its_version_and_its_defaults(reader):
+    found = reader.resolve(Model, ComponentEntry(name="unet", width=5), ("model",))
+    assert (found.name, found.plugin, found.version) == ("unet", "fake_grids", "1/1")
+    assert (found.settings.width, found.settings.levels, found.full) == (5, 2, None)
+    reader.faults.raise_any()
+
+
+def test_an_unknown_component_is_a_fault_on_the_line_of_its_name(reader):
+    assert reader.resolve(Model, ComponentEntry(name="unit"), ("model",)) is None
+    (found,) = reader.faults.as_error().faults
+    assert found.startswith("board.yaml:4: no model is called 'unit'; did you mean 'unet'? installed: chain, coarse, net, unet")
+
+
+def test_a_component_of_another_kind_is_unknown(reader):
+    assert reader.resolve(Method, ComponentEntry(name="unet"), ("model",)) is None
+    assert "no method is called 'unet'" in str(reader.faults.as_error())
+
+
+def test_a_wrong_setting_is_a_fault_on_its_own_line(reader):
+    assert reader.resolve(Model, ComponentEntry(name="unet", width=0), ("model",)) is None
+    assert reader.faults.as_error().faults == (
+        "board.yaml:5: model.width: input should be greater than or equal to 1, got 0",
+    )  # fmt: skip
+
+
+def test_a_smoke_run_shrinks_what_may_shrink(smoke_reader):
+    entry = ComponentEntry(name="unet", width=5)
+    small = smoke_reader.resolve(Model, entry, ("model",))
+    assert (small.settings.width, small.full.width) == (2, 5)
+    kept = smoke_reader.resolve(Model, entry, ("model",), may_shrink=False)
+    assert (kept.settings.width, kept.full) == (5, None)
+
+
+def test_a_smoke_run_checks_the_boards_own_settings(smoke_reader):
+    # The smaller width is right, and the board's is what runs later.
+    assert smoke_reader.resolve(Model, ComponentEntry(name="unet", width=0), ("model",)) is None
+    assert "model.width" in str(smoke_reader.faults.as_error())
+
+
+def test_a_budget_is_checked_where_it_stands(reader):
+    assert reader.training(config(), {"images": 256}, ("training",)).steps == 2
+    assert reader.training(config(), {"images": 100}, ("methods", "a", "training")) is None
+    (found,) = reader.faults.as_error().faults
+    assert found.startswith("board.yaml:7: methods.a.training: images (100) is not a multiple of batch (128)")
+
+
+def test_a_smoke_run_has_a_smaller_budget(smoke_reader):
+    assert smoke_reader.training(config(), {"images": 128_000}, ("training",)).steps == 8
+
+
+def test_there_is_an_evaluation_for_each_size_and_one_in_a_smoke_run(reader, smoke_reader):
+    board = config(evaluation={"sizes": [500, 40]})
+    assert [evaluation.samples for evaluation in reader.evaluations(board)] == [500, 40]
+    assert [evaluation.samples for evaluation in smoke_reader.evaluations(board)] == [40]
+
+
+def test_a_name_that_the_board_does_not_have_is_told_those_it_has(reader):
+    reader.add_unknown(("methods", "a"), "base", "nett", ["net", "chain"])
+    assert reader.faults.as_error().faults == (
+        "board.yaml:7: no base of this board is called 'nett'; did you mean 'net'? there are: net, chain",
+    )  # fmt: skip

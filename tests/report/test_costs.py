@@ -1,0 +1,59 @@
+import pytest
+
+from harness.report.collect import collect_published
+from harness.report.costs import HEADS, costs_section
+from harness.store.records import Costs, Measured
+
+
+@pytest.fixture
+def lines(board):
+    """Returns the cells of the section's table, line by line, without its rule."""
+
+    def lines(collection):
+        title, about, table = costs_section(collection).split("\n\n")
+        assert title == "## Costs"
+        assert about.startswith("The cost of one cell: the mean over the seeds of its row.")
+        head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+        assert head == list(HEADS)
+        return rows
+
+    return lines
+
+
+def test_each_row_of_a_model_has_its_costs(collection, lines):
+    # Twelve thousand evaluations, 3.2 s of training, 0.4 s of sampling, 0.5 s for each of two metrics, 300 MB: the fake records'.
+    assert lines(collection)[1] == ["Net", "more of it", "12.8k", "3.2", "0.4", "1.0", "300"]
+    assert [line[:2] for line in lines(collection)] == [
+        ["Net", "base"], ["Net", "more of it"], ["Net", "tune"], ["Chain", "base"], ["Chain", "more of it"],
+    ]  # fmt: skip
+
+
+def test_costs_are_means_over_the_done_seeds(board, publish_records, lines):
+    cells = board.cells[:3]
+    for cell, evaluations, seconds, memory in zip(cells, (10, 30, 1000), (1.0, 2.0, 99.0), (1e6, 3e6, 9e9), strict=True):
+        costs = Costs(network_evaluations=evaluations, seconds_sample=seconds, peak_memory_bytes=int(memory))
+        publish_records(
+            board,
+            [cell],
+            costs=costs,
+            metrics={"distance": Measured(values=[1.0], seconds=seconds)},
+            status="diverged" if cell.seed == 2 else "done",
+        )
+    assert lines(collect_published(board)) == [["Net", "base", "20", "0", "1.5", "1.5", "2"]]
+
+
+def test_labels_are_escaped(load, publish_records, lines):
+    board = load(("label: Net", 'label: "a|b_c"'))
+    publish_records(board, board.cells[:1])
+    assert r"| a\|b\_c " in costs_section(collect_published(board))
+
+
+def test_rows_of_data_cost_nothing_worth_a_table(data_board, publish_records):
+    publish_records(data_board)
+    assert costs_section(collect_published(data_board)) == ""
+
+
+def test_without_a_done_cell_there_is_no_section(board, publish_records):
+    assert costs_section(collect_published(board)) == ""
+    publish_records(board, status="failed", metrics={})
+    assert costs_section(collect_published(board)) == ""

@@ -1,0 +1,49 @@
+import pytest
+
+from harness.report.collect import collect_published
+from harness.report.floors import floor_minima, floor_scores
+from harness.report.scores import Score
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
+from harness.store.records import save_record
+
+
+@pytest.fixture
+def with_values(board, make_floor):
+    """Collects the board with these values of its first floor alone."""
+
+    def collect(values):
+        floor = board.floors[0]
+        path = BoardFolder(board.folder).record(RecordName("floor", floor.name))
+        save_record(make_floor(board, floor).model_copy(update={"values": values}), path)
+        return collect_published(board)
+
+    return collect
+
+
+def test_a_floor_is_the_mean_and_deviation_over_pairs_of_draws(with_values):
+    # By hand: 0.012 is the mean of all four; the deviations are 0.002 twice and 0 twice, so 8e-6 / 3.
+    scores = floor_scores(with_values([0.010, 0.012, 0.014, 0.012]))
+    assert scores == {"distance": Score(0.012, pytest.approx((8e-6 / 3) ** 0.5), 4)}
+
+
+def test_a_minimum_is_over_as_many_pairs_as_a_cell_has_draws(with_values):
+    # The board has two draws a cell: the minima of (0.010, 0.012) and (0.014, 0.012).
+    minima = floor_minima(with_values([0.010, 0.012, 0.014, 0.012]))
+    assert minima == {"distance": Score(pytest.approx(0.011), pytest.approx(0.002 / 2**0.5), 2)}
+
+
+def test_a_pair_that_is_left_over_does_not_count_for_minima(with_values):
+    minima = floor_minima(with_values([0.010, 0.012, 0.001]))
+    assert minima == {"distance": Score(0.010, None, 1)}
+
+
+def test_fewer_pairs_than_draws_give_no_minimum_and_still_a_mean(with_values):
+    collection = with_values([0.010])
+    assert floor_minima(collection) == {}
+    assert floor_scores(collection) == {"distance": Score(0.010, None, 1)}
+
+
+def test_a_floor_without_values_or_without_a_record_has_no_score(with_values, board):
+    assert [floor.name for floor in board.floors] == ["distance", "likeness"]
+    assert floor_scores(with_values([])) == floor_minima(with_values([])) == {}

@@ -1,0 +1,143 @@
+import csv as csv_files
+import io
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from harness.report.formats import FORMATS, as_json, csv, latex, markdown
+
+
+def markdown_cells(text):
+    """The cells of a pipe table, line by line, without its rule."""
+    lines = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in text.splitlines()]
+    return [[cell.strip() for cell in line] for line in (lines[0], *lines[2:])]
+
+
+def latex_cells(text):
+    """The cells of a LaTeX table, line by line, without its rules."""
+    body = text.partition("\n")[2].rpartition(r"\end{tabular}")[0]
+    lines = [line.removesuffix(r"\\") for line in body.splitlines() if not re.fullmatch(r"\\(top|mid|bottom)rule", line)]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)&", line)] for line in lines]
+
+
+def test_markdown_shows_units_arrows_and_the_floor_first(table):
+    head, floor, first, *_ = markdown_cells(markdown(table))
+    assert head[:4] == ["Base", "Method", "distance ↓ (×1e-2)", "likeness ↑"]
+    assert floor[:4] == ["Floor", "real against real", "1.20 ± 0.16", "0.012 ± 0.002"]
+    assert first[:4] == ["Net", "base", "5.10 ± 0.10", "**0.051 ± 0.001** †"]
+
+
+def test_markdown_has_the_same_number_of_cells_in_each_line_and_aligns_figures_to_the_right(table):
+    text = markdown(table)
+    assert len({len(line) for line in markdown_cells(text)}) == 1
+    rule = [cell.strip() for cell in text.splitlines()[1].strip("|").split("|")]
+    assert [cell.endswith(":") for cell in rule] == [False, False, *[True] * 7, False]
+
+
+def test_labels_cannot_break_a_markdown_table(table):
+    row = replace(table.rows[0], base_label="a|b", method_label="snow_ball")
+    line = markdown_cells(markdown(replace(table, rows=(row,))))[2]
+    assert line[:2] == [r"a\|b", r"snow\_ball"]
+
+
+def test_latex_read_back_holds_the_cells_of_the_markdown_table(table):
+    words = {r"$\pm$": "±", r"$\times$": "×", r"$\downarrow$": "↓", r"$\uparrow$": "↑", "--": "–", "$^\\dagger$": " †"}
+    expected = markdown_cells(markdown(table))
+    found = latex_cells(latex(table))
+    assert len(found) == len(expected)
+    for latex_line, markdown_line in zip(found, expected, strict=True):
+        for written, other in zip(latex_line, markdown_line, strict=True):
+            text = re.sub(r"\\textbf\{([^}]*)\}", r"**\1**", written.replace(r"$\times 10^{-2}$", "×1e-2"))
+            for command, letter in words.items():
+                text = text.replace(command, letter)
+            assert text == other
+
+
+def test_latex_sets_the_floor_apart_and_declares_every_column(table):
+    lines = latex(table).splitlines()
+    assert lines[0] == r"\begin{tabular}{ll" + "r" * 7 + "l}"
+    assert [index for index, line in enumerate(lines) if line == r"\midrule"] == [3, 5]
+    assert lines[4].startswith("Floor & real against real")
+    assert (lines[1], lines[-2], lines[-1]) == (r"\toprule", r"\bottomrule", r"\end{tabular}")
+
+
+def test_latex_writes_any_factor(table):
+    column = table.board.columns[0]
+    halves = replace(column, config=column.config.model_copy(update={"shown_in": 0.5}))
+    board = replace(table.board, columns=(halves,))
+    assert r"distance $\downarrow$ ($\times 0.5$)" in latex(replace(table, board=board))
+
+
+def test_latex_has_a_floor_for_each_number_of_samples(data_table):
+    assert latex(data_table).count(r"\midrule") == 4
+
+
+def test_csv_read_back_holds_the_numbers_unrounded(table):
+    floor, *lines = csv_files.DictReader(io.StringIO(csv(table)))
+    assert float(floor["distance mean"]) == table.floors["distance"].mean
+    for line, row in zip(lines, table.rows, strict=True):
+        assert (line["base"], line["method"], float(line["seeds"]), float(line["done"])) == (
+            row.base,
+            row.method,
+            row.seeds,
+            row.done,
+        )
+        numbers = [line[f"{name} {part}"] for name in ("distance", "likeness") for part in ("mean", "sd")]
+        if row.done:
+            assert list(map(float, numbers)) == [part for score in row.scores.values() for part in (score.mean, score.sd)]
+        else:
+            assert numbers == [""] * 4
+
+
+def test_json_holds_the_numbers_and_the_direction_of_each_metric(table):
+    content = json.loads(as_json(table))
+    assert (content["board"], content["protocol"]) == ("rings", 1)
+    assert content["metrics"] == {"distance": "lower is better", "likeness": "higher is better"}
+    assert content["floor"]["distance n"] == 4
+    assert len(content["rows"]) == len(table.rows)
+    assert content["rows"][0]["distance mean"] == pytest.approx(0.051, rel=1e-14)
+    assert content["rows"][-1]["distance mean"] is None
+    assert content["rows"][-1]["status"] == "skipped: chain lacks Likelihood, which tune needs"
+
+
+def test_json_has_a_list_of_floors_for_several_numbers_of_samples(data_table):
+    content = json.loads(as_json(data_table))
+    assert "floor" not in content
+    assert [floor["samples"] for floor in content["floors"]] == [200, 100]
+    assert [(row["base"], row["samples"]) for row in content["rows"]] == [
+        ("good", 200),
+        ("bad", 200),
+        ("good", 100),
+        ("bad", 100),
+    ]
+
+
+def test_csv_and_json_hold_the_same_numbers(table):
+    lines = list(csv_files.DictReader(io.StringIO(csv(table))))
+    content = json.loads(as_json(table))
+    for line, row in zip(lines, [content["floor"], *content["rows"]], strict=True):
+        numbers = {name for name, value in row.items() if isinstance(value, float)}
+        assert {name: float(line[name]) for name in numbers} == pytest.approx({name: row[name] for name in numbers})
+        assert {name: line[name] or None for name in row.keys() - numbers} == {
+            name: None if row[name] in (None, "") else str(row[name]) for name in row.keys() - numbers
+        }
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_ends_its_last_line_and_is_the_same_each_time(table, name):
+    text = FORMATS[name](table)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+    assert text == FORMATS[name](table)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_writes_a_board_without_records(board, name):
+    from harness.report.collect import collect_published
+    from harness.report.table import Table
+
+    text = FORMATS[name](Table.from_collection(collect_published(board)))
+    assert text.count("not run") >= 5
+    assert text.count("skipped") == 1

@@ -1,0 +1,137 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.board.bases import Loaded
+from harness.report.collect import collect_published
+from harness.report.outcome import outcome_of_record
+from harness.report.protocol import base_text, column_text, environment_texts, evaluation_text, protocol_section
+from harness.store.records import ExtractorFacts
+from harness.weights.base_files import BaseFile, BaseWeights
+
+
+def section(board):
+    return protocol_section(collect_published(board)).splitlines()
+
+
+def test_the_section_says_everything_in_one_order(board, publish_records):
+    facts = ExtractorFacts(name="net_8", version="1/1", settings={}, weights_sha256="a" * 64, preprocessing="grey, / 255")
+    publish_records(board, extractors={"net_8": facts})
+    steps = "1,280 examples in batches of 128 (10 steps)"
+    assert section(board) == [
+        "## How it was measured",
+        "",
+        "- **Dataset**: `ring`, version 1/1.",
+        "- **Evaluation**: each cell has 2 independent draws of 100 generated and as many real examples, and the value of "
+        "the cell is their mean; seeds 0–2; samples drawn 10,000 at a time.",
+        "- **distance**: `distance`, version 1/1, against fresh draws of real examples.",
+        "- **likeness**: `likeness`, version 1/1, against fresh draws of real examples.",
+        rf"- **net\_8**: weights sha256 `{'a' * 64}`; images: grey, / 255.",
+        "- **Floor**: the metric between two independent draws of 100 real examples, mean ± standard deviation over pairs: "
+        "4 (distance), 4 (likeness).",
+        f"- **Net**: `net`, version 1/1; pretrained by `fit`, version 1/1: {steps}, seed 0; sampled by `draw`, version 1/1.",
+        f"- **Chain**: `chain`, version 1/1; pretrained by `fit`, version 1/1: {steps}, seed 0; sampled by `draw`, version 1/1.",
+        f"- **Fine-tuning**: {steps}, unless a method says otherwise:",
+        "  - more of it: `fit`, version 1/1",
+        "  - tune: `tune`, version 1/1",
+        "- **Curve**: distance at 5 points along training, at 100 samples on seeds apart from the evaluation's; its network "
+        "evaluations are counted in the method's cost.",
+        "- **Environment**: Python 3.11.7; PyTorch 2.4.0; threads a process 1.",
+    ]
+
+
+def test_one_draw_and_another_batch_are_named(load):
+    board = load(("samples: 100, draws: 2", "samples: 1000, draws: 1, batch: 50"), ("seeds: [0, 1, 2]", "seeds: [7, 1]"))
+    assert evaluation_text(board) == (
+        "**Evaluation**: each cell has one draw of 1,000 generated and as many real examples; "
+        "seeds 1, 7; samples drawn 50 at a time."
+    )
+
+
+def test_a_board_of_data_generates_nothing_and_names_all_its_sizes(data_board):
+    assert evaluation_text(data_board) == (
+        "**Evaluation**: each cell has 2 independent draws of 100 or 200 examples of the row's data and as many real ones, "
+        "and the value of the cell is their mean; seeds 0, 1."
+    )
+    three_sizes = replace(data_board, floors=(*data_board.floors, replace(data_board.floors[0], samples=3000, size=3000)))
+    assert "draws of 100, 200 or 3,000 examples" in evaluation_text(three_sizes)
+
+
+def test_a_board_of_data_has_neither_budgets_nor_a_curve(data_board):
+    text = "\n".join(section(data_board))
+    assert "**as good**: `ring`, version 1/1; its evaluation draws stand in the place of generated samples." in text
+    assert "Fine-tuning" not in text
+    assert "Curve" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"against": "train"}, "against training examples."),
+        ({"explodes_above": 1e6}, "against fresh draws of real examples; a value above 1e+06 counts as diverged."),
+    ],
+)
+def test_a_column_says_what_it_compares_with_and_when_it_has_exploded(column, changes, text):
+    assert column_text(column(**changes), 2) == f"**distance**: `distance`, version 1/1, {text}"
+
+
+@pytest.mark.parametrize(("draws", "text"), [(1, ", the first draw only."), (2, ", the first 2 draws only."), (3, " examples.")])
+def test_a_column_of_fewer_draws_says_so(column, draws, text):
+    assert column_text(replace(column(), draws=draws), 3).endswith(text)
+
+
+def test_a_column_on_features_names_the_extractor(board, column):
+    extractor = board.bases[0].network.model
+    assert " on features of `net`, version 1/1, against" in column_text(replace(column(), extractor=extractor), 2)
+
+
+def test_a_base_of_several_steps_names_each(load):
+    step = "{method: fit, training: {images: 1280}}"
+    board = load((f"net, pretrain: {step}", "net, pretrain: [{method: fit, training: {images: 2560}}, " + step + "]"))
+    assert base_text(board.bases[0]) == (
+        "**Net**: `net`, version 1/1; pretrained by `fit`, version 1/1: 2,560 examples in batches of 128 (20 steps), seed 0; "
+        "then by `fit`, version 1/1: 1,280 examples in batches of 128 (10 steps), seed 0; sampled by `draw`, version 1/1."
+    )
+
+
+@pytest.mark.parametrize(("preset", "text"), [("", "weights loaded ("), ("edm", "weights loaded of `edm` (")])
+def test_a_base_with_loaded_weights_names_preset_and_hashes(board, preset, text):
+    base = board.bases[0]
+    files = (BaseFile(Path("a"), "", "a" * 64), BaseFile(Path("b"), "tokenizer", "b" * 64))
+    loaded = Loaded(base.network.model, base.network.sampler, BaseWeights(files, preset))
+    assert base_text(replace(base, origin=loaded)) == (
+        f"**Net**: `net`, version 1/1; {text}file sha256 `{'a' * 16}…`, tokenizer sha256 `{'b' * 16}…`); "
+        "sampled by `draw`, version 1/1."
+    )
+
+
+def test_a_method_with_its_own_budget_or_settings_says_so(load):
+    tuned = "tune: {method: {name: tune, rate: 0.5}, training: {images: 2560}, only: base=net}"
+    lines = section(load(("  tune:\n", f"  {tuned}\n")))
+    assert "  - tune (`base=net`): `tune` (rate: 0.5), version 1/1; 2,560 examples in batches of 128 (20 steps)" in lines
+
+
+def test_a_board_where_no_method_trains_has_no_budget(load):
+    board = load(("  fit: {label: more of it, note: the control}\n  tune:\n", ""), ("curve: {metric", "#"))
+    assert not any("Fine-tuning" in line for line in section(board))
+
+
+def test_a_smoke_board_says_its_own_budget(load):
+    assert "- **Fine-tuning**: 1,024 examples in batches of 128 (8 steps), unless a method says otherwise:" in section(
+        load(smoke=True)
+    )
+
+
+def test_every_value_of_the_environment_that_occurs_is_named(board, make_record):
+    environments = [
+        {"python": "3.12.1", "torch": "2.4.0", "hostname": "secret", "commit": ""},
+        {"python": "3.11.7", "torch": "2.4.0", "device": "cpu"},
+    ]
+    outcomes = [outcome_of_record(make_record(board.cells[0], environment=environment)) for environment in environments]
+    assert environment_texts(outcomes) == ["**Environment**: Python 3.11.7, 3.12.1; PyTorch 2.4.0; device cpu."]
+
+
+def test_records_without_an_environment_say_nothing_of_it(board, make_record):
+    assert environment_texts([]) == []
+    assert environment_texts([outcome_of_record(make_record(board.cells[0], environment={}))]) == []

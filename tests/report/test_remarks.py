@@ -1,0 +1,80 @@
+import pytest
+
+from harness.report.collect import collect_published
+from harness.report.remarks import remarks
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
+from harness.store.records import save_record
+
+SKIPPED = "skipped: Chain × tune: chain lacks Likelihood, which tune needs"
+
+
+@pytest.fixture
+def cells(board):
+    return {cell.name: cell for cell in board.cells}
+
+
+@pytest.fixture
+def remarks_now(board):
+    """Returns the remarks on what is published now."""
+    return lambda: remarks(collect_published(board))
+
+
+def test_a_whole_board_has_remarks_on_skipped_rows_alone(board, publish_records, remarks_now):
+    publish_records(board)
+    assert remarks_now() == [SKIPPED]
+
+
+def test_cells_and_floors_that_did_not_run_are_named(board, remarks_now):
+    assert remarks_now() == [
+        "not run yet: " + ", ".join(cell.name for cell in board.cells if cell.skip_reason is None),
+        "floor not run yet: distance, likeness",
+        SKIPPED,
+    ]
+
+
+def test_a_stale_cell_is_named_once(board, publish_records, cells, remarks_now):
+    publish_records(board)
+    publish_records(board, [cells["net/none/s0"]], key="0" * 24)
+    assert remarks_now() == ["stale: net/none/s0, made by older settings or plugin versions", SKIPPED]
+
+
+def test_a_stale_floor_is_named_as_a_floor(board, publish_records, make_floor, remarks_now):
+    publish_records(board)
+    older = make_floor(board, board.floors[1]).model_copy(update={"key": "0" * 24})
+    save_record(older, BoardFolder(board.folder).record(RecordName("floor", "likeness")))
+    assert remarks_now()[:2] == [
+        "stale: floor of likeness, made by older settings or plugin versions",
+        "floor not run yet: likeness",
+    ]
+
+
+def test_cells_that_ended_badly_are_named_with_the_first_line_of_the_reason(board, publish_records, cells, remarks_now):
+    publish_records(board)
+    publish_records(board, [cells["net/fit/s0"]], status="diverged", metrics={}, reason="\nloss is nan\nat step 3")
+    publish_records(board, [cells["net/fit/s1"]], status="failed", metrics={}, reason="boom")
+    publish_records(board, [cells["net/fit/s2"]], status="failed", metrics={})
+    assert remarks_now() == ["failed: net/fit/s1: boom", "failed: net/fit/s2", "diverged: net/fit/s0: loss is nan", SKIPPED]
+
+
+def test_cells_of_the_same_reason_share_a_line(board, publish_records, remarks_now):
+    publish_records(board)
+    publish_records(board, board.cells[:2], status="failed", metrics={}, reason="boom\nat step 1")
+    publish_records(board, board.cells[2:3], status="failed", metrics={}, reason="boom\nat step 2")
+    assert remarks_now()[0] == "failed: net/none/s0, net/none/s1, net/none/s2: boom"
+
+
+def test_a_base_that_was_pretrained_twice_is_named_with_its_methods(board, publish_records, cells, remarks_now):
+    publish_records(board, [cells["net/none/s0"], cells["net/none/s1"]], base_weights_sha256="a" * 64)
+    assert not any("pretrained" in remark for remark in remarks_now())
+    publish_records(board, [cells["net/fit/s0"], cells["net/tune/s0"]], base_weights_sha256="b" * 64)
+    assert (
+        "Net was pretrained 2 times with the same settings, and the weights differ: "
+        "base from `aaaaaaaaaaaa`; more of it, tune from `bbbbbbbbbbbb`" in remarks_now()
+    )
+
+
+def test_records_that_name_no_weights_say_nothing_of_the_base(board, publish_records, remarks_now):
+    publish_records(board, board.cells[:1], base_weights_sha256="")
+    publish_records(board, board.cells[1:2])
+    assert not any("pretrained" in remark for remark in remarks_now())

@@ -1,0 +1,89 @@
+import pytest
+
+from harness.errors import Faults, UserError
+from harness.report.reported import COLUMNS, Reported, read_reported, reported_markdown
+
+HEAD = ",".join(COLUMNS) + "\n"
+
+
+def number(**fields):
+    plain = {"model": "EDM", "method": "DDO", "nfe": "35", "metric": "fid", "value": "1.30", "source": "a paper", "note": ""}
+    return Reported(**{**plain, **fields})
+
+
+def lines(numbers):
+    """The cells of the table's rows."""
+    table = reported_markdown(numbers).split("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "reported.csv"
+
+
+def test_a_board_without_the_file_reports_nothing(path):
+    assert read_reported(path) == []
+
+
+def test_rows_are_read_as_they_were_copied(path):
+    path.write_text(HEAD + 'digits,diffusion,EDM,"DDO, two rounds",55.7,35,none,fid,1.30,"Zheng, Table 2",another split\n')
+    assert read_reported(path) == [Reported("EDM", "DDO, two rounds", "35", "fid", "1.30", "Zheng, Table 2", "another split")]
+
+
+def test_columns_may_stand_in_any_order_beside_others(path):
+    names = [*reversed(COLUMNS), "year"]
+    values = {name: name for name in names} | {"value": "2.0"}
+    path.write_text(",".join(names) + "\n" + ",".join(values[name] for name in names) + "\n")
+    assert read_reported(path) == [Reported("model", "method", "nfe", "metric", "2.0", "source", "note")]
+
+
+def test_each_fault_names_its_line(path):
+    path.write_text(HEAD + "b,t,m,x,,,,fid,1.0,,\n" + "b,t,m,x,,,,fid,low,paper,\n" + "b,t\n" + "b,t,m,x,,,,fid,,  ,\n")
+    with pytest.raises(Faults) as caught:
+        read_reported(path)
+    assert [fault.rpartition("/")[2] for fault in caught.value.faults] == [
+        "reported.csv:2: a reported number needs its source",
+        "reported.csv:3: value 'low' is not a number",
+        "reported.csv:4: need 11 columns",
+        "reported.csv:5: a reported number needs its source",
+        "reported.csv:5: value '' is not a number",
+    ]
+
+
+def test_a_row_of_too_many_columns_is_a_fault(path):
+    path.write_text(HEAD + ",".join(["1.0"] * 12) + "\n")
+    with pytest.raises(Faults, match=r"reported\.csv:2: need 11 columns"):
+        read_reported(path)
+
+
+@pytest.mark.parametrize("text", ["model,value\n", ""])
+def test_missing_columns_are_named(path, text):
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"reported\.csv:1: columns are missing: board, type, .*; expected: board,type,model,"):
+        read_reported(path)
+
+
+def test_the_table_marks_values_as_reported():
+    assert lines([number()]) == [["EDM", "DDO", "35", "fid", "*1.30*", "a paper"]]
+    assert lines([number(nfe="")])[0][2] == "–"
+
+
+def test_equal_notes_are_written_once_under_the_table():
+    numbers = [number(note="own split"), number(), number(note="guided"), number(note="own split")]
+    assert [line[4] for line in lines(numbers)] == ["*1.30* [1]", "*1.30*", "*1.30* [2]", "*1.30* [1]"]
+    assert reported_markdown(numbers).endswith("|\n\n\n[1] own split  \n[2] guided\n")
+
+
+def test_a_number_of_arxiv_is_a_link():
+    assert lines([number(source="arXiv:2301.13362 Table 1")])[0][5] == (
+        "[arXiv:2301.13362](https://arxiv.org/abs/2301.13362) Table 1"
+    )
+    assert lines([number(source="arXiv:12, by hand")])[0][5] == "arXiv:12, by hand"
+
+
+def test_text_of_papers_cannot_break_the_table():
+    text = reported_markdown([number(model="a|b", method="x_y", source="p_q")])
+    assert r"| a\|b" in text
+    assert r"| x\_y" in text
+    assert r"| p\_q" in text
