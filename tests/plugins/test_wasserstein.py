@@ -12,7 +12,7 @@ from harness.interfaces import Batch
 from harness.streams import stream
 from harness_wasserstein import ExactConfig, SlicedConfig
 from harness_wasserstein import exact as exact_module
-from harness_wasserstein.exact import assignment, chosen, wasserstein_2
+from harness_wasserstein.exact import assignment, solver_for, wasserstein_2
 from harness_wasserstein.exact import build as exact
 from harness_wasserstein.inputs import point_sets
 from harness_wasserstein.sliced import build as sliced
@@ -77,10 +77,10 @@ def test_the_solvers_agree_bit_for_bit_when_points_coincide():
 
 
 def test_auto_is_dense_only_where_a_third_of_the_free_memory_is_enough():
-    assert chosen("auto", 10_000, 13_000_000_000) == "dense"
-    assert chosen("auto", 10_000, 11_000_000_000) == "lazy"
-    assert chosen("dense", 10_000, 0) == "dense"
-    assert chosen("lazy", 10, 10**12) == "lazy"
+    assert solver_for("auto", 10_000, 13_000_000_000) == "dense"
+    assert solver_for("auto", 10_000, 11_000_000_000) == "lazy"
+    assert solver_for("dense", 10_000, 0) == "dense"
+    assert solver_for("lazy", 10, 10**12) == "lazy"
 
 
 def test_values_have_twelve_significant_digits():
@@ -208,5 +208,5 @@ def test_the_sliced_distance_is_the_mean_over_directions_of_sorted_projections()
 def test_more_memory_than_a_third_of_what_is_free_makes_auto_lazy_at_any_number():
     for n in (1, 100, 5000):
         needed = 3 * exact_module.DENSE_BYTES_A_PAIR * n * n
-        assert chosen("auto", n, needed) == "dense"
-        assert chosen("auto", n, needed - 1) == "lazy"
+        assert solver_for("auto", n, needed) == "dense"
+        assert solver_for("auto", n, needed - 1) == "lazy"
