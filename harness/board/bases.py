@@ -15,7 +15,7 @@ from harness.weights.base_files import BaseFile, BaseWeights
 
 
 class _Origin(ABC):
-    """What keys, records and checks ask of every origin, so that they need not know which one a base has."""
+    """The properties of every origin. Keys, records and checks read them without knowing which origin a base has."""
 
     @property
     @abstractmethod
@@ -35,11 +35,11 @@ class _Origin(ABC):
     @property
     @abstractmethod
     def identity(self) -> dict[str, object]:
-        """What a key must contain of how the samples come about, beside model and dataset, as JSON values."""
+        """The origin as keys hold it beside model and dataset: JSON values."""
 
     @property
     def facts(self) -> dict[str, object]:
-        """What records hold of how the samples come about, as JSON values."""
+        """The origin as records hold it: JSON values."""
         return self.identity
 
     @property
@@ -95,7 +95,7 @@ class Pretrained(_Network):
 
     @property
     def last_step(self) -> dict[str, object]:
-        """What keys and records hold of the last step alone, as JSON values."""
+        """The last step alone, as keys and records hold it: JSON values."""
         return {"method": self.method.identity, "training": self.training.identity, "seed": self.seed}
 
     @property
@@ -164,7 +164,7 @@ Origin = Network | Examples
 
 @dataclass(frozen=True)
 class Base:
-    """What methods start from: its name and label in tables, and the origin of its samples.
+    """The start of every method: a base with its name and label in tables, and the origin of its samples.
 
     Args:
         dataset: the board's dataset.

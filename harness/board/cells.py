@@ -55,7 +55,7 @@ class Row:
 
     @cached_property
     def finetune_digest(self) -> str:
-        """What the fine-tuned weights depend on."""
+        """Hash of everything that the fine-tuned weights depend on, beside the seed."""
         if not self.trains:
             return digest(stage="finetune", base=self.base.key, method=self.method.identity)
         return digest(
@@ -83,12 +83,12 @@ class Row:
 
     @cached_property
     def sample_digest(self) -> str:
-        """What the samples depend on beside the weights."""
+        """Hash of everything that the samples depend on, beside weights and seed."""
         return digest(sampler=self.base.origin.recorded_sampler.identity, evaluation=self.evaluation.model_dump(mode="json"))
 
     @cached_property
     def record_digest(self) -> str:
-        """What the record depends on."""
+        """Hash of everything that the record depends on, beside the seed."""
         return digest(
             protocol=self.protocol,
             finetune=self.finetune_digest,

@@ -43,14 +43,14 @@ class Column:
 
     @cached_property
     def key_digest(self) -> str:
-        """What the key of a record contains of the column."""
+        """Hash of everything in the column that the key of a record depends on."""
         return digest(
             metric=self.metric.identity, against=self.config.against, draws=self.draws, **self.extractor_identity
         )  # fmt: skip
 
     @property
     def extractor_identity(self) -> dict[str, object]:
-        """What keys contain of the extractor; nothing where there is none."""
+        """The extractor as keys hold it; empty where there is none."""
         return {} if self.extractor is None else {"extractor": self.extractor.identity}
 
     @property
@@ -90,7 +90,7 @@ class Column:
 
     @property
     def statistics(self) -> Sequence[Statistic]:
-        """What of a cell's draws the table shows."""
+        """The statistics of a cell's draws that the table shows."""
         return self.config.show
 
 

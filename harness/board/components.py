@@ -40,7 +40,7 @@ class Resolved(Generic[ComponentT]):
 
     @cached_property
     def identity(self) -> dict[str, object]:
-        """What a key must contain of the component, as JSON values."""
+        """The component as keys hold it: JSON values."""
         identity: dict[str, object] = {"name": self.name, "version": self.version, "settings": self.settings.identity}
         if self.bases:
             identity["bases"] = {base.name: base.key for base in self.bases}

@@ -261,7 +261,7 @@ class CurveConfig(Config):
 
 
 class SmokeConfig(Config):
-    """What `--smoke` makes of the board: the same path in seconds. Networks, samplers and banks shrink as their plugins say."""
+    """The small board that `--smoke` runs: the same path in seconds. Networks, samplers and banks shrink as their plugins say."""
 
     steps: PositiveInt = Field(8, description="steps of pretraining and of fine-tuning, at most")
     samples: PositiveInt = Field(64, description="generated examples of a draw, and as many real ones, at most")

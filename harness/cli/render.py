@@ -40,10 +40,12 @@ def _render(path: Path, check: bool, format_: str) -> list[str]:
     from harness.board.reading.load import load_board
     from harness.report.formats import FORMATS
     from harness.report.render import render_published
+    from harness.store.board_folder import BoardFolder
 
     board = load_board(path)
+    folder = BoardFolder(board.folder)
     rendered = render_published(board)
-    if check and not any((board.folder / name).exists() for name in ("results", "README.md")):
+    if check and not (folder.results.exists() or folder.page.exists()):
         result(f"{board.folder}: nothing published")
     elif check:
         stale = rendered.stale(board.folder)

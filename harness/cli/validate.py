@@ -14,12 +14,13 @@ def validate(boards: BoardPaths) -> None:
     from harness.board.reading.load import load_board
     from harness.errors import Faults, UserError
     from harness.report.reported import read_reported
+    from harness.store.board_folder import BoardFolder
 
     faults: list[str] = []
     for path in boards:
         try:
             board = load_board(path)
-            read_reported(board.folder / "reported.csv")
+            read_reported(BoardFolder(board.folder).reported)
         except UserError as error:
             faults += str(error).splitlines()
         else:

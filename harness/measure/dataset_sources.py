@@ -9,12 +9,12 @@ import yaml
 
 from harness.components import Dataset
 from harness.errors import UserError
-from harness.interfaces import DataSource
 from harness.measure.image_source import ImageSource, identified_as
 from harness.measure.named_components import resolve
 from harness.measure.reading_options import IMAGES, ReadingOptions
-from harness.stages.context import Context, dataset, training_data
-from harness.stages.features import real_images
+from harness.stages.checked import CheckedSource
+from harness.stages.context import Context
+from harness.stages.example_sets import RealExamples
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ def dataset_source(text: str, options: ReadingOptions, context: Context, *, wher
     request = parse_dataset(text, where=where)
     resolved = resolve(Dataset, request.name, request.settings, where=where)
     resolved.component.check_readiness(resolved.settings)
-    source = dataset(resolved)
+    source = context.dataset(resolved)
     if source.spec.preview != "images":
         raise UserError(f"{where} {text}: holds points and no images")
     count = _count(source, request, options, context, f"{where} {text}")
-    images, identity = real_images(resolved, request.draw, count, context)
+    images, identity = RealExamples(source, request.draw, count, context.device).images()
     if images.n < count:
         raise UserError(f"{where} {text}: {images.n} training images, and --images {count}")
     return ImageSource(
@@ -61,10 +61,10 @@ def dataset_source(text: str, options: ReadingOptions, context: Context, *, wher
     )
 
 
-def _count(source: DataSource, request: DatasetRequest, options: ReadingOptions, context: Context, where: str) -> int:
+def _count(source: CheckedSource, request: DatasetRequest, options: ReadingOptions, context: Context, where: str) -> int:
     """How many images to take. Raises: UserError when nobody says it, or when the dataset cannot give so many."""
     if request.draw is None:
-        return options.images or len(training_data(source, context.device))
+        return options.images or len(source.training_data(context.device))
     count = options.images or source.largest_evaluation
     if not count:
         raise UserError(f"{where}: say how many images to take of it, with --images N")

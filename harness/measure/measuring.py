@@ -17,7 +17,8 @@ from harness.measure.plan import MeasurementPlan
 from harness.measure.plan_checks import check_plan
 from harness.measure.source_features import Announce, FeatureReader
 from harness.measure.written_statistics import write_statistics
-from harness.stages.context import Context, extractor, feature_metric
+from harness.stages.context import Context
+from harness.stages.features import extractor_facts
 from harness.store.records import ExtractorFacts
 from harness.streams import stream
 
@@ -54,10 +55,7 @@ def measure(plan: MeasurementPlan, context: Context, announce: Announce = lambda
 
 def _extractor_facts(plan: MeasurementPlan, context: Context) -> ExtractorFacts:
     """The extractor as it is used. Raises: UserError when statistics in a file were made by another one."""
-    network = extractor(plan.extractor, context.device)
-    facts = ExtractorFacts.model_validate(
-        {**plan.extractor.identity, "weights_sha256": network.weights_sha256, "preprocessing": network.preprocessing}
-    )
+    facts = extractor_facts(plan.extractor, context)
     for source in plan.sources:
         if source.statistics is not None:
             source.statistics.check_extractor(facts)
@@ -71,7 +69,7 @@ def _compute_all(
     computed = []
     for metric in plan.metrics:
         announce(f"{metric.name} of {source.name}")
-        function = feature_metric(metric)
+        function = metric.component.create_on_features(metric.settings)
         began = time.perf_counter()
         values = function(features, reference, stream(0, f"metric/{metric.name}"))
         computed.append(_Computed(values, time.perf_counter() - began))

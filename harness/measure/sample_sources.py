@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.images.sets import ImageSet
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
-from harness.stages import sample
+from harness.stages.example_sets import SAMPLES, stored_images
 from harness.store import outputs
 from harness.store.records import load_record
 from harness.weights import tensor_file
@@ -22,8 +22,8 @@ def is_stage_output(folder: Path) -> bool:
 def stored_draws(folder: Path) -> list[ImageSource]:
     """Return each draw of a sample set that `harness run` stored. Raises: UserError when the folder holds no sample set."""
     output = outputs.read(folder)
-    if sample.SAMPLES not in output.files:
-        raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {sample.SAMPLES}")
+    if SAMPLES not in output.files:
+        raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {SAMPLES}")
     hashes = output.facts.get("draws_sha256")
     if not isinstance(hashes, list):
         raise UserError(f"{folder}: does not hold the hash of each draw, so that an older version wrote it; run the cell again")
@@ -31,7 +31,7 @@ def stored_draws(folder: Path) -> list[ImageSource]:
         ImageSource(
             f"{folder}, draw {draw}",
             "sample set",
-            _checked_images(sample.images(output, draw), str(folder)),
+            _checked_images(stored_images(output.folder / SAMPLES, draw), str(folder)),
             identified_as({"generated": sha256}),
         )
         for draw, sha256 in enumerate(hashes)
@@ -68,7 +68,7 @@ def draws_in_file(path: Path) -> list[ImageSource]:
     draws = sorted(int(name[2:]) for name in names if name.startswith("x.") and name[2:].isdecimal())
     if not draws:
         raise UserError(f"{path}: no sample set: it has no tensors x.0, x.1, …")
-    sets = {draw: _checked_images(sample.images_in(path, draw), str(path)) for draw in draws}
+    sets = {draw: _checked_images(stored_images(path, draw), str(path)) for draw in draws}
     return [
         ImageSource(f"{path}, draw {draw}", "sample set", images, identified_by_pixels(images)) for draw, images in sets.items()
     ]

@@ -12,6 +12,7 @@ from harness.measure.image_source import ImagesIdentity, ImageSource
 from harness.measure.plan import MeasurementPlan
 from harness.stages import features
 from harness.stages.context import Context
+from harness.stages.example_sets import IdentifiedImages
 
 Announce = Callable[[str], None]
 """Called with what is done next, for people."""
@@ -57,7 +58,9 @@ class FeatureReader:
         self.announce(f"features of {source.name} by {self.plan.extractor.name}")
         self.context.reporter.stage("extract")
         with _faults_of_the_file(source):
-            made = features.of(source.images, identity, rest, self.plan.extractor, self.context, batch=self.plan.batch)
+            made = features.extracted(
+                IdentifiedImages(source.images, identity), rest, self.plan.extractor, self.context, batch=self.plan.batch
+            )
         if not moments:
             return made
         return FeatureSet(source.name, made.n, {**made.moments_by_need, **moments}, made.rows_by_need)

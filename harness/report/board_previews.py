@@ -63,9 +63,9 @@ def make_previews(collection: Collection, layout: RunsFolder) -> BoardPreviews:
 
 def real_preview(board: Board) -> Preview | None:
     """Make the preview of the first evaluation draw; None for data that are neither points in the plane nor images."""
-    from harness.stages import context
+    from harness.stages.process_cache import ProcessCache
 
-    source = context.dataset(board.dataset)
+    source = ProcessCache().dataset(board.dataset)
     if not can_be_shown(source.spec):
         return None
     return preview_of(source.evaluation(0, board.cells[0].evaluation.samples), source.fingerprint)
@@ -80,9 +80,9 @@ def can_be_shown(spec: DataSpec) -> bool:
 
 def sampled_preview(cell: Cell, collection: Collection, layout: RunsFolder) -> Preview | None:
     """Make the preview of the cell's first sample set; None when the runs folder does not have it."""
-    from harness.stages import sample
+    from harness.stages.example_sets import read_draw, samples_file
 
-    path = sample.samples_file(layout, cell)
+    path = samples_file(layout, cell)
     if not path.is_file():
         return None
-    return preview_of(sample.read_draw(path, 0), collection.records[cell.name].samples_sha256)
+    return preview_of(read_draw(path, 0), collection.records[cell.name].samples_sha256)

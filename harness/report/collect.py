@@ -73,13 +73,13 @@ def collect_published(board: Board) -> Collection:
 
 def _published_cells(board: Board) -> tuple[dict[str, Outcome], list[RecordName]]:
     """Return the current records by the cell's name, and the names of the stale ones."""
-    folder = BoardFolder(board.folder)
-    files = _file_names(folder.results)
-    named = [(cell, folder.record(RecordName("cell", cell.name)).name) for cell in board.cells]
+    results = BoardFolder(board.folder).results
+    files = _file_names(results)
+    named = [(cell, RecordName("cell", cell.name).file_name) for cell in board.cells]
     published = [(cell, file) for cell, file in named if file in files]
     current: dict[str, Outcome] = {}
     stale: list[RecordName] = []
-    for (cell, _), record in zip(published, load_outcomes(folder.results, [file for _, file in published]), strict=True):
+    for (cell, _), record in zip(published, load_outcomes(results, [file for _, file in published]), strict=True):
         if is_current(record, cell.key, board):
             current[cell.name] = record
         else:

@@ -1,4 +1,4 @@
-"""What pages and plots need of a cell's record. An outcome takes a twentieth of the record's memory."""
+"""An outcome: the part of a cell's record that pages and plots need, in a twentieth of the memory."""
 
 from __future__ import annotations
 
@@ -140,5 +140,5 @@ def _outcome(fields: _Fields) -> Outcome:
         base_weights_sha256=fields.base_weights_sha256,
         dataset_fingerprint=fields.dataset_fingerprint,
         environment=tuple([(key, str(value)) for key, value in fields.environment.items()]),
-        extractors=tuple([(used.name, used.weights_sha256, used.preprocessing) for used in fields.extractors.values()]),
+        extractors=tuple([(facts.name, facts.weights_sha256, facts.preprocessing) for facts in fields.extractors.values()]),
     )

@@ -39,8 +39,8 @@ def _seed_range(first: int, last: int) -> str:
 
 def component(resolved: Resolved[Component]) -> str:
     """Return a component's name with the settings that the board gives it, and its version."""
-    given = resolved.settings.model_dump(mode="json", exclude_unset=True)
-    settings = ", ".join(f"{name}: {_setting(value)}" for name, value in given.items())
+    explicit = resolved.settings.model_dump(mode="json", exclude_unset=True)
+    settings = ", ".join(f"{name}: {_setting(value)}" for name, value in explicit.items())
     return f"`{resolved.name}`" + (f" ({markdown_text(settings)})" if settings else "") + f", version {resolved.version}"
 
 

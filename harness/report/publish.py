@@ -23,7 +23,7 @@ from harness.store.runs_folder import RunsFolder
 
 @dataclass(frozen=True)
 class Publication:
-    """What publishing would do.
+    """A plan of publishing a board; `apply` carries it out.
 
     Args:
         folder: the board's folder of results.
@@ -53,7 +53,7 @@ class Publication:
 
 
 def plan(board: Board, layout: RunsFolder) -> Publication:
-    """Return what publishing a board would do. Imports torch.
+    """Plan to publish a board; nothing is written yet. Imports torch.
 
     Raises: UserError for smoke boards, for damaged records, and where a column would hold numbers of several versions of its
         extractor.
@@ -118,8 +118,7 @@ def _record_files(merged: Collection) -> set[str]:
     """Return the published files of all records that belong to the board; a stale record stays until there is a better one."""
     cells = {RecordName("cell", name) for name in merged.records}
     floors = {RecordName("floor", name) for name in merged.floors}
-    folder = BoardFolder(merged.board.folder)
-    return {folder.record(name).name for name in cells | floors | set(merged.stale)}
+    return {name.file_name for name in cells | floors | set(merged.stale)}
 
 
 def _preview_files(merged: Collection) -> set[str]:

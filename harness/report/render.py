@@ -25,7 +25,7 @@ from harness.store.runs_folder import RunsFolder
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a board's folder must hold besides its hand-written files and its results."""
+    """A board's page and plots: all that its folder must hold besides hand-written files and results."""
 
     board: Board
     table: Table

@@ -50,7 +50,7 @@ class TableRow:
 
     @property
     def competes(self) -> bool:
-        """Whether the row may be the best: a mean over the seeds that survived would flatter."""
+        """True for a row that may be the best. A mean over only the seeds that survived would flatter."""
         return self.done == self.seeds and not self.is_data
 
     def score(self, column: Column, statistic: Statistic = "mean") -> Score | None:

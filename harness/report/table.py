@@ -53,7 +53,7 @@ class Table:
 
     @property
     def has_models(self) -> bool:
-        """Whether any row is of a model, and not of data in the place of a model."""
+        """True when any row is of a model; the rows of a board of data are of data in the place of models."""
         return not all(row.is_data for row in self.rows)
 
     @property

@@ -8,6 +8,7 @@ from functools import cached_property
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.errors import UserError
+from harness.store.board_folder import BoardFolder
 from harness.store.records import Record, load_record
 from harness.store.runs_folder import RunsFolder
 
@@ -19,7 +20,10 @@ def seconds_of(record: Record) -> float:
 
 
 class PastDurations:
-    """What cells took before, in this runs folder or where the board was published. Records are read when first asked for."""
+    """The seconds that cells took before, by the records in this runs folder and the published ones.
+
+    Records are read when the first estimate is asked for.
+    """
 
     def __init__(self, board: Board, layout: RunsFolder) -> None:
         self._board, self._layout = board, layout
@@ -34,7 +38,7 @@ class PastDurations:
         seconds: dict[tuple[str, str], list[float]] = {}
         folders = [self._layout.records(self._board.name)]
         if not self._board.is_smoke:  # published records are of the full budgets
-            folders.append(self._board.folder / "results")
+            folders.append(BoardFolder(self._board.folder).results)
         for path in (path for folder in folders for path in sorted(folder.glob("*__s*.json"))):
             try:
                 record = load_record(path)

@@ -1,4 +1,4 @@
-"""What cells of a board need before they can run: packages, files of data, weights. Torch is imported only to read weights."""
+"""Check that everything is there that cells need to run: packages, files of data, weights. Only reading weights imports torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.presets import WeightsFile
 
 @dataclass(frozen=True)
 class Needs:
-    """What some cells and floors of a board need.
+    """The packages and files that some cells and floors of a board need.
 
     Args:
         cells: the cells that are to run; skipped cells need nothing.
@@ -73,13 +73,18 @@ class Needs:
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, or do not fit its network."""
-        faults: list[str] = []
-        for base in self._bases:
-            if isinstance(base.origin, Loaded):
-                from harness.stages import loading
+        bases = [(base, base.origin) for base in self._bases if isinstance(base.origin, Loaded)]
+        if not bases:
+            return []
+        from harness.stages import loading
+        from harness.stages.process_cache import ProcessCache
 
+        faults: list[str] = []
+        with noted(faults):
+            data = ProcessCache().dataset(self.board.dataset).spec
+            for base, loaded in bases:
                 with noted(faults):
-                    loading.check(base, base.origin)
+                    loading.check(base, loaded, data)
         return list(dict.fromkeys(faults))
 
     def published_files(self) -> list[WeightsFile]:
@@ -114,7 +119,7 @@ class Needs:
             return
         yield self.board.dataset
         for base in self._bases:
-            yield from (base.dataset, *base.origin.components)
+            yield from base.origin.components
         yield from (cell.method for cell in self.cells if cell.skip_reason is None)
         for column in self.board.columns:
             yield from (column.metric, *([column.extractor] if column.extractor is not None else []))

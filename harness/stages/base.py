@@ -1,4 +1,4 @@
-"""Stage 1, base: a model with pretrained weights, made once and shared by all cells that name it."""
+"""Stage 1, base: a network with pretrained weights, made once and shared by all cells that name it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 
 from harness.board.bases import Base, Loaded, Pretrained
-from harness.interfaces import DataSource
 from harness.sampling import latents
-from harness.stages import context, loading
-from harness.stages import encoding as latent_stage
+from harness.stages import encoding, initial, loading
+from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.store import outputs
 from harness.store.outputs import Output
@@ -22,47 +21,53 @@ from harness.weights import state_dicts
 WEIGHTS = "weights.safetensors"
 
 
-def run(base: Base, at: Context) -> Output:
-    """The base's output: `weights.safetensors`, and facts: its hash, parameters, seconds, images seen.
+def run(base: Base, source: CheckedSource, context: Context) -> Output:
+    """Make the weights of a base that has a network, unless they are there.
 
-    The steps of pretraining before its last one are outputs of their own.
+    Args:
+        source: the board's dataset.
+    Returns: the output with `weights.safetensors`; see `harness.stages.facts.BaseFacts`. Each earlier step of pretraining is a
+        base of its own, with its own output.
     """
-    at.reporter.stage("base")
+    context.reporter.stage("base")
     output = outputs.once(
-        at.layout, "base", base.key, lambda folder: _make(base, at, folder), resumes=isinstance(base.origin, Pretrained)
+        context.layout,
+        "base",
+        base.key,
+        lambda folder: _make(base, source, context, folder),
+        resumes=isinstance(base.network, Pretrained),
     )
-    shutil.rmtree(at.layout.work("base", base.key), ignore_errors=True)
+    shutil.rmtree(context.layout.work("base", base.key), ignore_errors=True)  # checkpoints of its training
     return output
 
 
-def load(base: Base, output: Output, source: DataSource, at: Context) -> torch.nn.Module:
-    """The base's network, in eval mode."""
-    network = build(base, source, at)
+def load(base: Base, output: Output, source: CheckedSource, context: Context) -> torch.nn.Module:
+    """Return the base's network in eval mode, with the weights of an output: the base's own, or fine-tuned ones."""
+    network = build(base, source, context)
     network.load_state_dict(state_dicts.load(output.folder / WEIGHTS))
     return network
 
 
-def build(base: Base, source: DataSource, at: Context, *, seed: int = 0) -> torch.nn.Module:
-    """The base's network with initial weights, in eval mode."""
-    return context.model(base.network.model, base.network.spec_on(source.spec), at.device, seed=seed)
+def build(base: Base, source: CheckedSource, context: Context, *, seed: int = 0) -> torch.nn.Module:
+    """Return the base's network in eval mode, with initial weights."""
+    return initial.network(base.network.model, base.network.spec_on(source.spec), context.device, seed=seed)
 
 
-def _make(base: Base, at: Context, folder: Path) -> dict[str, object]:
+def _make(base: Base, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
     match base.network:
-        case Pretrained() as pretrained:
-            return _pretrain(base, pretrained, at, folder)
+        case Pretrained() as last_step:
+            return _pretrain(base, last_step, source, context, folder)
         case Loaded() as loaded:
-            return _read(base, loaded, at, folder)
+            return _read_files(base, loaded, source, context, folder)
 
 
-def _read(base: Base, loaded: Loaded, at: Context, folder: Path) -> dict[str, object]:
-    source = context.dataset(base.dataset)
-    network = build(base, source, at)
+def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+    network = build(base, source, context)
     loading.load(loaded, network)
-    state = state_dicts.snapshot(network)
-    state_dicts.save(state, folder / WEIGHTS)
+    weights = state_dicts.snapshot(network)
+    state_dicts.save(weights, folder / WEIGHTS)
     return {
-        "weights_sha256": state_dicts.sha256(state),
+        "weights_sha256": state_dicts.sha256(weights),
         "parameters": state_dicts.parameters(network),
         "seconds": 0.0,
         "images_seen": 0,
@@ -70,22 +75,21 @@ def _read(base: Base, loaded: Loaded, at: Context, folder: Path) -> dict[str, ob
     }
 
 
-def _pretrain(base: Base, step: Pretrained, at: Context, folder: Path) -> dict[str, object]:
-    source = context.dataset(base.dataset)
+def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
     if step.after is None:
-        network = build(base, source, at, seed=step.seed)
+        network = build(base, source, context, seed=step.seed)
     else:
-        network = load(step.after, run(step.after, at), source, at)
-    task = TrainingTask(network, latents.network_spec(network, source.spec), at.device, step.training, banks=None)
+        network = load(step.after, run(step.after, source, context), source, context)
+    task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
     trained = TrainingLoop(
         task,
-        context.method(step.method, task, seed=step.seed),
-        latent_stage.training_data(network, source, at),
+        initial.method(step.method, task, seed=step.seed),
+        encoding.training_data(network, source, context),
         step.training,
         seed=step.seed,
-        folder=at.layout.work("base", base.key),
-        checkpoint_seconds=at.options.checkpoint_seconds,
-        listener=at.listener(base.name),
+        folder=context.layout.work("base", base.key),
+        checkpoint_seconds=context.options.checkpoint_seconds,
+        listener=context.listener(base.name),
     ).run()
     state_dicts.save(trained.weights, folder / WEIGHTS)
     return {

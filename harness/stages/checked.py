@@ -1,34 +1,61 @@
-"""Data as a plugin gives it, looked at before anything is made of it: a wrong label or range would spoil every number."""
+"""Data as a plugin gives them, checked before anything is made of them: a wrong label or range would spoil every number."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
+from harness.board.components import Resolved
+from harness.components import Dataset
 from harness.errors import EndsTheRun
 from harness.interfaces import Batch, DataSource, DataSpec
 
 SLACK = 1e-3
-"""By how much images may leave [-1, 1]: what rounding does, and what half a level of 8 bits (4e-3) is not."""
+"""How far images may leave [-1, 1]: more than rounding moves them, and less than half a level of 8 bits (4e-3)."""
 
 
 class DataFault(EndsTheRun):
-    """A dataset that gives something else than it declares."""
+    """A dataset gives something else than it declares."""
 
 
-class CheckedSource:
-    """A dataset whose batches are checked whenever they are read. Raises: DataFault."""
+class CheckedSource(DataSource):
+    """A dataset that a board names. Its batches are checked whenever they are read. Raises: DataFault.
 
-    def __init__(self, name: str, source: DataSource) -> None:
-        self.name, self._source = name, source
-        self.spec, self.fingerprint = source.spec, source.fingerprint
-        self.largest_evaluation = source.largest_evaluation
+    Args:
+        dataset: what the board says of the dataset.
+        source: what the dataset's plugin built of that.
+    """
+
+    def __init__(self, dataset: Resolved[Dataset], source: DataSource) -> None:
+        self.name = dataset.name
+        self.identity: Mapping[str, object] = dataset.identity
+        self.spec = source.spec
+        self._source = source
+        self._training: dict[torch.device, Batch] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of the training data."""
+        return self._source.fingerprint
+
+    @property
+    def largest_evaluation(self) -> int | None:
+        """The largest n that `evaluation` can give; None for a dataset that draws without end."""
+        return self._source.largest_evaluation
 
     def train(self) -> Batch:
-        """All training examples."""
+        """Return all training examples."""
         return check_batch(self._source.train(), self.spec, where=f"dataset {self.name}, training data")
 
+    def training_data(self, device: torch.device) -> Batch:
+        """Return all training examples on the device; they are read once and stay there as long as this object lives."""
+        if device not in self._training:
+            self._training[device] = self.train().to(device)
+        return self._training[device]
+
     def evaluation(self, draw: int, n: int) -> Batch:
-        """As the dataset's own."""
+        """Return evaluation set number `draw` with n examples."""
         if self.largest_evaluation is not None and n > self.largest_evaluation:
             raise DataFault(
                 f"dataset {self.name} gives {self.largest_evaluation} held-out examples a draw at most, and {n} are asked for: "
@@ -38,32 +65,37 @@ class CheckedSource:
 
 
 def check_batch(batch: Batch, spec: DataSpec, *, where: str) -> Batch:
-    """The batch itself. Raises: DataFault for no examples, another shape or type than the spec's, values that are not finite,
-    pictures outside [-1, 1], and labels that are absent, no int64, or outside [0, classes)."""
-    fault = _x_fault(batch.x, spec) or _labels_fault(batch, spec)
+    """Return the batch, which must be what `spec` declares.
+
+    Args:
+        where: which data these are; the message begins with it.
+    Raises: DataFault for no examples; another shape or type; values that are not finite; pictures outside of [-1, 1]; labels
+        that are absent, not int64, or outside of [0, classes).
+    """
+    fault = _examples_fault(batch.x, spec) or _labels_fault(batch, spec)
     if fault:
         raise DataFault(f"{where}: {fault}")
     return batch
 
 
-def _x_fault(x: torch.Tensor, spec: DataSpec) -> str | None:
+def _examples_fault(x: torch.Tensor, spec: DataSpec) -> str | None:
     if not len(x):
         return "there are no examples"
     if tuple(x.shape[1:]) != tuple(spec.shape):
         return f"examples have the shape {tuple(x.shape[1:])}, and the dataset declares {tuple(spec.shape)}"
     if x.dtype != torch.float32:
         return f"x is {x.dtype}, not torch.float32"
-    low, high = (float(one) for one in torch.aminmax(x))
-    if not (abs(low) < float("inf") and abs(high) < float("inf")):  # NaN is not, either
+    low, high = (float(extreme) for extreme in torch.aminmax(x))
+    if not (abs(low) < float("inf") and abs(high) < float("inf")):  # false for NaN, too
         return "values that are not finite"
     if _are_pictures(spec) and max(-low, high) > 1 + SLACK:
-        mend = "; divide bytes by 127.5 and subtract 1" if low >= 0 and high <= 255 else ""
-        return f"values from {low:.4g} to {high:.4g}, and images are in [-1, 1]{mend}"
+        remedy = "; divide bytes by 127.5 and subtract 1" if low >= 0 and high <= 255 else ""
+        return f"values from {low:.4g} to {high:.4g}, and images are in [-1, 1]{remedy}"
     return None
 
 
 def _are_pictures(spec: DataSpec) -> bool:
-    """Grey or colour. Latents have more channels, and any range."""
+    """Return True for grey and colour images. Latents have more channels, and any range."""
     return spec.preview == "images" and len(spec.shape) == 3 and spec.shape[0] in (1, 3)
 
 
@@ -75,7 +107,7 @@ def _labels_fault(batch: Batch, spec: DataSpec) -> str | None:
         return "there are labels, and the dataset declares no classes"
     if labels.dtype != torch.int64 or labels.shape != (len(batch),):
         return f"labels are {labels.dtype} of shape {tuple(labels.shape)}, not torch.int64 of shape ({len(batch)},)"
-    low, high = (int(one) for one in torch.aminmax(labels))
+    low, high = (int(extreme) for extreme in torch.aminmax(labels))
     if low < 0 or high >= classes:
         return f"labels from {low} to {high}, and with {classes} classes they are 0 to {classes - 1}"
     return None

@@ -1,30 +1,33 @@
-"""Numbers of a dataset's evaluation draws: who uses which. Evaluation, floor and selection share none."""
+"""Numbers of a dataset's evaluation draws: evaluation, floor and selection each have their own, and share none.
+
+A draw's number is all that a dataset needs to make it (`DataSource.evaluation`). Numbers stay below 2**31.
+"""
 
 from __future__ import annotations
 
-_A_SEED = 1_000
-_FLOOR = 1_000_000_000
-_SELECTION = 2_000_000_000
+_DRAWS_OF_A_SEED = 1_000
+_FIRST_OF_FLOORS = 1_000_000_000
+_FIRST_OF_SELECTION = 2_000_000_000
 
 
 def evaluation(seed: int, draw: int) -> int:
-    """For evaluation draw `draw` of the cells with this seed: the same real data for all methods. draw < 1000."""
-    return seed * _A_SEED + draw
+    """Return the number of evaluation draw `draw` < 1000 of all cells with this seed: the same real data for every method."""
+    return seed * _DRAWS_OF_A_SEED + draw
 
 
 def in_place(seed: int, draw: int) -> tuple[int, int]:
-    """For evaluation draw `draw` of data in the place of a model: of its examples, and of the real ones. draw < 500.
+    """Return the numbers for evaluation draw `draw` < 500 where examples stand in the place of samples: theirs, the real data's.
 
-    They are neighbours 2k + 1 and 2k, so that the two share no example of a finite dataset.
+    They are neighbours 2k + 1 and 2k, so that the two sets share no example of a finite dataset.
     """
     return evaluation(seed, 2 * draw + 1), evaluation(seed, 2 * draw)
 
 
 def floor(pair: int) -> tuple[int, int]:
-    """The two draws of a pair of the floor."""
-    return _FLOOR + 2 * pair, _FLOOR + 2 * pair + 1
+    """Return the numbers of the two draws of a floor's pair."""
+    return _FIRST_OF_FLOORS + 2 * pair, _FIRST_OF_FLOORS + 2 * pair + 1
 
 
 def selection(seed: int) -> int:
-    """For the curve and the selection of cells with this seed."""
-    return _SELECTION + seed
+    """Return the number of the draw that the curve and the selection of cells with this seed compare with."""
+    return _FIRST_OF_SELECTION + seed

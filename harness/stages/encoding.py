@@ -1,4 +1,4 @@
-"""What a network is trained on: the dataset's examples, or, of a model that works in latents, what is kept of each image."""
+"""Training data as a network takes them: the dataset's examples, or what an autoencoder makes of each image."""
 
 from __future__ import annotations
 
@@ -8,29 +8,34 @@ from pathlib import Path
 import torch
 
 from harness.capabilities import WorksInLatents
-from harness.interfaces import Batch, DataSource
+from harness.interfaces import Batch
 from harness.sampling import latents
-from harness.stages import context
+from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.store import outputs
 from harness.store.keys import digest
 from harness.weights import state_dicts
 
 KEPT = "kept.safetensors"
-_TRAINING: dict[tuple[str, torch.device], Batch] = {}
 
 
-def training_data(network: torch.nn.Module, source: DataSource, at: Context) -> Batch:
-    """On the device. A dataset is encoded once for all networks with the same autoencoder, and read once a process."""
+def training_data(network: torch.nn.Module, source: CheckedSource, context: Context) -> Batch:
+    """Return all training data on the device, in the form that the network trains on.
+
+    A network that works in latents gets what its autoencoder keeps of each image. A dataset is encoded once for all networks
+    with the same autoencoder.
+    """
     if not isinstance(network, WorksInLatents):
-        return context.training_data(source, at.device)
+        return source.training_data(context.device)
     key = digest(stage="latents", fingerprint=source.fingerprint, autoencoder=network.autoencoder_identity())
-    if (key, at.device) not in _TRAINING:
-        data = context.training_data(source, at.device)
-        output = outputs.once(at.layout, "latents", key, lambda folder: _encode(network, data, folder))
-        kept = state_dicts.load(output.folder / KEPT)["kept"]
-        _TRAINING[key, at.device] = Batch(kept.to(at.device), data.labels)
-    return _TRAINING[key, at.device]
+    return context.cache.encoded(key, context.device, lambda: _encoded(network, source, key, context))
+
+
+def _encoded(network: WorksInLatents, source: CheckedSource, key: str, context: Context) -> Batch:
+    data = source.training_data(context.device)
+    output = outputs.once(context.layout, "latents", key, lambda folder: _encode(network, data, folder))
+    kept = state_dicts.load(output.folder / KEPT)["kept"]
+    return Batch(kept.to(context.device), data.labels)
 
 
 def _encode(network: WorksInLatents, data: Batch, folder: Path) -> dict[str, object]:

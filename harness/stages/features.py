@@ -1,4 +1,4 @@
-"""Stage 4, features: of each image set what the metrics ask for, extracted in one pass, kept, and shared by all of them."""
+"""Stage 4, features: extract what the metrics need of each image set, in one pass, and keep it for all of them."""
 
 from __future__ import annotations
 
@@ -10,141 +10,130 @@ import numpy as np
 
 from harness.board.columns import Column
 from harness.board.components import Resolved
-from harness.components import Dataset, Extractor
+from harness.components import Extractor
 from harness.features import MOMENTS, FeatureSet, Moments
 from harness.images.extraction import BATCH, Extraction
 from harness.images.sets import ImageSet
-from harness.interfaces import Batch, FeatureExtractor
-from harness.stages import context
+from harness.interfaces import Batch
 from harness.stages.context import Context
+from harness.stages.example_sets import IdentifiedImages
 from harness.store import outputs
 from harness.store.files import storage
 from harness.store.keys import digest
 from harness.store.lease import lease
 from harness.store.outputs import Output
-
-Images = tuple[ImageSet, Mapping[str, object]]
-"""A set, and what tells it from all others: the hash of samples, or a dataset's fingerprint and which of its images."""
+from harness.store.records import ExtractorFacts
 
 
-def identity(resolved: Resolved[Extractor], at: Context) -> dict[str, object]:
-    """What a key must contain of an extractor: features under another of these are other features."""
-    built = context.extractor(resolved, at.device)
+def extractor_identity(extractor: Resolved[Extractor], context: Context) -> dict[str, object]:
+    """Return what a key must contain of an extractor: if any of it differs, the features are other features."""
+    built = context.extractor(extractor)
     return {
-        "extractor": resolved.identity,
+        "extractor": extractor.identity,
         "weights_sha256": built.weights_sha256,
         "preprocessing": built.preprocessing,
     }
 
 
-def of(
-    images: ImageSet, source: Mapping[str, object], needs: Collection[str], resolved: Resolved[Extractor], at: Context, *,
+def extractor_facts(extractor: Resolved[Extractor], context: Context) -> ExtractorFacts:
+    """Return what records hold of an extractor."""
+    built = context.extractor(extractor)
+    return ExtractorFacts.model_validate(
+        {**extractor.identity, "weights_sha256": built.weights_sha256, "preprocessing": built.preprocessing}
+    )
+
+
+def extracted(
+    identified: IdentifiedImages,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    *,
     batch: int = BATCH,
-) -> FeatureSet:  # fmt: skip
-    """Features of a set, found where they were made before, by this or another process.
+) -> FeatureSet:
+    """Return features of a set of images. What this or another process has extracted before is read from the runs folder.
 
     Args:
-        source: tells this set from all others, see `Images`.
-        needs: names out of FEATURE_NEEDS; what is missing of them is made in one pass.
-        batch: images at once; features hang on it by rounding only, and it is no part of their key.
+        needs: names out of FEATURE_NEEDS; those that are missing are extracted in one pass.
+        batch: images at once. Features depend on it by rounding only, so it is no part of their key.
     """
-    extractor = context.extractor(resolved, at.device)
-    key = digest(stage="features", images=dict(source), n=images.n, **identity(resolved, at))
-    known = at.feature_sets.get(key)
+    images = identified.images
+    identity = extractor_identity(extractor, context)
+    key = digest(stage="features", images=dict(identified.identity), n=images.n, **identity)
+    known = context.feature_sets.find(key)
     if known is not None and set(needs) <= {*known.moments_by_need, *known.rows_by_need}:
         return known
     keys = {need: digest(stage="features", set=key, need=need) for need in sorted(needs)}
-    with lease(at.layout.lease("features", key), wait=True):
-        found = {need: outputs.find(at.layout, "features", one) for need, one in keys.items()}
-        missing = [need for need, output in found.items() if output is None]
-        if missing:
-            found |= _make(images, missing, keys, extractor, at, at.layout.work("features", key), batch)
-    features = _read(images.name, images.n, {need: output for need, output in found.items() if output is not None})
-    at.remember_features(key, features)
+    with lease(context.layout.lease("features", key), wait=True):
+        found = {need: outputs.find(context.layout, "features", need_key) for need, need_key in keys.items()}
+        kept = {need: output for need, output in found.items() if output is not None}
+        if missing := {need: need_key for need, need_key in keys.items() if need not in kept}:
+            kept |= _extract(images, missing, extractor, context, context.layout.work("features", key), batch)
+    features = _read(images.name, images.n, kept)
+    context.feature_sets.keep(key, features)
     return features
 
 
-def in_memory(x: Batch, name: str, needs: Collection[str], resolved: Resolved[Extractor], at: Context) -> FeatureSet:
-    """Features of generated examples that nobody will ask for again."""
-    images = _of_batch(x, name)
-    extractor = context.extractor(resolved, at.device)
-    return Extraction(extractor, needs, at.device).run(images)
+def extract_batch(
+    examples: Batch, needs: Collection[str], extractor: Resolved[Extractor], context: Context, name: str = "the generated samples"
+) -> FeatureSet:
+    """Return features of examples in memory, and keep nothing. name: of the examples, for messages."""
+    images = ImageSet.of_floats(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
+    extraction = Extraction(context.extractor(extractor), needs, context.device)
+    return extraction.run(images)
 
 
-def _of_batch(batch: Batch, name: str) -> ImageSet:
-    return ImageSet.of_floats(name, len(batch), tuple(batch.x.shape[1:]), lambda start, end: batch.x[start:end])
-
-
-def shared_needs(own: Column, columns: Iterable[Column]) -> tuple[set[str], set[str]]:
-    """What all columns with the extractor of one of them need of generated and of real images."""
-    assert own.extractor is not None
+def shared_needs(extractor: Resolved[Extractor], columns: Iterable[Column]) -> tuple[set[str], set[str]]:
+    """Return what all columns with this extractor need of generated images, and of real ones."""
     generated: set[str] = set()
     real: set[str] = set()
     for column in columns:
-        if column.extractor is not None and column.extractor.identity == own.extractor.identity:
+        if column.extractor is not None and column.extractor.identity == extractor.identity:
             generated |= column.metric.component.needs_features
             real |= column.metric.component.real_needs
     return generated, real
 
 
-def real_images(resolved: Resolved[Dataset], draw: int | None, n: int, at: Context) -> Images:
-    """Evaluation draw `draw` of a dataset, or its first n training images where that is None; and what tells it from others.
-
-    The images are made when the first batch is asked for: features that are there already cost no image.
-    """
-    source = context.dataset(resolved)
-    made: list[Batch] = []
-
-    def whole() -> Batch:
-        if not made:
-            made.append(context.training_data(source, at.device)[:n].to("cpu") if draw is None else source.evaluation(draw, n))
-        return made[0]
-
-    name = f"{resolved.name}, {'training images' if draw is None else f'evaluation draw {draw}'}"
-    count = n if draw is not None else min(n, len(context.training_data(source, at.device)))
-    which = {
-        "dataset": resolved.identity,
-        "fingerprint": source.fingerprint,
-        "draw": "train" if draw is None else draw,
-    }
-    return ImageSet.of_floats(name, count, source.spec.shape, lambda start, end: whole().x[start:end]), which
-
-
-def _make(
-    images: ImageSet, needs: list[str], keys: Mapping[str, str], extractor: FeatureExtractor, at: Context, work: Path, batch: int
-) -> dict[str, Output | None]:
+def _extract(
+    images: ImageSet, keys: Mapping[str, str], extractor: Resolved[Extractor], context: Context, work: Path, batch: int
+) -> dict[str, Output]:
+    """Extract needs by name, each under its key, in one pass. work: a scratch folder for rows as they come."""
     shutil.rmtree(work, ignore_errors=True)
     with storage(work):
         work.mkdir(parents=True)
     try:
         extraction = Extraction(
-            extractor, needs, at.device, folder=work, on_progress=lambda done: at.reporter.step(done, images.n, {})
+            context.extractor(extractor),
+            list(keys),
+            context.device,
+            folder=work,
+            on_progress=lambda done: context.reporter.step(done, images.n, {}),
         )
         made = extraction.run(images, batch=batch)
-        return {need: outputs.once(at.layout, "features", keys[need], _keeper(need, made, work)) for need in needs}
+        return {need: outputs.once(context.layout, "features", key, _writer(need, made, work)) for need, key in keys.items()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _keeper(need: str, made: FeatureSet, work: Path) -> Callable[[Path], Mapping[str, object]]:
-    def keep(folder: Path) -> dict[str, object]:
+def _writer(need: str, made: FeatureSet, work: Path) -> Callable[[Path], Mapping[str, object]]:
+    def write(folder: Path) -> dict[str, object]:
         with storage(folder):
             if need in MOMENTS:
                 moments = made.moments(need)
                 np.savez(folder / f"{need}.npz", mean=moments.mean, covariance=moments.covariance)
             else:
                 rows = made.rows(need)
-                assert isinstance(rows, np.memmap)
-                rows.flush()
+                if isinstance(rows, np.memmap):
+                    rows.flush()
                 shutil.move(work / f"{need}.npy", folder / f"{need}.npy")
         return {"n": made.n}
 
-    return keep
+    return write
 
 
-def _read(name: str, n: int, outputs: Mapping[str, Output]) -> FeatureSet:
+def _read(name: str, n: int, kept: Mapping[str, Output]) -> FeatureSet:
     moments, rows = {}, {}
-    for need, output in outputs.items():
+    for need, output in kept.items():
         if need in MOMENTS:
             with np.load(output.folder / f"{need}.npz", allow_pickle=False) as stored:
                 moments[need] = Moments(n, stored["mean"], stored["covariance"])

@@ -1,4 +1,4 @@
-"""Loads a base of a board from its files, and checks beforehand that this will work."""
+"""Load the weights of a base from its files, and check beforehand that this will work."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from harness.weights.network_files import NetworkFile
 
 
 def load(loaded: Loaded, network: torch.nn.Module) -> None:
-    """Fill the network. Raises: UserError when a file is absent, has another hash, or does not fit."""
+    """Fill the network with the files' tensors. Raises: UserError when a file is absent, has another hash, or does not fit."""
     for file in loaded.files:
         file.check()
     network_files.load(_sources(loaded), loaded.model.component, network)
 
 
-def check(base: Base, loaded: Loaded) -> None:
-    """What `load` checks, and whether the data is what the preset generates, without memory for a network.
+def check(base: Base, loaded: Loaded, data: DataSpec) -> None:
+    """Check that `load` will work and that the network generates such data. No memory is taken for the network.
 
-    Raises: UserError as `load`, and for data of another shape or number of classes.
+    Args:
+        loaded: the origin of `base`.
+        data: what the board's dataset holds.
+    Raises: UserError like `load`, and for data of another shape or number of classes than the preset generates.
     """
-    from harness.stages import context
-
     faults: list[str] = []
     for file in loaded.files:
         with noted(faults):
             file.check()
     if faults:
         raise Faults(faults)
-    data = context.dataset(base.dataset).spec
     if loaded.weights.spec is not None:
         _check_data(base, loaded.weights.preset, data, loaded.weights.spec)
     with torch.device("meta"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a tokenizer's own file goes nowhere on this device, which is fine here
+        warnings.simplefilter("ignore")  # a tokenizer that loads its own file warns that a meta tensor takes no values
         network = loaded.model.component.create(loaded.model.settings, loaded.spec_on(data))
     network_files.tensors(_sources(loaded), loaded.model.component, network)
 

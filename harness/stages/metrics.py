@@ -1,166 +1,175 @@
-"""Stage 5, metrics: each generated set against real examples, and real against real."""
+"""Stage 5, metrics: compare each generated set with real examples, and real examples with real ones."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
-from harness.components import Dataset, Metric
+from harness.components import Extractor
 from harness.errors import Diverged
-from harness.interfaces import Batch
 from harness.process import stop
-from harness.stages import context, draws, features
-from harness.stages import sample as sample_stage
+from harness.stages import draws, features
+from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
+from harness.stages.example_sets import SAMPLES, ExampleSet, RealExamples, StoredSamples
+from harness.stages.facts import PairFacts, SampleFacts
 from harness.store import outputs
 from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import Measured
 from harness.streams import stream
 
-Timed = tuple[Mapping[str, float], float]
-"""Values by name, the metric's own first, and the seconds that measuring took."""
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sets that a column's metric compares.
+
+    Args:
+        columns: all columns of the board: one pass over the images serves every column of the same extractor.
+        seed: seed of the metric's randomness.
+    """
+
+    column: Column
+    columns: Iterable[Column]
+    generated: ExampleSet
+    real: ExampleSet
+    seed: int
 
 
-def run(cell: Cell, sampled: Output, at: Context) -> dict[str, Measured]:
-    """All columns of the cell. Raises: Diverged for a value that is not finite or above the column's `explodes_above`."""
-    at.reporter.stage("measure")
-    return {column.name: _column(cell, column, sampled, at) for column in cell.columns}
+def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) -> dict[str, Measured]:
+    """Measure all columns of a cell.
+
+    Args:
+        samples: the cell's sample sets.
+        source: the board's dataset.
+    Raises: Diverged for a value that is not finite, or above the column's `explodes_above`.
+    """
+    context.reporter.stage("measure")
+    return {column.name: _measure_column(cell, column, samples, source, context) for column in cell.columns}
 
 
-def floor(plan: Floor, at: Context) -> Measured:
-    """The metric between pairs of independent real draws (or training data and a draw, where the column says so)."""
-    at.reporter.stage("floor")
-    pairs = []
-    for pair in range(plan.pairs):
+def floor(floor: Floor, context: Context) -> Measured:
+    """Measure a floor: its metric between pairs of independent real draws.
+
+    The second set of each pair is training data where the column compares with training data.
+    """
+    context.reporter.stage("floor")
+    source = context.dataset(floor.dataset)
+    measured = []
+    for pair in range(floor.pairs):
         stop.check()
-        pairs.append(_floor_pair(plan, pair, at))
-        at.reporter.step(pair + 1, plan.pairs, {})
-    return _measured(pairs)
+        measured.append(_floor_pair(floor, pair, source, context))
+        context.reporter.step(pair + 1, floor.pairs, {})
+    return _gathered(measured)
 
 
-def _measured(pairs: list[Timed]) -> Measured:
+def _gathered(pairs: list[PairFacts]) -> Measured:
     """The first value of each pair is the column's; the others stand beside it."""
-    first, *others = pairs[0][0]
+    first, *others = pairs[0].values
     return Measured(
-        values=[values[first] for values, _ in pairs],
-        seconds=math.fsum(seconds for _, seconds in pairs),
-        also={name: [values[name] for values, _ in pairs] for name in others},
+        values=[pair.values[first] for pair in pairs],
+        seconds=math.fsum(pair.seconds for pair in pairs),
+        also={name: [pair.values[name] for pair in pairs] for name in others},
     )
 
 
-def _floor_pair(plan: Floor, pair: int, at: Context) -> Timed:
-    first, second = draws.floor(pair)
-    on_train = plan.column.compares_with_training
-    identity = {
-        "metric": plan.metric.identity, "dataset": plan.dataset.identity,
-        "first": "train" if on_train else first, "second": second, "n": plan.samples,
-    }  # fmt: skip
-
-    def points() -> Timed:
-        real = context.dataset(plan.dataset).evaluation(second, plan.samples)
-        other = _real(plan.dataset, plan.column, first, plan.samples, at)
-        return _compare_points(plan.metric, real, other, pair)
-
-    def images() -> Timed:
-        generated = features.real_images(plan.dataset, second, plan.samples, at)
-        real = features.real_images(plan.dataset, None if on_train else first, plan.samples, at)
-        return _compare_images(plan.column, plan.columns or (plan.column,), generated, real, pair, at)
-
-    return _once(identity, plan.column, points, images, at)
-
-
-def _column(cell: Cell, column: Column, sampled: Output, at: Context) -> Measured:
-    pairs = []
+def _measure_column(cell: Cell, column: Column, samples: Output, source: CheckedSource, context: Context) -> Measured:
+    measured = []
     for draw in range(column.draws):
         stop.check()
-        measured = _cell_pair(cell, column, sampled, draw, at)
-        value = next(iter(measured[0].values()))
-        limit = column.explodes_above
+        pair = _cell_pair(cell, column, samples, draw, source, context)
+        value, limit = next(iter(pair.values.values())), column.explodes_above
         if not math.isfinite(value) or (limit is not None and value > limit):
             raise Diverged(f"{column.name} is {value:.6g}" + (f", above {limit:g}" if limit is not None else ""))
-        pairs.append(measured)
-    return _measured(pairs)
+        measured.append(pair)
+    return _gathered(measured)
 
 
-def _cell_pair(cell: Cell, column: Column, sampled: Output, draw: int, at: Context) -> Timed:
-    number = draws.evaluation(cell.seed, draw) if cell.base.has_network else draws.in_place(cell.seed, draw)[1]
-    made = cast(list[str], sampled.facts["draws_sha256"])[draw]
-    on_train = column.compares_with_training
-    dataset, n, index = cell.base.dataset, cell.evaluation.samples, cell.seed * 1000 + draw
+def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context) -> PairFacts:
+    column, n = floor.column, floor.samples
+    first, second = draws.floor(pair)
+    compared_draw = None if column.compares_with_training else first
     identity = {
-        "metric": column.metric.identity, "dataset": dataset.identity, "generated": made,
-        "real": "train" if on_train else number, "n": n, "generator": [cell.seed, draw],
-    }  # fmt: skip
-
-    def points() -> Timed:
-        return _compare_points(column.metric, sample_stage.load(sampled, draw), _real(dataset, column, number, n, at), index)
-
-    def images() -> Timed:
-        generated = sample_stage.images(sampled, draw), {"generated": made}
-        real = features.real_images(dataset, None if on_train else number, n, at)
-        return _compare_images(column, cell.columns, generated, real, index, at)
-
-    return _once(identity, column, points, images, at)
+        "metric": column.metric.identity,
+        "dataset": source.identity,
+        "first": "train" if compared_draw is None else compared_draw,
+        "second": second,
+        "n": n,
+    }
+    generated = RealExamples(source, second, n, context.device)
+    real = RealExamples(source, compared_draw, n, context.device)
+    return _once(identity, Pair(column, floor.columns or (column,), generated, real, seed=pair), context)
 
 
-def _real(dataset: Resolved[Dataset], column: Column, draw: int, n: int, at: Context) -> Batch:
-    source = context.dataset(dataset)
-    if column.compares_with_training:
-        return context.training_data(source, at.device)[:n].to("cpu")
-    return source.evaluation(draw, n)
+def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: CheckedSource, context: Context) -> PairFacts:
+    n, sha256 = cell.evaluation.samples, SampleFacts.of(samples).draws_sha256[draw]
+    compared_draw = None if column.compares_with_training else _real_draw(cell, draw)
+    identity = {
+        "metric": column.metric.identity,
+        "dataset": source.identity,
+        "generated": sha256,
+        "real": "train" if compared_draw is None else compared_draw,
+        "n": n,
+        "generator": [cell.seed, draw],
+    }
+    generated = StoredSamples(samples.folder / SAMPLES, draw, sha256)
+    real = RealExamples(source, compared_draw, n, context.device)
+    return _once(identity, Pair(column, cell.columns, generated, real, seed=draws.evaluation(cell.seed, draw)), context)
 
 
-def _once(
-    identity: Mapping[str, object], column: Column, points: Callable[[], Timed], images: Callable[[], Timed], at: Context
-) -> Timed:
-    """Values and seconds of one pair of sets, which is measured once, whoever asks."""
-    measure = points if column.extractor is None else images
-    extractor = {} if column.extractor is None else features.identity(column.extractor, at)
-
-    def make(folder: object) -> dict[str, object]:  # noqa: ARG001 - the values stand in the manifest
-        values, seconds = measure()
-        return {"values": dict(values), "seconds": seconds}
-
-    output = outputs.once(at.layout, "pair", digest(stage="pair", **identity, **extractor), make)
-    return cast(dict[str, float], output.facts["values"]), float(cast(float, output.facts["seconds"]))
+def _real_draw(cell: Cell, draw: int) -> int:
+    """Return the number of the real draw that an evaluation draw of the cell is compared with."""
+    if cell.base.has_network:
+        return draws.evaluation(cell.seed, draw)
+    _, real = draws.in_place(cell.seed, draw)
+    return real
 
 
-def _compare_points(metric: Resolved[Metric], generated: Batch, real: Batch, index: int) -> Timed:
-    function = context.metric(metric)
+def _once(identity: Mapping[str, object], pair: Pair, context: Context) -> PairFacts:
+    """Measure a pair unless it is there. identity: what the key must contain of the pair, beside the extractor."""
+    extractor = pair.column.extractor
+    if extractor is None:
+        return _kept(identity, lambda: _compare_points(pair), context)
+    with_extractor = {**identity, **features.extractor_identity(extractor, context)}
+    return _kept(with_extractor, lambda: _compare_features(pair, extractor, context), context)
+
+
+def _kept(identity: Mapping[str, object], measure: Callable[[], PairFacts], context: Context) -> PairFacts:
+    def make(folder: Path) -> dict[str, object]:  # noqa: ARG001 - the values stand in the manifest
+        return measure().model_dump()
+
+    return PairFacts.of(outputs.once(context.layout, "pair", digest(stage="pair", **identity), make))
+
+
+def _compare_points(pair: Pair) -> PairFacts:
+    """Compare the samples themselves."""
+    metric = pair.column.metric
+    function = metric.component.create(metric.settings)
+    generated, real = pair.generated.points(), pair.real.points()
     started = time.perf_counter()
-    values = function(generated, real, stream(index, f"metric/{metric.name}"))
-    return values, time.perf_counter() - started
+    values = function(generated, real, _generator(pair))
+    return PairFacts(values=dict(values), seconds=time.perf_counter() - started)
 
 
-def _compare_images(
-    column: Column, columns: Iterable[Column], generated: features.Images, real: features.Images, index: int,
-    at: Context,
-) -> Timed:  # fmt: skip
-    """The first column of an extractor pays for the pass over the images, the others find their features."""
-    assert column.extractor is not None
-    function = context.feature_metric(column.metric)
+def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Context) -> PairFacts:
+    """Compare features of images. The first column of an extractor pays for the pass over the images; the others find them."""
+    metric = pair.column.metric
+    function = metric.component.create_on_features(metric.settings)
     started = time.perf_counter()
-    needs, real_needs = features.shared_needs(column, columns)
-    first = features.of(*generated, needs, column.extractor, at)
-    second = features.of(*real, real_needs, column.extractor, at)
-    values = function(first, second, stream(index, f"metric/{column.metric.name}"))
-    return values, time.perf_counter() - started
+    generated_needs, real_needs = features.shared_needs(extractor, pair.columns)
+    generated = features.extracted(pair.generated.images(), generated_needs, extractor, context)
+    real = features.extracted(pair.real.images(), real_needs, extractor, context)
+    values = function(generated, real, _generator(pair))
+    return PairFacts(values=dict(values), seconds=time.perf_counter() - started)
 
 
-def of_batch(
-    column: Column, generated: Batch, dataset: Resolved[Dataset], draw: int, generator: torch.Generator, at: Context
-) -> Mapping[str, float]:
-    """A metric on features between generated examples and a real draw of the same size; only the real ones' are kept."""
-    assert column.extractor is not None
-    first = features.in_memory(generated, "the generated samples", column.metric.component.needs_features, column.extractor, at)
-    real, which = features.real_images(dataset, draw, len(generated), at)
-    second = features.of(real, which, column.metric.component.real_needs, column.extractor, at)
-    return context.feature_metric(column.metric)(first, second, generator)
+def _generator(pair: Pair) -> torch.Generator:
+    return stream(pair.seed, f"metric/{pair.column.metric.name}")

@@ -1,4 +1,4 @@
-"""How jobs run."""
+"""The options of a job. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class JobOptions:
-    """How jobs run; nothing here changes a result.
+    """Options that say how a job runs. None of them changes a result.
 
     Args:
-        device: "cpu", "cuda", or "auto".
-        checkpoint_seconds: between two checkpoints.
+        device: "cpu", "cuda", "cuda:N" or "auto".
+        checkpoint_seconds: seconds between two checkpoints.
     """
 
     device: str = "auto"

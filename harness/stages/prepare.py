@@ -1,18 +1,22 @@
-"""The sampler of a base, ready to draw: with the networks it calls and what it needs to know about the base."""
+"""The sampler of a base, made ready to draw: it gets the networks that it calls, and what it has to measure on the base."""
 
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from pathlib import Path
+
+import torch
 
 from harness.board.bases import Base
 from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
 from harness.sampling import drawing, latents
 from harness.sampling.counting import EvaluationCounter
 from harness.stages import base as base_stage
-from harness.stages import context
-from harness.stages import encoding as latent_stage
+from harness.stages import encoding
+from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
+from harness.stages.facts import PreparationFacts
 from harness.store import outputs
 from harness.store.keys import digest
 from harness.store.outputs import Output
@@ -22,37 +26,59 @@ from harness.weights import state_dicts
 PREPARED = "prepared.safetensors"
 
 
-def sampler(base: Base, at: Context) -> SampleFunction:
-    """The sampler of the base's cells. What it needs from the base is made once, whoever asks first."""
-    function = context.sampler(base.network.sampler)
-    if isinstance(function, GuidedSampler):
-        source = context.dataset(base.dataset)
-        function.take_networks(
-            {one.name: base_stage.load(one, base_stage.run(one, at), source, at) for one in base.network.sampler.bases}
-        )
-    if (prepared := run(base, function, at)) is not None:
-        assert isinstance(function, PreparedSampler)
-        function.use(state_dicts.load(prepared.folder / PREPARED))
-    return function
+class BaseSampler:
+    """The sampler of a base's cells. Nothing is loaded or prepared before it is asked for, and nothing twice.
 
+    Args:
+        base: a base that has a network.
+        source: the board's dataset.
+    """
 
-def run(base: Base, function: SampleFunction, at: Context) -> Output | None:
-    """What the sampler keeps of the base; facts: seconds and network evaluations. None where it needs nothing."""
-    if not (isinstance(function, PreparedSampler) and function.needs_preparation):
-        return None
-    at.reporter.stage("prepare")
-    key = digest(stage="prepare", base=base.key, sampler=base.network.sampler.identity)
-    return outputs.once(at.layout, "prepare", key, lambda folder: _prepare(base, function, at, folder))
+    def __init__(self, base: Base, source: CheckedSource, context: Context) -> None:
+        self._base, self._source, self._context = base, source, context
+        self._sampler = base.network.sampler
+        self._function = self._sampler.component.create(self._sampler.settings)
 
+    @cached_property
+    def ready(self) -> SampleFunction:
+        """The sampler, ready to draw."""
+        function = self._with_networks
+        if isinstance(function, PreparedSampler) and self.preparation is not None:
+            function.use(state_dicts.load(self.preparation.folder / PREPARED))
+        return function
 
-def _prepare(base: Base, function: PreparedSampler, at: Context, folder: Path) -> dict[str, object]:
-    source = context.dataset(base.dataset)
-    network = base_stage.load(base, base_stage.run(base, at), source, at).requires_grad_(False)
-    counter, started = EvaluationCounter(), time.perf_counter()
-    for one in (network, *drawing.extra_networks(function)):
-        counter.watch(one)
-    kept = latent_stage.training_data(network, source, at)
-    train = latents.network_batch(network, kept, stream(base.network.seed, "prepare latents"))
-    made = function.prepare(network, latents.network_spec(network, source.spec), train, stream(base.network.seed, "prepare"))
-    state_dicts.save({name: tensor.detach().cpu() for name, tensor in made.items()}, folder / PREPARED)
-    return {"seconds": time.perf_counter() - started, "network_evaluations": counter.examples}
+    @cached_property
+    def preparation(self) -> Output | None:
+        """The output with everything that the sampler keeps of the base; None for a sampler that needs no preparation.
+
+        See `harness.stages.facts.PreparationFacts`.
+        """
+        function = self._function
+        if not (isinstance(function, PreparedSampler) and function.needs_preparation):
+            return None
+        key = digest(stage="prepare", base=self._base.key, sampler=self._sampler.identity)
+        return outputs.once(self._context.layout, "prepare", key, lambda folder: self._prepare(function, folder))
+
+    @cached_property
+    def _with_networks(self) -> SampleFunction:
+        """The sampler with the networks of the other bases that it calls."""
+        if isinstance(self._function, GuidedSampler):
+            self._function.take_networks({base.name: self._network(base) for base in self._sampler.bases})
+        return self._function
+
+    def _prepare(self, function: PreparedSampler, folder: Path) -> dict[str, object]:
+        self._context.reporter.stage("prepare")
+        others = drawing.extra_networks(self._with_networks)
+        network, seed = self._network(self._base).requires_grad_(False), self._base.network.seed
+        counter, started = EvaluationCounter(), time.perf_counter()
+        for watched in (network, *others):
+            counter.watch(watched)
+        kept = encoding.training_data(network, self._source, self._context)
+        train = latents.network_batch(network, kept, stream(seed, "prepare latents"))
+        space = latents.network_spec(network, self._source.spec)
+        prepared = function.prepare(network, space, train, stream(seed, "prepare"))
+        state_dicts.save({name: tensor.detach().cpu() for name, tensor in prepared.items()}, folder / PREPARED)
+        return PreparationFacts(seconds=time.perf_counter() - started, network_evaluations=counter.examples).model_dump()
+
+    def _network(self, base: Base) -> torch.nn.Module:
+        return base_stage.load(base, base_stage.run(base, self._source, self._context), self._source, self._context)

@@ -1,29 +1,62 @@
-"""Stage 6, record: everything that a reader of the table may ask about a cell, in one small file."""
+"""Stage 6, record: everything that a reader of the table may ask about a cell, in one small file. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from harness.board.bases import Base, Network
 from harness.board.cells import Cell
 from harness.board.components import Resolved
 from harness.components import Component
 from harness.process import environment
-from harness.store.outputs import Output
-from harness.store.records import ComponentFacts, Costs, CurvePoint, ExtractorFacts, Measured, Record, Status, save_record
+from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
+from harness.store.records import ComponentFacts, Costs, ExtractorFacts, Measured, Record, Status, save_record
 from harness.store.runs_folder import RunsFolder
 
-_NO_MODEL: Mapping[str, Any] = {
-    "parameters": 0, "weights_sha256": "", "images_seen": 0, "steps": 0, "network_evaluations": 0, "seconds": 0.0,
-    "curve": [], "selected_images": None,
-}  # fmt: skip
+
+@dataclass(frozen=True)
+class CellResults:
+    """The results of all stages of a cell.
+
+    Args:
+        base, finetuned: facts of the weights; the defaults where examples stand in the place of samples.
+        preparation: facts of the sampler's preparation; the defaults where the sampler needs none.
+        extractors: the extractors of the columns by name.
+        dataset_fingerprint: of the board's dataset.
+        peak_memory_bytes: peak memory over all stages.
+        device: type of the device: "cpu" or "cuda".
+    """
+
+    base: BaseFacts
+    finetuned: FinetuneFacts
+    samples: SampleFacts
+    preparation: PreparationFacts
+    metrics: Mapping[str, Measured]
+    extractors: Mapping[str, ExtractorFacts]
+    dataset_fingerprint: str
+    peak_memory_bytes: int
+    device: str
 
 
-def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = None) -> Record:
-    """What is known before any work; for skipped cells that is all. Imports torch only when a device is given."""
+def record_path(cell: Cell, layout: RunsFolder) -> Path:
+    """Return where the record of the cell's current key is, or is to be."""
+    return layout.record(cell.board, cell.name, cell.key)
+
+
+def save_unrun(cell: Cell, layout: RunsFolder, status: Status, reason: str) -> None:
+    """Write the record of a cell that no stage ran: the cell is skipped, or its process died and cannot write the record."""
+    save_record(unmeasured(cell, status, reason), record_path(cell, layout))
+
+
+def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None = None) -> Record:
+    """Return a record with what is known of the cell before any work.
+
+    Args:
+        device: type of the device that was used; None for a cell that no process worked on. A device imports torch.
+    """
     return Record(
         board=cell.board,
         protocol=cell.protocol,
@@ -35,7 +68,7 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
         reason=reason,
         is_smoke=cell.is_smoke,
         model=_facts(cell.base.origin.recorded_model),
-        sampler=_facts(cell.base.origin.recorded_sampler).model_copy(update={"formula": _formula(cell.base)}),
+        sampler=_facts(cell.base.origin.recorded_sampler).model_copy(update={"formula": _guidance_formula(cell.base)}),
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
         pretraining=cell.base.origin.facts,
@@ -47,64 +80,42 @@ def skeleton(cell: Cell, status: Status, reason: str = "", device: str | None = 
     )
 
 
-def record_path(cell: Cell, layout: RunsFolder) -> Path:
-    """Return where the record of the cell's current key is, or is to be."""
-    return layout.record(cell.board, cell.name, cell.key)
-
-
-def save_unrun(cell: Cell, layout: RunsFolder, status: Status, reason: str) -> None:
-    """Write the record of a cell that no stage ran: the cell is skipped, or its process died and cannot write the record."""
-    save_record(skeleton(cell, status, reason), record_path(cell, layout))
-
-
-def done(
-    cell: Cell,
-    base: Output | None,
-    finetuned: Output | None,
-    sampled: Output,
-    metrics: Mapping[str, Measured],
-    *,
-    prepared: Output | None,
-    memory: int,
-    device: str,
-    fingerprint: str,
-    extractors: Mapping[str, ExtractorFacts],
-) -> Record:
-    """The record of a cell that went through all stages; there is neither base nor weights for data in a model's place."""
-    tuned: Mapping[str, Any] = _NO_MODEL if finetuned is None else finetuned.facts
-    pretrained: Mapping[str, Any] = _NO_MODEL if base is None else base.facts
-    drawn: Mapping[str, Any] = sampled.facts
-    preparation: Mapping[str, Any] = {} if prepared is None else prepared.facts
-    costs = Costs(
-        images_seen=tuned["images_seen"],
-        steps=tuned["steps"],
-        network_evaluations=tuned["network_evaluations"],
-        nfe=drawn["nfe"],
-        seconds_finetune=tuned["seconds"],
-        seconds_sample=drawn["seconds"],
-        peak_memory_bytes=memory,
-        seconds_prepare=preparation.get("seconds", 0.0),
-        prepare_evaluations=preparation.get("network_evaluations", 0),
-    )
-    known = skeleton(cell, "done", device=device)
-    return known.model_copy(
+def done(cell: Cell, results: CellResults) -> Record:
+    """Return the record of a cell that went through all stages."""
+    base, finetuned, samples = results.base, results.finetuned, results.samples
+    return unmeasured(cell, "done", device=results.device).model_copy(
         update={
-            "metrics": dict(metrics),
-            "extractors": dict(extractors),
-            "curve": [CurvePoint(**point) for point in tuned["curve"]],
-            "selected_images": tuned["selected_images"],
-            "costs": costs,
-            "parameters": pretrained["parameters"],
-            "weights_sha256": tuned["weights_sha256"],
-            "samples_sha256": drawn["samples_sha256"],
-            "base_weights_sha256": pretrained["weights_sha256"],
-            "dataset_fingerprint": fingerprint,
+            "metrics": dict(results.metrics),
+            "extractors": dict(results.extractors),
+            "curve": finetuned.curve,
+            "selected_images": finetuned.selected_images,
+            "costs": _costs(results),
+            "parameters": base.parameters,
+            "weights_sha256": finetuned.weights_sha256,
+            "samples_sha256": samples.samples_sha256,
+            "base_weights_sha256": base.weights_sha256,
+            "dataset_fingerprint": results.dataset_fingerprint,
         }
     )
 
 
-def _formula(base: Base) -> str:
-    """The formula of the sampler's guidance; empty for a sampler that does not guide, and for a base without a network."""
+def _costs(results: CellResults) -> Costs:
+    finetuned, samples, preparation = results.finetuned, results.samples, results.preparation
+    return Costs(
+        images_seen=finetuned.images_seen,
+        steps=finetuned.steps,
+        network_evaluations=finetuned.network_evaluations,
+        nfe=samples.nfe,
+        seconds_finetune=finetuned.seconds,
+        seconds_sample=samples.seconds,
+        peak_memory_bytes=results.peak_memory_bytes,
+        seconds_prepare=preparation.seconds,
+        prepare_evaluations=preparation.network_evaluations,
+    )
+
+
+def _guidance_formula(base: Base) -> str:
+    """Return what guidance makes of the network's outputs; "" for a sampler that does not guide, and for a base of examples."""
     if not isinstance(base.origin, Network):
         return ""
     sampler = base.origin.sampler

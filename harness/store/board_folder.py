@@ -40,7 +40,7 @@ class BoardFolder:
         return self.root / "plots"
 
     def record(self, record: RecordName) -> Path:
-        return self.results / f"{record.file_stem}.json"
+        return self.results / record.file_name
 
     def preview(self, row: str) -> Path:
         """The preview of a row's samples, by the row's name."""

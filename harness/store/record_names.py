@@ -37,6 +37,11 @@ class RecordName:
         """The record's part of a file name: `net__fit__s0`, `floor__fid[fashion-cnn]`."""
         return f"floor__{self.name}" if self.kind == "floor" else self.name.replace("/", "__")
 
+    @property
+    def file_name(self) -> str:
+        """The name of the record's published file; the files of a runs folder have the key in their names."""
+        return f"{self.file_stem}.json"
+
     def __str__(self) -> str:
         """The name as messages and pages show it."""
         return f"floor of {self.name}" if self.kind == "floor" else self.name

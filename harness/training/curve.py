@@ -13,7 +13,7 @@ from harness.training.method import Weights
 
 
 class CurveState(TypedDict):
-    """What a checkpoint holds of a curve, beside the best weights."""
+    """The part of a checkpoint that belongs to a curve, beside the best weights."""
 
     values: list[dict[str, float]]
     seconds: float
@@ -45,7 +45,7 @@ class Curve:
     best_images: int = 0
 
     def is_due(self, step: int, steps: int, images: int) -> bool:
-        """Whether a point belongs at this step, and is not there yet."""
+        """Return whether a point belongs at this step, and is not there yet."""
         if self.values and self.values[-1]["images"] == images:
             return False
         # Point i belongs at the step i * steps / points, rounded. The only point that can belong here is the one with
@@ -67,7 +67,7 @@ class Curve:
         return value
 
     def state(self) -> CurveState:
-        """What a checkpoint must hold, beside `best`."""
+        """Return what a checkpoint must hold, beside `best`."""
         return {"values": list(self.values), "seconds": self.seconds, "best_images": self.best_images}
 
     def restore(self, state: CurveState, best: Weights) -> None:

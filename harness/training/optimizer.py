@@ -31,10 +31,13 @@ class OptimizerConfig(Config):
     )
 
     def factor(self, update: int, updates: int) -> float:
-        """The learning rate at an update, as a share of the peak rate, in [0, 1].
+        """Return the learning rate at an update, as a share of the peak rate.
 
         With w = warmup * updates, update k (counted from 0) has the share (k + 1) / w while k < w. After that, with
         p = (k - w) / (updates - w), the share is 1 - p for `linear` and (1 + cos(pi p)) / 2 for `cosine`.
+
+        The share is in [0, 1] where w is a whole number. Where it is not, the last update of the warm-up is above the peak, by a
+        share of at most 1 / w. Existing records were made so.
         """
         warm = self.warmup * updates
         if update < warm:
@@ -111,7 +114,7 @@ class Optimizer:
         self.count += 1
 
     def state_dict(self) -> dict[str, object]:
-        """The torch optimiser's state, and the number of updates taken."""
+        """Return the torch optimiser's state, and the number of updates taken."""
         return {"torch": self.torch.state_dict(), "count": self.count}
 
     def load_state_dict(self, state: dict[str, object]) -> None:

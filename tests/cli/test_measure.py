@@ -19,7 +19,6 @@ from harness.components import Dataset, Extractor, Metric
 from harness.images.extraction import Extraction
 from harness.images.quantise import to_uint8
 from harness.plugins import registry
-from harness.stages import context
 from harness_image_metrics import FrechetConfig
 from harness_image_metrics.frechet import fid
 
@@ -47,7 +46,6 @@ def measure(tmp_path, monkeypatch, capsys):
     """Runs `harness measure` in this process, in a working directory of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HARNESS_RUNS", raising=False)
-    monkeypatch.setattr(context, "_EXTRACTORS", {})
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["harness", "measure", *map(str, arguments)])

@@ -41,6 +41,13 @@ class BatchDependent(PixelFeatures):
         return {name: rows - rows.mean(0) for name, rows in super().forward(images).items()}
 
 
+class NotFinite(PixelFeatures):
+    """Gives features that are not numbers."""
+
+    def forward(self, images):
+        return {name: rows * float("nan") for name, rows in super().forward(images).items()}
+
+
 COMPONENT = Extractor("pixels", build="pixel_features:PixelFeatures", summary="projections of pixels", outputs=OUTPUTS)
 
 

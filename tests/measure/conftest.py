@@ -16,7 +16,6 @@ from harness.images.statistics_files import Metadata, StatisticsFile
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
 from harness.measure.named_components import resolve
 from harness.measure.plan import MeasurementPlan
-from harness.stages import context as stage_context
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
 from harness.store.records import ExtractorFacts
@@ -26,7 +25,6 @@ from harness.store.runs_folder import RunsFolder
 @pytest.fixture
 def context(tmp_path, monkeypatch):
     """What a job shares, with a runs folder of its own and on the CPU."""
-    monkeypatch.setattr(stage_context, "_EXTRACTORS", {})
     return Context(RunsFolder(tmp_path / "runs"), JobOptions(device="cpu"), "measure")
 
 

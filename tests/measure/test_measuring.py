@@ -8,7 +8,6 @@ from harness import UserError
 from harness.errors import Faults
 from harness.images.statistics_files import recognise
 from harness.measure.measuring import measure
-from harness.stages import context as stage_context
 
 KID = {"subset_size": 10, "subsets": 5}
 
@@ -22,7 +21,7 @@ def source(make_source, random_images):
 @pytest.fixture
 def rows(pixels, context, random_images):
     """Returns the features of random images by seed, float64, straight from the network."""
-    network = stage_context.extractor(pixels, context.device)
+    network = context.extractor(pixels)
     return lambda seed, n=20: network(random_images(seed, n))["features"].double().numpy()
 
 

@@ -8,7 +8,6 @@ from harness import UserError
 from harness.images.sets import ImageSet
 from harness.measure.image_source import ImageSource, identified_as
 from harness.measure.source_features import FeatureReader
-from harness.stages import context as stage_context
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def features(reader):
 
 def images_seen(reader):
     """How many images went through the extractor so far."""
-    return stage_context.extractor(reader.plan.extractor, reader.context.device).images_seen
+    return reader.context.extractor(reader.plan.extractor).images_seen
 
 
 def test_a_look_says_what_it_looks_at_and_identifies_it(reader, make_source, random_images, announced):
@@ -57,7 +56,7 @@ def test_a_look_is_progress_that_other_processes_see(reader, make_source, random
 
 def test_features_are_those_of_the_extractor(features, make_source, random_images, reader, announced):
     found = features(make_source("samples", random_images(0)), "features", "moments")
-    network = stage_context.extractor(reader.plan.extractor, reader.context.device)
+    network = reader.context.extractor(reader.plan.extractor)
     rows = network(random_images(0))["features"].numpy()
     np.testing.assert_allclose(found.rows(), rows, rtol=1e-6)
     np.testing.assert_allclose(found.moments().mean, rows.astype(np.float64).mean(0), rtol=1e-6)

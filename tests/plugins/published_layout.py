@@ -1,4 +1,4 @@
-"""What the tests of presets share: the names and shapes in published files."""
+"""The names and shapes in published files, which the tests of presets compare with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def published(path: str) -> dict[str, tuple[int, ...]]:
-    """Shapes by name of a key list under tests/golden."""
+    """Return the shapes by name of a key list under tests/golden."""
     stored = json.loads(gzip.decompress((GOLDEN / path).read_bytes()))
     return {name: tuple(shape) for name, (shape, _) in stored["keys"].items()}
 
@@ -25,7 +25,7 @@ def published(path: str) -> dict[str, tuple[int, ...]]:
 def check_layout(preset: Preset, build: Callable[[Config, DataSpec], torch.nn.Module], path: str, *, apart: str = "-") -> None:
     """Raises: AssertionError unless the preset, built without memory, has the published names, shapes and size.
 
-    apart: how names of a part begin that is published for itself.
+    apart: how the names of a part begin that is published by itself.
     """
     with torch.device("meta"):
         model = build(preset.config, preset.spec)

@@ -1,9 +1,5 @@
-"""EDM for images: presets, settings, conditioning, dropout. Agreement with the reference is in tests/parity."""
+"""EDM's denoiser of images: contract, conditioning, augmentation, dropout. Agreement with the reference is in tests/parity."""
 
-import importlib.util
-from pathlib import Path
-
-import pydantic
 import pytest
 import torch
 
@@ -12,16 +8,11 @@ from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing import models
 from harness_edm import UNetConfig, harness_models
-from harness_edm.layers import Conv, FourierEmbedding, PositionalEmbedding, glorot, reciprocal, smoothing_kernel
-from harness_edm.presets import PRESETS
-from harness_edm.published import from_arguments
+from harness_edm.adm_unet import ADMUNet
+from harness_edm.song_unet import SongUNet
 from harness_edm.unet import build
 
-_spec = importlib.util.spec_from_file_location("published_layout", Path(__file__).with_name("published_layout.py"))
-layout = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(layout)
-
-COMPONENT = next(one for one in harness_models() if one.name == "edm-unet")
+COMPONENT = next(component for component in harness_models() if component.name == "edm-unet")
 IMAGES = DataSpec((1, 8, 8), classes=3, preview="images")
 TINY = {"model_channels": 8, "attn_resolutions": (4,)}
 ARCHITECTURES = pytest.mark.parametrize("architecture", ["ddpm++", "ncsn++", "adm"])
@@ -40,12 +31,6 @@ def wake(model):
     return model
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if "tiny" not in name])
-def test_a_preset_has_the_published_names_and_shapes(name):
-    preset = PRESETS[name]
-    layout.check_layout(preset, build, f"edm/{preset.files[0].name.removesuffix('.pkl')}.keys.json.gz")
-
-
 def test_the_default_network_is_tiny():
     assert sum(parameter.numel() for parameter in build(UNetConfig(), IMAGES).parameters()) < 100_000
 
@@ -54,6 +39,19 @@ def test_the_default_network_is_tiny():
 def test_every_architecture_keeps_the_contract(architecture):
     config = UNetConfig(**TINY, architecture=architecture, head_channels=4)
     models.check_model(COMPONENT, config=config, spec=IMAGES)
+
+
+def test_the_architecture_decides_the_network_and_its_names_stand_behind_a_prefix():
+    assert isinstance(tiny(architecture="adm").model, ADMUNet)
+    assert isinstance(tiny(architecture="ddpm++").model, SongUNet)
+    assert all(name.startswith("model.") for name in tiny().state_dict())
+
+
+@ARCHITECTURES
+def test_an_untrained_network_scales_its_input_by_the_skip_alone(architecture):
+    # Output layers begin at or near zero, so D begins as c_skip x, the best guess that needs no network.
+    model, x = tiny(architecture=architecture), torch.randn(2, 1, 8, 8)
+    torch.testing.assert_close(model.denoise(x, torch.tensor(0.5), None), x / 2, rtol=0, atol=1e-3)
 
 
 @ARCHITECTURES
@@ -72,6 +70,12 @@ def test_augmentation_labels_of_zero_are_none(architecture):
     x, sigma = torch.randn(2, 1, 8, 8), torch.tensor([0.1, 2.0])
     torch.testing.assert_close(model(x, sigma), model(x, sigma, None, torch.zeros(2, 9)))
     assert (model(x, sigma) - model(x, sigma, None, torch.ones(2, 9))).abs().max() > 1e-4
+
+
+def test_an_unconditional_network_on_data_with_classes_has_a_chain():
+    model = tiny(is_conditional=False)
+    assert not any("map_label" in name for name in model.state_dict())
+    assert model.transition(torch.randn(2, 1, 8, 8), 3).mean.shape == (2, 1, 8, 8)
 
 
 def test_dropout_repeats_with_its_draw_and_leaves_torchs_randomness_alone():
@@ -93,75 +97,6 @@ def test_without_dropout_a_draw_is_a_level_and_noise():
     assert noise.shape == (2, 1, 8, 8)
 
 
-def test_adm_blocks_narrower_than_a_head_have_no_attention():
-    names = tiny(architecture="adm").state_dict()
-    assert not any("qkv" in name for name in names)
-    names = tiny(architecture="adm", head_channels=8).state_dict()
-    assert any("qkv" in name for name in names)
-
-
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        (DataSpec((2,)), "needs square images"),
-        (DataSpec((3, 8, 4)), "needs square images"),
-        (DataSpec((3, 7, 7)), "need a size divisible by 2"),
-    ],
-)
-def test_data_that_does_not_fit_is_the_users_mistake(spec, message):
-    with pytest.raises(UserError, match=message):
-        build(UNetConfig(), spec)
-
-
-@pytest.mark.parametrize("settings", [{"embedding": "fourier"}, {"encoder": "residual"}, {"channel_mult_noise": 2}])
-def test_adm_rejects_what_it_has_not(settings):
-    with pytest.raises(pydantic.ValidationError, match="adm has"):
-        UNetConfig(architecture="adm", **settings)
-
-
-def test_published_arguments_become_settings():
-    config, spec = from_arguments(
-        {"img_resolution": 16, "img_channels": 3, "label_dim": 5, "model_type": "SongUNet", "use_fp16": True}
-    )
-    assert spec == DataSpec((3, 16, 16), classes=5, preview="images")
-    assert (config.channel_mult, config.num_blocks, config.dropout) == ((1, 2, 2, 2), 4, 0.10)
-
-
-def test_unknown_arguments_of_a_published_network_are_named():
-    with pytest.raises(UserError, match="not known here: twist"):
-        from_arguments({"img_resolution": 16, "img_channels": 3, "model_type": "SongUNet", "twist": 1})
-
-
-def test_doubling_by_two_taps_is_nearest_and_halving_the_mean():
-    x = torch.arange(16.0).view(1, 1, 4, 4)
-    up, down = (Conv(1, 1, 0, glorot(), resample=way)(x) for way in ("up", "down"))
-    torch.testing.assert_close(up, x.repeat_interleave(2, 2).repeat_interleave(2, 3))
-    torch.testing.assert_close(down, torch.tensor([[2.5, 4.5], [10.5, 12.5]])[None, None])
-
-
-def test_the_smoothing_kernel_has_unit_sum():
-    kernel = smoothing_kernel([1, 3, 3, 1])
-    assert kernel.shape == (1, 1, 4, 4)
-    assert kernel.sum().item() == pytest.approx(1)
-    assert kernel[0, 0, 1, 2].item() == pytest.approx(9 / 64)
-
-
-def test_frequencies_run_from_one_to_the_ten_thousandth():
-    ends = PositionalEmbedding(8, reaches_end=True)(torch.tensor([1.0]))[0, 4:]
-    stops = PositionalEmbedding(8, reaches_end=False)(torch.tensor([1.0]))[0, 4:]
-    torch.testing.assert_close(ends, torch.sin(torch.tensor([1, 10 ** (-4 / 3), 10 ** (-8 / 3), 1e-4])))
-    torch.testing.assert_close(stops, torch.sin(torch.tensor([1, 0.1, 0.01, 0.001])))
-
-
-def test_initial_weights_have_the_published_scales():
-    torch.manual_seed(0)
-    weight, bias = torch.empty(64, 32, 3, 3), torch.empty(64)
-    glorot(0.5)(weight, bias)
-    bound = 0.5 * (6 / (32 * 9 + 64 * 9)) ** 0.5
-    assert bias.abs().max() == 0
-    assert bound * 0.98 < weight.abs().max() <= bound
-    reciprocal()(weight, bias)
-    bound = (32 * 9) ** -0.5
-    assert bound * 0.98 < weight.abs().max() <= bound
-    assert bound * 0.8 < bias.abs().max() <= bound
-    assert FourierEmbedding(4000).freqs.std().item() == pytest.approx(16, rel=0.05)
+def test_data_that_do_not_fit_are_the_users_mistake():
+    with pytest.raises(UserError, match="model edm-unet: needs square images"):
+        build(UNetConfig(), DataSpec((2,)))

@@ -16,7 +16,7 @@ from harness.report.board_previews import (
 from harness.report.collect import collect_published, collect_runs
 from harness.report.preview import Preview, save_preview
 from harness.report.sheet import pixels, sheet_of
-from harness.stages import sample
+from harness.stages import example_sets
 from harness.stages.checked import DataFault
 from harness.store.board_folder import BoardFolder
 
@@ -26,7 +26,7 @@ def draw(layout):
     """Writes a cell's sample sets into the runs folder as the sample stage does; a set's values tell seed and draw."""
 
     def draw(cell, *shape):
-        path = sample.samples_file(layout, cell)
+        path = example_sets.samples_file(layout, cell)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({f"x.{draw}": torch.full(shape, cell.seed + draw / 4) for draw in range(2)}, path)
 
@@ -126,7 +126,6 @@ def test_latents_have_no_previews(image_board, layout, run_records, draw):
 
 
 def test_real_examples_pass_the_check_of_the_stages(image_board, monkeypatch):
-    monkeypatch.setattr("harness.stages.context._DATASETS", {})
     bytes_as_floats = (shades(100) + 1) * 127.5
     monkeypatch.setattr("harness_fake_images.shades", lambda *_: bytes_as_floats)
     with pytest.raises(DataFault, match=r"dataset shades, evaluation draw 0: values from 0 to 99, and images are in \[-1, 1\]"):
@@ -152,6 +151,6 @@ def test_points_in_the_plane_and_grey_or_coloured_images_can_be_shown(shape, pre
 def test_one_draw_is_read_from_the_file_of_all(layout, board, draw):
     cell = board.cells[1]
     draw(cell, 5, 2)
-    batch = sample.read_draw(sample.samples_file(layout, cell), 1)
+    batch = example_sets.read_draw(example_sets.samples_file(layout, cell), 1)
     assert batch.x.tolist() == [[1.25, 1.25]] * 5
     assert batch.labels is None

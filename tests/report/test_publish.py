@@ -8,7 +8,7 @@ from harness.errors import UserError
 from harness.report.publish import plan
 from harness.report.render import render_published
 from harness.report.sheet import pixels
-from harness.stages import sample
+from harness.stages import example_sets
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 from harness.store.records import load_record, save_record
@@ -32,7 +32,7 @@ def draw_samples(layout):
 
     def draw_samples(board, *shape):
         for cell in board.cells:
-            path = sample.samples_file(layout, cell)
+            path = example_sets.samples_file(layout, cell)
             path.parent.mkdir(parents=True, exist_ok=True)
             value = cell.seed + 0.123456 if len(shape) == 2 else cell.seed / 4
             save_file({"x.0": torch.full(shape, value)}, path)

@@ -65,7 +65,7 @@ def read(tmp_path):
 def weights(tmp_path):
     """The file w.pt of the tiny preset, beside the board."""
     preset = registry().presets["edm-tiny-8"]
-    network = registry().get(Model, preset.model, where="this test").load()(preset.config, preset.spec)
+    network = registry().get(Model, preset.model, where="this test").create(preset.config, preset.spec)
     (tmp_path / "board").mkdir()
     torch.save({"ema": network.state_dict()}, tmp_path / "board" / "w.pt")
     return tmp_path / "board" / "w.pt"

@@ -11,7 +11,8 @@ from torch import nn
 from harness.errors import Diverged, Interrupted
 from harness.interfaces import DataSpec
 from harness.process import stop
-from harness.sampling.drawing import balanced_labels, draw
+from harness.sampling.drawing import balanced_labels, draw, extra_networks
+from harness.streams import SampleStreams, stream
 
 SPEC = DataSpec((3,), classes=4)
 CPU = torch.device("cpu")
@@ -128,3 +129,70 @@ def test_a_stop_request_ends_it_between_chunks(model):
             sample(stopping, model, batch=10)
     finally:
         stop.clear()
+
+
+@pytest.mark.parametrize(("n", "classes"), [(1, 4), (4, 4), (10, 3), (12, 3), (1000, 7)])
+def test_every_class_comes_as_often_as_the_others_up_to_one_and_the_first_classes_get_the_rest(n, classes):
+    counts = balanced_labels(0, "test", n, classes).bincount(minlength=classes).tolist()
+    assert counts == [n // classes + (label < n % classes) for label in range(classes)]
+
+
+def test_labels_are_a_shuffle_by_a_stream_of_their_own():
+    order = torch.randperm(10, generator=stream(5, "evaluation/0/labels"))
+    assert torch.equal(balanced_labels(5, "evaluation/0", 10, 3), (torch.arange(10) % 3)[order])
+    assert not torch.equal(balanced_labels(5, "evaluation/0", 10, 3), balanced_labels(5, "evaluation/1", 10, 3))
+
+
+def test_a_sample_is_drawn_from_the_stream_of_its_number(model):
+    found = sample(noise, model, n=6, batch=4, spec=DataSpec((3,)), seed=9).batch.x
+    assert torch.equal(found, SampleStreams(9, "test", range(6)).normal(3))
+
+
+class Guided:
+    """Calls the networks that it was given beside the model, each once."""
+
+    def __init__(self, **networks):
+        self.networks = networks
+
+    def take_networks(self, networks):
+        self.networks = networks
+
+    def __call__(self, model, spec, streams, labels):
+        x = streams.normal(*spec.shape)
+        return model(x) + sum(network(x) for network in self.networks.values())
+
+
+def test_evaluations_of_guiding_networks_count(model):
+    one, two = nn.Linear(3, 3), nn.Linear(3, 3)
+    found = sample(Guided(weaker=one, older=two), model, batch=4)
+    assert found.nfe == 3
+    assert not one._forward_pre_hooks
+    assert not two._forward_pre_hooks
+
+
+@pytest.mark.parametrize("batch", [4, 23])
+def test_a_network_that_guides_itself_or_twice_counts_once_for_each_call(model, batch):
+    other = nn.Linear(3, 3)
+    assert sample(Guided(itself=model), model, batch=batch).nfe == 2
+    assert sample(Guided(first=other, second=other), model, batch=batch).nfe == 3
+
+
+def test_the_networks_beside_the_model_are_each_named_once():
+    one, two = nn.Linear(3, 3), nn.Linear(3, 3)
+    assert extra_networks(Guided(a=one, b=two, c=one)) == [one, two]
+    assert extra_networks(noise) == []
+
+
+def test_the_counter_is_gone_after_a_failure_too(model):
+    def failing(model, spec, streams, labels):
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        sample(failing, model)
+    assert not model._forward_pre_hooks
+
+
+def test_samples_are_float32_on_the_cpu_whatever_the_sampler_computes_in(model):
+    found = sample(lambda _model, spec, streams, _labels: streams.normal(*spec.shape).double(), model)
+    assert found.batch.x.dtype == torch.float32
+    assert found.batch.labels.dtype == torch.int64

@@ -91,3 +91,24 @@ def test_encoding_stops_when_asked(monkeypatch):
     monkeypatch.setattr("harness.process.stop.check", stopped)
     with pytest.raises(Interrupted):
         latents.encode_dataset(Halved(), Batch(torch.zeros(1, 1, 4, 4)))
+
+
+@pytest.mark.parametrize("size", [1, 4, 10])
+def test_samples_are_decoded_a_few_at_a_time_into_float32(size):
+    class Counted(Halved):
+        def decode_latents(self, latents):
+            self.rows.append(len(latents))
+            return super().decode_latents(latents).double()
+
+    model, labels = Counted(), torch.arange(10)
+    x = torch.randn(10, 1, 2, 2, generator=stream(0, "x"))
+    found = latents.decode_samples(model, Batch(x, labels), size=size, device=torch.device("cpu"))
+    assert model.rows == [min(size, 10 - start) for start in range(0, 10, size)]
+    assert found.x.dtype == torch.float32
+    torch.testing.assert_close(found.x, Halved().decode_latents(x))
+    assert torch.equal(found.labels, labels)
+
+
+def test_decoding_leaves_samples_of_other_models_as_they_are():
+    batch = Batch(torch.zeros(2, 3))
+    assert latents.decode_samples(torch.nn.Identity(), batch, size=1, device=torch.device("cpu")) is batch

@@ -3,11 +3,15 @@
 import pytest
 import torch
 
+from harness import NoConfig
+from harness.board.components import Resolved
+from harness.components import Dataset
 from harness.interfaces import Batch, DataSource, DataSpec
 from harness.stages.checked import CheckedSource, DataFault, check_batch
 
 IMAGES = DataSpec((1, 4, 4), classes=3, preview="images")
 X, LABELS = torch.linspace(-1, 1, 32).view(2, 1, 4, 4), torch.tensor([0, 2])
+PICTURES = Resolved(Dataset("pictures", build="x:y", summary=""), NoConfig(), "test", "1/1")
 
 
 class Source(DataSource):
@@ -17,24 +21,45 @@ class Source(DataSource):
     largest_evaluation = None
 
     def __init__(self, batch, spec=IMAGES):
-        self.batch, self.spec = batch, spec
+        self.batch, self.spec, self.reads = batch, spec, 0
 
     def train(self):
+        self.reads += 1
         return self.batch
 
     def evaluation(self, draw, n):
         return self.batch
 
 
+def checked(batch, spec=IMAGES):
+    return CheckedSource(PICTURES, Source(batch, spec))
+
+
 def test_data_as_declared_come_through_as_they_are():
     batch = Batch(X, LABELS)
-    assert CheckedSource("pictures", Source(batch)).train() is batch
-    assert CheckedSource("pictures", Source(batch)).evaluation(1, 2) is batch
+    assert checked(batch).train() is batch
+    assert checked(batch).evaluation(1, 2) is batch
     free = Batch(torch.full((3, 2), 40.0))
     assert check_batch(free, DataSpec((2,)), where="here") is free  # points may be anywhere
     latents = Batch(torch.full((3, 4, 8, 8), 40.0))
     assert check_batch(latents, DataSpec((4, 8, 8), preview="images"), where="here") is latents
     assert check_batch(Batch(X * 1.0001, LABELS), IMAGES, where="here")  # rounding
+
+
+def test_a_dataset_says_what_the_board_calls_it_and_what_its_plugin_declares():
+    source = checked(Batch(X, LABELS))
+    assert (source.name, source.identity, source.fingerprint, source.spec) == ("pictures", PICTURES.identity, "x", IMAGES)
+    assert isinstance(source, DataSource)
+
+
+def test_training_data_are_read_once_and_kept_on_the_device():
+    plugin = Source(Batch(X, LABELS))
+    source = CheckedSource(PICTURES, plugin)
+    first = source.training_data(torch.device("cpu"))
+    assert source.training_data(torch.device("cpu")) is first
+    assert torch.equal(first.x, X)
+    meta = source.training_data(torch.device("meta"))  # another device has a copy of its own
+    assert (meta.x.device.type, plugin.reads) == ("meta", 2)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +82,9 @@ def test_data_as_declared_come_through_as_they_are():
 )
 def test_what_is_wrong_is_said_with_the_dataset(batch, message):
     with pytest.raises(DataFault, match=f"^dataset pictures, training data: .*{message}"):
-        CheckedSource("pictures", Source(batch)).train()
+        checked(batch).train()
     with pytest.raises(DataFault, match=f"^dataset pictures, evaluation draw 3: .*{message}"):
-        CheckedSource("pictures", Source(batch)).evaluation(3, 2)
+        checked(batch).evaluation(3, 2)
 
 
 def test_labels_without_classes_are_refused():
@@ -68,10 +93,10 @@ def test_labels_without_classes_are_refused():
 
 
 def test_more_examples_than_there_are_held_out_end_the_run_with_what_to_lower():
-    source = Source(Batch(X, LABELS))
-    assert CheckedSource("pictures", source).largest_evaluation is None
-    source.largest_evaluation = 2
-    checked = CheckedSource("pictures", source)
-    assert len(checked.evaluation(0, 2)) == 2
+    source = checked(Batch(X, LABELS))
+    assert source.largest_evaluation is None
+    source._source.largest_evaluation = 2
+    assert source.largest_evaluation == 2
+    assert len(source.evaluation(0, 2)) == 2
     with pytest.raises(DataFault, match=r"dataset pictures gives 2 held-out examples .* 3 are asked for: lower evaluation"):
-        checked.evaluation(0, 3)
+        source.evaluation(0, 3)

@@ -1,4 +1,6 @@
-"""The Gaussian chain of denoisers, where the perfect denoiser is known."""
+"""Scalings, losses and the Gaussian chain of denoisers, where the perfect denoiser is known."""
+
+import math
 
 import pytest
 import torch
@@ -6,7 +8,20 @@ import torch
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
-from harness.toolkit.denoising import ChainLevels, GaussianChain, column
+from harness.testing import capabilities
+from harness.testing.mixture import MixtureDenoiser, four_points
+from harness.toolkit.denoising import (
+    LAST_STD_SHARE,
+    ChainLevels,
+    DenoisingObjective,
+    GaussianChain,
+    NoiseLevels,
+    NoisyLevel,
+    NoisyLevelAndMask,
+    column,
+    loss_weight,
+    scalings,
+)
 from harness.toolkit.transitions import rollout
 
 
@@ -60,3 +75,138 @@ def test_a_conditional_network_has_no_chain():
     model.takes_labels = True
     with pytest.raises(UserError, match="is_conditional: false"):
         model.transition(torch.zeros(1, 2), 0)
+
+
+LEVELS = torch.tensor([0.002, 0.1, 0.5, 3.0, 80.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("sigma_data", [0.5, 1.0])
+def test_scalings_give_the_network_inputs_and_targets_of_unit_variance(sigma_data):
+    """Of clean data of variance d^2 and noise of variance s^2, both independent (Karras et al. 2022, appendix B.6)."""
+    c_skip, c_out, c_in, c_noise = scalings(LEVELS, sigma_data)
+    clean, noise = sigma_data**2, LEVELS**2
+    torch.testing.assert_close(c_in**2 * (clean + noise), torch.ones_like(LEVELS))
+    target = ((1 - c_skip) ** 2 * clean + c_skip**2 * noise) / c_out**2
+    torch.testing.assert_close(target, torch.ones_like(LEVELS))
+    torch.testing.assert_close(c_noise, LEVELS.log() / 4)
+
+
+def test_the_skip_is_the_share_that_makes_the_targets_smallest():
+    c_skip = scalings(LEVELS, 0.5).c_skip
+    size = [((1 - skip) ** 2 * 0.25 + skip**2 * LEVELS**2) for skip in (c_skip - 0.01, c_skip, c_skip + 0.01)]
+    assert (size[1] <= size[0]).all()
+    assert (size[1] <= size[2]).all()
+
+
+def test_the_weight_makes_the_loss_that_of_the_raw_network():
+    torch.testing.assert_close(loss_weight(LEVELS, 0.5), scalings(LEVELS, 0.5).c_out ** -2)
+    torch.testing.assert_close(loss_weight(torch.tensor(0.5), 0.5), torch.tensor(8.0))  # (0.25 + 0.25) / 0.25^2
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((4, 2), (4, 1)), ((4, 3, 8, 8), (4, 1, 1, 1)), ((4,), (4,))])
+def test_one_value_for_each_example_broadcasts_over_data(shape, expected):
+    assert column(torch.arange(4), torch.zeros(shape)).shape == expected
+    assert column(torch.tensor(3.0), torch.zeros(shape)).shape == ()
+
+
+def test_levels_in_the_wrong_order_are_refused():
+    with pytest.raises(ValueError, match=r"sigma_min \(80.0\) is not below sigma_max \(80.0\)"):
+        NoiseLevels(sigma_min=80.0)
+
+
+class Zero(DenoisingObjective, torch.nn.Module):
+    """Takes everything for 0, and drops it too where it drops anything."""
+
+    def __init__(self, dropout=0.0, **levels):
+        super().__init__()
+        self.config, self.spec, self.drops = NoiseLevels(**levels), DataSpec((3,)), dropout
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    @property
+    def dropout(self):
+        return self.drops
+
+    def forward(self, x, sigma):
+        return torch.nn.functional.dropout(self.weight * x + (1 if self.drops else 0), self.drops, self.training)
+
+    def denoise(self, x, sigma, labels):
+        return self(x, sigma)
+
+
+def test_the_loss_is_the_weighted_squared_error_and_the_likelihood_minus_it():
+    model, x = Zero(), torch.tensor([[3.0, 0.0, 4.0], [1.0, 1.0, 1.0]])
+    draw = NoisyLevel(torch.tensor([0.5, 1.0]), torch.randn(2, 3, generator=stream(0, "noise")))
+    expected = [8.0 * 25, (1 + 0.25) / 0.25 * 3]  # weight times |0 - x|^2
+    assert model.training_loss_at(x, None, draw).tolist() == pytest.approx(expected)
+    assert model.log_likelihood(x, None, draw).tolist() == pytest.approx([-value for value in expected])
+
+
+def test_training_draws_what_the_likelihood_draws():
+    model, x = Zero(), torch.randn(5, 3, generator=stream(0, "x"))
+    first, second = model.training_draw(x, stream(1, "draw")), model.draw(x, stream(1, "draw"))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    torch.testing.assert_close(model.training_loss(x, None, stream(1, "draw")), model.training_loss_at(x, None, first))
+
+
+def test_the_logarithm_of_the_levels_is_normal():
+    model = Zero(p_mean=-0.4, p_std=1.5)
+    logs = model.draw(torch.zeros(20_000, 3), stream(0, "draw")).sigma.log()
+    assert logs.mean().item() == pytest.approx(-0.4, abs=0.04)  # the standard error is 0.011
+    assert logs.std().item() == pytest.approx(1.5, rel=0.02)
+
+
+def test_dropout_is_drawn_with_the_rest_in_training_and_left_out_in_eval_mode():
+    model, x = Zero(dropout=0.5).train(), torch.full((4, 3), 3.0)
+    draw = model.draw(x, stream(0, "draw"))
+    assert isinstance(draw, NoisyLevelAndMask)
+    before = torch.get_rng_state()
+    assert torch.equal(model.log_likelihood(x, None, draw), model.log_likelihood(x, None, draw))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.equal(model.log_likelihood(x, None, draw), model.log_likelihood(x, None, draw._replace(seed=draw.seed + 1)))
+    assert isinstance(model.eval().draw(x, stream(0, "draw")), NoisyLevel)
+    assert Zero().dropout == 0.0
+
+
+def test_the_best_denoiser_has_the_lowest_loss_at_every_level():
+    mixture, worse = four_points(), four_points()
+    with torch.no_grad():
+        worse.means.mul_(1.3)
+    x, _ = mixture.sample(3000, stream(0, "x"))
+    noise = torch.randn(x.shape, generator=stream(1, "noise"), dtype=torch.float64)
+    for sigma in (0.05, 0.5, 2.0):
+        draw = NoisyLevel(torch.full((len(x),), sigma), noise)
+        best, other = (MixtureDenoiser(each).training_loss_at(x, None, draw).mean().item() for each in (mixture, worse))
+        assert best < other
+
+
+@pytest.mark.parametrize("noise", [0.25, 1.0])
+def test_a_chain_delivers_what_it_declares_and_its_levels_are_edms(noise):
+    class Module(Perfect, torch.nn.Module):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+            Perfect.__init__(self, chain_steps=5, chain_noise=noise)
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, x, sigma):
+            return self.scale * Perfect.denoise(self, x, sigma, None)
+
+        def denoise(self, x, sigma, labels):
+            return self(x, sigma)
+
+    model = Module()
+    capabilities.check_transitions(model, DataSpec((2,)))
+    ends = 80 ** (1 / 7), 0.002 ** (1 / 7)
+    expected = [(ends[0] + i / 4 * (ends[1] - ends[0])) ** 7 for i in range(5)]
+    assert model._chain["here"].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("noise", [0.25, 1.0])
+def test_going_down_and_adding_noise_ends_at_the_next_level(noise):
+    chain = Perfect(chain_steps=6, chain_noise=noise)._chain
+    levels = [*chain["here"].double().tolist(), 0.0]
+    for step in range(5):
+        down, std = chain["down"][step].item(), chain["std"][step].item()
+        assert math.hypot(down, std) == pytest.approx(levels[step + 1], rel=1e-5)
+        assert std == pytest.approx(noise * levels[step + 1] * math.sqrt(1 - (levels[step + 1] / levels[step]) ** 2), rel=1e-4)
+    assert chain["std"][5].item() == pytest.approx(LAST_STD_SHARE * 0.5)
+    assert chain["down"][5] == 0

@@ -73,10 +73,10 @@ def data():
 
 @pytest.fixture
 def make_task(tmp_path):
-    def make(*, steps=STEPS, batch=BATCH, banks=True, seed=0, sampler=None, runs="runs", **options):
+    def make(*, steps=STEPS, batch=BATCH, banks=True, seed=0, sampler=None, runs="runs", model=None, spec=SPEC, **options):
         source = BankSource(RunsFolder(tmp_path / runs), sampler or CountingSampler(), {"name": "fake"}, seed, 5)
         training = TrainingConfig(images=steps * batch, batch=batch, **options)
-        return TrainingTask(network(), SPEC, torch.device("cpu"), training, source if banks else None)
+        return TrainingTask(model or network(), spec, torch.device("cpu"), training, source if banks else None)
 
     return make
 

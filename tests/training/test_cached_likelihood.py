@@ -1,4 +1,4 @@
-"""Kept likelihoods: the same numbers as without, computed once, and back after a resume."""
+"""Cached likelihoods: the same numbers as without the cache, computed once, and back after a resume."""
 
 import pytest
 import torch
@@ -37,57 +37,78 @@ def data(n=10):
 
 def test_values_are_those_of_the_model_and_each_row_is_asked_for_once():
     model, whole = Counted(), data()
-    kept = CachedLikelihood(model)
+    cached = CachedLikelihood(model)
     expected = model.log_likelihood(whole.x, whole.labels, None).detach()
     model.asked = 0
     for chosen in ([0, 1, 2], [2, 1, 5], [0, 5, 1], list(range(10))):
         index = torch.tensor(chosen)
-        assert torch.equal(kept(whole[index], None, name="real"), expected[index])
+        assert torch.equal(cached(whole[index], None, name="real"), expected[index])
     assert model.asked == 10
 
 
 def test_another_label_set_or_draw_is_another_value():
     model, whole = Counted(), data()
-    kept = CachedLikelihood(model)
-    first = kept(whole, None, name="real")
+    cached = CachedLikelihood(model)
+    first = cached(whole, None, name="real")
     other = Batch(whole.x, 1 - whole.labels, whole.rows)
-    assert not torch.equal(kept(other, None, name="real"), first)
+    assert not torch.equal(cached(other, None, name="real"), first)
     moved = Batch(whole.x + 1, whole.labels, whole.rows)
-    assert not torch.equal(kept(moved, None, name="fake"), first)
-    assert torch.equal(kept(whole, 1.0, name="real"), first + 1)  # a bound changes with its draw, and is never kept
-    assert torch.equal(kept(whole, 2.0, name="real"), first + 2)
+    assert not torch.equal(cached(moved, None, name="fake"), first)
+    assert torch.equal(cached(whole, 1.0, name="real"), first + 1)  # a bound changes with its draw, and is never cached
+    assert torch.equal(cached(whole, 2.0, name="real"), first + 2)
 
 
-def test_without_rows_nothing_is_kept():
+def test_without_rows_nothing_is_cached():
     model, whole = Counted(), data()
-    kept = CachedLikelihood(model)
+    cached = CachedLikelihood(model)
     for _ in range(2):
-        kept(Batch(whole.x, whole.labels), None, name="real")
+        cached(Batch(whole.x, whole.labels), None, name="real")
     assert model.asked == 20
-    assert not kept.state_dict()
+    assert not cached.state_dict()
 
 
 def test_forgetting_computes_anew_with_the_new_weights():
     model, whole = Counted(), data()
-    kept = CachedLikelihood(model)
-    before = kept(whole, None, name="real")
+    cached = CachedLikelihood(model)
+    before = cached(whole, None, name="real")
     with torch.no_grad():
         model.scale.fill_(3.0)
-    assert torch.equal(kept(whole, None, name="real"), before)
-    kept.forget()
-    assert torch.equal(kept(whole, None, name="real"), model.log_likelihood(whole.x, whole.labels, None))
+    assert torch.equal(cached(whole, None, name="real"), before)
+    cached.forget()
+    assert torch.equal(cached(whole, None, name="real"), model.log_likelihood(whole.x, whole.labels, None))
 
 
-def test_kept_values_survive_a_checkpoint():
+def test_cached_values_survive_a_checkpoint():
     model, whole = Counted(), data()
-    kept, restored = CachedLikelihood(model), CachedLikelihood(model)
-    first = kept(whole, None, name="real")
-    restored.load_state_dict(kept.state_dict())
+    cached, restored = CachedLikelihood(model), CachedLikelihood(model)
+    first = cached(whole, None, name="real")
+    restored.load_state_dict(cached.state_dict())
     model.asked = 0
     again = restored(whole, None, name="real")
     assert torch.equal(again, first)
     assert again.dtype == torch.float64
     assert model.asked == 0
+
+
+def test_rows_without_labels_are_cached_too_and_a_disabled_cache_caches_nothing():
+    model, whole = Counted(), data()
+    unlabelled = Batch(whole.x, None, whole.rows)
+    cached = CachedLikelihood(model)
+    assert torch.equal(cached(unlabelled, None, name="real"), cached(unlabelled, None, name="real"))
+    assert model.asked == 10
+    assert cached.state_dict()["real"]["keys"][:, 1].tolist() == [-1] * 10
+    disabled = CachedLikelihood(model, is_enabled=False)
+    for _ in range(2):
+        disabled(unlabelled, None, name="real")
+    assert model.asked == 30
+    assert disabled.state_dict() == {}
+
+
+def test_values_carry_no_gradient():
+    model, whole = Counted(), data()
+    cached = CachedLikelihood(model)
+    assert not cached(whole, None, name="real").requires_grad
+    assert not cached(whole, 1.0, name="real").requires_grad
 
 
 SPEC = DataSpec((1, 2, 2), classes=2, preview="images")
@@ -117,7 +138,7 @@ def bench(name):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_training_is_the_same_with_and_without_keeping(name):
+def test_training_is_the_same_with_and_without_the_cache(name):
     ends, calls = [], []
     for is_enabled in (True, False):
         made = bench(name)
@@ -135,5 +156,5 @@ def test_training_is_the_same_with_and_without_keeping(name):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_run_with_kept_values_resumes_exactly(name):
+def test_a_run_with_cached_values_resumes_exactly(name):
     check_resume_is_exact(bench(name), stops=[2, 4])

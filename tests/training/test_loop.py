@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from harness.errors import Diverged, Interrupted
+from harness.interfaces import Batch
 from harness.process import stop
+from harness.streams import stream
 from harness.training import checkpoint
 from harness.training.loop import LOG_EVERY, Listener
 
@@ -212,3 +214,140 @@ def test_each_step_gets_its_own_stream_and_its_own_batch(make_loop, data):
     assert len({number for _, _, number in seen}) == STEPS
     epoch = torch.cat([x for _, x, _ in seen])[: len(data)]
     assert sorted(epoch.tolist()) == sorted(data.x.tolist())
+
+
+class Constrained(torch.nn.Module):
+    """Keeps its weight at length 1, and remembers the lengths that it was called back from."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.lengths = torch.nn.Parameter(torch.tensor([1.0, 0.0])), []
+
+    def forward(self, x):
+        return x * self.weight
+
+    @torch.no_grad()
+    def constrain(self):
+        self.lengths.append(self.weight.norm().item())
+        self.weight.div_(self.weight.norm())
+
+
+def test_weights_are_called_back_after_each_step_and_after_the_average_has_followed(make_loop):
+    loop = make_loop(points=0, select="last", ema=0.5, model=Constrained())
+
+    def lengthen(_batch, _generator, _index):
+        with torch.no_grad():
+            loop.task.model.weight.mul_(3)
+        return {}
+
+    loop.method.step = lengthen
+    averaged = loop.run().weights["weight"]
+    assert loop.task.model.lengths == pytest.approx([1.0] + STEPS * [3.0])
+    # The average sees 3 at each step: 3 - 2 / 2^7, from 1 at the start.
+    assert averaged.tolist() == pytest.approx([3 - 2 * 0.5**STEPS, 0.0])
+
+
+class InLatents(torch.nn.Module):
+    """Latents are what was kept, with noise."""
+
+    latent_shape = (2,)
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.layer(x)
+
+    def autoencoder_identity(self):
+        return {}
+
+    def encode_images(self, x):
+        return x
+
+    def draw_latents(self, kept, generator):
+        return kept + torch.randn(kept.shape, generator=generator)
+
+    def decode_latents(self, latents):
+        return latents
+
+
+def test_a_model_in_latents_sees_new_latents_of_its_batch_at_each_step(make_loop, data):
+    loop = make_loop(points=0, select="last", model=InLatents(), banks=False)
+    seen = []
+    loop.method.step = lambda batch, _generator, _index: seen.append(batch) or {}
+    loop.run()
+    for index, batch in enumerate(seen):
+        rows = loop.order.indices(index)
+        noise = torch.randn(len(rows), 2, generator=stream(3, "latents", index))
+        torch.testing.assert_close(batch.x, data.x[rows] + noise)
+        assert batch.rows is None
+
+
+def test_batches_say_which_rows_of_the_data_they_are(make_loop, data):
+    loop = make_loop(points=0, select="last")
+    seen = []
+    loop.method.step = lambda batch, _generator, _index: seen.append(batch) or {}
+    loop.run()
+    assert all(torch.equal(batch.x, data.x[batch.rows]) for batch in seen)
+    assert isinstance(seen[0], Batch)
+
+
+def test_a_method_may_turn_trained_weights_into_others(make_loop):
+    loop = make_loop(points=0, select="last", ema=None)
+    loop.method.result = lambda weights: {name: 2 * value for name, value in weights.items()}
+    found = loop.run().weights
+    assert all(torch.equal(found[name], 2 * value) for name, value in loop.task.model.state_dict().items())
+
+
+def test_seconds_are_those_of_steps_and_reused_banks_and_of_the_curve_where_it_selects(make_loop, monkeypatch):
+    """With a clock that moves by 1 at each look, and measuring that takes 100."""
+    now = [0.0]
+
+    def clock():
+        now[0] += 1
+        return now[0]
+
+    monkeypatch.setattr("time.perf_counter", clock)
+
+    def measure(weights):
+        now[0] += 100
+        return float(len(weights))
+
+    looked_at = make_loop("a", runs="a", select="last", measure=measure).run()
+    selecting = make_loop("b", runs="b", select="best", measure=measure).run()
+    assert looked_at.seconds < 100  # four points of 100 are not among them
+    assert 400 < selecting.seconds < 500
+    reused = make_loop("c", runs="a", select="last", measure=measure)
+    reused.task.take_seconds_of_reused_banks = lambda: 1000.0
+    assert reused.run().seconds > 1000
+
+
+def test_a_checkpoint_holds_the_tracks_that_training_has(make_loop):
+    loop = make_loop(select="best", ema=0.9, seconds=-1.0)
+    loop.run()
+    newest = checkpoint.read_newest(loop.folder)
+    assert {name.split("/")[0] for name in newest.tensors} == {"model", "ema", "best"}
+    assert newest.state.keys() == {"method", "seconds", "evaluations", "bank_costs", "curve"}
+    plain = make_loop("plain", runs="plain", select="last", ema=None, points=0, seconds=-1.0)
+    plain.run()
+    newest = checkpoint.read_newest(plain.folder)
+    assert {name.split("/")[0] for name in newest.tensors} == {"model"}
+    assert "curve" not in newest.state
+
+
+def test_a_finished_training_that_is_asked_again_ends_alike(make_loop):
+    first = make_loop(select="last", points=0, seconds=-1.0)
+    whole = first.run()
+    assert_same(make_loop(select="last", points=0).run(), whole)
+
+
+def test_what_is_logged_as_whole_numbers_is_a_mean_too(make_loop):
+    logged = []
+    loop = make_loop(points=0, select="last", listener=Listener(lambda *what: logged.append(what), lambda *_: None))
+    loop.method.step = lambda _batch, _generator, index: {
+        "count": torch.tensor(index),
+        **({"rare": torch.tensor(4.0)} if index else {}),
+    }
+    loop.run()
+    assert logged == [(STEPS, STEPS, {"count": 3.0, "rare": 4.0})]

@@ -1,4 +1,4 @@
-"""Micro-batches: cutting, and that what an example draws does not depend on the cut. Gradients: every method's conformance."""
+"""Micro-batches: cutting, and that what an example draws does not depend on the cut."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from harness.errors import UserError
+from harness.interfaces import Batch, DataSpec
+from harness.streams import stream
+from harness.testing.task import InMemoryTask
 from harness.training import micro_batches
-from harness.training.config import TrainingConfig
 from harness.training.optimizer import Optimizer, OptimizerConfig
 
 
@@ -44,21 +46,50 @@ def test_losses_in_parts_give_the_gradient_of_their_sum_and_one_update():
     for size in (None, 4):
         weight = torch.nn.Parameter(torch.tensor(0.5))
         optimizer = Optimizer(OptimizerConfig(name="sgd", lr=0.1), [weight], updates=1)
-        cut = micro_batches.slices(6, size)
-        total = optimizer.update_in_parts(((weight * x[part] - 1) ** 2).sum() / 6 for part in cut)
+        total = optimizer.update_in_parts(((weight * x[rows] - 1) ** 2).sum() / 6 for rows in micro_batches.slices(6, size))
         assert optimizer.count == 1
         found.append((total, weight.detach()))
     torch.testing.assert_close(found[0], found[1])
 
 
-def test_keys_of_results_do_not_know_settings_that_are_not_used():
-    """Records from before these settings were there stay fresh."""
-    old = {"images": 8, "batch": 4, "ema": None, "select": "last"}
-    assert TrainingConfig(images=8, batch=4).identity == old
-    used = {"micro_batch": 2, "precision": "bf16", "channels_last": True, "compile": True}
-    assert TrainingConfig(images=8, batch=4, **used).identity == {**old, **used}
+class Noised(torch.nn.Module):
+    """A loss whose noise is drawn for the batch, and which counts the rows it was asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(0.5))
+        self.rows = []
+
+    def training_draw(self, x, generator):
+        return torch.randn(x.shape, generator=generator)
+
+    def training_loss_at(self, x, labels, draw):
+        self.rows.append(len(x))
+        shift = 0 if labels is None else labels
+        return (self.weight * x + draw - shift) ** 2
+
+    def training_loss(self, x, labels, generator):
+        return self.training_loss_at(x, labels, self.training_draw(x, generator))
 
 
-def test_a_part_is_no_larger_than_the_batch():
-    with pytest.raises(ValueError, match="above batch"):
-        TrainingConfig(images=8, batch=4, micro_batch=8)
+def no_sampler(*_):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(("size", "rows"), [(None, [7]), (7, [7]), (3, [3, 3, 1])])
+def test_training_losses_add_up_to_the_mean_over_the_batch(size, rows):
+    model = Noised()
+    batch = Batch(torch.arange(7.0), torch.arange(7))
+    expected = model.training_loss(batch.x, batch.labels, stream(0, "step")).mean()
+    model.rows.clear()
+    task = InMemoryTask(model, DataSpec(()), no_sampler, steps=1, batch=7, micro_batch=size)
+    losses = list(micro_batches.training_losses(task, batch, stream(0, "step")))
+    assert model.rows == rows
+    torch.testing.assert_close(sum(losses), expected)
+
+
+def test_a_term_is_computed_when_it_is_asked_for():
+    task = InMemoryTask(Noised(), DataSpec(()), no_sampler, steps=1, batch=6, micro_batch=2)
+    losses = micro_batches.training_losses(task, Batch(torch.arange(6.0)), stream(0, "step"))
+    next(losses)
+    assert task.model.rows == [2]

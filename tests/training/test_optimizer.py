@@ -1,4 +1,9 @@
+"""Optimisers: their schedule and clipping by hand, and that they go on exactly from their state."""
+
 import copy
+import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -18,6 +23,27 @@ from harness.training.optimizer import Optimizer, OptimizerConfig
 def test_the_rate_over_four_updates(settings, expected):
     config = OptimizerConfig(**settings)
     assert [config.factor(update, 4) for update in range(5)] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("decay", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("updates", [1, 3, 100])
+def test_the_rate_rises_over_the_warm_up_and_never_after_it_and_stays_in_range(decay, warmup, updates):
+    config = OptimizerConfig(warmup=warmup, decay=decay)
+    factors = [config.factor(update, updates) for update in range(updates + 1)]
+    warm = math.ceil(warmup * updates)
+    assert factors[:warm] == sorted(factors[:warm])
+    assert factors[warm:] == sorted(factors[warm:], reverse=True)
+    assert factors[0] > 0  # the first update is never lost
+    # A warm-up of a broken number of updates w overshoots at its last one, by less than 1 / w.
+    highest = 1 if warmup * updates % 1 == 0 else 1 + 1 / max(warmup * updates, 1)
+    assert all(0 <= factor <= highest for factor in factors)
+
+
+def test_a_schedule_that_is_overrun_stays_at_its_end():
+    assert OptimizerConfig(decay="linear").factor(9, 4) == 0.0
+    assert OptimizerConfig(decay="cosine").factor(9, 4) == 0.0
+    assert OptimizerConfig().factor(9, 4) == 1.0
 
 
 def test_a_fraction_of_one_update_warms_nothing_up():
@@ -54,3 +80,91 @@ def test_it_goes_on_exactly_from_its_state(name):
     for _ in range(4):
         second.update((model(x) ** 2).mean())
     assert all(torch.equal(one, other) for one, other in zip(model.parameters(), whole.parameters(), strict=True))
+
+
+def rates(config, updates):
+    """The rate of each update."""
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = Optimizer(config, [weight], updates=updates)
+    found = []
+    for _ in range(updates):
+        optimizer.update(weight.sum())
+        found.append(optimizer.torch.param_groups[0]["lr"])
+    return found
+
+
+def test_updates_take_the_rates_of_the_schedule():
+    config = OptimizerConfig(name="sgd", lr=0.4, warmup=0.5, decay="linear")
+    assert rates(config, 4) == pytest.approx([0.2, 0.4, 0.4, 0.2])
+    assert rates(OptimizerConfig(name="sgd", lr=0.4), 3) == [0.4, 0.4, 0.4]
+
+
+def test_one_update_of_each_algorithm_by_hand():
+    """From 2, at a rate of 0.1, with a gradient of 3."""
+    expected = {
+        "sgd": 2 - 0.1 * 3,
+        "adam": 2 - 0.1,  # m / sqrt(v) is 1 at the first step
+        "adamw": 2 - 0.1 * 0.5 * 2 - 0.1,  # decoupled: the weight shrinks by rate times decay first
+        "rmsprop": 2 - 0.1 * 3 / math.sqrt(0.01 * 9),  # v = 0.01 g^2
+    }
+    for name, value in expected.items():
+        weight = nn.Parameter(torch.tensor([2.0]))
+        config = OptimizerConfig(name=name, lr=0.1, weight_decay=0.5 if name == "adamw" else 0.0)
+        Optimizer(config, [weight], updates=1).update(3 * weight.sum())
+        assert weight.item() == pytest.approx(value, abs=1e-5), name
+
+
+def test_the_moment_decays_reach_the_algorithm():
+    optimizer = Optimizer(OptimizerConfig(betas=(0.5, 0.9)), [nn.Parameter(torch.ones(1))], updates=1)
+    assert optimizer.torch.param_groups[0]["betas"] == (0.5, 0.9)
+
+
+def test_an_update_forgets_the_gradients_of_the_one_before():
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = Optimizer(OptimizerConfig(name="sgd", lr=1.0), [weight], updates=2)
+    optimizer.update(weight.sum())
+    optimizer.update(weight.sum())
+    assert weight.item() == -2.0  # and not -3
+    optimizer.zero()
+    assert weight.grad is None
+
+
+def test_an_update_in_parts_clips_the_gradient_of_the_sum():
+    weight = nn.Parameter(torch.zeros(2))
+    optimizer = Optimizer(OptimizerConfig(name="sgd", lr=1.0, clip=1.0), [weight], updates=1)
+    total = optimizer.update_in_parts(iter([3 * weight[0] + 1, 4 * weight[1] + 1]))
+    assert weight.tolist() == pytest.approx([-0.6, -0.8], abs=1e-6)
+    assert total.item() == 2.0
+    assert not total.requires_grad
+
+
+def test_each_loss_is_made_after_the_graph_of_the_one_before_is_gone():
+    weight, order = nn.Parameter(torch.ones(1)), []
+
+    def losses():
+        for number in range(2):
+            order.append(f"made {number}")
+            loss = weight.sum()
+            loss.register_hook(lambda _, number=number: order.append(f"followed {number}"))
+            yield loss
+
+    Optimizer(OptimizerConfig(name="sgd"), [weight], updates=1).update_in_parts(losses())
+    assert order == ["made 0", "followed 0", "made 1", "followed 1"]
+
+
+def test_an_update_without_a_loss_is_an_error():
+    with pytest.raises(ValueError, match="at least one loss"):
+        Optimizer(OptimizerConfig(), [nn.Parameter(torch.ones(1))], updates=1).update_in_parts([])
+
+
+@pytest.mark.parametrize("fault", [
+    {"lr": 0.0}, {"name": "lion"}, {"warmup": 1.5}, {"clip": 0.0}, {"decay": "steps"}, {"momentum": 0.9},
+])  # fmt: skip
+def test_settings_out_of_range_are_refused(fault):
+    with pytest.raises(ValueError, match=next(iter(fault))):
+        OptimizerConfig.model_validate(fault)
+
+
+def test_naming_an_optimizer_in_settings_costs_no_torch():
+    code = "import sys, harness.training.optimizer, harness.training.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,9 @@
+"""The order of the data is a function of seed and step."""
+
 import pytest
 import torch
 
+from harness.streams import stream
 from harness.training.order import BatchOrder
 
 
@@ -27,3 +30,18 @@ def test_seeds_and_epochs_have_orders_of_their_own():
     first, other = BatchOrder(50, 50, seed=0), BatchOrder(50, 50, seed=1)
     assert not torch.equal(first.indices(0), other.indices(0))
     assert not torch.equal(first.indices(0), first.indices(1))
+
+
+@pytest.mark.parametrize(("n", "batch"), [(10, 4), (3, 8), (5, 5)])
+def test_batches_are_consecutive_pieces_of_the_shuffled_epochs(n, batch):
+    epochs = torch.cat([torch.randperm(n, generator=stream(7, "order", epoch)) for epoch in range(20)])
+    order = BatchOrder(n, batch, seed=7)
+    for step in range(20 * n // batch - 1):
+        assert torch.equal(order.indices(step), epochs[step * batch : (step + 1) * batch])
+
+
+def test_only_epochs_that_can_still_be_asked_for_are_held():
+    order = BatchOrder(10, 4, seed=0)
+    for step in range(200):
+        order.indices(step)
+    assert len(order._epochs) <= 2

@@ -1,5 +1,11 @@
+"""The harness's own task: banks are drawn once and cost the same to all, and every evaluation is counted."""
+
 import pytest
 import torch
+from torch import nn
+
+from harness.interfaces import DataSpec
+from harness.streams import SampleStreams, stream
 
 
 def test_a_bank_is_drawn_once_and_costs_the_same_to_whom_finds_it(make_task):
@@ -58,3 +64,73 @@ def test_pretraining_has_no_bank(make_task):
     task = make_task(banks=False)
     with pytest.raises(RuntimeError, match="no bank"):
         task.bank(task.model, 4, "own")
+
+
+def test_pretraining_has_no_sampler(make_task):
+    task = make_task(banks=False)
+    with pytest.raises(RuntimeError, match="no sampler"):
+        task.sample(task.model, 4, None, stream(0, "step"))
+
+
+def test_new_samples_are_the_samplers_on_streams_of_the_generator_and_they_count(make_task):
+    task = make_task()
+    found = task.sample(task.model, 6, None, stream(0, "step"))
+    seed = int(torch.randint(2**62, (), generator=stream(0, "step")))
+    with torch.no_grad():
+        expected = task.model(SampleStreams(seed, "sample", range(6)).normal(2))
+    assert torch.equal(found, expected)
+    assert not found.requires_grad
+    assert task.counter.examples == 2 * 6
+    assert not torch.equal(found, task.sample(task.model, 6, None, stream(0, "step", 1)))
+    assert task.bank_costs == {}
+
+
+def test_a_bank_of_data_with_classes_has_balanced_labels(make_task):
+    class Labelled:
+        def __call__(self, model, spec, streams, labels):
+            return model(streams.normal(*spec.shape)) + labels[:, None]
+
+    task = make_task(spec=DataSpec((2,), classes=3), sampler=Labelled())
+    bank = task.bank(task.model, 7, "own")
+    assert sorted(bank.labels.bincount().tolist()) == [2, 2, 3]
+    assert bank.rows.tolist() == list(range(7))
+    again = make_task(spec=DataSpec((2,), classes=3), sampler=Labelled())
+    assert torch.equal(again.bank(again.model, 7, "own").labels, bank.labels)
+
+
+def test_a_bank_is_drawn_in_float32_inside_of_a_step_that_autocasts(make_task):
+    task = make_task()
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = task.bank(task.model, 4, "own").x
+    other = make_task(runs="other")
+    assert torch.equal(inside, other.bank(other.model, 4, "own").x)
+
+
+class OnASphere(nn.Module):
+    """Keeps its weight at length 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([3.0, 4.0]))
+
+    def forward(self, x):
+        return x * self.weight
+
+    @torch.no_grad()
+    def constrain(self):
+        self.weight.div_(self.weight.norm())
+
+
+def test_weights_are_where_the_model_keeps_them_before_a_reference_is_copied(make_task):
+    task = make_task(model=OnASphere())
+    assert task.frozen_copy().weight.tolist() == pytest.approx([0.6, 0.8])
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, [slice(0, 7)]), (4, [slice(0, 4), slice(4, 7)])])
+def test_batches_are_cut_as_the_settings_say(make_task, size, expected):
+    assert make_task(micro_batch=size).micro_batches(7) == expected
+
+
+def test_a_task_says_how_long_training_is(make_task):
+    task = make_task(steps=5, batch=3)
+    assert (task.steps, task.batch) == (5, 3)

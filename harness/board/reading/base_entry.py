@@ -1,4 +1,4 @@
-"""What the readers of all origins get: an entry of `bases`, and the board's dataset."""
+"""An entry of `bases` with the board's dataset: the readers of all origins take it."""
 
 from __future__ import annotations
 

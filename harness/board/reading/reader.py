@@ -1,4 +1,4 @@
-"""What all readers of a part of a board's file share: the file, the installed components, and the faults found so far."""
+"""The state of one reading of a board, which the readers of all parts share: the file, the components, and the faults so far."""
 
 from __future__ import annotations
 

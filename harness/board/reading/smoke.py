@@ -1,4 +1,4 @@
-"""What `--smoke` makes of a board's budgets. Networks, samplers and banks shrink by what their plugins say."""
+"""The budgets of a board under `--smoke`. Networks, samplers and banks shrink as their plugins say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plots of several panels share: a grid of axes, scales, and one legend for all panels."""
+"""Divide a figure into panels, and give the panels their scales and one legend."""
 
 from __future__ import annotations
 

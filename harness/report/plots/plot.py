@@ -1,4 +1,4 @@
-"""What every plot has: colours, a digest of what it shows, and a PNG file that a second run reproduces."""
+"""A plot: its colours, a digest of all that it shows, and a PNG file that a second run reproduces."""
 
 from __future__ import annotations
 

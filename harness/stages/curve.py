@@ -1,0 +1,74 @@
+"""Measure a cell's candidate weights along fine-tuning: on other noise and other real examples than the evaluation's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from harness.board.cells import Cell
+from harness.board.columns import Column
+from harness.board.components import Resolved
+from harness.components import Extractor, Metric
+from harness.interfaces import Batch, SampleFunction
+from harness.sampling import drawing
+from harness.stages import draws, features
+from harness.stages.checked import CheckedSource
+from harness.stages.context import Context
+from harness.stages.example_sets import RealExamples
+from harness.streams import stream
+from harness.training.curve import Curve
+from harness.training.task import TrainingTask
+
+Compare = Callable[[Batch, torch.Generator], Mapping[str, float]]
+"""Compare generated examples with the real examples of the selection."""
+
+
+def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: SampleFunction, context: Context) -> Curve | None:
+    """Return the curve of a cell that trains; None where the board asks for none."""
+    settings = cell.curve
+    if settings is None:
+        return None
+    column = next(column for column in cell.columns if column.name == settings.metric)
+    compared = _comparison(column, RealExamples(source, draws.selection(cell.seed), settings.samples, context.device), context)
+    twin = task.frozen_copy()
+
+    def measure(candidate: Mapping[str, Tensor]) -> float:
+        twin.load_state_dict(candidate)
+        drawn = drawing.draw_decoded(
+            sampler,
+            twin,
+            source.spec,
+            n=settings.samples,
+            seed=cell.seed,
+            purpose="selection",
+            batch=cell.evaluation.batch,
+            device=task.device,
+        )
+        values = compared(drawn.batch, stream(cell.seed, "selection metric"))
+        return next(iter(values.values()))
+
+    return Curve(measure, settings.points, column.higher_is_better, cell.training.select == "best")
+
+
+def _comparison(column: Column, real: RealExamples, context: Context) -> Compare:
+    if column.extractor is None:
+        return _of_points(column.metric, real.points())
+    return _of_features(column.metric, column.extractor, real, context)
+
+
+def _of_points(metric: Resolved[Metric], real: Batch) -> Compare:
+    return lambda generated, generator: metric.component.create(metric.settings)(generated, real, generator)
+
+
+def _of_features(metric: Resolved[Metric], extractor: Resolved[Extractor], real: RealExamples, context: Context) -> Compare:
+    """Features of the real images are kept; those of generated images are not, because nobody will ask for them again."""
+
+    def compare(generated: Batch, generator: torch.Generator) -> Mapping[str, float]:
+        component = metric.component
+        of_generated = features.extract_batch(generated, component.needs_features, extractor, context)
+        of_real = features.extracted(real.images(), component.real_needs, extractor, context)
+        return component.create_on_features(metric.settings)(of_generated, of_real, generator)
+
+    return compare

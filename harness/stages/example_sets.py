@@ -1,0 +1,126 @@
+"""Sets of examples that metrics compare: real ones of a dataset, and generated ones in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from harness.board.cells import Cell
+from harness.images.sets import ImageSet
+from harness.interfaces import Batch
+from harness.stages.checked import CheckedSource
+from harness.store.runs_folder import RunsFolder
+
+SAMPLES = "samples.safetensors"
+"""The file of a cell's sample sets: tensors `x.D` and, for labelled data, `labels.D` for draw D."""
+
+
+class IdentifiedImages(NamedTuple):
+    """A set of images, and what tells it from all others, as JSON values.
+
+    The identity is the hash of generated images; of real ones the dataset, its fingerprint, and which of its images they are.
+    """
+
+    images: ImageSet
+    identity: Mapping[str, object]
+
+
+class ExampleSet(Protocol):
+    """One side of a comparison."""
+
+    def points(self) -> Batch:
+        """Return the examples, on the CPU."""
+        ...
+
+    def images(self) -> IdentifiedImages:
+        """Return the examples as images, which are read batch by batch."""
+        ...
+
+
+@dataclass(frozen=True)
+class RealExamples:
+    """Real examples of a dataset.
+
+    Args:
+        draw: number of the evaluation draw; None for the first n training examples.
+        n: how many.
+        device: where the training data are kept.
+    """
+
+    source: CheckedSource
+    draw: int | None
+    n: int
+    device: torch.device
+
+    def points(self) -> Batch:
+        """Return the examples, on the CPU."""
+        if self.draw is None:
+            return self.source.training_data(self.device)[: self.n].to("cpu")
+        return self.source.evaluation(self.draw, self.n)
+
+    def images(self) -> IdentifiedImages:
+        """Return the examples as images. They are drawn when the first batch is read: features that are kept cost no image."""
+        points: Callable[[], Batch] = cache(self.points)
+        which = "training images" if self.draw is None else f"evaluation draw {self.draw}"
+        n = self.n if self.draw is not None else min(self.n, len(self.source.training_data(self.device)))
+        identity = {
+            "dataset": self.source.identity,
+            "fingerprint": self.source.fingerprint,
+            "draw": "train" if self.draw is None else self.draw,
+        }
+        images = ImageSet.of_floats(
+            f"{self.source.name}, {which}", n, self.source.spec.shape, lambda start, end: points().x[start:end]
+        )
+        return IdentifiedImages(images, identity)
+
+
+@dataclass(frozen=True)
+class StoredSamples:
+    """One draw of a file of sample sets.
+
+    Args:
+        sha256: hash of the draw.
+    """
+
+    file: Path
+    draw: int
+    sha256: str
+
+    def points(self) -> Batch:
+        """Return the samples, on the CPU."""
+        return read_draw(self.file, self.draw)
+
+    def images(self) -> IdentifiedImages:
+        """Return the samples as images, which are read from the file batch by batch."""
+        return IdentifiedImages(stored_images(self.file, self.draw), {"generated": self.sha256})
+
+
+def samples_file(layout: RunsFolder, cell: Cell) -> Path:
+    """Return the path of a cell's sample sets in a runs folder, whether or not they have been drawn."""
+    return layout.stage("sample", cell.sample_key) / SAMPLES
+
+
+def read_draw(file: Path, draw: int) -> Batch:
+    """Read one draw of a file of sample sets, on the CPU, and leave the others on the disk."""
+    labels = f"labels.{draw}"
+    with safe_open(file, framework="pt") as tensors:
+        return Batch(tensors.get_tensor(f"x.{draw}"), tensors.get_tensor(labels) if labels in set(tensors.keys()) else None)
+
+
+def stored_images(file: Path, draw: int, name: str = "the generated samples") -> ImageSet:
+    """Return one draw of a file of sample sets as images, which are read batch by batch. name: for messages."""
+    with safe_open(file, framework="pt") as tensors:
+        n, *shape = tensors.get_slice(f"x.{draw}").get_shape()
+
+    def part(start: int, end: int) -> Tensor:
+        with safe_open(file, framework="pt") as tensors:
+            return tensors.get_slice(f"x.{draw}")[start:end]
+
+    return ImageSet.of_floats(name, n, tuple(shape), part)

@@ -1,0 +1,78 @@
+"""The facts that stages keep in the manifests of their outputs, as types. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.store.outputs import Output
+from harness.store.records import CurvePoint
+
+
+class StageFacts(BaseModel):
+    """Facts of one stage. Manifests may hold more: what is not named here is not read."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def of(cls, output: Output) -> Self:
+        """Return the facts in the manifest of an output."""
+        return cls.model_validate(output.facts)
+
+
+class BaseFacts(StageFacts):
+    """A base. Its manifest also holds how the weights came about.
+
+    Args:
+        parameters: number of trainable scalars.
+    """
+
+    weights_sha256: str = ""
+    parameters: int = 0
+
+
+class FinetuneFacts(StageFacts):
+    """Fine-tuned weights, and what they cost. The defaults are those of a cell that has no network.
+
+    Args:
+        network_evaluations: examples that went through networks while training.
+        selected_images: images seen by the weights that were chosen along the curve; None where the last weights are taken.
+    """
+
+    weights_sha256: str = ""
+    images_seen: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    network_evaluations: int = 0
+    curve: list[CurvePoint] = []
+    selected_images: int | None = None
+
+
+class PreparationFacts(StageFacts):
+    """The costs of preparing a sampler on a base. The defaults are those of a sampler that needs no preparation."""
+
+    seconds: float = 0.0
+    network_evaluations: int = 0
+
+
+class SampleFacts(StageFacts):
+    """The sample sets of a cell.
+
+    Args:
+        nfe: network evaluations a sample, averaged over the draws.
+        samples_sha256: hash over the hashes of all draws.
+        draws_sha256: hash of each draw.
+    """
+
+    nfe: float
+    seconds: float
+    samples_sha256: str
+    draws_sha256: list[str]
+
+
+class PairFacts(StageFacts):
+    """A metric between two sets: its values by name, the metric's own first, and the seconds that measuring took."""
+
+    values: dict[str, float]
+    seconds: float

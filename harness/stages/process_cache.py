@@ -1,0 +1,62 @@
+"""Objects that take long to make, which all jobs of one process share: datasets, encoded training data, extractors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import torch
+
+from harness.board.components import Resolved
+from harness.components import Dataset, Extractor
+from harness.interfaces import Batch, FeatureExtractor
+from harness.stages.checked import CheckedSource
+from harness.stages.most_recent import MostRecent
+
+DATASETS = 4
+"""Datasets in memory: a board has one, and a board of examples compares it with several others, one after the other."""
+ENCODED_SETS = 2
+"""Encoded training data in memory: one for each autoencoder. The latents of 50,000 images can take gigabytes."""
+EXTRACTORS = 4
+"""Extractors in memory: the columns of a board share a few. Inception takes 100 MB."""
+
+
+class ProcessCache:
+    """Datasets, encoded training data and extractors, each made once; those that were not used for long go.
+
+    A worker that runs 1,000 cells of a board holds one such object and builds the board's dataset once.
+    """
+
+    def __init__(self) -> None:
+        self._datasets: MostRecent[str, CheckedSource] = MostRecent(DATASETS)
+        self._encoded: MostRecent[tuple[str, torch.device], Batch] = MostRecent(ENCODED_SETS)
+        self._extractors: MostRecent[tuple[str, torch.device], FeatureExtractor] = MostRecent(EXTRACTORS)
+
+    def dataset(self, dataset: Resolved[Dataset]) -> CheckedSource:
+        """Return the dataset, whose batches are checked when they are read."""
+
+        def build() -> CheckedSource:
+            return CheckedSource(dataset, dataset.component.create(dataset.settings))
+
+        return self._datasets.get(_key(dataset), build)
+
+    def encoded(self, key: str, device: torch.device, make: Callable[[], Batch]) -> Batch:
+        """Return encoded training data on the device, made by `make` if they are not here. key: of the stage's output."""
+        return self._encoded.get((key, device), make)
+
+    def extractor(self, extractor: Resolved[Extractor], device: torch.device) -> FeatureExtractor:
+        """Return the extractor, frozen and on the device. Raises: UserError when its weights are absent."""
+
+        def build() -> FeatureExtractor:
+            extractor.component.check_readiness(extractor.settings)
+            with torch.random.fork_rng(devices=[]):
+                built = extractor.component.create(extractor.settings)
+            if isinstance(built, torch.nn.Module):
+                built.to(device).eval().requires_grad_(False)
+            return built
+
+        return self._extractors.get((_key(extractor), device), build)
+
+
+def _key(component: Resolved[Dataset] | Resolved[Extractor]) -> str:
+    return json.dumps(component.identity, sort_keys=True)

@@ -1,0 +1,99 @@
+"""Stage 1: weights of a base are made once, by pretraining in steps or from files."""
+
+import pytest
+import torch
+
+from harness.components import Model
+from harness.errors import UserError
+from harness.plugins import registry
+from harness.stages import base as base_stage
+from harness.stages.facts import BaseFacts
+from harness.weights import state_dicts
+
+ONE_STEP = "pretrain: {method: mle, training: {images: 128, batch: 64}}"
+STILL = "{method: {name: mle, optimizer: {name: sgd, lr: 1.0e-30}}, training: {images: 64, batch: 64}}"
+"""A step that leaves the weights as they are."""
+LOADED = """\
+title: Loaded
+dataset: digits
+bases:
+  loaded: {weights: {preset: edm-tiny-8, file: ../w.pt}, sampler: {name: heun, steps: 3}}
+training: {images: 64, batch: 32}
+methods: {none: }
+seeds: [0]
+evaluation: {samples: 16, batch: 16}
+metrics: {sliced-w2: }
+"""
+
+
+def weights(output):
+    return state_dicts.load(output.folder / base_stage.WEIGHTS)
+
+
+def test_a_base_is_made_once_whoever_asks(tiny, source, context, new_context):
+    (base,) = tiny.bases
+    made = base_stage.run(base, source, context)
+    assert made.is_fresh
+    elsewhere = new_context()
+    found = base_stage.run(base, elsewhere.dataset(tiny.dataset), elsewhere)
+    assert not found.is_fresh
+    assert (found.folder, found.facts) == (made.folder, made.facts)
+
+
+def test_the_facts_are_those_of_the_weights(tiny, source, context):
+    output = base_stage.run(tiny.bases[0], source, context)
+    facts = BaseFacts.of(output)
+    assert facts.weights_sha256 == state_dicts.sha256(weights(output))
+    network = base_stage.build(tiny.bases[0], source, context)
+    assert facts.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert (output.facts["images_seen"], output.facts["seed"]) == (128, 0)
+    assert output.facts["method"]["name"] == "mle"
+
+
+def test_training_changes_the_initial_weights_and_leaves_no_checkpoint(tiny, source, context):
+    (base,) = tiny.bases
+    output = base_stage.run(base, source, context)
+    initial = base_stage.build(base, source, context, seed=base.network.seed)
+    assert state_dicts.sha256(initial.state_dict()) != BaseFacts.of(output).weights_sha256
+    assert not context.layout.work("base", base.key).exists()
+
+
+def test_loading_gives_the_weights_in_eval_mode(tiny, source, context):
+    output = base_stage.run(tiny.bases[0], source, context)
+    network = base_stage.load(tiny.bases[0], output, source, context)
+    assert not network.training
+    assert state_dicts.sha256(network.state_dict()) == BaseFacts.of(output).weights_sha256
+
+
+def test_each_step_of_pretraining_goes_on_from_the_one_before_and_is_kept(read_board, tiny_text, context, source):
+    first = ONE_STEP.removeprefix("pretrain: ")
+    board = read_board(tiny_text.replace(ONE_STEP, f"pretrain: [{first}, {STILL}]"))
+    (base,) = board.bases
+    output = base_stage.run(base, source, context)
+    assert len(list(context.layout.root.glob("stages/base/*"))) == 2
+    earlier = base_stage.run(base.network.after, source, context)
+    assert not earlier.is_fresh
+    assert earlier.folder != output.folder
+    # The second step moves the weights by its learning rate at most, 1e-30: less than float32 can see.
+    assert state_dicts.sha256(weights(earlier)) == state_dicts.sha256(weights(output))
+
+
+def test_weights_from_a_file_are_the_files_own(read_board, tmp_path, context):
+    preset = registry().presets["edm-tiny-8"]
+    torch.manual_seed(1)
+    network = registry().get(Model, preset.model, where="this test").create(preset.config, preset.spec)
+    torch.save({"ema": network.state_dict()}, tmp_path / "w.pt")
+    board = read_board(LOADED)
+    output = base_stage.run(board.bases[0], context.dataset(board.dataset), context)
+    assert state_dicts.sha256(weights(output)) == state_dicts.sha256(network.state_dict())
+    assert (output.facts["seconds"], output.facts["images_seen"]) == (0.0, 0)
+    ((file,),) = (output.facts["weights"],)
+    assert file == {"part": "", "sha256": board.bases[0].origin.files[0].known_sha256}
+
+
+def test_a_base_that_cannot_be_made_leaves_nothing(read_board, tmp_path, context):
+    torch.save({"ema": {"model.x": torch.zeros(1)}}, tmp_path / "w.pt")
+    board = read_board(LOADED)
+    with pytest.raises(UserError, match=r"unexpected: model\.x"):
+        base_stage.run(board.bases[0], context.dataset(board.dataset), context)
+    assert not list(context.layout.root.glob("stages/base/*"))

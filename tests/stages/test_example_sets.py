@@ -1,0 +1,75 @@
+"""Sets of examples: read when they are needed, batch by batch, and told apart by what they are."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from stage_parts import NOISE, Noise
+
+from harness.images.quantise import to_uint8
+from harness.stages.example_sets import SAMPLES, RealExamples, StoredSamples, stored_images
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def noise(context):
+    """The dataset of random images."""
+    return context.dataset(NOISE)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A file of two sample sets, and its tensors."""
+    tensors = {f"x.{draw}": torch.linspace(-1, 1, 320).view(5, 1, 8, 8) * (draw + 1) / 2 for draw in range(2)}
+    tensors["labels.1"] = torch.arange(5)
+    save_file(tensors, tmp_path / SAMPLES)
+    return tmp_path / SAMPLES, tensors
+
+
+def pixels(images, size=3):
+    return torch.cat(list(images.batches(size)))
+
+
+def test_real_examples_are_a_draw_or_the_first_of_the_training_data(noise):
+    assert torch.equal(RealExamples(noise, 4, 7, CPU).points().x, noise.evaluation(4, 7).x)
+    assert torch.equal(RealExamples(noise, None, 7, CPU).points().x, noise.training_data(CPU).x[:7])
+
+
+def test_images_are_drawn_when_the_first_batch_is_read_and_once(noise):
+    images, _ = RealExamples(noise, 4, 7, CPU).images()
+    assert (images.n, images.shape, Noise.drawn) == (7, (1, 8, 8), 0)
+    assert torch.equal(pixels(images), to_uint8(noise.evaluation(4, 7).x))
+    pixels(images)
+    assert Noise.drawn == 2  # once by the set, once by this test
+
+
+def test_real_images_are_told_apart_by_dataset_and_draw(noise):
+    _, identity = RealExamples(noise, 4, 7, CPU).images()
+    assert identity == {"dataset": NOISE.identity, "fingerprint": "noise-1", "draw": 4}
+    images, identity = RealExamples(noise, None, 7, CPU).images()
+    assert identity["draw"] == "train"
+    assert images.name == "noise, training images"
+    assert RealExamples(noise, 4, 7, CPU).images().images.name == "noise, evaluation draw 4"
+
+
+def test_there_are_no_more_training_images_than_the_dataset_has(noise):
+    assert RealExamples(noise, None, 1000, CPU).images().images.n == 100
+
+
+def test_stored_samples_are_one_draw_of_the_file(stored):
+    file, tensors = stored
+    first, second = (StoredSamples(file, draw, f"hash {draw}") for draw in range(2))
+    assert torch.equal(second.points().x, tensors["x.1"])
+    assert torch.equal(second.points().labels, torch.arange(5))
+    assert first.points().labels is None
+    images, identity = first.images()
+    assert identity == {"generated": "hash 0"}
+    assert torch.equal(pixels(images), to_uint8(tensors["x.0"]))
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5, 100])
+def test_any_number_of_images_at_once_gives_the_same_images(stored, batch):
+    file, tensors = stored
+    images = stored_images(file, 1, "my samples")
+    assert (images.n, images.shape, images.name) == (5, (1, 8, 8), "my samples")
+    assert torch.equal(pixels(images, batch), to_uint8(tensors["x.1"]))

@@ -1,0 +1,55 @@
+"""Facts of stages come back from manifests as they were written, and older manifests can be read."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from harness.stages.facts import FinetuneFacts, PairFacts, PreparationFacts, SampleFacts
+from harness.store import outputs
+from harness.store.outputs import Output
+from harness.store.records import CurvePoint
+from harness.store.runs_folder import RunsFolder
+
+
+def output(tmp_path, **facts):
+    return Output(tmp_path, facts, {}, is_fresh=False)
+
+
+def test_facts_survive_their_manifest(tmp_path):
+    facts = FinetuneFacts(
+        weights_sha256="a" * 64,
+        images_seen=640,
+        steps=10,
+        seconds=0.1 + 0.2,
+        network_evaluations=1280,
+        curve=[CurvePoint(images=0, value=1 / 3)],
+        selected_images=0,
+    )
+    layout = RunsFolder(tmp_path)
+    outputs.once(layout, "finetune", "key", lambda _: facts.model_dump())
+    assert FinetuneFacts.of(outputs.find(layout, "finetune", "key")) == facts
+    (manifest,) = tmp_path.glob("stages/finetune/key/manifest.json")
+    assert list(json.loads(manifest.read_text())["facts"]) == [
+        "weights_sha256", "images_seen", "steps", "seconds", "network_evaluations", "curve", "selected_images",
+    ]  # fmt: skip
+
+
+def test_what_a_newer_version_adds_is_not_read(tmp_path):
+    facts = PreparationFacts.of(output(tmp_path, seconds=1.5, network_evaluations=7, colour="red"))
+    assert facts == PreparationFacts(seconds=1.5, network_evaluations=7)
+
+
+def test_values_of_a_pair_keep_their_order_the_metrics_own_first(tmp_path):
+    facts = PairFacts.of(output(tmp_path, values={"kid": 0.5, "a": 1.0, "kid sd": 0.1}, seconds=2))
+    assert list(facts.values) == ["kid", "a", "kid sd"]
+
+
+def test_a_manifest_without_what_a_record_needs_is_refused(tmp_path):
+    with pytest.raises(ValidationError, match="samples_sha256"):
+        SampleFacts.of(output(tmp_path, nfe=2.0, seconds=1.0, draws_sha256=[]))
+
+
+def test_facts_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        PreparationFacts().seconds = 1.0

@@ -1,0 +1,90 @@
+"""Stage 2: a method's weights are made once, go on after an interruption, and say what they cost."""
+
+import dataclasses
+
+import pytest
+from stage_parts import DRIFTING, Beside, Drifting, Prepared
+
+from harness.errors import Interrupted
+from harness.process import stop
+from harness.stages import base as base_stage
+from harness.stages import finetune
+from harness.stages.context import Context
+from harness.stages.facts import BaseFacts, FinetuneFacts
+from harness.store.runs_folder import RunsFolder
+from harness.weights import state_dicts
+
+
+def by(cell, method):
+    """The cell with another method."""
+    return dataclasses.replace(cell, row=dataclasses.replace(cell.row, method=method))
+
+
+def test_a_method_that_does_not_train_keeps_the_base_for_every_seed(cells, source, context, tune):
+    base = base_stage.run(cells["small/none/s0"].base, source, context)
+    output = tune(cells["small/none/s0"])
+    facts = FinetuneFacts.of(output)
+    assert facts == FinetuneFacts(weights_sha256=BaseFacts.of(base).weights_sha256)
+    assert (facts.images_seen, facts.steps, facts.seconds) == (0, 0, 0.0)
+    other_seed = tune(cells["small/none/s1"])
+    assert not other_seed.is_fresh
+    assert other_seed.folder == output.folder
+
+
+def test_a_method_trains_from_the_base_and_says_what_it_cost(cells, source, context, tune):
+    base = base_stage.run(cells["small/mle/s0"].base, source, context)
+    output = tune(cells["small/mle/s0"])
+    facts = FinetuneFacts.of(output)
+    assert facts.weights_sha256 == state_dicts.sha256(state_dicts.load(output.folder / base_stage.WEIGHTS))
+    assert facts.weights_sha256 != BaseFacts.of(base).weights_sha256
+    assert (facts.images_seen, facts.steps) == (256, 4)
+    assert facts.network_evaluations == 256  # one evaluation an image: the pretraining loss alone
+    assert facts.seconds > 0
+    assert (facts.curve, facts.selected_images) == ([], None)
+
+
+def test_seeds_give_other_weights_and_a_second_call_finds_them(cells, tune):
+    first, second = (tune(cells[f"small/mle/s{seed}"]) for seed in (0, 1))
+    assert FinetuneFacts.of(first).weights_sha256 != FinetuneFacts.of(second).weights_sha256
+    assert (first.is_fresh, tune(cells["small/mle/s0"]).is_fresh) == (True, False)
+
+
+def test_an_interrupted_cell_goes_on_from_its_checkpoint_to_the_same_weights(cells, source, context, tmp_path, monkeypatch):
+    cell = by(cells["small/mle/s0"], DRIFTING)
+    base = base_stage.run(cell.base, source, context)
+    elsewhere = Context(RunsFolder(tmp_path / "undisturbed"), context.options, "test")
+    undisturbed = finetune.run(cell, base, source, elsewhere)
+
+    def step_and_stop(self, batch, generator, index):
+        if index == 1:
+            stop.request()
+        return step(self, batch, generator, index)
+
+    step = Drifting.step
+    monkeypatch.setattr(Drifting, "step", step_and_stop)
+    with pytest.raises(Interrupted):
+        finetune.run(cell, base, source, context)
+    work = context.layout.work("finetune", cell.finetune_key)
+    assert [int(path.name.removeprefix("step-")) for path in work.iterdir()] == [2]
+    assert not list(context.layout.root.glob("stages/finetune/*"))
+    stop.clear()
+    output = finetune.run(cell, base, source, context)
+    assert FinetuneFacts.of(output).weights_sha256 == FinetuneFacts.of(undisturbed).weights_sha256
+    assert not work.exists()
+
+
+def test_a_methods_own_randomness_is_the_cells_seed(cells, tune):
+    hashes = [FinetuneFacts.of(tune(by(cells[f"small/mle/s{seed}"], DRIFTING))).weights_sha256 for seed in (0, 1)]
+    assert hashes[0] != hashes[1]
+
+
+def test_banks_are_drawn_by_the_boards_sampler_and_counted_with_the_networks_that_it_calls(
+    read_board, tiny_text, with_sampler, source, context, tune
+):
+    board = read_board(tiny_text.replace("  mle:\n", "  ddo: {method: {name: ddo, bank_size: 20, n_mc: 1}}\n"))
+    cell = next(cell for cell in board.cells if cell.name == "small/ddo/s0")
+    alone = FinetuneFacts.of(tune(with_sampler(cell, Prepared)))
+    beside = FinetuneFacts.of(tune(with_sampler(cell, Beside, bases=(cell.base,))))
+    # A sample of the bank costs one evaluation of the model, and one of the network beside it.
+    assert beside.network_evaluations == alone.network_evaluations + 20
+    assert len(list(context.layout.root.glob("stages/bank/*"))) == 2

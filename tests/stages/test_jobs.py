@@ -1,0 +1,226 @@
+"""Jobs in a worker: whatever happens to one, it ends with a result and, for cells and floors, with a record."""
+
+import dataclasses
+import logging
+import threading
+
+import pytest
+from stage_parts import SHIFT, Exploding, Shift, resolved
+
+from harness.board.bases import Examples
+from harness.board.columns import Column, Floor
+from harness.board.schema import MetricConfig
+from harness.errors import UserError
+from harness.plugins import registry
+from harness.process import stop
+from harness.stages import jobs
+from harness.stages.checked import CheckedSource, DataFault
+from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
+from harness.stages.options import JobOptions
+from harness.stages.process_cache import ProcessCache
+from harness.stages.record import record_path
+from harness.store.files import StorageError
+from harness.store.lease import lease
+from harness.store.records import load_floor, load_record
+from harness.store.runs_folder import RunsFolder
+
+CPU = JobOptions("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _new_process(monkeypatch):
+    """A process that has run no job yet."""
+    monkeypatch.setattr(jobs, "_CACHE", ProcessCache())
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return RunsFolder(tmp_path / "runs")
+
+
+@pytest.fixture
+def cell(cells):
+    """A cell that is measured by `shift`, a metric of the tests."""
+    cell, column = cells["small/mle/s0"], Column("shift", "shift", resolved(SHIFT), MetricConfig(), 2, 2)
+    return dataclasses.replace(cell, row=dataclasses.replace(cell.row, columns=(column,)))
+
+
+@pytest.fixture
+def run(cell, layout):
+    """Run the cell; returns the job's result and the cell's record."""
+
+    def do(chosen=cell):
+        result = jobs.run_cell(chosen, layout, CPU)
+        path = record_path(chosen, layout)
+        return result, load_record(path) if path.exists() else None
+
+    return do
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Let the metric raise something."""
+
+    def do(error):
+        def raising(*_):
+            raise error
+
+        monkeypatch.setattr(Shift, "__call__", raising)
+
+    return do
+
+
+def test_a_cell_goes_through_all_stages(run, cell, layout):
+    result, record = run()
+    assert result == FINISHED
+    assert (record.status, record.reason, record.cell) == ("done", "", "small/mle/s0")
+    assert len(record.metrics["shift"].values) == 2
+    assert record.base_weights_sha256 != record.weights_sha256
+    assert (record.costs.steps, record.costs.nfe) == (4, 2)
+    assert record.costs.peak_memory_bytes > 1e6
+    assert not list(layout.progress.glob("*"))
+
+
+def test_plugins_hear_of_a_cell_after_its_record_is_there(run, cell, layout, monkeypatch):
+    heard = []
+
+    def listen(hook, **arguments):
+        if hook == "harness_cell_finished":
+            heard.append((arguments["cell"], load_record(record_path(cell, layout)) == arguments["record"]))
+
+    monkeypatch.setattr(registry(), "listen", listen)
+    run()
+    run()  # it has a result: nothing finished
+    assert heard == [(cell, True)]
+
+
+def test_a_worker_builds_the_dataset_once_for_all_cells(cells, layout, monkeypatch):
+    created = []
+    component = cells["small/none/s0"].base.dataset.component
+    create = type(component).create
+    monkeypatch.setattr(type(component), "create", lambda self, settings: created.append(self.name) or create(self, settings))
+    for cell in cells.values():
+        assert jobs.run_cell(cell, layout, CPU) == FINISHED
+    assert created == ["swiss-roll"]
+
+
+def test_a_record_that_another_run_wrote_meanwhile_stays(run, cell, layout):
+    run()
+    path = record_path(cell, layout)
+    before = (path.stat().st_ino, path.read_bytes())
+    assert run()[0] == FINISHED
+    assert (path.stat().st_ino, path.read_bytes()) == before
+
+
+def test_a_failed_cell_is_run_again(run, broken, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Shift, "__call__", lambda *_: 1 / 0)
+        assert run()[1].status == "failed"
+    assert run()[1].status == "done"
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit("no such distance"), ZeroDivisionError("no such distance"), KeyError("no such distance")]
+)
+def test_whatever_a_plugin_raises_fails_its_cell_and_leaves_a_traceback(run, broken, layout, cell, error):
+    broken(error)
+    result, record = run()
+    assert (result, record.status) == (FINISHED, "failed")
+    assert type(error).__name__ in record.reason
+    assert "no such distance" in record.reason
+    traceback = layout.work("cell", cell.key) / "traceback.txt"
+    assert record.reason.endswith(f"(traceback: {traceback})")
+    assert "Traceback (most recent call last)" in traceback.read_text()
+
+
+def test_a_users_mistake_is_its_own_reason_without_a_traceback(run, broken):
+    broken(UserError("kid: 30 images are too few"))
+    _, record = run()
+    assert record.status == "failed"
+    assert record.reason.endswith("UserError: kid: 30 images are too few")
+
+
+def test_a_cell_that_explodes_has_diverged(run, cell, with_sampler):
+    result, record = run(with_sampler(cell, Exploding))
+    assert (result, record.status) == (FINISHED, "diverged")
+    assert record.reason.startswith("samples exploded")
+
+
+@pytest.mark.parametrize("error", [DataFault("dataset x: no labels"), StorageError("/x: no room left")])
+def test_what_no_cell_can_do_without_refuses_the_job_and_writes_no_record(run, broken, error):
+    broken(error)
+    assert run() == (JobResult("refused", str(error)), None)
+
+
+def test_an_interrupted_cell_has_no_record(run):
+    stop.request()
+    assert run() == (INTERRUPTED, None)
+
+
+def test_a_cell_that_another_process_works_on_is_busy(run, cell, layout):
+    with lease(layout.lease("cell", cell.key), wait=False):
+        results = []
+        other = threading.Thread(target=lambda: results.append(run()))
+        other.start()
+        other.join()
+    assert results == [(BUSY, None)]
+
+
+def test_a_cell_of_examples_needs_no_network(cell, tiny, run, layout):
+    base = dataclasses.replace(cell.base, origin=Examples(tiny.dataset))
+    of_examples = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base))
+    assert jobs.run_base(base, layout, CPU) == FINISHED
+    result, record = run(of_examples)
+    assert (result, record.status, record.parameters, record.costs.nfe) == (FINISHED, "done", 0, 0)
+    assert {path.name for path in layout.root.glob("stages/*")} == {"sample", "pair"}
+
+
+def test_a_base_is_made_once(tiny, layout):
+    for _ in range(2):
+        assert jobs.run_base(tiny.bases[0], layout, CPU) == FINISHED
+    assert len(list(layout.root.glob("stages/base/*"))) == 1
+
+
+def test_a_base_that_cannot_be_made_is_logged_with_the_reason(tiny, layout, monkeypatch, caplog):
+    monkeypatch.setattr(CheckedSource, "train", lambda _: 1 / 0)
+    with caplog.at_level(logging.WARNING):
+        assert jobs.run_base(tiny.bases[0], layout, CPU) == FAILED
+    assert caplog.messages == ["base small: ZeroDivisionError: division by zero"]
+
+
+def test_a_model_that_does_not_fit_the_data_refuses_the_run(read_board, tiny, tiny_text, layout):
+    text = tiny_text.replace("{name: swiss-roll, train_size: 256}", "digits").replace(
+        "{name: ddpm-mlp, steps: 2, width: 8}", "{name: edm-unet, model_channels: 4}\n    sampler: {name: heun, steps: 2}"
+    )
+    (base,) = read_board(text, "images").bases
+    result = jobs.run_base(dataclasses.replace(base, dataset=tiny.dataset), layout, CPU)  # points, known when they are read
+    assert result.outcome == "refused"
+    assert result.message.startswith("base small: model edm-unet: needs square images")
+
+
+@pytest.fixture
+def floor(cell, tiny):
+    """A floor by the tests' own metric."""
+    return Floor(tiny.dataset, cell.columns[0], 30)
+
+
+def test_a_floor_is_measured_once_and_recorded(floor, layout):
+    path = layout.floor("tiny", floor.name, floor.key)
+    assert jobs.run_floor("tiny", floor, layout, CPU, is_smoke=True) == FINISHED
+    record = load_floor(path)
+    assert (record.board, record.metric, record.key, record.is_smoke) == ("tiny", "shift", floor.key, True)
+    assert len(record.values) == 2
+    assert record.extractor is None
+    written = path.stat().st_ino
+    assert jobs.run_floor("tiny", floor, layout, CPU, is_smoke=True) == FINISHED
+    assert path.stat().st_ino == written
+
+
+def test_a_floor_that_cannot_be_measured_is_logged_with_its_traceback(floor, layout, broken, caplog):
+    broken(SystemExit("no such distance"))
+    with caplog.at_level(logging.WARNING):
+        assert jobs.run_floor("tiny", floor, layout, CPU, is_smoke=False) == FAILED
+    traceback = layout.work("floor", floor.key) / "traceback.txt"
+    assert caplog.messages == [f"floor shift: SystemExit: no such distance (traceback: {traceback})"]
+    assert traceback.exists()
+    assert not layout.floor("tiny", floor.name, floor.key).exists()

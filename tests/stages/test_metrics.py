@@ -1,0 +1,142 @@
+"""Stage 5: every number can be worked out from the sets, the metric and one seed; and is measured once."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from pixel_features import COMPONENT, PixelFeatures
+from stage_parts import GAP, NOISE, SHIFT, Noise, Shift, resolved
+
+from harness.board.bases import Examples
+from harness.board.columns import Column, Floor
+from harness.board.schema import MetricConfig
+from harness.errors import Diverged, Interrupted
+from harness.images.quantise import to_uint8
+from harness.process import stop
+from harness.stages import draws, metrics, sample
+from harness.stages.example_sets import SAMPLES
+from harness.streams import stream
+from harness.weights import state_dicts
+
+PIXELS = resolved(COMPONENT)
+
+
+def approx(values):
+    """Means of 30 to 60 float32 numbers near 1, which a tensor read from a file adds up in another order."""
+    return pytest.approx(values, abs=1e-6)
+
+
+def column(metric=SHIFT, extractor=None, *, draws=2, **config):
+    return Column("column", "column", resolved(metric), MetricConfig(**config), draws, 3, extractor)
+
+
+@pytest.fixture
+def measured(cells, source, context, tune):
+    """A cell with one column, taken through its stages: its sample sets, and the column's values."""
+
+    def run(chosen, name="small/mle/s1"):
+        cell = cells[name]
+        cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, columns=(chosen,)))
+        samples = sample.run(cell, tune(cell), source, context).output
+        return state_dicts.load(samples.folder / SAMPLES), metrics.run(cell, samples, source, context)["column"]
+
+    return run
+
+
+def test_a_cell_is_compared_with_the_real_draws_of_its_seed(measured, source):
+    sets, found = measured(column())
+    expected = [float(sets[f"x.{draw}"].mean() - source.evaluation(1000 + draw, 30).x.mean()) for draw in range(2)]
+    assert found.values == approx(expected)
+    assert found.seconds > 0
+
+
+def test_a_metrics_own_randomness_is_of_seed_and_draw(measured):
+    _, found = measured(column())
+    expected = [float(torch.rand((), generator=stream(1000 + draw, "metric/shift"))) for draw in range(2)]
+    assert found.also == {"random": expected}
+
+
+def test_a_column_may_compare_with_training_data(measured, source, context):
+    sets, found = measured(column(against="train", draws=1))
+    assert found.values == approx([float(sets["x.0"].mean() - source.training_data(context.device).x[:30].mean())])
+
+
+def test_a_pair_is_measured_once_and_again_by_another_metric(measured, monkeypatch):
+    first = measured(column())[1]
+    calls = []
+    call = Shift.__call__
+    monkeypatch.setattr(Shift, "__call__", lambda self, *sets: calls.append(1) or call(self, *sets))
+    assert measured(column())[1] == first
+    assert calls == []
+    measured(column(dataclasses.replace(SHIFT, version="2")))  # the version that a board resolves is what counts
+    assert calls == []
+    measured(dataclasses.replace(column(), metric=dataclasses.replace(resolved(SHIFT), version="2/1")))
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_value_that_is_not_finite_is_a_divergence(measured, monkeypatch, value):
+    monkeypatch.setattr(Shift, "__call__", lambda *_: {"shift": value})
+    with pytest.raises(Diverged, match=f"^column is {value}$"):
+        measured(column())
+
+
+def test_a_value_above_the_columns_limit_is_a_divergence(measured, monkeypatch):
+    monkeypatch.setattr(Shift, "__call__", lambda *_: {"shift": 2.5})
+    assert measured(column(explodes_above=2.5))[1].values == [2.5, 2.5]
+    with pytest.raises(Diverged, match=r"^column is 2\.5, above 2\.4$"):
+        measured(column(explodes_above=2.4))
+
+
+def test_examples_are_compared_with_the_neighbouring_draw(cells, source, context, tiny):
+    cell = cells["small/none/s1"]
+    base = dataclasses.replace(cell.base, origin=Examples(tiny.dataset))
+    cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base, columns=(column(),)))
+    samples = sample.run_examples(cell, cell.base.origin, source, context).output
+    found = metrics.run(cell, samples, source, context)["column"]
+    pairs = [draws.in_place(1, draw) for draw in range(2)]
+    assert found.values == approx(
+        [float(source.evaluation(a, 30).x.mean() - source.evaluation(b, 30).x.mean()) for a, b in pairs]
+    )
+
+
+def test_a_floor_compares_independent_real_draws(tiny, source, context):
+    found = metrics.floor(Floor(tiny.dataset, column(), 30), context)
+    pairs = [draws.floor(pair) for pair in range(3)]
+    assert found.values == approx(
+        [float(source.evaluation(b, 30).x.mean() - source.evaluation(a, 30).x.mean()) for a, b in pairs]
+    )
+    assert found.also["random"] == [float(torch.rand((), generator=stream(pair, "metric/shift"))) for pair in range(3)]
+
+
+def test_a_floor_against_training_data_compares_a_draw_with_them(tiny, source, context):
+    found = metrics.floor(Floor(tiny.dataset, column(against="train"), 30), context)
+    training = source.training_data(context.device).x[:30].mean()
+    assert found.values == approx([float(source.evaluation(draws.floor(pair)[1], 30).x.mean() - training) for pair in range(3)])
+
+
+def test_a_floor_stops_between_two_pairs(tiny, context):
+    stop.request()
+    with pytest.raises(Interrupted):
+        metrics.floor(Floor(tiny.dataset, column(), 30), context)
+
+
+def test_floors_of_two_metrics_share_their_pass_and_their_real_images(context, monkeypatch):
+    seen, forward = [], PixelFeatures.forward
+    monkeypatch.setattr(PixelFeatures, "forward", lambda self, x: seen.append(len(x)) or forward(self, x))
+    other = dataclasses.replace(GAP, name="other-gap", needs_features=frozenset({"moments", "features"}))
+    both = tuple(column(metric, PIXELS) for metric in (GAP, other))
+    first, second = (metrics.floor(Floor(NOISE, chosen, 40, both), context) for chosen in both)
+    assert sum(seen) == 3 * 2 * 40
+    assert Noise.drawn == 6
+    assert first.values == second.values
+    assert first.also == {"images": [40.0] * 3}
+
+
+def test_a_floor_on_features_is_the_metric_of_the_two_sets_features(context):
+    found = metrics.floor(Floor(NOISE, column(GAP, PIXELS), 40), context)
+    source, extractor = context.dataset(NOISE), PixelFeatures()
+    for value, pair in zip(found.values, range(3), strict=True):
+        means = [extractor(to_uint8(source.evaluation(draw, 40).x))["features"].double().mean(0) for draw in draws.floor(pair)]
+        assert value == pytest.approx(float((means[0] - means[1]).abs().sum()), rel=1e-5)

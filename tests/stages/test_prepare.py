@@ -1,0 +1,78 @@
+"""The sampler of a base: nothing is prepared before it is needed, and nothing twice."""
+
+import pytest
+import torch
+from stage_parts import Beside, Prepared, Unprepared
+
+from harness.interfaces import DataSpec
+from harness.stages import base as base_stage
+from harness.stages.facts import PreparationFacts
+from harness.stages.prepare import BaseSampler
+from harness.streams import SampleStreams, stream
+from harness.weights import state_dicts
+
+
+@pytest.fixture
+def base(tiny, with_sampler):
+    """The tiny board's base with the sampler that measures the mean of the training data."""
+    return with_sampler(tiny.bases[0], Prepared)
+
+
+def draw(function, network, context, n=4):
+    return function(network, DataSpec((2,)), SampleStreams(0, "test", range(n), context.device), None)
+
+
+def test_a_sampler_without_preparation_is_ready_at_once(tiny, with_sampler, source, context):
+    sampler = BaseSampler(with_sampler(tiny.bases[0], Unprepared), source, context)
+    assert isinstance(sampler.ready, Unprepared)
+    assert sampler.preparation is None
+    assert Unprepared.prepared == 0
+    assert not list(context.layout.root.glob("stages/*"))  # not even the base was needed
+
+
+def test_nothing_is_prepared_before_somebody_asks(base, source, context):
+    BaseSampler(base, source, context)
+    assert Prepared.prepared == 0
+
+
+def test_a_ready_sampler_uses_what_it_measured_on_the_base(base, source, context):
+    function = BaseSampler(base, source, context).ready
+    mean = source.training_data(context.device).x.mean(0)
+    torch.testing.assert_close(function.mean, mean, rtol=0, atol=0)
+    network = base_stage.load(base, base_stage.run(base, source, context), source, context)
+    shifted = draw(function, network, context)
+    torch.testing.assert_close(shifted - mean, SampleStreams(0, "test", range(4), context.device).normal(2))
+
+
+def test_a_base_is_prepared_once_whoever_asks(base, tiny, source, context, new_context):
+    sampler = BaseSampler(base, source, context)
+    made = sampler.preparation
+    assert sampler.ready.mean is not None
+    elsewhere = new_context()
+    found = BaseSampler(base, elsewhere.dataset(tiny.dataset), elsewhere)
+    assert (found.preparation.folder, found.preparation.is_fresh) == (made.folder, False)
+    assert torch.equal(found.ready.mean, sampler.ready.mean)
+    assert Prepared.prepared == 1
+
+
+def test_the_random_numbers_of_a_preparation_are_those_of_the_base(base, source, context):
+    kept = state_dicts.load(BaseSampler(base, source, context).preparation.folder / "prepared.safetensors")
+    assert torch.equal(kept["random"], torch.rand(1, generator=stream(base.network.seed, "prepare")))
+
+
+def test_the_facts_count_the_networks_that_the_preparation_calls(base, source, context):
+    facts = PreparationFacts.of(BaseSampler(base, source, context).preparation)
+    assert facts.network_evaluations == 5  # as many training examples as the sampler sends through
+    assert facts.seconds > 0
+
+
+def test_a_sampler_gets_the_networks_of_the_bases_that_its_settings_name(tiny, with_sampler, source, context):
+    (guide,) = tiny.bases
+    base = with_sampler(guide, Beside, bases=(guide,))
+    sampler = BaseSampler(base, source, context)
+    (network,) = sampler.ready.networks.values()
+    assert not network.training
+    expected = state_dicts.load(base_stage.run(guide, source, context).folder / base_stage.WEIGHTS)
+    assert state_dicts.sha256(network.state_dict()) == state_dicts.sha256(expected)
+    # The preparation calls the base's network and the other one, five examples each.
+    assert PreparationFacts.of(sampler.preparation).network_evaluations == 10

@@ -1,0 +1,114 @@
+"""Stage 3: sample sets are drawn once, say their hashes and costs, and are refused when they explode."""
+
+import dataclasses
+import hashlib
+
+import pytest
+import torch
+from stage_parts import NOISE, Exploding, Prepared
+
+from harness.board.bases import Examples
+from harness.errors import Diverged, UserError
+from harness.sampling import drawing
+from harness.stages import base as base_stage
+from harness.stages import draws, sample
+from harness.stages.example_sets import SAMPLES
+from harness.stages.facts import PreparationFacts, SampleFacts
+from harness.stages.prepare import BaseSampler
+from harness.weights import state_dicts
+
+
+@pytest.fixture
+def cell(cells):
+    return cells["small/mle/s1"]
+
+
+@pytest.fixture
+def draw(source, context, tune):
+    """Take a cell through its first three stages."""
+    return lambda cell: sample.run(cell, tune(cell), source, context)
+
+
+@pytest.fixture
+def of_examples(cell):
+    """The cell with examples of a dataset in the place of a network."""
+    return lambda dataset: dataclasses.replace(
+        cell, row=dataclasses.replace(cell.row, base=dataclasses.replace(cell.base, origin=Examples(dataset)))
+    )
+
+
+def tensors(samples):
+    return state_dicts.load(samples.output.folder / SAMPLES)
+
+
+def test_each_draw_has_its_own_noise_and_the_cells_seed(cell, draw, source, context, tune):
+    samples = tensors(draw(cell))
+    assert {name: value.shape for name, value in samples.items()} == {"x.0": (30, 2), "x.1": (30, 2)}
+    network = base_stage.load(cell.base, tune(cell), source, context)
+    ready = BaseSampler(cell.base, source, context).ready
+    for number in range(2):
+        alone = drawing.draw_decoded(
+            ready, network, source.spec, n=30, seed=1, purpose=f"evaluation/{number}", batch=16, device=context.device
+        )  # fmt: skip
+        assert torch.equal(samples[f"x.{number}"], alone.batch.x)
+
+
+def test_the_facts_are_the_hashes_and_the_evaluations_of_a_sample(cell, draw):
+    samples = draw(cell)
+    facts = SampleFacts.of(samples.output)
+    hashes = [state_dicts.sha256({"x": value}) for _, value in sorted(tensors(samples).items())]
+    assert facts.draws_sha256 == hashes
+    assert facts.samples_sha256 == hashlib.sha256("".join(hashes).encode()).hexdigest()
+    assert facts.nfe == 2  # the model has two steps
+    assert facts.seconds > 0
+
+
+def test_samples_are_drawn_once_for_all_columns(cell, draw):
+    first, second = draw(cell), draw(cell)
+    assert (first.output.is_fresh, second.output.is_fresh) == (True, False)
+    assert first.output.facts == second.output.facts
+    assert first.preparation is None
+
+
+def test_samples_come_with_the_preparation_that_their_sampler_needed(cell, draw, with_sampler):
+    prepared = with_sampler(cell, Prepared)
+    first, again = draw(prepared), draw(prepared)
+    assert Prepared.prepared == 1
+    assert again.preparation.folder == first.preparation.folder
+    assert PreparationFacts.of(again.preparation).network_evaluations == 5
+    assert SampleFacts.of(first.output).nfe == 1  # the preparation is no part of the samples' cost
+
+
+def test_samples_far_larger_than_the_training_data_have_exploded_and_are_not_kept(cell, draw, with_sampler, context):
+    with pytest.raises(Diverged, match=r"^samples exploded: root mean square .*e\+06, the training data's "):
+        draw(with_sampler(cell, Exploding))
+    assert not list(context.layout.root.glob("stages/sample/*"))
+
+
+def test_labels_stand_beside_their_samples(read_board, tiny_text, context):
+    text = tiny_text.replace("{name: swiss-roll, train_size: 256}", "digits").replace(
+        "{name: ddpm-mlp, steps: 2, width: 8}",
+        "{name: edm-unet, model_channels: 4, channel_mult: [1], attn_resolutions: []}\n    sampler: {name: heun, steps: 2}",
+    )
+    board = read_board(text)
+    cell, source = board.cells[0], context.dataset(board.dataset)
+    samples = tensors(sample.run(cell, base_stage.run(cell.base, source, context), source, context))
+    assert samples["x.0"].shape == (30, 1, 8, 8)
+    assert samples["labels.0"].bincount().tolist() == [3] * 10
+
+
+def test_examples_in_the_place_of_samples_are_draws_of_their_dataset(of_examples, tiny, source, context):
+    cell = of_examples(tiny.dataset)
+    samples = sample.run_examples(cell, cell.base.origin, source, context)
+    for number in range(2):
+        theirs, _ = draws.in_place(1, number)
+        assert torch.equal(tensors(samples)[f"x.{number}"], source.evaluation(theirs, 30).x)
+    assert (SampleFacts.of(samples.output).nfe, samples.preparation) == (0.0, None)
+
+
+def test_examples_of_another_shape_are_refused_with_both_shapes(of_examples, source, context):
+    cell = of_examples(NOISE)
+    with pytest.raises(
+        UserError, match=r"^base small: examples of noise have the shape \(1, 8, 8\), those of swiss-roll \(2,\)$"
+    ):
+        sample.run_examples(cell, cell.base.origin, source, context)

@@ -1,0 +1,49 @@
+"""The sentences that messages share: the nearest name, several faults at once."""
+
+import pytest
+
+from harness.errors import EndsTheRun, Faults, UserError, closest, nearest, noted, unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("dod", "ddo"), ("DDO", "ddo"), ("sft-gp", "sft-pg"), ("zebra", None), ("", None), ("neon", "neon")]
+)
+def test_the_nearest_name_is_found_in_any_case_and_none_where_none_is_near(name, near):
+    assert closest(name, ["ddo", "neon", "sft-pg"]) == near
+    assert nearest(name, ["ddo", "neon", "sft-pg"]) == ("" if near is None else f"did you mean {near!r}? ")
+
+
+def test_a_name_in_another_case_goes_before_a_similar_one():
+    assert closest("FID", ["fid", "fd"]) == "fid"
+
+
+def test_an_unknown_name_says_where_what_and_what_there_is():
+    assert str(unknown("method", "dod", ["neon", "ddo"], where="board.yaml:14")) == (
+        "board.yaml:14: no method is called 'dod'; did you mean 'ddo'? installed: ddo, neon"
+    )
+    assert str(unknown("method", "dod", [], where="here")) == "here: no method is called 'dod'; installed: none"
+
+
+def test_faults_are_a_line_each_in_their_order():
+    faults = Faults(["second", "first"])
+    assert str(faults) == "second\nfirst"
+    assert faults.faults == ("second", "first")
+    assert isinstance(faults, UserError)
+
+
+def test_a_fault_is_noted_and_the_next_check_runs():
+    faults: list[str] = []
+    with noted(faults):
+        raise Faults(["a", "b"])
+    with noted(faults):
+        faults.append("between")
+    with noted(faults):
+        raise EndsTheRun("c")
+    assert faults == ["a", "b", "between", "c"]
+
+
+def test_a_bug_is_not_noted():
+    faults: list[str] = []
+    with pytest.raises(ZeroDivisionError), noted(faults):
+        _ = 1 / 0
+    assert faults == []
