@@ -34,7 +34,7 @@ def test_all_faults_at_once_keep_the_contract():
     component = registry().get(Dataset, "corrupted", where="test")
     config = CorruptedConfig(blur=0.7, noise=0.1, dropped_classes=2, swapped_labels=0.3)
     # All of check_dataset but the other processes, which tests/conformance starts for every dataset.
-    source = datasets.build(component, config)
+    source = component.create(config)
     datasets.check_batches(source, 64)
     datasets.check_data_repeats(component, config, 64)
     datasets.check_evaluation_is_apart(source, 64)
@@ -89,6 +89,13 @@ def test_swapped_labels_change_no_image(clean):
 def test_too_few_images_of_the_kept_classes_are_an_error():
     with pytest.raises(ValueError, match="400 images of 1 of 10 classes are not there: digits"):
         Corrupted(CorruptedConfig(dropped_classes=9)).evaluation(0, 400)
+
+
+def test_the_largest_evaluation_set_is_that_of_the_dataset_unless_classes_are_missing():
+    source = Corrupted(CorruptedConfig(blur=1.0))
+    assert source.largest_evaluation == 448
+    datasets.check_largest_evaluation(source)
+    assert Corrupted(CorruptedConfig(dropped_classes=1)).largest_evaluation is None
 
 
 def test_settings_are_part_of_the_fingerprint():

@@ -26,9 +26,9 @@ def test_facts_survive_their_manifest(tmp_path):
         curve=[CurvePoint(images=0, value=1 / 3)],
         selected_images=0,
     )
-    layout = RunsFolder(tmp_path)
-    outputs.once(layout, "finetune", "key", lambda _: facts.model_dump())
-    assert FinetuneFacts.of(outputs.find(layout, "finetune", "key")) == facts
+    runs = RunsFolder(tmp_path)
+    outputs.once(runs, "finetune", "key", lambda _: facts.model_dump())
+    assert FinetuneFacts.of(outputs.find(runs, "finetune", "key")) == facts
     (manifest,) = tmp_path.glob("stages/finetune/key/manifest.json")
     assert list(json.loads(manifest.read_text())["facts"]) == [
         "weights_sha256", "images_seen", "steps", "seconds", "network_evaluations", "curve", "selected_images",
