@@ -19,7 +19,7 @@ def committed_pages():
     listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "*.md"], capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("not a checkout", allow_module_level=True)
-    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    return [ROOT / name for name in dict.fromkeys(listed.stdout.splitlines()) if (ROOT / name).is_file()]
 
 
 PAGES = committed_pages()
