@@ -96,7 +96,7 @@ class Component:
 
 @dataclass(frozen=True)
 class ModelUsage:
-    """What a model is about to be built for.
+    """The data that a model is about to be built for.
 
     Args:
         data: what the dataset of the board holds.
@@ -140,7 +140,7 @@ class Model(Component):
 
 @dataclass(frozen=True)
 class MethodUsage:
-    """What a method is about to be run on.
+    """The model and the data that a method is about to be run on.
 
     Args:
         model: the component of the model.
@@ -241,7 +241,7 @@ FEATURE_NEEDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class MetricUsage:
-    """What a metric is about to compare.
+    """The sets of examples that a metric is about to compare.
 
     Args:
         images: number of examples in each of the two sets; None for statistics from a file that does not say it.

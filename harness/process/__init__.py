@@ -1,1 +1,1 @@
-"""What concerns one process: its signals, memory, devices and environment, and how a worker starts."""
+"""One process: its signals, memory, devices and environment, and the start of a worker."""

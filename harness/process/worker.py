@@ -1,4 +1,4 @@
-"""How a process that runs jobs starts, whichever executor starts it: one thread, polite signals, no orphans."""
+"""Set up a process that runs jobs, whichever executor starts it: one thread, polite signals, no orphans."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What people read: tables, pages and plots, made from records and from the numbers that papers report."""
+"""Tables, pages and plots for readers, made from records and from the numbers that papers report."""

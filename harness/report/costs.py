@@ -19,7 +19,10 @@ HEADS = (
     "Metrics s",
     "Peak memory MB",
 )
-ABOUT = "Of one cell, mean over seeds. Evaluations in training include banks and the curve; seconds are wall clock."
+ABOUT = (
+    "The cost of one cell: the mean over the seeds of its row. Network evaluations in training include those of banks and of the "
+    "curve. Seconds are wall clock."
+)
 
 
 def costs_section(collection: Collection) -> str:

@@ -93,7 +93,9 @@ def legend(table: Table) -> str:
     bold = "**Bold**: the best mean of a column among rows whose seeds are all done. " if table.has_models else ""
     minimum = ""
     if any(statistic == "minimum" for _, statistic in table.columns):
-        minimum = " Minimum: of a cell's draws, and, in the row of the floor, of as many pairs; without marks."
+        minimum = (
+            " Minimum: the smallest value of a cell's draws; in the row of the floor, of as many pairs. Minima have no marks."
+        )
     return (
         f"Mean ± standard deviation over seeds. {bold}"
         "†: not distinguishable from real data at this number of samples (within two standard deviations of the floor), or on "

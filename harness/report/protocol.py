@@ -54,7 +54,8 @@ def evaluation_text(board: Board) -> str:
     examples = "generated and as many real examples" if has_models else "examples of the row's data and as many real ones"
     batch = f"; samples drawn {evaluation.batch:,} at a time" if has_models else ""
     seeds = seed_ranges(sorted({cell.seed for cell in board.cells}))
-    return f"**Evaluation**: {draws} of {_sizes(board)} {examples} a cell, whose mean is the cell's value; seeds {seeds}{batch}."
+    value = "" if evaluation.draws == 1 else ", and the value of the cell is their mean"
+    return f"**Evaluation**: each cell has {draws} of {_sizes(board)} {examples}{value}; seeds {seeds}{batch}."
 
 
 def _sizes(board: Board) -> str:
@@ -91,7 +92,7 @@ def base_text(base: Base) -> str:
     """Return what a base is and how its weights were made, or which examples stand in the place of samples."""
     label, origin = markdown_text(base.label), base.origin
     if isinstance(origin, Examples):
-        return f"**{label}**: {component(origin.dataset)}, its draws in the place of generated samples."
+        return f"**{label}**: {component(origin.dataset)}; its evaluation draws stand in the place of generated samples."
     return f"**{label}**: {component(origin.model)}; {_weights(origin)}; sampled by {component(origin.sampler)}."
 
 

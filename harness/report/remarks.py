@@ -52,7 +52,7 @@ def _several_pretrainings(collection: Collection) -> Iterator[str]:
     for base, by_weights in methods_of.items():
         if len(by_weights) > 1:
             origins = "; ".join(f"{', '.join(methods)} from `{weights[:12]}`" for weights, methods in by_weights.items())
-            yield f"{base} was pretrained {len(by_weights)} times, with the same settings and other weights: {origins}"
+            yield f"{base} was pretrained {len(by_weights)} times with the same settings, and the weights differ: {origins}"
 
 
 def _skipped(collection: Collection) -> Iterator[str]:

@@ -20,7 +20,10 @@ def seconds_of(record: Record) -> float:
 
 
 class PastDurations:
-    """What cells took before, in this runs folder or where the board was published. Records are read when first asked for."""
+    """The seconds that cells took before, by the records in this runs folder and the published ones.
+
+    Records are read when the first estimate is asked for.
+    """
 
     def __init__(self, board: Board, layout: RunsFolder) -> None:
         self._board, self._layout = board, layout

@@ -1,4 +1,4 @@
-"""What a run tells its user while it goes on."""
+"""Events of a run, which its user reads while the run goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cells of a board need before they can run: packages, files of data, weights. Torch is imported only to read weights."""
+"""Check that everything is there that cells need to run: packages, files of data, weights. Only reading weights imports torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.presets import WeightsFile
 
 @dataclass(frozen=True)
 class Needs:
-    """What some cells and floors of a board need.
+    """The packages and files that some cells and floors of a board need.
 
     Args:
         cells: the cells that are to run; skipped cells need nothing.

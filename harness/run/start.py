@@ -24,7 +24,7 @@ from harness.store.runs_folder import RunsFolder
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run; nothing here changes a result.
+    """Options that say how a board runs. None of them changes a result.
 
     Args:
         jobs: how many jobs run at once, at most.
@@ -54,20 +54,17 @@ def run_board(
     """
     if options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: need at least 1")
-    component = _executor(options.executor)
+    executor = _executor(options.executor)
     layout.check_writable()
     before = states(board, cells, layout)
-    for state in before:
-        if state.state == "skipped" and not record_path(state.cell, layout).exists():
-            save_unrun(state.cell, layout, "skipped", state.reason)
+    _save_skipped(before, layout)
     to_run, floors = [state.cell for state in before if state.needs_a_run], missing_floors(board, layout)
     Needs(board, tuple(to_run), tuple(floors)).check()
     schedule = _schedule(board, to_run, floors, layout, options, on_event)
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
-        executor = component.create(component.config())
-        executor.run(schedule.ready, slots=min(options.jobs, schedule.total))
+        executor.create(executor.config()).run(schedule.ready, slots=min(options.jobs, schedule.total))
     if stop.is_requested() and not schedule.is_over:
         raise Interrupted
     if schedule.refusals:
@@ -78,6 +75,13 @@ def run_board(
 def _executor(name: str | None) -> Executor:
     where = "--executor"
     return registry().default(Executor, where=where) if name is None else registry().get(Executor, name, where=where)
+
+
+def _save_skipped(cell_states: Sequence[CellState], layout: RunsFolder) -> None:
+    """Write the records of skipped cells, which no job writes."""
+    for state in cell_states:
+        if state.state == "skipped" and not record_path(state.cell, layout).exists():
+            save_unrun(state.cell, layout, "skipped", state.reason)
 
 
 def _schedule(

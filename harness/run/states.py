@@ -1,4 +1,4 @@
-"""How the cells and floors of a board stand, from the records in a runs folder. Imports no torch."""
+"""States of a board's cells and floors, read from the records in a runs folder. Imports no torch."""
 
 from __future__ import annotations
 

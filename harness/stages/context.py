@@ -1,4 +1,4 @@
-"""What the stages of a job share."""
+"""The context of a job, which all its stages share."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ FEATURE_SETS = 8
 
 @dataclass(frozen=True)
 class Context:
-    """What every stage of one job shares: its folders, options, device, data, features and progress reporter.
+    """The folders, options, device, data, features and progress reporter of one job, which every stage of the job shares.
 
     Args:
         layout: the runs folder that the job reads and writes.
         job: name of the job, for progress.
-        cache: what this job shares with the other jobs of the process; by default with none.
+        cache: holds the objects that this job shares with other jobs of the process; by default the job shares nothing.
     """
 
     layout: RunsFolder

@@ -1,4 +1,4 @@
-"""Who uses which evaluation draw of a dataset: evaluation, floor and selection share none.
+"""Numbers of a dataset's evaluation draws: evaluation, floor and selection each have their own, and share none.
 
 A draw's number is all that a dataset needs to make it (`DataSource.evaluation`). Numbers stay below 2**31.
 """

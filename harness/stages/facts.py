@@ -50,7 +50,7 @@ class FinetuneFacts(StageFacts):
 
 
 class PreparationFacts(StageFacts):
-    """What it cost to prepare a sampler on a base. The defaults are those of a sampler that needs no preparation."""
+    """The costs of preparing a sampler on a base. The defaults are those of a sampler that needs no preparation."""
 
     seconds: float = 0.0
     network_evaluations: int = 0

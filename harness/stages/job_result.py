@@ -1,4 +1,4 @@
-"""What a job returns. Imports no torch."""
+"""The result that a job returns. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Outcome = Literal["finished", "failed", "busy", "interrupted", "refused", "died"
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended.
+    """The end of a job.
 
     Args:
         outcome:

@@ -1,4 +1,4 @@
-"""What an executor runs in a worker: a base, a floor, or a cell through all its stages."""
+"""The jobs that an executor runs in a worker: make a base, measure a floor, take a cell through all its stages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from harness.store.runs_folder import RunsFolder
 log = logging.getLogger(__name__)
 
 _CACHE = ProcessCache()
-"""What the jobs of this process share: a worker runs many cells of one board."""
+"""Datasets and extractors that the jobs of this process share: a worker runs many cells of one board."""
 
 
 def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> JobResult:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class JobOptions:
-    """How a job runs; nothing here changes a result.
+    """Options that say how a job runs. None of them changes a result.
 
     Args:
         device: "cpu", "cuda", "cuda:N" or "auto".

@@ -49,7 +49,7 @@ class BaseSampler:
 
     @cached_property
     def preparation(self) -> Output | None:
-        """What the sampler keeps of the base, made if it is not there; None for a sampler that needs no preparation.
+        """The output with everything that the sampler keeps of the base; None for a sampler that needs no preparation.
 
         See `harness.stages.facts.PreparationFacts`.
         """

@@ -1,4 +1,4 @@
-"""What the jobs of one process share because it takes long to make: datasets, encoded training data, extractors."""
+"""Objects that take long to make, which all jobs of one process share: datasets, encoded training data, extractors."""
 
 from __future__ import annotations
 

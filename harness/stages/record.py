@@ -19,7 +19,7 @@ from harness.store.runs_folder import RunsFolder
 
 @dataclass(frozen=True)
 class CellResults:
-    """What the stages of a cell gave.
+    """The results of all stages of a cell.
 
     Args:
         base, finetuned: facts of the weights; the defaults where examples stand in the place of samples.

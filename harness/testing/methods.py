@@ -140,7 +140,7 @@ def check_resume_is_exact(bench: Bench, stops: Sequence[int] | None = None) -> N
 
 
 def _saved(method: FinetuneMethod) -> bytes:
-    """What the harness saves of a model and its method."""
+    """Return the state of a model and its method that the harness saves."""
     buffer = io.BytesIO()
     torch.save({"model": method.task.model.state_dict(), "method": method.state_dict()}, buffer)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What the checks of models try a network on, and how they look at what it gives."""
+"""Inputs on which the checks of models try a network, and how the checks look at the outputs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What several plugins share: chains, denoisers, tokenizers' autoencoders, image datasets. The core uses none of it."""
+"""Parts that several plugins share: chains, denoisers, tokenizers' autoencoders, image datasets. The core uses none of them."""

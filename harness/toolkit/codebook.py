@@ -1,4 +1,4 @@
-"""What every tokenizer does with its codes: find the nearest one, and refuse a token that names none."""
+"""The codes of a tokenizer: find the code nearest to a latent, and refuse a token that names no code."""
 
 from __future__ import annotations
 

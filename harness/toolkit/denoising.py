@@ -1,4 +1,4 @@
-"""What denoisers over continuous noise levels share: settings, scalings, the draw of a level, the loss and its weight.
+"""Denoisers over continuous noise levels: their settings, scalings, the draw of a level, the loss and its weight.
 
 A denoiser D(x; sigma) estimates clean data from x = clean + sigma * noise. Importing this module costs no torch, since plugins
 derive their settings from `NoiseLevels`. Source: Karras et al. 2022 (EDM, arXiv 2206.00364); equation numbers are the paper's.

@@ -1,4 +1,4 @@
-"""What EDM's and EDM2's denoisers of images share: labels, and the preconditioning around a raw network."""
+"""Denoisers of images, as EDM and EDM2 have them: labels, and the preconditioning around a raw network."""
 
 from __future__ import annotations
 

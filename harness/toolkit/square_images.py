@@ -1,4 +1,4 @@
-"""What U-Nets ask of images, checked before any work. Importing this module costs no torch."""
+"""Check that a U-Net can take the images of a dataset, before any work. Importing this module costs no torch."""
 
 from __future__ import annotations
 

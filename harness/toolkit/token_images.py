@@ -1,4 +1,7 @@
-"""What models of image tokens ask of images and of tokenizers' files. Importing this module costs no torch."""
+"""Check that a model of image tokens can take a dataset's images and its tokenizer's file.
+
+Importing this module costs no torch.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ KEPT = 2
 
 
 class TrainingState(TypedDict):
-    """What a checkpoint holds beside weights.
+    """The part of a checkpoint beside the weights.
 
     Args:
         method: the method's `state_dict`, tensors in plain containers.

@@ -62,7 +62,8 @@ class TrainingConfig(Config):
     )
     precision: Literal["float32", "bf16"] = Field(
         "float32",
-        description="precision of the network in training steps; bf16 is autocast. DDO's ratios and all sampling stay in float32",
+        description="precision of the network in training steps; bf16 is autocast. What a method must keep exact stays in "
+        "float32, as does all sampling",
     )
     channels_last: bool = Field(False, description="whether training keeps the channels of each pixel side by side in memory")
     compile: bool = Field(False, description="whether training compiles the network with `torch.compile`")

@@ -13,7 +13,7 @@ from harness.training.method import Weights
 
 
 class CurveState(TypedDict):
-    """What a checkpoint holds of a curve, beside the best weights."""
+    """The part of a checkpoint that belongs to a curve, beside the best weights."""
 
     values: list[dict[str, float]]
     seconds: float
@@ -67,7 +67,7 @@ class Curve:
         return value
 
     def state(self) -> CurveState:
-        """What a checkpoint must hold, beside `best`."""
+        """Return what a checkpoint must hold, beside `best`."""
         return {"values": list(self.values), "seconds": self.seconds, "best_images": self.best_images}
 
     def restore(self, state: CurveState, best: Weights) -> None:

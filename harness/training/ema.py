@@ -24,7 +24,7 @@ class WeightAverage(Protocol):
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold."""
+        """Return the tensors that a checkpoint must hold."""
         ...
 
     def restore(self, tensors: Mapping[str, Tensor], seen: int) -> None:
@@ -59,7 +59,7 @@ class ExponentialAverage:
         return result
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold: the average."""
+        """Return the average, which a checkpoint must hold."""
         return self.weights()
 
     def restore(self, tensors: Mapping[str, Tensor], seen: int = 0) -> None:
@@ -104,7 +104,7 @@ class PowerFunctionTracker:
         return reconstruct([*earlier, *self._now()], self.seen, self.settings.std)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold: the averages as `now/LENGTH/name`, the snapshots as `IMAGES/LENGTH/name`.
+        """Return the tensors of a checkpoint: the averages as `now/LENGTH/name`, the snapshots as `IMAGES/LENGTH/name`.
 
         LENGTH is the place of the relative length in the settings, since names of tensors cannot hold a number exactly.
         """

@@ -47,7 +47,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training gives.
+    """The result of training.
 
     Args:
         weights: the weights to evaluate: the last or the best ones, their average where there is one, merged where the
@@ -145,7 +145,7 @@ class TrainingLoop:
 
     @property
     def _memory_advice(self) -> str:
-        """What to do when a step does not fit the memory."""
+        """Return advice for a step that does not fit the memory."""
         size = self.training.micro_batch
         now = f"the whole batch of {self.training.batch}" if size is None else str(size)
         return f"lower `training: micro_batch` (now {now}), which leaves the gradients as they are"

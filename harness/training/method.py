@@ -27,7 +27,7 @@ class Stateful(Protocol):
 
 
 class Task(Protocol):
-    """What the harness gives a method to work on. A method sees no paths, no ranks and no seeds."""
+    """The task that the harness gives a method. A method sees no paths, no ranks and no seeds."""
 
     model: torch.nn.Module
     """The network to train. It has the base's weights, lies on `device`, and is in eval mode, so dropout is off."""

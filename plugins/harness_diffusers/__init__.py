@@ -1,4 +1,4 @@
-"""What runs through the library diffusers: networks of its class `UNet2DModel`, and DPM-Solver++ by its schedulers.
+"""Components that run through the library diffusers: networks of its class `UNet2DModel`, and DPM-Solver++ by its schedulers.
 
 diffusers is an optional dependency: `pip install finetune-harness[diffusers]`.
 """

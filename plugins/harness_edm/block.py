@@ -19,7 +19,7 @@ SQRT_HALF = math.sqrt(0.5)
 
 @dataclass(frozen=True)
 class BlockStyle:
-    """What the blocks of one network have in common.
+    """The settings that all blocks of one network have in common.
 
     Args:
         embedding: width of the noise-level embedding.

@@ -93,7 +93,7 @@ class GuidedModel(nn.Module):
 
 
 class _Guided:
-    """What both kinds of guidance share: the sampler inside, with its preparation and its guides.
+    """Base class of both kinds of guidance: the sampler inside, with its preparation and its guides.
 
     Args:
         guides: the bases of the board that are guides of this sampler itself.

@@ -51,7 +51,7 @@ class StandardErrorConfig(FrechetConfig):
 
     @property
     def identity(self) -> dict[str, object]:
-        """What keys and records hold: all settings, but for `influence` those alone that there were before there was a choice."""
+        """The settings as keys and records hold them. Records of `influence`, the first choice, lack the later settings."""
         return self.model_dump(mode="json", exclude={"by", "resamples"} if self.by == "influence" else None)
 
 

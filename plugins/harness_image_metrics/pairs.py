@@ -1,4 +1,4 @@
-"""What metrics work out of two sets of features, for other metrics of the same two sets."""
+"""Values that one metric works out of two sets of features and another metric of the same two sets uses again."""
 
 from __future__ import annotations
 

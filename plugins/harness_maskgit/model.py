@@ -32,7 +32,7 @@ class MaskDraw(NamedTuple):
 if TYPE_CHECKING:
 
     class _Network(nn.Module):
-        """What the networks of both generations have."""
+        """The members that the networks of both generations have."""
 
         config: MaskGITConfig
         classes: int
@@ -46,7 +46,7 @@ else:
 
 
 class WithTokenizer(_Network):
-    """What both generations do with images. The weights of the tokenizer take no gradient.
+    """A model with a tokenizer, which translates between images and tokens. The weights of the tokenizer take no gradient.
 
     Provides Trains, Likelihood, Tokens, TrainsTokenizer and MaskedTokens. Images are in [-1, 1]. The state dict has the published
     names of the transformer, and those of the tokenizer after `tokenizer.`.

@@ -19,11 +19,11 @@ from harness_maskgit.schedules import halton_known_after_step, halton_order, kno
 
 
 class _Model(MaskedTokens, Tokens, Protocol):
-    """What the samplers need of a model."""
+    """The capabilities that the samplers need of a model."""
 
 
 class Step(NamedTuple):
-    """What a step of sampling did with n images.
+    """The outcome of a step of sampling with n images.
 
     Args:
         before, drawn, after: tokens (n, L) before the step, drawn in it, and after it.
@@ -55,7 +55,7 @@ class Noise:
 
 
 class Sampler(abc.ABC):
-    """What the samplers share: they start from a grid of masks, and `steps` fills it. w: strength of guidance."""
+    """Base class of the samplers, which start from a grid of masks that `steps` fills. w: strength of guidance."""
 
     def __init__(self, w: float) -> None:
         self.w = w

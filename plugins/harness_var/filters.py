@@ -1,4 +1,4 @@
-"""What changes a token's distribution in sampling: guidance, top-k and top-p."""
+"""Changes of a token's distribution in sampling: guidance, top-k and top-p."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from harness_var.filters import UNGUIDED, guidance_weight, is_guided, kept
 
 
 class _Model(NextScale, Tokens, Protocol):
-    """What the sampler needs of a model."""
+    """The capabilities that the sampler needs of a model."""
 
 
 class VARSampler:

@@ -1,4 +1,4 @@
-"""What both distances require of the two sets."""
+"""Check what both distances require of the two sets."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from harness.hookspecs import GROUP
 from harness.plugins import registry
 from harness.testing.configs import check_component, check_top_module_is_light
 
-PROVIDED = [one for kind in KINDS for one in registry().all(kind).values()]
+COMPONENTS = [provided.component for kind in KINDS for provided in registry().all(kind).values()]
 MODULES = sorted({entry.module for entry in entry_points(group=GROUP)})
 
 
@@ -17,11 +17,11 @@ def test_no_installed_plugin_is_broken():
     assert not registry().broken
 
 
-@pytest.mark.parametrize("provided", PROVIDED, ids=lambda one: f"{one.component.kind}:{one.component.name}")
-def test_settings_summary_and_target_are_in_order(provided):
-    check_component(provided.component)
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.title)
+def test_settings_summary_and_target_are_in_order(component):
+    check_component(component)
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_plugins_top_module_imports_nothing_heavy(module):
+def test_listing_a_plugin_and_reading_its_boards_import_nothing_heavy(module):
     check_top_module_is_light(module)

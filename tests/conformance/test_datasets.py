@@ -15,8 +15,8 @@ def test_a_dataset_repeats_and_keeps_its_sets_apart(name):
     try:
         component.check_readiness(component.config(**component.smoke))
     except UserError as error:
-        said = str(error)
-        if name in said and ("install" in said or "http" in said):
-            pytest.skip(f"its files are not on this machine: {said}")
+        message = str(error)
+        if name in message and ("install" in message or "http" in message):
+            pytest.skip(f"its files are not on this machine: {message}")
         raise
     check_dataset(component)

@@ -16,7 +16,7 @@ def test_an_extractor_gives_what_it_declares(name, channels):
     try:
         component.check_readiness(component.config(**component.smoke))
     except UserError as error:
-        said = str(error)
-        assert all(word in said for word in ("http", "sha256")), said
-        pytest.skip(f"its weights are not on this machine: {error}")
+        message = str(error)
+        assert all(word in message for word in ("http", "sha256")), message
+        pytest.skip(f"its weights are not on this machine: {message}")
     check_extractor(component, shape=(channels, 32, 32))

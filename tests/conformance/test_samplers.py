@@ -9,22 +9,23 @@ from harness.plugins import registry
 from harness.testing.models import build, buildable_spec
 from harness.testing.samplers import check_sampler
 
-SAMPLERS, MODELS = registry().all("sampler"), registry().all("model")
+SAMPLERS = {name: provided.component for name, provided in registry().all("sampler").items()}
+MODELS = {name: provided.component for name, provided in registry().all("model").items()}
 PAIRS = [
-    (sampler, model)
-    for sampler, one in SAMPLERS.items()
-    for model, other in MODELS.items()
-    if sampler_needs(one.component, one.component.config()) <= other.component.provides
+    (sampler.name, model.name)
+    for sampler in SAMPLERS.values()
+    for model in MODELS.values()
+    if sampler_needs(sampler, sampler.config()) <= model.provides
 ]
 
 
 @pytest.mark.parametrize(("sampler", "model"), PAIRS)
 def test_a_sample_depends_on_its_own_stream_only(sampler, model):
-    component = MODELS[model].component
+    component = MODELS[model]
     spec = buildable_spec(component, component.config())
-    if "Transitions" in SAMPLERS[sampler].component.needs:  # a chain need not take labels, and is then tried without
+    if "Transitions" in SAMPLERS[sampler].needs:  # a chain need not take labels, and is then tried without
         spec = dataclasses.replace(spec, classes=0)
-    check_sampler(SAMPLERS[sampler].component, build(component, component.config(), spec), spec)
+    check_sampler(SAMPLERS[sampler], build(component, component.config(), spec), spec)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -34,4 +35,4 @@ def test_some_installed_model_can_be_sampled_by_it(sampler):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_models_native_sampler_is_installed_and_can_sample_it(model):
-    assert (MODELS[model].component.sampler, model) in PAIRS
+    assert (MODELS[model].sampler, model) in PAIRS

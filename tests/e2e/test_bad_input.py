@@ -10,6 +10,7 @@ PLUGIN = """\
 from pydantic import Field
 
 from harness import Config, Dataset, hookimpl
+from harness.interfaces import DataSource
 
 __version__ = "1"
 
@@ -23,7 +24,7 @@ def harness_datasets():
     return [Dataset("pictures", build="pictures:Pictures", summary="noise", config=PicturesConfig)]
 
 
-class Pictures:
+class Pictures(DataSource):
     fingerprint = "pictures"
 
     def __init__(self, config):

@@ -91,3 +91,83 @@ def test_data_without_labels_are_a_reason_to_skip():
         check(CCAConfig(), MethodUsage(model, DataSpec((1, 2, 2))))
     check(CCAConfig(), MethodUsage(model, SPEC))
     assert registry().get(Method, "cca", where="test").check == "harness_cca:check"
+
+
+def ratios(n=6):
+    return torch.randn(2, n, generator=stream(0, "ratios"), dtype=torch.float64).unbind()
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0, 30.0])
+def test_the_gradient_is_that_of_finite_differences(weight):
+    own, wrong = (half.requires_grad_() for half in ratios())
+    positive = torch.arange(6) % 2 == 0
+    assert torch.autograd.gradcheck(lambda a, b: cca_loss(a, b, positive, beta=0.7, weight=weight), (own, wrong))
+
+
+def test_a_positive_row_counts_as_much_as_a_pair():
+    own, wrong = ratios()
+    every, none = torch.ones(6, dtype=torch.bool), torch.zeros(6, dtype=torch.bool)
+    loss = cca_loss(own, wrong, every, beta=1.0, weight=9.0)
+    torch.testing.assert_close(loss, -torch.nn.functional.logsigmoid(own).mean())
+    at_zero = [cca_loss(own * 0, wrong * 0, positive, beta=1.0, weight=9.0).item() for positive in (every, none)]
+    assert at_zero == pytest.approx([math.log(2), 10 * math.log(2) / 9])
+
+
+@pytest.mark.parametrize("weight", [1.0, 4.0])
+def test_the_best_ratio_is_the_likelihood_of_the_label_over_that_of_a_random_one(weight):
+    """The optimum without constraints is r = log(p(x | c) / (lambda p(x))) / beta: what guidance adds to the logits."""
+    joint = torch.tensor([[6.0, 2.0], [1.0, 7.0]], dtype=torch.float64)  # counts of (image, label) of 16 examples
+    image, label = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
+    best = ((joint * 16) / (weight * image * label)).log().requires_grad_()
+    own = torch.repeat_interleave(best.flatten(), (16 * joint).long().flatten())
+    wrong = torch.repeat_interleave(best.flatten(), (image * label).long().flatten())
+    loss = cca_loss(own, wrong, torch.zeros(len(own), dtype=torch.bool), beta=1.0, weight=weight)
+    (slope,) = torch.autograd.grad(loss, best)
+    torch.testing.assert_close(slope, torch.zeros(2, 2, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+def test_the_reference_stays_the_base_while_the_model_moves():
+    made = task(3)
+    method = CCA(CCAConfig(beta=1.0, optimizer={"lr": 1e-2}), made)
+    before = {name: value.clone() for name, value in method.reference.state_dict().items()}
+    for index in range(3):
+        method.step(batch(), stream(0, "step", index), index)
+    assert all(torch.equal(value, before[name]) for name, value in method.reference.state_dict().items())
+    assert not torch.equal(made.model.head.weight, method.reference.head.weight)
+    assert not any(parameter.requires_grad for parameter in method.reference.parameters())
+
+
+def test_margins_are_means_over_the_rows_with_a_negative():
+    made = task()
+    method = CCA(CCAConfig(drop_label=0.4), made)
+    with torch.no_grad():
+        made.model.head.bias += torch.randn(made.model.head.bias.shape, generator=stream(0, "move"))
+    dropped = torch.rand(12, generator=stream(0, "step")) < 0.4
+    data = batch()
+    with torch.no_grad():
+        own, wrong = (
+            made.model.log_likelihood(data.x, labels, None) - method.reference.log_likelihood(data.x, labels, None)
+            for labels in (data.labels, data.labels.roll(1))
+        )
+    logged = method.step(data, stream(0, "step"), 0)
+    assert 0 < dropped.sum() < 12
+    torch.testing.assert_close(logged["margin_own"], own[~dropped].mean())
+    torch.testing.assert_close(logged["margin_wrong"], wrong[~dropped].mean())
+    torch.testing.assert_close(logged["accuracy"].double(), (own > wrong)[~dropped].double().mean())
+
+
+def test_a_masked_model_scores_both_labels_at_one_mask():
+    component = registry().get(Model, "maskgit", where="test")
+    spec = DataSpec((1, 2, 2), classes=3, preview="images")
+    model = build(component, component.config(input_size=2, tokenizer={"ch_mult": (1,)}), spec)
+    method, draws = CCA(CCAConfig(weight=9.0, drop_label=0.0), InMemoryTask(model, spec, None, steps=1, batch=12)), []
+
+    def recording(compute):
+        return lambda x, labels, draw: draws.append(draw) or compute(x, labels, draw)
+
+    for network in (model, method.reference):
+        network.log_likelihood = recording(network.log_likelihood)
+    logged = method.step(batch(), stream(0, "step"), 0)
+    assert len(draws) == 4  # two networks, two labels
+    assert all(draw is draws[0] for draw in draws)
+    assert logged["margin_own"] == logged["margin_wrong"] == 0

@@ -58,3 +58,42 @@ def test_none_evaluates_the_base_as_it_is() -> None:
     on = task()
     weights = on.model.state_dict()
     assert Nothing(None, on).result(weights) is weights
+
+
+def test_a_step_is_one_of_gradient_descent_on_the_pretraining_loss() -> None:
+    on = task()
+    MLE(MLEConfig(optimizer={"name": "sgd", "lr": 0.25, "clip": None}), on).step(REAL, stream(0, "t"), 0)
+    # The gradient of the mean squared distance at 0 is -2 times the mean of the points, (2, 1).
+    torch.testing.assert_close(on.model.mean.data, torch.tensor([1.0, 0.5]))
+
+
+def test_the_default_clips_the_gradient_to_a_norm_of_one() -> None:
+    on = task()
+    MLE(MLEConfig(optimizer={"name": "sgd", "lr": 1.0}), on).step(REAL, stream(0, "t"), 0)
+    assert abs(on.model.mean.data.norm().item() - 1) < 1e-5
+
+
+def test_the_schedule_covers_all_steps_of_the_task() -> None:
+    assert MLE(MLEConfig(), task(37)).optimizer.updates == 37
+
+
+def test_a_resume_goes_on_with_the_optimisers_moments() -> None:
+    def after(split: bool) -> Tensor:
+        on = task()
+        method = MLE(MLEConfig(optimizer={"name": "adam", "lr": 0.1}), on)
+        for index in range(6):
+            if split and index == 3:
+                state, method = method.state_dict(), MLE(MLEConfig(optimizer={"name": "adam", "lr": 0.1}), on)
+                method.load_state_dict(state)
+            method.step(REAL, stream(0, "t", index), index)
+        return on.model.mean.detach()
+
+    assert torch.equal(after(split=True), after(split=False))
+
+
+def test_none_does_nothing_where_it_is_asked_for_a_step() -> None:
+    on = task()
+    before = on.model.mean.detach().clone()
+    assert Nothing(None, on).step(REAL, stream(0, "t"), 0) == {}
+    assert torch.equal(on.model.mean, before)
+    assert Nothing(None, on).state_dict() == {}

@@ -1,174 +1,135 @@
-"""DDPM for images: presets, the chain in few steps, conversions. Agreement with the reference is in tests/parity."""
+"""The U-Net of Ho et al., part by part. Agreement of the whole with the reference is in tests/parity."""
 
-import importlib.util
 import math
-from pathlib import Path
 
-import numpy as np
-import pydantic
 import pytest
 import torch
+from torch.nn import functional
 
-from harness.errors import UserError
-from harness.interfaces import DataSpec
-from harness.streams import stream
-from harness.testing import models
-from harness.toolkit.chains import fast_dpm
-from harness_ddpm import UNetConfig, harness_models
-from harness_ddpm.diffusers_names import to_diffusers, weights_from_diffusers
-from harness_ddpm.image_model import build
-from harness_ddpm.presets import PRESETS
-from harness_ddpm.published import from_diffusers
+from harness_ddpm import UNetConfig
+from harness_ddpm.unet import Attention, Level, Middle, NoiseUNet, Resampler, ResidualBlock, TimeEmbedding
 
-_spec = importlib.util.spec_from_file_location("published_layout", Path(__file__).with_name("published_layout.py"))
-layout = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(layout)
-
-COMPONENT = next(one for one in harness_models() if one.name == "ddpm-unet")
-IMAGES = DataSpec((1, 8, 8), preview="images")
-CIFAR10 = {
-    "sample_size": 32, "in_channels": 3, "block_out_channels": [128, 256, 256, 256], "layers_per_block": 2,
-    "down_block_types": ["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"], "norm_num_groups": 32,
-    "norm_eps": 1e-6, "attention_head_dim": None,
-}  # fmt: skip
+CONFIG = UNetConfig(ch=8, ch_mult=(1, 2), num_res_blocks=1, attn_resolutions=(4,), norm_groups=4)
 
 
-def tiny(**settings):
-    return models.build(COMPONENT, UNetConfig(**{"ch": 8, "attn_resolutions": (4,)} | settings), IMAGES)
+def network(resolution=8, channels=2, **settings):
+    torch.manual_seed(0)
+    return NoiseUNet(CONFIG.model_copy(update=settings), resolution=resolution, channels=channels).eval()
 
 
-@pytest.mark.parametrize("name", ["sftpg-cifar10", "sftpg-celeba64"])
-def test_a_preset_has_the_published_names_and_shapes(name):
-    layout.check_layout(PRESETS[name], build, f"ddpm/{name}.keys.json.gz")
+def test_frequencies_fall_from_one_to_the_ten_thousandth_sines_first():
+    features = TimeEmbedding(8).features(torch.tensor([3.5]))
+    angles = 3.5 * 10_000.0 ** -torch.tensor([0, 1 / 3, 2 / 3, 1])
+    torch.testing.assert_close(features, torch.cat([angles.sin(), angles.cos()])[None], rtol=1e-4, atol=1e-6)
 
 
-def test_diffusers_names_and_shapes_are_those_of_the_published_file():
-    config, spec = from_diffusers(CIFAR10)
-    with torch.device("meta"):
-        weights = build(config, spec).state_dict()
-    renamed = {name: tuple(value.shape) for name, value in to_diffusers(weights, levels=4).items()}
-    assert renamed == layout.published("ddpm/diffusers-ddpm-cifar10-32.keys.json.gz")
+def test_the_embedding_is_two_layers_with_an_activation_between():
+    embedding, t = TimeEmbedding(8), torch.tensor([0.0, 2.0])
+    hidden = functional.silu(embedding.features(t) @ embedding.dense[0].weight.T + embedding.dense[0].bias)
+    torch.testing.assert_close(embedding(t), hidden @ embedding.dense[1].weight.T + embedding.dense[1].bias)
 
 
-def test_the_default_network_is_tiny():
-    assert sum(parameter.numel() for parameter in build(UNetConfig(), IMAGES).parameters()) < 100_000
+def test_a_block_adds_the_step_between_its_convolutions():
+    block, x, e = ResidualBlock(CONFIG, 8, 12), torch.randn(2, 8, 4, 4), torch.randn(2, 32)
+    hidden = block.conv1(functional.silu(block.norm1(x))) + block.temb_proj(e)[:, :, None, None]
+    expected = block.nin_shortcut(x) + block.conv2(functional.silu(block.norm2(hidden)))
+    torch.testing.assert_close(block(x, e), expected)
 
 
-@pytest.mark.parametrize("sampling_steps", [5, None])
-def test_it_keeps_the_contract(sampling_steps):
-    config = UNetConfig(ch=8, attn_resolutions=(4,), steps=20, beta_end=0.3, sampling_steps=sampling_steps)
-    models.check_model(COMPONENT, config=config, spec=IMAGES)
+def test_with_equal_channels_the_shortcut_is_the_input_itself():
+    block, x = ResidualBlock(CONFIG, 8, 8), torch.randn(2, 8, 4, 4)
+    assert block.nin_shortcut is None
+    with torch.no_grad():
+        block.conv2.weight.zero_()
+        block.conv2.bias.zero_()
+    torch.testing.assert_close(block(x, torch.randn(2, 32)), x)
 
 
-def test_weights_go_to_diffusers_and_back():
-    model = tiny(num_res_blocks=2)
-    renamed = to_diffusers(model.state_dict(), levels=2)
-    old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-    for new, before in old.items():
-        renamed = {name.replace(f".{new}.", f".{before}."): value for name, value in renamed.items()}
-    back = weights_from_diffusers(renamed, model.state_dict())
-    assert all(torch.equal(back[name], value) for name, value in model.state_dict().items())
+def test_attention_is_softmax_over_all_pixels_with_one_head():
+    attention, x = Attention(CONFIG, 8), torch.randn(2, 8, 3, 2)
+    hidden = attention.norm(x)
+    q, k, v = (layer(hidden).flatten(2) for layer in (attention.q, attention.k, attention.v))
+    shares = torch.softmax(torch.einsum("bci,bcj->bij", q, k) / math.sqrt(8), dim=2)
+    mixed = torch.einsum("bij,bcj->bci", shares, v).view(2, 8, 3, 2)
+    torch.testing.assert_close(attention(x), x + attention.proj_out(mixed), rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_diffusers_file_lacks_or_has_too_much_is_named():
-    model = tiny()
-    renamed = to_diffusers(model.state_dict(), levels=2)
-    with pytest.raises(UserError, match=r"have extra\.weight, which this network has not"):
-        weights_from_diffusers({**renamed, "extra.weight": torch.zeros(1)}, model.state_dict())
-    del renamed["conv_norm_out.bias"]
-    with pytest.raises(UserError, match=r"have no conv_norm_out\.bias, which would be norm_out\.bias"):
-        weights_from_diffusers(renamed, model.state_dict())
+def test_halving_pads_on_the_right_and_below_only():
+    halve, x = Resampler(2, doubles=False), torch.randn(1, 2, 6, 6)
+    out = halve(x)
+    assert out.shape == (1, 2, 3, 3)
+    first = (halve.conv.weight * x[:, :, :3, :3]).sum((1, 2, 3)) + halve.conv.bias
+    torch.testing.assert_close(out[0, :, 0, 0], first)
+    corner = functional.pad(x[:, :, 4:, 4:], (0, 1, 0, 1))
+    torch.testing.assert_close(out[0, :, 2, 2], (halve.conv.weight * corner).sum((1, 2, 3)) + halve.conv.bias)
 
 
-def test_a_diffusers_network_of_another_architecture_is_refused():
-    with pytest.raises(UserError, match="flip_sin_to_cos is True, not False"):
-        from_diffusers({**CIFAR10, "flip_sin_to_cos": True})
+def test_doubling_repeats_pixels_and_convolves():
+    double, x = Resampler(2, doubles=True), torch.randn(1, 2, 3, 3)
+    repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(double(x), functional.conv2d(repeated, double.conv.weight, double.conv.bias, padding=1))
 
 
-def test_the_same_weights_compute_the_same_in_diffusers():
-    diffusers = pytest.importorskip("diffusers")
-    settings = {
-        "sample_size": 8, "in_channels": 1, "out_channels": 1, "block_out_channels": [8, 8], "layers_per_block": 1,
-        "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
-        "norm_num_groups": 4, "norm_eps": 1e-6, "attention_head_dim": None, "freq_shift": 1, "flip_sin_to_cos": False,
-        "downsample_padding": 0,
-    }  # fmt: skip
-    theirs = diffusers.UNet2DModel(**settings).eval()
-    model = build(*from_diffusers(settings)).eval()
-    theirs.load_state_dict(to_diffusers(model.state_dict(), levels=2), strict=True)
-    x, t = torch.randn(3, 1, 8, 8), torch.tensor([0, 10, 999])
-    # Two orders of adding the same numbers, over some twenty layers.
-    torch.testing.assert_close(model(x, t), theirs(x, t).sample, rtol=0, atol=2e-5)
+@pytest.mark.parametrize(("side", "attends"), [(4, True), (8, False)])
+def test_all_blocks_of_a_level_attend_or_none_does(side, attends):
+    level = Level(CONFIG, [8, 16], 16, side)
+    assert [block.conv1.in_channels for block in level.block] == [8, 16]
+    assert len(level.attn) == (2 if attends else 0)
+    x, e = torch.randn(1, 8, side, side), torch.randn(1, 32)
+    expected = level.block[0](x, e)
+    torch.testing.assert_close(level.run(0, x, e), level.attn[0](expected) if attends else expected)
 
 
-def test_time_may_be_fractional_and_one_for_all():
-    model = tiny()
-    x = torch.randn(3, 1, 8, 8)
+def test_the_middle_attends_whatever_the_sizes_say():
+    middle, x, e = Middle(CONFIG.model_copy(update={"attn_resolutions": ()}), 8), torch.randn(1, 8, 4, 4), torch.randn(1, 32)
+    torch.testing.assert_close(middle(x, e), middle.block_2(middle.attn_1(middle.block_1(x, e)), e))
+
+
+def test_levels_are_named_by_resolution_on_both_ways():
+    names = network(ch_mult=(1, 2, 2), num_res_blocks=2, attn_resolutions=(4,)).state_dict()
+    assert {name.split(".")[1] for name in names if name.startswith("up.")} == {"0", "1", "2"}
+    attends = {".".join(name.split(".")[:2]) for name in names if ".attn." in name}
+    assert attends == {"down.1", "up.1"}
+    resamples = sorted({".".join(name.split(".")[:3]) for name in names if "sample" in name})
+    assert resamples == ["down.0.downsample", "down.1.downsample", "up.1.upsample", "up.2.upsample"]
+
+
+def test_each_block_on_the_way_up_takes_one_skip():
+    model = network(ch_mult=(1, 2), num_res_blocks=2)
+    # Skips, finest first: 8 (the first convolution), 8, 8, 8 (halved), 16, 16. The last is taken first.
+    assert [block.conv1.in_channels for block in model.up[1].block] == [16 + 16, 16 + 16, 16 + 8]
+    assert [block.conv1.in_channels for block in model.up[0].block] == [16 + 8, 8 + 8, 8 + 8]
+
+
+def test_every_skip_reaches_the_output():
+    model, x = network(), torch.randn(1, 2, 8, 8)
+    taken = []
+    for level in (1, 0):
+        for block in model.up[level].block:
+            block.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].shape[1:]))
+    left = []
+    for module in (model.conv_in, model.down[0].block[0], model.down[0].downsample, model.down[1].attn[0]):
+        module.register_forward_hook(lambda _, __, output: left.append(output))
+    with torch.no_grad():
+        model(x, 1)
+    assert len(left) == len(taken) == 4
+    assert [tuple(shape) for shape in taken] == [(32, 4, 4), (24, 4, 4), (24, 8, 8), (16, 8, 8)]
+
+
+def test_the_step_may_be_fractional_and_one_for_all():
+    model, x = network(), torch.randn(3, 2, 8, 8)
     torch.testing.assert_close(model(x, 2.5), model(x, torch.full((3,), 2.5)))
-    between = model(x, 2.5)
-    assert (between - model(x, 2)).abs().max() > 1e-7
+    torch.testing.assert_close(model(x, 2), model(x, 2.0))
+    assert (model(x, 2.5) - model(x, 2)).abs().max() > 1e-7
 
 
-@pytest.mark.parametrize("kind", ["linear", "quadratic"])
-def test_the_short_chain_ends_at_the_noise_of_the_long_one(kind):
-    schedule = fast_dpm.fast_schedule(1e-4, 0.02, 1000, 50, kind)
-    whole = np.prod(1 - np.linspace(1e-4, 0.02, 1000))
-    assert np.prod(1 - schedule.betas) == pytest.approx(whole, rel=2e-4)
-    assert (np.diff(schedule.times) < 0).all()
+def test_examples_do_not_see_each_other():
+    model, x, t = network(), torch.randn(3, 2, 8, 8), torch.tensor([0, 5, 9])
+    torch.testing.assert_close(model(x, t)[1:2], model(x[1:2], 5), rtol=1e-4, atol=1e-5)
 
 
-def test_as_many_short_steps_as_long_ones_are_the_long_chain():
-    steps = 100
-    schedule = fast_dpm.fast_schedule(1e-3, 0.05, steps, steps, "linear")
-    np.testing.assert_allclose(schedule.betas, np.linspace(1e-3, 0.05, steps), rtol=1e-3)
-    # The band of the bisection over betas, 1e-4 of the product, is worth a few hundredths of a step.
-    np.testing.assert_allclose(schedule.times, np.arange(steps)[::-1], atol=0.05)
-    config = UNetConfig(steps=steps, beta_start=1e-3, beta_end=0.05, sampling_steps=steps, sampling_schedule="linear")
-    model = models.build(COMPONENT, config, IMAGES)
-    whole = models.build(COMPONENT, config.model_copy(update={"sampling_steps": None}), IMAGES)
-    x = torch.randn(4, 1, 8, 8)
-    for step in (0, 50, 90):
-        first, second = model.transition(x, step), whole.transition(x, step)
-        torch.testing.assert_close(first.mean, second.mean, rtol=0, atol=1e-3)
-        torch.testing.assert_close(first.std, second.std, rtol=2e-3, atol=0)
-
-
-def test_the_last_step_has_a_little_noise():
-    assert tiny().transition(torch.randn(1, 1, 8, 8), 9).std.item() == pytest.approx(0.001)
-
-
-def test_dropout_repeats_with_its_draw():
-    model = tiny(dropout=0.5).train()
-    x = torch.randn(4, 1, 8, 8)
-    draw = model.draw(x, stream(0, "draw"))
-    first = model.log_likelihood(x, None, draw)
-    torch.manual_seed(7)
-    assert torch.equal(first, model.log_likelihood(x, None, draw))
-    assert not torch.equal(first, model.eval().log_likelihood(x, None, draw))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [({"schedule": "cosine"}, "needs the linear schedule"), ({"ch": 18}, r"ch \(18\) is not a multiple")],
-)
-def test_settings_that_contradict_each_other_are_faults(settings, message):
-    with pytest.raises(pydantic.ValidationError, match=message):
-        UNetConfig(**settings)
-
-
-@pytest.mark.parametrize("spec", [DataSpec((2,)), DataSpec((3, 7, 7))])
-def test_data_that_does_not_fit_is_the_users_mistake(spec):
-    with pytest.raises(UserError, match="model ddpm-unet"):
-        build(UNetConfig(), spec)
-
-
-def test_an_unknown_sampling_schedule_names_the_known_ones():
-    with pytest.raises(ValueError, match="there are linear, quadratic"):
-        fast_dpm.fast_schedule(1e-4, 0.02, 1000, 10, "cubic")
-
-
-def test_the_log_of_the_continuous_product_is_the_product_at_whole_steps():
-    log = fast_dpm._continuous_log(1e-4, 0.02, 1000)
-    exact = np.cumsum(np.log1p(-np.linspace(1e-4, 0.02, 1000)))
-    assert [log(t) for t in (0, 10, 999)] == pytest.approx([exact[0], exact[10], exact[999]], rel=1e-6)
-    assert math.isclose(log(999), exact[-1], rel_tol=1e-9)
+def test_dropout_acts_in_training_only():
+    model, x = network(dropout=0.5), torch.randn(1, 2, 8, 8)
+    assert torch.equal(model(x, 1), model(x, 1))
+    model.train()
+    assert not torch.equal(model(x, 1), model(x, 1))

@@ -1,4 +1,4 @@
-"""Samplers of diffusion chains: steps and coefficients, and what is known of them on a Gaussian mixture."""
+"""Samplers with the best variance of each step, on mixtures and normal data whose posterior variance is known."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,15 @@ import torch
 
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams, stream
-from harness.testing.mixture import MixtureChain, four_points
-from harness.toolkit.chains.fast_dpm import fast_schedule
-from harness_ddpm import AnalyticConfig, DDIMConfig, FastDPMConfig, HeadConfig, SubsampledConfig
-from harness_ddpm.step_table import chosen_steps, posterior_std, whole_step_table
+from harness.testing.mixture import GaussianMixture, MixtureChain, four_points
+from harness_ddpm import AnalyticConfig, HeadConfig, SubsampledConfig
+from harness_ddpm.step_table import whole_step_table
 from harness_ddpm.variances import Analytic, Residual, SquaredNoise
-from harness_ddpm.walks import DDIM, FastDPM, Subsampled
+from harness_ddpm.walks import Subsampled
 
 POINTS = DataSpec((2,))
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+SPREAD = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -22,90 +22,63 @@ def chain():
     return MixtureChain(four_points(), BETAS)
 
 
+@pytest.fixture(scope="module")
+def normal():
+    return MixtureChain(GaussianMixture(torch.zeros(1, 2), torch.tensor([SPREAD])), BETAS)
+
+
 def draw(sampler, chain, n=8):
     return sampler(chain, POINTS, SampleStreams(0, "sample", range(n)), None)
 
 
-def test_steps_are_even_or_dense_near_the_data():
-    assert chosen_steps(1000, 5, "linear").tolist() == [999, 749, 499, 249, 0]
-    assert chosen_steps(1000, 5, "quadratic").tolist() == [800, 450, 200, 50, 0]
-    assert chosen_steps(10, 10, "linear").tolist() == list(range(9, -1, -1))
-    assert chosen_steps(10, 1, "linear").tolist() == [9]
-    assert chosen_steps(10, 20, "linear").tolist() == list(range(9, -1, -1))
-    assert len(set(chosen_steps(10, 10, "quadratic").tolist())) == len(chosen_steps(10, 10, "quadratic"))
+def data_of(chain, n):
+    x, _ = chain.mixture.sample(n, stream(0, "data"))
+    return Batch(x.float())
 
 
-@pytest.mark.parametrize("sampler", [
-    FastDPM(FastDPMConfig(steps=1000, approximation="STEP", schedule="linear")),
-    Subsampled(SubsampledConfig(steps=None)),
-    DDIM(DDIMConfig(steps=None, eta=1.0)),
-])  # fmt: skip
-def test_with_all_steps_it_is_the_full_chain(sampler, chain):
-    table = sampler.table(BETAS)
-    x = torch.randn(5, 2, generator=stream(0, "x"), dtype=torch.float64)
-    for step in (0, 500, 998):
-        mean, std = chain.transition(x, step)
-        own = table.x_mult[step] * x + table.eps_mult[step] * chain.predict_noise(x, 999 - step, None)
-        torch.testing.assert_close(own, mean, rtol=1e-9, atol=1e-9)
-        assert table.std[step] == pytest.approx(float(std), rel=1e-9)
+def prepared(sampler, chain, n=2000):
+    sampler.use(sampler.prepare(chain, POINTS, data_of(chain, n), stream(1, "prepare")))
+    return sampler
 
 
-def test_var_with_as_many_linear_steps_is_the_full_chain_up_to_its_bisection():
-    full, table = whole_step_table(BETAS, None, "linear", 1.0), FastDPM(FastDPMConfig(steps=1000, schedule="linear")).table(BETAS)
-    # The published bisection stops when the last alpha_bar agrees within 1e-4 of itself.
-    np.testing.assert_allclose(table.alpha_bars, full.alpha_bars, rtol=3e-4)
-    np.testing.assert_allclose(table.times, full.times, rtol=0, atol=0.1)
-    np.testing.assert_allclose(table.std[1:-1], full.std[1:-1], rtol=1e-3)
+# Analytic-DPM.
 
 
-@pytest.mark.parametrize("schedule", ["linear", "quadratic"])
-@pytest.mark.parametrize("kappa", [0.0, 0.5, 1.0])
-def test_var_has_the_coefficients_that_are_compared_with_the_published_ones(schedule, kappa):
-    table = FastDPM(FastDPMConfig(steps=20, schedule=schedule, kappa=kappa)).table(BETAS)
-    known = fast_schedule(1e-4, 0.02, 1000, 20, schedule).coefficients(kappa)
-    for name, own in (("x_mult", table.x_mult), ("eps_mult", table.eps_mult), ("time", table.times)):
-        np.testing.assert_allclose(own, known[name].numpy(), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(table.std[:-1], known["std"][:-1].numpy(), rtol=1e-5, atol=1e-7)
+def test_the_variance_is_the_data_s_floor_and_what_is_unknown_of_the_noise():
+    sampler, steps = Analytic(AnalyticConfig(steps=4)), whole_step_table(BETAS, 4, "linear", 1.0)
+    sampler.use({"gamma": torch.tensor([0.9, 0.5, 1.3, 0.2], dtype=torch.float64)})
+    table = sampler.table(steps)
+    unknown = np.array([0.1, 0.5, 0.0, 0.8])  # a mean square above 1 leaves nothing unknown
+    expected = np.sqrt(steps.std_given_data**2 + steps.eps_mult**2 * unknown)
+    np.testing.assert_allclose(table.std[:-1], expected[:-1])
     assert table.std[-1] == 0
+    np.testing.assert_array_equal(table.eps_mult, steps.eps_mult)
 
 
-def test_var_finds_its_times_on_chains_that_are_not_linear():
-    betas = torch.linspace(1e-2, 0.14, 1000, dtype=torch.float64) ** 2
-    table = FastDPM(FastDPMConfig(steps=20)).table(betas)
-    at_times = np.interp(table.times, np.arange(1000), whole_step_table(betas, None, "linear", 1.0).alpha_bars[::-1])
-    np.testing.assert_allclose(table.alpha_bars, at_times, rtol=1e-2, atol=1e-4)
+def test_on_normal_data_the_mean_square_of_the_noise_is_that_of_the_line(normal):
+    # E[eps | x] = sqrt(1 - a) / (a s^2 + 1 - a) x, whose mean square is (1 - a) / (a s^2 + 1 - a).
+    sampler = Analytic(AnalyticConfig(steps=6, examples=5000))
+    gamma = sampler.prepare(normal, POINTS, data_of(normal, 5000), stream(1, "prepare"))["gamma"]
+    a = whole_step_table(BETAS, 6, "linear", 1.0).alpha_bars
+    # The mean square of 10,000 numbers, and that of the data that were drawn: 2 % each.
+    np.testing.assert_allclose(gamma.numpy(), (1 - a) / (a * SPREAD**2 + 1 - a), rtol=0.06)
 
 
-def test_ddim_is_the_formula_of_its_paper():
-    table = DDIM(DDIMConfig(steps=10, eta=0.3)).table(BETAS)
-    a, b = table.alpha_bars[3], table.alpha_bars[4]
-    std = 0.3 * np.sqrt((1 - b) / (1 - a)) * np.sqrt(1 - a / b)
-    x, eps = 0.7, -0.2
-    clean = (x - np.sqrt(1 - a) * eps) / np.sqrt(a)
-    expected = np.sqrt(b) * clean + np.sqrt(1 - b - std**2) * eps
-    assert table.x_mult[3] * x + table.eps_mult[3] * eps == pytest.approx(expected, abs=1e-12)
-    assert table.std[3] == pytest.approx(std)
-
-
-def test_ddim_without_noise_converges_at_first_order_at_least(chain):
-    exact = draw(DDIM(DDIMConfig(steps=250)), chain).double()
-    errors = [float((draw(DDIM(DDIMConfig(steps=n)), chain).double() - exact).square().mean().sqrt()) for n in (20, 40)]
-    assert errors[0] / errors[1] > 1.8
-
-
-def test_the_large_variance_is_that_of_the_forward_step():
-    small, large = (Subsampled(SubsampledConfig(steps=10, variance=one)).table(BETAS) for one in ("posterior", "beta"))
-    assert large.std[4] ** 2 == pytest.approx(1 - large.alpha_bars[4] / large.alpha_bars[5])
-    np.testing.assert_array_equal(large.eps_mult, small.eps_mult)
-    np.testing.assert_allclose(small.std, posterior_std(small.alpha_bars))
+@pytest.mark.parametrize("steps", [3, 8])
+def test_the_best_variance_gives_normal_data_their_spread_in_any_number_of_steps(normal, steps):
+    # For normal data the reverse steps are normal, so with the right variance a short chain makes no error at all.
+    sampler, a = Analytic(AnalyticConfig(steps=steps)), whole_step_table(BETAS, steps, "linear", 1.0).alpha_bars
+    sampler.use({"gamma": torch.from_numpy((1 - a) / (a * SPREAD**2 + 1 - a))})
+    x, plain = (draw(kind, normal, n=2000) for kind in (sampler, Subsampled(SubsampledConfig(steps=steps))))
+    assert x.std().item() == pytest.approx(SPREAD, rel=0.05)
+    assert plain.std().item() < 0.9 * SPREAD
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 @torch.no_grad()
-def test_analytic_dpms_variance_is_the_mean_posterior_variance(chain, eta):
-    sampler = Analytic(AnalyticConfig(steps=10, eta=eta, examples=4000))
-    data, _ = chain.mixture.sample(4000, stream(0, "data"))
-    sampler.use(sampler.prepare(chain, POINTS, Batch(data.float()), stream(1, "prepare")))
+def test_the_variance_is_the_mean_posterior_variance(chain, eta):
+    sampler = prepared(Analytic(AnalyticConfig(steps=10, eta=eta, examples=4000)), chain, n=4000)
+    data = data_of(chain, 4000).x.double()
     known = whole_step_table(BETAS, 10, "linear", eta)
     table = sampler.table(known)
     for step in (2, 5, 7):
@@ -119,31 +92,12 @@ def test_analytic_dpms_variance_is_the_mean_posterior_variance(chain, eta):
 
 @torch.no_grad()
 def test_at_few_steps_the_best_variance_beats_the_posteriors(chain):
-    data, _ = chain.mixture.sample(2000, stream(0, "data"))
-    best = Analytic(AnalyticConfig(steps=8, examples=2000))
-    best.use(best.prepare(chain, POINTS, Batch(data.float()), stream(1, "prepare")))
+    best, data = prepared(Analytic(AnalyticConfig(steps=8, examples=2000)), chain), data_of(chain, 2000).x.double()
     gaps = []
     for sampler in (best, Subsampled(SubsampledConfig(steps=8))):
         x = draw(sampler, chain, 2000).double()
         gaps.append(float((x.square().mean(0) - data.square().mean(0)).abs().max()))
     assert gaps[0] < gaps[1]
-
-
-@pytest.mark.parametrize("kind", [SquaredNoise, Residual])
-def test_a_trained_head_knows_the_posterior_variance(chain, kind):
-    sampler = kind(HeadConfig(steps=8, training_steps=200, batch=128, lr=5e-3))
-    data, _ = chain.mixture.sample(3000, stream(0, "data"))
-    sampler.use(sampler.prepare(chain, POINTS, Batch(data.float()), stream(1, "prepare")))
-    head = sampler.head(POINTS, torch.device("cpu"))
-    with torch.no_grad():
-        for time in (100, 400):
-            signal, noise = chain.levels(float(time))
-            noisy = signal * data + noise * torch.randn(data.shape, generator=stream(2, "noise"), dtype=torch.float64)
-            eps = chain.predict_noise(noisy, time, None)
-            known = chain.mixture.posterior(noisy, signal, noise).variance * signal**2 / noise**2
-            own = sampler.unknown(head(noisy.float(), eps.float(), torch.tensor(time / 999)), eps.float())
-            assert float(own.mean()) == pytest.approx(float(known.mean()), abs=0.1)
-    assert draw(sampler, chain).isfinite().all()
 
 
 def test_own_samples_can_stand_in_for_training_data(chain):
@@ -152,3 +106,95 @@ def test_own_samples_can_stand_in_for_training_data(chain):
     gamma = sampler.prepare(chain, POINTS, data, stream(0, "prepare"))["gamma"]
     from_zeros = Analytic(AnalyticConfig(steps=20, examples=500)).prepare(chain, POINTS, data, stream(0, "prepare"))["gamma"]
     assert float((gamma - from_zeros).abs().max()) > 0.05
+
+
+def test_own_samples_have_the_labels_of_training_data():
+    seen = []
+
+    class Labelled(MixtureChain):
+        def predict_noise(self, x, time, labels):
+            seen.append(labels)
+            return super().predict_noise(x, time, labels)
+
+    chain = Labelled(four_points(classes=True), BETAS)
+    data = Batch(torch.zeros(10, 2), torch.ones(10, dtype=torch.int64))
+    config = AnalyticConfig(steps=3, examples=20, source="samples")
+    Analytic(config).prepare(chain, DataSpec((2,), classes=2), data, stream(0, "prepare"))
+    assert all(torch.equal(labels, torch.ones(20, dtype=torch.int64)) for labels in seen)
+    assert len(seen) == 3 + 3  # a walk, and an estimate at each of its steps
+
+
+def test_the_estimate_costs_one_call_an_example_and_step_in_chunks(chain, monkeypatch):
+    monkeypatch.setattr("harness_ddpm.variances.ROWS", 16)
+    rows = []
+    handle = chain.register_forward_pre_hook(lambda _, arguments: rows.append(len(arguments[0])))
+    Analytic(AnalyticConfig(steps=5, examples=40)).prepare(chain, POINTS, data_of(chain, 60), stream(1, "prepare"))
+    handle.remove()
+    assert rows == [16, 16, 8] * 5
+
+
+# SN-DPM and NPR-DPM.
+
+
+@pytest.mark.parametrize("kind", [SquaredNoise, Residual])
+@torch.no_grad()
+def test_a_trained_head_knows_the_posterior_variance(chain, kind):
+    with torch.enable_grad():
+        sampler = prepared(kind(HeadConfig(steps=8, training_steps=200, batch=128, lr=5e-3)), chain, n=3000)
+    data, head = data_of(chain, 3000).x.double(), sampler.head(POINTS, torch.device("cpu"))
+    for time in (100, 400):
+        signal, noise = chain.levels(float(time))
+        noisy = signal * data + noise * torch.randn(data.shape, generator=stream(2, "noise"), dtype=torch.float64)
+        eps = chain.predict_noise(noisy, time, None)
+        known = chain.mixture.posterior(noisy, signal, noise).variance * signal**2 / noise**2
+        own = sampler.unknown(head(noisy.float(), eps.float(), torch.tensor(time / 999)), eps.float())
+        assert float(own.mean()) == pytest.approx(float(known.mean()), abs=0.1)
+    assert draw(sampler, chain).isfinite().all()
+
+
+def test_what_is_unknown_is_the_output_or_what_the_square_of_the_mean_leaves_of_it():
+    out, eps = torch.tensor([0.5, 0.2, 3.0]), torch.tensor([0.5, 0.6, 1.0])
+    torch.testing.assert_close(Residual(HeadConfig()).unknown(out, eps), torch.tensor([0.5, 0.2, 1.0]))
+    torch.testing.assert_close(SquaredNoise(HeadConfig()).unknown(out, eps), torch.tensor([0.25, 0.0, 1.0]))
+
+
+class Constant(torch.nn.Module):
+    """Stands for a head that gives one number everywhere."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value, self.times = value, []
+
+    def forward(self, x, eps, time):
+        self.times.append(float(time))
+        return torch.full_like(x, self.value)
+
+
+@pytest.mark.parametrize(("value", "eta"), [(0.0, 1.0), (0.3, 0.0), (1.0, 0.5)])
+@torch.no_grad()
+def test_a_walk_with_a_constant_head_is_analytic_dpm_with_that_number(chain, value, eta):
+    sampler, head = Residual(HeadConfig(steps=6, eta=eta)), Constant(value)
+    sampler.head = lambda *_: head
+    analytic = Analytic(AnalyticConfig(steps=6, eta=eta))
+    analytic.use({"gamma": torch.full((6,), 1 - value, dtype=torch.float64)})
+    torch.testing.assert_close(draw(sampler, chain), draw(analytic, chain), rtol=1e-5, atol=1e-5)
+    # The last step is its mean alone: the head is not asked. Times go from 1 to 0 over the chain.
+    assert head.times == pytest.approx([1.0, 799 / 999, 599 / 999, 399 / 999, 199 / 999], abs=1e-3)
+
+
+def test_the_weights_of_the_head_are_what_is_kept(chain):
+    config = HeadConfig(steps=4, training_steps=2, width=4, batch=8)
+    first, second = SquaredNoise(config), SquaredNoise(config)
+    kept = first.prepare(chain, POINTS, data_of(chain, 50), stream(0, "prepare"))
+    for sampler in (first, second):
+        sampler.use(kept)
+    assert torch.equal(draw(first, chain), draw(second, chain))
+    weights = first.head(POINTS, torch.device("cpu")).state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in kept.items())
+
+
+@pytest.mark.parametrize("sampler", [Analytic(AnalyticConfig(steps=4)), Residual(HeadConfig(steps=4))])
+def test_drawing_before_the_preparation_is_a_fault_of_the_caller(sampler, chain):
+    assert sampler.needs_preparation
+    with pytest.raises(AssertionError, match="the harness prepares the sampler before it draws"):
+        draw(sampler, chain)

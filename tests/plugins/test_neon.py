@@ -56,3 +56,59 @@ def test_the_bank_is_drawn_once_from_the_base() -> None:
     task, _ = run(w=1.0, steps=5)
     ((_, n, name),) = task.banks
     assert (n, name) == (16, "neon")
+
+
+def test_a_step_is_one_of_gradient_descent_on_rows_of_the_bank() -> None:
+    task = InMemoryTask(Mean(), DataSpec((2,)), scattered, steps=1, batch=4)
+    method = Neon(NeonConfig(bank_size=16, optimizer={"name": "sgd", "lr": 0.1}), task)
+    logged = method.step(REAL, stream(0, "t"), 0)
+    (bank,) = task.banks.values()
+    rows = bank.x[torch.randint(16, (4,), generator=stream(0, "t"))]
+    start = torch.tensor([1.0, 2.0])
+    torch.testing.assert_close(logged["loss"], (rows - start).square().sum(1).mean())
+    torch.testing.assert_close(task.model.mean.detach(), start + 0.1 * 2 * (rows - start).mean(0))
+
+
+REAL = Batch(torch.full((4, 2), torch.nan))
+
+
+def scattered(model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+    return model.mean.detach() + streams.normal(2)
+
+
+def test_a_longer_step_away_goes_further_along_the_same_line() -> None:
+    task, method = run(w=1.0, steps=20)
+    trained = task.model.state_dict()
+    base = torch.tensor([1.0, 2.0])
+    for w in (0.5, 3.0):
+        other = Neon(NeonConfig(w=w, bank_size=16), task)
+        other.base = method.base
+        away = other.result(trained)["mean"] - base
+        torch.testing.assert_close(away, -w * (trained["mean"] - base))
+
+
+def test_the_result_leaves_the_trained_weights_as_they_are() -> None:
+    task, method = run(w=2.0, steps=5)
+    weights = task.model.state_dict()
+    before = {name: value.clone() for name, value in weights.items()}
+    result = method.result(weights)
+    result["count"] += 1
+    assert all(torch.equal(value, before[name]) for name, value in weights.items())
+
+
+def test_the_base_is_restored_with_the_checkpoint_and_not_taken_from_trained_weights() -> None:
+    task, method = run(w=1.0, steps=5)
+    state = method.state_dict()
+    resumed = Neon(NeonConfig(w=1.0, bank_size=16), task)  # made on the trained weights, as after a resume
+    assert not torch.equal(resumed.base.mean, torch.tensor([1.0, 2.0]))
+    resumed.load_state_dict(state)
+    assert torch.equal(resumed.base.mean, torch.tensor([1.0, 2.0]))
+    assert torch.equal(resumed.result(task.model.state_dict())["mean"], method.result(task.model.state_dict())["mean"])
+
+
+def test_weights_of_an_average_in_higher_precision_keep_it() -> None:
+    _, method = run(w=1.0, steps=2)
+    result = method.result({"mean": torch.tensor([1.0, 2.0], dtype=torch.float64) + 1e-10, "count": torch.tensor(4)})
+    assert result["mean"].dtype == torch.float64
+    torch.testing.assert_close(result["mean"], torch.tensor([1.0, 2.0], dtype=torch.float64) - 1e-10, rtol=0, atol=1e-14)
+    assert result["count"] == 4

@@ -12,7 +12,7 @@ def lines(board):
     def lines(collection):
         title, about, table = costs_section(collection).split("\n\n")
         assert title == "## Costs"
-        assert about.startswith("Of one cell, mean over seeds.")
+        assert about.startswith("The cost of one cell: the mean over the seeds of its row.")
         head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
         assert head == list(HEADS)
         return rows

@@ -94,7 +94,7 @@ def test_the_legend_explains_the_marks_that_the_table_can_have(table, data_table
     assert "Minimum" not in legend(table)
     assert "**Bold**" not in legend(data_table)
     assert legend(data_table).endswith(
-        "Minimum: of a cell's draws, and, in the row of the floor, of as many pairs; without marks."
+        "Minimum: the smallest value of a cell's draws; in the row of the floor, of as many pairs. Minima have no marks."
     )
     assert "†: not distinguishable from real data" in legend(table)
 

@@ -23,8 +23,8 @@ def test_the_section_says_everything_in_one_order(board, publish_records):
         "## How it was measured",
         "",
         "- **Dataset**: `ring`, version 1/1.",
-        "- **Evaluation**: 2 independent draws of 100 generated and as many real examples a cell, whose mean is the cell's "
-        "value; seeds 0–2; samples drawn 10,000 at a time.",
+        "- **Evaluation**: each cell has 2 independent draws of 100 generated and as many real examples, and the value of "
+        "the cell is their mean; seeds 0–2; samples drawn 10,000 at a time.",
         "- **distance**: `distance`, version 1/1, against fresh draws of real examples.",
         "- **likeness**: `likeness`, version 1/1, against fresh draws of real examples.",
         rf"- **net\_8**: weights sha256 `{'a' * 64}`; images: grey, / 255.",
@@ -44,15 +44,15 @@ def test_the_section_says_everything_in_one_order(board, publish_records):
 def test_one_draw_and_another_batch_are_named(load):
     board = load(("samples: 100, draws: 2", "samples: 1000, draws: 1, batch: 50"), ("seeds: [0, 1, 2]", "seeds: [7, 1]"))
     assert evaluation_text(board) == (
-        "**Evaluation**: one draw of 1,000 generated and as many real examples a cell, whose mean is the cell's value; "
+        "**Evaluation**: each cell has one draw of 1,000 generated and as many real examples; "
         "seeds 1, 7; samples drawn 50 at a time."
     )
 
 
 def test_a_board_of_data_generates_nothing_and_names_all_its_sizes(data_board):
     assert evaluation_text(data_board) == (
-        "**Evaluation**: 2 independent draws of 100 or 200 examples of the row's data and as many real ones a cell, "
-        "whose mean is the cell's value; seeds 0, 1."
+        "**Evaluation**: each cell has 2 independent draws of 100 or 200 examples of the row's data and as many real ones, "
+        "and the value of the cell is their mean; seeds 0, 1."
     )
     three_sizes = replace(data_board, floors=(*data_board.floors, replace(data_board.floors[0], samples=3000, size=3000)))
     assert "draws of 100, 200 or 3,000 examples" in evaluation_text(three_sizes)
@@ -60,7 +60,7 @@ def test_a_board_of_data_generates_nothing_and_names_all_its_sizes(data_board):
 
 def test_a_board_of_data_has_neither_budgets_nor_a_curve(data_board):
     text = "\n".join(section(data_board))
-    assert "**as good**: `ring`, version 1/1, its draws in the place of generated samples." in text
+    assert "**as good**: `ring`, version 1/1; its evaluation draws stand in the place of generated samples." in text
     assert "Fine-tuning" not in text
     assert "Curve" not in text
 

@@ -69,7 +69,7 @@ def test_a_base_that_was_pretrained_twice_is_named_with_its_methods(board, publi
     assert not any("pretrained" in remark for remark in remarks_now())
     publish_records(board, [cells["net/fit/s0"], cells["net/tune/s0"]], base_weights_sha256="b" * 64)
     assert (
-        "Net was pretrained 2 times, with the same settings and other weights: "
+        "Net was pretrained 2 times with the same settings, and the weights differ: "
         "base from `aaaaaaaaaaaa`; more of it, tune from `bbbbbbbbbbbb`" in remarks_now()
     )
 

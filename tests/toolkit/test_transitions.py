@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Normal
 
 from harness.capabilities import Gaussian, Transitions
-from harness.toolkit.transitions import log_density, rollout, transition_log_prob
+from harness.toolkit.transitions import log_density, rollout, rollout_in_parts, transition_log_prob
 
 
 class Halving:
@@ -64,3 +64,10 @@ def test_the_score_of_a_transition_is_its_gradient_by_hand():
     transition_log_prob(chain, torch.tensor([[3.0]]), torch.tensor([[2.0]]), 1).sum().backward()
     # d/dg of -(3 - 2 g)^2 / (2 * 2^2) at g = 1/2
     assert chain.gain.grad.item() == pytest.approx(2 * (3 - 1) / 4)
+
+
+@pytest.mark.parametrize("micro_batches", [[slice(0, 5)], [slice(0, 2), slice(2, 4), slice(4, 5)]])
+def test_a_rollout_in_micro_batches_is_the_whole_one(micro_batches):
+    noise = torch.randn(4, 5, 2)
+    with torch.no_grad():
+        torch.testing.assert_close(rollout_in_parts(Halving(), noise, micro_batches), rollout(Halving(), noise))
