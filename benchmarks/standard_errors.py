@@ -42,7 +42,8 @@ def features(images: Tensor, extractor: FeatureExtractor) -> Rows:
 
 def timed(rows: Rows, reference: FeatureSet, by: str, resamples: int) -> tuple[float, float]:
     """Return a standard error, and its seconds of CPU."""
-    metric = FrechetStandardError(StandardErrorConfig.model_validate({"by": by, "resamples": resamples, "few_images": True}))
+    settings = {"by": by, "few_images": True} | ({} if by == "influence" else {"resamples": resamples})
+    metric = FrechetStandardError(StandardErrorConfig.model_validate(settings))
     generated = FeatureSet.of_rows("generated", features=rows)
     started = time.process_time()
     error = metric(generated, reference, torch.Generator().manual_seed(0))["fid-se"]
