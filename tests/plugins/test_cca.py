@@ -20,8 +20,9 @@ SPEC = DataSpec((1, 2, 2), classes=3, preview="images")
 
 def task(steps=1, classes=3):
     component = registry().get(Model, "var", where="test")
-    config = component.config(
-        depth=1, embed_dim=16, num_heads=2, patch_nums=(1, 2), tokenizer={"vocab_size": 64, "ch_mult": (1,)}
+    tokenizer = {"vocab_size": 64, "ch_mult": (1,)}
+    config = component.config.model_validate(
+        {"depth": 1, "embed_dim": 16, "num_heads": 2, "patch_nums": (1, 2), "tokenizer": tokenizer}
     )
     spec = DataSpec((1, 2, 2), classes=classes, preview="images")
     return InMemoryTask(build(component, config, spec).double(), spec, None, steps=steps, batch=12)
@@ -159,7 +160,7 @@ def test_margins_are_means_over_the_rows_with_a_negative():
 def test_a_masked_model_scores_both_labels_at_one_mask():
     component = registry().get(Model, "maskgit", where="test")
     spec = DataSpec((1, 2, 2), classes=3, preview="images")
-    model = build(component, component.config(input_size=2, tokenizer={"ch_mult": (1,)}), spec)
+    model = build(component, component.config.model_validate({"input_size": 2, "tokenizer": {"ch_mult": (1,)}}), spec)
     method, draws = CCA(CCAConfig(weight=9.0, drop_label=0.0), InMemoryTask(model, spec, None, steps=1, batch=12)), []
 
     def recording(compute):

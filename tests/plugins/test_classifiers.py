@@ -18,7 +18,7 @@ from harness_classifiers.network import FROZEN, as_bytes, prepared
 def held_out(name):
     component = registry().get(Dataset, name, where="test")
     component.check_readiness(component.config())
-    return component.load()(component.config()).evaluation(0, 400)
+    return component.create(component.config()).evaluation(0, 400)
 
 
 @pytest.mark.parametrize(("name", "least"), [("digits-cnn", 0.96), ("mnist-cnn", 0.95), ("fashion-cnn", 0.85)])

@@ -25,7 +25,7 @@ def faulty(**settings):
 
 def test_without_faults_it_is_the_dataset_itself(clean):
     component = registry().get(Dataset, "digits", where="test")
-    own = component.load()(component.config()).evaluation(4, N)
+    own = component.create(component.config()).evaluation(4, N)
     assert torch.equal(clean.x, own.x)
     assert torch.equal(clean.labels, own.labels)
 

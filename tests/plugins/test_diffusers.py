@@ -2,7 +2,6 @@
 
 import copy
 import gzip
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pydantic
 import pytest
 import torch
+from published_layout import check_layout
 from safetensors.torch import load_file, save_file
 
 from harness.errors import UserError
@@ -27,10 +27,6 @@ pytest.importorskip("diffusers")
 
 from harness_diffusers.model import build
 from harness_diffusers.solver import ChainSolver, DenoisingSolver
-
-_spec = importlib.util.spec_from_file_location("published_layout", Path(__file__).with_name("published_layout.py"))
-layout = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(layout)
 
 COMPONENT = harness_models()[0]
 IMAGES = DataSpec((1, 8, 8), preview="images")
@@ -62,7 +58,7 @@ def with_old_names(weights):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_has_the_published_names_and_shapes(name):
-    layout.check_layout(PRESETS[name], build, f"ddpm/diffusers-{name}.keys.json.gz")
+    check_layout(PRESETS[name], build, f"ddpm/diffusers-{name}.keys.json.gz")
 
 
 def test_a_preset_says_what_is_published():
@@ -98,7 +94,9 @@ def test_a_diffusers_folder_says_its_settings_and_fills_the_network(tmp_path, ol
     weights = load_file(GOLDEN / "diffusers_unet_tiny.safetensors")
     folder = as_folder(tmp_path / "unet", with_old_names(weights) if old else weights)
     stored = read(folder)
-    config, spec = network_files.layout(COMPONENT).describe(stored)
+    described = network_files.layout(COMPONENT).describe(stored)
+    assert described is not None
+    config, spec = described
     assert spec == DataSpec((3, 16, 16), 0, "images")
     model = build(config, spec)
     network_files.load([network_files.NetworkFile(folder)], COMPONENT, model)

@@ -17,7 +17,7 @@ def test_halves_of_every_class_are_held_out():
     assert len(source.train()) == 901
     assert source.largest_evaluation == 448
     assert source.train().labels.bincount().min() == 87
-    assert (source.train().x.min(), source.train().x.max()) == (-1, 1)
+    assert (source.train().x.min().item(), source.train().x.max().item()) == (-1, 1)
     assert len(source.train().x.unique()) == 17
 
 

@@ -1,12 +1,11 @@
 """EDM2: presets, magnitudes, forced normalisation, averages. Agreement with the reference is in tests/parity."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from published_layout import check_layout
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
@@ -17,10 +16,6 @@ from harness_edm2 import EDM2Config, harness_models, layers, published_training
 from harness_edm2.model import build
 from harness_edm2.presets import PRESETS
 from harness_edm2.published import from_arguments
-
-_spec = importlib.util.spec_from_file_location("published_layout", Path(__file__).with_name("published_layout.py"))
-layout = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(layout)
 
 COMPONENT = harness_models()[0]
 IMAGES = DataSpec((1, 8, 8), classes=3, preview="images")
@@ -42,9 +37,11 @@ def wake(model):
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if "tiny" not in name])
 def test_a_preset_has_the_published_names_and_shapes(name):
-    if PRESETS[name].config.vae is not None:
+    config = PRESETS[name].config
+    assert isinstance(config, EDM2Config)
+    if config.vae is not None:
         pytest.importorskip("diffusers")
-    layout.check_layout(PRESETS[name], build, f"edm2/{name}.keys.json.gz", apart="vae.")
+    check_layout(PRESETS[name], build, f"edm2/{name}.keys.json.gz", apart="vae.")
 
 
 def test_the_default_network_is_tiny():

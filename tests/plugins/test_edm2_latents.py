@@ -68,6 +68,7 @@ def test_the_presets_of_imagenet_512_make_images_and_name_the_vae():
             assert preset.files[-1] == VAE
             assert (VAE.part, VAE.address.split("/")[3:5]) == ("vae", ["stabilityai", "sd-vae-ft-mse"])
         else:
+            assert isinstance(preset.config, EDM2Config)
             assert preset.config.vae is None
 
 

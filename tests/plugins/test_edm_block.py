@@ -26,6 +26,7 @@ def test_the_embedding_is_added_before_the_second_normalisation():
     block, (x, e) = ResidualBlock(8, 12, style()), inputs()
     h = block.conv0(functional.silu(block.norm0(x)))
     h = functional.silu(block.norm1(h + block.affine(e)[:, :, None, None]))
+    assert block.skip is not None
     expected = (block.conv1(h) + block.skip(x)) * SQRT_HALF
     torch.testing.assert_close(block(x, e), expected)
 
@@ -35,6 +36,7 @@ def test_adaptively_the_embedding_scales_and_shifts_after_it():
     scale, shift = block.affine(e)[:, :12, None, None], block.affine(e)[:, 12:, None, None]
     h = block.conv0(functional.silu(block.norm0(x)))
     h = functional.silu(block.norm1(h) * (1 + scale) + shift)
+    assert block.skip is not None
     torch.testing.assert_close(block(x, e), block.conv1(h) + block.skip(x), rtol=1e-4, atol=1e-5)
 
 

@@ -183,6 +183,6 @@ def test_the_generators_schedule_counts_its_own_updates() -> None:
 )
 def test_other_settings_keep_the_contract_and_resume_from_any_step(name: str, settings: dict[str, object]) -> None:
     component = registry().get(Method, name, where="test")
-    bench = Bench(component, component.config(critic_width=4, **settings), task, real())
+    bench = Bench(component, component.config.model_validate({"critic_width": 4, **settings}), task, real())
     check_method(bench)
     check_resume_is_exact(bench, stops=[4, 5, 6])

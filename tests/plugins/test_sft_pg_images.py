@@ -88,7 +88,9 @@ def test_what_the_image_critic_cannot_take_is_said_before_work(shape, message):
     model = registry().get(Model, "ddpm-mlp", where="test")
     for name in ("sft-pg", "sft"):
         method = registry().get(Method, name, where="test")
-        assert message in method_fault(Resolved(method, method.config(critic="image"), "x", "1"), model, DataSpec(shape))
+        assert message in method_fault(
+            Resolved(method, method.config.model_validate({"critic": "image"}), "x", "1"), model, DataSpec(shape)
+        )
         assert method_fault(Resolved(method, method.config(), "x", "1"), model, DataSpec(shape)) is None
     with pytest.raises(UserError, match="take `critic: toy`"):
         choice.critic(ShortcutConfig(critic="image"), DataSpec(shape))
@@ -124,11 +126,13 @@ def test_the_written_down_gradients_of_image_networks_are_those_of_the_loss(step
     ],
 )
 def test_with_image_networks_the_contract_is_kept(name, settings):
+    unet_settings = {"ch": 4, "ch_mult": (1,), "attn_resolutions": (), "norm_groups": 2, "sampling_steps": 2}
+
     def task():
         torch.manual_seed(0)
         model = registry().get(Model, "ddpm-unet", where="test")
         spec = DataSpec((1, 8, 8), preview="images")
-        network = model.load()(model.config(ch=4, ch_mult=(1,), attn_resolutions=(), norm_groups=2, sampling_steps=2), spec)
+        network = model.create(model.config.model_validate(unet_settings), spec)
         return InMemoryTask(network.eval(), spec, lambda *_: torch.zeros(1, *spec.shape), steps=6, batch=4)
 
     component = registry().get(Method, name, where="test")

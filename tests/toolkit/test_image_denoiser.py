@@ -6,7 +6,7 @@ import torch
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
-from harness.testing import models
+from harness.testing import capabilities
 from harness.toolkit.denoising import ChainLevels
 from harness.toolkit.image_denoiser import ImageDenoiser
 
@@ -92,6 +92,6 @@ def test_half_precision_images_are_denoised_in_float32():
 
 def test_it_keeps_the_contract_of_a_denoiser():
     model = Scaled()
-    models.check_denoises(model, IMAGES)
-    models.check_trains(model, IMAGES)
-    models.check_likelihood(model, IMAGES)
+    capabilities.check_denoises(model, IMAGES)
+    capabilities.check_trains(model, IMAGES)
+    capabilities.check_likelihood(model, IMAGES)
