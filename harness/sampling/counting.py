@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -22,6 +25,16 @@ class EvaluationCounter:
         Returns: a handle; `remove()` it to stop.
         """
         return module.register_forward_pre_hook(self._hook)
+
+    @contextmanager
+    def watching(self, modules: Iterable[torch.nn.Module]) -> Iterator[None]:
+        """Count these modules inside the block."""
+        handles = [self.watch(module) for module in modules]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _hook(self, module: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
         # Where torch.compile traces a module, it traces the hooks too: a number that grows would mean a new graph for each call.

@@ -29,7 +29,7 @@ class DrawnSamples:
 
 
 def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tensor | None:
-    """Labels for n samples, (n,) int64: every class equally often (up to one), in a random order; None without classes."""
+    """Return labels for n samples, (n,) int64: every class equally often (up to one), in a random order; None without classes."""
     if classes == 0:
         return None
     labels = torch.arange(n) % classes
@@ -37,7 +37,7 @@ def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tens
 
 
 def extra_networks(sampler: SampleFunction) -> list[torch.nn.Module]:
-    """The networks that a sampler calls beside the model, each once."""
+    """Return the networks that a sampler calls beside the model, each once."""
     if not isinstance(sampler, GuidedSampler):
         return []
     return list({id(network): network for network in sampler.networks.values()}.values())
@@ -74,28 +74,35 @@ def draw(
     labels = balanced_labels(seed, purpose, n, spec.classes)
     if labels is not None and indices is not None:
         labels = labels[numbers]
-    counter = EvaluationCounter()
+    counter, chunks = EvaluationCounter(), list[torch.Tensor]()
     others = [network for network in extra_networks(sampler) if network is not model]
-    handles = [counter.watch(network) for network in (model, *others)]
-    chunks: list[torch.Tensor] = []
-    try:
+    with counter.watching([model, *others]):
         for start in range(0, len(numbers), batch):
             stop.check()
             chunk = slice(start, start + batch)
             streams = SampleStreams(seed, purpose, numbers[chunk], device)
-            with torch.no_grad():
-                x = sampler(model, spec, streams, None if labels is None else labels[chunk].to(device))
-            if x.shape != (len(streams), *spec.shape):
-                raise ValueError(f"the sampler gave {tuple(x.shape)}; expected {(len(streams), *spec.shape)}")
-            chunks.append(x.float().cpu())
-    finally:
-        for handle in handles:
-            handle.remove()
+            chunks.append(_chunk(sampler, model, spec, streams, None if labels is None else labels[chunk].to(device)))
     samples = torch.cat(chunks)
+    _check_finite(samples)
+    return DrawnSamples(Batch(samples, labels), counter.examples / len(numbers))
+
+
+@torch.no_grad()
+def _chunk(
+    sampler: SampleFunction, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: torch.Tensor | None
+) -> torch.Tensor:
+    """Draw one sample for each stream, (n, …), float32, on the CPU. Raises: ValueError for a sampler of another shape."""
+    x = sampler(model, spec, streams, labels)
+    if x.shape != (len(streams), *spec.shape):
+        raise ValueError(f"the sampler gave {tuple(x.shape)}; expected {(len(streams), *spec.shape)}")
+    return x.float().cpu()
+
+
+def _check_finite(samples: torch.Tensor) -> None:
+    """Raises: Diverged, which says how many samples (n, …) are not finite."""
     if not torch.isfinite(samples).all():
         bad = int((~torch.isfinite(samples.flatten(1)).all(1)).sum())
-        raise Diverged(f"{bad} of {len(numbers)} samples are not finite")
-    return DrawnSamples(Batch(samples, labels), counter.examples / len(numbers))
+        raise Diverged(f"{bad} of {len(samples)} samples are not finite")
 
 
 def draw_decoded(

@@ -19,14 +19,14 @@ ROWS = 64
 
 
 def network_spec(model: torch.nn.Module, spec: DataSpec) -> DataSpec:
-    """The spec of what the network, its methods and its samplers work on, given the spec of the dataset."""
+    """Return the spec of what the network, its methods and its samplers work on, given the spec of the dataset."""
     return dataclasses.replace(spec, shape=model.latent_shape) if isinstance(model, WorksInLatents) else spec
 
 
 def encode_dataset(model: WorksInLatents, data: Batch) -> torch.Tensor:
-    """Encode every image once, a few at a time: what `encode_images` keeps of each, (n, …), on the CPU.
+    """Encode every image once, a few at a time.
 
-    Raises: Interrupted when a stop was requested.
+    Returns: what `encode_images` keeps of each image, (n, …), on the CPU. Raises: Interrupted when a stop was requested.
     """
     chunks = []
     for start in range(0, len(data), ROWS):
@@ -36,7 +36,7 @@ def encode_dataset(model: WorksInLatents, data: Batch) -> torch.Tensor:
 
 
 def network_batch(model: torch.nn.Module, batch: Batch, generator: torch.Generator) -> Batch:
-    """The batch as the network sees it.
+    """Return the batch as the network sees it.
 
     For a model that works in latents, `batch.x` is what `encode_dataset` kept of the images, and latents are drawn from it
     anew at each call.
@@ -48,7 +48,7 @@ def network_batch(model: torch.nn.Module, batch: Batch, generator: torch.Generat
 
 
 def decode_samples(model: torch.nn.Module, batch: Batch, *, size: int, device: torch.device) -> Batch:
-    """Generated examples in the dataset's shape, on the CPU; latents are decoded, `size` at a time.
+    """Return generated examples in the dataset's shape, on the CPU; latents are decoded, `size` at a time.
 
     Raises: Interrupted when a stop was requested.
     """

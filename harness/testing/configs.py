@@ -30,7 +30,7 @@ for target in targets - {{""}}:
     import_module(target.partition(":")[0])
 print(*sorted({heavy!r} & set(sys.modules)))
 """
-"""What a listing and the reading of a board import of a plugin."""
+"""A program that imports what a listing and the reading of a board import of a plugin."""
 
 
 def check_component(component: Component) -> None:

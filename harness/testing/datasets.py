@@ -85,7 +85,7 @@ def check_largest_evaluation(source: DataSource) -> None:
 
 
 def data_hash(source: DataSource, n: int) -> str:
-    """A hash over the fingerprint, the training data and two evaluation sets."""
+    """Return a hash over the fingerprint, the training data and two evaluation sets."""
     batches = [source.train(), source.evaluation(0, n), source.evaluation(1, n)]
     whole = hashlib.sha256(source.fingerprint.encode())
     for batch in batches:

@@ -1,4 +1,4 @@
-"""How a conformance check fails: with an AssertionError that says what is wrong. A bare `assert` is gone under `python -O`."""
+"""The failure of a conformance check: an AssertionError that says what is wrong. A bare `assert` is gone under `python -O`."""
 
 from __future__ import annotations
 

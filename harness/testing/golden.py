@@ -27,7 +27,7 @@ Compare = Callable[["Case"], None]
 
 @dataclass(frozen=True)
 class Case:
-    """One entry of a manifest.
+    """An entry of a manifest.
 
     Args:
         folder: where the manifest and its files are.
@@ -52,7 +52,7 @@ class Case:
             return {name: torch.from_numpy(stored[name]) for name in stored.files}
 
     def weights(self, prefix: str = "") -> dict[str, Tensor]:
-        """The stored state dict in float32; only tensors whose names begin with `prefix`, which is cut off."""
+        """Return the stored state dict in float32; only tensors whose names begin with `prefix`, which is cut off."""
         stored = load_file(self.folder / str(self.fields.get("weights_file") or self.fields.get("weights")))
         return {name.removeprefix(prefix): value.float() for name, value in stored.items() if name.startswith(prefix)}
 
@@ -62,13 +62,13 @@ class Case:
         return dict(expect_offers(self.fields.get("config") or {}, Mapping, f"{self}: config"))
 
     def sibling(self, name: str) -> Case:
-        """The case of the same manifest that this case names in its field `name`."""
+        """Return the case of the same manifest that this case names in its field `name`."""
         entries = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))["cases"]
         other = str(self.fields[name])
         return Case(self.folder, other, entries[other])
 
     def tolerance(self, array: str) -> dict[str, float]:
-        """The `rtol` and `atol` that an array must agree with.
+        """Return the `rtol` and `atol` that an array must agree with.
 
         Whole numbers and truth values must be equal. Otherwise the array's own words in `tolerance` ("rtol 1e-3") are taken
         before the case's numbers, which stand in `tolerance` itself or in its `float`; 1e-4 where neither says anything.
@@ -128,7 +128,7 @@ def kind(takes: Callable[[Case], bool]) -> Callable[[Compare], Compare]:
 
 
 def cases(root: Path) -> list[Case]:
-    """Every case of every manifest under a folder, in the order of paths and names."""
+    """Return every case of every manifest under a folder, in the order of paths and names."""
     result = []
     for manifest in sorted(root.rglob("manifest.json")):
         entries = json.loads(manifest.read_text(encoding="utf-8"))["cases"]

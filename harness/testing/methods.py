@@ -42,7 +42,7 @@ class Bench:
     real: Batch
 
     def build(self, task: InMemoryTask) -> FinetuneMethod:
-        """The method's object on this task."""
+        """Build the method on this task."""
         return expect_offers(self.method.create(self.config, task), FinetuneMethod, f"what {self.method.build} gave")
 
     def take(self, method: FinetuneMethod, first: int, stop: int) -> list[Mapping[str, Tensor]]:
@@ -55,8 +55,12 @@ class Bench:
         return real[chosen].to(method.task.device)
 
 
-def check_method(bench: Bench) -> None:
-    """Run all checks of this module, and those of any component."""
+def check_method(bench: Bench, *, stops: Sequence[int] | None = None) -> None:
+    """Run all checks of this module, and those of any component.
+
+    Args:
+        stops: numbers of steps after which `check_resume_is_exact` stops; by default every number.
+    """
     check_component(bench.method)
     check_needs_are_known(bench)
     check_result_is_pure(bench)
@@ -64,7 +68,7 @@ def check_method(bench: Bench) -> None:
         check_steps_log_finite_scalars(bench)
         check_runs_repeat(bench)
         check_global_randomness_is_left_alone(bench)
-        check_resume_is_exact(bench)
+        check_resume_is_exact(bench, stops)
         check_needs_are_enough(bench)
         if bench.method.accumulates:
             check_micro_batches_do_not_matter(bench)
@@ -206,23 +210,23 @@ def check_micro_batches_do_not_matter(bench: Bench) -> None:
 
 
 def _are_shares(*values: Tensor, n: int) -> bool:
-    """Whether all values are shares of n rows, as an accuracy is."""
+    """Return whether all values are shares of n rows, as an accuracy is."""
     return all(0 <= float(value) <= 1 and abs(float(value) * n - round(float(value) * n)) < 1e-4 for value in values)
 
 
 def _gradients(model: nn.Module) -> Tensor:
-    """All gradients that the last update left, in one vector; empty where it left none."""
+    """Return all gradients that the last update left, in one vector; an empty one where it left none."""
     gradients = [parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]
     return torch.cat(gradients) if gradients else torch.empty(0)
 
 
 def difference(weights: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
-    """Names of the tensors that are not equal bit for bit. NaN equals NaN."""
+    """Return the names of the tensors that are not equal bit for bit. NaN equals NaN."""
     return [name for name, tensor in weights.items() if not _equal(tensor, other[name])]
 
 
 def leaves(state: object, name: str = "") -> dict[str, object]:
-    """The values inside of nested mappings and sequences, by path: "optimizer.torch.state.0.exp_avg"."""
+    """Return the values inside of nested mappings and sequences, by path: "optimizer.torch.state.0.exp_avg"."""
     if isinstance(state, Mapping):
         items = [(str(key), value) for key, value in state.items()]
     elif isinstance(state, list | tuple):

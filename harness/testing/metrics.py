@@ -55,7 +55,7 @@ class OnFeatures:
         self.component, self.metric = component, metric
 
     def __call__(self, generated: Batch, real: Batch, generator: torch.Generator) -> Mapping[str, float]:
-        """The metric's values."""
+        """Return the metric's values."""
         generated_features = self._features(generated, self.component.needs_features, "generated")
         return self.metric(generated_features, self._features(real, self.component.real_needs, "real"), generator)
 
@@ -71,12 +71,12 @@ class OnFeatures:
 
 
 def measure(metric: MetricFunction, generated: Batch, real: Batch) -> Mapping[str, float]:
-    """The metric's values, with a generator that is the same at each call."""
+    """Return the metric's values, with a generator that is the same at each call."""
     return metric(generated, real, stream(0, "metric"))
 
 
 def numpy_randomness() -> bytes:
-    """The whole state of NumPy's global generator. A draw of a few numbers moves only its position."""
+    """Return the whole state of NumPy's global generator. A draw of a few numbers moves only its position."""
     return pickle.dumps(np.random.get_state(legacy=False))
 
 

@@ -54,7 +54,7 @@ class GaussianMixture(nn.Module):
         return DataSpec((self.means.shape[1],), 0 if labels is None else int(labels.max()) + 1)
 
     def log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The exact log density, (B,), in nats.
+        """Return the exact log density, (B,), in nats.
 
         Args:
             x: (B, …), with D numbers each.
@@ -66,25 +66,25 @@ class GaussianMixture(nn.Module):
         """Return None, because nothing is random in an exact likelihood."""
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """The exact log density, (B,), in nats."""
+        """Return the exact log density, (B,), in nats."""
         return cast(Tensor, self(x, labels))
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Minus the log density, (B,)."""
+        """Return minus the log density, (B,)."""
         return -self.log_likelihood(x, labels, None)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The log density, (B,), in nats."""
+        """Return the log density, (B,), in nats."""
         return self.log_prob(x, labels)
 
     def noisy_log_prob(self, x: Tensor, signal: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Log density of signal * clean + noise * eps, (B,), in nats. signal, noise: (B,) or 0-dim."""
+        """Return the log density of signal * clean + noise * eps, (B,), in nats. signal, noise: (B,) or 0-dim."""
         # A mixture again, with the means signal * m_k and the variances signal^2 s_k^2 + noise^2.
         joint, evidence, _ = self._components(x, signal, noise, labels)
         return torch.logsumexp(joint, 1) - torch.logsumexp(evidence, 1)
 
     def posterior(self, x: Tensor, signal: Tensor, noise: Tensor, labels: Tensor | None = None) -> Posterior:
-        """Mean and variance of the clean data given x = signal * clean + noise * eps. noise: above 0."""
+        """Return mean and variance of the clean data given x = signal * clean + noise * eps. noise: above 0."""
         # Given component k, with v_k = signal^2 s_k^2 + noise^2, clean data are normal around m_k + signal s_k^2 / v_k
         # (x - signal m_k) with the variance s_k^2 noise^2 / v_k; component k has the share w_k N(x; signal m_k, v_k) / p(x).
         joint, _, variance = self._components(x, signal, noise, labels)
@@ -104,7 +104,7 @@ class GaussianMixture(nn.Module):
         return self.means[which] + self.log_stds[which].exp() * noise, None if labels is None else labels[which]
 
     def _components(self, x: Tensor, signal: Tensor, noise: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """For each component: log of weight times density, (B, K); log weight, (B or 1, K); noisy variance, (B or 1, K, D)."""
+        """Return log of weight times density, (B, K), log weight, (B or 1, K), and noisy variance, (B or 1, K, D)."""
         signal, noise = _row(signal), _row(noise)
         variance = signal**2 * (2 * self.log_stds).exp() + noise**2
         distance = (x.double().flatten(1)[:, None] - signal * self.means) ** 2 / variance
@@ -128,11 +128,11 @@ class MixtureDenoiser(DenoisingObjective, nn.Module):
         self.mixture, self.config, self.spec = mixture, config or NoiseLevels(), spec or mixture.spec
 
     def forward(self, x: Tensor, sigma: Tensor, labels: Tensor | None = None) -> Tensor:
-        """E[clean | x], in the shape and precision of x. sigma: (B,) or 0-dim; labels: (B,), or None for all classes."""
+        """Return E[clean | x], in the shape and precision of x. sigma: (B,) or 0-dim; labels: (B,), or None for all classes."""
         return self.mixture.posterior(x, torch.ones_like(sigma), sigma, labels).mean.view_as(x).to(x.dtype)
 
     def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
-        """E[clean | noisy], (B, …)."""
+        """Return E[clean | noisy], (B, …)."""
         return cast(Tensor, self(x, sigma, labels))
 
 
@@ -175,7 +175,7 @@ class MixtureChain(nn.Module):
         return len(self.betas)
 
     def levels(self, time: float | Tensor) -> tuple[Tensor, Tensor]:
-        """sqrt(alpha_bar) and sqrt(1 - alpha_bar) at a time; ln alpha_bar is linear between two whole steps."""
+        """Return sqrt(alpha_bar) and sqrt(1 - alpha_bar) at a time; ln alpha_bar is linear between two whole steps."""
         time = torch.as_tensor(time, dtype=torch.float64)
         low = time.floor().long().clamp(0, max(0, self.transitions - 2))
         after = (low + 1).clamp(max=self.transitions - 1)
@@ -183,18 +183,18 @@ class MixtureChain(nn.Module):
         return (log_kept / 2).exp(), (-torch.expm1(log_kept)).sqrt()
 
     def forward(self, x: Tensor, time: float | Tensor, labels: Tensor | None = None) -> Tensor:
-        """E[eps | x], in the shape and precision of x."""
+        """Return E[eps | x], in the shape and precision of x."""
         signal, noise = self.levels(time)
         clean = self.mixture.posterior(x, signal, noise, labels).mean
         eps = (x.double().flatten(1) - signal.view(-1, 1) * clean) / noise.view(-1, 1)
         return eps.view_as(x).to(x.dtype)
 
     def predict_noise(self, x: Tensor, time: float | Tensor, labels: Tensor | None) -> Tensor:
-        """E[eps | noisy], (B, …)."""
+        """Return E[eps | noisy], (B, …)."""
         return cast(Tensor, self(x, time, labels))
 
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
-        """The next state's distribution: step 0 starts from noise, step T - 1 lands on the data (Ho et al., Eqs. 7 and 11)."""
+        """Return the next state's distribution (Ho et al., Eqs. 7 and 11). Step 0 starts from noise; T - 1 lands on the data."""
         t = self.transitions - 1 - torch.as_tensor(step)
         wide = t.view(-1, *[1] * (x.dim() - 1)) if t.dim() else t
         beta, (_, noise) = self.betas[wide], self.levels(wide)
@@ -209,7 +209,7 @@ class MixtureChain(nn.Module):
         )
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """An unbiased estimate of the bound, (B,), in nats: minus T times the term of the drawn step, minus the prior's term."""
+        """Return an unbiased estimate of the bound, (B,), in nats: minus T times the drawn step's term, minus the prior's."""
         t, eps = cast(ChainDraw, draw)
         signal, noise = self.levels(t)
         clean, eps = x.double().flatten(1), eps.flatten(1)
@@ -218,11 +218,11 @@ class MixtureChain(nn.Module):
         return -self.transitions * self._term(t, error, clean.shape[1]) - self._prior(clean)
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Minus the estimate of the bound, (B,)."""
+        """Return minus the estimate of the bound, (B,)."""
         return -self.log_likelihood(x, labels, self.draw(x, generator))
 
     def _term(self, t: Tensor, error: Tensor, size: int) -> Tensor:
-        """KL of the forward posterior and the reverse step, (B,); at t = 0, minus the log density of the data."""
+        """Return the KL of the forward posterior and the reverse step, (B,); at t = 0, minus the log density of the data."""
         # beta^2 / (2 variance (1 - beta) (1 - alpha_bar)) |eps - eps_theta|^2 (Ho et al., Eq. 12). The same square is the
         # exponent of the normal density at t = 0, which also has its normalisation.
         beta, kept, variance = self.betas[t], self.log_alpha_bars[t].exp(), self.variances[t]
@@ -230,18 +230,18 @@ class MixtureChain(nn.Module):
         return torch.where(t == 0, squared + size / 2 * (2 * math.pi * variance).log(), squared)
 
     def _prior(self, clean: Tensor) -> Tensor:
-        """KL of the noisiest state, given the clean data, and a standard normal, (B,)."""
+        """Return the KL of the noisiest state, given the clean data, and a standard normal, (B,)."""
         kept = self.log_alpha_bars[-1].exp()
         return 0.5 * (kept * clean**2 + (1 - kept) - 1 - torch.log1p(-kept)).sum(1)
 
 
 def _row(values: Tensor) -> Tensor:
-    """(B,) or 0-dim -> (B or 1, 1, 1)."""
+    """Reshape (B,) or 0-dim values to (B or 1, 1, 1)."""
     return values.double().view(-1, 1, 1)
 
 
 def four_points(spread: float = 0.15, *, classes: bool = False) -> GaussianMixture:
-    """A mixture of four components in the plane, of unequal weights and shapes, within [-1, 1].
+    """Return a mixture of four components in the plane, of unequal weights and shapes, within [-1, 1].
 
     Args:
         spread: scale of the standard deviations.

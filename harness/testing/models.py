@@ -27,10 +27,11 @@ from harness.testing.probes import examples
 
 SPECS = (
     DataSpec((2,)),
+    DataSpec((1, 8, 8), classes=4, preview="images"),
     DataSpec((1, 16, 16), classes=4, preview="images"),
     DataSpec((3, 32, 32), classes=4, preview="images"),
 )
-"""What a model is tried on where the caller names no data: the first of these that it can be built for."""
+"""The data that a model is tried on where the caller names none: the first of these that the model can be built for."""
 
 CHECKS: Mapping[str, Callable[[nn.Module, DataSpec], None]] = {
     "Trains": capabilities.check_trains,
@@ -74,7 +75,7 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
 
 
 def buildable_spec(component: Model, config: Config) -> DataSpec:
-    """The first of SPECS that the model can be built for. A model refuses data with a UserError."""
+    """Return the first of SPECS that the model can be built for. A model refuses data with a UserError."""
     reasons = []
     for spec in SPECS:
         try:

@@ -42,12 +42,12 @@ def _hide(model: nn.Module, hidden: set[str]) -> None:
 
 
 def _is_called_from(model: nn.Module) -> bool:
-    """Whether the code that reads the attribute is a method of the model itself."""
+    """Return whether the code that reads the attribute is a method of the model itself."""
     return sys._getframe(2).f_locals.get("self") is model
 
 
 def _bank_of_whole_model(task: InMemoryTask) -> Callable[[nn.Module, int, str], Batch]:
-    """The task's `bank`, for which the model hides nothing."""
+    """Return the task's `bank`, for which the model hides nothing."""
 
     def bank(model: nn.Module, n: int, name: str) -> Batch:
         narrow = model.__class__

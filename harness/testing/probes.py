@@ -19,7 +19,7 @@ ROUNDING = 1e-4
 
 
 def examples(spec: DataSpec, n: int = BATCH, seed: int = 0) -> tuple[Tensor, Tensor | None]:
-    """Data of the spec's shape, about as large as data are: x (n, …) of standard deviation 0.5, and labels (n,) or None."""
+    """Return data of the spec's shape: x (n, …) of standard deviation 0.5, which is usual for data, and labels (n,) or None."""
     generator = stream(seed, "conformance")
     x = 0.5 * torch.randn(n, *spec.shape, generator=generator)
     return x, torch.randint(spec.classes, (n,), generator=generator) if spec.classes else None

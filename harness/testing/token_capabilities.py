@@ -93,6 +93,6 @@ def check_masked_tokens(model: nn.Module, spec: DataSpec) -> None:
 
 
 def _labels_to_try(spec: DataSpec, null_label: int) -> list[Tensor]:
-    """Labels of no class, and those of the data where there are classes."""
+    """Return labels of no class, and those of the data where there are classes."""
     labels = examples(spec)[1]
     return [torch.full((BATCH,), null_label), *([] if labels is None else [labels])]

@@ -61,7 +61,7 @@ class Architecture:
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation with 32 groups, as published; with as many as possible where 32 does not divide the channels."""
+    """Return a group normalisation of 32 groups, as published; of as many as possible where 32 does not divide the channels."""
     return nn.GroupNorm(math.gcd(32, channels), channels, eps=1e-6)
 
 
@@ -153,7 +153,7 @@ class Level(nn.Module):
 
 
 def middle(channels: int, names: LayerNames) -> nn.Sequential:
-    """A block, attention and a second block, at the lowest resolution."""
+    """Return a block, attention and a second block, for the lowest resolution."""
     # Layers draw their random weights when they are made, so the order of the calls is part of what a seed means.
     first, attention = ResBlock(channels, channels), SpatialAttention(channels, packed=names.packed)
     parts = (first, attention, ResBlock(channels, channels))

@@ -79,7 +79,7 @@ class Scalings(NamedTuple):
 
 
 def scalings(level: Tensor, sigma_data: float) -> Scalings:
-    """The scalings that give F inputs and targets of unit variance at every noise level.
+    """Return the scalings that give F inputs and targets of unit variance at every noise level.
 
     Args:
         level: noise levels sigma of any shape, above 0.
@@ -95,7 +95,7 @@ def scalings(level: Tensor, sigma_data: float) -> Scalings:
 
 
 def loss_weight(sigma: Tensor, sigma_data: float) -> Tensor:
-    """EDM's weight of the squared error at each noise level: (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 (Table 1).
+    """Return EDM's weight of the squared error at each noise level: (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 (Table 1).
 
     It is 1 / c_out^2, so the weighted loss is |F - target|^2, whose size is the same at all levels while F is untrained (Eq. 8).
     """
@@ -141,15 +141,15 @@ class DenoisingObjective:
         raise NotImplementedError
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """The weighted squared error at noise levels and noise from the generator, (B,), summed over dimensions."""
+        """Return the weighted squared error at noise levels and noise from the generator, (B,), summed over dimensions."""
         return self.training_loss_at(x, labels, self.training_draw(x, generator))
 
     def training_draw(self, x: Tensor, generator: torch.Generator) -> NoisyLevel | NoisyLevelAndMask:
-        """The random part of the training loss, which is that of the likelihood."""
+        """Draw the random part of the training loss, which is that of the likelihood."""
         return self.draw(x, generator)
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """The weighted squared error at a draw, (B,), summed over dimensions."""
+        """Return the weighted squared error at a draw, (B,), summed over dimensions."""
         return -self.log_likelihood(x, labels, draw)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> NoisyLevel | NoisyLevelAndMask:
@@ -168,7 +168,7 @@ class DenoisingObjective:
         return NoisyLevelAndMask(sigma.to(x.device), noise.to(x.device), seed)
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """Minus the weighted squared error of the denoised data, (B,), summed over dimensions.
+        """Return minus the weighted squared error of the denoised data, (B,), summed over dimensions.
 
         This is a bound of the log-likelihood in all but the weight of the noise levels: the bound's own weight is
         1 / sigma^2, at levels uniform in ln(sigma), and EDM's weight takes its place, as in training.
@@ -210,7 +210,7 @@ class GaussianChain:
         return self.config.chain_steps
 
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
-        """The distribution of the next state, given the state x.
+        """Return the distribution of the next state, given the state x.
 
         Step 0 starts from standard normal noise, and the last step lands on the data.
 

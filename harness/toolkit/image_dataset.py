@@ -29,7 +29,7 @@ class Images:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of all pixels, and then of all labels, one byte each, in the order of the images; 64 hex digits."""
+        """The SHA-256 of all pixels, and then of all labels, one byte each, in the order of the images; 64 hex digits."""
         whole = hashlib.sha256(self.pixels.contiguous().numpy().tobytes())
         whole.update(self.labels.to(torch.uint8).numpy().tobytes())
         return whole.hexdigest()
@@ -85,16 +85,16 @@ class ImageDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the images and labels of both parts, their shape and their scale; 64 hex digits."""
+        """The SHA-256 of the images and labels of both parts, their shape and their scale; 64 hex digits."""
         text = f"{self.spec.shape} {self._white} {self._train.sha256} {self._held_out.sha256}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     def train(self) -> Batch:
-        """All training images, (n, C, H, W) in [-1, 1]."""
+        """Return all training images, (n, C, H, W) in [-1, 1]."""
         return self._batch(self._train)
 
     def evaluation(self, draw: int, n: int) -> Batch:
-        """Evaluation set number `draw`, (n, C, H, W) in [-1, 1].
+        """Return evaluation set number `draw`, (n, C, H, W) in [-1, 1].
 
         Raises: ValueError unless draw >= 0 and 1 <= n <= `largest_evaluation`.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.targets import require
 
 DIFFUSERS = {"diffusers": "pip install finetune-harness[diffusers]"}
-"""What a component that runs through diffusers names as its `packages`, whichever plugin it is in."""
+"""The `packages` of every component that runs through diffusers, whichever plugin the component is in."""
 
 
 def require_diffusers(where: str) -> None:

@@ -36,7 +36,7 @@ def rollout_in_parts(model: Transitions, noise: Tensor, micro_batches: Sequence[
 
 
 def log_density(point: Tensor, gaussian: Gaussian) -> Tensor:
-    """Log density of each example in nats, summed over its dimensions: (B, …) -> (B,)."""
+    """Return the log density of each example in nats, summed over its dimensions: (B, …) -> (B,)."""
     mean, std = gaussian
     std = std.expand_as(mean)
     # ln N(x; m, s^2) = -(x - m)^2 / (2 s^2) - ln s - ln(2 pi) / 2
@@ -45,7 +45,7 @@ def log_density(point: Tensor, gaussian: Gaussian) -> Tensor:
 
 
 def transition_log_prob(model: Transitions, x_next: Tensor, x: Tensor, step: int | Tensor) -> Tensor:
-    """log p(x_next | x) at a step, (B,), in nats, summed over dimensions; differentiable in the weights.
+    """Return log p(x_next | x) at a step, (B,), in nats, summed over dimensions; differentiable in the weights.
 
     Args:
         x_next, x: (B, …), two states that follow each other.

@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Levels:
-    """How many levels a U-Net has, how wide they are, and where blocks attend.
+    """The number and the widths of the levels of a U-Net, and the sizes at which blocks attend.
 
     Args:
         resolution: pixels a side of the finest level; each further level has half of the one before.

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @cache  # asked for at each step
 def exponent(std: float) -> float:
-    """The exponent g of an average of relative length `std`. Raises: ValueError unless 0 < std < 0.2886 (g = 0)."""
+    """Return the exponent g of an average of relative length `std`. Raises: ValueError unless 0 < std < 0.2886 (g = 0)."""
     if not 0 < std < 12**-0.5:  # a uniform profile, g = 0, has the standard deviation 1 / sqrt(12)
         raise ValueError(f"a power-function average has a relative length above 0 and below 0.2886, not {std}")
     # std^2 = (g + 1) / ((g + 2)^2 (g + 3)), with v = std^-2, is g^3 + 7 g^2 + (16 - v) g + (12 - v) = 0.
@@ -35,13 +35,13 @@ def exponent(std: float) -> float:
 
 
 def relative_std(g: float) -> float:
-    """The relative length of an average of exponent g: the inverse of `exponent`."""
+    """Return the relative length of an average of exponent g: the inverse of `exponent`."""
     # On [0, 1] the profile is the Beta(g + 1, 1) density; this is its standard deviation.
     return float(np.sqrt((g + 1) / ((g + 2) ** 2 * (g + 3))))
 
 
 def decay(std: float, seen: float, batch: float) -> float:
-    """The share of an average that stays at a step, in [0, 1]: `average <- decay * average + (1 - decay) * weights`.
+    """Return the share of an average that stays at a step, in [0, 1]: `average <- decay * average + (1 - decay) * weights`.
 
     Args:
         std: relative length of the average.
@@ -52,7 +52,7 @@ def decay(std: float, seen: float, batch: float) -> float:
 
 
 def overlap(times_a: Floats, stds_a: Floats, times_b: Floats, stds_b: Floats) -> Floats:
-    """The inner product of each profile a with each profile b, (len(a), len(b)). A profile ends at its time."""
+    """Return the inner product of each profile a with each profile b, (len(a), len(b)). A profile ends at its time."""
     # With t = min(ta, tb), the integral over s in [0, t] of
     #   (ga + 1) s^ga / ta^(ga + 1) * (gb + 1) s^gb / tb^(gb + 1)
     # is (ga + 1) (gb + 1) t^(ga + gb + 1) / ((ga + gb + 1) ta^(ga + 1) tb^(gb + 1)).
@@ -65,7 +65,7 @@ def overlap(times_a: Floats, stds_a: Floats, times_b: Floats, stds_b: Floats) ->
 
 
 def coefficients(times: Floats, stds: Floats, at: float, wanted: Floats) -> Floats:
-    """The factors by which stored averages add up to averages of other lengths.
+    """Return the factors by which stored averages add up to averages of other lengths.
 
     The sum of the stored profiles is as near to the wanted profile as it can be, in the least-squares sense.
 
@@ -98,7 +98,7 @@ class AverageSnapshot:
 
 
 def reconstruct(snapshots: Sequence[AverageSnapshot], at: int, std: float) -> dict[str, Tensor]:
-    """The average of length `std` at time `at`, put together from the snapshots up to that time, in their dtype.
+    """Put together the average of length `std` at time `at` from the snapshots up to that time, in their dtype.
 
     Raises: ValueError when no snapshot is of that time: beyond the last snapshot there is nothing to extrapolate from.
     """
@@ -152,14 +152,14 @@ class PowerFunctionAverage:
                     average[name].copy_(value)
 
     def snapshots(self, seen: int) -> list[AverageSnapshot]:
-        """One snapshot for each length, at `seen` images: half precision, as in the published files."""
+        """Return a snapshot of each average at `seen` images, in half precision as in the published files."""
         return [
             AverageSnapshot(seen, std, {name: value.half() for name, value in average.items()})
             for std, average in zip(self.stds, self.averages, strict=True)
         ]
 
     def state_dict(self) -> dict[str, object]:
-        """The relative lengths and the averages."""
+        """Return the relative lengths and the averages."""
         return {"stds": self.stds, "averages": self.averages}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:

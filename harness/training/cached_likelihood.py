@@ -32,7 +32,7 @@ class CachedLikelihood:
 
     @torch.no_grad()
     def __call__(self, batch: Batch, draw: object, *, name: str) -> Tensor:
-        """The log-likelihood of each example, (B,), in nats.
+        """Return the log-likelihood of each example, (B,), in nats.
 
         Args:
             batch: examples; without `rows` nothing is cached.
@@ -56,7 +56,7 @@ class CachedLikelihood:
         self._values_by_set = {}
 
     def state_dict(self) -> dict[str, object]:
-        """The cache as tensors: of each set the `keys` (n, 2), row and label (-1 for none), and the `values` (n,)."""
+        """Return the cache as tensors: of each set the `keys` (n, 2), row and label (-1 for none), and the `values` (n,)."""
         return {
             name: {
                 "keys": torch.tensor(list(values), dtype=torch.int64).view(-1, 2),

@@ -20,7 +20,7 @@ from harness.weights import state_dicts
 
 log = logging.getLogger(__name__)
 KEPT = 2
-"""How many of the newest checkpoints stay: one more than needed, in case the newest is damaged."""
+"""The number of newest checkpoints that stay: one more than needed, in case the newest is damaged."""
 
 
 class TrainingState(TypedDict):
@@ -56,7 +56,7 @@ class Checkpoint:
     state: TrainingState
 
     def track(self, name: str) -> dict[str, Tensor]:
-        """The weights of a track; empty when the checkpoint has no such track."""
+        """Return the weights of a track; an empty dict when the checkpoint has no such track."""
         prefix = f"{name}/"
         return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
 
@@ -124,7 +124,7 @@ def read_newest(folder: Path) -> Checkpoint | None:
 
 
 def _all(folder: Path) -> list[Path]:
-    """Folders of checkpoints, newest first; damaged checkpoints that were renamed have a suffix and are left out."""
+    """Return the folders of checkpoints, newest first. Damaged checkpoints were renamed with a suffix, and are left out."""
     return sorted((path for path in folder.glob("step-*") if path.suffix == ""), reverse=True)
 
 

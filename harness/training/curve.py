@@ -45,7 +45,7 @@ class Curve:
     best_images: int = 0
 
     def is_due(self, step: int, steps: int, images: int) -> bool:
-        """Whether a point belongs at this step, and is not there yet."""
+        """Return whether a point belongs at this step, and is not there yet."""
         if self.values and self.values[-1]["images"] == images:
             return False
         # Point i belongs at the step i * steps / points, rounded. The only point that can belong here is the one with

@@ -20,7 +20,7 @@ class WeightAverage(Protocol):
         ...
 
     def weights(self) -> dict[str, Tensor]:
-        """A copy of the average on the CPU, under the names of the model's state dict; buffers are the model's."""
+        """Return a copy of the average on the CPU, under the names of the model's state dict; buffers are the model's."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
@@ -52,7 +52,7 @@ class ExponentialAverage:
         torch._foreach_lerp_(self._averages, self._live, 1 - self.decay)  # one call for all: one by one is far slower
 
     def weights(self) -> dict[str, Tensor]:
-        """A copy of the average on the CPU, under the names of the model's state dict; buffers are the model's."""
+        """Return a copy of the average on the CPU, under the names of the model's state dict; buffers are the model's."""
         result = {name: value.detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
         for (name, _), average in zip(self.model.named_parameters(), self._averages, strict=True):
             result[name] = average.to("cpu", copy=True)
@@ -95,7 +95,7 @@ class PowerFunctionTracker:
             self._snapshots += self._now()
 
     def weights(self) -> dict[str, Tensor]:
-        """A copy of the average of the wanted length on the CPU, under the names of the model's state dict."""
+        """Return a copy of the average of the wanted length on the CPU, under the names of the model's state dict."""
         if self.seen == 0:
             return {name: value.detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
         if self._is_tracked:
@@ -136,7 +136,7 @@ class PowerFunctionTracker:
         return self.settings.std in self.settings.tracked
 
     def _now(self) -> list[AverageSnapshot]:
-        """A snapshot of each tracked average as it is now."""
+        """Return a snapshot of each tracked average as it is now."""
         return [
             AverageSnapshot(self.seen, std, {name: value.detach().to("cpu", copy=True) for name, value in average.items()})
             for std, average in zip(self.settings.tracked, self._tracked.averages, strict=True)
@@ -144,7 +144,7 @@ class PowerFunctionTracker:
 
 
 def make_average(model: torch.nn.Module, training: TrainingConfig) -> WeightAverage | None:
-    """The average that the setting `ema` asks for, at its start; None where the setting asks for none."""
+    """Return the average that the setting `ema` asks for, at its start; None where the setting asks for none."""
     if training.ema is None:
         return None
     if isinstance(training.ema, float):

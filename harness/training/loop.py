@@ -34,7 +34,7 @@ LOG_EVERY = 100
 
 @dataclass(frozen=True)
 class Listener:
-    """Whom the loop calls.
+    """Functions that the loop calls, for progress and for plugins.
 
     Args:
         step_logged: called with the step, the number of steps, and the means of the method's scalars since the last call.
@@ -74,7 +74,7 @@ class TrainingLoop:
         seed: seed of the data order and of the generators of steps.
         folder: where checkpoints are written.
         checkpoint_seconds: time between two checkpoints.
-        listener: whom the loop calls.
+        listener: functions that the loop calls.
         curve: measurements along training; None measures nothing.
     """
 
@@ -165,7 +165,7 @@ class TrainingLoop:
         self.listener.step_logged(self.step, self.training.steps, values)
 
     def _candidate(self) -> dict[str, Tensor]:
-        """The weights that would be evaluated now."""
+        """Return the weights that would be evaluated now."""
         trained = self.average.weights() if self.average is not None else state_dicts.snapshot(self.task.model)
         return dict(self.method.result(trained))
 

@@ -1,4 +1,4 @@
-"""The contract of method authors: what a fine-tuning method is, and what the harness gives it.
+"""The contract of method authors: a base class for fine-tuning methods, and the task that the harness gives them.
 
 A method owns its optimisers, its extra networks, and what one step does. The harness owns the loop around the steps: batches
 and their order, weight averages, checkpoints and resume, the curve, selection, devices, logs, and the counting of costs.
@@ -36,7 +36,7 @@ class Task(Protocol):
     device: torch.device
     """Where the network and all batches are."""
     steps: int
-    """How many times `step` will be called in all."""
+    """The number of calls of `step` in all."""
     batch: int
     """Number of real examples in a step."""
 
@@ -112,7 +112,7 @@ class FinetuneMethod(abc.ABC):
         return weights
 
     def state_dict(self) -> dict[str, object]:
-        """All state beside `task.model`, as tensors and plain values in plain containers."""
+        """Return all state beside `task.model`, as tensors and plain values in plain containers."""
         return {name: kept.state_dict() for name, kept in self._kept.items()}
 
     def load_state_dict(self, state: dict[str, object]) -> None:

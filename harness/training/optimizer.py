@@ -31,7 +31,7 @@ class OptimizerConfig(Config):
     )
 
     def factor(self, update: int, updates: int) -> float:
-        """The learning rate at an update, as a share of the peak rate.
+        """Return the learning rate at an update, as a share of the peak rate.
 
         With w = warmup * updates, update k (counted from 0) has the share (k + 1) / w while k < w. After that, with
         p = (k - w) / (updates - w), the share is 1 - p for `linear` and (1 + cos(pi p)) / 2 for `cosine`.
@@ -114,7 +114,7 @@ class Optimizer:
         self.count += 1
 
     def state_dict(self) -> dict[str, object]:
-        """The torch optimiser's state, and the number of updates taken."""
+        """Return the torch optimiser's state, and the number of updates taken."""
         return {"torch": self.torch.state_dict(), "count": self.count}
 
     def load_state_dict(self, state: dict[str, object]) -> None:

@@ -22,7 +22,7 @@ class BatchOrder:
         self._epochs: dict[int, Tensor] = {}
 
     def indices(self, step: int) -> Tensor:
-        """The numbers of the examples of a step, (batch,) int64."""
+        """Return the numbers of the examples of a step, (batch,) int64."""
         # Example k of the endless list of epochs is place k % n of epoch k // n.
         start, end = step * self.batch, (step + 1) * self.batch
         first, last = start // self.n, (end - 1) // self.n

@@ -29,7 +29,7 @@ def out_of_memory_advice(advice: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out, on the CPU or on a GPU."""
+    """Return whether an error says that memory ran out, on the CPU or on a GPU."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     return any(sign in str(error) for sign in SIGNS)

@@ -1,4 +1,4 @@
-"""How a network computes in training steps: memory format, precision, compilation. Sampling and evaluation are float32."""
+"""Memory format, precision and compilation of a network in training steps. Sampling and evaluation are float32."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepare_network(model: torch.nn.Module, training: TrainingConfig) -> None:
 
 
 def autocast(device: torch.device, training: TrainingConfig) -> AbstractContextManager[object]:
-    """A context for one training step: bfloat16 where the settings ask for bf16, and no change otherwise."""
+    """Return a context for one training step: bfloat16 where the settings ask for bf16, and no change otherwise."""
     if training.precision == "float32":
         return nullcontext()
     from accelerate import Accelerator
@@ -30,7 +30,7 @@ def autocast(device: torch.device, training: TrainingConfig) -> AbstractContextM
 
 
 def in_float32(device: torch.device) -> torch.autocast:
-    """A context that turns autocast off inside a training step.
+    """Return a context that turns autocast off inside a training step.
 
     Methods use it where a result is a small difference of large numbers, and the harness where it draws samples.
     """

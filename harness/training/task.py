@@ -32,7 +32,7 @@ def constrain(model: torch.nn.Module) -> None:
 
 @dataclass(frozen=True)
 class BankSource:
-    """How banks of generated samples are drawn, and where they are stored.
+    """The sampler and the settings that banks of generated samples are drawn with, and the folder that stores them.
 
     Args:
         layout: the runs folder.
@@ -123,7 +123,7 @@ class TrainingTask:
         return self._banks.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
 
     def take_seconds_of_reused_banks(self) -> float:
-        """Seconds that the banks reused since the last call once took to draw."""
+        """Return the seconds that it once took to draw the banks which were reused since the last call."""
         seconds, self._seconds_of_reused_banks = self._seconds_of_reused_banks, 0.0
         return seconds
 

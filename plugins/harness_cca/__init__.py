@@ -33,13 +33,14 @@ class CCAConfig(Config):
 
 
 def check(config: CCAConfig, usage: MethodUsage) -> None:  # noqa: ARG001 - the data alone decide
-    """Raises: UserError for data of fewer than two classes."""
+    """Check that there are labels to contrast. Raises: UserError for data of fewer than two classes."""
     if usage.data.classes < 2:
         raise UserError(f"cca contrasts labels, and the data have {usage.data.classes or 'none'}")
 
 
 @hookimpl
 def harness_methods() -> Sequence[Method]:
+    """Provide the method."""
     return [
         Method(
             "cca",

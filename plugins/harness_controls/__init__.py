@@ -28,6 +28,7 @@ class MLEConfig(Config):
 
 @hookimpl
 def harness_methods() -> Sequence[Method]:
+    """Provide both control arms."""
     return [
         Method(
             "none",

@@ -77,7 +77,7 @@ class DDOConfig(Config):
 
 
 def check(config: DDOConfig, usage: MethodUsage) -> None:
-    """Raises: UserError when the settings ask for labels that the model or the data lack."""
+    """Check the settings about labels. Raises: UserError when the model or the data lack what they ask for."""
     if config.drop_label and "NullLabel" not in usage.model.provides:
         raise UserError(f"{usage.model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}")
     if (config.same_labels or config.drop_label) and not usage.data.classes:
@@ -86,6 +86,7 @@ def check(config: DDOConfig, usage: MethodUsage) -> None:
 
 @hookimpl
 def harness_methods() -> Sequence[Method]:
+    """Provide the method."""
     return [
         Method(
             "ddo",

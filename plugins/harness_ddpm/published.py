@@ -24,7 +24,7 @@ REQUIRED: Mapping[str, object] = {
     "mid_block_scale_factor": 1, "downsample_padding": 0, "act_fn": "silu", "attention_head_dim": None,
     "norm_eps": 1e-6,
 }  # fmt: skip
-"""What the config of a diffusers network must say so that it computes the same function as the network here."""
+"""The values in the config of a diffusers network with which it computes the same function as the network here."""
 
 BLOCKS = {"DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D"}
 """Kinds of diffusers' levels that the network here has too."""

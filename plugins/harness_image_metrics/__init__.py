@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 from harness import Config, Metric, hookimpl
 
 __version__ = "1"
-_MOMENTS = frozenset({"moments"})
-_ROWS = frozenset({"features"})
 
 
 class FrechetConfig(Config):
@@ -82,71 +80,15 @@ class DensityConfig(NeighboursConfig):
     k: int = Field(5, ge=1, le=100, description="the radius of a ball is the distance to the k-th nearest neighbour")
 
 
-_FEW = {"few_images": True}
-
-
 @hookimpl
 def harness_metrics() -> list[Metric]:
     """Provide the metrics of images. What they need of an extractor decides which features are extracted and kept."""
-    return [
-        *(_frechet(name, summary) for name, summary in _FRECHET.items()),
-        Metric(
-            "sfid",
-            config=FrechetConfig,
-            build="harness_image_metrics.frechet:SpatialFrechet",
-            summary="Fréchet distance between features that keep their place in the image (sFID)",
-            needs_features=frozenset({"spatial"}),
-            check="harness_image_metrics.limits:enough_for_spatial",
-            smoke=_FEW,
-        ),
-        Metric(
-            "fid-se",
-            config=StandardErrorConfig,
-            build="harness_image_metrics.standard_error:FrechetStandardError",
-            summary="standard error of FID that the choice of generated images gives it",
-            needs_features=_MOMENTS | _ROWS,
-            needs_reference=_MOMENTS,
-            check="harness_image_metrics.limits:enough_for_standard_error",
-            smoke={**_FEW, "by": "bootstrap", "resamples": 2},
-            ranks=False,
-            repeats_in_any_order=False,
-        ),
-        Metric(
-            "kid",
-            config=KernelConfig,
-            build="harness_image_metrics.kernel:KernelDistance",
-            summary="kernel distance: squared maximum mean discrepancy, unbiased, a cubic kernel",
-            needs_features=_ROWS,
-            check="harness_image_metrics.limits:enough_for_subsets",
-            smoke={"subset_size": 16},
-            repeats_in_any_order=False,
-        ),
-        Metric(
-            "is",
-            config=InceptionScoreConfig,
-            build="harness_image_metrics.inception_score:InceptionScore",
-            summary="Inception Score of generated images, by any extractor with logits",
-            higher_is_better=True,
-            needs_features=frozenset({"logits"}),
-            needs_reference=frozenset(),
-            check="harness_image_metrics.limits:enough_for_splits",
-            smoke={"splits": 2},
-            repeats_in_any_order=False,
-        ),
-        *(_neighbours(name, config, summary) for name, (config, summary) in _NEIGHBOURS.items()),
-    ]
+    return [*_FRECHET, _STANDARD_ERROR, _KERNEL, _INCEPTION_SCORE, *_NEIGHBOURS]
 
 
-_FRECHET = {
-    "fid": "Fréchet distance between features, by the name that papers use",
-    "fd": "Fréchet distance between features, by its general name; the same number as fid",
-}
-_NEIGHBOURS: dict[str, tuple[type[Config], str]] = {
-    "precision": (NeighboursConfig, "share of generated images within a ball of a real one (Kynkäänniemi et al.)"),
-    "recall": (NeighboursConfig, "share of real images within a ball of a generated one (Kynkäänniemi et al.)"),
-    "density": (DensityConfig, "balls of real images that a generated one lies in, over k (Naeem et al.)"),
-    "coverage": (DensityConfig, "share of real images whose ball holds a generated one (Naeem et al.)"),
-}
+_MOMENTS = frozenset({"moments"})
+_ROWS = frozenset({"features"})
+_FEW = {"few_images": True}
 
 
 def _frechet(name: str, summary: str) -> Metric:
@@ -172,3 +114,58 @@ def _neighbours(name: str, config: type[Config], summary: str) -> Metric:
         needs_features=_ROWS,
         check="harness_image_metrics.limits:enough_for_neighbours",
     )
+
+
+_FRECHET = (
+    _frechet("fid", "Fréchet distance between features, by the name that papers use"),
+    _frechet("fd", "Fréchet distance between features, by its general name; the same number as fid"),
+    Metric(
+        "sfid",
+        config=FrechetConfig,
+        build="harness_image_metrics.frechet:SpatialFrechet",
+        summary="Fréchet distance between features that keep their place in the image (sFID)",
+        needs_features=frozenset({"spatial"}),
+        check="harness_image_metrics.limits:enough_for_spatial",
+        smoke=_FEW,
+    ),
+)
+_STANDARD_ERROR = Metric(
+    "fid-se",
+    config=StandardErrorConfig,
+    build="harness_image_metrics.standard_error:FrechetStandardError",
+    summary="standard error of FID over the choice of generated images",
+    needs_features=_MOMENTS | _ROWS,
+    needs_reference=_MOMENTS,
+    check="harness_image_metrics.limits:enough_for_standard_error",
+    smoke={**_FEW, "by": "bootstrap", "resamples": 2},
+    ranks=False,
+    repeats_in_any_order=False,
+)
+_KERNEL = Metric(
+    "kid",
+    config=KernelConfig,
+    build="harness_image_metrics.kernel:KernelDistance",
+    summary="kernel distance: squared maximum mean discrepancy, unbiased, with a cubic kernel",
+    needs_features=_ROWS,
+    check="harness_image_metrics.limits:enough_for_subsets",
+    smoke={"subset_size": 16},
+    repeats_in_any_order=False,
+)
+_INCEPTION_SCORE = Metric(
+    "is",
+    config=InceptionScoreConfig,
+    build="harness_image_metrics.inception_score:InceptionScore",
+    summary="Inception Score of generated images, by any extractor with logits",
+    higher_is_better=True,
+    needs_features=frozenset({"logits"}),
+    needs_reference=frozenset(),
+    check="harness_image_metrics.limits:enough_for_splits",
+    smoke={"splits": 2},
+    repeats_in_any_order=False,
+)
+_NEIGHBOURS = (
+    _neighbours("precision", NeighboursConfig, "share of generated images within a ball of a real one (Kynkäänniemi et al.)"),
+    _neighbours("recall", NeighboursConfig, "share of real images within a ball of a generated one (Kynkäänniemi et al.)"),
+    _neighbours("density", DensityConfig, "balls of real images that a generated one lies in, over k (Naeem et al.)"),
+    _neighbours("coverage", DensityConfig, "share of real images whose ball holds a generated one (Naeem et al.)"),
+)

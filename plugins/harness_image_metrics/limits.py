@@ -14,17 +14,17 @@ from harness_image_metrics import (
 
 
 def enough_for_features(config: FrechetConfig, usage: MetricUsage) -> None:
-    """Raises: UserError unless there are more images than features, as far as their number is known."""
+    """Check that there are more images than features, if their number is known. Raises: UserError where there are not."""
     _enough_for_covariance(config, usage.images, usage.outputs["features"])
 
 
 def enough_for_spatial(config: FrechetConfig, usage: MetricUsage) -> None:
-    """Raises: UserError unless there are more images than spatial features, as far as their number is known."""
+    """Check that there are more images than spatial features, if their number is known. Raises: UserError otherwise."""
     _enough_for_covariance(config, usage.images, usage.outputs["spatial"])
 
 
 def enough_for_standard_error(config: StandardErrorConfig, usage: MetricUsage) -> None:
-    """Raises: UserError where the images, or half of them, are too few for the distance, as far as their number is known."""
+    """Check the images, and for `split-half` a half of them, as for the distance itself. Raises: UserError for too few."""
     n, dimensions = usage.images, usage.outputs["features"]
     _enough_for_covariance(config, n, dimensions)
     if config.by == "split-half" and n is not None:
@@ -51,7 +51,7 @@ def _enough_for_covariance(config: FrechetConfig, n: int | None, dimensions: int
 
 
 def enough_for_subsets(config: KernelConfig, usage: MetricUsage) -> None:
-    """Raises: UserError unless a subset can be drawn."""
+    """Check that a subset can be drawn. Raises: UserError for too few images."""
     n = usage.images
     if n is not None and n < config.subset_size:
         raise UserError(
@@ -61,14 +61,14 @@ def enough_for_subsets(config: KernelConfig, usage: MetricUsage) -> None:
 
 
 def enough_for_splits(config: InceptionScoreConfig, usage: MetricUsage) -> None:
-    """Raises: UserError unless each split has an image."""
+    """Check that each split has an image. Raises: UserError for too few images."""
     n = usage.images
     if n is not None and n < config.splits:
         raise UserError(f"is splits the images in {config.splits} parts, and there are {n}; set splits to at most {n}")
 
 
 def enough_for_neighbours(config: NeighboursConfig, usage: MetricUsage) -> None:
-    """Raises: UserError unless an image has k others."""
+    """Check that an image has k others. Raises: UserError for too few images."""
     n = usage.images
     if n is not None and n <= config.k:
         raise UserError(f"the distance to neighbour {config.k} needs more than {config.k} images, got {n}")

@@ -11,6 +11,7 @@ __version__ = "1"
 
 @hookimpl
 def harness_executors() -> Sequence[Executor]:
+    """Provide the executor."""
     return [
         Executor(
             "local",

@@ -30,6 +30,7 @@ class NeonConfig(Config):
 
 @hookimpl
 def harness_methods() -> Sequence[Method]:
+    """Provide the method."""
     return [
         Method(
             "neon",

@@ -73,6 +73,7 @@ class SFTPGConfig(ShortcutConfig):
 
 @hookimpl
 def harness_methods() -> Sequence[Method]:
+    """Provide both methods."""
     return [
         Method(
             "sft-pg",

@@ -37,7 +37,7 @@ def halvings(spec: DataSpec) -> int:
 
 
 def check(config: ShortcutConfig, usage: MethodUsage) -> None:
-    """Raises: UserError for data that the networks cannot take. Costs no torch."""
+    """Check that the networks can take the data; it imports no torch. Raises: UserError when they cannot."""
     if kind(config.critic, usage.data) == "image":
         _check_image(usage.data)
 
@@ -71,6 +71,7 @@ def initialise(module: torch.nn.Module, generator: torch.Generator) -> None:
 
 
 def _check_image(spec: DataSpec) -> None:
+    """Check that the image critic can take the data. Raises: UserError when it cannot."""
     if len(spec.shape) != 3:
         raise UserError(f"`critic: image` needs images, not data of shape {spec.shape}; take `critic: toy`")
     if min(spec.shape[1:]) < SMALLEST_SIDE:

@@ -36,6 +36,7 @@ class TokenizerConfig(Config):
 
 @hookimpl
 def harness_methods() -> Sequence[Method]:
+    """Provide the method."""
     return [
         Method(
             "tokenizer",

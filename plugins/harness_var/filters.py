@@ -30,7 +30,7 @@ def is_guided(config: VARSamplerConfig) -> bool:
     return config.cfg != UNGUIDED[config.guidance]
 
 
-def kept(logits: Tensor, *, top_k: int = 0, top_p: float = 0.0) -> Tensor:
+def surviving(logits: Tensor, *, top_k: int = 0, top_p: float = 0.0) -> Tensor:
     """Return which codes survive the filters, (…, V) bool: first top-k, then top-p among those. 0 turns a filter off.
 
     Args:

@@ -13,7 +13,7 @@ from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
 from harness.toolkit.classifier_free import all_null, guided_logits, rows_with_null
 from harness_var import VARSamplerConfig
-from harness_var.filters import UNGUIDED, guidance_weight, is_guided, kept
+from harness_var.filters import UNGUIDED, guidance_weight, is_guided, surviving
 
 
 class _Model(NextScale, Tokens, Protocol):
@@ -45,7 +45,7 @@ class VARSampler:
         for scale in range(len(network.patch_nums)):
             smaller = [tokens.repeat(len(rows) // n, 1) for tokens in scales]
             logits = self.guided(network.scale_logits(smaller, rows, cache), scale, len(network.patch_nums), n)
-            keep = kept(logits, top_k=self.config.top_k, top_p=self.config.top_p)
+            keep = surviving(logits, top_k=self.config.top_k, top_p=self.config.top_p)
             scales.append(streams.categorical(logits.masked_fill(~keep, -torch.inf).softmax(-1)))
         return torch.cat(scales, dim=1)
 

@@ -37,7 +37,7 @@ class ExactW2:
         Raises: what `point_sets` raises; RuntimeError when the solver does not reach the optimum.
         """
         x, y = point_sets(generated, real)
-        return {"w2": wasserstein_2(x, y, chosen(self.config.solver, len(x), psutil.virtual_memory().available))}
+        return {"w2": wasserstein_2(x, y, solver_for(self.config.solver, len(x), psutil.virtual_memory().available))}
 
 
 def build(config: ExactConfig) -> ExactW2:
@@ -45,7 +45,7 @@ def build(config: ExactConfig) -> ExactW2:
     return ExactW2(config)
 
 
-def chosen(solver: str, n: int, free_bytes: int) -> str:
+def solver_for(solver: str, n: int, free_bytes: int) -> str:
     """Return the solver for n points, `dense` or `lazy`, given the setting and the free memory."""
     if solver != "auto":
         return solver

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from harness.components import Method, Model, Sampler
+from harness.config import Config
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.testing.methods import Bench, check_method
@@ -15,6 +16,7 @@ from harness.testing.probes import examples
 from harness.testing.task import InMemoryTask
 
 STEPS = 11  # two generator phases of SFT-PG and one step more; uneven rounds where a method has rounds
+"""Where runs are stopped. On the first model of each method they are stopped after every step: the state is the method's own."""
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -37,10 +39,18 @@ def tiny_task(model: Model, spec: DataSpec) -> InMemoryTask:
     return InMemoryTask(build(model, model.config(**model.smoke), spec), spec, draws, steps=STEPS, batch=8)
 
 
+def tiny_settings(method: Method) -> Config:
+    """The settings of smoke runs, with a smaller bank: every check draws it anew."""
+    bank = {"bank_size": 16} if "bank_size" in method.config.model_fields else {}
+    return method.config(**{**method.smoke, **bank})
+
+
 @pytest.mark.parametrize(("method", "model"), pairs())
 def test_a_method_keeps_the_contract_on_every_model_that_has_what_it_needs(method: str, model: str) -> None:
     component = registry().get(Method, method, where="test")
     network = registry().get(Model, model, where="test")
     spec = usual_data(component, network)
-    settings, real = component.config(**component.smoke), Batch(*examples(spec, n=64))
-    check_method(Bench(component, settings, lambda: tiny_task(network, spec), real))
+    settings, real = tiny_settings(component), Batch(*examples(spec, n=64))
+    # Whether a method resumes hangs on the method: on its first model it stops after every step, on the others after a few.
+    is_first = (method, model) == next(pair for pair in pairs() if pair[0] == method)
+    check_method(Bench(component, settings, lambda: tiny_task(network, spec), real), stops=None if is_first else (0, 6))

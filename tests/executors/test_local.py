@@ -50,6 +50,7 @@ def run(plan, slots):
 def test_one_worker_takes_all_jobs_and_outlives_their_faults():
     plan = Plan(ALIVE, RAISES, then={"raises": [EXITS], "exits": [DIES], "dies": [Job("last", os.getpid, ())]})
     ends = run(plan, slots=1)
+    assert [end.job.name for end in plan.ends] == ["alive", "raises", "exits", "dies", "last"]  # in the order they came in
     assert isinstance(ends["alive"].value, int)
     assert ends["alive"].value != os.getpid()
     assert ends["raises"].death == "ZeroDivisionError: division by zero"
@@ -79,3 +80,28 @@ def test_after_a_stop_request_nothing_is_started():
     plan = Plan(ALIVE)
     run(plan, slots=1)
     assert plan.ends == []
+
+
+def test_a_second_request_ends_running_jobs_at_once_and_hands_their_ends_over():
+    """A job that looks at no signal: the first request lets it be, the second kills its process."""
+    plan = Plan(Job("endless", time.sleep, (600,)))
+    ready, asked = plan.ready, []
+
+    def impatient(ends):
+        jobs = ready(ends)
+        if not jobs and not asked:  # the job is running
+            asked.append(time.monotonic())
+            stop.request()
+            stop.request()
+        return jobs
+
+    plan.ready = impatient
+    ends = run(plan, slots=1)
+    assert "its process died" in ends["endless"].death
+    assert time.monotonic() - asked[0] < 60
+
+
+def test_nothing_to_do_starts_no_process():
+    calls = []
+    LocalExecutor(NoConfig()).run(lambda ends: calls.append(ends), slots=3)
+    assert calls == [[]]

@@ -1,4 +1,4 @@
-"""What the tests of presets share: the names and shapes in published files."""
+"""The names and shapes in published files, which the tests of presets compare with."""
 
 from __future__ import annotations
 

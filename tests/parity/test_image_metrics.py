@@ -1,4 +1,4 @@
-"""The same features give the same numbers as clean-fid, torch-fidelity and torchmetrics, where those are right."""
+"""From the same features clean-fid, torch-fidelity and torchmetrics compute the same numbers, where those are right."""
 
 from types import SimpleNamespace
 
@@ -34,7 +34,7 @@ def pair():
 
 
 def both(pair):
-    return [FeatureSet.of_rows("rows", features=one, logits=one[:, :10] * 5) for one in pair]
+    return [FeatureSet.of_rows("rows", features=features, logits=features[:, :10] * 5) for features in pair]
 
 
 def cleanfid_distance(first, second, monkeypatch):
@@ -53,25 +53,25 @@ def test_moments_are_numpys(pair):
 
 
 def test_the_frechet_distance_is_that_of_three_libraries(pair, monkeypatch):
-    first, second = (Moments.of(one) for one in pair)
+    first, second = (Moments.of(features) for features in pair)
     ours = frechet_distance(first, second)
     assert ours == pytest.approx(cleanfid_distance(first, second, monkeypatch), rel=1e-6)
-    tables = [{"mu": one.mean, "sigma": one.covariance} for one in (first, second)]
+    tables = [{"mu": moments.mean, "sigma": moments.covariance} for moments in (first, second)]
     theirs = fid_statistics_to_metric(*tables, verbose=False)
     assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
 
 
 def test_the_frechet_distance_is_torchmetrics(pair):
     compute = pytest.importorskip("torchmetrics.image.fid")._compute_fid
-    first, second = (Moments.of(one) for one in pair)
-    tensors = [torch.from_numpy(a) for one in (first, second) for a in (one.mean, one.covariance)]
+    first, second = (Moments.of(features) for features in pair)
+    tensors = [torch.from_numpy(a) for moments in (first, second) for a in (moments.mean, moments.covariance)]
     assert frechet_distance(first, second) == pytest.approx(float(compute(*tensors)), rel=1e-6)
 
 
 def test_singular_covariances_are_as_the_libraries_see_them(monkeypatch):
     first, second = Moments.of(rows(30, 3)), Moments.of(rows(40, 4))
     ours = frechet_distance(first, second)
-    tables = [{"mu": one.mean, "sigma": one.covariance} for one in (first, second)]
+    tables = [{"mu": moments.mean, "sigma": moments.covariance} for moments in (first, second)]
     # Their square roots of rounded zeros cost them digits here, 1e-16 becoming 1e-8 each.
     assert ours == pytest.approx(fid_statistics_to_metric(*tables, verbose=False)["frechet_inception_distance"], rel=1e-5)
 
@@ -80,7 +80,7 @@ def test_kid_is_torch_fidelitys(pair):
     generated, real = both(pair)
     ours = KernelDistance(KernelConfig(subsets=20, subset_size=300))(generated, real, torch.Generator())
     theirs = kid_features_to_metric(
-        *(torch.from_numpy(one).double() for one in pair), kid_subsets=20, kid_subset_size=300, kid_kernel="poly",
+        *(torch.from_numpy(features).double() for features in pair), kid_subsets=20, kid_subset_size=300, kid_kernel="poly",
         kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1, rng_seed=2020, verbose=False,
     )  # fmt: skip
     assert ours["kid"] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-5)
@@ -98,7 +98,7 @@ def test_the_inception_score_is_torch_fidelitys(pair):
 def test_precision_and_recall_are_torch_fidelitys(pair):
     generated, real = both(pair)
     theirs = prc_features_to_metric(
-        *(torch.from_numpy(one).double() for one in pair), prc_neighborhood=3, prc_batch_size=200, save_cpu_ram=False,
+        *(torch.from_numpy(features).double() for features in pair), prc_neighborhood=3, prc_batch_size=200, save_cpu_ram=False,
         verbose=False,
     )  # fmt: skip
     ours = [

@@ -114,8 +114,8 @@ class ForTorchFidelity(FeatureExtractorBase):
 
     def forward(self, input):  # noqa: A002 - the name that torch-fidelity calls it by
         assert input.dtype == torch.uint8
-        found = dict(zip(self.get_provided_features_list(), self.network(input), strict=True))
-        return tuple(found[name] for name in self.features_list)
+        outputs = dict(zip(self.get_provided_features_list(), self.network(input), strict=True))
+        return tuple(outputs[name] for name in self.features_list)
 
 
 @pytest.fixture
@@ -165,15 +165,15 @@ def test_torch_fidelitys_own_path_ends_at_the_same_numbers(ours, folders):
         fid=True, kid=True, isc=True, prc=True, kid_subsets=10, kid_subset_size=30, isc_splits=4, batch_size=16,
         save_cpu_ram=True, cache=False, verbose=False, samples_shuffle=False,
     )  # fmt: skip
-    found = ours(
+    values = ours(
         AsTheyAre, fid={}, kid={"subsets": 10, "subset_size": 30}, precision={}, recall={}, **{"is": {"splits": 4}},
     )  # fmt: skip
-    assert found["fid"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
-    assert found["precision"] == pytest.approx(theirs["precision"], abs=1e-6)
-    assert found["recall"] == pytest.approx(theirs["recall"], abs=1e-6)
+    assert values["fid"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
+    assert values["precision"] == pytest.approx(theirs["precision"], abs=1e-6)
+    assert values["recall"] == pytest.approx(theirs["recall"], abs=1e-6)
     for name, key in (("kid", "kernel_inception_distance"), ("is", "inception_score")):
-        assert found[name] == pytest.approx(theirs[f"{key}_mean"], rel=1e-4), name
-        assert found[f"{name} sd"] == pytest.approx(theirs[f"{key}_std"], rel=1e-3), name
+        assert values[name] == pytest.approx(theirs[f"{key}_mean"], rel=1e-4), name
+        assert values[f"{name} sd"] == pytest.approx(theirs[f"{key}_std"], rel=1e-3), name
 
 
 def test_the_two_paths_differ_where_the_resizing_does(ours):

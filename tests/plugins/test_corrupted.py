@@ -6,7 +6,7 @@ import torch
 from harness import UserError
 from harness.components import Dataset
 from harness.plugins import registry
-from harness.testing.datasets import check_dataset
+from harness.testing import datasets
 from harness_corrupted import CorruptedConfig
 from harness_corrupted.files import check
 from harness_corrupted.images import Corrupted, blurred
@@ -32,7 +32,12 @@ def test_without_faults_it_is_the_dataset_itself(clean):
 
 def test_all_faults_at_once_keep_the_contract():
     component = registry().get(Dataset, "corrupted", where="test")
-    check_dataset(component, config=CorruptedConfig(blur=0.7, noise=0.1, dropped_classes=2, swapped_labels=0.3))
+    config = CorruptedConfig(blur=0.7, noise=0.1, dropped_classes=2, swapped_labels=0.3)
+    # All of check_dataset but the other processes, which tests/conformance starts for every dataset.
+    source = datasets.build(component, config)
+    datasets.check_batches(source, 64)
+    datasets.check_data_repeats(component, config, 64)
+    datasets.check_evaluation_is_apart(source, 64)
 
 
 def test_noise_has_the_strength_asked_for_where_nothing_is_clipped(clean):
@@ -108,3 +113,77 @@ def test_what_cannot_be_corrupted_is_refused(settings, said):
 def _built(config):
     check(config)
     return Corrupted(config)
+
+
+def component():
+    return registry().get(Dataset, "corrupted", where="test")
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 2.5])
+def test_a_blur_keeps_the_mean_of_an_image_whose_edges_are_flat(sigma):
+    x = torch.zeros(1, 2, 31, 31)
+    x[0, :, 14:17, 13:18] = torch.rand(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(blurred(x, sigma).mean((2, 3)), x.mean((2, 3)), rtol=1e-4, atol=1e-6)
+
+
+def test_two_blurs_are_one_of_the_root_of_the_sum_of_their_squares():
+    x = torch.zeros(1, 1, 41, 41)
+    x[0, 0, 20, 20] = 1.0
+    torch.testing.assert_close(blurred(blurred(x, 1.5), 2.0), blurred(x, 2.5), rtol=0, atol=2e-4)
+
+
+def test_channels_are_blurred_apart():
+    x = torch.zeros(1, 3, 9, 9)
+    x[0, 1] = torch.rand(9, 9, generator=torch.Generator().manual_seed(0))
+    out = blurred(x, 1.0)
+    assert not out[0, [0, 2]].any()
+    torch.testing.assert_close(out[0, 1], blurred(x[:, 1:2], 1.0)[0, 0])
+
+
+def test_faults_are_the_same_in_every_object_and_other_in_training_and_evaluation():
+    first, again = (Corrupted(CorruptedConfig(noise=0.1, swapped_labels=0.5)) for _ in range(2))
+    assert torch.equal(first.train().x, again.train().x)
+    assert torch.equal(first.evaluation(1, 30).labels, again.evaluation(1, 30).labels)
+
+
+def test_a_smaller_evaluation_set_is_the_start_of_a_larger_one_with_dropped_classes_too():
+    source = Corrupted(CorruptedConfig(dropped_classes=3))
+    assert torch.equal(source.evaluation(2, 40).x, source.evaluation(2, 120).x[:40])
+
+
+def test_training_images_lose_the_dropped_classes():
+    kept, whole = Corrupted(CorruptedConfig(dropped_classes=7)).train(), Corrupted(CorruptedConfig()).train()
+    assert kept.labels.max() == 2
+    assert len(kept) == (whole.labels < 3).sum()
+
+
+def test_all_labels_swapped_are_all_the_next_class(clean):
+    assert torch.equal(faulty(swapped_labels=1.0).labels, (clean.labels + 1) % 10)
+
+
+def test_no_fault_has_the_fingerprint_of_its_settings_and_of_the_dataset():
+    plain = registry().get(Dataset, "digits", where="test")
+    assert Corrupted(CorruptedConfig()).fingerprint != plain.create(plain.config()).fingerprint
+    assert Corrupted(CorruptedConfig()).fingerprint == Corrupted(CorruptedConfig()).fingerprint
+
+
+def test_files_that_the_named_dataset_lacks_are_named_before_work(monkeypatch, tmp_path):
+    monkeypatch.setattr("harness_mnist.files.DEBIAN", tmp_path)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
+    with pytest.raises(UserError, match=r"dataset fashion-mnist: train-images-idx3-ubyte\.gz"):
+        component().check_readiness(CorruptedConfig(dataset="fashion-mnist"))
+    component().check_readiness(CorruptedConfig())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"blur": -1}, "greater than or equal to 0"),
+        ({"swapped_labels": 1.5}, "less than or equal to 1"),
+        ({"blurr": 1}, "Extra inputs"),
+    ],
+)
+def test_amounts_outside_their_range_are_faults(settings, message):
+    with pytest.raises(ValueError, match=message):
+        CorruptedConfig(**settings)

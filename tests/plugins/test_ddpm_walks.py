@@ -42,7 +42,7 @@ def draw(sampler, chain, n=8):
 
 
 def gains(table, chain):
-    """What each step multiplies a state of normal data by: E[eps | x] = sqrt(1 - a) / (a s^2 + 1 - a) x."""
+    """The factor of each step for a state of normal data, where E[eps | x] = sqrt(1 - a) / (a s^2 + 1 - a) x."""
     levels = [chain.levels(time) for time in table.times]
     slopes = np.array([float(noise / (signal**2 * SPREAD**2 + noise**2)) for signal, noise in levels])
     return table.x_mult + table.eps_mult * slopes

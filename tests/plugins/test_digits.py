@@ -1,8 +1,11 @@
 """scikit-learn's digits: the pinned images, the pinned split."""
 
 import pytest
+import torch
 
 from harness import NoConfig, UserError
+from harness.components import Dataset
+from harness.plugins import registry
 from harness_digits import images
 
 
@@ -25,3 +28,32 @@ def test_other_digits_than_the_pinned_ones_are_refused(monkeypatch):
     monkeypatch.setattr(images, "SHA256", "0" * 64)
     with pytest.raises(UserError, match=r"dataset digits.*expected 000"):
         images.digits(NoConfig())
+
+
+def test_the_images_are_scikit_learns_pixels_over_their_largest():
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    source = images.digits(NoConfig())
+    known = {(row.astype("uint8").tobytes(), int(label)) for row, label in zip(pixels, labels, strict=True)}
+    train = source.train()
+    stored = ((train.x + 1) * 8).round().to(torch.uint8).flatten(1).numpy()
+    assert {(row.tobytes(), int(label)) for row, label in zip(stored, train.labels, strict=True)} <= known
+
+
+def test_no_image_of_training_is_held_out():
+    source = images.digits(NoConfig())
+    train = {image.numpy().tobytes() for image in source.train().x}
+    held_out = {image.numpy().tobytes() for draw in (0, 1) for image in source.evaluation(draw, 448).x}
+    assert len(held_out) == 896
+    assert not train & held_out
+
+
+def test_what_is_declared_without_reading_is_what_there_is():
+    component = registry().get(Dataset, "digits", where="test")
+    assert component.known_spec(component.config()) == component.create(component.config()).spec
+
+
+def test_more_evaluation_images_than_half_of_what_is_held_out_are_refused():
+    with pytest.raises(ValueError, match="digits: 449 evaluation images"):
+        images.digits(NoConfig()).evaluation(0, 449)

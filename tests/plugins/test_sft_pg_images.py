@@ -133,9 +133,47 @@ def test_with_image_networks_the_contract_is_kept(name, settings):
         model = registry().get(Model, "ddpm-unet", where="test")
         spec = DataSpec((1, 8, 8), preview="images")
         network = model.create(model.config.model_validate(unet_settings), spec)
-        return InMemoryTask(network.eval(), spec, lambda *_: torch.zeros(1, *spec.shape), steps=6, batch=4)
+        return InMemoryTask(network.eval(), spec, lambda *_: torch.zeros(1, *spec.shape), steps=4, batch=4)
 
     component = registry().get(Method, name, where="test")
     shared = {"critic": "image", "critic_features": 2, "n_critic": 2}
     config = component.config(**shared, **settings, **({"value": "image"} if name == "sft-pg" else {}))
     check_method(Bench(component, config, task, Batch(torch.randn(16, 1, 8, 8, generator=stream(0, "real")).clamp(-1, 1))))
+
+
+def test_the_critic_is_convolutions_of_stride_two_and_the_mean_of_the_last_ones_scores():
+    critic = ImageCritic(2, 3, halvings=2).double()
+    choice.initialise(critic, stream(0, "critic"))
+    x = torch.randn(4, 2, 17, 16, generator=stream(0, "x"), dtype=torch.float64)
+    hidden = x
+    for layer in (critic.layer1, critic.layer2):
+        hidden = torch.nn.functional.conv2d(hidden, layer.weight, layer.bias, stride=2, padding=1)
+        hidden = torch.where(hidden > 0, hidden, 0.2 * hidden)
+    scores = torch.nn.functional.conv2d(hidden, critic.layer4.weight, critic.layer4.bias)
+    torch.testing.assert_close(critic(x), scores.mean((1, 2, 3))[:, None])
+    assert [tuple(layer.weight.shape[:2]) for layer in (critic.layer1, critic.layer2, critic.layer4)] == [
+        (6, 2),
+        (12, 6),
+        (1, 12),
+    ]
+
+
+def test_the_value_network_is_three_rectified_conditional_layers_and_a_plain_one():
+    value = ImageValue((2, 3), 4, widths=(7, 6, 5)).double()
+    choice.initialise(value, stream(0, "value"))
+    x, steps = torch.randn(3, 2, 3, generator=stream(0, "x"), dtype=torch.float64), torch.tensor([2, 0, 3])
+    hidden = x.flatten(1)
+    for layer in (value.lin1, value.lin2, value.lin3):
+        gains = layer.embed.weight[steps]
+        hidden = (gains * (hidden @ layer.lin.weight.T + layer.lin.bias)).clamp(min=0)
+    torch.testing.assert_close(value(x, steps), hidden @ value.lin4.weight.T + value.lin4.bias)
+
+
+def test_biases_and_last_layers_are_uniform_within_their_bounds():
+    critic, value = ImageCritic(3, features=8), ImageValue((3, 8, 8), 5, widths=(64, 64, 32))
+    initialise_images(critic, stream(0, "critic"))
+    initialise_images(value, stream(0, "value"))
+    assert critic.layer1.bias.abs().max() <= 48**-0.5  # 3 channels of 4 × 4
+    assert value.lin2.lin.bias.abs().max() <= 64**-0.5
+    assert value.lin4.weight.abs().max() <= 32**-0.5
+    assert value.lin3.lin.weight.abs().max() > 64**-0.5  # normal, and so beyond

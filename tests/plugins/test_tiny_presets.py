@@ -28,7 +28,7 @@ def test_a_tiny_network_is_below_100k_and_learns(preset, build):
     x = torch.ones(16, *preset.spec.shape) * torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1).repeat(8, 1, 1, 1)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     before = error(model, x)
-    for step in range(40):
+    for step in range(25):
         loss = model.training_loss(x, None, stream(0, "tiny", step)).mean()
         optimizer.zero_grad()
         loss.backward()

@@ -4,6 +4,9 @@ import pydantic
 import pytest
 import torch
 
+from harness.components import Dataset
+from harness.interfaces import DataSpec
+from harness.plugins import registry
 from harness_toy_data import PointsConfig
 from harness_toy_data.points import FIRST_EVALUATION_SEED, swiss_roll, two_moons
 
@@ -59,3 +62,51 @@ def test_the_moons_without_noise_are_half_circles_of_radius_one_half():
     x = two_moons(PointsConfig(train_size=200, noise=0)).train().x
     distances = torch.stack([(x - torch.tensor(centre)).norm(dim=1) for centre in ([0.0, 0.0], [0.5, 0.25])])
     assert ((distances - 0.5).abs().min(0).values < 1e-5).all()
+
+
+@BOTH
+def test_evaluation_draws_are_apart_from_each_other_and_from_training(make):
+    source = make(PointsConfig(train_size=50))
+    sets = [source.train().x, source.evaluation(0, 50).x, source.evaluation(1, 50).x]
+    rows = torch.cat(sets)
+    assert len(rows.unique(dim=0)) == 150
+
+
+@BOTH
+def test_the_mean_and_the_deviation_are_those_that_the_docstring_gives(make):
+    x = make(PointsConfig()).train().x
+    expected = (0.33, 0.33) if make is swiss_roll else (0.43, 0.25)
+    assert x.std(0).tolist() == pytest.approx(expected, abs=0.03)
+
+
+@BOTH
+def test_noise_is_in_scikit_learns_units_before_the_scaling(make):
+    clean, noisy = (make(PointsConfig(train_size=4000, noise=noise)).train().x.double() for noise in (0.0, 0.2))
+    scale = 20 if make is swiss_roll else 2
+    if make is two_moons:  # the same points, moved: scikit-learn draws the noise after them
+        torch.testing.assert_close((noisy - clean).std().item(), 0.2 / scale, rtol=0.05, atol=0)
+    distance = torch.cdist(noisy[:500], make(PointsConfig(train_size=20_000, train_seed=9, noise=0.0)).train().x.double()).min(1)
+    # The nearest point of the curve is at the noise's part across the curve: its mean size is 0.8 of the deviation.
+    assert distance.values.mean().item() == pytest.approx(0.8 * 0.2 / scale, rel=0.15)
+
+
+@BOTH
+def test_what_is_declared_without_drawing_is_what_there_is(make):
+    name = make.__name__.replace("_", "-")
+    component = registry().get(Dataset, name, where="test")
+    source = component.create(component.config(train_size=10))
+    assert component.known_spec(component.config()) == DataSpec((2,)) == DataSpec(source.spec.shape, source.spec.classes)
+    assert source.largest_evaluation is None  # it draws without end
+    assert source.evaluation(0, 7).labels is None
+
+
+@BOTH
+def test_points_of_a_set_do_not_depend_on_how_many_there_are_elsewhere(make):
+    small, large = (make(PointsConfig(train_size=n)).evaluation(3, 20).x for n in (10, 1000))
+    assert torch.equal(small, large)
+
+
+@pytest.mark.parametrize("settings", [{"train_size": 1}, {"noise": -0.1}, {"train_seed": -1}, {"seed": 1}])
+def test_settings_outside_their_range_are_faults(settings):
+    with pytest.raises(pydantic.ValidationError):
+        PointsConfig(**settings)

@@ -25,7 +25,7 @@ from harness_var import (
     harness_models,
 )
 from harness_var.check import fits
-from harness_var.filters import guidance_weight, kept
+from harness_var.filters import guidance_weight, surviving
 from harness_var.model import build
 from harness_var.network import VARTransformer
 from harness_var.quantizer import nearest_tick
@@ -208,11 +208,11 @@ def test_guidance_without_classes_is_an_error_that_says_what_to_do():
 
 def test_filters_by_hand():
     logits = torch.tensor([[0.5, 0.2, 0.2, 0.1]]).log()
-    assert kept(logits).tolist() == [[True] * 4]
-    assert kept(logits, top_k=2).tolist() == [[True, True, True, False]]  # ties with the last one stay
-    assert kept(logits, top_p=0.6).tolist() in ([[True, True, False, False]], [[True, False, True, False]])
-    assert kept(logits, top_p=0.01).tolist() == [[True, False, False, False]]
-    assert kept(logits, top_k=100).tolist() == [[True] * 4]
+    assert surviving(logits).tolist() == [[True] * 4]
+    assert surviving(logits, top_k=2).tolist() == [[True, True, True, False]]  # ties with the last one stay
+    assert surviving(logits, top_p=0.6).tolist() in ([[True, True, False, False]], [[True, False, True, False]])
+    assert surviving(logits, top_p=0.01).tolist() == [[True, False, False, False]]
+    assert surviving(logits, top_k=100).tolist() == [[True] * 4]
 
 
 def test_a_tie_between_two_convolutions_goes_to_the_first():

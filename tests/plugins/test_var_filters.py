@@ -5,7 +5,7 @@ import torch
 
 from harness.streams import stream
 from harness_var import VARSamplerConfig, guidance_formula
-from harness_var.filters import UNGUIDED, guidance_weight, is_guided, kept
+from harness_var.filters import UNGUIDED, guidance_weight, is_guided, surviving
 
 
 def config(guidance, cfg):
@@ -34,14 +34,14 @@ def kept_by_loops(logits, top_k, top_p):
 @pytest.mark.parametrize("top_p", [0.0, 0.05, 0.5, 0.95, 1.0])
 def test_filters_are_the_rules_one_code_after_the_other(top_k, top_p):
     logits = 2 * torch.randn(6, 12, generator=stream(0, "logits"), dtype=torch.float64)
-    for row, keep in zip(logits.tolist(), kept(logits, top_k=top_k, top_p=top_p), strict=True):
+    for row, keep in zip(logits.tolist(), surviving(logits, top_k=top_k, top_p=top_p), strict=True):
         assert set(keep.nonzero().flatten().tolist()) == kept_by_loops(row, top_k, top_p)
 
 
 @pytest.mark.parametrize("settings", [{"top_k": 1}, {"top_p": 1e-6}, {"top_k": 3, "top_p": 1e-6}])
 def test_the_likeliest_code_always_survives(settings):
     logits = torch.randn(5, 7, 9, generator=stream(1, "logits"))
-    keep = kept(logits, **settings)
+    keep = surviving(logits, **settings)
     assert keep.gather(-1, logits.argmax(-1, keepdim=True)).all()
     if settings != {"top_k": 3}:
         assert (keep.sum(-1) == 1).all()
@@ -49,19 +49,19 @@ def test_the_likeliest_code_always_survives(settings):
 
 def test_top_p_of_one_keeps_every_code_that_has_a_probability():
     logits = torch.tensor([[0.0, -1.0, -torch.inf, 2.0]])
-    assert kept(logits, top_p=1.0).tolist() == [[True, True, False, True]]
+    assert surviving(logits, top_p=1.0).tolist() == [[True, True, False, True]]
 
 
 def test_top_p_counts_the_probability_among_the_codes_that_top_k_left():
     # Of 0.4, 0.3, 0.2, 0.1 the first two are 4/7 and 3/7 of what top_k = 2 leaves: 0.5 needs the first one alone.
     logits = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()
-    assert kept(logits, top_k=2, top_p=0.5).tolist() == [[True, False, False, False]]
-    assert kept(logits, top_p=0.5).tolist() == [[True, True, False, False]]
+    assert surviving(logits, top_k=2, top_p=0.5).tolist() == [[True, False, False, False]]
+    assert surviving(logits, top_p=0.5).tolist() == [[True, True, False, False]]
 
 
 def test_nothing_is_filtered_by_default_whatever_the_logits():
     logits = torch.tensor([[-torch.inf, 0.0, torch.nan]])
-    assert kept(logits).all()
+    assert surviving(logits).all()
 
 
 @pytest.mark.parametrize("guidance", UNGUIDED)

@@ -12,8 +12,9 @@ from harness.interfaces import Batch
 from harness.streams import stream
 from harness_wasserstein import ExactConfig, SlicedConfig
 from harness_wasserstein import exact as exact_module
-from harness_wasserstein.exact import assignment, chosen, wasserstein_2
+from harness_wasserstein.exact import assignment, solver_for, wasserstein_2
 from harness_wasserstein.exact import build as exact
+from harness_wasserstein.inputs import point_sets
 from harness_wasserstein.sliced import build as sliced
 
 SOLVERS = pytest.mark.parametrize("solver", ["dense", "lazy"])
@@ -76,10 +77,10 @@ def test_the_solvers_agree_bit_for_bit_when_points_coincide():
 
 
 def test_auto_is_dense_only_where_a_third_of_the_free_memory_is_enough():
-    assert chosen("auto", 10_000, 13_000_000_000) == "dense"
-    assert chosen("auto", 10_000, 11_000_000_000) == "lazy"
-    assert chosen("dense", 10_000, 0) == "dense"
-    assert chosen("lazy", 10, 10**12) == "lazy"
+    assert solver_for("auto", 10_000, 13_000_000_000) == "dense"
+    assert solver_for("auto", 10_000, 11_000_000_000) == "lazy"
+    assert solver_for("dense", 10_000, 0) == "dense"
+    assert solver_for("lazy", 10, 10**12) == "lazy"
 
 
 def test_values_have_twelve_significant_digits():
@@ -160,3 +161,52 @@ def test_images_are_compared_as_flat_rows():
 
 def test_the_limit_on_iterations_is_above_what_ten_thousand_points_need():
     assert exact_module.ITERATIONS > 10**7
+
+
+def test_points_become_rows_in_float64_on_the_cpu():
+    x, y = point_sets(Batch(points(4, d=6).view(4, 2, 3).half()), Batch(points(4, d=6, seed=1).requires_grad_()))
+    assert x.shape == y.shape == (4, 6)
+    assert x.dtype == y.dtype == np.float64
+
+
+def test_the_real_set_is_looked_at_before_the_generated_one():
+    """A reference that is not finite is a fault of the data, whatever the samples are."""
+    broken = torch.full((3, 2), math.nan)
+    with pytest.raises(ValueError, match="the real points have values that are not finite"):
+        point_sets(Batch(broken), Batch(broken))
+
+
+@pytest.mark.parametrize("bad", [1, 3])
+def test_a_sample_counts_once_however_many_of_its_values_are_not_finite(bad):
+    x = points(5, d=4)
+    x[:bad] = math.inf
+    with pytest.raises(Diverged, match=f"{bad} of 5 generated samples have values that are not finite"):
+        point_sets(Batch(x), Batch(points(5, d=4, seed=1)))
+
+
+@SOLVERS
+def test_exchanging_the_sets_changes_nothing(solver):
+    x, y = points(40), points(40, seed=1)
+    assert w2(x, y, solver) == w2(y, x, solver)
+
+
+@SOLVERS
+def test_scaling_both_sets_scales_the_distance(solver):
+    x, y = points(30), points(30, seed=1)
+    assert w2(3 * x, 3 * y, solver) == pytest.approx(3 * w2(x, y, solver), rel=1e-6)
+
+
+def test_the_sliced_distance_is_the_mean_over_directions_of_sorted_projections():
+    x, y = points(50, d=3).double().numpy(), points(50, d=3, seed=1).double().numpy()
+    directions = np.random.RandomState(3).randn(3, 40)
+    directions /= np.linalg.norm(directions, axis=0)
+    squared = ((np.sort(x @ directions, 0) - np.sort(y @ directions, 0)) ** 2).mean(0)
+    found = sliced_w2(torch.from_numpy(x), torch.from_numpy(y), projections=40, seed=3)
+    assert found == pytest.approx(math.sqrt(squared.mean()), rel=1e-6)
+
+
+def test_more_memory_than_a_third_of_what_is_free_makes_auto_lazy_at_any_number():
+    for n in (1, 100, 5000):
+        needed = 3 * exact_module.DENSE_BYTES_A_PAIR * n * n
+        assert solver_for("auto", n, needed) == "dense"
+        assert solver_for("auto", n, needed - 1) == "lazy"

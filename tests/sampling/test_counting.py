@@ -83,3 +83,15 @@ def test_examples_of_any_shape_and_further_arguments_count_by_the_batch(counter)
     counter.watch(network)
     network(torch.zeros(6, 4, 2), torch.zeros(6, 4, 3))
     assert counter.examples == 6
+
+
+def test_a_block_is_watched_to_its_end_and_after_a_failure_no_longer(counter):
+    first, second = nn.Linear(2, 2), nn.Linear(2, 2)
+    with counter.watching([first, second]):
+        first(torch.zeros(2, 2))
+        second(torch.zeros(3, 2))
+    with pytest.raises(RuntimeError), counter.watching([first]):
+        first(torch.zeros(1, 5))  # counted as it enters
+    first(torch.zeros(9, 2))
+    assert counter.examples == 6
+    assert not first._forward_pre_hooks

@@ -141,7 +141,7 @@ def test_the_first_usual_shape_that_fits_is_taken_and_all_reasons_are_named_when
         raise UserError("needs sound")
 
     message = failure(models.buildable_spec, of(layer, target, for_sound), NoConfig())
-    assert message.startswith("layer cannot be built for any of the usual shapes: (2,): needs sound; (1, 16, 16): needs sound; ")
+    assert message.startswith("layer cannot be built for any of the usual shapes: (2,): needs sound; (1, 8, 8): needs sound; ")
 
 
 class LabelledChain(Layer):

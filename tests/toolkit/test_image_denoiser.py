@@ -14,7 +14,7 @@ IMAGES = DataSpec((2, 4, 4), classes=3, preview="images")
 
 
 class Scaled(ImageDenoiser):
-    """Its network multiplies by a number, and keeps what it was called with."""
+    """A denoiser whose network multiplies by a number, and which keeps what the network was called with."""
 
     def __init__(self, config=None, spec=IMAGES):
         super().__init__(config or ChainLevels(), spec)

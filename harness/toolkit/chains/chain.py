@@ -52,20 +52,20 @@ class DiffusionChain(nn.Module):
             self.register_buffer(name, values, persistent=False)
 
     def coefficient(self, name: str, t: int | Tensor) -> Tensor:
-        """A table's value at t: 0-dim for one index, (B, 1, …) for a batch of indices."""
+        """Return a table's value at t: 0-dim for one index, (B, 1, …) for a batch of indices."""
         values: Tensor = self.get_buffer(name)[t]
         return values if values.dim() == 0 else values.view(-1, *[1] * len(self.spec.shape))
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """The squared error of the predicted noise, (B,), mean over dimensions (Eq. 14)."""
+        """Return the squared error of the predicted noise, (B,), mean over dimensions (Eq. 14)."""
         return self.training_loss_at(x, labels, self.training_draw(x, generator))
 
     def training_draw(self, x: Tensor, generator: torch.Generator) -> NoisyStep | NoisyStepAndMask:
-        """The random part of the training loss, which is that of the likelihood."""
+        """Draw the random part of the training loss, which is that of the likelihood."""
         return self.draw(x, generator)
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """The squared error of the predicted noise at a draw, (B,), mean over dimensions."""
+        """Return the squared error of the predicted noise at a draw, (B,), mean over dimensions."""
         return -self.log_likelihood(x, labels, draw) / math.prod(self.spec.shape)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> NoisyStep | NoisyStepAndMask:
@@ -83,7 +83,7 @@ class DiffusionChain(nn.Module):
         return NoisyStepAndMask(t.to(x.device), eps.to(x.device), int(torch.randint(2**62, (), generator=generator)))
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """Minus the squared error of the predicted noise, (B,), summed over dimensions.
+        """Return minus the squared error of the predicted noise, (B,), summed over dimensions.
 
         This is the bound's term at the drawn step (Eq. 12) with its weight set to one, as in the training loss (Eq. 14).
         """
@@ -101,7 +101,7 @@ class DiffusionChain(nn.Module):
         return betas(chain.schedule, chain.steps, chain.beta_start, chain.beta_end)
 
     def predict_noise(self, x: Tensor, time: float | Tensor, labels: Tensor | None) -> Tensor:
-        """E[eps | noisy], (B, …), at a time in [0, T - 1]. Labels are ignored.
+        """Return E[eps | noisy], (B, …), at a time in [0, T - 1]. Labels are ignored.
 
         A network that was trained on whole steps, and does not take real-valued times, answers for the nearest whole step.
         """
@@ -117,7 +117,7 @@ class DiffusionChain(nn.Module):
         return self.steps
 
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
-        """The distribution of the next state, given the state x (Eqs. 1 and 11).
+        """Return the distribution of the next state, given the state x (Eqs. 1 and 11).
 
         Step 0 starts from noise, and step T - 1 lands on the data; it adds noise like the others. All steps of many chains cost
         one network call: give the states as (T * B, …) in blocks of B, with `torch.arange(T).repeat_interleave(B)` as steps.
@@ -160,7 +160,7 @@ class ShortChain(DiffusionChain):
         return self.chain.sampling_steps or self.steps
 
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
-        """The distribution of the next state of the sampling chain, given the state x.
+        """Return the distribution of the next state of the sampling chain, given the state x.
 
         Step 0 starts from noise, and the last step lands on the data with a little noise.
 

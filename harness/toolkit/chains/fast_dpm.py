@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 HALVINGS = 1000
-"""Most halvings of a bisection."""
+"""The largest number of halvings in a bisection."""
 LAST_STD = 0.001
 """Noise of the last step. Without noise the step would have no log density."""
 
@@ -40,7 +40,7 @@ class FastSchedule:
         return _running_product(self.betas)
 
     def coefficients(self, kappa: float) -> dict[str, Tensor]:
-        """The tables of the sampling steps, (S,), float32, noisiest first: `x_mult`, `eps_mult`, `std`, and the network's `time`.
+        """Return tables over the sampling steps, (S,), float32, noisiest first: `x_mult`, `eps_mult`, `std`, and `time`.
 
         The next state is x_mult * x + eps_mult * eps_theta(x, time) + std * noise.
 
@@ -77,7 +77,7 @@ def fast_schedule(start: float, end: float, steps: int, fast_steps: int, kind: s
 def matching_betas(
     start: float, end: float, steps: int, fast_steps: int, kind: str, *, target: float | None = None
 ) -> NDArray[np.float64]:
-    """The betas of a short chain that leaves as much signal as the long chain, (S,), float64.
+    """Return the betas of a short chain that leaves as much signal as the long chain, (S,), float64.
 
     They have one free number x: the last beta of the kind `linear`, which runs evenly from `start` to x; and the growth of the
     kind `quadratic`, start * (1 + i x)^2 for i = 0 … S - 1. A bisection finds the x for which the product of 1 - beta is right.
@@ -106,7 +106,7 @@ def matching_betas(
 
 
 def matching_times(start: float, end: float, steps: int, betas: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The real-valued step of the long chain that has the noise of each short step, (S,), in the order of sampling."""
+    """Return the real-valued step of the long chain that has the noise of each short step, (S,), in the order of sampling."""
     # float32, as in the chain that the network was trained on.
     long = torch.linspace(start, end, steps, device="cpu").numpy()
     alpha_bars, targets = _running_product(long), _running_product(betas)
@@ -142,7 +142,7 @@ def _bisect(function: Callable[[float], float], low_bound: float, high_bound: fl
 
 
 def _continuous_log(start: float, end: float, steps: int) -> Callable[[float], float]:
-    """ln alpha_bar of a chain with linear betas, as a function of a real-valued step t.
+    """Return ln alpha_bar of a chain with linear betas, as a function of a real-valued step t.
 
     With d = (end - start) / (T - 1) and c = (1 - start) / d, the product of 1 - start - i d over i = 0 … t is
     d^(t + 1) Gamma(c + 1) / Gamma(c - t), which has a value between whole steps too.

@@ -11,7 +11,7 @@ from harness.toolkit.chains import ChainConfig
 
 
 def betas(kind: str, steps: int, start: float, end: float) -> Tensor:
-    """The variance that each forward step adds.
+    """Return the variance that each forward step adds.
 
     With r = t / (T - 1) for t = 0 … T - 1:
         `linear`: start + r (end - start). Source: Ho et al. 2020.
@@ -46,7 +46,7 @@ def _cosine(steps: int, offset: float = 0.008, largest: float = 0.999) -> Tensor
 
 
 def coefficients(config: ChainConfig) -> dict[str, Tensor]:
-    """The tables that the chain's formulas need, each (T,), float32, computed in float64.
+    """Return the tables that the chain's formulas need, each (T,), float32, computed in float64.
 
     Returns:
         betas: forward variances beta_t.

@@ -61,7 +61,7 @@ def diffusers_unet(case: Case) -> None:
 
 
 def through_diffusers(case: Case, weights) -> None:
-    """The same case by the plugin that runs diffusers' own network."""
+    """Compare the case with the plugin that runs diffusers' own network."""
     from harness_diffusers.model import build
     from harness_diffusers.published import from_config
 
@@ -111,8 +111,8 @@ def is_fast_transition(case: Case) -> bool:
 def fast_transitions(case: Case) -> None:
     arrays, fields, weights = case.arrays, case.fields, case.weights()
     source = next(
-        one for one in golden.cases(case.folder)
-        if one.fields.get("weights_file") == fields["weights_file"] and "init_kwargs" in one.fields
+        other for other in golden.cases(case.folder)
+        if other.fields.get("weights_file") == fields["weights_file"] and "init_kwargs" in other.fields
     )  # fmt: skip
     model = network(
         source.fields["init_kwargs"], weights,
@@ -123,9 +123,9 @@ def fast_transitions(case: Case) -> None:
     case.compare("eps", model(x, model.fast_time[step]))
     case.compare("mean", mean)
     case.compare("std", std.flatten())
-    for own, name in (("x_mult", "x_mult"), ("eps_mult", "eps_mult"), ("std", "std_all"), ("time", "steps")):
+    for table, name in (("x_mult", "x_mult"), ("eps_mult", "eps_mult"), ("std", "std_all"), ("time", "steps")):
         bounds = {"rtol": 0.0, "atol": 2e-3} if name == "steps" else case.tolerance(name)
-        torch.testing.assert_close(getattr(model, f"fast_{own}"), arrays[name], **bounds)
+        torch.testing.assert_close(getattr(model, f"fast_{table}"), arrays[name], **bounds)
     # The reference takes the mean over pixels; the harness's own log density is the sum.
     case.compare("log_prob", transition_log_prob(model, arrays["x_next"], x, step) / x[0].numel())
     case.unchecked("x_prev", "step_index", "x_next", "eps", "mean", "std", "x_mult", "eps_mult", "std_all", "steps", "log_prob")
@@ -154,8 +154,8 @@ def image_value(case: Case) -> None:
     weights, random = {}, np.random.RandomState(case.fields["seed"])
     table = case.fields["weights_recipe"]["per_key"]
     for name in sorted(table):
-        one = table[name]
-        drawn = random.standard_normal(one["shape"]) * one["scale"] + one["offset"]
+        recipe = table[name]
+        drawn = random.standard_normal(recipe["shape"]) * recipe["scale"] + recipe["offset"]
         weights[name] = torch.from_numpy(drawn.astype(np.float32))
     first = weights[min(weights)].flatten()
     case.compare("first_weights_check", first[: len(case.arrays["first_weights_check"])])

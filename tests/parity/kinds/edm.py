@@ -29,15 +29,15 @@ def is_edm_sampler(case: Case) -> bool:
 
 
 def head_channels(case: Case) -> int | None:
-    """What the case says, or the case that describes the same weights."""
+    """Return what the case says, or the case that describes the same weights."""
     weights = case.fields["weights_file"]
-    siblings = [one for one in golden.cases(case.folder) if one.fields.get("weights_file") == weights]
-    stated = [one.fields.get("attention_channels_per_head") for one in (case, *siblings)]
-    return next((one for one in stated if isinstance(one, int)), None)
+    siblings = [other for other in golden.cases(case.folder) if other.fields.get("weights_file") == weights]
+    stated = [other.fields.get("attention_channels_per_head") for other in (case, *siblings)]
+    return next((channels for channels in stated if isinstance(channels, int)), None)
 
 
 def network(case: Case) -> EDMUNet:
-    """The case's network in eval mode, its weights loaded strictly."""
+    """Return the case's network in eval mode, with its weights, which must fit strictly."""
     config, spec = from_arguments(case.fields["init_kwargs"])
     model = EDMUNet(config.model_copy(update={"head_channels": head_channels(case)}), spec)
     model.load_state_dict(case.weights(), strict=True)

@@ -27,12 +27,12 @@ def load(arguments, weights) -> EDM2:
 
 
 def network(case: Case) -> EDM2:
-    """The case's network in eval mode, its weights loaded strictly."""
+    """Return the case's network in eval mode, with its weights, which must fit strictly."""
     return load(case.fields["init_kwargs"], case.weights())
 
 
 def other(case: Case, field: str) -> Case:
-    """A case-like view on another weights file of the same folder."""
+    """Return a view of the case with another weights file of the same folder."""
     return Case(case.folder, case.name, {"weights_file": case.fields[field]})
 
 
@@ -66,7 +66,7 @@ def forced_normalisation(case: Case) -> None:
     before = other(case, "weights_before")
     # The inputs are those of the case that the weights before belong to.
     weights = case.fields["weights_before"]
-    source = next(one for one in golden.cases(case.folder) if one.fields.get("weights_file") == weights)
+    source = next(other for other in golden.cases(case.folder) if other.fields.get("weights_file") == weights)
     arguments = {**source.fields["init_kwargs"], "dropout": 0.0}
     model = load(arguments, before.weights()).train()
     x, sigma, labels = (source.arrays[name] for name in ("x", "sigma", "class_labels"))
@@ -111,8 +111,8 @@ def edm2_loss(case: Case) -> None:
     for name, value in (("D", denoised), ("weight", weight), ("logvar", log_variance), ("loss", loss)):
         case.compare(name, value)
     rows = None if labels is None else labels.argmax(1)
-    own = model.training_loss_at(y, rows, NoisyLevel(sigma, noise))
-    torch.testing.assert_close(own, arrays["loss"].flatten(1).sum(1), **case.tolerance("loss"))
+    total = model.training_loss_at(y, rows, NoisyLevel(sigma, noise))
+    torch.testing.assert_close(total, arrays["loss"].flatten(1).sum(1), **case.tolerance("loss"))
     case.unchecked("y", "rnd_normal", "sigma", "eps", "weight", "logvar", "D", "loss", "labels")
 
 
@@ -121,7 +121,7 @@ def is_edm2_sampler(case: Case) -> bool:
 
 
 class GivenNoise:
-    """Stands for the streams of samples where a case gives the noise that they begin from."""
+    """Stands for the streams of samples where a case gives the noise that the samples begin from."""
 
     device = torch.device("cpu")
 
@@ -137,7 +137,7 @@ class GivenNoise:
 
 
 def installed_sampler(name: str, **settings: object) -> object:
-    """A sampler as a board gets it: found by name, its settings checked."""
+    """Return a sampler as a board gets it: found by name, with checked settings."""
     component = registry().get(Sampler, name, where="this test")
     return component.load()(component.config.model_validate(settings))
 
@@ -189,14 +189,14 @@ def power_function_scalars(case: Case) -> None:
     problems = sorted({name.split("_")[0] for name in arrays if name.startswith("phema")})
     for problem in problems:
         times, stds = arrays[f"{problem}_in_ofs"], arrays[f"{problem}_in_std"]
-        own = averages.overlap(times, stds, times, stds)
+        matrix = averages.overlap(times, stds, times, stds)
         # Entries span twelve decades: the absolute tolerance would pass anything.
-        np.testing.assert_allclose(own, arrays[f"{problem}_A"], rtol=1e-6)
+        np.testing.assert_allclose(matrix, arrays[f"{problem}_A"], rtol=1e-6)
         condition = float(arrays[f"{problem}_condA"])
-        assert abs(np.linalg.cond(own) / condition - 1) < 1e-3
-        found = averages.coefficients(times, stds, float(arrays[f"{problem}_out_ofs"]), arrays[f"{problem}_out_std"])
+        assert abs(np.linalg.cond(matrix) / condition - 1) < 1e-3
+        weights = averages.coefficients(times, stds, float(arrays[f"{problem}_out_ofs"]), arrays[f"{problem}_out_std"])
         rtol = 1e-4 * max(1, condition / 1e8)
-        np.testing.assert_allclose(found, arrays[f"{problem}_coefs"], rtol=rtol, atol=1e-9)
+        np.testing.assert_allclose(weights, arrays[f"{problem}_coefs"], rtol=rtol, atol=1e-9)
     parts = ("in_ofs", "in_std", "out_ofs", "out_std", "coefs", "A", "condA")
     case.unchecked(
         "std", "exp_of_std", "std_of_exp", "beta_std", "beta_t_next", "beta_t_delta", "beta", "lr_args", "lr", "kimg",

@@ -41,14 +41,14 @@ def toy_ddpm(case: Case) -> None:
     case.compare("std", std.flatten())
     case.compare("log_prob", transition_log_prob(model, arrays["x_next"], x, step))
     for row in range(len(x)):  # one index for a whole batch takes another path through the network
-        one = model.transition(x[row : row + 1], int(step[row]))
-        torch.testing.assert_close(one.mean, arrays["mean"][row : row + 1], **case.tolerance("mean"))
+        alone = model.transition(x[row : row + 1], int(step[row]))
+        torch.testing.assert_close(alone.mean, arrays["mean"][row : row + 1], **case.tolerance("mean"))
 
     matches = {name: re.fullmatch(r"betas(?:_([a-z]+))?_T(\d+)", name) for name in arrays}
     tables = {name: match for name, match in matches.items() if match}
     for name, match in tables.items():
-        own = SCHEDULES[match[1] or schedule["kind"]]
-        actual = betas(own, int(match[2]), schedule["start"], schedule["end"]).float()
+        name_here = SCHEDULES[match[1] or schedule["kind"]]
+        actual = betas(name_here, int(match[2]), schedule["start"], schedule["end"]).float()
         # A beta is as small as 1e-5: the case's absolute tolerance would pass anything.
         torch.testing.assert_close(actual, arrays[name], rtol=case.tolerance(name)["rtol"], atol=0)
     case.unchecked("x", "t", "eps", "mean", "std", "x_next", "log_prob", *tables)

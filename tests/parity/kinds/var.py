@@ -9,7 +9,7 @@ from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
 from harness.testing.golden import Case, kind
 from harness_var import VARConfig, VARSamplerConfig, VQVAEConfig
-from harness_var.filters import guidance_weight, kept
+from harness_var.filters import guidance_weight, surviving
 from harness_var.model import VAR
 from harness_var.network import VARTransformer
 from harness_var.quantizer import MultiScaleQuantizer, nearest_tick, ticks
@@ -149,7 +149,7 @@ def var_sampling(case: Case) -> None:
         case.compare("out_guided_logits", guided)
     else:
         case.compare("out_guided_logits", raw[:n])
-    likely = kept(arrays["out_guided_logits"], top_k=config.top_k, top_p=config.top_p)
+    likely = surviving(arrays["out_guided_logits"], top_k=config.top_k, top_p=config.top_p)
     assert likely.gather(-1, tokens[..., None]).all(), f"{case}: the filters drop tokens that the reference drew"
     case.compare("out_img", (model.decode(tokens) + 1) / 2)
     case.unchecked("in_label_B", "out_tokens_BL", "out_raw_logits_2B", "out_guided_logits", "out_img")
@@ -160,7 +160,7 @@ def var_filters(case: Case) -> None:
     logits, checked = case.arrays["in_logits"], ["in_logits"]
     for name, array in case.arrays.items():
         if match := re.fullmatch(r"out_(keep|sample)_k(\d+)_p([0-9.]+)", name):
-            keep = kept(logits, top_k=int(match[2]), top_p=float(match[3]))
+            keep = surviving(logits, top_k=int(match[2]), top_p=float(match[3]))
             if match[1] == "keep":
                 case.compare(name, keep)
             else:  # drawn by another generator of random numbers

@@ -1,0 +1,127 @@
+"""Published EDM2 networks: presets against the files' names and shapes, arguments as settings, how its authors train."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from published_layout import check_layout
+
+from harness.errors import UserError
+from harness.interfaces import DataSpec
+from harness.weights.stored import Stored
+from harness_edm2 import EDM2Config, harness_models
+from harness_edm2.model import build
+from harness_edm2.presets import PRESETS, TINY
+from harness_edm2.published import DEFAULTS, EDM2Layout, from_arguments
+from harness_edm2.published_training import images_of, learning_rate, parse_snapshot_name, snapshot_name
+
+ARGUMENTS = {"img_resolution": 64, "img_channels": 4, "label_dim": 1000}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_has_the_published_names_and_shapes(name):
+    if PRESETS[name].config.vae is not None:
+        pytest.importorskip("diffusers")
+    check_layout(PRESETS[name], build, f"edm2/{name}.keys.json.gz", apart="vae.")
+
+
+def test_a_tiny_network_has_the_size_that_it_says():
+    network = build(TINY.config, TINY.spec)
+    assert sum(parameter.numel() for parameter in network.parameters()) == TINY.parameters < 100_000
+
+
+def test_file_names_say_network_images_and_length():
+    for name, preset in PRESETS.items():
+        networks = [file for file in preset.files if file.part == ""]
+        assert len(networks) == (0 if name == "edm2-img64-xs" else 1)
+        for file in networks:
+            assert file.name.startswith(f"{name}-")
+            assert file.address.endswith(f"/posthoc-reconstructions/{file.name}")
+            images, length = parse_snapshot_name(file.name)
+            assert images % 1024 == 0
+            assert 0.03 < length < 0.15
+
+
+def test_small_networks_have_no_dropout_and_pixels_have_noise_of_their_own():
+    dropout = {name: preset.config.dropout for name, preset in PRESETS.items()}
+    assert all((rate == 0) == (name.split("-")[2] in ("xs", "s")) for name, rate in dropout.items())
+    noise = {(preset.config.p_mean, preset.config.p_std) for name, preset in PRESETS.items() if "img64" in name}
+    assert noise == {(-0.8, 1.6)}
+
+
+def test_what_a_file_leaves_out_is_what_the_constructor_has():
+    config, spec = from_arguments({**ARGUMENTS, "use_fp16": True})
+    assert spec == DataSpec((4, 64, 64), 1000, "images")
+    assert (config.model_channels, config.channel_mult, config.num_blocks) == (192, (1, 2, 3, 4), 3)
+    assert (config.channels_per_head, config.clip_act, config.logvar_channels) == (64, 256.0, 128)
+
+
+def test_what_a_file_says_comes_before_the_defaults():
+    config, spec = from_arguments({"img_resolution": 8, "img_channels": 1, "model_channels": 8, "clip_act": None})
+    assert (config.model_channels, config.clip_act, spec.classes) == (8, None, 0)
+
+
+def test_every_default_is_a_setting_here():
+    assert set(DEFAULTS) <= set(EDM2Config.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"twist": 1}, "arguments that are not known here: twist"),
+        ({"img_channels": None}, "img_channels is None, not a whole number"),
+        ({"label_dim": 2.5}, "label_dim is 2.5, not a whole number"),
+    ],
+)
+def test_what_this_plugin_has_not_is_named(change, message):
+    with pytest.raises(UserError, match=f"^EDM2 network: {message}$"):
+        from_arguments({**ARGUMENTS, **change})
+
+
+def stored(content, config):
+    return Stored(Path("network.pkl"), "nvidia", content, config)
+
+
+def test_a_file_with_edm2s_preconditioning_describes_itself_and_others_do_not():
+    layout = EDM2Layout()
+    assert layout.describe(stored({}, {"class_name": "Precond", **ARGUMENTS})) == from_arguments(ARGUMENTS)
+    assert layout.describe(stored({}, {"class_name": "EDMPrecond", **ARGUMENTS})) is None
+    assert layout.describe(stored({}, {})) is None
+
+
+def test_only_the_autoencoders_attention_is_renamed():
+    network, tensors = harness_models()[0].create(TINY.config, TINY.spec), {"mid.attentions.0.query.weight": torch.zeros(1)}
+    assert set(EDM2Layout().tensors(stored(tensors, {}), network, "")) == set(tensors)
+    assert set(EDM2Layout().tensors(stored(tensors, {}), network, "vae")) == {"mid.attentions.0.to_q.weight"}
+
+
+# How its authors train.
+
+
+def test_the_learning_rate_rises_linearly_stays_and_falls_as_a_square_root():
+    def rate(seen):
+        return learning_rate(seen, batch=2048, reference=0.01, steps=70_000, rampup=10_000_000)
+
+    peak = 70_000 * 2048
+    assert (rate(0), rate(5_000_000)) == (0, pytest.approx(0.005))
+    assert rate(10_000_000) == rate(peak) == pytest.approx(0.01)
+    assert rate(4 * peak) == pytest.approx(0.005)
+
+
+def test_either_part_of_the_schedule_may_be_left_out():
+    assert learning_rate(0, batch=1, rampup=0) == 0.01
+    assert learning_rate(1e12, batch=1, steps=0) == 0.01
+
+
+def test_snapshot_names_go_both_ways():
+    name = snapshot_name(8_388_608, 0.05)
+    assert name == "network-snapshot-0008388-0.050.pkl"
+    assert parse_snapshot_name(name) == (8_388_608, 0.05)
+    assert parse_snapshot_name("edm2-img512-xs-2147483-0.135.pkl") == (2_147_483_648, 0.135)
+    with pytest.raises(ValueError, match=r"'weights.pt' is no snapshot's name; names are like network-snapshot-"):
+        parse_snapshot_name("weights.pt")
+
+
+@pytest.mark.parametrize("images", [1024, 1_048_576, 134_217_728, 2_147_483_648])
+def test_the_thousands_of_a_name_stand_for_a_multiple_of_1024_images(images):
+    assert images_of(images // 1000) == images
