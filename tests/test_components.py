@@ -11,6 +11,7 @@ from harness import Config, Dataset, Executor, Extractor, Method, Metric, Model,
 from harness.components import KINDS, MethodUsage, MetricUsage, ModelUsage
 from harness.interfaces import Batch, DataSource, DataSpec, FeatureExtractor
 from harness.presets import WeightsFile
+from harness.streams import SampleStreams
 from harness.training.method import FinetuneMethod
 
 POINTS = DataSpec((2,))
@@ -105,13 +106,13 @@ def test_each_kind_builds_its_object_from_its_settings():
     assert data.config.width == 5
     assert data.largest_evaluation is None  # the Protocol's default
     draw = Sampler("zeros", build=target("sample"), summary="something").create(NoConfig())
-    assert draw(network, POINTS, range(6), None).shape == (6, 2)
+    assert draw(network, POINTS, SampleStreams(0, "test", range(6)), None).shape == (6, 2)
     values = Metric("gap", build=target("gap"), summary="something").create(NoConfig())
     assert values(data.evaluation(2, 5), data.evaluation(0, 5), torch.Generator()) == {"gap": 2.0}
     features = Extractor("means", build=target("Means"), outputs={"features": 3}, summary="something").create(NoConfig())
     assert features.images_on_cpu is None
     assert features(torch.full((2, 3, 4, 4), 7, dtype=torch.uint8))["features"].tolist() == [[7.0] * 3] * 2
-    assert isinstance(Method("still", build=target("Still"), summary="something").create(NoConfig(), None), Still)
+    assert isinstance(Method("still", build=target("Still"), summary="something").create(NoConfig(), None), Still)  # type: ignore[arg-type]
     assert isinstance(Executor("serial", build=target("Serial"), summary="something").create(NoConfig()), Serial)
 
 
@@ -159,11 +160,15 @@ def test_a_check_is_called_with_settings_and_usage_and_an_empty_one_passes():
     model = Model("net", build="a:b", sampler="s", provides=frozenset(), summary="something")
     metric = Metric("gap", build="a:b", summary="something")
     method = Method("still", build="a:b", summary="something")
-    usages = ((model, ModelUsage(POINTS)), (metric, MetricUsage(10)), (method, MethodUsage(model, POINTS)))
-    for component, usage in usages:
-        component.check_usage(NoConfig(), usage)
-        with pytest.raises(UserError, match=f"^not with {type(usage).__name__}"):
-            dataclasses.replace(component, check=target("refuse")).check_usage(NoConfig(), usage)
+    model.check_usage(NoConfig(), ModelUsage(POINTS))
+    metric.check_usage(NoConfig(), MetricUsage(10))
+    method.check_usage(NoConfig(), MethodUsage(model, POINTS))
+    with pytest.raises(UserError, match=r"^not with ModelUsage"):
+        dataclasses.replace(model, check=target("refuse")).check_usage(NoConfig(), ModelUsage(POINTS))
+    with pytest.raises(UserError, match=r"^not with MetricUsage"):
+        dataclasses.replace(metric, check=target("refuse")).check_usage(NoConfig(), MetricUsage(10))
+    with pytest.raises(UserError, match=r"^not with MethodUsage"):
+        dataclasses.replace(method, check=target("refuse")).check_usage(NoConfig(), MethodUsage(model, POINTS))
 
 
 @pytest.mark.parametrize("kind", [Sampler, Metric, Dataset, Executor, Method])

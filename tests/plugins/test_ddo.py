@@ -60,7 +60,7 @@ class Noisy(nn.Module):
 
 def toss(model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
     """Heads for the right share of the streams, to rounding: samples without sampling noise."""
-    heads = round(torch.sigmoid(model.logit).item() * len(streams))
+    heads = round(model.logit.sigmoid().item() * len(streams))
     return torch.cat([torch.ones(heads, 1), torch.zeros(len(streams) - heads, 1)])
 
 
@@ -121,7 +121,7 @@ def test_training_reaches_the_data() -> None:
         method.step(real, stream(0, "t", index), index)
     # Fakes are drawn anew from the bank at each step: 64 coins leave noise of 0.06 on a step, averaged over the last
     # ones.
-    assert torch.sigmoid(task.model.logit).item() == pytest.approx(0.75, abs=0.03)
+    assert task.model.logit.sigmoid().item() == pytest.approx(0.75, abs=0.03)
 
 
 def test_each_round_has_a_reference_a_bank_and_an_optimiser_of_its_own() -> None:
@@ -232,7 +232,7 @@ def test_online_fakes_without_a_rule_have_labels_of_their_own() -> None:
     task = labelled_task()
     DDO(DDOConfig(fakes="online"), task).step(LABELLED, stream(0, "t"), 0)
     real, fake = asked(task)
-    assert torch.equal(real, LABELLED.labels)
+    torch.testing.assert_close(real, LABELLED.labels, rtol=0, atol=0)
     assert set(fake.tolist()) == {0, 1}
     assert not torch.equal(fake, real)
 
@@ -323,8 +323,8 @@ def test_fakes_carry_the_label_of_the_real_example_beside_them(fakes: str) -> No
     task = labelled_task()
     DDO(DDOConfig(same_labels=True, fakes=fakes, bank_size=10), task).step(LABELLED, stream(0, "t"), 0)
     real, fake = asked(task)
-    assert torch.equal(real, LABELLED.labels)
-    assert torch.equal(fake, LABELLED.labels)
+    torch.testing.assert_close(real, LABELLED.labels, rtol=0, atol=0)
+    torch.testing.assert_close(fake, LABELLED.labels, rtol=0, atol=0)
     assert bool(task.banks) == (fakes == "bank")
 
 
@@ -370,10 +370,10 @@ def test_fakes_of_a_token_model_are_decoded_to_pixels_and_encoded_again(fakes: s
     assert isinstance(model, VAR)
     native, drawn, scored = VARSampler(VARSamplerConfig()), [], []
 
-    def draw(network: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        drawn.append(native.tokens(network, streams, labels))
-        assert isinstance(network, Tokens)
-        return network.decode(drawn[-1])
+    def draw(model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        drawn.append(native.tokens(model, streams, labels))
+        assert isinstance(model, Tokens)
+        return model.decode(drawn[-1])
 
     task = InMemoryTask(model, spec, draw, steps=2, batch=8)
     method = DDO(DDOConfig(fakes=fakes, bank_size=8, same_labels=True), task)

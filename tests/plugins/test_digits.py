@@ -38,7 +38,7 @@ def test_the_images_are_scikit_learns_pixels_over_their_largest():
     known = {(row.astype("uint8").tobytes(), int(label)) for row, label in zip(pixels, labels, strict=True)}
     train = source.train()
     stored = ((train.x + 1) * 8).round().to(torch.uint8).flatten(1).numpy()
-    assert {(row.tobytes(), int(label)) for row, label in zip(stored, train.labels, strict=True)} <= known
+    assert {(row.tobytes(), int(label)) for row, label in zip(stored, train.labels.tolist(), strict=True)} <= known
 
 
 def test_no_image_of_training_is_held_out():

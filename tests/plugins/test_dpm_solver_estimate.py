@@ -12,6 +12,8 @@ from harness_dpm_solver.estimate import LARGEST, _regression, estimate
 class Bent(torch.nn.Module):
     """D = a(sigma) x + c(sigma): u = (1 - a) x - c, so l = 1 - a and f = -c, the same for all x."""
 
+    sigma_range = (0.01, 10.0)
+
     def denoise(self, x, sigma, labels):
         return x / (1 + sigma**2) + 0.3 * sigma
 

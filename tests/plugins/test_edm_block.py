@@ -1,5 +1,7 @@
 """The residual block of the EDM networks: its two ways of taking the noise level, its shortcut, and its attention."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch.nn import functional
@@ -10,12 +12,12 @@ from harness_edm.layers import glorot
 
 
 def style(**changes):
-    settings = {
-        "embedding": 6, "eps": 1e-5, "initialise": glorot(), "initialise_last": glorot(), "initialise_qkv": glorot(),
-        "dropout": 0.0, "skip_scale": SQRT_HALF, "scales_adaptively": False, "projects_resampled": True,
-        "taps": (1, 1), "channels_per_head": None,
-    }  # fmt: skip
-    return BlockStyle(**settings | changes)
+    plain = BlockStyle(
+        embedding=6, eps=1e-5, initialise=glorot(), initialise_last=glorot(), initialise_qkv=glorot(),
+        dropout=0.0, skip_scale=SQRT_HALF, scales_adaptively=False, projects_resampled=True,
+        taps=(1, 1), channels_per_head=None,
+    )  # fmt: skip
+    return dataclasses.replace(plain, **changes)
 
 
 def inputs(channels=8):

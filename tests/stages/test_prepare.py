@@ -64,7 +64,9 @@ def test_the_random_numbers_of_a_preparation_are_those_of_the_base(base, source,
 
 
 def test_the_facts_count_the_networks_that_the_preparation_calls(base, source, context):
-    facts = PreparationFacts.of(BaseSampler(base, source, context).preparation)
+    preparation = BaseSampler(base, source, context).preparation
+    assert preparation is not None
+    facts = PreparationFacts.of(preparation)
     assert facts.network_evaluations == 5  # as many training examples as the sampler sends through
     assert facts.seconds > 0
 
@@ -79,4 +81,5 @@ def test_a_sampler_gets_the_networks_of_the_bases_that_its_settings_name(tiny, w
     expected = state_dicts.load(base_stage.run(guide, source, context).folder / base_stage.WEIGHTS)
     assert state_dicts.sha256(network.state_dict()) == state_dicts.sha256(expected)
     # The preparation calls the base's network and the other one, five examples each.
+    assert sampler.preparation is not None
     assert PreparationFacts.of(sampler.preparation).network_evaluations == 10
