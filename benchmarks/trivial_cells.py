@@ -67,19 +67,19 @@ def in_one_process(folder: Path, cells: int) -> None:
 
     torch.set_num_threads(1)
     loaded = load_board(board(folder / "one" / "trivial", cells + 1))
-    layout, options = RunsFolder(folder / "one" / "runs"), JobOptions()
+    runs, options = RunsFolder(folder / "one" / "runs"), JobOptions()
     first, *others = loaded.cells
-    jobs.run_cell(first, layout, options)  # imports, the base
+    jobs.run_cell(first, runs, options)  # imports, the base
     syncs, profile = Syncs(), cProfile.Profile()
     began = time.process_time()
     for cell in others[: cells // 2]:
-        assert jobs.run_cell(cell, layout, options) == FINISHED
+        assert jobs.run_cell(cell, runs, options) == FINISHED
     spent = (time.process_time() - began) / (cells // 2)
     print(f"in a worker: {spent * 1e3:.2f} ms processor time a cell")
     print(f"  {syncs.count / (cells // 2):.1f} fsyncs a cell, {syncs.seconds / syncs.count * 1e3:.2f} ms wall each")
     profile.enable()
     for cell in others[cells // 2 :]:
-        jobs.run_cell(cell, layout, options)
+        jobs.run_cell(cell, runs, options)
     profile.disable()
     pstats.Stats(profile).sort_stats("cumulative").print_stats("harness|fsync|filelock", 28)
 

@@ -20,12 +20,12 @@ class _Origin(ABC):
     @property
     @abstractmethod
     def recorded_model(self) -> Resolved[Component]:
-        """The component that keys and records hold as the model."""
+        """The component that keys and records hold as the model; where examples are the origin, their dataset."""
 
     @property
     @abstractmethod
     def recorded_sampler(self) -> Resolved[Component]:
-        """The component that keys and records hold as the sampler."""
+        """The component that keys and records hold as the sampler; where examples are the origin, their dataset."""
 
     @property
     @abstractmethod

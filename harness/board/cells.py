@@ -84,7 +84,7 @@ class Row:
     @cached_property
     def sample_digest(self) -> str:
         """Hash of everything that the samples depend on, beside weights and seed."""
-        return digest(sampler=self.base.origin.recorded_sampler.identity, evaluation=self.evaluation.model_dump(mode="json"))
+        return digest(sampler=self.base.origin.recorded_sampler.identity, evaluation=self.evaluation.identity)
 
     @cached_property
     def record_digest(self) -> str:

@@ -125,7 +125,7 @@ def _measurement(request: MeasurementRequest, context: Context) -> Measurement:
 
     plan = plan_measurement(request, context)
     try:
-        with show_progress(context.layout):
+        with show_progress(context.runs):
             return measuring.measure(plan, context, remark)
     except KeyboardInterrupt:
         raise Interrupted from None  # typer would end the process without a word

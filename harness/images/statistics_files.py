@@ -74,7 +74,7 @@ class StatisticsFile:
         return None if self.metadata is None else self.metadata.n
 
     def moments_for(self, outputs: Mapping[str, int]) -> Mapping[str, Moments]:
-        """Return the moments that fit an extractor, by need.
+        """Return the moments that fit an extractor, by need (a name out of `harness.components.FEATURE_NEEDS`).
 
         Args:
             outputs: the size of each of the extractor's outputs, by name.

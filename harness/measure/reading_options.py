@@ -1,4 +1,4 @@
-"""How the user wants sources to be read, and whether each option said something."""
+"""How the user wants sources to be read, and a fault for each option that had no effect."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from harness.store.files import write_text
 from harness.store.runs_folder import RunsFolder
 
 
-def adopt(board: Board, layout: RunsFolder) -> int:
+def adopt(board: Board, runs: RunsFolder) -> int:
     """Copy the board's published, current records into the runs folder, except where a record of the same key is there.
 
     A record stays as it is, checksum and all.
@@ -18,7 +18,7 @@ def adopt(board: Board, layout: RunsFolder) -> int:
     """
     collection = collect_published(board)
     copied = 0
-    for files in record_files(board, layout):
+    for files in record_files(board, runs):
         if collection.find(files.record) is not None and not files.run.exists():
             write_text(files.run, files.published.read_text(encoding="utf-8"))
             copied += 1

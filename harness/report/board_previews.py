@@ -49,7 +49,7 @@ def read_published_previews(collection: Collection) -> BoardPreviews:
     return BoardPreviews(real if real is not None and real.source in datasets else None, rows)
 
 
-def make_previews(collection: Collection, layout: RunsFolder) -> BoardPreviews:
+def make_previews(collection: Collection, runs: RunsFolder) -> BoardPreviews:
     """Make the previews of the sample sets in a runs folder. Imports torch.
 
     Returns: no previews for data that are neither points in the plane nor images.
@@ -57,7 +57,7 @@ def make_previews(collection: Collection, layout: RunsFolder) -> BoardPreviews:
     real = real_preview(collection.board)
     if real is None:
         return BoardPreviews()
-    made = {row.name: sampled_preview(cell, collection, layout) for row, cell in shown_cells(collection)}
+    made = {row.name: sampled_preview(cell, collection, runs) for row, cell in shown_cells(collection)}
     return BoardPreviews(real, {name: preview for name, preview in made.items() if preview is not None})
 
 
@@ -78,11 +78,11 @@ def can_be_shown(spec: DataSpec) -> bool:
     return len(spec.shape) == 3 and spec.shape[0] in (1, 3)
 
 
-def sampled_preview(cell: Cell, collection: Collection, layout: RunsFolder) -> Preview | None:
+def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Preview | None:
     """Make the preview of the cell's first sample set; None when the runs folder does not have it."""
     from harness.stages.example_sets import read_draw, samples_file
 
-    path = samples_file(layout, cell)
+    path = samples_file(runs, cell)
     if not path.is_file():
         return None
     return preview_of(read_draw(path, 0), collection.records[cell.name].samples_sha256)

@@ -104,21 +104,21 @@ def _published_floors(board: Board) -> tuple[dict[str, FloorRecord], list[Record
     return current, stale
 
 
-def collect_runs(board: Board, layout: RunsFolder) -> Collection:
+def collect_runs(board: Board, runs: RunsFolder) -> Collection:
     """Read the records of a runs folder, which keeps records of older settings beside the current ones.
 
     Raises: UserError for a damaged record that is current.
     """
-    folder = layout.records(board.name)
+    folder = runs.records(board.name)
     files = _file_names(folder)
-    current = {cell.name: layout.record(board.name, cell.name, cell.key).name for cell in board.cells}
+    current = {cell.name: runs.record(board.name, cell.name, cell.key).name for cell in board.cells}
     present = {cell: file for cell, file in current.items() if file in files}
     records = dict(zip(present, load_outcomes(folder, list(present.values())), strict=True))
     stems = {record_file_stem(file) for file in files}
     absent = [RecordName("cell", cell) for cell in current if cell not in present]
     floors: dict[str, FloorRecord] = {}
     for floor in board.floors:
-        path = layout.floor(board.name, floor.name, floor.key)
+        path = runs.floor(board.name, floor.name, floor.key)
         if path.name in files:
             floors[floor.name] = load_floor(path)
     return Collection(board, records, floors, tuple(name for name in absent if name.file_stem in stems))

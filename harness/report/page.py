@@ -9,10 +9,10 @@ from harness.board.board import Board
 from harness.report.collect import Collection
 from harness.report.costs import costs_section
 from harness.report.formats import markdown
+from harness.report.how_measured import protocol_section
 from harness.report.markup import markdown_text
 from harness.report.phrases import where_only
 from harness.report.plots.plot import Plot
-from harness.report.protocol import protocol_section
 from harness.report.remarks import remarks
 from harness.report.reported import Reported, reported_markdown
 from harness.report.table import Table

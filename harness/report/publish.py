@@ -52,7 +52,7 @@ class Publication:
             (self.folder / name).unlink()
 
 
-def plan(board: Board, layout: RunsFolder) -> Publication:
+def plan(board: Board, runs: RunsFolder) -> Publication:
     """Plan to publish a board; nothing is written yet. Imports torch.
 
     Raises: UserError for smoke boards, for damaged records, and where a column would hold numbers of several versions of its
@@ -60,13 +60,13 @@ def plan(board: Board, layout: RunsFolder) -> Publication:
     """
     if board.is_smoke:
         raise UserError(f"{board.name}: smoke records are never published; run the board without --smoke")
-    fresh, published = collect_runs(board, layout), collect_published(board)
+    fresh, published = collect_runs(board, runs), collect_published(board)
     _refuse_smoke(fresh)
     merged = _merged(fresh, published)
     check_extractor_versions(merged)
     folder = BoardFolder(board.folder)
-    copies = _copies(fresh, merged, layout)
-    previews = _previews(merged, layout)
+    copies = _copies(fresh, merged, runs)
+    previews = _previews(merged, runs)
     belonging = _record_files(merged) | _preview_files(merged) | set(previews)
     present = {path.name for path in folder.results.glob("*.json")}
     return Publication(
@@ -95,19 +95,19 @@ def _merged(fresh: Collection, published: Collection) -> Collection:
     return Collection(fresh.board, records, {**published.floors, **fresh.floors}, published.stale)
 
 
-def _copies(fresh: Collection, merged: Collection, layout: RunsFolder) -> dict[str, Path]:
+def _copies(fresh: Collection, merged: Collection, runs: RunsFolder) -> dict[str, Path]:
     """Return the runs folder's records that were merged, by the names of their published files."""
     copies: dict[str, Path] = {}
-    for files in record_files(fresh.board, layout):
+    for files in record_files(fresh.board, runs):
         record = fresh.find(files.record)
         if record is not None and merged.find(files.record) is record:
             copies[files.published.name] = files.run
     return copies
 
 
-def _previews(merged: Collection, layout: RunsFolder) -> dict[str, Preview]:
+def _previews(merged: Collection, runs: RunsFolder) -> dict[str, Preview]:
     """Return the previews of the samples in the runs folder, by the names of their published files."""
-    folder, made = BoardFolder(merged.board.folder), make_previews(merged, layout)
+    folder, made = BoardFolder(merged.board.folder), make_previews(merged, runs)
     if made.real is None:
         return {}
     rows = {folder.preview(row).name: preview for row, preview in made.rows.items()}

@@ -21,12 +21,12 @@ class RecordFiles:
     run: Path
 
 
-def record_files(board: Board, layout: RunsFolder) -> Iterator[RecordFiles]:
+def record_files(board: Board, runs: RunsFolder) -> Iterator[RecordFiles]:
     """Yield the paths of each cell's record and of each floor's, under the keys that the board now gives them."""
     folder = BoardFolder(board.folder)
     for cell in board.cells:
         record = RecordName("cell", cell.name)
-        yield RecordFiles(record, folder.record(record), layout.record(board.name, cell.name, cell.key))
+        yield RecordFiles(record, folder.record(record), runs.record(board.name, cell.name, cell.key))
     for floor in board.floors:
         record = RecordName("floor", floor.name)
-        yield RecordFiles(record, folder.record(record), layout.floor(board.name, floor.name, floor.key))
+        yield RecordFiles(record, folder.record(record), runs.floor(board.name, floor.name, floor.key))

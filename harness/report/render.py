@@ -80,10 +80,10 @@ def render_published(board: Board) -> Rendered:
     return _rendered(collection, read_published_previews(collection), is_published=True)
 
 
-def render_runs(board: Board, layout: RunsFolder) -> Rendered:
+def render_runs(board: Board, runs: RunsFolder) -> Rendered:
     """Render a board from the records of a runs folder. Imports torch."""
-    collection = collect_runs(board, layout)
-    return _rendered(collection, make_previews(collection, layout), is_published=False)
+    collection = collect_runs(board, runs)
+    return _rendered(collection, make_previews(collection, runs), is_published=False)
 
 
 def _rendered(collection: Collection, previews: BoardPreviews, *, is_published: bool) -> Rendered:

@@ -25,8 +25,8 @@ class PastDurations:
     Records are read when the first estimate is asked for.
     """
 
-    def __init__(self, board: Board, layout: RunsFolder) -> None:
-        self._board, self._layout = board, layout
+    def __init__(self, board: Board, runs: RunsFolder) -> None:
+        self._board, self._layout = board, runs
 
     def estimate(self, cell: Cell) -> float | None:
         """Return the mean seconds of done cells with the cell's base and method; None when there are none."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.interfaces import Job
-from harness.run.jobs import CellJob
+from harness.run.job_calls import CellJob
 from harness.run.states import current_record
 from harness.stages.job_result import JobResult
 from harness.store.records import Record
@@ -31,9 +31,9 @@ class RunEvent:
 OnEvent = Callable[[RunEvent], None]
 
 
-def describe_end(job: Job, result: JobResult, layout: RunsFolder) -> str:
+def describe_end(job: Job, result: JobResult, runs: RunsFolder) -> str:
     """Return a line such as `ddpm-10/ddo/s0: done (w2 0.0247)`, or `base ddpm-10: failed`."""
-    record = current_record(job.cell, layout) if isinstance(job, CellJob) and result.outcome != "died" else None
+    record = current_record(job.cell, runs) if isinstance(job, CellJob) and result.outcome != "died" else None
     return f"{job.name}: {_of_result(result) if record is None else _of_record(record)}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from harness.interfaces import Job, JobEnd
 from harness.process import stop
 from harness.run.events import OnEvent, RunEvent, describe_end
-from harness.run.jobs import BaseJob, CellJob, FloorJob
+from harness.run.job_calls import BaseJob, CellJob, FloorJob
 from harness.run.states import current_record
 from harness.stages.job_result import JobResult
 from harness.stages.record import save_unrun
@@ -21,8 +21,9 @@ RETRY_SECONDS = 1.0
 class Schedule:
     """Hands jobs to an executor and takes their ends.
 
-    A cell that another process runs is handed out again later. When a job is refused, no further job is handed out, and the
-    schedule is over as soon as the running jobs have ended.
+    A cell that another process runs is handed out again later. A job that is refused (the disk is full, or
+    the data are wrong: see `JobResult`) is the last one: no further job is handed out, and the schedule is over as soon as the
+    running jobs have ended.
 
     Args:
         bases: of all cells.
@@ -34,10 +35,10 @@ class Schedule:
         bases: Sequence[BaseJob],
         floors: Sequence[FloorJob],
         cells: Sequence[CellJob],
-        layout: RunsFolder,
+        runs: RunsFolder,
         on_event: OnEvent,
     ) -> None:
-        self._layout, self._on_event = layout, on_event
+        self._layout, self._on_event = runs, on_event
         self._new: list[Job] = [*bases, *floors]
         self._waiting: dict[str, list[CellJob]] = {job.base.key: [] for job in bases}
         for job in cells:

@@ -13,7 +13,7 @@ from harness.errors import Interrupted, UserError
 from harness.plugins import registry
 from harness.process import stop
 from harness.run.events import OnEvent
-from harness.run.jobs import base_job, cell_job, floor_job
+from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
 from harness.run.schedule import Schedule
 from harness.run.states import CellState, missing_floors, states
@@ -42,7 +42,7 @@ class RunOptions:
 def run_board(
     board: Board,
     cells: Sequence[Cell],
-    layout: RunsFolder,
+    runs: RunsFolder,
     options: RunOptions,
     on_event: OnEvent = lambda _: None,
 ) -> list[CellState]:
@@ -55,12 +55,12 @@ def run_board(
     if options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: need at least 1")
     executor = _executor(options.executor)
-    layout.check_writable()
-    before = states(board, cells, layout)
-    _save_skipped(before, layout)
-    to_run, floors = [state.cell for state in before if state.needs_a_run], missing_floors(board, layout)
+    runs.check_writable()
+    before = states(board, cells, runs)
+    _save_skipped(before, runs)
+    to_run, floors = [state.cell for state in before if state.needs_a_run], missing_floors(board, runs)
     Needs(board, tuple(to_run), tuple(floors)).check()
-    schedule = _schedule(board, to_run, floors, layout, options, on_event)
+    schedule = _schedule(board, to_run, floors, runs, options, on_event)
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
@@ -69,7 +69,7 @@ def run_board(
         raise Interrupted
     if schedule.refusals:
         raise UserError(schedule.refusals[0])
-    return states(board, cells, layout)
+    return states(board, cells, runs)
 
 
 def _executor(name: str | None) -> Executor:
@@ -77,22 +77,22 @@ def _executor(name: str | None) -> Executor:
     return registry().default(Executor, where=where) if name is None else registry().get(Executor, name, where=where)
 
 
-def _save_skipped(cell_states: Sequence[CellState], layout: RunsFolder) -> None:
+def _save_skipped(cell_states: Sequence[CellState], runs: RunsFolder) -> None:
     """Write the records of skipped cells, which no job writes."""
     for state in cell_states:
-        if state.state == "skipped" and not record_path(state.cell, layout).exists():
-            save_unrun(state.cell, layout, "skipped", state.reason)
+        if state.state == "skipped" and not record_path(state.cell, runs).exists():
+            save_unrun(state.cell, runs, "skipped", state.reason)
 
 
 def _schedule(
-    board: Board, cells: Sequence[Cell], floors: Sequence[Floor], layout: RunsFolder, options: RunOptions, on_event: OnEvent
+    board: Board, cells: Sequence[Cell], floors: Sequence[Floor], runs: RunsFolder, options: RunOptions, on_event: OnEvent
 ) -> Schedule:
     job_options = JobOptions(options.device, options.checkpoint_seconds)
     bases = {cell.base.key: cell.base for cell in cells}.values()
     return Schedule(
-        [base_job(base, layout, job_options) for base in bases],
-        [floor_job(board.name, floor, layout, job_options, is_smoke=board.is_smoke) for floor in floors],
-        [cell_job(cell, layout, job_options) for cell in cells],
-        layout,
+        [base_job(base, runs, job_options) for base in bases],
+        [floor_job(board.name, floor, runs, job_options, is_smoke=board.is_smoke) for floor in floors],
+        [cell_job(cell, runs, job_options) for cell in cells],
+        runs,
         on_event,
     )

@@ -52,29 +52,29 @@ class CellState:
         }
 
 
-def states(board: Board, cells: Sequence[Cell], layout: RunsFolder) -> list[CellState]:
+def states(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> list[CellState]:
     """Return how each cell stands, in the order of `cells`."""
-    past = PastDurations(board, layout)
-    return [_state(cell, layout, past) for cell in cells]
+    past = PastDurations(board, runs)
+    return [_state(cell, runs, past) for cell in cells]
 
 
-def _state(cell: Cell, layout: RunsFolder, past: PastDurations) -> CellState:
+def _state(cell: Cell, runs: RunsFolder, past: PastDurations) -> CellState:
     if cell.skip_reason is not None:
         return CellState(cell, "skipped", cell.skip_reason)
-    record = current_record(cell, layout)
+    record = current_record(cell, runs)
     if record is None:
         return CellState(cell, "to run", seconds=past.estimate(cell))
     return CellState(cell, record.status, record.reason, record, seconds_of(record))
 
 
-def current_record(cell: Cell, layout: RunsFolder) -> Record | None:
+def current_record(cell: Cell, runs: RunsFolder) -> Record | None:
     """Return the record of the cell's current key; None when it is absent or damaged."""
-    return usable(record_path(cell, layout), load_record)
+    return usable(record_path(cell, runs), load_record)
 
 
-def missing_floors(board: Board, layout: RunsFolder) -> list[Floor]:
+def missing_floors(board: Board, runs: RunsFolder) -> list[Floor]:
     """Return the board's floors that have no record; after a run, these are the floors that failed."""
-    return [floor for floor in board.floors if usable(layout.floor(board.name, floor.name, floor.key), load_floor) is None]
+    return [floor for floor in board.floors if usable(runs.floor(board.name, floor.name, floor.key), load_floor) is None]
 
 
 def summary(cell_states: Sequence[CellState]) -> str:

@@ -31,13 +31,13 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
     """
     context.reporter.stage("base")
     output = outputs.once(
-        context.layout,
+        context.runs,
         "base",
         base.key,
         lambda folder: _make(base, source, context, folder),
         resumes=isinstance(base.network, Pretrained),
     )
-    shutil.rmtree(context.layout.work("base", base.key), ignore_errors=True)  # checkpoints of its training
+    shutil.rmtree(context.runs.work("base", base.key), ignore_errors=True)  # checkpoints of its training
     return output
 
 
@@ -87,7 +87,7 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
         encoding.training_data(network, source, context),
         step.training,
         seed=step.seed,
-        folder=context.layout.work("base", base.key),
+        folder=context.runs.work("base", base.key),
         checkpoint_seconds=context.options.checkpoint_seconds,
         listener=context.listener(base.name),
     ).run()

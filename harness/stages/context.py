@@ -32,12 +32,12 @@ class Context:
     """The folders, options, device, data, features and progress reporter of one job, which every stage of the job shares.
 
     Args:
-        layout: the runs folder that the job reads and writes.
+        runs: the runs folder that the job reads and writes.
         job: name of the job, for progress.
         cache: holds the objects that this job shares with other jobs of the process; by default the job shares nothing.
     """
 
-    layout: RunsFolder
+    runs: RunsFolder
     options: JobOptions
     job: str
     cache: ProcessCache = field(default_factory=ProcessCache, repr=False, compare=False)
@@ -45,7 +45,7 @@ class Context:
     @cached_property
     def reporter(self) -> Reporter:
         """Where stages report their progress; the job ends it."""
-        return Reporter(self.layout, self.job)
+        return Reporter(self.runs, self.job)
 
     @cached_property
     def device(self) -> torch.device:

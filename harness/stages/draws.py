@@ -15,7 +15,7 @@ def evaluation(seed: int, draw: int) -> int:
     return seed * _DRAWS_OF_A_SEED + draw
 
 
-def in_place(seed: int, draw: int) -> tuple[int, int]:
+def examples_for_samples(seed: int, draw: int) -> tuple[int, int]:
     """Return the numbers for evaluation draw `draw` < 500 where examples stand in the place of samples: theirs, the real data's.
 
     They are neighbours 2k + 1 and 2k, so that the two sets share no example of a finite dataset.

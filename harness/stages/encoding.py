@@ -33,7 +33,7 @@ def training_data(network: torch.nn.Module, source: CheckedSource, context: Cont
 
 def _encoded(network: WorksInLatents, source: CheckedSource, key: str, context: Context) -> Batch:
     data = source.training_data(context.device)
-    output = outputs.once(context.layout, "latents", key, lambda folder: _encode(network, data, folder))
+    output = outputs.once(context.runs, "latents", key, lambda folder: _encode(network, data, folder))
     kept = state_dicts.load(output.folder / KEPT)["kept"]
     return Batch(kept.to(context.device), data.labels)
 

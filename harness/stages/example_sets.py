@@ -102,9 +102,9 @@ class StoredSamples:
         return IdentifiedImages(stored_images(self.file, self.draw), {"generated": self.sha256})
 
 
-def samples_file(layout: RunsFolder, cell: Cell) -> Path:
+def samples_file(runs: RunsFolder, cell: Cell) -> Path:
     """Return the path of a cell's sample sets in a runs folder, whether or not they have been drawn."""
-    return layout.stage("sample", cell.sample_key) / SAMPLES
+    return runs.stage("sample", cell.sample_key) / SAMPLES
 
 
 def read_draw(file: Path, draw: int) -> Batch:

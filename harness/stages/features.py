@@ -64,11 +64,11 @@ def extracted(
     if known is not None and set(needs) <= {*known.moments_by_need, *known.rows_by_need}:
         return known
     keys = {need: digest(stage="features", set=key, need=need) for need in sorted(needs)}
-    with lease(context.layout.lease("features", key), wait=True):
-        found = {need: outputs.find(context.layout, "features", need_key) for need, need_key in keys.items()}
+    with lease(context.runs.lease("features", key), wait=True):
+        found = {need: outputs.find(context.runs, "features", need_key) for need, need_key in keys.items()}
         kept = {need: output for need, output in found.items() if output is not None}
         if missing := {need: need_key for need, need_key in keys.items() if need not in kept}:
-            kept |= _extract(images, missing, extractor, context, context.layout.work("features", key), batch)
+            kept |= _extract(images, missing, extractor, context, context.runs.work("features", key), batch)
     features = _read(images.name, images.n, kept)
     context.feature_sets.keep(key, features)
     return features
@@ -110,7 +110,7 @@ def _extract(
             on_progress=lambda done: context.reporter.step(done, images.n, {}),
         )
         made = extraction.run(images, batch=batch)
-        return {need: outputs.once(context.layout, "features", key, _writer(need, made, work)) for need, key in keys.items()}
+        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work)) for need, key in keys.items()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -11,7 +11,7 @@ from harness.stages import base as base_stage
 from harness.stages import encoding, initial
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
-from harness.stages.curve import curve_of
+from harness.stages.curve_measuring import curve_of
 from harness.stages.prepare import BaseSampler
 from harness.store import outputs
 from harness.store.outputs import Output
@@ -30,13 +30,13 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
     """
     context.reporter.stage("finetune")
     output = outputs.once(
-        context.layout,
+        context.runs,
         "finetune",
         cell.finetune_key,
         lambda folder: _finetune(cell, base, source, context, folder),
         resumes=cell.trains,
     )
-    shutil.rmtree(context.layout.work("finetune", cell.finetune_key), ignore_errors=True)  # checkpoints
+    shutil.rmtree(context.runs.work("finetune", cell.finetune_key), ignore_errors=True)  # checkpoints
     return output
 
 
@@ -60,7 +60,7 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
 def _train(cell: Cell, base: Output, source: CheckedSource, context: Context) -> TrainingResult:
     network = base_stage.load(cell.base, base, source, context)
     sampler = BaseSampler(cell.base, source, context).ready
-    banks = BankSource(context.layout, sampler, cell.base.network.sampler.identity, cell.seed, cell.evaluation.batch)
+    banks = BankSource(context.runs, sampler, cell.base.network.sampler.identity, cell.seed, cell.evaluation.batch)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, cell.training, banks)
     for other in drawing.extra_networks(sampler):
         task.counter.watch(other)
@@ -70,7 +70,7 @@ def _train(cell: Cell, base: Output, source: CheckedSource, context: Context) ->
         encoding.training_data(network, source, context),
         cell.training,
         seed=cell.seed,
-        folder=context.layout.work("finetune", cell.finetune_key),
+        folder=context.runs.work("finetune", cell.finetune_key),
         checkpoint_seconds=context.options.checkpoint_seconds,
         listener=context.listener(cell.name),
         curve=curve_of(cell, source, task, sampler, context),

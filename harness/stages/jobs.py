@@ -36,26 +36,26 @@ _CACHE = ProcessCache()
 """Datasets and extractors that the jobs of this process share: a worker runs many cells of one board."""
 
 
-def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> JobResult:
+def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:
     """Make the weights of a base; a base of examples has none.
 
     A failure is logged here. Each cell of the base meets it again, and its record holds the reason.
     """
     if isinstance(base.origin, Examples):
         return FINISHED
-    context = Context(layout, options, base.name, _CACHE)
+    context = Context(runs, options, base.name, _CACHE)
     return _result(lambda: _make_base(base, context), context)
 
 
-def run_floor(board: str, floor: Floor, layout: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
+def run_floor(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
     """Measure a floor and write its record."""
-    context = Context(layout, options, f"floor/{floor.name}", _CACHE)
+    context = Context(runs, options, f"floor/{floor.name}", _CACHE)
     return _result(lambda: _make_floor(board, floor, context, is_smoke), context)
 
 
-def run_cell(cell: Cell, layout: RunsFolder, options: JobOptions) -> JobResult:
+def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
     """Take a cell through all stages and write its record, however the cell ends: done, diverged or failed."""
-    context = Context(layout, options, cell.name, _CACHE)
+    context = Context(runs, options, cell.name, _CACHE)
     return _result(lambda: _make_cell(cell, context), context)
 
 
@@ -93,8 +93,8 @@ def _check_fit(base: Base, source: CheckedSource) -> None:
 
 
 def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> JobResult:
-    path = context.layout.floor(board, floor.name, floor.key)
-    with lease(context.layout.lease("floor", floor.key), wait=False):
+    path = context.runs.floor(board, floor.name, floor.key)
+    with lease(context.runs.lease("floor", floor.key), wait=False):
         if is_measured(path):  # another `run` was faster
             return FINISHED
         try:
@@ -103,7 +103,7 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
             raise
         except (Exception, SystemExit) as error:
             # The board goes on: if the fault is the metric's, the cells meet it too, and their records hold the reason.
-            saved = _save_traceback(error, context.layout, "floor", floor.key)
+            saved = _save_traceback(error, context.runs, "floor", floor.key)
             log.warning("floor %s: %s (traceback: %s)", floor.name, _last_line(error), saved)
             return FAILED
         extractor = floor.column.extractor
@@ -123,8 +123,8 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
 
 
 def _make_cell(cell: Cell, context: Context) -> JobResult:
-    path = record_path(cell, context.layout)
-    with lease(context.layout.lease("cell", cell.key), wait=False):
+    path = record_path(cell, context.runs)
+    with lease(context.runs.lease("cell", cell.key), wait=False):
         if _has_result(path):  # another `run` was faster
             return FINISHED
         made = _record(cell, context)
@@ -150,7 +150,7 @@ def _record(cell: Cell, context: Context) -> Record:
     except Diverged as error:
         return record.unmeasured(cell, "diverged", str(error), device)
     except (Exception, SystemExit) as error:
-        saved = _save_traceback(error, context.layout, "cell", cell.key)
+        saved = _save_traceback(error, context.runs, "cell", cell.key)
         hint = "" if isinstance(error, UserError) else f" (traceback: {saved})"
         return record.unmeasured(cell, "failed", f"{_last_line(error)}{hint}", device)
 
@@ -191,8 +191,8 @@ def _extractors(cell: Cell, context: Context) -> dict[str, ExtractorFacts]:
     return {name: features.extractor_facts(extractor, context) for name, extractor in extractors.items()}
 
 
-def _save_traceback(error: BaseException, layout: RunsFolder, stage: str, key: str) -> Path:
-    path = layout.work(stage, key) / "traceback.txt"
+def _save_traceback(error: BaseException, runs: RunsFolder, stage: str, key: str) -> Path:
+    path = runs.work(stage, key) / "traceback.txt"
     write_text(path, "".join(traceback.format_exception(error)))
     return path
 

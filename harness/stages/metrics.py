@@ -129,7 +129,7 @@ def _real_draw(cell: Cell, draw: int) -> int:
     """Return the number of the real draw that an evaluation draw of the cell is compared with."""
     if cell.base.has_network:
         return draws.evaluation(cell.seed, draw)
-    _, real = draws.in_place(cell.seed, draw)
+    _, real = draws.examples_for_samples(cell.seed, draw)
     return real
 
 
@@ -146,7 +146,7 @@ def _kept(identity: Mapping[str, object], measure: Callable[[], PairFacts], cont
     def make(folder: Path) -> dict[str, object]:  # noqa: ARG001 - the values stand in the manifest
         return measure().model_dump()
 
-    return PairFacts.of(outputs.once(context.layout, "pair", digest(stage="pair", **identity), make))
+    return PairFacts.of(outputs.once(context.runs, "pair", digest(stage="pair", **identity), make))
 
 
 def _compare_points(pair: Pair) -> PairFacts:

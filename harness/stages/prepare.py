@@ -57,7 +57,7 @@ class BaseSampler:
         if not (isinstance(function, PreparedSampler) and function.needs_preparation):
             return None
         key = digest(stage="prepare", base=self._base.key, sampler=self._sampler.identity)
-        return outputs.once(self._context.layout, "prepare", key, lambda folder: self._prepare(function, folder))
+        return outputs.once(self._context.runs, "prepare", key, lambda folder: self._prepare(function, folder))
 
     @cached_property
     def _with_networks(self) -> SampleFunction:

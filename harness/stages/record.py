@@ -41,14 +41,14 @@ class CellResults:
     device: str
 
 
-def record_path(cell: Cell, layout: RunsFolder) -> Path:
+def record_path(cell: Cell, runs: RunsFolder) -> Path:
     """Return where the record of the cell's current key is, or is to be."""
-    return layout.record(cell.board, cell.name, cell.key)
+    return runs.record(cell.board, cell.name, cell.key)
 
 
-def save_unrun(cell: Cell, layout: RunsFolder, status: Status, reason: str) -> None:
+def save_unrun(cell: Cell, runs: RunsFolder, status: Status, reason: str) -> None:
     """Write the record of a cell that no stage ran: the cell is skipped, or its process died and cannot write the record."""
-    save_record(unmeasured(cell, status, reason), record_path(cell, layout))
+    save_record(unmeasured(cell, status, reason), record_path(cell, runs))
 
 
 def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None = None) -> Record:

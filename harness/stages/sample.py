@@ -79,7 +79,7 @@ def _once(cell: Cell, start: Callable[[], DrawSet], context: Context) -> Output:
         context.reporter.stage("sample")  # `start` may have prepared the sampler
         return _draw_all(cell, draw_set, context, folder)
 
-    return outputs.once(context.layout, "sample", cell.sample_key, make)
+    return outputs.once(context.runs, "sample", cell.sample_key, make)
 
 
 def _draw_all(cell: Cell, draw_set: DrawSet, context: Context, folder: Path) -> dict[str, object]:
@@ -133,7 +133,7 @@ def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, contex
         )
 
     def draw_set(draw: int) -> DrawnSamples:
-        number, _ = draws.in_place(cell.seed, draw)
+        number, _ = draws.examples_for_samples(cell.seed, draw)
         return DrawnSamples(stand_in.evaluation(number, cell.evaluation.samples), nfe=0.0)
 
     return draw_set

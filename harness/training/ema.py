@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from harness.training.averages import AverageSnapshot, PowerFunctionAverage, reconstruct
 from harness.training.config import PowerFunctionEMA, TrainingConfig
+from harness.training.power_function import AverageSnapshot, PowerFunctionAverage, reconstruct
 
 
 class WeightAverage(Protocol):

@@ -35,14 +35,14 @@ class BankSource:
     """The sampler and the settings that banks of generated samples are drawn with, and the folder that stores them.
 
     Args:
-        layout: the runs folder.
+        runs: the runs folder.
         sampler: the cell's sampler, ready to draw.
         identity: what the keys of banks hold of the sampler.
         seed: the cell's seed.
         batch: samples drawn at once.
     """
 
-    layout: RunsFolder
+    runs: RunsFolder
     sampler: SampleFunction
     identity: Mapping[str, object]
     seed: int
@@ -103,7 +103,7 @@ class TrainingTask:
             n=n,
             batch=banks.batch,
         )
-        output = outputs.once(banks.layout, "bank", key, lambda folder: self._draw(folder, model, n, name, banks))
+        output = outputs.once(banks.runs, "bank", key, lambda folder: self._draw(folder, model, n, name, banks))
         seconds, evaluations = output.facts["seconds"], output.facts["network_evaluations"]
         assert isinstance(seconds, int | float)
         assert isinstance(evaluations, int | float)

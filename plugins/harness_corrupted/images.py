@@ -40,6 +40,11 @@ class Corrupted(DataSource):
         text = f"{self._source.fingerprint} {self.config.model_dump_json()}"
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def largest_evaluation(self) -> int | None:
+        """The dataset's own largest number; None with dropped classes, which leave each draw a number of its own."""
+        return None if self.config.dropped_classes else self._source.largest_evaluation
+
     def train(self) -> Batch:
         """Return all training images of the classes that are not dropped, corrupted."""
         return self._faulty(self._without_dropped(self._source.train()), "train", 0)

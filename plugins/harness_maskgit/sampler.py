@@ -180,7 +180,7 @@ class Halton(Sampler):
     """Draws tokens in an order that spreads evenly over the image; each step draws the known tokens anew too.
 
     Tokens that are drawn together are drawn as if they were independent, and neighbours are the least so: a step should draw
-    tokens far apart, which confidence does not see to. Source: Besnier et al. 2025, Section 4.
+    tokens far apart, which confidence does not see to. Source: Besnier et al. 2025.
     """
 
     def __init__(self, config: HaltonConfig) -> None:

@@ -87,7 +87,7 @@ def halton_order(side: int) -> Tensor:
     position is row floor(side * h_2), column floor(side * h_3). The sequence starts with point 1.
 
     Returns: (side * side,) int64, row * side + column.
-    Source: Halton 1960; Besnier et al. 2025, Section 4.
+    Source: Halton 1960; Besnier et al. 2025.
     """
     order: dict[int, None] = {}  # a dictionary keeps the order in which positions came first
     index = 1

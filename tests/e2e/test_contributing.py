@@ -1,52 +1,52 @@
-"""CONTRIBUTING.md's example, taken from the page as it is: installs, conforms, is listed, runs, and is in the table."""
+"""CONTRIBUTING.md's example, taken from the page as it is: it installs, conforms, is listed, and has a row in the table."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from author_pages import ROOT, AuthorPage, install, run_commands
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = ("pyproject.toml", "harness_l2sp/__init__.py", "harness_l2sp/method.py", "tests/test_l2sp.py")
+PAGE = AuthorPage(ROOT / "CONTRIBUTING.md")
+FILES = ["pyproject.toml", "harness_l2sp/__init__.py", "harness_l2sp/method.py", "tests/test_l2sp.py"]
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    """The example's files, and where they are installed."""
-    folder = tmp_path_factory.mktemp("l2sp")
-    blocks = re.findall(r"```(?:toml|python)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    for name, text in zip(FILES, blocks, strict=True):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--target", str(folder / "site"), str(folder)], check=True)
-    return folder
-
-
-def call(package, *arguments):
-    environment = {**os.environ, "PYTHONPATH": str(package / "site"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, *arguments], env=environment, cwd=package, capture_output=True, text=True, check=False)
-
-
-def test_its_own_test_passes(package):
-    ended = call(package, "-m", "pytest", "-q", "tests")
-    assert ended.returncode == 0, ended.stdout
-
-
-def test_it_is_listed(package):
-    assert "l2-sp" in call(package, "-m", "harness", "list", "methods").stdout
-
-
-def test_it_runs_on_the_quickstart_board_and_is_in_the_table(package):
-    board = package / "quickstart"
+def ran(tmp_path_factory):
+    """What the commands of the page gave, on a copy of the quickstart board with the two lines of the page."""
+    folder, site = tmp_path_factory.mktemp("l2sp"), tmp_path_factory.mktemp("site")
+    PAGE.write_package(folder)
+    # Boards run in the process of the test, by the executor that its own page writes.
+    executor = tmp_path_factory.mktemp("serial")
+    AuthorPage(ROOT / "docs" / "plugins" / "executor.md").write_package(executor)
+    install([folder, executor], site)
+    board = folder / "leaderboards" / "quickstart"
     shutil.copytree(ROOT / "leaderboards" / "quickstart", board)
-    (entry,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    text = (board / "board.yaml").read_text()
-    (board / "board.yaml").write_text(text.replace("\nmethods:\n", f"\nmethods:\n{entry}", 1))
-    ended = call(package, "-m", "harness", "run", str(board), "--smoke", "--only", "method=none,l2-sp")
-    assert ended.returncode == 0, ended.stderr
-    (row,) = (line for line in ended.stdout.splitlines() if "l2-sp" in line)
+    [(_, entry)] = PAGE.blocks("yaml")
+    text = (board / "board.yaml").read_text(encoding="utf-8")
+    (board / "board.yaml").write_text(text.replace("\nmethods:\n", f"\nmethods:\n{entry}", 1), encoding="utf-8")
+    own = PAGE.commands[: PAGE.commands.index("harness run leaderboards/quickstart")]  # all of the example but the whole board
+    return run_commands({folder: own}, site)[folder]
+
+
+def test_every_file_of_the_example_is_named():
+    assert [name for name, _ in PAGE.blocks("toml", "python")] == FILES
+
+
+def test_every_command_of_the_example_works(ran):
+    assert [step.command.split()[:2] for step in ran] == [
+        ["pytest", "tests"],
+        ["harness", "list"],
+        ["harness", "show"],
+        ["harness", "run"],
+    ]
+    assert [step.code for step in ran] == [0, 0, 0, 0], ran[-1].out + ran[-1].err
+
+
+def test_the_method_is_listed_with_its_settings(ran):
+    assert re.search(r"^l2-sp +l2sp +1/1 +needs Trains ", ran[1].out, re.MULTILINE)
+    assert re.search(r"^pull +number +0.01 +≥ 0 ", ran[2].out, re.MULTILINE)
+
+
+def test_the_method_is_in_the_table(ran):
+    (row,) = (line for line in ran[3].out.splitlines() if "l2-sp" in line)
     assert re.search(r"\d\.\d+", row)

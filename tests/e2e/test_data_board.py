@@ -32,12 +32,12 @@ def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("boards") / "faults"
     folder.mkdir()
     (folder / "board.yaml").write_text(BOARD)
-    board, layout = load_board(folder), RunsFolder(folder / "runs")
+    board, runs = load_board(folder), RunsFolder(folder / "runs")
     found = {}
     for cell in board.cells:
-        assert jobs.run_base(cell.base, layout, JobOptions("cpu")) == FINISHED
-        jobs.run_cell(cell, layout, JobOptions("cpu"))
-        found[cell.base.name, cell.row.size] = load_record(layout.record(board.name, cell.name, cell.key))
+        assert jobs.run_base(cell.base, runs, JobOptions("cpu")) == FINISHED
+        jobs.run_cell(cell, runs, JobOptions("cpu"))
+        found[cell.base.name, cell.row.size] = load_record(runs.record(board.name, cell.name, cell.key))
     return found
 
 
@@ -71,5 +71,5 @@ def test_the_two_sides_share_no_image():
 
     component = registry().get(Dataset, "digits", where="this test")
     source = component.create(component.config())
-    held_out = [source.evaluation(number, 448).x.flatten(1) for number in draws.in_place(5, 2)]
+    held_out = [source.evaluation(number, 448).x.flatten(1) for number in draws.examples_for_samples(5, 2)]
     assert not {tuple(one) for one in held_out[0].tolist()} & {tuple(one) for one in held_out[1].tolist()}

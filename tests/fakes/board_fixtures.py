@@ -102,14 +102,14 @@ def publish_records():
 
 @pytest.fixture
 def run_records():
-    """As `publish_records`, into a runs folder's layout."""
+    """As `publish_records`, into a runs folder's runs."""
 
-    def run(board, layout, cells=None, **fields):
+    def run(board, runs, cells=None, **fields):
         for cell in board.cells if cells is None else cells:
             if cell.skip_reason is None:
-                save_record(fake_record(cell, **fields), layout.record(board.name, cell.name, cell.key))
+                save_record(fake_record(cell, **fields), runs.record(board.name, cell.name, cell.key))
         for floor in board.floors:
-            save_record(fake_floor(board, floor), layout.floor(board.name, floor.name, floor.key))
+            save_record(fake_floor(board, floor), runs.floor(board.name, floor.name, floor.key))
 
     return run
 

@@ -27,9 +27,9 @@ def test_ddos_gradient_is_zero_at_the_data_and_not_elsewhere():
     with torch.no_grad():
         reference.means.mul_(0.9)
     at_optimum = ddo_gradients(theta, reference, target, alpha=1.0, beta=1.0)
-    assert max(float(one.abs().max()) for one in at_optimum) < 1e-9
+    assert max(float(gradient.abs().max()) for gradient in at_optimum) < 1e-9
     at_start = ddo_gradients(reference, reference, target, alpha=1.0, beta=1.0)
-    assert max(float(one.abs().max()) for one in at_start) > 1e-2
+    assert max(float(gradient.abs().max()) for gradient in at_start) > 1e-2
 
 
 @pytest.mark.parametrize("beta", [0.5, 0.25])
@@ -43,6 +43,6 @@ def test_below_beta_one_ddos_optimum_lies_beyond_the_data(beta):
     log_z = (1 / beta) * (1 / beta - 1) * float((shift.double() ** 2).sum()) / (2 * spread**2)
     gradients = ddo_gradients(theta, reference, target, alpha=math.exp(beta * log_z), beta=beta)
     # 0.2 and -0.1 are float32 numbers: 1e-8 of error each.
-    assert max(float(one.abs().max()) for one in gradients) < 1e-7
+    assert max(float(gradient.abs().max()) for gradient in gradients) < 1e-7
     at_data = ddo_gradients(target, reference, target, alpha=math.exp(beta * log_z), beta=beta)
-    assert max(float(one.abs().max()) for one in at_data) > 1e-2
+    assert max(float(gradient.abs().max()) for gradient in at_data) > 1e-2

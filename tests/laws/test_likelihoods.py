@@ -13,7 +13,7 @@ from harness.testing.mixture import ChainDraw, MixtureChain, MixtureDenoiser, fo
 def mean_bound(chain, x, pairs=2):
     """The bound, averaged over every step and over pairs of noise and its mirror image."""
     noise = [torch.randn(x.shape, generator=stream(pair, "bound"), dtype=torch.float64) for pair in range(pairs)]
-    eps = torch.cat([sign * one for one in noise for sign in (1, -1)]).repeat(chain.transitions, 1)
+    eps = torch.cat([sign * draw for draw in noise for sign in (1, -1)]).repeat(chain.transitions, 1)
     t = torch.arange(chain.transitions).repeat_interleave(len(eps) // chain.transitions)
     rows = x.repeat(len(eps) // len(x), 1)
     return float(chain.log_likelihood(rows, None, ChainDraw(t, eps)).mean())
@@ -49,7 +49,7 @@ def test_a_fine_chains_mean_ratio_is_the_exact_one_at_least():
     mixture, wrong = four_points(), four_points()
     wrong.means.mul_(1.2)
     x, _ = mixture.sample(500, stream(0, "data"))
-    right, other = (MixtureChain(one, nested_betas(128)) for one in (mixture, wrong))
+    right, other = (MixtureChain(each, nested_betas(128)) for each in (mixture, wrong))
     ratio = mean_bound(right, x) - mean_bound(other, x)
     exact = float((mixture.log_prob(x) - wrong.log_prob(x)).mean())
     # Both are KL divergences from the data: of the end points, and of the whole paths, which is the larger. Up to what

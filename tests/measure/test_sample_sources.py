@@ -32,7 +32,7 @@ def stored(context):
             save_file(tensors, folder / file)
             return {"draws_sha256": HASHES, "samples_sha256": "all", **facts}
 
-        return outputs.once(context.layout, "sample", key, make).folder
+        return outputs.once(context.runs, "sample", key, make).folder
 
     return store
 
@@ -43,7 +43,7 @@ def record_of(board, context):
 
     def write(samples_sha256):
         cell = board.cells[0]
-        path = context.layout.record(board.name, cell.name, cell.key)
+        path = context.runs.record(board.name, cell.name, cell.key)
         save_record(fake_record(cell, samples_sha256=samples_sha256), path)
         return path
 

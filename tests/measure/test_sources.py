@@ -62,7 +62,7 @@ def test_a_stored_sample_set_is_found_by_its_folder_and_by_its_file(folder, cont
         shutil.copy("samples.safetensors", scratch)
         return {"draws_sha256": ["first", "second"]}
 
-    stored = outputs.once(context.layout, "sample", "key", make).folder
+    stored = outputs.once(context.runs, "sample", "key", make).folder
     for path in (stored, stored / "samples.safetensors"):
         identities = [source.identify(lambda _: None) for source in read(path, context)]
         assert identities == [{"generated": "first"}, {"generated": "second"}]

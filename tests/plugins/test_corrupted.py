@@ -91,6 +91,13 @@ def test_too_few_images_of_the_kept_classes_are_an_error():
         Corrupted(CorruptedConfig(dropped_classes=9)).evaluation(0, 400)
 
 
+def test_the_largest_evaluation_set_is_that_of_the_dataset_unless_classes_are_missing():
+    source = Corrupted(CorruptedConfig(blur=1.0))
+    assert source.largest_evaluation == 448
+    datasets.check_largest_evaluation(source)
+    assert Corrupted(CorruptedConfig(dropped_classes=1)).largest_evaluation is None
+
+
 def test_settings_are_part_of_the_fingerprint():
     prints = {Corrupted(CorruptedConfig(blur=blur)).fingerprint for blur in (0, 1, 2)}
     assert len(prints) == 3

@@ -266,5 +266,5 @@ def test_statistics_that_do_not_say_of_how_many_images_are_compared_all_the_same
     real = named(features(100, 8, 3))
     assert value(fid(FrechetConfig()), real, unknown) == pytest.approx(value(fid(FrechetConfig()), real, named(features(100, 8))))
     assert value(FrechetStandardError(StandardErrorConfig()), real, unknown) > 0
-    with pytest.raises(UserError, match="a file: does not say of how many images"):
+    with pytest.raises(UserError, match="a file: does not say how many images it was made of"):
         len(unknown)

@@ -26,7 +26,7 @@ def files_stay_in_memory(monkeypatch):
 
 
 @pytest.fixture
-def layout(tmp_path):
+def runs(tmp_path):
     return RunsFolder(tmp_path / "runs")
 
 

@@ -22,11 +22,11 @@ from harness.store.board_folder import BoardFolder
 
 
 @pytest.fixture
-def draw(layout):
+def draw(runs):
     """Writes a cell's sample sets into the runs folder as the sample stage does; a set's values tell seed and draw."""
 
     def draw(cell, *shape):
-        path = example_sets.samples_file(layout, cell)
+        path = example_sets.samples_file(runs, cell)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({f"x.{draw}": torch.full(shape, cell.seed + draw / 4) for draw in range(2)}, path)
 
@@ -95,11 +95,11 @@ def test_a_damaged_preview_is_an_error_that_names_the_file(board, published):
         read_published_previews(collect_published(board))
 
 
-def test_previews_are_made_of_the_first_draw_in_the_runs_folder(board, layout, run_records, draw):
-    run_records(board, layout)
+def test_previews_are_made_of_the_first_draw_in_the_runs_folder(board, runs, run_records, draw):
+    run_records(board, runs)
     for cell in board.cells[:6]:
         draw(cell, 100, 2)
-    previews = make_previews(collect_runs(board, layout), layout)
+    previews = make_previews(collect_runs(board, runs), runs)
     assert previews.rows == {
         "net/none": Preview("samples-net/none/s0", [[0.0, 0.0]] * 100),
         "net/fit": Preview("samples-net/fit/s0", [[0.0, 0.0]] * 100),
@@ -109,20 +109,20 @@ def test_previews_are_made_of_the_first_draw_in_the_runs_folder(board, layout, r
     assert len(previews.real.points) == 100
 
 
-def test_previews_of_images_are_sheets(image_board, layout, run_records, draw):
+def test_previews_of_images_are_sheets(image_board, runs, run_records, draw):
     board = image_board()
-    run_records(board, layout)
+    run_records(board, runs)
     draw(board.cells[0], 20, 1, 2, 2)
-    previews = make_previews(collect_runs(board, layout), layout)
+    previews = make_previews(collect_runs(board, runs), runs)
     assert pixels(previews.rows["net/none"].sheet)[::3, ::3, 0].tolist() == [[128] * 10] * 2, "zero is grey"
     assert previews.real == Preview("shades-1", sheet=sheet_of(shades(100), torch.arange(100) % 10))
 
 
-def test_latents_have_no_previews(image_board, layout, run_records, draw):
+def test_latents_have_no_previews(image_board, runs, run_records, draw):
     board = image_board(channels=4)
-    run_records(board, layout)
+    run_records(board, runs)
     draw(board.cells[0], 20, 4, 2, 2)
-    assert make_previews(collect_runs(board, layout), layout) == BoardPreviews()
+    assert make_previews(collect_runs(board, runs), runs) == BoardPreviews()
 
 
 def test_real_examples_pass_the_check_of_the_stages(image_board, monkeypatch):
@@ -148,9 +148,9 @@ def test_points_in_the_plane_and_grey_or_coloured_images_can_be_shown(shape, pre
     assert can_be_shown(DataSpec(shape, preview=preview)) is expected
 
 
-def test_one_draw_is_read_from_the_file_of_all(layout, board, draw):
+def test_one_draw_is_read_from_the_file_of_all(runs, board, draw):
     cell = board.cells[1]
     draw(cell, 5, 2)
-    batch = example_sets.read_draw(example_sets.samples_file(layout, cell), 1)
+    batch = example_sets.read_draw(example_sets.samples_file(runs, cell), 1)
     assert batch.x.tolist() == [[1.25, 1.25]] * 5
     assert batch.labels is None

@@ -50,24 +50,24 @@ def test_a_record_is_current_when_key_and_kind_of_run_are_the_board_s(board, mak
     assert is_current(record, cell.key, board) is expected
 
 
-def test_runs_keep_older_records_beside_current_ones(board, layout, make_record):
+def test_runs_keep_older_records_beside_current_ones(board, runs, make_record):
     first, second = board.cells[:2]
     for cell, key in ((first, first.key), (first, "0" * 24), (second, "0" * 24)):
-        save_record(make_record(cell, key=key), layout.record(board.name, cell.name, key))
-    collection = collect_runs(board, layout)
+        save_record(make_record(cell, key=key), runs.record(board.name, cell.name, key))
+    collection = collect_runs(board, runs)
     assert set(collection.records) == {first.name}
     assert collection.stale == (RecordName("cell", second.name),)
 
 
-def test_runs_of_another_board_do_not_count(board, layout, make_record):
+def test_runs_of_another_board_do_not_count(board, runs, make_record):
     cell = board.cells[0]
-    save_record(make_record(cell), layout.record("another", cell.name, cell.key))
-    assert not collect_runs(board, layout).records
+    save_record(make_record(cell), runs.record("another", cell.name, cell.key))
+    assert not collect_runs(board, runs).records
 
 
-def test_floors_of_runs_are_collected_by_their_names(board, layout, run_records):
-    run_records(board, layout)
-    collection = collect_runs(board, layout)
+def test_floors_of_runs_are_collected_by_their_names(board, runs, run_records):
+    run_records(board, runs)
+    collection = collect_runs(board, runs)
     assert {name: record.metric for name, record in collection.floors.items()} == {"distance": "distance", "likeness": "likeness"}
     assert not collection.missing
     assert not collection.stale
@@ -81,8 +81,8 @@ def test_a_damaged_record_is_an_error_that_names_the_file(board, publish_records
         collect_published(board)
 
 
-def test_no_folder_means_that_nothing_has_run(board, layout):
-    for collection in (collect_published(board), collect_runs(board, layout)):
+def test_no_folder_means_that_nothing_has_run(board, runs):
+    for collection in (collect_published(board), collect_runs(board, runs)):
         assert len(collection.missing) == 15  # 18 cells, three of them skipped
         assert collection.missing_floors == ["distance", "likeness"]
 

@@ -75,12 +75,12 @@ def test_the_message_says_which_records_are_of_which_version_and_counts_what_it_
     )
 
 
-def test_publishing_leaves_what_is_published_alone(board, layout, publish_records, run_records):
+def test_publishing_leaves_what_is_published_alone(board, runs, publish_records, run_records):
     results = publish_records(board, extractors={"net": facts("a")})
-    run_records(board, layout, board.cells[:1], extractors={"net": facts("b")})
+    run_records(board, runs, board.cells[:1], extractors={"net": facts("b")})
     before = {path.name: path.read_bytes() for path in results.iterdir()}
     with pytest.raises(UserError, match="do not share a column"):
-        plan(board, layout)
+        plan(board, runs)
     assert {path.name: path.read_bytes() for path in results.iterdir()} == before
 
 

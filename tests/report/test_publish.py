@@ -27,12 +27,12 @@ def cell_files(board, folder):
 
 
 @pytest.fixture
-def draw_samples(layout):
+def draw_samples(runs):
     """Writes sample sets of a shape into the runs folder; a set's values are the seed + 0.123456, or less for images."""
 
     def draw_samples(board, *shape):
         for cell in board.cells:
-            path = example_sets.samples_file(layout, cell)
+            path = example_sets.samples_file(runs, cell)
             path.parent.mkdir(parents=True, exist_ok=True)
             value = cell.seed + 0.123456 if len(shape) == 2 else cell.seed / 4
             save_file({"x.0": torch.full(shape, value)}, path)
@@ -44,38 +44,38 @@ def names(folder):
     return {path.name for path in folder.results.glob("*.json")}
 
 
-def test_records_are_published_as_they_are(board, folder, layout, run_records):
-    run_records(board, layout)
-    publication = plan(board, layout)
+def test_records_are_published_as_they_are(board, folder, runs, run_records):
+    run_records(board, runs)
+    publication = plan(board, runs)
     assert publication.problems == ()
     publication.apply()
     cell = board.cells[0]
     published = folder.record(RecordName("cell", cell.name))
-    assert published.read_bytes() == layout.record(board.name, cell.name, cell.key).read_bytes()
+    assert published.read_bytes() == runs.record(board.name, cell.name, cell.key).read_bytes()
     assert load_record(published).key == cell.key
     assert {"floor__distance.json", "floor__likeness.json", "preview__real.json"} <= names(folder)
 
 
-def test_planning_alone_writes_nothing(board, folder, layout, run_records):
-    run_records(board, layout)
-    publication = plan(board, layout)
+def test_planning_alone_writes_nothing(board, folder, runs, run_records):
+    run_records(board, runs)
+    publication = plan(board, runs)
     assert len(publication.copies) == 15 + 2
     assert not folder.results.exists()
 
 
-def test_missing_and_failed_cells_and_floors_are_problems(board, layout, run_records):
-    run_records(board, layout, board.cells[:3])
-    run_records(board, layout, board.cells[3:4], status="failed", metrics={})
-    layout.floor(board.name, "likeness", board.floors[1].key).unlink()
-    missing, failed, floors = plan(board, layout).problems
+def test_missing_and_failed_cells_and_floors_are_problems(board, runs, run_records):
+    run_records(board, runs, board.cells[:3])
+    run_records(board, runs, board.cells[3:4], status="failed", metrics={})
+    runs.floor(board.name, "likeness", board.floors[1].key).unlink()
+    missing, failed, floors = plan(board, runs).problems
     assert missing.startswith("11 not run: net/fit/s1, net/fit/s2, net/tune/s0")
     assert failed == "1 failed: net/fit/s0"
     assert floors == "1 floor not run: likeness"
 
 
-def test_a_diverged_cell_is_a_result_and_no_problem(board, layout, run_records):
-    run_records(board, layout, status="diverged", metrics={})
-    publication = plan(board, layout)
+def test_a_diverged_cell_is_a_result_and_no_problem(board, runs, run_records):
+    run_records(board, runs, status="diverged", metrics={})
+    publication = plan(board, runs)
     assert publication.problems == ()
     assert len(publication.copies) == 15 + 2
 
@@ -91,72 +91,72 @@ def test_several_machines_publish_into_one_folder(board, folder, tmp_path, run_r
     assert len(names(folder) & cell_files) == 15
 
 
-def test_a_failure_here_does_not_replace_what_ended_well_elsewhere(board, folder, layout, publish_records, run_records):
+def test_a_failure_here_does_not_replace_what_ended_well_elsewhere(board, folder, runs, publish_records, run_records):
     publish_records(board)
-    run_records(board, layout, board.cells[:1], status="failed", metrics={})
-    publication = plan(board, layout)
+    run_records(board, runs, board.cells[:1], status="failed", metrics={})
+    publication = plan(board, runs)
     file = folder.record(RecordName("cell", board.cells[0].name)).name
     assert file in publication.kept
     assert file not in publication.copies
     assert publication.problems == ()
 
 
-def test_what_ended_well_here_replaces_a_failure(board, folder, layout, publish_records, run_records):
+def test_what_ended_well_here_replaces_a_failure(board, folder, runs, publish_records, run_records):
     publish_records(board, board.cells[:1], status="failed", metrics={})
-    run_records(board, layout, board.cells[:1])
-    publication = plan(board, layout)
+    run_records(board, runs, board.cells[:1])
+    publication = plan(board, runs)
     publication.apply()
     assert load_record(folder.record(RecordName("cell", board.cells[0].name))).status == "done"
 
 
-def test_a_stale_record_stays_until_there_is_a_better_one(board, folder, layout, publish_records, run_records, make_floor):
+def test_a_stale_record_stays_until_there_is_a_better_one(board, folder, runs, publish_records, run_records, make_floor):
     publish_records(board, board.cells[:1], key="0" * 24)
     older = make_floor(board, board.floors[0]).model_copy(update={"key": "0" * 24})
     save_record(older, folder.record(RecordName("floor", "distance")))
     files = ["floor__distance.json", "net__none__s0.json"]
-    assert set(files) <= set(plan(board, layout).kept)
-    assert plan(board, layout).removed == ()
-    run_records(board, layout, board.cells[:1])
-    assert set(files) <= set(plan(board, layout).copies)
+    assert set(files) <= set(plan(board, runs).kept)
+    assert plan(board, runs).removed == ()
+    run_records(board, runs, board.cells[:1])
+    assert set(files) <= set(plan(board, runs).copies)
 
 
-def test_files_that_no_longer_belong_to_the_board_go(board, folder, layout, load, publish_records):
+def test_files_that_no_longer_belong_to_the_board_go(board, folder, runs, load, publish_records):
     publish_records(board)
-    publication = plan(load(("  tune:\n", "")), layout)
+    publication = plan(load(("  tune:\n", "")), runs)
     assert publication.removed == tuple(f"net__tune__s{seed}.json" for seed in range(3))
     publication.apply()
     assert not any("tune" in name for name in names(folder))
 
 
-def test_smoke_records_are_refused(board, layout, load, run_records):
+def test_smoke_records_are_refused(board, runs, load, run_records):
     with pytest.raises(UserError, match="rings: smoke records are never published; run the board without --smoke"):
-        plan(load(smoke=True), layout)
-    run_records(board, layout, board.cells[:2], is_smoke=True)
+        plan(load(smoke=True), runs)
+    run_records(board, runs, board.cells[:2], is_smoke=True)
     with pytest.raises(UserError, match="net/none/s0, net/none/s1: made by a smoke run; smoke records are never published"):
-        plan(board, layout)
+        plan(board, runs)
 
 
-def test_a_smoke_floor_is_refused_as_well(board, layout, make_floor):
+def test_a_smoke_floor_is_refused_as_well(board, runs, make_floor):
     floor = board.floors[0]
     smoke = make_floor(board, floor).model_copy(update={"is_smoke": True})
-    save_record(smoke, layout.floor(board.name, floor.name, floor.key))
+    save_record(smoke, runs.floor(board.name, floor.name, floor.key))
     with pytest.raises(UserError, match="floor of distance: made by a smoke run"):
-        plan(board, layout)
+        plan(board, runs)
 
 
-def test_the_lowest_seed_of_a_row_is_previewed(board, folder, layout, run_records, draw_samples):
-    run_records(board, layout)
+def test_the_lowest_seed_of_a_row_is_previewed(board, folder, runs, run_records, draw_samples):
+    run_records(board, runs)
     draw_samples(board, 100, 2)
-    plan(board, layout).apply()
+    plan(board, runs).apply()
     content = json.loads(folder.preview("net/fit").read_text())
     assert content == {"source": "samples-net/fit/s0", "points": [[0.1235, 0.1235]] * 100}
     assert [plot.name for plot in render_published(board).plots] == ["samples.png", "curves.png"]
 
 
-def test_previews_stay_as_long_as_their_samples_are_the_records(board, layout, tmp_path, run_records, draw_samples):
-    run_records(board, layout)
+def test_previews_stay_as_long_as_their_samples_are_the_records(board, runs, tmp_path, run_records, draw_samples):
+    run_records(board, runs)
     draw_samples(board, 100, 2)
-    plan(board, layout).apply()
+    plan(board, runs).apply()
     other_machine = RunsFolder(tmp_path / "other")
     assert "preview__net__fit.json" in plan(board, other_machine).kept
     run_records(board, other_machine, samples_sha256="another")
@@ -166,18 +166,18 @@ def test_previews_stay_as_long_as_their_samples_are_the_records(board, layout, t
     assert [plot.name for plot in render_published(board).plots] == ["curves.png"]
 
 
-def test_image_boards_publish_sheets(image_board, layout, run_records, draw_samples):
+def test_image_boards_publish_sheets(image_board, runs, run_records, draw_samples):
     board = image_board()
-    run_records(board, layout, dataset_fingerprint="shades-1")
+    run_records(board, runs, dataset_fingerprint="shades-1")
     draw_samples(board, 20, 1, 2, 2)
-    plan(board, layout).apply()
+    plan(board, runs).apply()
     content = json.loads(BoardFolder(board.folder).preview("net/fit").read_text())
     assert pixels(content["sheet"])[::3, ::3, 0].tolist() == [[128] * 10] * 2, "seed 0 is grey"
     rendered = render_published(board)
     assert [plot.name for plot in rendered.plots] == ["samples.png", "curves.png"]
 
 
-def test_latents_are_published_without_previews(image_board, layout, run_records):
+def test_latents_are_published_without_previews(image_board, runs, run_records):
     board = image_board(channels=4)
-    run_records(board, layout)
-    assert plan(board, layout).previews == {}
+    run_records(board, runs)
+    assert plan(board, runs).previews == {}

@@ -91,12 +91,12 @@ def test_listeners_hear_of_each_page(board, written, monkeypatch):
     assert heard == [("harness_table_rendered", {"board": "rings", "path": written.page})]
 
 
-def test_runs_are_rendered_from_the_runs_folder(board, layout, run_records, empty_curves):
-    run_records(board, layout)
-    rendered = render_runs(board, layout)
+def test_runs_are_rendered_from_the_runs_folder(board, runs, run_records, empty_curves):
+    run_records(board, runs)
+    rendered = render_runs(board, runs)
     assert [row.done for row in rendered.table.rows] == [3, 3, 3, 3, 3, 0]
-    paths = rendered.write(layout.board(board.name))
-    assert [path.relative_to(layout.root).as_posix() for path in paths] == [
+    paths = rendered.write(runs.board(board.name))
+    assert [path.relative_to(runs.root).as_posix() for path in paths] == [
         "boards/rings/README.md",
         "boards/rings/plots/curves.png",
     ]

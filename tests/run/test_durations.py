@@ -9,7 +9,7 @@ from harness.store.runs_folder import RunsFolder
 
 
 @pytest.fixture
-def layout(tmp_path):
+def runs(tmp_path):
     return RunsFolder(tmp_path / "runs")
 
 
@@ -24,7 +24,7 @@ def test_a_cell_takes_its_tuning_sampling_and_measuring(board, make_record):
     assert seconds_of(make_record(board.cells[0], costs=costs, metrics=metrics)) == 15.0
 
 
-def test_an_estimate_is_the_mean_over_done_cells_of_the_same_base_and_method(board, layout, make_record):
+def test_an_estimate_is_the_mean_over_done_cells_of_the_same_base_and_method(board, runs, make_record):
     cells = {cell.name: cell for cell in board.cells}
     for name, fields in {
         "net/fit/s0": took(10.0),
@@ -34,30 +34,30 @@ def test_an_estimate_is_the_mean_over_done_cells_of_the_same_base_and_method(boa
         "net/tune/s0": {**took(900.0), "status": "failed"},
     }.items():
         cell = cells[name]
-        save_record(make_record(cell, **fields), layout.record(cell.board, cell.name, cell.key))
-    past = PastDurations(board, layout)
+        save_record(make_record(cell, **fields), runs.record(cell.board, cell.name, cell.key))
+    past = PastDurations(board, runs)
     assert past.estimate(cells["net/fit/s2"]) == 15.0
     assert past.estimate(cells["chain/fit/s1"]) == 700.0
     assert past.estimate(cells["net/tune/s1"]) is None  # the only such cell failed, and says nothing of the time
 
 
-def test_records_of_older_settings_and_published_ones_count(board, layout, make_record, publish_records):
+def test_records_of_older_settings_and_published_ones_count(board, runs, make_record, publish_records):
     cell = board.cells[0]
-    save_record(make_record(cell, **took(4.0)), layout.record(cell.board, cell.name, "0" * 24))
+    save_record(make_record(cell, **took(4.0)), runs.record(cell.board, cell.name, "0" * 24))
     publish_records(board, [cell], **took(8.0))
-    assert PastDurations(board, layout).estimate(cell) == 6.0
+    assert PastDurations(board, runs).estimate(cell) == 6.0
 
 
-def test_a_smoke_run_is_not_estimated_from_full_budgets(write_board, fake_plugins, layout, publish_records):
+def test_a_smoke_run_is_not_estimated_from_full_budgets(write_board, fake_plugins, runs, publish_records):
     board = load_board(write_board(), plugins=fake_plugins, smoke=True)
     publish_records(board, [board.cells[0]], **took(8.0))
-    assert PastDurations(board, layout).estimate(board.cells[0]) is None
+    assert PastDurations(board, runs).estimate(board.cells[0]) is None
 
 
-def test_a_damaged_record_is_left_out_without_a_word(board, layout, make_record, caplog):
+def test_a_damaged_record_is_left_out_without_a_word(board, runs, make_record, caplog):
     cell = board.cells[0]
-    path = layout.record(cell.board, cell.name, cell.key)
+    path = runs.record(cell.board, cell.name, cell.key)
     save_record(make_record(cell, **took(4.0)), path)
     path.write_text("{}")
-    assert PastDurations(board, layout).estimate(cell) is None
+    assert PastDurations(board, runs).estimate(cell) is None
     assert caplog.messages == []

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.run.events import describe_end
-from harness.run.jobs import base_job, cell_job, floor_job
+from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.stages.job_result import FAILED, FINISHED, JobResult
 from harness.stages.options import JobOptions
 from harness.store.records import Measured, save_record
@@ -11,18 +11,18 @@ from harness.store.runs_folder import RunsFolder
 
 
 @pytest.fixture
-def layout(tmp_path):
+def runs(tmp_path):
     return RunsFolder(tmp_path / "runs")
 
 
 @pytest.fixture
-def finished(board, layout, make_record):
+def finished(board, runs, make_record):
     """The line of a cell's job that has written a record with these fields."""
 
     def line(**fields):
         cell = board.cells[0]
-        save_record(make_record(cell, **fields), layout.record(cell.board, cell.name, cell.key))
-        return describe_end(cell_job(cell, layout, JobOptions()), FINISHED, layout)
+        save_record(make_record(cell, **fields), runs.record(cell.board, cell.name, cell.key))
+        return describe_end(cell_job(cell, runs, JobOptions()), FINISHED, runs)
 
     return line
 
@@ -34,15 +34,15 @@ def test_a_cell_shows_its_status_and_its_metrics_or_its_reason(finished):
     assert finished(metrics={}) == "net/none/s0: done"
 
 
-def test_a_dead_process_shows_why_it_died_even_where_an_older_record_is(finished, board, layout):
+def test_a_dead_process_shows_why_it_died_even_where_an_older_record_is(finished, board, runs):
     finished()
     died = JobResult("died", "out of memory")
-    assert describe_end(cell_job(board.cells[0], layout, JobOptions()), died, layout) == "net/none/s0: failed: out of memory"
+    assert describe_end(cell_job(board.cells[0], runs, JobOptions()), died, runs) == "net/none/s0: failed: out of memory"
 
 
-def test_bases_and_floors_show_how_they_ended(board, layout):
-    base = base_job(board.cells[0].base, layout, JobOptions())
-    floor = floor_job(board.name, board.floors[0], layout, JobOptions(), is_smoke=False)
-    assert describe_end(base, FINISHED, layout) == "base net: done"
-    assert describe_end(floor, FAILED, layout) == "floor distance: failed"
-    assert describe_end(base, JobResult("refused", "/x: no room left"), layout) == "base net: /x: no room left"
+def test_bases_and_floors_show_how_they_ended(board, runs):
+    base = base_job(board.cells[0].base, runs, JobOptions())
+    floor = floor_job(board.name, board.floors[0], runs, JobOptions(), is_smoke=False)
+    assert describe_end(base, FINISHED, runs) == "base net: done"
+    assert describe_end(floor, FAILED, runs) == "floor distance: failed"
+    assert describe_end(base, JobResult("refused", "/x: no room left"), runs) == "base net: /x: no room left"

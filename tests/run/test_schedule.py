@@ -7,7 +7,7 @@ import pytest
 from harness.interfaces import JobEnd
 from harness.process import stop
 from harness.run import schedule
-from harness.run.jobs import base_job, cell_job, floor_job
+from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.schedule import Schedule
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
@@ -22,7 +22,7 @@ def _no_stop_request():
 
 
 @pytest.fixture
-def layout(tmp_path):
+def runs(tmp_path):
     return RunsFolder(tmp_path / "runs")
 
 
@@ -32,15 +32,15 @@ def events():
 
 
 @pytest.fixture
-def plan(board, layout, events):
+def plan(board, runs, events):
     """A schedule of two bases with a cell each, and one floor."""
     options = JobOptions()
     cells = [next(cell for cell in board.cells if cell.name == name) for name in ("net/fit/s0", "chain/fit/s0")]
     return Schedule(
-        [base_job(cell.base, layout, options) for cell in cells],
-        [floor_job(board.name, board.floors[0], layout, options, is_smoke=False)],
-        [cell_job(cell, layout, options) for cell in cells],
-        layout,
+        [base_job(cell.base, runs, options) for cell in cells],
+        [floor_job(board.name, board.floors[0], runs, options, is_smoke=False)],
+        [cell_job(cell, runs, options) for cell in cells],
+        runs,
         events.append,
     )
 
@@ -49,8 +49,8 @@ def names(jobs):
     return None if jobs is None else [job.name for job in jobs]
 
 
-def record_of(job, layout):
-    return load_record(layout.record(job.cell.board, job.cell.name, job.cell.key))
+def record_of(job, runs):
+    return load_record(runs.record(job.cell.board, job.cell.name, job.cell.key))
 
 
 def start(plan):
@@ -131,21 +131,21 @@ def test_an_interrupted_job_has_not_ended(plan, events):
     assert not plan.is_over
 
 
-def test_the_death_of_a_cells_process_is_its_record(plan, layout, events):
+def test_the_death_of_a_cells_process_is_its_record(plan, runs, events):
     cell = cell_of(plan, "base net")
     plan.ready([JobEnd(cell, death="out of memory")])
-    record = record_of(cell, layout)
+    record = record_of(cell, runs)
     assert (record.status, record.reason) == ("failed", "out of memory")
     assert events[-1].text == "net/fit/s0: failed: out of memory"
 
 
 @pytest.mark.parametrize(("status", "stays"), [("done", True), ("diverged", True), ("failed", False)])
-def test_a_process_that_dies_after_it_has_written_a_result_takes_nothing_back(plan, layout, make_record, status, stays):
+def test_a_process_that_dies_after_it_has_written_a_result_takes_nothing_back(plan, runs, make_record, status, stays):
     cell = cell_of(plan, "base net")
-    save_record(make_record(cell.cell, status=status), layout.record(cell.cell.board, cell.cell.name, cell.cell.key))
+    save_record(make_record(cell.cell, status=status), runs.record(cell.cell.board, cell.cell.name, cell.cell.key))
     plan.ready([JobEnd(cell, death="out of memory")])
-    assert record_of(cell, layout).status == (status if stays else "failed")
-    assert (record_of(cell, layout).reason == "out of memory") is not stays
+    assert record_of(cell, runs).status == (status if stays else "failed")
+    assert (record_of(cell, runs).reason == "out of memory") is not stays
 
 
 def test_an_executor_that_loses_a_return_value_is_told_so(plan):

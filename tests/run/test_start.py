@@ -150,12 +150,12 @@ def test_a_stop_request_after_the_last_job_is_none(small, serial, tmp_path):
 def test_a_metric_above_its_limit_marks_the_cell_as_diverged_which_is_not_tried_again(small_text, write_small, serial, tmp_path):
     board = write_small(small_text.replace("{sliced-w2: {", "{sliced-w2: {explodes_above: 1.0e-9, "))
     cells = [cell for cell in board.cells if cell.method_name == "none"]
-    layout = RunsFolder(tmp_path / "runs")
-    ended = run_board(board, cells, layout, RunOptions(jobs=1))
+    runs = RunsFolder(tmp_path / "runs")
+    ended = run_board(board, cells, runs, RunOptions(jobs=1))
     assert {state.state for state in ended} == {"diverged"}
     assert all("sliced-w2 is 0." in state.reason for state in ended)
     serial.ran = []
-    assert run_board(board, cells, layout, RunOptions(jobs=1)) == ended
+    assert run_board(board, cells, runs, RunOptions(jobs=1)) == ended
     assert serial.ran == []
 
 

@@ -10,43 +10,43 @@ from harness.store.runs_folder import RunsFolder
 
 
 @pytest.fixture
-def layout(tmp_path):
+def runs(tmp_path):
     return RunsFolder(tmp_path / "runs")
 
 
 @pytest.fixture
-def save(layout, make_record):
+def save(runs, make_record):
     """Write a record for a cell; returns its path."""
 
     def do(cell, **fields):
-        path = layout.record(cell.board, cell.name, cell.key)
+        path = runs.record(cell.board, cell.name, cell.key)
         save_record(make_record(cell, **fields), path)
         return path
 
     return do
 
 
-def test_a_cell_without_a_record_is_to_run(board, layout):
-    found = states(board, board.cells, layout)
+def test_a_cell_without_a_record_is_to_run(board, runs):
+    found = states(board, board.cells, runs)
     assert [state.cell for state in found] == list(board.cells)
     assert {(state.state, state.record, state.seconds) for state in found if state.cell.skip_reason is None} == {
         ("to run", None, None)
     }
 
 
-def test_a_cell_that_cannot_run_is_skipped_with_the_boards_reason(board, layout):
-    skipped = [state for state in states(board, board.cells, layout) if state.state == "skipped"]
+def test_a_cell_that_cannot_run_is_skipped_with_the_boards_reason(board, runs):
+    skipped = [state for state in states(board, board.cells, runs) if state.state == "skipped"]
     assert [state.cell.name for state in skipped] == ["chain/tune/s0", "chain/tune/s1", "chain/tune/s2"]
     assert all("lacks Likelihood" in state.reason for state in skipped)
     assert not any(state.needs_a_run for state in skipped)
 
 
-def test_a_record_says_how_its_cell_ended_and_what_it_took(board, layout, save):
+def test_a_record_says_how_its_cell_ended_and_what_it_took(board, runs, save):
     first, second, third, *_ = board.cells
     save(first)
     save(second, status="diverged", reason="loss is nan")
     save(third, status="failed", reason="KeyError")
-    found = states(board, board.cells[:3], layout)
+    found = states(board, board.cells[:3], runs)
     assert [(state.state, state.reason, state.needs_a_run) for state in found] == [
         ("done", "", False),
         ("diverged", "loss is nan", False),
@@ -55,27 +55,27 @@ def test_a_record_says_how_its_cell_ended_and_what_it_took(board, layout, save):
     assert found[0].seconds == pytest.approx(0.4 + 2 * 0.5)  # sampling, and two metrics
 
 
-def test_a_record_of_other_settings_does_not_count(board, layout, save, make_record):
+def test_a_record_of_other_settings_does_not_count(board, runs, save, make_record):
     cell = board.cells[0]
-    save_record(make_record(cell), layout.record(cell.board, cell.name, "of other settings"))
-    assert states(board, [cell], layout)[0].state == "to run"
-    assert current_record(cell, layout) is None
+    save_record(make_record(cell), runs.record(cell.board, cell.name, "of other settings"))
+    assert states(board, [cell], runs)[0].state == "to run"
+    assert current_record(cell, runs) is None
 
 
-def test_a_damaged_record_counts_as_absent_and_is_reported_once(board, layout, save, caplog):
+def test_a_damaged_record_counts_as_absent_and_is_reported_once(board, runs, save, caplog):
     path = save(board.cells[0])
     path.write_bytes(path.read_bytes().replace(b"0.05", b"0.04"))
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            assert states(board, board.cells[:1], layout)[0].state == "to run"
+            assert states(board, board.cells[:1], runs)[0].state == "to run"
     assert len([message for message in caplog.messages if str(path) in message]) == 1
 
 
-def test_floors_without_a_record_are_missing(board, layout, make_floor):
-    assert missing_floors(board, layout) == list(board.floors)
+def test_floors_without_a_record_are_missing(board, runs, make_floor):
+    assert missing_floors(board, runs) == list(board.floors)
     first, second = board.floors
-    save_record(make_floor(board, first), layout.floor(board.name, first.name, first.key))
-    assert missing_floors(board, layout) == [second]
+    save_record(make_floor(board, first), runs.floor(board.name, first.name, first.key))
+    assert missing_floors(board, runs) == [second]
 
 
 def test_a_summary_counts_the_states_in_one_order(board):

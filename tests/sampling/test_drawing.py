@@ -43,21 +43,21 @@ def sample(sampler, model, *, n=23, batch=23, seed=0, spec=SPEC, **options):
 
 @pytest.mark.parametrize("batch", [1, 4, 22, 23, 100])
 def test_noise_and_labels_do_not_depend_on_the_batch(model, batch):
-    one, other = sample(noise, model).batch, sample(noise, model, batch=batch).batch
-    assert torch.equal(one.x, other.x)
-    assert torch.equal(one.labels, other.labels)
+    first, second = sample(noise, model).batch, sample(noise, model, batch=batch).batch
+    assert torch.equal(first.x, second.x)
+    assert torch.equal(first.labels, second.labels)
 
 
 @pytest.mark.parametrize("batch", [1, 4, 22])
 def test_samples_do_not_depend_on_the_batch_but_for_rounding(model, batch):
     # Kernels add in another order at another batch.
-    one, other = sample(through_the_network, model).batch.x, sample(through_the_network, model, batch=batch).batch.x
-    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+    first, second = sample(through_the_network, model).batch.x, sample(through_the_network, model, batch=batch).batch.x
+    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
 
 
 def test_the_same_batch_gives_the_same_bits(model):
-    one, other = (sample(through_the_network, model, batch=7).batch.x for _ in range(2))
-    assert torch.equal(one, other)
+    first, second = (sample(through_the_network, model, batch=7).batch.x for _ in range(2))
+    assert torch.equal(first, second)
 
 
 def test_a_sample_depends_on_its_number_not_on_how_many_there_are(model):
@@ -164,11 +164,11 @@ class Guided:
 
 
 def test_evaluations_of_guiding_networks_count(model):
-    one, two = nn.Linear(3, 3), nn.Linear(3, 3)
-    found = sample(Guided(weaker=one, older=two), model, batch=4)
+    weaker, older = nn.Linear(3, 3), nn.Linear(3, 3)
+    found = sample(Guided(weaker=weaker, older=older), model, batch=4)
     assert found.nfe == 3
-    assert not one._forward_pre_hooks
-    assert not two._forward_pre_hooks
+    assert not weaker._forward_pre_hooks
+    assert not older._forward_pre_hooks
 
 
 @pytest.mark.parametrize("batch", [4, 23])
@@ -179,8 +179,8 @@ def test_a_network_that_guides_itself_or_twice_counts_once_for_each_call(model, 
 
 
 def test_the_networks_beside_the_model_are_each_named_once():
-    one, two = nn.Linear(3, 3), nn.Linear(3, 3)
-    assert extra_networks(Guided(a=one, b=two, c=one)) == [one, two]
+    weaker, older = nn.Linear(3, 3), nn.Linear(3, 3)
+    assert extra_networks(Guided(a=weaker, b=older, c=weaker)) == [weaker, older]
     assert extra_networks(noise) == []
 
 

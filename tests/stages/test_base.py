@@ -55,7 +55,7 @@ def test_training_changes_the_initial_weights_and_leaves_no_checkpoint(tiny, sou
     output = base_stage.run(base, source, context)
     initial = base_stage.build(base, source, context, seed=base.network.seed)
     assert state_dicts.sha256(initial.state_dict()) != BaseFacts.of(output).weights_sha256
-    assert not context.layout.work("base", base.key).exists()
+    assert not context.runs.work("base", base.key).exists()
 
 
 def test_loading_gives_the_weights_in_eval_mode(tiny, source, context):
@@ -70,7 +70,7 @@ def test_each_step_of_pretraining_goes_on_from_the_one_before_and_is_kept(read_b
     board = read_board(tiny_text.replace(ONE_STEP, f"pretrain: [{first}, {STILL}]"))
     (base,) = board.bases
     output = base_stage.run(base, source, context)
-    assert len(list(context.layout.root.glob("stages/base/*"))) == 2
+    assert len(list(context.runs.root.glob("stages/base/*"))) == 2
     earlier = base_stage.run(base.network.after, source, context)
     assert not earlier.is_fresh
     assert earlier.folder != output.folder
@@ -95,4 +95,4 @@ def test_a_base_that_cannot_be_made_leaves_nothing(read_board, tmp_path, context
     board = read_board(LOADED)
     with pytest.raises(UserError, match=r"unexpected: model\.x"):
         base_stage.run(board.bases[0], context.dataset(board.dataset), context)
-    assert not list(context.layout.root.glob("stages/base/*"))
+    assert not list(context.runs.root.glob("stages/base/*"))

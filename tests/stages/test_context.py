@@ -25,11 +25,11 @@ def heard(monkeypatch):
 
 
 def test_jobs_share_what_their_cache_holds_and_nothing_by_default(tmp_path):
-    layout, cache = RunsFolder(tmp_path), ProcessCache()
-    first, second = (Context(layout, JobOptions("cpu"), name, cache) for name in ("first", "second"))
+    runs, cache = RunsFolder(tmp_path), ProcessCache()
+    first, second = (Context(runs, JobOptions("cpu"), name, cache) for name in ("first", "second"))
     assert first.dataset(NOISE) is second.dataset(NOISE)
     assert Noise.built == 1
-    assert Context(layout, JobOptions("cpu"), "alone").dataset(NOISE) is not first.dataset(NOISE)
+    assert Context(runs, JobOptions("cpu"), "alone").dataset(NOISE) is not first.dataset(NOISE)
     assert first.feature_sets is not second.feature_sets
 
 
@@ -49,7 +49,7 @@ def test_features_of_the_last_image_sets_stay_in_memory(context):
 
 def test_the_loops_steps_reach_the_progress_file_and_the_plugins(context, heard, monkeypatch):
     context.reporter.stage("finetune")
-    (file,) = context.layout.progress.glob("*.json")
+    (file,) = context.runs.progress.glob("*.json")
     monkeypatch.setattr("harness.store.progress.EVERY_SECONDS", -EVERY_SECONDS)
     context.listener("small/mle/s0").step_logged(100, 400, {"loss": 0.5})
     progress = json.loads(file.read_text())
@@ -72,8 +72,8 @@ def test_checkpoints_reach_the_plugins(context, heard, tmp_path):
 
 
 def test_progress_that_cannot_be_written_stops_no_work(context, caplog):
-    context.layout.progress.parent.mkdir(parents=True)
-    context.layout.progress.write_text("a file in the place of a folder")
+    context.runs.progress.parent.mkdir(parents=True)
+    context.runs.progress.write_text("a file in the place of a folder")
     with caplog.at_level(logging.DEBUG):
         context.reporter.stage("sample")
         context.reporter.end()

@@ -12,7 +12,7 @@ def test_no_two_purposes_share_a_draw():
     assert not evaluation & selection
     assert not floors & selection
     # Data in the place of a model take two of the evaluation's draws, neighbours, and each pair others.
-    in_place = [draws.in_place(seed, draw) for seed in range(50) for draw in range(20)]
+    in_place = [draws.examples_for_samples(seed, draw) for seed in range(50) for draw in range(20)]
     assert len({number for pair in in_place for number in pair}) == 2 * 50 * 20
     assert all(examples == real + 1 and real % 2 == 0 for examples, real in in_place)
     assert not {number for pair in in_place for number in pair} & (floors | selection)

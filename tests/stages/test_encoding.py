@@ -49,7 +49,7 @@ def _count_anew():
 def test_a_network_of_images_gets_the_images(digits, context):
     source = context.dataset(digits)
     assert encoding.training_data(torch.nn.Linear(1, 1), source, context) is source.training_data(context.device)
-    assert not list(context.layout.root.glob("stages/*"))
+    assert not list(context.runs.root.glob("stages/*"))
 
 
 def test_a_network_in_latents_gets_what_its_autoencoder_keeps_with_the_labels(digits, context):
@@ -69,7 +69,7 @@ def test_images_are_encoded_once_for_all_networks_of_an_autoencoder(digits, cont
     again = encoding.training_data(InLatents(), elsewhere.dataset(digits), elsewhere)
     assert torch.equal(again.x, first.x)
     assert InLatents.encoded == n
-    assert len(list(context.layout.root.glob("stages/latents/*"))) == 1
+    assert len(list(context.runs.root.glob("stages/latents/*"))) == 1
 
 
 def test_another_autoencoder_encodes_anew(digits, context):
@@ -77,4 +77,4 @@ def test_another_autoencoder_encodes_anew(digits, context):
     n = len(encoding.training_data(InLatents(), source, context))
     encoding.training_data(InLatents("of other weights"), source, context)
     assert InLatents.encoded == 2 * n
-    assert len(list(context.layout.root.glob("stages/latents/*"))) == 2
+    assert len(list(context.runs.root.glob("stages/latents/*"))) == 2

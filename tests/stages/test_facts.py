@@ -26,9 +26,9 @@ def test_facts_survive_their_manifest(tmp_path):
         curve=[CurvePoint(images=0, value=1 / 3)],
         selected_images=0,
     )
-    layout = RunsFolder(tmp_path)
-    outputs.once(layout, "finetune", "key", lambda _: facts.model_dump())
-    stored = outputs.find(layout, "finetune", "key")
+    runs = RunsFolder(tmp_path)
+    outputs.once(runs, "finetune", "key", lambda _: facts.model_dump())
+    stored = outputs.find(runs, "finetune", "key")
     assert stored is not None
     assert FinetuneFacts.of(stored) == facts
     (manifest,) = tmp_path.glob("stages/finetune/key/manifest.json")

@@ -100,8 +100,8 @@ def test_a_failed_pass_leaves_nothing_behind(context):
     broken = IdentifiedImages(ImageSet("broken", 60, (1, 8, 8), lambda _: iter([IMAGES[:10]])), {"generated": "b"})
     with pytest.raises(ValueError, match="60 images were announced, and 10 came"):
         features.extracted(broken, {"features"}, PIXELS, context)
-    assert not list(context.layout.root.glob("stages/features/*"))
-    assert not list(context.layout.root.glob("work/*"))
+    assert not list(context.runs.root.glob("stages/features/*"))
+    assert not list(context.runs.root.glob("work/*"))
 
 
 def test_features_of_a_batch_are_not_kept(context, seen):
@@ -110,7 +110,7 @@ def test_features_of_a_batch_are_not_kept(context, seen):
         found = features.extract_batch(batch, {"features"}, PIXELS, context)
     assert sum(seen) == 120
     torch.testing.assert_close(torch.from_numpy(found.rows("features").copy()), rows_of(IMAGES)["features"])
-    assert not list(context.layout.root.glob("stages/*"))
+    assert not list(context.runs.root.glob("stages/*"))
     with pytest.raises(UserError, match="the generated samples: features of images 0 to 59 are not all finite"):
         features.extract_batch(Batch(batch.x), {"features"}, nan_extractor(), context)
 

@@ -64,9 +64,9 @@ def test_an_interrupted_cell_goes_on_from_its_checkpoint_to_the_same_weights(cel
     monkeypatch.setattr(Drifting, "step", step_and_stop)
     with pytest.raises(Interrupted):
         finetune.run(cell, base, source, context)
-    work = context.layout.work("finetune", cell.finetune_key)
+    work = context.runs.work("finetune", cell.finetune_key)
     assert [int(path.name.removeprefix("step-")) for path in work.iterdir()] == [2]
-    assert not list(context.layout.root.glob("stages/finetune/*"))
+    assert not list(context.runs.root.glob("stages/finetune/*"))
     stop.clear()
     output = finetune.run(cell, base, source, context)
     assert FinetuneFacts.of(output).weights_sha256 == FinetuneFacts.of(undisturbed).weights_sha256
@@ -87,4 +87,4 @@ def test_banks_are_drawn_by_the_boards_sampler_and_counted_with_the_networks_tha
     beside = FinetuneFacts.of(tune(with_sampler(cell, Beside, bases=(cell.base,))))
     # A sample of the bank costs one evaluation of the model, and one of the network beside it.
     assert beside.network_evaluations == alone.network_evaluations + 20
-    assert len(list(context.layout.root.glob("stages/bank/*"))) == 2
+    assert len(list(context.runs.root.glob("stages/bank/*"))) == 2

@@ -34,7 +34,7 @@ def _new_process(monkeypatch):
 
 
 @pytest.fixture
-def layout(tmp_path):
+def runs(tmp_path):
     return RunsFolder(tmp_path / "runs")
 
 
@@ -46,12 +46,12 @@ def cell(cells):
 
 
 @pytest.fixture
-def run(cell, layout):
+def run(cell, runs):
     """Run the cell; returns the job's result and the cell's record."""
 
     def do(chosen=cell):
-        result = jobs.run_cell(chosen, layout, CPU)
-        path = record_path(chosen, layout)
+        result = jobs.run_cell(chosen, runs, CPU)
+        path = record_path(chosen, runs)
         return result, load_record(path) if path.exists() else None
 
     return do
@@ -70,7 +70,7 @@ def broken(monkeypatch):
     return do
 
 
-def test_a_cell_goes_through_all_stages(run, cell, layout):
+def test_a_cell_goes_through_all_stages(run, cell, runs):
     result, record = run()
     assert result == FINISHED
     assert (record.status, record.reason, record.cell) == ("done", "", "small/mle/s0")
@@ -78,15 +78,15 @@ def test_a_cell_goes_through_all_stages(run, cell, layout):
     assert record.base_weights_sha256 != record.weights_sha256
     assert (record.costs.steps, record.costs.nfe) == (4, 2)
     assert record.costs.peak_memory_bytes > 1e6
-    assert not list(layout.progress.glob("*"))
+    assert not list(runs.progress.glob("*"))
 
 
-def test_plugins_hear_of_a_cell_after_its_record_is_there(run, cell, layout, monkeypatch):
+def test_plugins_hear_of_a_cell_after_its_record_is_there(run, cell, runs, monkeypatch):
     heard = []
 
     def listen(hook, **arguments):
         if hook == "harness_cell_finished":
-            heard.append((arguments["cell"], load_record(record_path(cell, layout)) == arguments["record"]))
+            heard.append((arguments["cell"], load_record(record_path(cell, runs)) == arguments["record"]))
 
     monkeypatch.setattr(registry(), "listen", listen)
     run()
@@ -94,19 +94,19 @@ def test_plugins_hear_of_a_cell_after_its_record_is_there(run, cell, layout, mon
     assert heard == [(cell, True)]
 
 
-def test_a_worker_builds_the_dataset_once_for_all_cells(cells, layout, monkeypatch):
+def test_a_worker_builds_the_dataset_once_for_all_cells(cells, runs, monkeypatch):
     created = []
     component = cells["small/none/s0"].base.dataset.component
     create = type(component).create
     monkeypatch.setattr(type(component), "create", lambda self, settings: created.append(self.name) or create(self, settings))
     for cell in cells.values():
-        assert jobs.run_cell(cell, layout, CPU) == FINISHED
+        assert jobs.run_cell(cell, runs, CPU) == FINISHED
     assert created == ["swiss-roll"]
 
 
-def test_a_record_that_another_run_wrote_meanwhile_stays(run, cell, layout):
+def test_a_record_that_another_run_wrote_meanwhile_stays(run, cell, runs):
     run()
-    path = record_path(cell, layout)
+    path = record_path(cell, runs)
     before = (path.stat().st_ino, path.read_bytes())
     assert run()[0] == FINISHED
     assert (path.stat().st_ino, path.read_bytes()) == before
@@ -122,13 +122,13 @@ def test_a_failed_cell_is_run_again(run, broken, monkeypatch):
 @pytest.mark.parametrize(
     "error", [SystemExit("no such distance"), ZeroDivisionError("no such distance"), KeyError("no such distance")]
 )
-def test_whatever_a_plugin_raises_fails_its_cell_and_leaves_a_traceback(run, broken, layout, cell, error):
+def test_whatever_a_plugin_raises_fails_its_cell_and_leaves_a_traceback(run, broken, runs, cell, error):
     broken(error)
     result, record = run()
     assert (result, record.status) == (FINISHED, "failed")
     assert type(error).__name__ in record.reason
     assert "no such distance" in record.reason
-    traceback = layout.work("cell", cell.key) / "traceback.txt"
+    traceback = runs.work("cell", cell.key) / "traceback.txt"
     assert record.reason.endswith(f"(traceback: {traceback})")
     assert "Traceback (most recent call last)" in traceback.read_text()
 
@@ -157,8 +157,8 @@ def test_an_interrupted_cell_has_no_record(run):
     assert run() == (INTERRUPTED, None)
 
 
-def test_a_cell_that_another_process_works_on_is_busy(run, cell, layout):
-    with lease(layout.lease("cell", cell.key), wait=False):
+def test_a_cell_that_another_process_works_on_is_busy(run, cell, runs):
+    with lease(runs.lease("cell", cell.key), wait=False):
         results = []
         other = threading.Thread(target=lambda: results.append(run()))
         other.start()
@@ -166,34 +166,34 @@ def test_a_cell_that_another_process_works_on_is_busy(run, cell, layout):
     assert results == [(BUSY, None)]
 
 
-def test_a_cell_of_examples_needs_no_network(cell, tiny, run, layout):
+def test_a_cell_of_examples_needs_no_network(cell, tiny, run, runs):
     base = dataclasses.replace(cell.base, origin=Examples(tiny.dataset))
     of_examples = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base))
-    assert jobs.run_base(base, layout, CPU) == FINISHED
+    assert jobs.run_base(base, runs, CPU) == FINISHED
     result, record = run(of_examples)
     assert (result, record.status, record.parameters, record.costs.nfe) == (FINISHED, "done", 0, 0)
-    assert {path.name for path in layout.root.glob("stages/*")} == {"sample", "pair"}
+    assert {path.name for path in runs.root.glob("stages/*")} == {"sample", "pair"}
 
 
-def test_a_base_is_made_once(tiny, layout):
+def test_a_base_is_made_once(tiny, runs):
     for _ in range(2):
-        assert jobs.run_base(tiny.bases[0], layout, CPU) == FINISHED
-    assert len(list(layout.root.glob("stages/base/*"))) == 1
+        assert jobs.run_base(tiny.bases[0], runs, CPU) == FINISHED
+    assert len(list(runs.root.glob("stages/base/*"))) == 1
 
 
-def test_a_base_that_cannot_be_made_is_logged_with_the_reason(tiny, layout, monkeypatch, caplog):
+def test_a_base_that_cannot_be_made_is_logged_with_the_reason(tiny, runs, monkeypatch, caplog):
     monkeypatch.setattr(CheckedSource, "train", lambda _: 1 / 0)
     with caplog.at_level(logging.WARNING):
-        assert jobs.run_base(tiny.bases[0], layout, CPU) == FAILED
+        assert jobs.run_base(tiny.bases[0], runs, CPU) == FAILED
     assert caplog.messages == ["base small: ZeroDivisionError: division by zero"]
 
 
-def test_a_model_that_does_not_fit_the_data_refuses_the_run(read_board, tiny, tiny_text, layout):
+def test_a_model_that_does_not_fit_the_data_refuses_the_run(read_board, tiny, tiny_text, runs):
     text = tiny_text.replace("{name: swiss-roll, train_size: 256}", "digits").replace(
         "{name: ddpm-mlp, steps: 2, width: 8}", "{name: edm-unet, model_channels: 4}\n    sampler: {name: heun, steps: 2}"
     )
     (base,) = read_board(text, "images").bases
-    result = jobs.run_base(dataclasses.replace(base, dataset=tiny.dataset), layout, CPU)  # points, known when they are read
+    result = jobs.run_base(dataclasses.replace(base, dataset=tiny.dataset), runs, CPU)  # points, known when they are read
     assert result.outcome == "refused"
     assert result.message.startswith("base small: model edm-unet: needs square images")
 
@@ -204,23 +204,23 @@ def floor(cell, tiny):
     return Floor(tiny.dataset, cell.columns[0], 30)
 
 
-def test_a_floor_is_measured_once_and_recorded(floor, layout):
-    path = layout.floor("tiny", floor.name, floor.key)
-    assert jobs.run_floor("tiny", floor, layout, CPU, is_smoke=True) == FINISHED
+def test_a_floor_is_measured_once_and_recorded(floor, runs):
+    path = runs.floor("tiny", floor.name, floor.key)
+    assert jobs.run_floor("tiny", floor, runs, CPU, is_smoke=True) == FINISHED
     record = load_floor(path)
     assert (record.board, record.metric, record.key, record.is_smoke) == ("tiny", "shift", floor.key, True)
     assert len(record.values) == 2
     assert record.extractor is None
     written = path.stat().st_ino
-    assert jobs.run_floor("tiny", floor, layout, CPU, is_smoke=True) == FINISHED
+    assert jobs.run_floor("tiny", floor, runs, CPU, is_smoke=True) == FINISHED
     assert path.stat().st_ino == written
 
 
-def test_a_floor_that_cannot_be_measured_is_logged_with_its_traceback(floor, layout, broken, caplog):
+def test_a_floor_that_cannot_be_measured_is_logged_with_its_traceback(floor, runs, broken, caplog):
     broken(SystemExit("no such distance"))
     with caplog.at_level(logging.WARNING):
-        assert jobs.run_floor("tiny", floor, layout, CPU, is_smoke=False) == FAILED
-    traceback = layout.work("floor", floor.key) / "traceback.txt"
+        assert jobs.run_floor("tiny", floor, runs, CPU, is_smoke=False) == FAILED
+    traceback = runs.work("floor", floor.key) / "traceback.txt"
     assert caplog.messages == [f"floor shift: SystemExit: no such distance (traceback: {traceback})"]
     assert traceback.exists()
-    assert not layout.floor("tiny", floor.name, floor.key).exists()
+    assert not runs.floor("tiny", floor.name, floor.key).exists()

@@ -95,7 +95,7 @@ def test_examples_are_compared_with_the_neighbouring_draw(cells, source, context
     cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base, columns=(column(),)))
     samples = sample.run_examples(cell, cell.base.origin, source, context).output
     found = metrics.run(cell, samples, source, context)["column"]
-    pairs = [draws.in_place(1, draw) for draw in range(2)]
+    pairs = [draws.examples_for_samples(1, draw) for draw in range(2)]
     assert found.values == approx(
         [float(source.evaluation(a, 30).x.mean() - source.evaluation(b, 30).x.mean()) for a, b in pairs]
     )

@@ -27,7 +27,7 @@ def test_a_sampler_without_preparation_is_ready_at_once(tiny, with_sampler, sour
     assert isinstance(sampler.ready, Unprepared)
     assert sampler.preparation is None
     assert Unprepared.prepared == 0
-    assert not list(context.layout.root.glob("stages/*"))  # not even the base was needed
+    assert not list(context.runs.root.glob("stages/*"))  # not even the base was needed
 
 
 def test_nothing_is_prepared_before_somebody_asks(base, source, context):

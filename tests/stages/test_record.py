@@ -74,9 +74,9 @@ def test_only_a_method_that_trains_has_a_budget(board):
 
 
 def test_a_cell_that_no_process_worked_on_is_saved_with_its_reason(board, tmp_path):
-    cell, layout = board.cells[0], RunsFolder(tmp_path)
-    save_unrun(cell, layout, "failed", "its process died")
-    record = load_record(record_path(cell, layout))
+    cell, runs = board.cells[0], RunsFolder(tmp_path)
+    save_unrun(cell, runs, "failed", "its process died")
+    record = load_record(record_path(cell, runs))
     assert (record.status, record.reason, record.environment, record.metrics) == ("failed", "its process died", {}, {})
 
 

@@ -82,7 +82,7 @@ def test_samples_come_with_the_preparation_that_their_sampler_needed(cell, draw,
 def test_samples_far_larger_than_the_training_data_have_exploded_and_are_not_kept(cell, draw, with_sampler, context):
     with pytest.raises(Diverged, match=r"^samples exploded: root mean square .*e\+06, the training data's "):
         draw(with_sampler(cell, Exploding))
-    assert not list(context.layout.root.glob("stages/sample/*"))
+    assert not list(context.runs.root.glob("stages/sample/*"))
 
 
 def test_labels_stand_beside_their_samples(read_board, tiny_text, context):
@@ -101,7 +101,7 @@ def test_examples_in_the_place_of_samples_are_draws_of_their_dataset(of_examples
     cell = of_examples(tiny.dataset)
     samples = sample.run_examples(cell, cell.base.origin, source, context)
     for number in range(2):
-        theirs, _ = draws.in_place(1, number)
+        theirs, _ = draws.examples_for_samples(1, number)
         assert torch.equal(tensors(samples)[f"x.{number}"], source.evaluation(theirs, 30).x)
     assert (SampleFacts.of(samples.output).nfe, samples.preparation) == (0.0, None)
 

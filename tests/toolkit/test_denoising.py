@@ -61,9 +61,9 @@ def test_a_batch_of_steps_is_each_step_on_its_own_and_the_first_starts_from_unit
     x = torch.randn(4, 2, generator=stream(0, "x"))
     batch = model.transition(x, torch.arange(4))
     for step in range(4):
-        one = model.transition(x[step : step + 1], step)
-        torch.testing.assert_close(batch.mean[step : step + 1], one.mean)
-        torch.testing.assert_close(batch.std[step].flatten(), one.std.flatten())
+        alone = model.transition(x[step : step + 1], step)
+        torch.testing.assert_close(batch.mean[step : step + 1], alone.mean)
+        torch.testing.assert_close(batch.std[step].flatten(), alone.std.flatten())
     level = model.config.sigma_max
     noisy = level * x
     expected = noisy + (model._chain["down"][0] - level) / level * (noisy - model.denoise(noisy, torch.tensor(level), None))

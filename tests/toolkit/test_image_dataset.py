@@ -37,9 +37,9 @@ def test_a_split_does_not_hang_on_the_order_of_the_file_but_on_its_salt():
 
 
 def test_the_hash_sees_pixels_and_labels():
-    one = images()
-    assert one.sha256 != Images(one.pixels, one.labels.flip(0)).sha256
-    assert one.sha256 != Images(255 - one.pixels, one.labels).sha256
+    labelled = images()
+    assert labelled.sha256 != Images(labelled.pixels, labelled.labels.flip(0)).sha256
+    assert labelled.sha256 != Images(255 - labelled.pixels, labelled.labels).sha256
 
 
 def test_labels_stay_with_their_images(small):
@@ -73,8 +73,8 @@ def test_more_than_a_half_is_an_error_that_says_how_many_there_are(small):
 
 def test_black_and_white_become_the_ends_of_the_range():
     pixels = torch.tensor([0, 16, 8], dtype=torch.uint8).reshape(3, 1, 1, 1)
-    one = Images(pixels, torch.zeros(3, dtype=torch.int64))
-    assert ImageDataset("scaled", one, one, classes=1, white=16).train().x.flatten().tolist() == [-1, 1, 0]
+    greys = Images(pixels, torch.zeros(3, dtype=torch.int64))
+    assert ImageDataset("scaled", greys, greys, classes=1, white=16).train().x.flatten().tolist() == [-1, 1, 0]
 
 
 def test_the_fingerprint_sees_both_parts_and_the_scale(small):

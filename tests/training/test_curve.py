@@ -28,11 +28,11 @@ def test_there_are_as_many_points_as_asked_for(steps, points):
 
 
 def test_a_point_that_is_there_is_not_due_again():
-    one = curve([1.0])
-    assert one.is_due(0, 8, images=0)
-    one.add(0, {})
-    assert not one.is_due(0, 8, images=0)
-    assert one.is_due(2, 8, images=2)
+    first = curve([1.0])
+    assert first.is_due(0, 8, images=0)
+    first.add(0, {})
+    assert not first.is_due(0, 8, images=0)
+    assert first.is_due(2, 8, images=2)
 
 
 @pytest.mark.parametrize(("higher", "best"), [(False, 1), (True, 2)])
@@ -54,12 +54,12 @@ def test_a_curve_that_does_not_select_keeps_no_weights():
 
 
 def test_state_round_trips():
-    one = curve([2.0, 1.0])
-    one.add(0, {"w": torch.tensor([1.0])})
-    one.add(5, {"w": torch.tensor([2.0])})
-    other = curve([3.0])
-    other.restore(one.state(), one.best)
-    assert (other.values, other.best_images, other.seconds) == (one.values, 5, one.seconds)
-    other.add(9, {"w": torch.tensor([3.0])})
-    assert other.best["w"].item() == 2.0
-    assert len(one.values) == 2
+    first = curve([2.0, 1.0])
+    first.add(0, {"w": torch.tensor([1.0])})
+    first.add(5, {"w": torch.tensor([2.0])})
+    second = curve([3.0])
+    second.restore(first.state(), first.best)
+    assert (second.values, second.best_images, second.seconds) == (first.values, 5, first.seconds)
+    second.add(9, {"w": torch.tensor([3.0])})
+    assert second.best["w"].item() == 2.0
+    assert len(first.values) == 2

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.training import averages
+from harness.training import power_function
 from harness.training.config import PowerFunctionEMA, TrainingConfig
 from harness.training.ema import ExponentialAverage, PowerFunctionTracker, make_average
 
@@ -85,7 +85,7 @@ def test_the_first_step_forgets_the_start_and_a_tracked_length_is_the_power_func
     kept = [1 - 1 / (step + 1) for step in range(3)]
     expected = 0.0
     for share, value in zip(kept, values, strict=True):
-        share **= averages.exponent(0.1) + 1
+        share **= power_function.exponent(0.1) + 1
         expected = share * expected + (1 - share) * value
     assert walk(settings, 3, values).weights()["weight"].item() == pytest.approx(expected)
 

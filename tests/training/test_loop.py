@@ -13,11 +13,11 @@ from harness.training.loop import LOG_EVERY, Listener
 STEPS = 7
 
 
-def assert_same(one, other):
-    assert one.weights.keys() == other.weights.keys()
-    assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
-    assert (one.curve, one.selected_images) == (other.curve, other.selected_images)
-    assert one.network_evaluations == other.network_evaluations
+def assert_same(result, expected):
+    assert result.weights.keys() == expected.weights.keys()
+    assert all(torch.equal(result.weights[name], expected.weights[name]) for name in result.weights)
+    assert (result.curve, result.selected_images) == (expected.curve, expected.selected_images)
+    assert result.network_evaluations == expected.network_evaluations
 
 
 @pytest.fixture(params=["best", "last"])

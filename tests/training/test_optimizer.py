@@ -79,7 +79,7 @@ def test_it_goes_on_exactly_from_its_state(name):
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     for _ in range(4):
         second.update((model(x) ** 2).mean())
-    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), whole.parameters(), strict=True))
+    assert all(torch.equal(weight, expected) for weight, expected in zip(model.parameters(), whole.parameters(), strict=True))
 
 
 def rates(config, updates):

@@ -8,7 +8,7 @@ from harness.plugins import registry
 from harness.testing import golden
 from harness.testing.golden import Case, kind
 from harness.toolkit.denoising import NoisyLevel, loss_weight
-from harness.training import averages
+from harness.training import power_function
 from harness_edm.sampler import noise_levels
 from harness_edm2 import latents, published_training
 from harness_edm2.denoiser import EDM2
@@ -176,10 +176,10 @@ def power_function_scalars(case: Case) -> None:
     def compare(name, values):
         case.compare(name, torch.as_tensor(np.asarray(values), dtype=case.arrays[name].dtype))
 
-    compare("exp_of_std", [averages.exponent(std) for std in arrays["std"]])
-    compare("std_of_exp", [averages.relative_std(g) for g in arrays["exp_of_std"]])
+    compare("exp_of_std", [power_function.exponent(std) for std in arrays["std"]])
+    compare("std_of_exp", [power_function.relative_std(g) for g in arrays["exp_of_std"]])
     triples = zip(arrays["beta_std"], arrays["beta_t_next"], arrays["beta_t_delta"], strict=True)
-    compare("beta", [averages.decay(std, seen, batch) for std, seen, batch in triples])
+    compare("beta", [power_function.decay(std, seen, batch) for std, seen, batch in triples])
     rates = [
         published_training.learning_rate(seen, batch=batch, reference=reference, steps=steps, rampup=rampup * 1e6)
         for seen, batch, reference, steps, rampup in arrays["lr_args"]
@@ -189,12 +189,12 @@ def power_function_scalars(case: Case) -> None:
     problems = sorted({name.split("_")[0] for name in arrays if name.startswith("phema")})
     for problem in problems:
         times, stds = arrays[f"{problem}_in_ofs"], arrays[f"{problem}_in_std"]
-        matrix = averages.overlap(times, stds, times, stds)
+        matrix = power_function.overlap(times, stds, times, stds)
         # Entries span twelve decades: the absolute tolerance would pass anything.
         np.testing.assert_allclose(matrix, arrays[f"{problem}_A"], rtol=1e-6)
         condition = float(arrays[f"{problem}_condA"])
         assert abs(np.linalg.cond(matrix) / condition - 1) < 1e-3
-        weights = averages.coefficients(times, stds, float(arrays[f"{problem}_out_ofs"]), arrays[f"{problem}_out_std"])
+        weights = power_function.coefficients(times, stds, float(arrays[f"{problem}_out_ofs"]), arrays[f"{problem}_out_std"])
         rtol = 1e-4 * max(1, condition / 1e8)
         np.testing.assert_allclose(weights, arrays[f"{problem}_coefs"], rtol=rtol, atol=1e-9)
     parts = ("in_ofs", "in_std", "out_ofs", "out_std", "coefs", "A", "condA")
@@ -212,7 +212,7 @@ def is_average_update(case: Case) -> bool:
 def average_update(case: Case) -> None:
     weights, expected, batch = (case.arrays[name] for name in ("net_weight", "ema_weight", "batch_size"))
     layer = torch.nn.Linear(weights.shape[2], weights.shape[1], bias=False)
-    tracked, steps = averages.PowerFunctionAverage(layer, case.fields["stds"]), []
+    tracked, steps = power_function.PowerFunctionAverage(layer, case.fields["stds"]), []
     for step, weight in enumerate(weights, start=1):
         with torch.no_grad():
             layer.weight.copy_(weight)

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from harness.run.jobs import BaseJob, CellJob, FloorJob, base_job, cell_job, floor_job
+from harness.run.job_calls import BaseJob, CellJob, FloorJob, base_job, cell_job, floor_job
 from harness.stages import jobs as stage_jobs
 from harness.stages.job_result import FINISHED, JobResult
 from harness.stages.options import JobOptions
@@ -15,11 +15,11 @@ OPTIONS = JobOptions("cpu", checkpoint_seconds=7.0)
 
 @pytest.fixture
 def three_jobs(small, tmp_path):
-    layout = RunsFolder(tmp_path / "runs")
+    runs = RunsFolder(tmp_path / "runs")
     return [
-        base_job(small.bases[0], layout, OPTIONS),
-        floor_job(small.name, small.floors[0], layout, OPTIONS, is_smoke=True),
-        cell_job(small.cells[0], layout, OPTIONS),
+        base_job(small.bases[0], runs, OPTIONS),
+        floor_job(small.name, small.floors[0], runs, OPTIONS, is_smoke=True),
+        cell_job(small.cells[0], runs, OPTIONS),
     ]
 
 

@@ -10,7 +10,7 @@ from harness.board.schema import MetricConfig
 from harness.interfaces import Batch
 from harness.sampling import drawing
 from harness.stages import base as base_stage
-from harness.stages import curve, draws, jobs
+from harness.stages import curve_measuring, draws, jobs
 from harness.stages.checked import CheckedSource
 from harness.stages.example_sets import RealExamples
 from harness.stages.facts import FinetuneFacts
@@ -48,9 +48,9 @@ def used(selecting, tmp_path, monkeypatch):
 
     monkeypatch.setattr(drawing, "draw", draw)
     monkeypatch.setattr(CheckedSource, "evaluation", watched)
-    layout = RunsFolder(tmp_path / "runs")
-    jobs.run_cell(selecting, layout, JobOptions("cpu"))
-    assert load_record(layout.record("tiny", selecting.name, selecting.key)).status == "done"
+    runs = RunsFolder(tmp_path / "runs")
+    jobs.run_cell(selecting, runs, JobOptions("cpu"))
+    assert load_record(runs.record("tiny", selecting.name, selecting.key)).status == "done"
     return streams, real
 
 
@@ -70,7 +70,7 @@ def started(selecting, source, context):
     network = base_stage.load(selecting.base, base, source, context)
     task = TrainingTask(network, source.spec, context.device, selecting.training, None)
     ready = BaseSampler(selecting.base, source, context).ready
-    return network, ready, curve.curve_of(selecting, source, task, ready, context)
+    return network, ready, curve_measuring.curve_of(selecting, source, task, ready, context)
 
 
 def test_a_point_is_the_columns_metric_on_the_selections_samples(selecting, started, source, context):
@@ -108,11 +108,11 @@ def test_on_features_only_those_of_the_real_images_are_kept(context):
     pixels = resolved(COMPONENT)
     column = Column("gap[pixels]", "gap", resolved(GAP), MetricConfig(), 1, 1, pixels)
     source = context.dataset(NOISE)
-    compared = curve._comparison(column, RealExamples(source, draws.selection(0), 20, context.device), context)
+    compared = curve_measuring._comparison(column, RealExamples(source, draws.selection(0), 20, context.device), context)
     generated = Batch(source.evaluation(3, 20).x)
     first = compared(generated, stream(0, "selection metric"))
-    kept = list(context.layout.root.glob("stages/features/*"))
+    kept = list(context.runs.root.glob("stages/features/*"))
     assert len(kept) == 1
     assert compared(Batch(generated.x.flip(0)), stream(0, "selection metric"))["gap"] == pytest.approx(first["gap"], rel=1e-5)
-    assert list(context.layout.root.glob("stages/features/*")) == kept
+    assert list(context.runs.root.glob("stages/features/*")) == kept
     assert first["images"] == 20

@@ -34,37 +34,37 @@ class CellJob(Job):
     cell: Cell
 
 
-def base_job(base: Base, layout: RunsFolder, options: JobOptions) -> BaseJob:
+def base_job(base: Base, runs: RunsFolder, options: JobOptions) -> BaseJob:
     """Return the job of a base."""
-    return BaseJob(f"base {base.name}", run_base, (base, layout, options), base)
+    return BaseJob(f"base {base.name}", run_base, (base, runs, options), base)
 
 
-def floor_job(board: str, floor: Floor, layout: RunsFolder, options: JobOptions, *, is_smoke: bool) -> FloorJob:
+def floor_job(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, *, is_smoke: bool) -> FloorJob:
     """Return the job of a floor of the board with this name."""
-    return FloorJob(f"floor {floor.name}", run_floor, (board, floor, layout, options, is_smoke), floor)
+    return FloorJob(f"floor {floor.name}", run_floor, (board, floor, runs, options, is_smoke), floor)
 
 
-def cell_job(cell: Cell, layout: RunsFolder, options: JobOptions) -> CellJob:
+def cell_job(cell: Cell, runs: RunsFolder, options: JobOptions) -> CellJob:
     """Return the job of a cell."""
-    return CellJob(cell.name, run_cell, (cell, layout, options), cell)
+    return CellJob(cell.name, run_cell, (cell, runs, options), cell)
 
 
-def run_base(base: Base, layout: RunsFolder, options: JobOptions) -> JobResult:
+def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:
     """Call `harness.stages.jobs.run_base` in a worker."""
     from harness.stages import jobs
 
-    return jobs.run_base(base, layout, options)
+    return jobs.run_base(base, runs, options)
 
 
-def run_floor(board: str, floor: Floor, layout: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
+def run_floor(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
     """Call `harness.stages.jobs.run_floor` in a worker."""
     from harness.stages import jobs
 
-    return jobs.run_floor(board, floor, layout, options, is_smoke)
+    return jobs.run_floor(board, floor, runs, options, is_smoke)
 
 
-def run_cell(cell: Cell, layout: RunsFolder, options: JobOptions) -> JobResult:
+def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
     """Call `harness.stages.jobs.run_cell` in a worker."""
     from harness.stages import jobs
 
-    return jobs.run_cell(cell, layout, options)
+    return jobs.run_cell(cell, runs, options)

@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from harness.training import averages
-from harness.training.averages import AverageSnapshot, PowerFunctionAverage
+from harness.training import power_function
+from harness.training.power_function import AverageSnapshot, PowerFunctionAverage
 
 STDS = [0.01, 0.05, 0.1, 0.2, 0.28]
 
 
 def profile(std, end, times):
     """The profile (g + 1) s^g / t^(g + 1) at some times; 0 behind its end."""
-    g = averages.exponent(std)
+    g = power_function.exponent(std)
     return np.where(times <= end, (g + 1) * (times / end) ** g / end, 0.0)
 
 
@@ -29,22 +29,22 @@ def test_the_length_is_the_standard_deviation_of_the_profile(std):
     mean = (weights * times).sum()
     assert weights.sum() == pytest.approx(1, abs=1e-6)
     assert np.sqrt((weights * (times - mean) ** 2).sum()) == pytest.approx(std, rel=1e-5)
-    assert averages.relative_std(averages.exponent(std)) == pytest.approx(std, rel=1e-9)
+    assert power_function.relative_std(power_function.exponent(std)) == pytest.approx(std, rel=1e-9)
 
 
 def test_a_uniform_profile_is_the_longest_and_lengths_beyond_it_are_refused():
-    assert averages.relative_std(0.0) == pytest.approx(12**-0.5)
-    assert averages.exponent(0.28867) == pytest.approx(0.0, abs=1e-3)
+    assert power_function.relative_std(0.0) == pytest.approx(12**-0.5)
+    assert power_function.exponent(0.28867) == pytest.approx(0.0, abs=1e-3)
     for std in (0.0, -0.1, 0.2887, 1.0):
         with pytest.raises(ValueError, match=f"below 0.2886, not {std}"):
-            averages.exponent(std)
+            power_function.exponent(std)
 
 
 @pytest.mark.parametrize("std", STDS)
 def test_the_decays_of_all_steps_give_each_step_its_interval_of_the_profile(std):
     """The weight of step k is the integral of the profile over the images of step k, exactly."""
-    steps, batch, g = 50, 4, averages.exponent(std)
-    kept = [averages.decay(std, (k + 1) * batch, batch) for k in range(steps)]
+    steps, batch, g = 50, 4, power_function.exponent(std)
+    kept = [power_function.decay(std, (k + 1) * batch, batch) for k in range(steps)]
     shares = [(1 - kept[k]) * np.prod(kept[k + 1 :]) for k in range(steps)]
     ends = (np.arange(steps + 1) / steps) ** (g + 1)
     np.testing.assert_allclose(shares, np.diff(ends), rtol=1e-9, atol=1e-15)
@@ -53,7 +53,7 @@ def test_the_decays_of_all_steps_give_each_step_its_interval_of_the_profile(std)
 
 @pytest.mark.parametrize(("time_a", "time_b"), [(1.0, 1.0), (3.0, 5.0), (5.0, 3.0), (1.0, 100.0)])
 def test_overlaps_are_integrals_of_products_of_profiles(time_a, time_b):
-    found = averages.overlap(*map(np.array, ([time_a] * 2, [0.05, 0.2], [time_b] * 3, [0.1, 0.05, 0.28])))
+    found = power_function.overlap(*map(np.array, ([time_a] * 2, [0.05, 0.2], [time_b] * 3, [0.1, 0.05, 0.28])))
     assert found.shape == (2, 3)
     times, step = middles(min(time_a, time_b))
     for row, std_a in enumerate((0.05, 0.2)):
@@ -64,8 +64,8 @@ def test_overlaps_are_integrals_of_products_of_profiles(time_a, time_b):
 
 def test_overlaps_of_billions_of_images_stay_finite():
     """An exponent of 98 on 2 billion images: their power alone would overflow."""
-    found = averages.overlap(*map(np.array, ([2e9, 1e9], [0.01, 0.01], [2e9], [0.01])))
-    small = averages.overlap(*map(np.array, ([2.0, 1.0], [0.01, 0.01], [2.0], [0.01])))
+    found = power_function.overlap(*map(np.array, ([2e9, 1e9], [0.01, 0.01], [2e9], [0.01])))
+    small = power_function.overlap(*map(np.array, ([2.0, 1.0], [0.01, 0.01], [2.0], [0.01])))
     np.testing.assert_allclose(found * 1e9, small, rtol=1e-12)
 
 
@@ -74,7 +74,7 @@ def test_coefficients_are_the_least_squares_solution_on_a_grid_of_times():
     times, step = middles(8.0, n=20_000)
     stored = np.stack([profile(std, end, times) for std, end in zip(stds, ends, strict=True)], 1)
     wanted = np.array([0.07, 0.09])
-    found = averages.coefficients(ends, stds, 8.0, wanted)
+    found = power_function.coefficients(ends, stds, 8.0, wanted)
     for column, std in enumerate(wanted):
         solution = np.linalg.lstsq(stored * step**0.5, profile(std, 8.0, times) * step**0.5, rcond=None)[0]
         np.testing.assert_allclose(found[:, column], solution / solution.sum(), atol=1e-3)
@@ -82,7 +82,7 @@ def test_coefficients_are_the_least_squares_solution_on_a_grid_of_times():
 
 
 def test_a_stored_average_is_put_together_from_itself_alone():
-    found = averages.coefficients(np.array([4.0, 8.0, 8.0]), np.array([0.1, 0.05, 0.1]), 8.0, np.array([0.05]))
+    found = power_function.coefficients(np.array([4.0, 8.0, 8.0]), np.array([0.1, 0.05, 0.1]), 8.0, np.array([0.05]))
     np.testing.assert_allclose(found[:, 0], [0, 1, 0], atol=1e-9)
 
 
@@ -92,22 +92,22 @@ def snapshot(images, std, value, dtype=torch.float32):
 
 def test_a_reconstruction_is_the_sum_by_the_coefficients_in_the_stored_type():
     stored = [snapshot(4, 0.05, 1.0), snapshot(4, 0.1, 2.0), snapshot(8, 0.05, 3.0), snapshot(8, 0.1, 5.0)]
-    shares = averages.coefficients(np.array([4.0, 4.0, 8.0, 8.0]), np.array([0.05, 0.1] * 2), 8, np.array([0.07]))[:, 0]
-    found = averages.reconstruct(stored, 8, 0.07)["w"]
+    shares = power_function.coefficients(np.array([4.0, 4.0, 8.0, 8.0]), np.array([0.05, 0.1] * 2), 8, np.array([0.07]))[:, 0]
+    found = power_function.reconstruct(stored, 8, 0.07)["w"]
     torch.testing.assert_close(found, torch.full((2,), float(shares @ [1.0, 2.0, 3.0, 5.0])))
-    half = averages.reconstruct([snapshot(8, 0.05, 3.0, torch.half), snapshot(8, 0.1, 3.0, torch.half)], 8, 0.07)["w"]
+    half = power_function.reconstruct([snapshot(8, 0.05, 3.0, torch.half), snapshot(8, 0.1, 3.0, torch.half)], 8, 0.07)["w"]
     assert half.dtype == torch.half
     torch.testing.assert_close(half, torch.full((2,), 3.0).half())  # an average of equal weights is these weights
 
 
 def test_later_snapshots_do_not_matter_and_one_at_the_time_must_be_there():
     stored = [snapshot(4, 0.05, 1.0), snapshot(4, 0.1, 2.0), snapshot(8, 0.05, 9.0)]
-    early = averages.reconstruct(stored, 4, 0.08)["w"]
-    assert torch.equal(early, averages.reconstruct(stored[:2], 4, 0.08)["w"])
+    early = power_function.reconstruct(stored, 4, 0.08)["w"]
+    assert torch.equal(early, power_function.reconstruct(stored[:2], 4, 0.08)["w"])
     with pytest.raises(ValueError, match="no snapshot at 6 images; there are: 4, 8"):
-        averages.reconstruct(stored, 6, 0.08)
+        power_function.reconstruct(stored, 6, 0.08)
     with pytest.raises(ValueError, match="there are: none"):
-        averages.reconstruct([], 6, 0.08)
+        power_function.reconstruct([], 6, 0.08)
 
 
 class OneWeight(nn.Module):
@@ -134,7 +134,7 @@ def test_tracking_a_power_of_time_gives_the_integral_in_closed_form(power):
     """Of theta(s) = s^k the average is (g + 1) / (g + 1 + k) t^k; steps of 1 / 2000 miss it by about as much."""
     tracked, _ = follow([((k + 1) / 2000) ** power for k in range(2000)])
     for std, average in zip(tracked.stds, tracked.averages, strict=True):
-        g = averages.exponent(std)
+        g = power_function.exponent(std)
         assert average["weight"].item() == pytest.approx((g + 1) / (g + 1 + power), abs=power / 2000)
 
 

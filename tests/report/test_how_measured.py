@@ -5,8 +5,8 @@ import pytest
 
 from harness.board.bases import Loaded
 from harness.report.collect import collect_published
+from harness.report.how_measured import base_text, column_text, environment_texts, evaluation_text, protocol_section
 from harness.report.outcome import outcome_of_record
-from harness.report.protocol import base_text, column_text, environment_texts, evaluation_text, protocol_section
 from harness.store.records import ExtractorFacts
 from harness.weights.base_files import BaseFile, BaseWeights
 
