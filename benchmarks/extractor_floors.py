@@ -2,17 +2,17 @@
 
     OMP_NUM_THREADS=1 python benchmarks/extractor_floors.py
 
-Per extractor and dataset, Fréchet distances of features at the same n, mean over pairs of draws. `held out`: two sets of held-out
-images (the floor of a board); `train`: a set of training images against one of held-out images, which a network that has its
-training images by heart would tell apart. `noise`, `blur`: held-out images with a fault against held-out ones, one pair.
+For each extractor and dataset, the script prints Fréchet distances of features at the same n, as means over pairs of draws:
+- `held out`: two sets of held-out images, which is the floor of a board.
+- `train`: a set of training images against a set of held-out images. A network that knows its training images by heart would tell
+  the two apart.
+- `noise`, `blur`: held-out images with a fault against held-out images, one pair.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -31,13 +31,21 @@ CASES = (
 )
 
 
-def build(kind: type, name: str, **settings: object) -> object:
-    component = registry().get(kind, name, where="benchmark")
-    return cast(Callable[[object], object], component.load())(component.config(**settings))
+def dataset_of(name: str, **settings: object) -> DataSource:
+    component = registry().get(Dataset, name, where="benchmark")
+    return component.create(component.config.model_validate(settings))
+
+
+def extractor_of(name: str) -> FeatureExtractor:
+    component = registry().get(Extractor, name, where="benchmark")
+    extractor = component.create(component.config())
+    if isinstance(extractor, torch.nn.Module):
+        extractor.eval()
+    return extractor
 
 
 def frechet(first: Tensor, second: Tensor) -> float:
-    """Between Gaussians with the moments of two (n, D) sets, in float64."""
+    """Return the distance between Gaussians with the moments of two sets (n, D), in float64."""
     a, b = first.double(), second.double()
     cov_a, cov_b = a.T.cov(), b.T.cov()
     values, vectors = torch.linalg.eigh(cov_a)
@@ -52,20 +60,20 @@ def features(extractor: FeatureExtractor, batch: Batch) -> Tensor:
 
 
 def distances(extractor: FeatureExtractor, dataset: str, n: int, pairs: int) -> dict[str, list[float]]:
-    source = cast(DataSource, build(Dataset, dataset))
+    source = dataset_of(dataset)
     train = source.train()
-    found: dict[str, list[float]] = {"held out": [], "train": []}
+    values: dict[str, list[float]] = {"held out": [], "train": []}
     for pair in range(pairs):
         first, second = (features(extractor, source.evaluation(2 * pair + half, n)) for half in (0, 1))
-        some = torch.randperm(len(train), generator=stream(pair, "benchmark"))[:n]
-        found["held out"].append(frechet(first, second))
-        found["train"].append(frechet(features(extractor, train[some]), second))
+        chosen = torch.randperm(len(train), generator=stream(pair, "benchmark"))[:n]
+        values["held out"].append(frechet(first, second))
+        values["train"].append(frechet(features(extractor, train[chosen]), second))
     for fault, strength in (("noise", 0.1), ("blur", 0.5)):
-        faulty = cast(DataSource, build(Dataset, "corrupted", dataset=dataset, **{fault: strength}))
-        found[f"{fault} {strength}"] = [
+        faulty = dataset_of("corrupted", dataset=dataset, **{fault: strength})
+        values[f"{fault} {strength}"] = [
             frechet(features(extractor, faulty.evaluation(0, n)), features(extractor, source.evaluation(1, n)))
         ]
-    return found
+    return values
 
 
 def main() -> None:
@@ -77,17 +85,15 @@ def main() -> None:
     for dataset, n, names in CASES:
         for name in names:
             try:
-                extractor = cast(FeatureExtractor, build(Extractor, name))
+                extractor = extractor_of(name)
             except UserError as error:
                 print(f"| {dataset} | {n} | {name} | {error} |")
                 continue
-            if isinstance(extractor, torch.nn.Module):
-                extractor.eval()
-            found = {what: statistics.fmean(values) for what, values in distances(extractor, dataset, n, pairs).items()}
-            ratio = found["train"] / found["held out"]
+            means = {case: statistics.fmean(values) for case, values in distances(extractor, dataset, n, pairs).items()}
+            ratio = means["train"] / means["held out"]
             print(
-                f"| {dataset} | {n} | `{name}` | {found['held out']:.3g} | {found['train']:.3g} | {ratio:.2f} | "
-                f"{found['noise 0.1']:.3g} | {found['blur 0.5']:.3g} |", flush=True,
+                f"| {dataset} | {n} | `{name}` | {means['held out']:.3g} | {means['train']:.3g} | {ratio:.2f} | "
+                f"{means['noise 0.1']:.3g} | {means['blur 0.5']:.3g} |", flush=True,
             )  # fmt: skip
 
 

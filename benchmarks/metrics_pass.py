@@ -3,10 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/metrics_pass.py cost --extractor inception --images 5000
     OMP_NUM_THREADS=1 python benchmarks/metrics_pass.py memory --extractor fashion-cnn
 
-`cost` extracts random images once, measures fid, fd, sfid, kid, is, precision, recall, density and coverage against a set of the
-same size whose features are there already, as reference features are, and prints seconds of this process's CPU. `inception` has
-random weights here: the cost is the network's. `memory` runs fid alone in processes of their own and prints their peak resident
-sets.
+`cost` extracts random images once, and measures fid, fd, sfid, kid, is, precision, recall, density and coverage against a set
+of the same size. The features of that set are there already, as reference features are. `cost` prints seconds of this process's
+CPU. `inception` has random weights here, since its cost does not depend on them. `memory` runs fid alone in processes of their
+own, and prints their peak resident sets.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -33,15 +34,16 @@ from harness.process import memory as memory_of_the_process
 METRICS = ("fid", "fd", "sfid", "kid", "is", "precision", "recall", "density", "coverage")
 NEEDS = {"moments", "features", "logits", "spatial"}
 BOUND = 1.15
+T = TypeVar("T")
 
 
 def extractor_of(name: str, seed: int) -> FeatureExtractor:
-    """Installed, by its name; of `inception` torch-fidelity's network with random weights."""
+    """Return the extractor of this name; for `inception`, torch-fidelity's network with random weights."""
     if name == "inception":
         return RandomInception(seed)
     component = registry().get(Extractor, name, where="--extractor")
     component.check_readiness(component.config())
-    built = component.load()(component.config())  # type: ignore[operator]
+    built = component.create(component.config())
     return built.eval().requires_grad_(False) if isinstance(built, torch.nn.Module) else built
 
 
@@ -49,27 +51,27 @@ class RandomInception:
     """torch-fidelity's network and resizing, with random weights and the outputs of the extractor `inception`."""
 
     preprocessing, weights_sha256, images_on_cpu = "torch-fidelity's", "0" * 64, 25
-    outputs = {"features": 2048, "logits": 1008, "spatial": 2023}
+    outputs: Mapping[str, int] = {"features": 2048, "logits": 1008, "spatial": 2023}
 
     def __init__(self, seed: int) -> None:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         class Fresh(FeatureExtractorInceptionV3):
-            def load_state_dict(self, *arguments: object, **settings: object) -> None:  # type: ignore[override]
+            def load_state_dict(self, *arguments: object, **settings: object) -> None:
                 """Keep the initial weights: the file is empty."""
 
-        nothing = io.BytesIO()
-        torch.save({}, nothing)
-        nothing.seek(0)
+        empty_file = io.BytesIO()
+        torch.save({}, empty_file)
+        empty_file.seek(0)
         torch.manual_seed(seed)
-        self.network = Fresh("random", ["2048", "logits_unbiased"], feature_extractor_weights_path=nothing).eval()
+        self.network = Fresh("random", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty_file).eval()
         self.network.Mixed_6d.register_forward_hook(self._keep)
 
     def _keep(self, module: torch.nn.Module, inputs: object, output: Tensor) -> None:
         self.spatial = output[:, :7].flatten(1)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Outputs of grey or colour images (B, C, H, W), bytes."""
+        """Return the outputs for grey or colour images (B, C, H, W), bytes."""
         with torch.no_grad():
             features, logits = self.network(images.expand(-1, 3, -1, -1))
         return {"features": features, "logits": logits, "spatial": self.spatial}
@@ -86,14 +88,14 @@ def random_images(n: int, size: int, channels: int, seed: int) -> ImageSet:
     return ImageSet("samples", n, (channels, size, size), batches)
 
 
-def timed(work: Callable[[], object]) -> tuple[object, float]:
-    """What it gives, and seconds of CPU."""
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """Return the result of the work, and its seconds of CPU."""
     started = time.process_time()
     return work(), time.process_time() - started
 
 
 def reference(generated: FeatureSet) -> FeatureSet:
-    """As many rows with a little noise: another set of the same size, without another extraction."""
+    """Return the rows with a little noise: another set of the same size, without another extraction."""
     generator = torch.Generator().manual_seed(1)
     rows = {}
     for need in ("features", "logits"):
@@ -106,60 +108,63 @@ def reference(generated: FeatureSet) -> FeatureSet:
 
 
 def cost(name: str, n: int, size: int, channels: int) -> None:
-    """Print the extraction's seconds and each metric's."""
+    """Print the seconds of the extraction, and of each metric."""
     extractor = extractor_of(name, 0)
     run = Extraction(extractor, {"moments"})
     _, alone = timed(lambda: run.run(random_images(n, size, channels, 0)))
     generated, whole = timed(lambda: Extraction(extractor, NEEDS).run(random_images(n, size, channels, 0)))
-    assert isinstance(generated, FeatureSet)
     print(f"{name}, {n} images of {channels}x{size}x{size}")
     print(f"  extraction with moments of its features alone  {alone:9.2f} s")
     print(f"  extraction of all that the metrics need        {whole:9.2f} s")
     real, total = reference(generated), whole
     for metric in METRICS:
-        component = registry().get(Metric, metric, where="this benchmark")
-        settings = {"few_images": True} if metric in ("fid", "fd", "sfid") else {}
-        function = component.load()(component.config.model_validate(settings))  # type: ignore[operator]
-        _, seconds = timed(lambda: function(generated, real, torch.Generator()))  # noqa: B023 - called at once
+        seconds = seconds_of(metric, generated, real)
         total += seconds
         print(f"  {metric:<12} {seconds:9.2f} s", flush=True)
     print(f"  all over the extraction alone: {total / alone:.3f} (bound: {BOUND})")
+
+
+def seconds_of(metric: str, generated: FeatureSet, real: FeatureSet) -> float:
+    """Return the seconds of CPU that a metric takes on two sets of features."""
+    component = registry().get(Metric, metric, where="this benchmark")
+    settings = {"few_images": True} if metric in ("fid", "fd", "sfid") else {}
+    function = component.create_on_features(component.config.model_validate(settings))
+    return timed(lambda: function(generated, real, torch.Generator()))[1]
 
 
 def memory(name: str, size: int, channels: int) -> None:
     """Print the peak resident set of fid at two numbers of images."""
     for n in (5_000, 50_000):
         arguments = ["peak", "--extractor", name, "--images", str(n), "--size", str(size), "--channels", str(channels)]
-        found = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
-        print(f"  fid of {n:6d} images: peak {float(found.stdout) / 1e6:.0f} MB", flush=True)
+        process = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+        print(f"  fid of {n:6d} images: peak {float(process.stdout) / 1e6:.0f} MB", flush=True)
 
 
 def peak(name: str, n: int, size: int, channels: int) -> None:
     """Print the peak resident set of this process after fid of two sets, in bytes."""
     extractor = extractor_of(name, 0)
-    sets = [Extraction(extractor, {"moments"}).run(random_images(n, size, channels, seed)) for seed in (0, 1)]
-    component = registry().get(Metric, "fid", where="this benchmark")
-    component.load()(component.config.model_validate({"few_images": True}))(*sets, torch.Generator())  # type: ignore[operator]
+    first, second = (Extraction(extractor, {"moments"}).run(random_images(n, size, channels, seed)) for seed in (0, 1))
+    seconds_of("fid", first, second)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 
 
 def main() -> None:
-    """Cost or memory."""
+    """Print the cost or the memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("cost", "memory", "peak"))
     parser.add_argument("--extractor", default="fashion-cnn")
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--size", type=int, default=28)
     parser.add_argument("--channels", type=int, default=1)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     memory_of_the_process.keep_freed()  # as workers do
-    if given.what == "cost":
-        cost(given.extractor, given.images, given.size, given.channels)
-    elif given.what == "memory":
-        memory(given.extractor, given.size, given.channels)
+    if arguments.what == "cost":
+        cost(arguments.extractor, arguments.images, arguments.size, arguments.channels)
+    elif arguments.what == "memory":
+        memory(arguments.extractor, arguments.size, arguments.channels)
     else:
-        peak(given.extractor, given.images, given.size, given.channels)
+        peak(arguments.extractor, arguments.images, arguments.size, arguments.channels)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Times `harness render` on a board with many records.
+"""Time `harness render` on a board with many records.
 
     OMP_NUM_THREADS=1 python benchmarks/render.py --records 100000
 
-Writes a board of ten rows (two bases × five methods) with as many seeds as that takes, and a record for each cell,
-into a temporary folder; then times the command as a user runs it, from the start of its process: page and plots, then
-the check, then a table.
+The script writes a board of ten rows (two bases × five methods), with as many seeds as the number of records takes, and a record
+for each cell, into a temporary folder. It then times the command as a user runs it, from the start of its process: first page and
+plots, then the check, then a table.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ROWS = 10
 
 
 def make_board(folder: Path, records: int) -> Board:
-    """The board and its published records, written without syncing each to disk, which is not what is timed."""
+    """Write the board and its published records. No file is synced to disk, since writing is not what is timed."""
     folder.mkdir(parents=True)
     seeds = ", ".join(map(str, range(records // ROWS)))
     (folder / "board.yaml").write_text(BOARD.format(seeds=seeds))
@@ -60,7 +60,7 @@ def _no_sync(_: object) -> None:
 
 
 def make_record(cell: Cell) -> Record:
-    """As large as the record of a real cell: five draws, eleven points of a curve."""
+    """Return a record as large as that of a real cell: five draws, eleven points of a curve."""
     value = 0.02 + (cell.seed * 7919 % 1000) * 1e-6
     facts = ComponentFacts(name="ddpm-mlp", version="1/1", settings={"steps": 10, "width": 128, "schedule": "sigmoid"})
     return Record(
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def timed(command: list[str]) -> tuple[float, float]:
-    """Seconds by the clock and on the processor."""
+    """Return the seconds by the clock and on the processor."""
     before, start = os.times(), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     after = os.times()

@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/sampling.py
 
-`harness.sampling.drawing.draw`, which a board's stage calls: streams of random numbers for each image, the sampler's own
-arithmetic, counting of evaluations, checks. The bare version makes the same calls of the network, with the same arguments,
-and does nothing else. Turns alternate; processor time of one thread is compared. The bound is 1.1.
+A board's stage calls `harness.sampling.drawing.draw`, which has a stream of random numbers for each image, does the sampler's own
+arithmetic, counts evaluations and checks the samples. The bare version makes the same calls of the network, with the same
+arguments, and does nothing else. The two take turns, and the processor time of one thread is compared. The bound is 1.1.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
 
 from harness.components import Model, Sampler
-from harness.interfaces import DataSpec, SampleFunction
+from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.sampling import drawing
 
 CPU = torch.device("cpu")
-CASES = {
+CASES: Mapping[str, tuple[str, str, Mapping[str, object]]] = {
     "edm heun": ("edm-tiny-8", "heun", {"steps": 8}),
     "edm stochastic": ("edm-tiny-8", "edm-stochastic", {"steps": 8}),
     "edm euler": ("edm-tiny-8", "euler", {"steps": 15}),
@@ -38,13 +37,13 @@ CASES = {
 
 def network(preset: str) -> tuple[nn.Module, DataSpec]:
     chosen = registry().presets[preset]
+    component = registry().get(Model, chosen.model, where="benchmark")
     torch.manual_seed(0)
-    built = registry().get(Model, chosen.model, where="benchmark").load()(chosen.config, chosen.spec)  # type: ignore[operator]
-    return cast(nn.Module, built).eval(), chosen.spec
+    return component.create(chosen.config, chosen.spec).eval(), chosen.spec
 
 
 class Recorder:
-    """Notes the arguments of each call of a network, so that they can be made again without what is around them."""
+    """Notes the arguments of each call of a network, so that the calls can be made again without the code around them."""
 
     def __init__(self, model: nn.Module) -> None:
         self.calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
@@ -54,10 +53,10 @@ class Recorder:
         self.calls.append((arguments, named))
 
 
-def measure(preset: str, sampler_name: str, settings: dict[str, object], options: argparse.Namespace) -> str:
+def measure(preset: str, sampler_name: str, settings: Mapping[str, object], options: argparse.Namespace) -> str:
     model, spec = network(preset)
     component = registry().get(Sampler, sampler_name, where="benchmark")
-    sampler = cast(SampleFunction, component.load()(component.config.model_validate(settings)))  # type: ignore[operator]
+    sampler = component.create(component.config.model_validate(settings))
 
     def ours() -> object:
         return drawing.draw(sampler, model, spec, n=options.n, seed=0, purpose="benchmark", batch=options.batch, device=CPU)
@@ -67,10 +66,9 @@ def measure(preset: str, sampler_name: str, settings: dict[str, object], options
     recorder.handle.remove()
 
     @torch.no_grad()
-    def bare() -> object:
+    def bare() -> None:
         for arguments, named in recorder.calls:
             model(*arguments, **named)
-        return None
 
     spent: dict[str, list[float]] = {"bare": [], "ours": []}
     pair: dict[str, Callable[[], object]] = {"bare": bare, "ours": ours}
@@ -80,7 +78,7 @@ def measure(preset: str, sampler_name: str, settings: dict[str, object], options
             pair[name]()
             if turn:  # the first turn warms up
                 spent[name].append(time.process_time() - began)
-    ratios = sorted(one / other for one, other in zip(spent["ours"], spent["bare"], strict=True))
+    ratios = sorted(harness / bare for harness, bare in zip(spent["ours"], spent["bare"], strict=True))
     low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
     return (
         f"{len(recorder.calls)} calls; bare {statistics.median(spent['bare']):.2f} s, harness "

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/sft_pg_step.py
 
-One iteration is a rollout, an update of critic and value network, and a fifth of a generator phase. Both versions start
-from the same weights and make the same draws; before the clock starts, they must arrive at the same parameters.
+One iteration is a rollout, an update of the critic and of the value network, and a fifth of a generator phase. Both versions
+start from the same weights and make the same draws. Before the clock starts, both must arrive at the same parameters.
 """
 
 from __future__ import annotations
@@ -12,47 +12,44 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from harness.capabilities import Transitions
-from harness.components import Method, Model, Sampler
+from harness.components import Model, Sampler
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import stream
 from harness.testing.task import InMemoryTask
-from harness.training.method import FinetuneMethod, Task
+from harness.training.method import Task
+from harness_sft_pg import SFTPGConfig
+from harness_sft_pg.networks import initialise
+from harness_sft_pg.policy import SFTPG
 
 SPEC = DataSpec((2,))
 
 
 class StepByStep:
-    """The published algorithm as its toy code carries it out: one sampler step, one value and one critic call at a
-    time.
+    """The published algorithm as its toy code carries it out: one sampler step, one value call and one critic call at a time.
 
-    The rollout keeps its graph, f(x_0) is evaluated anew for each step's squared error, and the backward pass of that
-    error runs through the whole chain into gradients of the network that nobody uses. Embeddings are looked up example
-    by example.
+    The rollout keeps its graph. f(x_0) is evaluated anew for each step's squared error, and the backward pass of that error runs
+    through the whole chain into gradients of the network that nobody uses. Embeddings are looked up example by example.
     """
 
-    def __init__(self, ours: FinetuneMethod) -> None:
-        # The same networks, optimisers and settings as ours has, so that the two differ in how they compute only.
-        self.task, self.config = ours.task, ours.config
-        self.model = cast(Transitions, ours.task.model)
-        self.critic: nn.Module = ours.critic  # type: ignore[attr-defined]
-        self.value: nn.Module = ours.value  # type: ignore[attr-defined]
-        self.optimizers = {name: getattr(ours, f"{name}_optimizer") for name in ("generator", "critic", "value")}
+    def __init__(self, ours: SFTPG) -> None:
+        # The networks, optimisers and settings are those of our version, so that the two differ only in how they compute.
+        self.config, self.model, self.critic, self.value = ours.config, ours.model, ours.critic, ours.value
+        self.generator_optimizer = ours.generator_optimizer
+        self.critic_optimizer, self.value_optimizer = ours.critic_optimizer, ours.value_optimizer
         self.buffer: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """One critic iteration; after each n_critic-th, the generator phase."""
+        """Take one critic iteration; after each n_critic-th, go through the generator phase."""
         states = self._rollout(len(batch), generator)
         self._remember(states)
         self._improve_critic(batch.x, states)
-        if (index + 1) % self.config.n_critic == 0:  # type: ignore[attr-defined]
+        if (index + 1) % self.config.n_critic == 0:
             self._improve_generator(len(batch), generator)
             self.buffer = []
         return {}
@@ -76,81 +73,83 @@ class StepByStep:
         for step in range(steps):
             index = torch.full((len(final),), step)
             value_loss = value_loss + mse_loss(self.value(states[step], index), self.critic(final))
-        for optimizer in self.optimizers.values():
+        for optimizer in (self.generator_optimizer, self.critic_optimizer, self.value_optimizer):
             optimizer.zero()
         critic_loss.backward(retain_graph=True)
-        (self.config.regulariser_weight * value_loss).backward()  # type: ignore[attr-defined]
-        self.optimizers["critic"].apply()
-        self.optimizers["value"].apply()
+        (self.config.regulariser_weight * value_loss).backward()
+        self.critic_optimizer.apply()
+        self.value_optimizer.apply()
 
     def _improve_generator(self, n: int, generator: torch.Generator) -> None:
         x, x_next, step, final = (torch.cat(column) for column in zip(*self.buffer, strict=True))
-        for _ in range(self.config.n_generator):  # type: ignore[attr-defined]
+        for _ in range(self.config.n_generator):
             drawn = torch.randint(len(x), (n,), generator=generator)
             advantage = (self.critic(final[drawn]) - self.value(x[drawn], step[drawn])).detach().squeeze(1)
             normal = torch.distributions.Normal(*self.model.transition(x[drawn], step[drawn]))
             log_prob = normal.log_prob(x_next[drawn]).sum(1)
-            self.optimizers["generator"].update((advantage * log_prob).mean())
+            self.generator_optimizer.update((advantage * log_prob).mean())
 
 
 def task(steps: int, batch: int, chain: int) -> InMemoryTask:
-    """The toy model of the paper with T = chain, and weights from a fixed seed."""
+    """Return a task on the toy model of the paper with T = chain, and with weights from a fixed seed."""
     model = registry().get(Model, "ddpm-mlp", where="benchmark")
     sampler = registry().get(Sampler, model.sampler, where="benchmark")
     torch.manual_seed(0)
-    network = model.load()(model.config(steps=chain), SPEC)  # type: ignore[operator]
-    return InMemoryTask(network, SPEC, sampler.load()(sampler.config()), steps=steps, batch=batch)  # type: ignore[operator]
+    network = model.create(model.config.model_validate({"steps": chain}), SPEC)
+    return InMemoryTask(network, SPEC, sampler.create(sampler.config()), steps=steps, batch=batch)
 
 
-def ours(on: Task) -> FinetuneMethod:
-    """`sft-pg` with its default settings, its extra networks initialised."""
-    method = registry().get(Method, "sft-pg", where="benchmark")
-    built = cast(FinetuneMethod, method.load()(method.config(), on))  # type: ignore[operator]
-    initialise = __import__("harness_sft_pg.networks", fromlist=["initialise"]).initialise
-    initialise(built.critic, stream(0, "critic"))  # type: ignore[attr-defined]
-    initialise(built.value, stream(0, "value"))  # type: ignore[attr-defined]
-    return built
+def ours(task: Task) -> SFTPG:
+    """Return `sft-pg` with its default settings, and with its extra networks initialised."""
+    method = SFTPG(SFTPGConfig(), task)
+    initialise(method.critic, stream(0, "critic"))
+    initialise(method.value, stream(0, "value"))
+    return method
 
 
 Step = Callable[[Batch, torch.Generator, int], Mapping[str, Tensor]]
 
 
 def take(step: Step, first: int, stop: int, batch: int) -> None:
-    """Iterations first … stop - 1 on standard normal data. Index 0 is left out: there our method draws its networks."""
+    """Take iterations first … stop - 1 on standard normal data. Index 0 is left out: there our method draws its networks."""
     for index in range(first, stop):
         data = torch.randn(batch, *SPEC.shape, generator=stream(0, "data", index))
         step(Batch(data), stream(0, "method", index), index)
 
 
 def largest_difference(iterations: int, batch: int, chain: int) -> float:
-    """Over all parameters of the three networks, relative to the largest parameter of each tensor, in float64.
+    """Return the largest difference of a parameter of the three networks, relative to the largest of its tensor, in float64.
 
     In float32 there is nothing to compare: Adam's first steps are lr * sign(gradient), and rounding decides the sign of
     the gradients that are nearly zero.
     """
     torch.set_default_dtype(torch.float64)
-    one, other = ours(task(iterations, batch, chain)), ours(task(iterations, batch, chain))
-    take(one.step, 5, 5 + iterations, batch)
-    take(StepByStep(other).step, 5, 5 + iterations, batch)
-    worst = 0.0
-    for name in ("model", "critic", "value"):
-        mine, theirs = (getattr(built, name).state_dict() for built in (one, other))
-        for key in mine:
-            worst = max(worst, float((mine[key] - theirs[key]).abs().max() / mine[key].abs().max()))
+    mine, reference = ours(task(iterations, batch, chain)), ours(task(iterations, batch, chain))
+    take(mine.step, 5, 5 + iterations, batch)
+    take(StepByStep(reference).step, 5, 5 + iterations, batch)
+    networks = [(method.task.model, method.critic, method.value) for method in (mine, reference)]
+    pairs = [
+        (parameter, other)
+        for network, twin in zip(*networks, strict=True)
+        for parameter, other in zip(network.parameters(), twin.parameters(), strict=True)
+    ]
     torch.set_default_dtype(torch.float32)
-    return worst
+    with torch.no_grad():
+        return max(float((parameter - other).abs().max() / parameter.abs().max()) for parameter, other in pairs)
 
 
 def milliseconds(step: Step, iterations: int, batch: int) -> float:
-    """Mean over some iterations, draws included. Time of the processor, so that other programs disturb it less; with
-    one thread it is that of the clock on an idle machine."""
+    """Return the mean processor time of an iteration, draws included.
+
+    Other programs disturb processor time less than time by the clock. With one thread on an idle machine the two are the same.
+    """
     start = time.process_time()
     take(step, 5, 5 + iterations, batch)
     return 1e3 * (time.process_time() - start) / iterations
 
 
 def main() -> None:
-    """Check, measure in turns, print."""
+    """Check that both versions compute the same, measure them in turns, and print the times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=128, help="examples an iteration")
     parser.add_argument("--chain", type=int, default=10, help="sampler steps T")
@@ -172,7 +171,7 @@ def main() -> None:
         for _ in range(arguments.rounds)
     ]
     slow, fast = (statistics.median(column) for column in zip(*turns, strict=True))
-    ratios = [one / other for one, other in turns]
+    ratios = [published / our_version for published, our_version in turns]
     print("| version | ms an iteration |\n|---|---|")
     print(f"| step by step | {slow:.1f} |\n| sft-pg | {fast:.1f} |")
     spread = f"from {min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} turns"

@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/trivial_cells.py
 
-First the cells run one after the other in this process, as in a worker, with a profile of where the time goes. Then the
-whole way: `run_board` with one worker process, less what the same board takes with a single cell (start of the worker,
-imports, the base). Waiting for the disk is wall time; everything else is processor time, so that other processes of the
-machine do not count. Eight samples and their metric are part of the figures.
+First the cells run one after the other in this process, as in a worker, with a profile of where the time goes. Then `run_board`
+runs them with one worker process, and the time of the same board with a single cell (start of the worker, imports, the base) is
+taken off. Waiting for the disk is wall time. Everything else is processor time, so that other processes of the machine do not
+count. Eight samples and their metric are part of the figures.
 """
 
 from __future__ import annotations
@@ -85,19 +85,19 @@ def in_one_process(folder: Path, cells: int) -> None:
 
 
 def whole(folder: Path, cells: int) -> float:
-    """Processor seconds of this process and its worker."""
+    """Return the processor seconds of this process and its worker for a whole run of the board."""
     from harness.board.reading.load import load_board
     from harness.run.start import RunOptions, run_board
     from harness.store.runs_folder import RunsFolder
 
     def spent() -> float:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return time.process_time() + used.ru_utime + used.ru_stime
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
 
     began = spent()
     loaded = load_board(board(folder / str(cells) / "trivial", cells))
-    ended = run_board(loaded, loaded.cells, RunsFolder(folder / str(cells) / "runs"), RunOptions(jobs=1))
-    assert {state.state for state in ended} == {"done"}
+    states = run_board(loaded, loaded.cells, RunsFolder(folder / str(cells) / "runs"), RunOptions(jobs=1))
+    assert {state.state for state in states} == {"done"}
     import multiprocessing
 
     for process in multiprocessing.active_children():
@@ -113,10 +113,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=".") as folder:  # on a disk: /tmp may be memory
         in_one_process(Path(folder), options.cells)
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        start, all_of_it = whole(Path(folder), 1), whole(Path(folder), options.cells)
+        single, all_cells = whole(Path(folder), 1), whole(Path(folder), options.cells)
         cells = options.cells - 1
-        each = (all_of_it - start) / cells * 1e3
-        print(f"the whole way: {each:.2f} ms processor time a cell, beside {start:.1f} s to start")
+        each = (all_cells - single) / cells * 1e3
+        print(f"the whole way: {each:.2f} ms processor time a cell, beside {single:.1f} s to start")
 
 
 if __name__ == "__main__":

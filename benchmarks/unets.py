@@ -4,11 +4,11 @@
     OMP_NUM_THREADS=1 python benchmarks/unets.py --variants channels-last bf16
     OMP_NUM_THREADS=1 python benchmarks/unets.py --variants compile --only edm2     # compiling takes minutes
 
-The equivalent has the same levels, blocks a level and sizes at which blocks attend; its width is the one whose number of
-parameters is nearest. Both numbers and the multiplications of a forward pass are printed, since other blocks spend them
-elsewhere, and the ratio is given a multiplication too. For `ddpm-unet` the two are the same network, weight for weight. Turns
-alternate; processor time of one thread is compared. Variants are settings of a board's `training:`, measured on ours, against
-ours without.
+The equivalent has the same levels, the same number of blocks in a level, and attention at the same sizes. Its width is the
+width whose number of parameters is nearest. The script prints both numbers of parameters and the multiplications of a forward
+pass, since other blocks spend their parameters elsewhere, and gives the ratio for each multiplication too. For `ddpm-unet` the
+two are the same network, weight for weight. The networks take turns, and the processor time of one thread is compared. Variants
+are settings of a board's `training:`; our network with a variant is compared with our network without it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,16 @@ CPU = torch.device("cpu")
 SIDE = 32
 LEVELS, BLOCKS, ATTENTION = (1, 2, 2), 2, (16,)
 PLAIN = "plain"
-VARIANTS = {"channels-last": {"channels_last": True}, "bf16": {"precision": "bf16"}, "compile": {"compile": True}}
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    "channels-last": {"channels_last": True},
+    "bf16": {"precision": "bf16"},
+    "compile": {"compile": True},
+}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A U-Net of ours by its model and settings, and what diffusers' equivalent needs to be near it."""
+    """A U-Net of ours, as a model and its settings, and the settings that bring diffusers' equivalent near it."""
 
     model: str
     settings: Mapping[str, object]
@@ -74,17 +78,16 @@ def ours(subject: Subject, *, side: int, width: int, classes: int = 0) -> nn.Mod
     key = "ch" if subject.model == "ddpm-unet" else "model_channels"
     config = component.config.model_validate({**subject.settings, key: width})
     torch.manual_seed(0)
-    network = component.load()(config, DataSpec((3, side, side), classes, "images"))  # type: ignore[operator]
-    return cast(nn.Module, network).train()
+    return component.create(config, DataSpec((3, side, side), classes, "images")).train()
 
 
 def equivalent(subject: Subject, parameters: int, *, side: int) -> UNet2DModel:
-    """The UNet2DModel of the width whose number of parameters is nearest."""
+    """Return the UNet2DModel of the width whose number of parameters is nearest."""
 
     def build(width: int, device: str) -> UNet2DModel:
         sides = [side >> level for level in range(len(LEVELS))]
-        down = ["AttnDownBlock2D" if one in ATTENTION else "DownBlock2D" for one in sides]
-        up = ["AttnUpBlock2D" if one in ATTENTION else "UpBlock2D" for one in reversed(sides)]
+        down = ["AttnDownBlock2D" if side in ATTENTION else "DownBlock2D" for side in sides]
+        up = ["AttnUpBlock2D" if side in ATTENTION else "UpBlock2D" for side in reversed(sides)]
         options = {"norm_num_groups": width // 4, "attention_head_dim": None, **subject.theirs}
         with torch.device(device):
             return UNet2DModel(
@@ -94,7 +97,7 @@ def equivalent(subject: Subject, parameters: int, *, side: int) -> UNet2DModel:
 
     # Widths that heads and groups divide.
     step = 8 if subject.theirs.get("attention_head_dim") is None else 16
-    width = min(range(step, 257, step), key=lambda one: abs(count(build(one, "meta")) - parameters))
+    width = min(range(step, 257, step), key=lambda width: abs(count(build(width, "meta")) - parameters))
     torch.manual_seed(0)
     return build(width, "cpu").train()
 
@@ -104,7 +107,7 @@ def count(network: nn.Module) -> int:
 
 
 def forward_of(network: nn.Module, x: Tensor) -> Callable[[], Tensor]:
-    """A call of the network as training makes it: each image at a time or level of its own."""
+    """Return a call of the network as training makes it: each image has a time or a noise level of its own."""
     times = torch.linspace(1, 900, len(x)).round()
     if isinstance(network, UNet2DModel):
         return lambda: cast(Tensor, network(x, times).sample)
@@ -114,7 +117,7 @@ def forward_of(network: nn.Module, x: Tensor) -> Callable[[], Tensor]:
 
 
 def step(network: nn.Module, forward: Callable[[], Tensor], context: Callable[[], AbstractContextManager[object]]) -> float:
-    """Seconds of processor time for a forward and backward pass."""
+    """Return the seconds of processor time for a forward and a backward pass."""
     for parameter in network.parameters():
         parameter.grad = None
     began = time.process_time()
@@ -125,7 +128,7 @@ def step(network: nn.Module, forward: Callable[[], Tensor], context: Callable[[]
 
 
 def multiplications(forward: Callable[[], Tensor]) -> float:
-    """Of a forward pass, by torch's count of matrix products and convolutions."""
+    """Return the multiplications of a forward pass, by torch's count of matrix products and convolutions."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         forward()
     return counter.get_total_flops() / 2
@@ -135,7 +138,7 @@ Turn = tuple[nn.Module, Callable[[], Tensor], Callable[[], AbstractContextManage
 
 
 def prepared(network: nn.Module, x: Tensor, variant: str) -> Turn:
-    """The network in the format of a variant, as the harness's training has it."""
+    """Bring the network into the format of a variant, as the harness's training does."""
     settings = TrainingConfig.model_validate({"images": 1, "batch": 1, **VARIANTS.get(variant, {})})
     precision.prepare_network(network, settings)
     if variant == PLAIN:
@@ -144,7 +147,7 @@ def prepared(network: nn.Module, x: Tensor, variant: str) -> Turn:
 
 
 def measure(turns: Mapping[str, Turn], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each turn, by name; the first round warms up, and in it what is to be compiled is compiled."""
+    """Return the seconds of each turn, by name. The first round warms up, and compiles what is to be compiled."""
     spent: dict[str, list[float]] = {name: [] for name in turns}
     for turn in range(rounds + 1):
         for name in sorted(turns, reverse=turn % 2 == 1):
@@ -157,8 +160,8 @@ def measure(turns: Mapping[str, Turn], rounds: int) -> dict[str, list[float]]:
     return spent
 
 
-def ratio(one: list[float], other: list[float]) -> str:
-    ratios = sorted(a / b for a, b in zip(one, other, strict=True))
+def ratio(times: list[float], other: list[float]) -> str:
+    ratios = sorted(a / b for a, b in zip(times, other, strict=True))
     return f"{statistics.median(ratios):.2f} (quartiles {ratios[len(ratios) // 4]:.2f} and {ratios[-1 - len(ratios) // 4]:.2f})"
 
 
@@ -170,14 +173,14 @@ def compare(name: str, options: argparse.Namespace) -> None:
     turns = {PLAIN: prepared(plain, x, PLAIN), "diffusers": prepared(theirs, x, PLAIN)}
     for variant in options.variants:
         turns[variant] = prepared(ours(subject, side=options.side, width=options.width), x, variant)
-    flops = {one: multiplications(turns[one][1]) for one in (PLAIN, "diffusers")}
+    flops = {network: multiplications(turns[network][1]) for network in (PLAIN, "diffusers")}
     print(
         f"{name}: {count(plain):,} parameters, {flops[PLAIN] / 1e9:.2f} G multiplications a forward pass; "
         f"diffusers {count(theirs):,} ({count(theirs) / count(plain) - 1:+.1%}), {flops['diffusers'] / 1e9:.2f} G"
     )
     spent = measure(turns, options.rounds)
-    for one, seconds in spent.items():
-        print(f"  {one:<14} {statistics.median(seconds) * 1e3:8.0f} ms, median of {len(seconds)} turns")
+    for turn, seconds in spent.items():
+        print(f"  {turn:<14} {statistics.median(seconds) * 1e3:8.0f} ms, median of {len(seconds)} turns")
     work = flops[PLAIN] / flops["diffusers"]
     alike = [seconds / work for seconds in spent[PLAIN]]
     print(f"  ours to diffusers: {ratio(spent[PLAIN], spent['diffusers'])}; a multiplication {ratio(alike, spent['diffusers'])}")

@@ -11,9 +11,9 @@ from harness import Config, Dataset, Executor, Extractor, Method, Metric, Model,
 from harness.components import KINDS, MethodUsage, MetricUsage, ModelUsage
 from harness.interfaces import Batch, DataSource, DataSpec, FeatureExtractor
 from harness.presets import WeightsFile
+from harness.streams import SampleStreams
 from harness.training.method import FinetuneMethod
 
-COMMON = {"summary": "something"}
 POINTS = DataSpec((2,))
 
 
@@ -97,22 +97,23 @@ def importable(monkeypatch):
 
 
 def test_each_kind_builds_its_object_from_its_settings():
-    network = Model("net", build=target("linear"), config=Width, sampler="s", provides=frozenset(), **COMMON).create(
+    network = Model("net", build=target("linear"), config=Width, sampler="s", provides=frozenset(), summary="something").create(
         Width(), POINTS
     )
     assert network.weight.shape == (3, 2)
-    data = Dataset("line", build=target("Line"), config=Width, **COMMON).create(Width(width=5))
+    data = Dataset("line", build=target("Line"), config=Width, summary="something").create(Width(width=5))
+    assert isinstance(data, Line)
     assert data.config.width == 5
     assert data.largest_evaluation is None  # the Protocol's default
-    draw = Sampler("zeros", build=target("sample"), **COMMON).create(NoConfig())
-    assert draw(network, POINTS, range(6), None).shape == (6, 2)
-    values = Metric("gap", build=target("gap"), **COMMON).create(NoConfig())
+    draw = Sampler("zeros", build=target("sample"), summary="something").create(NoConfig())
+    assert draw(network, POINTS, SampleStreams(0, "test", range(6)), None).shape == (6, 2)
+    values = Metric("gap", build=target("gap"), summary="something").create(NoConfig())
     assert values(data.evaluation(2, 5), data.evaluation(0, 5), torch.Generator()) == {"gap": 2.0}
-    features = Extractor("means", build=target("Means"), outputs={"features": 3}, **COMMON).create(NoConfig())
+    features = Extractor("means", build=target("Means"), outputs={"features": 3}, summary="something").create(NoConfig())
     assert features.images_on_cpu is None
     assert features(torch.full((2, 3, 4, 4), 7, dtype=torch.uint8))["features"].tolist() == [[7.0] * 3] * 2
-    assert isinstance(Method("still", build=target("Still"), **COMMON).create(NoConfig(), None), Still)
-    assert isinstance(Executor("serial", build=target("Serial"), **COMMON).create(NoConfig()), Serial)
+    assert isinstance(Method("still", build=target("Still"), summary="something").create(NoConfig(), None), Still)  # type: ignore[arg-type]
+    assert isinstance(Executor("serial", build=target("Serial"), summary="something").create(NoConfig()), Serial)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_each_kind_builds_its_object_from_its_settings():
     ],
 )
 def test_what_builds_something_else_is_one_message_with_component_target_and_missing_members(kind, extra, arguments, message):
-    component = kind("odd", build=target("Lies"), **extra, **COMMON)
+    component = kind("odd", build=target("Lies"), **extra, summary="something")
     with pytest.raises(UserError, match=rf"^{component.kind} odd: \S+:Lies gave a Lies") as caught:
         component.create(NoConfig(), *arguments)
     assert message in str(caught.value)
@@ -156,26 +157,30 @@ def spec_of(config):
 
 
 def test_a_check_is_called_with_settings_and_usage_and_an_empty_one_passes():
-    model = Model("net", build="a:b", sampler="s", provides=frozenset(), **COMMON)
-    metric = Metric("gap", build="a:b", **COMMON)
-    method = Method("still", build="a:b", **COMMON)
-    usages = ((model, ModelUsage(POINTS)), (metric, MetricUsage(10)), (method, MethodUsage(model, POINTS)))
-    for component, usage in usages:
-        component.check_usage(NoConfig(), usage)
-        with pytest.raises(UserError, match=f"^not with {type(usage).__name__}"):
-            dataclasses.replace(component, check=target("refuse")).check_usage(NoConfig(), usage)
+    model = Model("net", build="a:b", sampler="s", provides=frozenset(), summary="something")
+    metric = Metric("gap", build="a:b", summary="something")
+    method = Method("still", build="a:b", summary="something")
+    model.check_usage(NoConfig(), ModelUsage(POINTS))
+    metric.check_usage(NoConfig(), MetricUsage(10))
+    method.check_usage(NoConfig(), MethodUsage(model, POINTS))
+    with pytest.raises(UserError, match=r"^not with ModelUsage"):
+        dataclasses.replace(model, check=target("refuse")).check_usage(NoConfig(), ModelUsage(POINTS))
+    with pytest.raises(UserError, match=r"^not with MetricUsage"):
+        dataclasses.replace(metric, check=target("refuse")).check_usage(NoConfig(), MetricUsage(10))
+    with pytest.raises(UserError, match=r"^not with MethodUsage"):
+        dataclasses.replace(method, check=target("refuse")).check_usage(NoConfig(), MethodUsage(model, POINTS))
 
 
 @pytest.mark.parametrize("kind", [Sampler, Metric, Dataset, Executor, Method])
 def test_every_kind_may_say_what_must_be_there_before_work(kind):
-    component = kind("odd", build="a:b", **COMMON)
+    component = kind("odd", build="a:b", summary="something")
     component.check_readiness(NoConfig())
     with pytest.raises(UserError, match=r"^no file for"):
         dataclasses.replace(component, check_ready=target("refuse_to_start")).check_readiness(NoConfig())
 
 
 def test_needed_files_and_the_spec_are_asked_of_their_targets():
-    dataset = Dataset("line", build="a:b", config=Width, **COMMON)
+    dataset = Dataset("line", build="a:b", config=Width, summary="something")
     assert dataset.known_spec(Width()) is None
     assert list(dataset.needed_files(Width())) == []
     told = dataclasses.replace(dataset, spec=target("spec_of"), files=target("files_of"))
@@ -184,7 +189,7 @@ def test_needed_files_and_the_spec_are_asked_of_their_targets():
 
 
 def test_an_absent_package_is_named_with_its_component():
-    metric = Metric("gap", build="a:b", packages={"no_such_package_anywhere": "pip install it"}, **COMMON)
+    metric = Metric("gap", build="a:b", packages={"no_such_package_anywhere": "pip install it"}, summary="something")
     with pytest.raises(UserError, match=r"^metric gap: needs no_such_package_anywhere, which is not installed; pip install it$"):
         metric.check_packages()
 
@@ -193,11 +198,11 @@ def test_a_metric_of_unknown_features_is_a_fault_of_its_plugin():
     with pytest.raises(
         ValueError, match=r"^metric gap: no features are called pixels; there are moments, features, logits, spatial$"
     ):
-        Metric("gap", build="a:b", needs_features=frozenset({"pixels"}), **COMMON)
+        Metric("gap", build="a:b", needs_features=frozenset({"pixels"}), summary="something")
 
 
 def test_what_a_metric_needs_of_real_images_is_what_it_needs_unless_it_says_less():
-    metric = Metric("gap", build="a:b", needs_features=frozenset({"logits"}), **COMMON)
+    metric = Metric("gap", build="a:b", needs_features=frozenset({"logits"}), summary="something")
     assert metric.real_needs == {"logits"}
     assert dataclasses.replace(metric, needs_reference=frozenset()).real_needs == frozenset()
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import Field, ValidationError
 
-from harness import Config
+from harness import Config, Sampler
 from harness.inner_components import (
     BaseName,
     InnerSampler,
@@ -30,7 +30,7 @@ def test_a_name_alone_stands_for_the_sampler_with_its_defaults():
 
 
 def test_settings_stand_beside_the_name_and_are_checked_at_once():
-    assert Guided(sampler={"name": "heun", "steps": 7}).sampler.config.steps == 7
+    assert Guided(sampler={"name": "heun", "steps": 7}).sampler.config.identity["steps"] == 7
     with pytest.raises(ValidationError, match=r"sampler heun: steps: Input should be greater than or equal to \d"):
         Guided(sampler={"name": "heun", "steps": -1})
     with pytest.raises(ValidationError, match="sampler heun: stepz: Extra inputs are not permitted"):
@@ -66,14 +66,15 @@ def test_bases_are_found_by_the_settings_that_name_them():
 
 
 def test_a_sampler_needs_what_the_samplers_inside_need():
-    registered = registry().all("sampler")
-    cfg, euler = registered["cfg"].component, registered["euler"].component
-    assert sampler_needs(cfg, cfg.config(weight=2.0, sampler="euler")) == cfg.needs | euler.needs
+    cfg, euler = (registry().get(Sampler, name, where="test") for name in ("cfg", "euler"))
+    settings = cfg.config.model_validate({"weight": 2.0, "sampler": "euler"})
+    assert sampler_needs(cfg, settings) == cfg.needs | euler.needs
 
 
 def test_smoke_runs_shrink_the_sampler_inside_and_leave_the_rest():
     smoke = registry().all("sampler")["heun"].component.smoke
     small = with_smoke_samplers(Guided(sampler={"name": "heun", "steps": 500}, scale=3.0))
+    assert isinstance(small, Guided)
     assert {name: getattr(small.sampler.config, name) for name in smoke} == dict(smoke)
     assert small.scale == 3.0
 

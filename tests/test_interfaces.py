@@ -31,7 +31,7 @@ def test_a_batch_moves_whole():
 
 def test_batches_and_specs_do_not_change():
     with pytest.raises(AttributeError):
-        Batch(X).x = X
+        Batch(X).x = X  # type: ignore[misc]
     assert DataSpec((2,)) == DataSpec((2,), 0, "points")
     assert hash(DataSpec((2,))) == hash(DataSpec((2,)))
 
@@ -39,9 +39,19 @@ def test_batches_and_specs_do_not_change():
 def test_deriving_from_a_protocol_gives_its_defaults():
     class Endless(DataSource):
         spec = DataSpec((2,))
+        fingerprint = "f"
+
+        def train(self):
+            return Batch(X)
+
+        def evaluation(self, draw, n):
+            return Batch(X)
 
     class Whole(FeatureExtractor):
         preprocessing, weights_sha256, outputs = "", "", {}
+
+        def __call__(self, images):
+            return {}
 
     assert Endless().largest_evaluation is None
     assert Whole().images_on_cpu is None

@@ -33,15 +33,20 @@ def reason(found, name):
     return next(one.reason for one in found.broken if one.plugin == name)
 
 
-COMMON = {"build": "fake:build", "summary": ""}
-
-
 @pytest.mark.parametrize(
     ("hook", "component", "where"),
     [
-        ("methods", Method("tune", **COMMON, needs=frozenset({"Likelihood", "Liklihood"})), "method 'tune', needs"),
-        ("samplers", Sampler("walk", **COMMON, needs=frozenset({"Liklihood"})), "sampler 'walk', needs"),
-        ("models", Model("net", **COMMON, sampler="walk", provides=frozenset({"Liklihood"})), "model 'net', provides"),
+        (
+            "methods",
+            Method("tune", build="fake:build", summary="", needs=frozenset({"Likelihood", "Liklihood"})),
+            "method 'tune', needs",
+        ),
+        ("samplers", Sampler("walk", build="fake:build", summary="", needs=frozenset({"Liklihood"})), "sampler 'walk', needs"),
+        (
+            "models",
+            Model("net", build="fake:build", summary="", sampler="walk", provides=frozenset({"Liklihood"})),
+            "model 'net', provides",
+        ),
     ],
 )
 def test_a_capability_with_a_typo_breaks_its_plugin(plugin, hook, component, where):
@@ -99,7 +104,7 @@ def test_a_hook_that_is_not_in_the_contract_is_a_fault(plugin):
 
 def test_a_hook_without_its_mark_is_a_fault_and_not_passed_over(monkeypatch):
     module = ModuleType("fake_unmarked")
-    module.harness_metrics = lambda: [metric("w2")]
+    vars(module)["harness_metrics"] = lambda: [metric("w2")]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     found = Registry([EntryPoint("unmarked", module.__name__, "harness")])
     assert found.names("metric") == []
@@ -108,7 +113,7 @@ def test_a_hook_without_its_mark_is_a_fault_and_not_passed_over(monkeypatch):
 
 def test_a_hook_may_be_called_by_another_name(plugin, monkeypatch):
     module = ModuleType("fake_renamed")
-    module.my_metrics = hookimpl(specname="harness_metrics")(lambda: [metric("w2")])
+    vars(module)["my_metrics"] = hookimpl(specname="harness_metrics")(lambda: [metric("w2")])
     monkeypatch.setitem(sys.modules, module.__name__, module)
     assert Registry([EntryPoint("renamed", module.__name__, "harness")]).names("metric") == ["w2"]
 

@@ -69,7 +69,7 @@ class Shell:
             with pytest.raises(SystemExit) as end:
                 main()
         printed = self._capsys.readouterr()
-        return Done(end.value.code or 0, printed.out, printed.err)
+        return Done(int(end.value.code or 0), printed.out, printed.err)
 
     def record(self, name):
         """Path of the record of a cell."""

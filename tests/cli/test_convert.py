@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness.components import Model
 from harness.plugins import registry
 
 PRESET = "ddpm-tiny-8"
@@ -13,7 +14,7 @@ PRESET = "ddpm-tiny-8"
 def weights():
     """Tensors of the smallest preset."""
     preset = registry().preset(PRESET, where="test")
-    model = registry().provided("model", preset.model, where="test").component
+    model = registry().get(Model, preset.model, where="test")
     torch.manual_seed(0)
     return model.create(preset.config, preset.spec).state_dict()
 

@@ -52,7 +52,7 @@ def measure(tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit) as end:
             main()
         printed = capsys.readouterr()
-        return Done(end.value.code or 0, printed.out, printed.err)
+        return Done(int(end.value.code or 0), printed.out, printed.err)
 
     return run
 
@@ -91,9 +91,11 @@ def real(tmp_path):
 def directly(first, second):
     """FID of two tensors of images, without any file."""
     component = registry().get(Extractor, "digits-cnn", where="test")
-    extraction = Extraction(component.create(component.config()).eval(), {"moments"})
-    sets = [extraction.run(image_set(images)) for images in (first, second)]
-    return fid(FrechetConfig())(*sets, torch.Generator())["fid"]
+    extractor = component.create(component.config())
+    assert isinstance(extractor, torch.nn.Module)
+    extraction = Extraction(extractor.eval(), {"moments"})
+    generated, real = (extraction.run(image_set(images)) for images in (first, second))
+    return fid(FrechetConfig())(generated, real, torch.Generator())["fid"]
 
 
 def test_an_honest_fid_of_two_folders_with_all_that_was_measured(measure, samples, real, generated):
@@ -420,7 +422,7 @@ def test_sample_sets_alone_in_a_file_are_a_repetition_a_draw(measure, real, tmp_
 
 
 def test_every_metric_of_images_can_be_measured(measure, samples, real):
-    names = [name for name, one in registry().all("metric").items() if one.component.needs_features]
+    names = [name for name in registry().names("metric") if registry().get(Metric, name, where="test").needs_features]
     small = ["--set", "kid.subset_size=50", "--set", "sfid.few_images=true"]
     done = measure("samples", "--reference", "real", *CNN, "--metrics", ",".join(names), *small, "--json")
     assert [one["metric"] for one in done.json["metrics"]] == names

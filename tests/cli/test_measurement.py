@@ -109,9 +109,13 @@ def test_without_metrics_there_is_no_table(printed):
     assert printed()[0] == "no metric was asked for"
 
 
+def metrics_of(content):
+    return content["metrics"]
+
+
 def test_json_has_every_value_and_what_it_means():
     content = as_content(measurement(measured("kid", 0.1, 0.3, kid_sd=(0.01, 0.03)), samples=[source("a"), source("b")]), "cpu")
-    (kid,) = content["metrics"]
+    (kid,) = metrics_of(content)
     assert kid | {"definition": "", "sd": 0} == {
         "name": "kid-3[pixels]", "metric": "kid", "higher_is_better": False, "mean": 0.2, "min": 0.1, "max": 0.3, "sd": 0,
         "values": [0.1, 0.3], "also": {"kid sd": [0.01, 0.03]}, "definition": "", "version": kid["version"], "seconds": 0.25,
@@ -144,5 +148,5 @@ def test_json_names_sources_with_what_identifies_their_images(tmp_path):
 
 
 def test_a_metric_that_does_not_rank_says_so_in_json():
-    (metric,) = as_content(measurement(measured("fid-se", 0.3)), "cpu")["metrics"]
+    (metric,) = metrics_of(as_content(measurement(measured("fid-se", 0.3)), "cpu"))
     assert metric["higher_is_better"] is None

@@ -2,18 +2,16 @@
 
 import pytest
 
-from harness import UserError
+from harness import Dataset, UserError
 from harness.plugins import registry
 from harness.testing.datasets import check_dataset
 
-DATASETS = registry().all("dataset")
 
-
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", registry().names("dataset"))
 def test_a_dataset_repeats_and_keeps_its_sets_apart(name):
-    component = DATASETS[name].component
+    component = registry().get(Dataset, name, where="test")
     try:
-        component.check_readiness(component.config(**component.smoke))
+        component.check_readiness(component.config.model_validate(component.smoke))
     except UserError as error:
         message = str(error)
         if name in message and ("install" in message or "http" in message):

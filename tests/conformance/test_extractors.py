@@ -2,19 +2,17 @@
 
 import pytest
 
-from harness import UserError
+from harness import Extractor, UserError
 from harness.plugins import registry
 from harness.testing.extractors import check_extractor
 
-EXTRACTORS = registry().all("extractor")
 
-
-@pytest.mark.parametrize("name", EXTRACTORS)
+@pytest.mark.parametrize("name", registry().names("extractor"))
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_extractor_gives_what_it_declares(name, channels):
-    component = EXTRACTORS[name].component
+    component = registry().get(Extractor, name, where="test")
     try:
-        component.check_readiness(component.config(**component.smoke))
+        component.check_readiness(component.config.model_validate(component.smoke))
     except UserError as error:
         message = str(error)
         assert all(word in message for word in ("http", "sha256")), message

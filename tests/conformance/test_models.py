@@ -2,12 +2,11 @@
 
 import pytest
 
+from harness.components import Model
 from harness.plugins import registry
 from harness.testing.models import check_model
 
-MODELS = registry().all("model")
 
-
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", registry().names("model"))
 def test_a_model_delivers_what_it_declares(name):
-    check_model(MODELS[name].component)
+    check_model(registry().get(Model, name, where="test"))

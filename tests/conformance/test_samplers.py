@@ -4,13 +4,14 @@ import dataclasses
 
 import pytest
 
+from harness.components import Model, Sampler
 from harness.inner_components import sampler_needs
 from harness.plugins import registry
 from harness.testing.models import build, buildable_spec
 from harness.testing.samplers import check_sampler
 
-SAMPLERS = {name: provided.component for name, provided in registry().all("sampler").items()}
-MODELS = {name: provided.component for name, provided in registry().all("model").items()}
+SAMPLERS = {name: registry().get(Sampler, name, where="test") for name in registry().names("sampler")}
+MODELS = {name: registry().get(Model, name, where="test") for name in registry().names("model")}
 PAIRS = [
     (sampler.name, model.name)
     for sampler in SAMPLERS.values()

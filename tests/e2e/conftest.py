@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,11 +87,11 @@ class Command:
         line = [sys.executable, "-m", "harness", *arguments]
         return subprocess.run(line, env=self._environment, text=True, capture_output=True, timeout=SECONDS, check=False)
 
-    def records(self) -> dict[str, dict]:
+    def records(self) -> dict[str, dict[str, Any]]:
         """Content of all records, by the name of their file; floors too."""
         return {path.name: json.loads(path.read_bytes()) for path in self.runs.glob("records/*/*.json")}
 
-    def record(self, cell: str) -> dict:
+    def record(self, cell: str) -> dict[str, Any]:
         """The one record of a cell."""
         (found,) = [r for name, r in self.records().items() if name.startswith(cell.replace("/", "__") + ".")]
         return found
@@ -112,7 +113,7 @@ class Command:
         self.board = folder
 
 
-def result(record: dict) -> object:
+def result(record: dict[str, Any]) -> object:
     """What a kill, a second process or another order may not change: everything but times, memory and dates."""
     if "metrics" not in record:
         return record["values"]

@@ -106,7 +106,7 @@ def test_a_model_that_cannot_take_the_data_is_found_by_validate(command):
 
 def test_the_file_of_another_preset_is_refused_with_the_first_names_and_shapes(command, tmp_path):
     preset = registry().presets["edm-tiny-8"]
-    network = registry().get(Model, preset.model, where="this test").load()(preset.config, preset.spec)
+    network = registry().get(Model, preset.model, where="this test").create(preset.config, preset.spec)
     state = network.state_dict()
     state["model.dec.extra.weight"] = torch.zeros(2, 3)
     name = next(name for name in state if name.endswith("conv0.weight"))

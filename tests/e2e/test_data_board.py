@@ -70,6 +70,6 @@ def test_the_two_sides_share_no_image():
     from harness.plugins import registry
 
     component = registry().get(Dataset, "digits", where="this test")
-    source = component.load()(component.config())
+    source = component.create(component.config())
     held_out = [source.evaluation(number, 448).x.flatten(1) for number in draws.examples_for_samples(5, 2)]
     assert not {tuple(one) for one in held_out[0].tolist()} & {tuple(one) for one in held_out[1].tolist()}

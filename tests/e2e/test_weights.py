@@ -32,7 +32,7 @@ def weights(tmp_path):
     """A stand-in for a published file: what an earlier training would have saved."""
     preset = registry().presets["edm-tiny-8"]
     torch.manual_seed(1)
-    network = registry().get(Model, preset.model, where="this test").load()(preset.config, preset.spec)
+    network = registry().get(Model, preset.model, where="this test").create(preset.config, preset.spec)
     path = tmp_path / "w.pt"
     torch.save({"ema": network.state_dict(), "step": 7}, path)
     return path

@@ -27,7 +27,7 @@ def run(command: str) -> int:
     """Run one command. Returns: its exit code."""
     program, *arguments = shlex.split(os.path.expandvars(command))
     if program == "export":
-        os.environ.update(argument.split("=", 1) for argument in arguments)
+        os.environ.update({name: value for name, _, value in (argument.partition("=") for argument in arguments)})
     elif program == "python":
         runpy.run_path(arguments[0], run_name="__main__")
     elif program == "pytest":

@@ -20,7 +20,7 @@ from harness_classifiers.network import FROZEN, as_bytes, prepared
 def held_out(name):
     component = registry().get(Dataset, name, where="test")
     component.check_readiness(component.config())
-    return component.load()(component.config()).evaluation(0, 400)
+    return component.create(component.config()).evaluation(0, 400)
 
 
 @pytest.mark.parametrize(("name", "least"), [("digits-cnn", 0.96), ("mnist-cnn", 0.95), ("fashion-cnn", 0.85)])
@@ -206,7 +206,7 @@ def test_accuracy_is_the_share_of_largest_logits():
 
     levels = torch.tensor([0, 1, 2, 3]).view(4, 1, 1, 1).expand(4, 1, 8, 8)
     data = Batch(levels / 127.5 - 1, torch.tensor([0, 1, 2, 9]))
-    assert train.accuracy(Fixed(), data, 8) == 0.75
+    assert train.accuracy(Fixed(), data, 8) == 0.75  # type: ignore[arg-type]
 
 
 def test_no_shift_leaves_images_as_they_are():

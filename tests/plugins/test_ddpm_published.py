@@ -35,7 +35,7 @@ def test_a_preset_has_the_published_names_and_shapes(name):
 
 
 def test_a_tiny_network_has_the_size_that_it_says():
-    network = build(TINY.config, TINY.spec)
+    network = COMPONENT.create(TINY.config, TINY.spec)
     assert sum(parameter.numel() for parameter in network.parameters()) == TINY.parameters < 100_000
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from harness import NoConfig
-from harness.capabilities import Gaussian
+from harness.capabilities import Gaussian, Transitions
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams
 from harness.testing import models
@@ -23,6 +23,7 @@ def test_it_is_the_last_state_of_the_rollout_noise_included():
     model = models.build(harness_models()[0], DDPMConfig(steps=7, width=16), POINTS)
     noise = SampleStreams(0, "sample", range(6)).normal(8, 2).transpose(0, 1)
     sampled = draw(model)
+    assert isinstance(model, Transitions)
     torch.testing.assert_close(sampled, rollout(model, noise)[-1].detach(), rtol=0, atol=1e-6)
     assert not sampled.requires_grad
 

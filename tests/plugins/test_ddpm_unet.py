@@ -32,6 +32,7 @@ def test_the_embedding_is_two_layers_with_an_activation_between():
 def test_a_block_adds_the_step_between_its_convolutions():
     block, x, e = ResidualBlock(CONFIG, 8, 12), torch.randn(2, 8, 4, 4), torch.randn(2, 32)
     hidden = block.conv1(functional.silu(block.norm1(x))) + block.temb_proj(e)[:, :, None, None]
+    assert block.nin_shortcut is not None
     expected = block.nin_shortcut(x) + block.conv2(functional.silu(block.norm2(hidden)))
     torch.testing.assert_close(block(x, e), expected)
 

@@ -172,9 +172,9 @@ class Constant(torch.nn.Module):
 
 @pytest.mark.parametrize(("value", "eta"), [(0.0, 1.0), (0.3, 0.0), (1.0, 0.5)])
 @torch.no_grad()
-def test_a_walk_with_a_constant_head_is_analytic_dpm_with_that_number(chain, value, eta):
+def test_a_walk_with_a_constant_head_is_analytic_dpm_with_that_number(chain, monkeypatch, value, eta):
     sampler, head = Residual(HeadConfig(steps=6, eta=eta)), Constant(value)
-    sampler.head = lambda *_: head
+    monkeypatch.setattr(sampler, "head", lambda *_: head)
     analytic = Analytic(AnalyticConfig(steps=6, eta=eta))
     analytic.use({"gamma": torch.full((6,), 1 - value, dtype=torch.float64)})
     torch.testing.assert_close(draw(sampler, chain), draw(analytic, chain), rtol=1e-5, atol=1e-5)

@@ -54,7 +54,7 @@ def test_a_preset_has_the_published_names_and_shapes(name):
 
 
 def test_a_tiny_network_has_the_size_that_it_says():
-    network = build(TINY.config, TINY.spec)
+    network = COMPONENT.create(TINY.config, TINY.spec)
     assert sum(parameter.numel() for parameter in network.parameters()) == TINY.parameters < 100_000
 
 
@@ -77,9 +77,11 @@ def test_the_plugin_of_ho_et_als_network_keeps_the_same_file_under_the_same_name
 def test_a_folder_says_its_settings_and_fills_the_network(tmp_path, is_old):
     weights = load_file(WEIGHTS)
     folder = as_folder(tmp_path / "unet", with_old_names(weights) if is_old else weights)
-    config, spec = network_files.layout(COMPONENT).describe(read(folder))
+    described = network_files.layout(COMPONENT).describe(read(folder))
+    assert described is not None
+    config, spec = described
     assert spec == DataSpec((3, 16, 16), 0, "images")
-    model = build(config, spec)
+    model = COMPONENT.create(config, spec)
     network_files.load([network_files.NetworkFile(folder)], COMPONENT, model)
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
 

@@ -20,7 +20,7 @@ def test_halves_of_every_class_are_held_out():
     assert len(source.train()) == 901
     assert source.largest_evaluation == 448
     assert source.train().labels.bincount().min() == 87
-    assert (source.train().x.min(), source.train().x.max()) == (-1, 1)
+    assert (source.train().x.min().item(), source.train().x.max().item()) == (-1, 1)
     assert len(source.train().x.unique()) == 17
 
 
@@ -38,7 +38,7 @@ def test_the_images_are_scikit_learns_pixels_over_their_largest():
     known = {(row.astype("uint8").tobytes(), int(label)) for row, label in zip(pixels, labels, strict=True)}
     train = source.train()
     stored = ((train.x + 1) * 8).round().to(torch.uint8).flatten(1).numpy()
-    assert {(row.tobytes(), int(label)) for row, label in zip(stored, train.labels, strict=True)} <= known
+    assert {(row.tobytes(), int(label)) for row, label in zip(stored, train.labels.tolist(), strict=True)} <= known
 
 
 def test_no_image_of_training_is_held_out():

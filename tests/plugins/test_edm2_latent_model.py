@@ -12,7 +12,7 @@ from harness.sampling import latents
 from harness.streams import stream
 from harness.testing import models
 from harness.weights import cache, network_files
-from harness_edm2 import VAEConfig, harness_models
+from harness_edm2 import EDM2Config, VAEConfig, harness_models
 from harness_edm2.check import fits
 from harness_edm2.presets import PRESETS, TINY, VAE
 
@@ -67,6 +67,7 @@ def test_the_presets_of_imagenet_512_make_images_and_name_the_vae():
             assert preset.files[-1] == VAE
             assert (VAE.part, VAE.address.split("/")[3:5]) == ("vae", ["stabilityai", "sd-vae-ft-mse"])
         else:
+            assert isinstance(preset.config, EDM2Config)
             assert preset.config.vae is None
 
 
@@ -149,7 +150,7 @@ def test_without_diffusers_the_message_names_the_command(monkeypatch):
     monkeypatch.setattr("harness.targets.find_spec", {}.get)
     with pytest.raises(UserError, match=r"edm2-unet: vae: needs diffusers.*finetune-harness\[diffusers\]"):
         build(config(), IMAGES)
-    build(TINY.config, DataSpec((1, 8, 8)))  # in pixels it is not needed
+    COMPONENT.create(TINY.config, DataSpec((1, 8, 8)))  # in pixels it is not needed
 
 
 def test_a_base_that_is_pretrained_needs_a_trained_autoencoder(folder):

@@ -15,18 +15,25 @@ from harness_edm2.presets import PRESETS, TINY
 from harness_edm2.published import DEFAULTS, EDM2Layout, from_arguments
 from harness_edm2.published_training import images_of, learning_rate, parse_snapshot_name, snapshot_name
 
+COMPONENT = harness_models()[0]
 ARGUMENTS = {"img_resolution": 64, "img_channels": 4, "label_dim": 1000}
+
+
+def settings_of(name):
+    config = PRESETS[name].config
+    assert isinstance(config, EDM2Config)
+    return config
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_has_the_published_names_and_shapes(name):
-    if PRESETS[name].config.vae is not None:
+    if settings_of(name).vae is not None:
         pytest.importorskip("diffusers")
     check_layout(PRESETS[name], build, f"edm2/{name}.keys.json.gz", apart="vae.")
 
 
 def test_a_tiny_network_has_the_size_that_it_says():
-    network = build(TINY.config, TINY.spec)
+    network = COMPONENT.create(TINY.config, TINY.spec)
     assert sum(parameter.numel() for parameter in network.parameters()) == TINY.parameters < 100_000
 
 
@@ -43,9 +50,9 @@ def test_file_names_say_network_images_and_length():
 
 
 def test_small_networks_have_no_dropout_and_pixels_have_noise_of_their_own():
-    dropout = {name: preset.config.dropout for name, preset in PRESETS.items()}
+    dropout = {name: settings_of(name).dropout for name in PRESETS}
     assert all((rate == 0) == (name.split("-")[2] in ("xs", "s")) for name, rate in dropout.items())
-    noise = {(preset.config.p_mean, preset.config.p_std) for name, preset in PRESETS.items() if "img64" in name}
+    noise = {(settings_of(name).p_mean, settings_of(name).p_std) for name in PRESETS if "img64" in name}
     assert noise == {(-0.8, 1.6)}
 
 

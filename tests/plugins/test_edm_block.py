@@ -1,5 +1,7 @@
 """The residual block of the EDM networks: its two ways of taking the noise level, its shortcut, and its attention."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch.nn import functional
@@ -10,12 +12,12 @@ from harness_edm.layers import glorot
 
 
 def style(**changes):
-    settings = {
-        "embedding": 6, "eps": 1e-5, "initialise": glorot(), "initialise_last": glorot(), "initialise_qkv": glorot(),
-        "dropout": 0.0, "skip_scale": SQRT_HALF, "scales_adaptively": False, "projects_resampled": True,
-        "taps": (1, 1), "channels_per_head": None,
-    }  # fmt: skip
-    return BlockStyle(**settings | changes)
+    plain = BlockStyle(
+        embedding=6, eps=1e-5, initialise=glorot(), initialise_last=glorot(), initialise_qkv=glorot(),
+        dropout=0.0, skip_scale=SQRT_HALF, scales_adaptively=False, projects_resampled=True,
+        taps=(1, 1), channels_per_head=None,
+    )  # fmt: skip
+    return dataclasses.replace(plain, **changes)
 
 
 def inputs(channels=8):
@@ -26,6 +28,7 @@ def test_the_embedding_is_added_before_the_second_normalisation():
     block, (x, e) = ResidualBlock(8, 12, style()), inputs()
     h = block.conv0(functional.silu(block.norm0(x)))
     h = functional.silu(block.norm1(h + block.affine(e)[:, :, None, None]))
+    assert block.skip is not None
     expected = (block.conv1(h) + block.skip(x)) * SQRT_HALF
     torch.testing.assert_close(block(x, e), expected)
 
@@ -35,6 +38,7 @@ def test_adaptively_the_embedding_scales_and_shifts_after_it():
     scale, shift = block.affine(e)[:, :12, None, None], block.affine(e)[:, 12:, None, None]
     h = block.conv0(functional.silu(block.norm0(x)))
     h = functional.silu(block.norm1(h) * (1 + scale) + shift)
+    assert block.skip is not None
     torch.testing.assert_close(block(x, e), block.conv1(h) + block.skip(x), rtol=1e-4, atol=1e-5)
 
 

@@ -48,8 +48,13 @@ def test_a_standard_normal_has_no_bias():
     standard_normal(weight, None)
 
 
+def two_and_one(weight, bias):
+    weight.fill_(2.0)
+    bias.fill_(1.0)
+
+
 def test_a_linear_layer_is_filled_by_its_own_rule():
-    layer = linear(3, 4, lambda weight, bias: (weight.fill_(2.0), bias.fill_(1.0)))
+    layer = linear(3, 4, two_and_one)
     torch.testing.assert_close(layer(torch.ones(1, 3)), torch.full((1, 4), 7.0))
     assert linear(3, 4, glorot(), bias=False).bias is None
 
@@ -64,6 +69,7 @@ def test_a_plain_convolution_pads_with_zeros_and_adds_its_bias():
     conv, x = Conv(2, 3, 3, glorot()), torch.randn(1, 2, 5, 5)
     with torch.no_grad():
         conv.bias.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    assert conv.weight is not None
     expected = torch.nn.functional.conv2d(x, conv.weight, conv.bias, padding=1)
     torch.testing.assert_close(conv(x), expected)
     assert set(conv.state_dict()) == {"weight", "bias"}
@@ -73,6 +79,7 @@ def test_a_plain_convolution_pads_with_zeros_and_adds_its_bias():
 def test_resampling_comes_before_the_convolution(way, side):
     conv, x = Conv(2, 3, 3, glorot(), resample=way, taps=(1, 3, 3, 1)), torch.randn(1, 2, 8, 8)
     alone = Conv(2, 2, 0, glorot(), resample=way, taps=(1, 3, 3, 1))
+    assert conv.weight is not None
     torch.testing.assert_close(conv(x), torch.nn.functional.conv2d(alone(x), conv.weight, padding=1))
     assert conv(x).shape == (1, 3, side, side)
 
@@ -91,6 +98,7 @@ def test_a_fused_convolution_halves_after_it_and_differs_at_the_borders_only():
     plain = Conv(2, 3, 3, glorot(), resample="down", taps=taps)
     plain.load_state_dict(fused.state_dict())
     x = torch.randn(1, 2, 16, 16)
+    assert fused.weight is not None
     whole = torch.nn.functional.conv2d(x, fused.weight, padding=2)
     kernel = smoothing_kernel(taps).expand(3, 1, -1, -1)
     torch.testing.assert_close(fused(x), torch.nn.functional.conv2d(whole, kernel, stride=2, groups=3))

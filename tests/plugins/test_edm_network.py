@@ -61,5 +61,5 @@ def test_data_of_any_shape_come_back_in_their_shape(shape):
 
 def test_depth_and_width_are_what_they_say():
     network = NoiseConditionedMLP((3,), width=7, depth=4)
-    assert [tuple(layer.weight.shape) for layer in network.layers] == [(7, 3), (7, 7), (7, 7), (7, 7)]
+    assert [layer.weight.shape for layer in network.layers] == [(7, 3), (7, 7), (7, 7), (7, 7)]
     assert network.out.weight.shape == (3, 7)

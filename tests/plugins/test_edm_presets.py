@@ -6,6 +6,7 @@ from published_layout import check_layout
 
 from harness.interfaces import DataSpec
 from harness.plugins import registry
+from harness_edm import UNetConfig
 from harness_edm.presets import PRESETS, TINY
 from harness_edm.unet import build
 
@@ -33,6 +34,8 @@ def test_conditional_networks_have_the_classes_of_their_data():
 
 def test_vp_and_ve_differ_by_their_family_alone():
     first, second = (PRESETS[f"edm-cifar10-cond-{tag}"].config for tag in ("vp", "ve"))
+    assert isinstance(first, UNetConfig)
+    assert isinstance(second, UNetConfig)
     assert (first.architecture, second.architecture) == ("ddpm++", "ncsn++")
     assert first.model_copy(update={"architecture": "ncsn++"}) == second
 

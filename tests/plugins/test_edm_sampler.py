@@ -179,8 +179,8 @@ def test_a_step_with_churn_is_heuns_from_the_raised_level():
     for sigma, following in ((4.0, 1.0), (1.0, 0.0)):
         raised = 1.25 * sigma
         state = state + 1.1 * math.sqrt(raised**2 - sigma**2) * next(fresh).double()
-        levels = (torch.tensor(level, dtype=torch.float64) for level in (raised, following))
-        state = Heun.step(GaussianDenoiser(), state, *levels, None)
+        level, next_level = (torch.tensor(value, dtype=torch.float64) for value in (raised, following))
+        state = Heun.step(GaussianDenoiser(), state, level, next_level, None)
     torch.testing.assert_close(x, state.float())
     assert model.levels == pytest.approx([5.0, 1.0, 1.25])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.errors import UserError
-from harness.interfaces import Batch, DataSpec
+from harness.interfaces import Batch, DataSpec, PreparedSampler
 from harness.sampling import drawing
 from harness.streams import SampleStreams, stream
 from harness.testing.mixture import MixtureChain, MixtureDenoiser, four_points
@@ -250,8 +250,9 @@ def test_an_inner_sampler_is_prepared_on_the_model_without_guidance():
     x, labels = four_points(classes=True).sample(50, stream(0, "data"))
     data = Batch(x.float(), labels)
     prepared = guided.prepare(chain(), CLASSES, data, stream(1, "prepare"))
+    assert isinstance(guided.inner, PreparedSampler)
     plain = guided.inner.prepare(chain(), CLASSES, data, stream(1, "prepare"))
     assert torch.equal(prepared["gamma"], plain["gamma"])
     guided.use(prepared)
-    assert guided.inner.gamma is prepared["gamma"]
+    assert vars(guided.inner)["gamma"] is prepared["gamma"]
     assert math.isfinite(float(samples(guided, chain()).sum()))

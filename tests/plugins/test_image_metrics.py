@@ -234,10 +234,10 @@ def test_neighbours_read_a_block_of_rows_at_a_time_and_hold_no_distances_of_all(
     monkeypatch.setattr(neighbours, "BLOCK", 64)
     monkeypatch.setattr(OnDisk, "most", 0)
     expected = neighbours.balls(named(features(700, 8, 1)), named(features(900, 8, 2)), 3)
-    sets = [
+    generated, real = (
         FeatureSet("rows", n, {}, {"features": features(n, 8, seed).astype(np.float32).view(OnDisk)})
         for n, seed in ((700, 1), (900, 2))
-    ]
+    )
     tiles, original = [], torch.addmm
 
     def seen(*given, **options):
@@ -245,7 +245,7 @@ def test_neighbours_read_a_block_of_rows_at_a_time_and_hold_no_distances_of_all(
         return tiles[-1]
 
     monkeypatch.setattr(torch, "addmm", seen)
-    found = neighbours.balls(*sets, 3)
+    found = neighbours.balls(generated, real, 3)
     assert OnDisk.most == 64
     assert max(max(tile.shape) for tile in tiles) == 64
     assert (found.of_real == expected.of_real).all()

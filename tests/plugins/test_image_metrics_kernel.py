@@ -28,8 +28,8 @@ def by_loops(x, y):
 
 
 def value(x, y, **settings):
-    sets = [FeatureSet.of_rows("rows", features=rows.astype(np.float32)) for rows in (x, y)]
-    return KernelDistance(KernelConfig(**settings))(*sets, torch.Generator())
+    generated, real = (FeatureSet.of_rows("rows", features=rows.astype(np.float32)) for rows in (x, y))
+    return KernelDistance(KernelConfig(**settings))(generated, real, torch.Generator())
 
 
 @pytest.mark.parametrize("m", [2, 3, 8])

@@ -1,5 +1,6 @@
 """The Inception Score by hand, and what two metrics of one pair of sets share."""
 
+import functools
 import math
 
 import numpy as np
@@ -80,8 +81,8 @@ def pair():
 def test_what_two_metrics_share_is_made_once_for_a_pair_and_a_name():
     generated, real = pair()
     made = []
-    for what in ("a", "a", "b", "a"):
-        remembered_of_pair(generated, real, what, lambda what=what: made.append(what) or what)
+    for name in ("a", "a", "b", "a"):
+        remembered_of_pair(generated, real, name, functools.partial(made.append, name))
     assert made == ["a", "b"]
     other = pair()[1]
     assert remembered_of_pair(generated, other, "a", lambda: "new") == "new"

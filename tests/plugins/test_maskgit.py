@@ -226,7 +226,7 @@ def test_the_formula_of_records_says_what_the_sampler_does(config):
     sampler = (confidence if isinstance(config, ConfidenceConfig) else Halton)(config)
     seen = []
     noise = Noise(SampleStreams(0, "sample", range(4)))
-    noise.draw = lambda p: seen.append(p) or p.argmax(-1)
+    noise.draw = lambda probabilities: seen.append(probabilities) or probabilities.argmax(-1)
     steps = list(sampler.steps(model, noise, labels))
     logits, assignment = guidance_formula(config).removesuffix(" at step s of 0 ... S - 1").split(", ")
     for s, (step, p) in enumerate(zip(steps, seen, strict=True)):
@@ -326,7 +326,7 @@ def test_unguided_logits_are_the_networks_for_the_label_bit_for_bit(name):
     model, labels = tiny(side=4, codes=16), torch.arange(6) % 2
     noise, seen = Noise(SampleStreams(0, "sample", range(6))), []
     draw = noise.draw
-    noise.draw = lambda p: seen.append(p) or draw(p)
+    noise.draw = lambda probabilities: seen.append(probabilities) or draw(probabilities)
     with torch.no_grad():
         for step in SAMPLERS[name](w=0.0, steps=3).steps(model, noise, labels):
             logits = model.token_logits(step.before, labels)
@@ -378,7 +378,7 @@ UNUSUAL = {
 
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_unusual_sizes_conform_too(name):
-    config = MaskGITConfig(**UNUSUAL[name])
+    config = MaskGITConfig.model_validate(UNUSUAL[name])
     size = config.input_size * config.tokenizer.downsample
     models.check_model(harness_models()[0], config=config, spec=DataSpec((3, size, size), 4, "images"))
 

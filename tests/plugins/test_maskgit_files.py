@@ -1,5 +1,7 @@
 """MaskGIT's published files and presets: what a file holds that the network has no use for, and what it lacks."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -26,7 +28,7 @@ def transformer(network):
 
 
 def tensors(content, network, part=""):
-    return MaskGITLayout().tensors(Stored("a file", "pytorch", content), network, part)
+    return MaskGITLayout().tensors(Stored(Path("a file"), "pytorch", content), network, part)
 
 
 @pytest.mark.parametrize("key", [None, "model_state_dict"])
@@ -63,6 +65,7 @@ def test_published_presets_name_their_files_and_tokenizers():
     for name in PUBLISHED.keys() - tiny:
         preset = PUBLISHED[name]
         config = preset.config
+        assert isinstance(config, MaskGITConfig)
         assert config.preset == name.removeprefix("maskgit-")
         assert config.input_size * config.tokenizer.downsample == preset.spec.shape[1]
         assert config.tokenizer.preset in TOKENIZER_PRESETS

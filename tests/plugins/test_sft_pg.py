@@ -61,13 +61,12 @@ def networks(steps: int, width: int = 5) -> tuple[Critic, Value]:
 def test_the_critic_is_high_on_samples_and_training_moves_them_to_the_data(method: type[SFTPG] | type[SFT]) -> None:
     on = task(steps=400, batch=64)
     settings = {"critic_width": 32, "generator_optimizer": {"lr": 0.02}}
-    config = SFTPGConfig(**settings) if method is SFTPG else ShortcutConfig(gradient_penalty=0.1, **settings)
-    built = method(config, on)
+    built = SFTPG(SFTPGConfig(**settings), on) if method is SFTPG else SFT(ShortcutConfig(gradient_penalty=0.1, **settings), on)
     data = real(64)
     for index in range(on.steps):
         built.step(data, stream(0, "t", index), index)
         if index == 50:
-            samples = rollout(on.model, torch.randn(4, 256, 2, generator=stream(0, "check")))[-1]
+            samples = rollout(built.model, torch.randn(4, 256, 2, generator=stream(0, "check")))[-1]
             assert built.critic(samples).mean() > built.critic(data.x).mean()
     # Three shifts must carry samples from 0 towards 3 on the first axis, and leave the second where it is.
     assert on.model.shift[0].item() > 0.5
@@ -81,12 +80,12 @@ def test_one_policy_step_lowers_the_critic_on_samples() -> None:
     initialise(method.value, stream(0, "value"))
     noise = torch.randn(4, 2000, 2, generator=stream(0, "check"))
     with torch.no_grad():
-        before = method.critic(rollout(on.model, noise)[-1]).mean()
+        before = method.critic(rollout(method.model, noise)[-1]).mean()
         for index in range(5):
             method.buffer.add(method._rollout(512, stream(0, "rollout", index)))
     method._improve_generator(512, stream(0, "draw"))
     with torch.no_grad():
-        assert method.critic(rollout(on.model, noise)[-1]).mean() < before
+        assert method.critic(rollout(method.model, noise)[-1]).mean() < before
 
 
 def test_the_policy_gradient_is_the_gradient_through_the_sampler_on_average() -> None:
@@ -183,6 +182,6 @@ def test_the_generators_schedule_counts_its_own_updates() -> None:
 )
 def test_other_settings_keep_the_contract_and_resume_from_any_step(name: str, settings: dict[str, object]) -> None:
     component = registry().get(Method, name, where="test")
-    bench = Bench(component, component.config(critic_width=4, **settings), task, real())
+    bench = Bench(component, component.config.model_validate({"critic_width": 4, **settings}), task, real())
     check_method(bench)
     check_resume_is_exact(bench, stops=[4, 5, 6])

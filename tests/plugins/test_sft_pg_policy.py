@@ -31,8 +31,12 @@ class Shift(nn.Module):
         return Gaussian(x + self.shift, torch.tensor(0.5))
 
 
+def no_sampler(*_):
+    raise NotImplementedError
+
+
 def task(steps=10, micro_batch=None):
-    return InMemoryTask(Shift(), DataSpec(SHAPE), lambda *_: None, steps=steps, batch=12, micro_batch=micro_batch)
+    return InMemoryTask(Shift(), DataSpec(SHAPE), no_sampler, steps=steps, batch=12, micro_batch=micro_batch)
 
 
 def run(method, config, steps=10, micro_batch=None):
@@ -102,17 +106,18 @@ def test_the_policy_loss_is_the_mean_of_advantage_times_log_probability(log_prob
 
 def test_the_policy_gradient_of_a_shift_is_the_one_by_hand():
     # log p(x' | x) = -|x' - x - s|² / (2 · 0.25) + constant, whose gradient in s at 0 is (x' - x) / 0.25.
-    method = SFTPG(policy(), task())
+    on = task()
+    method = SFTPG(policy(), on)
     drawn, advantage = transitions(method), torch.randn(12, generator=stream(0, "advantage"))
     (loss,) = method._policy_losses(drawn, advantage)
     loss.backward()
     expected = (advantage[:, None] * (drawn.x_next - drawn.x) / 0.25).mean(0)
-    torch.testing.assert_close(method.model.shift.grad, expected)
+    torch.testing.assert_close(on.model.shift.grad, expected)
 
 
 def test_a_constant_advantage_has_no_gradient_on_average():
     """A baseline does not bias the gradient: the mean of grad log p is 0."""
-    on = InMemoryTask(Shift(), DataSpec(SHAPE), lambda *_: None, steps=1, batch=20_000)
+    on = InMemoryTask(Shift(), DataSpec(SHAPE), no_sampler, steps=1, batch=20_000)
     method = SFTPG(policy(), on)
     (loss,) = method._policy_losses(transitions(method, 20_000), torch.ones(20_000))
     loss.backward()

@@ -32,10 +32,14 @@ def bars(n):
     return torch.where(lies.view(-1, 1, 1, 1) == 1, x, x.mT)
 
 
+def no_sampler(*_):
+    raise NotImplementedError
+
+
 def task_of(name, steps):
     component = registry().get(Model, name.split(",")[0], where="test")
-    model = build(component, component.config(**SETTINGS[name]), SPEC)
-    return InMemoryTask(model, SPEC, None, steps=steps, batch=32)
+    model = build(component, component.config.model_validate(SETTINGS[name]), SPEC)
+    return InMemoryTask(model, SPEC, no_sampler, steps=steps, batch=32)
 
 
 def train(task, **settings):
@@ -113,7 +117,7 @@ class Codes(torch.nn.Module):
 
 def step_of(tokens, **settings):
     model = Codes(tokens)
-    task = InMemoryTask(model, DataSpec((1,)), None, steps=9, batch=len(tokens))
+    task = InMemoryTask(model, DataSpec((1,)), no_sampler, steps=9, batch=len(tokens))
     method = TrainTokenizer(TokenizerConfig(optimizer={"lr": 1e-12}, **settings), task)
     x = torch.arange(float(len(tokens)))[:, None]
     return model, method, lambda index: method.step(Batch(x), stream(0, "step", index), index)

@@ -94,7 +94,7 @@ def test_noise_is_in_scikit_learns_units_before_the_scaling(make):
 def test_what_is_declared_without_drawing_is_what_there_is(make):
     name = make.__name__.replace("_", "-")
     component = registry().get(Dataset, name, where="test")
-    source = component.create(component.config(train_size=10))
+    source = component.create(component.config.model_validate({"train_size": 10}))
     assert component.known_spec(component.config()) == DataSpec((2,)) == DataSpec(source.spec.shape, source.spec.classes)
     assert source.largest_evaluation is None  # it draws without end
     assert source.evaluation(0, 7).labels is None

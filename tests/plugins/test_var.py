@@ -203,7 +203,7 @@ def test_the_formula_of_records_says_what_the_sampler_does():
 def test_guidance_without_classes_is_an_error_that_says_what_to_do():
     model = models.build(harness_models()[0], VARConfig(), DataSpec((1, 16, 16)))
     with pytest.raises(UserError, match="guides by labels, but the data has none; set cfg = 0"):
-        VARSampler(VARSamplerConfig(cfg=1.5))(model, model.spec, SampleStreams(0, "sample", [0]), None)
+        VARSampler(VARSamplerConfig(cfg=1.5))(model, DataSpec((1, 8, 8)), SampleStreams(0, "sample", [0]), None)
 
 
 def test_filters_by_hand():
@@ -316,7 +316,7 @@ UNUSUAL = {
 
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_unusual_sizes_conform_too(name):
-    config = VARConfig(**UNUSUAL[name])
+    config = VARConfig.model_validate(UNUSUAL[name])
     size = config.patch_nums[-1] * config.tokenizer.downsample
     models.check_model(harness_models()[0], config=config, spec=DataSpec((3, size, size), 4, "images"))
 

@@ -1,5 +1,7 @@
 """VAR's published files: apart, together in a training checkpoint, and with the tokenizer that the settings name."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -28,7 +30,7 @@ def transformer(network):
 
 
 def tensors(content, network, part=""):
-    return VARLayout().tensors(Stored("a file", "pytorch", content), network, part)
+    return VARLayout().tensors(Stored(Path("a file"), "pytorch", content), network, part)
 
 
 @pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"state_dict": state}])
@@ -85,6 +87,7 @@ def test_presets_name_the_published_files_and_one_tokenizer():
         assert tokenizer is TOKENIZER
         assert tokenizer.part == "tokenizer"
         assert preset.spec.classes == 1000
+        assert isinstance(preset.config, VARConfig)
         assert preset.config.patch_nums[-1] * preset.config.tokenizer.downsample == preset.spec.shape[1]
 
 

@@ -58,7 +58,7 @@ def test_a_description_holds_the_versions_that_are_installed_and_fits_a_record()
     assert json.loads(json.dumps(described)) == described
     assert described["harness_version"] == harness.__version__
     assert described["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert torch.__version__.startswith(described["torch"])
+    assert torch.__version__.startswith(str(described["torch"]))
     assert "+" not in described["torch"]  # the build, such as +cpu, is told by the device
     assert (described["numpy"], described["device"]) == (numpy.__version__, "cpu")
     assert (described["cores"], described["cpu_threads"]) == (os.cpu_count(), torch.get_num_threads())

@@ -63,7 +63,6 @@ def test_a_signal_that_is_not_held_kills_the_worker_before_it_begins(python):
 
 
 def test_signals_are_held_only_inside_of_the_block():
-    inside = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     with worker.hold_signals():
         inside = signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -60,27 +60,30 @@ def test_each_step_draws_latents_anew_and_the_labels_stay():
     first, again, other = (latents.network_batch(model, batch, stream(0, "latents", step)) for step in (0, 0, 1))
     assert torch.equal(first.x, again.x)
     assert not torch.equal(first.x, other.x)
-    assert torch.equal(first.labels, labels)
+    torch.testing.assert_close(first.labels, labels, rtol=0, atol=0)
     assert first.rows is None  # what was computed of a row once is not true of another draw
     assert latents.network_batch(torch.nn.Identity(), batch, stream(0, "latents")) is batch
 
 
 @pytest.mark.parametrize("batch", [3, 10])
 def test_generated_latents_become_images_and_evaluations_are_the_networks(batch):
-    settings = {"n": 10, "seed": 0, "purpose": "test", "device": torch.device("cpu")}
-    drawn = drawing.draw_decoded(sampler, Halved(), SPEC, batch=batch, **settings)
+    cpu = torch.device("cpu")
+    drawn = drawing.draw_decoded(sampler, Halved(), SPEC, n=10, seed=0, purpose="test", batch=batch, device=cpu)
     assert drawn.batch.x.shape == (10, 1, 4, 4)
     assert drawn.nfe == 1
-    own = drawing.draw(sampler, Halved(), latents.network_spec(Halved(), SPEC), batch=10, **settings)
+    spec = latents.network_spec(Halved(), SPEC)
+    own = drawing.draw(sampler, Halved(), spec, n=10, seed=0, purpose="test", batch=10, device=cpu)
     assert torch.equal(drawn.batch.x, Halved().decode_latents(own.batch.x))
-    assert torch.equal(drawn.batch.labels, own.batch.labels)
+    torch.testing.assert_close(drawn.batch.labels, own.batch.labels, rtol=0, atol=0)
 
 
 def test_other_models_are_sampled_as_ever():
-    settings = {"n": 4, "seed": 0, "purpose": "test", "batch": 4, "device": torch.device("cpu")}
     plain = torch.nn.Identity()
     assert not isinstance(plain, WorksInLatents)
-    first, second = (draw(sampler, plain, SPEC, **settings) for draw in (drawing.draw_decoded, drawing.draw))
+    first, second = (
+        draw(sampler, plain, SPEC, n=4, seed=0, purpose="test", batch=4, device=torch.device("cpu"))
+        for draw in (drawing.draw_decoded, drawing.draw)
+    )
     assert torch.equal(first.batch.x, second.batch.x)
 
 
@@ -106,7 +109,7 @@ def test_samples_are_decoded_a_few_at_a_time_into_float32(size):
     assert model.rows == [min(size, 10 - start) for start in range(0, 10, size)]
     assert found.x.dtype == torch.float32
     torch.testing.assert_close(found.x, Halved().decode_latents(x))
-    assert torch.equal(found.labels, labels)
+    torch.testing.assert_close(found.labels, labels, rtol=0, atol=0)
 
 
 def test_decoding_leaves_samples_of_other_models_as_they_are():

@@ -87,8 +87,7 @@ def test_weights_from_a_file_are_the_files_own(read_board, tmp_path, context):
     output = base_stage.run(board.bases[0], context.dataset(board.dataset), context)
     assert state_dicts.sha256(weights(output)) == state_dicts.sha256(network.state_dict())
     assert (output.facts["seconds"], output.facts["images_seen"]) == (0.0, 0)
-    ((file,),) = (output.facts["weights"],)
-    assert file == {"part": "", "sha256": board.bases[0].origin.files[0].known_sha256}
+    assert output.facts["weights"] == [{"part": "", "sha256": board.bases[0].origin.files[0].known_sha256}]
 
 
 def test_a_base_that_cannot_be_made_leaves_nothing(read_board, tmp_path, context):

@@ -28,7 +28,9 @@ def test_facts_survive_their_manifest(tmp_path):
     )
     runs = RunsFolder(tmp_path)
     outputs.once(runs, "finetune", "key", lambda _: facts.model_dump())
-    assert FinetuneFacts.of(outputs.find(runs, "finetune", "key")) == facts
+    stored = outputs.find(runs, "finetune", "key")
+    assert stored is not None
+    assert FinetuneFacts.of(stored) == facts
     (manifest,) = tmp_path.glob("stages/finetune/key/manifest.json")
     assert list(json.loads(manifest.read_text())["facts"]) == [
         "weights_sha256", "images_seen", "steps", "seconds", "network_evaluations", "curve", "selected_images",
@@ -52,4 +54,4 @@ def test_a_manifest_without_what_a_record_needs_is_refused(tmp_path):
 
 def test_facts_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
-        PreparationFacts().seconds = 1.0
+        PreparationFacts().seconds = 1.0  # type: ignore[misc]

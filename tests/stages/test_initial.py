@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from stage_parts import DRIFTING
+from stage_parts import DRIFTING, Drifting
 
 from harness.interfaces import DataSpec
 from harness.stages import initial
@@ -44,7 +44,9 @@ def test_the_extra_networks_of_a_method_depend_on_its_seed_alone(cells):
     def extra(seed):
         network = initial.network(cell.base.network.model, DataSpec((2,)), CPU, seed=0)
         task = TrainingTask(network, DataSpec((2,)), CPU, cell.training, None)
-        return float(initial.method(DRIFTING, task, seed=seed).extra.detach())
+        method = initial.method(DRIFTING, task, seed=seed)
+        assert isinstance(method, Drifting)
+        return float(method.extra.detach())
 
     torch.manual_seed(3)
     first = extra(1)

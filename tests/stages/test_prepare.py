@@ -38,6 +38,7 @@ def test_nothing_is_prepared_before_somebody_asks(base, source, context):
 def test_a_ready_sampler_uses_what_it_measured_on_the_base(base, source, context):
     function = BaseSampler(base, source, context).ready
     mean = source.training_data(context.device).x.mean(0)
+    assert isinstance(function, Prepared)
     torch.testing.assert_close(function.mean, mean, rtol=0, atol=0)
     network = base_stage.load(base, base_stage.run(base, source, context), source, context)
     shifted = draw(function, network, context)
@@ -47,11 +48,13 @@ def test_a_ready_sampler_uses_what_it_measured_on_the_base(base, source, context
 def test_a_base_is_prepared_once_whoever_asks(base, tiny, source, context, new_context):
     sampler = BaseSampler(base, source, context)
     made = sampler.preparation
+    assert isinstance(sampler.ready, Prepared)
     assert sampler.ready.mean is not None
     elsewhere = new_context()
     found = BaseSampler(base, elsewhere.dataset(tiny.dataset), elsewhere)
     assert (found.preparation.folder, found.preparation.is_fresh) == (made.folder, False)
-    assert torch.equal(found.ready.mean, sampler.ready.mean)
+    assert isinstance(found.ready, Prepared)
+    torch.testing.assert_close(found.ready.mean, sampler.ready.mean, rtol=0, atol=0)
     assert Prepared.prepared == 1
 
 
@@ -61,7 +64,9 @@ def test_the_random_numbers_of_a_preparation_are_those_of_the_base(base, source,
 
 
 def test_the_facts_count_the_networks_that_the_preparation_calls(base, source, context):
-    facts = PreparationFacts.of(BaseSampler(base, source, context).preparation)
+    preparation = BaseSampler(base, source, context).preparation
+    assert preparation is not None
+    facts = PreparationFacts.of(preparation)
     assert facts.network_evaluations == 5  # as many training examples as the sampler sends through
     assert facts.seconds > 0
 
@@ -70,9 +75,11 @@ def test_a_sampler_gets_the_networks_of_the_bases_that_its_settings_name(tiny, w
     (guide,) = tiny.bases
     base = with_sampler(guide, Beside, bases=(guide,))
     sampler = BaseSampler(base, source, context)
+    assert isinstance(sampler.ready, Beside)
     (network,) = sampler.ready.networks.values()
     assert not network.training
     expected = state_dicts.load(base_stage.run(guide, source, context).folder / base_stage.WEIGHTS)
     assert state_dicts.sha256(network.state_dict()) == state_dicts.sha256(expected)
     # The preparation calls the base's network and the other one, five examples each.
+    assert sampler.preparation is not None
     assert PreparationFacts.of(sampler.preparation).network_evaluations == 10

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from harness.store import progress
 from harness.store.progress import Progress, Reporter, read
 from harness.store.runs_folder import RunsFolder
 
@@ -21,7 +20,7 @@ def runs(tmp_path):
 def clock(monkeypatch):
     """A clock that stands still until the test turns it: `clock[0] += seconds`."""
     now = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("harness.store.progress.time.monotonic", lambda: now[0])
     return now
 
 

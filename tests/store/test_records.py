@@ -188,7 +188,7 @@ def test_fields_of_another_version_are_ignored(path, record):
 
 def test_a_newer_record_that_does_not_fit_is_named_as_newer_first(path):
     class Later(FloorRecord):
-        values: dict[str, float]
+        values: dict[str, float]  # type: ignore[assignment]
         schema_version: int = 7
 
     save_record(Later(board="b", metric="w2", key="k", values={"mean": 1.0}), path)

@@ -15,7 +15,7 @@ def target(monkeypatch):
 
     def make(value):
         module = ModuleType(f"made_by_a_test_{next(NUMBERS)}")
-        module.value = value
+        vars(module)["value"] = value
         monkeypatch.setitem(sys.modules, module.__name__, module)
         return f"{module.__name__}:value"
 

@@ -49,7 +49,9 @@ def test_absent_weights_are_the_users_message_and_not_a_failure(target):
 
 
 def test_an_extractor_is_put_into_eval_mode():
-    assert not extractors.create(COMPONENT, NoConfig()).training
+    extractor = extractors.create(COMPONENT, NoConfig())
+    assert isinstance(extractor, torch.nn.Module)
+    assert not extractor.training
 
 
 @pytest.mark.parametrize("declared", [{"features": 7, "logits": 4, "spatial": 5}, {"features": 6}])

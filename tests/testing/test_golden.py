@@ -14,7 +14,7 @@ from harness.testing.golden import Case
 @pytest.fixture
 def folder(tmp_path):
     """A folder with two cases: `plain`, and `half`, whose weights are stored in half precision."""
-    np.savez(tmp_path / "plain.npz", out=np.float32([1.0, 2.0]), index=np.int64([3, 4]))
+    np.savez(tmp_path / "plain.npz", out=np.array([1, 2], np.float32), index=np.array([3, 4]))
     save_file({"net.w": torch.tensor([0.5]).half(), "ema.w": torch.tensor([0.25]).half()}, tmp_path / "half.safetensors")
     entries = {
         "plain": {"arrays_file": "plain.npz", "config": {"steps": 4}, "tolerance": {"out": "rtol 1e-3", "atol": 0.01}},

@@ -31,6 +31,7 @@ def test_a_class_is_the_mixture_of_its_components():
     assert float(first.sum() * area) == pytest.approx(1, abs=1e-9)
     torch.testing.assert_close(0.7 * first + 0.3 * second, mixture.log_prob(points).exp())
     x, drawn = mixture.sample(100, stream(0, "labels"))
+    assert drawn is not None
     assert (mixture.log_prob(x, drawn) > mixture.log_prob(x, 1 - drawn)).all()
 
 

@@ -42,6 +42,8 @@ class CountingSampler:
 class Fit(FinetuneMethod):
     """Pulls noised data and a bank of own samples to the data; refreshes the bank half way."""
 
+    task: TrainingTask
+
     def __init__(self, config, task):
         super().__init__(config, task)
         settings = OptimizerConfig(lr=0.01, warmup=0.5, decay="cosine")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.components import Method, Model
+from harness.components import Method, Model, Sampler
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.streams import stream
@@ -117,9 +117,16 @@ SPEC = DataSpec((1, 2, 2), classes=2, preview="images")
 def token_task(steps=6):
     """A tiny VAR in float64, where batches of any size round alike to far below what training shows."""
     component = registry().get(Model, "var", where="test")
-    config = component.config(depth=1, embed_dim=16, num_heads=2, patch_nums=(1, 2), tokenizer={"vocab_size": 8, "ch_mult": (1,)})
-    sampler = registry().all("sampler")["var"].component
-    return InMemoryTask(build(component, config, SPEC).double(), SPEC, sampler.load()(sampler.config()), steps=steps, batch=4)
+    settings = {
+        "depth": 1,
+        "embed_dim": 16,
+        "num_heads": 2,
+        "patch_nums": (1, 2),
+        "tokenizer": {"vocab_size": 8, "ch_mult": (1,)},
+    }
+    model = build(component, component.config.model_validate(settings), SPEC).double()
+    sampler = registry().get(Sampler, "var", where="test")
+    return InMemoryTask(model, SPEC, sampler.create(sampler.config()), steps=steps, batch=4)
 
 
 REAL = Batch(torch.randn(6, 1, 2, 2, generator=stream(0, "real")), torch.arange(6) % 2)

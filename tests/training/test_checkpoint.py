@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from harness.store.files import StorageError
-from harness.training.checkpoint import KEPT, Checkpoint, read_newest, write
+from harness.training.checkpoint import KEPT, Checkpoint, TrainingState, read_newest, write
 
 
 def checkpoint(step):
     tensors = {"model/w": torch.full((2, 3), float(step)), "ema/w": torch.full((2, 3), step / 2)}
-    return Checkpoint(step, tensors, {"method": {"adam": {"step": torch.tensor(step)}}, "seconds": 0.5, "none": None})
+    state: TrainingState = {
+        "method": {"adam": {"step": torch.tensor(step)}}, "seconds": 0.5, "bank_costs": {"a bank": 1.5}, "evaluations": 3,
+    }  # fmt: skip
+    return Checkpoint(step, tensors, state)
 
 
 def flip_a_bit(path):

@@ -51,21 +51,21 @@ def test_a_method_offers_what_the_loop_calls(task):
 
 def test_a_method_without_a_step_cannot_be_made(task):
     with pytest.raises(TypeError, match="step"):
-        FinetuneMethod(None, task)
+        FinetuneMethod(None, task)  # type: ignore[abstract]
 
 
 def test_what_is_kept_is_saved_and_restored_under_its_name(task):
     first, second = Shrinks(None, task), Shrinks(None, task)
-    for method in (first, second):
-        method.counter, method.critic = Counter(), nn.Linear(2, 1)
-        method.keep(counter=method.counter)
-        method.keep(critic=method.critic)
-    first.counter.count = 3
+    counters, critics = (Counter(), Counter()), (nn.Linear(2, 1), nn.Linear(2, 1))
+    for method, counter, critic in zip((first, second), counters, critics, strict=True):
+        method.keep(counter=counter)
+        method.keep(critic=critic)
+    counters[0].count = 3
     state = first.state_dict()
     assert state.keys() == {"counter", "critic"}
     second.load_state_dict(state)
-    assert second.counter.count == 3
-    assert torch.equal(second.critic.weight, first.critic.weight)
+    assert counters[1].count == 3
+    assert torch.equal(critics[1].weight, critics[0].weight)
 
 
 def test_a_name_that_is_kept_again_stands_for_the_newer_object(task):

@@ -53,7 +53,7 @@ def test_the_decays_of_all_steps_give_each_step_its_interval_of_the_profile(std)
 
 @pytest.mark.parametrize(("time_a", "time_b"), [(1.0, 1.0), (3.0, 5.0), (5.0, 3.0), (1.0, 100.0)])
 def test_overlaps_are_integrals_of_products_of_profiles(time_a, time_b):
-    found = power_function.overlap([time_a] * 2, [0.05, 0.2], [time_b] * 3, [0.1, 0.05, 0.28])
+    found = power_function.overlap(*map(np.array, ([time_a] * 2, [0.05, 0.2], [time_b] * 3, [0.1, 0.05, 0.28])))
     assert found.shape == (2, 3)
     times, step = middles(min(time_a, time_b))
     for row, std_a in enumerate((0.05, 0.2)):
@@ -64,8 +64,8 @@ def test_overlaps_are_integrals_of_products_of_profiles(time_a, time_b):
 
 def test_overlaps_of_billions_of_images_stay_finite():
     """An exponent of 98 on 2 billion images: their power alone would overflow."""
-    found = power_function.overlap([2e9, 1e9], [0.01, 0.01], [2e9], [0.01])
-    small = power_function.overlap([2.0, 1.0], [0.01, 0.01], [2.0], [0.01])
+    found = power_function.overlap(*map(np.array, ([2e9, 1e9], [0.01, 0.01], [2e9], [0.01])))
+    small = power_function.overlap(*map(np.array, ([2.0, 1.0], [0.01, 0.01], [2.0], [0.01])))
     np.testing.assert_allclose(found * 1e9, small, rtol=1e-12)
 
 
@@ -82,7 +82,7 @@ def test_coefficients_are_the_least_squares_solution_on_a_grid_of_times():
 
 
 def test_a_stored_average_is_put_together_from_itself_alone():
-    found = power_function.coefficients([4.0, 8.0, 8.0], [0.1, 0.05, 0.1], 8.0, [0.05])
+    found = power_function.coefficients(np.array([4.0, 8.0, 8.0]), np.array([0.1, 0.05, 0.1]), 8.0, np.array([0.05]))
     np.testing.assert_allclose(found[:, 0], [0, 1, 0], atol=1e-9)
 
 
@@ -92,7 +92,7 @@ def snapshot(images, std, value, dtype=torch.float32):
 
 def test_a_reconstruction_is_the_sum_by_the_coefficients_in_the_stored_type():
     stored = [snapshot(4, 0.05, 1.0), snapshot(4, 0.1, 2.0), snapshot(8, 0.05, 3.0), snapshot(8, 0.1, 5.0)]
-    shares = power_function.coefficients([4, 4, 8, 8], [0.05, 0.1, 0.05, 0.1], 8, [0.07])[:, 0]
+    shares = power_function.coefficients(np.array([4.0, 4.0, 8.0, 8.0]), np.array([0.05, 0.1] * 2), 8, np.array([0.07]))[:, 0]
     found = power_function.reconstruct(stored, 8, 0.07)["w"]
     torch.testing.assert_close(found, torch.full((2,), float(shares @ [1.0, 2.0, 3.0, 5.0])))
     half = power_function.reconstruct([snapshot(8, 0.05, 3.0, torch.half), snapshot(8, 0.1, 3.0, torch.half)], 8, 0.07)["w"]

@@ -40,7 +40,7 @@ def test_a_network_pickle_round_trips_with_its_settings(tmp_path, file):
 @pytest.mark.parametrize("name", [name for name in registry().presets if "tiny" in name])
 def test_a_checkpoint_of_every_family_round_trips_in_half_precision_too(tmp_path, name):
     network = preset_network(name)
-    state = network.model.load()(network.config, network.spec).half().state_dict()
+    state = network.model.create(network.config, network.spec).half().state_dict()
     torch.save({"model": state}, tmp_path / "w.pt")
     convert([NetworkFile(tmp_path / "w.pt")], tmp_path / "w.safetensors", network)
     stored = read(tmp_path / "w.safetensors")

@@ -35,7 +35,8 @@ def trainings(write_board, fake_plugins, text, **options):
 def test_a_method_is_the_one_called_as_its_key_unless_it_names_another(write_board, fake_plugins):
     text = BOARD.replace("  tune:\n", "  tune:\n  fast: {method: {name: tune, rate: 1}}\n")
     methods = {cell.method_name: cell.method for cell in load_board(write_board(text), plugins=fake_plugins).cells}
-    assert [(methods[name].name, methods[name].settings.rate) for name in ("tune", "fast")] == [("tune", 0.1), ("tune", 1.0)]
+    described = {name: (methods[name].name, methods[name].settings.identity) for name in ("tune", "fast")}
+    assert described == {"tune": ("tune", {"rate": 0.1}), "fast": ("tune", {"rate": 1.0})}
 
 
 def test_a_methods_own_training_replaces_keys_of_the_boards(write_board, fake_plugins):

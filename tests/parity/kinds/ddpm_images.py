@@ -1,6 +1,7 @@
 """The DDPM for images: network in both layouts, FastDPM's schedule and transitions, critics and value networks."""
 
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,8 @@ def is_fast_schedule(case: Case) -> bool:
 
 @kind(is_fast_schedule)
 def fast_schedules(case: Case) -> None:
-    fields, known = case.fields, []
+    fields: dict[str, Any] = dict(case.fields)
+    known = []
     for steps in fields["S"]:
         for name in fields["schedules"]:
             schedule = fast_schedule(fields["beta_0"], fields["beta_T"], fields["T"], steps, name)

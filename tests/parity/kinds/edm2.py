@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from harness.components import Sampler
+from harness.interfaces import GuidedSampler, SampleFunction
 from harness.plugins import registry
 from harness.testing import golden
 from harness.testing.golden import Case, kind
@@ -136,10 +137,10 @@ class GivenNoise:
         return self.noise
 
 
-def installed_sampler(name: str, **settings: object) -> object:
+def installed_sampler(name: str, **settings: object) -> SampleFunction:
     """Return a sampler as a board gets it: found by name, with checked settings."""
     component = registry().get(Sampler, name, where="this test")
-    return component.load()(component.config.model_validate(settings))
+    return component.create(component.config.model_validate(settings))
 
 
 @kind(is_edm2_sampler)
@@ -153,6 +154,7 @@ def edm2_sampler(case: Case) -> None:
         weights = other(case, "guiding_weights_file").weights()
         guide = load(case.fields["guiding_init_kwargs"], weights)
         sampler = installed_sampler("autoguidance", sampler=inner, weight=settings["guidance"], guide="small")
+        assert isinstance(sampler, GuidedSampler)
         sampler.take_networks({"small": guide})
     else:
         assert settings["guidance"] == 1

@@ -1,6 +1,7 @@
 """VAR: tokenizer, quantiser, transformer, sampling and filters."""
 
 import re
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -102,8 +103,9 @@ def var_transformer(case: Case) -> None:
         case.compare(f"out_token_logp{suffix}", log_p)
         per_scale = torch.stack([one.sum(1) for one in log_p.split(lengths, 1)], 1)
         sums = {"out_logp": log_p.sum(1), "out_logp_per_scale": per_scale}
+        tolerances: dict[str, Any] = dict(case.fields["tolerance"])
         for name, value in sums.items():
-            case.compare(f"{name}{suffix}", value, **case.fields["tolerance"].get("logp", {}))
+            case.compare(f"{name}{suffix}", value, **tolerances.get("logp", {}))
         checked += [f"{name}{suffix}" for name in ("out_logits", "out_token_logp", *sums)]
     for name in arrays:
         if match := re.fullmatch(r"out_train_loss_ls([0-9.]+)", name):

@@ -40,6 +40,7 @@ def test_numbers_come_back_with_their_type(value):
 def test_shapes_with_and_without_entries_come_back(shape):
     found = pickles.loads(pickle.dumps(np.ones(shape)))
     np.testing.assert_array_equal(found, np.ones(shape))
+    assert isinstance(found, np.ndarray)
     assert found.flags.writeable
 
 

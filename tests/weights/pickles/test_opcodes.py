@@ -68,7 +68,7 @@ def test_a_tuple_of_two_of_two_of_two_is_refused_before_it_is_hashed(body):
 
 
 def test_a_flat_tuple_may_be_long():
-    assert len(pickles.loads(pickle.dumps(tuple(range(50_000)), 4))) == 50_000
+    assert pickles.loads(pickle.dumps(tuple(range(50_000)), 4)) == tuple(range(50_000))
 
 
 def test_an_honest_pickle_is_read_to_its_end_and_not_beyond():

@@ -43,7 +43,7 @@ def test_holders_in_the_state_of_modules_become_their_values():
 
 def test_shared_values_stay_shared_and_cycles_closed():
     shared, array = [Finished(1)], filled()
-    cycle = {"first": shared, "second": shared, "arrays": [array, array]}
+    cycle: dict[str, object] = {"first": shared, "second": shared, "arrays": [array, array]}
     cycle["self"] = cycle
     module = Persistent("Net", {})
     module.state["_modules"] = {"again": module}
