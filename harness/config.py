@@ -21,7 +21,10 @@ class Config(BaseModel):
 
     @property
     def identity(self) -> dict[str, object]:
-        """The settings as keys and records hold them: JSON values by name."""
+        """The settings as keys and records hold them: JSON values by name.
+
+        A settings class may override it where a setting moves no number, such as the path of a file whose hash is a setting.
+        """
         fields = type(self).model_fields
         at_default = {
             name for name in self.ADDED_LATER if getattr(self, name) == fields[name].get_default(call_default_factory=True)

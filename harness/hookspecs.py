@@ -103,4 +103,9 @@ def harness_cell_finished(cell: Cell, record: Record) -> None:
 
 @hookspec
 def harness_table_rendered(board: str, path: Path) -> None:
-    """Called after the page of a board, or another file of its table, was written, in the process of the command."""
+    """Called after the page of a board was written, in the process of the command.
+
+    Args:
+        board: name of the board.
+        path: the page, README.md.
+    """
