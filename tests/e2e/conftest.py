@@ -23,8 +23,8 @@ dataset: {name: swiss-roll, train_size: 1000}
 bases:
   small:
     model: {name: ddpm-mlp, steps: 4, width: 32}
-    pretrain: {method: mle, training: {images: 38400, batch: 64}}
-training: {images: 12800, batch: 64}
+    pretrain: {method: mle, training: {images: 25600, batch: 64}}
+training: {images: 6400, batch: 64}
 methods:
   none:
   mle:
@@ -61,10 +61,10 @@ class Command:
         return {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", **self.environment}
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
-        """`run` in the background, in a process group of its own."""
+        """`run` in the background, in a process group of its own; by default with one worker, since each imports torch."""
         where = [str(self.board), "--runs-dir", str(self.runs)]
         return subprocess.Popen(
-            [sys.executable, "-m", "harness", "run", *where, "--jobs", "2", *arguments],
+            [sys.executable, "-m", "harness", "run", *where, "--jobs", "1", *arguments],
             env=self._environment,
             start_new_session=True,
             text=True,
@@ -92,12 +92,12 @@ class Command:
         return {path.name: json.loads(path.read_bytes()) for path in self.runs.glob("records/*/*.json")}
 
     def record(self, cell: str) -> dict[str, Any]:
-        """The one record of a cell."""
+        """The record of a cell, of which there is no second."""
         (found,) = [r for name, r in self.records().items() if name.startswith(cell.replace("/", "__") + ".")]
         return found
 
     def results(self) -> dict[str, object]:
-        """Of each record what may not depend on how the run went."""
+        """The part of each record that may not depend on how the run went."""
         return {name: result(record) for name, record in self.records().items()}
 
     def files(self, pattern: str = "stages/*/*/*") -> dict[str, tuple[int, int]]:
@@ -114,7 +114,7 @@ class Command:
 
 
 def result(record: dict[str, Any]) -> object:
-    """What a kill, a second process or another order may not change: everything but times, memory and dates."""
+    """Everything of a record but times, memory and dates: a kill, a second process or another order may not change it."""
     if "metrics" not in record:
         return record["values"]
     costs = record["costs"]
@@ -238,15 +238,13 @@ class Undisturbed:
 
     command: Command
     ended: subprocess.CompletedProcess[str]
-    seconds: float
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Undisturbed:
-    """What all others are compared with. Read only."""
+    """The run that all others are compared with. Read only."""
     command = make_command(tmp_path_factory.mktemp("undisturbed"))
-    began = time.monotonic()
-    return Undisturbed(command, command.run(), time.monotonic() - began)
+    return Undisturbed(command, command.run("--jobs", "2"))
 
 
 @pytest.fixture

@@ -28,21 +28,15 @@ def test_the_base_is_left_as_it_is_by_none_and_by_no_other_method(undisturbed):
     assert len({base, *tuned.values()}) == 5
 
 
-def test_a_second_run_does_nothing(finished, undisturbed):
+def test_a_second_run_does_nothing_and_comments_change_nothing(finished, undisturbed, tiny_board):
     stages, records = finished.files(), finished.files("records/*/*")
+    finished.write_board("# why we do this\n" + tiny_board.replace("seeds: [0, 1]", "seeds: [0, 1]  # two"))
     ended = finished.run()
     assert ended.returncode == 0, ended.stderr
     assert finished.files() == stages
     assert finished.files("records/*/*") == records
     assert ended.stdout == undisturbed.ended.stdout
     assert "small/" not in ended.stderr  # no job ended, for none was started
-
-
-def test_a_comment_changes_nothing(finished, tiny_board):
-    stages, records = finished.files(), finished.files("records/*/*")
-    finished.write_board("# why we do this\n" + tiny_board.replace("seeds: [0, 1]", "seeds: [0, 1]  # two"))
-    assert finished.run().returncode == 0
-    assert (finished.files(), finished.files("records/*/*")) == (stages, records)
 
 
 def test_settings_of_a_method_run_its_cells_again_and_no_others(finished, tiny_board):

@@ -19,7 +19,7 @@ def newest_two(command):
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(command, undisturbed, kill, wait):
-    cells = ("--only", "method=none", "--seeds", "0", "--jobs", "1", "--checkpoint-seconds", "0.05")
+    cells = ("--only", "method=none", "--seeds", "0", "--checkpoint-seconds", "0.05")
     process = command.start(*cells)
     assert wait(lambda: len(newest_two(command)) == 2 and (newest_two(command)[-1] / "manifest.json").exists(), process)
     kill(process)
@@ -53,8 +53,8 @@ def test_damaged_outputs_and_records_are_made_again(finished, undisturbed):
     assert "Traceback" not in ended.stderr
     assert f"{base} is damaged" in ended.stderr
     for damaged in (record, floor):
-        (told,) = [line for line in ended.stderr.splitlines() if f"{damaged}: damaged" in line]
-        assert told.endswith("; it counts as absent, and `harness run` makes it again")
+        (warning,) = [line for line in ended.stderr.splitlines() if f"{damaged}: damaged" in line]
+        assert warning.endswith("; it counts as absent, and `harness run` makes it again")
     assert finished.results() == undisturbed.command.results()
     after = finished.files("records/*/*")
     assert {name: after[name] for name in good} == good

@@ -54,9 +54,8 @@ def test_data_are_measured_as_samples_are(records):
 def test_what_sees_no_labels_does_not_see_swapped_ones(records):
     for size in (100, 200):
         same, swapped = records["same", size], records["swapped", size]
-        assert {name: one.values for name, one in same.metrics.items()} == {
-            name: one.values for name, one in swapped.metrics.items()
-        }
+        values = [{name: measured.values for name, measured in record.metrics.items()} for record in (same, swapped)]
+        assert values[0] == values[1]
 
 
 def test_examples_of_another_shape_are_refused_with_both_shapes(tmp_path):
@@ -72,4 +71,5 @@ def test_the_two_sides_share_no_image():
     component = registry().get(Dataset, "digits", where="this test")
     source = component.create(component.config())
     held_out = [source.evaluation(number, 448).x.flatten(1) for number in draws.examples_for_samples(5, 2)]
-    assert not {tuple(one) for one in held_out[0].tolist()} & {tuple(one) for one in held_out[1].tolist()}
+    first, second = ({tuple(image) for image in images.tolist()} for images in held_out)
+    assert not first & second

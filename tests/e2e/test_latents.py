@@ -22,17 +22,17 @@ dataset: digits
 bases:
   pretrained:
     model: {{name: edm2-unet, {network}, vae: {{{sizes}, weights: {folder}, sha256: {sha256}}}}}
-    pretrain: {{method: mle, training: {{images: 128, batch: 32}}}}
+    pretrain: {{method: mle, training: {{images: 64, batch: 32}}}}
     sampler: {{name: heun, steps: 3}}
   loaded:
     model: {{name: edm2-unet, {network}, vae: {{{sizes}}}}}
     weights: {{file: network.safetensors, parts: {{vae: {folder}}}}}
     sampler: {{name: dpm-solver++, steps: 3}}
     only: method=none
-training: {{images: 128, batch: 32}}
+training: {{images: 64, batch: 32}}
 methods:
   none:
-  ddo: {{method: {{name: ddo, bank_size: 64}}}}
+  ddo: {{method: {{name: ddo, bank_size: 32}}}}
 seeds: [0]
 evaluation: {{samples: 32, draws: 1, batch: 16}}
 floor: {{pairs: 1}}
@@ -60,14 +60,14 @@ def test_a_board_trains_in_latents_and_measures_images(command, tmp_path):
     folder = write(command, tmp_path)
     ended = command.run()
     assert ended.returncode == 0, ended.stderr
-    records = {(one["base"], one["method"]): one for one in command.records().values() if "metrics" in one}
-    assert {key: one["status"] for key, one in records.items()} == {
+    records = {(record["base"], record["method"]): record for record in command.records().values() if "metrics" in record}
+    assert {key: record["status"] for key, record in records.items()} == {
         ("pretrained", "none"): "done", ("pretrained", "ddo"): "done", ("loaded", "none"): "done",
     }  # fmt: skip
     assert records["pretrained", "none"]["costs"]["nfe"] == 5  # Heun: 2 * 3 - 1; the autoencoder is not counted
     assert records["loaded", "none"]["costs"]["nfe"] == 3
     samples = [load_file(path)["x.0"] for path in command.runs.glob("stages/sample/*/samples.safetensors")]
-    assert all(one.shape == (32, 1, 8, 8) and one.abs().max() <= 1 for one in samples)
+    assert all(sample_set.shape == (32, 1, 8, 8) and sample_set.abs().max() <= 1 for sample_set in samples)
     (bank,) = [load_file(path)["x"] for path in command.runs.glob("stages/bank/*/bank.safetensors")]
     assert bank.shape[1:] == (2, 4, 4)
     # The dataset was encoded once, for the base and for what is fine-tuned from it; nothing is trained on the loaded base.

@@ -90,7 +90,7 @@ def test_measuring_files_opens_no_socket(offline, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "fid-80[digits-cnn]" in done.stdout
     assert noted == ""
-    # The default needs a file that is not here: that is told, and not fetched.
+    # The default needs a file that is not here: a message names it, and nothing is fetched.
     done, noted = offline("-m", "harness", "measure", "samples", "--reference", "real", "--set", "fid.few_images=true")
     assert done.returncode in (0, 2)
     assert noted == ""

@@ -5,7 +5,7 @@ from collections import Counter
 
 def test_each_cell_runs_once_and_both_end_well(command, undisturbed, recorder):
     notes = recorder(command)
-    first, second = command.start("--jobs", "1"), command.start("--jobs", "1")
+    first, second = command.start(), command.start()
     ends = [process.communicate() for process in (first, second)]
     for process, (out, err) in zip((first, second), ends, strict=True):
         assert process.returncode == 0, err

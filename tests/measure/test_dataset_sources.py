@@ -74,7 +74,7 @@ def test_the_split_is_named_and_part_of_the_identity(context):
 
 
 def test_a_dataset_without_a_largest_draw_asks_for_the_number(context):
-    text = "{name: corrupted, dataset: digits, blur: 1.0}"
+    text = "{name: corrupted, dataset: digits, dropped_classes: 1}"  # how many are left is known after a draw
     with pytest.raises(UserError, match="say how many images to take of it, with --images N"):
         read(text, context)
     assert read(text, context, images=20).n == 20

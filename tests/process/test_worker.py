@@ -11,6 +11,7 @@ from harness.process import worker
 SIGNALLED_EARLY = """
 import os, signal, sys
 from harness.process import stop, worker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with SIGINT ignored
 if sys.argv[1] == "held":
     signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
 os.kill(os.getpid(), signal.SIGINT)
