@@ -10,14 +10,15 @@ dataset: digits
 bases:
   ancestral: &base
     model: {name: diffusers-unet, block_out_channels: [8, 16], sampling_steps: 4}
-    pretrain: {method: mle, training: {images: 64, batch: 32}}
+    pretrain: {method: mle, training: {images: 256, batch: 32}}
   solver:
     <<: *base
     sampler: {name: dpm-solver++-chain, steps: 5}
-training: {images: 64, batch: 32}
+training: {images: 128, batch: 32}
 methods:
   none:
-  ddo: {method: {name: ddo, bank_size: 32}}
+  mle:
+  ddo: {method: {name: ddo, bank_size: 64}}
 seeds: [0]
 evaluation: {samples: 32, draws: 1, batch: 16}
 floor: {pairs: 1}
@@ -30,7 +31,7 @@ def test_a_network_of_diffusers_runs_from_a_board(command):
     command.write_board(BOARD)
     ended = command.run()
     assert ended.returncode == 0, ended.stderr
-    records = {(record["base"], record["method"]): record for record in command.records().values() if "metrics" in record}
-    assert {method for _, method in records} == {"none", "ddo"}
-    assert {record["status"] for record in records.values()} == {"done"}
-    assert {base: record["costs"]["nfe"] for (base, _), record in records.items()} == {"ancestral": 4, "solver": 5}
+    records = {(one["base"], one["method"]): one for one in command.records().values() if "metrics" in one}
+    assert {method for _, method in records} == {"none", "mle", "ddo"}
+    assert {one["status"] for one in records.values()} == {"done"}
+    assert {base: one["costs"]["nfe"] for (base, _), one in records.items()} == {"ancestral": 4, "solver": 5}
