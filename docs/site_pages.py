@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(\]\(|src=\")(?P<target>[^)\s\"#]+)(?P<anchor>#[^)\s\"]*)?(?=[)\s\"])")
-OF_SITE = {"README.md": "index.md"}
+OF_SITE = {"README.md": "index.md", "leaderboards": "generated/leaderboards/index.md"}
 """Pages of the repository that the site has in words of its own."""
 
 
@@ -84,7 +84,8 @@ def site_link(target: str, source: PurePosixPath, repository: str) -> str:
     if not (ROOT / linked).exists():
         return target  # mkdocs warns about it, and the strict build fails
     is_page = linked in set(_sources()) or str(linked) in OF_SITE or linked.parts[0] == "docs"
-    if not is_page or (ROOT / linked).is_dir() or linked.suffix == ".py":
+    is_page = is_page and linked.suffix != ".py" and ((ROOT / linked).is_file() or str(linked) in OF_SITE)
+    if not is_page:
         return f"{repository}/blob/main/{linked}"
     return os.path.relpath(site_path(linked), site_path(source).parent)
 

@@ -41,11 +41,17 @@ for _name, _command in COMMANDS.items():
     app.command(_name, short_help=inspect.cleandoc(_command.__doc__ or "").split("\n\n")[1])(_command)
 
 
+def _start_logging(level: str) -> None:
+    """Log to stderr from this level on. Raises: UserError for a level that logging does not have."""
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise UserError(f"HARNESS_LOG={level}: there are DEBUG, INFO, WARNING, ERROR and CRITICAL")
+    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(levelname)s %(name)s: %(message)s")
+
+
 def main() -> None:
     """Entry point of the console script."""
-    level = os.environ.get("HARNESS_LOG", "WARNING")
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s")
     try:
+        _start_logging(os.environ.get("HARNESS_LOG") or "WARNING")
         app(prog_name="harness")
     except UserError as error:
         for fault in str(error).splitlines():

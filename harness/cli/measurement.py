@@ -80,7 +80,7 @@ def print_measurement(measurement: Measurement) -> None:
 
 
 def _print_fact(title: str, text: str) -> None:
-    result(f"{title:<11}{text}")
+    result(f"{title:<10} {text}")
 
 
 def _row(measured: MeasuredMetric) -> dict[str, str]:

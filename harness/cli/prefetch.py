@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List the files and fetch none.")]
 
 
+NOT_FETCHED = "this board needs files that the harness cannot download"
+
+
 def prefetch(board: BoardPath, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Example: harness prefetch leaderboards/cifar10
+    """Example: harness prefetch leaderboards/digits
 
     List and download the files that a board needs beside the packages; say which others you have to bring.
     """
@@ -35,8 +38,7 @@ def prefetch(board: BoardPath, dry_run: DryRun = False, as_json: AsJson = False)
     elif rows:
         print_table(rows)
     else:
-        reason = "no file that is absent can be fetched" if brought_by_user else "this board needs no file"
-        remark(f"nothing to fetch: {reason}")
+        remark(NOT_FETCHED if brought_by_user else "nothing to fetch: this board needs no file")
     if dry_run:
         for fault in brought_by_user:
             remark(f"to be brought by you: {fault}")

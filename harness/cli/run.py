@@ -19,6 +19,7 @@ from harness.store.runs_folder import RunsFolder
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
+    from harness.cli.run_plan import RunPlan
     from harness.run.start import RunOptions
 
 
@@ -29,7 +30,10 @@ Only = Annotated[
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
 KeepPublished = Annotated[
-    bool, typer.Option("--keep-published", help="Count the board's published records, where current, as done.")
+    bool,
+    typer.Option(
+        "--keep-published", help="Copy the board's published records, where current, into the runs folder: they count as done."
+    ),
 ]
 Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Cells at once. [default: cores]", show_default=False)]
 ExecutorName = Annotated[
@@ -65,12 +69,14 @@ def run(
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
-    if keep_published:
-        _keep_published(loaded, runs)
+    if keep_published and smoke:
+        raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
     options = _options(jobs, executor, device, checkpoint_seconds)
     if dry_run:
-        _print_plan(loaded, cells, runs, options.jobs, as_json)
+        _print_plan(_plan(loaded, cells, runs, options.jobs, keep_published=keep_published), loaded, as_json)
     else:
+        if keep_published:
+            _keep_published(loaded, runs)
         _run(loaded, cells, runs, options, as_json)
 
 
@@ -85,28 +91,36 @@ def _options(jobs: int | None, executor: str | None, device: str, checkpoint_sec
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:
-    """Copy published records into the runs folder. Raises: UserError for a smoke run, whose records are never published."""
+    """Copy published records into the runs folder, where later runs find them too."""
     from harness.report.adopt import adopt
 
-    if board.is_smoke:
-        raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    remark(f"{adopt(board, runs)} published records taken as done")
+    remark(f"{adopt(board, runs)} published records copied into {runs.root} and taken as done")
 
 
-def _print_plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, as_json: bool) -> None:
-    from harness.cli.run_plan import RunPlan
-    from harness.run.needs import Needs
+def _plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, *, keep_published: bool) -> RunPlan:
+    """Return the plan of a run. Nothing is written: published records count as done without being copied."""
+    from harness.cli.run_plan import RunPlan, with_published
+    from harness.report.adopt import adoptable
     from harness.run.states import missing_floors, states
 
-    floors = missing_floors(board, runs)
-    plan = RunPlan(states(board, cells, runs), floors, jobs)
+    plan = RunPlan(states(board, cells, runs), missing_floors(board, runs), jobs)
+    if not keep_published:
+        return plan
+    published = adoptable(board, runs)
+    remark(f"{len(published)} published records would be copied into {runs.root} and taken as done")
+    return with_published(plan, published)
+
+
+def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
+    from harness.run.needs import Needs
+
     if as_json:
         print_json([state.as_json() for state in plan.states])
     else:
         for line in plan.lines():
             result(line)
     to_run = tuple(state.cell for state in plan.waiting)
-    for fault in Needs(board, to_run, tuple(floors)).absent_files():
+    for fault in Needs(board, to_run, tuple(plan.floors)).absent_files():
         remark(f"absent, and needed to run: {fault}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.cli.cell_states import state_line
@@ -11,6 +11,7 @@ from harness.cli.output import duration
 
 if TYPE_CHECKING:
     from harness.board.columns import Floor
+    from harness.report.record_files import RecordFiles
     from harness.run.states import CellState
 
 
@@ -54,3 +55,16 @@ class RunPlan:
         time = duration(total / min(self.jobs, len(self.waiting)))
         floors = "; floors come on top" if self.floors else ""
         return f"about {time} with {self.jobs} jobs, by what such cells took before{floors}"
+
+
+def with_published(plan: RunPlan, published: Sequence[RecordFiles]) -> RunPlan:
+    """Return the plan in which these published records are there: their cells stand as the records say."""
+    from harness.run.states import recorded_state
+    from harness.store.records import load_record
+
+    files_of = {(files.record.kind, files.record.name): files.published for files in published}
+    states = [
+        recorded_state(state.cell, load_record(file)) if (file := files_of.get(("cell", state.cell.name))) else state
+        for state in plan.states
+    ]
+    return replace(plan, states=states, floors=[floor for floor in plan.floors if ("floor", floor.name) not in files_of])

@@ -9,7 +9,7 @@ from harness.cli.output import result
 def validate(boards: BoardPaths) -> None:
     """Example: harness validate leaderboards/*
 
-    Check boards without running anything: all faults at once, each with file, line and the nearest valid name.
+    Check boards without running anything: faults together, each with file, line and the nearest valid name.
     """
     from harness.board.reading.load import load_board
     from harness.errors import Faults, UserError

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from harness.board.board import Board
 from harness.report.collect import collect_published
-from harness.report.record_files import record_files
+from harness.report.record_files import RecordFiles, record_files
 from harness.store.files import write_text
 from harness.store.runs_folder import RunsFolder
 
 
-def adopt(board: Board, runs: RunsFolder) -> int:
-    """Copy the board's published, current records into the runs folder, except where a record of the same key is there.
+def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
+    """Return the board's published, current records for which the runs folder has no record of the same key.
 
-    A record stays as it is, checksum and all.
+    Raises: UserError for a damaged record.
+    """
+    collection = collect_published(board)
+    return [files for files in record_files(board, runs) if collection.find(files.record) is not None and not files.run.exists()]
+
+
+def adopt(board: Board, runs: RunsFolder) -> int:
+    """Copy the adoptable records into the runs folder. A record stays as it is, checksum and all.
 
     Returns: how many records were copied. Raises: UserError for a damaged record.
     """
-    collection = collect_published(board)
-    copied = 0
-    for files in record_files(board, runs):
-        if collection.find(files.record) is not None and not files.run.exists():
-            write_text(files.run, files.published.read_text(encoding="utf-8"))
-            copied += 1
-    return copied
+    records = adoptable(board, runs)
+    for files in records:
+        write_text(files.run, files.published.read_text(encoding="utf-8"))
+    return len(records)

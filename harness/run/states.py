@@ -64,6 +64,11 @@ def _state(cell: Cell, runs: RunsFolder, past: PastDurations) -> CellState:
     record = current_record(cell, runs)
     if record is None:
         return CellState(cell, "to run", seconds=past.estimate(cell))
+    return recorded_state(cell, record)
+
+
+def recorded_state(cell: Cell, record: Record) -> CellState:
+    """Return how a cell stands that has this record."""
     return CellState(cell, record.status, record.reason, record, seconds_of(record))
 
 

@@ -135,3 +135,12 @@ def test_the_module_is_the_command(folder):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: leaderboards/none: no board there")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("level", "code"), [("debug", 0), ("INFO", 0), ("", 0), ("loud", 2)])
+def test_the_level_of_logs_is_one_of_loggings_in_any_case(raising, capsys, monkeypatch, level, code):
+    monkeypatch.setenv("HARNESS_LOG", level)
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    assert raising(SystemExit(0)) == code
+    expected = "error: HARNESS_LOG=loud: there are DEBUG, INFO, WARNING, ERROR and CRITICAL\n" if code else ""
+    assert capsys.readouterr().err == expected

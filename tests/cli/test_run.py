@@ -129,7 +129,12 @@ def test_published_records_count_as_done_where_the_user_says_so(filled):
         path.unlink()
     done = filled("run", "leaderboards/small", "--keep-published", "--dry-run")
     assert done.stdout.splitlines()[0] == "6 cells: 6 done"
-    assert done.stderr == "7 published records taken as done\n"
+    assert done.stderr == f"7 published records would be copied into {filled.runs.root} and taken as done\n"
+    assert not list(filled.runs.records("small").glob("*.json"))  # a dry run writes nothing
+    assert filled("run", "leaderboards/small", "--dry-run").stdout.splitlines()[0].startswith("6 cells: 6 to run")
+    ran = filled("run", "leaderboards/small", "--keep-published")
+    assert ran.returncode == 0, ran.stderr
+    assert f"7 published records copied into {filled.runs.root} and taken as done" in ran.stderr
     refused = filled("run", "leaderboards/small", "--keep-published", "--smoke")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--keep-published: there are no published records of smoke runs; leave one of the two out" in refused.stderr
