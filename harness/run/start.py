@@ -31,12 +31,17 @@ class RunOptions:
         executor: name of the executor that runs them; None for the default one.
         device: "cpu", "cuda", "cuda:N" or "auto".
         checkpoint_seconds: seconds between two checkpoints.
+    Raises: UserError for fewer jobs than one.
     """
 
     jobs: int
     executor: str | None = None
     device: str = "auto"
     checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise UserError(f"--jobs {self.jobs}: need at least 1")
 
 
 def run_board(
@@ -48,12 +53,10 @@ def run_board(
 ) -> list[CellState]:
     """Run every cell that has no result, the failed ones again, and measure the board's missing floors.
 
-    Returns: how all of `cells` stand afterwards.
+    Returns: the states of all `cells` afterwards.
     Raises: Faults, before any job, when something is not there that they need; Interrupted after Ctrl-C, when the running jobs
         have saved their state; UserError when the disk refuses, or the data are not what the dataset declares.
     """
-    if options.jobs < 1:
-        raise UserError(f"--jobs {options.jobs}: need at least 1")
     executor = _executor(options.executor)
     runs.check_writable()
     before = states(board, cells, runs)

@@ -69,26 +69,28 @@ def test_kills_in_every_phase(command, undisturbed, kill, wait):
     assert not list(command.runs.glob("stages/*/.*")), "a killed writer's scratch files stay behind"
 
 
-def kill_at_random_moments(command, kill, wait, seed, kills):
+def kill_at_random_moments(command, kill, wait, seed, kills, *cells):
     moment = random.Random(seed)
     kept = {}
     for _ in range(kills):
         forget(command)
-        process = command.start("--jobs", "2", *OFTEN)
+        process = command.start("--jobs", "2", *cells, *OFTEN)
         wait(lambda: stages(command), process)  # workers have started
         time.sleep(moment.uniform(0, 2))
         kill(process)
         assert_kept(kept, command.files())
         kept = whole(command.files())
-    ended = command.run("--jobs", "2", *OFTEN)
+    ended = command.run("--jobs", "2", *cells, *OFTEN)
     assert ended.returncode == 0, ended.stderr
     assert " is damaged " not in ended.stderr
     assert_kept(kept, command.files())
 
 
 def test_kills_at_random_moments(command, undisturbed, kill, wait):
-    kill_at_random_moments(command, kill, wait, seed=0, kills=3)
-    assert command.results() == undisturbed.command.results()
+    kill_at_random_moments(command, kill, wait, 0, 3, "--seeds", "0")
+    expected = undisturbed.command.results()
+    assert len(command.results()) == 5 + 2  # cells and floors
+    assert command.results() == {name: expected[name] for name in command.results()}
 
 
 @pytest.mark.long
