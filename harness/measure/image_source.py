@@ -26,7 +26,7 @@ class ImageSource:
 
     Args:
         name: the path or name that the user wrote.
-        kind: what stands behind the name, for people: `folder of PNG images`.
+        kind: kind of source, for readers: `folder of PNG images`.
         images: None where only statistics are there.
         identify: looks at every image and returns the identity of the set, which is empty where there are no images.
         statistics: statistics in the file; they stand for the set, and its images serve what statistics cannot.
@@ -58,5 +58,5 @@ def identified_by_pixels(images: ImageSet) -> Callable[[OnProgress], ImagesIdent
 
 
 def identified_as(identity: ImagesIdentity) -> Callable[[OnProgress], ImagesIdentity]:
-    """Return a function that gives an identity that is known without a look at the images."""
+    """Return a function that gives this identity, which is known before the images are read."""
     return lambda _: identity

@@ -1,4 +1,4 @@
-"""The plot of what each metric tells from real data: how many of the floor's deviations a row is away from the floor."""
+"""The plot of which data each metric tells from real data: each row's distance from the floor, in the floor's deviations."""
 
 from __future__ import annotations
 
