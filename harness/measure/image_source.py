@@ -10,7 +10,7 @@ from harness.images.sets import ImageSet
 from harness.images.statistics_files import StatisticsFile
 
 ImagesIdentity = Mapping[str, object]
-"""The facts that tell a set of images from all others. Features are kept under them.
+"""The facts that tell a set of images from all others. Features are stored under these facts.
 
 Images in files have the hash of their pixels (`pixels`). A stored sample set has the hash that its run gave it (`generated`). A
 dataset has its settings, its `fingerprint`, and which of its images are taken (`draw`).

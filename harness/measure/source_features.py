@@ -15,7 +15,7 @@ from harness.stages.context import Context
 from harness.stages.example_sets import IdentifiedImages
 
 Announce = Callable[[str], None]
-"""Called with what is done next, for people."""
+"""Called with a line for the user that says what is done next."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from harness.stages.record import save_unrun
 from harness.store.runs_folder import RunsFolder
 
 RETRY_SECONDS = 1.0
-"""Seconds before the run asks again for a cell that another process is running."""
+"""Seconds before the run hands out again a job that another process works on."""
 
 
 class Schedule:

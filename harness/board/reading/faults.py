@@ -19,7 +19,7 @@ class FaultList:
     def __init__(self, source: YamlFile) -> None:
         self._source = source
         self._faults: set[tuple[int, str]] = set()
-        """Lines and texts."""
+        """The line and the text of each fault."""
 
     def add(self, location: Location, text: str) -> None:
         """Add a fault at a key of the file."""
