@@ -20,12 +20,12 @@ class _Origin(ABC):
     @property
     @abstractmethod
     def recorded_model(self) -> Resolved[Component]:
-        """The component that keys and records hold as the model; where examples are the origin, their dataset."""
+        """The component that stands as the model in keys and records. A base of examples has their dataset here."""
 
     @property
     @abstractmethod
     def recorded_sampler(self) -> Resolved[Component]:
-        """The component that keys and records hold as the sampler; where examples are the origin, their dataset."""
+        """The component that stands as the sampler in keys and records. A base of examples has their dataset here."""
 
     @property
     @abstractmethod
@@ -164,7 +164,7 @@ Origin = Network | Examples
 
 @dataclass(frozen=True)
 class Base:
-    """The start of every method: a base with its name and label in tables, and the origin of its samples.
+    """A base, from which every method starts: its name, its label in tables, and the origin of its samples.
 
     Args:
         dataset: the board's dataset.

@@ -18,7 +18,7 @@ from harness.training.config import TrainingConfig
 
 @dataclass(frozen=True)
 class Row:
-    """One base × method of a board: everything about the cells of a row but the seed, and what their keys have in common.
+    """One base × method of a board. A row holds everything that its cells share: all but the seed.
 
     Args:
         board: name of the board.
@@ -50,8 +50,8 @@ class Row:
         """Whether the method changes the base's weights."""
         return self.method.component.trains
 
-    # The digests below are what the keys of all cells of a row share. Each is made once for the row: a board may have 100,000
-    # cells, and a cell's own part of a key is its seed.
+    # The keys of all cells of a row share the digests below. Each digest is made once for the row, because a board may have
+    # 100,000 cells. A cell adds its seed.
 
     @cached_property
     def finetune_digest(self) -> str:

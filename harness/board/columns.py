@@ -14,7 +14,7 @@ from harness.store.record_names import floor_name
 
 
 def column_label(name: str, samples: int) -> str:
-    """Return what tables call a column: with the number of images, for a metric on features: `fid-50k[inception]`."""
+    """Return the label of a column in tables. A metric on features shows the number of images: `fid-50k[inception]`."""
     metric, extractor = split_column(name)
     if extractor is None:
         return name
@@ -70,7 +70,7 @@ class Column:
 
     @property
     def explodes_above(self) -> float | None:
-        """A value above this one marks the cell as diverged."""
+        """A value above this limit marks the cell as diverged; None sets no limit."""
         return self.config.explodes_above
 
     @property
@@ -99,7 +99,7 @@ class Floor:
     """One column's metric between pairs of independent real draws.
 
     Args:
-        columns: all columns of the board: one pass over the images serves every column of the same extractor.
+        columns: all columns of the board. Columns with the same extractor share one pass over the images.
         size: the number of samples, where the board has rows of several numbers.
     """
 

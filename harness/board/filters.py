@@ -44,7 +44,7 @@ class Filter:
         return Filter(self.terms + other.terms)
 
     def check(self, known: Iterable[Mapping[str, str]], *, where: str) -> None:
-        """Raises: UserError for a value that matches nothing in `known`, with the nearest value."""
+        """Check all values. Raises: UserError, with the nearest value, for one that matches nothing in `known`."""
         facts = list(known)
         for term in self.terms:
             names = sorted({fact[term.key] for fact in facts})

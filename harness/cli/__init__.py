@@ -1,4 +1,4 @@
-"""The command `harness`: one file a command; commands import no commands."""
+"""The command `harness`. Each subcommand has its own file and imports no other; helpers have files of their own."""
 
 from harness.cli.app import main
 

@@ -26,7 +26,7 @@ def selected_cells(board: Board, only: Sequence[str], seeds: str | None) -> list
 
 
 def _seed_filter(board: Board, seeds: str) -> Filter:
-    """Raises: UserError that says how to write seeds, with those of the board."""
+    """Return the filter of `--seeds`. Raises: UserError that says how to write seeds, with those of the board."""
     if not re.fullmatch(r"\s*[\d*?]+\s*(,\s*[\d*?]+\s*)*", seeds):
         known = sorted({cell.seed for cell in board.cells})
         example = seeds_in_range(seeds, known) or ",".join(map(str, known))

@@ -58,7 +58,7 @@ def _of_any_kind(name: str) -> Provided:
 
 
 def _no_model(name: str) -> UserError:
-    """The error that names presets too, since `show model` shows them, and broken plugins, which may be what is missing."""
+    """The error for an unknown model. Presets are named, since `show model` shows them; so are broken plugins."""
     installed = registry()
     models, presets = installed.names("model"), installed.presets
     broken = "".join(f"; plugin {plugin.plugin!r} is broken: {plugin.reason}" for plugin in installed.broken)

@@ -84,7 +84,7 @@ def _print_fact(title: str, text: str) -> None:
 
 
 def _row(measured: MeasuredMetric) -> dict[str, str]:
-    """One repetition has a value; several have a mean, a deviation, and the extremes: papers quote the best."""
+    """Return a row: one value, or the mean, deviation and extremes of several repetitions, since papers quote the best."""
     better = "higher" if measured.component.higher_is_better else "lower"
     row = {"metric": measured.label, "": f"{better} is better" if measured.component.ranks else ""}
     if measured.deviation is None:

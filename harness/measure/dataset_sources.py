@@ -31,7 +31,7 @@ class DatasetRequest:
 
     @property
     def split(self) -> str:
-        """Which images of the dataset, for people."""
+        """Text for readers that says which images of the dataset these are."""
         return "training images" if self.draw is None else f"held-out images, draw {self.draw}"
 
 

@@ -10,7 +10,7 @@ from harness.images.sets import ImageSet
 from harness.images.statistics_files import StatisticsFile
 
 ImagesIdentity = Mapping[str, object]
-"""The facts that tell a set of images from all others. Features are kept under them.
+"""The facts that tell a set of images from all others. Features are stored under these facts.
 
 Images in files have the hash of their pixels (`pixels`). A stored sample set has the hash that its run gave it (`generated`). A
 dataset has its settings, its `fingerprint`, and which of its images are taken (`draw`).
@@ -26,7 +26,7 @@ class ImageSource:
 
     Args:
         name: the path or name that the user wrote.
-        kind: what stands behind the name, for people: `folder of PNG images`.
+        kind: kind of source, for readers: `folder of PNG images`.
         images: None where only statistics are there.
         identify: looks at every image and returns the identity of the set, which is empty where there are no images.
         statistics: statistics in the file; they stand for the set, and its images serve what statistics cannot.
@@ -58,5 +58,5 @@ def identified_by_pixels(images: ImageSet) -> Callable[[OnProgress], ImagesIdent
 
 
 def identified_as(identity: ImagesIdentity) -> Callable[[OnProgress], ImagesIdentity]:
-    """Return a function that gives an identity that is known without a look at the images."""
+    """Return a function that gives this identity, which is known before the images are read."""
     return lambda _: identity

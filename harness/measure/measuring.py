@@ -25,7 +25,7 @@ from harness.streams import stream
 
 @dataclass(frozen=True)
 class _Computed:
-    """The values of a metric for one repetition: its own first, by its name, then whatever stands beside it."""
+    """The values of a metric for one repetition, by name: its own first, then its side values."""
 
     values: Mapping[str, float]
     seconds: float

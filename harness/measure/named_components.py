@@ -117,7 +117,10 @@ def metrics_of_images() -> list[str]:
 
 
 def check_weights(extractor: Resolved[Extractor]) -> None:
-    """Raises: UserError when the extractor's weights are absent; it names the extractors whose weights are here."""
+    """Check that the extractor's weights are here.
+
+    Raises: UserError when the weights are absent; the message names the extractors whose weights are here.
+    """
     try:
         extractor.component.check_readiness(extractor.settings)
     except UserError as error:

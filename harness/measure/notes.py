@@ -29,7 +29,7 @@ def _different_shapes(plan: MeasurementPlan) -> Iterator[str]:
 
 
 def _same_images(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
-    """Name sets that are measured against themselves, or counted as repetitions of themselves: seldom what was meant."""
+    """Name sets that hold the same images as the reference or as another repetition: the user seldom means that."""
     first_with: dict[str, str] = {}
     for source in [*([] if plan.reference is None else [plan.reference]), *plan.samples]:
         if not (identity := identities[source.name]):
@@ -40,7 +40,7 @@ def _same_images(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]
 
 
 def _overlapping_draws(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
-    """Name held-out draws of one dataset that may share images: only draws 2k and 2k + 1 are disjoint by contract."""
+    """Name sets that may share images with the reference: only held-out draws 2k and 2k + 1 are disjoint by contract."""
     if plan.reference is None:
         return
     reference = identities[plan.reference.name]

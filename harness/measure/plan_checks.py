@@ -13,7 +13,7 @@ from harness.measure.written_statistics import target_faults
 
 
 def check_plan(plan: MeasurementPlan) -> None:
-    """Raises: Faults for everything that cannot be measured as planned."""
+    """Check a plan. Raises: Faults for everything that cannot be measured as planned."""
     faults = [*_size_faults(plan), *_reference_faults(plan)]
     for source in plan.sources:
         faults += _source_faults(plan, source)
@@ -61,7 +61,10 @@ def _source_faults(plan: MeasurementPlan, source: ImageSource) -> Iterator[str]:
 
 
 def _needs_that_statistics_serve(plan: MeasurementPlan, source: ImageSource) -> set[str]:
-    """Raises: UserError when the statistics are another extractor's, or of another number of features."""
+    """Return the needs that the source's statistics serve.
+
+    Raises: UserError when the statistics are another extractor's, or of another number of features.
+    """
     if source.statistics is None:
         return set()
     source.statistics.check_extractor_name(plan.extractor.name)
@@ -71,7 +74,7 @@ def _needs_that_statistics_serve(plan: MeasurementPlan, source: ImageSource) -> 
 def _count_faults(
     plan: MeasurementPlan, metric: Resolved[Metric], source: ImageSource, by_statistics: Collection[str]
 ) -> Iterator[str]:
-    """Why the metric cannot be measured on as many images as there are: of the statistics, where these are enough for it."""
+    """Say why the metric does not take this number of images. Where statistics serve the metric, their number counts."""
     needs = plan.needs_of(metric, source)
     is_served_by_statistics = needs <= set(by_statistics)
     count = source.n if is_served_by_statistics else None if source.images is None else source.images.n

@@ -26,7 +26,7 @@ class ReadingOptions:
     as_images: bool = False
 
     def check_used(self, sources: Sequence[ImageSource]) -> None:
-        """Refuse options that decided nothing: whoever gave them means other numbers.
+        """Refuse options that had no effect, because the user expects that they change the numbers.
 
         Raises: Faults for every option that was given and concerns none of the sources.
         """

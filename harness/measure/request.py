@@ -44,7 +44,7 @@ class MeasurementRequest:
     write_statistics: Path | None = None
 
     def check(self) -> None:
-        """Raises: UserError for what is wrong with the request itself, whatever is installed and stored."""
+        """Check the request itself, whatever is installed and stored. Raises: UserError for what is wrong with it."""
         if len(self.references) > 1:
             given = ", ".join(self.references)
             raise UserError(f"--reference: is given {len(self.references)} times, and there is one: {given}")

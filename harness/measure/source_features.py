@@ -1,4 +1,4 @@
-"""A look at the images of a source, then their features: extracted once, and kept for the next measurement of the same pixels."""
+"""Read the images of a source, then their features. Features are stored for the next measurement of the same pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.stages.context import Context
 from harness.stages.example_sets import IdentifiedImages
 
 Announce = Callable[[str], None]
-"""Called with what is done next, for people."""
+"""Called with a line for the user that says what is done next."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class FeatureReader:
             return source.identify(lambda done: self.context.reporter.step(done, n, {}))
 
     def features(self, source: ImageSource, identity: ImagesIdentity, needs: Collection[str]) -> FeatureSet:
-        """Return what is needed: from the file's own statistics where it has them, from its images for the rest.
+        """Return the needed features. The file's own statistics are used where it has them; the rest comes from its images.
 
         Args:
             needs: names out of FEATURE_NEEDS.
@@ -68,7 +68,7 @@ class FeatureReader:
 
 @contextmanager
 def _faults_of_the_file(source: ImageSource) -> Iterator[None]:
-    """Samples that are not finite are a fault of the file here, and not of a training run."""
+    """Raise Diverged as a UserError: here, values that are not finite are a fault of the file, not of a training run."""
     try:
         yield
     except Diverged as error:

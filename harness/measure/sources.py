@@ -22,7 +22,7 @@ def read_sources(text: str, options: ReadingOptions, context: Context, *, where:
     A path is a folder of images, a .zip of them, an .npz or .npy array, a sample set of `harness run` (or the record of its
     cell), or a file of statistics. A dataset is NAME (its held-out draw 0), NAME@DRAW or NAME@train, or a mapping
     {name: …, settings} with the same endings.
-    Raises: UserError, beginning with `where` and the text, when the text is nothing of that.
+    Raises: UserError, beginning with `where` and the text, when the text is none of these.
     """
     if not text.strip():
         raise UserError(f"{where}: is empty, and not taken for this folder; write . for that")

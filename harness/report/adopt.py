@@ -1,4 +1,4 @@
-"""Take published records as done, so that a board that grew on several machines or days goes on from its results."""
+"""Take published records as done. A board that runs on several machines or days then goes on from its results."""
 
 from __future__ import annotations
 

@@ -56,11 +56,11 @@ class Collection:
         return self.records.get(name.name) if name.kind == "cell" else self.floors.get(name.name)
 
     def outcomes(self, cells: list[Cell]) -> list[Outcome]:
-        """Return the current records among the cells'."""
+        """Return the current records of these cells, as far as there are any."""
         return [self.records[cell.name] for cell in cells if cell.name in self.records]
 
     def done(self, cells: list[Cell]) -> list[Outcome]:
-        """Return the current records among the cells' that ended well."""
+        """Return the current records of those cells that are done."""
         return [record for record in self.outcomes(cells) if record.status == "done"]
 
 

@@ -42,7 +42,7 @@ def costs_section(collection: Collection) -> str:
 
 
 def _costs(done: Sequence[Outcome]) -> list[str]:
-    """Return the mean costs of a row's done seeds, in the order of HEADS. The harness counted all of them."""
+    """Return the mean costs of a row's done seeds, in the order of HEADS after base and method."""
     return [
         count(round(mean([outcome.network_evaluations for outcome in done]))),
         seconds(mean([outcome.seconds_finetune for outcome in done])),

@@ -59,7 +59,7 @@ class Display:
 
 
 def display(table: Table, style: Style) -> Display:
-    """Write the table in a style. A board of data alone has no columns of models, which would say nothing."""
+    """Write the table in a style. A board without models has no MODEL_COLUMNS."""
     names = ["Base", "Method"] if table.has_models else ["Data"]
     size_column = ["n"] if table.board.config.evaluation.sizes else []
     figures = [column_head(column, statistic, style) for column, statistic in table.columns]

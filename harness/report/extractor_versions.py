@@ -42,7 +42,7 @@ def extractor_versions(collection: Collection) -> Mapping[str, ExtractorVersion]
 
 
 def check_extractor_versions(collection: Collection) -> None:
-    """Check that each column holds numbers of one version of its extractor. Raises: UserError where one holds several.
+    """Check that all records of an extractor have one version. Raises: UserError where they have several.
 
     Keys cannot tell versions apart: a machine that only renders has no weights to hash.
     """

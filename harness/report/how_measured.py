@@ -26,7 +26,7 @@ ENVIRONMENT = {
     "cores": "cores of the machine",
     "cpu_threads": "threads a process",
 }
-"""Facts of a record's environment that a page shows, by what it calls them."""
+"""Facts of a record's environment that a page shows, each with its name on the page."""
 
 
 def protocol_section(collection: Collection) -> str:

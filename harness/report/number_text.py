@@ -6,7 +6,7 @@ import math
 
 
 def count(number: float) -> str:
-    """Return a count in two to four digits: `35`, `50.2k`, `3.0M`."""
+    """Return a count with a unit from 10,000 on: `35`, `12.5`, `9999`, `50.2k`, `3.0M`."""
     # A unit begins where the smaller unit would round to 1000.
     for smallest, size, letter in ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):
         if number >= smallest:

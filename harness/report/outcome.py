@@ -101,8 +101,8 @@ _decode_fields = msgspec.json.Decoder(_Fields).decode
 def outcome_of_json(content: bytes) -> Outcome | None:
     """Decode a record's JSON without checking all of it.
 
-    Returns: None for a record of another schema, with values that are not finite, or that is not a cell's: only `load_record`
-    tells these apart.
+    Returns: None for a record of another schema, a record with values that are not finite, or one that is not a cell's.
+        `load_record` says which of these it is.
     """
     try:
         fields = _decode_fields(content)

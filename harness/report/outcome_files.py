@@ -21,7 +21,7 @@ CHUNK_RECORDS = 1_000
 LARGEST_POOL = 8
 
 _SharedValues = dict[object, object]
-"""Values that most records of a board have in common, each by itself, so that equal values can become one object."""
+"""Values that most records of a board share. Each value is its own key, so that equal values can become one object."""
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Outcome]).decode

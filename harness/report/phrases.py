@@ -11,7 +11,7 @@ from harness.report.markup import markdown_text
 from harness.training.config import TrainingConfig
 
 LISTED = 20
-"""Names that a list shows before it only counts."""
+"""Number of names that a list shows; it counts the others."""
 
 
 def listed(names: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ class Preview:
     """Points in the plane, rounded, or a sheet of images.
 
     Args:
-        source: what the points or images are the first of: a sample set's sha256, or a dataset's fingerprint.
+        source: identity of the set whose first points or images these are: a sample set's sha256, or a dataset's fingerprint.
         points: empty for images.
         sheet: a sheet as `sheet_of` makes it; empty for points.
     """

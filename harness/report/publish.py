@@ -87,7 +87,7 @@ def _refuse_smoke(fresh: Collection) -> None:
 
 
 def _merged(fresh: Collection, published: Collection) -> Collection:
-    """Put fresh records over published ones, except that a failure here does not replace what ended well elsewhere."""
+    """Put fresh records over published ones. A fresh record of a failed cell replaces no published record."""
     records = dict(published.records)
     for cell, outcome in fresh.records.items():
         if outcome.status != "failed" or cell not in records:

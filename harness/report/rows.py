@@ -22,7 +22,8 @@ class TableRow:
         scores, minima: the score of each metric over the seeds that are done, by the metric's name. A seed's value is the mean
             over its evaluation draws in `scores`, and their minimum in `minima`.
         seeds, done: numbers of cells of the row, and of those that ended well.
-        nfe, parameters, images_seen, seconds: means over the seeds that are done; None when no seed is done.
+        nfe, images_seen, seconds: means over the seeds that are done; None when no seed is done.
+        parameters: number of trainable scalars, of the first seed that is done; None when no seed is done.
         notes: how the other cells ended: `diverged 2/5`, `failed 1/5`, `not run 2/5`, `skipped: reason`.
         is_best: names of the metrics in which no complete row has a better mean.
         at_floor: names of the metrics in which the row cannot be told from real data.
@@ -50,7 +51,7 @@ class TableRow:
 
     @property
     def competes(self) -> bool:
-        """True for a row that may be the best. A mean over only the seeds that survived would flatter."""
+        """True for a row that may be the best. A row with a seed that is not done may not: its mean may flatter."""
         return self.done == self.seeds and not self.is_data
 
     def score(self, column: Column, statistic: Statistic = "mean") -> Score | None:

@@ -94,7 +94,7 @@ class Table:
         }
 
     def _score_numbers(self, score_of_column: Callable[[Column, Statistic], Score | None]) -> dict[str, object]:
-        """Return mean, standard deviation and n of each metric: of its means always, and of what else the board shows."""
+        """Return mean, sd and n of each metric's mean over draws, and of each other statistic that the board shows."""
         numbers: dict[str, object] = {}
         for column in self.board.columns:
             for statistic in dict.fromkeys(("mean", *column.statistics)):

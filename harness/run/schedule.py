@@ -1,4 +1,4 @@
-"""The order of a run's jobs: bases and floors at once, each cell when its base is there."""
+"""The order of a run's jobs: bases and floors at once, each cell after the job of its base has ended."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from harness.stages.record import save_unrun
 from harness.store.runs_folder import RunsFolder
 
 RETRY_SECONDS = 1.0
-"""Seconds before the run asks again for a cell that another process is running."""
+"""Seconds before the run hands out again a job that another process works on."""
 
 
 class Schedule:
     """Hands jobs to an executor and takes their ends.
 
-    A cell that another process runs is handed out again later. A job that is refused (the disk is full, or
-    the data are wrong: see `JobResult`) is the last one: no further job is handed out, and the schedule is over as soon as the
-    running jobs have ended.
+    A job that another process works on is handed out again later. After a refused job (the disk is full, or the data are
+    wrong: see `JobResult`) no further job is handed out, and `ready` returns None as soon as the running jobs have ended.
 
     Args:
-        bases: of all cells.
+        bases: the jobs of the bases of all cells.
         cells: each is handed out after the job of its base has ended, well or not.
     """
 
@@ -90,7 +89,7 @@ class Schedule:
         self._on_event(RunEvent(describe_end(end.job, result, self._layout), self._ended, self.total))
 
     def _save_death(self, job: Job, death: str) -> None:
-        """Write the record of a cell whose process died, unless the process died after it had written the record."""
+        """Write a failed record of a cell whose process died, unless the cell has a current record that did not fail."""
         if isinstance(job, CellJob):
             record = current_record(job.cell, self._layout)
             if record is None or record.status == "failed":

@@ -51,11 +51,12 @@ def run_board(
     options: RunOptions,
     on_event: OnEvent = lambda _: None,
 ) -> list[CellState]:
-    """Run every cell that has no result, the failed ones again, and measure the board's missing floors.
+    """Run each of `cells` that has no result or has failed, and measure the board's missing floors.
 
     Returns: the states of all `cells` afterwards.
-    Raises: Faults, before any job, when something is not there that they need; Interrupted after Ctrl-C, when the running jobs
-        have saved their state; UserError when the disk refuses, or the data are not what the dataset declares.
+    Raises: Faults, before any job, when a package, a file or weights that the cells need are absent or unfit; Interrupted
+        after Ctrl-C, when the running jobs have saved their state; UserError when the disk refuses, or the data are not what
+        the dataset declares.
     """
     executor = _executor(options.executor)
     runs.check_writable()

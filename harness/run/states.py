@@ -38,7 +38,7 @@ class CellState:
 
     @property
     def needs_a_run(self) -> bool:
-        """True for a cell without a result: the next run runs it, and tries again what failed."""
+        """True for a cell without a result: a failed cell counts, because the next run tries it again."""
         return self.state in ("to run", "failed")
 
     def as_json(self) -> dict[str, object]:

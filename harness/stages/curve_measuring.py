@@ -1,4 +1,4 @@
-"""Measure a cell's candidate weights along fine-tuning: on other noise and other real examples than the evaluation's."""
+"""Measure a cell's candidate weights during fine-tuning. Noise and real examples are not those of the evaluation."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _of_points(metric: Resolved[Metric], real: Batch) -> Compare:
 
 
 def _of_features(metric: Resolved[Metric], extractor: Resolved[Extractor], real: RealExamples, context: Context) -> Compare:
-    """Features of the real images are kept; those of generated images are not, because nobody will ask for them again."""
+    """Return a comparison of features. Only features of real images are stored: nobody asks for the others again."""
 
     def compare(generated: Batch, generator: torch.Generator) -> Mapping[str, float]:
         component = metric.component

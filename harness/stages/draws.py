@@ -16,7 +16,7 @@ def evaluation(seed: int, draw: int) -> int:
 
 
 def examples_for_samples(seed: int, draw: int) -> tuple[int, int]:
-    """Return the numbers for evaluation draw `draw` < 500 where examples stand in the place of samples: theirs, the real data's.
+    """Return two numbers for evaluation draw `draw` < 500 of a base of examples: of its examples, and of the real data.
 
     They are neighbours 2k + 1 and 2k, so that the two sets share no example of a finite dataset.
     """

@@ -23,9 +23,10 @@ SAMPLES = "samples.safetensors"
 
 
 class IdentifiedImages(NamedTuple):
-    """A set of images, and what tells it from all others, as JSON values.
+    """A set of images and its identity: JSON values that no other set has.
 
-    The identity is the hash of generated images; of real ones the dataset, its fingerprint, and which of its images they are.
+    Generated images are identified by their hash. Real images are identified by the dataset, its fingerprint, and which of its
+    images they are.
     """
 
     images: ImageSet
@@ -66,7 +67,7 @@ class RealExamples:
         return self.source.evaluation(self.draw, self.n)
 
     def images(self) -> IdentifiedImages:
-        """Return the examples as images. They are drawn when the first batch is read: features that are kept cost no image."""
+        """Return the examples as images, drawn when the first batch is read. Where features are stored, none is drawn."""
         points: Callable[[], Batch] = cache(self.points)
         which = "training images" if self.draw is None else f"evaluation draw {self.draw}"
         n = self.n if self.draw is not None else min(self.n, len(self.source.training_data(self.device)))

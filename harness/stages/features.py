@@ -26,7 +26,7 @@ from harness.store.records import ExtractorFacts
 
 
 def extractor_identity(extractor: Resolved[Extractor], context: Context) -> dict[str, object]:
-    """Return what a key must contain of an extractor: if any of it differs, the features are other features."""
+    """Return the extractor's part of a key. Where any value in it differs, the features count as other features."""
     built = context.extractor(extractor)
     return {
         "extractor": extractor.identity,
@@ -77,7 +77,7 @@ def extracted(
 def extract_batch(
     examples: Batch, needs: Collection[str], extractor: Resolved[Extractor], context: Context, name: str = "the generated samples"
 ) -> FeatureSet:
-    """Return features of examples in memory, and keep nothing. name: of the examples, for messages."""
+    """Return features of examples in memory; nothing is stored. name: name of the examples, for messages."""
     images = ImageSet.of_floats(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
     extraction = Extraction(context.extractor(extractor), needs, context.device)
     return extraction.run(images)
@@ -97,7 +97,7 @@ def shared_needs(extractor: Resolved[Extractor], columns: Iterable[Column]) -> t
 def _extract(
     images: ImageSet, keys: Mapping[str, str], extractor: Resolved[Extractor], context: Context, work: Path, batch: int
 ) -> dict[str, Output]:
-    """Extract needs by name, each under its key, in one pass. work: a scratch folder for rows as they come."""
+    """Extract features in one pass and store them. keys: key of each need. work: a scratch folder for rows."""
     shutil.rmtree(work, ignore_errors=True)
     with storage(work):
         work.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Networks and methods at their start: initialised from a seed, whatever else the process has drawn."""
+"""Networks and methods at their start. Their weights depend on a seed, and not on what the process drew before."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
 
 
 def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
-    """Return the result of some work, whatever ends it."""
+    """Return the result of some work. Busy, Interrupted and EndsTheRun become results; other exceptions pass."""
     try:
         return work()
     except Busy:
@@ -87,7 +87,7 @@ def _make_base(base: Base, context: Context) -> JobResult:
 
 
 def _check_fit(base: Base, source: CheckedSource) -> None:
-    """Raises: DataFault when the model cannot be built for the data, where only reading the data could tell."""
+    """Check a pretrained base against the data, now that they are read. Raises: DataFault when its model does not fit."""
     if isinstance(base.origin, Pretrained) and (fault := model_fault(base.origin.model, source.spec)) is not None:
         raise DataFault(f"base {base.name}: {fault}")
 

@@ -33,7 +33,7 @@ class Pair:
     """Two sets that a column's metric compares.
 
     Args:
-        columns: all columns of the board: one pass over the images serves every column of the same extractor.
+        columns: all columns of the board. Columns with the same extractor share one pass over the images.
         seed: seed of the metric's randomness.
     """
 
@@ -59,7 +59,7 @@ def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) ->
 def floor(floor: Floor, context: Context) -> Measured:
     """Measure a floor: its metric between pairs of independent real draws.
 
-    The second set of each pair is training data where the column compares with training data.
+    Each pair is a held-out draw and a second one; or training data in the place of one, where the column compares with them.
     """
     context.reporter.stage("floor")
     source = context.dataset(floor.dataset)
@@ -72,7 +72,7 @@ def floor(floor: Floor, context: Context) -> Measured:
 
 
 def _gathered(pairs: list[PairFacts]) -> Measured:
-    """The first value of each pair is the column's; the others stand beside it."""
+    """Collect the values of all pairs. The first value of a pair is the column's; `also` holds the others by name."""
     first, *others = pairs[0].values
     return Measured(
         values=[pair.values[first] for pair in pairs],
@@ -134,7 +134,7 @@ def _real_draw(cell: Cell, draw: int) -> int:
 
 
 def _once(identity: Mapping[str, object], pair: Pair, context: Context) -> PairFacts:
-    """Measure a pair unless it is there. identity: what the key must contain of the pair, beside the extractor."""
+    """Measure a pair unless its values are stored. identity: the pair's part of the key, beside the extractor."""
     extractor = pair.column.extractor
     if extractor is None:
         return _kept(identity, lambda: _compare_points(pair), context)
@@ -160,7 +160,7 @@ def _compare_points(pair: Pair) -> PairFacts:
 
 
 def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Context) -> PairFacts:
-    """Compare features of images. The first column of an extractor pays for the pass over the images; the others find them."""
+    """Compare features of images. The first column of an extractor extracts for all its columns."""
     metric = pair.column.metric
     function = metric.component.create_on_features(metric.settings)
     started = time.perf_counter()

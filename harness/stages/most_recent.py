@@ -37,7 +37,7 @@ class MostRecent(Generic[K, V]):
         self._values[key] = value
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """Return the value, made by `make` if it is not there. The oldest value goes first, so that both need not fit memory."""
+        """Return the value; `make` makes an absent one. The oldest value is dropped before that, to save memory."""
         if key not in self._values:
             self._make_room()
             self._values[key] = make()

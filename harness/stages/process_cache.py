@@ -22,7 +22,7 @@ EXTRACTORS = 4
 
 
 class ProcessCache:
-    """Datasets, encoded training data and extractors, each made once; those that were not used for long go.
+    """Datasets, encoded training data and extractors. Each is kept after use, and the least recently used go.
 
     A worker that runs 1,000 cells of a board holds one such object and builds the board's dataset once.
     """
@@ -41,7 +41,7 @@ class ProcessCache:
         return self._datasets.get(_key(dataset), build)
 
     def encoded(self, key: str, device: torch.device, make: Callable[[], Batch]) -> Batch:
-        """Return encoded training data on the device, made by `make` if they are not here. key: of the stage's output."""
+        """Return encoded training data on the device, made by `make` if they are not here. key: key of the stage's output."""
         return self._encoded.get((key, device), make)
 
     def extractor(self, extractor: Resolved[Extractor], device: torch.device) -> FeatureExtractor:

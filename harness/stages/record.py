@@ -115,7 +115,7 @@ def _costs(results: CellResults) -> Costs:
 
 
 def _guidance_formula(base: Base) -> str:
-    """Return what guidance makes of the network's outputs; "" for a sampler that does not guide, and for a base of examples."""
+    """Return the formula of guidance; "" for a sampler that does not guide, and for a base of examples."""
     if not isinstance(base.origin, Network):
         return ""
     sampler = base.origin.sampler

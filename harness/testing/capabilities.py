@@ -1,4 +1,4 @@
-"""Conformance of what models declare they can do: one check for each capability of `harness.capabilities`, tokens aside."""
+"""Conformance of the capabilities that models declare: a check for each one in `harness.capabilities`, except tokens."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_trains_in_parts(model: nn.Module, spec: DataSpec) -> None:
 
 
 def check_likelihood(model: nn.Module, spec: DataSpec) -> None:
-    """Check that at one draw, which two networks share, equal weights give equal values, and other weights other values."""
+    """Check that networks which share a draw give equal values with equal weights, and other values with other weights."""
     x, labels = examples(spec)
     likelihood = expect_offers(model, Likelihood, "the model")
     draw = likelihood.draw(x, stream(2, "draw"))
@@ -114,7 +114,7 @@ def check_noise_chain(model: nn.Module, spec: DataSpec) -> None:
 
 
 def check_null_label(model: nn.Module, spec: DataSpec) -> None:
-    """Check that the label of no class is none of the data's labels, and means to a likelihood what no labels mean."""
+    """Check that the null label is none of the data's labels, and gives a likelihood the value that no labels give."""
     null = expect_offers(model, NullLabel, "the model").null_label
     expect(not 0 <= null < spec.classes, f"null_label is {null}, a label of the data: 0 to {spec.classes - 1}")
     if isinstance(model, Likelihood):

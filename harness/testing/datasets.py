@@ -1,4 +1,4 @@
-"""Conformance of datasets: the same data in every process, and evaluation sets apart from training and from each other."""
+"""Conformance of datasets: every process gets the same data, and evaluation sets differ and share nothing with training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conformance of extractors: the declared outputs, the same for the same images, and each row from its own image only."""
+"""Conformance of extractors: outputs are as declared, repeat, and each row depends on its own image only."""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ class Case:
     def tolerance(self, array: str) -> dict[str, float]:
         """Return the `rtol` and `atol` that an array must agree with.
 
-        Whole numbers and truth values must be equal. Otherwise the array's own words in `tolerance` ("rtol 1e-3") are taken
-        before the case's numbers, which stand in `tolerance` itself or in its `float`; 1e-4 where neither says anything.
+        Whole numbers and truth values must be equal. Other arrays take the first that is given: their own text in
+        `tolerance` ("rtol 1e-3"); the case's numbers, in `float` inside `tolerance` or in `tolerance` itself; 1e-4.
         """
         if array in self.arrays and not self.arrays[array].is_floating_point():
             return {"rtol": 0.0, "atol": 0.0}

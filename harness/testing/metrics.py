@@ -1,4 +1,4 @@
-"""Conformance of metrics: finite, the same for the same sets, better for nearer ones, blind to the order of rows."""
+"""Conformance of metrics: values are finite, repeat, are better for nearer sets, and ignore the order of rows."""
 
 from __future__ import annotations
 

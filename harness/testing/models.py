@@ -1,4 +1,4 @@
-"""Conformance of models: declared capabilities are there, and give what the contract says.
+"""Conformance of models: a model has the capabilities that it declares, and they keep the contract.
 
 A plugin's own test is one line: `check_model(component)`, or `check_model(component, config=…, spec=…)` for a model
 that cannot be built small from its defaults.

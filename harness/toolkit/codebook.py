@@ -8,7 +8,7 @@ from torch import Tensor
 def nearest_code(latents: Tensor, codes: Tensor) -> Tensor:
     """Return the index of the code (V, e) nearest to each latent (…, e), (…,) int64.
 
-    |z - e|² = |z|² - 2 z·e + |e|², and |z|² is the same for all codes, so it is left out.
+    |z - e|² = |z|² - 2 z·e + |e|², and |z|² is left out, because it is the same for all codes.
     """
     return (codes.square().sum(-1) - 2 * latents @ codes.T).argmin(-1)
 

@@ -8,7 +8,7 @@ from harness.interfaces import Batch
 
 
 def labels_of(batch: Batch) -> Tensor:
-    """Return the labels (B,) of a batch that must have some: a method's check refuses data without labels beforehand."""
+    """Return the labels (B,) of a batch. There are labels, because a method's check has refused data without them."""
     assert batch.labels is not None, "the method's check lets no data without labels through"
     return batch.labels
 

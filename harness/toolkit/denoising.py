@@ -145,7 +145,7 @@ class DenoisingObjective:
         return self.training_loss_at(x, labels, self.training_draw(x, generator))
 
     def training_draw(self, x: Tensor, generator: torch.Generator) -> NoisyLevel | NoisyLevelAndMask:
-        """Draw the random part of the training loss, which is that of the likelihood."""
+        """Draw the random part of the training loss. The likelihood uses the same kind of draw."""
         return self.draw(x, generator)
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
@@ -170,7 +170,7 @@ class DenoisingObjective:
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
         """Return minus the weighted squared error of the denoised data, (B,), summed over dimensions.
 
-        This is a bound of the log-likelihood in all but the weight of the noise levels: the bound's own weight is
+        This is a bound of the log-likelihood with another weight of the noise levels: the bound's own weight is
         1 / sigma^2, at levels uniform in ln(sigma), and EDM's weight takes its place, as in training.
         """
         from harness.streams import seeded

@@ -1,4 +1,4 @@
-"""Settings by name: a preset fills what a user does not say. Importing this module costs no torch."""
+"""Settings by name: a preset gives the settings that a user leaves out. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def filled(settings: object, presets: Mapping[str, Mapping[str, object]]) -> object:
-    """Return the settings with those of their `preset` added where they say nothing.
+    """Return the settings, after their `preset` has filled in those that are absent.
 
     A name that no preset has adds nothing, and neither do settings that are no mapping: the checks of the settings'
     class report both.

@@ -22,6 +22,6 @@ def square_images(channels: int, side: int, classes: int = 0) -> DataSpec:
 
 
 def refuse_unknown(arguments: Mapping[str, object], known: Collection[str], *, where: str) -> None:
-    """Raises: UserError, which begins with `where`, for arguments that are not among the known ones."""
+    """Check that all arguments are known. Raises: UserError, which begins with `where`, for any other."""
     if unknown := sorted(set(arguments) - set(known)):
         raise UserError(f"{where}: arguments that are not known here: {', '.join(unknown)}")

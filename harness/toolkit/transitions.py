@@ -29,7 +29,7 @@ def rollout(model: Transitions, noise: Tensor) -> Tensor:
 
 
 def rollout_in_parts(model: Transitions, noise: Tensor, micro_batches: Sequence[slice]) -> Tensor:
-    """Walk the chain like `rollout`, one micro-batch after the other. With a graph this would save no memory."""
+    """Walk the chain like `rollout`, one micro-batch after the other. It saves memory only without a graph."""
     if len(micro_batches) == 1:
         return rollout(model, noise)
     return torch.cat([rollout(model, noise[:, rows]) for rows in micro_batches], dim=1)

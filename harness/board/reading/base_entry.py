@@ -1,4 +1,4 @@
-"""An entry of `bases` with the board's dataset: the readers of all origins take it."""
+"""An entry of `bases`, together with the board's dataset. The reader of each origin takes one."""
 
 from __future__ import annotations
 

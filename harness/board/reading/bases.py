@@ -1,4 +1,4 @@
-"""Bases of a board: an entry of `bases` becomes a Base by the reader of its origin."""
+"""Bases of a board. Each origin has a reader, which makes a Base of an entry of `bases`."""
 
 from __future__ import annotations
 

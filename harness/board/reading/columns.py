@@ -40,7 +40,7 @@ def check_curve(reader: BoardReader, board: BoardConfig) -> None:
 
 
 def _read_counts(reader: BoardReader, board: BoardConfig, name: str, config: MetricConfig) -> tuple[int, int]:
-    """Return how many draws of a cell the column measures, and over how many pairs its floor is, before `--smoke`."""
+    """Return the draws of a cell that the column measures and the pairs of its floor, as the full board has them."""
     draws = config.draws or board.evaluation.draws
     if draws > board.evaluation.draws:
         text = f"draws ({draws}) is above evaluation.draws ({board.evaluation.draws})"

@@ -1,4 +1,4 @@
-"""Components that a board names although its schema has faults: they are checked too, so that one reading finds everything."""
+"""Check the components of a board whose schema has faults, so that one reading finds all faults."""
 
 from __future__ import annotations
 

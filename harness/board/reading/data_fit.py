@@ -1,4 +1,4 @@
-"""Whether models and methods fit the data, as far as their settings tell: before any work, and without torch."""
+"""Check whether models and methods fit the data, as far as their settings tell. No work is done, and no torch is imported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model_fault(model: Resolved[Model], spec: DataSpec | None) -> str | None:
 
 
 def method_fault(method: Resolved[Method], model: Model, spec: DataSpec | None) -> str | None:
-    """Return why the method cannot run on the model and the data, beyond capabilities; None when it can."""
+    """Return why the method cannot run on the model and the data; None when it can. Capabilities are not looked at."""
     if spec is None:
         return None
     try:

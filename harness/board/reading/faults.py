@@ -19,7 +19,7 @@ class FaultList:
     def __init__(self, source: YamlFile) -> None:
         self._source = source
         self._faults: set[tuple[int, str]] = set()
-        """Lines and texts."""
+        """The line and the text of each fault."""
 
     def add(self, location: Location, text: str) -> None:
         """Add a fault at a key of the file."""
@@ -27,7 +27,7 @@ class FaultList:
 
     @contextmanager
     def catching(self, location: Location) -> Iterator[None]:
-        """Add a UserError of the block as a fault at a key of the file, so that what comes after the block is checked too.
+        """Add a UserError of the block as a fault at a key of the file. The reading then goes on after the block.
 
         The message of the error must say itself where it is.
         """
@@ -49,7 +49,7 @@ class FaultList:
         return Faults(text for _, text in sorted(self._faults))
 
     def raise_any(self) -> None:
-        """Raises: Faults if there are any."""
+        """Raise all faults together. Raises: Faults if there are any."""
         if self._faults:
             raise self.as_error()
 

@@ -102,7 +102,7 @@ def _valid(parts: Iterable[T | None]) -> tuple[T, ...]:
 def _kept(reader: BoardReader, config: BoardConfig, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
     """Return the cells that the `only` of bases and methods leave.
 
-    Raises: Faults for filters that are none, or that name what the board does not have; UserError when no cell is left.
+    Raises: Faults for texts that are no filters, and for values that the board does not have; UserError when no cell is left.
     """
     filters = entry_filters(reader, config)
     check_filters(reader, config, filters, cells)

@@ -70,7 +70,7 @@ def _methods_from_scratch(reader: BoardReader) -> list[str]:
 def _check_steps(
     reader: BoardReader, steps: Sequence[Step | None], model: Resolved[Model], locations: Sequence[Location]
 ) -> list[Step]:
-    """Return the steps without a fault of their own. A method that cannot train the model as its budget asks is a fault."""
+    """Return the steps that could be read. Add a fault where a method cannot train the model as the budget asks."""
     valid: list[Step] = []
     for step, location in zip(steps, locations, strict=True):
         if step is None:

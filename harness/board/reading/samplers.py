@@ -1,4 +1,4 @@
-"""Samplers of bases, and the bases that the settings of samplers name in turn."""
+"""Samplers of bases, and the other bases that a sampler's settings name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_sampler(reader: BoardReader, sampler: Resolved[Sampler], model: Resolv
 
 
 def with_named_bases(reader: BoardReader, bases: Sequence[Base], names: Collection[str]) -> list[Base]:
-    """Return the bases with samplers that hold the bases that their settings name. A name of no base is a fault.
+    """Return the bases, each sampler with the bases that its settings name. A name of no base is a fault.
 
     Args:
         names: all bases of the board, those with faults of their own included.

@@ -95,7 +95,7 @@ class _Walker:
         self._loader, self._path = loader, path
         self.lines: dict[Location, int] = {}
         self.faults: list[tuple[int, str]] = []
-        """Lines and texts."""
+        """The line and the text of each fault."""
 
     def walk(self, node: yaml.Node, location: Location) -> object:
         """Return the value of a node that stands at a location."""

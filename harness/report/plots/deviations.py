@@ -1,4 +1,4 @@
-"""The plot of what each metric tells from real data: how many of the floor's deviations a row is away from the floor."""
+"""The plot of which data each metric tells from real data: each row's distance from the floor, in the floor's deviations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILE = "seen.png"
 EDGES = (2.0, 5.0, 20.0, 100.0)
-"""In standard deviations of the floor; below the first, a row is not told from real data (the table's †)."""
+"""Limits of colours, in the floor's standard deviations. Below the first, a row is not told from real data (the table's †)."""
 WORSE = ("#FDDBC7", "#F4A582", "#D6604D", "#8E0B24")
 """Colours of values that are worse than the floor, one from each edge on."""
 BETTER = ("#D1E5F0", "#92C5DE", "#4393C3", "#1B4F8A")

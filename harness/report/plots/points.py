@@ -18,7 +18,7 @@ COLUMNS = 4
 TITLE = 0.5
 """Inches above each panel."""
 MARGIN = 0.15
-"""Around the real points, as a part of their larger extent; points outside are counted in the heading, not shown."""
+"""Margin around the real points, as a share of their larger extent; points outside are counted in the heading, not shown."""
 
 Points = Sequence[Sequence[float]]
 Box = tuple[tuple[float, float], tuple[float, float]]

@@ -28,7 +28,7 @@ class SamplePanel:
 
     @classmethod
     def from_row(cls, row: Row, preview: Preview) -> SamplePanel:
-        """Make the panel of a row. Where data stand in the place of a model no method did anything: the base's label says all."""
+        """Make the panel of a row. A row of data has no method, so the base's label is the heading."""
         if row.base.has_network:
             return cls(row.base.label, row.method_label, preview)
         return cls("", row.base.label, preview)

@@ -20,7 +20,7 @@ TITLE = 0.5
 
 
 def sheets_figure(panels: Sequence[SamplePanel]) -> Figure:
-    """Draw all sheets at one scale, with hard edges between pixels: what a small model really makes."""
+    """Draw all sheets at one scale, with hard edges between pixels, so that readers see what a small model really makes."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 

@@ -1,4 +1,4 @@
-"""The plot of every metric against the number of samples, one panel a metric: what a small n adds to a value."""
+"""The plot of every metric against the number of samples, one panel a metric. It shows what a small n adds to a value."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class DiffusionChain(nn.Module):
         return self.training_loss_at(x, labels, self.training_draw(x, generator))
 
     def training_draw(self, x: Tensor, generator: torch.Generator) -> NoisyStep | NoisyStepAndMask:
-        """Draw the random part of the training loss, which is that of the likelihood."""
+        """Draw the random part of the training loss. The likelihood uses the same kind of draw."""
         return self.draw(x, generator)
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:

@@ -61,7 +61,7 @@ class FastSchedule:
 
 
 def fast_schedule(start: float, end: float, steps: int, fast_steps: int, kind: str) -> FastSchedule:
-    """Make the short chain that ends at the noise of the long chain, as far as its largest allowed step reaches.
+    """Make the short chain: betas that leave as much signal as the long chain, and the steps of the long chain that match.
 
     Args:
         start, end: smallest and largest beta of the long chain, whose betas are linear; start < end.
@@ -106,7 +106,7 @@ def matching_betas(
 
 
 def matching_times(start: float, end: float, steps: int, betas: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the real-valued step of the long chain that has the noise of each short step, (S,), in the order of sampling."""
+    """Return the step of the long chain with the noise of each short step, real-valued, (S,), in the order of sampling."""
     # float32, as in the chain that the network was trained on.
     long = torch.linspace(start, end, steps, device="cpu").numpy()
     alpha_bars, targets = _running_product(long), _running_product(betas)
