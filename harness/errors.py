@@ -36,7 +36,10 @@ class EndsTheRun(UserError):
 
 
 class Diverged(Exception):
-    """Training or sampling gave numbers that are not finite. The cell ends as `diverged`, and the text is its reason."""
+    """Training or sampling left its range: numbers that are not finite, or a value above a column's `explodes_above`.
+
+    The cell ends as `diverged`, and the text is its reason.
+    """
 
 
 class Interrupted(Exception):

@@ -58,11 +58,11 @@ class Context:
         return MostRecent(FEATURE_SETS)
 
     def dataset(self, dataset: Resolved[Dataset]) -> CheckedSource:
-        """Return the dataset, built once in each process."""
+        """Return the dataset, which the process keeps for its next jobs."""
         return self.cache.dataset(dataset)
 
     def extractor(self, extractor: Resolved[Extractor]) -> FeatureExtractor:
-        """Return the extractor on the job's device, built once in each process. Raises: UserError when its weights are absent."""
+        """Return the extractor on the job's device, which the process keeps for its next jobs. Raises: UserError when its weights are absent."""
         return self.cache.extractor(extractor, self.device)
 
     def listener(self, name: str) -> Listener:
