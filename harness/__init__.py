@@ -1,7 +1,8 @@
 """finetune-harness: fair comparisons of fine-tuning methods for likelihood-based generative models.
 
-What plugin authors import from here costs no torch; the rest stands in `harness.capabilities`, `harness.interfaces`,
-`harness.training`, `harness.streams`, `harness.toolkit.transitions` and `harness.testing`.
+This package holds the names that most plugins need, and does not import torch. Plugin authors find further names in
+`harness.capabilities`, `harness.interfaces`, `harness.training`, `harness.streams`, `harness.toolkit.transitions` and
+`harness.testing`.
 """
 
 from harness.components import Component, Dataset, Executor, Extractor, Method, Metric, Model, Sampler

@@ -1,8 +1,8 @@
 """Capabilities: what a model can do. Models name what they provide; methods and samplers name what they need.
 
-Every evaluation of the network goes through the `forward` of the module, whose first argument has the batch in front: the harness
-counts NFE there. In shapes, `B` is the batch and `…` the shape of the data (`DataSpec.shape`). Labels are (B,) int64 in
-[0, spec.classes), or None.
+Every evaluation of the network goes through the `forward` of the module, because the harness counts network function evaluations
+(NFE) there. The first argument of `forward` has the batch as its first axis. In shapes, `B` is the batch size and `…` the shape
+of one example (`DataSpec.shape`). Labels are (B,) int64 in [0, spec.classes), or None.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Trains(Protocol):
     """Has a pretraining loss."""
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Return the loss of each example, (B,), differentiable. Pretraining minimises the mean. x: (B, …)."""
+        """Return the loss of each example, (B,), differentiable. Pretraining minimises the mean over the batch. x: (B, …)."""
         ...
 
 
@@ -40,28 +40,27 @@ class TrainsInParts(Protocol):
     """
 
     def training_draw(self, x: Tensor, generator: torch.Generator) -> object:
-        """Draw the random part of the loss of a batch: None, a tensor with the batch in front, or a tuple of such tensors."""
+        """Draw the random part of the loss of a batch: None, a tensor with the batch as first axis, or a tuple of such."""
         ...
 
     def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """Return the loss of each example at its row of the draw, (B,), differentiable. x: (B, …)."""
+        """Return the loss of each example, computed with its row of the draw: (B,), differentiable. x: (B, …)."""
         ...
 
 
 @runtime_checkable
 class Likelihood(Protocol):
-    """Has a log-likelihood, or a bound of the log-likelihood, at a random draw that two networks can share."""
+    """Has a log-likelihood or a bound on it. Its randomness is drawn first, so that two networks can use the same draw."""
 
     def draw(self, x: Tensor, generator: torch.Generator) -> object:
         """Draw the random part of the likelihood of a batch: times and noise, a mask, or None for an exact likelihood."""
         ...
 
     def log_likelihood(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
-        """Return log p of each example, (B,), in nats summed over dimensions, up to a constant free of the weights.
+        """Return log p of each example, (B,), in nats, summed over dimensions. The value is differentiable in the weights.
 
-        The value is differentiable in the weights.
-
-        The difference between two models of one kind at the same draw is an estimate of the log-ratio of their densities.
+        A constant that does not depend on the weights may be left out. So the difference between two models of one kind, at the
+        same draw, estimates the log-ratio of their densities.
         """
         ...
 
@@ -78,8 +77,10 @@ class Transitions(Protocol):
     def transition(self, x: Tensor, step: int | Tensor) -> Gaussian:
         """Return the distribution of the next state given the state x (B, …), differentiable in the weights.
 
+        The state before step 0 is standard normal.
+
         Args:
-            step: one index for all examples, or (B,) int64. The state before step 0 is standard normal.
+            step: one index for all examples, or (B,) int64, in [0, T - 1].
         """
         ...
 
@@ -100,13 +101,13 @@ class Denoises(Protocol):
 
 @runtime_checkable
 class Constrains(Protocol):
-    """Keeps its weights on a set; EDM2, for example, keeps their length.
+    """Keeps its weights in a constraint set. EDM2, for example, keeps the norm of its weight vectors fixed.
 
     No method needs this capability: the training loop calls `constrain` for all methods.
     """
 
     def constrain(self) -> None:
-        """Bring the weights back to the set, in place, without a graph. Called before training and after each update."""
+        """Project the weights onto the set, in place, without gradients. Called before training and after each step."""
         ...
 
 
@@ -114,10 +115,10 @@ class Constrains(Protocol):
 class WorksInLatents(Protocol):
     """Generates latents. A fixed autoencoder translates between latents and the images of the dataset.
 
-    No method needs this capability: the harness translates for all methods. It encodes the training data once, and draws
-    the latents of each step from the encoded data. Samplers and banks draw latents. The harness decodes samples before they
-    are measured or shown. All other capabilities of such a model are about latents: `task.spec` and the `spec` that samplers
-    get have the shape of latents. Encoding and decoding do not count as evaluations of the network.
+    No method needs this capability, because the harness translates for all methods. The harness encodes the training data once,
+    and draws the latents of each step from the encoded data. Samplers draw latents, and banks hold latents. The harness decodes
+    samples before it measures or shows them. All other capabilities of such a model work on latents: `task.spec`, and the `spec`
+    that samplers get, have the shape of latents. Encoding and decoding do not count as evaluations of the network.
     """
 
     @property
@@ -126,16 +127,22 @@ class WorksInLatents(Protocol):
         ...
 
     def autoencoder_identity(self) -> dict[str, object]:
-        """Return what encoded data depend on beside the images, as JSON values: settings, and the hash of the weights."""
+        """Return all that encoded data depend on except the images, as JSON values: settings, and the hash of the weights."""
         ...
 
     def encode_images(self, x: Tensor) -> Tensor:
-        """Encode images x (B, …) in [-1, 1], without gradients. Returns: what is kept of each image, (B, …): its latents, or the
-        moments of their distribution where latents are random."""
+        """Encode images x (B, …) in [-1, 1], without gradients.
+
+        Returns: (B, …), the latents of each image, or the moments of their distribution where latents are random.
+        """
         ...
 
     def draw_latents(self, kept: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw latents (B, *latent_shape), float32, from what `encode_images` kept. generator: on the CPU; all randomness."""
+        """Draw latents (B, *latent_shape), float32, from what `encode_images` returned.
+
+        Args:
+            generator: the only source of randomness, on the CPU.
+        """
         ...
 
     def decode_latents(self, latents: Tensor) -> Tensor:
@@ -156,8 +163,8 @@ class NoiseChain(Protocol):
         """Return E[eps | noisy], (B, …).
 
         Args:
-            time: one number or (B,), in [0, T - 1]; 0 is the least noisy step. The time may lie between two steps; a network
-                that was trained at whole steps answers for the nearest one.
+            time: one number or (B,), in [0, T - 1]; 0 is the least noisy step. The time may lie between two steps. A network
+                that was trained at whole steps then predicts for the nearest step.
         """
         ...
 
@@ -183,7 +190,7 @@ class TokenizerTerms(NamedTuple):
         commitment: (B,), mean squared distance of the latents to their codes, differentiable in the encoder alone.
         codebook: (B,), the same distance, differentiable in the codes alone.
         tokens: (B, L), the token of each latent.
-        latents: (B, L, e), the latents themselves, detached: places where a code that is never used might well be put.
+        latents: (B, L, e), the latents before quantisation, detached. A method may move a code that is never used to one of them.
     """
 
     reconstructed: Tensor
@@ -229,7 +236,7 @@ class NextScale(Protocol):
     def patch_nums(self) -> tuple[int, ...]:
         """The number of tokens along a side of each scale, smallest first.
 
-        An image is the tokens of all scales, one scale after the other, each scale row by row.
+        An image is the sequence of the tokens of all scales, from the smallest scale to the largest, each scale row by row.
         """
         ...
 
@@ -243,12 +250,12 @@ class NextScale(Protocol):
         ...
 
     def scale_logits(self, smaller: Sequence[Tensor], labels: Tensor, cache: object | None) -> Tensor:
-        """Return the logits of the next scale, (B, p * p, V), p being its number of tokens along a side.
+        """Return the logits of the next scale, (B, p * p, V). p is the number of tokens along a side, and V of codes.
 
         Args:
-            smaller: the tokens of each smaller scale, (B, p * p).
+            smaller: the tokens of each smaller scale, (B, p * p) with the p of that scale.
             labels: (B,), `null_label` for no class.
-            cache: a cache that the smaller scales went through; None computes the smaller scales anew.
+            cache: the cache that the calls for the smaller scales filled; None computes the smaller scales anew.
         """
         ...
 
@@ -264,7 +271,7 @@ class MaskedTokens(Protocol):
 
     @property
     def mask_token(self) -> int:
-        """The token in the place of an unknown token. Its index is the number of codes."""
+        """The token that stands for an unknown token. Its index equals the number of codes."""
         ...
 
     @property

@@ -1,7 +1,7 @@
 """The named components that plugins provide and boards name. Importing this module costs no torch.
 
-Plugin authors write targets as text, "module:attribute". A target is imported when a cell needs it, so that `harness list` costs
-no torch. What each target is called with stands at the field that names it.
+Plugin authors write a target as text, "module:attribute". The harness imports a target only when it calls it, so that
+`harness list` does not import torch. The field that holds a target says which arguments the target is called with.
 """
 
 from __future__ import annotations
@@ -35,21 +35,22 @@ class Component:
     """A name, its typed settings, and the targets that do the work.
 
     Args:
-        name: what boards write. Lower case, words joined by hyphens.
-        build: target that is called as the kind of the component says below.
+        name: the name that boards write: lower case, words joined by hyphens.
+        build: target that builds the object. The docstring of each kind of component, below, says how it is called.
         summary: one line for `harness list`.
         config: settings class; it must live in a module that does not import torch.
         smoke: settings that `--smoke` replaces, so that any board passes in seconds.
-        version: raise it when the same settings give other numbers; records of older versions become stale.
+        version: raise it when a change of the code makes the same settings give other numbers. Records of older versions then
+            become stale.
         check_ready: target of a function `(config)`, without torch, that is called before any work starts. It raises UserError
             when something that the user must bring is absent: the message names the file, where it was looked for, and how to
             get it. Empty for a component that brings everything along.
         files: target of a function `(config)`, without torch, that returns the `harness.presets.WeightsFile`s that these
             settings need. `harness prefetch` downloads them to `harness.weights.cache.path(file)`. Empty: none.
-        packages: packages that an installation may leave out, with the command that installs each. A board that names the
-            component says so before any work, and `harness list` works without them.
+        packages: optional packages that the component needs, each with the command that installs it. When one is missing, a
+            board that names the component fails before any work; `harness list` works without them.
         is_default: True for the component that a command takes when the user names none. At most one installed component of
-            each kind may say so.
+            each kind may be the default.
     """
 
     kind: ClassVar[str]
@@ -68,7 +69,7 @@ class Component:
 
     @property
     def title(self) -> str:
-        """Kind and name, as messages begin: `metric fid`."""
+        """The kind and the name, with which messages begin: `metric fid`."""
         return f"{self.kind} {self.name}"
 
     def check_packages(self) -> None:
@@ -114,8 +115,8 @@ class Model(Component):
         sampler: the native sampler, which is used where a board names none.
         check: target of a function `(config, usage: ModelUsage)`, without torch, that is called when a board is read. It raises
             UserError where the settings do not fit the data. Empty: all settings fit all data.
-        layout: target of a `harness.weights.layouts.Layout`, a class: how files of the family name their tensors, and what the
-            files say of their settings. Empty: the network's own names.
+        layout: target of a class derived from `harness.weights.layouts.Layout`. The class knows how weight files of this family
+            of networks name their tensors, and how they describe their settings. Empty: files use the network's own names.
     """
 
     kind = "model"
@@ -174,7 +175,7 @@ class Method(Component):
     check: str = ""
 
     def create(self, config: Config, task: Task) -> FinetuneMethod:
-        """Build the method at its start. Raises: UserError when the target builds something else."""
+        """Build the method in its initial state. Raises: UserError when the target builds something else."""
         built = Target[Callable[[Config, "Task"], "FinetuneMethod"]](self.build).load()(config, task)
         conforming(built, TakesSteps, where=self._where)
         return built
@@ -191,8 +192,8 @@ class Sampler(Component):
 
     Args:
         needs: names of the capabilities that the model must provide.
-        formula: function of the settings that returns what guidance makes of the network's outputs, in words that records
-            keep: papers mean different things by one number. The function must not import torch.
+        formula: function `(config)`, without torch, that returns as text how guidance combines the outputs of the networks.
+            Records keep the text, because papers mean different things by the same guidance scale. None: no guidance.
     """
 
     kind = "sampler"
@@ -235,8 +236,9 @@ FEATURE_NEEDS: Mapping[str, str] = {
     "logits": "logits",
     "spatial": "spatial",
 }
-"""What a metric may need of images, and the output of the extractor that gives it. `moments` are mean and covariance of
-`features`, and `spatial` those of `spatial`; `features` and `logits` are the rows of each image."""
+"""Maps each thing that a metric may need to the extractor's output that it is made from. `moments` stands for the mean and the
+covariance of the output `features`, and `spatial` for those of the output `spatial`. `features` and `logits` stand for the
+outputs themselves, one row for each image."""
 
 
 @dataclass(frozen=True)
@@ -244,8 +246,8 @@ class MetricUsage:
     """The sets of examples that a metric is about to compare.
 
     Args:
-        images: number of examples in each of the two sets; None for statistics from a file that does not say it.
-        outputs: outputs of the extractor and their dimensions; empty for a metric of the samples themselves.
+        images: number of examples in each of the two sets; None for statistics from a file that does not state the number.
+        outputs: dimension of each output of the extractor, by name; empty for a metric of the samples themselves.
     """
 
     images: int | None
@@ -257,13 +259,14 @@ class Metric(Component):
     """`build(config)` returns a `MetricFunction`, or a `FeatureMetricFunction` when the metric compares features.
 
     Args:
-        higher_is_better: the direction of the arrow in tables, and of selection.
+        higher_is_better: True when larger values are better. Tables draw their arrow so, and the best weights are chosen so.
         unit: unit of the value, where it has one.
         needs_features: names out of FEATURE_NEEDS; empty for a metric of the samples themselves.
-        needs_reference: the same of the real images, where that is less; None stands for `needs_features`.
+        needs_reference: names out of FEATURE_NEEDS that the metric needs of the real images, where these are fewer than it needs
+            of the generated ones; None stands for `needs_features`.
         check: target of a function `(config, usage: MetricUsage)`, without torch, that is called when a board is read. It raises
-            UserError for what cannot be measured so, and names what can. Empty: any number of examples will do.
-        ranks: False for a value that is neither better higher nor lower, such as a standard error.
+            UserError when the metric cannot be computed from these sets, and the message says which sets will do. Empty: all do.
+        ranks: False for a value, such as a standard error, of which neither a high nor a low value is better.
         repeats_in_any_order: False when the value depends on the order of the images, through subsets or splits.
     """
 
@@ -294,7 +297,7 @@ class Metric(Component):
         return conforming(built, FeatureMetricFunction, where=self._where)
 
     def check_usage(self, config: Config, usage: MetricUsage) -> None:
-        """Call `check`. Raises: UserError for what cannot be measured so."""
+        """Call `check`. Raises: UserError when the metric cannot be computed from these sets."""
         if self.check:
             Target[Callable[[Config, MetricUsage], None]](self.check).load()(config, usage)
 
@@ -309,8 +312,8 @@ class Extractor(Component):
     """`build(config)` returns a `harness.interfaces.FeatureExtractor`.
 
     Args:
-        outputs: names and dimensions of the outputs, the same as the built object's, so that boards are checked without it.
-            `features` is there always; `logits` (of classes) and `spatial` (of positions) where the extractor has them.
+        outputs: dimension of each output by name, equal to `outputs` of the built object. Boards are checked with it before the
+            extractor is built. `features` is always present; `logits` (of classes) and `spatial` (of positions) are optional.
     """
 
     kind = "extractor"

@@ -1,4 +1,4 @@
-"""Typed settings: unknown keys are faults, values are frozen, ranges are checked once, at the start."""
+"""Typed settings. Unknown keys are errors, values cannot be changed, and ranges are checked once, when the object is made."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
 
     ADDED_LATER: ClassVar[frozenset[str]] = frozenset()
-    """Names of fields that were added after records had been made. Keys leave such a field out where it has its default, so that
-    the keys of those records stay as they are."""
+    """Names of fields that were added after some records had been made. The key of a record leaves such a field out while the
+    field has its default value, so that the keys of the older records stay valid."""
 
     @property
     def identity(self) -> dict[str, object]:
-        """The settings as keys and records hold them: JSON values by name.
+        """The settings in the form that keys and records hold: JSON values by name.
 
-        A settings class may override it where a setting moves no number, such as the path of a file whose hash is a setting.
+        A settings class may override this property to leave out a setting that changes no result, such as the path of a file
+        whose hash is another setting.
         """
         fields = type(self).model_fields
         at_default = {
@@ -34,7 +35,7 @@ class Config(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
-        # YAML reads yes and on as true, and pydantic true as 1.
+        # YAML reads `yes` and `on` as true, and pydantic would take true as the number 1.
         annotation = cls.model_fields[str(info.field_name)].annotation
         if isinstance(value, bool) and (annotation in _NUMBERS or _is_optional_number(annotation)):
             raise ValueError("expected a number")

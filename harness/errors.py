@@ -1,4 +1,4 @@
-"""The class of errors that a user can mend, and the sentences that such errors share."""
+"""The exceptions of the harness, and helpers that word errors which the user can fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class UserError(Exception):
 
 
 class Faults(UserError):
-    """Several faults at once: a message with one line for each, in the order in which they stand in the file."""
+    """Several faults at once. The message has one line for each fault, in the order given."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
@@ -24,7 +24,7 @@ class Faults(UserError):
 
 @contextmanager
 def noted(faults: list[str]) -> Iterator[None]:
-    """Add a UserError of the block to `faults` and go on after the block, so that all faults are found at once."""
+    """Catch a UserError that the block raises, and add its lines to `faults`. So one check can report all faults together."""
     try:
         yield
     except UserError as error:
@@ -32,7 +32,7 @@ def noted(faults: list[str]) -> Iterator[None]:
 
 
 class EndsTheRun(UserError):
-    """Wrong input that every cell of the board meets: the run stops at once, with this message."""
+    """A fault that would stop every cell of the board. The run stops at once, with this message."""
 
 
 class Diverged(Exception):

@@ -1,4 +1,4 @@
-"""Features of a set of images: their moments, streamed in float64, and their rows, kept only where a metric asks for them."""
+"""Features of a set of images. Moments are summed batch by batch in float64; rows are kept only where a metric needs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Moments:
     """Mean and covariance of n rows of features.
 
     Args:
-        n: number of rows; None only for moments from a file that does not say it.
+        n: number of rows; None only for moments from a file that does not state the number.
         mean: (D,), float64.
         covariance: (D, D), float64, the unbiased estimate (divided by n - 1).
     """
@@ -41,7 +41,7 @@ class Moments:
 
 
 class StreamingMoments:
-    """Adds up rows batch by batch. Its memory is one D × D matrix, float64, whatever the number of rows."""
+    """Computes mean and covariance of rows that come batch by batch. Its memory is one D × D matrix, float64, for any n."""
 
     def __init__(self) -> None:
         self.n = 0
@@ -51,7 +51,7 @@ class StreamingMoments:
         """Add rows (B, D), each once, or as often as `counts` (B,) says."""
         exact = rows.detach().double()
         if self._shift is None:
-            # A mean that all rows share is taken off before they are squared: their sums of squares then lose no digits to it.
+            # All rows are shifted by the first batch's mean before they are squared: a large common mean would cost digits.
             self._shift = exact.mean(0)
             self._sum = torch.zeros_like(self._shift)
             self._outer = torch.zeros(2 * (exact.shape[1],), dtype=torch.float64, device=exact.device)
@@ -77,10 +77,10 @@ class FeatureSet:
 
     Args:
         name: what messages call the set.
-        n: number of images; None for statistics from a file that does not say it.
+        n: number of images; None for statistics from a file that does not state the number.
         moments_by_need: moments by name: "moments" of the features, "spatial" of the spatial features.
         rows_by_need: rows by name, "features" and "logits", each (n, D) float32, possibly on disk.
-        memo: values that one metric worked out from the set and another may use again, while the set is in memory.
+        memo: values that one metric computed from the set, kept for other metrics while the set is in memory.
     """
 
     name: str
@@ -110,10 +110,10 @@ class FeatureSet:
 
     @classmethod
     def of_rows(cls, name: str, **rows: NDArray[np.floating]) -> FeatureSet:
-        """Return a set of features that exist already, for tests and files.
+        """Return a FeatureSet made from rows that were computed before; used for tests and files.
 
         Args:
-            rows: "features", and "logits" and "spatial" where there are any, each (n, D).
+            rows: "features", "logits" and "spatial", as far as there are any; each (n, D).
         """
         moments = {"moments": Moments.of(rows["features"])} if "features" in rows else {}
         if "spatial" in rows:

@@ -1,13 +1,14 @@
 """The hooks that a plugin may implement, on one page.
 
 A plugin is an importable module. The entry-point group `harness` of its distribution names it, and functions of the module
-are marked with `@harness.hookimpl`. The top module of a plugin holds names, settings and summaries only; the heavy part is a lazy
-target (`harness.targets`).
+are marked with `@harness.hookimpl`. The top module of a plugin holds names, settings and summaries only. The code that needs
+torch stands in other modules, which are named by lazy targets (`harness.targets`).
 
 *Provide* hooks are called once in each process, when a command first needs a component. An exception in a provide hook marks its
 plugin as broken: `harness list` shows the reason, and all other plugins work.
 
-*Listen* hooks are called where and when each docstring says. An exception in a listen hook is logged, and the board goes on.
+*Listen* hooks report an event; the docstring of each says when and in which process it is called. An exception
+in a listen hook is logged, and the board goes on.
 """
 
 from __future__ import annotations
@@ -82,23 +83,24 @@ def harness_run_started(board: str, cells: Sequence[Cell]) -> None:
 
 @hookspec
 def harness_step_logged(cell: str, step: int, steps: int, values: Mapping[str, float]) -> None:
-    """Called every 100 steps and at the last one, in the process that trains.
+    """Called in the process that trains: every 100 steps, at the last step, before each checkpoint, at each point of the curve.
 
     Args:
         cell: name of the cell, or of the base that is pretrained.
-        step: number of steps taken. steps: number of steps in all.
-        values: the mean of each scalar that the method logged since the last call.
+        step: number of steps taken.
+        steps: number of steps in all.
+        values: the mean of each scalar that the method logged since the last such call; at a point of the curve, only `curve`.
     """
 
 
 @hookspec
 def harness_checkpoint_written(cell: str, step: int, folder: Path) -> None:
-    """Called after each checkpoint is whole on disk, in the process that trains."""
+    """Called after each checkpoint has been written completely, in the process that trains."""
 
 
 @hookspec
 def harness_cell_finished(cell: Cell, record: Record) -> None:
-    """Called once for each cell that ran, in the process that ran it, after its record is on disk."""
+    """Called once for each cell that ran, after its record is on disk, in the process that ran the cell."""
 
 
 @hookspec

@@ -1,6 +1,6 @@
 """Settings that name other components: a sampler inside a sampler, and bases whose networks a sampler calls.
 
-The names are looked up while the settings are checked, before anything runs. The named components are part of the keys.
+The names are looked up while the settings are checked, before anything runs. The keys of results hold the named components.
 Importing this module costs no torch.
 """
 
@@ -64,7 +64,7 @@ class InnerSampler(Config):
 
     @property
     def component(self) -> Sampler:
-        """The component of that name."""
+        """The sampler component that `name` names."""
         from harness.plugins import registry
 
         return registry().get(Sampler, self.name, where="sampler")
@@ -86,7 +86,7 @@ SamplerSetting = Annotated[
 
 
 def inner_samplers(settings: Config) -> Iterator[InnerSampler]:
-    """Yield every sampler that the settings name, and every sampler that its settings name in turn."""
+    """Yield every sampler that the settings name, and, recursively, every sampler that the settings of such a sampler name."""
     for _, value in settings:
         if isinstance(value, InnerSampler):
             yield value
@@ -104,7 +104,7 @@ def base_names(settings: Config) -> Iterator[tuple[str, str]]:
 
 
 def _names_a_base(field: FieldInfo) -> bool:
-    """Tell whether a field is a `BaseName`, or may be one: pydantic keeps the mark of `BaseName | None` inside the annotation."""
+    """Return whether a field's type is `BaseName` or `BaseName | None`. Pydantic keeps the latter's mark in the annotation."""
     inside = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
     return any(isinstance(mark, _Base) for mark in (*field.metadata, *inside))
 

@@ -1,6 +1,7 @@
 """The objects that plugins build: one Protocol for each kind of component. Importing this module costs no torch.
 
-Derive from the Protocol to get its defaults, or define every member. `harness.training.method` has the base class of methods.
+A plugin's class derives from its Protocol and gets the Protocol's defaults, or it defines every member itself. The base class
+of methods stands in `harness.training.method`.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Batch:
     """Examples and their labels: `x` (n, …) float32, `labels` (n,) int64 or None.
 
     Args:
-        rows: (n,) int64, the places of the examples in a set that does not change (the training data, or a bank), so that
-            a value that was computed for a row once can be kept. None where there is no such set.
+        rows: (n,) int64, the index of each example in a fixed set (the training data, or a bank). With it, a value that was
+            computed for an example can be cached. None where the examples come from no fixed set.
     """
 
     x: Tensor
@@ -62,13 +63,13 @@ class Batch:
 
 @runtime_checkable
 class DataSource(Protocol):
-    """A dataset: the same data in every process, from fixed seeds or fixed files."""
+    """A dataset. It gives the same data in every process, from fixed seeds or fixed files."""
 
     spec: DataSpec
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the training data: two datasets of one fingerprint hold the same examples."""
+        """A hash of the training data. Two datasets with the same fingerprint hold the same training examples."""
         ...
 
     @property
@@ -118,8 +119,8 @@ class PreparedSampler(SampleFunction, Protocol):
         """Measure or learn what the sampler needs, and return it.
 
         Args:
-            model: the base, in eval mode, which must not be changed.
-            generator: on the CPU; all randomness.
+            model: the base, in eval mode. The sampler must not change it.
+            generator: the only source of randomness, on the CPU.
         """
         ...
 
@@ -137,7 +138,7 @@ class GuidedSampler(SampleFunction, Protocol):
 
     @property
     def networks(self) -> Mapping[str, torch.nn.Module]:
-        """The networks by the names of their bases, after `take_networks`."""
+        """The networks that `take_networks` took, by the names of their bases."""
         ...
 
     def take_networks(self, networks: Mapping[str, torch.nn.Module]) -> None:
@@ -159,8 +160,10 @@ class FeatureMetricFunction(Protocol):
     """A metric of features: compares the features of two sets of images."""
 
     def __call__(self, generated: FeatureSet, real: FeatureSet, generator: torch.Generator) -> Mapping[str, float]:
-        """Return values by name, as a `MetricFunction` does. The first is the value of the metric, under the metric's own name;
-        the others stand beside it in the record."""
+        """Return values by name, like a `MetricFunction`. The first is the value of the metric, under the metric's own name.
+
+        The record holds the other values beside the first one.
+        """
         ...
 
 
@@ -182,15 +185,15 @@ class FeatureExtractor(Protocol):
 
     @property
     def images_on_cpu(self) -> int | None:
-        """How many images at once suit a CPU; a larger batch is cut into parts there. None (the default): any number."""
+        """The largest batch that runs well on a CPU. Larger batches are cut into parts there. None (the default): no limit."""
         return None
 
     def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
         """Return every output by name, (B, D) float32, without gradients.
 
         Args:
-            images: (B, C, H, W) uint8 of any size. C is 1 or 3. An extractor takes both (grey as three equal channels, colour
-                to grey by its own rule), or raises UserError.
+            images: (B, C, H, W) uint8, of any height and width. C is 1 (grey) or 3 (colour). An extractor that takes both turns
+                grey into three equal channels, or colour into grey by its own rule. Another extractor raises UserError.
         """
         ...
 
@@ -218,7 +221,10 @@ class TakesSteps(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """A unit of work for an executor: `function(*arguments)`, picklable, in any process that sees the runs folder."""
+    """A unit of work for an executor: the call `function(*arguments)`.
+
+    The job can be pickled, and can run in any process that has access to the runs folder.
+    """
 
     name: str
     function: Callable[..., object]
@@ -227,7 +233,7 @@ class Job:
 
 @dataclass(frozen=True)
 class JobEnd:
-    """How a job ended: with a return value, or with the death of its process, whose reason is the text `death`."""
+    """The end of a job: the return value `value`, or, where the job's process died, the reason `death` as text."""
 
     job: Job
     value: object = None
@@ -241,9 +247,10 @@ class JobExecutor(Protocol):
     def run(self, ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None], *, slots: int) -> None:
         """Run jobs until there are none.
 
-        Call `ready` with the ends since the last call, again and again (a few times a second), and run what it returns, at
-        most `slots` at once; it returns None when all is over. When `harness.process.stop.is_requested()`, start nothing,
-        tell the running jobs to stop (SIGINT lets them write a checkpoint), hand their ends to `ready`, and return; when
-        `harness.process.stop.is_forced()`, end them at once.
+        Call `ready` a few times a second, with the ends of the jobs that ended since the last call. Run the jobs that it
+        returns, at most `slots` at a time. Return when it returns None, because no job is left.
+
+        When `harness.process.stop.is_requested()`, start no further job and tell the running ones to stop; on SIGINT they write
+        a checkpoint. Hand their ends to `ready`, and return. When `harness.process.stop.is_forced()`, kill the jobs at once.
         """
         ...

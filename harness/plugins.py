@@ -1,6 +1,6 @@
 """The registry of components: finds plugins by entry point, guards each one, and looks components up by name.
 
-This module and `harness.hookspecs` are the two that know pluggy.
+Only this module and `harness.hookspecs` import pluggy.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Provided:
 
     Args:
         plugin: name of the plugin's entry point.
-        version: "plugin version/component version". The version is part of every stage key, so that results of another version
-            are stale.
+        version: "plugin version/component version". It is part of the key of every result that the component had a part in, so
+            that results of another version are stale.
     """
 
     component: Component
@@ -53,7 +53,7 @@ class Broken:
 
 
 class Registry:
-    """All components of all plugins that work, and the reasons of those that do not."""
+    """All components of all plugins that work, and a list of the broken plugins with their reasons."""
 
     def __init__(self, entry_points: Sequence[metadata.EntryPoint] | None = None) -> None:
         self._manager = pluggy.PluginManager(hookspecs.GROUP)
@@ -62,12 +62,12 @@ class Registry:
         self._components: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
         self._presets: dict[str, Preset] = {}
         installed = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
-        # Plugins that come with the harness enter first: where names clash, the newcomer is the one that is broken.
+        # The harness's own plugins enter first: where two plugins use the same name, the other one counts as broken.
         for entry in sorted(installed, key=lambda entry: (not _is_ours(entry), entry.name)):
             self._enter(entry)
 
     def _enter(self, entry: metadata.EntryPoint) -> None:
-        # A plugin enters whole or not at all: a fault in any of its hooks must not leave half of it behind.
+        # All components of a plugin are registered, or none: an error in one hook must not leave some of them behind.
         registered = False
         try:
             module = cast(ModuleType, entry.load())
@@ -88,7 +88,7 @@ class Registry:
         self._presets.update(presets)
 
     def _call(self, plugin: str, hook: str) -> Iterator[object]:
-        """Call a provide hook of one plugin, and yield what it gave."""
+        """Call a provide hook of one plugin, and yield the components or presets that it returned."""
         others = [module for name, module in self._manager.list_name_plugin() if name != plugin and module is not None]
         for answer in self._manager.subset_hook_caller(hook, remove_plugins=others)():
             yield from answer
@@ -158,7 +158,7 @@ class Registry:
             raise UserError(f"{error}{reasons}") from None
 
     def default(self, cls: type[C], *, where: str) -> C:
-        """Return the component of this kind that says it is the default. Raises: UserError when none does."""
+        """Return the component of this kind whose `is_default` is True. Raises: UserError when there is none."""
         for name, provided in self.all(cls.kind).items():
             if provided.component.is_default:
                 return self.get(cls, name, where=where)
@@ -175,7 +175,7 @@ class Registry:
 
 
 def _check_marks(module: ModuleType) -> None:
-    """Raises: UserError for a function that has the name of a hook and lacks the mark, which pluggy would pass over."""
+    """Raises: UserError for a function with the name of a hook and without the mark; pluggy would silently ignore it."""
     for name in vars(hookspecs):
         function = getattr(module, name, None)
         if name.startswith("harness_") and callable(function) and not hasattr(function, f"{hookspecs.GROUP}_impl"):
@@ -183,7 +183,7 @@ def _check_marks(module: ModuleType) -> None:
 
 
 def _check_capabilities(component: Component) -> None:
-    """Raises: UserError for a capability with a typo, which would look like one that every model lacks."""
+    """Raises: UserError for a capability that does not exist. A typo would otherwise look like a capability that no model has."""
     for field in ("needs", "provides"):
         for name in sorted(getattr(component, field, ())):
             if name not in PROTOCOLS:

@@ -10,15 +10,15 @@ from harness.interfaces import DataSpec
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file that somebody publishes.
+    """A published file of weights.
 
     Args:
         name: name of the file.
-        address: where the publisher says that the file is; empty where no address is known. The harness trusts a file by its
-            sha256 alone.
+        address: URL that the publisher gives; empty where none is known. The harness does not trust the address: it identifies
+            a file by its sha256 alone.
         sha256: hash of the file, in hexadecimal; None until somebody has pinned it.
-        part: the part of the network that the file holds: "" for the whole network; "tokenizer" for the tensors that stand
-            behind `tokenizer.` in the network.
+        part: the part of the network that the file holds: "" for the whole network; "tokenizer" for the tensors whose names
+            in the network begin with `tokenizer.`.
     """
 
     name: str
@@ -32,11 +32,11 @@ class Preset:
     """A published network, or a tiny one for smoke runs.
 
     Args:
-        name: what boards and commands write.
+        name: the name by which boards and commands choose the preset.
         model: name of the model component that `config` is for.
         config: settings of that model.
-        spec: what the network generates.
-        parameters: number of trainable scalars, as published. A part that is never trained does not count.
+        spec: shape and classes of the examples that the network generates.
+        parameters: number of trainable scalars, as published. Parts that are never trained are not counted.
         files: the files of its weights; empty where none are published.
     """
 

@@ -1,4 +1,5 @@
-"""Named random streams. A stream is a function of (seed, purpose, index), never of global state, batch size or device."""
+"""Named random streams. The numbers of a stream depend on (seed, purpose, index) alone, not on global state, batch size or
+device."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 1 << 15
-"""How many numbers a sample draws at once in a long chain."""
+"""The number of random numbers that `normals` draws at once for one sample, at most, unless a single draw is larger."""
 
 
 def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
@@ -24,8 +25,8 @@ def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
 def seeded(seed: int | None, device: torch.device | str = "cpu") -> Iterator[None]:
     """Seed torch's global randomness inside the block, on the CPU and on `device`, and restore it afterwards.
 
-    Use it for layers that take no generator, such as dropout: with a seed that was drawn from a generator they repeat, and a
-    resumed run draws the same.
+    Use it for layers that take no generator, such as dropout. Take the seed from a generator: then a resumed run draws the same
+    numbers as a run without a stop.
 
     Args:
         seed: None leaves torch's randomness as it is.
@@ -40,7 +41,7 @@ def seeded(seed: int | None, device: torch.device | str = "cpu") -> Iterator[Non
 
 
 class SampleStreams:
-    """A stream for each of n samples. What sample i draws depends on (seed, purpose, i) and on the order of its own draws alone.
+    """A random stream for each of n samples. Sample i's numbers depend on (seed, purpose, i) and the order of its draws alone.
 
     Args:
         seed, purpose: see `stream`.
@@ -56,7 +57,7 @@ class SampleStreams:
         return len(self.indices)
 
     def normal(self, *shape: int) -> Tensor:
-        """Draw standard normal numbers, (n, *shape), float32. One call with a leading T is much faster than T calls."""
+        """Draw standard normal numbers, (n, *shape), float32. One call with shape (T, …) is much faster than T calls."""
         out = torch.empty(len(self), *shape)
         for row, generator in zip(out, self._generators, strict=True):
             row.normal_(generator=generator)
@@ -65,8 +66,8 @@ class SampleStreams:
     def normals(self, count: int, *shape: int) -> Iterator[Tensor]:
         """Yield `count` draws of standard normal numbers, each (n, *shape). Memory does not grow with the count.
 
-        The draws are made in blocks. The size of a block depends on the shape alone, so that the noise of a sample is the same in
-        any batch.
+        The draws are made in blocks. The size of a block depends on the shape alone, so that a sample gets the same noise in
+        every batch.
         """
         block = max(1, BLOCK // max(1, math.prod(shape)))
         for start in range(0, count, block):
@@ -88,10 +89,10 @@ class SampleStreams:
         return out.to(self.device)
 
     def categorical(self, probabilities: Tensor) -> Tensor:
-        """Draw an index from each of the distributions, (n, …, V) -> (n, …) int64. The last axis sums to 1.
+        """Draw an index from each of the distributions, (n, …, V) -> (n, …) int64. The last axis need not sum to exactly 1.
 
-        The distribution function is inverted in float64, at one uniform number for each distribution. An index of probability 0
-        is never drawn.
+        The cumulative distribution function is inverted in float64, with one uniform number for each distribution. An index of
+        probability 0 is never drawn.
         """
         below = probabilities.double().cumsum(-1)
         level = self.uniform(*probabilities.shape[1:-1]).to(below)[..., None] * below[..., -1:]

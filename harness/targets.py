@@ -1,4 +1,4 @@
-"""Lazy targets: what a component names as text and imports only when a cell needs it. Importing this module costs no torch."""
+"""Lazy targets: objects that a component names as text, and that are imported only when needed. This module imports no torch."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ class Target(Generic[T]):
     def load(self) -> T:
         """Import the module and return the attribute. Raises: ImportError or AttributeError when the plugin is broken."""
         module, _, attribute = self.path.partition(":")
-        # The only place where the harness believes what a plugin declares; `conforming` looks at what is built.
+        # The attribute's type T is not checked here; `conforming` checks the object that the target builds.
         return cast(T, getattr(import_module(module), attribute))
 
 
 def conforming(built: object, expected: type[T], *, where: str) -> T:
-    """Return what a target built, which must be an `expected`: a class, or a Protocol whose members are looked for by name.
+    """Return `built`, the object that a target built, after checking that it is an instance of `expected`.
 
     Args:
+        expected: a class, or a Protocol. Of a Protocol, only the names of the members are checked.
         where: the component and its target, with which the message begins.
-    Raises: UserError that names the members that are missing.
+    Raises: UserError, which names the members that are missing.
     """
     if isinstance(built, expected):
         return built
@@ -48,7 +49,7 @@ def conforming(built: object, expected: type[T], *, where: str) -> T:
 
 
 def protocol_members(protocol: type) -> Iterable[str]:
-    """Return the names of what a Protocol asks for, in alphabetical order; nothing for another class."""
+    """Return the names of the members of a Protocol, in alphabetical order; nothing for a class that is no Protocol."""
     bases = [base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]
     names = {name for base in bases for name in (*vars(base), *vars(base).get("__annotations__", {}))}
     return sorted(name for name in names if name == "__call__" or not name.startswith("_"))

@@ -1,4 +1,4 @@
-"""Images in .npz and .npy files, read batch by batch: an archive of 50,000 images is never in memory whole."""
+"""Images in .npz and .npy files. They are read batch by batch, so that a file of 50,000 images is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.errors import UserError
 from harness.images.sets import ImageSet
 
 RANGES = {"0,255": (0.0, 255.0), "0,1": (0.0, 1.0), "-1,1": (-1.0, 1.0)}
-"""The ranges that images stored as floats can have, as the values of black and white."""
+"""The value ranges of images that are stored as floats: for each name, the values of black and of white."""
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
 """The exceptions that reading a damaged file can raise."""
 
@@ -154,8 +154,8 @@ def images(path: Path, value_range: str | None = None) -> ImageSet:
 
     Args:
         value_range: key of RANGES that says what floats mean; not used for uint8.
-    Raises: UserError for another type or layout, and for floats without a range. Reading the set raises UserError for a
-    damaged file, and for floats that do not fit their range.
+    Raises: UserError for another dtype or layout, and for floats without a range. Reading the returned set raises UserError for
+    a damaged file, and for floats that do not fit `value_range`.
     """
     array = image_array(path)
     is_float = array.dtype.kind == "f"
@@ -185,7 +185,8 @@ def _batches(array: StoredArray, value_range: str | None, size: int) -> Iterator
 
 
 def _check_range(name: str, value_range: str, smallest: float, largest: float) -> None:
-    """Raises: UserError when all values fit a narrower range: images in it would come out too dark or too light."""
+    """Raises: UserError when all values fit a narrower range. The user then probably named the wrong range, and the images would
+    come out too dark or too light."""
     low, high = RANGES[value_range]
     narrower = [text for text, (black, white) in RANGES.items() if low <= black <= smallest and largest <= white < high]
     narrower += [text for text, (black, white) in RANGES.items() if low < black <= smallest and white == high]
@@ -197,13 +198,14 @@ def _check_range(name: str, value_range: str, smallest: float, largest: float) -
 
 
 def _to_bytes(block: NDArray[Any], low: float, high: float, name: str, first: int) -> NDArray[np.uint8]:
-    """Round to the nearest byte, halves up, like `harness.images.quantise`.
+    """Map values from [low, high] to [0, 255] and round them to the nearest byte, halves up, like `harness.images.quantise`.
 
     Args:
-        first: index of the block's first image. Raises: UserError that names the first image with bad values.
+        first: index of the block's first image, for messages.
+    Raises: UserError, which names the first image with values that are not finite or out of range.
     """
     values = block.astype(np.float64)
-    slack = 1e-4 * (high - low)  # a rounding error of float32 does not make another range
+    slack = 1e-4 * (high - low)  # values may exceed the range by a rounding error of float32
     for is_bad, fault in (
         (~np.isfinite(values), "has values that are not finite"),
         ((values < low - slack) | (values > high + slack), f"has values outside of [{low:g}, {high:g}]"),

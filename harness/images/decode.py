@@ -1,4 +1,4 @@
-"""Decoding of one image file. Images that Pillow reads exactly become bytes; all others are refused with their reason."""
+"""Decoding of one image file to 8-bit grey or RGB. Images that cannot be converted without loss are refused, with the reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = {
 }  # fmt: skip
 """Suffixes of image files, and Pillow's names of their formats. Files with other suffixes are no images."""
 LARGEST_PIXELS = 2**26
-"""Pixels of the largest image that is read. The header declares the size, so a larger one is refused before it takes memory."""
+"""The largest number of pixels of an image. The header declares it, so a larger image is refused before it takes memory."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Decoded:
 
 
 def decode(content: bytes, *, where: str) -> Decoded:
-    """Return the image in a file's bytes. Grey stays grey, palettes become colour, and opaque alpha is dropped.
+    """Return the image in a file's bytes. Grey stays grey, palette images become RGB, and an opaque alpha channel is dropped.
 
     Raises: UserError, beginning with `where`, for a damaged file, several frames, more than 8 bits a channel, colours other
     than grey and RGB, transparency, or more than LARGEST_PIXELS.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is above LARGEST_PIXELS
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # LARGEST_PIXELS is below its limit
             with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
                 _check(image, where)
                 form = str(image.format)

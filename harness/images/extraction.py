@@ -1,4 +1,4 @@
-"""Features of images: one pass of an extractor over a set, which keeps single rows only where a metric asks for them."""
+"""Extraction of features: one pass of an extractor over a set of images. Rows are kept only where a metric needs them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from harness.process import stop
 from harness.store.files import storage
 
 BATCH = 250
-"""Images that go through an extractor at once: this number bounds the memory, whatever the size of the set."""
+"""The number of images that go through an extractor at once. It bounds the memory, whatever the size of the set."""
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """One pass of an extractor over images, which serves every metric that asks for features.
+    """The settings of one pass of an extractor over images. Its features serve all metrics.
 
     Args:
-        extractor: on `device` already, where it is a module.
+        extractor: the extractor; a torch module is on `device` already.
         needs: names out of FEATURE_NEEDS.
         folder: where rows are written while they are made; None keeps them in memory.
         on_progress: called after each batch with the number of images so far.
@@ -45,9 +45,10 @@ class Extraction:
         """Return the features of all images of a set.
 
         Args:
-            batch: images at once; features depend on it by rounding only.
+            batch: number of images at once. It changes the features by rounding errors only.
         Raises: UserError when the extractor lacks an output that is needed, or gives values that are not finite; ValueError
-            when an output has another size than the extractor declares, or the number of images is not the announced one.
+            when an output has another size than the extractor declares, or the set yields another number of images than its n;
+            Interrupted when a stop was requested.
         """
         self._check_outputs(images.name)
         sums = {need: StreamingMoments() for need in MOMENTS if need in self.needs}
@@ -98,7 +99,7 @@ class Extraction:
         with storage(path):
             array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
             if hasattr(os, "posix_fallocate"):
-                # A full disk is an error here; during a write into the map it would kill the process.
+                # A full disk raises an error here; later, during a write into the memory map, it would kill the process.
                 with path.open("r+b") as file:
                     os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         return array

@@ -1,4 +1,4 @@
-"""The fingerprint of a set of images: every image is read once, so that damage shows before any network runs."""
+"""The fingerprint of a set of images. It reads every image once, so that damaged images are found before any network runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ BATCH = 64
 
 
 def fingerprint(images: ImageSet, on_progress: Callable[[int], None] = lambda _: None) -> str:
-    """Return the sha256, as hex digits, over the images' shape and their pixels in order.
+    """Return the sha256, as 64 hex digits, over the images' shape and over their pixels in order.
 
-    The same pixels in a folder, a zip archive or an array have the same fingerprint.
+    The fingerprint does not depend on whether the images are in a folder, a zip archive or an array.
 
     Args:
         on_progress: called after each batch with the number of images read so far.
-    Raises: UserError for an image that the set cannot read; ValueError when the number of images is not the announced one.
+    Raises: UserError for an image that the set cannot read; ValueError when the set yields another number of images than its n;
+    Interrupted when a stop was requested.
     """
     pixels = hashlib.sha256(f"{images.shape}".encode())
     count = 0

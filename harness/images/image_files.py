@@ -1,4 +1,4 @@
-"""Folders and zip archives of images as sets. An archive is read in place; nothing is ever extracted to disk."""
+"""Folders and zip archives as sets of images. An archive is read in place; nothing is ever extracted to disk."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from harness.images.decode import FORMATS, Decoded, decode
 from harness.images.sets import ImageSet
 
 LARGEST_FILE = 256 * 2**20
-"""Bytes of the largest image that is unpacked from an archive."""
+"""The largest size, in bytes, of an image file that is unpacked from an archive."""
 LARGEST_RATIO = 200
-"""Unpacked over packed bytes of an image above SMALL. Images are compressed already and never reach it; bombs exceed it."""
+"""The largest ratio of unpacked to packed bytes of an image file above SMALL. Image formats are compressed already, so image
+files never reach it; decompression bombs exceed it."""
 SMALL = 2**20
-"""Bytes up to which an image may unpack from any size."""
+"""An image file of at most this unpacked size, in bytes, may have any such ratio."""
 UNIFORM = "a set has images of one size and one format"
 
 Read = Callable[[str], bytes]
@@ -38,8 +39,9 @@ class ImageFiles:
     Args:
         name: the name of the folder or archive in messages.
         names: the names of the images, sorted.
-        ignored: number of other files beside the images.
-        opened: opens the folder or archive; inside the context, the function reads an image by its name.
+        ignored: number of files that are not among the images.
+        opened: returns a context in which the folder or archive is open. The context yields a function that reads an image file
+            by its name.
         links: number of links to folders, which are not followed.
     """
 
@@ -50,9 +52,10 @@ class ImageFiles:
     links: int = 0
 
     def as_set(self) -> ImageSet:
-        """Return the images as a set with the first image's size and format. Raises: UserError when the first is damaged.
+        """Return the images as a set. All must have the size and format of the first image.
 
-        Reading the set raises UserError for an image that is damaged, or of another size or format.
+        Raises: UserError when the first image is damaged. Reading the set raises UserError for a later image that is damaged, or
+        of another size or format.
         """
         with self.opened() as read:
             first = self._decoded(self.names[0], read)
@@ -86,7 +89,7 @@ def _described(image: Decoded) -> str:
 
 
 def folder(path: Path) -> ImageFiles:
-    """Return all images below a folder, sorted by path. Links to folders are not followed; hidden files are no images.
+    """Return all images below a folder, sorted by path. Links to folders are not followed, and hidden files are left out.
 
     Raises: UserError when there is no image, when the suffixes name two formats, or when a folder cannot be listed.
     """
@@ -120,8 +123,8 @@ def _content(path: Path) -> bytes:
 def archive(path: Path) -> ImageFiles:
     """Return all images of a zip archive, sorted by path.
 
-    Raises: UserError when the archive is damaged, holds no image or the same name twice, has names that lead out of it, or
-    has an image that is encrypted or would unpack to far more bytes than an image can.
+    Raises: UserError when the archive is damaged, holds no image, a name twice, or images of two formats by their suffixes, when
+    a name leads out of the archive, or when an image is encrypted or would unpack to far more bytes than an image can.
     """
     members = _members(path)
 
@@ -173,7 +176,7 @@ def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
 
 
 def _image_files(name: str, files: list[PurePosixPath], opened: Callable[[], AbstractContextManager[Read]]) -> ImageFiles:
-    """Return the images among files, checked to be of one format by their suffixes."""
+    """Return the images among files. Raises: UserError when there is none, or when their suffixes name two formats."""
     names = tuple(sorted(str(file) for file in files if file.suffix.lower() in FORMATS and not _is_hidden(file)))
     if not names:
         raise UserError(f"{name}: no image in it; suffixes of images: {', '.join(FORMATS)}")

@@ -11,7 +11,7 @@ from harness.errors import Diverged
 def to_uint8(x: Tensor) -> Tensor:
     """Return images in [-1, 1] as bytes: clamp(floor(127.5 * (x + 1) + 0.5), 0, 255), so that -1 is 0 and 1 is 255.
 
-    The rounding is to the nearest byte, halves up. Bytes u that were mapped to floats by u / 127.5 - 1 come back exactly.
+    Values are rounded to the nearest byte, halves up. A byte u that was mapped to the float u / 127.5 - 1 comes back exactly.
 
     Args:
         x: (n, C, H, W) floats, with 1 or 3 channels.

@@ -1,4 +1,4 @@
-"""A set of images of one size that is read batch by batch, so that neither the number of images nor their source matters."""
+"""Sets of images of one size. They are read batch by batch, so that a set of any length, from any source, fits the memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Files of feature statistics. The formats of other tools are read as data; our own also says what it was made of."""
+"""Files of feature statistics. The formats of other tools are read without running code. The harness's own format also says which
+images and which extractor the statistics were made with."""
 
 from __future__ import annotations
 
@@ -28,18 +29,18 @@ LARGEST = 2**31
 LARGEST_PICKLE = 2**31
 """Bytes of the largest pickle that is read."""
 ASYMMETRY = 1e-5
-"""How far a covariance may be from symmetric, relative to its largest entry; rounding to float32 stays below."""
+"""The largest asymmetry of a covariance, relative to its largest entry. Rounding to float32 causes less."""
 _NAMES = {"moments": ("mu", "sigma"), "spatial": ("mu_s", "sigma_s")}
-"""The names of mean and covariance in a file, by need."""
+"""The names of the arrays of mean and covariance in a file, for each need (`harness.components.FEATURE_NEEDS`)."""
 
 
 class Metadata(Part):
-    """The images and the extractor that the statistics in our own format were made with.
+    """The images and the extractor that statistics in the harness's own format were made with.
 
     Args:
         n: number of images.
         source: the folder, file or dataset of the images, as the user named it.
-        split: which of a dataset's images; empty for other sources.
+        split: the part of the dataset that the images are from; empty for other sources.
         pixels: fingerprint of the images, or of the dataset.
         shape: channels, height and width of the images before any resizing.
     """
@@ -58,9 +59,10 @@ class StatisticsFile:
     """The statistics in a file.
 
     Args:
-        form: the name of the format, for people.
-        tables: moments by the file's own name and by need: `{"fid": {"moments": …}}`. Most formats have one table, called "".
-        metadata: what the statistics were made of, where the file says so.
+        form: the name of the format, for messages.
+        tables: tables of moments by the name that the file gives to the table, then by need: `{"fid": {"moments": …}}`. Most
+            formats have one table, whose name is "".
+        metadata: the images and the extractor of the statistics; None where the file does not state them.
     """
 
     path: Path
@@ -70,7 +72,7 @@ class StatisticsFile:
 
     @property
     def n(self) -> int | None:
-        """Number of images, where the file says so."""
+        """Number of images; None where the file does not state it."""
         return None if self.metadata is None else self.metadata.n
 
     def moments_for(self, outputs: Mapping[str, int]) -> Mapping[str, Moments]:
@@ -87,7 +89,7 @@ class StatisticsFile:
             raise UserError(f"{self.path}: holds statistics of {contents} features; the extractor gives {outputs['features']}")
         table = dict(self.tables[fitting[0]])
         if "spatial" in table and len(table["spatial"].mean) != outputs.get("spatial"):
-            del table["spatial"]  # they are of another network
+            del table["spatial"]  # these moments are of another network
         return table
 
     def check_extractor(self, used: ExtractorFacts) -> None:
@@ -118,10 +120,10 @@ class StatisticsFile:
 
 
 def recognise(path: Path) -> StatisticsFile | None:
-    """Return the statistics in a file, by its suffix and content; None for an .npz without any, and for other suffixes.
+    """Return the statistics in a file; None for an .npz without statistics, and for a file with another suffix.
 
-    An .npz is our own format, EDM's or clean-fid's (`mu`, `sigma`), or ADM's (`mu_s`, `sigma_s` too); a .pkl is EDM2's pickle;
-    a .pt or .pth is torch-fidelity's cache.
+    Suffix and content tell the format. An .npz is in the harness's own format, in that of EDM and clean-fid (`mu`, `sigma`), or
+    in that of ADM (also `mu_s`, `sigma_s`). A .pkl is a pickle of EDM2. A .pt or .pth is a cache file of torch-fidelity.
     Raises: UserError for a damaged file, and for a .pkl, .pt or .pth without statistics; OSError for an absent .pkl.
     """
     if path.suffix == ".npz":
@@ -189,7 +191,7 @@ def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], *, n: int
 
 
 def _has_no_negative_variance(covariance: NDArray[np.float64]) -> bool:
-    """Return whether the variance in every direction is at least 0, up to what rounding to float32 makes of a 0."""
+    """Return whether the variance in every direction is at least 0, up to rounding errors of float32."""
     slack = ASYMMETRY * max(float(np.trace(covariance)), np.finfo(float).tiny / ASYMMETRY)
     try:
         np.linalg.cholesky(covariance + slack * np.eye(len(covariance)))
@@ -199,7 +201,10 @@ def _has_no_negative_variance(covariance: NDArray[np.float64]) -> bool:
 
 
 def _torch_table(path: Path) -> Mapping[object, object]:
-    """Return the table in a file of torch.save as data: NumPy arrays by the restricted reader, tensors by torch's own."""
+    """Return the table in a file that torch.save wrote, without running code.
+
+    The harness's reader of pickles reads tables of NumPy arrays. Tables of tensors are left to `torch.load(weights_only=True)`.
+    """
     import torch
 
     table: object
@@ -255,7 +260,7 @@ def write(path: Path, moments: Mapping[str, Moments], metadata: Metadata) -> Non
             arrays |= {mean: moments[need].mean, covariance: moments[need].covariance}
     text = json.dumps(metadata.model_dump(mode="json"), ensure_ascii=True)
     content = io.BytesIO()
-    # The metadata are bytes, not text: any reader of arrays can read them without pickles.
+    # The metadata are stored as an array of bytes, because NumPy reads such an array without pickles.
     np.savez(content, **arrays, harness=np.frombuffer(text.encode(), np.uint8))
     with appearing(path) as scratch:
         scratch.write_bytes(content.getbuffer())

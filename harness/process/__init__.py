@@ -1,1 +1,1 @@
-"""One process: its signals, memory, devices and environment, and the start of a worker."""
+"""Helpers for the current process: signals, memory, devices, the environment of a record, and the start of a worker."""

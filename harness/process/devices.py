@@ -1,4 +1,4 @@
-"""The device that a user names: whether this machine has it, and how torch computes on it."""
+"""The device that a user names with --device: check that this machine has it, and make torch deterministic on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check(name: str) -> None:
-    """Raises: UserError, which names --device, when this machine has no device of this name."""
+    """Raises: UserError when PyTorch finds no device of this name on this machine. The message begins with --device."""
     known = re.fullmatch("auto|cpu|cuda(:(?P<index>[0-9]+))?", name)
     if known is None:
         raise UserError(f"--device {name}: there are auto, cpu, cuda and cuda:N")

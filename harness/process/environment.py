@@ -18,7 +18,7 @@ def cores() -> int:
 
 @cache
 def commit() -> str:
-    """Return the commit of the harness's checkout, with `+` where files differ from it; "" outside of a checkout."""
+    """Return the commit of the harness's checkout, with `+` when tracked files were changed; "" outside of a checkout."""
     folder = Path(__file__).parent
     command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:

@@ -1,7 +1,7 @@
-"""The C library's allocator: keep the memory that tensors free, because a network asks for the same megabytes again and again.
+"""Settings of the C library's allocator: keep freed memory in the process, because a network needs the same blocks repeatedly.
 
 By default glibc gives every large block back to the system when it is freed. The next large block then comes page by page, and
-the kernel clears each page. On a CPU that can take longer than the network itself (benchmarks/extraction.py).
+the kernel clears each page. On a CPU this can take longer than the network's own computation (benchmarks/extraction.py).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import sys
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # parameter numbers of mallopt(3)
 LARGEST = 2**31 - 1
 CHOSEN_BY_USER = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")
-"""Beginnings of environment variables by which users tune the allocator, or take another one."""
+"""Prefixes of the environment variables with which users tune the allocator or replace it."""
 
 
 def keep_freed() -> bool:
-    """Take blocks of all sizes from the heap from now on, and never shrink the heap.
+    """From now on, allocate blocks of all sizes on the heap, and never shrink the heap when blocks are freed.
 
     Nothing happens without glibc, or where the user's environment already tunes the allocator.
 
@@ -30,7 +30,7 @@ def keep_freed() -> bool:
 
 
 def release() -> None:
-    """Give free memory back to the system now. Called between cells, so that one cell's peak does not count for the next."""
+    """Give free memory back to the system now. `PeakMemory` calls it, so that memory of earlier work does not count."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)

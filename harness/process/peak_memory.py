@@ -1,4 +1,4 @@
-"""The peak of the memory that a piece of work takes."""
+"""Measurement of the peak memory of a piece of work."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from harness.process import memory
 
 
 class PeakMemory:
-    """Peak memory since this object was made, in bytes: of the device's allocator on CUDA, else what the process has resident.
+    """Peak memory since this object was made, in bytes. On CUDA: of PyTorch's allocator. Else: of the process's resident set.
 
-    Outside of Linux the peak is that of the process since its start.
+    Where /proc is absent, outside of Linux, the peak is that of the process since its start.
 
     Args:
         device: type of the device: "cpu" or "cuda".
@@ -29,7 +29,7 @@ class PeakMemory:
                 Path("/proc/self/clear_refs").write_text("5")  # "5" resets the high-water mark, see proc(5)
 
     def read(self) -> int:
-        """Return the peak so far."""
+        """Return the peak so far, in bytes."""
         if self.device == "cuda":
             import torch
 

@@ -1,4 +1,4 @@
-"""A polite end: signals only set a flag; long work looks at the flag, saves its state and raises Interrupted."""
+"""Orderly stops. A signal only sets a flag. Long work checks the flag, saves its state, and raises Interrupted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def request(signum: int = 0, frame: FrameType | None = None) -> None:  # noqa: A
 
 
 def is_requested() -> bool:
-    """Return True after SIGINT or SIGTERM."""
+    """Return whether a stop was requested, by SIGINT, SIGTERM or `request`."""
     return _requests > 0
 
 
 def is_forced() -> bool:
-    """Return True after a second signal: the user does not want to wait."""
+    """Return whether a stop was requested more than once: the user does not want to wait for a safe point."""
     return _requests > 1
 
 
@@ -34,12 +34,12 @@ def check() -> None:
 
 
 def on_signals() -> None:
-    """Take SIGINT and SIGTERM as requests to stop. Call in the main thread of a process that runs jobs."""
+    """Treat SIGINT and SIGTERM as requests to stop. Call it in the main thread of a process that runs jobs."""
     for number in SIGNALS:
         signal.signal(number, request)
 
 
 def clear() -> None:
-    """Forget all requests, in a process that goes on after an interruption, such as a test."""
+    """Forget all requests. A process that goes on after an interruption, such as a test run, calls it."""
     global _requests
     _requests = 0

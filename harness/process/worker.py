@@ -1,4 +1,7 @@
-"""Set up a process that runs jobs, whichever executor starts it: one thread, polite signals, no orphans."""
+"""Set up a worker, a process that runs jobs, for any executor.
+
+A worker has one thread by default, stops in order on a signal, and ends when its parent ends.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from contextlib import contextmanager
 from harness.process import memory, stop
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""One thread a worker: small networks gain nothing from a second, and lose much when another process wants the core."""
+"""Variables that set the number of threads. A worker gets one thread by default: small networks gain nothing from a second
+thread, and lose much time when another process needs the core."""
 PARENT_CHECK_SECONDS = 0.5
 KILLED_WITH_PARENT = 1
 """Exit code of a worker whose parent has ended."""
@@ -26,9 +30,9 @@ def thread_environment() -> dict[str, str]:
 
 @contextmanager
 def hold_signals() -> Iterator[None]:
-    """Start a worker's process inside this block: the worker receives stop signals only from `begin` on.
+    """Hold back stop signals inside the block. A worker that is started in the block receives them only when it calls `begin`.
 
-    Without the block, a Ctrl-C that comes while the worker still imports torch would kill it with a traceback.
+    Without the block, a Ctrl-C while the worker still imports torch would kill the worker with a traceback.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
     try:
@@ -38,10 +42,11 @@ def hold_signals() -> Iterator[None]:
 
 
 def begin(parent: int | None = None) -> None:
-    """Set this process up as a worker. Call first in a worker.
+    """Set this process up as a worker. A worker calls it before anything else.
 
     Args:
-        parent: id of the process whose end must end this worker: an orphan would hold leases for nobody.
+        parent: id of the parent process. The worker ends when the parent ends: an orphan would keep its leases, and nobody would
+            use its results. None: the worker does not watch its parent.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stop.on_signals()
@@ -52,8 +57,8 @@ def begin(parent: int | None = None) -> None:
     import torch
 
     torch.set_num_threads(int(thread_environment()["OMP_NUM_THREADS"]))
-    # Saturated activations underflow, and arithmetic on denormal numbers is several times slower: a trained softplus network
-    # spent two thirds of its matrix products on them.
+    # Saturated activations become denormal numbers, and arithmetic on these is several times slower. A trained softplus network
+    # spent two thirds of the time of its matrix products on them.
     torch.set_flush_denormal(True)
 
 

@@ -1,1 +1,1 @@
-"""Drawing samples: a random stream for each sample, chunks, latents, and the count of network evaluations."""
+"""Drawing of samples: in chunks, with a random stream for each sample; decoding of latents; counting of network evaluations."""

@@ -20,7 +20,7 @@ class EvaluationCounter:
         self.examples = 0
 
     def watch(self, module: torch.nn.Module) -> torch.utils.hooks.RemovableHandle:
-        """Count this module from now on, by the first argument of its `forward`, which has the batch in front.
+        """Count the examples that go through this module from now on: the length of the first argument of its `forward`.
 
         Returns: a handle; `remove()` it to stop.
         """
@@ -37,7 +37,7 @@ class EvaluationCounter:
                 handle.remove()
 
     def _hook(self, module: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        # Where torch.compile traces a module, it traces the hooks too: a number that grows would mean a new graph for each call.
+        # torch.compile traces the hooks of a module too. The count changes at each call, which would make it compile every time.
         if torch.compiler.is_compiling():
             torch.compiler.disable(self._count)(module, arguments)
         else:

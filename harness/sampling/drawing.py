@@ -29,7 +29,7 @@ class DrawnSamples:
 
 
 def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tensor | None:
-    """Return labels for n samples, (n,) int64: every class equally often (up to one), in a random order; None without classes."""
+    """Return labels for n samples, (n,) int64, in random order; None without classes. Class counts differ by at most one."""
     if classes == 0:
         return None
     labels = torch.arange(n) % classes
@@ -55,7 +55,7 @@ def draw(
     device: torch.device,
     indices: Sequence[int] | None = None,
 ) -> DrawnSamples:
-    """Draw n samples of the model.
+    """Draw n samples of the model, or those of the n that `indices` names.
 
     Sample i depends on (seed, purpose, i), on n (through its label) and on the weights. It does not depend on `batch`, except
     that kernels round differently at different batch sizes.
@@ -63,8 +63,8 @@ def draw(
     Args:
         spec: what the network generates; for a model that works in latents, `latents.network_spec`.
         purpose: name of the random streams.
-        batch: samples drawn at once.
-        indices: numbers of the samples to draw, for one of several devices that share the work; all n by default.
+        batch: largest number of samples drawn at once.
+        indices: numbers, in [0, n), of the samples to draw, so that several devices can share the work; all n by default.
     Raises:
         Diverged: some samples are not finite.
         ValueError: the sampler gave another shape.

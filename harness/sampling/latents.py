@@ -1,4 +1,4 @@
-"""The way between a dataset's examples and what a network works on, for models that generate latents of images.
+"""Conversion between a dataset's examples and the tensors that a network works on, for models that generate latents of images.
 
 Every function here takes any model. For a model that does not work in latents, the network sees the dataset's own examples,
 and nothing changes.
@@ -15,7 +15,7 @@ from harness.interfaces import Batch, DataSpec
 from harness.process import stop
 
 ROWS = 64
-"""Images that are encoded at once."""
+"""The number of images that are encoded at once."""
 
 
 def network_spec(model: torch.nn.Module, spec: DataSpec) -> DataSpec:
@@ -38,8 +38,8 @@ def encode_dataset(model: WorksInLatents, data: Batch) -> torch.Tensor:
 def network_batch(model: torch.nn.Module, batch: Batch, generator: torch.Generator) -> Batch:
     """Return the batch as the network sees it.
 
-    For a model that works in latents, `batch.x` is what `encode_dataset` kept of the images, and latents are drawn from it
-    anew at each call.
+    For a model that works in latents, `batch.x` must hold the images as `encode_dataset` returned them. Each call draws new
+    latents from it.
     """
     if not isinstance(model, WorksInLatents):
         return batch

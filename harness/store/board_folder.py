@@ -10,12 +10,14 @@ from harness.store.record_names import RecordName
 
 @dataclass(frozen=True)
 class BoardFolder:
-    """Paths of one board's folder. People write board.yaml and reported.csv; `harness publish` and `harness render` the rest.
+    """Paths in the folder of one board.
+
+    People write board.yaml and reported.csv. `harness publish` and `harness render` write all other files.
 
     ```
     leaderboards/NAME/board.yaml       the board
     leaderboards/NAME/reported.csv     numbers of papers
-    leaderboards/NAME/results/         a record a cell and floor, and previews of samples
+    leaderboards/NAME/results/         one record for each cell and floor, and previews of samples
     leaderboards/NAME/README.md        the page
     leaderboards/NAME/plots/           its plots
     ```
@@ -43,10 +45,10 @@ class BoardFolder:
         return self.results / record.file_name
 
     def preview(self, row: str) -> Path:
-        """The preview of a row's samples, by the row's name."""
+        """The file with the preview of a row's samples. row: the row's name."""
         return self.results / f"preview__{row.replace('/', '__')}.json"
 
     @property
     def real_preview(self) -> Path:
-        """The preview of real examples."""
+        """The file with the preview of real examples."""
         return self.results / "preview__real.json"

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and one clear message where the disk refuses them."""
+"""Atomic writes of files and folders: each appears complete or not at all. A clear message says when the disk refuses one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StorageError(EndsTheRun):
-    """The disk refused to store something. Everything that was written before is whole, and the next run goes on from it."""
+    """The disk refused to store something. Everything written before is intact, and the next run goes on from it."""
 
 
 @contextmanager
 def storage(path: Path) -> Iterator[None]:
-    """Turn the disk's refusals in the block, which are OSErrors, into one clear message.
+    """Turn an OSError of the block into a StorageError with a clear message, where its cause is that the disk refused a write.
 
     Args:
         path: the file or folder that the block writes.
@@ -47,9 +47,9 @@ def storage(path: Path) -> Iterator[None]:
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """Yield a scratch path for a file, which is synced and renamed to `path` if the block succeeds, and deleted if not.
+    """Yield a scratch path, where the block writes a file. If the block succeeds, the file is synced and renamed to `path`.
 
-    Missing folders above `path` are made. Raises: StorageError.
+    If the block fails, the file is deleted. Missing folders above `path` are made. Raises: StorageError.
     """
     scratch = path.with_name(f".{path.name}.{uuid4().hex}")
     with storage(path):
@@ -66,17 +66,17 @@ def appearing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]:
-    """Yield a scratch folder, which is renamed to `path` if the block succeeds, and deleted if not.
+    """Yield a scratch folder for the block to fill. It is renamed to `path` if the block succeeds, and deleted if not.
 
-    A folder that exists at `path` already is kept, and the new one is deleted. The caller holds a lease of `path`: so a
-    folder at the scratch path was left by a writer that was killed, and is removed first.
+    When a folder exists at `path` already, that one is kept and the new one is deleted. The caller must hold a lease of `path`.
+    So a folder that is found at the scratch path was left by a killed writer, and it is removed first.
 
     Args:
-        synced_after: a folder is synced to the disk unless the block took fewer seconds. A short block needs no sync: a killed
-            process loses nothing by it, and after a loss of power the checksums show the damage, and making the folder
-            again takes hardly longer than the sync would have.
+        synced_after: the folder is synced to the disk if the block took at least so many seconds. The work of a shorter block may
+            go without a sync. A killed process loses nothing that way. After a loss of power the checksums show the damage, and
+            making the folder again takes hardly longer than the sync would have taken.
     Raises: StorageError when the disk refuses the folder. An OSError of the block passes unchanged, since it may come from a
-    plugin and concern another disk; code in the block that writes into the folder uses `storage` itself.
+    plugin and concern another disk. Code in the block that writes into the folder must use `storage` itself.
     """
     scratch = path.with_name(f".{path.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -112,7 +112,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file or folder, which makes room for a new one and keeps the old one for inspection.
+    """Rename a damaged file or folder, so that a new one can take its place and the old one can be inspected.
 
     Returns: the new path. Raises: StorageError.
     """

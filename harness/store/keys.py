@@ -7,17 +7,17 @@ import json
 from pathlib import Path
 
 CORE = 1
-"""The version of the core in every key. Every change of the core that moves a number raises it; older records are then stale."""
+"""The version of the core, part of every key. Raise it when a change of the core changes results: older records become stale."""
 
 
-# All digests share one encoder: making one costs as much as a small digest, and a board may have 100,000 cells.
+# All digests share one encoder: making an encoder takes as long as a small digest, and a board may have 100,000 cells.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
 def digest(**inputs: object) -> str:
-    """Return the key of named inputs: 24 hex digits of the sha256 over their canonical JSON.
+    """Return the key of named inputs: the first 24 hex digits of the sha256 over their canonical JSON, with CORE added.
 
-    The order of arguments, and of the keys of mappings inside, does not matter. Inputs are JSON values.
+    The inputs are JSON values. The order of the arguments, and of the keys in mappings, does not matter.
     """
     inputs["core"] = CORE
     return hashlib.sha256(_encode(inputs).encode()).hexdigest()[:24]

@@ -1,6 +1,6 @@
-"""Leases: a process that works on an output or a cell holds its lease, and other processes wait or do something else.
+"""Leases: a process that works on an output or a cell holds the lease of it. Other processes then wait or do other work.
 
-A lease is a lock on a file. The operating system frees it when the process ends, however it ends.
+A lease is a lock on a file. The operating system frees the lock whenever the process ends, even when it is killed.
 """
 
 from __future__ import annotations

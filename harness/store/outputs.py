@@ -1,4 +1,4 @@
-"""Outputs of stages: a folder under a key, whole or absent, whose manifest holds the hash of each file."""
+"""Outputs of stages. An output is a folder under a key; it is complete or absent. Its manifest holds the hash of each file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.store.runs_folder import RunsFolder
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 SHORT_SECONDS = 0.5
-"""An output that took less time is not synced: a board of 1,000 short cells would spend most of its time waiting for the disk."""
+"""An output that took less time to make is not synced: else a board of 1,000 short cells would mostly wait for the disk."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError)
 """The exceptions that reading a damaged output can raise."""
 
@@ -51,13 +51,14 @@ def find(runs: RunsFolder, stage: str, key: str) -> Output | None:
 def once(
     runs: RunsFolder, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], *, resumes: bool = False
 ) -> Output:
-    """Return the output under the key, and make it first if it does not exist. Only one process makes it at a time.
+    """Return the output under the key. If it does not exist, make it first; other processes that want it wait meanwhile.
 
     A damaged output is renamed, reported, and made again.
 
     Args:
         make: `make(folder)` writes the files into a folder and returns the facts. When it raises, nothing is kept.
-        resumes: `make` goes on from checkpoints: even a call of few seconds may complete long work, so it is always synced.
+        resumes: True when `make` goes on from checkpoints. A short call may then complete long work, so its output is always
+            synced.
     Raises: StorageError; Interrupted when the user asks to stop while another process makes the output; what `make` raises.
     """
     if (existing := find(runs, stage, key)) is not None:
@@ -76,9 +77,9 @@ def once(
 
 
 def _existing(folder: Path) -> Output | None:
-    """Return the output in a folder or None, and rename a damaged one.
+    """Return the output in a folder; None when the folder is absent, or when the output was damaged and is now renamed.
 
-    The caller holds the lease: no other process can be about to rename the folder too.
+    The caller must hold the lease, so that no other process renames the folder at the same time.
     """
     if not folder.is_dir():
         return None

@@ -1,4 +1,4 @@
-"""Progress of each process of a run, in small files that `run` and `status` show."""
+"""Progress of the processes of a run. Each process writes a small file, which `harness run` and `harness status` show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 from harness.store.runs_folder import RunsFolder
 
 EVERY_SECONDS = 0.5
-"""The least time between two writes of one process."""
+"""The least time between two writes of one process within a stage."""
 
 
 @dataclass
@@ -40,7 +40,10 @@ class Progress:
 
 
 class Reporter:
-    """Writes the progress of this process to its file, at most twice a second. A write that fails never stops the work."""
+    """Writes the progress of this process to its file, at each stage's start and then at most twice a second.
+
+    A write that fails never stops the work.
+    """
 
     def __init__(self, runs: RunsFolder, job: str) -> None:
         self._path = runs.progress / f"{os.getpid()}.json"
@@ -65,8 +68,8 @@ class Reporter:
             self._write(json.dumps(asdict(progress)).encode())
 
     def _write(self, line: bytes) -> None:
-        # The file is overwritten in place: a cell has several stages, and a rename for each takes longer than a short stage.
-        # Readers see one write of less than a page whole; spaces at its end cover the rest of a longer line before.
+        # The file is overwritten in place: a cell has several stages, and one rename can take longer than a short stage.
+        # Readers see a single write of less than a page as a whole. Spaces at its end cover the rest of a longer earlier line.
         if self._handle is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -1,4 +1,4 @@
-"""Names of table rows, floors and records, which records carry inside and in the names of their files."""
+"""Names of table rows, floors and records. A record holds its name, and so does the name of its file."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Literal
 
 
 def row_name(base: str, method: str, size: int | None = None) -> str:
-    """Return the name of a row, `base/method`, or `base/method/n500` on a board that measures several numbers of samples.
+    """Return the name of a row: `base/method`, or `base/method/n500` on a board that measures several numbers of samples.
 
     Args:
-        size: the row's number of samples on such a board.
+        size: the row's number of samples on such a board; None on other boards.
     """
     return f"{base}/{method}" + ("" if size is None else f"/n{size}")
 
 
 def floor_name(metric: str, size: int | None = None) -> str:
-    """Return the name of a floor, `fid[fashion-cnn]`, or `fid[fashion-cnn]__n500` for one of several numbers of samples."""
+    """Return the name of a floor: `fid[fashion-cnn]`, or `fid[fashion-cnn]__n500` on a board of several numbers of samples."""
     return metric if size is None else f"{metric}__n{size}"  # the name of a metric never contains "__"
 
 
 @dataclass(frozen=True)
 class RecordName:
-    """Which of a board's records is meant: a cell's, or a floor's.
+    """The name of one of a board's records.
 
     Args:
-        kind: what the record is of.
+        kind: "cell" for the record of a cell, "floor" for that of a floor.
         name: the cell's or floor's name: `net/fit/s0`, `fid[fashion-cnn]`.
     """
 
@@ -34,12 +34,12 @@ class RecordName:
 
     @property
     def file_stem(self) -> str:
-        """The record's part of a file name: `net__fit__s0`, `floor__fid[fashion-cnn]`."""
+        """The part of a file name that names the record: `net__fit__s0`, `floor__fid[fashion-cnn]`."""
         return f"floor__{self.name}" if self.kind == "floor" else self.name.replace("/", "__")
 
     @property
     def file_name(self) -> str:
-        """The name of the record's published file; the files of a runs folder have the key in their names."""
+        """The name of the record's published file. In a runs folder, the name of a record's file also holds the key."""
         return f"{self.file_stem}.json"
 
     def __str__(self) -> str:

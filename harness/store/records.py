@@ -43,7 +43,7 @@ class ComponentFacts(Part):
     version: str
     settings: dict[str, object]
     formula: str = ""
-    """What a sampler with guidance computed from the network's outputs; left out of the file where it is empty."""
+    """How a sampler with guidance combined the networks' outputs; left out of the file where it is empty."""
 
     @model_serializer(mode="wrap")
     def _without_empty_formula(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -61,7 +61,7 @@ class ExtractorFacts(ComponentFacts):
 
 
 class Measured(Part):
-    """The values of one metric, one for each evaluation draw, and the seconds that measuring all of them took."""
+    """The values of one metric, one value for each evaluation draw, and the time in seconds that measuring all of them took."""
 
     values: list[float]
     seconds: float = 0.0
@@ -75,7 +75,7 @@ class Measured(Part):
 
 
 class CurvePoint(Part):
-    """A measurement of the metric of the curve, after so many images of training."""
+    """A point of the curve: the value of the curve's metric after `images` training images."""
 
     images: int
     value: float
@@ -84,7 +84,8 @@ class CurvePoint(Part):
 class Costs(Part):
     """The costs of a cell, as the harness counted them.
 
-    Seconds are the wall clock of one process; memory is the peak of its resident set, in bytes.
+    Seconds are wall-clock time of one process. Memory is a peak in bytes: of the process's resident set on a CPU, and of
+    PyTorch's allocator on CUDA.
     """
 
     images_seen: int = 0
@@ -98,7 +99,8 @@ class Costs(Part):
     peak_memory_bytes: int = 0
     seconds_prepare: float = 0.0
     prepare_evaluations: int = 0
-    """Network evaluations of preparing the sampler, once for all cells of a base; both are left out where there is none."""
+    """Network evaluations that prepared the sampler, once for all cells of a base. Without any, the file has neither this field
+    nor `seconds_prepare`."""
 
     @model_serializer(mode="wrap")
     def _without_empty_preparation(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -133,7 +135,7 @@ class Record(RecordFile):
     size: int | None = None
     """The row's number of samples, on a board that measures several numbers; left out of other boards' files."""
     selected_images: int | None = None
-    """Images that the evaluated weights had seen, where `select: best` chose them."""
+    """Training images seen by the evaluated weights, where `select: best` chose the weights; else None."""
     costs: Costs = Costs()
     parameters: int = 0
     weights_sha256: str = ""
@@ -150,7 +152,7 @@ class Record(RecordFile):
 
 
 class FloorRecord(RecordFile):
-    """A floor: the metric between two independent draws of real data, once for each pair of draws."""
+    """The result of a floor: the values of a metric between two independent draws of real data, one for each pair of draws."""
 
     board: str
     metric: str
@@ -164,14 +166,14 @@ class FloorRecord(RecordFile):
 
 _REPAIR = "restore the file (of a published record: git checkout), or delete it, which loses it until its cell is run again"
 _FILE = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",(\n.*\n\}\n)', re.DOTALL)
-"""The file of a record: its second line is the checksum over every byte after that line."""
+"""The file of a record. Its second line holds the checksum over every byte after the comma that ends the line."""
 
 
 class DamagedRecord(UserError):
     """The file of a record is not as it was written.
 
     Args:
-        fault: the file and what is wrong with it, without the remedy, which depends on where the record stands.
+        fault: the file and what is wrong with it. The remedy is not part of it, because it depends on the folder of the record.
     """
 
     def __init__(self, fault: str) -> None:
@@ -189,7 +191,7 @@ def save_record(record: Record | FloorRecord, path: Path) -> None:
 
 
 def _content(record: Record | FloorRecord) -> dict[str, object]:
-    """Return the content of the file. Fields that a board does not use are left out, so that its files never change."""
+    """Return the content of the file. Optional fields that are empty are left out, so that older files stay as they are."""
     content = record.model_dump(mode="json")
     for part in (content, *content.get("metrics", {}).values()):
         for name in ("extractors", "also"):
@@ -212,9 +214,9 @@ def load_floor(path: Path) -> FloorRecord:
 
 
 def usable(path: Path, load: Callable[[Path], R]) -> R | None:
-    """Return a record of a runs folder, or None when the run has to make it because it is missing or cannot be read.
+    """Return a record of a runs folder; None when it is missing or cannot be read, so that the run must make it.
 
-    Warn about a record that cannot be read, once in each process.
+    A record that cannot be read is reported by a warning, once in each process.
 
     Args:
         load: `load_record` or `load_floor`.
@@ -264,7 +266,7 @@ def verified(path: Path | str) -> bytes:
         raise UserError(f"{path}: no such record") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    # Git may have changed line ends to those of another system, which is no damage.
+    # Git may have converted the line ends to those of another system; this is not damage.
     parts = _FILE.fullmatch(content.replace(b"\r\n", b"\n") if b"\r" in content else content)
     if parts is None:
         raise DamagedRecord(f"{path}: damaged: not a whole record")

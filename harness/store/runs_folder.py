@@ -1,4 +1,4 @@
-"""The runs folder: the path of everything that runs of boards write."""
+"""The runs folder: paths of all files that runs of boards write."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RunsFolder:
         return self.root / "stages" / stage / key
 
     def work(self, stage: str, key: str) -> Path:
-        """Return the folder for what a stage keeps while it is not finished."""
+        """Return the folder for the files of an unfinished stage, such as checkpoints."""
         return self.root / "work" / f"{stage}-{key}"
 
     def lease(self, stage: str, key: str) -> Path:
@@ -81,5 +81,5 @@ def _record_file(record: RecordName, key: str) -> str:
 
 
 def record_file_stem(file_name: str) -> str:
-    """Return the `RecordName.file_stem` in the name of a record's file: what the records of all keys have in common."""
+    """Return the `RecordName.file_stem` in the name of a record's file, without the key and the suffix."""
     return file_name.rsplit(".", 2)[0]

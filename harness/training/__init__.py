@@ -1,4 +1,4 @@
-"""The training loop, and what methods build on: optimisers, averages of the weights, micro-batches, precision.
+"""The training loop, and building blocks of methods: optimisers, averages of the weights, micro-batches, precision.
 
-Settings may be imported without torch, from `harness.training.config` and `harness.training.optimizer`.
+The settings classes in `harness.training.config` and `harness.training.optimizer` can be imported without torch.
 """

@@ -15,10 +15,11 @@ from harness.interfaces import Batch
 class CachedLikelihood:
     """The log-likelihood of a frozen model, cached by set, row and label.
 
-    An exact likelihood of a fixed example does not change as long as the model's weights do not, so it is computed when the
-    example first comes, and looked up afterwards. A bound depends on its random draw and is never cached.
-    The cache is part of checkpoints: kernels round differently at different batch sizes, so a value that was computed anew after
-    a resume, in another batch, could differ in its last digits.
+    The exact likelihood of a fixed example changes only with the model's weights. So it is computed when the example first comes,
+    and looked up afterwards. A bound depends on its random draw, and is never cached.
+
+    The cache is part of checkpoints. Without it, a resumed run would compute a value anew in another batch. Kernels round
+    differently at different batch sizes, so the value could differ in its last digits.
 
     Args:
         model: provides `Likelihood`. Call `forget` whenever its weights change.
@@ -37,7 +38,7 @@ class CachedLikelihood:
         Args:
             batch: examples; without `rows` nothing is cached.
             draw: the model's random draw; None where the likelihood is exact, and only then are values cached.
-            name: the set that the rows number, such as "real".
+            name: the set that the indices `batch.rows` refer to, such as "real".
         """
         if draw is not None or batch.rows is None or not self.is_enabled:
             return self._compute(batch, draw)

@@ -1,4 +1,7 @@
-"""Checkpoints: safetensors for weights and one file for the rest; whole or absent, and verified when they are read."""
+"""Checkpoints of training. Weights are in a safetensors file, and everything else is in a second file.
+
+A checkpoint is complete or absent, and its checksums are verified when it is read.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from harness.weights import state_dicts
 
 log = logging.getLogger(__name__)
 KEPT = 2
-"""The number of newest checkpoints that stay: one more than needed, in case the newest is damaged."""
+"""The number of checkpoints that are kept, the newest ones. The second newest is used when the newest is damaged."""
 
 
 class TrainingState(TypedDict):
@@ -29,7 +32,7 @@ class TrainingState(TypedDict):
     Args:
         method: the method's `state_dict`, tensors in plain containers.
         seconds: time of training so far.
-        evaluations: examples through networks so far, those of banks aside.
+        evaluations: examples that went through networks so far, without those of drawing banks.
         bank_costs: network evaluations of each bank, by its key.
         curve: present where the training has a curve.
     """
@@ -43,11 +46,11 @@ class TrainingState(TypedDict):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that training needs to go on.
+    """The state from which training goes on.
 
     Args:
         step: steps taken.
-        tensors: weights by "track/name". The track `model` is always there; `ema` and `best` where training has them.
+        tensors: weights by "track/name". A track is one set of weights: `model` always; `ema` and `best` where training has them.
         state: everything else.
     """
 
@@ -62,9 +65,10 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint under `folder` and delete old ones. Returns: its folder.
+    """Write a checkpoint under `folder`, and delete all but the newest KEPT.
 
-    Raises: StorageError when the disk refuses; the older checkpoints are then still there.
+    A checkpoint that exists for this step already is kept as it is. Returns: the checkpoint's folder.
+    Raises: StorageError when the disk refuses; the older checkpoints then remain.
     """
     path = folder / f"step-{checkpoint.step:010d}"
     if path.is_dir():

@@ -13,7 +13,7 @@ from harness.training.method import Weights
 
 
 class CurveState(TypedDict):
-    """The part of a checkpoint that belongs to a curve, beside the best weights."""
+    """The state of a curve in a checkpoint, without the best weights."""
 
     values: list[dict[str, float]]
     seconds: float
@@ -22,16 +22,16 @@ class CurveState(TypedDict):
 
 @dataclass
 class Curve:
-    """Points along training.
+    """Values of a metric at points along training.
 
     Args:
-        measure: returns the metric's value for some weights, on seeds apart from the evaluation's.
+        measure: returns the metric's value for some weights. Its seeds are not those of the final evaluation.
         points: number of points, evenly spaced over the steps; one more is at the start.
         higher_is_better: direction of the metric.
         keeps_best: whether the best weights are kept.
         values: the points so far, `images` seen and the metric's `value` of each.
         seconds: time that measuring took, over all resumes.
-        best: weights of the best point so far, the first one of equals; empty unless `keeps_best`.
+        best: weights of the best point so far, of the first one where several are equal; empty unless `keeps_best`.
         best_images: images seen at the best point.
     """
 
@@ -45,11 +45,11 @@ class Curve:
     best_images: int = 0
 
     def is_due(self, step: int, steps: int, images: int) -> bool:
-        """Return whether a point belongs at this step, and is not there yet."""
+        """Return whether a point must be measured at this step and has not been measured yet."""
         if self.values and self.values[-1]["images"] == images:
             return False
-        # Point i belongs at the step i * steps / points, rounded. The only point that can belong here is the one with
-        # i = step * points / steps, rounded. Whole numbers make both exact.
+        # Point i belongs at the step i * steps / points, rounded. The only point that can belong at `step` is the one with
+        # i = step * points / steps, rounded. Integer arithmetic makes both exact.
         index = (step * self.points + steps // 2) // steps if steps else 0
         return (index * steps + self.points // 2) // self.points == step
 

@@ -16,7 +16,7 @@ class WeightAverage(Protocol):
     """An average of a model's weights, which is evaluated in the place of the weights themselves."""
 
     def update(self, seen: int) -> None:
-        """Follow the model by one step, after which `seen` images have been seen."""
+        """Update the average after a step of the model. seen: training images so far, those of this step included."""
         ...
 
     def weights(self) -> dict[str, Tensor]:
@@ -35,7 +35,7 @@ class WeightAverage(Protocol):
 class ExponentialAverage:
     """An average with a fixed decay: `average <- decay * average + (1 - decay) * theta` after each step.
 
-    It starts at the model's weights theta_0, and so it is, after n steps,
+    The average starts at the model's initial weights theta_0. After n steps it is
     decay^n theta_0 + (1 - decay) * sum over k = 1 … n of decay^(n - k) theta_k.
 
     Args:
@@ -48,7 +48,7 @@ class ExponentialAverage:
         self._averages = [parameter.detach().clone() for parameter in model.parameters()]
 
     def update(self, seen: int = 0) -> None:
-        """Follow the model by one step. The number of images seen does not matter to a fixed decay."""
+        """Update the average after a step of the model. A fixed decay does not depend on `seen`."""
         torch._foreach_lerp_(self._averages, self._live, 1 - self.decay)  # one call for all: one by one is far slower
 
     def weights(self) -> dict[str, Tensor]:
@@ -71,8 +71,9 @@ class ExponentialAverage:
 class PowerFunctionTracker:
     """Averages whose length grows with training, from which the average of the wanted length is taken.
 
-    A wanted length that is tracked is there as it is. Any other length is reconstructed from snapshots of the tracked
-    averages, which are then kept in memory, on the CPU, in float32. Source: Karras et al. 2024, section 3.
+    The settings name the lengths that are tracked, and the wanted length `std`. A wanted length among the tracked ones is used
+    directly. Any other one is reconstructed from snapshots of the tracked averages. The snapshots are kept in CPU memory, in the
+    dtype of the weights. Source: Karras et al. 2024, section 3.
 
     Args:
         images: training images in all, over which the snapshots are spread.
@@ -88,7 +89,7 @@ class PowerFunctionTracker:
         """Follow the model by one step, after which `seen` images have been seen."""
         self.seen = seen
         self._tracked.update(self.model, seen, self.batch)
-        # Snapshot i of n is due at the first step that reaches i / n of all images; whole numbers make that exact.
+        # Snapshot i of n is due at the first step that reaches i / n of all images. Integer arithmetic makes that exact.
         count, images = self.settings.snapshots, self.images
         is_due = count * seen // images > count * (seen - self.batch) // images
         if is_due and not self._is_tracked:
@@ -106,7 +107,7 @@ class PowerFunctionTracker:
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of a checkpoint: the averages as `now/LENGTH/name`, the snapshots as `IMAGES/LENGTH/name`.
 
-        LENGTH is the place of the relative length in the settings, since names of tensors cannot hold a number exactly.
+        LENGTH is the index of the relative length in the setting `tracked`, since a name cannot hold a float exactly.
         """
         groups = [("now", self._now()), *((str(snapshot.images), [snapshot]) for snapshot in self._snapshots)]
         return {

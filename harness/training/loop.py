@@ -29,7 +29,7 @@ from harness.training.task import TrainingTask, constrain
 from harness.weights import state_dicts
 
 LOG_EVERY = 100
-"""Steps between two logs. A loss that is not finite is noticed at most this late: to look at each would wait for the device."""
+"""Steps between two logs. Only logs check that the loss is finite: a check at each step would wait for the device."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ class Listener:
     """Functions that the loop calls, for progress and for plugins.
 
     Args:
-        step_logged: called with the step, the number of steps, and the means of the method's scalars since the last call.
-        checkpoint_written: called with the step and the folder of a checkpoint that is whole on disk.
+        step_logged: called with the step, the number of steps in all, and values by name: the means of the method's scalars since
+            the last log, or `curve` at a point of the curve.
+        checkpoint_written: called with the step and the folder of a checkpoint, when it has been written completely.
     """
 
     step_logged: Callable[[int, int, Mapping[str, float]], None]
@@ -50,10 +51,11 @@ class TrainingResult:
     """The result of training.
 
     Args:
-        weights: the weights to evaluate: the last or the best ones, their average where there is one, merged where the
-            method merges.
-        seconds: time of steps and banks over all resumes; with that of the curve where the best point is selected.
-        network_evaluations: examples that went through networks, counted in the same way.
+        weights: the weights to evaluate: those of the last step or of the best point. Where training
+            averages weights, they are averages. Where the method merges weights, they are merged.
+        seconds: time of steps and of drawing banks, over all resumes. Where the best point is selected, the time of the curve
+            is included.
+        network_evaluations: examples that went through networks during the work that `seconds` includes.
         curve: the curve's points, `images` seen and the metric's `value`.
         selected_images: images seen at the selected point; None where nothing is selected.
     """
@@ -109,8 +111,9 @@ class TrainingLoop:
         Raises:
             Diverged: a logged scalar, a weight or the curve's metric is not finite.
             StorageError: a checkpoint cannot be written.
-            Interrupted: a stop was requested. A checkpoint of the finished step has been written; only a stop inside a step,
-                while it draws a bank, leaves the checkpoint before as the newest, because half a step cannot be saved.
+            UserError: the memory does not suffice for a step.
+            Interrupted: a stop was requested. A checkpoint of the last finished step has been written, with one exception: a
+                stop while a step draws a bank leaves an earlier checkpoint as the newest, because half a step cannot be saved.
         """
         self._resume()
         self._clock = time.perf_counter()
@@ -145,7 +148,7 @@ class TrainingLoop:
 
     @property
     def _memory_advice(self) -> str:
-        """Return advice for a step that does not fit the memory."""
+        """The advice to a user when a step does not fit into memory."""
         size = self.training.micro_batch
         now = f"the whole batch of {self.training.batch}" if size is None else str(size)
         return f"lower `training: micro_batch` (now {now}), which leaves the gradients as they are"
@@ -170,7 +173,7 @@ class TrainingLoop:
         return dict(self.method.result(trained))
 
     def _measure(self) -> None:
-        """Add a point to the curve where one is due. A stop inside leaves a checkpoint without the point."""
+        """Add a point to the curve where one is due. A stop during the measurement writes a checkpoint without the point."""
         images = self.step * self.training.batch
         if self.curve is not None and self.curve.is_due(self.step, self.training.steps, images):
             before = self.task.counter.examples
@@ -190,7 +193,7 @@ class TrainingLoop:
         value = curve.add(images, candidate)
         if not math.isfinite(value):
             raise Diverged(f"the curve's metric is {value} at step {self.step} of {self.training.steps}")
-        if not curve.keeps_best:  # a curve that selects nothing is no cost of the method
+        if not curve.keeps_best:  # only a curve that selects weights is a cost of the method
             self.task.counter.examples = before
         self._clock = time.perf_counter()  # the curve counts its own seconds
         self.listener.step_logged(self.step, self.training.steps, {"curve": value})

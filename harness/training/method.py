@@ -1,4 +1,4 @@
-"""The contract of method authors: a base class for fine-tuning methods, and the task that the harness gives them.
+"""The interface for authors of methods: the base class of fine-tuning methods, and the task that the harness gives a method.
 
 A method owns its optimisers, its extra networks, and what one step does. The harness owns the loop around the steps: batches
 and their order, weight averages, checkpoints and resume, the curve, selection, devices, logs, and the counting of costs.
@@ -32,16 +32,16 @@ class Task(Protocol):
     model: torch.nn.Module
     """The network to train. It has the base's weights, lies on `device`, and is in eval mode, so dropout is off."""
     spec: DataSpec
-    """Shape and classes of the examples, as the network sees them: of a model that works in latents, those of its latents."""
+    """Shape and classes of the examples as the network sees them. A model that works in latents sees the shape of latents."""
     device: torch.device
     """Where the network and all batches are."""
     steps: int
-    """The number of calls of `step` in all."""
+    """The number of steps in all; the harness calls `step` once for each."""
     batch: int
     """Number of real examples in a step."""
 
     def micro_batches(self, n: int) -> list[slice]:
-        """Cut n examples into micro-batches of the size that the setting `micro_batch` names; into one if it names none.
+        """Cut n examples into micro-batches of the size in the setting `micro_batch`. Without the setting, into one.
 
         A method that declares `accumulates` in its component sends each micro-batch through the network on its own. It draws
         the randomness for the whole batch first (`harness.training.micro_batches`), and takes one update on all of them
@@ -56,9 +56,9 @@ class Task(Protocol):
     def bank(self, model: torch.nn.Module, n: int, name: str) -> Batch:
         """Draw n samples of `model` as it is now, once, with the cell's sampler. Labels are balanced over the classes.
 
-        A bank is kept on disk under the weights of the model, the sampler, the seed, n and `name`: a call with the same
-        arguments, after a resume too, returns the same samples. Banks of different names are independent of each other.
-        The cost of drawing is counted as the method's.
+        A bank is stored on disk under a key of the model's weights, the sampler, the seed, n, `name`, and the number of samples
+        drawn at once. So a call with the same arguments returns the same samples, after a resume too. Banks of different names
+        are independent of each other. The cost of drawing counts as the method's, also when the bank was drawn before.
 
         Returns: the samples on `device`, with `rows` set.
         """
@@ -69,7 +69,7 @@ class Task(Protocol):
 
         Args:
             labels: (n,) int64, or None for data without classes.
-            generator: all randomness of the samples.
+            generator: the only source of randomness.
         Returns: (n, …) on `device`, without gradients.
         """
         ...
@@ -78,9 +78,9 @@ class Task(Protocol):
 class FinetuneMethod(abc.ABC):
     """Base class of all methods.
 
-    Make optimisers and extra networks in `__init__`, and hand everything with a state to `keep`. One object trains, is
-    saved, and is restored into a new object: after `load_state_dict` the new object must go on exactly as the old one would
-    have. All randomness of a step comes from the generator that the step gets.
+    Make optimisers and extra networks in `__init__`, and pass every object that has a state to `keep`. After a stop, the harness
+    makes a new object of the method and calls `load_state_dict` on it. The new object must then go on exactly as the old one
+    would have. All randomness of a step must come from the generator that the step gets.
     """
 
     def __init__(self, config: object, task: Task) -> None:
@@ -98,7 +98,7 @@ class FinetuneMethod(abc.ABC):
 
         Args:
             batch: `task.batch` training examples on `task.device`, in the harness's order.
-            generator: on the CPU, new for each step; all randomness of the step.
+            generator: the only source of randomness of the step, on the CPU; new for each step.
             index: number of the step, from 0.
         Returns: scalars to log by name, 0-dim and detached. The cell ends as diverged when a scalar is not finite.
         """

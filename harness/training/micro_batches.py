@@ -1,7 +1,7 @@
-"""Micro-batches: a step on a batch in pieces that fit the memory, with the gradient of the whole batch.
+"""Micro-batches: a step processes its batch in parts that fit into memory. The parts' gradients add up to the batch's gradient.
 
-A model's randomness is drawn for the whole batch first, and each micro-batch then takes its rows of the draw. So what an
-example draws does not depend on the size of the micro-batches.
+A model's randomness is drawn for the whole batch first, and each micro-batch then takes its rows of the draw. So the random
+numbers of an example do not depend on the size of the micro-batches.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def slices(n: int, size: int | None) -> list[slice]:
 def rows_of(draw: object, rows: Rows) -> object:
     """Take rows of a model's draw for a whole batch.
 
-    A draw is a tensor with the batch in front, a tuple of draws (a named tuple keeps its type), or None.
+    A draw is a tensor whose first axis is the batch, a tuple of draws (a named tuple keeps its type), or None.
 
-    Raises: UserError where one number stands for the randomness of all examples, as the seed of dropout does.
+    Raises: UserError for any other draw. The seed of dropout, for example, is one number for all examples and cannot be cut.
     """
     if draw is None:
         return None

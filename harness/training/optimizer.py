@@ -1,4 +1,4 @@
-"""Optimisers as settings: the same choices for every method, with warm-up, decay and gradient clipping.
+"""Optimisers that are chosen by settings: every method has the same choices, with warm-up, decay and gradient clipping.
 
 Importing this module costs no torch, so that plugins can name `OptimizerConfig` in their settings.
 """
@@ -36,8 +36,8 @@ class OptimizerConfig(Config):
         With w = warmup * updates, update k (counted from 0) has the share (k + 1) / w while k < w. After that, with
         p = (k - w) / (updates - w), the share is 1 - p for `linear` and (1 + cos(pi p)) / 2 for `cosine`.
 
-        The share is in [0, 1] where w is a whole number. Where it is not, the last update of the warm-up is above the peak, by a
-        share of at most 1 / w. Existing records were made so.
+        The share is in [0, 1] if w is a whole number. If w is above 1 and not whole, the share at the last update of the warm-up
+        is above 1, by at most 1 / w. This stays so, because existing records were made with it.
         """
         warm = self.warmup * updates
         if update < warm:

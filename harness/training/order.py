@@ -1,4 +1,4 @@
-"""The order of the training examples: a function of (seed, step), whatever was read before."""
+"""The order of the training examples. The examples of a step depend on the seed and the step alone, not on earlier steps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BatchOrder:
 
     def _epoch(self, epoch: int) -> Tensor:
         if epoch not in self._epochs:
-            # Only the epoch before can still be asked for, by a batch that begins in it.
+            # Of earlier epochs, only the last one is still needed, by a batch that begins in it and ends in this one.
             self._epochs = {key: value for key, value in self._epochs.items() if key == epoch - 1}
             self._epochs[epoch] = torch.randperm(self.n, generator=stream(self.seed, "order", epoch))
         return self._epochs[epoch]

@@ -1,4 +1,4 @@
-"""An out-of-memory error of any allocator, turned into one message that names the setting to lower."""
+"""Out-of-memory errors: the errors of all allocators are turned into one message, which names the setting to lower."""
 
 from __future__ import annotations
 

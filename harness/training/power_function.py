@@ -4,8 +4,8 @@ An average of exponent g at time t weighs the weights theta(s) of an earlier tim
 
     average(t) = integral over s in [0, t] of p(s) theta(s) ds,    p(s) = (g + 1) s^g / t^(g + 1),
 
-so that it forgets the beginning of training, and becomes longer as training goes on. The length of an average is given as
-`std`, the standard deviation of the profile p relative to t (sigma_rel in the paper). Times count training images.
+so that the average forgets the beginning of training, and becomes longer as training goes on. The length of an average is given
+as `std`, the standard deviation of the profile p relative to t (sigma_rel in the paper). Times count training images.
 Source: Karras et al. 2024 (arXiv 2312.02696), section 3 and appendix C.
 """
 
@@ -41,7 +41,7 @@ def relative_std(g: float) -> float:
 
 
 def decay(std: float, seen: float, batch: float) -> float:
-    """Return the share of an average that stays at a step, in [0, 1]: `average <- decay * average + (1 - decay) * weights`.
+    """Return the decay of an average at a step, in [0, 1]. The step does `average <- decay * average + (1 - decay) * weights`.
 
     Args:
         std: relative length of the average.
@@ -52,7 +52,7 @@ def decay(std: float, seen: float, batch: float) -> float:
 
 
 def overlap(times_a: Floats, stds_a: Floats, times_b: Floats, stds_b: Floats) -> Floats:
-    """Return the inner product of each profile a with each profile b, (len(a), len(b)). A profile ends at its time."""
+    """Return the inner product of each profile a with each profile b, (len(a), len(b)). A profile is 0 after its time."""
     # With t = min(ta, tb), the integral over s in [0, t] of
     #   (ga + 1) s^ga / ta^(ga + 1) * (gb + 1) s^gb / tb^(gb + 1)
     # is (ga + 1) (gb + 1) t^(ga + gb + 1) / ((ga + gb + 1) ta^(ga + 1) tb^(gb + 1)).
@@ -65,9 +65,10 @@ def overlap(times_a: Floats, stds_a: Floats, times_b: Floats, stds_b: Floats) ->
 
 
 def coefficients(times: Floats, stds: Floats, at: float, wanted: Floats) -> Floats:
-    """Return the factors by which stored averages add up to averages of other lengths.
+    """Return the factors of the weighted sums of stored averages that give averages of other lengths.
 
-    The sum of the stored profiles is as near to the wanted profile as it can be, in the least-squares sense.
+    The factors make the weighted sum of the stored profiles the least-squares fit to the wanted profile, and are then scaled to
+    sum to 1.
 
     Args:
         times, stds: (stored,), end and relative length of each stored average.
@@ -79,7 +80,7 @@ def coefficients(times: Floats, stds: Floats, at: float, wanted: Floats) -> Floa
     between_stored = overlap(times, stds, times, stds)
     with_wanted = overlap(times, stds, np.full(len(wanted), float(at)), wanted)
     solution = np.linalg.solve(between_stored, with_wanted)
-    return np.asarray(solution / solution.sum(0))  # an average of equal weights is these weights
+    return np.asarray(solution / solution.sum(0))  # so that the average of equal weights is equal to them
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,9 @@ class AverageSnapshot:
 
 
 def reconstruct(snapshots: Sequence[AverageSnapshot], at: int, std: float) -> dict[str, Tensor]:
-    """Put together the average of length `std` at time `at` from the snapshots up to that time, in their dtype.
+    """Return the average of length `std` at time `at`, put together from the snapshots up to that time, in their dtype.
 
-    Raises: ValueError when no snapshot is of that time: beyond the last snapshot there is nothing to extrapolate from.
+    Raises: ValueError when no snapshot was taken at time `at`, because an average cannot be extrapolated beyond its snapshots.
     """
     usable = [snapshot for snapshot in snapshots if 0 < snapshot.images <= at]
     if not any(snapshot.images == at for snapshot in usable):
@@ -136,7 +137,7 @@ class PowerFunctionAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, seen: int, batch: int) -> None:
-        """Follow the network by one step.
+        """Update the averages after a step of the network.
 
         Args:
             seen: images so far, those of this step included.

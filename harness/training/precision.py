@@ -1,4 +1,7 @@
-"""Memory format, precision and compilation of a network in training steps. Sampling and evaluation are float32."""
+"""Memory format, precision and compilation of a network in training steps.
+
+Banks, and the samples that are evaluated, are drawn in float32. `Task.sample` has the precision of the step that calls it.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,6 @@ def autocast(device: torch.device, training: TrainingConfig) -> AbstractContextM
 def in_float32(device: torch.device) -> torch.autocast:
     """Return a context that turns autocast off inside a training step.
 
-    Methods use it where a result is a small difference of large numbers, and the harness where it draws samples.
+    Methods use it where a result is a small difference of large numbers. The harness uses it where it draws banks.
     """
     return torch.autocast(device.type, enabled=False)

@@ -25,7 +25,7 @@ from harness.weights import state_dicts
 
 
 def constrain(model: torch.nn.Module) -> None:
-    """Bring the weights back to the set on which the model keeps them, where it has such a set."""
+    """Call the model's `constrain` if it has the capability `Constrains`; else do nothing."""
     if isinstance(model, Constrains):
         model.constrain()
 
@@ -37,7 +37,7 @@ class BankSource:
     Args:
         runs: the runs folder.
         sampler: the cell's sampler, ready to draw.
-        identity: what the keys of banks hold of the sampler.
+        identity: the part of the keys of banks that identifies the sampler, as JSON values.
         seed: the cell's seed.
         batch: samples drawn at once.
     """
@@ -50,7 +50,7 @@ class BankSource:
 
 
 class TrainingTask:
-    """The harness's own `harness.training.method.Task`. It stores banks, and counts what the method costs.
+    """The harness's implementation of `harness.training.method.Task`. It stores banks, and counts the costs of the method.
 
     Args:
         model: the network to train, on `device`.
@@ -83,7 +83,7 @@ class TrainingTask:
 
     def frozen_copy(self) -> torch.nn.Module:
         """Copy `model` as it is now, without gradients, in eval mode. The copy's evaluations count too."""
-        # The hook of the counter is copied with the module; the memo makes the copy report to the same counter.
+        # deepcopy copies the counter's hook with the module. The memo keeps the counter itself from being copied.
         twin = copy.deepcopy(self.model, {id(self.counter): self.counter})
         twin.eval().requires_grad_(False)
         precision.prepare_network(twin, self._training)  # a copied module is not compiled
@@ -108,7 +108,7 @@ class TrainingTask:
         assert isinstance(seconds, int | float)
         assert isinstance(evaluations, int | float)
         if not output.is_fresh and key not in self.bank_costs:
-            # Drawn before a kill, or by another cell with the same base and seed: it costs the method the same.
+            # The bank was drawn before a kill, or by another cell with the same base and seed. It counts as if it were drawn now.
             self._seconds_of_reused_banks += float(seconds)
         self.bank_costs[key] = float(evaluations)
         tensors = state_dicts.load(output.folder / "bank.safetensors")
@@ -116,14 +116,14 @@ class TrainingTask:
 
     @torch.no_grad()
     def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Draw n new samples of `model`. The counter sees their evaluations, as it sees all of the method's."""
+        """Draw n new samples of `model`. The counter counts their evaluations like all others of the method."""
         if self._banks is None:
             raise RuntimeError("pretraining has no sampler: there is no model to draw from yet")
         seed = int(torch.randint(2**62, (), generator=generator))
         return self._banks.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
 
     def take_seconds_of_reused_banks(self) -> float:
-        """Return the seconds that it once took to draw the banks which were reused since the last call."""
+        """Return the seconds that drawing took, at the time, for the banks that were reused since the last call."""
         seconds, self._seconds_of_reused_banks = self._seconds_of_reused_banks, 0.0
         return seconds
 

@@ -1,1 +1,1 @@
-"""Weights are data: one way to read them from any file, checked name by name against the network that takes them."""
+"""Files of weights: readers for every known format, and a check of names and shapes against the network that loads them."""

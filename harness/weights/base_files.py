@@ -1,4 +1,4 @@
-"""The files with the weights of a board's base, as its key and its records hold them. Importing this module costs no torch."""
+"""The files with the weights of a board's base, and what keys and records hold of them. Importing this module costs no torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BaseFile:
     """A file with weights of a base.
 
     Args:
-        path: the file, or the place where it has to be put.
+        path: the path of the file, which may be absent.
         part: name of the part that the file holds, as in `WeightsFile`.
         sha256: the pinned hash, from the board or the preset; None where nobody pinned one.
         published: the preset's file; None for a file that the board names itself.
@@ -32,11 +32,11 @@ class BaseFile:
 
     @property
     def known_sha256(self) -> str | None:
-        """The pinned hash, or else the hash that the file has; None when nothing is pinned and the file is absent."""
+        """The pinned hash, or else the hash of the file; None when no hash is pinned and the file is absent."""
         return self.sha256 or (cache.sha256(self.path) if self.path.exists() else None)
 
     def check(self) -> None:
-        """Raises: UserError when the file is absent or has another hash than the pinned one."""
+        """Raises: UserError when the file is absent, or when its hash differs from the pinned one."""
         self.check_there()
         if self.sha256 is not None and (actual := cache.sha256(self.path)) != self.sha256:
             raise UserError(f"{self._prefix}{self.path}: has sha256 {actual}, and the board or its preset says {self.sha256}")
@@ -79,13 +79,13 @@ class BaseWeights:
 
     @cached_property
     def identity(self) -> list[dict[str, str | None]]:
-        """The part and the hash of each file, for keys and records, which never hold paths."""
+        """The part and the hash of each file, for keys and records. Keys and records never hold paths."""
         return [{"part": file.part, "sha256": file.known_sha256} for file in self.files]
 
     def spec_on(self, data: DataSpec) -> DataSpec:
-        """Return the data that the network generates on a board with this dataset.
+        """Return the spec of the examples that the network generates, on a board whose dataset has the spec `data`.
 
-        A preset without labels generates without them on labelled data too, and ignores the labels.
+        The network of a preset without labels ignores the labels of a labelled dataset, and generates without labels.
         """
         if self.spec is not None and self.spec.classes == 0:
             return DataSpec(data.shape, 0, data.preview)

@@ -1,4 +1,4 @@
-"""The cache folder: where published files and a user's own files stand, and the message for a file that is missing."""
+"""The cache folder for published files and for files that a user brings, and the message for a file that is missing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def is_offline() -> bool:
 
 
 def absent(file: WeightsFile, why: str) -> UserError:
-    """Return the error for a file that cannot be had: its name, the reason, its address, its hash, and where to put it."""
+    """Return the error for a file that is not available. It gives name, reason (`why`), address, hash and target folder."""
     return UserError(
         f"{file.name}: {why}. Address: {file.address or 'none known'}; "
         f"sha256: {file.sha256 or 'not pinned'}; put the file into {path(file).parent}, or run `harness prefetch BOARD`"
@@ -44,7 +44,7 @@ def absent(file: WeightsFile, why: str) -> UserError:
 def sha256(path: Path) -> str:
     """Return the hash of a file, or of the settings and weights in a diffusers folder, as 64 hex digits.
 
-    Each file is hashed once in a process, and again only after its size or time of change has changed.
+    A process hashes each file once, and again only when the file's size or modification time has changed.
     Raises: UserError when the path cannot be read.
     """
     try:
@@ -60,7 +60,7 @@ def _folder_sha256(folder: Path) -> str:
     names = [
         file.name for file in sorted(folder.iterdir()) if file.name == "config.json" or file.suffix in (".safetensors", ".bin")
     ]
-    # A hash of hashes has 64 digits like a file's own, since boards pin folders and files alike.
+    # The hash over the files' hashes has 64 digits, like the hash of a file, since boards pin folders in the same way as files.
     return hashlib.sha256(json.dumps({name: sha256(folder / name) for name in names}, sort_keys=True).encode()).hexdigest()
 
 

@@ -26,7 +26,7 @@ SCHEMA = 1
 
 
 class Header(BaseModel):
-    """The part of a header of `convert` that describes the network; its other entries are ignored."""
+    """The description of the network in the header that `convert` writes. Other entries of the header are ignored."""
 
     model: str
     settings: dict[str, object]
@@ -42,17 +42,18 @@ class Network:
     spec: DataSpec
 
     def build(self) -> torch.nn.Module:
-        """Return the network on the meta device, with names and shapes but without memory for numbers."""
+        """Return the network on the meta device: its tensors have names and shapes, and take no memory."""
         with torch.device("meta"):
             return self.model.create(self.config, self.spec)
 
 
 def convert(files: Sequence[NetworkFile], target: Path, network: Network | None) -> dict[str, Tensor]:
-    """Write one safetensors file with the network's names and the files' own number types.
+    """Write one safetensors file. The tensors have the names of the network, and the dtypes that they have in the files.
 
     Args:
-        network: the network of the files; None takes the network that the first file describes.
-    Returns: the tensors that were written. Raises: UserError when the files do not fit the network, or do not describe one.
+        network: the network of the files; None stands for the network that the first file describes.
+    Returns: the tensors that were written. Raises: UserError when the files do not fit the network, or when `network` is None
+    and the first file describes no network.
     """
     network = network or described_network(read(files[0].path))
     by_name = network_files.tensors(files, network.model, network.build())
@@ -68,7 +69,7 @@ def convert(files: Sequence[NetworkFile], target: Path, network: Network | None)
 
 
 def described_network(stored: Stored) -> Network:
-    """Return the network that a file describes: in the header of `convert`, or in the way of a model's family.
+    """Return the network that a file describes, in the header that `convert` writes or in a form that a model's layout reads.
 
     Raises: UserError when the file describes no network, or one of a model that is not installed.
     """

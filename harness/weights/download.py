@@ -1,4 +1,5 @@
-"""Downloads of published files: resumed after a broken connection, checked by hash, and in place whole or not at all."""
+"""Downloads of published files. A download resumes after a broken connection, is checked by hash, and appears complete or not
+at all."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from harness.weights import cache
 
 CHUNK = 2**20
 SECONDS = 60.0
-"""A connection that gives no byte for so long counts as lost."""
+"""A connection that delivers no data for this time counts as lost."""
 
 ATTEMPTS = 3
 Progress = Callable[[int, int | None], None]
@@ -26,10 +27,11 @@ Progress = Callable[[int, int | None], None]
 
 
 def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
-    """Return the file's path in the cache, after downloading the file unless it is there. Several processes may ask at once.
+    """Return the file's path in the cache. Download the file first if it is absent. Several processes may call this at once.
 
-    The beginning of a file whose download broke off stays beside it as `.part`, and the next call continues it.
-    Raises: UserError, naming file, address, hash and folder, when the file cannot be had or has another hash.
+    When a download breaks off, the bytes received so far stay beside the file as `.part`, and the next call continues from them.
+    Raises: UserError, naming file, address, hash and folder, when the file cannot be downloaded or has another hash; UserError,
+    naming the address, when the address is not http or https; StorageError.
     """
     target = cache.path(file)
     if target.exists():
@@ -67,7 +69,7 @@ def _download(file: WeightsFile, part: Path, progress: Progress) -> None:
             return
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code == 416:  # the bytes here are no beginning of the file there
+            if error.code == 416:  # the part that is here is not the beginning of the file
                 part.unlink(missing_ok=True)
             elif error.code < 500:
                 raise cache.absent(file, f"the server says {error.code} {error.reason}") from None
@@ -79,7 +81,10 @@ def _download(file: WeightsFile, part: Path, progress: Progress) -> None:
 
 
 def _receive(address: str, part: Path, progress: Progress) -> None:
-    """Receive what is missing of the file, in one connection. Raises: what `urllib` raises; ConnectionError for a cut file."""
+    """Receive the missing bytes of the file in one connection.
+
+    Raises: the exceptions of `urllib`; ConnectionError when the connection ends early; UserError for another scheme than http(s).
+    """
     received = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(address, headers={"Range": f"bytes={received}-"} if received else {})
     if request.type not in ("https", "http"):

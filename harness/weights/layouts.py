@@ -1,4 +1,4 @@
-"""How the files of a family of networks name their tensors. A plugin derives its own rules from `Layout`."""
+"""Layouts: rules for how weight files of a family of networks name their tensors. A plugin derives its rules from `Layout`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from harness.interfaces import DataSpec
 from harness.weights.stored import Stored
 
 AVERAGED = ("ema", "model_ema", "ema_model", "ema_state_dict", "params_ema")
-"""Where checkpoints keep averaged weights. They are taken before all others, since papers evaluate them."""
+"""Keys under which checkpoints keep averaged weights. These are preferred to all others, since papers evaluate them."""
 
 PLAIN = ("state_dict", "model_state_dict", "model", "net", "params")
-"""Where checkpoints keep weights as they were trained."""
+"""Keys under which checkpoints keep the trained weights, not averaged."""
 
 WRAPPERS = ("module.", "_orig_mod.")
-"""What data parallelism and compilation write before every name."""
+"""Prefixes that data parallelism and compilation put before every name."""
 
 _LEVELS = 8
-"""How many tables inside one another a checkpoint may have around its tensors."""
+"""The largest number of nested tables around the tensors of a checkpoint."""
 
 _OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 def renamed_attention(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of a diffusers network by today's names: files from before 2023 name those of attention otherwise."""
+    """Return the tensors of a diffusers network by their current names. Files from before 2023 have other names for attention."""
 
     def new_name(name: str) -> str:
         head, _, kind = name.rpartition(".")
@@ -42,21 +42,21 @@ class Layout:
     """Files that use the network's own names, possibly inside a checkpoint's tables or behind a wrapper's prefix.
 
     Args of a derived class:
-        keys: where in a checkpoint the tensors are; the first key that is there is taken.
+        keys: keys under which a checkpoint may keep the tensors; the first key that is present is taken.
     """
 
     keys: tuple[str, ...] = (*AVERAGED, *PLAIN)
 
     def tensors(self, stored: Stored, network: torch.nn.Module, part: str) -> Mapping[str, Tensor]:
-        """Return the file's tensors by the names of the part that the file is for (`""`: the network).
+        """Return the file's tensors under the names that they have in `part` of the network (`""`: the whole network).
 
-        The caller reports names that are missing or unexpected. Names that mean nothing to the network may be left out here.
+        The caller reports names that are missing or unexpected. Tensors that the network does not use may be left out here.
         Raises: UserError when there are no tensors.
         """
         return unwrapped(stored, self.keys)
 
     def describe(self, stored: Stored) -> tuple[Config, DataSpec] | None:
-        """Return the settings and the data of the network that a file of this family describes; None for other files.
+        """Return the settings of the network that a file describes, and the spec of its data; None for a file of another family.
 
         Raises: UserError for a file of this family that the plugin's network cannot compute.
         """
@@ -67,7 +67,7 @@ def unwrapped(stored: Stored, keys: Sequence[str] = (*AVERAGED, *PLAIN)) -> dict
     """Return the tensors of a checkpoint by name, without the prefix of a wrapper.
 
     Args:
-        keys: while a table has one of these keys with another table under it, the first such key is followed.
+        keys: keys to follow. As long as a table holds another table under one of these keys, the first such key is followed.
     Raises: UserError, naming what the file has, when there are no tensors.
     """
     table: Mapping[str, object] = stored.content

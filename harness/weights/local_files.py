@@ -1,4 +1,4 @@
-"""Files that a user brings along: the folders in which they are looked for, and the message when they are missing."""
+"""Files that a user must bring: the folders that are searched for them, and the message when one is missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.weights import cache
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file that the harness reads and never downloads, and how a user comes by it.
+    """A file that the harness reads and never downloads, and where a user can get it.
 
     Args:
         name: its file name.
@@ -33,7 +33,10 @@ class LocalFile:
     folder: str = "weights"
 
     def find(self, *, where: str) -> Path:
-        """Return the file's path. Raises: UserError, beginning with `where`, when the file is in none of the places."""
+        """Return the file's path: the one in `variable` if that is set, else the first hit in `folders()`.
+
+        Raises: UserError, beginning with `where`, when there is no such file.
+        """
         named = os.environ.get(self.variable) if self.variable else None
         if named:
             if not Path(named).is_file():
@@ -50,7 +53,7 @@ class LocalFile:
         )
 
     def folders(self) -> list[Path]:
-        """Return the folders to search, the cache first; a place whose environment variable is not set is left out."""
+        """Return the folders to search, the cache first. A place that names an unset environment variable is left out."""
         others = [Path(os.path.expandvars(place)).expanduser() for place in self.places]
         return [self._cached, *(path for path in others if "$" not in str(path))]
 

@@ -1,4 +1,4 @@
-"""Weights from files into a network: names and shapes are compared first, and nothing is loaded unless all of them fit."""
+"""Loading of weights from files into a network. Names and shapes are compared first; nothing is loaded unless all of them fit."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def tensors(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module
 
     Args:
         network: the network to compare with; it may be on the meta device.
-    Raises: UserError for a file that cannot be read, or whose header names another model, and for tensors that do not fit:
-    the message has the first names that are missing, unexpected, or of another shape.
+    Raises: UserError for a file that cannot be read, for a file whose header names another model, and for tensors that do not
+    fit. In the last case, the message lists the first names that are missing, unexpected, or of another shape.
     """
     rules = layout(model)
     by_name: dict[str, Tensor] = {}
@@ -56,9 +56,9 @@ def tensors(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module
 
 
 def load(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -> None:
-    """Fill the network with the tensors of the files, cast to the network's types.
+    """Fill the network with the tensors of the files, cast to the network's dtypes.
 
-    Raises: UserError like `tensors`; the network is unchanged then.
+    Raises: UserError like `tensors`, before anything in the network has changed.
     """
     network.load_state_dict(tensors(files, model, network))
 

@@ -16,12 +16,12 @@ from harness.store.files import storage
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, Tensor]:
-    """Return a copy of the module's state dict on the CPU, which later training does not change."""
+    """Return a copy of the module's state dict on the CPU. Later training does not change the copy."""
     return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in module.state_dict().items()}
 
 
 def sha256(weights: Mapping[str, Tensor]) -> str:
-    """Return the hash, as 64 hex digits, over names, types, shapes and values, in the order of the names."""
+    """Return the sha256, as 64 hex digits, over the names, dtypes, shapes and values of all tensors, sorted by name."""
     total = hashlib.sha256()
     for name, value in sorted(weights.items()):
         value = value.detach().cpu().contiguous()
@@ -36,7 +36,7 @@ def save(weights: Mapping[str, Tensor], path: Path) -> None:
         try:
             save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
         except SafetensorError as error:
-            # The library tells the operating system's reason in its text alone: "… (os error 28)".
+            # The library gives the operating system's error number only inside its message: "… (os error 28)".
             if (number := re.search(r"os error (\d+)", str(error))) is None:
                 raise
             raise OSError(int(number[1]), str(error)) from error

@@ -1,4 +1,4 @@
-"""Reading a file of weights of any format, without running anything that the file holds."""
+"""Reading of weight files of every known format, without running any code that a file holds."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Stored:
     """The content of a file of weights.
 
     Args:
-        path: the file, or the folder of diffusers.
-        format: the format that the file was read as.
+        path: the file, or the folder in the format of diffusers.
+        format: the format in which the file was read.
         content: tensors by name, or a checkpoint's nested tables with tensors by name inside.
-        config: what the file says of the network: config.json of diffusers, the constructor's arguments (and
-            `class_name`) of a network pickle, the header of `harness convert`; empty for other files.
+        config: the file's description of the network: config.json of a diffusers folder; the constructor's arguments and
+            `class_name` of a network pickle; the header that `harness convert` writes; empty for other files.
     """
 
     path: Path
@@ -49,10 +49,10 @@ class Stored:
 
 
 def read(path: Path) -> Stored:
-    """Return everything in a file, on the CPU; large PyTorch files stay on disk until a tensor is used.
+    """Return everything in a file, on the CPU. Tensors of a PyTorch zip file stay on disk until they are used.
 
-    The content tells the format, the file's name does not matter. Raises: UserError, naming the file, when it is absent,
-    damaged, of no known format, or holds anything but data.
+    The format is recognised by the content; the file's name does not matter. Raises: UserError, naming the file, when it is
+    absent, damaged, of no known format, or holds anything but data.
     """
     if path.is_dir():
         return _diffusers(path)
@@ -61,8 +61,8 @@ def read(path: Path) -> Stored:
             start, size = file.read(16), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    # safetensors goes first: its first bytes, the length of its header, may be those of any other format. Read as a length,
-    # the first bytes of other formats would be astronomic.
+    # safetensors is tried first. It begins with the length of its header, and these bytes can equal the first bytes of another
+    # format. But the first bytes of another format, read as a length, give a number far above the file's size.
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size:
         return _safetensors(path)
     if start.startswith((b"PK", _LEGACY)):
@@ -97,7 +97,7 @@ def _pytorch(path: Path) -> dict[str, object]:
         # Only the zip format can stay on disk.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        # torch's own message goes on to say how to run the file after all.
+        # Only one line of torch's message is kept: the rest tells how to load the file and run its code after all.
         lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "Unsupported" in line]
         reason = lines[0].split(" was not an allowed")[0] if lines else "it is damaged, or holds more than tensors"
         raise UserError(f"{path}: refused: {reason}; a file of weights holds tensors and plain values only") from None

@@ -1,4 +1,4 @@
-"""Names and shapes of the tensors in a safetensors file, read from its header alone: without torch, and without the numbers."""
+"""Names and shapes of the tensors in a safetensors file, read from its header alone. Neither torch nor the values are loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def shapes(path: Path, *, where: str) -> Shapes:
     Raises: UserError, beginning with `where`, when the file is missing, cannot be read, or is no safetensors file.
     """
     try:
-        with path.open("rb"):  # the library's own message for a missing file or a folder names neither
+        with path.open("rb"):  # the library's own message for a missing file, or for a folder, does not name the path
             pass
         with safe_open(path, framework="np") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118, not a dict
@@ -28,7 +28,7 @@ def shapes(path: Path, *, where: str) -> Shapes:
 
 
 def check_shapes(actual: Shapes, expected: Shapes, *, where: str) -> None:
-    """Raises: UserError that names the first expected tensor which is missing or has another shape. More tensors are fine."""
+    """Raises: UserError that names the first expected tensor that is missing or has another shape. Others are ignored."""
     for name, shape in expected.items():
         if name not in actual:
             raise UserError(f"{where} has no tensor {name!r}: it is of another kind of tokenizer or network")

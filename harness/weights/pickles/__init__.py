@@ -1,8 +1,8 @@
-"""A reader of pickles that takes them as data: tensors, arrays, plain containers, and records of NVIDIA's networks.
+"""A safe reader of pickles. It reads tensors, arrays, plain containers, and records of NVIDIA's networks, and runs no code.
 
-A pickle is a program, and ordinary loading runs it. This reader calls nothing that a file names: each permitted name stands
-for a function or a holder of this package, every other name is refused, and no declared size is believed before the bytes
-are there. The source text that NVIDIA's files embed is never looked at.
+A pickle is a program, and ordinary loading runs it. This reader calls nothing that a file names. For each permitted name it
+uses a function or a class of this package, and it refuses every other name. It allocates memory for a declared size only after
+checking that the file has so many bytes. It never uses the source code that NVIDIA's files embed.
 """
 
 from harness.weights.pickles.networks import Persistent, network, state_dict

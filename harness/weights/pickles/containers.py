@@ -10,7 +10,7 @@ from harness.weights.pickles.opcodes import RefusedPickle
 
 
 class Call:
-    """A function as a pickle may call it. It has no attributes that a pickle could set."""
+    """A wrapper of a function that a pickle may call. The wrapper has no attributes that a pickle could set."""
 
     __slots__ = ("_function",)
     _function: Callable[..., object]
@@ -29,7 +29,7 @@ class Call:
 
 
 class PlainDict(dict[object, object]):
-    """A dictionary of a named kind, such as OrderedDict. It has items, and no attributes."""
+    """Stands in for a subclass of dict, such as OrderedDict. It has items, and no attributes that a pickle could set."""
 
     __slots__ = ()
 
@@ -44,7 +44,7 @@ class PlainDict(dict[object, object]):
 
 
 class Finished:
-    """A tensor or a number that is complete. The classes of torch and NumPy would let a pickle set their state."""
+    """A holder of a complete tensor or number. Without the holder, a pickle could set the state of the object."""
 
     __slots__ = ("value",)
 
@@ -56,9 +56,9 @@ class Finished:
 
 
 def naturals(values: object) -> tuple[int, ...]:
-    """Return a tuple of sizes as it is. Raises: RefusedPickle for anything but a tuple of integers from 0 to 2^62 - 1."""
+    """Return `values` unchanged. Raises: RefusedPickle unless it is a tuple of integers from 0 to 2^62 - 1."""
     if not isinstance(values, tuple) or not all(type(value) is int and 0 <= value < 2**62 for value in values):
-        # The message does not show the values: the text of lists that hold lists twice, level by level, has no end.
+        # The message does not show the values: where each list holds the next one twice, their text grows as 2^levels.
         raise RefusedPickle("there is no tuple of sizes where one must be")
     return values
 

@@ -1,4 +1,4 @@
-"""The guard around every pickle: its opcodes are inspected before it is read, and what its calls may copy is limited."""
+"""The guard around every pickle. It inspects the opcodes before the pickle is read, and limits how much its calls may copy."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ def read_one(file: BinaryIO, reader: type[pickle.Unpickler], *, allows_ids: bool
 
     Args:
         reader: the class that looks up the permitted names.
-        allows_ids: whether the pickle may refer to objects by ids of the reader.
-    Raises: RefusedPickle for opcodes that are not allowed; anything for damaged bytes.
+        allows_ids: whether the pickle may refer to objects by persistent ids, which the reader resolves.
+    Raises: RefusedPickle for opcodes that are not allowed; an exception of any class for damaged bytes.
     """
     start = file.tell()
-    # The interpreter allocates a string or a memo by its declared size: inspection first shows that the size is true.
+    # The interpreter allocates a string or a memo by its declared size. The inspection checks the declared sizes before that.
     opcodes.inspect(file, allows_ids=allows_ids)
     file.seek(start)
     return reader(file, encoding="latin1").load()
 
 
 class _Budget:
-    """How much the calls of a pickle may copy. A data file holds each number once; a bomb has them copied again and again."""
+    """The number of bytes and container items that the calls of a pickle may still copy.
+
+    A data file holds each number once; a decompression bomb copies the same numbers again and again.
+    """
 
     def __init__(self, size: int) -> None:
         self.left = 2 * size + 2**16
@@ -39,7 +42,7 @@ _budget: ContextVar[_Budget] = ContextVar("budget")
 
 @contextmanager
 def copies_limited(size: int) -> Iterator[None]:
-    """Limit what `count_copy` admits in the block, for a pickle of `size` bytes."""
+    """Limit the copies inside the block, which `count_copy` counts. size: the size of the pickle in bytes."""
     token = _budget.set(_Budget(size))
     try:
         yield

@@ -1,4 +1,4 @@
-"""NVIDIA's networks in a pickle: the records of their persistence code, and the state dict of their modules."""
+"""Networks in NVIDIA's pickles: the records that NVIDIA's persistence code writes, and the state dicts of the modules in them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DEEPEST = 64
-"""How many levels of modules may lie inside one another."""
+"""The largest number of nested levels of modules."""
 
 
 @dataclass
 class Persistent:
-    """An object of NVIDIA's persistence code: the name of its class and its attributes. Its source is not kept."""
+    """An object that NVIDIA's persistence code saved: the name of its class, and its attributes. Its source code is not kept."""
 
     class_name: str
     state: dict[str, object]
@@ -59,7 +59,10 @@ def rebuild_persistent(meta: object) -> Persistent:
 
 
 def network(content: object, key: str = "ema") -> Persistent:
-    """Return the network in the content of a pickle, under a key or alone. Raises: RefusedPickle when there is none."""
+    """Return the network in a pickle's content: the entry `key` of a dictionary, or else the content itself.
+
+    Raises: RefusedPickle when this is no network.
+    """
     value = content.get(key) if isinstance(content, dict) else content
     if not isinstance(value, Persistent):
         raise RefusedPickle(f"no network is stored under {key!r}")

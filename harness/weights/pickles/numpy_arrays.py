@@ -13,7 +13,7 @@ from harness.weights.pickles.guard import count_copy
 from harness.weights.pickles.opcodes import RefusedPickle
 
 _NUMBERS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
-"""The codes of the plain numbers: booleans, integers and floats, by their bytes."""
+"""NumPy's codes of the permitted types: a letter for boolean, integer, unsigned integer or float, and the number of bytes."""
 
 
 class NumberType:
@@ -40,7 +40,7 @@ class NumberType:
 
 
 class Array:
-    """A NumPy array, which gets its content by the opcode BUILD."""
+    """A holder of a NumPy array. The pickle's opcode BUILD, which calls `__setstate__`, gives it its content."""
 
     def __init__(self) -> None:
         self.value: NDArray[np.generic] | None = None
@@ -53,7 +53,7 @@ class Array:
 
 
 class ArrayType:
-    """Stands in for `numpy.ndarray`, which files name and never call."""
+    """Stands in for `numpy.ndarray`. Files name it as an argument, and may not call it."""
 
     def __new__(cls) -> NoReturn:
         raise RefusedPickle("numpy.ndarray is not called")

@@ -1,4 +1,4 @@
-"""Inspection of a pickle's opcodes before it is read: which opcodes it has, and how large the values are that they would make."""
+"""Inspection of a pickle's opcodes before the pickle is read: are they all allowed, and how large would their values be?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PUTS, _GETS = {"PUT", "BINPUT", "LONG_BINPUT"}, {"GET", "BINGET", "LONG_BINGET"
 _TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE"}
 
 HEAVIEST = 100_000
-"""Values in the heaviest tuple, where those in tuples inside count once for each way to reach them. Published files have ten."""
+"""The largest permitted weight of a tuple (see `_StackWeights`). Tuples in published files have a weight of about ten."""
 
 
 class RefusedPickle(UserError):
@@ -26,10 +26,10 @@ def inspect(file: BinaryIO, *, allows_ids: bool) -> None:
     """Read the opcodes of one pickle without carrying them out, and leave `file` at its end.
 
     Args:
-        allows_ids: whether the pickle may refer to objects by ids of its reader.
-    Raises: RefusedPickle for an opcode that published files do not have, for a memo slot that no opcode before could have
-    filled, and for a tuple that is too heavy; ValueError and others for bytes that are no pickle, for instance when a declared
-    size is larger than the file.
+        allows_ids: whether the pickle may refer to objects by persistent ids, which its reader resolves.
+    Raises: RefusedPickle for an opcode that is not allowed, for a memo slot with a number larger than the count of opcodes so
+    far, and for a tuple that is too heavy. ValueError and others for bytes that are no pickle, for instance when a declared size
+    is larger than the file.
     """
     stack = _StackWeights()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
@@ -44,9 +44,9 @@ def inspect(file: BinaryIO, *, allows_ids: bool) -> None:
 class _StackWeights:
     """The reader's stack, with the weight of each value in the place of the value.
 
-    The weight of a tuple is 1 plus the weights of its members; all other values weigh 1. A tuple that holds another twice,
-    which holds another twice, and so on, takes a few bytes for each level. But the interpreter hashes a tuple that is a key
-    or a member of a set, and this hash visits all 2^levels values and cannot be interrupted.
+    The weight of a tuple is 1 plus the weights of its members; all other values weigh 1. The limit stops nested tuples in which
+    each tuple holds the next one twice. Such a tuple takes a few bytes for each level. When it is the key of a dictionary or a
+    member of a set, the interpreter hashes it: the hash visits all 2^levels values, and cannot be interrupted.
     """
 
     MARK = 0
@@ -57,7 +57,10 @@ class _StackWeights:
         self.memo: dict[int, int] = {}
 
     def follow(self, opcode: pickletools.OpcodeInfo, argument: object) -> None:
-        """Do with the weights what the opcode does with the values. Raises: RefusedPickle for a tuple that is too heavy."""
+        """Change the stack of weights in the way in which the opcode changes the stack of values.
+
+        Raises: RefusedPickle for a tuple that is too heavy.
+        """
         if opcode.name in _PUTS or opcode.name == "MEMOIZE":
             slot = len(self.memo) if opcode.name == "MEMOIZE" else cast("int", argument)
             self.memo[slot] = self.stack[-1] if self.stack else 1

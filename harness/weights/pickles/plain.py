@@ -17,18 +17,18 @@ _KEYS = (str, bytes, int, float, type(None))
 
 @dataclass
 class Resolver:
-    """Replaces every holder by its plain value, wherever it is, and each value once.
+    """Replaces every holder in a nested value by its plain value. Each value is resolved once, even if it occurs several times.
 
     Args:
         resolved: the results so far, by the address of the value.
-        alive: the values whose addresses are in `resolved`, which must not be given to others.
+        alive: references to the values in `resolved`, so that Python does not reuse their addresses for other values.
     """
 
     resolved: dict[int, object] = field(default_factory=dict)
     alive: list[object] = field(default_factory=list)
 
     def resolve(self, value: object) -> object:
-        """Return the value without anything in it that only this package knows. Raises: RefusedPickle for what is no data."""
+        """Return the value with every holder in it replaced. Raises: RefusedPickle for anything that is not data."""
         if id(value) in self.resolved:
             return self.resolved[id(value)]
         self.alive.append(value)

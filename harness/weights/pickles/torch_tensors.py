@@ -24,7 +24,7 @@ _STORAGES = {
     "ShortStorage": ("<i2", "int16"), "CharStorage": ("<i1", "int8"), "ByteStorage": ("<u1", "uint8"),
     "BoolStorage": ("|b1", "bool"),
 }  # fmt: skip
-"""The NumPy type that reads each of torch's storages, and the type of its tensors."""
+"""By the name of a torch storage: the NumPy type that reads its bytes, and the torch dtype of its tensors."""
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
@@ -49,7 +49,7 @@ class Storage:
 
 
 class _HeaderReader(pickle.Unpickler):
-    """Reads the pickles before the numbers of a legacy storage: numbers, tables, and the type of the storage."""
+    """Reads the pickles that stand before the numbers of a legacy storage. The only name they may use is a type of storage."""
 
     def find_class(self, module: str, name: str) -> object:
         if module == "torch" and name in _STORAGES:
@@ -89,7 +89,7 @@ def _read_header(file: BinaryIO) -> tuple[_StorageType, int]:
     if not (isinstance(description, tuple) and len(description) >= 5 and description[0] == "storage"):
         raise RefusedPickle("a storage has no description")
     kind, key, declared = description[1], description[2], description[4]
-    # Keys are compared as text only: comparing two lists that hold lists twice, level by level, would take for ever.
+    # Keys are compared as text only. Comparing nested lists, of which each holds the next one twice, takes 2^levels steps.
     if not isinstance(kind, _StorageType) or not isinstance(key, str) or not (isinstance(keys, list) and len(keys) == 1):
         raise RefusedPickle("a storage has no type or no key")
     if not isinstance(keys[0], str) or keys[0] != key or type(declared) is not int:
@@ -114,7 +114,7 @@ def rebuild_tensor(storage: object, offset: object, size: object, stride: object
         raise RefusedPickle(f"a tensor of shape {shape} has strides {strides}")
     count = math.prod(shape)
     last = start + sum((side - 1) * step for side, step in zip(shape, strides, strict=True)) if count else 0
-    # A stride of zero could make a few bytes look like any amount of numbers.
+    # With strides of zero, a few bytes could stand for any number of values: so the count is limited too.
     if count > storage.flat.numel() or (count and last >= storage.flat.numel()):
         raise RefusedPickle(f"a tensor of shape {shape} reaches outside its storage of {storage.flat.numel()} numbers")
     return Finished(storage.flat.as_strided(shape, strides, start if count else 0))

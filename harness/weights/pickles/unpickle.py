@@ -1,4 +1,4 @@
-"""Reading a whole pickle: the permitted names, what each of them stands for, and one refusal for everything else."""
+"""Reading of a whole pickle. A table lists the permitted names and what each stands for; every other name is refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ PERMITTED: Mapping[tuple[str, str], object] = {
 
 
 def load(path: Path, *, largest: int = LARGEST) -> object:
-    """Return the content of a pickle file. Raises: RefusedPickle, naming the file and what in it is not allowed; OSError."""
+    """Return the content of a pickle file.
+
+    Raises: RefusedPickle, naming the file, when it is larger than `largest` bytes, damaged, or holds more than data; OSError.
+    """
     size = path.stat().st_size
     if size > largest:
         raise RefusedPickle(f"{path}: {size} bytes, more than the {largest} that are read")
@@ -67,10 +70,10 @@ def loads(content: bytes) -> object:
 
 
 class _Reader(pickle.Unpickler):
-    """Finds the permitted names, all of them in this package."""
+    """Looks names up in PERMITTED, and refuses all others and persistent ids."""
 
     def find_class(self, module: str, name: str) -> object:
-        # Older and newer files have different names for the same modules.
+        # Python 2 and NumPy 2 have other names for two of the modules.
         module = module.replace("__builtin__", "builtins").replace("numpy._core.", "numpy.core.")
         try:
             return PERMITTED[module, name]
