@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+import sys
 from pathlib import Path
 
 from harness.process import memory
@@ -40,4 +41,5 @@ class PeakMemory:
         except (OSError, IndexError, ValueError):
             import resource
 
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, others kibibytes
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -62,7 +62,7 @@ class Context:
         return self.cache.dataset(dataset)
 
     def extractor(self, extractor: Resolved[Extractor]) -> FeatureExtractor:
-        """Return the extractor on the job's device, which the process keeps for its next jobs. Raises: UserError when its weights are absent."""
+        """Return the extractor on the job's device, kept for the next jobs. Raises: UserError when its weights are absent."""
         return self.cache.extractor(extractor, self.device)
 
     def listener(self, name: str) -> Listener:

@@ -120,7 +120,9 @@ class TrainingTask:
         if self._banks is None:
             raise RuntimeError("pretraining has no sampler: there is no model to draw from yet")
         seed = int(torch.randint(2**62, (), generator=generator))
-        return self._banks.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
+        streams = SampleStreams(seed, "sample", range(n), self.device)
+        with precision.in_float32(self.device):  # a step that autocasts must not draw in half precision
+            return self._banks.sampler(model, self.spec, streams, labels)
 
     def take_seconds_of_reused_banks(self) -> float:
         """Return the seconds that drawing took, at the time, for the banks that were reused since the last call."""

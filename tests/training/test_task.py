@@ -106,6 +106,14 @@ def test_a_bank_is_drawn_in_float32_inside_of_a_step_that_autocasts(make_task):
     assert torch.equal(inside, other.bank(other.model, 4, "own").x)
 
 
+def test_new_samples_are_drawn_in_float32_inside_of_a_step_that_autocasts(make_task):
+    task = make_task()
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = task.sample(task.model, 4, None, stream(0, "samples"))
+    assert inside.dtype == torch.float32
+    assert torch.equal(inside, task.sample(task.model, 4, None, stream(0, "samples")))
+
+
 class OnASphere(nn.Module):
     """Keeps its weight at length 1."""
 
