@@ -1,7 +1,7 @@
 """Samplers with the best variance of each step: Analytic-DPM, and SN-DPM and NPR-DPM with a small trained head.
 
-The steps are those of `harness_ddpm.step_table`. A reverse step cannot know the noise eps in x, only its mean given x, and the
-mean of the step moves with that mean by eps_mult. So the best Gaussian step has the variance
+The steps are those of `harness_ddpm.step_table`. A reverse step does not know the noise eps in x, only the mean of eps given x.
+The step multiplies that mean by eps_mult. So the best Gaussian step has the variance
 
     lambda^2 + eps_mult^2 Var(eps | x)
 
@@ -143,7 +143,7 @@ class WithHead:
     def unknown(self, out: Tensor, eps: Tensor) -> Tensor:
         """Var(eps | x) of each coordinate, (B, …), from the head's output and the predicted noise.
 
-        A head that predicts E[eps^2 | x] gives the variance by taking the square of the mean off.
+        A head that predicts E[eps^2 | x] gives the variance once the square of the predicted noise is subtracted.
         """
         return (out if self.predicts_residual else out - eps.square()).clamp(0, 1)
 
@@ -158,7 +158,7 @@ class WithHead:
 
 
 class SquaredNoise(WithHead):
-    """SN-DPM: the head predicts E[eps^2 | x], and the square of the predicted noise is taken off."""
+    """SN-DPM: the head predicts E[eps^2 | x], and the square of the predicted noise is subtracted."""
 
     predicts_residual = False
 
