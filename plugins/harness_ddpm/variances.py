@@ -7,7 +7,8 @@ The step multiplies that mean by eps_mult. So the best Gaussian step has the var
 
 (Bao et al. 2022, Analytic-DPM, Theorem 1, in terms of eps). DDPM takes Var(eps | x) for 0. Analytic-DPM takes one number for
 each step, the mean over data and coordinates; SN-DPM and NPR-DPM take a number for each coordinate, from a head that is trained
-on the frozen base. Var(eps | x) is between 0 and 1, since eps has unit variance before x is seen; estimates are clipped to that.
+on the frozen base. The mean of Var(eps | x) over x is between 0 and 1, since eps has unit variance.
+At a single x the variance may exceed 1; all estimates are clipped to [0, 1] nevertheless.
 """
 
 from __future__ import annotations

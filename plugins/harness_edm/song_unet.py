@@ -74,7 +74,7 @@ class SongUNet(nn.Module):
         return self.config.input_stream == "residual"
 
     def _with_pyramid(self, encoder: Iterable[Entry], channels: int) -> Iterator[Entry]:
-        """Yield the entries; after one that halves the resolution, yield the convolution for the next level of the pyramid too."""
+        """Yield each entry; after one that halves the resolution, also yield the convolution for the next pyramid level."""
         for entry in encoder:
             yield entry
             if self._has_pyramid and entry.name.endswith("_down"):
