@@ -26,9 +26,9 @@ def cca_loss(own: Tensor, wrong: Tensor, positive: Tensor, *, beta: float, weigh
 
         L = [ - log s(beta r(x, c)) - lambda log s(- beta r(x, c_wrong)) ] / max(lambda, 1).
 
-    It is noise contrastive estimation of log p(x | c) / p(x), which is what guidance adds to the logits: the optimum draws
-    without guidance, at one network call, what the base draws with it. A row without a negative has the first term alone;
-    its weight is max(lambda, 1), so that it counts as much as the pair does.
+    L is noise contrastive estimation of log [p(x | c) / p(x)], the term that guidance adds to the logits. A model at the optimum
+    therefore draws in one network call, without guidance, the samples that the base draws with guidance. A row without a negative
+    has the first term alone, with the weight max(lambda, 1) before the division.
 
     Args:
         own, wrong: (B,), r in nats, given the example's own label and another example's.

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FEATURES = 64
-"""Units of the hidden layer: so few that the covariance of some hundred images has full rank."""
+"""Units of the hidden layer. They are so few that the covariance of their values over some hundred images has full rank."""
 CLASSES = 10
 WEIGHTS = Path(__file__).with_name("weights")
 LUMA = (0.299, 0.587, 0.114)

@@ -29,8 +29,8 @@ from harness_classifiers.network import FROZEN, WEIGHTS, Frozen, SmallCNN, as_by
 PEAK_RATE = 2e-3
 WEIGHT_DECAY = 0.05
 DROPOUT = 0.3
-"""Share of the hidden layer that a step drops. Without it, a network that knows its training images by heart gives them features
-that are apart from those of all other images."""
+"""Share of the hidden layer that a step drops. Without dropout, a network memorises its training images and gives them
+features that are apart from those of all other images."""
 
 
 def trained(frozen: Frozen, data: Batch, *, epochs: int | None = None) -> SmallCNN:

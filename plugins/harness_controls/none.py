@@ -15,5 +15,5 @@ class Nothing(FinetuneMethod):
     """Leaves the base as it is. Its component declares `trains=False`, so the harness calls `result` and never `step`."""
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """Change nothing, log nothing."""
+        """Leave the model unchanged and log nothing."""
         return {}

@@ -23,7 +23,7 @@ def ddo_loss(ratio_real: Tensor, ratio_fake: Tensor, *, alpha: float, beta: floa
         ratio_real, ratio_fake: (B,), r in nats, of real examples and of samples of the reference.
         alpha: weight of the generated half. beta: scale of the ratios.
         dropped: (B,) bool, pairs that lost their label: their real example weighs max(alpha, 1), their fake nothing.
-    Returns: 0-dim, the mean over the batch; it is (1 + alpha) log 2 where theta is the reference.
+    Returns: 0-dim, the mean over the batch. Where theta is the reference and no pair is dropped, it is (1 + alpha) log 2.
     Source: arXiv 2503.01103, Section 3; the rule of dropped pairs is that of its published code for VAR.
     """
     # log(1 - s(z)) = log s(-z), and logsigmoid neither overflows nor loses the digits of a confident logit.

@@ -6,12 +6,13 @@ A state of the chain is x = sqrt(a) x_0 + sqrt(1 - a) eps with a = alpha_bar_t, 
     x_0 = (x - sqrt(1 - a) eps_theta) / sqrt(a),
     next = sqrt(b) x_0 + sqrt(1 - b - lambda^2) eps_theta + std z,   z ~ N(0, 1)
 
-(Song et al. 2021, DDIM, Eq. 12). Here lambda is the noise of a step given the clean data. Usually std = lambda; then a state
-with the share b comes out whatever lambda is. Sorted by x and eps_theta, a step is x_mult x + eps_mult eps_theta + std z with
+(Song et al. 2021, DDIM, Eq. 12). Here lambda is the standard deviation of a step's noise given the clean data.
+Usually std = lambda; then the next state has the share b for every lambda.
+Sorted by x and eps_theta, a step is x_mult x + eps_mult eps_theta + std z with
 
     x_mult = sqrt(b / a),   eps_mult = sqrt(1 - b - lambda^2) - sqrt(1 - a) sqrt(b / a).
 
-lambda^2 = (1 - b) / (1 - a) (1 - a / b) is DDPM's posterior (Ho et al. 2020, Eq. 7), lambda = 0 is DDIM.
+lambda^2 = (1 - b) / (1 - a) (1 - a / b) is the variance of DDPM's posterior (Ho et al. 2020, Eq. 7); lambda = 0 is DDIM.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class StepTable:
 def chosen_steps(total: int, steps: int, spacing: str) -> Array:
     """Choose whole steps of a chain of length `total`, noisiest first; fewer than `steps` of them where some coincide.
 
-    `linear` spacing is even from 0 to T - 1; `quadratic` spacing, floor(linspace(0, sqrt(0.8 T), S)^2), is dense near the data.
+    `linear` spacing is even from 0 to T - 1, and a single step is T - 1.
+    `quadratic` spacing, floor(linspace(0, sqrt(0.8 T), S)^2), is dense near the data.
     Source: Song et al. 2021 (DDIM), appendix D.2; Kong and Ping 2021 (FastDPM, STEP).
     """
     steps = min(steps, total)

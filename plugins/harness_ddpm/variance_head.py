@@ -17,7 +17,7 @@ FREQUENCIES = 6
 
 
 class VarianceHead(nn.Module):
-    """A number above 0 for each coordinate, given the noisy state, the predicted noise and the time.
+    """Predicts a number above 0 for each coordinate, given the noisy state, the predicted noise and the time.
 
     The head has three 3×3 convolutions for images, and three linear layers for points.
 

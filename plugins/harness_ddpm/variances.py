@@ -1,13 +1,14 @@
 """Samplers with the best variance of each step: Analytic-DPM, and SN-DPM and NPR-DPM with a small trained head.
 
-The steps are those of `harness_ddpm.step_table`. A reverse step cannot know the noise eps in x, only its mean given x, and the
-mean of the step moves with that mean by eps_mult. So the best Gaussian step has the variance
+The steps are those of `harness_ddpm.step_table`. A reverse step does not know the noise eps in x, only the mean of eps given x.
+The step multiplies that mean by eps_mult. So the best Gaussian step has the variance
 
     lambda^2 + eps_mult^2 Var(eps | x)
 
 (Bao et al. 2022, Analytic-DPM, Theorem 1, in terms of eps). DDPM takes Var(eps | x) for 0. Analytic-DPM takes one number for
 each step, the mean over data and coordinates; SN-DPM and NPR-DPM take a number for each coordinate, from a head that is trained
-on the frozen base. Var(eps | x) is between 0 and 1, since eps has unit variance before x is seen; estimates are clipped to that.
+on the frozen base. The mean of Var(eps | x) over x is between 0 and 1, since eps has unit variance.
+At a single x the variance may exceed 1; all estimates are clipped to [0, 1] nevertheless.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ class WithHead:
     def unknown(self, out: Tensor, eps: Tensor) -> Tensor:
         """Var(eps | x) of each coordinate, (B, …), from the head's output and the predicted noise.
 
-        A head that predicts E[eps^2 | x] gives the variance by taking the square of the mean off.
+        A head that predicts E[eps^2 | x] gives the variance once the square of the predicted noise is subtracted.
         """
         return (out if self.predicts_residual else out - eps.square()).clamp(0, 1)
 
@@ -158,7 +159,7 @@ class WithHead:
 
 
 class SquaredNoise(WithHead):
-    """SN-DPM: the head predicts E[eps^2 | x], and the square of the predicted noise is taken off."""
+    """SN-DPM: the head predicts E[eps^2 | x], and the square of the predicted noise is subtracted."""
 
     predicts_residual = False
 

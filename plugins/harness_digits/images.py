@@ -13,7 +13,7 @@ SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 """Hash of all images and labels in scikit-learn's order."""
 
 WHITE = 16
-"""The brightest pixel: a pixel counts the dots of a 4 × 4 block."""
+"""Value of the brightest pixel: a pixel counts the dots of a 4 × 4 block."""
 
 
 def digits(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings

@@ -42,7 +42,7 @@ class VisionTransformer(nn.Module):
     Args:
         width, depth, heads: sizes of the transformer.
         patch: pixels a side of a patch.
-        grid: patches a side in training, which the weights file has positions of.
+        grid: patches a side in training; the weights file has a position for each of them.
     """
 
     def __init__(self, *, width: int = 1024, depth: int = 24, heads: int = 16, patch: int = 14, grid: int = 37) -> None:

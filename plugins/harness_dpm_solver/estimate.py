@@ -12,7 +12,8 @@ from harness.interfaces import Batch
 from harness_dpm_solver.statistics import Statistics
 
 STEP = 1e-2
-"""Half the width h of central differences. Their error is h^2, and that of a float32 network's digits 1e-7 / h."""
+"""Half the width h of central differences. Their truncation error is of order h^2. Rounding in a float32 network
+adds about 1e-7 / h."""
 
 ROWS = 512
 """Examples of one call of the network."""
@@ -100,7 +101,8 @@ def _regression(l: Tensor, moment: Tensor, grid: Tensor) -> tuple[Tensor, Tensor
 
     mean_f, mean_f_change = mean_product(f, constant), mean_product(f_change, constant)
     variance = mean_product(f, f) - mean_f**2
-    # Where f is a thousandth of u nothing is left to predict, and the quotient of two such small numbers says nothing.
+    # Where f is far below a thousandth of u, nothing is left to predict. The added term then keeps s near 0; without it, s would
+    # be a ratio of two rounding errors.
     variance = variance + 1e-6 * mean_product(u, u)
     s = ((mean_product(f, f_change) - mean_f * mean_f_change) / variance).clamp(-LARGEST, LARGEST)
     return s, mean_f_change - s * mean_f

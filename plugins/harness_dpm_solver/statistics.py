@@ -4,7 +4,7 @@ With lambda = -ln(sigma) and u(x, lambda) = x - D(x; sigma), the probability-flo
 describe u coordinate by coordinate, as functions of lambda:
 
     u = l x + f,   where l is the slope of u in x, so that f depends on x as little as possible;
-    df / d lambda = s f + b  along trajectories, as well as a line can say.
+    df / d lambda = s f + b  along trajectories, the least-squares fit of a line.
 
 A solver integrates l, s and b exactly, and approximates only what is left.
 Source: Zheng et al. 2023 (DPM-Solver-v3, arXiv 2310.13268), Section 3, whose formulas are for predicted noise.

@@ -54,7 +54,7 @@ class BlockStyle:
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3×3 convolutions that are given the noise level, a shortcut, and self-attention.
+    """Two 3×3 convolutions on normalised inputs, conditioned on the noise level, with a shortcut and optional self-attention.
 
     With a(e) a linear layer of the embedding e, and q the style's `skip_scale`:
 

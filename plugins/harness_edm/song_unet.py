@@ -74,7 +74,7 @@ class SongUNet(nn.Module):
         return self.config.input_stream == "residual"
 
     def _with_pyramid(self, encoder: Iterable[Entry], channels: int) -> Iterator[Entry]:
-        """Follow each entry that halves the resolution by the convolution that makes the next level of the input's pyramid."""
+        """Yield each entry; after one that halves the resolution, also yield the convolution for the next pyramid level."""
         for entry in encoder:
             yield entry
             if self._has_pyramid and entry.name.endswith("_down"):

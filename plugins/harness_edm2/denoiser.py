@@ -19,8 +19,8 @@ from harness_edm2.unet import UNet
 class EDM2(ImageDenoiser):
     """A denoiser of images or latents. The state dict has the published names.
 
-    Forced weight normalisation brings every weight to unit length. In train mode each evaluation does so; the harness trains in
-    eval mode, where `constrain` does it after each update.
+    Forced weight normalisation brings every row of weights to mean square 1. In train mode each evaluation normalises; the
+    harness trains in eval mode, where `constrain` normalises after each update.
 
     Raises: UserError for data that are no fitting images.
     Source: Karras et al. 2024.
@@ -41,7 +41,7 @@ class EDM2(ImageDenoiser):
 
     @torch.no_grad()
     def constrain(self) -> None:
-        """Bring every weight to unit length, without which weights would grow and learning would slow down."""
+        """Normalise every row of weights to mean square 1. Otherwise weights would grow, and learning would slow down."""
         for module in self.modules():
             if isinstance(module, Weight):
                 module.weight.copy_(normalise(module.weight))

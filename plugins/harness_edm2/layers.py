@@ -84,7 +84,7 @@ class Weight(nn.Module):
     """A convolution or linear layer without bias, of which only the direction of each row of weights is learned (Eq. 47).
 
     The layer applies w / |w| to its input, so that unit variance goes in and comes out whatever the length of w is. In train
-    mode the stored w is brought to the length sqrt(n), n numbers in a row, before each use (forced weight normalisation,
+    mode the stored w is brought to the length sqrt(n), with n numbers in a row, before each use (forced weight normalisation,
     Eq. 66). Otherwise w would grow with each step, because a gradient is orthogonal to w, and the same learning rate would
     turn the direction ever more slowly.
 

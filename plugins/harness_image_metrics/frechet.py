@@ -30,9 +30,10 @@ from harness_image_metrics.pairs import remembered_of_pair
 
 Matrix = NDArray[np.float64]
 TOLERANCE = 1e-10
-"""Error by rounding of eigenvalues that is taken, as a share of the sum of traces. A larger one asks for singular values."""
+"""Largest rounding error of eigenvalues that is accepted, as a share of the sum of traces. Above it, singular values are
+computed."""
 RELATIVE = 1e-8
-"""The same as a share of the distance itself: the larger of the two bounds counts."""
+"""Largest accepted rounding error as a share of the distance itself. The larger of the two bounds counts."""
 SINGULAR = 1e-13
 """Smallest over largest squared pivot of a Cholesky factor, below which its matrix is singular and the factor is rounding."""
 

@@ -4,8 +4,8 @@ With k(x, y) = (x·y / D + 1)³, the unbiased estimate from m rows of each set i
 
     MMD² = 1/(m(m-1)) sum over i != j of (k(x_i, x_j) + k(y_i, y_j)) - 2/m² sum over i, j of k(x_i, y_j).
 
-A row's kernel with itself is left out, which makes the mean right at any m: there is no bias by the number of images, as FID
-has it, and values of sets that are alike lie on both sides of 0.
+A row's kernel with itself is left out, which makes the mean right at any m. Unlike FID, the estimate has no bias that depends on
+the number of images, and its values for two sets of one distribution lie on both sides of 0.
 Sources: Bińkowski et al. 2018, Section 4 (the kernel); Gretton et al. 2012, Eq. 3 (the estimate).
 """
 

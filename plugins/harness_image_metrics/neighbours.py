@@ -113,7 +113,8 @@ class _Rows:
 
 
 def _balls(generated: FeatureSet, real: FeatureSet, k: int) -> Balls:
-    # |x - y|² = |x|² - 2 x·y + |y|² loses digits where the norms are large; a common centre changes no distance.
+    # |x - y|² = |x|² - 2 x·y + |y|² loses digits where the norms are large. Subtracting a common centre makes the norms smaller
+    # and changes no distance.
     centre = torch.from_numpy(np.asarray(real.rows()[:BLOCK], np.float64)).mean(0)
     x, y = _Rows(generated.rows(), centre), _Rows(real.rows(), centre)
     squared_radius_x, squared_radius_y = _squared_radius(generated, x, k), _squared_radius(real, y, k)

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def remembered_of_pair(generated: FeatureSet, real: FeatureSet, what: object, make: Callable[[], T]) -> T:
-    """Return what `make` returns, which is made once for these two sets and this name of the result."""
+    """Return the result of `make`, which is called once for these two sets and the key `what`."""
     # The memo holds the real set beside the result: as long as it does, no other object can have the same id.
     key = (what, id(real))
     return generated.remembered(key, lambda: (real, make()))[1]

@@ -48,8 +48,8 @@ else:
 class WithTokenizer(_Network):
     """A model with a tokenizer, which translates between images and tokens. The weights of the tokenizer take no gradient.
 
-    Provides Trains, Likelihood, Tokens, TrainsTokenizer and MaskedTokens. Images are in [-1, 1]. The state dict has the published
-    names of the transformer, and those of the tokenizer after `tokenizer.`.
+    Provides Trains, Likelihood, Tokens, TrainsTokenizer, NullLabel and MaskedTokens. Images are in [-1, 1]. The state dict has
+    the published names of the transformer. The tokenizer's names follow the prefix `tokenizer.`.
     """
 
     tokenizer: VQGAN

@@ -179,8 +179,8 @@ def above_threshold(confidence: Tensor, known: Tensor, count: int) -> Tensor:
 class Halton(Sampler):
     """Draws tokens in an order that spreads evenly over the image; each step draws the known tokens anew too.
 
-    Tokens that are drawn together are drawn as if they were independent, and neighbours are the least so: a step should draw
-    tokens far apart, which confidence does not see to. Source: Besnier et al. 2025.
+    One step draws its tokens independently, although neighbouring tokens depend on each other most. A step should therefore draw
+    tokens that are far apart, and ranking by confidence does not ensure that. Source: Besnier et al. 2025.
     """
 
     def __init__(self, config: HaltonConfig) -> None:

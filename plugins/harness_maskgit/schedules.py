@@ -1,7 +1,7 @@
 """How many tokens are masked in training, and which are known after each step of sampling.
 
-A schedule is a function that goes from 0 to 1. valeoai's two generations write the same names for functions that run in other
-directions, so each table stands where it is used, as published.
+A schedule maps [0, 1] to [0, 1]. It may rise or fall: valeoai's two generations use one name for functions of different
+directions. So each table of functions stands where it is used, as published.
 """
 
 from __future__ import annotations

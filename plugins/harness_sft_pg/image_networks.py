@@ -81,9 +81,9 @@ class ImageValue(ValueNetwork):
 def initialise_images(module: nn.Module, generator: torch.Generator) -> None:
     """Draw all parameters of a critic or value network for images.
 
-    Weights of convolutions are normal with Kaiming's variance 2 / inputs, those of conditional layers normal with Xavier's
-    2 / (inputs + outputs), those of the last layer uniform in ±1 / sqrt(inputs). All biases are uniform in ±1 / sqrt(inputs),
-    and gains uniform in [0, 1).
+    Weights of convolutions are normal with Kaiming's variance 2 / fan_in, where fan_in counts the pixels of the kernel too.
+    Weights of conditional layers are normal with Xavier's variance 2 / (inputs + outputs). Weights of the value network's last
+    layer are uniform in ±1 / sqrt(fan_in). All biases are uniform in ±1 / sqrt(fan_in), and gains are uniform in [0, 1).
     """
     conditional = {id(child.lin) for child in module.modules() if isinstance(child, ConditionalLinear)}
     for child in module.modules():

@@ -4,8 +4,8 @@ The critic f and the value network V maximise E f(sample) - E f(real) - lambda R
 
     R_B = sum over the steps k of E (f(sample) - V(x_k, k))².
 
-V estimates the critic's value of the sample that a state leads to. R_B fits V, and as a term of the critic's objective it keeps
-f predictable from the chain's states, and with that smooth. Source: arXiv 2301.13362, Section 4 and Algorithm 1.
+V estimates the critic's value of the sample that a state leads to. R_B fits V. As a term of the critic's objective, R_B also
+keeps f predictable from the chain's states, which makes f smooth. Source: arXiv 2301.13362, Section 4 and Algorithm 1.
 """
 
 from __future__ import annotations

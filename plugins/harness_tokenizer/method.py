@@ -20,8 +20,10 @@ class TrainTokenizer(FinetuneMethod):
 
         L = reconstruction error + commitment * |z - sg(q)|² + codebook * |sg(z) - q|²,
 
-    where z are the latents, q their codes, and sg stops the gradient. The quantiser has no gradient: the reconstruction's passes
-    straight through it to the encoder, the second term holds the encoder near the codes, and the third moves the codes.
+    where z are the latents, q their codes, and sg stops the gradient. Each |…|² is a mean over the numbers of an image's latents;
+    a model with several scales averages it over the scales. The quantiser has no gradient of its own: the gradient of the
+    reconstruction error passes straight through it to the encoder. The second term holds the latents near the codes, and the
+    third moves the codes.
     There is neither a discriminator nor a perceptual term: published tokenizers of photographs have both, and small images do
     well without. Source: van den Oord et al. 2017, Eq. 3; for the revival of idle codes, Dhariwal et al. 2020, Section 3.2.
     """

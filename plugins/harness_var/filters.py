@@ -36,7 +36,7 @@ def surviving(logits: Tensor, *, top_k: int = 0, top_p: float = 0.0) -> Tensor:
     Args:
         logits: (…, V).
         top_k: drops the codes whose logit is below the k-th largest; codes that tie with it stay.
-        top_p: drops the least likely codes, as many as have a probability of at most 1 - top_p together, and never the likeliest.
+        top_p: drops as many of the least likely codes as have a total probability of at most 1 - top_p. The likeliest code stays.
     """
     keep = torch.ones_like(logits, dtype=torch.bool)
     if top_k > 0:

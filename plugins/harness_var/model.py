@@ -27,7 +27,7 @@ class ScaleCache(Cache):
 class VAR(VARTransformer):
     """The transformer with its tokenizer, whose weights take no gradient.
 
-    Provides Trains, Likelihood, Tokens, TrainsTokenizer and NextScale. Images are in [-1, 1]. The state dict has the
+    Provides Trains, Likelihood, Tokens, TrainsTokenizer, NullLabel and NextScale. Images are in [-1, 1]. The state dict has the
     published names of the transformer, without its two constant tables, and those of the tokenizer after `tokenizer.`;
     files with the tables load too.
     """
