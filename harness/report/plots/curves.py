@@ -28,7 +28,7 @@ COLUMNS = 2
 
 
 @dataclass(frozen=True)
-class Line:
+class CurveLine:
     """One method: images seen, and mean and standard deviation over seeds at each, in the unit of the table."""
 
     label: str
@@ -39,11 +39,11 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Panel:
+class CurvePanel:
     """One base."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[CurveLine, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Curves:
 
     label: str
     samples: int
-    panels: tuple[Panel, ...]
+    panels: tuple[CurvePanel, ...]
     floor: Score | None
     floor_label: str
 
@@ -90,18 +90,18 @@ def _curves(collection: Collection, config: CurveConfig, column: Column) -> Curv
     )
 
 
-def _panels(collection: Collection, unit: float) -> list[Panel]:
+def _panels(collection: Collection, unit: float) -> list[CurvePanel]:
     # By label: one method with other settings on another base is one entry of the legend.
     labels = dict.fromkeys(row.method_label for row, _ in collection.rows if row.trains)
     style_of = {label: index for index, label in enumerate(labels)}
-    panels: dict[str, tuple[str, list[Line]]] = {}
+    panels: dict[str, tuple[str, list[CurveLine]]] = {}
     for row, cells in collection.rows:
         if row.trains and (line := _line(row, style_of[row.method_label], cells, collection, unit)) is not None:
             panels.setdefault(row.base.name, (row.base.label, []))[1].append(line)
-    return [Panel(label, tuple(lines)) for label, lines in panels.values()]
+    return [CurvePanel(label, tuple(lines)) for label, lines in panels.values()]
 
 
-def _line(row: Row, style: int, cells: list[Cell], collection: Collection, unit: float) -> Line | None:
+def _line(row: Row, style: int, cells: list[Cell], collection: Collection, unit: float) -> CurveLine | None:
     """Return the line of a row; None when no cell of it is done."""
     curves = [outcome.curve for outcome in collection.done(cells) if outcome.curve]
     if not curves:
@@ -110,7 +110,7 @@ def _line(row: Row, style: int, cells: list[Cell], collection: Collection, unit:
     images = tuple(images for images, _ in curves[0])
     scores = [score_of([value / unit for _, value in points]) for points in zip(*curves, strict=True)]
     means, sds = tuple(score.mean for score in scores), tuple(score.sd or 0.0 for score in scores)
-    return Line(row.method_label, style, images, means, sds)
+    return CurveLine(row.method_label, style, images, means, sds)
 
 
 def _draw(curves: Curves) -> Figure:
@@ -130,7 +130,7 @@ def _draw(curves: Curves) -> Figure:
     return figure
 
 
-def _draw_panel(axis: Axes, panel: Panel, curves: Curves) -> None:
+def _draw_panel(axis: Axes, panel: CurvePanel, curves: Curves) -> None:
     if curves.floor is not None:
         mean, sd = curves.floor.mean, curves.floor.sd or 0.0
         axis.axhspan(max(mean - sd, 0.0), mean + sd, color="black", alpha=0.08, linewidth=0)

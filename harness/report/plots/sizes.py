@@ -29,7 +29,7 @@ FLOOR_STYLE = -1
 
 
 @dataclass(frozen=True)
-class Line:
+class SizeLine:
     """One row of the table: numbers of samples, and mean and standard deviation at each, in the unit of the table."""
 
     label: str
@@ -40,7 +40,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Panel:
+class SizePanel:
     """One metric.
 
     Args:
@@ -48,8 +48,8 @@ class Panel:
     """
 
     title: str
-    floor: Line | None
-    lines: tuple[Line, ...]
+    floor: SizeLine | None
+    lines: tuple[SizeLine, ...]
 
 
 def sizes_plot(table: Table) -> Plot | None:
@@ -65,7 +65,7 @@ def sizes_plot(table: Table) -> Plot | None:
     return Plot("sizes.png", caption, json.dumps([asdict(panel) for panel in panels]), lambda: _draw(panels))
 
 
-def _panel(table: Table, column: Column) -> Panel:
+def _panel(table: Table, column: Column) -> SizePanel:
     unit = column.shown_in
     points_of: dict[str, list[tuple[int, Score]]] = {}
     for row in table.rows:
@@ -76,17 +76,17 @@ def _panel(table: Table, column: Column) -> Panel:
     lines = [_line(label, style, points, unit) for style, (label, points) in enumerate(points_of.items()) if points]
     arrow = "↑" if column.higher_is_better else "↓"
     title = f"{column.label} {arrow}" + ("" if unit == 1 else f" ({factor(unit)})")
-    return Panel(title, _line(FLOOR, FLOOR_STYLE, floors, unit) if floors else None, tuple(lines))
+    return SizePanel(title, _line(FLOOR, FLOOR_STYLE, floors, unit) if floors else None, tuple(lines))
 
 
 def _label(table: Table, row: TableRow) -> str:
     return f"{row.base_label} × {row.method_label}" if table.has_models else row.base_label
 
 
-def _line(label: str, style: int, points: Sequence[tuple[int, Score]], unit: float) -> Line:
+def _line(label: str, style: int, points: Sequence[tuple[int, Score]], unit: float) -> SizeLine:
     """Return the line through (size, score) points, in the order of the sizes."""
     ordered = sorted(points, key=lambda point: point[0])
-    return Line(
+    return SizeLine(
         label,
         style,
         tuple(size for size, _ in ordered),
@@ -95,7 +95,7 @@ def _line(label: str, style: int, points: Sequence[tuple[int, Score]], unit: flo
     )
 
 
-def _draw(panels: Sequence[Panel]) -> Figure:
+def _draw(panels: Sequence[SizePanel]) -> Figure:
     from matplotlib.figure import Figure
 
     lines, columns = grid_shape(len(panels), COLUMNS)
@@ -108,7 +108,7 @@ def _draw(panels: Sequence[Panel]) -> Figure:
     return figure
 
 
-def _draw_panel(axis: Axes, panel: Panel) -> None:
+def _draw_panel(axis: Axes, panel: SizePanel) -> None:
     for line in panel.lines:
         axis.errorbar(
             line.sizes, line.means, yerr=line.sds, markersize=4, linewidth=1.3, elinewidth=1, label=line.label, **look(line.style)
@@ -124,7 +124,7 @@ def _draw_panel(axis: Axes, panel: Panel) -> None:
     _set_scales(axis, panel)
 
 
-def _set_scales(axis: Axes, panel: Panel) -> None:
+def _set_scales(axis: Axes, panel: SizePanel) -> None:
     """Write the numbers of samples where they are, and draw values that span several factors on a log scale."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
