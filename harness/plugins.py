@@ -88,9 +88,16 @@ class Registry:
         self._presets.update(presets)
 
     def _call(self, plugin: str, hook: str) -> Iterator[object]:
-        """Call a provide hook of one plugin, and yield the components or presets that it returned."""
+        """Call a provide hook of one plugin, and yield the components or presets that it returned.
+
+        Raises: TypeError for a hook that returns None, which pluggy would pass over in silence.
+        """
         others = [module for name, module in self._manager.list_name_plugin() if name != plugin and module is not None]
-        for answer in self._manager.subset_hook_caller(hook, remove_plugins=others)():
+        caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
+        answers = caller()
+        if len(answers) < len(caller.get_hookimpls()):
+            raise TypeError(f"{hook} gave None; expected a list: is a return missing?")
+        for answer in answers:
             yield from answer
 
     def _provided_by(self, entry: metadata.EntryPoint, module: ModuleType) -> list[Provided]:

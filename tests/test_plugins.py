@@ -111,6 +111,14 @@ def test_a_hook_without_its_mark_is_a_fault_and_not_passed_over(monkeypatch):
     assert reason(found, "unmarked") == "fake_unmarked.harness_metrics is not marked; write @harness.hookimpl above it"
 
 
+def test_a_hook_that_forgets_to_return_is_a_fault_and_not_an_empty_list(plugin):
+    found = Registry(
+        [plugin("forgetful", harness_metrics=lambda: None, harness_presets=list), plugin("one", harness_metrics=list)]
+    )
+    assert reason(found, "forgetful") == "TypeError: harness_metrics gave None; expected a list: is a return missing?"
+    assert [broken.plugin for broken in found.broken] == ["forgetful"]
+
+
 def test_a_hook_may_be_called_by_another_name(plugin, monkeypatch):
     module = ModuleType("fake_renamed")
     vars(module)["my_metrics"] = hookimpl(specname="harness_metrics")(lambda: [metric("w2")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from harness.errors import UserError
 from harness.interfaces import DataSpec
@@ -25,6 +26,31 @@ def channels_and_side(spec: DataSpec, *, levels: int, setting: str, model: str) 
             f"and the images are {spec.shape[1]}×{spec.shape[2]}"
         )
     return spec.shape[0], spec.shape[1]
+
+
+class AttentionSettings(Protocol):
+    """Settings of a U-Net with attention at some of its levels."""
+
+    @property
+    def attn_resolutions(self) -> Sequence[int]:
+        """Pixels a side of the levels with attention."""
+        ...
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """Names of the settings that were given; the others have their defaults."""
+        ...
+
+
+def check_unet(config: AttentionSettings, spec: DataSpec, *, levels: int, setting: str, model: str) -> None:
+    """Check that a U-Net with these settings can take the images. The arguments are those of `channels_and_side`.
+
+    Raises: UserError for images that the levels cannot halve, and for attention at a size that was given and no level has. The
+        default of `attn_resolutions` need not fit: a board with other images need not know of it.
+    """
+    _, side = channels_and_side(spec, levels=levels, setting=setting, model=model)
+    if "attn_resolutions" in config.model_fields_set:
+        check_attention_resolutions(config.attn_resolutions, side, levels=levels, setting=setting, model=model)
 
 
 def check_attention_resolutions(resolutions: Sequence[int], side: int, *, levels: int, setting: str, model: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.components import ModelUsage
 from harness.interfaces import DataSpec
-from harness.toolkit.square_images import channels_and_side, check_attention_resolutions
+from harness.toolkit.square_images import channels_and_side, check_unet
 from harness_edm import UNetConfig
 
 
@@ -18,8 +18,4 @@ def fits(config: UNetConfig, usage: ModelUsage) -> None:
 
     Raises: UserError for data that the network cannot take, and for attention at a size that the settings name and no level has.
     """
-    _, side = image_size(config, usage.data)
-    if "attn_resolutions" in config.model_fields_set:
-        check_attention_resolutions(
-            config.attn_resolutions, side, levels=len(config.channel_mult), setting="channel_mult", model="edm-unet"
-        )
+    check_unet(config, usage.data, levels=len(config.channel_mult), setting="channel_mult", model="edm-unet")

@@ -6,7 +6,7 @@ from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.toolkit.optional_packages import require_diffusers
-from harness.toolkit.square_images import channels_and_side, check_attention_resolutions
+from harness.toolkit.square_images import channels_and_side, check_unet
 from harness_edm2 import EDM2Config, VAEConfig
 
 
@@ -17,11 +17,8 @@ def fits(config: EDM2Config, usage: ModelUsage) -> None:
     autoencoder without weights.
     """
     spec = usage.data
-    _, side = image_size(config, spec if config.vae is None else latents_of(config.vae, spec))
-    if "attn_resolutions" in config.model_fields_set:
-        check_attention_resolutions(
-            config.attn_resolutions, side, levels=len(config.channel_mult), setting="channel_mult", model="edm2-unet"
-        )
+    network_spec = spec if config.vae is None else latents_of(config.vae, spec)
+    check_unet(config, network_spec, levels=len(config.channel_mult), setting="channel_mult", model="edm2-unet")
     if config.vae is not None and config.vae.weights is None:
         raise UserError("model edm2-unet: vae.weights is missing: a base that is pretrained needs a trained autoencoder")
 
