@@ -3,32 +3,25 @@
 import numpy as np
 import pytest
 import torch
+from long_chains import BETAS, POINTS, SPREAD, chain_to_normal_data, chain_to_points, draw
 
 from harness.interfaces import Batch, DataSpec
-from harness.streams import SampleStreams, stream
-from harness.testing.mixture import GaussianMixture, MixtureChain, four_points
+from harness.streams import stream
+from harness.testing.mixture import MixtureChain, four_points
 from harness_ddpm import AnalyticConfig, HeadConfig, SubsampledConfig
 from harness_ddpm.step_table import whole_step_table
 from harness_ddpm.variances import Analytic, Residual, SquaredNoise
 from harness_ddpm.walks import Subsampled
 
-POINTS = DataSpec((2,))
-BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
-SPREAD = 0.5
-
 
 @pytest.fixture(scope="module")
 def chain():
-    return MixtureChain(four_points(), BETAS)
+    return chain_to_points()
 
 
 @pytest.fixture(scope="module")
 def normal():
-    return MixtureChain(GaussianMixture(torch.zeros(1, 2), torch.tensor([SPREAD])), BETAS)
-
-
-def draw(sampler, chain, n=8):
-    return sampler(chain, POINTS, SampleStreams(0, "sample", range(n)), None)
+    return chain_to_normal_data()
 
 
 def data_of(chain, n):

@@ -5,17 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from long_chains import BETAS, POINTS, SPREAD, chain_to_normal_data, chain_to_points, draw
 
-from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
-from harness.testing.mixture import GaussianMixture, MixtureChain, four_points
 from harness_ddpm import DDIMConfig, FastDPMConfig, SubsampledConfig
 from harness_ddpm.step_table import posterior_std, var_table, whole_step_table
 from harness_ddpm.walks import DDIM, FastDPM, Subsampled, walk
-
-POINTS = DataSpec((2,))
-BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
-SPREAD = 0.5
 
 SAMPLERS = {
     "ddpm": Subsampled(SubsampledConfig(steps=8)),
@@ -29,16 +24,12 @@ EACH = pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=list(SAMPLERS))
 
 @pytest.fixture(scope="module")
 def chain():
-    return MixtureChain(four_points(), BETAS)
+    return chain_to_points()
 
 
 @pytest.fixture(scope="module")
 def normal():
-    return MixtureChain(GaussianMixture(torch.zeros(1, 2), torch.tensor([SPREAD])), BETAS)
-
-
-def draw(sampler, chain, n=8):
-    return sampler(chain, POINTS, SampleStreams(0, "sample", range(n)), None)
+    return chain_to_normal_data()
 
 
 def gains(table, chain):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.toolkit.square_images import channels_and_side, check_attention_resolutions
+from harness.toolkit.square_images import channels_and_side, check_attention_resolutions, check_unet
 
 NAMES = {"setting": "channel_mult", "model": "unet"}
 
@@ -35,3 +36,19 @@ def test_attention_is_at_sizes_that_levels_have():
     assert str(caught.value) == (
         "model unet: attn_resolutions: no level has 4, 5; on 32×32 the levels (channel_mult) have 32, 16, 8"
     )
+
+
+class UNet(Config):
+    attn_resolutions: tuple[int, ...] = (8,)
+
+
+def test_attention_that_is_given_must_fit_and_the_default_need_not():
+    check_unet(UNet(), DataSpec((1, 28, 28)), levels=2, **NAMES)
+    check_unet(UNet(attn_resolutions=(14,)), DataSpec((1, 28, 28)), levels=2, **NAMES)
+    with pytest.raises(UserError, match="attn_resolutions: no level has 8; "):
+        check_unet(UNet(attn_resolutions=(8,)), DataSpec((1, 28, 28)), levels=2, **NAMES)
+
+
+def test_a_unet_that_cannot_halve_the_images_is_refused_whatever_its_attention():
+    with pytest.raises(UserError, match="need a size divisible by 8"):
+        check_unet(UNet(), DataSpec((1, 28, 28)), levels=4, **NAMES)
