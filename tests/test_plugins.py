@@ -111,10 +111,12 @@ def test_a_hook_without_its_mark_is_a_fault_and_not_passed_over(monkeypatch):
     assert reason(found, "unmarked") == "fake_unmarked.harness_metrics is not marked; write @harness.hookimpl above it"
 
 
+def no_metrics():
+    return []
+
+
 def test_a_hook_that_forgets_to_return_is_a_fault_and_not_an_empty_list(plugin):
-    found = Registry(
-        [plugin("forgetful", harness_metrics=lambda: None, harness_presets=list), plugin("one", harness_metrics=list)]
-    )
+    found = Registry([plugin("forgetful", harness_metrics=lambda: None), plugin("one", harness_metrics=no_metrics)])
     assert reason(found, "forgetful") == "TypeError: harness_metrics gave None; expected a list: is a return missing?"
     assert [broken.plugin for broken in found.broken] == ["forgetful"]
 

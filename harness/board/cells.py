@@ -66,7 +66,16 @@ class Row:
             sampler=self.base.origin.recorded_sampler.identity,
             curve=self._curve_identity,
             **self._drawing_batch,
+            **self._sampling_precision,
         )
+
+    @property
+    def _sampling_precision(self) -> Mapping[str, str]:
+        """The precision of samples that a method draws in its steps, under autocast.
+
+        They were in half precision at first, so that the keys of cells that autocast must differ from the keys of that time.
+        """
+        return {} if self.training.precision == "float32" else {"sampling": "float32"}
 
     @property
     def _drawing_batch(self) -> Mapping[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import torch
 
@@ -34,9 +35,9 @@ class CheckedSource(DataSource):
         self._source = source
         self._training: dict[torch.device, Batch] = {}
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """The hash of the training data."""
+        """The hash of the training data, asked of the plugin once."""
         return self._source.fingerprint
 
     @property

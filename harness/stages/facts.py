@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Strict
 
 from harness.store.outputs import Output
 from harness.store.records import CurvePoint
@@ -17,7 +17,10 @@ class StageFacts(BaseModel):
 
     @classmethod
     def of(cls, output: Output) -> Self:
-        """Return the facts in the manifest of an output."""
+        """Return the facts in the manifest of an output. Raises: ValueError for a manifest that lacks one of them."""
+        if lacking := sorted(cls.model_fields.keys() - output.facts.keys()):
+            # The defaults are for what has no manifest: a fact that is lost must not read as zero.
+            raise ValueError(f"{output.folder}: the manifest lacks {', '.join(lacking)}; delete the folder, and it is made again")
         return cls.model_validate(output.facts)
 
 
@@ -74,5 +77,5 @@ class SampleFacts(StageFacts):
 class PairFacts(StageFacts):
     """A metric between two sets: its values by name, the metric's own first, and the seconds that measuring took."""
 
-    values: dict[str, float]
+    values: dict[str, Annotated[float, Strict()]]
     seconds: float

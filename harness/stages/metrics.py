@@ -163,10 +163,11 @@ def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Conte
     """Compare features of images. The first column of an extractor extracts for all its columns."""
     metric = pair.column.metric
     function = metric.component.create_on_features(metric.settings)
-    started = time.perf_counter()
+    generated_images, real_images = pair.generated.images(), pair.real.images()
+    started = time.perf_counter()  # reading a dataset is no cost of the metric
     generated_needs, real_needs = features.shared_needs(extractor, pair.columns)
-    generated = features.extracted(pair.generated.images(), generated_needs, extractor, context)
-    real = features.extracted(pair.real.images(), real_needs, extractor, context)
+    generated = features.extracted(generated_images, generated_needs, extractor, context)
+    real = features.extracted(real_images, real_needs, extractor, context)
     values = function(generated, real, _generator(pair))
     return PairFacts(values=dict(values), seconds=time.perf_counter() - started)
 

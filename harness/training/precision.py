@@ -1,6 +1,6 @@
 """Memory format, precision and compilation of a network in training steps.
 
-Banks, and the samples that are evaluated, are drawn in float32. `Task.sample` has the precision of the step that calls it.
+Sampling is in float32 always: banks, new samples of a step (`Task.sample`), and the samples that are evaluated.
 """
 
 from __future__ import annotations

@@ -119,7 +119,9 @@ def var_table(betas: Tensor, steps: int, schedule: str, kappa: float) -> StepTab
     Source: Kong and Ping 2021.
     """
     start, end, total = float(betas[0]), float(betas[-1]), len(betas)
-    is_linear = total > 2 and torch.allclose(betas, torch.linspace(start, end, total, dtype=torch.float64), rtol=1e-9, atol=0)
+    line = torch.linspace(start, end, total, dtype=torch.float64)
+    # The closed form divides by the growth of beta: betas that do not grow take the other way.
+    is_linear = total > 2 and start < end and torch.allclose(betas, line, rtol=1e-9, atol=0)
     short = fast_schedule(start, end, total, steps, schedule) if is_linear else _interpolated(betas, steps, schedule)
     kept = short.alpha_bars.astype(np.float64)[::-1].copy()
     std = kappa * posterior_std(kept)

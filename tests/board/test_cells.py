@@ -8,6 +8,7 @@ from board_fixtures import BOARD
 
 from harness.board.reading.load import load_board
 from harness.board.schema import EvaluationConfig
+from harness.store.keys import digest
 
 
 def keys_of(write_board, fake_plugins, text=BOARD, **options):
@@ -114,6 +115,21 @@ def test_the_batch_of_banks_and_curves_is_part_of_the_key_unless_it_is_the_defau
 
     assert finetune(samples=100, batch=10_000) == finetune(samples=50) == row.finetune_digest
     assert finetune(samples=100, batch=9_999) != row.finetune_digest
+
+
+def test_cells_that_autocast_have_other_keys_than_when_their_samples_were_in_half_precision(cells):
+    row = cells["net/fit/s0"].row
+
+    def first_digest(training):
+        """The digest of the code that drew new samples under autocast."""
+        return digest(
+            stage="finetune", base=row.base.key, method=row.method.identity, training=training.identity,
+            sampler=row.base.network.sampler.identity, curve=row._curve_identity,
+        )  # fmt: skip
+
+    half = row.training.model_copy(update={"precision": "bf16"})
+    assert row.finetune_digest == first_digest(row.training)
+    assert replace(row, training=half).finetune_digest != first_digest(half)
 
 
 def test_a_skipped_cell_has_another_record_and_the_same_samples(cells):

@@ -101,8 +101,8 @@ def test_many_kills_at_random_moments(command, undisturbed, kill, wait, seed):
     assert command.results() == undisturbed.command.results()
 
 
-def test_workers_end_with_a_killed_parent(command, wait):
-    cells = ("--only", "method=none", *OFTEN)
+def test_workers_end_with_a_killed_parent_and_leave_nothing_in_the_way(command, undisturbed, wait):
+    cells = ("--only", "method=none", "--seeds", "0", *OFTEN)
     process = command.start(*cells)
     assert wait(lambda: list(command.runs.glob("work/base-*/step-*")), process)
     workers = psutil.Process(process.pid).children(recursive=True)
@@ -111,3 +111,7 @@ def test_workers_end_with_a_killed_parent(command, wait):
     process.communicate()
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert not alive
+    assert command.run(*cells).returncode == 0  # no lease of theirs, and no half-written output
+    expected = undisturbed.command.results()
+    assert command.results()
+    assert command.results() == {name: expected[name] for name in command.results()}

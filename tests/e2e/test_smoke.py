@@ -1,8 +1,10 @@
 """Every board of the repository passes `--smoke`.
 
-The command and its jobs run in this process: starting workers would take longer than the jobs. test_board.py starts real ones.
+The command and its jobs run in this process: starting workers would take longer than the jobs. Each job goes through pickle
+all the same, as it does on its way to a worker; one board runs in real workers.
 """
 
+import pickle
 import time
 from pathlib import Path
 
@@ -19,6 +21,12 @@ from harness.process import stop
 BOARDS = sorted((Path(__file__).parents[2] / "leaderboards").glob("*/board.yaml"))
 
 
+def run_pickled(job):
+    """Run a copy of the job, as a worker does."""
+    copy = pickle.loads(pickle.dumps(job))
+    return copy.function(*copy.arguments)
+
+
 class InThisProcess:
     """An executor that runs one job after the other."""
 
@@ -26,12 +34,13 @@ class InThisProcess:
         queue, ends = [], []
         while (more := ready(ends)) is not None:
             queue += more
-            ends = [JobEnd(job, job.function(*job.arguments)) for job in queue[:1]]
+            ends = [JobEnd(job, run_pickled(job)) for job in queue[:1]]
             del queue[:1]
 
 
-@pytest.fixture(autouse=True)
-def _no_workers(monkeypatch):
+@pytest.fixture
+def no_workers(monkeypatch):
+    """Run jobs in this process."""
     monkeypatch.setattr(Executor, "create", lambda *_: InThisProcess())
     monkeypatch.setattr(stop, "on_signals", lambda: None)  # signals belong to the process of the tests
 
@@ -47,6 +56,7 @@ def absent_files(board):
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda path: path.parent.name)
+@pytest.mark.usefixtures("no_workers")
 def test_a_board_passes_in_seconds_and_leaves_real_records_alone(board, tmp_path):
     real = {path: path.stat().st_mtime_ns for path in board.parent.rglob("*")}
     began = time.process_time()
@@ -60,3 +70,10 @@ def test_a_board_passes_in_seconds_and_leaves_real_records_alone(board, tmp_path
     assert {path.name for path in tmp_path.iterdir()} == {"smoke"}
     assert list(tmp_path.glob("smoke/records/*/*.json"))
     assert {path: path.stat().st_mtime_ns for path in board.parent.rglob("*")} == real
+
+
+def test_a_board_of_tokens_passes_in_real_workers(command):
+    command.board = BOARDS[0].parents[1] / "digits-tokens"
+    ended = command.run("--smoke", "--seeds", "0", "--only", "method=none,mle")
+    assert ended.returncode == 0, ended.stderr
+    assert len(list(command.runs.glob("smoke/records/digits-tokens/*__s0.*.json"))) == 4

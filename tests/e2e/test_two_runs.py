@@ -13,6 +13,7 @@ def test_each_cell_runs_once_and_both_end_well(command, undisturbed, recorder):
         assert " is damaged " not in err
         assert out == ends[0][0]  # the table of the same records
     expected = undisturbed.command.results()
+    assert len(command.results()) == 5 + 2  # cells and floors
     assert command.results() == {name: expected[name] for name in command.results()}
     finished = Counter(line.split()[1] for line in notes() if line.startswith("finished"))
     assert len(finished) == 5

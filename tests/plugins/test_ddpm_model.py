@@ -69,3 +69,9 @@ def test_times_between_whole_steps_are_rounded_since_the_network_has_a_row_for_e
 def test_labels_change_nothing(model):
     x = torch.randn(3, 2)
     assert torch.equal(model.predict_noise(x, 1.0, torch.tensor([0, 1, 2])), model.predict_noise(x, 1.0, None))
+
+
+def test_each_step_is_drawn_equally_often(model):
+    t, _ = model.draw(torch.zeros(70_000, 2), stream(0, "draw"))
+    # 10,000 are expected for each step, with a standard deviation below 100.
+    assert (t.bincount(minlength=7) - 10_000).abs().max() < 500

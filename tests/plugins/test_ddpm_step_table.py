@@ -146,3 +146,9 @@ def test_var_calls_no_time_outside_of_the_chain():
             times = var_table(betas, steps, "quadratic", 1.0).times
             assert times.min() >= 0
             assert times.max() <= 999
+
+
+def test_var_walks_a_chain_whose_betas_do_not_grow():
+    table = var_table(torch.full((1000,), 0.01, dtype=torch.float64), 10, "linear", 1.0)
+    assert all(0 <= time <= 999 for time in table.times)
+    assert sorted(table.times, reverse=True) == list(table.times)

@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from harness.stages.facts import FinetuneFacts, PairFacts, PreparationFacts, SampleFacts
@@ -48,10 +50,28 @@ def test_values_of_a_pair_keep_their_order_the_metrics_own_first(tmp_path):
 
 
 def test_a_manifest_without_what_a_record_needs_is_refused(tmp_path):
-    with pytest.raises(ValidationError, match="samples_sha256"):
+    with pytest.raises(ValueError, match="the manifest lacks samples_sha256; delete the folder"):
         SampleFacts.of(output(tmp_path, nfe=2.0, seconds=1.0, draws_sha256=[]))
 
 
 def test_facts_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         PreparationFacts().seconds = 1.0  # type: ignore[misc]
+
+
+def test_a_fact_that_is_lost_does_not_read_as_zero(tmp_path):
+    facts = FinetuneFacts(weights_sha256="a" * 64, images_seen=640).model_dump()
+    del facts["network_evaluations"]
+    with pytest.raises(ValueError, match="the manifest lacks network_evaluations"):
+        FinetuneFacts.of(output(tmp_path, **facts))
+
+
+@pytest.mark.parametrize("value", ["1.5", True, torch.tensor(1.1), np.float32(1.1), None])
+def test_a_metrics_value_is_a_float_and_nothing_that_could_become_one(value):
+    with pytest.raises(ValidationError):
+        PairFacts(values={"w2": value}, seconds=1.0)
+
+
+@pytest.mark.parametrize("value", [1.5, 2, np.float64(1.5), float("nan")])
+def test_floats_of_either_kind_and_whole_numbers_are_values(value):
+    assert str(PairFacts(values={"w2": value}, seconds=1.0).values["w2"]) == str(float(value))
