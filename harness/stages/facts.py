@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from harness.store.outputs import Output
 from harness.store.records import CurvePoint
@@ -74,8 +74,15 @@ class SampleFacts(StageFacts):
     draws_sha256: list[str]
 
 
+def _a_float(value: object) -> object:
+    """Return a float or a whole number. Raises: ValueError for anything that could only be turned into one."""
+    if isinstance(value, bool) or not isinstance(value, float | int):
+        raise ValueError(f"a metric gives floats, not a {type(value).__name__}; write float(…)")
+    return value
+
+
 class PairFacts(StageFacts):
     """A metric between two sets: its values by name, the metric's own first, and the seconds that measuring took."""
 
-    values: dict[str, Annotated[float, Strict()]]
+    values: dict[str, Annotated[float, BeforeValidator(_a_float)]]
     seconds: float
