@@ -63,7 +63,8 @@ class _Slot:
 
     def close(self) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            # It waits for the pool's thread. Python 3.11 writes to the pipe of that thread at exit; the pipe may be closed by then.
+            self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
 
