@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
 from harness.report.phrases import listed
 
@@ -14,6 +15,7 @@ def remarks(collection: Collection) -> list[str]:
         *_stale_and_missing(collection),
         *_ended_badly(collection),
         *_several_pretrainings(collection),
+        *_mixed_code(collection),
         *_skipped(collection),
     ]
 
@@ -53,6 +55,12 @@ def _several_pretrainings(collection: Collection) -> Iterator[str]:
         if len(by_weights) > 1:
             origins = "; ".join(f"{', '.join(methods)} from `{weights[:12]}`" for weights, methods in by_weights.items())
             yield f"{base} was pretrained {len(by_weights)} times with the same settings, and the weights differ: {origins}"
+
+
+def _mixed_code(collection: Collection) -> Iterator[str]:
+    """Yield components whose code was edited between two records that stand in the table."""
+    for component, by_code in mixed_code(collection).items():
+        yield f"numbers may not be comparable: the code of {component} was edited between records: {versions(by_code)}"
 
 
 def _skipped(collection: Collection) -> Iterator[str]:

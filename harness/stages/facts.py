@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from harness.store.outputs import Output
-from harness.store.records import CurvePoint
+from harness.store.records import CurvePoint, SourceFacts
 
 
 class StageFacts(BaseModel):
-    """Facts of one stage. Manifests may hold more: what is not named here is not read."""
+    """Facts of one stage. Manifests may hold more: what is not named here is not read.
+
+    Args:
+        sources: the code that made the output and all that it was made from; empty in manifests of older versions.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"sources"})
+    """Facts that older manifests lack, and whose default says so."""
+
+    sources: list[SourceFacts] = []
 
     @classmethod
     def of(cls, output: Output) -> Self:
         """Return the facts in the manifest of an output. Raises: ValueError for a manifest that lacks one of them."""
-        if lacking := sorted(cls.model_fields.keys() - output.facts.keys()):
+        if lacking := sorted(cls.model_fields.keys() - output.facts.keys() - cls.ADDED_LATER):
             # The defaults are for what has no manifest: a fact that is lost must not read as zero.
             raise ValueError(f"{output.folder}: the manifest lacks {', '.join(lacking)}; delete the folder, and it is made again")
         return cls.model_validate(output.facts)
@@ -41,7 +49,10 @@ class FinetuneFacts(StageFacts):
     Args:
         network_evaluations: examples that went through networks while training.
         selected_images: images seen by the weights that were chosen along the curve; None where the last weights are taken.
+        banks: keys of the banks of generated samples that the training used; other cells may use them too.
     """
+
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"sources", "banks"})
 
     weights_sha256: str = ""
     images_seen: int = 0
@@ -50,6 +61,7 @@ class FinetuneFacts(StageFacts):
     network_evaluations: int = 0
     curve: list[CurvePoint] = []
     selected_images: int | None = None
+    banks: list[str] = []
 
 
 class PreparationFacts(StageFacts):
