@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.images.sets import ImageSet
+from harness.images.zip_archives import DAMAGE
 
 RANGES = {"0,255": (0.0, 255.0), "0,1": (0.0, 1.0), "-1,1": (-1.0, 1.0)}
 """The value ranges of images that are stored as floats: for each name, the values of black and of white."""
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
-"""The exceptions that reading a damaged file can raise."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def stored(path: Path) -> dict[str, StoredArray]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(f"{path}: cannot be read as an .npz: {error}") from error
     return {name: _stored(path, name) for name in names}
 
@@ -104,7 +102,7 @@ def _opened(path: Path, member: str) -> Iterator[IO[bytes]]:
             return
         with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as inside:
             yield inside
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(f"{_name(path, member)}: damaged: {error}") from error
 
 
