@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UserError
+from harness.images.array_types import advice
 from harness.images.sets import ImageSet
 from harness.images.zip_archives import DAMAGE
 
+BLOCK = 64
+"""Images of another type that are read at once to find the range of their values."""
 RANGES = {"0,255": (0.0, 255.0), "0,1": (0.0, 1.0), "-1,1": (-1.0, 1.0)}
 """The value ranges of images that are stored as floats: for each name, the values of black and of white."""
 
@@ -152,13 +155,13 @@ def images(path: Path, value_range: str | None = None) -> ImageSet:
 
     Args:
         value_range: key of RANGES that says what floats mean; not used for uint8.
-    Raises: UserError for another dtype or layout, and for floats without a range. Reading the returned set raises UserError for
-    a damaged file, and for floats that do not fit `value_range`.
+    Raises: UserError for another dtype, with advice that depends on the values; UserError for another layout, and for floats
+    without a range. Reading the returned set raises UserError for a damaged file, and for floats that do not fit `value_range`.
     """
     array = image_array(path)
     is_float = array.dtype.kind == "f"
     if array.dtype != np.uint8 and not is_float:
-        raise UserError(f"{array.name}: {array.dtype} values; images are uint8 (astype(numpy.uint8)), or floats with --range")
+        raise UserError(f"{array.name}: {array.dtype} values; {advice(array.dtype, array.blocks(BLOCK))}")
     if is_float and value_range is None:
         options = " or ".join(f"--range={text}" for text in RANGES)
         raise UserError(f"{array.name}: {array.dtype} values; say what they mean: {options}")
