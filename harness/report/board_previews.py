@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
+from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.report.collect import Collection
 from harness.report.preview import Preview, preview_of, read_preview
+from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.runs_folder import RunsFolder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,19 @@ def can_be_shown(spec: DataSpec) -> bool:
 
 
 def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Preview | None:
-    """Make the preview of the cell's first sample set; None when the runs folder does not have it."""
-    from harness.stages.example_sets import read_draw, samples_file
+    """Make the preview of the cell's first sample set; None when the runs folder does not have it, or has it damaged."""
+    from harness.stages.example_sets import SAMPLES, read_draw
 
-    path = samples_file(runs, cell)
-    if not path.is_file():
+    source = collection.records[cell.name].samples_sha256
+    folder = runs.stage("sample", cell.sample_key)
+    if not folder.is_dir():
         return None
-    return preview_of(read_draw(path, 0), collection.records[cell.name].samples_sha256)
+    try:
+        output = outputs.read(folder)
+    except UserError as error:
+        log.warning("no preview of %s: %s", cell.name, error)
+        return None
+    if output.facts.get("samples_sha256") != source:
+        log.warning("no preview of %s: the samples in %s are not those of its record", cell.name, folder)
+        return None
+    return preview_of(read_draw(folder / SAMPLES, 0), source)
