@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.report.collect import Collection
 from harness.report.preview import Preview, preview_of, read_preview
+from harness.report.unfailing import unfailing
 from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.runs_folder import RunsFolder
@@ -21,10 +22,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BoardPreviews:
-    """Previews of real examples, and of generated ones by the row's name."""
+    """Previews of real examples, and of generated ones by the row's name.
+
+    Args:
+        unmade: a line for each preview that could not be made, with the reason. A preview never fails a run.
+    """
 
     real: Preview | None = None
     rows: Mapping[str, Preview] = field(default_factory=dict)
+    unmade: tuple[str, ...] = ()
 
 
 def shown_cells(collection: Collection) -> list[tuple[Row, Cell]]:
@@ -55,15 +61,22 @@ def read_published_previews(collection: Collection) -> BoardPreviews:
 
 
 def make_previews(collection: Collection, runs: RunsFolder) -> BoardPreviews:
-    """Make the previews of the sample sets in a runs folder. Imports torch.
+    """Make the previews of the sample sets in a runs folder. Imports torch. Whatever fails is in `unmade`, and the rest is made.
 
     Returns: no previews for data that are neither points in the plane nor images.
     """
-    real = real_preview(collection.board)
+    unmade: list[str] = []
+    real: Preview | None = None
+    with unfailing(unmade, "no preview of real examples"):
+        real = real_preview(collection.board)
     if real is None:
-        return BoardPreviews()
-    made = {row.name: sampled_preview(cell, collection, runs) for row, cell in shown_cells(collection)}
-    return BoardPreviews(real, {name: preview for name, preview in made.items() if preview is not None})
+        return BoardPreviews(unmade=tuple(unmade))
+    rows: dict[str, Preview] = {}
+    for row, cell in shown_cells(collection):
+        with unfailing(unmade, f"no preview of {row.name}"):
+            if (preview := sampled_preview(cell, collection, runs)) is not None:
+                rows[row.name] = preview
+    return BoardPreviews(real, rows, tuple(unmade))
 
 
 def real_preview(board: Board) -> Preview | None:

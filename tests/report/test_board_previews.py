@@ -112,6 +112,32 @@ def test_previews_are_made_of_the_first_draw_in_the_runs_folder(board, runs, run
     assert len(previews.real.points) == 100
 
 
+def test_data_that_cannot_be_drawn_are_one_line_and_no_preview(board, runs, run_records, draw, monkeypatch):
+    def refuse(self, draw, n):
+        raise ValueError(f"there are no {n} points")
+
+    run_records(board, runs)
+    draw(board.cells[0], 100, 2)
+    monkeypatch.setattr("harness_fake.Ring.evaluation", refuse)
+    previews = make_previews(collect_runs(board, runs), runs)
+    assert (previews.real, previews.rows) == (None, {})
+    (line,) = previews.unmade
+    assert line.startswith(
+        "no preview of real examples: dataset ring, evaluation draw 0 of 100 examples: there are no 100 points; lower evaluation"
+    )
+
+
+def test_samples_that_cannot_be_shown_are_one_line_and_the_others_have_previews(board, runs, run_records, draw):
+    run_records(board, runs)
+    draw(board.cells[0], 100, 2)
+    draw(board.cells[3], 100, 2)
+    example_sets.samples_file(runs, board.cells[0]).write_bytes(b"damaged")
+    previews = make_previews(collect_runs(board, runs), runs)
+    assert set(previews.rows) == {"net/fit"}
+    (line,) = previews.unmade
+    assert line.startswith("no preview of net/none: SafetensorError: ")
+
+
 def test_previews_of_images_are_sheets(image_board, runs, run_records, draw):
     board = image_board()
     run_records(board, runs)

@@ -60,6 +60,18 @@ def test_records_are_published_as_they_are(board, folder, runs, run_records):
     assert {"floor__distance.json", "floor__likeness.json", "preview__real.json"} <= names(folder)
 
 
+def test_a_board_whose_data_cannot_be_drawn_any_more_is_published_without_a_preview(
+    board, folder, runs, run_records, monkeypatch
+):
+    run_records(board, runs)
+    monkeypatch.setattr("harness_fake.Ring.evaluation", lambda *_: 1 / 0)
+    publication = plan(board, runs)
+    assert publication.unmade == ("no preview of real examples: ZeroDivisionError: division by zero",)
+    publication.apply()
+    assert "preview__real.json" not in names(folder)
+    assert "floor__distance.json" in names(folder)
+
+
 def test_planning_alone_writes_nothing(board, folder, runs, run_records):
     run_records(board, runs)
     publication = plan(board, runs)
