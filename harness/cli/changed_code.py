@@ -1,4 +1,4 @@
-"""What `run`, `run --dry-run` and `status` say of records whose code was edited since they were made."""
+"""The questions of `run`, `run --dry-run` and `status` about records whose code was edited since they were made."""
 
 from __future__ import annotations
 

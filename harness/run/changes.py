@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from harness.board.board import Board
 from harness.stages import sources
-from harness.store.records import SourceFacts, load_floor, usable
+from harness.stages.current_records import current_floor
+from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 
 
@@ -39,7 +40,7 @@ def floor_changes(board: Board, runs: RunsFolder) -> dict[str, tuple[Change, ...
     """Return what was edited since each of the board's floors was measured, by the name of the floor: `floor w2`."""
     found: dict[str, tuple[Change, ...]] = {}
     for floor in board.floors:
-        record = usable(runs.floor(board.name, floor.name, floor.key), load_floor)
+        record = current_floor(board.name, floor, runs)
         if record is not None and (changed := changes(record.sources)):
             found[f"floor {floor.name}"] = changed
     return found

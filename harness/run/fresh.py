@@ -18,18 +18,18 @@ from harness.board.columns import Floor
 from harness.board.components import Resolved
 from harness.components import Component
 from harness.errors import UserError
-from harness.run.states import CellState, current_record, missing_floors, states
+from harness.run.states import CellState, missing_floors, states
 from harness.stages import renewal, sources
+from harness.stages.current_records import has_result, is_measured
 from harness.stages.record import record_path
 from harness.store.files import write_text
 from harness.store.lease import Busy, lease
-from harness.store.records import is_measured
 from harness.store.runs_folder import RunsFolder
 
 
 @dataclass(frozen=True)
 class Fresh:
-    """What a run makes anew.
+    """The results that a run makes anew.
 
     Args:
         cells: cells whose own stages are made anew: fine-tuning, samples, metrics.
@@ -177,11 +177,7 @@ def _cell(cell: Cell, runs: RunsFolder) -> _Result:
                 renewal.set_aside_output(runs, stage, key)
             renewal.set_aside_if_there(record_path(cell, runs))
 
-    def is_made() -> bool:
-        record = current_record(cell, runs)
-        return record is not None and record.status != "failed"
-
-    return _Result(cell.name, runs.fresh("cell", cell.key), cell.components, set_aside, is_made)
+    return _Result(cell.name, runs.fresh("cell", cell.key), cell.components, set_aside, lambda: has_result(cell, runs))
 
 
 def _base(base: Base, runs: RunsFolder) -> _Result:
@@ -201,4 +197,10 @@ def _floor(board: Board, floor: Floor, runs: RunsFolder) -> _Result:
         with lease(runs.lease("floor", floor.key), wait=False):
             renewal.set_aside_if_there(path)
 
-    return _Result(f"floor {floor.name}", runs.fresh("floor", floor.key), floor.components, set_aside, lambda: is_measured(path))
+    return _Result(
+        f"floor {floor.name}",
+        runs.fresh("floor", floor.key),
+        floor.components,
+        set_aside,
+        lambda: is_measured(board.name, floor, runs),
+    )

@@ -30,6 +30,7 @@ class CellResults:
         dataset_fingerprint: of the board's dataset.
         peak_memory_bytes: peak memory over all stages.
         device: type of the device: "cpu" or "cuda".
+        unsealed: stages whose facts nothing vouches for, because an older version made their outputs.
     """
 
     base: BaseFacts
@@ -42,6 +43,7 @@ class CellResults:
     dataset_fingerprint: str
     peak_memory_bytes: int
     device: str
+    unsealed: Sequence[str] = ()
 
 
 def record_path(cell: Cell, runs: RunsFolder) -> Path:
@@ -100,6 +102,7 @@ def done(cell: Cell, results: CellResults) -> Record:
             "base_weights_sha256": base.weights_sha256,
             "dataset_fingerprint": results.dataset_fingerprint,
             "sources": list(results.sources),
+            "unsealed": list(results.unsealed),
         }
     )
 

@@ -1,4 +1,4 @@
-"""`run`, `run --dry-run` and `status` ask whether records of edited code are stale, and `--fresh` makes them anew."""
+"""Questions about records whose code was edited since they were made, and `--fresh`, which makes results anew."""
 
 import json
 

@@ -12,8 +12,8 @@ from harness.run import fresh as fresh_results
 from harness.run.fresh import Fresh, pending_records, planned
 from harness.run.start import RunOptions, run_board
 from harness.run.states import states
-from harness.stages import renewal
 from harness.stages.record import record_path
+from harness.store.files import set_aside
 from harness.store.lease import lease
 from harness.store.records import load_record
 from harness.store.runs_folder import RunsFolder
@@ -142,16 +142,16 @@ class Killed(BaseException):
 
 def test_a_run_that_is_killed_while_it_sets_aside_goes_on_without_being_told(board, runs, run, of_method, monkeypatch):
     edit(monkeypatch, "method ddo")
-    moved, move = [], renewal.set_aside
+    moved = []
 
     def killing(path, reason):
         if len(moved) == 2:  # fine-tuned weights and samples are moved, the record is not
             raise Killed
         moved.append(path)
-        return move(path, reason)
+        return set_aside(path, reason)
 
     with monkeypatch.context() as patched:
-        patched.setattr(renewal, "set_aside", killing)
+        patched.setattr("harness.stages.renewal.set_aside", killing)
         with pytest.raises(Killed):
             run(Fresh(of_method("ddo")))
     first, second = of_method("ddo")

@@ -6,7 +6,8 @@ import pytest
 from edited_code import edit
 
 from harness.run.changes import Change
-from harness.run.states import CellState, current_record, missing_floors, states, summary
+from harness.run.states import CellState, missing_floors, states, summary
+from harness.stages.current_records import current_record
 from harness.store.records import SourceFacts, save_record
 from harness.store.runs_folder import RunsFolder
 

@@ -127,5 +127,5 @@ def test_a_component_that_is_not_installed_has_no_code():
 
 def test_samplers_inside_of_samplers_count():
     component = registry().get(Sampler, "cfg", where="this test")
-    guided = Resolved(component, component.config(sampler="heun", weight=2.0), "guidance", "1/1")
+    guided = Resolved(component, component.config.model_validate({"sampler": "heun", "weight": 2.0}), "guidance", "1/1")
     assert {"sampler cfg", "sampler heun"} <= set(components(sources.of(guided)))
