@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, Valid
 from harness.errors import UserError
 from harness.store.files import write_text
 from harness.store.record_names import row_name
+from harness.validation import first_fault
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
@@ -250,11 +251,16 @@ def _load(path: Path, kind: type[R]) -> R:
         record = kind.model_validate_json(content)
     except ValidationError as error:
         _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: not a {kind.__name__}: {first['msg']} at {where}") from None
+        raise UserError(f"{path}: not a {kind.__name__}: {first_fault(error, _parsed(content))}") from None
     _refuse_newer(path, record.schema_version)
     return record
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def verified(path: Path | str) -> bytes:
