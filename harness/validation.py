@@ -35,12 +35,14 @@ class SettingFault:
         path: the same in the settings class, whose short forms are written in full; with pydantic's names of branches.
         kind: pydantic's name of the fault, such as `extra_forbidden`.
         text: the fault in words, such as "must be at least 1, got 0".
+        given: the value.
     """
 
     location: Location
     path: Location
     kind: str
     text: str
+    given: object
 
     @property
     def key(self) -> str:
@@ -77,7 +79,7 @@ def setting_faults(error: ValidationError, settings: object, schema: type[BaseMo
         told = telling or same_place
         text, first = _joined(_text(details, schema) for details in told), told[0]
         path = tuple(part for part in first["loc"] if part != "[key]" and not str(part).startswith("function-"))
-        found.append(SettingFault(location, path, first["type"], text + _got(first)))
+        found.append(SettingFault(location, path, first["type"], text + _got(first), first["input"]))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pydantic import BaseModel, ValidationError
@@ -55,6 +55,15 @@ class FaultList:
         self._faults.add((self._source.line(location), message))
 
 
+_UNQUOTED: Mapping[object, str] = {
+    True: "; YAML reads yes, on and true as a truth value: write the text in quotes",
+    False: "; YAML reads no, off and false as a truth value: write the text in quotes",
+    None: "; YAML reads null, ~ and nothing at all as no value: write the text in quotes",
+}
+"""What to do about a truth value, or no value, where a text must be."""
+_NUMBER = "; a number that is a text needs quotes"
+
+
 def _invalid_text(fault: SettingFault, key: str, schema: type[BaseModel]) -> str:
     """The text for one thing that pydantic found wrong with the value of `key`, which `fault.path` leads to in the schema."""
     if fault.kind == "extra_forbidden":
@@ -62,4 +71,7 @@ def _invalid_text(fault: SettingFault, key: str, schema: type[BaseModel]) -> str
         return f"no key is called {key!r} here; {nearest(str(fault.path[-1]), keys)}keys: {', '.join(keys)}"
     if fault.kind == "missing":
         return f"{key!r} is missing"
-    return f"{key}: {fault.text}" if key else fault.text
+    text, value = fault.text, fault.given
+    if fault.kind == "string_type" and isinstance(value, bool | int | float | None):
+        text += _UNQUOTED.get(value, _NUMBER) if isinstance(value, bool | None) else _NUMBER
+    return f"{key}: {text}" if key else text
