@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,8 +15,6 @@ from harness.report.unfailing import unfailing
 from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.runs_folder import RunsFolder
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,19 +94,16 @@ def can_be_shown(spec: DataSpec) -> bool:
 
 
 def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Preview | None:
-    """Make the preview of the cell's first sample set; None when the runs folder does not have it, or has it damaged."""
+    """Make the preview of the cell's first sample set; None when the runs folder does not have it.
+
+    Raises: UserError when the samples are damaged, or other samples than those of the cell's record.
+    """
     from harness.stages.example_sets import SAMPLES, read_draw
 
     source = collection.records[cell.name].samples_sha256
     folder = runs.stage("sample", cell.sample_key)
     if not folder.is_dir():
         return None
-    try:
-        output = outputs.read(folder)
-    except UserError as error:
-        log.warning("no preview of %s: %s", cell.name, error)
-        return None
-    if output.facts.get("samples_sha256") != source:
-        log.warning("no preview of %s: the samples in %s are not those of its record", cell.name, folder)
-        return None
+    if outputs.read(folder).facts.get("samples_sha256") != source:
+        raise UserError(f"the samples in {folder} are not those of its record")
     return preview_of(read_draw(folder / SAMPLES, 0), source)
