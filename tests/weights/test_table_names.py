@@ -9,7 +9,8 @@ from harness.weights.table_names import is_averaged, is_bookkeeping, without_wra
 @pytest.mark.parametrize(
     "name",
     [
-        "ema", "model_ema", "ema_model", "state_dict_ema", "ema_state_dict", "params_ema", "G_ema", "g_ema", "netG_ema", "modelEMA",
+        "ema", "model_ema", "ema_model", "state_dict_ema", "ema_state_dict", "params_ema", "G_ema", "g_ema", "netG_ema",
+        "modelEMA",
         "EMACallback", "shadow_params", "averaged_model", "average_model", "average_model_state", "net_ema",
         "swa_model", "avg_model", "ema_0.9999", "emas", "ema-weights", "unet_ema", "polyak",
     ],

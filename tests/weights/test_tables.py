@@ -54,7 +54,8 @@ def test_groups_of_a_table_are_those_behind_each_prefix():
     tensors = {f"{prefix}.{name}": torch.zeros(1) for prefix in ("net", "ema.net") for name in ("a", "b")}
     groups = list(views(Table(("sd",), tensors, None), smallest=2))
     assert [(group.name, list(group.tensors), group.is_averaged) for group in groups] == [
-        ("sd", list(tensors), None), ("sd.net", ["a", "b"], None), ("sd.ema", ["net.a", "net.b"], True), ("sd.ema.net", ["a", "b"], True),
+        ("sd", list(tensors), None),
+        ("sd.net", ["a", "b"], None), ("sd.ema", ["net.a", "net.b"], True), ("sd.ema.net", ["a", "b"], True),
     ]  # fmt: skip
 
 
