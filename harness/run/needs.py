@@ -1,4 +1,4 @@
-"""Check that everything is there that cells need to run: packages, files of data, weights. Only reading weights imports torch."""
+"""Check that all is there that cells need: packages, files of data, weights. Checks of data and weights import torch."""
 
 from __future__ import annotations
 
@@ -42,13 +42,15 @@ class Needs:
 
         Returns: a remark for each file of weights of which the user should know what was read.
         Raises: Faults, with a line for each preset that does not fit the data; if there is none, for each package that is not
-            installed and each file that is absent; if there is none, for each base whose weights have another hash, are damaged
-            or do not fit.
+            installed and each file that is absent; if there is none, for each component that cannot be built and each dataset
+            that cannot give the examples; if there is none either, for each base whose weights have another hash, are damaged or
+            do not fit.
         """
         packages = self.absent_packages()
         if not packages:
             _raise_all(self.unfit_data())
         _raise_all([*packages, *self.absent_files()])
+        _raise_all(self.broken_targets() or self.lacking_data())
         _raise_all(self.unfit_weights())
         return self.weights_remarks()
 
@@ -85,14 +87,27 @@ class Needs:
         presets = [
             (base, base.origin.weights) for base in self._bases if isinstance(base.origin, Loaded) and base.origin.weights.spec
         ]
-        try:
-            spec = self._data if presets else None
-        except UserError:
-            return []  # the dataset is not here, which `absent_files` says, or cannot be read, which the first job says
         for base, weights in presets:
+            spec = self._known_data
             if spec is not None and (fault := weights.data_fault(spec, dataset.name)) is not None:
                 faults.append(f"base {base.name}: {fault}")
         return faults
+
+    def broken_targets(self) -> list[str]:
+        """Return a message for each component whose `build` cannot be imported. Imports what it names, and torch with it."""
+        faults: list[str] = []
+        for component, _ in self._components:
+            with noted(faults):
+                component.load()
+        return list(dict.fromkeys(faults))
+
+    def lacking_data(self) -> list[str]:
+        """Return a message for each dataset that cannot give the examples that cells and floors ask for. Imports torch."""
+        if not (self._bases or self.floors):
+            return []
+        from harness.run.data_needs import data_faults
+
+        return data_faults(self.board, self.cells, self.floors)
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, are damaged, or do not fit.
@@ -112,26 +127,27 @@ class Needs:
         bases = [(base, loaded) for base, loaded in bases if all(file.path.exists() for file in loaded.files)]
         faults: list[str] = []
         remarks: list[str] = []
-        if bases:
+        if bases and (data := self._known_data) is not None:
             from harness.stages import loading
 
-            with noted(faults):
-                data = self._data
-                for base, loaded in bases:
-                    with noted(faults):
-                        remarks += loading.check(base, loaded, data)
+            for base, loaded in bases:
+                with noted(faults):
+                    remarks += loading.check(base, loaded, data)
         return list(dict.fromkeys(faults)), list(dict.fromkeys(remarks))
 
     @cached_property
-    def _data(self) -> DataSpec:
-        """The spec of the dataset. Raises: UserError when the dataset is absent or cannot be read."""
+    def _known_data(self) -> DataSpec | None:
+        """The spec of the dataset; None where it is absent, as `absent_files` says, or cannot be read, as `lacking_data` says."""
         dataset = self.board.dataset
         if (spec := dataset.component.known_spec(dataset.settings)) is not None:
             return spec
         from harness.stages.process_cache import ProcessCache
 
-        dataset.component.check_readiness(dataset.settings)
-        return ProcessCache().dataset(dataset).spec
+        try:
+            dataset.component.check_readiness(dataset.settings)
+            return ProcessCache().dataset(dataset).spec
+        except UserError:
+            return None
 
     def published_files(self) -> list[WeightsFile]:
         """Return the files that can be fetched, each once: published weights of bases, and what components ask for."""

@@ -136,7 +136,7 @@ def test_a_file_of_another_network_or_another_hash_is_refused(read, weights):
 
 def test_data_that_a_preset_does_not_generate_are_refused_before_its_file_is_asked_for(read, monkeypatch):
     board = read(LOADED)
-    monkeypatch.setattr(Needs, "_data", DataSpec((1, 16, 16), 10, "images"))
+    monkeypatch.setattr(Needs, "_known_data", DataSpec((1, 16, 16), 10, "images"))
     with pytest.raises(Faults) as caught:
         Needs.of_whole(board).check()
     assert caught.value.faults == tuple(
@@ -145,18 +145,34 @@ def test_data_that_a_preset_does_not_generate_are_refused_before_its_file_is_ask
     )
 
 
-def test_where_the_data_are_absent_only_that_is_said(read, monkeypatch):
-    def absent(self):
+def test_where_the_data_are_absent_only_that_is_said(read, weights, monkeypatch):
+    def absent(self, settings):
         raise UserError("no data")
 
-    board = read(LOADED)
-    monkeypatch.setattr(Needs, "_data", property(absent))
-    assert Needs.of_whole(board).unfit_data() == []
+    needs = of_cells(read(LOADED), "here/none/s0")
+    monkeypatch.setattr(Dataset, "known_spec", lambda self, settings: None)
+    monkeypatch.setattr(Dataset, "check_readiness", absent)
+    assert (needs.unfit_data(), needs.unfit_weights(), needs.weights_remarks()) == ([], [], [])
+    assert "no data" in needs.absent_files()
 
 
 def test_what_was_read_of_a_file_is_a_remark(read, weights):
     needs = of_cells(read(LOADED), "here/none/s0")
     assert needs.weights_remarks() == [f"base here: {weights}: the averaged weights 'ema' were read"]
+
+
+def test_a_component_that_cannot_be_built_is_named_before_any_work(small):
+    cells = [replace(cell, row=replace(cell.row, method=broken(cell.method))) for cell in small.cells]
+    with pytest.raises(Faults) as caught:
+        Needs(small, tuple(cells), ()).check()
+    assert (
+        "method none, build: 'harness_controls.none:Nothin': harness_controls.none has no 'Nothin'; did you mean 'Nothing'?"
+        in (str(caught.value))
+    )
+
+
+def broken(resolved):
+    return replace(resolved, component=replace(resolved.component, build=resolved.component.build[:-1]))
 
 
 def test_the_base_that_guides_is_needed_by_the_base_that_it_guides(read):
