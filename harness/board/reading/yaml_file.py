@@ -135,6 +135,7 @@ class _Walker:
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.walk(item, (*location, index)) for index, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)  # there are no others
         try:
             return scalar_value(self._loader, node)
         except Misread as error:
