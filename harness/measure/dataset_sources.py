@@ -67,10 +67,7 @@ def _count(source: CheckedSource, request: DatasetRequest, options: ReadingOptio
     count = options.images or source.largest_evaluation
     if not count:
         raise UserError(f"{where}: say how many images to take of it, with --images N")
-    try:
-        source.evaluation(request.draw, count)
-    except ValueError as error:
-        raise UserError(f"{where}: {error}; take fewer with --images N") from error
+    source.check_evaluation(request.draw, count)
     return count
 
 

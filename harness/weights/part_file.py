@@ -12,7 +12,7 @@ from harness.store.files import appearing
 
 @dataclass(frozen=True)
 class Version:
-    """What a server says about the file that it sends.
+    """The version of a file, as the server that sends it names it.
 
     Args:
         etag: the strong ETag; empty where the server gives none, or a weak one.
