@@ -135,7 +135,8 @@ class _Walker:
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.walk(item, (*location, index)) for index, item in enumerate(node.value)]
-        assert isinstance(node, yaml.ScalarNode)  # there are no others
+        if not isinstance(node, yaml.ScalarNode):
+            raise TypeError(f"PyYAML made a node of no known kind: {node!r}")
         try:
             return scalar_value(self._loader, node)
         except Misread as error:
