@@ -54,12 +54,15 @@ def run_board(
     runs: RunsFolder,
     options: RunOptions,
     on_event: OnEvent = lambda _: None,
+    on_remark: Callable[[str], None] = lambda _: None,
+    *,
     on_states: OnStates = lambda _: None,
     fresh: Fresh = NOTHING,
 ) -> list[CellState]:
     """Run each of `cells` that has no result or has failed, and measure the board's missing floors.
 
     Args:
+        on_remark: called, before the first job, with each line that says what was read of a file of weights.
         on_states: called once, before the first job, with the states of all `cells`.
         fresh: what is made anew; its cells are among `cells`.
     Returns: the states of all `cells` afterwards.
@@ -73,7 +76,8 @@ def run_board(
     _save_skipped(before, runs)
     on_states(before)
     to_run = [state.cell for state in before if state.needs_a_run]
-    Needs(board, tuple(to_run), tuple(floors)).check()
+    for remark in Needs(board, tuple(to_run), tuple(floors)).check():
+        on_remark(remark)
     fresh_results.begin(board, fresh, runs)
     schedule = _schedule(board, to_run, floors, runs, options, on_event)
     if schedule.total:

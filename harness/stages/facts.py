@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from harness.store.outputs import Output
-from harness.store.records import CurvePoint, SourceFacts
+from harness.store.records import CurvePoint, SourceFacts, WeightsRead
 
 
 class StageFacts(BaseModel):
@@ -19,14 +19,14 @@ class StageFacts(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"sources"})
-    """Facts that older manifests lack, and whose default says so."""
+    """Fields that manifests of older versions lack. Their defaults say that the fact is not known."""
 
     sources: list[SourceFacts] = []
 
     @classmethod
     def of(cls, output: Output) -> Self:
         """Return the facts in the manifest of an output. Raises: ValueError for a manifest that lacks one of them."""
-        if lacking := sorted(cls.model_fields.keys() - output.facts.keys() - cls.ADDED_LATER):
+        if lacking := sorted(cls.model_fields.keys() - cls.ADDED_LATER - output.facts.keys()):
             # The defaults are for what has no manifest: a fact that is lost must not read as zero.
             raise ValueError(f"{output.folder}: the manifest lacks {', '.join(lacking)}; delete the folder, and it is made again")
         return cls.model_validate(output.facts)
@@ -37,10 +37,13 @@ class BaseFacts(StageFacts):
 
     Args:
         parameters: number of trainable scalars.
+        weights_read: the table of each file that the weights were read from; empty where they were not read from files.
     """
 
+    ADDED_LATER = frozenset({"sources", "weights_read"})
     weights_sha256: str = ""
     parameters: int = 0
+    weights_read: list[WeightsRead] = []
 
 
 class FinetuneFacts(StageFacts):
@@ -52,7 +55,7 @@ class FinetuneFacts(StageFacts):
         banks: keys of the banks of generated samples that the training used; other cells may use them too.
     """
 
-    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"sources", "banks"})
+    ADDED_LATER = frozenset({"sources", "banks"})
 
     weights_sha256: str = ""
     images_seen: int = 0
