@@ -39,6 +39,15 @@ def on_signals() -> None:
         signal.signal(number, request)
 
 
+def pass_ctrl_c_on(error: BaseException) -> None:
+    """Raise a KeyboardInterrupt that the user caused.
+
+    Where `on_signals` was called, a Ctrl-C raises nothing: there, a KeyboardInterrupt comes from code that raises one itself.
+    """
+    if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        raise error
+
+
 def clear() -> None:
     """Forget all requests. A process that goes on after an interruption, such as a test run, calls it."""
     global _requests
