@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def one_line(text: str) -> str:
+    """Return a text with line breaks and other control characters escaped. They would split a message, or steer a terminal."""
+    return _CONTROL.sub(lambda character: character[0].encode("unicode_escape").decode(), text)
 
 
 class UserError(Exception):
     """Wrong input. The message says where the fault is, what it is, and what to do.
 
-    The command prints the message, without a traceback, and ends with exit code 2.
+    The command prints the message, without a traceback, and ends with exit code 2. The message is one line: a line break in it,
+    such as one in the name of a file, is written as `\\n`.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The faults, each in one line."""
+        return (str(self),)
 
 
 class Faults(UserError):
-    """Several faults at once. The message has one line for each fault, in the order given."""
+    """Several faults at once. The message has one line for each fault, in the order given, and each fault once."""
 
     def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
+        self.faults = tuple(dict.fromkeys(map(one_line, faults)))
+        Exception.__init__(self, self.faults)
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return self.faults
 
 
 @contextmanager
@@ -28,7 +52,7 @@ def noted(faults: list[str]) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        faults += str(error).splitlines()
+        faults += error.lines
 
 
 class PluginFault(UserError):

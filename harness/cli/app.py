@@ -54,7 +54,7 @@ def main() -> None:
         _start_logging(os.environ.get("HARNESS_LOG") or "WARNING")
         app(prog_name="harness")
     except UserError as error:
-        for fault in str(error).splitlines():
+        for fault in error.lines:
             print(f"error: {fault}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except (KeyboardInterrupt, Interrupted):

@@ -22,7 +22,7 @@ def validate(boards: BoardPaths) -> None:
             board = load_board(path)
             read_reported(BoardFolder(board.folder).reported)
         except UserError as error:
-            faults += str(error).splitlines()
+            faults += error.lines
         else:
             skipped = sum(cell.skip_reason is not None for cell in board.cells)
             result(f"{board.folder}: {len(board.cells)} cells, {skipped} of them skipped")
