@@ -20,7 +20,8 @@ def test_every_wrong_setting_is_told_with_the_nearest_name():
     with pytest.raises(Faults) as caught:
         resolve(Metric, "kid", {"subset_sise": 40, "subsets": 0}, where="--metrics")
     assert sorted(caught.value.faults) == [
-        "--set kid.subset_sise: no setting is called 'subset_sise'; did you mean 'subset_size'? there are: subsets, subset_size, seed",
+        "--set kid.subset_sise: no setting is called 'subset_sise'; did you mean 'subset_size'? there are: subsets, "
+        "subset_size, seed",
         "--set kid.subsets: must be at least 1, got 0",
     ]
 
