@@ -269,6 +269,8 @@ class Metric(Component):
     Args:
         higher_is_better: True when larger values are better. Tables draw their arrow so, and the best weights are chosen so.
         unit: unit of the value, where it has one.
+        lowest, highest: the least and the largest value that the metric can have; None: no bound. A value outside of its range,
+            by more than rounding, is refused wherever it is met: as a metric's result, in a runs folder, in a record.
         needs_features: names out of FEATURE_NEEDS; empty for a metric of the samples themselves.
         needs_reference: names out of FEATURE_NEEDS that the metric needs of the real images, where these are fewer than it needs
             of the generated ones; None stands for `needs_features`.
@@ -282,6 +284,8 @@ class Metric(Component):
     _: KW_ONLY
     higher_is_better: bool = False
     unit: str = ""
+    lowest: float | None = None
+    highest: float | None = None
     needs_features: frozenset[str] = frozenset()
     needs_reference: frozenset[str] | None = None
     check: str = ""

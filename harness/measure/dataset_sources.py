@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import yaml
-
+from harness.board.reading.yaml_file import parse_value
 from harness.components import Dataset
 from harness.errors import UserError
 from harness.measure.image_source import ImageSource, identified_as
@@ -90,10 +89,7 @@ def parse_dataset(text: str, *, where: str) -> DatasetRequest:
 
 
 def _mapping(text: str, where: str) -> dict[str, object]:
-    try:
-        mapping = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{where}: no YAML mapping such as {{name: corrupted, blur: 1.0}}") from error
+    mapping = parse_value(text, where=f"{where}: no YAML mapping such as {{name: corrupted, blur: 1.0}}")
     if not isinstance(mapping, dict) or not isinstance(mapping.get("name"), str):
         raise UserError(f"{where}: a dataset with settings is a mapping with its name, {{name: corrupted, blur: 1.0}}")
     return mapping

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
+from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.report.collect import Collection
 from harness.report.preview import Preview, preview_of, read_preview
 from harness.report.unfailing import unfailing
+from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.runs_folder import RunsFolder
 
@@ -92,10 +94,16 @@ def can_be_shown(spec: DataSpec) -> bool:
 
 
 def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Preview | None:
-    """Make the preview of the cell's first sample set; None when the runs folder does not have it."""
-    from harness.stages.example_sets import read_draw, samples_file
+    """Make the preview of the cell's first sample set; None when the runs folder does not have it.
 
-    path = samples_file(runs, cell)
-    if not path.is_file():
+    Raises: UserError when the samples are damaged, or other samples than those of the cell's record.
+    """
+    from harness.stages.example_sets import SAMPLES, read_draw
+
+    source = collection.records[cell.name].samples_sha256
+    folder = runs.stage("sample", cell.sample_key)
+    if not folder.is_dir():
         return None
-    return preview_of(read_draw(path, 0), collection.records[cell.name].samples_sha256)
+    if outputs.read(folder).facts.get("samples_sha256") != source:
+        raise UserError(f"the samples in {folder} are not those of its record")
+    return preview_of(read_draw(folder / SAMPLES, 0), source)

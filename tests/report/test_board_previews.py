@@ -18,6 +18,7 @@ from harness.report.preview import Preview, save_preview
 from harness.report.sheet import pixels, sheet_of
 from harness.stages import example_sets
 from harness.stages.checked import DataFault
+from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 
 
@@ -26,9 +27,11 @@ def draw(runs):
     """Writes a cell's sample sets into the runs folder as the sample stage does; a set's values tell seed and draw."""
 
     def draw(cell, *shape):
-        path = example_sets.samples_file(runs, cell)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({f"x.{draw}": torch.full(shape, cell.seed + draw / 4) for draw in range(2)}, path)
+        def make(folder):
+            save_file({f"x.{draw}": torch.full(shape, cell.seed + draw / 4) for draw in range(2)}, folder / example_sets.SAMPLES)
+            return {"samples_sha256": f"samples-{cell.name}"}
+
+        return outputs.once(runs, "sample", cell.sample_key, make).folder / example_sets.SAMPLES
 
     return draw
 
@@ -128,11 +131,12 @@ def test_samples_that_cannot_be_shown_are_one_line_and_the_others_have_previews(
     run_records(board, runs)
     draw(board.cells[0], 100, 2)
     draw(board.cells[3], 100, 2)
-    example_sets.samples_file(runs, board.cells[0]).write_bytes(b"damaged")
+    (runs.stage("sample", board.cells[0].sample_key) / example_sets.SAMPLES).write_bytes(b"damaged")
     previews = make_previews(collect_runs(board, runs), runs)
     assert set(previews.rows) == {"net/fit"}
     (line,) = previews.unmade
-    assert line.startswith("no preview of net/none: SafetensorError: ")
+    assert line.startswith("no preview of net/none: ")
+    assert line.endswith("samples.safetensors does not match its checksum")
 
 
 def test_previews_of_images_are_sheets(image_board, runs, run_records, draw):
@@ -176,7 +180,6 @@ def test_points_in_the_plane_and_grey_or_coloured_images_can_be_shown(shape, pre
 
 def test_one_draw_is_read_from_the_file_of_all(runs, board, draw):
     cell = board.cells[1]
-    draw(cell, 5, 2)
-    batch = example_sets.read_draw(example_sets.samples_file(runs, cell), 1)
+    batch = example_sets.read_draw(draw(cell, 5, 2), 1)
     assert batch.x.tolist() == [[1.25, 1.25]] * 5
     assert batch.labels is None
