@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.errors import EndsTheRun, Faults, UserError, closest, nearest, noted, unknown
+from harness.errors import EndsTheRun, Faults, UserError, closest, faults_of, nearest, noted, one_line, unknown
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,17 @@ def test_a_bug_is_not_noted():
     with pytest.raises(ZeroDivisionError), noted(faults):
         _ = 1 / 0
     assert faults == []
+
+
+def test_a_line_end_in_a_name_makes_no_second_fault():
+    faults: list[str] = []
+    with noted(faults):
+        raise UserError("a\nb: damaged")
+    assert faults == [r"a\nb: damaged"]
+    assert faults_of(Faults(["a\nb", "c"])) == (r"a\nb", "c")
+    assert str(Faults(["a\nb", "c"])) == "a\\nb\nc"
+
+
+def test_control_characters_are_written_out_and_letters_stay():
+    assert one_line("é ± \t\x1b[0m\u2028 ok") == r"é ± \t\x1b[0m\u2028 ok"
+    assert one_line(one_line("a\nb")) == r"a\nb"
