@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def one_line(text: str) -> str:
-    """Return a text with line breaks and other control characters escaped. They would split a message, or steer a terminal."""
-    return _CONTROL.sub(lambda character: character[0].encode("unicode_escape").decode(), text)
 
 
 class UserError(Exception):
     """Wrong input. The message says where the fault is, what it is, and what to do.
 
-    The command prints the message, without a traceback, and ends with exit code 2. The message is one line: a line break in it,
-    such as one in the name of a file, is written as `\\n`.
+    The command prints the message, without a traceback, and ends with exit code 2.
     """
-
-    def __init__(self, message: object = "") -> None:
-        super().__init__(one_line(str(message)))
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The faults, each in one line."""
-        return (str(self),)
 
 
 class Faults(UserError):
@@ -36,23 +19,34 @@ class Faults(UserError):
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(dict.fromkeys(map(one_line, faults)))
-        Exception.__init__(self, self.faults)
+        super().__init__(self.faults)  # what pickle makes it of again, in another process
 
     def __str__(self) -> str:
         return "\n".join(self.faults)
 
-    @property
-    def lines(self) -> tuple[str, ...]:
-        return self.faults
+
+def one_line(text: str) -> str:
+    """Return text with its line ends and other control characters written out: a name of a file may hold `\\n`, or colours."""
+    return "".join(
+        letter.encode("unicode_escape").decode() if letter in _CONTROLS or ord(letter) < 32 else letter for letter in text
+    )
+
+
+_CONTROLS = frozenset("\x7f\x85\u2028\u2029")
+
+
+def faults_of(error: UserError) -> tuple[str, ...]:
+    """Return the message of an error as one line for each fault."""
+    return error.faults if isinstance(error, Faults) else (one_line(str(error)),)
 
 
 @contextmanager
 def noted(faults: list[str]) -> Iterator[None]:
-    """Catch a UserError that the block raises, and add its lines to `faults`. So one check can report all faults together."""
+    """Catch a UserError that the block raises, and add its faults to `faults`. So one check can report all faults together."""
     try:
         yield
     except UserError as error:
-        faults += error.lines
+        faults += faults_of(error)
 
 
 class PluginFault(UserError):

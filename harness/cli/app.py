@@ -11,7 +11,7 @@ from collections.abc import Callable
 import typer
 
 from harness.cli import convert, doctor, list_, measure, prefetch, publish, render, run, show, status, validate
-from harness.errors import Interrupted, UserError
+from harness.errors import Interrupted, UserError, faults_of
 
 app = typer.Typer(
     name="harness",
@@ -54,7 +54,7 @@ def main() -> None:
         _start_logging(os.environ.get("HARNESS_LOG") or "WARNING")
         app(prog_name="harness")
     except UserError as error:
-        for fault in error.lines:
+        for fault in faults_of(error):
             print(f"error: {fault}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except (KeyboardInterrupt, Interrupted):

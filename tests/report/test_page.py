@@ -37,6 +37,40 @@ def test_description_and_findings_of_the_board_are_on_the_page(load, publish_rec
     assert "## Findings\n\nWhat it means.\n\n## Methods" in text
 
 
+def test_a_published_page_of_a_board_elsewhere_names_its_own_path(board, publish_records, tmp_path):
+    publish_records(board)
+    (tmp_path / "studies").mkdir()
+    moved = replace(board, folder=board.folder.rename(tmp_path / "studies" / "rings"))
+    (tmp_path / ".git").mkdir()
+    text = render_published(moved).page
+    assert "Made by `harness run studies/rings`, then `harness publish studies/rings`." in text
+    assert "leaderboards" not in text
+
+
+def test_links_of_the_description_lead_to_the_same_places_from_a_runs_folder(load, runs, run_records):
+    board = load(("title: Rings\n", "title: Rings\ndescription: See [moons](../moons/README.md).\nfindings: '[x](y.md)'\n"))
+    run_records(board, runs)
+    page = render_runs(board, runs).page
+    target = re.search(r"\[moons\]\((.*?)\)", page)[1]
+    assert (runs.board(board.name) / target).resolve() == (board.folder.parent / "moons" / "README.md").resolve()
+    assert "[moons](../moons/README.md)" in render_published(board).page
+
+
+def test_texts_of_a_board_are_no_markup_of_its_page(load, publish_records):
+    board = load(
+        ("title: Rings", "title: <b>Rings</b>"),
+        ("label: more of it", 'label: "$x$ *y*"'),
+        ("distance: {", 'distance: {label: "a < b", '),
+    )
+    publish_records(board, [cell for cell in board.cells if cell.seed], status="failed", reason="ValueError: <class 'int'>")
+    text = render_published(board).page
+    assert "# &lt;b>Rings&lt;/b>\n" in text
+    assert "&#36;x&#36; \\*y\\*" in text
+    assert "a &lt; b" in text
+    assert "ValueError: &lt;class 'int'>" in text
+    assert not re.search(r"<(?!!--|/?details|/?summary)", text)
+
+
 def test_a_page_without_records_says_what_is_missing(board):
     text = render_published(board).page
     assert headings(text) == ["Rings", "Results", "Methods", "How it was measured"]
