@@ -74,6 +74,16 @@ class Measured(Part):
         return statistics.fmean(self.values)
 
 
+class WeightsRead(Part):
+    """The table of a file of weights that was read: its name, "" for the top of the file, and what else would have fitted."""
+
+    part: str = ""
+    table: str = ""
+    not_read: list[str] = []
+    casts: list[str] = []
+    """Types of numbers that became others in the network: `float16 was read as float32`."""
+
+
 class CurvePoint(Part):
     """A point of the curve: the value of the curve's metric after `images` training images."""
 
@@ -127,6 +137,8 @@ class Record(RecordFile):
     finetuning: ComponentFacts
     dataset: ComponentFacts
     pretraining: dict[str, object] = {}
+    weights_read: list[WeightsRead] = []
+    """The table of each file that the base's weights were read from; left out of the file where they were not read from files."""
     training: dict[str, object] = {}
     evaluation: dict[str, object] = {}
     metrics: dict[str, Measured] = {}
@@ -205,8 +217,9 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
         for name in ("extractors", "also"):
             if part.get(name) == {}:
                 del part[name]
-    if content.get("unsealed") == []:
-        del content["unsealed"]
+    for name in ("weights_read", "unsealed"):
+        if content.get(name) == []:
+            del content[name]
     for name in ("size", "extractor"):
         if content.get(name, 0) is None:
             del content[name]
