@@ -173,10 +173,11 @@ def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, opt
 
 def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
     from harness.report import formats
+    from harness.report.page import terminal_table
     from harness.report.render import render_runs
 
     rendered = render_runs(board, runs)
-    to_text = formats.as_json if as_json else formats.markdown
+    to_text = formats.as_json if as_json else terminal_table
     result(to_text(rendered.table).rstrip())
     if board.is_smoke:
         remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")

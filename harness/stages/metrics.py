@@ -107,7 +107,7 @@ def _measure_column(cell: Cell, column: Column, samples: Output, source: Checked
         pair = _cell_pair(cell, column, samples, draw, source, context)
         value, limit = next(iter(pair.values.values())), column.explodes_above
         if not math.isfinite(value) or (limit is not None and value > limit):
-            raise Diverged(f"{column.name} is {value:.6g}" + (f", above {limit:g}" if limit is not None else ""))
+            raise Diverged(f"{column.name} is {value:z.6g}" + (f", above {limit:g}" if limit is not None else ""))
         _check_range(column, value)
         measured.append(pair)
     return _gathered(measured)

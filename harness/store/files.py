@@ -99,6 +99,12 @@ def dangling_link(path: Path) -> Path | None:
     return next((part for part in (path, *path.parents) if os.path.islink(part) and not os.path.exists(part)), None)
 
 
+def blocking_file(folder: Path) -> Path | None:
+    """Return the file that stands where the folder, or a folder above it, must be; None when there is none."""
+    first = next((part for part in (folder, *folder.parents) if os.path.exists(part)), None)
+    return None if first is None or os.path.isdir(first) else first
+
+
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
     """Yield a scratch path, where the block writes a file. If the block succeeds, the file is synced and renamed to `path`.

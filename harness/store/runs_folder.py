@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from typing import Literal
 
 from harness.errors import UserError
-from harness.store.files import ANOTHER_FOLDER, StorageError, dangling_link, storage
+from harness.store.files import ANOTHER_FOLDER, StorageError, blocking_file, dangling_link, storage
 from harness.store.record_names import RecordName
 
 PROBE = ".probe-"
@@ -38,8 +38,13 @@ class RunsFolder:
 
     @classmethod
     def of(cls, runs_dir: Path | None, *, smoke: bool = False) -> RunsFolder:
-        """Return the runs folder of a command: `runs_dir` (--runs-dir), else $HARNESS_RUNS, else ./runs."""
+        """Return the runs folder of a command: `runs_dir` (--runs-dir), else $HARNESS_RUNS, else ./runs.
+
+        The folder need not exist. Raises: UserError where a file stands in its place.
+        """
         root = runs_dir or Path(os.environ.get("HARNESS_RUNS") or "runs")
+        if (file := blocking_file(root)) is not None:
+            raise UserError(f"{file}: a file stands where a folder must be; {ANOTHER_FOLDER}")
         return cls(root / "smoke" if smoke else root)
 
     def stage(self, stage: str, key: str) -> Path:
