@@ -70,7 +70,7 @@ def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False) -> Public
     merged = _merged(fresh, published)
     check_extractor_versions(merged)
     if not allow_mixed:
-        check_code(fresh, merged)
+        check_code(fresh, published, merged)
     folder = BoardFolder(board.folder)
     copies = _copies(fresh, merged, runs)
     made = make_previews(merged, runs)
