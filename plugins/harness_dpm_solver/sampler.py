@@ -168,6 +168,8 @@ def read(config: V3Config) -> Statistics:
     """
     path = Path(str(config.file))
     where = f"sampler dpm-solver-v3: {path}"
+    if path.exists() and not path.is_file():
+        raise UserError(f"{where}: is no file")  # reading a pipe could take for ever
     try:
         content = path.read_bytes()
     except OSError as error:
