@@ -50,10 +50,9 @@ def read_bytes(path: Path | str, *, largest: int = LARGEST_TEXT) -> bytes:
     Raises: NotRegular; OSError like `open`, and for a file that is larger.
     """
     with open_regular(path) as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise OSError(errno.EFBIG, f"it is larger than {largest:,} bytes", str(path))
-    return content
+        if os.fstat(file.fileno()).st_size > largest:
+            raise OSError(errno.EFBIG, f"it is larger than {largest:,} bytes", str(path))
+        return file.read()
 
 
 def read_text(path: Path | str, *, largest: int = LARGEST_TEXT) -> str:

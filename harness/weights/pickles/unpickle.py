@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,9 +48,10 @@ def load(path: Path, *, largest: int = LARGEST) -> object:
     Raises: RefusedPickle, naming the file, when it is larger than `largest` bytes, damaged, or holds more than data; OSError.
     """
     with open_regular(path) as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise RefusedPickle(f"{path}: {path.stat().st_size} bytes, more than the {largest} that are read")
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise RefusedPickle(f"{path}: {size} bytes, more than the {largest} that are read")
+        content = file.read()
     try:
         return loads(content)
     except RefusedPickle as error:
