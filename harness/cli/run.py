@@ -10,8 +10,9 @@ import typer
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
 from harness.cli.cell_selection import selected_cells
 from harness.cli.output import print_json, remark, result
+from harness.cli.records_elsewhere import records_elsewhere
 from harness.components import Executor
-from harness.errors import UserError
+from harness.errors import Faults, UserError
 from harness.process import devices
 from harness.process.environment import cores
 from harness.store.runs_folder import RunsFolder
@@ -72,6 +73,9 @@ def run(
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
     options = _options(jobs, executor, device, checkpoint_seconds)
+    if not keep_published:
+        for line in records_elsewhere(loaded, cells, runs):
+            remark(line)
     if dry_run:
         _print_plan(_plan(loaded, cells, runs, options.jobs, keep_published=keep_published), loaded, as_json)
     else:
@@ -112,6 +116,7 @@ def _plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, *, k
 
 
 def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
+    """Print the plan, and what is absent. Raises: Faults for weights that are here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
@@ -119,9 +124,16 @@ def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
     else:
         for line in plan.lines():
             result(line)
-    to_run = tuple(state.cell for state in plan.waiting)
-    for fault in Needs(board, to_run, tuple(plan.floors)).absent_files():
+    needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
+    packages = needs.absent_packages()
+    for fault in [*packages, *needs.absent_files()]:
         remark(f"absent, and needed to run: {fault}")
+    if packages:
+        return  # without them no network can be built, with which weights are compared
+    for text in needs.weights_remarks():
+        remark(text)
+    if faults := [*needs.unfit_data(), *needs.unfit_weights()]:
+        raise Faults(dict.fromkeys(faults))
 
 
 def _run(board: Board, cells: Sequence[Cell], runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
@@ -131,7 +143,7 @@ def _run(board: Board, cells: Sequence[Cell], runs: RunsFolder, options: RunOpti
     from harness.run.states import missing_floors
 
     with show_progress(runs) as on_event:
-        states = run_board(board, cells, runs, options, on_event)
+        states = run_board(board, cells, runs, options, on_event, remark)
     _print_results(board, runs, as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
     failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]

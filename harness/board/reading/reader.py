@@ -50,7 +50,7 @@ class BoardReader:
                     full, smaller = settings, {**entry.settings, **component.smoke}
                     settings = with_smoke_samplers(component.config.model_validate(smaller, context=self._context))
             except ValidationError as error:
-                self.faults.add_invalid(error, location, component.config)
+                self.faults.add_invalid(error, location, component.config, entry.settings)
                 return None
             return Resolved(component, settings, provided.plugin, provided.version, full)
         return None
@@ -60,7 +60,7 @@ class BoardReader:
         try:
             training = TrainingConfig.model_validate(settings)
         except ValidationError as error:
-            self.faults.add_invalid(error, location, TrainingConfig)
+            self.faults.add_invalid(error, location, TrainingConfig, settings)
             return None
         return smoke.training(config, training) if self.is_smoke else training
 
