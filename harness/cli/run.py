@@ -116,7 +116,7 @@ def _plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, *, k
 
 
 def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
-    """Print the plan, and what is absent. Raises: Faults for weights that are here and cannot be used."""
+    """Print the plan, and what is absent. Raises: Faults for what is here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
@@ -126,13 +126,15 @@ def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
             result(line)
     needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
     packages = needs.absent_packages()
-    for fault in [*packages, *needs.absent_files()]:
+    absent = [*packages, *needs.absent_files()]
+    for fault in absent:
         remark(f"absent, and needed to run: {fault}")
     if packages:
         return  # without them no network can be built, with which weights are compared
     for text in needs.weights_remarks():
         remark(text)
-    if faults := [*needs.unfit_data(), *needs.unfit_weights()]:
+    lacking = [] if absent else needs.broken_targets() or needs.lacking_data()
+    if faults := [*needs.unfit_data(), *lacking, *needs.unfit_weights()]:
         raise Faults(dict.fromkeys(faults))
 
 
