@@ -16,7 +16,7 @@ LONGEST = 10_000
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What a header says.
+    """The shape, type and order of an array, as its header declares them.
 
     Args:
         is_fortran: whether the first axis changes fastest.
