@@ -15,11 +15,14 @@ class UserError(Exception):
 
 
 class Faults(UserError):
-    """Several faults at once. The message has one line for each fault, in the order given."""
+    """Several faults at once. The message has one line for each fault, in the order given, and each fault once."""
 
     def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(map(one_line, faults))
-        super().__init__("\n".join(self.faults))
+        self.faults = tuple(dict.fromkeys(map(one_line, faults)))
+        super().__init__(self.faults)  # what pickle makes it of again, in another process
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
 
 
 def one_line(text: str) -> str:

@@ -92,6 +92,12 @@ def run_command(board: Board) -> str:
     return f"harness run {board.folder}{' --smoke' if board.is_smoke else ''}"
 
 
+def terminal_table(table: Table) -> str:
+    """Return the table in Markdown, and below it what its marks mean where it has any."""
+    text = markdown(table).rstrip()
+    return f"{text}\n\n{legend(table)}" if "†" in text or "**" in text else text
+
+
 def legend(table: Table) -> str:
     """Return what the marks in the table mean."""
     bold = f"{_bold_legend(table)} " if table.has_models else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
 from harness.report.markup import markdown_text
 from harness.report.phrases import listed
@@ -16,6 +17,7 @@ def remarks(collection: Collection) -> list[str]:
         *_ended_badly(collection),
         *_unsealed(collection),
         *_several_pretrainings(collection),
+        *_mixed_code(collection),
         *_skipped(collection),
     ]
 
@@ -63,6 +65,12 @@ def _several_pretrainings(collection: Collection) -> Iterator[str]:
             origins = "; ".join(f"{methods} from `{weights[:12]}`" for weights, methods in listed_methods.items())
             times = f"{len(by_weights)} times with the same settings"
             yield f"{markdown_text(base)} was pretrained {times}, and the weights differ: {origins}"
+
+
+def _mixed_code(collection: Collection) -> Iterator[str]:
+    """Yield components whose code was edited between two records that stand in the table."""
+    for component, by_code in mixed_code(collection).items():
+        yield f"numbers may not be comparable: the code of {component} was edited between records: {versions(by_code)}"
 
 
 def _skipped(collection: Collection) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import __version__
 from harness.cli import app, main
 from harness.cli.app import COMMANDS
 from harness.errors import Faults, Interrupted, UserError
@@ -30,6 +31,11 @@ def raising(monkeypatch):
         return end.value.code
 
     return run
+
+
+def test_the_version_is_told_without_a_command(shell):
+    done = shell("--version")
+    assert (done.returncode, done.stdout) == (0, f"finetune-harness {__version__}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

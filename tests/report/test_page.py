@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.report.page import bullets, legend, method_notes
+from harness.report.page import bullets, legend, method_notes, terminal_table
 from harness.report.render import render_published, render_runs
 from harness.store.runs_folder import RunsFolder
 
@@ -142,6 +142,16 @@ def test_a_page_has_no_bold_figure_and_says_why_while_seeds_are_missing(board, p
     assert "No figure is bold while one seed is missing, since a row that lacks seeds may yet be the best." in text
     publish_records(board)
     assert "**" in render_published(board).page.partition("## Results")[2].partition("Mean ±")[0]
+
+
+def test_marks_are_explained_on_the_terminal_where_there_are_any(table):
+    marked, unmarked = (
+        replace(table, rows=tuple(replace(row, is_best=frozenset(), at_floor=names) for row in table.rows))
+        for names in (frozenset({table.columns[0][0].name}), frozenset())
+    )
+    assert "†" in terminal_table(marked).splitlines()[3]
+    assert terminal_table(marked).endswith(f"\n\n{legend(marked)}")
+    assert "†" not in terminal_table(unmarked)
 
 
 def test_on_a_board_of_several_numbers_of_samples_the_legend_says_where_no_figure_is_bold(table):
