@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from harness.cli import convert, doctor, list_, measure, prefetch, publish, render, run, show, status, validate
+from harness.cli import convert, doctor, export, list_, measure, prefetch, publish, render, run, show, status, validate
 from harness.errors import Interrupted, UserError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,
     "convert": convert.convert_weights,
+    "export": export.export,
 }
 for _name, _command in COMMANDS.items():
     # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.
