@@ -14,19 +14,17 @@ from pydantic import (
     model_validator,
 )
 
+from harness import validation
 from harness.config import Config
 from harness.training.config import TrainingConfig
 
-_WORDS = r"[a-z0-9]+([._-][a-z0-9]+)*"
-"""Two separators in a row are not allowed: file names of records join names with "__"."""
-
-Name = Annotated[str, StringConstraints(pattern=rf"^{_WORDS}$", max_length=60)]
+Name = Annotated[str, StringConstraints(pattern=validation.NAME, max_length=60)]
 """The name of a base or a method."""
 
-ColumnName = Annotated[str, StringConstraints(pattern=rf"^{_WORDS}(\[{_WORDS}\])?$", max_length=60)]
+ColumnName = Annotated[str, StringConstraints(pattern=validation.COLUMN, max_length=60)]
 """The name of a column. Where the metric compares features, the name says whose: `fid[fashion-cnn]`."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=validation.SHA256)]
 FilterText = str | list[str]
 
 

@@ -19,6 +19,7 @@ from harness.store import outputs
 from harness.store.manifests import MANIFEST
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
+from harness.validation import first_fault
 from harness.weights import comparison, state_dicts
 from harness.weights.convert import Network
 
@@ -69,9 +70,8 @@ def network_of(record: Record, weights: Mapping[str, Tensor], *, where: str) -> 
     try:
         config = model.config.model_validate(record.model.settings)
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise UserError(f"{where}: its settings of {model.title} are of another version: {place}: {fault['msg']}") from None
+        fault = first_fault(error, record.model.settings)
+        raise UserError(f"{where}: its settings of {model.title} are of another version: {fault}") from None
     data = _data(record, where)
     for spec in dict.fromkeys([data, DataSpec(data.shape, 0, data.preview)]):
         network = Network(model, config, spec)
@@ -86,7 +86,8 @@ def _data(record: Record, where: str) -> DataSpec:
     try:
         config = dataset.config.model_validate(record.dataset.settings)
     except ValidationError as error:
-        raise UserError(f"{where}: its settings of {dataset.title} are of another version: {error.errors()[0]['msg']}") from None
+        fault = first_fault(error, record.dataset.settings)
+        raise UserError(f"{where}: its settings of {dataset.title} are of another version: {fault}") from None
     return dataset.known_spec(config) or dataset.create(config).spec
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import statistics
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from harness.errors import EndsTheRun, UserError
 from harness.store.files import write_text
 from harness.store.record_names import row_name
 from harness.store.seal import seal_fault, sealed
+from harness.validation import first_fault
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
@@ -265,11 +267,16 @@ def _load(path: Path, kind: type[R]) -> R:
         record = kind.model_validate_json(content)
     except ValidationError as error:
         _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: not a {kind.__name__}: {first['msg']} at {where}") from None
+        raise UserError(f"{path}: not a {kind.__name__}: {first_fault(error, _parsed(content))}") from None
     _refuse_newer(path, record.schema_version)
     return record
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def verified(path: Path | str) -> bytes:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
+from harness.validation import first_fault
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -35,9 +36,7 @@ def checked_settings(config: type[ConfigT], settings: Mapping[str, object], *, w
     try:
         return config.model_validate(dict(settings))
     except ValidationError as error:
-        fault = error.errors()[0]
-        name = ".".join(map(str, fault["loc"]))
-        raise UserError(f"{where}: {f'{name}: ' if name else ''}{fault['msg']}") from None
+        raise UserError(f"{where}: {first_fault(error, settings)}") from None
 
 
 def square_images(channels: int, side: int, classes: int = 0) -> DataSpec:

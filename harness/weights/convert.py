@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.store.files import appearing
+from harness.validation import first_fault
 from harness.weights import cache, network_files
 from harness.weights.network_files import Found, NetworkFile
 from harness.weights.stored import HEADER, Stored, read
@@ -101,16 +102,15 @@ def described_network(stored: Stored) -> Network:
 
 
 def _network_in_header(stored: Stored) -> Network:
+    described: object = stored.config
     try:
-        header = Header.model_validate(stored.config)
+        header = Header.model_validate(described)
         model = registry().get(Model, header.model, where=str(stored.path))
-        return Network(model, model.config.model_validate(header.settings), header.spec)
+        described = header.settings
+        return Network(model, model.config.model_validate(described), header.spec)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{stored.path}: its header describes no network: {place}: {first['msg']}; name it with --preset"
-        ) from None
+        fault = first_fault(error, described)
+        raise UserError(f"{stored.path}: its header describes no network: {fault}; name it with --preset") from None
 
 
 def preset_network(name: str) -> Network:

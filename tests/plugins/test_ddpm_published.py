@@ -109,10 +109,10 @@ def test_a_diffusers_network_of_another_architecture_is_refused_with_the_differe
         ({"sample_size": None}, "sample_size is None, not a whole number"),
         ({"sample_size": -32}, "sample_size is -32; it must be from 1 to 1048576"),
         ({"sample_size": True}, "sample_size is True, not a whole number"),
-        ({"layers_per_block": None}, "num_res_blocks: Input should be a valid integer"),
-        ({"layers_per_block": -1}, "num_res_blocks: Input should be greater than or equal to 1"),
-        ({"norm_num_groups": 24}, r"Value error, ch \(128\) is not a multiple of norm_groups \(24\)"),
-        ({"dropout": "much"}, "dropout: Input should be a valid number"),
+        ({"layers_per_block": None}, "num_res_blocks: must be a whole number"),
+        ({"layers_per_block": -1}, "num_res_blocks: must be at least 1, got -1"),
+        ({"norm_num_groups": 24}, r"ch \(128\) is not a multiple of norm_groups \(24\)"),
+        ({"dropout": "much"}, "dropout: must be a number"),
     ],
 )
 def test_settings_of_a_folder_that_are_wrong_are_one_message(change, message):

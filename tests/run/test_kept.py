@@ -119,7 +119,7 @@ def test_a_cell_without_weights_says_why(record, runs, changes, message):
 @pytest.mark.parametrize(
     ("part", "settings", "message"),
     [
-        ("model", {"width": 8, "depth": 3}, "its settings of model ddpm-mlp are of another version: depth: Extra inputs"),
+        ("model", {"width": 8, "depth": 3}, "its settings of model ddpm-mlp are of another version: depth: is no known key"),
         ("model", {"width": 16}, "its weights do not fit model ddpm-mlp as it is installed: "),
         ("dataset", {"size": 3}, "its settings of dataset swiss-roll are of another version"),
     ],

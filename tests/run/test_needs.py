@@ -150,7 +150,7 @@ def test_where_the_data_are_absent_only_that_is_said(read, weights, monkeypatch)
         raise UserError("no data")
 
     needs = of_cells(read(LOADED), "here/none/s0")
-    monkeypatch.setattr(Dataset, "known_spec", lambda *_: None)
+    monkeypatch.setattr(Dataset, "known_spec", lambda _component, _settings: None)
     monkeypatch.setattr(Dataset, "check_readiness", absent)
     assert (needs.unfit_data(), needs.unfit_weights(), needs.weights_remarks()) == ([], [], [])
     assert "no data" in needs.absent_files()

@@ -27,7 +27,7 @@ def test_sizes_that_no_network_has_are_refused(value):
 
 def test_settings_from_a_file_are_checked_and_the_first_fault_is_named():
     assert checked_settings(ChainConfig, {"steps": 3}, where="a file").steps == 3
-    with pytest.raises(UserError, match=r"^a file: steps: Input should be a valid integer"):
+    with pytest.raises(UserError, match=r"^a file: steps: must be a whole number"):
         checked_settings(ChainConfig, {"steps": None}, where="a file")
 
 

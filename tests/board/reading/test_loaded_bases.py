@@ -83,10 +83,13 @@ def test_a_smoke_run_does_not_shrink_the_network_that_weights_are_for(origin):
         ("net: {weights: unet-9}", "no preset is called 'unet-9'; did you mean 'unet-8'? installed: unet-8, unet-secret"),
         ("net: {weights: unet-8, model: coarse}", "the preset unet-8 is of the model unet, not coarse"),
         ("net: {weights: unet-secret}", "no file of unet-secret is published: give weights.file"),
-        ("net: {weights: unet-8, model: {name: unet, width: 0}}", "bases.net.model.width: input should be greater than or equal"),
+        ("net: {weights: unet-8, model: {name: unet, width: 0}}", "bases.net.model.width: must be at least 1, got 0"),
         ("net: {model: coarse, weights: a.pt, sampler: ascent}", "coarse lacks Likelihood, which the sampler ascent needs"),
         ("net: {weights: unet-8, sampler: gided}", "no sampler is called 'gided'; did you mean 'guided'"),
-        ("net: {weights: {file: a.pt, sha256: abc}, model: unet}", "bases.net.weights.sha256: string should match pattern"),
+        (
+            "net: {weights: {file: a.pt, sha256: abc}, model: unet}",
+            "bases.net.weights.sha256: must be a sha256, 64 digits out of 0-9 and a-f, got 'abc'",
+        ),
     ],
 )
 def test_a_fault_is_told_with_its_line(grid_faults, entry, message):
