@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import harness
-from harness.cli import convert, doctor, list_, measure, prefetch, publish, render, run, show, status, validate
+from harness.cli import convert, doctor, export, list_, measure, prefetch, publish, render, run, show, status, validate
 from harness.cli.output import result
 from harness.errors import Interrupted, UserError, faults_of
 
@@ -38,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,
     "convert": convert.convert_weights,
+    "export": export.export,
 }
 
 
