@@ -203,7 +203,7 @@ def install(command: Command, name: str, source: str) -> Path:
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
     (about / "entry_points.txt").write_text(f"[harness]\n{name} = {name}\n")
     (site / f"{name}.py").write_text(source)
-    command.environment["PYTHONPATH"] = str(site)
+    command.environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     return site / f"{name}.py"
 
 
