@@ -6,14 +6,15 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from typing import Annotated, NoReturn
 
 import typer
 
+import harness
 from harness.cli import convert, doctor, list_, measure, prefetch, publish, render, run, show, status, validate
-from harness.cli.output import remark
-from harness.errors import Interrupted, UserError
+from harness.cli.output import remark, result
+from harness.errors import Interrupted, UserError, faults_of
 from harness.process import memory, stop, streams
 from harness.process.streams import StdoutFailed
 
@@ -41,6 +42,23 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prefetch": prefetch.prefetch,
     "convert": convert.convert_weights,
 }
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        result(f"finetune-harness {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options that come before any command."""
+
+
 for _name, _command in COMMANDS.items():
     # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.
     # Under `python -OO` there are no docstrings, and help shows names and options alone.
@@ -72,20 +90,20 @@ def main() -> None:
             _end_interrupted()
         raise
     except UserError as error:
-        _refuse(str(error))
+        _refuse(faults_of(error))
     except (KeyboardInterrupt, Interrupted):
         _end_interrupted()
     except StdoutFailed as error:
-        _refuse(f"the output cannot be written: {error.strerror}")
+        _refuse([f"the output cannot be written: {error.strerror}"])
     except (ImportError, MemoryError) as error:
         advice = memory.limit_advice()
         if not advice:
             raise
-        _refuse(f"{' '.join(str(error).split()) or 'no memory is left'}{advice}")
+        _refuse([f"{' '.join(str(error).split()) or 'no memory is left'}{advice}"])
 
 
-def _refuse(faults: str) -> NoReturn:
-    for fault in faults.splitlines():
+def _refuse(faults: Iterable[str]) -> NoReturn:
+    for fault in faults:
         remark(f"error: {fault}")
     sys.exit(2)
 

@@ -13,6 +13,13 @@ from harness.cli.output import remark, result
 def publish(
     board: BoardPath,
     partial: Annotated[bool, typer.Option("--partial", help="Publish though cells are missing or failed.")] = False,
+    allow_mixed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mixed",
+            help="Publish records of code that was edited; where two records are of different code, the page says so.",
+        ),
+    ] = False,
     runs_dir: RunsDir = None,
 ) -> None:
     """Example: harness publish leaderboards/quickstart
@@ -25,17 +32,19 @@ def publish(
     from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board)
-    publication = plan(loaded, RunsFolder.of(runs_dir))
+    publication = plan(loaded, RunsFolder.of(runs_dir), allow_mixed=allow_mixed)
     for problem in publication.problems:
         remark(problem)
     if publication.problems and not partial:
         remark(f"not published; run `harness run {loaded.folder}` first, or publish what there is with --partial")
         raise typer.Exit(1)
     publication.apply()
-    paths = render_published(loaded).write(loaded.folder)
+    written = render_published(loaded).write(loaded.folder)
     result(
         f"{loaded.folder}/results: {len(publication.copies)} records written, {len(publication.kept)} files kept, "
         f"{len(publication.removed)} removed"
     )
-    for path in paths:
+    for path in written.paths:
         result(f"wrote {path}")
+    for line in (*publication.unmade, *written.undrawn):
+        remark(line)

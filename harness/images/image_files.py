@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,11 +14,13 @@ import torch
 from torch import Tensor
 
 from harness.errors import UserError
+from harness.images import zip_archives
 from harness.images.decode import FORMATS, Decoded, decode
-from harness.images.sets import ImageSet
+from harness.images.sets import ImageSet, images_at_once
+from harness.store.reading import NotRegular, read_bytes
 
 LARGEST_FILE = 256 * 2**20
-"""The largest size, in bytes, of an image file that is unpacked from an archive."""
+"""The largest size, in bytes, of an image file, after it is unpacked from an archive."""
 LARGEST_RATIO = 200
 """The largest ratio of unpacked to packed bytes of an image file above SMALL. Image formats are compressed already, so image
 files never reach it; decompression bombs exceed it."""
@@ -43,6 +43,8 @@ class ImageFiles:
         opened: returns a context in which the folder or archive is open. The context yields a function that reads an image file
             by its name.
         links: number of links to folders, which are not followed.
+        unapplied: for each property that viewers would apply (`harness.images.losses`), the names of the images that have it, as
+            far as they were read.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ImageFiles:
     ignored: int
     opened: Callable[[], AbstractContextManager[Read]]
     links: int = 0
+    unapplied: dict[str, set[str]] = field(default_factory=dict, compare=False)
 
     def as_set(self) -> ImageSet:
         """Return the images as a set. All must have the size and format of the first image.
@@ -58,12 +61,15 @@ class ImageFiles:
         of another size or format.
         """
         with self.opened() as read:
-            first = self._decoded(self.names[0], read)
+            image = self._decoded(self.names[0], read)
+        # Of the first image, only size and format are kept.
+        first = replace(image, pixels=np.broadcast_to(np.uint8(0), image.pixels.shape))
 
         def batches(size: int) -> Iterator[Tensor]:
             with self.opened() as read:
-                for start in range(0, len(self.names), size):
-                    images = [self._decoded_like(first, name, read) for name in self.names[start : start + size]]
+                count = images_at_once(size, first.pixels.shape)
+                for start in range(0, len(self.names), count):
+                    images = [self._decoded_like(first, name, read) for name in self.names[start : start + count]]
                     yield torch.from_numpy(np.stack([image.pixels for image in images]))
 
         return ImageSet(self.name, len(self.names), first.pixels.shape, batches)
@@ -74,7 +80,10 @@ class ImageFiles:
         return _format_of(self.names[0])
 
     def _decoded(self, name: str, read: Read) -> Decoded:
-        return decode(read(name), where=f"{self.name}/{name}")
+        image = decode(read(name), where=f"{self.name}/{name}")
+        for unapplied in image.unapplied:
+            self.unapplied.setdefault(unapplied, set()).add(name)
+        return image
 
     def _decoded_like(self, first: Decoded, name: str, read: Read) -> Decoded:
         image = self._decoded(name, read)
@@ -113,9 +122,9 @@ def _raise_unreadable(error: OSError) -> None:
 
 def _content(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path}: is no file, but a pipe or a device; remove it")  # reading a pipe could take for ever
-        return path.read_bytes()
+        return read_bytes(path, largest=LARGEST_FILE)
+    except NotRegular:
+        raise UserError(f"{path}: is no file, but a pipe or a device; remove it") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -126,7 +135,10 @@ def archive(path: Path) -> ImageFiles:
     Raises: UserError when the archive is damaged, holds no image, a name twice, or images of two formats by their suffixes, when
     a name leads out of the archive, or when an image is encrypted or would unpack to far more bytes than an image can.
     """
-    members = _members(path)
+    members = zip_archives.members(path)
+    for name, member in members.items():
+        if PurePosixPath(name).suffix.lower() in FORMATS:
+            _check_member(f"{path}: {name}", member)
 
     @contextmanager
     def opened() -> Iterator[Read]:
@@ -135,7 +147,7 @@ def archive(path: Path) -> ImageFiles:
             def read(name: str) -> bytes:
                 try:
                     return file.read(members[name])
-                except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+                except zip_archives.DAMAGE as error:
                     raise UserError(f"{path}/{name}: damaged inside the archive: {error}") from error
 
             yield read
@@ -143,34 +155,13 @@ def archive(path: Path) -> ImageFiles:
     return _image_files(str(path), [PurePosixPath(name) for name in members], opened)
 
 
-def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
-    """Return the checked files of an archive by name."""
-    members: dict[str, zipfile.ZipInfo] = {}
-    try:
-        with zipfile.ZipFile(path) as file:
-            for member in file.infolist():
-                _check_member(path, member)
-                if member.filename in members:
-                    raise UserError(f"{path}: holds {member.filename} twice; write the archive again, each image once")
-                if not member.is_dir():
-                    members[member.filename] = member
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{path}: cannot be read as a zip archive: {error}") from error
-    return members
-
-
-def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
-    name = PurePosixPath(member.filename.replace("\\", "/"))
-    if name.is_absolute() or ".." in name.parts or (name.parts and ":" in name.parts[0]):
-        raise UserError(f"{path}: {member.filename!r} leads out of the archive; it is not read at all")
-    if name.suffix.lower() not in FORMATS:
-        return
+def _check_member(where: str, member: zipfile.ZipInfo) -> None:
     if member.flag_bits & 1:
-        raise UserError(f"{path}: {member.filename} is encrypted; write the archive without a password")
+        raise UserError(f"{where} is encrypted; write the archive without a password")
     is_too_dense = member.file_size > SMALL and member.file_size > LARGEST_RATIO * max(member.compress_size, 1)
     if member.file_size > LARGEST_FILE or is_too_dense:
         raise UserError(
-            f"{path}: {member.filename} unpacks from {member.compress_size:,} to {member.file_size:,} bytes, as no image does "
+            f"{where} unpacks from {member.compress_size:,} to {member.file_size:,} bytes, as no image does "
             "(a decompression bomb?)"
         )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from harness.board.components import Resolved
+from harness.board.reading.yaml_file import parse_value
 from harness.components import FEATURE_NEEDS, Component, Extractor, Metric
 from harness.errors import Faults, UserError, nearest, noted
 from harness.plugins import registry
+from harness.validation import SettingFault, setting_faults
 
 ComponentT = TypeVar("ComponentT", bound=Component)
 
@@ -26,22 +27,23 @@ def resolve(kind: type[ComponentT], name: str, settings: Mapping[str, object], *
     """
     component = registry().get(kind, name, where=where)
     provided = registry().provided(kind.kind, name, where=where)
-    schema = component.config
     try:
-        checked = schema.model_validate(dict(settings))
+        checked = component.config.model_validate(dict(settings))
     except ValidationError as error:
-        context = f"{where}: {component.title}"
-        raise Faults(
-            _message(fault["loc"], fault["type"], fault["msg"], schema.model_fields, context) for fault in error.errors()
-        ) from None
+        # Settings of other kinds than these stand beside the name, in a mapping.
+        place = f"--set {name}." if kind in (Metric, Extractor) else f"{where}: {component.title}: "
+        faults = setting_faults(error, settings, component.config)
+        raise Faults(f"{place}{_message(fault, component)}" for fault in faults) from None
     return Resolved(component, checked, provided.plugin, provided.version)
 
 
-def _message(location: tuple[int | str, ...], kind: str, text: str, fields: Mapping[str, object], context: str) -> str:
-    key = ".".join(map(str, location))
-    if kind == "extra_forbidden":
-        return f"{context}: no setting is called {key!r}; {nearest(key, fields)}there are: {', '.join(fields) or 'none'}"
-    return f"{context}: {key}: {text}"
+def _message(fault: SettingFault, component: Component) -> str:
+    if fault.kind != "extra_forbidden":
+        return str(fault)
+    fields = component.config.model_fields
+    return (
+        f"{fault.key}: no setting is called {fault.key!r}; {nearest(fault.key, fields)}there are: {', '.join(fields) or 'none'}"
+    )
 
 
 def parse_settings(texts: Sequence[str], *, where: str) -> Settings:
@@ -54,10 +56,7 @@ def parse_settings(texts: Sequence[str], *, where: str) -> Settings:
             raise UserError(f"{where} {text}: write NAME.KEY=VALUE, e.g. kid.subset_size=500")
         if setting in settings.get(name, {}):
             raise UserError(f"{where} {text}: {key} is given twice; give it once")
-        try:
-            settings.setdefault(name, {})[setting] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UserError(f"{where} {text}: {value!r} is no YAML value") from error
+        settings.setdefault(name, {})[setting] = parse_value(value, where=f"{where} {text}")
     return settings
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.report.collect import Collection
+from harness.report.every_setting import every_setting
 from harness.report.extractor_versions import extractor_versions
 from harness.report.markup import markdown_text
 from harness.report.outcome import Outcome
@@ -30,7 +31,7 @@ ENVIRONMENT = {
 
 
 def protocol_section(collection: Collection) -> str:
-    """Return the section: dataset, evaluation, metrics, extractors, floor, bases, budgets, curve, environment."""
+    """Return the section: dataset, evaluation, metrics, extractors, floor, bases, budgets, curve, environment; every setting."""
     board = collection.board
     items = [
         f"**Dataset**: {component(board.dataset)}.",
@@ -43,7 +44,7 @@ def protocol_section(collection: Collection) -> str:
     lines = [f"- {item}" for item in items]
     lines += _finetuning_lines(board)
     lines += [f"- {item}" for item in (*_curve(board), *environment_texts(collection.records.values()))]
-    return "## How it was measured\n\n" + "\n".join(lines)
+    return "## How it was measured\n\n" + "\n".join(lines) + "\n\n" + every_setting(board)
 
 
 def evaluation_text(board: Board) -> str:
@@ -100,9 +101,15 @@ def _weights(network: Network) -> str:
     """Return where the network's weights come from."""
     if isinstance(network, Loaded):
         weights = network.weights
-        hashes = ", ".join(f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`" for file in weights.identity)
+        hashes = ", ".join(
+            f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`{_table(file)}" for file in weights.identity
+        )
         return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes})"
     return "pretrained by " + "; then by ".join(_pretraining_step(step) for step in network.steps)
+
+
+def _table(file: Mapping[str, str | None]) -> str:
+    return f", its table `{file['table']}`" if file.get("table") else ""
 
 
 def _pretraining_step(step: Pretrained) -> str:

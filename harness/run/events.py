@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.interfaces import Job
 from harness.run.job_calls import BaseJob, CellJob, FloorJob
-from harness.run.states import current_record
+from harness.stages.current_records import current_record
 from harness.stages.job_result import JobResult
 from harness.store.progress import read
 from harness.store.records import Record
@@ -60,7 +60,7 @@ def _progress_name(job: Job) -> str:
 
 
 def _of_record(record: Record) -> str:
-    values = ", ".join(f"{name} {measured.mean:.4g}" for name, measured in record.metrics.items())
+    values = ", ".join(f"{name} {measured.mean:z.4g}" for name, measured in record.metrics.items())
     details = values or record.reason
     return record.status + (f" ({details})" if details else "")
 

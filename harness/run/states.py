@@ -10,9 +10,10 @@ from typing import Literal
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
+from harness.run.changes import Change, changes
 from harness.run.durations import PastDurations, seconds_of
-from harness.stages.record import record_path
-from harness.store.records import Record, Status, load_floor, load_record, usable
+from harness.stages.current_records import current_floor, current_record
+from harness.store.records import Record, Status
 from harness.store.runs_folder import RunsFolder
 
 State = Status | Literal["to run"]
@@ -27,6 +28,7 @@ class CellState:
     Args:
         reason: why the cell is skipped, diverged or failed.
         record: the record of the cell's current key; None when the cell is to run, or skipped.
+        changed: the code that was edited since the record was made; the cell keeps its state.
         seconds: what the cell took; for a cell that is to run an estimate, None when no such cell has run before.
     """
 
@@ -35,6 +37,7 @@ class CellState:
     reason: str = ""
     record: Record | None = None
     seconds: float | None = None
+    changed: tuple[Change, ...] = ()
 
     @property
     def needs_a_run(self) -> bool:
@@ -49,6 +52,7 @@ class CellState:
             "reason": self.reason,
             "seconds": self.seconds,
             "key": self.cell.key,
+            "changed": [change.recorded.component for change in self.changed],
         }
 
 
@@ -69,17 +73,12 @@ def _state(cell: Cell, runs: RunsFolder, past: PastDurations) -> CellState:
 
 def recorded_state(cell: Cell, record: Record) -> CellState:
     """Return how a cell stands that has this record."""
-    return CellState(cell, record.status, record.reason, record, seconds_of(record))
-
-
-def current_record(cell: Cell, runs: RunsFolder) -> Record | None:
-    """Return the record of the cell's current key; None when it is absent or damaged."""
-    return usable(record_path(cell, runs), load_record)
+    return CellState(cell, record.status, record.reason, record, seconds_of(record), changes(record.sources))
 
 
 def missing_floors(board: Board, runs: RunsFolder) -> list[Floor]:
     """Return the board's floors that have no record; after a run, these are the floors that failed."""
-    return [floor for floor in board.floors if usable(runs.floor(board.name, floor.name, floor.key), load_floor) is None]
+    return [floor for floor in board.floors if current_floor(board.name, floor, runs) is None]
 
 
 def summary(cell_states: Sequence[CellState]) -> str:

@@ -16,9 +16,10 @@ from harness.plugins import registry
 from harness.process import stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, metrics, record, sample
+from harness.stages import features, finetune, metrics, record, sample, sources
 from harness.stages.checked import CheckedSource, DataFault
 from harness.stages.context import Context
+from harness.stages.current_records import has_result, is_measured
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
@@ -27,7 +28,7 @@ from harness.stages.record import CellResults, record_path
 from harness.stages.sample import Samples
 from harness.store.files import write_text
 from harness.store.lease import Busy, lease
-from harness.store.records import ExtractorFacts, FloorRecord, Record, is_measured, load_record, save_record
+from harness.store.records import ExtractorFacts, FloorRecord, Record, save_record
 from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
@@ -43,19 +44,19 @@ def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:
     """
     if isinstance(base.origin, Examples):
         return FINISHED
-    context = Context(runs, options, base.name, _CACHE)
+    context = Context(runs, options, base.name, _CACHE, runs.fresh("base", base.key).exists())
     return _result(lambda: _make_base(base, context), context)
 
 
 def run_floor(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
     """Measure a floor and write its record."""
-    context = Context(runs, options, f"floor/{floor.name}", _CACHE)
+    context = Context(runs, options, f"floor/{floor.name}", _CACHE, runs.fresh("floor", floor.key).exists())
     return _result(lambda: _make_floor(board, floor, context, is_smoke), context)
 
 
 def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
     """Take a cell through all stages and write its record, however the cell ends: done, diverged or failed."""
-    context = Context(runs, options, cell.name, _CACHE)
+    context = Context(runs, options, cell.name, _CACHE, runs.fresh("cell", cell.key).exists())
     return _result(lambda: _make_cell(cell, context), context)
 
 
@@ -96,10 +97,10 @@ def _check_fit(base: Base, source: CheckedSource) -> None:
 def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> JobResult:
     path = context.runs.floor(board, floor.name, floor.key)
     with lease(context.runs.lease("floor", floor.key), wait=False):
-        if is_measured(path):  # another `run` was faster
+        if is_measured(board, floor, context.runs):  # another `run` was faster
             return FINISHED
         try:
-            measured = metrics.floor(floor, context)
+            floored = metrics.floor(floor, context)
         except (Interrupted, EndsTheRun):
             raise
         except (Exception, SystemExit) as error:
@@ -113,10 +114,11 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
                 board=board,
                 metric=floor.column.name,
                 key=floor.key,
-                values=measured.values,
-                seconds=measured.seconds,
+                values=floored.measured.values,
+                seconds=floored.measured.seconds,
                 is_smoke=is_smoke,
                 extractor=None if extractor is None else features.extractor_facts(extractor, context),
+                sources=floored.sources,
             ),
             path,
         )
@@ -126,19 +128,12 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
 def _make_cell(cell: Cell, context: Context) -> JobResult:
     path = record_path(cell, context.runs)
     with lease(context.runs.lease("cell", cell.key), wait=False):
-        if _has_result(path):  # another `run` was faster
+        if has_result(cell, context.runs):  # another `run` was faster
             return FINISHED
         made = _record(cell, context)
         save_record(made, path)
     registry().listen("harness_cell_finished", cell=cell, record=made)
     return FINISHED
-
-
-def _has_result(path: Path) -> bool:
-    try:
-        return load_record(path).status != "failed"
-    except UserError:
-        return False
 
 
 def _record(cell: Cell, context: Context) -> Record:
@@ -160,6 +155,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
     memory = PeakMemory(context.device.type)
     source = context.dataset(cell.base.dataset)
     base, finetuned = BaseFacts(), FinetuneFacts()
+    unsealed: list[str] = []
     match cell.base.origin:
         case Examples() as examples:
             samples = sample.run_examples(cell, examples, source, context)
@@ -167,19 +163,23 @@ def _results(cell: Cell, context: Context) -> CellResults:
             base_output = base_stage.run(cell.base, source, context)
             weights = finetune.run(cell, base_output, source, context)
             base, finetuned = BaseFacts.of(base_output), FinetuneFacts.of(weights)
+            unsealed = [output.stage for output in (base_output, weights) if not output.is_sealed]
             samples = sample.run(cell, weights, source, context)
     measured = metrics.run(cell, samples.output, source, context)
+    samples_facts = SampleFacts.of(samples.output)
     stop.check()
     return CellResults(
         base=base,
         finetuned=finetuned,
-        samples=SampleFacts.of(samples.output),
+        samples=samples_facts,
         preparation=_preparation(samples),
-        metrics=measured,
+        metrics={name: by_code.measured for name, by_code in measured.items()},
+        sources=sources.merged(samples_facts.sources, *(by_code.sources for by_code in measured.values())),
         extractors=_extractors(cell, context),
         dataset_fingerprint=source.fingerprint,
         peak_memory_bytes=memory.read(),
         device=context.device.type,
+        unsealed=unsealed,
     )
 
 

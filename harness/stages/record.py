@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +12,9 @@ from harness.board.cells import Cell
 from harness.board.components import Resolved
 from harness.components import Component
 from harness.process import environment
+from harness.stages import sources
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
-from harness.store.records import ComponentFacts, Costs, ExtractorFacts, Measured, Record, Status, save_record
+from harness.store.records import ComponentFacts, Costs, ExtractorFacts, Measured, Record, SourceFacts, Status, save_record
 from harness.store.runs_folder import RunsFolder
 
 
@@ -25,9 +26,11 @@ class CellResults:
         base, finetuned: facts of the weights; the defaults where examples stand in the place of samples.
         preparation: facts of the sampler's preparation; the defaults where the sampler needs none.
         extractors: the extractors of the columns by name.
+        sources: the code of everything that had a part in the numbers.
         dataset_fingerprint: of the board's dataset.
         peak_memory_bytes: peak memory over all stages.
         device: type of the device: "cpu" or "cuda".
+        unsealed: stages whose facts nothing vouches for, because an older version made their outputs.
     """
 
     base: BaseFacts
@@ -36,9 +39,11 @@ class CellResults:
     preparation: PreparationFacts
     metrics: Mapping[str, Measured]
     extractors: Mapping[str, ExtractorFacts]
+    sources: Sequence[SourceFacts]
     dataset_fingerprint: str
     peak_memory_bytes: int
     device: str
+    unsealed: Sequence[str] = ()
 
 
 def record_path(cell: Cell, runs: RunsFolder) -> Path:
@@ -76,6 +81,7 @@ def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None 
         evaluation=cell.evaluation.model_dump(mode="json"),
         size=cell.row.size,
         environment={} if device is None else environment.describe(device),
+        sources=[] if device is None else sources.of(*cell.components),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -91,10 +97,13 @@ def done(cell: Cell, results: CellResults) -> Record:
             "selected_images": finetuned.selected_images,
             "costs": _costs(results),
             "parameters": base.parameters,
+            "weights_read": base.weights_read,
             "weights_sha256": finetuned.weights_sha256,
             "samples_sha256": samples.samples_sha256,
             "base_weights_sha256": base.weights_sha256,
             "dataset_fingerprint": results.dataset_fingerprint,
+            "sources": list(results.sources),
+            "unsealed": list(results.unsealed),
         }
     )
 

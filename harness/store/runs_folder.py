@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Literal
 
 from harness.errors import UserError
-from harness.store.files import StorageError, write_text
+from harness.store.files import ANOTHER_FOLDER, StorageError, blocking_file, dangling_link, storage
 from harness.store.record_names import RecordName
+
+PROBE = ".probe-"
+PROBE_SECONDS = 60
+"""A probe that is older was left by a killed process: a living one removes it at once."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,7 @@ class RunsFolder:
     runs/stages/STAGE/KEY/       output of a stage, with manifest.json
     runs/work/STAGE-KEY/         checkpoints of training that is under way, and tracebacks of failures
     runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
+    runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
     runs/progress/               what each process is doing now
     runs/records/BOARD/          one record for each cell and floor
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
@@ -29,8 +38,13 @@ class RunsFolder:
 
     @classmethod
     def of(cls, runs_dir: Path | None, *, smoke: bool = False) -> RunsFolder:
-        """Return the runs folder of a command: `runs_dir` (--runs-dir), else $HARNESS_RUNS, else ./runs."""
+        """Return the runs folder of a command: `runs_dir` (--runs-dir), else $HARNESS_RUNS, else ./runs.
+
+        The folder need not exist. Raises: UserError where a file stands in its place.
+        """
         root = runs_dir or Path(os.environ.get("HARNESS_RUNS") or "runs")
+        if (file := blocking_file(root)) is not None:
+            raise UserError(f"{file}: a file stands where a folder must be; {ANOTHER_FOLDER}")
         return cls(root / "smoke" if smoke else root)
 
     def stage(self, stage: str, key: str) -> Path:
@@ -44,6 +58,10 @@ class RunsFolder:
     def lease(self, stage: str, key: str) -> Path:
         """Return the lock file of a stage's output or of a cell."""
         return self.root / "leases" / f"{stage}-{key}.lock"
+
+    def fresh(self, kind: Literal["cell", "base", "floor"], key: str) -> Path:
+        """Return the file that says that a result is to be made anew. Its key is that of the cell, base or floor."""
+        return self.root / "fresh" / f"{kind}-{key}.json"
 
     @property
     def progress(self) -> Path:
@@ -68,12 +86,24 @@ class RunsFolder:
 
     def check_writable(self) -> None:
         """Raises: UserError when nothing can be written into the runs folder."""
-        probe = self.root / f".probe-{os.getpid()}"
         try:
-            write_text(probe, "")
-            probe.unlink()
+            with storage(self.root):
+                self.root.mkdir(parents=True, exist_ok=True)
+                self._remove_old_probes()
+                with TemporaryFile(dir=self.root, prefix=PROBE):  # it has no name on most file systems: a kill leaves nothing
+                    pass
         except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError) and dangling_link(self.root) is None:
+                raise UserError(f"{self.root}: this file system takes no new files; {ANOTHER_FOLDER}") from None
             raise UserError(str(error)) from None
+
+    def _remove_old_probes(self) -> None:
+        """Remove what killed processes left, where a probe has a name."""
+        for pattern in (f"{PROBE}*", f".{PROBE}*"):  # the second is that of older versions
+            for old in self.root.glob(pattern):
+                with suppress(OSError):
+                    if time.time() - old.stat().st_mtime > PROBE_SECONDS:
+                        old.unlink()
 
 
 def _record_file(record: RecordName, key: str) -> str:

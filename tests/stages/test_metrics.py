@@ -11,7 +11,7 @@ from stage_parts import GAP, NOISE, SHIFT, Noise, Shift, resolved
 from harness.board.bases import Examples
 from harness.board.columns import Column, Floor
 from harness.board.schema import MetricConfig
-from harness.errors import Diverged, Interrupted
+from harness.errors import Diverged, Interrupted, UserError
 from harness.images.quantise import to_uint8
 from harness.process import stop
 from harness.stages import draws, metrics, sample
@@ -39,7 +39,7 @@ def measured(cells, source, context, tune):
         cell = cells[name]
         cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, columns=(chosen,)))
         samples = sample.run(cell, tune(cell), source, context).output
-        return state_dicts.load(samples.folder / SAMPLES), metrics.run(cell, samples, source, context)["column"]
+        return state_dicts.load(samples.folder / SAMPLES), metrics.run(cell, samples, source, context)["column"].measured
 
     return run
 
@@ -89,12 +89,30 @@ def test_a_value_above_the_columns_limit_is_a_divergence(measured, monkeypatch):
         measured(column(explodes_above=2.4))
 
 
+def test_a_value_that_the_metric_cannot_have_is_refused(measured, monkeypatch, tiny, context):
+    share = dataclasses.replace(SHIFT, highest=1.0)
+    monkeypatch.setattr(Shift, "__call__", lambda *_: {"shift": 1.375})
+    with pytest.raises(
+        UserError, match=r"^column is 1\.375, and the highest value of shift is 1: either the metric is wrong, or"
+    ):
+        measured(column(share))
+    with pytest.raises(UserError, match=r"^column is 1\.375"):
+        metrics.floor(Floor(tiny.dataset, column(share), 30), context)
+    assert measured(column())[1].values == [1.375, 1.375]
+
+
+def test_a_floor_that_is_not_a_number_is_refused(monkeypatch, tiny, context):
+    monkeypatch.setattr(Shift, "__call__", lambda *_: {"shift": math.nan})
+    with pytest.raises(UserError, match=r"^column is nan"):
+        metrics.floor(Floor(tiny.dataset, column(), 30), context)
+
+
 def test_examples_are_compared_with_the_neighbouring_draw(cells, source, context, tiny):
     cell = cells["small/none/s1"]
     base = dataclasses.replace(cell.base, origin=Examples(tiny.dataset))
     cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base, columns=(column(),)))
     samples = sample.run_examples(cell, cell.base.origin, source, context).output
-    found = metrics.run(cell, samples, source, context)["column"]
+    found = metrics.run(cell, samples, source, context)["column"].measured
     pairs = [draws.examples_for_samples(1, draw) for draw in range(2)]
     assert found.values == approx(
         [float(source.evaluation(a, 30).x.mean() - source.evaluation(b, 30).x.mean()) for a, b in pairs]
@@ -102,7 +120,7 @@ def test_examples_are_compared_with_the_neighbouring_draw(cells, source, context
 
 
 def test_a_floor_compares_independent_real_draws(tiny, source, context):
-    found = metrics.floor(Floor(tiny.dataset, column(), 30), context)
+    found = metrics.floor(Floor(tiny.dataset, column(), 30), context).measured
     pairs = [draws.floor(pair) for pair in range(3)]
     assert found.values == approx(
         [float(source.evaluation(b, 30).x.mean() - source.evaluation(a, 30).x.mean()) for a, b in pairs]
@@ -111,7 +129,7 @@ def test_a_floor_compares_independent_real_draws(tiny, source, context):
 
 
 def test_a_floor_against_training_data_compares_a_draw_with_them(tiny, source, context):
-    found = metrics.floor(Floor(tiny.dataset, column(against="train"), 30), context)
+    found = metrics.floor(Floor(tiny.dataset, column(against="train"), 30), context).measured
     training = source.training_data(context.device).x[:30].mean()
     assert found.values == approx([float(source.evaluation(draws.floor(pair)[1], 30).x.mean() - training) for pair in range(3)])
 
@@ -127,7 +145,7 @@ def test_floors_of_two_metrics_share_their_pass_and_their_real_images(context, m
     monkeypatch.setattr(PixelFeatures, "forward", lambda self, x: seen.append(len(x)) or forward(self, x))
     other = dataclasses.replace(GAP, name="other-gap", needs_features=frozenset({"moments", "features"}))
     both = tuple(column(metric, PIXELS) for metric in (GAP, other))
-    first, second = (metrics.floor(Floor(NOISE, chosen, 40, both), context) for chosen in both)
+    first, second = (metrics.floor(Floor(NOISE, chosen, 40, both), context).measured for chosen in both)
     assert sum(seen) == 3 * 2 * 40
     assert Noise.drawn == 6
     assert first.values == second.values
@@ -135,7 +153,7 @@ def test_floors_of_two_metrics_share_their_pass_and_their_real_images(context, m
 
 
 def test_a_floor_on_features_is_the_metric_of_the_two_sets_features(context):
-    found = metrics.floor(Floor(NOISE, column(GAP, PIXELS), 40), context)
+    found = metrics.floor(Floor(NOISE, column(GAP, PIXELS), 40), context).measured
     source, extractor = context.dataset(NOISE), PixelFeatures()
     for value, pair in zip(found.values, range(3), strict=True):
         means = [extractor(to_uint8(source.evaluation(draw, 40).x))["features"].double().mean(0) for draw in draws.floor(pair)]

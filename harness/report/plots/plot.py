@@ -69,12 +69,17 @@ class Plot:
         return buffer.getvalue()
 
 
+def plain(text: str) -> str:
+    """Return text as matplotlib must get it, so that it reads no formula between dollar signs."""
+    return text.replace("$", r"\$")
+
+
 def drawn_from(path: Path) -> str | None:
     """Return the digest in a PNG file; None when there is no such file, or no digest in it."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["PNG"]) as image:
             digest = image.info.get(DIGEST_ENTRY)
     except (FileNotFoundError, UnidentifiedImageError):
         return None
