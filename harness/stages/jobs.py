@@ -76,10 +76,11 @@ def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
 
 def _make_base(base: Base, context: Context) -> JobResult:
     try:
-        source = context.dataset(base.dataset)
-        _check_fit(base, source)
-        base_stage.run(base, source, context)
-    except (Interrupted, EndsTheRun):
+        with lease(context.runs.lease("base-job", base.key), wait=False):  # a second run says that it waits
+            source = context.dataset(base.dataset)
+            _check_fit(base, source)
+            base_stage.run(base, source, context)
+    except (Busy, Interrupted, EndsTheRun):
         raise
     except (Exception, SystemExit) as error:
         log.warning("base %s: %s", base.name, _last_line(error))
