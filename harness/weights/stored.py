@@ -12,7 +12,7 @@ from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.store.reading import decoded, open_regular, read_bytes
 from harness.weights import pickles, torch_files
 from harness.weights.diffusers_folders import network_folder, weights_files
@@ -80,7 +80,7 @@ def _damage(path: Path, *kinds: type[Exception]) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else repr(error)
+    return first_line(str(error)) or repr(error)
 
 
 def _safetensors(path: Path) -> Stored:
