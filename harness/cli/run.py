@@ -147,7 +147,7 @@ def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jo
 
 
 def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) -> None:
-    """Print the plan, and what is absent. Raises: Faults for what is here and cannot be used."""
+    """Print the plan, and what is absent. Raises: Faults for weights that are here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
@@ -157,15 +157,13 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
             result(line)
     needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
     packages = needs.absent_packages()
-    absent = [*packages, *needs.absent_files()]
-    for fault in absent:
+    for fault in [*packages, *needs.absent_files()]:
         remark(f"absent, and needed to run: {fault}")
     if packages:
         return  # without them no network can be built, with which weights are compared
     for text in needs.weights_remarks():
         remark(text)
-    lacking = [] if absent else needs.broken_targets() or needs.lacking_data()
-    if faults := [*needs.unfit_data(), *lacking, *needs.unfit_weights()]:
+    if faults := [*needs.unfit_data(), *needs.unfit_weights()]:
         raise Faults(dict.fromkeys(faults))
 
 
