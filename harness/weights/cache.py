@@ -12,6 +12,19 @@ from harness.errors import UserError
 from harness.presets import WeightsFile
 from harness.store.keys import file_sha256
 
+HOME = "~"
+
+
+def expanded(path: str) -> Path:
+    """Return a path with `~` expanded; as it is where no home folder is known, since HOME is unset and the user has no entry.
+
+    No file is at a path that begins with `~`, so that a search goes on to the next place.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
 
 def folder() -> Path:
     """Return the cache folder, which need not exist: $HARNESS_CACHE, or else `finetune-harness` in the user's cache folder.
@@ -19,8 +32,15 @@ def folder() -> Path:
     The user's cache folder is $XDG_CACHE_HOME, or else ~/.cache. Weights stand in `weights/`, datasets in `data/`.
     """
     if named := os.environ.get("HARNESS_CACHE"):
-        return Path(named).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "finetune-harness"
+        return expanded(named).absolute()
+    caches = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return (caches if HOME in caches.parts else caches.absolute()) / "finetune-harness"
+
+
+def check_known() -> None:
+    """Raises: UserError where the cache folder is unknown, because there is no home folder."""
+    if HOME in folder().parts:
+        raise UserError("no home folder is known, and so no place for downloads: set HARNESS_CACHE to a folder")
 
 
 def path(file: WeightsFile) -> Path:

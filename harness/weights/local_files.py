@@ -55,7 +55,7 @@ class LocalFile:
 
     def folders(self) -> list[Path]:
         """Return the folders to search, the cache first. A place that names an unset environment variable is left out."""
-        others = [Path(os.path.expandvars(place)).expanduser() for place in self.places]
+        others = [cache.expanded(os.path.expandvars(place)) for place in self.places]
         return [self._cached, *(path for path in others if "$" not in str(path))]
 
     def verified(self, *, where: str) -> tuple[Path, str]:

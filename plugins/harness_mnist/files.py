@@ -62,7 +62,7 @@ def fashion_files() -> dict[str, Path]:
 def fashion_folders() -> list[Path]:
     """Return the folders to look in: $HARNESS_DATA/fashion-mnist where it is set, the cache, Debian's place."""
     own = os.environ.get("HARNESS_DATA")
-    first = [Path(own).expanduser() / "fashion-mnist"] if own else []
+    first = [cache.expanded(own) / "fashion-mnist"] if own else []
     return [*first, cache.folder() / "data" / "fashion-mnist", DEBIAN]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from harness.board.bases import Base, Loaded
 from harness.board.components import Resolved
@@ -71,4 +70,4 @@ def _read_weights(reader: BoardReader, base: BaseEntry, config: WeightsConfig, p
 
 def _file(reader: BoardReader, path: str, sha256: str | None, location: Location, part: str = "") -> BaseFile:
     folder = reader.source.path.resolve().parent
-    return BaseFile(folder / Path(path).expanduser(), part, sha256, where=reader.source.where(location))
+    return BaseFile(folder / cache.expanded(path), part, sha256, where=reader.source.where(location))
