@@ -16,6 +16,7 @@ from harness.components import Sampler
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import SampleFunction
+from harness.validation import first_fault
 
 
 class _Base:
@@ -57,9 +58,7 @@ class InnerSampler(Config):
         except UserError as error:
             raise ValueError(str(error)) from None
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
-            raise ValueError(f"sampler {name}: {key}: {first['msg']}") from None
+            raise ValueError(f"sampler {name}: {first_fault(error, settings)}") from None
         return {"name": name, "settings": checked.model_dump(mode="json"), "version": provided.version}
 
     @property

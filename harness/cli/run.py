@@ -11,7 +11,7 @@ from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
 from harness.cli.cell_selection import selected_cells
 from harness.cli.output import print_json, remark, result
 from harness.components import Executor
-from harness.errors import UserError
+from harness.errors import Faults, UserError
 from harness.process import devices
 from harness.process.environment import cores
 from harness.store.runs_folder import RunsFolder
@@ -112,6 +112,7 @@ def _plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, *, k
 
 
 def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
+    """Print the plan, and what is absent. Raises: Faults for weights that are here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
@@ -119,9 +120,16 @@ def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
     else:
         for line in plan.lines():
             result(line)
-    to_run = tuple(state.cell for state in plan.waiting)
-    for fault in Needs(board, to_run, tuple(plan.floors)).absent_files():
+    needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
+    packages = needs.absent_packages()
+    for fault in [*packages, *needs.absent_files()]:
         remark(f"absent, and needed to run: {fault}")
+    if packages:
+        return  # without them no network can be built, with which weights are compared
+    for text in needs.weights_remarks():
+        remark(text)
+    if faults := [*needs.unfit_data(), *needs.unfit_weights()]:
+        raise Faults(dict.fromkeys(faults))
 
 
 def _run(board: Board, cells: Sequence[Cell], runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
@@ -131,7 +139,7 @@ def _run(board: Board, cells: Sequence[Cell], runs: RunsFolder, options: RunOpti
     from harness.run.states import missing_floors
 
     with show_progress(runs) as on_event:
-        states = run_board(board, cells, runs, options, on_event)
+        states = run_board(board, cells, runs, options, on_event, remark)
     _print_results(board, runs, as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
     failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]

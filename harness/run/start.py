@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.board.board import Board
@@ -50,9 +50,12 @@ def run_board(
     runs: RunsFolder,
     options: RunOptions,
     on_event: OnEvent = lambda _: None,
+    on_remark: Callable[[str], None] = lambda _: None,
 ) -> list[CellState]:
     """Run each of `cells` that has no result or has failed, and measure the board's missing floors.
 
+    Args:
+        on_remark: called, before the first job, with each line that says what was read of a file of weights.
     Returns: the states of all `cells` afterwards.
     Raises: Faults, before any job, when a package, a file or weights that the cells need are absent or unfit; Interrupted
         after Ctrl-C, when the running jobs have saved their state; UserError when the disk refuses, or the data are not what
@@ -63,7 +66,8 @@ def run_board(
     before = states(board, cells, runs)
     _save_skipped(before, runs)
     to_run, floors = [state.cell for state in before if state.needs_a_run], missing_floors(board, runs)
-    Needs(board, tuple(to_run), tuple(floors)).check()
+    for remark in Needs(board, tuple(to_run), tuple(floors)).check():
+        on_remark(remark)
     schedule = _schedule(board, to_run, floors, runs, options, on_event)
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))

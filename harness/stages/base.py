@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from harness.board.bases import Base, Loaded, Pretrained
+from harness.errors import UserError
 from harness.sampling import latents
 from harness.stages import encoding, initial, loading
 from harness.stages.checked import CheckedSource
@@ -19,6 +20,8 @@ from harness.training.task import TrainingTask
 from harness.weights import state_dicts
 
 WEIGHTS = "weights.safetensors"
+_SAME_TENSORS: set[str] = set()
+"""Keys of bases whose outputs of an older version have the tensors that are read now."""
 
 
 def run(base: Base, source: CheckedSource, context: Context) -> Output:
@@ -38,6 +41,8 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
         resumes=isinstance(base.network, Pretrained),
     )
     shutil.rmtree(context.runs.work("base", base.key), ignore_errors=True)  # checkpoints of its training
+    if isinstance(base.network, Loaded) and "weights_read" not in output.facts:
+        _refuse_other_tensors(base, base.network, output, source, context)
     return output
 
 
@@ -63,7 +68,7 @@ def _make(base: Base, source: CheckedSource, context: Context, folder: Path) -> 
 
 def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
     network = build(base, source, context)
-    loading.load(loaded, network)
+    tables = loading.load(loaded, network)
     weights = state_dicts.snapshot(network)
     state_dicts.save(weights, folder / WEIGHTS)
     return {
@@ -72,7 +77,27 @@ def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Cont
         "seconds": 0.0,
         "images_seen": 0,
         **loaded.identity,
+        "weights_read": [table.facts for table in tables],
     }
+
+
+def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: CheckedSource, context: Context) -> None:
+    """Check an output of an older version, which could read raw weights where averaged ones stand beside them.
+
+    Raises: UserError where other tensors are read now. The key of the output depends on the file alone, so that the results of
+    both would stand under one key.
+    """
+    if base.key in _SAME_TENSORS:
+        return
+    network = build(base, source, context)
+    tables = loading.load(loaded, network)
+    if state_dicts.sha256(state_dicts.snapshot(network)) != output.facts["weights_sha256"]:
+        read = next((table for table in tables if table.table), tables[0])
+        raise UserError(
+            f"base {base.name}: an older version of the harness read other tensors of {read.path} than {read.table!r}, which are "
+            f"read now; write `part: {read.table}` beside `file:` on the board: its cells get new keys and are run again"
+        )
+    _SAME_TENSORS.add(base.key)
 
 
 def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:

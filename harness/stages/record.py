@@ -93,6 +93,7 @@ def done(cell: Cell, results: CellResults) -> Record:
             "selected_images": finetuned.selected_images,
             "costs": _costs(results),
             "parameters": base.parameters,
+            "weights_read": base.weights_read,
             "weights_sha256": finetuned.weights_sha256,
             "samples_sha256": samples.samples_sha256,
             "base_weights_sha256": base.weights_sha256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import statistics
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from harness.errors import EndsTheRun, UserError
 from harness.store.files import write_text
 from harness.store.record_names import row_name
 from harness.store.seal import seal_fault, sealed
+from harness.validation import first_fault
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
@@ -72,6 +74,16 @@ class Measured(Part):
         return statistics.fmean(self.values)
 
 
+class WeightsRead(Part):
+    """The table of a file of weights that was read: its name, "" for the top of the file, and what else would have fitted."""
+
+    part: str = ""
+    table: str = ""
+    not_read: list[str] = []
+    casts: list[str] = []
+    """Types of numbers that became others in the network: `float16 was read as float32`."""
+
+
 class CurvePoint(Part):
     """A point of the curve: the value of the curve's metric after `images` training images."""
 
@@ -125,6 +137,8 @@ class Record(RecordFile):
     finetuning: ComponentFacts
     dataset: ComponentFacts
     pretraining: dict[str, object] = {}
+    weights_read: list[WeightsRead] = []
+    """The table of each file that the base's weights were read from; left out of the file where they were not read from files."""
     training: dict[str, object] = {}
     evaluation: dict[str, object] = {}
     metrics: dict[str, Measured] = {}
@@ -203,8 +217,9 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
         for name in ("extractors", "also"):
             if part.get(name) == {}:
                 del part[name]
-    if content.get("unsealed") == []:
-        del content["unsealed"]
+    for name in ("weights_read", "unsealed"):
+        if content.get(name) == []:
+            del content[name]
     for name in ("size", "extractor"):
         if content.get(name, 0) is None:
             del content[name]
@@ -252,11 +267,16 @@ def _load(path: Path, kind: type[R]) -> R:
         record = kind.model_validate_json(content)
     except ValidationError as error:
         _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: not a {kind.__name__}: {first['msg']} at {where}") from None
+        raise UserError(f"{path}: not a {kind.__name__}: {first_fault(error, _parsed(content))}") from None
     _refuse_newer(path, record.schema_version)
     return record
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def verified(path: Path | str) -> bytes:

@@ -48,7 +48,7 @@ class BoardReader:
                     full = settings
                     settings = with_smoke_samplers(component.config.model_validate({**entry.settings, **component.smoke}))
             except ValidationError as error:
-                self.faults.add_invalid(error, location, component.config)
+                self.faults.add_invalid(error, location, component.config, entry.settings)
                 return None
             return Resolved(component, settings, provided.plugin, provided.version, full)
         return None
@@ -58,7 +58,7 @@ class BoardReader:
         try:
             training = TrainingConfig.model_validate(settings)
         except ValidationError as error:
-            self.faults.add_invalid(error, location, TrainingConfig)
+            self.faults.add_invalid(error, location, TrainingConfig, settings)
             return None
         return smoke.training(config, training) if self.is_smoke else training
 

@@ -50,7 +50,7 @@ def test_a_component_of_another_kind_is_unknown(reader):
 def test_a_wrong_setting_is_a_fault_on_its_own_line(reader):
     assert reader.resolve(Model, ComponentEntry(name="unet", width=0), ("model",)) is None
     assert reader.faults.as_error().faults == (
-        "board.yaml:5: model.width: input should be greater than or equal to 1, got 0",
+        "board.yaml:5: model.width: must be at least 1, got 0",
     )  # fmt: skip
 
 
