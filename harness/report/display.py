@@ -86,10 +86,15 @@ def figure(score: Score | None, column: Column, style: Style) -> str:
     """Return mean ± standard deviation in the column's unit and decimals."""
     if score is None:
         return style.none
-    mean = f"{score.mean / column.shown_in:.{column.digits}f}"
+    mean = _rounded(score.mean, column)
     if score.sd is None:
         return mean
-    return f"{mean}{style.plus_minus}{score.sd / column.shown_in:.{column.digits}f}"
+    return f"{mean}{style.plus_minus}{_rounded(score.sd, column)}"
+
+
+def _rounded(number: float, column: Column) -> str:
+    """Return a number in the column's unit and decimals. What rounds to zero has no sign."""
+    return f"{number / column.shown_in:z.{column.digits}f}"
 
 
 def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:

@@ -9,30 +9,25 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.paths import expanded
 from harness.presets import WeightsFile
+from harness.store.files import blocking_file
 from harness.store.keys import file_sha256
 
 HOME = "~"
-
-
-def expanded(path: str) -> Path:
-    """Return a path with `~` expanded; as it is where no home folder is known, since HOME is unset and the user has no entry.
-
-    No file is at a path that begins with `~`, so that a search goes on to the next place.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
 
 
 def folder() -> Path:
     """Return the cache folder, which need not exist: $HARNESS_CACHE, or else `finetune-harness` in the user's cache folder.
 
     The user's cache folder is $XDG_CACHE_HOME, or else ~/.cache. Weights stand in `weights/`, datasets in `data/`.
+    Raises: UserError when $HARNESS_CACHE names a file.
     """
     if named := os.environ.get("HARNESS_CACHE"):
-        return expanded(named).absolute()
+        path = expanded(named).absolute()
+        if (file := blocking_file(path)) is not None:
+            raise UserError(f"HARNESS_CACHE={named}: {file} is a file; name a folder, which need not be there yet")
+        return path
     caches = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     return (caches if HOME in caches.parts else caches.absolute()) / "finetune-harness"
 
