@@ -9,10 +9,13 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.paths import expanded
 from harness.presets import WeightsFile
 from harness.store.files import blocking_file
 from harness.store.keys import file_sha256
 from harness.weights.diffusers_folders import network_folder
+
+HOME = "~"
 
 
 def folder() -> Path:
@@ -22,11 +25,18 @@ def folder() -> Path:
     Raises: UserError when $HARNESS_CACHE names a file.
     """
     if named := os.environ.get("HARNESS_CACHE"):
-        path = Path(named).expanduser().absolute()
+        path = expanded(named).absolute()
         if (file := blocking_file(path)) is not None:
             raise UserError(f"HARNESS_CACHE={named}: {file} is a file; name a folder, which need not be there yet")
         return path
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "finetune-harness"
+    caches = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return (caches if HOME in caches.parts else caches.absolute()) / "finetune-harness"
+
+
+def check_known() -> None:
+    """Raises: UserError where the cache folder is unknown, because there is no home folder."""
+    if HOME in folder().parts:
+        raise UserError("no home folder is known, and so no place for downloads: set HARNESS_CACHE to a folder")
 
 
 def path(file: WeightsFile) -> Path:
