@@ -13,6 +13,7 @@ from harness.paths import expanded
 from harness.presets import WeightsFile
 from harness.store.files import blocking_file
 from harness.store.keys import file_sha256
+from harness.weights.diffusers_folders import network_folder
 
 HOME = "~"
 
@@ -59,12 +60,14 @@ def absent(file: WeightsFile, why: str) -> UserError:
 def sha256(path: Path) -> str:
     """Return the hash of a file, or of the settings and weights in a diffusers folder, as 64 hex digits.
 
+    The hash of a whole pipeline is that of its network's folder.
+
     A process hashes each file once, and again only when the file's size or modification time has changed.
     Raises: UserError when the path cannot be read.
     """
     try:
         if path.is_dir():
-            return _folder_sha256(path)
+            return _folder_sha256(network_folder(path))
         facts = path.stat()
         return _sha256(path, facts.st_size, facts.st_mtime_ns)
     except OSError as error:
