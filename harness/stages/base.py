@@ -10,7 +10,7 @@ import torch
 from harness.board.bases import Base, Loaded, Pretrained
 from harness.errors import UserError
 from harness.sampling import latents
-from harness.stages import encoding, initial, loading
+from harness.stages import encoding, initial, loading, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.store import outputs
@@ -67,6 +67,7 @@ def _make(base: Base, source: CheckedSource, context: Context, folder: Path) -> 
 
 
 def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+    made_by = sources.of(loaded.model)
     network = build(base, source, context)
     tables = loading.load(loaded, network)
     weights = state_dicts.snapshot(network)
@@ -76,6 +77,7 @@ def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Cont
         "parameters": state_dicts.parameters(network),
         "seconds": 0.0,
         "images_seen": 0,
+        "sources": sources.as_json(made_by),
         **loaded.identity,
         "weights_read": [table.facts for table in tables],
     }
@@ -101,18 +103,22 @@ def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: Ch
 
 
 def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+    work = context.runs.work("base", base.key)
+    made_by = sources.of_training(work, step.model, base.dataset, step.method)
     if step.after is None:
         network = build(base, source, context, seed=step.seed)
     else:
-        network = load(step.after, run(step.after, source, context), source, context)
+        before = run(step.after, source, context)
+        made_by = sources.merged(sources.of_facts(before.facts), made_by)
+        network = load(step.after, before, source, context)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
     trained = TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
-        encoding.training_data(network, source, context),
+        encoding.training_data(network, source, context, sources.of(step.model, base.dataset)),
         step.training,
         seed=step.seed,
-        folder=context.runs.work("base", base.key),
+        folder=work,
         checkpoint_seconds=context.options.checkpoint_seconds,
         listener=context.listener(base.name),
     ).run()
@@ -123,4 +129,5 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
         "seconds": trained.seconds,
         "images_seen": step.training.images,
         **step.last_step,
+        "sources": sources.as_json(made_by),
     }

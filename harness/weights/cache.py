@@ -9,19 +9,34 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.paths import expanded
 from harness.presets import WeightsFile
+from harness.store.files import blocking_file
 from harness.store.keys import file_sha256
 from harness.weights.diffusers_folders import network_folder
+
+HOME = "~"
 
 
 def folder() -> Path:
     """Return the cache folder, which need not exist: $HARNESS_CACHE, or else `finetune-harness` in the user's cache folder.
 
     The user's cache folder is $XDG_CACHE_HOME, or else ~/.cache. Weights stand in `weights/`, datasets in `data/`.
+    Raises: UserError when $HARNESS_CACHE names a file.
     """
     if named := os.environ.get("HARNESS_CACHE"):
-        return Path(named).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "finetune-harness"
+        path = expanded(named).absolute()
+        if (file := blocking_file(path)) is not None:
+            raise UserError(f"HARNESS_CACHE={named}: {file} is a file; name a folder, which need not be there yet")
+        return path
+    caches = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return (caches if HOME in caches.parts else caches.absolute()) / "finetune-harness"
+
+
+def check_known() -> None:
+    """Raises: UserError where the cache folder is unknown, because there is no home folder."""
+    if HOME in folder().parts:
+        raise UserError("no home folder is known, and so no place for downloads: set HARNESS_CACHE to a folder")
 
 
 def path(file: WeightsFile) -> Path:

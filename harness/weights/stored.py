@@ -12,7 +12,7 @@ from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.store.reading import decoded, open_regular, read_bytes
 from harness.weights import pickles, torch_files
 from harness.weights.diffusers_folders import network_folder, weights_files
@@ -24,6 +24,8 @@ LARGEST_CONFIG = 2**20
 _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 """The first bytes of torch's old format: the pickle of its magic number."""
 
+SCHEMA = 1
+"""Version of the header that `harness convert` writes."""
 HEADER = "harness"
 """The key in a safetensors header under which `harness convert` writes JSON."""
 
@@ -80,14 +82,25 @@ def _damage(path: Path, *kinds: type[Exception]) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else repr(error)
+    return first_line(str(error)) or repr(error)
 
 
 def _safetensors(path: Path) -> Stored:
     with _damage(path, SafetensorError, OSError, ValueError, RecursionError), safe_open(path, "pt") as file:
         tensors: dict[str, object] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
         config = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-    return Stored(path, "safetensors", tensors, config if isinstance(config, dict) else {})
+    if not isinstance(config, dict):
+        return Stored(path, "safetensors", tensors)
+    _refuse_newer(path, config.get("schema", SCHEMA))
+    return Stored(path, "safetensors", tensors, config)
+
+
+def _refuse_newer(path: Path, schema: object) -> None:
+    if schema not in range(1, SCHEMA + 1):
+        raise UserError(
+            f"{path}: its header is of another version of the harness (schema {schema!r}, known: {SCHEMA}); upgrade, "
+            "or convert the file again"
+        )
 
 
 def _pytorch(path: Path) -> dict[str, object]:
