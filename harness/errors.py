@@ -15,20 +15,38 @@ class UserError(Exception):
 
 
 class Faults(UserError):
-    """Several faults at once. The message has one line for each fault, in the order given."""
+    """Several faults at once. The message has one line for each fault, in the order given, and each fault once."""
 
     def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
+        self.faults = tuple(dict.fromkeys(map(one_line, faults)))
+        super().__init__(self.faults)  # what pickle makes it of again, in another process
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
+
+
+def one_line(text: str) -> str:
+    """Return text with its line ends and other control characters written out: a name of a file may hold `\\n`, or colours."""
+    return "".join(
+        letter.encode("unicode_escape").decode() if letter in _CONTROLS or ord(letter) < 32 else letter for letter in text
+    )
+
+
+_CONTROLS = frozenset("\x7f\x85\u2028\u2029")
+
+
+def faults_of(error: UserError) -> tuple[str, ...]:
+    """Return the message of an error as one line for each fault."""
+    return error.faults if isinstance(error, Faults) else (one_line(str(error)),)
 
 
 @contextmanager
 def noted(faults: list[str]) -> Iterator[None]:
-    """Catch a UserError that the block raises, and add its lines to `faults`. So one check can report all faults together."""
+    """Catch a UserError that the block raises, and add its faults to `faults`. So one check can report all faults together."""
     try:
         yield
     except UserError as error:
-        faults += str(error).splitlines()
+        faults += faults_of(error)
 
 
 class PluginFault(UserError):
@@ -68,3 +86,33 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: str) -> UserEr
     """Return the error for a name that no installed component has."""
     names = sorted(known)
     return UserError(f"{where}: no {kind} is called {name!r}; {nearest(name, names)}installed: {', '.join(names) or 'none'}")
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text that is not empty; "" where there is none."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def error_text(error: BaseException) -> str:
+    """Return the class and the text of an error, `ValueError: not so`; of one without a text the class alone.
+
+    What no text file can hold, such as half of a surrogate pair, is written as an escape.
+    """
+    try:
+        text = str(error).strip()
+    except Exception:  # the error may be of a plugin's class, whose __str__ fails
+        text = ""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    return as_utf8(f"{name}: {text}" if text else name)
+
+
+def in_one_line(error: BaseException, *, limit: int = 500) -> str:
+    """Return the class and the text of an error as one line, cut after `limit` characters."""
+    line = one_line(" ".join(error_text(error).split()))
+    return line if len(line) <= limit else f"{line[:limit]}…"
+
+
+def as_utf8(text: str) -> str:
+    """Return a text that can be written as UTF-8: halves of surrogate pairs become escapes."""
+    return text.encode(errors="backslashreplace").decode()

@@ -32,8 +32,9 @@ class ArrayHeader:
 def read_header(file: IO[bytes]) -> ArrayHeader:
     """Read a header, and leave the file at the first value. Raises: ValueError for a damaged header, or another version of it."""
     version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version} of NumPy's format")
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError(f"it names version {version[0]}.{version[1]} of NumPy's format, which is not known")
+    # Version 3 is version 2 with names of fields in UTF-8, and images have no fields.
     length_format, read = (
         ("<H", np.lib.format.read_array_header_1_0) if version == (1, 0) else ("<I", np.lib.format.read_array_header_2_0)
     )

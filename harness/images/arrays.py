@@ -84,7 +84,7 @@ def stored(path: Path) -> dict[str, StoredArray]:
 
     Raises: UserError for a damaged file, a file of another format, and an array of Python objects.
     """
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return {"": _stored(path, "")}
     try:
         check_regular(path)

@@ -144,11 +144,12 @@ def recognise(path: Path) -> StatisticsFile | None:
     in that of ADM (also `mu_s`, `sigma_s`). A .pkl is a pickle of EDM2. A .pt or .pth is a cache file of torch-fidelity.
     Raises: UserError for a damaged file, and for a .pkl, .pt or .pth without statistics.
     """
-    if path.suffix == ".npz":
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
         return _npz(path)
-    if path.suffix == ".pkl":
+    if suffix == ".pkl":
         return _edm2(path)
-    if path.suffix in (".pt", ".pth"):
+    if suffix in (".pt", ".pth"):
         return _torch_fidelity(path)
     return None
 
@@ -199,6 +200,8 @@ def _edm2(path: Path) -> StatisticsFile:
         for metric, table in content.items()
         if isinstance(table, dict)
     }
+    if not tables:
+        raise UserError(f"{path}: no table of reference statistics: it has no table of mu and sigma for a metric")
     return StatisticsFile(path, "EDM2's pickle", tables)
 
 

@@ -30,13 +30,10 @@ def resolve(kind: type[ComponentT], name: str, settings: Mapping[str, object], *
     try:
         checked = component.config.model_validate(dict(settings))
     except ValidationError as error:
-        is_option = kind in (Metric, Extractor)  # settings of other kinds stand beside the name, in a mapping
-        raise Faults(
-            f"--set {name}.{_message(fault, component)}"
-            if is_option
-            else f"{where}: {component.title}: {_message(fault, component)}"
-            for fault in setting_faults(error, settings, component.config)
-        ) from None
+        # Settings of other kinds than these stand beside the name, in a mapping.
+        place = f"--set {name}." if kind in (Metric, Extractor) else f"{where}: {component.title}: "
+        faults = setting_faults(error, settings, component.config)
+        raise Faults(f"{place}{_message(fault, component)}" for fault in faults) from None
     return Resolved(component, checked, provided.plugin, provided.version)
 
 
@@ -44,7 +41,9 @@ def _message(fault: SettingFault, component: Component) -> str:
     if fault.kind != "extra_forbidden":
         return str(fault)
     fields = component.config.model_fields
-    return f"{fault.key}: no setting of this name; {nearest(fault.key, fields)}there are: {', '.join(fields) or 'none'}"
+    return (
+        f"{fault.key}: no setting is called {fault.key!r}; {nearest(fault.key, fields)}there are: {', '.join(fields) or 'none'}"
+    )
 
 
 def parse_settings(texts: Sequence[str], *, where: str) -> Settings:

@@ -64,6 +64,23 @@ class ExtractorFacts(ComponentFacts):
     preprocessing: str
 
 
+class SourceFacts(Part):
+    """The source code of a component that had a part in a result.
+
+    Args:
+        component: kind and name, such as `method ddo`; `harness` for the core.
+        distribution, version: what pip had installed; empty where no distribution is known.
+        commit: commit of the git checkout that the code lay in, with `+` when tracked files were changed; else empty.
+        sha256: hash of the files; empty where they could not be read.
+    """
+
+    component: str
+    distribution: str = ""
+    version: str = ""
+    commit: str = ""
+    sha256: str = ""
+
+
 class Measured(Part):
     """The values of one metric, one value for each evaluation draw, and the time in seconds that measuring all of them took."""
 
@@ -159,6 +176,8 @@ class Record(RecordFile):
     base_weights_sha256: str = ""
     dataset_fingerprint: str = ""
     environment: dict[str, object] = {}
+    sources: list[SourceFacts] = []
+    """The code that made the number. A component has two entries where its code was edited between two stages of the cell."""
     unsealed: list[str] = []
     """Stages whose facts had no checksum when the record was made, because an older version had made their outputs; left out of
     the file where there are none."""
@@ -181,6 +200,7 @@ class FloorRecord(RecordFile):
     is_smoke: bool = False
     extractor: ExtractorFacts | None = None
     """The extractor of a metric on features; left out for other metrics, and in records of older versions."""
+    sources: list[SourceFacts] = []
 
 
 _REPAIR = "restore the file (of a published record: git checkout), or delete it, which loses it until its cell is run again"
@@ -227,6 +247,8 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
     for name in ("size", "extractor"):
         if content.get(name, 0) is None:
             del content[name]
+    if not content["sources"]:
+        del content["sources"]
     return content
 
 

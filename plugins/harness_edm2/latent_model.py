@@ -85,7 +85,7 @@ def autoencoder(config: VAEConfig, channels: int) -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
     )  # fmt: skip
     if config.weights is not None:
-        _load_weights(vae, Path(config.weights).expanduser(), str(config.sha256))
+        _load_weights(vae, Path(config.weights), str(config.sha256))
     return vae
 
 

@@ -66,6 +66,12 @@ def test_one_repetition_has_a_value(printed):
     ]
 
 
+def test_zero_has_no_sign(printed):
+    assert printed(measured("fid", -0.0, fid_sd=(-0.0,)))[1].split() == [
+        "fid-3[pixels]", "lower", "is", "better", "0", "fid", "sd", "0",
+    ]  # fmt: skip
+
+
 def test_several_repetitions_have_mean_deviation_and_extremes(printed):
     head, row, *_ = printed(measured("fid", 1.0, 2.0, 6.0), samples=[source("a"), source("b"), source("c")])
     assert head.split() == ["metric", "mean", "sd", "min", "max", "repetitions", "also"]

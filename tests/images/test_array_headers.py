@@ -72,3 +72,18 @@ def test_black_images_are_no_bomb(tmp_path):
     path = tmp_path / "x.npz"
     np.savez_compressed(path, arr_0=np.zeros((100, 64, 64, 3), np.uint8))
     assert arrays.images(path).n == 100
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_the_format_is_read(tmp_path, version):
+    array = np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.lib.format.write_array(file, array, version=version)
+    (block,) = arrays.images(tmp_path / "x.npy").batches(2)
+    np.testing.assert_array_equal(block.permute(0, 2, 3, 1).numpy(), array)
+
+
+def test_an_unknown_version_of_the_format_is_named(tmp_path):
+    (tmp_path / "x.npy").write_bytes(with_header("{}", (9, 1)))
+    with pytest.raises(UserError, match=r"x\.npy: damaged: it names version 9\.1 of NumPy's format, which is not known"):
+        arrays.stored(tmp_path / "x.npy")

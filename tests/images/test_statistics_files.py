@@ -203,6 +203,9 @@ def test_a_damaged_pickle_names_the_file(tmp_path):
 def test_a_pickles_entries_that_are_no_tables_are_not_its_statistics(tmp_path):
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"num_images": 5, "fid": {"mu": MEAN, "sigma": COVARIANCE}}))
     assert list(recognise(tmp_path / "x.pkl").tables) == ["fid"]
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"num_images": 5}))
+    with pytest.raises(UserError, match=r"x\.pkl: no table of reference statistics: it has no table of mu and sigma"):
+        recognise(tmp_path / "x.pkl")
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"fid": {"mu": MEAN}}))
     with pytest.raises(UserError, match=r"x\.pkl: fid has no sigma"):
         recognise(tmp_path / "x.pkl")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.board.reading.schema_keys import fields_at
 from harness.board.reading.yaml_file import Location, YamlFile
-from harness.errors import Faults, UserError, nearest
+from harness.errors import Faults, UserError, faults_of, nearest
 from harness.validation import SettingFault, setting_faults
 
 
@@ -34,7 +34,8 @@ class FaultList:
         try:
             yield
         except UserError as error:
-            self._add_message(location, str(error))
+            for fault in faults_of(error):
+                self._add_message(location, fault)
 
     def add_invalid(self, error: ValidationError, prefix: Location, schema: type[BaseModel], settings: object) -> None:
         """Add everything that pydantic found wrong with `settings`, values of `schema` that stand at `prefix`."""
