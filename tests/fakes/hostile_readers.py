@@ -96,7 +96,7 @@ def _record(path: Path) -> None:
     board = _record_board()
     cells = {cell.name for cell in board.cells}
     collection = Collection(board, {outcome.cell: outcome} if outcome.cell in cells else {}, {}, ())
-    Page(collection, Table.from_collection(collection), [], [], True).text()
+    Page(collection, Table.from_collection(collection), [], [], path.parent, True).text()
 
 
 @cache
@@ -247,7 +247,8 @@ _PROGRESS = b'{"job": "j", "stage": "s", "step": 1, "steps": 2, "seconds": 3.0, 
 _UNET = json.dumps({
     "_class_name": "UNet2DModel", "sample_size": 8, "in_channels": 3, "out_channels": 3, "block_out_channels": [32, 64],
     "layers_per_block": 1, "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "norm_eps": 1e-6,
-    "up_block_types": ["AttnUpBlock2D", "UpBlock2D"], "act_fn": "silu", "norm_num_groups": 32, "time_embedding_type": "positional", "freq_shift": 1, "flip_sin_to_cos": False,
+    "up_block_types": ["AttnUpBlock2D", "UpBlock2D"], "act_fn": "silu", "norm_num_groups": 32, "freq_shift": 1,
+    "time_embedding_type": "positional", "flip_sin_to_cos": False,
 }).encode()  # fmt: skip
 _DIFFUSERS = {"config.json": _UNET, "diffusion_pytorch_model.safetensors": files.safetensors(TENSORS)}
 _HEADER: dict[str, object] = {
