@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
-from harness.cli.cell_selection import selected_cells
+from harness.cli.cell_selection import chosen_anew, selected_cells
+from harness.cli.changed_code import questions
 from harness.cli.output import print_json, remark, result
+from harness.cli.records_elsewhere import records_elsewhere
 from harness.components import Executor
 from harness.errors import Faults, UserError
-from harness.process import devices
-from harness.process.environment import cores
+from harness.process import devices, stop
 from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
+    from harness.board.components import Resolved
     from harness.cli.run_plan import RunPlan
+    from harness.run.fresh import Fresh
     from harness.run.start import RunOptions
+    from harness.run.states import CellState
 
 
 Only = Annotated[
@@ -29,13 +33,28 @@ Only = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
+FreshFilter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fresh",
+        metavar="FILTER",
+        help="Make these cells anew, e.g. method=ddo, though they are done; what they had is set aside, and nothing is deleted.",
+    ),
+]
+FreshBases = Annotated[bool, typer.Option("--fresh-bases", help="With --fresh: make the bases of these cells anew too.")]
+FreshFloors = Annotated[bool, typer.Option("--fresh-floors", help="Measure the board's floors anew.")]
 KeepPublished = Annotated[
     bool,
     typer.Option(
         "--keep-published", help="Copy the board's published records, where current, into the runs folder: they count as done."
     ),
 ]
-Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Cells at once. [default: cores]", show_default=False)]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Cells at once. [default: the number of CUDA cards, or of cores on a CPU]", show_default=False
+    ),
+]
 ExecutorName = Annotated[
     str | None,
     typer.Option(
@@ -43,6 +62,7 @@ ExecutorName = Annotated[
         help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
     ),
 ]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="EXECUTOR.KEY=VALUE", help="A setting of the executor.")]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
 
 
@@ -53,10 +73,14 @@ def run(
     dry_run: DryRun = False,
     smoke: Smoke = False,
     keep_published: KeepPublished = False,
+    fresh: FreshFilter = None,
+    fresh_bases: FreshBases = False,
+    fresh_floors: FreshFloors = False,
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
     device: Device = "auto",
     executor: ExecutorName = None,
+    settings: Settings = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     as_json: AsJson = False,
 ) -> None:
@@ -65,29 +89,40 @@ def run(
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """
     from harness.board.reading.load import load_board
+    from harness.run.start import RunOptions
 
+    devices.check(device)
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    options = _options(jobs, executor, device, checkpoint_seconds)
+    options = RunOptions(jobs or devices.slots(device), _executor(executor, settings or []), device, checkpoint_seconds)
+    anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
+    for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
+        remark(line)
     if dry_run:
-        _print_plan(_plan(loaded, cells, runs, options.jobs, keep_published=keep_published), loaded, as_json)
+        plan = _plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published)
+        _print_plan(plan, loaded, runs, as_json)
     else:
         if keep_published:
             _keep_published(loaded, runs)
-        _run(loaded, cells, runs, options, as_json)
+        _run(loaded, cells, anew, runs, options, as_json)
 
 
-def _options(jobs: int | None, executor: str | None, device: str, checkpoint_seconds: float) -> RunOptions:
-    """Fill defaults in. Raises: UserError for a device that is not here, or when no installed executor is the default."""
+def _executor(name: str | None, settings: Sequence[str]) -> Resolved[Executor]:
+    """Look the executor up. Raises: UserError for an unknown name, or when none is the default; Faults for its settings."""
+    from harness.measure.named_components import parse_settings, resolve
     from harness.plugins import registry
-    from harness.run.start import RunOptions
 
-    devices.check(device)
-    executor = executor or registry().default(Executor, where="--executor").name
-    return RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
+    name = name or registry().default(Executor, where="--executor").name
+    chosen = parse_settings(settings, where="--set")
+    if others := sorted(set(chosen) - {name}):
+        raise UserError(f"--set {others[0]}: not the executor, which is {name}")
+    resolved = resolve(Executor, name, chosen.get(name, {}), where="--executor")
+    resolved.component.check_packages()
+    resolved.component.check_readiness(resolved.settings)
+    return resolved
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:
@@ -97,13 +132,13 @@ def _keep_published(board: Board, runs: RunsFolder) -> None:
     remark(f"{adopt(board, runs)} published records copied into {runs.root} and taken as done")
 
 
-def _plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, *, keep_published: bool) -> RunPlan:
+def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jobs: int, *, keep_published: bool) -> RunPlan:
     """Return the plan of a run. Nothing is written: published records count as done without being copied."""
     from harness.cli.run_plan import RunPlan, with_published
     from harness.report.adopt import adoptable
-    from harness.run.states import missing_floors, states
+    from harness.run.fresh import planned
 
-    plan = RunPlan(states(board, cells, runs), missing_floors(board, runs), jobs)
+    plan = RunPlan(*planned(board, cells, anew, runs), jobs)
     if not keep_published:
         return plan
     published = adoptable(board, runs)
@@ -111,14 +146,14 @@ def _plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, *, k
     return with_published(plan, published)
 
 
-def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
+def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) -> None:
     """Print the plan, and what is absent. Raises: Faults for weights that are here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
         print_json([state.as_json() for state in plan.states])
     else:
-        for line in plan.lines():
+        for line in (*plan.lines(), *questions(board, plan.states, runs)):
             result(line)
     needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
     packages = needs.absent_packages()
@@ -132,16 +167,22 @@ def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
         raise Faults(dict.fromkeys(faults))
 
 
-def _run(board: Board, cells: Sequence[Cell], runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
+def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
     """Run the cells and print the table. Raises: typer.Exit with 1 when a cell or a floor failed."""
     from harness.cli.progress import show_progress
     from harness.run.start import run_board
     from harness.run.states import missing_floors
 
+    def ask(states: Sequence[CellState]) -> None:
+        for line in questions(board, states, runs):
+            remark(line)
+
     with show_progress(runs) as on_event:
-        states = run_board(board, cells, runs, options, on_event, remark)
+        states = run_board(board, cells, runs, options, on_event, remark, on_states=ask, fresh=anew)
+    stop.raise_on_signals()
     _print_results(board, runs, as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
+    failed += [f"{state.cell.name}: it left no record; run again" for state in states if state.state == "to run"]
     failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]
     for failure in failed:
         remark(f"failed: {failure}")

@@ -101,7 +101,7 @@ def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     figures = [figure(table.floor(column, size, statistic), column, style) for column, statistic in table.columns]
     floors = [table.floor(column, size) for column in table.board.columns]
     pairs = sorted({floor.n for floor in floors if floor is not None})
-    status = f"over {'/'.join(map(str, pairs))} pairs of draws" if pairs else "not run"
+    status = f"over {' or '.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
     seeds_and_model = [style.none] * (1 + (len(MODEL_COLUMNS) if table.has_models else 0))
     return [*names, *_size_cell(size), *figures, *seeds_and_model, status]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import msgspec
 from msgspec import Struct
@@ -11,16 +12,20 @@ from harness.report.scores import mean
 from harness.store.record_names import row_name
 from harness.store.records import SCHEMA, Record, Status
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Cost = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
+"""A time or a number of evaluations. The limit keeps sums finite."""
+
 
 class _Measured(Struct):
     """The parts of a record's JSON that pages need; the decoder skips all others without making objects of them."""
 
     values: list[float]
-    seconds: float
+    seconds: Cost
 
 
 class _Point(Struct):
-    images: int
+    images: Count
     value: float
 
 
@@ -30,13 +35,20 @@ class _Extractor(Struct):
     preprocessing: str
 
 
+class _Source(Struct):
+    component: str
+    distribution: str = ""
+    version: str = ""
+    sha256: str = ""
+
+
 class _Costs(Struct):
-    images_seen: int
-    network_evaluations: int
-    nfe: float
-    seconds_finetune: float
-    seconds_sample: float
-    peak_memory_bytes: int
+    images_seen: Count
+    network_evaluations: Count
+    nfe: Cost
+    seconds_finetune: Cost
+    seconds_sample: Cost
+    peak_memory_bytes: Count
 
 
 class _Fields(Struct):
@@ -51,13 +63,14 @@ class _Fields(Struct):
     metrics: dict[str, _Measured]
     curve: list[_Point]
     costs: _Costs
-    parameters: int
+    parameters: Count
     samples_sha256: str
     base_weights_sha256: str
     dataset_fingerprint: str
     environment: dict[str, object]
     size: int | None = None
     extractors: dict[str, _Extractor] = {}
+    sources: list[_Source] = []
     unsealed: list[str] = []
 
 
@@ -70,6 +83,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
         curve: (images seen, value) of each point.
         environment: (name, value) of each fact about the machine and its libraries.
         extractors: (name, sha256 of the weights, preprocessing) of each extractor.
+        sources: (component, distribution, version, sha256) of the code that made the numbers; empty where a record has none.
         unsealed: stages whose facts nothing vouched for when the record was made.
     """
 
@@ -95,6 +109,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     dataset_fingerprint: str
     environment: tuple[tuple[str, str], ...]
     extractors: tuple[tuple[str, str, str], ...]
+    sources: tuple[tuple[str, str, str, str], ...]
     unsealed: tuple[str, ...] = ()
 
 
@@ -106,11 +121,11 @@ def outcome_of_json(content: bytes) -> Outcome | None:
     """Decode a record's JSON without checking all of it.
 
     Returns: None for a record of another schema, a record with values that are not finite, or one that is not a cell's.
-        `load_record` says which of these it is.
+        `load_record` says which of these it is. Raises: ArithmeticError for numbers whose sum is beyond all floats.
     """
     try:
         fields = _decode_fields(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return _outcome(fields) if fields.schema_version == SCHEMA else None
 
@@ -146,5 +161,6 @@ def _outcome(fields: _Fields) -> Outcome:
         dataset_fingerprint=fields.dataset_fingerprint,
         environment=tuple([(key, str(value)) for key, value in fields.environment.items()]),
         extractors=tuple([(facts.name, facts.weights_sha256, facts.preprocessing) for facts in fields.extractors.values()]),
+        sources=tuple([(each.component, each.distribution, each.version, each.sha256) for each in fields.sources]),
         unsealed=tuple(fields.unsealed),
     )

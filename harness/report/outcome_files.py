@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.errors import UserError
 from harness.report.outcome import Outcome, outcome_of_json, outcome_of_record
 from harness.store.records import load_record, verified
 
@@ -30,8 +31,11 @@ _unpack = msgspec.msgpack.Decoder(list[Outcome]).decode
 def load_outcome(path: Path | str) -> Outcome:
     """Read the outcome in a record's file. Raises: UserError when `load_record` does."""
     # The checksum says that a harness wrote the file, so its content was valid then; checking all of it again takes much longer.
-    outcome = outcome_of_json(verified(path))
-    return outcome_of_record(load_record(Path(path))) if outcome is None else outcome
+    try:
+        outcome = outcome_of_json(verified(path))
+        return outcome_of_record(load_record(Path(path))) if outcome is None else outcome
+    except (msgspec.ValidationError, ArithmeticError) as error:
+        raise UserError(f"{path}: not a Record: {error}") from None
 
 
 def load_outcomes(folder: Path, names: Sequence[str]) -> Iterator[Outcome]:
@@ -62,12 +66,12 @@ def _load_chunk(folder: Path, names: Sequence[str]) -> list[Outcome]:
 
 
 def _share_values(outcomes: list[Outcome], shared: _SharedValues) -> list[Outcome]:
-    """Return the outcomes, with one object for all equal environments and one for all equal extractors.
+    """Return the outcomes, with one object for all equal environments, extractors and sources.
 
-    Most records of a board were made in one environment with one extractor.
+    Most records of a board were made in one environment with one extractor, and those of a row with the same code.
     """
     for outcome in outcomes:
-        for name in ("environment", "extractors"):
+        for name in ("environment", "extractors", "sources"):
             value = getattr(outcome, name)
             msgspec.structs.force_setattr(outcome, name, shared.setdefault(value, value))
     return outcomes

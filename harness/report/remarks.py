@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.errors import first_line
+from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
 from harness.report.markup import markdown_text
 from harness.report.phrases import listed
@@ -16,6 +18,7 @@ def remarks(collection: Collection) -> list[str]:
         *_ended_badly(collection),
         *_unsealed(collection),
         *_several_pretrainings(collection),
+        *_mixed_code(collection),
         *_skipped(collection),
     ]
 
@@ -35,7 +38,7 @@ def _ended_badly(collection: Collection) -> Iterator[str]:
         cells_by_reason: dict[str, list[str]] = {}
         for outcome in collection.records.values():
             if outcome.status == status:
-                cells_by_reason.setdefault(_first_line(outcome.reason), []).append(outcome.cell)
+                cells_by_reason.setdefault(first_line(outcome.reason), []).append(outcome.cell)
         for reason, cells in cells_by_reason.items():
             yield f"{status}: {listed(cells)}" + (f": {markdown_text(reason)}" if reason else "")
 
@@ -44,10 +47,6 @@ def _unsealed(collection: Collection) -> Iterator[str]:
     cells = [outcome.cell for outcome in collection.records.values() if outcome.unsealed]
     if cells:
         yield f"made of weights of an older version, whose costs and curve had no checksum: {listed(cells)}"
-
-
-def _first_line(text: str) -> str:
-    return next(iter(text.strip().splitlines()), "")
 
 
 def _several_pretrainings(collection: Collection) -> Iterator[str]:
@@ -63,6 +62,12 @@ def _several_pretrainings(collection: Collection) -> Iterator[str]:
             origins = "; ".join(f"{methods} from `{weights[:12]}`" for weights, methods in listed_methods.items())
             times = f"{len(by_weights)} times with the same settings"
             yield f"{markdown_text(base)} was pretrained {times}, and the weights differ: {origins}"
+
+
+def _mixed_code(collection: Collection) -> Iterator[str]:
+    """Yield components whose code was edited between two records that stand in the table."""
+    for component, by_code in mixed_code(collection).items():
+        yield f"numbers may not be comparable: the code of {component} was edited between records: {versions(by_code)}"
 
 
 def _skipped(collection: Collection) -> Iterator[str]:

@@ -8,18 +8,23 @@ from dataclasses import dataclass
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
+from harness.board.components import Resolved
 from harness.components import Executor
 from harness.errors import Interrupted, UserError
 from harness.plugins import registry
 from harness.process import stop
+from harness.run import fresh as fresh_results
 from harness.run.events import OnEvent
+from harness.run.fresh import NOTHING, Fresh, planned
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
 from harness.run.schedule import Schedule
-from harness.run.states import CellState, missing_floors, states
+from harness.run.states import CellState, states
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path, save_unrun
 from harness.store.runs_folder import RunsFolder
+
+OnStates = Callable[[Sequence[CellState]], None]
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,14 @@ class RunOptions:
 
     Args:
         jobs: how many jobs run at once, at most.
-        executor: name of the executor that runs them; None for the default one.
+        executor: the executor that runs them, with its settings; None for the default one with its defaults.
         device: "cpu", "cuda", "cuda:N" or "auto".
         checkpoint_seconds: seconds between two checkpoints.
     Raises: UserError for fewer jobs than one.
     """
 
     jobs: int
-    executor: str | None = None
+    executor: Resolved[Executor] | None = None
     device: str = "auto"
     checkpoint_seconds: float = 30.0
 
@@ -51,38 +56,49 @@ def run_board(
     options: RunOptions,
     on_event: OnEvent = lambda _: None,
     on_remark: Callable[[str], None] = lambda _: None,
+    *,
+    on_states: OnStates = lambda _: None,
+    fresh: Fresh = NOTHING,
 ) -> list[CellState]:
     """Run each of `cells` that has no result or has failed, and measure the board's missing floors.
 
     Args:
         on_remark: called, before the first job, with each line that says what was read of a file of weights.
+        on_states: called once, before the first job, with the states of all `cells`.
+        fresh: what is made anew; its cells are among `cells`.
     Returns: the states of all `cells` afterwards.
     Raises: Faults, before any job, when a package, a file or weights that the cells need are absent or unfit; Interrupted
         after Ctrl-C, when the running jobs have saved their state; UserError when the disk refuses, or the data are not what
         the dataset declares.
     """
-    executor = _executor(options.executor)
+    executor = options.executor or _default_executor()
     runs.check_writable()
-    before = states(board, cells, runs)
+    before, floors = planned(board, cells, fresh, runs)
     _save_skipped(before, runs)
-    to_run, floors = [state.cell for state in before if state.needs_a_run], missing_floors(board, runs)
+    on_states(before)
+    to_run = [state.cell for state in before if state.needs_a_run]
     for remark in Needs(board, tuple(to_run), tuple(floors)).check():
         on_remark(remark)
+    fresh_results.begin(board, fresh, runs)
     schedule = _schedule(board, to_run, floors, runs, options, on_event)
     if schedule.total:
         registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
-        executor.create(executor.config()).run(schedule.ready, slots=min(options.jobs, schedule.total))
+        executor.component.create(executor.settings).run(schedule.ready, slots=min(options.jobs, schedule.total))
     if stop.is_requested() and not schedule.is_over:
         raise Interrupted
     if schedule.refusals:
         raise UserError(schedule.refusals[0])
+    if not schedule.is_over:
+        raise UserError(f"executor {executor.name}: it ended while jobs of this run were still to do; run the command again")
+    fresh_results.end(board, runs)
     return states(board, cells, runs)
 
 
-def _executor(name: str | None) -> Executor:
-    where = "--executor"
-    return registry().default(Executor, where=where) if name is None else registry().get(Executor, name, where=where)
+def _default_executor() -> Resolved[Executor]:
+    executor = registry().default(Executor, where="--executor")
+    provided = registry().provided(Executor.kind, executor.name, where="--executor")
+    return Resolved(executor, executor.config(), provided.plugin, provided.version)
 
 
 def _save_skipped(cell_states: Sequence[CellState], runs: RunsFolder) -> None:

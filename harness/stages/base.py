@@ -10,9 +10,10 @@ import torch
 from harness.board.bases import Base, Loaded, Pretrained
 from harness.errors import UserError
 from harness.sampling import latents
-from harness.stages import encoding, initial, loading
+from harness.stages import encoding, initial, loading, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
+from harness.stages.facts import BaseFacts
 from harness.store import outputs
 from harness.store.outputs import Output
 from harness.training.loop import TrainingLoop
@@ -39,7 +40,10 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
         base.key,
         lambda folder: _make(base, source, context, folder),
         resumes=isinstance(base.network, Pretrained),
+        keeps_unsealed=True,
     )
+    if not output.is_sealed:
+        _check_facts(base, output, source, context)
     shutil.rmtree(context.runs.work("base", base.key), ignore_errors=True)  # checkpoints of its training
     if isinstance(base.network, Loaded) and "weights_read" not in output.facts:
         _refuse_other_tensors(base, base.network, output, source, context)
@@ -67,6 +71,7 @@ def _make(base: Base, source: CheckedSource, context: Context, folder: Path) -> 
 
 
 def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+    made_by = sources.of(loaded.model)
     network = build(base, source, context)
     tables = loading.load(loaded, network)
     weights = state_dicts.snapshot(network)
@@ -76,9 +81,24 @@ def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Cont
         "parameters": state_dicts.parameters(network),
         "seconds": 0.0,
         "images_seen": 0,
+        "sources": sources.as_json(made_by),
         **loaded.identity,
         "weights_read": [table.facts for table in tables],
     }
+
+
+def _check_facts(base: Base, output: Output, source: CheckedSource, context: Context) -> None:
+    """Check what an older version wrote about a base, without a checksum, against the weights beside it, which have one.
+
+    Raises: UserError where the weights do not give these facts.
+    """
+    facts, weights = BaseFacts.of(output), state_dicts.load(output.folder / WEIGHTS)
+    parameters = state_dicts.parameters(build(base, source, context))
+    if (facts.weights_sha256, facts.parameters) != (state_dicts.sha256(weights), parameters):
+        raise UserError(
+            f"{output.folder}: the manifest, which an older version wrote, does not fit the weights beside it; "
+            "delete the folder, and it is made again"
+        )
 
 
 def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: CheckedSource, context: Context) -> None:
@@ -101,18 +121,22 @@ def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: Ch
 
 
 def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+    work = context.runs.work("base", base.key)
+    made_by = sources.of_training(work, step.model, base.dataset, step.method)
     if step.after is None:
         network = build(base, source, context, seed=step.seed)
     else:
-        network = load(step.after, run(step.after, source, context), source, context)
+        before = run(step.after, source, context)
+        made_by = sources.merged(sources.of_facts(before.facts), made_by)
+        network = load(step.after, before, source, context)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
     trained = TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
-        encoding.training_data(network, source, context),
+        encoding.training_data(network, source, context, sources.of(step.model, base.dataset)),
         step.training,
         seed=step.seed,
-        folder=context.runs.work("base", base.key),
+        folder=work,
         checkpoint_seconds=context.options.checkpoint_seconds,
         listener=context.listener(base.name),
     ).run()
@@ -123,4 +147,5 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
         "seconds": trained.seconds,
         "images_seen": step.training.images,
         **step.last_step,
+        "sources": sources.as_json(made_by),
     }

@@ -7,15 +7,21 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from harness.store.outputs import Output
-from harness.store.records import CurvePoint, WeightsRead
+from harness.store.records import CurvePoint, SourceFacts, WeightsRead
 
 
 class StageFacts(BaseModel):
-    """Facts of one stage. Manifests may hold more: what is not named here is not read."""
+    """Facts of one stage. Manifests may hold more: what is not named here is not read.
+
+    Args:
+        sources: the code that made the output and all that it was made from; empty in manifests of older versions.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
-    ADDED_LATER: ClassVar[frozenset[str]] = frozenset()
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"sources"})
     """Fields that manifests of older versions lack. Their defaults say that the fact is not known."""
+
+    sources: list[SourceFacts] = []
 
     @classmethod
     def of(cls, output: Output) -> Self:
@@ -34,7 +40,7 @@ class BaseFacts(StageFacts):
         weights_read: the table of each file that the weights were read from; empty where they were not read from files.
     """
 
-    ADDED_LATER = frozenset({"weights_read"})
+    ADDED_LATER = frozenset({"sources", "weights_read"})
     weights_sha256: str = ""
     parameters: int = 0
     weights_read: list[WeightsRead] = []
@@ -46,7 +52,10 @@ class FinetuneFacts(StageFacts):
     Args:
         network_evaluations: examples that went through networks while training.
         selected_images: images seen by the weights that were chosen along the curve; None where the last weights are taken.
+        banks: keys of the banks of generated samples that the training used; other cells may use them too.
     """
+
+    ADDED_LATER = frozenset({"sources", "banks"})
 
     weights_sha256: str = ""
     images_seen: int = 0
@@ -55,6 +64,7 @@ class FinetuneFacts(StageFacts):
     network_evaluations: int = 0
     curve: list[CurvePoint] = []
     selected_images: int | None = None
+    banks: list[str] = []
 
 
 class PreparationFacts(StageFacts):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 from harness.errors import EndsTheRun
@@ -18,7 +19,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 _TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
-ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS"
+ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS (for downloads: HARNESS_CACHE)"
 _KEPT = "run again: finished work is kept"
 FILE_BITS = 0o666
 """The permissions that a new file may have before the umask; it is not executable."""
@@ -187,12 +188,14 @@ def write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file or folder, so that a new one can take its place and the old one can be inspected.
+def set_aside(path: Path, reason: Literal["damaged", "replaced"] = "damaged") -> Path:
+    """Rename a file or folder, so that a new one can take its place and the old one can be inspected.
 
+    Args:
+        reason: part of the new name.
     Returns: the new path. Raises: StorageError.
     """
-    new_path = path.with_name(f"{path.name}.damaged-{uuid4().hex[:8]}")
+    new_path = path.with_name(f"{path.name}.{reason}-{uuid4().hex[:8]}")
     with storage(path):
         path.rename(new_path)
     return new_path

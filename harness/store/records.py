@@ -6,6 +6,7 @@ import json
 import logging
 import statistics
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -14,12 +15,15 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, Valid
 
 from harness.errors import EndsTheRun, UserError
 from harness.store.files import write_text
+from harness.store.reading import NotRegular, read_bytes
 from harness.store.record_names import row_name
 from harness.store.seal import seal_fault, sealed
 from harness.validation import first_fault
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
+LARGEST = 2**24
+"""Bytes of the largest file of a record that is read; a curve of 100,000 points takes a quarter."""
 R = TypeVar("R", bound="RecordFile")
 Status = Literal["done", "diverged", "failed", "skipped"]
 
@@ -58,6 +62,23 @@ class ExtractorFacts(ComponentFacts):
 
     weights_sha256: str
     preprocessing: str
+
+
+class SourceFacts(Part):
+    """The source code of a component that had a part in a result.
+
+    Args:
+        component: kind and name, such as `method ddo`; `harness` for the core.
+        distribution, version: what pip had installed; empty where no distribution is known.
+        commit: commit of the git checkout that the code lay in, with `+` when tracked files were changed; else empty.
+        sha256: hash of the files; empty where they could not be read.
+    """
+
+    component: str
+    distribution: str = ""
+    version: str = ""
+    commit: str = ""
+    sha256: str = ""
 
 
 class Measured(Part):
@@ -155,6 +176,8 @@ class Record(RecordFile):
     base_weights_sha256: str = ""
     dataset_fingerprint: str = ""
     environment: dict[str, object] = {}
+    sources: list[SourceFacts] = []
+    """The code that made the number. A component has two entries where its code was edited between two stages of the cell."""
     unsealed: list[str] = []
     """Stages whose facts had no checksum when the record was made, because an older version had made their outputs; left out of
     the file where there are none."""
@@ -177,6 +200,7 @@ class FloorRecord(RecordFile):
     is_smoke: bool = False
     extractor: ExtractorFacts | None = None
     """The extractor of a metric on features; left out for other metrics, and in records of older versions."""
+    sources: list[SourceFacts] = []
 
 
 _REPAIR = "restore the file (of a published record: git checkout), or delete it, which loses it until its cell is run again"
@@ -223,6 +247,8 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
     for name in ("size", "extractor"):
         if content.get(name, 0) is None:
             del content[name]
+    if not content["sources"]:
+        del content["sources"]
     return content
 
 
@@ -266,7 +292,8 @@ def _load(path: Path, kind: type[R]) -> R:
     try:
         record = kind.model_validate_json(content)
     except ValidationError as error:
-        _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
+        with suppress(ValidationError):  # the content is no JSON at all
+            _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
         raise UserError(f"{path}: not a {kind.__name__}: {first_fault(error, _parsed(content))}") from None
     _refuse_newer(path, record.schema_version)
     return record
@@ -282,12 +309,13 @@ def _parsed(content: bytes) -> object:
 def verified(path: Path | str) -> bytes:
     """Return the content of a record's file, with a right checksum. Raises: AbsentRecord; UnreadableRecord; DamagedRecord."""
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_bytes(path, largest=LARGEST)
     except FileNotFoundError:
         raise AbsentRecord(f"{path}: no such record") from None
     except IsADirectoryError:
         raise UnreadableRecord(f"{path}: a folder stands where a record must be; move it away") from None
+    except NotRegular as error:
+        raise UnreadableRecord(f"{path}: {error.strerror}; move it away") from None
     except OSError as error:
         raise UnreadableRecord(f"{path}: cannot be read: {error.strerror}; see to its permissions or the disk") from None
     if (fault := seal_fault(content, "record")) is not None:
