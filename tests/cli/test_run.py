@@ -154,7 +154,10 @@ def test_published_records_count_as_done_where_the_user_says_so(filled):
         (["leaderboards/small", "--seeds", "0-1"], "without ranges: --seeds 0,1"),
         (["leaderboards/small", "--executor", "locall"], "did you mean 'local'?"),
         (["leaderboards/small", "--executor", "locall", "--dry-run"], "did you mean 'local'?"),
-        (["leaderboards/small", "--set", "local.queue=long"], "executor local: queue: no setting is called 'queue'; there are: none"),
+        (
+            ["leaderboards/small", "--set", "local.queue=long"],
+            "executor local: queue: no setting is called 'queue'; there are: none",
+        ),
         (["leaderboards/small", "--set", "ray.queue=long"], "--set ray: not the executor, which is local"),
         (["leaderboards/small", "--set", "queue=long"], "--set queue=long: write NAME.KEY=VALUE"),
         (["leaderboards/small", "--device", "gpu"], "--device gpu: there are auto, cpu, cuda and cuda:N"),
