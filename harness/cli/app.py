@@ -57,8 +57,10 @@ def _options(
 
 
 for _name, _command in COMMANDS.items():
-    # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.
-    app.command(_name, short_help=inspect.cleandoc(_command.__doc__ or "").split("\n\n")[1])(_command)
+    # A docstring opens with an example, which its own --help shows, in one line (click's "\\b" keeps it so), for readers to copy;
+    # the overview shows the sentence after it.
+    _text = inspect.cleandoc(_command.__doc__ or "")
+    app.command(_name, help=f"\b\n{_text}", short_help=_text.split("\n\n")[1])(_command)
 
 
 def _start_logging(level: str) -> None:
