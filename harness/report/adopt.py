@@ -7,6 +7,7 @@ from harness.report.collect import collect_published
 from harness.report.record_files import RecordFiles, record_files
 from harness.run.fresh import pending_records
 from harness.store.files import write_text
+from harness.store.reading import read_text
 from harness.store.runs_folder import RunsFolder
 
 
@@ -31,5 +32,5 @@ def adopt(board: Board, runs: RunsFolder) -> int:
     """
     records = adoptable(board, runs)
     for files in records:
-        write_text(files.run, files.published.read_text(encoding="utf-8"))
+        write_text(files.run, read_text(files.published))
     return len(records)

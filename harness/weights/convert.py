@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -21,9 +21,7 @@ from harness.store.files import appearing
 from harness.validation import first_fault
 from harness.weights import cache, network_files
 from harness.weights.network_files import Found, NetworkFile
-from harness.weights.stored import HEADER, Stored, read
-
-SCHEMA = 1
+from harness.weights.stored import HEADER, SCHEMA, Stored, read
 
 
 class Header(BaseModel):
@@ -32,6 +30,13 @@ class Header(BaseModel):
     model: str
     settings: dict[str, object]
     spec: DataSpec
+
+    @field_validator("spec")
+    @classmethod
+    def _possible(cls, spec: DataSpec) -> DataSpec:
+        if not spec.shape or min(spec.shape) < 1 or spec.classes < 0:
+            raise ValueError(f"no data have the shape {spec.shape} and {spec.classes} classes")
+        return spec
 
 
 @dataclass(frozen=True)

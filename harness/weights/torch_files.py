@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.store.reading import check_regular, open_regular
 from harness.weights.pickles.opcodes import RefusedPickle
 from harness.weights.pickles.torch_contents import ForbiddenName, inspect_content, inspect_old_file
@@ -44,7 +44,7 @@ def load(path: Path) -> object:
         reason = lines[0].split(" was not an allowed")[0] if lines else "it is damaged, or holds more than tensors"
         raise UserError(f"{path}: refused: {reason}; a file of weights holds tensors and plain values only") from None
     except Exception as error:  # damaged bytes can make torch's reader raise anything
-        reason = str(error).splitlines()[0] if str(error) else "damaged"
+        reason = first_line(str(error)) or "damaged"
         raise UserError(f"{path}: cannot be read: {type(error).__name__}: {reason}") from None
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -109,6 +110,26 @@ def test_a_second_user_goes_on_where_the_first_stopped_in_a_folder_that_both_may
     assert before.items() <= (files(runs / "stages" / "base") | files(runs / "stages" / "finetune")).items()
     again = command("run", board, "--runs-dir", runs)
     assert (again.code, "damaged" in again.err) == (0, False)
+
+
+def test_a_disk_that_takes_no_writes_can_be_read_and_published_from(board, finished, shared):
+    runs = finished(0o022, "--seeds", "0")
+    disk = shared / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs the right to mount")
+    try:
+        there = shutil.copytree(runs, disk / "runs")
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        where = (board, "--runs-dir", there)
+        for user in (0, OTHER):
+            assert as_user(user, "status", *where).code == 0
+            assert as_user(user, "run", *where, "--dry-run", "--only", "method=mle").code == 0
+            assert as_user(user, "publish", *where, "--partial", umask=0).code == 0
+            for only in (["--only", "method=mle"], ["--seeds", "0"]):
+                assert_one_line(as_user(user, "run", *where, *only), f"{there}: not writable", "--runs-dir")
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.parametrize(("what", "makes_again"), [

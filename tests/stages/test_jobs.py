@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import signal
 import threading
 
 import pytest
@@ -133,6 +134,54 @@ def test_whatever_a_plugin_raises_fails_its_cell_and_leaves_a_traceback(run, bro
     traceback = runs.work("cell", cell.key) / "traceback.txt"
     assert record.reason.endswith(f"(traceback: {traceback})")
     assert "Traceback (most recent call last)" in traceback.read_text()
+
+
+@pytest.fixture
+def worker_signals():
+    """As in a worker: Ctrl-C is a request to stop and raises nothing."""
+    before = signal.getsignal(signal.SIGINT)
+    stop.on_signals()
+    yield
+    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_keyboard_interrupt_that_a_plugin_raises_fails_its_cell_alone(run, broken, worker_signals):
+    broken(KeyboardInterrupt())
+    result, record = run()
+    assert (result, record.status) == (FINISHED, "failed")
+    assert record.reason.startswith("KeyboardInterrupt (traceback: ")
+
+
+def test_a_real_ctrl_c_is_none_of_a_plugins_faults(run, broken):
+    broken(KeyboardInterrupt())  # where no handler stands, as in a program that calls the stages itself
+    with pytest.raises(KeyboardInterrupt):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "MemoryError (traceback: "),
+        (MemoryError(""), "MemoryError (traceback: "),
+        (RuntimeError("half of a pair: \ud83d"), "RuntimeError: half of a pair: \\ud83d (traceback: "),
+    ],
+)
+def test_an_error_without_a_text_or_with_half_a_character_keeps_its_reason_and_its_traceback(
+    run, broken, runs, cell, error, reason
+):
+    broken(error)
+    result, record = run()
+    assert (result, record.status) == (FINISHED, "failed")
+    assert record.reason.startswith(reason)
+    assert type(error).__name__ in (runs.work("cell", cell.key) / "traceback.txt").read_text(encoding="utf-8")
+
+
+def test_a_note_of_an_error_does_not_take_the_place_of_its_text(run, broken):
+    error = ValueError("no such distance")
+    error.add_note("while measuring")
+    broken(error)
+    assert run()[1].reason.startswith("ValueError: no such distance (traceback: ")
 
 
 def age(output):
