@@ -13,6 +13,8 @@ from harness.report.markup import markdown_text
 from harness.training.config import TrainingConfig
 from harness.training.optimizer import OptimizerConfig
 
+INNER = "    "
+"""Indentation of a list inside a list of a page. GitHub is content with two spaces, and mkdocs needs four."""
 LISTED = 20
 """Number of names that a list shows; it counts the others."""
 
