@@ -93,6 +93,14 @@ class Needs:
                 faults.append(f"base {base.name}: {fault}")
         return faults
 
+    def missing_targets(self) -> list[str]:
+        """Return a message for each component whose `build` names nothing, as far as sources tell. Imports no torch."""
+        faults: list[str] = []
+        for component, _ in self._components:
+            with noted(faults):
+                component.check_build()
+        return list(dict.fromkeys(faults))
+
     def broken_targets(self) -> list[str]:
         """Return a message for each component whose `build` cannot be imported. Imports what it names, and torch with it."""
         faults: list[str] = []
