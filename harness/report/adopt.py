@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from harness.board.board import Board
 from harness.report.collect import collect_published
 from harness.report.record_files import RecordFiles, record_files
@@ -21,7 +23,7 @@ def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
     return [
         files
         for files in record_files(board, runs)
-        if collection.find(files.record) is not None and not files.run.exists() and files.run not in made_anew
+        if collection.find(files.record) is not None and not os.path.exists(files.run) and files.run not in made_anew
     ]
 
 

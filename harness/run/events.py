@@ -16,10 +16,10 @@ from harness.store.runs_folder import RunsFolder
 
 @dataclass(frozen=True)
 class RunEvent:
-    """A job has ended, or the run waits for another run.
+    """A job has ended or starts again, or the run waits for another run.
 
     Args:
-        text: one line that says which job, and how it ended; or whom the run waits for.
+        text: one line that says which job, and how it ended; or why it starts again, or whom the run waits for.
         ended: how many jobs are over, this one included.
         total: how many jobs the run has.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +15,6 @@ from harness.stages.job_result import JobResult
 from harness.stages.record import save_unrun
 from harness.store.runs_folder import RunsFolder
 
-log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 """Seconds before the run hands out again a job that another process works on."""
 MOST_INTERRUPTIONS = 3
@@ -93,8 +91,8 @@ class Schedule:
         if result.outcome == "interrupted":
             self._interruptions[end.job.name] += 1
             if self._interruptions[end.job.name] < MOST_INTERRUPTIONS:
-                log.warning("%s: its worker was told to stop, and this run was not; the job starts again", end.job.name)
                 self._new.append(end.job)
+                self._tell(f"{end.job.name}: its worker was told to stop, and this run was not; the job starts again")
                 return
             result = JobResult("died", f"its worker was told to stop {MOST_INTERRUPTIONS} times (SIGTERM?), and this run was not")
         self._ended += 1
@@ -104,14 +102,16 @@ class Schedule:
             self.refusals.append(result.message)
         if isinstance(end.job, BaseJob):
             self._new += self._waiting.pop(end.job.base.key)
-        self._on_event(RunEvent(describe_end(end.job, result, self._layout), self._ended, self.total))
+        self._tell(describe_end(end.job, result, self._layout))
 
     def _tell_wait(self) -> None:
         """Say once whom the run waits for: until the others have ended, it has nothing else to show."""
         if not self._has_told_wait:
             self._has_told_wait = True
-            text = describe_wait([job for _, job in self._retries], self._layout)
-            self._on_event(RunEvent(text, self._ended, self.total))
+            self._tell(describe_wait([job for _, job in self._retries], self._layout))
+
+    def _tell(self, text: str) -> None:
+        self._on_event(RunEvent(text, self._ended, self.total))
 
     def _save_death(self, job: Job, death: str) -> None:
         """Write a failed record of a cell whose process died, unless the cell has a current record that did not fail."""

@@ -168,7 +168,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
             base_output = base_stage.run(cell.base, source, context)
             weights = finetune.run(cell, base_output, source, context)
             base, finetuned = BaseFacts.of(base_output), FinetuneFacts.of(weights)
-            unsealed = [output.stage for output in (base_output, weights) if not output.is_sealed]
+            unsealed = [] if weights.is_sealed else [weights.stage]
             samples = sample.run(cell, weights, source, context)
     measured = metrics.run(cell, samples.output, source, context)
     samples_facts = SampleFacts.of(samples.output)

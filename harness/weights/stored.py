@@ -105,6 +105,8 @@ def _refuse_newer(path: Path, schema: object) -> None:
 
 def _pytorch(path: Path) -> dict[str, object]:
     content = torch_files.load(path)
+    if isinstance(content, list | tuple) and any(isinstance(item, Mapping) for item in content):
+        return {str(place): item for place, item in enumerate(content)}  # a list of state dicts, such as DDIM's code saves
     if not isinstance(content, Mapping):
         raise UserError(f"{path}: holds one {type(content).__name__}, not tensors by name")
     return {str(name): value for name, value in content.items()}

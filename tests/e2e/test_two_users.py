@@ -168,6 +168,20 @@ def test_records_that_a_second_user_may_not_read_are_one_line(board, finished, w
     assert_one_line(as_user(OTHER, name, board, "--runs-dir", runs, *options), str(runs), "cannot be read: Permission denied")
 
 
+@pytest.mark.parametrize(
+    "what", ["stages", "stages/sample/*", "stages/sample/*/samples.safetensors", "stages/sample/*/manifest.json"]
+)
+def test_samples_that_a_second_user_may_not_read_give_no_preview_and_a_line(board, finished, what):
+    runs = finished(0o022, "--seeds", "0")
+    for path in runs.glob(what):
+        path.chmod(0o600 if path.is_file() else 0o700)
+    ended = as_user(OTHER, "publish", board, "--runs-dir", runs, "--partial")
+    assert ended.code == 0, ended.err
+    assert "cannot be read: Permission denied" in ended.err
+    assert "Traceback" not in ended.err
+    assert (board / "results" / "small__mle__s0.json").exists()
+
+
 def test_a_board_that_a_second_user_may_not_write_is_one_line(board, finished):
     runs = finished(0o022)
     board.chmod(0o755)

@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.weights import network_files
-from harness.weights.convert import convert, described_network, preset_network
+from harness.weights.convert import Network, convert, described_network, preset_network
 from harness.weights.layouts import Layout
 from harness.weights.network_files import NetworkFile
 from harness.weights.stored import read
@@ -99,6 +99,21 @@ def test_a_header_need_not_say_what_has_a_default(tmp_path):
 def test_a_damaged_header_is_one_message(tmp_path, changes, message):
     with pytest.raises(UserError, match=rf"^.*w\.safetensors: {message}"):
         described_network(with_header(tmp_path / "w.safetensors", **changes))
+
+
+def test_a_header_of_a_newer_harness_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"written by a newer harness \(schema 99, known: 1\); upgrade"):
+        described_network(with_header(tmp_path / "w.safetensors", schema=99))
+
+
+def test_a_network_that_cannot_be_built_is_one_line(tmp_path, monkeypatch):
+    def build(self):
+        raise RuntimeError("no such size\nand a long story")
+
+    with_header(tmp_path / "w.safetensors")
+    monkeypatch.setattr(Network, "build", build)
+    with pytest.raises(UserError, match=r"w\.safetensors: describes a ddpm-unet that cannot be built: no such size$"):
+        convert([NetworkFile(tmp_path / "w.safetensors")], tmp_path / "out.safetensors", None)
 
 
 def test_the_header_names_the_files_by_name_and_hash(tmp_path):
