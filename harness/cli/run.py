@@ -147,7 +147,7 @@ def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jo
 
 
 def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) -> None:
-    """Print the plan, and what is absent. Raises: Faults for weights that are here and cannot be used."""
+    """Print the plan, and what is absent. Raises: Faults for what is here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
@@ -163,7 +163,7 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
         return  # without them no network can be built, with which weights are compared
     for text in needs.weights_remarks():
         remark(text)
-    if faults := [*needs.unfit_data(), *needs.unfit_weights()]:
+    if faults := [*needs.unfit_data(), *needs.missing_targets(), *needs.unfit_weights()]:
         raise Faults(dict.fromkeys(faults))
 
 

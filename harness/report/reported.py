@@ -83,7 +83,7 @@ def reported_markdown(numbers: Sequence[Reported]) -> str:
     lines = [_line(number, notes) for number in numbers]
     table = tabulate(lines, headers=HEADS, tablefmt="pipe", colalign=align, disable_numparse=True)
     # Two spaces at the end of a line break it in markdown.
-    footnotes = "  \n".join(f"[{index}] {note}" for index, note in enumerate(notes, 1)).rstrip()
+    footnotes = "  \n".join(f"[{index}] {_with_links(note)}" for index, note in enumerate(notes, 1)).rstrip()
     return f"{table}\n" + (f"\n\n{footnotes}\n" if footnotes else "")
 
 

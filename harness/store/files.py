@@ -52,6 +52,12 @@ def reading(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: cannot be read: {reason}; {_reading_remedy(error)} and {_KEPT}") from error
 
 
+def exists(path: Path) -> bool:
+    """Return whether something is at a path. Raises: StorageError when the system refuses to say."""
+    with reading(path):
+        return path.exists()
+
+
 def _reading_remedy(error: OSError) -> str:
     if error.errno in _REFUSED:
         return "ask its owner for the permission to read it,"

@@ -123,9 +123,6 @@ def described_network(stored: Stored) -> Network:
 
 def _network_in_header(stored: Stored) -> Network:
     described: object = stored.config
-    schema = stored.config.get("schema", SCHEMA)
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise UserError(f"{stored.path}: written by a newer harness (schema {schema}, known: {SCHEMA}); upgrade")
     try:
         header = Header.model_validate(described)
         model = registry().get(Model, header.model, where=str(stored.path))

@@ -12,15 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from harness.cli import main
-from harness.config import NoConfig
+from harness.components import Executor
 from harness.interfaces import Job, JobEnd
 from harness.process import stop
-from harness.run import start
 from harness.store import records
 
 BOARD = """\
@@ -125,6 +123,5 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `harness run` run its jobs in this process, which keeps its signal handlers."""
-    executor = SimpleNamespace(config=NoConfig, create=lambda _: InProcess())
-    monkeypatch.setattr(start, "_executor", lambda _: executor)
+    monkeypatch.setattr(Executor, "create", lambda *_: InProcess())
     monkeypatch.setattr(stop, "on_signals", lambda: None)

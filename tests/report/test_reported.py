@@ -77,6 +77,11 @@ def test_equal_notes_are_written_once_under_the_table():
     assert reported_markdown(numbers).endswith("|\n\n\n[1] own split  \n[2] guided\n")
 
 
+def test_a_note_is_plain_text_with_links_to_arxiv():
+    text = reported_markdown([number(note="<b>own</b> $x$ of arXiv:2301.13362")])
+    assert text.endswith("[1] &lt;b>own&lt;/b> \\$x\\$ of [arXiv:2301.13362](https://arxiv.org/abs/2301.13362)\n")
+
+
 def test_a_number_of_arxiv_is_a_link():
     assert lines([number(source="arXiv:2301.13362 Table 1")])[0][5] == (
         "[arXiv:2301.13362](https://arxiv.org/abs/2301.13362) Table 1"
