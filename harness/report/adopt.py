@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from harness.board.board import Board
 from harness.report.collect import collect_published
 from harness.report.record_files import RecordFiles, record_files
 from harness.run.fresh import pending_records
 from harness.store.files import write_text
+from harness.store.reading import read_text
 from harness.store.runs_folder import RunsFolder
 
 
@@ -20,7 +23,7 @@ def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
     return [
         files
         for files in record_files(board, runs)
-        if collection.find(files.record) is not None and not files.run.exists() and files.run not in made_anew
+        if collection.find(files.record) is not None and not os.path.exists(files.run) and files.run not in made_anew
     ]
 
 
@@ -31,5 +34,5 @@ def adopt(board: Board, runs: RunsFolder) -> int:
     """
     records = adoptable(board, runs)
     for files in records:
-        write_text(files.run, files.published.read_text(encoding="utf-8"))
+        write_text(files.run, read_text(files.published))
     return len(records)

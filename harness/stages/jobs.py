@@ -78,10 +78,11 @@ def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
 
 def _make_base(base: Base, context: Context) -> JobResult:
     try:
-        source = context.dataset(base.dataset)
-        _check_fit(base, source)
-        base_stage.run(base, source, context)
-    except (Interrupted, EndsTheRun):
+        with lease(context.runs.lease("base-job", base.key), wait=False):  # a second run says that it waits
+            source = context.dataset(base.dataset)
+            _check_fit(base, source)
+            base_stage.run(base, source, context)
+    except (Busy, Interrupted, EndsTheRun):
         raise
     except FAULTS as error:
         stop.pass_ctrl_c_on(error)
@@ -167,7 +168,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
             base_output = base_stage.run(cell.base, source, context)
             weights = finetune.run(cell, base_output, source, context)
             base, finetuned = BaseFacts.of(base_output), FinetuneFacts.of(weights)
-            unsealed = [output.stage for output in (base_output, weights) if not output.is_sealed]
+            unsealed = [] if weights.is_sealed else [weights.stage]
             samples = sample.run(cell, weights, source, context)
     measured = metrics.run(cell, samples.output, source, context)
     samples_facts = SampleFacts.of(samples.output)

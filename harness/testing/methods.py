@@ -19,6 +19,7 @@ from harness.interfaces import Batch
 from harness.streams import stream
 from harness.testing.configs import check_capabilities_exist, check_component
 from harness.testing.expect import expect, expect_offers
+from harness.testing.global_state import check_global_state_is_left_alone
 from harness.testing.narrow import Undeclared, narrowed
 from harness.testing.task import InMemoryTask
 from harness.training.method import FinetuneMethod
@@ -49,6 +50,19 @@ class Bench:
         """Take the steps first … stop - 1, with the data and the streams that belong to them. Returns: what each step logged."""
         return [method.step(self._batch(method, i), stream(7, "method", i), i) for i in range(first, stop)]
 
+    def whole_work(self) -> Callable[[], object]:
+        """Return a function that does everything with the method once: makes it, takes all steps, asks for result and state."""
+        task = self.task()
+
+        def work() -> None:
+            method = self.build(task)
+            if self.method.trains:
+                self.take(method, 0, task.steps)
+            method.result(snapshot(task.model))
+            method.state_dict()
+
+        return work
+
     def _batch(self, method: FinetuneMethod, index: int) -> Batch:
         chosen = torch.randint(len(self.real), (method.task.batch,), generator=stream(7, "data", index))
         real = Batch(self.real.x, self.real.labels, torch.arange(len(self.real)))
@@ -62,6 +76,7 @@ def check_method(bench: Bench, *, stops: Sequence[int] | None = None) -> None:
         stops: numbers of steps after which `check_resume_is_exact` stops; by default every number.
     """
     check_component(bench.method)
+    check_global_state_is_left_alone(bench.method.title, bench.whole_work())
     check_needs_are_known(bench)
     check_result_is_pure(bench)
     if bench.method.trains:

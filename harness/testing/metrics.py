@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from harness.board.ranges import value_fault
 from harness.components import Metric
 from harness.config import Config
 from harness.features import FeatureSet
@@ -81,13 +82,15 @@ def numpy_randomness() -> bytes:
 
 
 def check_values(component: Metric, metric: MetricFunction, generated: Batch, real: Batch) -> None:
-    """Check that all values are finite floats, and that a single value goes by the metric's own name."""
+    """Check the values: finite floats, the metric's own in its range, and a single value by the metric's name."""
     values = measure(metric, generated, real)
     expect(values, f"{component.name} gave no value")
     is_named = len(values) > 1 or component.name in values
     expect(is_named, f"{component.name} calls its value {', '.join(values)}; a single value has the metric's name")
     bad = [name for name, value in values.items() if not isinstance(value, float) or not math.isfinite(value)]
     expect(not bad, f"{component.name}: not a finite float on ordinary data: {', '.join(bad)}")
+    own = next(iter(values.values()))
+    expect(value_fault(component, own) is None, f"{component.name} {value_fault(component, own)}")
 
 
 def check_values_repeat(metric: MetricFunction, generated: Batch, real: Batch) -> None:

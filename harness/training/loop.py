@@ -116,6 +116,10 @@ class TrainingLoop:
                 stop while a step draws a bank leaves an earlier checkpoint as the newest, because half a step cannot be saved.
         """
         self._resume()
+        with stop.saves_state():
+            return self._run()
+
+    def _run(self) -> TrainingResult:
         self._clock = time.perf_counter()
         steps, saved_at = self.training.steps, time.monotonic()
         self._measure()

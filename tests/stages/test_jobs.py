@@ -203,17 +203,32 @@ def test_a_changed_value_of_an_older_version_reaches_no_record(run, cell, runs):
     assert run()[1].metrics["shift"].values == record.metrics["shift"].values
 
 
-def test_training_of_an_older_version_is_taken_and_the_record_says_so(run, cell, runs):
+@pytest.mark.parametrize(("stage", "unsealed"), [("base", []), ("finetune", ["finetune"])])
+def test_training_of_an_older_version_is_taken_and_the_record_says_what_nothing_vouches_for(run, cell, runs, stage, unsealed):
     _, record = run()
-    (base,), (finetune,) = runs.root.glob("stages/base/*"), runs.root.glob("stages/finetune/*")
-    for folder in (base, finetune):
-        age(folder)
-        record_path(cell, runs).unlink()
-        again = run()[1]
-        assert again.metrics["shift"].values == record.metrics["shift"].values
-        assert again.weights_sha256 == record.weights_sha256
-    assert again.unsealed == ["base", "finetune"]
-    assert record.unsealed == []
+    (folder,) = runs.root.glob(f"stages/{stage}/*")
+    age(folder)
+    record_path(cell, runs).unlink()
+    again = run()[1]
+    assert again.metrics["shift"].values == record.metrics["shift"].values
+    assert (again.weights_sha256, again.parameters) == (record.weights_sha256, record.parameters)
+    assert (record.unsealed, again.unsealed) == ([], unsealed)
+
+
+@pytest.mark.parametrize("changed", [{"parameters": 7}, {"weights_sha256": "0" * 64}])
+def test_changed_facts_of_an_older_base_do_not_reach_a_record(run, cell, runs, changed):
+    run()
+    (folder,) = runs.root.glob("stages/base/*")
+    age(folder)
+    content = json.loads((folder / MANIFEST).read_text())
+    content["facts"] |= changed
+    (folder / MANIFEST).write_text(json.dumps(content))
+    record_path(cell, runs).unlink()
+    _, record = run()
+    assert record.status == "failed"
+    assert record.reason.startswith(
+        f"harness.errors.UserError: {folder}: the manifest, which an older version wrote, does not fit"
+    )
 
 
 def test_a_users_mistake_is_its_own_reason_without_a_traceback(run, broken):

@@ -349,3 +349,17 @@ def test_leaves_of_a_state_go_by_their_paths():
     state = {"optimizer": {"groups": [{"lr": 0.1}, {"lr": 0.2}]}, "round": 3}
     assert methods.leaves(state) == {"optimizer.groups.0.lr": 0.1, "optimizer.groups.1.lr": 0.2, "round": 3}
     assert methods.leaves(7) == {"": 7}
+
+
+class Deterministic(Fit):
+    """Wants deterministic algorithms, for the whole process."""
+
+    def step(self, batch, generator, index):
+        torch.use_deterministic_algorithms(True)
+        return super().step(batch, generator, index)
+
+
+def test_a_method_that_leaves_torch_changed_is_refused(bench):
+    with pytest.raises(AssertionError, match=r"^method fit .* changed: torch's deterministic algorithms"):
+        check_method(bench(Deterministic))
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -64,6 +64,13 @@ def test_values_that_no_record_could_hold_are_found(component, sets, failure, va
     assert failure(metrics.check_values, component, lambda *_: values, *sets) == message
 
 
+def test_a_value_outside_of_the_declared_range_is_found(component, sets, failure):
+    share = dataclasses.replace(component, lowest=0.0, highest=1.0)
+    metrics.check_values(share, lambda *_: {"distance": 1.0}, *sets)
+    message = failure(metrics.check_values, share, lambda *_: {"distance": 1.375}, *sets)
+    assert message == "distance is 1.375, and the highest value of distance is 1"
+
+
 def test_several_values_may_have_names_of_their_own(component, sets):
     metrics.check_values(component, lambda *_: {"precision": 0.5, "recall": 0.25}, *sets)
 
