@@ -10,7 +10,7 @@ import typer
 
 from harness.components import KINDS
 
-LISTED_KINDS = (*KINDS, "preset", "board")
+LISTED_KINDS = (*KINDS, "listener", "preset", "board")
 """The kinds that `harness list` takes, in the singular."""
 
 

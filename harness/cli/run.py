@@ -44,6 +44,7 @@ ExecutorName = Annotated[
     ),
 ]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
+LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
 
 def run(
@@ -58,6 +59,7 @@ def run(
     device: Device = "auto",
     executor: ExecutorName = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    log_every: LogEvery = 100,
     as_json: AsJson = False,
 ) -> None:
     """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
@@ -71,7 +73,7 @@ def run(
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    options = _options(jobs, executor, device, checkpoint_seconds)
+    options = _options(jobs, executor, device, checkpoint_seconds, log_every)
     if dry_run:
         _print_plan(_plan(loaded, cells, runs, options.jobs, keep_published=keep_published), loaded, as_json)
     else:
@@ -80,14 +82,14 @@ def run(
         _run(loaded, cells, runs, options, as_json)
 
 
-def _options(jobs: int | None, executor: str | None, device: str, checkpoint_seconds: float) -> RunOptions:
+def _options(jobs: int | None, executor: str | None, device: str, checkpoint_seconds: float, log_every: int) -> RunOptions:
     """Fill defaults in. Raises: UserError for a device that is not here, or when no installed executor is the default."""
     from harness.plugins import registry
     from harness.run.start import RunOptions
 
     devices.check(device)
     executor = executor or registry().default(Executor, where="--executor").name
-    return RunOptions(jobs or cores(), executor, device, checkpoint_seconds)
+    return RunOptions(jobs or cores(), executor, device, checkpoint_seconds, log_every)
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:

@@ -14,8 +14,9 @@ from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.store import outputs
 from harness.store.outputs import Output
-from harness.training.loop import TrainingLoop
+from harness.training.loop import Surroundings, TrainingLoop
 from harness.training.task import TrainingTask
+from harness.training.training_log import keep_log
 from harness.weights import state_dicts
 
 WEIGHTS = "weights.safetensors"
@@ -76,26 +77,31 @@ def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Cont
 
 
 def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+    around = context.surroundings(base.name, "base", base.key, step.last_step)
+    trained = context.train(lambda around: _loop(base, step, source, context, around), around)
+    keep_log(around.log, folder)
+    state_dicts.save(trained.weights, folder / WEIGHTS)
+    return {
+        "weights_sha256": state_dicts.sha256(trained.weights),
+        "parameters": trained.parameters,
+        "seconds": trained.seconds,
+        "images_seen": step.training.images,
+        **step.last_step,
+    }
+
+
+def _loop(base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings) -> TrainingLoop:
     if step.after is None:
         network = build(base, source, context, seed=step.seed)
     else:
         network = load(step.after, run(step.after, source, context), source, context)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
-    trained = TrainingLoop(
+    return TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
         encoding.training_data(network, source, context),
         step.training,
         seed=step.seed,
-        folder=context.runs.work("base", base.key),
-        checkpoint_seconds=context.options.checkpoint_seconds,
-        listener=context.listener(base.name),
-    ).run()
-    state_dicts.save(trained.weights, folder / WEIGHTS)
-    return {
-        "weights_sha256": state_dicts.sha256(trained.weights),
-        "parameters": state_dicts.parameters(network),
-        "seconds": trained.seconds,
-        "images_seen": step.training.images,
-        **step.last_step,
-    }
+        around=around,
+        name=f"method {step.method.name}",
+    )

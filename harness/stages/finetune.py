@@ -15,8 +15,9 @@ from harness.stages.curve_measuring import curve_of
 from harness.stages.prepare import BaseSampler
 from harness.store import outputs
 from harness.store.outputs import Output
-from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
 from harness.training.task import BankSource, TrainingTask
+from harness.training.training_log import keep_log
 from harness.weights import state_dicts
 
 
@@ -26,7 +27,8 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
     Args:
         base: the weights of the cell's base.
         source: the board's dataset.
-    Returns: the output with `weights.safetensors`; see `harness.stages.facts.FinetuneFacts`.
+    Returns: the output with `weights.safetensors`, and `log.jsonl` where the method trains; see
+        `harness.stages.facts.FinetuneFacts`.
     """
     context.reporter.stage("finetune")
     output = outputs.once(
@@ -42,7 +44,10 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
 
 def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
     if cell.trains:
-        trained, images, steps = _train(cell, base, source, context), cell.training.images, cell.training.steps
+        around = context.surroundings(cell.name, "finetune", cell.finetune_key, _config(cell))
+        trained = context.train(lambda around: _loop(cell, base, source, context, around), around)
+        images, steps = cell.training.images, cell.training.steps
+        keep_log(around.log, folder)
     else:
         trained, images, steps = TrainingResult(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
@@ -57,7 +62,11 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
     }
 
 
-def _train(cell: Cell, base: Output, source: CheckedSource, context: Context) -> TrainingResult:
+def _config(cell: Cell) -> dict[str, object]:
+    return {"method": cell.method.identity, "training": cell.training.identity, "seed": cell.seed}
+
+
+def _loop(cell: Cell, base: Output, source: CheckedSource, context: Context, around: Surroundings) -> TrainingLoop:
     network = base_stage.load(cell.base, base, source, context)
     sampler = BaseSampler(cell.base, source, context).ready
     banks = BankSource(context.runs, sampler, cell.base.network.sampler.identity, cell.seed, cell.evaluation.batch)
@@ -70,8 +79,7 @@ def _train(cell: Cell, base: Output, source: CheckedSource, context: Context) ->
         encoding.training_data(network, source, context),
         cell.training,
         seed=cell.seed,
-        folder=context.runs.work("finetune", cell.finetune_key),
-        checkpoint_seconds=context.options.checkpoint_seconds,
-        listener=context.listener(cell.name),
+        around=around,
         curve=curve_of(cell, source, task, sampler, context),
-    ).run()
+        name=f"method {cell.method.name}",
+    )

@@ -12,11 +12,10 @@ from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
-from harness.plugins import registry
 from harness.process import stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, metrics, record, sample
+from harness.stages import features, finetune, listening, metrics, record, sample
 from harness.stages.checked import CheckedSource, DataFault
 from harness.stages.context import Context
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
@@ -129,7 +128,7 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
             return FINISHED
         made = _record(cell, context)
         save_record(made, path)
-    registry().listen("harness_cell_finished", cell=cell, record=made)
+    listening.tell(context.runs, "harness_cell_finished", cell=cell, record=made)
     return FINISHED
 
 

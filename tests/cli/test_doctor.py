@@ -31,7 +31,8 @@ def test_all_is_well_here(findings):
     assert code == 0
     assert all(finding["ok"] for finding in found.values())
     assert list(found) == [
-        "python", "torch", "device", "torch threads", "OMP_NUM_THREADS", "cores", "free memory", "runs folder", "plugins", "git",
+        "python", "torch", "device", "torch threads", "OMP_NUM_THREADS", "cores", "free memory", "runs folder", "plugins",
+        "listeners", "git",
     ]  # fmt: skip
     assert found["torch"]["found"] == torch.__version__
     assert "ddo" in found["plugins"]["found"]
