@@ -80,15 +80,21 @@ class Component:
     def check_readiness(self, config: Config) -> None:
         """Call `check_ready`. Raises: UserError when something that the user must bring is absent."""
         if self.check_ready:
-            Target[Callable[[Config], None]](self.check_ready).load()(config)
+            Target[Callable[[Config], None]](self.check_ready).load(where=self._field("check_ready"))(config)
 
     def needed_files(self, config: Config) -> Sequence[WeightsFile]:
-        """Call `files`. Raises: ImportError or AttributeError when the plugin is broken."""
-        return Target[Callable[[Config], "Sequence[WeightsFile]"]](self.files).load()(config) if self.files else ()
+        """Call `files`. Raises: PluginFault when the target cannot be loaded."""
+        if not self.files:
+            return ()
+        return Target[Callable[[Config], "Sequence[WeightsFile]"]](self.files).load(where=self._field("files"))(config)
 
     def load(self) -> Callable[..., object]:
-        """Import `build` without calling it. Raises: ImportError or AttributeError when the plugin is broken."""
-        return Target[Callable[..., object]](self.build).load()
+        """Import `build` without calling it. Raises: PluginFault when the target cannot be loaded."""
+        return Target[Callable[..., object]](self.build).load(where=self._field("build"))
+
+    def _field(self, name: str) -> str:
+        """The component and one of its fields, with which a message about a target begins."""
+        return f"{self.title}, {name}"
 
     @property
     def _where(self) -> str:
@@ -130,13 +136,13 @@ class Model(Component):
         """Build the network with initial weights. Raises: UserError when the target builds something else."""
         from torch import nn
 
-        built = Target[Callable[[Config, DataSpec], nn.Module]](self.build).load()(config, spec)
+        built = Target[Callable[[Config, DataSpec], nn.Module]](self.build).load(where=self._field("build"))(config, spec)
         return conforming(built, nn.Module, where=self._where)
 
     def check_usage(self, config: Config, usage: ModelUsage) -> None:
         """Call `check`. Raises: UserError where the settings do not fit the data."""
         if self.check:
-            Target[Callable[[Config, ModelUsage], None]](self.check).load()(config, usage)
+            Target[Callable[[Config, ModelUsage], None]](self.check).load(where=self._field("check"))(config, usage)
 
 
 @dataclass(frozen=True)
@@ -176,14 +182,14 @@ class Method(Component):
 
     def create(self, config: Config, task: Task) -> FinetuneMethod:
         """Build the method in its initial state. Raises: UserError when the target builds something else."""
-        built = Target[Callable[[Config, "Task"], "FinetuneMethod"]](self.build).load()(config, task)
+        built = Target[Callable[[Config, "Task"], "FinetuneMethod"]](self.build).load(where=self._field("build"))(config, task)
         conforming(built, TakesSteps, where=self._where)
         return built
 
     def check_usage(self, config: Config, usage: MethodUsage) -> None:
         """Call `check`. Raises: UserError where the method cannot run on this model and this data."""
         if self.check:
-            Target[Callable[[Config, MethodUsage], None]](self.check).load()(config, usage)
+            Target[Callable[[Config, MethodUsage], None]](self.check).load(where=self._field("check"))(config, usage)
 
 
 @dataclass(frozen=True)
@@ -203,7 +209,7 @@ class Sampler(Component):
 
     def create(self, config: Config) -> SampleFunction:
         """Build the sampler. Raises: UserError when the target builds something else."""
-        built = Target[Callable[[Config], SampleFunction]](self.build).load()(config)
+        built = Target[Callable[[Config], SampleFunction]](self.build).load(where=self._field("build"))(config)
         return conforming(built, SampleFunction, where=self._where)
 
 
@@ -222,12 +228,14 @@ class Dataset(Component):
 
     def create(self, config: Config) -> DataSource:
         """Build the dataset. Raises: UserError when the target builds something else."""
-        built = Target[Callable[[Config], DataSource]](self.build).load()(config)
+        built = Target[Callable[[Config], DataSource]](self.build).load(where=self._field("build"))(config)
         return conforming(built, DataSource, where=self._where)
 
     def known_spec(self, config: Config) -> DataSpec | None:
         """Call `spec`. Returns: None where only the data tell."""
-        return Target[Callable[[Config], DataSpec]](self.spec).load()(config) if self.spec else None
+        if not self.spec:
+            return None
+        return Target[Callable[[Config], DataSpec]](self.spec).load(where=self._field("spec"))(config)
 
 
 FEATURE_NEEDS: Mapping[str, str] = {
@@ -261,6 +269,8 @@ class Metric(Component):
     Args:
         higher_is_better: True when larger values are better. Tables draw their arrow so, and the best weights are chosen so.
         unit: unit of the value, where it has one.
+        lowest, highest: the least and the largest value that the metric can have; None: no bound. A value outside of its range,
+            by more than rounding, is refused wherever it is met: as a metric's result, in a runs folder, in a record.
         needs_features: names out of FEATURE_NEEDS; empty for a metric of the samples themselves.
         needs_reference: names out of FEATURE_NEEDS that the metric needs of the real images, where these are fewer than it needs
             of the generated ones; None stands for `needs_features`.
@@ -274,6 +284,8 @@ class Metric(Component):
     _: KW_ONLY
     higher_is_better: bool = False
     unit: str = ""
+    lowest: float | None = None
+    highest: float | None = None
     needs_features: frozenset[str] = frozenset()
     needs_reference: frozenset[str] | None = None
     check: str = ""
@@ -288,18 +300,18 @@ class Metric(Component):
 
     def create(self, config: Config) -> MetricFunction:
         """Build a metric of the samples themselves. Raises: UserError when the target builds something else."""
-        built = Target[Callable[[Config], MetricFunction]](self.build).load()(config)
+        built = Target[Callable[[Config], MetricFunction]](self.build).load(where=self._field("build"))(config)
         return conforming(built, MetricFunction, where=self._where)
 
     def create_on_features(self, config: Config) -> FeatureMetricFunction:
         """Build a metric that compares features. Raises: UserError when the target builds something else."""
-        built = Target[Callable[[Config], FeatureMetricFunction]](self.build).load()(config)
+        built = Target[Callable[[Config], FeatureMetricFunction]](self.build).load(where=self._field("build"))(config)
         return conforming(built, FeatureMetricFunction, where=self._where)
 
     def check_usage(self, config: Config, usage: MetricUsage) -> None:
         """Call `check`. Raises: UserError when the metric cannot be computed from these sets."""
         if self.check:
-            Target[Callable[[Config, MetricUsage], None]](self.check).load()(config, usage)
+            Target[Callable[[Config, MetricUsage], None]](self.check).load(where=self._field("check"))(config, usage)
 
     @property
     def real_needs(self) -> frozenset[str]:
@@ -322,7 +334,7 @@ class Extractor(Component):
 
     def create(self, config: Config) -> FeatureExtractor:
         """Build the extractor. Raises: UserError when the target builds something else."""
-        built = Target[Callable[[Config], FeatureExtractor]](self.build).load()(config)
+        built = Target[Callable[[Config], FeatureExtractor]](self.build).load(where=self._field("build"))(config)
         return conforming(built, FeatureExtractor, where=self._where)
 
 
@@ -334,7 +346,7 @@ class Executor(Component):
 
     def create(self, config: Config) -> JobExecutor:
         """Build the executor. Raises: UserError when the target builds something else."""
-        built = Target[Callable[[Config], JobExecutor]](self.build).load()(config)
+        built = Target[Callable[[Config], JobExecutor]](self.build).load(where=self._field("build"))(config)
         return conforming(built, JobExecutor, where=self._where)
 
 

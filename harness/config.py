@@ -13,7 +13,10 @@ class Config(BaseModel):
     Give each field a type, a range and a description: `Field(1.0, gt=0, description="…, in …")`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+    # YAML reads `.inf` and `.nan` as numbers, and JSON, the form of keys and records, has no such numbers.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
     ADDED_LATER: ClassVar[frozenset[str]] = frozenset()
     """Names of fields that were added after some records had been made. The key of a record leaves such a field out while the
@@ -36,9 +39,11 @@ class Config(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         # YAML reads `yes` and `on` as true, and pydantic would take true as the number 1.
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and (annotation in _NUMBERS or _is_optional_number(annotation)):
-            raise ValueError("expected a number")
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(item, bool) for item in values):
+            kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+            if kinds and kinds <= {int, float}:
+                raise ValueError("expected a number")
         return value
 
 
@@ -46,9 +51,7 @@ class NoConfig(Config):
     """For components without settings."""
 
 
-_NUMBERS = (int, float)
-
-
-def _is_optional_number(annotation: object) -> bool:
-    kinds = set(get_args(annotation)) - {type(None)}
-    return bool(kinds) and kinds <= set(_NUMBERS)
+def _kinds(annotation: object) -> set[object]:
+    """Return the types of single values in an annotation: int and float for `list[int] | float | None`."""
+    arguments = [argument for argument in get_args(annotation) if argument not in (Ellipsis, type(None))]
+    return set().union(*map(_kinds, arguments)) if arguments else {annotation}

@@ -31,6 +31,10 @@ def noted(faults: list[str]) -> Iterator[None]:
         faults += str(error).splitlines()
 
 
+class PluginFault(UserError):
+    """A plugin is broken: it names a target that is not there. The author of the plugin must mend it."""
+
+
 class EndsTheRun(UserError):
     """A fault that would stop every cell of the board. The run stops at once, with this message."""
 

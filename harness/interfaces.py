@@ -87,7 +87,8 @@ class DataSource(Protocol):
     def evaluation(self, draw: int, n: int) -> Batch:
         """Return evaluation set number `draw` >= 0 with n examples, apart from the training data and from other draws.
 
-        Raises: ValueError when the dataset cannot give n.
+        Raises: ValueError when the dataset cannot give n. A run asks for the largest n of its board before it trains anything,
+            and ends there with the text of the error.
         """
         ...
 

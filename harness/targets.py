@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Generic, TypeVar, cast
 
-from harness.errors import UserError
+from harness.errors import PluginFault, UserError, nearest
 
 T = TypeVar("T")
 
@@ -23,11 +24,27 @@ class Target(Generic[T]):
 
     path: str
 
-    def load(self) -> T:
-        """Import the module and return the attribute. Raises: ImportError or AttributeError when the plugin is broken."""
-        module, _, attribute = self.path.partition(":")
+    def load(self, *, where: str = "") -> T:
+        """Import the module and return the attribute.
+
+        Args:
+            where: the component and its field, with which the message begins: `method ddo, build`.
+        Raises: PluginFault when there is no such module or attribute, or when the module cannot be imported.
+        """
+        module_name, _, attribute = self.path.partition(":")
+        begin = f"{where}: " if where else ""
+        try:
+            module = import_module(module_name)
+        except Exception as error:
+            reason = traceback.format_exception_only(error)[-1].strip()
+            raise PluginFault(f"{begin}{self.path!r} cannot be imported: {reason}; mend the plugin") from error
+        if not attribute or not hasattr(module, attribute):
+            hint = nearest(attribute, vars(module))
+            raise PluginFault(
+                f"{begin}{self.path!r}: {module_name} has no {attribute!r}; {hint}write module:attribute in the plugin"
+            )
         # The attribute's type T is not checked here; `conforming` checks the object that the target builds.
-        return cast(T, getattr(import_module(module), attribute))
+        return cast(T, getattr(module, attribute))
 
 
 def conforming(built: object, expected: type[T], *, where: str) -> T:

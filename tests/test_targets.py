@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import PluginFault, UserError
 from harness.targets import Target, conforming, protocol_members, require
 
 
@@ -44,12 +44,28 @@ def test_a_target_is_the_attribute_of_its_module():
 
 
 @pytest.mark.parametrize(
-    ("path", "error"),
-    [("no_such_module_anywhere:x", ModuleNotFoundError), ("math:no_such_name", AttributeError), ("math", AttributeError)],
+    ("path", "message"),
+    [
+        (
+            "no_such_module_anywhere:x",
+            "cannot be imported: ModuleNotFoundError: No module named 'no_such_module_anywhere'; mend the plugin",
+        ),
+        ("math:sqr", "math has no 'sqr'; did you mean 'sqrt'? write module:attribute in the plugin"),
+        ("math", "math has no ''; write module:attribute in the plugin"),
+    ],
 )
-def test_a_target_that_is_not_there_is_a_fault_of_the_plugin_with_pythons_own_error(path, error):
-    with pytest.raises(error):
-        Target[object](path).load()
+def test_a_target_that_is_not_there_is_a_fault_of_the_plugin_in_one_line(path, message):
+    with pytest.raises(PluginFault) as caught:
+        Target[object](path).load(where="metric w2, build")
+    assert str(caught.value).startswith(f"metric w2, build: {path!r}")
+    assert str(caught.value).endswith(message)
+
+
+def test_a_module_that_fails_while_it_is_imported_is_named_with_its_error(tmp_path, monkeypatch):
+    (tmp_path / "fails_at_import.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginFault, match="'fails_at_import:x' cannot be imported: ZeroDivisionError: division by zero"):
+        Target[object]("fails_at_import:x").load()
 
 
 def test_making_a_target_imports_nothing(tmp_path):

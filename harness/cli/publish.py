@@ -32,10 +32,12 @@ def publish(
         remark(f"not published; run `harness run {loaded.folder}` first, or publish what there is with --partial")
         raise typer.Exit(1)
     publication.apply()
-    paths = render_published(loaded).write(loaded.folder)
+    written = render_published(loaded).write(loaded.folder)
     result(
         f"{loaded.folder}/results: {len(publication.copies)} records written, {len(publication.kept)} files kept, "
         f"{len(publication.removed)} removed"
     )
-    for path in paths:
+    for path in written.paths:
         result(f"wrote {path}")
+    for line in (*publication.unmade, *written.undrawn):
+        remark(line)

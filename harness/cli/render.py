@@ -53,8 +53,11 @@ def _render(path: Path, check: bool, format_: str) -> list[str]:
             return [*stale, f"run: harness render {board.folder}"]
         result(f"{board.folder}: up to date")
     elif format_ == "markdown":
-        for written in rendered.write(board.folder):
-            result(f"wrote {written}")
+        written = rendered.write(board.folder)
+        for file in written.paths:
+            result(f"wrote {file}")
+        for line in written.undrawn:
+            remark(line)
     else:
         result(FORMATS[format_](rendered.table).rstrip())
     return []

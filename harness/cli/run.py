@@ -152,5 +152,8 @@ def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
     result(to_text(rendered.table).rstrip())
     if board.is_smoke:
         remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")
-    for path in rendered.write(runs.board(board.name)):
+    written = rendered.write(runs.board(board.name))
+    for path in written.paths:
         remark(f"wrote {path}")
+    for line in written.undrawn:
+        remark(line)

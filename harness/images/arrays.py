@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UserError
+from harness.images.array_types import advice
 from harness.images.sets import ImageSet
+from harness.images.zip_archives import DAMAGE
 
+BLOCK = 64
+"""Images of another type that are read at once to find the range of their values."""
 RANGES = {"0,255": (0.0, 255.0), "0,1": (0.0, 1.0), "-1,1": (-1.0, 1.0)}
 """The value ranges of images that are stored as floats: for each name, the values of black and of white."""
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
-"""The exceptions that reading a damaged file can raise."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def stored(path: Path) -> dict[str, StoredArray]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(f"{path}: cannot be read as an .npz: {error}") from error
     return {name: _stored(path, name) for name in names}
 
@@ -104,7 +105,7 @@ def _opened(path: Path, member: str) -> Iterator[IO[bytes]]:
             return
         with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as inside:
             yield inside
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(f"{_name(path, member)}: damaged: {error}") from error
 
 
@@ -154,13 +155,13 @@ def images(path: Path, value_range: str | None = None) -> ImageSet:
 
     Args:
         value_range: key of RANGES that says what floats mean; not used for uint8.
-    Raises: UserError for another dtype or layout, and for floats without a range. Reading the returned set raises UserError for
-    a damaged file, and for floats that do not fit `value_range`.
+    Raises: UserError for another dtype, with advice that depends on the values; UserError for another layout, and for floats
+    without a range. Reading the returned set raises UserError for a damaged file, and for floats that do not fit `value_range`.
     """
     array = image_array(path)
     is_float = array.dtype.kind == "f"
     if array.dtype != np.uint8 and not is_float:
-        raise UserError(f"{array.name}: {array.dtype} values; images are uint8 (astype(numpy.uint8)), or floats with --range")
+        raise UserError(f"{array.name}: {array.dtype} values; {advice(array.dtype, array.blocks(BLOCK))}")
     if is_float and value_range is None:
         options = " or ".join(f"--range={text}" for text in RANGES)
         raise UserError(f"{array.name}: {array.dtype} values; say what they mean: {options}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from harness.errors import UserError
+from harness.images.losses import check_bits_and_channels, unapplied, without_alpha
 
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
@@ -28,29 +29,32 @@ class Decoded:
     Args:
         pixels: (C, H, W) uint8; C is 1 or 3.
         form: the name of the file's format, e.g. PNG.
+        unapplied: properties that viewers would apply to the stored pixels, by the names in `harness.images.losses`.
     """
 
     pixels: NDArray[np.uint8]
     form: str
+    unapplied: tuple[str, ...] = ()
 
 
 def decode(content: bytes, *, where: str) -> Decoded:
-    """Return the image in a file's bytes. Grey stays grey, palette images become RGB, and an opaque alpha channel is dropped.
+    """Return the image in a file's bytes. Grey stays grey, palette images become RGB, and what is opaque loses its alpha.
 
     Raises: UserError, beginning with `where`, for a damaged file, several frames, more than 8 bits a channel, colours other
-    than grey and RGB, transparency, or more than LARGEST_PIXELS.
+    than grey and RGB, transparency, channels without a meaning, or more than LARGEST_PIXELS.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # LARGEST_PIXELS is below its limit
             with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
                 _check(image, where)
+                bits = check_bits_and_channels(image, content, where=where)
                 form = str(image.format)
                 if form == "PNG":
                     # Decoding ignores the checksums of the pixels; `verify` reads them.
                     with Image.open(io.BytesIO(content), formats=["PNG"]) as unread:
                         unread.verify()
-                return Decoded(_pixels(image, where), form)
+                return Decoded(_pixels(image, bits, where), form, unapplied(image))
     except (UserError, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -68,17 +72,11 @@ def _check(image: Image.Image, where: str) -> None:
         raise UserError(f"{where}: holds {frames} frames; write each as an image of its own")
 
 
-def _pixels(image: Image.Image, where: str) -> NDArray[np.uint8]:
+def _pixels(encoded: Image.Image, bits: int, where: str) -> NDArray[np.uint8]:
     """Return (C, H, W) uint8 of an image in any mode that means 8-bit grey or RGB."""
-    if image.mode == "1":
-        image = image.convert("L")
-    if image.mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if image.mode in ("LA", "RGBA"):
-        if image.getchannel("A").getextrema() != (255, 255):
-            raise UserError(f"{where}: is transparent, and nothing says what is behind it; write it without alpha")
-        image = image.convert("L" if image.mode == "LA" else "RGB")
+    encoded.load()
+    image = without_alpha(encoded, bits, where=where)
     if image.mode not in ("L", "RGB"):
-        raise UserError(f"{where}: is of Pillow's mode {image.mode!r}; what is measured has 8 bits a channel, grey or RGB")
+        raise UserError(f"{where}: its colours are {image.mode}, in Pillow's words; what is measured is grey or RGB")
     array = np.asarray(image, np.uint8)
     return array[None] if image.mode == "L" else np.ascontiguousarray(array.transpose(2, 0, 1))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import UserError
+from harness.images import zip_archives
 from harness.images.decode import FORMATS, Decoded, decode
 from harness.images.sets import ImageSet
 
@@ -43,6 +43,8 @@ class ImageFiles:
         opened: returns a context in which the folder or archive is open. The context yields a function that reads an image file
             by its name.
         links: number of links to folders, which are not followed.
+        unapplied: for each property that viewers would apply (`harness.images.losses`), the names of the images that have it, as
+            far as they were read.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ImageFiles:
     ignored: int
     opened: Callable[[], AbstractContextManager[Read]]
     links: int = 0
+    unapplied: dict[str, set[str]] = field(default_factory=dict, compare=False)
 
     def as_set(self) -> ImageSet:
         """Return the images as a set. All must have the size and format of the first image.
@@ -74,7 +77,10 @@ class ImageFiles:
         return _format_of(self.names[0])
 
     def _decoded(self, name: str, read: Read) -> Decoded:
-        return decode(read(name), where=f"{self.name}/{name}")
+        image = decode(read(name), where=f"{self.name}/{name}")
+        for unapplied in image.unapplied:
+            self.unapplied.setdefault(unapplied, set()).add(name)
+        return image
 
     def _decoded_like(self, first: Decoded, name: str, read: Read) -> Decoded:
         image = self._decoded(name, read)
@@ -126,7 +132,10 @@ def archive(path: Path) -> ImageFiles:
     Raises: UserError when the archive is damaged, holds no image, a name twice, or images of two formats by their suffixes, when
     a name leads out of the archive, or when an image is encrypted or would unpack to far more bytes than an image can.
     """
-    members = _members(path)
+    members = zip_archives.members(path)
+    for name, member in members.items():
+        if PurePosixPath(name).suffix.lower() in FORMATS:
+            _check_member(f"{path}: {name}", member)
 
     @contextmanager
     def opened() -> Iterator[Read]:
@@ -135,7 +144,7 @@ def archive(path: Path) -> ImageFiles:
             def read(name: str) -> bytes:
                 try:
                     return file.read(members[name])
-                except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+                except zip_archives.DAMAGE as error:
                     raise UserError(f"{path}/{name}: damaged inside the archive: {error}") from error
 
             yield read
@@ -143,34 +152,13 @@ def archive(path: Path) -> ImageFiles:
     return _image_files(str(path), [PurePosixPath(name) for name in members], opened)
 
 
-def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
-    """Return the checked files of an archive by name."""
-    members: dict[str, zipfile.ZipInfo] = {}
-    try:
-        with zipfile.ZipFile(path) as file:
-            for member in file.infolist():
-                _check_member(path, member)
-                if member.filename in members:
-                    raise UserError(f"{path}: holds {member.filename} twice; write the archive again, each image once")
-                if not member.is_dir():
-                    members[member.filename] = member
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{path}: cannot be read as a zip archive: {error}") from error
-    return members
-
-
-def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
-    name = PurePosixPath(member.filename.replace("\\", "/"))
-    if name.is_absolute() or ".." in name.parts or (name.parts and ":" in name.parts[0]):
-        raise UserError(f"{path}: {member.filename!r} leads out of the archive; it is not read at all")
-    if name.suffix.lower() not in FORMATS:
-        return
+def _check_member(where: str, member: zipfile.ZipInfo) -> None:
     if member.flag_bits & 1:
-        raise UserError(f"{path}: {member.filename} is encrypted; write the archive without a password")
+        raise UserError(f"{where} is encrypted; write the archive without a password")
     is_too_dense = member.file_size > SMALL and member.file_size > LARGEST_RATIO * max(member.compress_size, 1)
     if member.file_size > LARGEST_FILE or is_too_dense:
         raise UserError(
-            f"{path}: {member.filename} unpacks from {member.compress_size:,} to {member.file_size:,} bytes, as no image does "
+            f"{where} unpacks from {member.compress_size:,} to {member.file_size:,} bytes, as no image does "
             "(a decompression bomb?)"
         )
 

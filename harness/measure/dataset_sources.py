@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import yaml
-
+from harness.board.reading.yaml_file import parse_value
 from harness.components import Dataset
 from harness.errors import UserError
 from harness.measure.image_source import ImageSource, identified_as
@@ -68,10 +67,7 @@ def _count(source: CheckedSource, request: DatasetRequest, options: ReadingOptio
     count = options.images or source.largest_evaluation
     if not count:
         raise UserError(f"{where}: say how many images to take of it, with --images N")
-    try:
-        source.evaluation(request.draw, count)
-    except ValueError as error:
-        raise UserError(f"{where}: {error}; take fewer with --images N") from error
+    source.check_evaluation(request.draw, count)
     return count
 
 
@@ -93,10 +89,7 @@ def parse_dataset(text: str, *, where: str) -> DatasetRequest:
 
 
 def _mapping(text: str, where: str) -> dict[str, object]:
-    try:
-        mapping = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{where}: no YAML mapping such as {{name: corrupted, blur: 1.0}}") from error
+    mapping = parse_value(text, where=f"{where}: no YAML mapping such as {{name: corrupted, blur: 1.0}}")
     if not isinstance(mapping, dict) or not isinstance(mapping.get("name"), str):
         raise UserError(f"{where}: a dataset with settings is a mapping with its name, {{name: corrupted, blur: 1.0}}")
     return mapping

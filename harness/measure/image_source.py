@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.images.fingerprint import fingerprint
@@ -32,6 +32,7 @@ class ImageSource:
         statistics: statistics in the file; they stand for the set, and its images serve what statistics cannot.
         split: which images of a dataset; empty for everything else.
         notes: remarks that the reader of a number should see.
+        notes_of_images: returns further remarks, which are known once every image was read.
         options_used: names of the options of `ReadingOptions` that decided how the source was read.
     """
 
@@ -42,6 +43,7 @@ class ImageSource:
     statistics: StatisticsFile | None = None
     split: str = ""
     notes: tuple[str, ...] = ()
+    notes_of_images: Callable[[], Iterable[str]] = tuple
     options_used: frozenset[str] = frozenset()
 
     @property

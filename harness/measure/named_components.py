@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from harness.board.components import Resolved
+from harness.board.reading.yaml_file import parse_value
 from harness.components import FEATURE_NEEDS, Component, Extractor, Metric
 from harness.errors import Faults, UserError, nearest, noted
 from harness.plugins import registry
@@ -54,10 +54,7 @@ def parse_settings(texts: Sequence[str], *, where: str) -> Settings:
             raise UserError(f"{where} {text}: write NAME.KEY=VALUE, e.g. kid.subset_size=500")
         if setting in settings.get(name, {}):
             raise UserError(f"{where} {text}: {key} is given twice; give it once")
-        try:
-            settings.setdefault(name, {})[setting] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UserError(f"{where} {text}: {value!r} is no YAML value") from error
+        settings.setdefault(name, {})[setting] = parse_value(value, where=f"{where} {text}")
     return settings
 
 

@@ -9,13 +9,14 @@ from harness.measure.plan import MeasurementPlan
 
 
 def notes(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
-    """Give every remark on a measurement.
+    """Give every remark on a measurement whose images were all read.
 
     Args:
         identities: identity of the images by the name of their source; empty where there are only statistics.
     """
     for source in plan.sources:
         yield from source.notes
+        yield from source.notes_of_images()
     yield from _different_shapes(plan)
     yield from _same_images(plan, identities)
     yield from _overlapping_draws(plan, identities)

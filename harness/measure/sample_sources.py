@@ -8,15 +8,16 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.images.sets import ImageSet
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
-from harness.stages.example_sets import SAMPLES, stored_images
+from harness.stages.example_sets import SAMPLES, read_draw, stored_images
 from harness.store import outputs
+from harness.store.manifests import MANIFEST
 from harness.store.records import load_record
-from harness.weights import tensor_file
+from harness.weights import state_dicts, tensor_file
 
 
 def is_stage_output(folder: Path) -> bool:
     """Whether a stage of `harness run` wrote the folder."""
-    return (folder / outputs.MANIFEST).is_file()
+    return (folder / MANIFEST).is_file()
 
 
 def stored_draws(folder: Path) -> list[ImageSource]:
@@ -25,6 +26,8 @@ def stored_draws(folder: Path) -> list[ImageSource]:
     if SAMPLES not in output.files:
         raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {SAMPLES}")
     hashes = output.facts.get("draws_sha256")
+    if isinstance(hashes, list) and not output.is_sealed:  # an older version wrote them, and nothing vouches for them
+        hashes = [state_dicts.sha256({"x": read_draw(folder / SAMPLES, draw).x}) for draw in range(len(hashes))]
     if not isinstance(hashes, list):
         raise UserError(f"{folder}: does not hold the hash of each draw, so that an older version wrote it; run the cell again")
     return [
@@ -45,7 +48,7 @@ def sample_set_of_record(path: Path) -> Path:
     """
     record = load_record(path)
     for runs_folder in path.resolve().parents[2:3]:  # of runs/records/BOARD/CELL.json; nothing for a path that is too short
-        for manifest in sorted(runs_folder.glob(f"stages/sample/*/{outputs.MANIFEST}")):
+        for manifest in sorted(runs_folder.glob(f"stages/sample/*/{MANIFEST}")):
             if record.samples_sha256 and _samples_sha256(manifest) == record.samples_sha256:
                 return manifest.parent
     raise UserError(f"{path}: the samples of this record are not there; give a record in the runs folder that made them")

@@ -7,19 +7,27 @@ from dataclasses import dataclass, field
 
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
+from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.report.collect import Collection
 from harness.report.preview import Preview, preview_of, read_preview
+from harness.report.unfailing import unfailing
+from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.runs_folder import RunsFolder
 
 
 @dataclass(frozen=True)
 class BoardPreviews:
-    """Previews of real examples, and of generated ones by the row's name."""
+    """Previews of real examples, and of generated ones by the row's name.
+
+    Args:
+        unmade: a line for each preview that could not be made, with the reason. A preview never fails a run.
+    """
 
     real: Preview | None = None
     rows: Mapping[str, Preview] = field(default_factory=dict)
+    unmade: tuple[str, ...] = ()
 
 
 def shown_cells(collection: Collection) -> list[tuple[Row, Cell]]:
@@ -50,15 +58,22 @@ def read_published_previews(collection: Collection) -> BoardPreviews:
 
 
 def make_previews(collection: Collection, runs: RunsFolder) -> BoardPreviews:
-    """Make the previews of the sample sets in a runs folder. Imports torch.
+    """Make the previews of the sample sets in a runs folder. Imports torch. Whatever fails is in `unmade`, and the rest is made.
 
     Returns: no previews for data that are neither points in the plane nor images.
     """
-    real = real_preview(collection.board)
+    unmade: list[str] = []
+    real: Preview | None = None
+    with unfailing(unmade, "no preview of real examples"):
+        real = real_preview(collection.board)
     if real is None:
-        return BoardPreviews()
-    made = {row.name: sampled_preview(cell, collection, runs) for row, cell in shown_cells(collection)}
-    return BoardPreviews(real, {name: preview for name, preview in made.items() if preview is not None})
+        return BoardPreviews(unmade=tuple(unmade))
+    rows: dict[str, Preview] = {}
+    for row, cell in shown_cells(collection):
+        with unfailing(unmade, f"no preview of {row.name}"):
+            if (preview := sampled_preview(cell, collection, runs)) is not None:
+                rows[row.name] = preview
+    return BoardPreviews(real, rows, tuple(unmade))
 
 
 def real_preview(board: Board) -> Preview | None:
@@ -79,10 +94,16 @@ def can_be_shown(spec: DataSpec) -> bool:
 
 
 def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Preview | None:
-    """Make the preview of the cell's first sample set; None when the runs folder does not have it."""
-    from harness.stages.example_sets import read_draw, samples_file
+    """Make the preview of the cell's first sample set; None when the runs folder does not have it.
 
-    path = samples_file(runs, cell)
-    if not path.is_file():
+    Raises: UserError when the samples are damaged, or other samples than those of the cell's record.
+    """
+    from harness.stages.example_sets import SAMPLES, read_draw
+
+    source = collection.records[cell.name].samples_sha256
+    folder = runs.stage("sample", cell.sample_key)
+    if not folder.is_dir():
         return None
-    return preview_of(read_draw(path, 0), collection.records[cell.name].samples_sha256)
+    if outputs.read(folder).facts.get("samples_sha256") != source:
+        raise UserError(f"the samples in {folder} are not those of its record")
+    return preview_of(read_draw(folder / SAMPLES, 0), source)

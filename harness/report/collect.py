@@ -12,7 +12,9 @@ from harness.board.board import Board
 from harness.board.cells import Cell, Row
 from harness.report.outcome import Outcome
 from harness.report.outcome_files import load_outcomes
+from harness.stages.current_records import check_is_of, check_values, floor_record
 from harness.store.board_folder import BoardFolder
+from harness.store.files import Damage, reading
 from harness.store.record_names import RecordName
 from harness.store.records import FloorRecord, load_floor
 from harness.store.runs_folder import RunsFolder, record_file_stem
@@ -79,8 +81,9 @@ def _published_cells(board: Board) -> tuple[dict[str, Outcome], list[RecordName]
     published = [(cell, file) for cell, file in named if file in files]
     current: dict[str, Outcome] = {}
     stale: list[RecordName] = []
-    for (cell, _), record in zip(published, load_outcomes(results, [file for _, file in published]), strict=True):
+    for (cell, file), record in zip(published, load_outcomes(results, [file for _, file in published]), strict=True):
         if is_current(record, cell.key, board):
+            _check_values(results / file, cell, record)
             current[cell.name] = record
         else:
             stale.append(RecordName("cell", cell.name))
@@ -98,6 +101,7 @@ def _published_floors(board: Board) -> tuple[dict[str, FloorRecord], list[Record
             continue
         record = load_floor(path)
         if is_current(record, floor.key, board):
+            check_values(path, [floor.column], [(floor.column.name, record.values)])
             current[floor.name] = record
         else:
             stale.append(name)
@@ -111,17 +115,27 @@ def collect_runs(board: Board, runs: RunsFolder) -> Collection:
     """
     folder = runs.records(board.name)
     files = _file_names(folder)
-    current = {cell.name: runs.record(board.name, cell.name, cell.key).name for cell in board.cells}
-    present = {cell: file for cell, file in current.items() if file in files}
-    records = dict(zip(present, load_outcomes(folder, list(present.values())), strict=True))
+    current = [(cell, runs.record(board.name, cell.name, cell.key).name) for cell in board.cells]
+    present = [(cell, file) for cell, file in current if file in files]
+    records: dict[str, Outcome] = {}
+    for (cell, file), record in zip(present, load_outcomes(folder, [file for _, file in present]), strict=True):
+        check_is_of(folder / file, cell.name, cell.key, name=record.cell, key=record.key)
+        _check_values(folder / file, cell, record)
+        records[cell.name] = record
     stems = {record_file_stem(file) for file in files}
-    absent = [RecordName("cell", cell) for cell in current if cell not in present]
+    absent = [RecordName("cell", cell.name) for cell, _ in current if cell.name not in records]
     floors: dict[str, FloorRecord] = {}
     for floor in board.floors:
         path = runs.floor(board.name, floor.name, floor.key)
         if path.name in files:
-            floors[floor.name] = load_floor(path)
+            floors[floor.name] = floor_record(path, floor)
     return Collection(board, records, floors, tuple(name for name in absent if name.file_stem in stems))
+
+
+def _check_values(path: Path, cell: Cell, outcome: Outcome) -> None:
+    # The mean is there for NaN, which is neither the least nor the largest of values.
+    values = ((name, (outcome.minima[name], mean, outcome.maxima[name])) for name, mean in outcome.means.items())
+    check_values(path, cell.columns, values)
 
 
 def is_current(record: Outcome | FloorRecord, key: str, board: Board) -> bool:
@@ -131,6 +145,7 @@ def is_current(record: Outcome | FloorRecord, key: str, board: Board) -> bool:
 
 def _file_names(folder: Path) -> set[str]:
     try:
-        return set(os.listdir(folder))
-    except FileNotFoundError:
+        with reading(folder):
+            return set(os.listdir(folder))
+    except Damage:
         return set()

@@ -9,6 +9,7 @@ from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.report.collect import Collection
+from harness.report.every_setting import every_setting
 from harness.report.extractor_versions import extractor_versions
 from harness.report.markup import markdown_text
 from harness.report.outcome import Outcome
@@ -30,7 +31,7 @@ ENVIRONMENT = {
 
 
 def protocol_section(collection: Collection) -> str:
-    """Return the section: dataset, evaluation, metrics, extractors, floor, bases, budgets, curve, environment."""
+    """Return the section: dataset, evaluation, metrics, extractors, floor, bases, budgets, curve, environment; every setting."""
     board = collection.board
     items = [
         f"**Dataset**: {component(board.dataset)}.",
@@ -43,7 +44,7 @@ def protocol_section(collection: Collection) -> str:
     lines = [f"- {item}" for item in items]
     lines += _finetuning_lines(board)
     lines += [f"- {item}" for item in (*_curve(board), *environment_texts(collection.records.values()))]
-    return "## How it was measured\n\n" + "\n".join(lines)
+    return "## How it was measured\n\n" + "\n".join(lines) + "\n\n" + every_setting(board)
 
 
 def evaluation_text(board: Board) -> str:

@@ -25,7 +25,12 @@ def marked_rows(rows: Sequence[TableRow], columns: Sequence[Column], floors: Map
 
 
 def best_mean(rows: Sequence[TableRow], column: Column) -> float | None:
-    """Return the best mean among the rows that compete; None when no such row has a score."""
+    """Return the best mean among the rows that compete.
+
+    Returns: None when no such row has a score, and while the best is not known because a row that may win lacks seeds.
+    """
+    if any(row.may_yet_compete for row in rows):
+        return None
     means = [row.scores[column.name].mean for row in rows if row.competes and column.name in row.scores]
     if not means:
         return None

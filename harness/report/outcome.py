@@ -58,17 +58,19 @@ class _Fields(Struct):
     environment: dict[str, object]
     size: int | None = None
     extractors: dict[str, _Extractor] = {}
+    unsealed: list[str] = []
 
 
 class Outcome(Struct, frozen=True, array_like=True, gc=False):
     """How a cell ended. Plain values in a fixed order pass between processes many times faster than a `Record` does.
 
     Args:
-        means, minima: the mean and the minimum over evaluation draws of each metric.
+        means, minima, maxima: the mean and the extremes over evaluation draws of each metric.
         seconds_metrics: seconds that all metrics took together.
         curve: (images seen, value) of each point.
         environment: (name, value) of each fact about the machine and its libraries.
         extractors: (name, sha256 of the weights, preprocessing) of each extractor.
+        unsealed: stages whose facts nothing vouched for when the record was made.
     """
 
     cell: str
@@ -78,6 +80,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     reason: str
     means: dict[str, float]
     minima: dict[str, float]
+    maxima: dict[str, float]
     seconds_metrics: float
     curve: tuple[tuple[int, float], ...]
     nfe: float
@@ -92,6 +95,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     dataset_fingerprint: str
     environment: tuple[tuple[str, str], ...]
     extractors: tuple[tuple[str, str, str], ...]
+    unsealed: tuple[str, ...] = ()
 
 
 # A typed decoder skips fields that are not needed, which is several times faster than making a dictionary of all of them.
@@ -127,6 +131,7 @@ def _outcome(fields: _Fields) -> Outcome:
         reason=fields.reason,
         means={name: mean(measured.values) for name, measured in metrics.items()},
         minima={name: min(measured.values) for name, measured in metrics.items()},
+        maxima={name: max(measured.values) for name, measured in metrics.items()},
         seconds_metrics=math.fsum([measured.seconds for measured in metrics.values()]),
         curve=tuple([(point.images, point.value) for point in fields.curve]),
         nfe=costs.nfe,
@@ -141,4 +146,5 @@ def _outcome(fields: _Fields) -> Outcome:
         dataset_fingerprint=fields.dataset_fingerprint,
         environment=tuple([(key, str(value)) for key, value in fields.environment.items()]),
         extractors=tuple([(facts.name, facts.weights_sha256, facts.preprocessing) for facts in fields.extractors.values()]),
+        unsealed=tuple(fields.unsealed),
     )

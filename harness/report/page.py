@@ -90,7 +90,7 @@ def run_command(board: Board) -> str:
 
 def legend(table: Table) -> str:
     """Return what the marks in the table mean."""
-    bold = "**Bold**: the best mean of a column among rows whose seeds are all done. " if table.has_models else ""
+    bold = f"{_bold_legend(table)} " if table.has_models else ""
     minimum = ""
     if any(statistic == "minimum" for _, statistic in table.columns):
         minimum = (
@@ -100,6 +100,22 @@ def legend(table: Table) -> str:
         f"Mean ± standard deviation over seeds. {bold}"
         "†: not distinguishable from real data at this number of samples (within two standard deviations of the floor), or on "
         f"the better side of it.{minimum}"
+    )
+
+
+def _bold_legend(table: Table) -> str:
+    """Return what bold figures mean, or why there are none yet."""
+    sizes = list(dict.fromkeys(row.size for row in table.rows if row.may_yet_compete))
+    meaning = "the best mean of a column among rows whose seeds are all done"
+    if not sizes:
+        return f"**Bold**: {meaning}."
+    lacking = sum(row.lacking for row in table.rows if row.may_yet_compete)
+    missing = "one seed is missing" if lacking == 1 else f"{lacking:,} seeds are missing"
+    if len(sizes) == len(table.sizes):
+        return f"**Bold**: {meaning}. No figure is bold while {missing}, since a row that lacks seeds may yet be the best."
+    at = ", ".join(f"{size:,}" for size in sizes if size is not None)
+    return (
+        f"**Bold**: {meaning}. At n = {at} no figure is bold while {missing}, since a row that lacks seeds may yet be the best."
     )
 
 

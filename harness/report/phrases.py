@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from harness.board.components import Resolved
 from harness.board.schema import MethodConfig
 from harness.components import Component
+from harness.config import Config
 from harness.report.markup import markdown_text
 from harness.training.config import TrainingConfig
+from harness.training.optimizer import OptimizerConfig
 
 LISTED = 20
 """Number of names that a list shows; it counts the others."""
@@ -39,15 +41,49 @@ def _seed_range(first: int, last: int) -> str:
 
 def component(resolved: Resolved[Component]) -> str:
     """Return a component's name with the settings that the board gives it, and its version."""
-    explicit = resolved.settings.model_dump(mode="json", exclude_unset=True)
-    settings = ", ".join(f"{name}: {_setting(value)}" for name, value in explicit.items())
-    return f"`{resolved.name}`" + (f" ({markdown_text(settings)})" if settings else "") + f", version {resolved.version}"
+    return f"{_with_settings(resolved.name, _given(resolved.settings))}, version {resolved.version}"
 
 
-def _setting(value: object) -> str:
+def full_component(resolved: Resolved[Component]) -> str:
+    """Return a component's name with all its settings, given or by default."""
+    return _with_settings(resolved.name, used_settings(resolved.settings))
+
+
+def _with_settings(name: str, settings: Mapping[str, object]) -> str:
+    text = ", ".join(f"{name}: {setting_text(value)}" for name, value in settings.items())
+    return f"`{name}`" + (f" ({markdown_text(text)})" if text else "")
+
+
+def _given(settings: Config) -> dict[str, object]:
+    """Return the settings that the board gives.
+
+    Settings inside a setting come with their `name`, given or not: `{lr: 0.001}` alone would not say of which optimiser.
+    """
+    given: dict[str, object] = settings.model_dump(mode="json", exclude_unset=True)
+    for field, value in settings:
+        if field in given and isinstance(value, Config):
+            names = {"name": value.model_dump(mode="json")["name"]} if "name" in type(value).model_fields else {}
+            given[field] = {**names, **_given(value)}
+    return given
+
+
+def used_settings(settings: Config) -> dict[str, object]:
+    """Return all settings, given or by default, without those of an optimiser that its algorithm does not use."""
+    used: dict[str, object] = settings.model_dump(mode="json")
+    if isinstance(settings, OptimizerConfig):
+        used = {field: value for field, value in used.items() if field not in settings.unused}
+    return {**used, **{field: used_settings(value) for field, value in settings if isinstance(value, Config) and field in used}}
+
+
+def setting_text(value: object) -> str:
+    """Return a setting's JSON value as a board writes it: `{name: adam, betas: [0.9, 0.999], clip: none}`."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_setting(inner)}" for name, inner in value.items()) + "}"
-    return str(value)
+        return "{" + ", ".join(f"{name}: {setting_text(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(setting_text, value)) + "]"
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def budget(training: TrainingConfig) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.board.board import Board
 from harness.errors import UserError
-from harness.report.board_previews import make_previews, read_published_previews
+from harness.report.board_previews import BoardPreviews, make_previews, read_published_previews
 from harness.report.collect import Collection, collect_published, collect_runs
 from harness.report.extractor_versions import check_extractor_versions
 from harness.report.phrases import listed
@@ -31,6 +31,7 @@ class Publication:
         previews: previews to write by the file's name.
         kept: names of published files that stay: their record is current, or stale with nothing better in the runs folder.
         removed: names of published files that no longer belong to the board.
+        unmade: a line for each preview that could not be made, with the reason.
         problems: what is missing or failed, for the user to read; the command refuses to publish them unless it is told to.
     """
 
@@ -39,6 +40,7 @@ class Publication:
     previews: Mapping[str, Preview]
     kept: tuple[str, ...]
     removed: tuple[str, ...]
+    unmade: tuple[str, ...]
     problems: tuple[str, ...]
 
     def apply(self) -> None:
@@ -66,7 +68,8 @@ def plan(board: Board, runs: RunsFolder) -> Publication:
     check_extractor_versions(merged)
     folder = BoardFolder(board.folder)
     copies = _copies(fresh, merged, runs)
-    previews = _previews(merged, runs)
+    made = make_previews(merged, runs)
+    previews = _preview_contents(merged, made)
     belonging = _record_files(merged) | _preview_files(merged) | set(previews)
     present = {path.name for path in folder.results.glob("*.json")}
     return Publication(
@@ -75,6 +78,7 @@ def plan(board: Board, runs: RunsFolder) -> Publication:
         previews=previews,
         kept=tuple(sorted((present & belonging) - set(copies) - set(previews))),
         removed=tuple(sorted(present - belonging)),
+        unmade=made.unmade,
         problems=tuple(_problems(merged)),
     )
 
@@ -105,9 +109,9 @@ def _copies(fresh: Collection, merged: Collection, runs: RunsFolder) -> dict[str
     return copies
 
 
-def _previews(merged: Collection, runs: RunsFolder) -> dict[str, Preview]:
-    """Return the previews of the samples in the runs folder, by the names of their published files."""
-    folder, made = BoardFolder(merged.board.folder), make_previews(merged, runs)
+def _preview_contents(merged: Collection, made: BoardPreviews) -> dict[str, Preview]:
+    """Return the previews that were made of the samples in the runs folder, by the names of their published files."""
+    folder = BoardFolder(merged.board.folder)
     if made.real is None:
         return {}
     rows = {folder.preview(row).name: preview for row, preview in made.rows.items()}
@@ -130,5 +134,11 @@ def _preview_files(merged: Collection) -> set[str]:
 
 def _problems(merged: Collection) -> list[str]:
     failed = [name for name, outcome in merged.records.items() if outcome.status == "failed"]
-    names_of = {"not run": [cell.name for cell in merged.missing], "failed": failed, "floor not run": merged.missing_floors}
+    unsealed = [name for name, outcome in merged.records.items() if outcome.unsealed]
+    names_of = {
+        "not run": [cell.name for cell in merged.missing],
+        "failed": failed,
+        "floor not run": merged.missing_floors,
+        "made of weights of an older version, whose costs and curve have no checksum": unsealed,
+    }
     return [f"{len(names)} {problem}: {listed(names)}" for problem, names in names_of.items() if names]

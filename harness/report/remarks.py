@@ -13,6 +13,7 @@ def remarks(collection: Collection) -> list[str]:
     return [
         *_stale_and_missing(collection),
         *_ended_badly(collection),
+        *_unsealed(collection),
         *_several_pretrainings(collection),
         *_skipped(collection),
     ]
@@ -36,6 +37,12 @@ def _ended_badly(collection: Collection) -> Iterator[str]:
                 cells_by_reason.setdefault(_first_line(outcome.reason), []).append(outcome.cell)
         for reason, cells in cells_by_reason.items():
             yield f"{status}: {listed(cells)}" + (f": {reason}" if reason else "")
+
+
+def _unsealed(collection: Collection) -> Iterator[str]:
+    cells = [outcome.cell for outcome in collection.records.values() if outcome.unsealed]
+    if cells:
+        yield f"made of weights of an older version, whose costs and curve had no checksum: {listed(cells)}"
 
 
 def _first_line(text: str) -> str:

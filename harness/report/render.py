@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,36 +18,63 @@ from harness.report.plots.samples import samples_plot
 from harness.report.plots.sizes import sizes_plot
 from harness.report.reported import read_reported
 from harness.report.table import Table
+from harness.report.unfailing import unfailing
 from harness.store.board_folder import BoardFolder
 from harness.store.files import appearing, write_text
 from harness.store.runs_folder import RunsFolder
 
 
 @dataclass(frozen=True)
+class Written:
+    """The result of writing a board's page and plots.
+
+    Args:
+        paths: the page and all plots that are there.
+        undrawn: a line for each plot or preview that could not be drawn, with the reason.
+    """
+
+    paths: tuple[Path, ...]
+    undrawn: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Rendered:
-    """A board's page and plots: all that its folder must hold besides hand-written files and results."""
+    """A board's page and plots: all that its folder must hold besides hand-written files and results.
+
+    Args:
+        undrawn: a line for each plot or preview that could not be made, with the reason.
+    """
 
     board: Board
     table: Table
     page: str
     plots: Sequence[Plot]
+    undrawn: tuple[str, ...] = ()
 
-    def write(self, root: Path) -> list[Path]:
+    def write(self, root: Path) -> Written:
         """Write README.md and plots under `root`, and remove plots that the board no longer has.
 
-        Plots that are current are not drawn again. Returns: the paths of the page and of all plots.
+        Plots that are current are not drawn again. A plot that cannot be drawn fails nothing.
         """
-        folder = BoardFolder(root)
+        folder, undrawn = BoardFolder(root), list(self.undrawn)
         write_text(folder.page, self.page)
-        paths = [folder.page, *(folder.plots / plot.name for plot in self.plots)]
-        for plot, path in zip(self.plots, paths[1:], strict=True):
-            if drawn_from(path) != plot.digest:
-                with appearing(path) as scratch:
-                    scratch.write_bytes(plot.png())
+        paths = [folder.page]
+        for plot in self.plots:
+            with unfailing(undrawn, f"{plot.name} is not drawn"):
+                paths.append(self._written_plot(plot, folder.plots / plot.name))
         for path in self._outdated_plots(folder):
             path.unlink()
         registry().listen("harness_table_rendered", board=self.board.name, path=folder.page)
-        return paths
+        return Written(tuple(paths), tuple(undrawn))
+
+    @staticmethod
+    def _written_plot(plot: Plot, path: Path) -> Path:
+        """Draw a plot whose file is not current. Returns: `path`."""
+        if drawn_from(path) != plot.digest:
+            image = plot.png()
+            with appearing(path) as scratch:
+                scratch.write_bytes(image)
+        return path
 
     def stale(self, root: Path) -> list[str]:
         """Return each file under `root` that is not as `write` would make it, with the reason."""
@@ -88,8 +115,24 @@ def render_runs(board: Board, runs: RunsFolder) -> Rendered:
 
 def _rendered(collection: Collection, previews: BoardPreviews, *, is_published: bool) -> Rendered:
     table = Table.from_collection(collection)
-    possible = (samples_plot(collection, previews), deviations_plot(table), sizes_plot(table), curves_plot(collection))
-    plots = [plot for plot in possible if plot is not None]
+    plots, undrawn = _plots(collection, table, previews)
     reported = read_reported(BoardFolder(collection.board.folder).reported)
     page = Page(collection, table, reported, plots, is_published)
-    return Rendered(collection.board, table, page.text(), plots)
+    return Rendered(collection.board, table, page.text(), plots, (*previews.unmade, *undrawn))
+
+
+def _plots(collection: Collection, table: Table, previews: BoardPreviews) -> tuple[list[Plot], list[str]]:
+    """Return the plots that the board has, and a line for each that cannot be made."""
+    makers: Mapping[str, Callable[[], Plot | None]] = {
+        "samples": lambda: samples_plot(collection, previews),
+        "what metrics see": lambda: deviations_plot(table),
+        "sizes": lambda: sizes_plot(table),
+        "curves": lambda: curves_plot(collection),
+    }
+    plots: list[Plot] = []
+    undrawn: list[str] = []
+    for name, make in makers.items():
+        with unfailing(undrawn, f"the plot of {name} is not drawn"):
+            if (plot := make()) is not None:
+                plots.append(plot)
+    return plots, undrawn

@@ -25,8 +25,9 @@ class TableRow:
         nfe, images_seen, seconds: means over the seeds that are done; None when no seed is done.
         parameters: number of trainable scalars, of the first seed that is done; None when no seed is done.
         notes: how the other cells ended: `diverged 2/5`, `failed 1/5`, `not run 2/5`, `skipped: reason`.
-        is_best: names of the metrics in which no complete row has a better mean.
+        is_best: names of the metrics in which no row has a better mean; empty while a row that may be better lacks seeds.
         at_floor: names of the metrics in which the row cannot be told from real data.
+        lacking: number of cells that still have no outcome: those that are not run, and those that failed and may run again.
         size: number of samples, on a board with several; else None.
         is_data: whether data stand in the place of a model; such rows do not compete.
     """
@@ -46,6 +47,7 @@ class TableRow:
     is_best: frozenset[str] = frozenset()
     at_floor: frozenset[str] = frozenset()
     minima: Mapping[str, Score] = field(default_factory=dict)
+    lacking: int = 0
     size: int | None = None
     is_data: bool = False
 
@@ -53,6 +55,11 @@ class TableRow:
     def competes(self) -> bool:
         """True for a row that may be the best. A row with a seed that is not done may not: its mean may flatter."""
         return self.done == self.seeds and not self.is_data
+
+    @property
+    def may_yet_compete(self) -> bool:
+        """True for a row that will compete if the seeds that it lacks end well."""
+        return self.lacking > 0 and self.done + self.lacking == self.seeds and not self.is_data
 
     def score(self, column: Column, statistic: Statistic = "mean") -> Score | None:
         """Return a column's score over seeds; None when no seed is done."""
@@ -80,9 +87,17 @@ def _table_row(row: Row, cells: list[Cell], collection: Collection) -> TableRow:
         images_seen=_mean([outcome.images_seen for outcome in done]),
         seconds=_mean([outcome.seconds_finetune for outcome in done]),
         notes=_notes(row, len(cells), outcomes),
+        lacking=_lacking(row, len(cells), outcomes),
         size=row.size,
         is_data=not row.base.has_network,
     )
+
+
+def _lacking(row: Row, seeds: int, outcomes: Sequence[Outcome]) -> int:
+    """Return the number of cells that have no outcome yet. A skipped row lacks none: its cells cannot run."""
+    if row.skip_reason is not None:
+        return 0
+    return seeds - sum(outcome.status != "failed" for outcome in outcomes)
 
 
 def _scores(row: Row, values_of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Score]:

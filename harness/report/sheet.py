@@ -45,7 +45,7 @@ def pixels(sheet: str) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(base64.b64decode(sheet, validate=True))) as image:
+        with Image.open(io.BytesIO(base64.b64decode(sheet, validate=True)), formats=["PNG"]) as image:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f"no sheet of images: {error}") from None

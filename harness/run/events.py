@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.interfaces import Job
 from harness.run.job_calls import CellJob
-from harness.run.states import current_record
+from harness.stages.current_records import current_record
 from harness.stages.job_result import JobResult
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder

@@ -1,4 +1,4 @@
-"""Check that everything is there that cells need to run: packages, files of data, weights. Only reading weights imports torch."""
+"""Check that all is there that cells need: packages, files of data, weights. Checks of data and weights import torch."""
 
 from __future__ import annotations
 
@@ -40,9 +40,11 @@ class Needs:
         """Check everything before the first job. Weights are read from disk, and compared with the network's tensors.
 
         Raises: Faults, with a line for each package that is not installed and each file that is absent; if there is no such
-            line, for each base whose weights have another hash or do not fit.
+            line, for each component that cannot be built and each dataset that cannot give the examples; if there is none
+            either, for each base whose weights have another hash or do not fit.
         """
         _raise_all([*self.absent_packages(), *self.absent_files()])
+        _raise_all(self.broken_targets() or self.lacking_data())
         _raise_all(self.unfit_weights())
 
     def absent_packages(self) -> list[str]:
@@ -70,6 +72,22 @@ class Needs:
             with noted(faults):
                 component.check_readiness(settings)
         return list(dict.fromkeys(faults))  # columns share extractors
+
+    def broken_targets(self) -> list[str]:
+        """Return a message for each component whose `build` cannot be imported. Imports what it names, and torch with it."""
+        faults: list[str] = []
+        for component, _ in self._components:
+            with noted(faults):
+                component.load()
+        return list(dict.fromkeys(faults))
+
+    def lacking_data(self) -> list[str]:
+        """Return a message for each dataset that cannot give the examples that cells and floors ask for. Imports torch."""
+        if not (self._bases or self.floors):
+            return []
+        from harness.run.data_needs import data_faults
+
+        return data_faults(self.board, self.cells, self.floors)
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, or do not fit its network."""

@@ -9,7 +9,7 @@ from harness.interfaces import Job, JobEnd
 from harness.process import stop
 from harness.run.events import OnEvent, RunEvent, describe_end
 from harness.run.job_calls import BaseJob, CellJob, FloorJob
-from harness.run.states import current_record
+from harness.stages.current_records import current_record
 from harness.stages.job_result import JobResult
 from harness.stages.record import save_unrun
 from harness.store.runs_folder import RunsFolder

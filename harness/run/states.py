@@ -11,8 +11,8 @@ from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.run.durations import PastDurations, seconds_of
-from harness.stages.record import record_path
-from harness.store.records import Record, Status, load_floor, load_record, usable
+from harness.stages.current_records import current_floor, current_record
+from harness.store.records import Record, Status
 from harness.store.runs_folder import RunsFolder
 
 State = Status | Literal["to run"]
@@ -72,14 +72,9 @@ def recorded_state(cell: Cell, record: Record) -> CellState:
     return CellState(cell, record.status, record.reason, record, seconds_of(record))
 
 
-def current_record(cell: Cell, runs: RunsFolder) -> Record | None:
-    """Return the record of the cell's current key; None when it is absent or damaged."""
-    return usable(record_path(cell, runs), load_record)
-
-
 def missing_floors(board: Board, runs: RunsFolder) -> list[Floor]:
     """Return the board's floors that have no record; after a run, these are the floors that failed."""
-    return [floor for floor in board.floors if usable(runs.floor(board.name, floor.name, floor.key), load_floor) is None]
+    return [floor for floor in board.floors if current_floor(board.name, floor, runs) is None]
 
 
 def summary(cell_states: Sequence[CellState]) -> str:

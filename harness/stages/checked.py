@@ -16,6 +16,10 @@ SLACK = 1e-3
 """How far images may leave [-1, 1]: more than rounding moves them, and less than half a level of 8 bits (4e-3)."""
 
 
+FEWER = "lower evaluation.samples, sizes or curve.samples of the board, or --images of `harness measure`"
+"""What to do where a dataset cannot give so many examples."""
+
+
 class DataFault(EndsTheRun):
     """A dataset gives something else than it declares."""
 
@@ -57,12 +61,32 @@ class CheckedSource(DataSource):
 
     def evaluation(self, draw: int, n: int) -> Batch:
         """Return evaluation set number `draw` with n examples."""
+        self._check_size(n)
+        where = f"dataset {self.name}, evaluation draw {draw}"
+        try:
+            batch = self._source.evaluation(draw, n)
+        except ValueError as error:  # the way in which a dataset says that it cannot give them
+            raise DataFault(f"{where} of {n} examples: {error}; {FEWER}") from error
+        check_batch(batch, self.spec, where=where)
+        if len(batch) != n:
+            raise DataFault(f"{where}: {len(batch)} examples, and {n} were asked for; {FEWER}")
+        return batch
+
+    def check_evaluation(self, draw: int, n: int) -> None:
+        """Check that evaluation set number `draw` can have n examples. It is drawn where the dataset does not state a largest n.
+
+        Raises: DataFault when the dataset cannot give so many.
+        """
+        if self.largest_evaluation is None:
+            self.evaluation(draw, n)
+        self._check_size(n)
+
+    def _check_size(self, n: int) -> None:
         if self.largest_evaluation is not None and n > self.largest_evaluation:
             raise DataFault(
                 f"dataset {self.name} gives {self.largest_evaluation} held-out examples a draw at most, and {n} are asked for: "
-                "lower evaluation.samples, sizes or curve.samples of the board, or --images of `harness measure`"
+                f"{FEWER}"
             )
-        return check_batch(self._source.evaluation(draw, n), self.spec, where=f"dataset {self.name}, evaluation draw {draw}")
 
 
 def check_batch(batch: Batch, spec: DataSpec, *, where: str) -> Batch:

@@ -12,11 +12,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from harness.board.cells import Cell
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
 from harness.stages.checked import CheckedSource
-from harness.store.runs_folder import RunsFolder
 
 SAMPLES = "samples.safetensors"
 """The file of a cell's sample sets: tensors `x.D` and, for labelled data, `labels.D` for draw D."""
@@ -101,11 +99,6 @@ class StoredSamples:
     def images(self) -> IdentifiedImages:
         """Return the samples as images, which are read from the file batch by batch."""
         return IdentifiedImages(stored_images(self.file, self.draw), {"generated": self.sha256})
-
-
-def samples_file(runs: RunsFolder, cell: Cell) -> Path:
-    """Return the path of a cell's sample sets in a runs folder, whether or not they have been drawn."""
-    return runs.stage("sample", cell.sample_key) / SAMPLES
 
 
 def read_draw(file: Path, draw: int) -> Batch:

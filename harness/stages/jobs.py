@@ -18,6 +18,7 @@ from harness.stages import base as base_stage
 from harness.stages import features, finetune, listening, metrics, record, sample
 from harness.stages.checked import CheckedSource, DataFault
 from harness.stages.context import Context
+from harness.stages.current_records import has_result, is_measured
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
@@ -26,7 +27,7 @@ from harness.stages.record import CellResults, record_path
 from harness.stages.sample import Samples
 from harness.store.files import write_text
 from harness.store.lease import Busy, lease
-from harness.store.records import ExtractorFacts, FloorRecord, Record, is_measured, load_record, save_record
+from harness.store.records import ExtractorFacts, FloorRecord, Record, save_record
 from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def _check_fit(base: Base, source: CheckedSource) -> None:
 def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> JobResult:
     path = context.runs.floor(board, floor.name, floor.key)
     with lease(context.runs.lease("floor", floor.key), wait=False):
-        if is_measured(path):  # another `run` was faster
+        if is_measured(board, floor, context.runs):  # another `run` was faster
             return FINISHED
         try:
             measured = metrics.floor(floor, context)
@@ -124,19 +125,12 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
 def _make_cell(cell: Cell, context: Context) -> JobResult:
     path = record_path(cell, context.runs)
     with lease(context.runs.lease("cell", cell.key), wait=False):
-        if _has_result(path):  # another `run` was faster
+        if has_result(cell, context.runs):  # another `run` was faster
             return FINISHED
         made = _record(cell, context)
         save_record(made, path)
     listening.tell(context.runs, "harness_cell_finished", cell=cell, record=made)
     return FINISHED
-
-
-def _has_result(path: Path) -> bool:
-    try:
-        return load_record(path).status != "failed"
-    except UserError:
-        return False
 
 
 def _record(cell: Cell, context: Context) -> Record:
@@ -158,6 +152,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
     memory = PeakMemory(context.device.type)
     source = context.dataset(cell.base.dataset)
     base, finetuned = BaseFacts(), FinetuneFacts()
+    unsealed: list[str] = []
     match cell.base.origin:
         case Examples() as examples:
             samples = sample.run_examples(cell, examples, source, context)
@@ -165,6 +160,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
             base_output = base_stage.run(cell.base, source, context)
             weights = finetune.run(cell, base_output, source, context)
             base, finetuned = BaseFacts.of(base_output), FinetuneFacts.of(weights)
+            unsealed = [output.stage for output in (base_output, weights) if not output.is_sealed]
             samples = sample.run(cell, weights, source, context)
     measured = metrics.run(cell, samples.output, source, context)
     stop.check()
@@ -178,6 +174,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
         dataset_fingerprint=source.fingerprint,
         peak_memory_bytes=memory.read(),
         device=context.device.type,
+        unsealed=unsealed,
     )
 
 

@@ -13,8 +13,9 @@ import torch
 from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
+from harness.board.ranges import value_fault
 from harness.components import Extractor
-from harness.errors import Diverged
+from harness.errors import Diverged, UserError
 from harness.process import stop
 from harness.stages import draws, features
 from harness.stages.checked import CheckedSource
@@ -50,7 +51,8 @@ def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) ->
     Args:
         samples: the cell's sample sets.
         source: the board's dataset.
-    Raises: Diverged for a value that is not finite, or above the column's `explodes_above`.
+    Raises: Diverged for a value that is not finite, or above the column's `explodes_above`; UserError for one outside of the
+        range that the metric declares.
     """
     context.reporter.stage("measure")
     return {column.name: _measure_column(cell, column, samples, source, context) for column in cell.columns}
@@ -67,6 +69,7 @@ def floor(floor: Floor, context: Context) -> Measured:
     for pair in range(floor.pairs):
         stop.check()
         measured.append(_floor_pair(floor, pair, source, context))
+        _check_range(floor.column, next(iter(measured[-1].values.values())))
         context.reporter.step(pair + 1, floor.pairs, {})
     return _gathered(measured)
 
@@ -89,8 +92,15 @@ def _measure_column(cell: Cell, column: Column, samples: Output, source: Checked
         value, limit = next(iter(pair.values.values())), column.explodes_above
         if not math.isfinite(value) or (limit is not None and value > limit):
             raise Diverged(f"{column.name} is {value:.6g}" + (f", above {limit:g}" if limit is not None else ""))
+        _check_range(column, value)
         measured.append(pair)
     return _gathered(measured)
+
+
+def _check_range(column: Column, value: float) -> None:
+    """Raises: UserError for a value that the metric cannot have, by its own word."""
+    if (fault := value_fault(column.metric.component, value)) is not None:
+        raise UserError(f"{column.name} {fault}: either the metric is wrong, or the range that its plugin declares")
 
 
 def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context) -> PairFacts:

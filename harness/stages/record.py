@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ class CellResults:
         dataset_fingerprint: of the board's dataset.
         peak_memory_bytes: peak memory over all stages.
         device: type of the device: "cpu" or "cuda".
+        unsealed: stages whose facts nothing vouches for, because an older version made their outputs.
     """
 
     base: BaseFacts
@@ -39,6 +40,7 @@ class CellResults:
     dataset_fingerprint: str
     peak_memory_bytes: int
     device: str
+    unsealed: Sequence[str] = ()
 
 
 def record_path(cell: Cell, runs: RunsFolder) -> Path:
@@ -95,6 +97,7 @@ def done(cell: Cell, results: CellResults) -> Record:
             "samples_sha256": samples.samples_sha256,
             "base_weights_sha256": base.weights_sha256,
             "dataset_fingerprint": results.dataset_fingerprint,
+            "unsealed": list(results.unsealed),
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,10 +15,46 @@ from uuid import uuid4
 from harness.errors import EndsTheRun
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+_TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
+ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS"
+_KEPT = "run again: finished work is kept"
+FILE_BITS = 0o666
+"""The permissions that a new file may have before the umask; it is not executable."""
 
 
 class StorageError(EndsTheRun):
-    """The disk refused to store something. Everything written before is intact, and the next run goes on from it."""
+    """The disk refused to store or to give something. Everything written before is intact, and the next run goes on from it."""
+
+
+class Damage(Exception):
+    """Something is not as it was written: its content is wrong, or a part of it is absent.
+
+    A refusal of the system is no damage: another user's permissions, a broken disk, too many open files. See `reading`.
+    """
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block, which reads `path`, into one of two errors.
+
+    Raises: Damage where the file is absent, or a folder stands in its place; StorageError, with a clear message, where the
+        system refuses to read what may well be whole.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _ABSENT:
+            raise Damage(f"{path.name}: {reason}") from error
+        raise StorageError(f"{path}: cannot be read: {reason}; {_reading_remedy(error)} and {_KEPT}") from error
+
+
+def _reading_remedy(error: OSError) -> str:
+    if error.errno in _REFUSED:
+        return "ask its owner for the permission to read it,"
+    return "raise the limit of open files (ulimit -n)" if error.errno in _TOO_MANY_OPEN else "see to the disk"
 
 
 @contextmanager
@@ -31,31 +68,51 @@ def storage(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
-            reason, remedy = "no room left", "free some space"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            reason, remedy = "not writable", "choose another folder with --runs-dir or HARNESS_RUNS, or change its permissions"
-        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
-            reason = "a file stands where a folder must be"
-            remedy = "choose another folder with --runs-dir or HARNESS_RUNS"
-        elif error.errno in (errno.EIO, errno.ENOENT):
-            reason, remedy = os.strerror(error.errno), "see to the disk or the folder"
-        else:
+        if (fault := _writing_fault(path, error)) is None:
             raise
-        raise StorageError(f"{path}: {reason}; {remedy} and run again: finished work is kept") from error
+        raise StorageError(f"{path}: {fault} and {_KEPT}") from error
+
+
+def _writing_fault(path: Path, error: OSError) -> str | None:
+    """Return why the disk refuses a write, and the remedy; None where the cause is something else."""
+    reason = os.strerror(error.errno or 0)
+    if error.errno in _NO_ROOM:
+        return "no room left; free some space"
+    if error.errno in _REFUSED:
+        return f"not writable; {ANOTHER_FOLDER}, or change its permissions"
+    if (link := dangling_link(path)) is not None:
+        return f"{link} is a link to {os.readlink(link)}, which is not there; make that folder, or remove the link"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"a file stands where a folder must be; {ANOTHER_FOLDER}"
+    if error.errno == errno.EISDIR:
+        return "a folder stands where a file must be; move it away"
+    if error.errno in _TOO_MANY_OPEN:
+        return f"{reason}; raise the limit of open files (ulimit -n)"
+    if error.errno in (errno.EIO, errno.ENOENT):
+        return f"{reason}; see to the disk or the folder"
+    return None
+
+
+def dangling_link(path: Path) -> Path | None:
+    """Return the first of the path and the folders above it that is a link to nothing; None when there is none."""
+    return next((part for part in (path, *path.parents) if os.path.islink(part) and not os.path.exists(part)), None)
 
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
     """Yield a scratch path, where the block writes a file. If the block succeeds, the file is synced and renamed to `path`.
 
-    If the block fails, the file is deleted. Missing folders above `path` are made. Raises: StorageError.
+    If the block fails, the file is deleted. Missing folders above `path` are made. The file's mode follows the umask, whatever
+    the block did. Raises: StorageError.
     """
     scratch = path.with_name(f".{path.name}.{uuid4().hex}")
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            scratch.touch(exist_ok=False)
+            mode = _mode(scratch)
             yield scratch
+            _set_mode(scratch, mode)
             _sync(scratch)
             scratch.replace(path)
             _sync(path.parent)
@@ -69,7 +126,8 @@ def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]
     """Yield a scratch folder for the block to fill. It is renamed to `path` if the block succeeds, and deleted if not.
 
     When a folder exists at `path` already, that one is kept and the new one is deleted. The caller must hold a lease of `path`.
-    So a folder that is found at the scratch path was left by a killed writer, and it is removed first.
+    So a folder that is found at the scratch path was left by a killed writer, and it is removed first. The modes of all files
+    follow the umask, whatever the block did.
 
     Args:
         synced_after: the folder is synced to the disk if the block took at least so many seconds. The work of a shorter block may
@@ -87,6 +145,8 @@ def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]
         yield scratch
         is_synced = time.monotonic() - began >= synced_after
         with storage(path):
+            for file in scratch.iterdir():
+                _set_mode(file, _mode(scratch) & FILE_BITS)
             if is_synced:
                 for file in (*scratch.iterdir(), scratch):
                     _sync(file)
@@ -103,6 +163,16 @@ def _rename_unless_there(scratch: Path, path: Path) -> None:
     except OSError:
         if not path.is_dir():
             raise
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Set the mode that any new file gets here: safetensors makes its files 0600, which shuts other users out."""
+    if _mode(path) != mode:
+        path.chmod(mode)
 
 
 def write_text(path: Path, text: str) -> None:

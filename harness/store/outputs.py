@@ -1,25 +1,26 @@
-"""Outputs of stages. An output is a folder under a key; it is complete or absent. Its manifest holds the hash of each file."""
+"""Outputs of stages. An output is a folder under a key; it is complete or absent.
+
+Its manifest holds the stage, the key, the stage's facts and the hash of each file, under a checksum of its own. Manifests of
+older versions have no checksum, so that nothing vouches for their facts: what needs no training to be made is made again.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.store.files import appearing_folder, set_aside, storage
-from harness.store.keys import file_sha256
+from harness.store.files import Damage, appearing_folder, reading, set_aside, storage
 from harness.store.lease import lease
+from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
-MANIFEST = "manifest.json"
 SHORT_SECONDS = 0.5
 """An output that took less time to make is not synced: else a board of 1,000 short cells would mostly wait for the disk."""
-_DAMAGE = (OSError, ValueError, KeyError, TypeError)
-"""The exceptions that reading a damaged output can raise."""
+_FIELDS = frozenset({"stage", "key", "facts"})
 
 
 @dataclass(frozen=True)
@@ -31,21 +32,32 @@ class Output:
         facts: JSON values that the stage returned.
         files: sha256 of each file, by name.
         is_fresh: True when this call made the output, False when it existed before.
+        is_sealed: False when an older version made the output, and nothing vouches for its facts. Its files are vouched for.
     """
 
     folder: Path
     facts: Mapping[str, object]
     files: Mapping[str, str]
     is_fresh: bool
+    is_sealed: bool = True
+
+    @property
+    def stage(self) -> str:
+        """The stage that made the output."""
+        return self.folder.parent.name
 
 
 def find(runs: RunsFolder, stage: str, key: str) -> Output | None:
-    """Return the output under the key, or None when it is absent or damaged."""
+    """Return the output under the key; None when it is absent, damaged, or without a checksum over its facts.
+
+    Raises: StorageError when the system refuses to read it.
+    """
     folder = runs.stage(stage, key)
     try:
-        return _read(folder) if folder.is_dir() else None
-    except _DAMAGE:
+        output = _read(folder) if _is_there(folder) else None
+    except Damage:
         return None
+    return output if output is not None and output.is_sealed else None
 
 
 def once(
@@ -58,50 +70,69 @@ def once(
     Args:
         make: `make(folder)` writes the files into a folder and returns the facts. When it raises, nothing is kept.
         resumes: True when `make` goes on from checkpoints. A short call may then complete long work, so its output is always
-            synced.
-    Raises: StorageError; Interrupted when the user asks to stop while another process makes the output; what `make` raises.
+            synced. And the output is long work: one of an older version is kept, although nothing vouches for its facts.
+    Raises: StorageError, also when the system refuses to read the output; Interrupted when the user asks to stop while another
+        process makes the output; what `make` raises.
     """
     if (existing := find(runs, stage, key)) is not None:
         return existing
     with lease(runs.lease(stage, key), wait=True):
         folder = runs.stage(stage, key)
-        if (existing := _existing(folder)) is not None:
+        if (existing := _existing(folder, keeps_unsealed=resumes)) is not None:
             return existing
         with appearing_folder(folder, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
             facts = dict(make(scratch))
             with storage(folder):
-                files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
-                manifest = {"stage": stage, "key": key, "facts": facts, "files": files}
-                (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+                files = write_manifest(scratch, {"stage": stage, "key": key, "facts": facts})
         return Output(folder, facts, files, True)
 
 
-def _existing(folder: Path) -> Output | None:
-    """Return the output in a folder; None when the folder is absent, or when the output was damaged and is now renamed.
+def _existing(folder: Path, *, keeps_unsealed: bool) -> Output | None:
+    """Return the output in a folder; None when the folder is absent, or when the output cannot be used and is now renamed.
 
     The caller must hold the lease, so that no other process renames the folder at the same time.
     """
-    if not folder.is_dir():
+    if not _is_there(folder):
         return None
     try:
-        return _read(folder)
-    except _DAMAGE as error:
-        log.warning("%s is damaged (%s); set aside as %s, made again", folder, error, set_aside(folder).name)
+        output = _read(folder)
+    except Damage as damage:
+        log.warning("%s is damaged (%s); set aside as %s, made again", folder, damage, set_aside(folder).name)
         return None
+    if output.is_sealed or keeps_unsealed:
+        return output
+    log.warning("%s has no checksum (an older version made it); set aside as %s, made again", folder, set_aside(folder).name)
+    return None
 
 
 def read(folder: Path) -> Output:
-    """Return the output in a folder. Raises: UserError when the folder holds none, or a damaged one."""
+    """Return the output in a folder, whatever the folder is called now.
+
+    Raises: UserError when the folder holds none, or a damaged one, or cannot be read.
+    """
     try:
-        return _read(folder)
-    except _DAMAGE as error:
+        return _of_manifest(folder)[0]
+    except Damage as error:
         raise UserError(f"{folder}: no undamaged output of a stage: {error}") from error
 
 
+def _is_there(folder: Path) -> bool:
+    with reading(folder):
+        return folder.is_dir()
+
+
 def _read(folder: Path) -> Output:
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    files = dict(manifest["files"])
-    for name, expected in files.items():
-        if file_sha256(folder / name) != expected:
-            raise ValueError(f"{name} does not match its checksum")
-    return Output(folder, manifest["facts"], files, False)
+    """Return the output in the folder of its stage and key. Raises: Damage; StorageError."""
+    output, names = _of_manifest(folder)
+    if names != (folder.parent.name, folder.name):
+        raise Damage(f"{MANIFEST}: of another output: {'/'.join(map(str, names))}")
+    return output
+
+
+def _of_manifest(folder: Path) -> tuple[Output, tuple[object, object]]:
+    """Return the output in a folder, with its stage and key as the manifest has them. Raises: Damage; StorageError."""
+    manifest = read_manifest(folder, _FIELDS)
+    stage, key, facts = (manifest.fields.get(name) for name in ("stage", "key", "facts"))
+    if not isinstance(facts, dict):
+        raise Damage(f"{MANIFEST}: no facts")
+    return Output(folder, facts, manifest.files, is_fresh=False, is_sealed=manifest.is_sealed), (stage, key)

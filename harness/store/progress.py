@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
+from harness.store.files import FILE_BITS
 from harness.store.runs_folder import RunsFolder
 
 EVERY_SECONDS = 0.5
@@ -72,7 +73,7 @@ class Reporter:
         # Readers see a single write of less than a page as a whole. Spaces at its end cover the rest of a longer earlier line.
         if self._handle is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_BITS)
         self._length = max(self._length, len(line))
         os.pwrite(self._handle, line.ljust(self._length), 0)
 

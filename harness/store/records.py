@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import re
 import statistics
 from collections.abc import Callable
 from functools import cache
@@ -14,9 +11,10 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
-from harness.errors import UserError
+from harness.errors import EndsTheRun, UserError
 from harness.store.files import write_text
 from harness.store.record_names import row_name
+from harness.store.seal import seal_fault, sealed
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
@@ -143,6 +141,9 @@ class Record(RecordFile):
     base_weights_sha256: str = ""
     dataset_fingerprint: str = ""
     environment: dict[str, object] = {}
+    unsealed: list[str] = []
+    """Stages whose facts had no checksum when the record was made, because an older version had made their outputs; left out of
+    the file where there are none."""
     created: str = ""
 
     @property
@@ -165,8 +166,14 @@ class FloorRecord(RecordFile):
 
 
 _REPAIR = "restore the file (of a published record: git checkout), or delete it, which loses it until its cell is run again"
-_FILE = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",(\n.*\n\}\n)', re.DOTALL)
-"""The file of a record. Its second line holds the checksum over every byte after the comma that ends the line."""
+
+
+class AbsentRecord(UserError):
+    """There is no such file."""
+
+
+class UnreadableRecord(EndsTheRun):
+    """The system refuses to read the file of a record, which may well be whole: it must not be made again."""
 
 
 class DamagedRecord(UserError):
@@ -186,8 +193,7 @@ class DamagedRecord(UserError):
 
 def save_record(record: Record | FloorRecord, path: Path) -> None:
     """Write a record with a checksum over its content, whole or not at all. Raises: StorageError."""
-    body = json.dumps(_content(record), indent=1).removeprefix("{") + "\n"
-    write_text(path, f'{{\n "sha256": "{_checksum(body.encode())}",{body}')
+    write_text(path, sealed(_content(record)))
 
 
 def _content(record: Record | FloorRecord) -> dict[str, object]:
@@ -197,6 +203,8 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
         for name in ("extractors", "also"):
             if part.get(name) == {}:
                 del part[name]
+    if content.get("unsealed") == []:
+        del content["unsealed"]
     for name in ("size", "extractor"):
         if content.get(name, 0) is None:
             del content[name]
@@ -214,17 +222,20 @@ def load_floor(path: Path) -> FloorRecord:
 
 
 def usable(path: Path, load: Callable[[Path], R]) -> R | None:
-    """Return a record of a runs folder; None when it is missing or cannot be read, so that the run must make it.
+    """Return a record of a runs folder; None when it is missing or cannot be used, so that the run must make it.
 
-    A record that cannot be read is reported by a warning, once in each process.
+    A record that is damaged, or of a newer harness, is reported by a warning, once in each process.
 
     Args:
-        load: `load_record` or `load_floor`.
+        load: `load_record`, `load_floor`, or a function that checks more.
+    Raises: UnreadableRecord.
     """
-    if not path.exists():
-        return None
     try:
         return load(path)
+    except AbsentRecord:
+        return None
+    except UnreadableRecord:
+        raise
     except UserError as error:
         _warn(error.fault if isinstance(error, DamagedRecord) else str(error))
         return None
@@ -233,15 +244,6 @@ def usable(path: Path, load: Callable[[Path], R]) -> R | None:
 @cache
 def _warn(fault: str) -> None:
     log.warning("%s; it counts as absent, and `harness run` makes it again", fault)
-
-
-def is_measured(path: Path) -> bool:
-    """Return whether the record of a floor exists and can be read. Unlike `usable`, it never warns."""
-    try:
-        load_floor(path)
-    except UserError:
-        return False
-    return True
 
 
 def _load(path: Path, kind: type[R]) -> R:
@@ -258,27 +260,21 @@ def _load(path: Path, kind: type[R]) -> R:
 
 
 def verified(path: Path | str) -> bytes:
-    """Return the content of a record's file after checking its checksum. Raises: UserError when it is missing or damaged."""
+    """Return the content of a record's file, with a right checksum. Raises: AbsentRecord; UnreadableRecord; DamagedRecord."""
     try:
         with open(path, "rb") as file:
             content = file.read()
     except FileNotFoundError:
-        raise UserError(f"{path}: no such record") from None
+        raise AbsentRecord(f"{path}: no such record") from None
+    except IsADirectoryError:
+        raise UnreadableRecord(f"{path}: a folder stands where a record must be; move it away") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    # Git may have converted the line ends to those of another system; this is not damage.
-    parts = _FILE.fullmatch(content.replace(b"\r\n", b"\n") if b"\r" in content else content)
-    if parts is None:
-        raise DamagedRecord(f"{path}: damaged: not a whole record")
-    if parts[1].decode() != _checksum(parts[2]):
-        raise DamagedRecord(f"{path}: damaged: its checksum does not match")
+        raise UnreadableRecord(f"{path}: cannot be read: {error.strerror}; see to its permissions or the disk") from None
+    if (fault := seal_fault(content, "record")) is not None:
+        raise DamagedRecord(f"{path}: damaged: {fault}")
     return content
 
 
 def _refuse_newer(path: Path, version: int) -> None:
     if version > SCHEMA:
         raise UserError(f"{path}: written by a newer harness (schema {version}, known: {SCHEMA}); upgrade")
-
-
-def _checksum(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()

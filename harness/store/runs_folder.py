@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from harness.errors import UserError
-from harness.store.files import StorageError, write_text
+from harness.store.files import ANOTHER_FOLDER, StorageError, dangling_link, storage
 from harness.store.record_names import RecordName
+
+PROBE = ".probe-"
+PROBE_SECONDS = 60
+"""A probe that is older was left by a killed process: a living one removes it at once."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +75,24 @@ class RunsFolder:
 
     def check_writable(self) -> None:
         """Raises: UserError when nothing can be written into the runs folder."""
-        probe = self.root / f".probe-{os.getpid()}"
         try:
-            write_text(probe, "")
-            probe.unlink()
+            with storage(self.root):
+                self.root.mkdir(parents=True, exist_ok=True)
+                self._remove_old_probes()
+                with TemporaryFile(dir=self.root, prefix=PROBE):  # it has no name on most file systems: a kill leaves nothing
+                    pass
         except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError) and dangling_link(self.root) is None:
+                raise UserError(f"{self.root}: this file system takes no new files; {ANOTHER_FOLDER}") from None
             raise UserError(str(error)) from None
+
+    def _remove_old_probes(self) -> None:
+        """Remove what killed processes left, where a probe has a name."""
+        for pattern in (f"{PROBE}*", f".{PROBE}*"):  # the second is that of older versions
+            for old in self.root.glob(pattern):
+                with suppress(OSError):
+                    if time.time() - old.stat().st_mtime > PROBE_SECONDS:
+                        old.unlink()
 
 
 def _record_file(record: RecordName, key: str) -> str:

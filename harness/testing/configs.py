@@ -11,6 +11,7 @@ import pydantic
 from harness.capabilities import PROTOCOLS
 from harness.components import Component
 from harness.config import Config
+from harness.errors import PluginFault
 from harness.testing.expect import expect
 
 HEAVY = ("torch", "sklearn", "ot", "torchvision", "scipy", "matplotlib")
@@ -91,8 +92,8 @@ def check_target_loads(component: Component) -> None:
     """Check that `build` names something that can be imported and called."""
     try:
         target = component.load()
-    except (ImportError, AttributeError) as error:
-        raise AssertionError(f"{component.name}: build={component.build!r} cannot be imported: {error}") from error
+    except PluginFault as error:
+        raise AssertionError(str(error)) from error
     expect(callable(target), f"{component.name}: {component.build} cannot be called")
 
 

@@ -5,8 +5,8 @@ A checkpoint is complete or absent, and its checksums are verified when it is re
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +16,18 @@ from typing import BinaryIO, NotRequired, TypedDict, cast
 import torch
 from torch import Tensor
 
-from harness.store.files import appearing_folder, set_aside, storage
-from harness.store.keys import file_sha256
+from harness.store.files import Damage, StorageError, appearing_folder, reading, set_aside, storage
+from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.training.curve import CurveState
 from harness.weights import state_dicts
 
 log = logging.getLogger(__name__)
 KEPT = 2
 """The number of checkpoints that are kept, the newest ones. The second newest is used when the newest is damaged."""
+
+_PREFIX = "step-"
+_OLD_FIELDS = frozenset({"step"})
+"""The fields of a manifest of version 1."""
 
 
 class TrainingState(TypedDict):
@@ -72,15 +76,14 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     A checkpoint that exists for this step already is kept as it is. Returns: the checkpoint's folder.
     Raises: StorageError when the disk refuses; the older checkpoints then remain.
     """
-    path = folder / f"step-{checkpoint.step:010d}"
+    path = folder / _folder_name(checkpoint.step)
     if path.is_dir():
         return path
     with appearing_folder(path) as scratch:
         state_dicts.save(checkpoint.tensors, scratch / "weights.safetensors")
         with storage(path):
             _save_state(checkpoint.state, scratch / "state.pt")
-            files = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
-            (scratch / "manifest.json").write_text(json.dumps({"step": checkpoint.step, "files": files}))
+            write_manifest(scratch, {"training": folder.name, "step": checkpoint.step})
     for old in _all(folder)[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
     return path
@@ -119,25 +122,44 @@ def _save_state(state: TrainingState, path: Path) -> None:
 
 
 def read_newest(folder: Path) -> Checkpoint | None:
-    """Read the newest undamaged checkpoint; None when there is none. Damaged checkpoints are reported and renamed."""
+    """Read the newest undamaged checkpoint; None when there is none. Damaged checkpoints are reported and renamed.
+
+    Raises: StorageError when the system refuses to read one, which is then no damage.
+    """
     for path in _all(folder):
         try:
             return _read(path)
-        except Exception as error:
-            # A flipped bit can make torch or safetensors raise any exception; whatever it is, the file cannot be used.
-            log.warning("%s is damaged (%s); set aside as %s, using the one before", path, error, set_aside(path).name)
+        except Damage as damage:
+            log.warning("%s is damaged (%s); set aside as %s, using the one before", path, damage, set_aside(path).name)
     return None
 
 
 def _all(folder: Path) -> list[Path]:
     """Return the folders of checkpoints, newest first. Damaged checkpoints were renamed with a suffix, and are left out."""
-    return sorted((path for path in folder.glob("step-*") if path.suffix == ""), reverse=True)
+    try:
+        with reading(folder):
+            names = os.listdir(folder)
+    except Damage:  # nothing was written yet
+        return []
+    return [folder / name for name in sorted(names, reverse=True) if name.startswith(_PREFIX) and "." not in name]
 
 
 def _read(path: Path) -> Checkpoint:
-    manifest = json.loads((path / "manifest.json").read_bytes())
-    for name, expected in manifest["files"].items():
-        if file_sha256(path / name) != expected:
-            raise ValueError(f"{name} does not match its checksum")
-    state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
-    return Checkpoint(manifest["step"], state_dicts.load(path / "weights.safetensors"), state)
+    """Read the checkpoint in a folder. Raises: Damage; StorageError."""
+    manifest = read_manifest(path, _OLD_FIELDS)
+    step, training = manifest.fields.get("step"), manifest.fields.get("training")
+    # The folder's name says it again, which is all that vouches for the step of a checkpoint of an older version.
+    if path.name != _folder_name(step) or (manifest.is_sealed and training != path.parent.name):
+        raise Damage(f"{MANIFEST}: of another checkpoint: step {step} of {training}")
+    try:
+        with reading(path):
+            state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
+            return Checkpoint(int(path.name.removeprefix(_PREFIX)), state_dicts.load(path / "weights.safetensors"), state)
+    except (Damage, StorageError):
+        raise
+    except Exception as error:  # a file that was damaged before its hash was taken can make torch or safetensors raise anything
+        raise Damage(str(error)) from error
+
+
+def _folder_name(step: object) -> str:
+    return f"{_PREFIX}{step:010d}" if isinstance(step, int) else ""

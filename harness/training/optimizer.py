@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_ADAMS = ("adam", "adamw")
+
+
 class OptimizerConfig(Config):
     """An optimiser and its learning-rate schedule."""
 
@@ -29,6 +32,11 @@ class OptimizerConfig(Config):
     decay: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="shape of the rate after warm-up; linear and cosine end at 0"
     )
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Names of the settings that the algorithm does not use."""
+        return frozenset() if self.name in _ADAMS else frozenset({"betas"})
 
     def factor(self, update: int, updates: int) -> float:
         """Return the learning rate at an update, as a share of the peak rate.
@@ -61,7 +69,7 @@ class Optimizer:
         self.config, self.updates, self.count = config, updates, 0
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         options: dict[str, object] = {"lr": config.lr, "weight_decay": config.weight_decay}
-        if config.name in ("adam", "adamw"):
+        if config.name in _ADAMS:
             options["betas"] = config.betas
             options["fused"] = True  # less than half the time of torch's loop over operations, on CPUs too
         else:

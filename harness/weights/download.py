@@ -6,8 +6,9 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock
 
@@ -16,12 +17,15 @@ from harness.presets import WeightsFile
 from harness.store.files import storage
 from harness.store.keys import file_sha256
 from harness.weights import cache
+from harness.weights.part_file import PartFile, Version
 
 CHUNK = 2**20
 SECONDS = 60.0
 """A connection that delivers no data for this time counts as lost."""
 
 ATTEMPTS = 3
+PAGES = ("text/html", "application/xhtml+xml")
+"""Types of content that are web pages. Weights never have them."""
 Progress = Callable[[int, int | None], None]
 """Called with the number of bytes so far, and with the size of the file where the server tells it."""
 
@@ -29,9 +33,10 @@ Progress = Callable[[int, int | None], None]
 def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
     """Return the file's path in the cache. Download the file first if it is absent. Several processes may call this at once.
 
-    When a download breaks off, the bytes received so far stay beside the file as `.part`, and the next call continues from them.
-    Raises: UserError, naming file, address, hash and folder, when the file cannot be downloaded or has another hash; UserError,
-    naming the address, when the address is not http or https; StorageError.
+    When a download breaks off, the bytes received so far stay beside the file as `.part`. The next call continues from them if
+    the server still has the same version of the file, by its ETag or the time of its last change; otherwise it starts anew.
+    Raises: UserError, naming file, address, hash and folder, when the file cannot be downloaded, has another hash, or is a web
+    page; UserError, naming the address, when the address is not http or https; StorageError.
     """
     target = cache.path(file)
     if target.exists():
@@ -45,13 +50,14 @@ def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
         with FileLock(f"{target}.lock"):
             if target.exists():
                 return _checked(file, target)
-            part = target.with_name(f"{target.name}.part")
+            part = PartFile(target.with_name(f"{target.name}.part"))
             _download(file, part, progress)
-            actual = file_sha256(part)
-            if file.sha256 not in (None, actual):
-                part.unlink()
-                raise cache.absent(file, f"what the address gives has sha256 {actual}, so it was thrown away")
-            part.replace(target)
+            actual = file_sha256(part.path)
+            if actual != file.sha256 and (file.sha256 is not None or _is_page(part.path)):
+                what = "is a web page of" if _is_page(part.path) else "has"
+                part.remove()
+                raise cache.absent(file, f"what the address gives {what} sha256 {actual}, so it was thrown away")
+            part.become(target)
     return target
 
 
@@ -61,16 +67,16 @@ def _checked(file: WeightsFile, target: Path) -> Path:
     return target
 
 
-def _download(file: WeightsFile, part: Path, progress: Progress) -> None:
+def _download(file: WeightsFile, part: PartFile, progress: Progress) -> None:
     """Receive the whole file in at most ATTEMPTS attempts, each of which continues the one before."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _receive(file.address, part, progress)
+            _receive(file, part, progress)
             return
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == 416:  # the part that is here is not the beginning of the file
-                part.unlink(missing_ok=True)
+                part.remove()
             elif error.code < 500:
                 raise cache.absent(file, f"the server says {error.code} {error.reason}") from None
             why = f"the server says {error.code} {error.reason}"
@@ -80,25 +86,71 @@ def _download(file: WeightsFile, part: Path, progress: Progress) -> None:
             raise cache.absent(file, why)
 
 
-def _receive(address: str, part: Path, progress: Progress) -> None:
+def _receive(file: WeightsFile, part: PartFile, progress: Progress) -> None:
     """Receive the missing bytes of the file in one connection.
 
-    Raises: the exceptions of `urllib`; ConnectionError when the connection ends early; UserError for another scheme than http(s).
+    Raises: the exceptions of `urllib`; ConnectionError when the connection ends early; UserError for another scheme than http(s),
+    and for a web page in the place of a file without a pinned hash.
     """
-    received = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={received}-"} if received else {})
+    begun = part.version()
+    if not _can_continue(file, begun):
+        part.remove()
+    request = _request(file.address, part.received, begun)
+    with urllib.request.urlopen(request, timeout=SECONDS) as response:
+        is_rest = response.status == 206
+        version = Version.of_response(file.address, response.headers, first=part.received if is_rest else 0)
+        if file.sha256 is None and response.headers.get_content_type() in PAGES:
+            raise cache.absent(file, f"the address gives a web page ({response.headers.get_content_type()}) and no file")
+        if is_rest and not _continues(response.headers, version, begun, part.received):
+            part.remove()
+            raise ConnectionError("the file changed at its address while it came")
+        if not is_rest:
+            part.begin(version)
+        _append(response, part, version.length, progress)
+
+
+def _can_continue(file: WeightsFile, begun: Version | None) -> bool:
+    """Whether the part that is here may be continued: a pinned hash shows a wrong whole, and nothing else does."""
+    if begun is None or not begun.condition:
+        return file.sha256 is not None
+    return begun.address == file.address
+
+
+def _request(address: str, received: int, begun: Version | None) -> urllib.request.Request:
+    headers = {"Range": f"bytes={received}-"} if received else {}
+    if received and begun is not None and begun.condition:
+        headers["If-Range"] = begun.condition
+    request = urllib.request.Request(address, headers=headers)
     if request.type not in ("https", "http"):
         raise UserError(f"{address}: only http and https are fetched")
-    with urllib.request.urlopen(request, timeout=SECONDS) as response:
-        continues = received > 0 and response.status == 206
-        if not continues:
-            received = 0  # the server starts from the beginning
-        length = response.headers.get("Content-Length")
-        total = None if length is None else received + int(length)
-        with part.open("ab" if continues else "wb") as out:
-            while chunk := response.read(CHUNK):
-                out.write(chunk)
-                received += len(chunk)
-                progress(received, total)
+    return request
+
+
+def _continues(headers: Mapping[str, str], version: Version, begun: Version | None, received: int) -> bool:
+    """Whether a partial response is the rest of the part that is here: some servers do not look at If-Range."""
+    ranged = headers.get("Content-Range")
+    if ranged is not None and not ranged.startswith(f"bytes {received}-"):
+        return False
+    if begun is None:
+        return True
+    before, now = (begun.etag, begun.modified, begun.length), (version.etag, version.modified, version.length)
+    return all(old == new for old, new in zip(before, now, strict=True) if old and new)
+
+
+def _append(response: IO[bytes], part: PartFile, total: int | None, progress: Progress) -> None:
+    """Append what comes to the part. Raises: ConnectionError when the connection ends before the file does."""
+    received = part.received
+    with part.path.open("ab") as out:
+        while chunk := response.read(CHUNK):
+            out.write(chunk)
+            received += len(chunk)
+            progress(received, total)
     if total is not None and received < total:
         raise ConnectionError(f"{received} of {total} bytes came")
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file begins as a web page does: what servers send for addresses that moved, or that want a login."""
+    with path.open("rb") as file:
+        beginning = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return beginning.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,10 +61,27 @@ class LocalFile:
     def verified(self, *, where: str) -> tuple[Path, str]:
         """Return the file's path and its sha256. Raises: UserError like `find`, and when the hash is not the pinned one."""
         path = self.find(where=where)
-        actual = file_sha256(path)
+        return path, self._checked(path, file_sha256(path), where)
+
+    def _checked(self, path: Path, actual: str, where: str) -> str:
         if self.sha256 and not actual.startswith(self.sha256):
             raise UserError(f"{where}: {path} has sha256 {actual}, not {self._expected}; get it again from {self.source}")
-        return path, actual
+        return actual
+
+    def verified_content(self, *, where: str) -> tuple[bytes, str]:
+        """Return the file's bytes and their sha256: the same bytes are hashed and returned, whoever may replace the file.
+
+        A file that can run code is read like this, and needs a whole hash. Raises: UserError like `verified`, and when the file
+        cannot be read; ValueError when no whole hash is pinned.
+        """
+        if self.sha256 is None or len(self.sha256) != 64:
+            raise ValueError(f"{self.name} can run code, so its whole sha256 must be pinned")
+        path = self.find(where=where)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{where}: {path} cannot be read: {error.strerror}") from None
+        return content, self._checked(path, hashlib.sha256(content).hexdigest(), where)
 
     @property
     def _cached(self) -> Path:

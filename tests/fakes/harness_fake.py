@@ -52,8 +52,8 @@ def harness_samplers():
 @hookimpl
 def harness_metrics():
     return [
-        Metric("distance", build="harness_fake:x", summary=""),
-        Metric("likeness", build="harness_fake:x", summary="", higher_is_better=True),
+        Metric("distance", build="harness_fake:x", summary="", lowest=0.0),
+        Metric("likeness", build="harness_fake:x", summary="", higher_is_better=True, highest=1.0),
     ]
 
 

@@ -60,7 +60,7 @@ def test_bad_floats_name_their_image(tmp_path):
     ("array", "message"),
     [
         (PIXELS.astype(np.float32), "float32 values; say what they mean: --range=0,255 or --range=0,1"),
-        (PIXELS.astype(np.int64), "int64 values; images are uint8"),
+        (PIXELS.astype(np.int64), r"int64 values; they are in \[0, 255\], so x.astype\(numpy.uint8\)"),
         (PIXELS.transpose(0, 3, 1, 2), r"shape \(10, 3, 4, 5\).*channels come last: transpose"),
         (PIXELS[:0], "no image in it"),
         (PIXELS.reshape(10, -1), r"shape \(10, 60\), and images are"),

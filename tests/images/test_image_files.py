@@ -94,7 +94,7 @@ def test_nothing_to_measure_is_an_error(tmp_path):
         image_files.archive(zipped(tmp_path / "x.zip", {"x.txt": ""}))
 
 
-@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/etc/x.png", "C:/x.png", "a\\..\\..\\x.png", "../x.txt"])
+@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "C:/../x.png", "a\\..\\..\\x.png", "../x.txt"])
 def test_an_archive_whose_names_lead_out_of_it_is_refused(tmp_path, name):
     path = zipped(tmp_path / "x.zip", {"ok.png": png(PIXELS[0]), name: png(PIXELS[0])})
     with pytest.raises(UserError, match=r"x\.zip: .* leads out of the archive"):

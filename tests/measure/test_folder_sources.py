@@ -3,6 +3,7 @@
 import zipfile
 
 import pytest
+from PIL import Image
 
 from harness import UserError
 from harness.images.image_files import archive, folder
@@ -40,6 +41,20 @@ def test_other_files_and_links_to_folders_are_remarked(write_folder, random_imag
         f"{path}: 1 links to folders are not followed, and images behind them not measured",
     )
     assert source.n == 20
+
+
+def test_properties_that_are_not_applied_are_remarked_once_the_images_were_read(write_folder, random_images):
+    path = write_folder("samples", random_images(0))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    with Image.open(path / "0007.png") as image:
+        image.save(path / "0007.png", exif=turned)
+    source = image_files_source(folder(path), "folder")
+    source.identify(lambda _: None)
+    assert list(source.notes_of_images()) == [
+        f"{path}: 1 of 20 images has an EXIF orientation, which is not applied (0007.png); what is measured are its pixels as "
+        "they are stored"
+    ]
 
 
 def test_a_damaged_first_image_is_told_at_once_and_a_later_one_at_the_look(write_folder, random_images):

@@ -48,7 +48,7 @@ def test_a_setting_of_another_form_is_told_the_form(text):
 
 
 def test_a_value_that_is_no_yaml_and_a_key_that_is_given_twice_are_refused():
-    with pytest.raises(UserError, match=r"--set kid\.seed=\[: '\[' is no YAML value"):
+    with pytest.raises(UserError, match=r"--set kid\.seed=\[: not valid YAML: "):
         parse_settings(["kid.seed=["], where="--set")
     with pytest.raises(UserError, match=r"kid\.seed is given twice; give it once"):
         parse_settings(["kid.seed=1", "kid.subsets=2", "kid.seed=1"], where="--set")

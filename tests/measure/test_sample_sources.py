@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from harness import UserError
 from harness.measure.sample_sources import draws_in_file, is_stage_output, sample_set_of_record, stored_draws
 from harness.store import outputs
+from harness.store.manifests import MANIFEST
 from harness.store.records import save_record
 
 HASHES = ["h0", "h1"]
@@ -86,9 +87,9 @@ def test_a_record_leads_to_the_samples_that_it_was_measured_on(stored, record_of
 
 def test_a_damaged_manifest_of_another_set_is_passed_over(stored, record_of):
     other = stored(draws(), key="a-damaged-one")
-    (other / outputs.MANIFEST).write_text("{")
+    (other / MANIFEST).write_text("{")
     also = stored(draws(), key="an-empty-one")
-    (also / outputs.MANIFEST).write_text(json.dumps([]))
+    (also / MANIFEST).write_text(json.dumps([]))
     folder = stored(draws(), key="mine", samples_sha256="mine")
     assert sample_set_of_record(record_of("mine")) == folder
 

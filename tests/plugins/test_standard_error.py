@@ -162,3 +162,16 @@ def test_influence_reads_rows_in_blocks_of_any_size(monkeypatch, block):
 def test_images_that_are_all_alike_in_what_matters_have_no_standard_error():
     rows = np.array([[-1.0], [1.0]] * 50, np.float32)  # each image is as far from the mean as every other
     assert standard_error.by_influence(rows, Moments.of(rows), Moments.of(rows)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_constant_features_have_a_standard_error(by):
+    rows = features(400, 4, 0)
+    constant = np.ones((400, 4))
+    # The distance to a point c is the mean of |x - c|², a mean over images.
+    by_hand = np.std(((rows - 1) ** 2).sum(1), ddof=1) / np.sqrt(400)
+    # Two hundred resamples know a deviation to 1 / sqrt(400) = 5 %, and half that with a formula for it.
+    tolerance = 1e-5 if by == "influence" else 0.2
+    assert measured(named(rows), named(constant), by=by, resamples=200) == pytest.approx(by_hand, rel=tolerance)
+    for real in (constant, rows):
+        assert measured(named(constant), named(real), by=by, resamples=10) == pytest.approx(0, abs=1e-12)

@@ -18,6 +18,7 @@ from harness.report.preview import Preview, save_preview
 from harness.report.sheet import pixels, sheet_of
 from harness.stages import example_sets
 from harness.stages.checked import DataFault
+from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 
 
@@ -26,9 +27,11 @@ def draw(runs):
     """Writes a cell's sample sets into the runs folder as the sample stage does; a set's values tell seed and draw."""
 
     def draw(cell, *shape):
-        path = example_sets.samples_file(runs, cell)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({f"x.{draw}": torch.full(shape, cell.seed + draw / 4) for draw in range(2)}, path)
+        def make(folder):
+            save_file({f"x.{draw}": torch.full(shape, cell.seed + draw / 4) for draw in range(2)}, folder / example_sets.SAMPLES)
+            return {"samples_sha256": f"samples-{cell.name}"}
+
+        return outputs.once(runs, "sample", cell.sample_key, make).folder / example_sets.SAMPLES
 
     return draw
 
@@ -109,6 +112,33 @@ def test_previews_are_made_of_the_first_draw_in_the_runs_folder(board, runs, run
     assert len(previews.real.points) == 100
 
 
+def test_data_that_cannot_be_drawn_are_one_line_and_no_preview(board, runs, run_records, draw, monkeypatch):
+    def refuse(self, draw, n):
+        raise ValueError(f"there are no {n} points")
+
+    run_records(board, runs)
+    draw(board.cells[0], 100, 2)
+    monkeypatch.setattr("harness_fake.Ring.evaluation", refuse)
+    previews = make_previews(collect_runs(board, runs), runs)
+    assert (previews.real, previews.rows) == (None, {})
+    (line,) = previews.unmade
+    assert line.startswith(
+        "no preview of real examples: dataset ring, evaluation draw 0 of 100 examples: there are no 100 points; lower evaluation"
+    )
+
+
+def test_samples_that_cannot_be_shown_are_one_line_and_the_others_have_previews(board, runs, run_records, draw):
+    run_records(board, runs)
+    draw(board.cells[0], 100, 2)
+    draw(board.cells[3], 100, 2)
+    (runs.stage("sample", board.cells[0].sample_key) / example_sets.SAMPLES).write_bytes(b"damaged")
+    previews = make_previews(collect_runs(board, runs), runs)
+    assert set(previews.rows) == {"net/fit"}
+    (line,) = previews.unmade
+    assert line.startswith("no preview of net/none: ")
+    assert line.endswith("samples.safetensors does not match its checksum")
+
+
 def test_previews_of_images_are_sheets(image_board, runs, run_records, draw):
     board = image_board()
     run_records(board, runs)
@@ -150,7 +180,6 @@ def test_points_in_the_plane_and_grey_or_coloured_images_can_be_shown(shape, pre
 
 def test_one_draw_is_read_from_the_file_of_all(runs, board, draw):
     cell = board.cells[1]
-    draw(cell, 5, 2)
-    batch = example_sets.read_draw(example_sets.samples_file(runs, cell), 1)
+    batch = example_sets.read_draw(draw(cell, 5, 2), 1)
     assert batch.x.tolist() == [[1.25, 1.25]] * 5
     assert batch.labels is None

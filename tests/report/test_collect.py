@@ -1,3 +1,6 @@
+import math
+import re
+
 import pytest
 
 from harness.errors import UserError
@@ -5,7 +8,7 @@ from harness.report.collect import collect_published, collect_runs, is_current
 from harness.report.outcome import outcome_of_record
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
-from harness.store.records import save_record
+from harness.store.records import Measured, save_record
 
 
 def runnable(board):
@@ -79,6 +82,59 @@ def test_a_damaged_record_is_an_error_that_names_the_file(board, publish_records
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 9'))
     with pytest.raises(UserError, match=rf"{path.name}: damaged: its checksum does not match"):
         collect_published(board)
+
+
+@pytest.mark.parametrize(("values", "words"), [
+    ([0.1, -0.5], "distance is -0.5, and the lowest value of distance is 0"),
+    ([0.1, math.nan], "distance is nan"),
+    ([math.inf, 0.1], "distance is inf"),
+])  # fmt: skip
+def test_a_value_that_the_metric_cannot_have_is_an_error_that_names_the_file(
+    board, runs, publish_records, run_records, values, words
+):
+    cell, metrics = board.cells[0], {"distance": Measured(values=values), "likeness": Measured(values=[0.5])}
+    publish_records(board, [cell], metrics=metrics)
+    run_records(board, runs, [cell], metrics=metrics)
+    with pytest.raises(UserError, match=rf"net__none__s0\.json: damaged: {re.escape(words)}"):
+        collect_published(board)
+    with pytest.raises(UserError, match=rf"net__none__s0\.\w+\.json: damaged: {re.escape(words)}"):
+        collect_runs(board, runs)
+
+
+def test_rounding_does_not_leave_a_range(board, publish_records):
+    publish_records(
+        board, [board.cells[0]], metrics={"distance": Measured(values=[-1e-9]), "likeness": Measured(values=[1 + 1e-9])}
+    )
+    assert set(collect_published(board).records) == {board.cells[0].name}
+
+
+def test_a_floor_that_the_metric_cannot_have_is_an_error(board, runs, make_floor, publish_records, run_records):
+    publish_records(board)
+    run_records(board, runs)
+    bad = make_floor(board, board.floors[1]).model_copy(update={"values": [0.5, 1.375]})
+    for path, collect in (
+        (published_file(board, RecordName("floor", "likeness")), lambda: collect_published(board)),
+        (runs.floor(board.name, "likeness", board.floors[1].key), lambda: collect_runs(board, runs)),
+    ):
+        save_record(bad, path)
+        with pytest.raises(UserError, match=r"damaged: likeness is 1\.375, and the highest value of likeness is 1"):
+            collect()
+
+
+def test_a_record_in_the_place_of_another_is_damage(board, runs, run_records):
+    run_records(board, runs)
+    first, second = (runs.record(board.name, cell.name, cell.key) for cell in board.cells[:2])
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(
+        UserError, match=r"net__none__s0\.\w+\.json: damaged: holds the record of net/none/s1 under the key \w+, not of"
+    ):
+        collect_runs(board, runs)
+    first.write_bytes(content)
+    first, second = (runs.floor(board.name, floor.name, floor.key) for floor in board.floors[:2])
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(UserError, match="damaged: holds the record of likeness under the key"):
+        collect_runs(board, runs)
 
 
 def test_no_folder_means_that_nothing_has_run(board, runs):

@@ -12,7 +12,8 @@ from harness.weights.base_files import BaseFile, BaseWeights
 
 
 def section(board):
-    return protocol_section(collect_published(board)).splitlines()
+    """The lines of the section, without those that a reader unfolds."""
+    return protocol_section(collect_published(board)).partition("\n\n<details")[0].splitlines()
 
 
 def test_the_section_says_everything_in_one_order(board, publish_records):

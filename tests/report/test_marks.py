@@ -26,6 +26,27 @@ def test_rows_with_missing_seeds_and_rows_of_data_do_not_compete(column, make_ro
     assert [row.is_best for row in marked] == [frozenset(), frozenset(), {"distance"}]
 
 
+def test_nothing_is_the_best_while_a_row_that_may_win_lacks_seeds(column, make_row):
+    neon = make_row(scores=scores(distance=6.93), seeds=4, done=4)
+    sft = make_row(scores=scores(distance=4.14), seeds=4, done=3, lacking=1)
+    assert [row.is_best for row in marked_rows([neon, sft], [column()], {})] == [frozenset()] * 2
+    not_run = make_row(done=0, lacking=3)
+    assert best_mean([neon, not_run], column()) is None
+
+
+def test_a_row_that_cannot_win_any_more_holds_no_mark_back(column, make_row):
+    best = make_row(scores=scores(distance=6.93))
+    diverged = make_row(scores=scores(distance=4.14), done=1, lacking=1)  # its third seed has diverged
+    data = make_row(scores=scores(distance=1.0), done=2, lacking=1, is_data=True)
+    skipped = make_row(done=0)
+    assert best_mean([best, diverged, data, skipped], column()) == 6.93
+
+
+def test_rows_of_another_number_of_samples_hold_no_mark_back(column, make_row):
+    rows = [make_row(scores=scores(distance=1.0), size=100), make_row(size=200, done=0, lacking=3)]
+    assert marked_rows(rows, [column()], {})[0].is_best == {"distance"}
+
+
 def test_equal_means_are_both_the_best(column, make_row):
     rows = marked_rows([make_row(scores=scores(distance=1.0)) for _ in range(2)], [column()], {})
     assert [row.is_best for row in rows] == [{"distance"}] * 2

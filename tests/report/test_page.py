@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,24 @@ def test_the_legend_explains_the_marks_that_the_table_can_have(table, data_table
         "Minimum: the smallest value of a cell's draws; in the row of the floor, of as many pairs. Minima have no marks."
     )
     assert "†: not distinguishable from real data" in legend(table)
+
+
+def test_a_page_has_no_bold_figure_and_says_why_while_seeds_are_missing(board, publish_records):
+    publish_records(board, [cell for cell in board.cells if cell.name != "net/tune/s2"])
+    text = render_published(board).page
+    table = text.partition("## Results")[2].partition("Mean ±")[0]
+    assert "**" not in table
+    assert "No figure is bold while one seed is missing, since a row that lacks seeds may yet be the best." in text
+    publish_records(board)
+    assert "**" in render_published(board).page.partition("## Results")[2].partition("Mean ±")[0]
+
+
+def test_on_a_board_of_several_numbers_of_samples_the_legend_says_where_no_figure_is_bold(table):
+    evaluated = table.board.floors
+    floors = tuple(replace(evaluated[0], size=size) for size in (100, 200))
+    rows = (replace(table.rows[0], size=100), replace(table.rows[1], size=200, done=1, lacking=2))
+    text = legend(replace(table, board=replace(table.board, floors=floors), rows=rows))
+    assert "At n = 200 no figure is bold while 2 seeds are missing, since" in text
 
 
 def test_notes_of_methods_are_listed_with_label_and_filter(load):

@@ -3,12 +3,18 @@ from dataclasses import replace
 import pytest
 
 from harness.config import Config
-from harness.report.phrases import budget, component, listed, seed_ranges, where_only
+from harness.report.phrases import budget, component, full_component, listed, seed_ranges, where_only
 from harness.training.config import PowerFunctionEMA, TrainingConfig
+from harness.training.optimizer import OptimizerConfig
 
 
 class Settings(Config):
     by_part: dict[str, object]
+
+
+class WithOptimizer(Config):
+    optimizer: OptimizerConfig = OptimizerConfig(name="sgd")
+    is_fast: bool = False
 
 
 def training(**fields):
@@ -74,6 +80,20 @@ def test_settings_that_are_mappings_are_written_out_and_escaped(board):
     model = board.bases[0].network.model
     settings = Settings(by_part={"a": 1, "b": [1, 2]})
     assert component(replace(model, settings=settings)) == r"`net` (by\_part: {a: 1, b: [1, 2]}), version 1/1"
+
+
+def test_the_settings_of_an_optimiser_come_with_its_name(board):
+    model = board.bases[0].network.model
+    given = replace(model, settings=WithOptimizer(optimizer={"lr": 0.1}))
+    assert component(given) == "`net` (optimizer: {name: adam, lr: 0.1}), version 1/1"
+    assert component(replace(model, settings=WithOptimizer())) == "`net`, version 1/1"
+
+
+def test_all_settings_are_listed_but_those_that_the_algorithm_does_not_use(board):
+    model = replace(board.bases[0].network.model, settings=WithOptimizer())
+    optimizer = "name: sgd, lr: 0.001, weight\\_decay: 0.0, clip: none, warmup: 0.0, decay: constant"
+    assert full_component(model) == f"`net` (optimizer: {{{optimizer}}}, is\\_fast: false)"
+    assert "betas: [0.9, 0.999]" in full_component(replace(model, settings=WithOptimizer(optimizer={"name": "adamw"})))
 
 
 def test_a_method_that_the_board_has_on_some_bases_only_says_which(board):

@@ -9,6 +9,7 @@ from harness.report.publish import plan
 from harness.report.render import render_published
 from harness.report.sheet import pixels
 from harness.stages import example_sets
+from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 from harness.store.records import load_record, save_record
@@ -32,10 +33,13 @@ def draw_samples(runs):
 
     def draw_samples(board, *shape):
         for cell in board.cells:
-            path = example_sets.samples_file(runs, cell)
-            path.parent.mkdir(parents=True, exist_ok=True)
             value = cell.seed + 0.123456 if len(shape) == 2 else cell.seed / 4
-            save_file({"x.0": torch.full(shape, value)}, path)
+
+            def make(folder, name=cell.name, value=value):
+                save_file({"x.0": torch.full(shape, value)}, folder / example_sets.SAMPLES)
+                return {"samples_sha256": f"samples-{name}"}
+
+            outputs.once(runs, "sample", cell.sample_key, make)
 
     return draw_samples
 
@@ -56,11 +60,32 @@ def test_records_are_published_as_they_are(board, folder, runs, run_records):
     assert {"floor__distance.json", "floor__likeness.json", "preview__real.json"} <= names(folder)
 
 
+def test_a_board_whose_data_cannot_be_drawn_any_more_is_published_without_a_preview(
+    board, folder, runs, run_records, monkeypatch
+):
+    run_records(board, runs)
+    monkeypatch.setattr("harness_fake.Ring.evaluation", lambda *_: 1 / 0)
+    publication = plan(board, runs)
+    assert publication.unmade == ("no preview of real examples: ZeroDivisionError: division by zero",)
+    publication.apply()
+    assert "preview__real.json" not in names(folder)
+    assert "floor__distance.json" in names(folder)
+
+
 def test_planning_alone_writes_nothing(board, folder, runs, run_records):
     run_records(board, runs)
     publication = plan(board, runs)
     assert len(publication.copies) == 15 + 2
     assert not folder.results.exists()
+
+
+def test_what_was_made_of_weights_of_an_older_version_is_a_problem(board, runs, run_records):
+    run_records(board, runs)
+    run_records(board, runs, board.cells[:2], unsealed=["base", "finetune"])
+    (problem,) = plan(board, runs).problems
+    assert problem.startswith(
+        "2 made of weights of an older version, whose costs and curve have no checksum: net/none/s0, net/none/s1"
+    )
 
 
 def test_missing_and_failed_cells_and_floors_are_problems(board, runs, run_records):

@@ -33,6 +33,13 @@ def test_cells_and_floors_that_did_not_run_are_named(board, remarks_now):
     ]
 
 
+def test_what_was_made_of_weights_of_an_older_version_is_named(board, publish_records, cells, remarks_now):
+    publish_records(board)
+    publish_records(board, [cells["net/fit/s1"]], unsealed=["finetune"])
+    words = "made of weights of an older version, whose costs and curve had no checksum: net/fit/s1"
+    assert remarks_now() == [words, SKIPPED]
+
+
 def test_a_stale_cell_is_named_once(board, publish_records, cells, remarks_now):
     publish_records(board)
     publish_records(board, [cells["net/none/s0"]], key="0" * 24)

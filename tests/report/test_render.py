@@ -1,7 +1,7 @@
 import pytest
 
 from harness.errors import UserError
-from harness.report.render import render_published, render_runs
+from harness.report.render import Written, render_published, render_runs
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 
@@ -34,8 +34,8 @@ def stale(board):
 
 def test_what_was_written_is_up_to_date(board, folder, publish_records, empty_curves):
     publish_records(board)
-    paths = render_published(board).write(folder.root)
-    assert paths == [folder.page, folder.plots / "curves.png"]
+    written = render_published(board).write(folder.root)
+    assert written == Written((folder.page, folder.plots / "curves.png"), ())
     assert folder.page.read_text() == render_published(board).page
     assert stale(board) == []
 
@@ -79,6 +79,28 @@ def test_a_plot_that_is_current_is_not_drawn_again(board, written):
     assert plot.stat().st_mtime_ns == before
 
 
+def test_a_plot_that_cannot_be_drawn_is_one_line_and_the_page_is_written(board, written, monkeypatch):
+    (written.plots / "curves.png").unlink()
+    written.page.unlink()
+
+    def fail(curves):
+        raise RuntimeError("no fonts here\nat all")
+
+    monkeypatch.setattr("harness.report.plots.curves._draw", fail)
+    ended = render_published(board).write(written.root)
+    assert ended == Written((written.page,), ("curves.png is not drawn: RuntimeError: no fonts here",))
+    assert written.page.is_file()
+    assert list(written.plots.iterdir()) == []
+
+
+def test_a_plot_that_cannot_be_made_is_one_line_and_the_others_are_there(board, publish_records, monkeypatch):
+    publish_records(board)
+    monkeypatch.setattr("harness.report.render.sizes_plot", lambda _: 1 / 0)
+    rendered = render_published(board)
+    assert rendered.undrawn == ("the plot of sizes is not drawn: ZeroDivisionError: division by zero",)
+    assert [plot.name for plot in rendered.plots] == ["curves.png"]
+
+
 def test_listeners_hear_of_each_page(board, written, monkeypatch):
     heard = []
 
@@ -95,7 +117,7 @@ def test_runs_are_rendered_from_the_runs_folder(board, runs, run_records, empty_
     run_records(board, runs)
     rendered = render_runs(board, runs)
     assert [row.done for row in rendered.table.rows] == [3, 3, 3, 3, 3, 0]
-    paths = rendered.write(runs.board(board.name))
+    paths = rendered.write(runs.board(board.name)).paths
     assert [path.relative_to(runs.root).as_posix() for path in paths] == [
         "boards/rings/README.md",
         "boards/rings/plots/curves.png",
@@ -103,7 +125,7 @@ def test_runs_are_rendered_from_the_runs_folder(board, runs, run_records, empty_
 
 
 def test_pages_and_plots_of_a_board_of_data_are_written_and_then_fresh(data_board, data_table):
-    paths = render_published(data_board).write(data_board.folder)
+    paths = render_published(data_board).write(data_board.folder).paths
     assert [path.name for path in paths] == ["README.md", "seen.png", "sizes.png"]
     assert stale(data_board) == []
 

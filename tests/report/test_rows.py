@@ -65,6 +65,16 @@ def test_cells_that_did_not_run_are_in_the_notes(board, publish_records, rows, t
     assert row.competes is (published == 3)
 
 
+def test_seeds_that_are_not_run_or_failed_are_lacking_and_diverged_ones_are_not(board, publish_records, rows, tuned):
+    publish_records(board, tuned[:1], status="diverged", metrics={})
+    publish_records(board, tuned[1:2], status="failed", metrics={})
+    row = rows()["net", "tune"]
+    assert (row.lacking, row.may_yet_compete) == (2, False)
+    publish_records(board, tuned[:1])
+    assert rows()["net", "tune"].may_yet_compete
+    assert rows()["chain", "tune"].lacking == 0  # it is skipped
+
+
 def test_a_row_without_a_done_seed_has_neither_scores_nor_costs(rows, column):
     row = rows()["net", "none"]
     assert row.scores == row.minima == {}

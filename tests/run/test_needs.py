@@ -1,6 +1,7 @@
 """What is missing is said before the first job, all at once, and only where it is needed."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -122,6 +123,20 @@ def test_a_file_of_another_network_or_another_hash_is_refused(read, weights):
     torch.save({"ema": {"model.x": torch.zeros(1)}}, weights)
     (fault,) = of_cells(read(LOADED), "here/none/s0", "here/mle/s0").unfit_weights()
     assert "1 unexpected: model.x (1)" in fault
+
+
+def test_a_component_that_cannot_be_built_is_named_before_any_work(small):
+    cells = [replace(cell, row=replace(cell.row, method=broken(cell.method))) for cell in small.cells]
+    with pytest.raises(Faults) as caught:
+        Needs(small, tuple(cells), ()).check()
+    assert (
+        "method none, build: 'harness_controls.none:Nothin': harness_controls.none has no 'Nothin'; did you mean 'Nothing'?"
+        in (str(caught.value))
+    )
+
+
+def broken(resolved):
+    return replace(resolved, component=replace(resolved.component, build=resolved.component.build[:-1]))
 
 
 def test_the_base_that_guides_is_needed_by_the_base_that_it_guides(read):

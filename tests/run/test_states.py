@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from harness.run.states import CellState, current_record, missing_floors, states, summary
+from harness.run.states import CellState, missing_floors, states, summary
+from harness.stages.current_records import current_record
 from harness.store.records import save_record
 from harness.store.runs_folder import RunsFolder
 

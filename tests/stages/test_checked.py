@@ -100,3 +100,40 @@ def test_more_examples_than_there_are_held_out_end_the_run_with_what_to_lower():
     assert len(source.evaluation(0, 2)) == 2
     with pytest.raises(DataFault, match=r"dataset pictures gives 2 held-out examples .* 3 are asked for: lower evaluation"):
         source.evaluation(0, 3)
+
+
+class Refusing(Source):
+    """Gives at most two examples, and says so as the Protocol of datasets allows: by a ValueError."""
+
+    def evaluation(self, draw, n):
+        if n > 2:
+            raise ValueError(f"there are no {n}")
+        return self.batch[:n]
+
+
+def test_a_dataset_that_cannot_give_so_many_is_refused_in_one_line():
+    source = CheckedSource(PICTURES, Refusing(Batch(X, LABELS)))
+    assert len(source.evaluation(0, 2)) == 2
+    with pytest.raises(DataFault) as caught:
+        source.evaluation(7, 3)
+    assert str(caught.value) == (
+        "dataset pictures, evaluation draw 7 of 3 examples: there are no 3; lower evaluation.samples, sizes or curve.samples of "
+        "the board, or --images of `harness measure`"
+    )
+
+
+def test_a_dataset_that_gives_fewer_examples_than_were_asked_for_is_refused():
+    with pytest.raises(DataFault, match="evaluation draw 0: 2 examples, and 3 were asked for; lower"):
+        checked(Batch(X, LABELS)).evaluation(0, 3)
+
+
+def test_a_number_of_examples_is_checked_by_what_the_dataset_states_or_by_a_draw(monkeypatch):
+    plugin = Refusing(Batch(X, LABELS))
+    source = CheckedSource(PICTURES, plugin)
+    source.check_evaluation(0, 2)
+    with pytest.raises(DataFault, match="there are no 3"):
+        source.check_evaluation(0, 3)
+    monkeypatch.setattr(plugin, "largest_evaluation", 5)
+    source.check_evaluation(0, 5)  # what it states is enough: nothing is drawn
+    with pytest.raises(DataFault, match="gives 5 held-out examples a draw at most, and 6 are asked for"):
+        source.check_evaluation(0, 6)

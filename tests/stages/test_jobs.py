@@ -1,6 +1,7 @@
 """Jobs in a worker: whatever happens to one, it ends with a result and, for cells and floors, with a record."""
 
 import dataclasses
+import json
 import logging
 import threading
 
@@ -22,6 +23,7 @@ from harness.stages.process_cache import ProcessCache
 from harness.stages.record import record_path
 from harness.store.files import StorageError
 from harness.store.lease import lease
+from harness.store.manifests import MANIFEST
 from harness.store.records import load_floor, load_record
 from harness.store.runs_folder import RunsFolder
 
@@ -158,6 +160,38 @@ def test_whatever_a_plugin_raises_fails_its_cell_and_leaves_a_traceback(run, bro
     traceback = runs.work("cell", cell.key) / "traceback.txt"
     assert record.reason.endswith(f"(traceback: {traceback})")
     assert "Traceback (most recent call last)" in traceback.read_text()
+
+
+def age(output):
+    """Make the manifest in a folder one of an older version, which had neither a number nor a seal."""
+    manifest = output / MANIFEST
+    content = {name: value for name, value in json.loads(manifest.read_text()).items() if name not in ("sha256", "schema")}
+    manifest.write_text(json.dumps(content))
+
+
+def test_a_changed_value_of_an_older_version_reaches_no_record(run, cell, runs):
+    _, record = run()
+    for folder in (*runs.root.glob("stages/pair/*"), *runs.root.glob("stages/sample/*")):
+        age(folder)
+        manifest = folder / MANIFEST
+        content = json.loads(manifest.read_text())
+        content["facts"]["values" if "pair" in str(folder) else "draws_sha256"] = {"shift": 0.022}
+        manifest.write_text(json.dumps(content))
+    record_path(cell, runs).unlink()
+    assert run()[1].metrics["shift"].values == record.metrics["shift"].values
+
+
+def test_training_of_an_older_version_is_taken_and_the_record_says_so(run, cell, runs):
+    _, record = run()
+    (base,), (finetune,) = runs.root.glob("stages/base/*"), runs.root.glob("stages/finetune/*")
+    for folder in (base, finetune):
+        age(folder)
+        record_path(cell, runs).unlink()
+        again = run()[1]
+        assert again.metrics["shift"].values == record.metrics["shift"].values
+        assert again.weights_sha256 == record.weights_sha256
+    assert again.unsealed == ["base", "finetune"]
+    assert record.unsealed == []
 
 
 def test_a_users_mistake_is_its_own_reason_without_a_traceback(run, broken):

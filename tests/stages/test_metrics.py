@@ -11,7 +11,7 @@ from stage_parts import GAP, NOISE, SHIFT, Noise, Shift, resolved
 from harness.board.bases import Examples
 from harness.board.columns import Column, Floor
 from harness.board.schema import MetricConfig
-from harness.errors import Diverged, Interrupted
+from harness.errors import Diverged, Interrupted, UserError
 from harness.images.quantise import to_uint8
 from harness.process import stop
 from harness.stages import draws, metrics, sample
@@ -87,6 +87,24 @@ def test_a_value_above_the_columns_limit_is_a_divergence(measured, monkeypatch):
     assert measured(column(explodes_above=2.5))[1].values == [2.5, 2.5]
     with pytest.raises(Diverged, match=r"^column is 2\.5, above 2\.4$"):
         measured(column(explodes_above=2.4))
+
+
+def test_a_value_that_the_metric_cannot_have_is_refused(measured, monkeypatch, tiny, context):
+    share = dataclasses.replace(SHIFT, highest=1.0)
+    monkeypatch.setattr(Shift, "__call__", lambda *_: {"shift": 1.375})
+    with pytest.raises(
+        UserError, match=r"^column is 1\.375, and the highest value of shift is 1: either the metric is wrong, or"
+    ):
+        measured(column(share))
+    with pytest.raises(UserError, match=r"^column is 1\.375"):
+        metrics.floor(Floor(tiny.dataset, column(share), 30), context)
+    assert measured(column())[1].values == [1.375, 1.375]
+
+
+def test_a_floor_that_is_not_a_number_is_refused(monkeypatch, tiny, context):
+    monkeypatch.setattr(Shift, "__call__", lambda *_: {"shift": math.nan})
+    with pytest.raises(UserError, match=r"^column is nan"):
+        metrics.floor(Floor(tiny.dataset, column(), 30), context)
 
 
 def test_examples_are_compared_with_the_neighbouring_draw(cells, source, context, tiny):

@@ -3,8 +3,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from harness.store.files import StorageError, appearing, appearing_folder, set_aside, storage, write_text
+from harness.store.files import Damage, StorageError, appearing, appearing_folder, reading, set_aside, storage, write_text
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -84,6 +86,45 @@ def test_a_disk_that_refuses_gives_one_clear_message(tmp_path, number, words):
     assert message.startswith(f"{tmp_path / 'file'}: {words}")
     assert message.endswith("run again: finished work is kept")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o027, 0o077])
+def test_modes_follow_the_umask_whatever_the_writer_did(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with appearing(tmp_path / "a" / "file") as scratch:
+            save_file({"x": torch.zeros(2)}, scratch)
+        with appearing_folder(tmp_path / "a" / "folder") as scratch:
+            save_file({"x": torch.zeros(2)}, scratch / "weights")
+            (scratch / "text").write_text("")
+        write_text(tmp_path / "a" / "text", "")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "a").rglob("*"):
+        expected = (0o777 if path.is_dir() else 0o666) & ~mask
+        assert oct(path.stat().st_mode & 0o7777) == oct(expected), path
+
+
+@pytest.mark.parametrize(("number", "words"), [
+    (errno.EACCES, "Permission denied; ask its owner for the permission to read it, and run again"),
+    (errno.EMFILE, r"Too many open files; raise the limit of open files \(ulimit -n\) and run again"),
+    (errno.EIO, "Input/output error; see to the disk and run again"),
+])  # fmt: skip
+def test_a_file_that_the_system_refuses_to_read_is_no_damage(tmp_path, number, words):
+    with pytest.raises(StorageError, match=f"^{tmp_path}: cannot be read: {words}: finished work is kept$"), reading(tmp_path):
+        raise OSError(number, os.strerror(number))
+
+
+def test_an_absent_file_is_damage_and_so_is_a_folder_in_its_place(tmp_path):
+    for path in (tmp_path, tmp_path / "absent", tmp_path / "absent" / "file"):
+        with pytest.raises(Damage), reading(path):
+            path.read_bytes()
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_message(tmp_path):
+    (tmp_path / "file").mkdir()
+    with pytest.raises(StorageError, match=f"^{tmp_path}/file: a folder stands where a file must be; move it away and run again"):
+        write_text(tmp_path / "file", "")
 
 
 def test_what_a_plugin_raises_is_not_the_disks_fault(tmp_path):

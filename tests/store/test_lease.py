@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import threading
@@ -74,6 +75,29 @@ def test_an_exception_frees_it(path):
         raise ZeroDivisionError
     with lease(path, wait=False):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_file_system_without_locks_is_one_message(path, monkeypatch, number, wait):
+    def refuse(handle, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StorageError) as caught, lease(path, wait=wait):
+        pass
+    assert str(caught.value).startswith(f"{path}: the file system cannot lock files ({os.strerror(number)}), and two runs would")
+    assert "choose another folder with --runs-dir or HARNESS_RUNS on a local disk" in str(caught.value)
+
+
+def test_any_user_may_lock_the_file_of_another(path):
+    before = os.umask(0o077)
+    try:
+        with lease(path, wait=False):
+            pass
+    finally:
+        os.umask(before)
+    assert oct(path.stat().st_mode & 0o777) == "0o666"
 
 
 def test_a_place_where_nothing_can_be_written(tmp_path):

@@ -4,15 +4,18 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import time
 from contextlib import nullcontext
 
 import pytest
 
-from harness.errors import UserError
-from harness.store import outputs
+from harness.errors import EndsTheRun, UserError
+from harness.store import manifests, outputs
 from harness.store.files import StorageError
+from harness.store.manifests import MANIFEST
 from harness.store.runs_folder import RunsFolder
+from harness.store.seal import sealed
 
 
 @pytest.fixture
@@ -53,7 +56,32 @@ def test_a_failure_is_not_kept(runs):
     assert outputs.once(runs, "s", "k", Make()).is_fresh
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest", "no manifest"])
+def change(folder, **fields):
+    """Write other fields into a manifest, as valid JSON; None removes a field."""
+    content = json.loads((folder / MANIFEST).read_text()) | fields
+    (folder / MANIFEST).write_text(json.dumps({name: value for name, value in content.items() if value is not None}, indent=1))
+
+
+def age(folder):
+    """Make the manifest one of an older version, which had neither a number nor a seal."""
+    change(folder, sha256=None, schema=None)
+
+
+DAMAGES = [
+    "flip",
+    "truncate",
+    "remove",
+    "manifest",
+    "no manifest",
+    "a fact",
+    "no seal",
+    "another key",
+    "a folder",
+    "a file's hash",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_output_is_set_aside_and_made_again(runs, caplog, damage):
     folder = outputs.once(runs, "s", "k", Make()).folder
     if damage == "flip":
@@ -66,8 +94,17 @@ def test_a_damaged_output_is_set_aside_and_made_again(runs, caplog, damage):
         (folder / "file").unlink()
     elif damage == "manifest":
         (folder / "manifest.json").write_text("{")
-    else:
+    elif damage == "no manifest":
         (folder / "manifest.json").unlink()
+    elif damage == "a folder":
+        (folder / "file").unlink()
+        (folder / "file").mkdir()
+    elif damage == "another key":
+        other = outputs.once(runs, "s", "other", Make()).folder
+        shutil.copyfile(other / MANIFEST, folder / MANIFEST)
+    else:
+        field, value = {"a fact": ("facts", {"value": 0.2}), "no seal": ("sha256", None), "a file's hash": ("files", {})}[damage]
+        change(folder, **{field: value})
     assert outputs.find(runs, "s", "k") is None
     assert folder.exists()  # looking changes nothing: another process may be mending it
     make = Make()
@@ -78,6 +115,67 @@ def test_a_damaged_output_is_set_aside_and_made_again(runs, caplog, damage):
     assert "made again" in message
     assert outputs.find(runs, "s", "k") is not None
     assert sum(".damaged-" in path.name for path in folder.parent.iterdir()) == 1
+
+
+def test_every_bit_of_a_manifest_counts(runs):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    content = bytearray((folder / MANIFEST).read_bytes())
+    for position in range(len(content)):
+        for bit in (1, 16):
+            content[position] ^= bit
+            (folder / MANIFEST).write_bytes(content)
+            found = outputs.find(runs, "s", "k")
+            assert found is None, content.decode(errors="replace")
+            content[position] ^= bit
+
+
+def test_an_output_of_an_older_version_is_made_again_since_nothing_vouches_for_its_facts(runs, caplog):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    age(folder)
+    assert outputs.find(runs, "s", "k") is None
+    assert outputs.once(runs, "s", "k", Make()).is_fresh
+    (message,) = caplog.messages
+    assert message.startswith(f"{folder} has no checksum (an older version made it); set aside as k.damaged-")
+    assert message.endswith("made again")
+
+
+def test_long_work_of_an_older_version_is_kept_and_marked(runs, caplog):
+    folder = outputs.once(runs, "s", "k", Make(), resumes=True).folder
+    age(folder)
+    make = Make()
+    kept = outputs.once(runs, "s", "k", make, resumes=True)
+    assert (make.calls, kept.is_sealed, kept.facts, kept.stage) == (0, False, {"value": 0.1}, "s")
+    assert not outputs.read(folder).is_sealed
+    assert not caplog.messages
+    (folder / "file").write_text("other")  # the hashes of the files stood in old manifests, too
+    assert outputs.once(runs, "s", "k", make, resumes=True).is_sealed
+    assert make.calls == 1
+
+
+def test_a_manifest_of_a_newer_harness_is_no_damage(runs):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    content = json.loads((folder / MANIFEST).read_text())
+    del content["sha256"]
+    (folder / MANIFEST).write_text(sealed(content | {"schema": 3}))
+    with pytest.raises(EndsTheRun, match=r"manifest\.json: written by a newer harness \(schema 3, known: 2\); upgrade"):
+        outputs.once(runs, "s", "k", Make())
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ESTALE])
+def test_what_the_system_refuses_is_no_damage(runs, monkeypatch, caplog, number):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+
+    def refuse(path):
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(manifests, "file_sha256", refuse)
+        with pytest.raises(StorageError, match=f"^{folder}/file: cannot be read: {os.strerror(number)}; ") as caught:
+            outputs.once(runs, "s", "k", Make())
+    assert "\n" not in str(caught.value)
+    assert os.listdir(folder.parent) == ["k"]
+    assert not caplog.messages
+    assert not outputs.once(runs, "s", "k", Make()).is_fresh
 
 
 def test_a_killed_maker_leaves_a_whole_output_or_none(runs, kill_everywhere):
@@ -149,16 +247,19 @@ def test_a_folder_without_an_undamaged_output_is_the_users_to_mend(runs, tmp_pat
 def test_the_manifest_names_stage_key_facts_and_hashes(runs):
     folder = outputs.once(runs, "s", "k", Make()).folder
     sha256 = hashlib.sha256(b"content" * 100).hexdigest()
-    assert (folder / outputs.MANIFEST).read_text() == (
-        f'{{\n "stage": "s",\n "key": "k",\n "facts": {{\n  "value": 0.1\n }},\n "files": {{\n  "file": "{sha256}"\n }}\n}}\n'
+    opening, seal, rest = (folder / MANIFEST).read_text().split("\n", 2)
+    assert rest == (
+        ' "schema": 2,\n "stage": "s",\n "key": "k",\n "facts": {\n  "value": 0.1\n },\n'
+        f' "files": {{\n  "file": "{sha256}"\n }}\n}}\n'
     )
+    assert (opening, seal) == ("{", f' "sha256": "{hashlib.sha256(f"{chr(10)}{rest}".encode()).hexdigest()}",')
 
 
 def test_a_full_disk_at_the_manifest_keeps_nothing(runs, monkeypatch):
     def refuse(path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(outputs, "file_sha256", refuse)
+    monkeypatch.setattr(manifests, "file_sha256", refuse)
     with pytest.raises(StorageError, match="no room left"):
         outputs.once(runs, "s", "k", Make())
     assert os.listdir(runs.root / "stages" / "s") == []

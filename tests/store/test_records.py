@@ -18,7 +18,6 @@ from harness.store.records import (
     FloorRecord,
     Measured,
     Record,
-    is_measured,
     load_floor,
     load_record,
     save_record,
@@ -105,13 +104,10 @@ def test_one_kind_is_not_read_as_another(path, record):
 def test_a_damaged_floor_counts_as_absent_with_one_warning_a_process(tmp_path, caplog):
     path = tmp_path / "f.json"
     assert usable(path, load_floor) is None
-    assert not is_measured(path)
     save_record(FLOOR, path)
     assert usable(path, load_floor) == FLOOR
-    assert is_measured(path)
     assert not caplog.messages
     path.write_text(path.read_text().replace("0.3", "0.2"))
-    assert not is_measured(path)
     assert usable(path, load_floor) is usable(path, load_floor) is None
     (warning,) = caplog.messages
     assert warning == f"{path}: damaged: its checksum does not match; it counts as absent, and `harness run` makes it again"
@@ -145,7 +141,7 @@ def fields_of(path):
 def test_fields_that_a_board_does_not_use_are_not_in_its_files(path, record):
     save_record(record, path)
     fields = fields_of(path)
-    assert not {"size", "extractors"} & set(fields)
+    assert not {"size", "extractors", "unsealed"} & set(fields)
     assert all("also" not in column for column in fields["metrics"].values())
     assert "formula" not in fields["sampler"]
     assert not {"prepare_evaluations", "seconds_prepare"} & set(fields["costs"])
@@ -198,7 +194,7 @@ def test_a_newer_record_that_does_not_fit_is_named_as_newer_first(path):
 
 def test_a_record_that_is_a_folder_cannot_be_read(path):
     path.mkdir(parents=True)
-    with pytest.raises(UserError, match=r"net__fit__s0\.json: cannot be read: Is a directory"):
+    with pytest.raises(UserError, match=r"net__fit__s0\.json: a folder stands where a record must be; move it away"):
         load_record(path)
 
 

@@ -56,6 +56,35 @@ def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
     assert os.listdir(runs.root) == []
 
 
+def test_a_kill_while_the_folder_is_checked_leaves_nothing(tmp_path, kill_everywhere):
+    runs = RunsFolder(tmp_path)
+    kill_everywhere(runs.check_writable, lambda: None)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_killed_checks_left_is_removed_and_what_others_just_made_is_not(tmp_path):
+    for name in ("..probe-7.0123", ".probe-abc"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".probe-new").touch()
+    RunsFolder(tmp_path).check_writable()
+    assert os.listdir(tmp_path) == [".probe-new"]
+
+
+def test_a_link_to_nothing_is_called_that(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for folder in (tmp_path / "link", tmp_path / "link" / "deeper"):
+        with pytest.raises(UserError, match=f": {tmp_path}/link is a link to {tmp_path}/gone, which is not there; make that"):
+            RunsFolder(folder).check_writable()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has /proc")
+@pytest.mark.parametrize("folder", ["/proc", "/proc/runs"])
+def test_a_file_system_that_takes_no_files_is_called_that(folder):
+    with pytest.raises(UserError, match=f"^{folder}: (this file system takes no new files|not writable); choose another folder"):
+        RunsFolder(Path(folder)).check_writable()
+
+
 def test_a_file_in_the_place_of_the_folder_is_the_users_to_mend(tmp_path):
     (tmp_path / "runs").write_text("")
     with pytest.raises(UserError, match="a file stands where a folder must be; choose another folder with --runs-dir"):

@@ -1,7 +1,10 @@
 """Checkpoints are whole or absent; the newest good one is used."""
 
+import errno
+import json
 import os
 import resource
+import shutil
 
 import pytest
 import torch
@@ -57,8 +60,6 @@ def test_the_newest_are_kept(tmp_path):
 @pytest.mark.parametrize("file", ["weights.safetensors", "state.pt", "manifest.json"])
 @pytest.mark.parametrize("damage", [flip_a_bit, truncate, remove, empty])
 def test_the_one_before_is_used_when_the_newest_is_damaged(tmp_path, caplog, file, damage):
-    if (file, damage) == ("manifest.json", flip_a_bit):
-        pytest.skip("the checksums stand in it: which bit counts depends on where it is")
     write(tmp_path, checkpoint(1))
     damage(write(tmp_path, checkpoint(2)) / file)
     assert read_newest(tmp_path).step == 1
@@ -69,6 +70,47 @@ def test_the_one_before_is_used_when_the_newest_is_damaged(tmp_path, caplog, fil
     # Training comes to that step again.
     write(tmp_path, checkpoint(2))
     assert read_newest(tmp_path).step == 2
+
+
+def change(folder, **fields):
+    """Write other fields into a manifest, as valid JSON; None removes a field."""
+    content = json.loads((folder / "manifest.json").read_text()) | fields
+    (folder / "manifest.json").write_text(json.dumps({name: value for name, value in content.items() if value is not None}))
+
+
+def test_a_changed_step_is_damage(tmp_path):
+    write(tmp_path, checkpoint(1))
+    change(write(tmp_path, checkpoint(2)), step=3)
+    assert read_newest(tmp_path).step == 1
+
+
+def test_a_checkpoint_of_another_training_or_step_is_damage(tmp_path):
+    mine, other = tmp_path / "finetune-a", tmp_path / "finetune-b"
+    write(mine, checkpoint(1))
+    shutil.copytree(write(other, checkpoint(2)), mine / "step-0000000002")
+    assert read_newest(mine).step == 1
+    shutil.copytree(mine / "step-0000000001", mine / "step-0000000003")
+    assert read_newest(mine).step == 1
+
+
+def test_a_checkpoint_of_an_older_version_is_read_where_its_folder_says_the_same_step(tmp_path):
+    write(tmp_path, checkpoint(1))
+    change(write(tmp_path, checkpoint(2)), sha256=None, schema=None, training=None)
+    assert read_newest(tmp_path).step == 2
+    change(tmp_path / "step-0000000002", step=3)
+    assert read_newest(tmp_path).step == 1
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
+def test_what_the_system_refuses_is_no_damage(tmp_path, monkeypatch, number):
+    def refuse(path):
+        raise OSError(number, os.strerror(number))
+
+    write(tmp_path, checkpoint(1))
+    monkeypatch.setattr("harness.store.manifests.file_sha256", refuse)
+    with pytest.raises(StorageError, match=os.strerror(number)):
+        read_newest(tmp_path)
+    assert os.listdir(tmp_path) == ["step-0000000001"]
 
 
 def test_none_is_left_when_all_are_damaged(tmp_path):

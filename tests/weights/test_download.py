@@ -13,11 +13,16 @@ from harness.weights import cache
 from harness.weights.download import fetch
 
 CONTENT = bytes(range(256)) * 4000
+OTHER = CONTENT[::-1]
+TYPE = "application/octet-stream"
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT with ranges; breaks off after `cut` bytes while there are `cuts` left."""
+    """Serves `content` of a `version` (headers) with ranges, and with If-Range where it has `conditions`.
+
+    It breaks off after 300,000 bytes while there are `cuts` left.
+    """
 
     def __init__(self, state, *arguments):
         self.state = state
@@ -28,14 +33,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path != "/w.bin":
             self.send_error(404)
             return
-        first = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if self.state["ranges"] else 0
-        if first > len(CONTENT):
+        content, version = self.state["content"], self.state["version"]
+        asked, condition = self.headers.get("Range"), self.headers.get("If-Range")
+        is_rest = asked and self.state["ranges"] and (condition in (None, *version.values()) or not self.state["conditions"])
+        first = int(asked[6:-1]) if is_rest else 0
+        if first > len(content):
             self.send_error(416)
             return
         self.send_response(206 if first else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - first))
+        for name, value in {"Content-Length": str(len(content) - first), "Content-Type": self.state["type"], **version}.items():
+            self.send_header(name, value)
         self.end_headers()
-        body = CONTENT[first:]
+        body = content[first:]
         if self.state["cuts"]:
             self.state["cuts"] -= 1
             body = body[:300_000]
@@ -49,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HARNESS_OFFLINE", raising=False)
-    state = {"asked": [], "cuts": 0, "ranges": True}
+    state = {"asked": [], "cuts": 0, "ranges": True, "content": CONTENT, "version": {}, "conditions": True, "type": TYPE}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, state))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # it looks for its end so often
     thread.start()
@@ -174,3 +183,89 @@ def test_several_that_ask_at_once_download_once(server):
         thread.join()
     assert found == [cache.path(published(server))] * 4
     assert server["asked"] == [None]
+
+
+VERSIONS = [
+    ({"ETag": '"1"'}, {"ETag": '"2"'}),
+    ({"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, {"Last-Modified": "Tue, 02 Jan 2024 00:00:00 GMT"}),
+    ({"ETag": 'W/"1"'}, {"ETag": 'W/"1"'}),
+    ({}, {}),
+]
+"""What a server says of a file before and after it changed: two that can be told apart, and two that cannot."""
+
+
+def broken_off(server, sha256=None):
+    """Begin a download that breaks off, and return the file."""
+    server["cuts"] = 3
+    with pytest.raises(UserError, match="the connection failed"):
+        fetch(published(server, sha256=sha256))
+    server["asked"].clear()
+    return published(server, sha256=sha256)
+
+
+@pytest.mark.parametrize(("before", "after"), VERSIONS)
+@pytest.mark.parametrize("conditions", [True, False])
+def test_a_file_that_changed_is_never_spliced(server, before, after, conditions):
+    server["version"], server["conditions"] = before, conditions
+    file = broken_off(server)
+    server["version"], server["content"] = after, OTHER
+    assert fetch(file).read_bytes() == OTHER
+
+
+@pytest.mark.parametrize(("version", "_"), VERSIONS[:2])
+def test_a_file_without_a_pinned_hash_goes_on_where_the_server_says_that_it_is_the_same(server, version, _):
+    server["version"] = version
+    file = broken_off(server)
+    assert fetch(file).read_bytes() == CONTENT
+    assert server["asked"] == ["bytes=900000-"]
+    assert [path.name for path in cache.path(file).parent.iterdir() if not path.name.endswith(".lock")] == ["w.bin"]
+
+
+def test_a_file_that_changed_in_length_alone_starts_anew(server):
+    server["version"], server["conditions"] = VERSIONS[0][0], False
+    file = broken_off(server)
+    server["content"] = CONTENT + b"more"
+    assert fetch(file).read_bytes() == CONTENT + b"more"
+
+
+def test_a_part_of_another_address_is_not_continued(server):
+    server["version"] = VERSIONS[0][0]
+    broken_off(server)
+    server["content"] = OTHER
+    moved = WeightsFile("w.bin", f"{server['address'].replace('127.0.0.1', 'localhost')}/w.bin")
+    assert fetch(moved).read_bytes() == OTHER
+    assert server["asked"] == [None]
+
+
+def test_a_part_whose_note_is_damaged_is_not_continued(server):
+    server["version"] = VERSIONS[0][0]
+    file = broken_off(server)
+    cache.path(file).with_name("w.bin.part.json").write_text("{")
+    server["content"] = OTHER
+    assert fetch(file).read_bytes() == OTHER
+
+
+PAGE = b"\n<!DOCTYPE html><html><body>Please log in</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "message"),
+    [
+        (PAGE, "text/html; charset=utf-8", r"w\.bin: the address gives a web page \(text/html\) and no file"),
+        (PAGE, TYPE, r"w\.bin: what the address gives is a web page of sha256 [0-9a-f]{64}, so it was thrown away"),
+    ],
+)
+def test_a_web_page_is_no_file(server, content, content_type, message):
+    server["content"], server["type"] = content, content_type
+    file = published(server, sha256=None)
+    with pytest.raises(UserError, match=message) as error:
+        fetch(file)
+    says_all(error, WeightsFile(file.name, file.address, "not pinned"))
+    assert [path.name for path in cache.path(file).parent.iterdir() if not path.name.endswith(".lock")] == []
+    with pytest.raises(UserError, match="is a web page of sha256"):
+        fetch(published(server))
+
+
+def test_a_pinned_file_counts_whatever_the_server_calls_it(server):
+    server["type"] = "text/html"
+    assert fetch(published(server)).read_bytes() == CONTENT

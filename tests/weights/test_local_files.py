@@ -1,6 +1,7 @@
 """Files that users bring along: where they are searched, in which order, and what a missing one says."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -81,3 +82,13 @@ def test_another_hash_than_the_pinned_one_is_refused(tmp_path, pinned, shown):
     with pytest.raises(UserError) as caught:
         LocalFile("net.pth", source="the web", sha256=pinned).verified(where="test")
     assert str(caught.value) == f"test: {path} has sha256 {SHA256}, not {shown}; get it again from the web"
+
+
+def test_a_file_that_can_run_code_is_read_once_and_needs_a_whole_hash(tmp_path):
+    write(tmp_path / "cache" / "weights" / "net.pth")
+    assert replace(FILE, sha256=SHA256).verified_content(where="test") == (CONTENT, SHA256)
+    with pytest.raises(UserError, match=f"test: .*net.pth has sha256 {SHA256}, not {'0' * 64}; get it again from https://"):
+        replace(FILE, sha256="0" * 64).verified_content(where="test")
+    for part in (None, SHA256[:8]):
+        with pytest.raises(ValueError, match="its whole sha256 must be pinned"):
+            replace(FILE, sha256=part).verified_content(where="test")

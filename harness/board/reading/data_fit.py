@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.board.components import Resolved
 from harness.components import Dataset, Method, MethodUsage, Model, ModelUsage
-from harness.errors import UserError
+from harness.errors import PluginFault, UserError
 from harness.interfaces import DataSpec
 
 
@@ -28,11 +28,16 @@ def model_fault(model: Resolved[Model], spec: DataSpec | None) -> str | None:
 
 
 def method_fault(method: Resolved[Method], model: Model, spec: DataSpec | None) -> str | None:
-    """Return why the method cannot run on the model and the data; None when it can. Capabilities are not looked at."""
+    """Return why the method cannot run on the model and the data; None when it can. Capabilities are not looked at.
+
+    Raises: PluginFault when the target of the check cannot be loaded.
+    """
     if spec is None:
         return None
     try:
         method.component.check_usage(method.settings, MethodUsage(model, spec))
+    except PluginFault:
+        raise  # no reason to skip the cells
     except UserError as error:
         return str(error)
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pydantic import BaseModel, ValidationError
@@ -57,6 +57,15 @@ class FaultList:
         self._faults.add((self._source.line(location), message))
 
 
+_UNQUOTED: Mapping[object, str] = {
+    True: "; YAML reads yes, on and true as a truth value: write the text in quotes",
+    False: "; YAML reads no, off and false as a truth value: write the text in quotes",
+    None: "; YAML reads null, ~ and nothing at all as no value: write the text in quotes",
+}
+"""What to do about a truth value, or no value, where a text must be."""
+_NUMBER = "; a number that is a text needs quotes"
+
+
 def _invalid_text(details: ErrorDetails, key: str, path: Location, schema: type[BaseModel]) -> str:
     """The text for one thing that pydantic found wrong with the value of `key`, which `path` leads to in the schema."""
     if details["type"] == "extra_forbidden":
@@ -66,4 +75,6 @@ def _invalid_text(details: ErrorDetails, key: str, path: Location, schema: type[
         return f"{key!r} is missing"
     message, value = details["msg"].removeprefix("Value error, "), details["input"]
     shown = "" if isinstance(value, dict | list) else f", got {value!r}"
+    if details["type"] == "string_type" and isinstance(value, bool | int | float | None):
+        shown += _UNQUOTED.get(value, _NUMBER) if isinstance(value, bool | None) else _NUMBER
     return f"{key}: {message[:1].lower()}{message[1:]}{shown}" if key else message

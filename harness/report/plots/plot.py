@@ -74,7 +74,7 @@ def drawn_from(path: Path) -> str | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["PNG"]) as image:
             digest = image.info.get(DIGEST_ENTRY)
     except (FileNotFoundError, UnidentifiedImageError):
         return None

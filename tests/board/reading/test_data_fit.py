@@ -11,8 +11,9 @@ from harness.board.reading.data_fit import method_fault, model_fault, spec_of
 from harness.board.reading.load import load_board
 from harness.components import Dataset, Method, Model
 from harness.config import NoConfig
-from harness.errors import UserError
+from harness.errors import PluginFault, UserError
 from harness.interfaces import DataSpec
+from harness.plugins import registry
 
 TEXT = """\
 title: Points
@@ -129,3 +130,9 @@ def test_a_method_that_cannot_run_on_the_data_says_why(resolved):
     assert method_fault(labelled, unet, images(8, classes=3)) is None
     assert method_fault(labelled, unet, None) is None
     assert method_fault(resolved(Method, "parts"), unet, images(8)) is None
+
+
+def test_a_check_that_cannot_be_loaded_is_no_reason_to_skip_cells():
+    fit = Method("fit", build="x:y", summary="", check="harness_fake_grids:chek")
+    with pytest.raises(PluginFault, match="method fit, check: 'harness_fake_grids:chek': harness_fake_grids has no 'chek'"):
+        method_fault(Resolved(fit, NoConfig(), "test", "1/1"), registry().get(Model, "ddpm-mlp", where="here"), DataSpec((2,)))

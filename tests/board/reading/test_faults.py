@@ -53,6 +53,39 @@ def test_a_missing_key_is_named(write_board, fake_plugins):
     assert fault(write_board, fake_plugins, "title: Rings\n", "") == "board.yaml:1: 'title' is missing"
 
 
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("no", "got False; YAML reads no, off and false as a truth value: write the text in quotes"),
+        ("yes", "got True; YAML reads yes, on and true as a truth value: write the text in quotes"),
+        ("~", "got None; YAML reads null, ~ and nothing at all as no value: write the text in quotes"),
+        ("2026", "got 2026; a number that is a text needs quotes"),
+    ],
+)
+def test_a_text_without_the_quotes_that_it_needs_is_told_so(write_board, fake_plugins, written, advice):
+    found = fault(write_board, fake_plugins, "title: Rings", f"title: {written}")
+    assert found == f"board.yaml:1: title: input should be a valid string, {advice}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("1.0e-2", ".inf", "metrics.distance.shown_in: input should be a finite number, got inf"),
+        ("1.0e-2", "-.inf", "metrics.distance.shown_in: input should be a finite number, got -inf"),
+        ("[0, 1, 2]", "[0, yes]", "seeds.1: input should be a valid integer, got True"),
+        ("points: 4", "points: 010", "YAML reads '010' in base 8, as 8; write 10, or 8 if that is meant"),
+        ("points: 4", "points: 1:30", "YAML reads '1:30' in base 60, as 90; write 90 for this number, or '1:30' for a text"),
+        (
+            "points: 4",
+            "points: 1e1",
+            "curve.points: input should be a valid integer, unable to parse string as an integer, got '1e1'",
+        ),
+    ],
+)
+def test_numbers_that_yaml_and_people_read_differently_are_faults(write_board, fake_plugins, old, new, message):
+    assert fault(write_board, fake_plugins, old, new).partition(": ")[2] == message
+
+
 def test_a_wrong_type_says_what_was_got(write_board, fake_plugins):
     found = fault(write_board, fake_plugins, "{pairs: 4}", "{pairs: many}")
     assert found.startswith("board.yaml:13: floor.pairs: input should be a valid integer")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.board.reading.yaml_file import parse_yaml, read_yaml
+from harness.board.reading.yaml_file import LARGEST_FILE, parse_value, parse_yaml, read_yaml
 from harness.errors import Faults, UserError
 
 HERE = Path("board.yaml")
@@ -77,7 +77,9 @@ def test_a_file_is_read_with_its_path(tmp_path):
         ("a: 1\n--- \nb: 2\n", "board.yaml:2: not valid YAML: "),
         ("a: !!python/name:os.system x\n", "board.yaml:1: not valid YAML: could not determine a constructor"),
         ("a: !!python/object:os.system {}\n", "board.yaml:1: tags such as 'tag:yaml.org,2002:python/object:os.system'"),
-        ("a: \x00\n", "board.yaml: not valid YAML: "),
+        ("a: 1\nb: \x00\n", "board.yaml:2: not valid YAML: the character U+0000 is not allowed"),
+        ('a: 1\nb: "\\UFFFFFFFF"\n', "board.yaml:2: not valid YAML: an escape in quotes stands for no character"),
+        ('a: 1\nb: "\\U00110000"\n', "board.yaml:2: not valid YAML: an escape in quotes stands for no character"),
         ("", "board.yaml:1: the file is empty"),
         ("# a remark\n", "board.yaml:1: the file is empty"),
     ],
@@ -110,8 +112,66 @@ def test_an_anchor_that_holds_itself_is_a_fault():
 def test_a_file_that_is_not_there_or_no_text_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_yaml(tmp_path / "board.yaml")
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="cannot be read"):
-        read_yaml(tmp_path / "binary.yaml")
     with pytest.raises(UserError, match="cannot be read"):
         read_yaml(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "board.yaml").write_text("a: é\n", encoding="utf-8-sig")
+    assert read_yaml(tmp_path / "board.yaml").value == {"a": "é"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"), [("latin-1", ":2: byte 0xe9 is no UTF-8; "), ("utf-16", ":1: the text is in UTF-16; ")]
+)
+def test_text_in_another_encoding_is_refused_with_its_line(tmp_path, encoding, message):
+    (tmp_path / "board.yaml").write_text("a: 1\nb: é\n", encoding=encoding)
+    with pytest.raises(UserError, match=message):
+        read_yaml(tmp_path / "board.yaml")
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_parsed(tmp_path):
+    (tmp_path / "board.yaml").write_bytes(b"a" * (LARGEST_FILE + 1))
+    with pytest.raises(UserError, match=r"larger than"):
+        read_yaml(tmp_path / "board.yaml")
+
+
+def test_a_key_is_the_text_that_the_file_holds():
+    assert parse_yaml("no: 1\noff: 2\n010: 3\n1:30: 4\n2026-02-30: 5\n", HERE).value == {
+        "no": 1, "off": 2, "010": 3, "1:30": 4, "2026-02-30": 5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["[a]", "{a: 1}"])
+def test_a_list_or_a_mapping_is_no_key(key):
+    with pytest.raises(Faults, match=r"board.yaml:1: a key is a text"):
+        parse_yaml(f"? {key}\n: 1\n", HERE)
+
+
+@pytest.mark.parametrize("text", ["a: &a {<<: 3}", "a: &a {k: 1}\nb: {<<: [*a, 3]}", "a: &a [1]\nb: {<<: *a}"])
+def test_only_mappings_are_merged(text):
+    with pytest.raises(Faults, match=r"<< takes the alias of a mapping"):
+        parse_yaml(text, HERE)
+
+
+def test_of_merged_mappings_the_first_has_precedence():
+    source = parse_yaml("x: &x {a: 1, b: 2}\ny: &y {b: 3, c: 4}\nz: {<<: [*x, *y], d: 5}\n", HERE)
+    assert source.value["z"] == {"b": 2, "c": 4, "a": 1, "d": 5}
+    assert list(source.value["z"]) == ["b", "c", "a", "d"]
+
+
+@pytest.mark.parametrize("item", ["[x, x, x, x, x, x, x, x, x]", "{k: 1}", "{}"])
+@pytest.mark.parametrize("repeat", ["[{}]", "{{<<: [{}]}}"])
+def test_aliases_of_aliases_of_aliases_are_a_fault_and_no_bomb(item, repeat):
+    lines = [f"a0: &a0 {item}"]
+    lines += [f"a{level}: &a{level} {repeat.format(','.join([f'*a{level - 1}'] * 9))}" for level in range(1, 12)]
+    with pytest.raises(UserError, match=r"more than 100,000 values|<< takes"):
+        parse_yaml("\n".join(lines), HERE)
+
+
+def test_a_value_of_a_command_line_is_read_like_one_of_a_board():
+    assert [parse_value(text, where="--set") for text in ("1", "1.5", "x", "", "[1, x]")] == [1, 1.5, "x", None, [1, "x"]]
+    with pytest.raises(UserError, match=r"^--set fid.x=010: YAML reads '010' in base 8, as 8"):
+        parse_value("010", where="--set fid.x=010")
+    with pytest.raises(UserError, match=r"^--set: not valid YAML"):
+        parse_value("[1", where="--set")

@@ -1,0 +1,127 @@
+"""The part of a page that lists every setting, given or by default: a default decides a number as much as a given value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.board.bases import Base, Examples, Pretrained
+from harness.board.board import Board
+from harness.board.cells import Cell
+from harness.report.markup import markdown_text
+from harness.report.phrases import full_component, setting_text, used_settings, where_only
+from harness.training.config import TrainingConfig
+
+Entry = tuple[str, str]
+"""What has the settings, such as the label of a base, and the settings as text."""
+
+
+def every_setting(board: Board) -> str:
+    """Return a section that a reader can unfold. Entries with the same settings stand in one line."""
+    parts: list[tuple[str, Iterator[Entry]]] = [
+        ("Data", _data(board)),
+        ("Models", _models(board)),
+        ("Pretraining", _pretraining(board)),
+        ("Samplers", _samplers(board)),
+        ("Methods", _methods(board)),
+        ("Training", _training(board)),
+        ("Metrics", _metrics(board)),
+        ("Evaluation", _evaluation(board)),
+    ]
+    lines: list[str] = []
+    for title, entries in parts:
+        grouped = _grouped(entries)
+        lines += [f"- **{title}**", *(f"  - {line}" for line in grouped)] if grouped else []
+    # The blank lines let the inside be markdown; the attribute does so for mkdocs.
+    return (
+        '<details markdown="1">\n<summary>Every setting, given by the board or by default</summary>\n\n'
+        + "\n".join(lines)
+        + "\n\n</details>"
+    )
+
+
+def _grouped(entries: Iterator[Entry]) -> list[str]:
+    """Return a line for each text, with the names of all entries that have it."""
+    names_of: dict[str, list[str]] = {}
+    for name, text in entries:
+        names_of.setdefault(text, []).append(name)
+    return [f"{'; '.join(filter(None, dict.fromkeys(names)))}: {text}".removeprefix(": ") for text, names in names_of.items()]
+
+
+def _data(board: Board) -> Iterator[Entry]:
+    yield "the board's dataset", full_component(board.dataset)
+    for base in board.bases:
+        if isinstance(base.origin, Examples):
+            yield markdown_text(base.label), full_component(base.origin.dataset)
+
+
+def _models(board: Board) -> Iterator[Entry]:
+    for base in _networks(board):
+        yield markdown_text(base.label), full_component(base.network.model)
+
+
+def _pretraining(board: Board) -> Iterator[Entry]:
+    for name, step in _steps(board):
+        yield name, f"{full_component(step.method)}; seed {step.seed}"
+
+
+def _samplers(board: Board) -> Iterator[Entry]:
+    for base in _networks(board):
+        yield markdown_text(base.label), full_component(base.network.sampler)
+
+
+def _methods(board: Board) -> Iterator[Entry]:
+    for label, cell in _cells_of_methods(board):
+        yield label, full_component(cell.method)
+
+
+def _training(board: Board) -> Iterator[Entry]:
+    for name, step in _steps(board):
+        yield f"pretraining of {name}", _budget(step.training)
+    for label, cell in _cells_of_methods(board):
+        if cell.trains:
+            yield label, _budget(cell.training)
+
+
+def _steps(board: Board) -> Iterator[tuple[str, Pretrained]]:
+    """Yield each step of pretraining, with the label of its base and, where there are several steps, its number."""
+    for base in _networks(board):
+        steps = base.origin.steps
+        for number, step in enumerate(steps, 1):
+            yield markdown_text(f"{base.label}, step {number}" if len(steps) > 1 else base.label), step
+
+
+def _cells_of_methods(board: Board) -> Iterator[tuple[str, Cell]]:
+    """Yield a cell of each method, with the method's label. Cells of one method differ in no setting that is shown."""
+    first_cells: dict[str, Cell] = {}
+    for cell in board.cells:
+        if cell.base.has_network:
+            first_cells.setdefault(cell.method_name, cell)
+    for name, cell in first_cells.items():
+        yield f"{markdown_text(cell.method_label)}{where_only(board.config.methods[name])}", cell
+
+
+def _metrics(board: Board) -> Iterator[Entry]:
+    for column in board.columns:
+        features = "" if column.extractor is None else f" on features of {full_component(column.extractor)}"
+        counts = f"draws: {column.draws}, floor\\_pairs: {column.floor_pairs}"
+        yield (
+            markdown_text(column.label),
+            f"{full_component(column.metric)}{features}; against: {column.config.against}, {counts}",
+        )
+
+
+def _evaluation(board: Board) -> Iterator[Entry]:
+    sizes = dict.fromkeys(floor.samples for floor in board.floors)
+    evaluation, curve = board.cells[0].evaluation, board.cells[0].curve
+    samples = " or ".join(map(str, sizes))
+    yield "", f"samples: {samples}, draws: {evaluation.draws}, batch: {evaluation.batch}"
+    if curve is not None:
+        yield "", f"curve: {markdown_text(curve.metric)} at {curve.points + 1} points, samples: {curve.samples}"
+
+
+def _networks(board: Board) -> Iterator[Base]:
+    return (base for base in board.bases if base.has_network)
+
+
+def _budget(training: TrainingConfig) -> str:
+    return markdown_text(", ".join(f"{name}: {setting_text(value)}" for name, value in used_settings(training).items()))

@@ -1,0 +1,62 @@
+"""Check that a board's datasets give what its cells and floors will ask for, before anything is trained. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.board.bases import Base, Examples
+from harness.board.board import Board
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.errors import noted
+from harness.stages import draws
+from harness.stages.checked import CheckedSource
+from harness.stages.process_cache import ProcessCache
+
+
+def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor]) -> list[str]:
+    """Return a message for each dataset that cannot give the examples that cells and floors need.
+
+    Args:
+        cells: the cells that are to run; skipped cells need nothing.
+        floors: the floors that are to be measured.
+    """
+    cells = [cell for cell in cells if cell.skip_reason is None]
+    if not cells and not floors:
+        return []
+    cache, faults = ProcessCache(), list[str]()
+    with noted(faults):
+        _draw(cache.dataset(board.dataset), _draws_of_board(cells, floors))
+    for base in _bases(cells):
+        if isinstance(base.origin, Examples):
+            with noted(faults):
+                _draw(cache.dataset(base.origin.dataset), _draws_of_examples(base, cells))
+    return list(dict.fromkeys(faults))
+
+
+def _bases(cells: Sequence[Cell]) -> list[Base]:
+    return list({cell.base.key: cell.base for cell in cells}.values())
+
+
+def _draws_of_board(cells: Sequence[Cell], floors: Sequence[Floor]) -> Iterator[tuple[int, int]]:
+    """Yield (draw, number of examples): the largest set of each purpose. A dataset may know some draws and not others."""
+    compared = [cell for cell in cells if not all(column.compares_with_training for column in cell.columns)]
+    if compared:
+        largest = max(compared, key=lambda cell: cell.evaluation.samples)
+        yield draws.evaluation(largest.seed, 0), largest.evaluation.samples
+    if floors:
+        yield draws.floor(0)[0], max(floor.samples for floor in floors)
+    trained = [cell for cell in cells if cell.trains and cell.curve is not None]
+    if trained and (curve := trained[0].curve) is not None:
+        yield draws.selection(trained[0].seed), curve.samples
+
+
+def _draws_of_examples(base: Base, cells: Sequence[Cell]) -> Iterator[tuple[int, int]]:
+    largest = max((cell for cell in cells if cell.base.key == base.key), key=lambda cell: cell.evaluation.samples)
+    yield draws.examples_for_samples(largest.seed, 0)[0], largest.evaluation.samples
+
+
+def _draw(source: CheckedSource, asked: Iterator[tuple[int, int]]) -> None:
+    """Raises: DataFault where the dataset cannot give one of the sets, (draw, number of examples)."""
+    for draw, n in asked:
+        source.check_evaluation(draw, n)

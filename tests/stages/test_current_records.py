@@ -1,0 +1,91 @@
+"""Current records are those of the cell's or floor's key; what only looks like one is reported and made again."""
+
+import pytest
+from board_fixtures import fake_floor, fake_record
+
+from harness.stages.current_records import current_floor, current_record, has_result, is_measured
+from harness.stages.record import record_path
+from harness.store.records import Measured, UnreadableRecord, save_record
+from harness.store.runs_folder import RunsFolder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return RunsFolder(tmp_path / "runs")
+
+
+@pytest.fixture
+def cell(board):
+    return board.cells[0]
+
+
+@pytest.fixture
+def save(cell, runs):
+    """Writes a record into the cell's file; returns the file."""
+
+    def do(of=cell, **fields):
+        save_record(fake_record(of, **fields), record_path(cell, runs))
+        return record_path(cell, runs)
+
+    return do
+
+
+def test_a_record_of_the_key_is_current(cell, runs, save):
+    assert current_record(cell, runs) is None
+    assert not has_result(cell, runs)
+    save()
+    assert current_record(cell, runs).cell == cell.name
+    assert has_result(cell, runs)
+    save(status="failed", metrics={})
+    assert current_record(cell, runs).status == "failed"
+    assert not has_result(cell, runs)
+
+
+def test_a_record_of_another_cell_or_key_is_damage(board, cell, runs, save, caplog):
+    path = save(board.cells[1])
+    assert not has_result(cell, runs)
+    assert not caplog.messages
+    assert current_record(cell, runs) is None
+    (message,) = caplog.messages
+    assert message.startswith(
+        f"{path}: damaged: holds the record of {board.cells[1].name} under the key {board.cells[1].key}, not"
+    )
+    assert message.endswith("; it counts as absent, and `harness run` makes it again")
+    save(key="0" * 24)
+    assert current_record(cell, runs) is None
+
+
+def test_a_value_that_the_metric_cannot_have_is_damage(cell, runs, save, caplog):
+    save(metrics={"likeness": Measured(values=[1.375])})
+    assert current_record(cell, runs) is None
+    assert "damaged: likeness is 1.375, and the highest value of likeness is 1; it counts as absent" in caplog.messages[0]
+
+
+def test_a_floor_likewise(board, runs, caplog):
+    floor, other = board.floors
+    path = runs.floor(board.name, floor.name, floor.key)
+    assert current_floor(board.name, floor, runs) is None
+    for bad in (fake_floor(board, other), fake_floor(board, floor).model_copy(update={"values": [-1.0]})):
+        save_record(bad, path)
+        assert not is_measured(board.name, floor, runs)
+        assert current_floor(board.name, floor, runs) is None
+    assert len(caplog.messages) == 2
+    save_record(fake_floor(board, floor), path)
+    assert is_measured(board.name, floor, runs)
+    assert current_floor(board.name, floor, runs).metric == "distance"
+
+
+def test_a_record_that_the_system_refuses_to_read_is_not_made_again(board, cell, runs, save, monkeypatch):
+    path = save()
+    path.unlink()
+    path.mkdir()
+    for look in (current_record, has_result):
+        with pytest.raises(UnreadableRecord, match="a folder stands where a record must be; move it away"):
+            look(cell, runs)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(UnreadableRecord, match="cannot be read: Permission denied; see to its permissions or the disk"):
+        current_record(cell, runs)
