@@ -10,6 +10,7 @@ from torch import Tensor
 from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.board.components import Resolved
+from harness.board.metric_values import checked_values
 from harness.components import Extractor, Metric
 from harness.interfaces import Batch, SampleFunction
 from harness.sampling import drawing
@@ -46,7 +47,7 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
             batch=cell.evaluation.batch,
             device=task.device,
         )
-        values = compared(drawn.batch, stream(cell.seed, "selection metric"))
+        values = checked_values(column.metric.component, compared(drawn.batch, stream(cell.seed, "selection metric")))
         return next(iter(values.values()))
 
     return Curve(measure, settings.points, column.higher_is_better, cell.training.select == "best")

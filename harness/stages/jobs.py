@@ -15,7 +15,7 @@ from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.process import stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, listening, metrics, record, sample
+from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample
 from harness.stages.checked import CheckedSource, DataFault
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
@@ -128,6 +128,7 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
         if has_result(cell, context.runs):  # another `run` was faster
             return FINISHED
         made = _record(cell, context)
+        kept_logs.keep(cell, context.runs)
         save_record(made, path)
     listening.tell(context.runs, "harness_cell_finished", cell=cell, record=made)
     return FINISHED

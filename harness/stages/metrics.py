@@ -13,6 +13,7 @@ import torch
 from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
+from harness.board.metric_values import checked_values
 from harness.board.ranges import value_fault
 from harness.components import Extractor
 from harness.errors import Diverged, UserError
@@ -165,8 +166,8 @@ def _compare_points(pair: Pair) -> PairFacts:
     function = metric.component.create(metric.settings)
     generated, real = pair.generated.points(), pair.real.points()
     started = time.perf_counter()
-    values = function(generated, real, _generator(pair))
-    return PairFacts(values=dict(values), seconds=time.perf_counter() - started)
+    values = checked_values(metric.component, function(generated, real, _generator(pair)))
+    return PairFacts(values=values, seconds=time.perf_counter() - started)
 
 
 def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Context) -> PairFacts:
@@ -178,8 +179,8 @@ def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Conte
     generated_needs, real_needs = features.shared_needs(extractor, pair.columns)
     generated = features.extracted(generated_images, generated_needs, extractor, context)
     real = features.extracted(real_images, real_needs, extractor, context)
-    values = function(generated, real, _generator(pair))
-    return PairFacts(values=dict(values), seconds=time.perf_counter() - started)
+    values = checked_values(metric.component, function(generated, real, _generator(pair)))
+    return PairFacts(values=values, seconds=time.perf_counter() - started)
 
 
 def _generator(pair: Pair) -> torch.Generator:

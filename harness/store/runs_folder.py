@@ -27,7 +27,7 @@ class RunsFolder:
     runs/work/STAGE-KEY/         checkpoints of training that is under way, and tracebacks of failures
     runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
     runs/progress/               what each process is doing now
-    runs/records/BOARD/          one record for each cell and floor
+    runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
     ```
     """

@@ -88,6 +88,8 @@ def check_steps_log_finite_scalars(bench: Bench) -> None:
     task = bench.task()
     before = snapshot(task.model)
     for index, logged in enumerate(bench.take(bench.build(task), 0, task.steps)):
+        given: object = logged
+        expect(isinstance(given, Mapping), f"step {index} gave {_kind(given)}; it must give scalars by name, or {{}}")
         for name, value in logged.items():
             expect(isinstance(value, Tensor), f"step {index}: {name} is a {type(value).__name__}, not a tensor")
             expect(value.dim() == 0, f"step {index}: {name} has shape {tuple(value.shape)}; log scalars, such as a mean")
@@ -194,6 +196,8 @@ def check_result_is_pure(bench: Bench) -> None:
         bench.take(method, 0, task.steps)
     weights, before = snapshot(task.model), snapshot(task.model)
     first, second = method.result(weights), method.result(weights)
+    given: object = first
+    expect(isinstance(given, Mapping), f"result gave {_kind(given)}; it must give the weights by name")
     expect(not (moved := difference(before, weights)), f"result changes its input: {moved}; change a copy")
     expect(not (moved := difference(before, snapshot(task.model))), f"result changes the model: {moved}")
     expect(first.keys() == before.keys(), f"result has other names: {sorted(first.keys() ^ before.keys())}")
@@ -201,6 +205,10 @@ def check_result_is_pure(bench: Bench) -> None:
     for name, tensor in first.items():
         expected = before[name]
         expect((tensor.shape, tensor.dtype) == (expected.shape, expected.dtype), f"result reshapes or casts {name}")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def check_needs_are_enough(bench: Bench) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from torch import Tensor
 
@@ -46,9 +48,7 @@ def run_checked(make: LoopMaker, around: Surroundings) -> TrainingResult:
     result = undisturbed.end()
 
     resumed = make(Surroundings(folder, 1e9, _noting(logs_again, Listener()), around.log_every))
-    saved = checkpoint.read_newest(folder)
-    assert saved is not None, "it was written a moment ago"
-    resumed.restore(saved)
+    _restore(resumed, folder)
     _expect_none(difference(result_then, resumed.candidate()), "its result, before it takes a step", resumed, steps // 2)
     if resumed.task.device.type == "cpu":
         resumed.advance(steps)
@@ -56,6 +56,20 @@ def run_checked(make: LoopMaker, around: Surroundings) -> TrainingResult:
             _expect_none(moved, what, resumed, steps // 2)
         _expect_none(_logs_that_differ(logs, logs_again), "what it logs", resumed, steps // 2)
     return result
+
+
+def _restore(loop: TrainingLoop, folder: Path) -> None:
+    """Restore a loop from the checkpoint that was written a moment ago. Raises: UserError when the method's state cannot be."""
+    saved = checkpoint.read_newest(folder)
+    if saved is None:
+        raise UserError(
+            f"{loop.name}: a checkpoint cannot be read back: state_dict must hold tensors and plain values in plain containers"
+        )
+    try:
+        loop.restore(saved)
+    except Exception as error:  # a plugin may raise anything
+        reason = traceback.format_exception_only(error)[-1].strip()
+        raise UserError(f"{loop.name}: a new object cannot be restored from a checkpoint: {reason}") from error
 
 
 def _noting(logs: Logs, listener: Listener) -> Listener:

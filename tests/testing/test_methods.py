@@ -145,6 +145,13 @@ def test_logs_of_another_form_are_found(bench, failure, value, message):
     assert failure(methods.check_steps_log_finite_scalars, bench(logging(value))) == message
 
 
+@pytest.mark.parametrize(("given", "message"), [(None, "None"), (0.5, "a float"), ([torch.tensor(1.0)], "a list")])
+def test_steps_that_give_no_scalars_by_name_are_found(bench, failure, given, message):
+    silent = type("Silent", (Fit,), {"step": lambda *_: given})
+    expected = f"step 0 gave {message}; it must give scalars by name, or {{}}"
+    assert failure(methods.check_steps_log_finite_scalars, bench(silent)) == expected
+
+
 class Idle(Fit):
     def step(self, batch, generator, index):
         return {"loss": torch.tensor(1.0)}
@@ -328,6 +335,7 @@ calls = iter(range(100))
 
 
 @pytest.mark.parametrize(("result", "message"), [
+    (lambda *_: None, "result gave None; it must give the weights by name"),
     (in_place, "result changes its input: ['layer.weight', 'layer.bias']; change a copy"),
     (of_the_model, "result changes the model: ['layer.bias']"),
     (lambda _, weights: {"layer.weight": weights["layer.weight"]}, "result has other names: ['layer.bias']"),

@@ -109,6 +109,26 @@ def test_what_a_resume_loses_is_named(check, change, message):
     assert "\n" not in str(caught.value)
 
 
+def keeps_code(loop):
+    state_dict = loop.method.state_dict
+    loop.method.state_dict = lambda: {**state_dict(), "code": loop.training}
+
+
+def keeps_what_it_made_late(loop):
+    counts(loop)
+    state_dict = loop.method.state_dict
+    loop.method.state_dict = lambda: {name: value for name, value in state_dict().items() if name != "optimizer"}
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (keeps_code, "method fit: a checkpoint cannot be read back: state_dict must hold tensors and plain values"),
+    (keeps_what_it_made_late, "method fit: a new object cannot be restored from a checkpoint: KeyError: 'optimizer'"),
+])  # fmt: skip
+def test_a_state_that_cannot_be_restored_is_named(check, change, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        check(change, points=0, select="last")
+
+
 def test_a_sampler_with_a_state_of_its_own_is_noticed(check):
     """The bank of the second half is drawn anew where its key differs: here the curve sees what the sampler remembers."""
 
