@@ -15,20 +15,38 @@ class UserError(Exception):
 
 
 class Faults(UserError):
-    """Several faults at once. The message has one line for each fault, in the order given."""
+    """Several faults at once. The message has one line for each fault, in the order given, and each fault once."""
 
     def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
+        self.faults = tuple(dict.fromkeys(map(one_line, faults)))
+        super().__init__(self.faults)  # what pickle makes it of again, in another process
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
+
+
+def one_line(text: str) -> str:
+    """Return text with its line ends and other control characters written out: a name of a file may hold `\\n`, or colours."""
+    return "".join(
+        letter.encode("unicode_escape").decode() if letter in _CONTROLS or ord(letter) < 32 else letter for letter in text
+    )
+
+
+_CONTROLS = frozenset("\x7f\x85\u2028\u2029")
+
+
+def faults_of(error: UserError) -> tuple[str, ...]:
+    """Return the message of an error as one line for each fault."""
+    return error.faults if isinstance(error, Faults) else (one_line(str(error)),)
 
 
 @contextmanager
 def noted(faults: list[str]) -> Iterator[None]:
-    """Catch a UserError that the block raises, and add its lines to `faults`. So one check can report all faults together."""
+    """Catch a UserError that the block raises, and add its faults to `faults`. So one check can report all faults together."""
     try:
         yield
     except UserError as error:
-        faults += str(error).splitlines()
+        faults += faults_of(error)
 
 
 class PluginFault(UserError):

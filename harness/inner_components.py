@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
 
-from pydantic import Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, WithJsonSchema, model_validator
 from pydantic.fields import FieldInfo
 
 from harness.components import Sampler
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import SampleFunction
+from harness.paths import Context, boards_of, reread_context
+from harness.validation import first_fault
 
 
 class _Base:
@@ -33,9 +35,16 @@ class InnerSampler(Config):
     settings: dict[str, Any] = Field({}, description="settings of that sampler, defaults filled in")
     version: str = Field("", description="version of its plugin; filled in")
 
+    _boards: str = PrivateAttr("")
+    """Where relative paths in the settings begin: see `harness.paths.BoardPath`."""
+
+    def model_post_init(self, context: object) -> None:
+        """Keep where relative paths begin, for later readings of the settings."""
+        self._boards = boards_of(context)
+
     @model_validator(mode="before")
     @classmethod
-    def _looked_up(cls, value: object) -> object:
+    def _looked_up(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, InnerSampler):
             return value
         given: dict[str, Any] = {"name": value} if isinstance(value, str) else {}
@@ -45,21 +54,19 @@ class InnerSampler(Config):
             raise ValueError("expected the name of a sampler, or a mapping with a name")
         if set(given) == set(cls.model_fields):  # the form that records hold
             given = {"name": given["name"], **dict(given["settings"])}
-        return cls._resolved(str(given.pop("name")), given)
+        return cls._resolved(str(given.pop("name")), given, info.context)
 
     @classmethod
-    def _resolved(cls, name: str, settings: dict[str, Any]) -> dict[str, object]:
+    def _resolved(cls, name: str, settings: dict[str, Any], context: object) -> dict[str, object]:
         from harness.plugins import registry
 
         try:
             provided = registry().provided("sampler", name, where="sampler")
-            checked = provided.component.config.model_validate(settings)
+            checked = provided.component.config.model_validate(settings, context=context)
         except UserError as error:
             raise ValueError(str(error)) from None
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
-            raise ValueError(f"sampler {name}: {key}: {first['msg']}") from None
+            raise ValueError(f"sampler {name}: {first_fault(error, settings)}") from None
         return {"name": name, "settings": checked.model_dump(mode="json"), "version": provided.version}
 
     @property
@@ -72,7 +79,12 @@ class InnerSampler(Config):
     @property
     def config(self) -> Config:
         """The settings of that sampler, checked."""
-        return self.component.config.model_validate(self.settings)
+        return self.component.config.model_validate(self.settings, context=self.context)
+
+    @property
+    def context(self) -> Context:
+        """Where relative paths in `settings` begin, as a context of pydantic's validation."""
+        return reread_context(self._boards)
 
     def create(self) -> SampleFunction:
         """Build the sampler."""
@@ -118,7 +130,7 @@ def with_smoke_samplers(settings: Config) -> Config:
     """Return the settings with the replacements of `--smoke` in the inner samplers."""
     inner = {field: value for field, value in settings if isinstance(value, InnerSampler)}
     changed = {
-        field: InnerSampler.model_validate({"name": value.name, **value.settings, **value.component.smoke})
+        field: InnerSampler.model_validate({"name": value.name, **value.settings, **value.component.smoke}, context=value.context)
         for field, value in inner.items()
     }
     return settings.model_copy(update=changed) if changed else settings

@@ -44,11 +44,13 @@ class Provided:
         plugin: name of the plugin's entry point.
         version: "plugin version/component version". It is part of the key of every result that the component had a part in, so
             that results of another version are stale.
+        entry: the plugin's entry point, which knows the distribution.
     """
 
     component: Component
     plugin: str
     version: str
+    entry: metadata.EntryPoint | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Registry:
                     raise TypeError(f"harness_{kind}s gave {component!r}; expected harness.{cls.__name__}")
                 _check_capabilities(component)
                 self._check_is_new(component, provided)
-                provided.append(Provided(component, entry.name, f"{plugin_version}/{component.version}"))
+                provided.append(Provided(component, entry.name, f"{plugin_version}/{component.version}", entry))
         return provided
 
     def _check_is_new(self, component: Component, provided: Sequence[Provided]) -> None:
@@ -163,6 +165,10 @@ class Registry:
     def get(self, cls: type[C], name: str, *, where: str) -> C:
         """Return the component of this kind and name. Raises: UserError with the nearest name, and why plugins are broken."""
         return cast(C, self.provided(cls.kind, name, where=where).component)
+
+    def find(self, kind: str, name: str) -> Provided | None:
+        """Return the component of this kind and name with its plugin and version; None when there is none."""
+        return self._components[kind].get(name) if kind in self._components else None
 
     def provided(self, kind: str, name: str, *, where: str) -> Provided:
         """Return the component of this kind and name with its plugin and version. Raises: UserError, like `get`."""

@@ -1,8 +1,10 @@
 """The sentences that messages share: the nearest name, several faults at once."""
 
+import pickle
+
 import pytest
 
-from harness.errors import EndsTheRun, Faults, UserError, closest, nearest, noted, unknown
+from harness.errors import EndsTheRun, Faults, UserError, closest, faults_of, nearest, noted, one_line, unknown
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,22 @@ def test_faults_are_a_line_each_in_their_order():
     assert str(faults) == "second\nfirst"
     assert faults.faults == ("second", "first")
     assert isinstance(faults, UserError)
+    assert Faults(["a", "b", "a"]).faults == ("a", "b")
+
+
+@pytest.mark.parametrize("error", [UserError("x"), Faults(["a", "b"]), EndsTheRun("end")])
+def test_an_error_comes_back_from_another_process_as_it_was(error):
+    back = pickle.loads(pickle.dumps(error))
+    assert (type(back), str(back), faults_of(back)) == (type(error), str(error), faults_of(error))
+
+
+def test_a_line_break_in_a_name_does_not_split_the_message():
+    name = "a\nb\x1b[31m\u2028.png"
+    faults: list[str] = []
+    for error in (UserError(f"{name}: damaged"), Faults([f"{name}: absent"])):
+        with noted(faults):
+            raise error
+    assert faults == [r"a\nb\x1b[31m\u2028.png: damaged", r"a\nb\x1b[31m\u2028.png: absent"]
 
 
 def test_a_fault_is_noted_and_the_next_check_runs():
@@ -47,3 +65,17 @@ def test_a_bug_is_not_noted():
     with pytest.raises(ZeroDivisionError), noted(faults):
         _ = 1 / 0
     assert faults == []
+
+
+def test_a_line_end_in_a_name_makes_no_second_fault():
+    faults: list[str] = []
+    with noted(faults):
+        raise UserError("a\nb: damaged")
+    assert faults == [r"a\nb: damaged"]
+    assert faults_of(Faults(["a\nb", "c"])) == (r"a\nb", "c")
+    assert str(Faults(["a\nb", "c"])) == "a\\nb\nc"
+
+
+def test_control_characters_are_written_out_and_letters_stay():
+    assert one_line("é ± \t\x1b[0m\u2028 ok") == r"é ± \t\x1b[0m\u2028 ok"
+    assert one_line(one_line("a\nb")) == r"a\nb"

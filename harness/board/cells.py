@@ -10,7 +10,7 @@ from harness.board.bases import Base
 from harness.board.columns import Column
 from harness.board.components import Resolved
 from harness.board.schema import CurveConfig, EvaluationConfig
-from harness.components import Method
+from harness.components import Component, Method
 from harness.store.keys import digest
 from harness.store.record_names import row_name
 from harness.training.config import TrainingConfig
@@ -182,6 +182,13 @@ class Cell:
     @property
     def trains(self) -> bool:
         return self.row.trains
+
+    @property
+    def components(self) -> tuple[Resolved[Component], ...]:
+        """Every component that has a part in the result. A method that does not train has none."""
+        method = (self.method,) if self.trains else ()
+        columns = (component for column in self.columns for component in column.components)
+        return (*self.base.origin.components, self.base.dataset, *method, *columns)
 
     @cached_property
     def finetune_key(self) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from harness.board.components import Resolved
 from harness.board.schema import MetricConfig, Statistic, split_column
-from harness.components import Dataset, Extractor, Metric
+from harness.components import Component, Dataset, Extractor, Metric
 from harness.store.keys import digest
 from harness.store.record_names import floor_name
 
@@ -52,6 +52,11 @@ class Column:
     def extractor_identity(self) -> dict[str, object]:
         """The extractor as keys hold it; empty where there is none."""
         return {} if self.extractor is None else {"extractor": self.extractor.identity}
+
+    @property
+    def components(self) -> tuple[Resolved[Component], ...]:
+        """The metric, and the extractor where there is one."""
+        return (self.metric,) if self.extractor is None else (self.metric, self.extractor)
 
     @property
     def higher_is_better(self) -> bool:
@@ -118,6 +123,11 @@ class Floor:
     def metric(self) -> Resolved[Metric]:
         """The column's metric."""
         return self.column.metric
+
+    @property
+    def components(self) -> tuple[Resolved[Component], ...]:
+        """Every component that has a part in the values."""
+        return (self.dataset, *self.column.components)
 
     @property
     def pairs(self) -> int:

@@ -14,19 +14,17 @@ from pydantic import (
     model_validator,
 )
 
+from harness import validation
 from harness.config import Config
 from harness.training.config import TrainingConfig
 
-_WORDS = r"[a-z0-9]+([._-][a-z0-9]+)*"
-"""Two separators in a row are not allowed: file names of records join names with "__"."""
-
-Name = Annotated[str, StringConstraints(pattern=rf"^{_WORDS}$", max_length=60)]
+Name = Annotated[str, StringConstraints(pattern=validation.NAME, max_length=60)]
 """The name of a base or a method."""
 
-ColumnName = Annotated[str, StringConstraints(pattern=rf"^{_WORDS}(\[{_WORDS}\])?$", max_length=60)]
+ColumnName = Annotated[str, StringConstraints(pattern=validation.COLUMN, max_length=60)]
 """The name of a column. Where the metric compares features, the name says whose: `fid[fashion-cnn]`."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=validation.SHA256)]
 FilterText = str | list[str]
 
 
@@ -93,11 +91,18 @@ class PretrainConfig(Config):
 PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(_list_of_mappings), Field(min_length=1)]
 
 
+_TABLE = (
+    "the part of the file that is read, where the file holds several tables of tensors: `ema`, `state_dict`, …; by default the "
+    "table that fits the network, and of several the averaged one where its name says so"
+)
+
+
 class PartConfig(Config):
     """A file with the weights of a part of the network."""
 
     file: str = Field(description="path of the file, from the board's folder")
     sha256: Sha256 | None = Field(None, description="hash that the file must have")
+    part: str = Field("", description=_TABLE)
 
 
 class WeightsConfig(Config):
@@ -110,6 +115,7 @@ class WeightsConfig(Config):
         None, description="path of the file, from the board's folder; with a preset it replaces the preset's file"
     )
     sha256: Sha256 | None = Field(None, description="hash that the file must have; by default the preset's")
+    part: str = Field("", description=_TABLE)
     parts: dict[str, Annotated[PartConfig, BeforeValidator(_file_in_full)]] = Field(
         {}, description="files of those parts of the network that have files of their own, such as `tokenizer`"
     )

@@ -30,6 +30,9 @@ names file and line of each fault. An unknown key is a fault. This page is made 
 A **component** is written by its name, or as a mapping with its settings beside the name: `ddo`, or
 `{{name: ddo, beta: 1.0}}`. `harness list` names what is installed, and `harness show ddo` shows the settings of `ddo`.
 
+A **path** begins at the board's folder, wherever the command runs: that of a file of weights, and that in the settings
+of a component.
+
 A **filter** is the same here and in `harness run --only`. `method=ddo,sft-*` keeps the cells whose method is one of
 these; `base!=edm` keeps the cells of all other bases. Terms are joined by commas, and a cell must pass all of them.
 The keys are {", ".join(f"`{key}`" for key in KEYS[:-1])} and `{KEYS[-1]}`, the number of samples. Values may hold `*`

@@ -7,11 +7,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+import harness
 from harness.cli import convert, doctor, list_, measure, prefetch, publish, render, run, show, status, validate
-from harness.errors import Interrupted, UserError
+from harness.cli.output import result
+from harness.errors import Interrupted, UserError, faults_of
 
 app = typer.Typer(
     name="harness",
@@ -36,6 +39,23 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prefetch": prefetch.prefetch,
     "convert": convert.convert_weights,
 }
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        result(f"finetune-harness {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options that come before any command."""
+
+
 for _name, _command in COMMANDS.items():
     # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.
     app.command(_name, short_help=inspect.cleandoc(_command.__doc__ or "").split("\n\n")[1])(_command)
@@ -54,7 +74,7 @@ def main() -> None:
         _start_logging(os.environ.get("HARNESS_LOG") or "WARNING")
         app(prog_name="harness")
     except UserError as error:
-        for fault in str(error).splitlines():
+        for fault in faults_of(error):
             print(f"error: {fault}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except (KeyboardInterrupt, Interrupted):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from glob import escape, glob
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.components import KINDS
+from harness.errors import UserError
 
 LISTED_KINDS = (*KINDS, "listener", "preset", "board")
 """The kinds that `harness list` takes, in the singular."""
@@ -35,6 +37,18 @@ def kind_names(incomplete: str) -> Iterator[str]:
     yield from (f"{kind}s" for kind in LISTED_KINDS if f"{kind}s".startswith(incomplete))
 
 
+def folder_names(incomplete: str) -> Iterator[str]:
+    """Give the folders whose path begins like the incomplete word."""
+    yield from sorted(glob(f"{escape(incomplete)}*/"))
+
+
+def named_folder(text: str) -> Path:
+    """Return the path of a folder. Raises: UserError for an empty text, which an unset variable gives."""
+    if not text:
+        raise UserError("--runs-dir: names no folder; give one, or leave the option out (. is the current folder)")
+    return Path(text)
+
+
 BoardPath = Annotated[
     Path, typer.Argument(metavar="BOARD", help="A board's folder, or its board.yaml.", autocompletion=board_names)
 ]
@@ -44,6 +58,8 @@ RunsDir = Annotated[
     typer.Option(
         "--runs-dir",
         metavar="FOLDER",
+        parser=named_folder,
+        autocompletion=folder_names,
         help="Where runs, checkpoints and caches live. [default: $HARNESS_RUNS, or ./runs]",
         show_default=False,
     ),

@@ -1,4 +1,4 @@
-"""The cells that `--only` and `--seeds` choose."""
+"""The cells that `--only` and `--seeds` choose, and those of them that `--fresh` makes anew."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
+    from harness.run.fresh import Fresh
 
 
 def selected_cells(board: Board, only: Sequence[str], seeds: str | None) -> list[Cell]:
@@ -23,6 +24,24 @@ def selected_cells(board: Board, only: Sequence[str], seeds: str | None) -> list
     if not cells:
         raise UserError("--only: no cell of this board matches all of it")
     return cells
+
+
+def chosen_anew(board: Board, cells: Sequence[Cell], fresh: Sequence[str], *, bases: bool = False, floors: bool = False) -> Fresh:
+    """Return what `--fresh` and its companions ask for, out of the chosen cells.
+
+    Raises: UserError for what the board does not have, for no cell at all, and for `--fresh-bases` without `--fresh`.
+    """
+    from harness.run.fresh import Fresh
+
+    if not fresh:
+        if bases:
+            raise UserError("--fresh-bases: say with --fresh FILTER whose bases; --fresh 'method=*' is all of them")
+        return Fresh(floors=floors)
+    chosen = {cell.name for cell in board.select(parse_filter(list(fresh), where="--fresh"), where="--fresh")}
+    anew = [cell for cell in cells if cell.name in chosen]
+    if not anew:
+        raise UserError("--fresh: no cell that --only and --seeds choose matches all of it")
+    return Fresh(anew, bases, floors)
 
 
 def _seed_filter(board: Board, seeds: str) -> Filter:

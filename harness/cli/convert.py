@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.network_options import NetworkOptions
 from harness.cli.output import remark, result
 from harness.errors import UserError
 
@@ -19,37 +21,68 @@ TargetPath = Annotated[Path, typer.Argument(metavar="DST", help="The safetensors
 PresetName = Annotated[
     str | None, typer.Option(metavar="NAME", help="The network that the file is of, where the file does not say.")
 ]
-ModelName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The model that the file must be of; other files are refused.")
+BaseName = Annotated[
+    str | None, typer.Option(metavar="BOARD:BASE", help="The same, as the network of a board's base: leaderboards/digits:edm.")
 ]
+ModelName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The same, as a model with --set and --shape. Alone: refuse files of other models."),
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of --model.")]
+Shape = Annotated[str | None, typer.Option(metavar="SIDES", help="The shape of an example of --model, e.g. 3x32x32.")]
+Classes = Annotated[int, typer.Option(min=0, metavar="N", help="The number of classes of --model.")]
 Parts = Annotated[
-    list[str] | None, typer.Option(metavar="PART=FILE", help="The file of a part that stands apart, e.g. tokenizer=vae.pth.")
+    list[str] | None,
+    typer.Option(
+        metavar="NAME | PART=FILE[#NAME]",
+        help="The table of a checkpoint to read, e.g. ema; or the file of a part that stands apart, e.g. tokenizer=vae.pth.",
+    ),
 ]
 
 
 def convert_weights(
-    source: SourcePath, target: TargetPath, preset: PresetName = None, model: ModelName = None, part: Parts = None
+    source: SourcePath,
+    target: TargetPath,
+    preset: PresetName = None,
+    base: BaseName = None,
+    model: ModelName = None,
+    settings: Settings = None,
+    shape: Shape = None,
+    classes: Classes = 0,
+    part: Parts = None,
 ) -> None:
     """Example: harness convert edm-cifar10-32x32-uncond-vp.pkl edm.safetensors
 
     Write weights of any readable format as safetensors, checked against their network, its settings in the header.
     """
-    from harness.weights.convert import convert, described_network, preset_network
-    from harness.weights.network_files import NetworkFile
+    from harness.weights.convert import convert, described_network
     from harness.weights.stored import read
 
     if target.suffix != ".safetensors":
         raise UserError(f"{target}: the file to write ends in .safetensors")
     if target.exists():
         raise UserError(f"{target}: is there already; remove it first")
-    network = preset_network(preset) if preset is not None else described_network(read(source))
+    options = NetworkOptions(preset, base, model, settings or [], shape, classes)
+    network = options.network() or described_network(read(source))
     if model is not None and network.model.name != model:
-        raise UserError(f"--model {model}: {preset or source} is of the model {network.model.name}")
-    files = [NetworkFile(source), *(_part(text) for text in part or [])]
-    written = convert(files, target, network)
-    numbers = sum(value.numel() for value in written.values())
-    remark(f"wrote {target}: {len(written)} tensors, {numbers:,} numbers of {network.model.name}")
+        raise UserError(f"--model {model}: {preset or base or source} is of the model {network.model.name}")
+    written = convert(_files(source, part or []), target, network)
+    for table in written.tables:
+        if table.remark:
+            remark(table.remark)
+    numbers = sum(value.numel() for value in written.tensors.values())
+    remark(f"wrote {target}: {len(written.tensors)} tensors, {numbers:,} numbers of {network.model.name}")
     result(str(target))
+
+
+def _files(source: Path, parts: Sequence[str]) -> list[NetworkFile]:
+    """Return the file of the network, with the table that the options choose, and the files of parts that stand apart."""
+    from harness.weights.network_files import NetworkFile
+
+    tables = [text for text in parts if "=" not in text]
+    if len(tables) > 1:
+        raise UserError(f"--part {tables[1]}: {tables[0]} is chosen already; give one table, and other parts as PART=FILE")
+    return [NetworkFile(source, table=tables[0] if tables else ""), *(_part(text) for text in parts if "=" in text)]
 
 
 def _part(text: str) -> NetworkFile:
@@ -57,5 +90,6 @@ def _part(text: str) -> NetworkFile:
 
     name, _, file = text.partition("=")
     if not name or not file:
-        raise UserError(f"--part {text}: write PART=FILE, e.g. tokenizer=vae.pth")
-    return NetworkFile(Path(file), name)
+        raise UserError(f"--part {text}: write PART=FILE, e.g. tokenizer=vae.pth, or the name of a table of SRC")
+    path, hash_sign, table = file.rpartition("#")
+    return NetworkFile(Path(path), name, table) if hash_sign and not Path(file).exists() else NetworkFile(Path(file), name)

@@ -6,6 +6,8 @@ import os
 import platform
 import shutil
 import subprocess
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,8 @@ from harness.errors import UserError
 from harness.process.environment import cores
 
 REINSTALL = "install the harness again: pip install finetune-harness"
+WIDTH = 80
+"""Characters of the column that says what was found; a longer text goes on in the next line."""
 LEAST_DISK = 2e9
 """Bytes that must be free for runs."""
 LEAST_MEMORY = 1e9
@@ -55,14 +59,16 @@ def doctor(runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json([finding._asdict() for finding in findings])
     else:
-        print_table([_row(finding) for finding in findings])
+        print_table([row for finding in findings for row in _rows(finding)])
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
 
-def _row(finding: Finding) -> dict[str, str]:
+def _rows(finding: Finding) -> Iterator[dict[str, str]]:
     mark = "ok" if finding.ok else "FAULT"
-    return {"": mark, "check": finding.check, "found": finding.found, "advice": finding.advice}
+    first, *others = textwrap.wrap(finding.found, WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+    yield {"": mark, "check": finding.check, "found": first, "advice": finding.advice}
+    yield from ({"": "", "check": "", "found": line, "advice": ""} for line in others)
 
 
 def _torch() -> list[Finding]:
@@ -97,8 +103,8 @@ def _machine() -> list[Finding]:
 def _runs_folder(runs_dir: Path | None) -> Finding:
     from harness.store.runs_folder import RunsFolder
 
-    runs = RunsFolder.of(runs_dir)
     try:
+        runs = RunsFolder.of(runs_dir)
         runs.check_writable()
     except UserError as error:
         return Finding("runs folder", str(error), ok=False, advice="choose another with --runs-dir or HARNESS_RUNS")

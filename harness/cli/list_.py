@@ -10,7 +10,7 @@ import typer
 from harness.cli.arguments import LISTED_KINDS, AsJson, kind_names
 from harness.cli.component_facts import capabilities
 from harness.cli.output import print_json, print_table, result
-from harness.errors import UserError, unknown
+from harness.errors import UserError, faults_of, unknown
 
 if TYPE_CHECKING:
     from harness.plugins import Registry
@@ -109,5 +109,5 @@ def _title(board: Path) -> str:
     try:
         content = read_yaml(board).value
     except UserError as error:
-        return f"broken: {str(error).splitlines()[0]}"
+        return f"broken: {faults_of(error)[0]}"
     return str(content.get("title", "")) if isinstance(content, dict) else ""

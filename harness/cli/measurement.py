@@ -88,13 +88,13 @@ def _row(measured: MeasuredMetric) -> dict[str, str]:
     better = "higher" if measured.component.higher_is_better else "lower"
     row = {"metric": measured.label, "": f"{better} is better" if measured.component.ranks else ""}
     if measured.deviation is None:
-        row["value"] = f"{measured.mean:.6g}"
+        row["value"] = f"{measured.mean:z.6g}"
     else:
-        row |= {"mean": f"{measured.mean:.6g}", "sd": f"{measured.deviation:.3g}"}
-        row |= {"min": f"{min(measured.values):.6g}", "max": f"{max(measured.values):.6g}"}
+        row |= {"mean": f"{measured.mean:z.6g}", "sd": f"{measured.deviation:z.3g}"}
+        row |= {"min": f"{min(measured.values):z.6g}", "max": f"{max(measured.values):z.6g}"}
         row["repetitions"] = str(len(measured.values))
     means = {name: sum(values) / len(values) for name, values in measured.side_values.items()}
-    return row | {"also": ", ".join(f"{name} {mean:.3g}" for name, mean in means.items())}
+    return row | {"also": ", ".join(f"{name} {mean:z.3g}" for name, mean in means.items())}
 
 
 def _described(source: ImageSource) -> str:

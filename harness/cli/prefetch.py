@@ -21,7 +21,7 @@ NOT_FETCHED = "this board needs files that the harness cannot download"
 
 
 def prefetch(board: BoardPath, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Example: harness prefetch leaderboards/digits
+    """Example: harness prefetch leaderboards/fashion-mnist-real --dry-run
 
     List and download the files that a board needs beside the packages; say which others you have to bring.
     """

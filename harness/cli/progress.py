@@ -71,6 +71,6 @@ def _block(running: list[Progress]) -> RenderableType:
 def running_line(progress: Progress) -> str:
     """Return a line on what a process does: `ddpm-10/ddo/s0  finetune  1200/2344  loss 0.693  35 s`."""
     step = f"{progress.step}/{progress.steps}" if progress.steps else ""
-    values = "  ".join(f"{name} {value:.4g}" for name, value in progress.values.items())
+    values = "  ".join(f"{name} {value:z.4g}" for name, value in progress.values.items())
     parts = (progress.job, progress.stage, step, values, duration(progress.seconds))
     return "  ".join(part for part in parts if part)

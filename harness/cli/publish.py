@@ -13,6 +13,13 @@ from harness.cli.output import remark, result
 def publish(
     board: BoardPath,
     partial: Annotated[bool, typer.Option("--partial", help="Publish though cells are missing or failed.")] = False,
+    allow_mixed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mixed",
+            help="Publish records of code that was edited; where two records are of different code, the page says so.",
+        ),
+    ] = False,
     runs_dir: RunsDir = None,
 ) -> None:
     """Example: harness publish leaderboards/quickstart
@@ -26,7 +33,7 @@ def publish(
     from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board)
-    publication = plan(loaded, RunsFolder.of(runs_dir))
+    publication = plan(loaded, RunsFolder.of(runs_dir), allow_mixed=allow_mixed)
     for problem in publication.problems:
         remark(problem)
     if publication.problems and not partial:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
-from harness.cli.cell_selection import selected_cells
+from harness.cli.cell_selection import chosen_anew, selected_cells
+from harness.cli.changed_code import questions
 from harness.cli.output import print_json, remark, result
+from harness.cli.records_elsewhere import records_elsewhere
 from harness.components import Executor
-from harness.errors import UserError
+from harness.errors import Faults, UserError
 from harness.process import devices
 from harness.process.environment import cores
 from harness.store.runs_folder import RunsFolder
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
     from harness.cli.run_plan import RunPlan
+    from harness.run.fresh import Fresh
     from harness.run.start import RunOptions
+    from harness.run.states import CellState
 
 
 Only = Annotated[
@@ -29,6 +33,16 @@ Only = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
+FreshFilter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fresh",
+        metavar="FILTER",
+        help="Make these cells anew, e.g. method=ddo, though they are done; what they had is set aside, and nothing is deleted.",
+    ),
+]
+FreshBases = Annotated[bool, typer.Option("--fresh-bases", help="With --fresh: make the bases of these cells anew too.")]
+FreshFloors = Annotated[bool, typer.Option("--fresh-floors", help="Measure the board's floors anew.")]
 KeepPublished = Annotated[
     bool,
     typer.Option(
@@ -54,6 +68,9 @@ def run(
     dry_run: DryRun = False,
     smoke: Smoke = False,
     keep_published: KeepPublished = False,
+    fresh: FreshFilter = None,
+    fresh_bases: FreshBases = False,
+    fresh_floors: FreshFloors = False,
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
     device: Device = "auto",
@@ -74,12 +91,16 @@ def run(
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
     options = _options(jobs, executor, device, checkpoint_seconds, log_every)
+    anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
+    for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
+        remark(line)
     if dry_run:
-        _print_plan(_plan(loaded, cells, runs, options.jobs, keep_published=keep_published), loaded, as_json)
+        plan = _plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published)
+        _print_plan(plan, loaded, runs, as_json)
     else:
         if keep_published:
             _keep_published(loaded, runs)
-        _run(loaded, cells, runs, options, as_json)
+        _run(loaded, cells, anew, runs, options, as_json)
 
 
 def _options(jobs: int | None, executor: str | None, device: str, checkpoint_seconds: float, log_every: int) -> RunOptions:
@@ -99,13 +120,13 @@ def _keep_published(board: Board, runs: RunsFolder) -> None:
     remark(f"{adopt(board, runs)} published records copied into {runs.root} and taken as done")
 
 
-def _plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, *, keep_published: bool) -> RunPlan:
+def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jobs: int, *, keep_published: bool) -> RunPlan:
     """Return the plan of a run. Nothing is written: published records count as done without being copied."""
     from harness.cli.run_plan import RunPlan, with_published
     from harness.report.adopt import adoptable
-    from harness.run.states import missing_floors, states
+    from harness.run.fresh import planned
 
-    plan = RunPlan(states(board, cells, runs), missing_floors(board, runs), jobs)
+    plan = RunPlan(*planned(board, cells, anew, runs), jobs)
     if not keep_published:
         return plan
     published = adoptable(board, runs)
@@ -113,27 +134,41 @@ def _plan(board: Board, cells: Sequence[Cell], runs: RunsFolder, jobs: int, *, k
     return with_published(plan, published)
 
 
-def _print_plan(plan: RunPlan, board: Board, as_json: bool) -> None:
+def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) -> None:
+    """Print the plan, and what is absent. Raises: Faults for what is here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
         print_json([state.as_json() for state in plan.states])
     else:
-        for line in plan.lines():
+        for line in (*plan.lines(), *questions(board, plan.states, runs)):
             result(line)
-    to_run = tuple(state.cell for state in plan.waiting)
-    for fault in Needs(board, to_run, tuple(plan.floors)).absent_files():
+    needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
+    packages = needs.absent_packages()
+    absent = [*packages, *needs.absent_files()]
+    for fault in absent:
         remark(f"absent, and needed to run: {fault}")
+    if packages:
+        return  # without them no network can be built, with which weights are compared
+    for text in needs.weights_remarks():
+        remark(text)
+    lacking = [] if absent else needs.broken_targets() or needs.lacking_data()
+    if faults := [*needs.unfit_data(), *lacking, *needs.unfit_weights()]:
+        raise Faults(dict.fromkeys(faults))
 
 
-def _run(board: Board, cells: Sequence[Cell], runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
+def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
     """Run the cells and print the table. Raises: typer.Exit with 1 when a cell or a floor failed."""
     from harness.cli.progress import show_progress
     from harness.run.start import run_board
     from harness.run.states import missing_floors
 
+    def ask(states: Sequence[CellState]) -> None:
+        for line in questions(board, states, runs):
+            remark(line)
+
     with show_progress(runs) as on_event:
-        states = run_board(board, cells, runs, options, on_event)
+        states = run_board(board, cells, runs, options, on_event, remark, on_states=ask, fresh=anew)
     _print_results(board, runs, as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
     failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]
@@ -145,10 +180,11 @@ def _run(board: Board, cells: Sequence[Cell], runs: RunsFolder, options: RunOpti
 
 def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
     from harness.report import formats
+    from harness.report.page import terminal_table
     from harness.report.render import render_runs
 
     rendered = render_runs(board, runs)
-    to_text = formats.as_json if as_json else formats.markdown
+    to_text = formats.as_json if as_json else terminal_table
     result(to_text(rendered.table).rstrip())
     if board.is_smoke:
         remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")

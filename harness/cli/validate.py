@@ -12,7 +12,7 @@ def validate(boards: BoardPaths) -> None:
     Check boards without running anything: faults together, each with file, line and the nearest valid name.
     """
     from harness.board.reading.load import load_board
-    from harness.errors import Faults, UserError
+    from harness.errors import Faults, UserError, faults_of
     from harness.report.reported import read_reported
     from harness.store.board_folder import BoardFolder
 
@@ -22,7 +22,7 @@ def validate(boards: BoardPaths) -> None:
             board = load_board(path)
             read_reported(BoardFolder(board.folder).reported)
         except UserError as error:
-            faults += str(error).splitlines()
+            faults += faults_of(error)
         else:
             skipped = sum(cell.skip_reason is not None for cell in board.cells)
             result(f"{board.folder}: {len(board.cells)} cells, {skipped} of them skipped")

@@ -16,14 +16,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UserError
+from harness.images.array_headers import read_header
 from harness.images.array_types import advice
-from harness.images.sets import ImageSet
+from harness.images.decode import LARGEST_PIXELS
+from harness.images.sets import ImageSet, images_at_once
 from harness.images.zip_archives import DAMAGE
+from harness.store.reading import check_regular, open_regular
 
 BLOCK = 64
 """Images of another type that are read at once to find the range of their values."""
 RANGES = {"0,255": (0.0, 255.0), "0,1": (0.0, 1.0), "-1,1": (-1.0, 1.0)}
 """The value ranges of images that are stored as floats: for each name, the values of black and of white."""
+
+_WRONG_LENGTH = "{}: damaged: its header and its length do not agree"
+LARGEST_RATIO = 200
+"""The largest ratio of unpacked to packed bytes of an array above SMALL in an .npz. Black images exceed it, and no others do."""
+SMALL = 2**26
+"""An array of at most this unpacked size, in bytes, may have any such ratio."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class StoredArray:
         return _name(self.path, self.member)
 
     def blocks(self, size: int) -> Iterator[NDArray[Any]]:
-        """Yield the array along its first axis, `size` entries at a time.
+        """Yield the array along its first axis, `size` entries at a time, or fewer that have LARGEST_BATCH bytes.
 
         Raises: UserError when the file ends early, goes on after the array, has a wrong checksum, or is in Fortran's order.
         """
@@ -54,9 +63,10 @@ class StoredArray:
             raise UserError(f"{self.name}: is in Fortran's order; write it with numpy.ascontiguousarray")
         entry_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         with _opened(self.path, self.member) as file:
-            _header(file)
-            for start in range(0, self.shape[0], size):
-                count = min(size, self.shape[0] - start)
+            read_header(file)
+            at_once = images_at_once(size, self.shape[1:], self.dtype.itemsize)
+            for start in range(0, self.shape[0], at_once):
+                count = min(at_once, self.shape[0] - start)
                 content = _exactly(file, count * entry_bytes, self.name)
                 yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
             _exactly(file, 0, self.name, is_last=True)
@@ -74,9 +84,10 @@ def stored(path: Path) -> dict[str, StoredArray]:
 
     Raises: UserError for a damaged file, a file of another format, and an array of Python objects.
     """
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return {"": _stored(path, "")}
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     except DAMAGE as error:
@@ -86,10 +97,26 @@ def stored(path: Path) -> dict[str, StoredArray]:
 
 def _stored(path: Path, member: str) -> StoredArray:
     with _opened(path, member) as file:
-        shape, is_fortran, dtype = _header(file)
-    if dtype.hasobject:
-        raise UserError(f"{_name(path, member)}: holds Python objects, which are programs and not data")
-    return StoredArray(path, member, shape, dtype, is_fortran and len(shape) > 1)
+        header = read_header(file)
+        if header.dtype.hasobject:
+            raise UserError(f"{_name(path, member)}: holds Python objects, which are programs and not data")
+        if header.length + math.prod(header.shape) * header.dtype.itemsize != _length(path, member):
+            raise UserError(_WRONG_LENGTH.format(_name(path, member)))
+    return StoredArray(path, member, header.shape, header.dtype, header.is_fortran and len(header.shape) > 1)
+
+
+def _length(path: Path, member: str) -> int:
+    """Return the bytes of an array's file. Raises: UserError for a member of an archive that is a decompression bomb."""
+    if not member:
+        return path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        packed = archive.getinfo(f"{member}.npy")
+    if packed.file_size > SMALL and packed.file_size > LARGEST_RATIO * max(packed.compress_size, 1):
+        raise UserError(
+            f"{_name(path, member)}: unpacks from {packed.compress_size:,} to {packed.file_size:,} bytes, as no images or "
+            "statistics do (a decompression bomb?)"
+        )
+    return packed.file_size
 
 
 def _name(path: Path, member: str) -> str:
@@ -100,29 +127,20 @@ def _name(path: Path, member: str) -> str:
 def _opened(path: Path, member: str) -> Iterator[IO[bytes]]:
     try:
         if not member:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 yield file
             return
+        check_regular(path)
         with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as inside:
             yield inside
     except DAMAGE as error:
         raise UserError(f"{_name(path, member)}: damaged: {error}") from error
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read the header of an array: its shape, whether it is in Fortran's order, and its type."""
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version} of NumPy's format")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, is_fortran, dtype = read(file)
-    return shape, is_fortran, dtype
-
-
 def _exactly(file: IO[bytes], count: int, name: str, *, is_last: bool = False) -> bytes:
     content = file.read(count + is_last)
     if len(content) != count:
-        raise UserError(f"{name}: damaged: its header and its length do not agree")
+        raise UserError(_WRONG_LENGTH.format(name))
     return content
 
 
@@ -146,6 +164,8 @@ def _check_shape(array: StoredArray) -> None:
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3)):
         hint = "; channels come last: transpose(0, 2, 3, 1)" if len(shape) == 4 and shape[1] in (1, 3) else ""
         raise UserError(f"{array.name}: shape {shape}, and images are (n, height, width, 1 or 3) or (n, height, width){hint}")
+    if math.prod(shape[1:3]) > LARGEST_PIXELS:
+        raise UserError(f"{array.name}: images of {shape[2]}x{shape[1]} pixels; more than {LARGEST_PIXELS:,} are not read")
     if 0 in shape:
         raise UserError(f"{array.name}: no image in it, its shape is {shape}")
 
@@ -178,7 +198,12 @@ def _batches(array: StoredArray, value_range: str | None, size: int) -> Iterator
     for block in array.blocks(size):
         values = block[..., None] if block.ndim == 3 else block
         smallest, largest = min(smallest, float(block.min())), max(largest, float(block.max()))
-        pixels = values if value_range is None else _to_bytes(values, low, high, array.name, count)
+        if value_range is None:
+            pixels = values
+        else:
+            # Image by image: the mapping makes several arrays of float64.
+            mapped = (_to_bytes(values[at : at + 1], low, high, array.name, count + at) for at in range(len(values)))
+            pixels = np.concatenate(list(mapped))
         yield torch.from_numpy(np.array(pixels.transpose(0, 3, 1, 2), order="C"))
         count += len(block)
     if value_range is not None:

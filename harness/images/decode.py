@@ -18,8 +18,9 @@ FORMATS = {
     ".ppm": "PPM", ".pgm": "PPM",
 }  # fmt: skip
 """Suffixes of image files, and Pillow's names of their formats. Files with other suffixes are no images."""
-LARGEST_PIXELS = 2**26
-"""The largest number of pixels of an image. The header declares it, so a larger image is refused before it takes memory."""
+LARGEST_PIXELS = 2**25
+"""The largest number of pixels of an image: 7680x4320 is less. The header declares the number, so a larger image is refused
+before it takes memory. Decoding takes up to sixteen bytes a pixel."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,10 +16,11 @@ from torch import Tensor
 from harness.errors import UserError
 from harness.images import zip_archives
 from harness.images.decode import FORMATS, Decoded, decode
-from harness.images.sets import ImageSet
+from harness.images.sets import ImageSet, images_at_once
+from harness.store.reading import NotRegular, read_bytes
 
 LARGEST_FILE = 256 * 2**20
-"""The largest size, in bytes, of an image file that is unpacked from an archive."""
+"""The largest size, in bytes, of an image file, after it is unpacked from an archive."""
 LARGEST_RATIO = 200
 """The largest ratio of unpacked to packed bytes of an image file above SMALL. Image formats are compressed already, so image
 files never reach it; decompression bombs exceed it."""
@@ -61,12 +61,15 @@ class ImageFiles:
         of another size or format.
         """
         with self.opened() as read:
-            first = self._decoded(self.names[0], read)
+            image = self._decoded(self.names[0], read)
+        # Of the first image, only size and format are kept.
+        first = replace(image, pixels=np.broadcast_to(np.uint8(0), image.pixels.shape))
 
         def batches(size: int) -> Iterator[Tensor]:
             with self.opened() as read:
-                for start in range(0, len(self.names), size):
-                    images = [self._decoded_like(first, name, read) for name in self.names[start : start + size]]
+                count = images_at_once(size, first.pixels.shape)
+                for start in range(0, len(self.names), count):
+                    images = [self._decoded_like(first, name, read) for name in self.names[start : start + count]]
                     yield torch.from_numpy(np.stack([image.pixels for image in images]))
 
         return ImageSet(self.name, len(self.names), first.pixels.shape, batches)
@@ -119,9 +122,9 @@ def _raise_unreadable(error: OSError) -> None:
 
 def _content(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path}: is no file, but a pipe or a device; remove it")  # reading a pipe could take for ever
-        return path.read_bytes()
+        return read_bytes(path, largest=LARGEST_FILE)
+    except NotRegular:
+        raise UserError(f"{path}: is no file, but a pipe or a device; remove it") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 

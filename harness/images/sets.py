@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from harness.images.quantise import to_uint8
+
+LARGEST_BATCH = 2**28
+"""Bytes of the largest batch that a reader of files makes. Of larger images, a batch has fewer than was asked for."""
+
+
+def images_at_once(size: int, shape: tuple[int, ...], itemsize: int = 1) -> int:
+    """Return the number of images in a batch: `size`, or as many as have LARGEST_BATCH bytes, at least 1.
+
+    Args:
+        shape: of one image, in any order.
+        itemsize: bytes a value.
+    """
+    return max(1, min(size, LARGEST_BATCH // max(1, math.prod(shape) * itemsize)))
 
 
 @dataclass(frozen=True)
@@ -19,7 +33,7 @@ class ImageSet:
         n: number of images.
         shape: (channels, height, width) of each image, with 1 or 3 channels.
         batches: a function of the batch size B that yields all images in a fixed order, as (B, C, H, W) uint8, from the
-            start at each call.
+            start at each call. Batches of very large images are smaller.
     """
 
     name: str
@@ -36,7 +50,8 @@ class ImageSet:
         """
 
         def batches(size: int) -> Iterator[Tensor]:
-            for start in range(0, n, size):
-                yield to_uint8(part(start, min(start + size, n)))
+            count = images_at_once(size, shape, itemsize=4)
+            for start in range(0, n, count):
+                yield to_uint8(part(start, min(start + count, n)))
 
         return cls(name, n, shape, batches)

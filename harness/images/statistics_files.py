@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from harness.features import Moments
 from harness.images.arrays import StoredArray, stored
 from harness.store.files import appearing
 from harness.store.records import ExtractorFacts, Part
-from harness.weights import pickles
+from harness.weights import pickles, torch_files
 from harness.weights.pickles import RefusedPickle
 
 LARGEST = 2**31
@@ -55,19 +54,37 @@ class Metadata(Part):
 
 
 @dataclass(frozen=True)
+class StoredMoments:
+    """Moments in a file, of which only the size has been looked at.
+
+    Args:
+        size: number of features.
+        load: reads the moments. Raises: UserError for arrays that are damaged, or that cannot be a mean and a covariance.
+    """
+
+    size: int
+    load: Callable[[], Moments]
+
+    @classmethod
+    def of(cls, moments: Moments) -> StoredMoments:
+        """Return moments that are in memory already."""
+        return cls(len(moments.mean), lambda: moments)
+
+
+@dataclass(frozen=True)
 class StatisticsFile:
     """The statistics in a file.
 
     Args:
         form: the name of the format, for messages.
         tables: tables of moments by the name that the file gives to the table, then by need: `{"fid": {"moments": …}}`. Most
-            formats have one table, whose name is "".
+            formats have one table, whose name is "". Only moments of the right size are ever read.
         metadata: the images and the extractor of the statistics; None where the file does not state them.
     """
 
     path: Path
     form: str
-    tables: Mapping[str, Mapping[str, Moments]]
+    tables: Mapping[str, Mapping[str, StoredMoments]]
     metadata: Metadata | None = None
 
     @property
@@ -80,17 +97,18 @@ class StatisticsFile:
 
         Args:
             outputs: the size of each of the extractor's outputs, by name.
-        Raises: UserError unless exactly one table has as many features as the extractor gives.
+        Raises: UserError unless exactly one table has as many features as the extractor gives, and for arrays that are damaged or
+            cannot be a mean and a covariance.
         """
-        sizes = {name: len(table["moments"].mean) for name, table in self.tables.items()}
+        sizes = {name: table["moments"].size for name, table in self.tables.items()}
         fitting = [name for name, size in sizes.items() if size == outputs["features"]]
         if len(fitting) != 1:
             contents = " and ".join(f"{f'{name} of ' if name else ''}{size}" for name, size in sizes.items())
             raise UserError(f"{self.path}: holds statistics of {contents} features; the extractor gives {outputs['features']}")
         table = dict(self.tables[fitting[0]])
-        if "spatial" in table and len(table["spatial"].mean) != outputs.get("spatial"):
+        if "spatial" in table and table["spatial"].size != outputs.get("spatial"):
             del table["spatial"]  # these moments are of another network
-        return table
+        return {need: moments.load() for need, moments in table.items()}
 
     def check_extractor(self, used: ExtractorFacts) -> None:
         """Raises: UserError when the file says that another extractor made its statistics."""
@@ -126,11 +144,12 @@ def recognise(path: Path) -> StatisticsFile | None:
     in that of ADM (also `mu_s`, `sigma_s`). A .pkl is a pickle of EDM2. A .pt or .pth is a cache file of torch-fidelity.
     Raises: UserError for a damaged file, and for a .pkl, .pt or .pth without statistics; OSError for an absent .pkl.
     """
-    if path.suffix == ".npz":
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
         return _npz(path)
-    if path.suffix == ".pkl":
+    if suffix == ".pkl":
         return _edm2(path)
-    if path.suffix in (".pt", ".pth"):
+    if suffix in (".pt", ".pth"):
         return _torch_fidelity(path)
     return None
 
@@ -140,13 +159,25 @@ def _npz(path: Path) -> StatisticsFile | None:
     if not {"mu", "sigma"} <= set(arrays):
         return None
     metadata = _metadata(path, arrays["harness"]) if "harness" in arrays else None
-    table = {}
-    for need, names in _NAMES.items():
-        if set(names) <= set(arrays):
-            mean, covariance = (arrays[name].read(largest=LARGEST) for name in names)
-            table[need] = _moments(path, mean, covariance, n=None if metadata is None else metadata.n)
+    n = None if metadata is None else metadata.n
+    table = {
+        need: _moments_in_arrays(path, arrays[mean], arrays[covariance], n)
+        for need, (mean, covariance) in _NAMES.items()
+        if {mean, covariance} <= set(arrays)
+    }
     form = "finetune-harness" if metadata is not None else "ADM's .npz" if "spatial" in table else "an .npz of mu and sigma"
     return StatisticsFile(path, form, {"": table}, metadata)
+
+
+def _moments_in_arrays(path: Path, mean: StoredArray, covariance: StoredArray, n: int | None) -> StoredMoments:
+    """Return moments that are read once, and only when they are asked for: a small .npz can hold a covariance of gigabytes."""
+    _check_arrays(path, mean, covariance)
+
+    @cache
+    def load() -> Moments:
+        return _moments(path, mean.read(largest=LARGEST), covariance.read(largest=LARGEST), n=n)
+
+    return StoredMoments(mean.shape[0], load)
 
 
 def _metadata(path: Path, array: StoredArray) -> Metadata:
@@ -162,23 +193,22 @@ def _edm2(path: Path) -> StatisticsFile:
     if not isinstance(content, dict):
         raise UserError(f"{path}: no table of reference statistics")
     tables = {
-        str(metric): {"moments": _table_moments(path, table, f"{metric} has no ")}
+        str(metric): {"moments": _moments_in_table(path, table, f"{metric} has no ")}
         for metric, table in content.items()
         if isinstance(table, dict)
     }
+    if not tables:
+        raise UserError(f"{path}: no table of reference statistics: it has no table of mu and sigma for a metric")
     return StatisticsFile(path, "EDM2's pickle", tables)
 
 
 def _torch_fidelity(path: Path) -> StatisticsFile:
-    moments = _table_moments(path, _torch_table(path), "no statistics: it has no ")
+    moments = _moments_in_table(path, _torch_table(path), "no statistics: it has no ")
     return StatisticsFile(path, "torch-fidelity's cache", {"": {"moments": moments}})
 
 
 def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], *, n: int | None = None) -> Moments:
     """Return the moments in float64. Raises: UserError for arrays that cannot be a mean and a covariance."""
-    if mean.ndim != 1 or covariance.shape != 2 * mean.shape or not {mean.dtype.kind, covariance.dtype.kind} <= {"f"}:
-        shapes = " and ".join(f"{name} {array.shape} {array.dtype}" for name, array in (("mu", mean), ("sigma", covariance)))
-        raise UserError(f"{path}: {shapes} are no mean and covariance, which are floats (d,) and (d, d)")
     exact_mean, exact = mean.astype(np.float64), covariance.astype(np.float64)
     if not (np.isfinite(exact_mean).all() and np.isfinite(exact).all()):
         raise UserError(f"{path}: statistics with values that are not finite")
@@ -188,6 +218,13 @@ def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], *, n: int
     if not _has_no_negative_variance(symmetric):
         raise UserError(f"{path}: sigma has negative variances, and so is no covariance")
     return Moments(n, exact_mean, symmetric)
+
+
+def _check_arrays(path: Path, mean: NDArray[Any] | StoredArray, covariance: NDArray[Any] | StoredArray) -> None:
+    """Raises: UserError for arrays whose shapes or types cannot be those of a mean and a covariance."""
+    if len(mean.shape) != 1 or covariance.shape != 2 * mean.shape or not {mean.dtype.kind, covariance.dtype.kind} <= {"f"}:
+        shapes = " and ".join(f"{name} {array.shape} {array.dtype}" for name, array in (("mu", mean), ("sigma", covariance)))
+        raise UserError(f"{path}: {shapes} are no mean and covariance, which are floats (d,) and (d, d)")
 
 
 def _has_no_negative_variance(covariance: NDArray[np.float64]) -> bool:
@@ -203,50 +240,36 @@ def _has_no_negative_variance(covariance: NDArray[np.float64]) -> bool:
 def _torch_table(path: Path) -> Mapping[object, object]:
     """Return the table in a file that torch.save wrote, without running code.
 
-    The harness's reader of pickles reads tables of NumPy arrays. Tables of tensors are left to `torch.load(weights_only=True)`.
+    The harness's reader of pickles reads tables of NumPy arrays. Tables of tensors are left to torch.
     """
-    import torch
-
     table: object
-    content = _torch_pickle(path)
     try:
-        table = pickles.loads(content)
+        table = pickles.loads(torch_files.pickle_inside(path))
     except RefusedPickle:
-        try:
-            table = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
-            raise UserError(f"{path}: holds more than numbers, and is not read: {str(error).splitlines()[0]}") from error
+        table = torch_files.load(path)
     if not isinstance(table, dict):
         raise UserError(f"{path}: no statistics: expected a table of mu and sigma, and found {type(table).__name__}")
     return table
 
 
-def _torch_pickle(path: Path) -> bytes:
-    """Return the pickle inside a zip file of torch.save."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-            if archive.getinfo(name).file_size > LARGEST_PICKLE:
-                raise UserError(f"{path}: too large for statistics")
-            return archive.read(name)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise UserError(f"{path}: no file of statistics that torch wrote: {error}") from error
-
-
-def _table_moments(path: Path, table: Mapping[object, object], message: str) -> Moments:
+def _moments_in_table(path: Path, table: Mapping[object, object], message: str) -> StoredMoments:
     """Return the moments in a table of `mu` and `sigma`; `message` begins the error for a table without them."""
     missing = [name for name in _NAMES["moments"] if name not in table]
     if missing:
         raise UserError(f"{path}: {message}{' and no '.join(missing)}")
     mean, covariance = (_array(path, name, table[name]) for name in _NAMES["moments"])
-    return _moments(path, mean, covariance)
+    _check_arrays(path, mean, covariance)
+    return StoredMoments(len(mean), cache(lambda: _moments(path, mean, covariance)))
 
 
 def _array(path: Path, name: str, value: object) -> NDArray[Any]:
     import torch
 
     if isinstance(value, torch.Tensor):
-        return value.numpy()
+        try:
+            return value.detach().numpy()
+        except (TypeError, RuntimeError) as error:  # of a sparse tensor, or of numbers that NumPy does not have
+            raise UserError(f"{path}: {name} is no array: {error}") from None
     if not isinstance(value, np.ndarray):
         raise UserError(f"{path}: {name} is no array")
     return value

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from harness.errors import UserError
+from harness.store.reading import check_regular
 
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, NotImplementedError,
@@ -27,6 +28,7 @@ def members(path: Path) -> dict[str, zipfile.ZipInfo]:
     """
     found: dict[str, zipfile.ZipInfo] = {}
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as file:
             for member in file.infolist():
                 name = plain_name(member, where=str(path))

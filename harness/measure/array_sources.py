@@ -17,7 +17,7 @@ def array_source(path: Path, options: ReadingOptions) -> ImageSource:
 
     Raises: UserError for a damaged file, for one with neither, and for floats whose range the user did not say.
     """
-    statistics = None if options.as_images and path.suffix == ".npz" else recognise(path)
+    statistics = None if options.as_images and path.suffix.lower() == ".npz" else recognise(path)
     if statistics is None:
         images = arrays.images(path, options.value_range)
         identify, used = identified_by_pixels(images), _options_used(path, has_images=True)
@@ -26,7 +26,7 @@ def array_source(path: Path, options: ReadingOptions) -> ImageSource:
 
 
 def _statistics_source(path: Path, statistics: StatisticsFile, options: ReadingOptions) -> ImageSource:
-    has_images = path.suffix == ".npz" and "arr_0" in arrays.stored(path)  # the reference batches of ADM have both
+    has_images = path.suffix.lower() == ".npz" and "arr_0" in arrays.stored(path)  # the reference batches of ADM have both
     images = arrays.images(path, options.value_range) if has_images else None
     return ImageSource(
         str(path),
@@ -50,4 +50,4 @@ def _notes(path: Path, statistics: StatisticsFile, images: ImageSet | None) -> I
 def _options_used(path: Path, *, has_images: bool) -> frozenset[str]:
     """The options that decided how the file was read: the range of floats, and for an .npz whether its statistics count."""
     is_float = has_images and arrays.image_array(path).dtype.kind == "f"
-    return frozenset({RANGE} if is_float else ()) | frozenset({AS_IMAGES} if path.suffix == ".npz" else ())
+    return frozenset({RANGE} if is_float else ()) | frozenset({AS_IMAGES} if path.suffix.lower() == ".npz" else ())

@@ -42,7 +42,8 @@ def measure(plan: MeasurementPlan, context: Context, announce: Announce = lambda
     check_plan(plan)
     facts = _extractor_facts(plan, context)
     reader = FeatureReader(plan, context, announce)
-    identities = {source.name: reader.identify(source) for source in plan.sources}
+    sources = {source.name: source for source in plan.sources}  # one on both sides is looked at once
+    identities = {name: reader.identify(source) for name, source in sources.items()}
     reference = FeatureSet("no reference", 0)
     if plan.reference is not None:
         reference = reader.features(plan.reference, identities[plan.reference.name], plan.reference_needs)

@@ -12,6 +12,7 @@ from harness.board.reading.yaml_file import parse_value
 from harness.components import FEATURE_NEEDS, Component, Extractor, Metric
 from harness.errors import Faults, UserError, nearest, noted
 from harness.plugins import registry
+from harness.validation import SettingFault, setting_faults
 
 ComponentT = TypeVar("ComponentT", bound=Component)
 
@@ -26,22 +27,23 @@ def resolve(kind: type[ComponentT], name: str, settings: Mapping[str, object], *
     """
     component = registry().get(kind, name, where=where)
     provided = registry().provided(kind.kind, name, where=where)
-    schema = component.config
     try:
-        checked = schema.model_validate(dict(settings))
+        checked = component.config.model_validate(dict(settings))
     except ValidationError as error:
-        context = f"{where}: {component.title}"
-        raise Faults(
-            _message(fault["loc"], fault["type"], fault["msg"], schema.model_fields, context) for fault in error.errors()
-        ) from None
+        # Settings of other kinds than these stand beside the name, in a mapping.
+        place = f"--set {name}." if kind in (Metric, Extractor) else f"{where}: {component.title}: "
+        faults = setting_faults(error, settings, component.config)
+        raise Faults(f"{place}{_message(fault, component)}" for fault in faults) from None
     return Resolved(component, checked, provided.plugin, provided.version)
 
 
-def _message(location: tuple[int | str, ...], kind: str, text: str, fields: Mapping[str, object], context: str) -> str:
-    key = ".".join(map(str, location))
-    if kind == "extra_forbidden":
-        return f"{context}: no setting is called {key!r}; {nearest(key, fields)}there are: {', '.join(fields) or 'none'}"
-    return f"{context}: {key}: {text}"
+def _message(fault: SettingFault, component: Component) -> str:
+    if fault.kind != "extra_forbidden":
+        return str(fault)
+    fields = component.config.model_fields
+    return (
+        f"{fault.key}: no setting is called {fault.key!r}; {nearest(fault.key, fields)}there are: {', '.join(fields) or 'none'}"
+    )
 
 
 def parse_settings(texts: Sequence[str], *, where: str) -> Settings:

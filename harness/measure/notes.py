@@ -9,14 +9,13 @@ from harness.measure.plan import MeasurementPlan
 
 
 def notes(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]) -> Iterator[str]:
-    """Give every remark on a measurement whose images were all read.
+    """Give every remark on a measurement whose images were all read, each once.
 
     Args:
         identities: identity of the images by the name of their source; empty where there are only statistics.
     """
-    for source in plan.sources:
-        yield from source.notes
-        yield from source.notes_of_images()
+    of_sources = (note for source in plan.sources for note in (*source.notes, *source.notes_of_images()))
+    yield from dict.fromkeys(of_sources)  # a source may be on both sides
     yield from _different_shapes(plan)
     yield from _same_images(plan, identities)
     yield from _overlapping_draws(plan, identities)
@@ -35,8 +34,11 @@ def _same_images(plan: MeasurementPlan, identities: Mapping[str, ImagesIdentity]
     for source in [*([] if plan.reference is None else [plan.reference]), *plan.samples]:
         if not (identity := identities[source.name]):
             continue
-        if str(identity) in first_with:
-            yield f"{source.name} holds the same images as {first_with[str(identity)]}"
+        first = first_with.get(str(identity))
+        if first == source.name:
+            yield f"{source.name} is compared with itself"
+        elif first is not None:
+            yield f"{source.name} holds the same images as {first}"
         first_with.setdefault(str(identity), source.name)
 
 

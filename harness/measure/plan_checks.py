@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 
 from harness.board.components import Resolved
@@ -83,13 +84,17 @@ def _count_faults(
     try:
         metric.component.check_usage(metric.settings, MetricUsage(count, plan.outputs))
     except UserError as error:
-        yield f"{source.name}: {error}; here written {suggested_setting(metric, str(error))}"
+        setting = suggested_setting(metric, str(error))
+        yield f"{source.name}: {error}" + (f"; here written {setting}" if setting else "")
 
 
 def suggested_setting(metric: Resolved[Metric], message: str) -> str:
-    """Return the setting that a metric's message names, as the command line takes it: `--set fid.few_images=true`."""
+    """Return the setting that a metric's message names, as the command line takes it: `--set fid.few_images=true`.
+
+    Returns: "" where the message names none, since then no setting helps.
+    """
     fields = type(metric.settings).model_fields
-    # A message that names subset_size holds the name of the setting `subsets` too: the longest name is meant.
-    name = max((name for name in fields if name in message), key=len, default="NAME")
-    is_switch = name in fields and fields[name].annotation is bool
-    return f"--set {metric.name}.{name}={'true' if is_switch else 'VALUE'}"
+    name = max((name for name in fields if re.search(rf"\b{name}\b", message)), key=len, default=None)
+    if name is None:
+        return ""
+    return f"--set {metric.name}.{name}={'true' if fields[name].annotation is bool else 'VALUE'}"

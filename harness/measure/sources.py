@@ -59,13 +59,14 @@ def _existing_path(text: str, where: str) -> Path:
 def _sources_at(path: Path, options: ReadingOptions, where: str) -> list[ImageSource]:
     if path.is_dir():
         return stored_draws(path) if is_stage_output(path) else [image_files_source(folder(path), "folder")]
-    if path.suffix == ".zip":
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
         return [image_files_source(archive(path), "zip")]
-    if path.suffix == ".json":
+    if suffix == ".json":
         return stored_draws(sample_set_of_record(path))
-    if path.suffix == ".safetensors":
+    if suffix == ".safetensors":
         return stored_draws(path.parent) if is_stage_output(path.parent) else draws_in_file(path)
-    if path.suffix in (".npz", ".npy", ".pkl", ".pt", ".pth"):
+    if suffix in (".npz", ".npy", ".pkl", ".pt", ".pth"):
         return [array_source(path, options)]
     raise UserError(
         f"{where} {path}: a {path.suffix or 'file without a suffix'} is nothing that is read here; give a folder or a .zip of "

@@ -19,7 +19,7 @@ def target_faults(path: Path) -> Iterator[str]:
     A file that is there may be hours of somebody's work, and is never replaced.
     """
     where = f"--write-statistics {path}"
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         yield f"{where}: the file to write ends in .npz"
     elif os.path.lexists(path):
         yield f"{where}: is there already, and is not overwritten; remove it or name another file"

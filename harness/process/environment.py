@@ -10,16 +10,40 @@ from pathlib import Path
 
 import harness
 
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+
+def is_installed_copy(path: Path) -> bool:
+    """Return whether pip copied a file or folder here, as opposed to an editable install or a checkout."""
+    return not _INSTALLED.isdisjoint(path.parts)
+
 
 def cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@cache
 def commit() -> str:
     """Return the commit of the harness's checkout, with `+` when tracked files were changed; "" outside of a checkout."""
-    folder = Path(__file__).parent
+    return commit_of(Path(__file__).parent)
+
+
+@cache
+def commit_of(path: Path) -> str:
+    """Return the commit of the git checkout that a file or folder lies in, like `commit`.
+
+    Code that pip copied into site-packages has none: an environment may lie inside of some other project's checkout.
+    """
+    if is_installed_copy(path):
+        return ""
+    for folder in (path, *path.resolve().parents):
+        if (folder / ".git").exists():
+            return _commit_of_checkout(folder)
+    return ""
+
+
+@cache
+def _commit_of_checkout(folder: Path) -> str:
     command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

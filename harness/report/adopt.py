@@ -6,6 +6,7 @@ from harness.board.board import Board
 from harness.board.log_files import log_files
 from harness.report.collect import collect_published
 from harness.report.record_files import RecordFiles, record_files
+from harness.run.fresh import pending_records
 from harness.store.board_folder import BoardFolder
 from harness.store.files import write_text
 from harness.store.runs_folder import RunsFolder
@@ -18,7 +19,12 @@ def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
     Raises: UserError for a damaged record.
     """
     collection = collect_published(board)
-    return [files for files in record_files(board, runs) if collection.find(files.record) is not None and not files.run.exists()]
+    made_anew = pending_records(board, runs)  # a published record in its place would count as done
+    return [
+        files
+        for files in record_files(board, runs)
+        if collection.find(files.record) is not None and not files.run.exists() and files.run not in made_anew
+    ]
 
 
 def adopt(board: Board, runs: RunsFolder) -> int:

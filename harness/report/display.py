@@ -86,17 +86,22 @@ def figure(score: Score | None, column: Column, style: Style) -> str:
     """Return mean ± standard deviation in the column's unit and decimals."""
     if score is None:
         return style.none
-    mean = f"{score.mean / column.shown_in:.{column.digits}f}"
+    mean = _rounded(score.mean, column)
     if score.sd is None:
         return mean
-    return f"{mean}{style.plus_minus}{score.sd / column.shown_in:.{column.digits}f}"
+    return f"{mean}{style.plus_minus}{_rounded(score.sd, column)}"
+
+
+def _rounded(number: float, column: Column) -> str:
+    """Return a number in the column's unit and decimals. What rounds to zero has no sign."""
+    return f"{number / column.shown_in:z.{column.digits}f}"
 
 
 def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     figures = [figure(table.floor(column, size, statistic), column, style) for column, statistic in table.columns]
     floors = [table.floor(column, size) for column in table.board.columns]
     pairs = sorted({floor.n for floor in floors if floor is not None})
-    status = f"over {'/'.join(map(str, pairs))} pairs of draws" if pairs else "not run"
+    status = f"over {' or '.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
     seeds_and_model = [style.none] * (1 + (len(MODEL_COLUMNS) if table.has_models else 0))
     return [*names, *_size_cell(size), *figures, *seeds_and_model, status]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.report.display import Style, display
 from harness.report.markup import latex_text, markdown_text
@@ -21,15 +21,20 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """Return a booktabs table; it needs `\\usepackage{booktabs}`."""
+    """Return a booktabs table; its first line is a comment that names the package which it needs."""
     shown = display(table, _LATEX)
     columns = "l" * shown.texts + "r" * (len(shown.heads) - shown.texts - 1) + "l"
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(shown.heads) + r" \\"]
+    lines = [r"% needs \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(shown.heads) + r" \\"]
     for block in shown.blocks:
-        floor, *rows = [" & ".join(row) + r" \\" for row in block]
+        floor, *rows = [_latex_row(row) for row in block]
         lines += [r"\midrule", floor, r"\midrule", *rows]  # the floor stands apart: it is no competitor
     lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    row = " & ".join(cells) + r" \\"
+    return f"{{}}{row}" if row.startswith("[") else row  # after the end of a row LaTeX would read [ as an option
 
 
 def csv(table: Table) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
@@ -101,9 +101,15 @@ def _weights(network: Network) -> str:
     """Return where the network's weights come from."""
     if isinstance(network, Loaded):
         weights = network.weights
-        hashes = ", ".join(f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`" for file in weights.identity)
+        hashes = ", ".join(
+            f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`{_table(file)}" for file in weights.identity
+        )
         return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes})"
     return "pretrained by " + "; then by ".join(_pretraining_step(step) for step in network.steps)
+
+
+def _table(file: Mapping[str, str | None]) -> str:
+    return f", its table `{file['table']}`" if file.get("table") else ""
 
 
 def _pretraining_step(step: Pretrained) -> str:

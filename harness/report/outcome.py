@@ -30,6 +30,13 @@ class _Extractor(Struct):
     preprocessing: str
 
 
+class _Source(Struct):
+    component: str
+    distribution: str = ""
+    version: str = ""
+    sha256: str = ""
+
+
 class _Costs(Struct):
     images_seen: int
     network_evaluations: int
@@ -58,6 +65,7 @@ class _Fields(Struct):
     environment: dict[str, object]
     size: int | None = None
     extractors: dict[str, _Extractor] = {}
+    sources: list[_Source] = []
     unsealed: list[str] = []
 
 
@@ -70,6 +78,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
         curve: (images seen, value) of each point.
         environment: (name, value) of each fact about the machine and its libraries.
         extractors: (name, sha256 of the weights, preprocessing) of each extractor.
+        sources: (component, distribution, version, sha256) of the code that made the numbers; empty where a record has none.
         unsealed: stages whose facts nothing vouched for when the record was made.
     """
 
@@ -95,6 +104,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     dataset_fingerprint: str
     environment: tuple[tuple[str, str], ...]
     extractors: tuple[tuple[str, str, str], ...]
+    sources: tuple[tuple[str, str, str, str], ...]
     unsealed: tuple[str, ...] = ()
 
 
@@ -146,5 +156,6 @@ def _outcome(fields: _Fields) -> Outcome:
         dataset_fingerprint=fields.dataset_fingerprint,
         environment=tuple([(key, str(value)) for key, value in fields.environment.items()]),
         extractors=tuple([(facts.name, facts.weights_sha256, facts.preprocessing) for facts in fields.extractors.values()]),
+        sources=tuple([(each.component, each.distribution, each.version, each.sha256) for each in fields.sources]),
         unsealed=tuple(fields.unsealed),
     )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.board.board import Board
 from harness.report.collect import Collection
 from harness.report.costs import costs_section
 from harness.report.formats import markdown
 from harness.report.how_measured import protocol_section
+from harness.report.links import with_links_from
 from harness.report.markup import markdown_text
 from harness.report.phrases import where_only
 from harness.report.plots.plot import Plot
+from harness.report.published_path import published_path
 from harness.report.remarks import remarks
 from harness.report.reported import Reported, reported_markdown
 from harness.report.table import Table
@@ -27,6 +30,7 @@ class Page:
     """The parts that a page is made of.
 
     Args:
+        folder: the folder in which the page stands.
         is_published: whether the page shows the board's published records; else it shows those of a runs folder.
     """
 
@@ -34,6 +38,7 @@ class Page:
     table: Table
     reported: Sequence[Reported]
     plots: Sequence[Plot]
+    folder: Path
     is_published: bool
 
     def text(self) -> str:
@@ -41,17 +46,17 @@ class Page:
         board = self.collection.board
         parts = [
             self._marker(),
-            f"# {board.config.title}",
-            board.config.description.strip(),
+            f"# {markdown_text(board.config.title)}",
+            self._by_hand(board.config.description),
             SMOKE if board.is_smoke else "",
             self._how_made(),
             "## Results",
             markdown(self.table).strip(),
             legend(self.table),
             bullets(remarks(self.collection)),
-            *(f"![{plot.caption}](plots/{plot.name})\n\n*{plot.caption}.*" for plot in self.plots),
-            _section("Findings", board.config.findings.strip()),
-            _section("Methods", method_notes(board)),
+            *map(_figure, self.plots),
+            _section("Findings", self._by_hand(board.config.findings)),
+            _section("Methods", self._by_hand(method_notes(board))),
             _section("Reported by papers", self._reported()),
             protocol_section(self.collection),
             costs_section(self.collection),
@@ -61,16 +66,20 @@ class Page:
     def _marker(self) -> str:
         board = self.collection.board
         if self.is_published:
-            return PUBLISHED_MARKER.format(path=published_path(board))
+            return PUBLISHED_MARKER.format(path=published_path(board.folder))
         return RUN_MARKER.format(command=run_command(board))
 
     def _how_made(self) -> str:
         board = self.collection.board
         protocol = f" Protocol {board.config.protocol}."
         if self.is_published:
-            path = published_path(board)
+            path = published_path(board.folder)
             return f"Made by `harness run {path}`, then `harness publish {path}`.{protocol}"
         return f"Made by `{run_command(board)}`." + ("" if board.is_smoke else protocol)
+
+    def _by_hand(self, text: str) -> str:
+        """Return Markdown of board.yaml, with links that lead to the same places from this page."""
+        return with_links_from(text.strip(), self.collection.board.folder, self.folder)
 
     def _reported(self) -> str:
         if not self.reported:
@@ -78,14 +87,15 @@ class Page:
         return f"Not measured here, and not part of any mean.\n\n{reported_markdown(self.reported).rstrip()}"
 
 
-def published_path(board: Board) -> str:
-    """Return the path of a published board's folder, from the root of the project."""
-    return f"leaderboards/{board.name}"
-
-
 def run_command(board: Board) -> str:
     """Return the command that makes the records of a runs folder."""
     return f"harness run {board.folder}{' --smoke' if board.is_smoke else ''}"
+
+
+def terminal_table(table: Table) -> str:
+    """Return the table in Markdown, and below it what its marks mean where it has any."""
+    text = markdown(table).rstrip()
+    return f"{text}\n\n{legend(table)}" if "†" in text or "**" in text else text
 
 
 def legend(table: Table) -> str:
@@ -122,7 +132,7 @@ def _bold_legend(table: Table) -> str:
 def method_notes(board: Board) -> str:
     """Return the notes that board.yaml gives to methods, as a list."""
     return bullets(
-        f"**{markdown_text(entry.label or name)}**{where_only(entry)}: {entry.note.strip()}"
+        f"**{markdown_text(entry.label or name)}**{where_only(entry)}: {' '.join(entry.note.split())}"
         for name, entry in board.config.methods.items()
         if entry.note
     )
@@ -131,6 +141,11 @@ def method_notes(board: Board) -> str:
 def bullets(lines: Iterable[str]) -> str:
     """Return lines as a markdown list."""
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _figure(plot: Plot) -> str:
+    caption = markdown_text(plot.caption)
+    return f"![{caption}](plots/{plot.name})\n\n*{caption}.*"
 
 
 def _section(title: str, body: str) -> str:

@@ -12,6 +12,7 @@ from harness.board.log_files import SUFFIX
 from harness.errors import UserError
 from harness.report import published_logs
 from harness.report.board_previews import BoardPreviews, make_previews, read_published_previews
+from harness.report.code_versions import check_code
 from harness.report.collect import Collection, collect_published, collect_runs
 from harness.report.extractor_versions import check_extractor_versions
 from harness.report.phrases import listed
@@ -56,11 +57,13 @@ class Publication:
             (self.folder / name).unlink()
 
 
-def plan(board: Board, runs: RunsFolder) -> Publication:
+def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False) -> Publication:
     """Plan to publish a board; nothing is written yet. Imports torch.
 
-    Raises: UserError for smoke boards, for damaged records, and where a column would hold numbers of several versions of its
-        extractor.
+    Args:
+        allow_mixed: publish records of code that was edited; the page then says which records are of which code.
+    Raises: UserError for smoke boards, for damaged records, where a column would hold numbers of several versions of its
+        extractor, and, unless `allow_mixed`, where records were made by code that was edited.
     """
     if board.is_smoke:
         raise UserError(f"{board.name}: smoke records are never published; run the board without --smoke")
@@ -68,6 +71,8 @@ def plan(board: Board, runs: RunsFolder) -> Publication:
     _refuse_smoke(fresh)
     merged = _merged(fresh, published)
     check_extractor_versions(merged)
+    if not allow_mixed:
+        check_code(fresh, merged)
     folder = BoardFolder(board.folder)
     copies = {**_copies(fresh, merged, runs), **published_logs.copies(board, runs)}
     made = make_previews(merged, runs)

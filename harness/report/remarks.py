@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
+from harness.report.markup import markdown_text
 from harness.report.phrases import listed
 
 
 def remarks(collection: Collection) -> list[str]:
-    """Return what a reader must know of the numbers that are in the means, and of those that are not."""
+    """Return what a reader must know of the numbers that are in the means, and of those that are not, as markdown."""
     return [
         *_stale_and_missing(collection),
         *_ended_badly(collection),
         *_unsealed(collection),
         *_several_pretrainings(collection),
+        *_mixed_code(collection),
         *_skipped(collection),
     ]
 
@@ -36,7 +39,7 @@ def _ended_badly(collection: Collection) -> Iterator[str]:
             if outcome.status == status:
                 cells_by_reason.setdefault(_first_line(outcome.reason), []).append(outcome.cell)
         for reason, cells in cells_by_reason.items():
-            yield f"{status}: {listed(cells)}" + (f": {reason}" if reason else "")
+            yield f"{status}: {listed(cells)}" + (f": {markdown_text(reason)}" if reason else "")
 
 
 def _unsealed(collection: Collection) -> Iterator[str]:
@@ -58,11 +61,19 @@ def _several_pretrainings(collection: Collection) -> Iterator[str]:
             methods_of.setdefault(row.base.label, {}).setdefault(weights, []).append(row.method_label)
     for base, by_weights in methods_of.items():
         if len(by_weights) > 1:
-            origins = "; ".join(f"{', '.join(methods)} from `{weights[:12]}`" for weights, methods in by_weights.items())
-            yield f"{base} was pretrained {len(by_weights)} times with the same settings, and the weights differ: {origins}"
+            listed_methods = {weights: markdown_text(", ".join(methods)) for weights, methods in by_weights.items()}
+            origins = "; ".join(f"{methods} from `{weights[:12]}`" for weights, methods in listed_methods.items())
+            times = f"{len(by_weights)} times with the same settings"
+            yield f"{markdown_text(base)} was pretrained {times}, and the weights differ: {origins}"
+
+
+def _mixed_code(collection: Collection) -> Iterator[str]:
+    """Yield components whose code was edited between two records that stand in the table."""
+    for component, by_code in mixed_code(collection).items():
+        yield f"numbers may not be comparable: the code of {component} was edited between records: {versions(by_code)}"
 
 
 def _skipped(collection: Collection) -> Iterator[str]:
     for row, _ in collection.rows:
         if row.skip_reason is not None:
-            yield f"skipped: {row.base.label} × {row.method_label}: {row.skip_reason}"
+            yield markdown_text(f"skipped: {row.base.label} × {row.method_label}: {row.skip_reason}")

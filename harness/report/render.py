@@ -106,20 +106,25 @@ class Rendered:
 def render_published(board: Board) -> Rendered:
     """Render a board from its published records. Raises: UserError for a damaged file among them."""
     collection = collect_published(board)
-    return _rendered(collection, read_published_previews(collection), read_published_logs(board), is_published=True)
+    logs = read_published_logs(board)
+    return _rendered(collection, read_published_previews(collection), logs, board.folder, is_published=True)
 
 
 def render_runs(board: Board, runs: RunsFolder) -> Rendered:
     """Render a board from the records of a runs folder. Imports torch."""
     collection = collect_runs(board, runs)
-    return _rendered(collection, make_previews(collection, runs), read_run_logs(board, runs), is_published=False)
+    logs = read_run_logs(board, runs)
+    return _rendered(collection, make_previews(collection, runs), logs, runs.board(board.name), is_published=False)
 
 
-def _rendered(collection: Collection, previews: BoardPreviews, logs: TrainingLogs, *, is_published: bool) -> Rendered:
+def _rendered(
+    collection: Collection, previews: BoardPreviews, logs: TrainingLogs, folder: Path, *, is_published: bool
+) -> Rendered:
+    """Render a board for a page that stands in `folder`."""
     table = Table.from_collection(collection)
     plots, undrawn = _plots(collection, table, previews, logs)
     reported = read_reported(BoardFolder(collection.board.folder).reported)
-    page = Page(collection, table, reported, plots, is_published)
+    page = Page(collection, table, reported, plots, folder, is_published)
     return Rendered(collection.board, table, page.text(), plots, (*previews.unmade, *undrawn))
 
 

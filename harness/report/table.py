@@ -71,7 +71,8 @@ class Table:
         import pandas as pd
 
         floors = [self._floor_numbers(size) for size in self.sizes]
-        return pd.DataFrame.from_records([*floors, *(self._row_numbers(row) for row in self.rows)])
+        # As objects: a column of whole numbers with an empty place would else become floats, and three seeds `3.0`.
+        return pd.DataFrame([*floors, *(self._row_numbers(row) for row in self.rows)], dtype=object)
 
     def _floor_numbers(self, size: int | None) -> dict[str, object]:
         scores = self._score_numbers(lambda column, statistic: self.floor(column, size, statistic))
@@ -86,9 +87,9 @@ class Table:
             **self._score_numbers(row.score),
             "seeds": row.seeds,
             "done": row.done,
-            "nfe": row.nfe,
+            "nfe": _whole(row.nfe),
             "parameters": row.parameters,
-            "images_seen": row.images_seen,
+            "images_seen": _whole(row.images_seen),
             "seconds_finetune": row.seconds,
             "status": "; ".join(row.notes),
         }
@@ -104,6 +105,11 @@ class Table:
                 numbers[f"{name} sd"] = None if score is None else score.sd
                 numbers[f"{name} n"] = 0 if score is None else score.n
         return numbers
+
+
+def _whole(mean_count: float | None) -> float | int | None:
+    """Return a mean of counts as a whole number where it is one."""
+    return int(mean_count) if mean_count is not None and mean_count.is_integer() else mean_count
 
 
 def _size_number(size: int | None) -> dict[str, object]:

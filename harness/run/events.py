@@ -38,7 +38,7 @@ def describe_end(job: Job, result: JobResult, runs: RunsFolder) -> str:
 
 
 def _of_record(record: Record) -> str:
-    values = ", ".join(f"{name} {measured.mean:.4g}" for name, measured in record.metrics.items())
+    values = ", ".join(f"{name} {measured.mean:z.4g}" for name, measured in record.metrics.items())
     details = values or record.reason
     return record.status + (f" ({details})" if details else "")
 

@@ -13,8 +13,9 @@ from harness.board.columns import Floor
 from harness.board.components import Resolved
 from harness.components import Component
 from harness.config import Config
-from harness.errors import Faults, noted
+from harness.errors import Faults, UserError, noted
 from harness.inner_components import inner_samplers
+from harness.interfaces import DataSpec
 from harness.presets import WeightsFile
 
 
@@ -36,16 +37,22 @@ class Needs:
         """Return what every cell and floor of the board needs, whether it is done or not."""
         return cls(board, board.cells, board.floors)
 
-    def check(self) -> None:
+    def check(self) -> list[str]:
         """Check everything before the first job. Weights are read from disk, and compared with the network's tensors.
 
-        Raises: Faults, with a line for each package that is not installed and each file that is absent; if there is no such
-            line, for each component that cannot be built and each dataset that cannot give the examples; if there is none
-            either, for each base whose weights have another hash or do not fit.
+        Returns: a remark for each file of weights of which the user should know what was read.
+        Raises: Faults, with a line for each preset that does not fit the data; if there is none, for each package that is not
+            installed and each file that is absent; if there is none, for each component that cannot be built and each dataset
+            that cannot give the examples; if there is none either, for each base whose weights have another hash, are damaged or
+            do not fit.
         """
-        _raise_all([*self.absent_packages(), *self.absent_files()])
+        packages = self.absent_packages()
+        if not packages:
+            _raise_all(self.unfit_data())
+        _raise_all([*packages, *self.absent_files()])
         _raise_all(self.broken_targets() or self.lacking_data())
         _raise_all(self.unfit_weights())
+        return self.weights_remarks()
 
     def absent_packages(self) -> list[str]:
         """Return a message for each package that is needed and not installed."""
@@ -73,6 +80,19 @@ class Needs:
                 component.check_readiness(settings)
         return list(dict.fromkeys(faults))  # columns share extractors
 
+    def unfit_data(self) -> list[str]:
+        """Return a message for each preset that generates other data than the dataset's, where the dataset is here."""
+        faults: list[str] = []
+        dataset = self.board.dataset
+        presets = [
+            (base, base.origin.weights) for base in self._bases if isinstance(base.origin, Loaded) and base.origin.weights.spec
+        ]
+        for base, weights in presets:
+            spec = self._known_data
+            if spec is not None and (fault := weights.data_fault(spec, dataset.name)) is not None:
+                faults.append(f"base {base.name}: {fault}")
+        return faults
+
     def broken_targets(self) -> list[str]:
         """Return a message for each component whose `build` cannot be imported. Imports what it names, and torch with it."""
         faults: list[str] = []
@@ -90,20 +110,44 @@ class Needs:
         return data_faults(self.board, self.cells, self.floors)
 
     def unfit_weights(self) -> list[str]:
-        """Return a message for each base whose files have another hash than the board says, or do not fit its network."""
-        bases = [(base, base.origin) for base in self._bases if isinstance(base.origin, Loaded)]
-        if not bases:
-            return []
-        from harness.stages import loading
-        from harness.stages.process_cache import ProcessCache
+        """Return a message for each base whose files have another hash than the board says, are damaged, or do not fit.
 
+        Bases of which a file is absent are left out.
+        """
+        return self._examined[0]
+
+    def weights_remarks(self) -> list[str]:
+        """Return a remark for each file of weights of which the user should know which table was read, or how."""
+        return self._examined[1]
+
+    @cached_property
+    def _examined(self) -> tuple[list[str], list[str]]:
+        """The faults and the remarks of reading all files of weights that are here."""
+        bases = [(base, base.origin) for base in self._bases if isinstance(base.origin, Loaded)]
+        bases = [(base, loaded) for base, loaded in bases if all(file.path.exists() for file in loaded.files)]
         faults: list[str] = []
-        with noted(faults):
-            data = ProcessCache().dataset(self.board.dataset).spec
+        remarks: list[str] = []
+        if bases and (data := self._known_data) is not None:
+            from harness.stages import loading
+
             for base, loaded in bases:
                 with noted(faults):
-                    loading.check(base, loaded, data)
-        return list(dict.fromkeys(faults))
+                    remarks += loading.check(base, loaded, data)
+        return list(dict.fromkeys(faults)), list(dict.fromkeys(remarks))
+
+    @cached_property
+    def _known_data(self) -> DataSpec | None:
+        """The spec of the dataset; None where it is absent, as `absent_files` says, or cannot be read, as `lacking_data` says."""
+        dataset = self.board.dataset
+        if (spec := dataset.component.known_spec(dataset.settings)) is not None:
+            return spec
+        from harness.stages.process_cache import ProcessCache
+
+        try:
+            dataset.component.check_readiness(dataset.settings)
+            return ProcessCache().dataset(dataset).spec
+        except UserError:
+            return None
 
     def published_files(self) -> list[WeightsFile]:
         """Return the files that can be fetched, each once: published weights of bases, and what components ask for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.board.board import Board
@@ -12,15 +12,19 @@ from harness.components import Executor
 from harness.errors import Interrupted, UserError
 from harness.plugins import registry
 from harness.process import stop
+from harness.run import fresh as fresh_results
 from harness.run.events import OnEvent
+from harness.run.fresh import NOTHING, Fresh, planned
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
 from harness.run.schedule import Schedule
-from harness.run.states import CellState, missing_floors, states
+from harness.run.states import CellState, states
 from harness.stages import listening
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path, save_unrun
 from harness.store.runs_folder import RunsFolder
+
+OnStates = Callable[[Sequence[CellState]], None]
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,17 @@ def run_board(
     runs: RunsFolder,
     options: RunOptions,
     on_event: OnEvent = lambda _: None,
+    on_remark: Callable[[str], None] = lambda _: None,
+    *,
+    on_states: OnStates = lambda _: None,
+    fresh: Fresh = NOTHING,
 ) -> list[CellState]:
     """Run each of `cells` that has no result or has failed, and measure the board's missing floors.
 
+    Args:
+        on_remark: called, before the first job, with each line that says what was read of a file of weights.
+        on_states: called once, before the first job, with the states of all `cells`.
+        fresh: what is made anew; its cells are among `cells`.
     Returns: the states of all `cells` afterwards.
     Raises: Faults, before any job, when a package, a file or weights that the cells need are absent or unfit; Interrupted
         after Ctrl-C, when the running jobs have saved their state; UserError when the disk refuses, or the data are not what
@@ -65,10 +77,13 @@ def run_board(
     """
     executor = _executor(options.executor)
     runs.check_writable()
-    before = states(board, cells, runs)
+    before, floors = planned(board, cells, fresh, runs)
     _save_skipped(before, runs)
-    to_run, floors = [state.cell for state in before if state.needs_a_run], missing_floors(board, runs)
-    Needs(board, tuple(to_run), tuple(floors)).check()
+    on_states(before)
+    to_run = [state.cell for state in before if state.needs_a_run]
+    for remark in Needs(board, tuple(to_run), tuple(floors)).check():
+        on_remark(remark)
+    fresh_results.begin(board, fresh, runs)
     schedule = _schedule(board, to_run, floors, runs, options, on_event)
     if schedule.total:
         listening.begin(runs)
@@ -79,6 +94,7 @@ def run_board(
         raise Interrupted
     if schedule.refusals:
         raise UserError(schedule.refusals[0])
+    fresh_results.end(board, runs)
     return states(board, cells, runs)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
+from harness.run.changes import Change, changes
 from harness.run.durations import PastDurations, seconds_of
 from harness.stages.current_records import current_floor, current_record
 from harness.store.records import Record, Status
@@ -27,6 +28,7 @@ class CellState:
     Args:
         reason: why the cell is skipped, diverged or failed.
         record: the record of the cell's current key; None when the cell is to run, or skipped.
+        changed: the code that was edited since the record was made; the cell keeps its state.
         seconds: what the cell took; for a cell that is to run an estimate, None when no such cell has run before.
     """
 
@@ -35,6 +37,7 @@ class CellState:
     reason: str = ""
     record: Record | None = None
     seconds: float | None = None
+    changed: tuple[Change, ...] = ()
 
     @property
     def needs_a_run(self) -> bool:
@@ -49,6 +52,7 @@ class CellState:
             "reason": self.reason,
             "seconds": self.seconds,
             "key": self.cell.key,
+            "changed": [change.recorded.component for change in self.changed],
         }
 
 
@@ -69,7 +73,7 @@ def _state(cell: Cell, runs: RunsFolder, past: PastDurations) -> CellState:
 
 def recorded_state(cell: Cell, record: Record) -> CellState:
     """Return how a cell stands that has this record."""
-    return CellState(cell, record.status, record.reason, record, seconds_of(record))
+    return CellState(cell, record.status, record.reason, record, seconds_of(record), changes(record.sources))
 
 
 def missing_floors(board: Board, runs: RunsFolder) -> list[Floor]:

@@ -8,18 +8,22 @@ from pathlib import Path
 import torch
 
 from harness.board.bases import Base, Loaded, Pretrained
+from harness.errors import UserError
 from harness.sampling import latents
-from harness.stages import encoding, initial, loading
+from harness.stages import encoding, initial, loading, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.store import outputs
 from harness.store.outputs import Output
+from harness.store.records import SourceFacts
 from harness.training.loop import Surroundings, TrainingLoop
 from harness.training.task import TrainingTask
 from harness.training.training_log import keep_log
 from harness.weights import state_dicts
 
 WEIGHTS = "weights.safetensors"
+_SAME_TENSORS: set[str] = set()
+"""Keys of bases whose outputs of an older version have the tensors that are read now."""
 
 
 def run(base: Base, source: CheckedSource, context: Context) -> Output:
@@ -39,6 +43,8 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
         resumes=isinstance(base.network, Pretrained),
     )
     shutil.rmtree(context.runs.work("base", base.key), ignore_errors=True)  # checkpoints of its training
+    if isinstance(base.network, Loaded) and "weights_read" not in output.facts:
+        _refuse_other_tensors(base, base.network, output, source, context)
     return output
 
 
@@ -63,8 +69,9 @@ def _make(base: Base, source: CheckedSource, context: Context, folder: Path) -> 
 
 
 def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+    made_by = sources.of(loaded.model)
     network = build(base, source, context)
-    loading.load(loaded, network)
+    tables = loading.load(loaded, network)
     weights = state_dicts.snapshot(network)
     state_dicts.save(weights, folder / WEIGHTS)
     return {
@@ -72,13 +79,41 @@ def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Cont
         "parameters": state_dicts.parameters(network),
         "seconds": 0.0,
         "images_seen": 0,
+        "sources": sources.as_json(made_by),
         **loaded.identity,
+        "weights_read": [table.facts for table in tables],
     }
+
+
+def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: CheckedSource, context: Context) -> None:
+    """Check an output of an older version, which could read raw weights where averaged ones stand beside them.
+
+    Raises: UserError where other tensors are read now. The key of the output depends on the file alone, so that the results of
+    both would stand under one key.
+    """
+    if base.key in _SAME_TENSORS:
+        return
+    network = build(base, source, context)
+    tables = loading.load(loaded, network)
+    if state_dicts.sha256(state_dicts.snapshot(network)) != output.facts["weights_sha256"]:
+        read = next((table for table in tables if table.table), tables[0])
+        raise UserError(
+            f"base {base.name}: an older version of the harness read other tensors of {read.path} than {read.table!r}, which are "
+            f"read now; write `part: {read.table}` beside `file:` on the board: its cells get new keys and are run again"
+        )
+    _SAME_TENSORS.add(base.key)
 
 
 def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
     around = context.surroundings(base.name, "base", base.key, step.last_step)
-    trained = context.train(lambda around: _loop(base, step, source, context, around), around)
+    made_by: list[list[SourceFacts]] = []
+
+    def make(around: Surroundings) -> TrainingLoop:
+        loop, code = _loop(base, step, source, context, around)
+        made_by.append(code)
+        return loop
+
+    trained = context.train(make, around)
     keep_log(around.log, folder)
     state_dicts.save(trained.weights, folder / WEIGHTS)
     return {
@@ -87,21 +122,29 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
         "seconds": trained.seconds,
         "images_seen": step.training.images,
         **step.last_step,
+        "sources": sources.as_json(made_by[0]),
     }
 
 
-def _loop(base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings) -> TrainingLoop:
+def _loop(
+    base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings
+) -> tuple[TrainingLoop, list[SourceFacts]]:
+    """Return the loop at its start, and the code of the training."""
+    made_by = sources.of_training(context.runs.work("base", base.key), step.model, base.dataset, step.method)
     if step.after is None:
         network = build(base, source, context, seed=step.seed)
     else:
-        network = load(step.after, run(step.after, source, context), source, context)
+        before = run(step.after, source, context)
+        made_by = sources.merged(sources.of_facts(before.facts), made_by)
+        network = load(step.after, before, source, context)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
-    return TrainingLoop(
+    loop = TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
-        encoding.training_data(network, source, context),
+        encoding.training_data(network, source, context, sources.of(step.model, base.dataset)),
         step.training,
         seed=step.seed,
         around=around,
         name=f"method {step.method.name}",
     )
+    return loop, made_by

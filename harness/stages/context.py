@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +11,18 @@ import torch
 
 from harness.board.components import Resolved
 from harness.components import Dataset, Extractor
-from harness.features import FeatureSet
 from harness.interfaces import FeatureExtractor
 from harness.process import devices
-from harness.stages import listening
+from harness.stages import listening, renewal
 from harness.stages.checked import CheckedSource
+from harness.stages.extracted_features import ExtractedFeatures
 from harness.stages.most_recent import MostRecent
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import ProcessCache
+from harness.store import outputs
+from harness.store.outputs import Output
 from harness.store.progress import Reporter
+from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 from harness.training import training_log
 from harness.training.loop import Listener, Surroundings, TrainingResult
@@ -38,12 +41,15 @@ class Context:
         runs: the runs folder that the job reads and writes.
         job: name of the job, for progress.
         cache: holds the objects that this job shares with other jobs of the process; by default the job shares nothing.
+        makes_anew: whether outputs that other code has made are made anew, where this job shares them with other jobs: banks,
+            features, measured pairs, preparations of samplers, encoded training data.
     """
 
     runs: RunsFolder
     options: JobOptions
     job: str
     cache: ProcessCache = field(default_factory=ProcessCache, repr=False, compare=False)
+    makes_anew: bool = False
 
     @cached_property
     def reporter(self) -> Reporter:
@@ -56,9 +62,19 @@ class Context:
         return devices.use(self.options.device)
 
     @cached_property
-    def feature_sets(self) -> MostRecent[str, FeatureSet]:
+    def feature_sets(self) -> MostRecent[str, ExtractedFeatures]:
         """Features of image sets, by key, kept in memory for the next metric."""
         return MostRecent(FEATURE_SETS)
+
+    def once(self, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], made_by: Sequence[SourceFacts]) -> Output:
+        """Return the output under the key, like `outputs.once`. It is made anew where `makes_anew` says so.
+
+        Args:
+            made_by: the code with which this process would make the output.
+        """
+        if self.makes_anew:
+            renewal.set_aside_other_code(self.runs, stage, key, made_by)
+        return outputs.once(self.runs, stage, key, make)
 
     def dataset(self, dataset: Resolved[Dataset]) -> CheckedSource:
         """Return the dataset, which the process keeps for its next jobs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,30 +11,39 @@ import torch
 from harness.capabilities import WorksInLatents
 from harness.interfaces import Batch
 from harness.sampling import latents
+from harness.stages import sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
-from harness.store import outputs
 from harness.store.keys import digest
+from harness.store.records import SourceFacts
 from harness.weights import state_dicts
 
 KEPT = "kept.safetensors"
 
 
-def training_data(network: torch.nn.Module, source: CheckedSource, context: Context) -> Batch:
+def training_data(network: torch.nn.Module, source: CheckedSource, context: Context, made_by: Sequence[SourceFacts]) -> Batch:
     """Return all training data on the device, in the form that the network trains on.
 
     A network that works in latents gets what its autoencoder keeps of each image. A dataset is encoded once for all networks
     with the same autoencoder.
+
+    Args:
+        made_by: the code of the network's model and of the dataset.
     """
     if not isinstance(network, WorksInLatents):
         return source.training_data(context.device)
     key = digest(stage="latents", fingerprint=source.fingerprint, autoencoder=network.autoencoder_identity())
-    return context.cache.encoded(key, context.device, lambda: _encoded(network, source, key, context))
+    kept = f"{key}, anew" if context.makes_anew else key
+    return context.cache.encoded(kept, context.device, lambda: _encoded(network, source, key, context, made_by))
 
 
-def _encoded(network: WorksInLatents, source: CheckedSource, key: str, context: Context) -> Batch:
+def _encoded(network: WorksInLatents, source: CheckedSource, key: str, context: Context, made_by: Sequence[SourceFacts]) -> Batch:
     data = source.training_data(context.device)
-    output = outputs.once(context.runs, "latents", key, lambda folder: _encode(network, data, folder))
+
+    def make(folder: Path) -> dict[str, object]:
+        return {**_encode(network, data, folder), "sources": sources.as_json(made_by)}
+
+    output = context.once("latents", key, make, made_by)
     kept = state_dicts.load(output.folder / KEPT)["kept"]
     return Batch(kept.to(context.device), data.labels)
 

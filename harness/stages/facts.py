@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from harness.store.outputs import Output
-from harness.store.records import CurvePoint
+from harness.store.records import CurvePoint, SourceFacts, WeightsRead
 
 
 class StageFacts(BaseModel):
-    """Facts of one stage. Manifests may hold more: what is not named here is not read."""
+    """Facts of one stage. Manifests may hold more: what is not named here is not read.
+
+    Args:
+        sources: the code that made the output and all that it was made from; empty in manifests of older versions.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"sources"})
+    """Fields that manifests of older versions lack. Their defaults say that the fact is not known."""
+
+    sources: list[SourceFacts] = []
 
     @classmethod
     def of(cls, output: Output) -> Self:
         """Return the facts in the manifest of an output. Raises: ValueError for a manifest that lacks one of them."""
-        if lacking := sorted(cls.model_fields.keys() - output.facts.keys()):
+        if lacking := sorted(cls.model_fields.keys() - cls.ADDED_LATER - output.facts.keys()):
             # The defaults are for what has no manifest: a fact that is lost must not read as zero.
             raise ValueError(f"{output.folder}: the manifest lacks {', '.join(lacking)}; delete the folder, and it is made again")
         return cls.model_validate(output.facts)
@@ -29,10 +37,13 @@ class BaseFacts(StageFacts):
 
     Args:
         parameters: number of trainable scalars.
+        weights_read: the table of each file that the weights were read from; empty where they were not read from files.
     """
 
+    ADDED_LATER = frozenset({"sources", "weights_read"})
     weights_sha256: str = ""
     parameters: int = 0
+    weights_read: list[WeightsRead] = []
 
 
 class FinetuneFacts(StageFacts):
@@ -41,7 +52,10 @@ class FinetuneFacts(StageFacts):
     Args:
         network_evaluations: examples that went through networks while training.
         selected_images: images seen by the weights that were chosen along the curve; None where the last weights are taken.
+        banks: keys of the banks of generated samples that the training used; other cells may use them too.
     """
+
+    ADDED_LATER = frozenset({"sources", "banks"})
 
     weights_sha256: str = ""
     images_seen: int = 0
@@ -50,6 +64,7 @@ class FinetuneFacts(StageFacts):
     network_evaluations: int = 0
     curve: list[CurvePoint] = []
     selected_images: int | None = None
+    banks: list[str] = []
 
 
 class PreparationFacts(StageFacts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from harness.features import MOMENTS, FeatureSet, Moments
 from harness.images.extraction import BATCH, Extraction
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
+from harness.stages import renewal, sources
 from harness.stages.context import Context
 from harness.stages.example_sets import IdentifiedImages
+from harness.stages.extracted_features import ExtractedFeatures
 from harness.store import outputs
 from harness.store.files import storage
 from harness.store.keys import digest
@@ -51,6 +53,18 @@ def extracted(
     *,
     batch: int = BATCH,
 ) -> FeatureSet:
+    """Return `extracted_by_code(…)` without the code."""
+    return extracted_by_code(identified, needs, extractor, context, batch=batch).features
+
+
+def extracted_by_code(
+    identified: IdentifiedImages,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    *,
+    batch: int = BATCH,
+) -> ExtractedFeatures:
     """Return features of a set of images. What this or another process has extracted before is read from the runs folder.
 
     Args:
@@ -61,17 +75,21 @@ def extracted(
     identity = extractor_identity(extractor, context)
     key = digest(stage="features", images=dict(identified.identity), n=images.n, **identity)
     known = context.feature_sets.find(key)
-    if known is not None and set(needs) <= {*known.moments_by_need, *known.rows_by_need}:
+    if known is not None and set(needs) <= {*known.features.moments_by_need, *known.features.rows_by_need}:
         return known
     keys = {need: digest(stage="features", set=key, need=need) for need in sorted(needs)}
     with lease(context.runs.lease("features", key), wait=True):
+        if context.makes_anew:
+            for need_key in keys.values():
+                renewal.set_aside_other_code(context.runs, "features", need_key, sources.of(extractor))
         found = {need: outputs.find(context.runs, "features", need_key) for need, need_key in keys.items()}
         kept = {need: output for need, output in found.items() if output is not None}
         if missing := {need: need_key for need, need_key in keys.items() if need not in kept}:
             kept |= _extract(images, missing, extractor, context, context.runs.work("features", key), batch)
-    features = _read(images.name, images.n, kept)
-    context.feature_sets.keep(key, features)
-    return features
+    made_by = sources.merged(*(sources.of_facts(output.facts) for output in kept.values()))
+    known = ExtractedFeatures(_read(images.name, images.n, kept), made_by)
+    context.feature_sets.keep(key, known)
+    return known
 
 
 def extract_batch(
@@ -109,13 +127,18 @@ def _extract(
             folder=work,
             on_progress=lambda done: context.reporter.step(done, images.n, {}),
         )
+        made_by = sources.as_json(sources.of(extractor))
         made = extraction.run(images, batch=batch)
-        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work)) for need, key in keys.items()}
+        return {
+            need: outputs.once(context.runs, "features", key, _writer(need, made, work, made_by)) for need, key in keys.items()
+        }
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _writer(need: str, made: FeatureSet, work: Path) -> Callable[[Path], Mapping[str, object]]:
+def _writer(
+    need: str, made: FeatureSet, work: Path, made_by: Sequence[Mapping[str, str]]
+) -> Callable[[Path], Mapping[str, object]]:
     def write(folder: Path) -> dict[str, object]:
         with storage(folder):
             if need in MOMENTS:
@@ -126,7 +149,7 @@ def _writer(need: str, made: FeatureSet, work: Path) -> Callable[[Path], Mapping
                 if isinstance(rows, np.memmap):
                     rows.flush()
                 shutil.move(work / f"{need}.npy", folder / f"{need}.npy")
-        return {"n": made.n}
+        return {"n": made.n, "sources": list(made_by)}
 
     return write
 

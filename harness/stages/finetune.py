@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.board.cells import Cell
+from harness.board.components import Resolved
+from harness.components import Component
 from harness.sampling import drawing, latents
 from harness.stages import base as base_stage
-from harness.stages import encoding, initial
+from harness.stages import encoding, initial, renewal, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.curve_measuring import curve_of
 from harness.stages.prepare import BaseSampler
 from harness.store import outputs
 from harness.store.outputs import Output
+from harness.store.records import SourceFacts
 from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
 from harness.training.task import BankSource, TrainingTask
 from harness.training.training_log import keep_log
@@ -43,11 +47,21 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
 
 
 def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+    made_by = sources.of_facts(base.facts)
+    banks: list[str] = []
     if cell.trains:
+        starts: list[tuple[TrainingTask, BaseSampler, list[SourceFacts]]] = []
+
+        def make(around: Surroundings) -> TrainingLoop:
+            starts.append(_start(cell, base, source, context))
+            return _loop(cell, starts[-1][0], starts[-1][1], source, context, around)
+
         around = context.surroundings(cell.name, "finetune", cell.finetune_key, _config(cell))
-        trained = context.train(lambda around: _loop(cell, base, source, context, around), around)
-        images, steps = cell.training.images, cell.training.steps
+        trained, images, steps = context.train(make, around), cell.training.images, cell.training.steps
         keep_log(around.log, folder)
+        task, sampler, own = starts[0]
+        banks = list(task.bank_costs)
+        made_by = sources.merged(made_by, own, sampler.sources, *_sources_of_banks(banks, context))
     else:
         trained, images, steps = TrainingResult(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
@@ -59,6 +73,8 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
         "network_evaluations": trained.network_evaluations,
         "curve": trained.curve,
         "selected_images": trained.selected_images,
+        "sources": sources.as_json(made_by),
+        "banks": banks,
     }
 
 
@@ -66,20 +82,55 @@ def _config(cell: Cell) -> dict[str, object]:
     return {"method": cell.method.identity, "training": cell.training.identity, "seed": cell.seed}
 
 
-def _loop(cell: Cell, base: Output, source: CheckedSource, context: Context, around: Surroundings) -> TrainingLoop:
+def _start(
+    cell: Cell, base: Output, source: CheckedSource, context: Context
+) -> tuple[TrainingTask, BaseSampler, list[SourceFacts]]:
+    """Return the task of the cell's method, the sampler, and the code of the training."""
     network = base_stage.load(cell.base, base, source, context)
-    sampler = BaseSampler(cell.base, source, context).ready
-    banks = BankSource(context.runs, sampler, cell.base.network.sampler.identity, cell.seed, cell.evaluation.batch)
+    origin = cell.base.network
+    used = [origin.model, cell.base.dataset, origin.sampler, cell.method, *_curve_components(cell)]
+    own = sources.of_training(context.runs.work("finetune", cell.finetune_key), *used)
+    sampler = BaseSampler(cell.base, source, context)
+    banks = _bank_source(cell, sampler, context)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, cell.training, banks)
-    for other in drawing.extra_networks(sampler):
+    for other in drawing.extra_networks(sampler.ready):
         task.counter.watch(other)
+    return task, sampler, own
+
+
+def _bank_source(cell: Cell, sampler: BaseSampler, context: Context) -> BankSource:
+    network = cell.base.network
+    code = sources.of(network.model, network.sampler)
+
+    def before_use(key: str) -> None:
+        if context.makes_anew:
+            renewal.set_aside_other_code(context.runs, "bank", key, code)
+
+    identity, batch = network.sampler.identity, cell.evaluation.batch
+    return BankSource(context.runs, sampler.ready, identity, cell.seed, batch, sources.as_json(code), before_use)
+
+
+def _curve_components(cell: Cell) -> list[Resolved[Component]]:
+    curve = cell.curve
+    return [part for column in cell.columns if curve and column.name == curve.metric for part in column.components]
+
+
+def _sources_of_banks(keys: Sequence[str], context: Context) -> list[list[SourceFacts]]:
+    """Return the sources of stored banks, which another cell may have drawn, with other code."""
+    stored = [outputs.find(context.runs, "bank", key) for key in keys]
+    return [sources.of_facts(bank.facts) for bank in stored if bank is not None]
+
+
+def _loop(
+    cell: Cell, task: TrainingTask, sampler: BaseSampler, source: CheckedSource, context: Context, around: Surroundings
+) -> TrainingLoop:
     return TrainingLoop(
         task,
         initial.method(cell.method, task, seed=cell.seed),
-        encoding.training_data(network, source, context),
+        encoding.training_data(task.model, source, context, sources.of(cell.base.network.model, cell.base.dataset)),
         cell.training,
         seed=cell.seed,
         around=around,
-        curve=curve_of(cell, source, task, sampler, context),
+        curve=curve_of(cell, source, task, sampler.ready, context),
         name=f"method {cell.method.name}",
     )

@@ -15,7 +15,7 @@ from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.process import stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample
+from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample, sources
 from harness.stages.checked import CheckedSource, DataFault
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
@@ -43,19 +43,19 @@ def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:
     """
     if isinstance(base.origin, Examples):
         return FINISHED
-    context = Context(runs, options, base.name, _CACHE)
+    context = Context(runs, options, base.name, _CACHE, runs.fresh("base", base.key).exists())
     return _result(lambda: _make_base(base, context), context)
 
 
 def run_floor(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
     """Measure a floor and write its record."""
-    context = Context(runs, options, f"floor/{floor.name}", _CACHE)
+    context = Context(runs, options, f"floor/{floor.name}", _CACHE, runs.fresh("floor", floor.key).exists())
     return _result(lambda: _make_floor(board, floor, context, is_smoke), context)
 
 
 def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
     """Take a cell through all stages and write its record, however the cell ends: done, diverged or failed."""
-    context = Context(runs, options, cell.name, _CACHE)
+    context = Context(runs, options, cell.name, _CACHE, runs.fresh("cell", cell.key).exists())
     return _result(lambda: _make_cell(cell, context), context)
 
 
@@ -98,7 +98,7 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
         if is_measured(board, floor, context.runs):  # another `run` was faster
             return FINISHED
         try:
-            measured = metrics.floor(floor, context)
+            floored = metrics.floor(floor, context)
         except (Interrupted, EndsTheRun):
             raise
         except (Exception, SystemExit) as error:
@@ -112,10 +112,11 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
                 board=board,
                 metric=floor.column.name,
                 key=floor.key,
-                values=measured.values,
-                seconds=measured.seconds,
+                values=floored.measured.values,
+                seconds=floored.measured.seconds,
                 is_smoke=is_smoke,
                 extractor=None if extractor is None else features.extractor_facts(extractor, context),
+                sources=floored.sources,
             ),
             path,
         )
@@ -164,13 +165,15 @@ def _results(cell: Cell, context: Context) -> CellResults:
             unsealed = [output.stage for output in (base_output, weights) if not output.is_sealed]
             samples = sample.run(cell, weights, source, context)
     measured = metrics.run(cell, samples.output, source, context)
+    samples_facts = SampleFacts.of(samples.output)
     stop.check()
     return CellResults(
         base=base,
         finetuned=finetuned,
-        samples=SampleFacts.of(samples.output),
+        samples=samples_facts,
         preparation=_preparation(samples),
-        metrics=measured,
+        metrics={name: by_code.measured for name, by_code in measured.items()},
+        sources=sources.merged(samples_facts.sources, *(by_code.sources for by_code in measured.values())),
         extractors=_extractors(cell, context),
         dataset_fingerprint=source.fingerprint,
         peak_memory_bytes=memory.read(),

@@ -6,7 +6,9 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -15,18 +17,17 @@ from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
 from harness.board.metric_values import checked_values
 from harness.board.ranges import value_fault
-from harness.components import Extractor
+from harness.components import Dataset, Extractor
 from harness.errors import Diverged, UserError
 from harness.process import stop
-from harness.stages import draws, features
+from harness.stages import draws, features, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.example_sets import SAMPLES, ExampleSet, RealExamples, StoredSamples
 from harness.stages.facts import PairFacts, SampleFacts
-from harness.store import outputs
 from harness.store.keys import digest
 from harness.store.outputs import Output
-from harness.store.records import Measured
+from harness.store.records import Measured, SourceFacts
 from harness.streams import stream
 
 
@@ -35,19 +36,33 @@ class Pair:
     """Two sets that a column's metric compares.
 
     Args:
+        dataset: the board's dataset.
         columns: all columns of the board. Columns with the same extractor share one pass over the images.
         seed: seed of the metric's randomness.
     """
 
+    dataset: Resolved[Dataset]
     column: Column
     columns: Iterable[Column]
     generated: ExampleSet
     real: ExampleSet
     seed: int
 
+    @cached_property
+    def code(self) -> list[SourceFacts]:
+        """The code that compares the sets, asked for before it is imported."""
+        return sources.of(self.dataset, *self.column.components)
 
-def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) -> dict[str, Measured]:
-    """Measure all columns of a cell.
+
+class MeasuredByCode(NamedTuple):
+    """The values of a metric, and the code that measured them."""
+
+    measured: Measured
+    sources: list[SourceFacts]
+
+
+def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) -> dict[str, MeasuredByCode]:
+    """Measure all columns of a cell. Each comes with the code that measured it.
 
     Args:
         samples: the cell's sample sets.
@@ -59,7 +74,7 @@ def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) ->
     return {column.name: _measure_column(cell, column, samples, source, context) for column in cell.columns}
 
 
-def floor(floor: Floor, context: Context) -> Measured:
+def floor(floor: Floor, context: Context) -> MeasuredByCode:
     """Measure a floor: its metric between pairs of independent real draws.
 
     Each pair is a held-out draw and a second one; or training data in the place of one, where the column compares with them.
@@ -75,24 +90,25 @@ def floor(floor: Floor, context: Context) -> Measured:
     return _gathered(measured)
 
 
-def _gathered(pairs: list[PairFacts]) -> Measured:
+def _gathered(pairs: list[PairFacts]) -> MeasuredByCode:
     """Collect the values of all pairs. The first value of a pair is the column's; `also` holds the others by name."""
     first, *others = pairs[0].values
-    return Measured(
+    measured = Measured(
         values=[pair.values[first] for pair in pairs],
         seconds=math.fsum(pair.seconds for pair in pairs),
         also={name: [pair.values[name] for pair in pairs] for name in others},
     )
+    return MeasuredByCode(measured, sources.merged(*(pair.sources for pair in pairs)))
 
 
-def _measure_column(cell: Cell, column: Column, samples: Output, source: CheckedSource, context: Context) -> Measured:
+def _measure_column(cell: Cell, column: Column, samples: Output, source: CheckedSource, context: Context) -> MeasuredByCode:
     measured = []
     for draw in range(column.draws):
         stop.check()
         pair = _cell_pair(cell, column, samples, draw, source, context)
         value, limit = next(iter(pair.values.values())), column.explodes_above
         if not math.isfinite(value) or (limit is not None and value > limit):
-            raise Diverged(f"{column.name} is {value:.6g}" + (f", above {limit:g}" if limit is not None else ""))
+            raise Diverged(f"{column.name} is {value:z.6g}" + (f", above {limit:g}" if limit is not None else ""))
         _check_range(column, value)
         measured.append(pair)
     return _gathered(measured)
@@ -117,7 +133,7 @@ def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context
     }
     generated = RealExamples(source, second, n, context.device)
     real = RealExamples(source, compared_draw, n, context.device)
-    return _once(identity, Pair(column, floor.columns or (column,), generated, real, seed=pair), context)
+    return _once(identity, Pair(floor.dataset, column, floor.columns or (column,), generated, real, seed=pair), context)
 
 
 def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: CheckedSource, context: Context) -> PairFacts:
@@ -133,7 +149,8 @@ def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: C
     }
     generated = StoredSamples(samples.folder / SAMPLES, draw, sha256)
     real = RealExamples(source, compared_draw, n, context.device)
-    return _once(identity, Pair(column, cell.columns, generated, real, seed=draws.evaluation(cell.seed, draw)), context)
+    seed = draws.evaluation(cell.seed, draw)
+    return _once(identity, Pair(cell.base.dataset, column, cell.columns, generated, real, seed=seed), context)
 
 
 def _real_draw(cell: Cell, draw: int) -> int:
@@ -148,16 +165,18 @@ def _once(identity: Mapping[str, object], pair: Pair, context: Context) -> PairF
     """Measure a pair unless its values are stored. identity: the pair's part of the key, beside the extractor."""
     extractor = pair.column.extractor
     if extractor is None:
-        return _kept(identity, lambda: _compare_points(pair), context)
+        return _kept(identity, lambda: _compare_points(pair), pair.code, context)
     with_extractor = {**identity, **features.extractor_identity(extractor, context)}
-    return _kept(with_extractor, lambda: _compare_features(pair, extractor, context), context)
+    return _kept(with_extractor, lambda: _compare_features(pair, extractor, context), pair.code, context)
 
 
-def _kept(identity: Mapping[str, object], measure: Callable[[], PairFacts], context: Context) -> PairFacts:
+def _kept(
+    identity: Mapping[str, object], measure: Callable[[], PairFacts], made_by: list[SourceFacts], context: Context
+) -> PairFacts:
     def make(folder: Path) -> dict[str, object]:  # noqa: ARG001 - the values stand in the manifest
         return measure().model_dump()
 
-    return PairFacts.of(outputs.once(context.runs, "pair", digest(stage="pair", **identity), make))
+    return PairFacts.of(context.once("pair", digest(stage="pair", **identity), make, made_by))
 
 
 def _compare_points(pair: Pair) -> PairFacts:
@@ -167,7 +186,7 @@ def _compare_points(pair: Pair) -> PairFacts:
     generated, real = pair.generated.points(), pair.real.points()
     started = time.perf_counter()
     values = checked_values(metric.component, function(generated, real, _generator(pair)))
-    return PairFacts(values=values, seconds=time.perf_counter() - started)
+    return PairFacts(values=values, seconds=time.perf_counter() - started, sources=pair.code)
 
 
 def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Context) -> PairFacts:
@@ -177,10 +196,11 @@ def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Conte
     generated_images, real_images = pair.generated.images(), pair.real.images()
     started = time.perf_counter()  # reading a dataset is no cost of the metric
     generated_needs, real_needs = features.shared_needs(extractor, pair.columns)
-    generated = features.extracted(generated_images, generated_needs, extractor, context)
-    real = features.extracted(real_images, real_needs, extractor, context)
-    values = checked_values(metric.component, function(generated, real, _generator(pair)))
-    return PairFacts(values=values, seconds=time.perf_counter() - started)
+    generated = features.extracted_by_code(generated_images, generated_needs, extractor, context)
+    real = features.extracted_by_code(real_images, real_needs, extractor, context)
+    values = checked_values(metric.component, function(generated.features, real.features, _generator(pair)))
+    seconds = time.perf_counter() - started
+    return PairFacts(values=values, seconds=seconds, sources=sources.merged(pair.code, generated.sources, real.sources))
 
 
 def _generator(pair: Pair) -> torch.Generator:

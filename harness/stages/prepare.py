@@ -15,13 +15,13 @@ from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
 from harness.sampling import drawing, latents
 from harness.sampling.counting import EvaluationCounter
 from harness.stages import base as base_stage
-from harness.stages import encoding
+from harness.stages import encoding, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.facts import PreparationFacts
-from harness.store import outputs
 from harness.store.keys import digest
 from harness.store.outputs import Output
+from harness.store.records import SourceFacts
 from harness.streams import stream
 from harness.weights import state_dicts
 
@@ -39,6 +39,8 @@ class BaseSampler:
     def __init__(self, base: Base, source: CheckedSource, context: Context) -> None:
         self._base, self._source, self._context = base, source, context
         self._sampler = base.network.sampler
+        self._sources = sources.of(self._sampler)
+        self._code = sources.of(self._sampler, base.network.model, base.dataset)
         self._function = self._create()
 
     def _create(self) -> SampleFunction:
@@ -58,6 +60,12 @@ class BaseSampler:
             function.use(state_dicts.load(self.preparation.folder / PREPARED))
         return function
 
+    @property
+    def sources(self) -> list[SourceFacts]:
+        """The code of the sampler, and of what it has used so far: other bases, and its preparation."""
+        prepared = [] if self.preparation is None else sources.of_facts(self.preparation.facts)
+        return sources.merged(self._sources, prepared)
+
     @cached_property
     def preparation(self) -> Output | None:
         """The output with everything that the sampler keeps of the base; None for a sampler that needs no preparation.
@@ -68,7 +76,7 @@ class BaseSampler:
         if not (isinstance(function, PreparedSampler) and function.needs_preparation):
             return None
         key = digest(stage="prepare", base=self._base.key, sampler=self._sampler.identity)
-        return outputs.once(self._context.runs, "prepare", key, lambda folder: self._prepare(function, folder))
+        return self._context.once("prepare", key, lambda folder: self._prepare(function, folder), self._code)
 
     def _with_networks(self, function: SampleFunction) -> SampleFunction:
         """Give a new sampler the networks of the other bases that it calls. Returns: the sampler."""
@@ -83,17 +91,21 @@ class BaseSampler:
         counter, started = EvaluationCounter(), time.perf_counter()
         for watched in (network, *others):
             counter.watch(watched)
-        kept = encoding.training_data(network, self._source, self._context)
+        kept = encoding.training_data(network, self._source, self._context, self._code)
         train = latents.network_batch(network, kept, stream(seed, "prepare latents"))
         space = latents.network_spec(network, self._source.spec)
         prepared = checked_tensors(
             function.prepare(network, space, train, stream(seed, "prepare")), f"sampler {self._sampler.name}: prepare"
         )
         state_dicts.save({name: tensor.detach().cpu() for name, tensor in prepared.items()}, folder / PREPARED)
-        return PreparationFacts(seconds=time.perf_counter() - started, network_evaluations=counter.examples).model_dump()
+        made_by = sources.merged(self._sources, self._code)
+        facts = PreparationFacts(seconds=time.perf_counter() - started, network_evaluations=counter.examples, sources=made_by)
+        return facts.model_dump()
 
     def _network(self, base: Base) -> torch.nn.Module:
-        return base_stage.load(base, base_stage.run(base, self._source, self._context), self._source, self._context)
+        output = base_stage.run(base, self._source, self._context)
+        self._sources = sources.merged(self._sources, sources.of_facts(output.facts))
+        return base_stage.load(base, output, self._source, self._context)
 
 
 def checked_tensors(given: object, what: str) -> Mapping[str, torch.Tensor]:

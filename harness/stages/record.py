@@ -12,8 +12,9 @@ from harness.board.cells import Cell
 from harness.board.components import Resolved
 from harness.components import Component
 from harness.process import environment
+from harness.stages import sources
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
-from harness.store.records import ComponentFacts, Costs, ExtractorFacts, Measured, Record, Status, save_record
+from harness.store.records import ComponentFacts, Costs, ExtractorFacts, Measured, Record, SourceFacts, Status, save_record
 from harness.store.runs_folder import RunsFolder
 
 
@@ -25,6 +26,7 @@ class CellResults:
         base, finetuned: facts of the weights; the defaults where examples stand in the place of samples.
         preparation: facts of the sampler's preparation; the defaults where the sampler needs none.
         extractors: the extractors of the columns by name.
+        sources: the code of everything that had a part in the numbers.
         dataset_fingerprint: of the board's dataset.
         peak_memory_bytes: peak memory over all stages.
         device: type of the device: "cpu" or "cuda".
@@ -37,6 +39,7 @@ class CellResults:
     preparation: PreparationFacts
     metrics: Mapping[str, Measured]
     extractors: Mapping[str, ExtractorFacts]
+    sources: Sequence[SourceFacts]
     dataset_fingerprint: str
     peak_memory_bytes: int
     device: str
@@ -78,6 +81,7 @@ def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None 
         evaluation=cell.evaluation.model_dump(mode="json"),
         size=cell.row.size,
         environment={} if device is None else environment.describe(device),
+        sources=[] if device is None else sources.of(*cell.components),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -93,10 +97,12 @@ def done(cell: Cell, results: CellResults) -> Record:
             "selected_images": finetuned.selected_images,
             "costs": _costs(results),
             "parameters": base.parameters,
+            "weights_read": base.weights_read,
             "weights_sha256": finetuned.weights_sha256,
             "samples_sha256": samples.samples_sha256,
             "base_weights_sha256": base.weights_sha256,
             "dataset_fingerprint": results.dataset_fingerprint,
+            "sources": list(results.sources),
             "unsealed": list(results.unsealed),
         }
     )

@@ -17,7 +17,7 @@ from harness.errors import Diverged, UserError
 from harness.sampling import drawing
 from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
-from harness.stages import draws
+from harness.stages import draws, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.example_sets import SAMPLES
@@ -25,6 +25,7 @@ from harness.stages.facts import SampleFacts
 from harness.stages.prepare import BaseSampler
 from harness.store import outputs
 from harness.store.outputs import Output
+from harness.store.records import SourceFacts
 from harness.weights import state_dicts
 
 EXPLODED = 100.0
@@ -56,7 +57,12 @@ def run(cell: Cell, finetuned: Output, source: CheckedSource, context: Context) 
     Raises: Diverged for samples that are not finite, or far larger than the training data.
     """
     sampler = BaseSampler(cell.base, source, context)
-    output = _once(cell, lambda: _from_network(cell, finetuned, sampler, source, context), context)
+    own = sources.of(cell.base.network.model, cell.base.dataset)
+
+    def made_by() -> list[SourceFacts]:
+        return sources.merged(sources.of_facts(finetuned.facts), own, sampler.sources)
+
+    output = _once(cell, lambda: _from_network(cell, finetuned, sampler, source, context), made_by, context)
     return Samples(output, sampler.preparation)
 
 
@@ -68,21 +74,23 @@ def run_examples(cell: Cell, examples: Examples, source: CheckedSource, context:
         source: the board's dataset.
     Raises: UserError for examples of another shape than the board's.
     """
-    return Samples(_once(cell, lambda: _from_examples(cell, examples, source, context), context))
+    made_by = sources.of(examples.dataset, cell.base.dataset)
+    return Samples(_once(cell, lambda: _from_examples(cell, examples, source, context), lambda: made_by, context))
 
 
-def _once(cell: Cell, start: Callable[[], DrawSet], context: Context) -> Output:
+def _once(cell: Cell, start: Callable[[], DrawSet], made_by: Callable[[], list[SourceFacts]], context: Context) -> Output:
     context.reporter.stage("sample")
 
     def make(folder: Path) -> dict[str, object]:
         draw_set = start()
         context.reporter.stage("sample")  # `start` may have prepared the sampler
-        return _draw_all(cell, draw_set, context, folder)
+        facts = _draw_all(cell, draw_set, context, folder)
+        return facts.model_copy(update={"sources": made_by()}).model_dump()
 
     return outputs.once(context.runs, "sample", cell.sample_key, make)
 
 
-def _draw_all(cell: Cell, draw_set: DrawSet, context: Context, folder: Path) -> dict[str, object]:
+def _draw_all(cell: Cell, draw_set: DrawSet, context: Context, folder: Path) -> SampleFacts:
     tensors: dict[str, Tensor] = {}
     hashes: list[str] = []
     started, evaluations = time.perf_counter(), 0.0
@@ -100,7 +108,7 @@ def _draw_all(cell: Cell, draw_set: DrawSet, context: Context, folder: Path) -> 
         seconds=time.perf_counter() - started,
         samples_sha256=hashlib.sha256("".join(hashes).encode()).hexdigest(),
         draws_sha256=hashes,
-    ).model_dump()
+    )
 
 
 def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: CheckedSource, context: Context) -> DrawSet:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 from harness.errors import EndsTheRun
@@ -98,6 +99,12 @@ def dangling_link(path: Path) -> Path | None:
     return next((part for part in (path, *path.parents) if os.path.islink(part) and not os.path.exists(part)), None)
 
 
+def blocking_file(folder: Path) -> Path | None:
+    """Return the file that stands where the folder, or a folder above it, must be; None when there is none."""
+    first = next((part for part in (folder, *folder.parents) if os.path.exists(part)), None)
+    return None if first is None or os.path.isdir(first) else first
+
+
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
     """Yield a scratch path, where the block writes a file. If the block succeeds, the file is synced and renamed to `path`.
@@ -181,12 +188,14 @@ def write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file or folder, so that a new one can take its place and the old one can be inspected.
+def set_aside(path: Path, reason: Literal["damaged", "replaced"] = "damaged") -> Path:
+    """Rename a file or folder, so that a new one can take its place and the old one can be inspected.
 
+    Args:
+        reason: part of the new name.
     Returns: the new path. Raises: StorageError.
     """
-    new_path = path.with_name(f"{path.name}.damaged-{uuid4().hex[:8]}")
+    new_path = path.with_name(f"{path.name}.{reason}-{uuid4().hex[:8]}")
     with storage(path):
         path.rename(new_path)
     return new_path

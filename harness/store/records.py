@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import statistics
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from harness.errors import EndsTheRun, UserError
 from harness.store.files import write_text
 from harness.store.record_names import row_name
 from harness.store.seal import seal_fault, sealed
+from harness.validation import first_fault
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
@@ -58,6 +60,23 @@ class ExtractorFacts(ComponentFacts):
     preprocessing: str
 
 
+class SourceFacts(Part):
+    """The source code of a component that had a part in a result.
+
+    Args:
+        component: kind and name, such as `method ddo`; `harness` for the core.
+        distribution, version: what pip had installed; empty where no distribution is known.
+        commit: commit of the git checkout that the code lay in, with `+` when tracked files were changed; else empty.
+        sha256: hash of the files; empty where they could not be read.
+    """
+
+    component: str
+    distribution: str = ""
+    version: str = ""
+    commit: str = ""
+    sha256: str = ""
+
+
 class Measured(Part):
     """The values of one metric, one value for each evaluation draw, and the time in seconds that measuring all of them took."""
 
@@ -70,6 +89,16 @@ class Measured(Part):
     def mean(self) -> float:
         """The mean over the evaluation draws."""
         return statistics.fmean(self.values)
+
+
+class WeightsRead(Part):
+    """The table of a file of weights that was read: its name, "" for the top of the file, and what else would have fitted."""
+
+    part: str = ""
+    table: str = ""
+    not_read: list[str] = []
+    casts: list[str] = []
+    """Types of numbers that became others in the network: `float16 was read as float32`."""
 
 
 class CurvePoint(Part):
@@ -125,6 +154,8 @@ class Record(RecordFile):
     finetuning: ComponentFacts
     dataset: ComponentFacts
     pretraining: dict[str, object] = {}
+    weights_read: list[WeightsRead] = []
+    """The table of each file that the base's weights were read from; left out of the file where they were not read from files."""
     training: dict[str, object] = {}
     evaluation: dict[str, object] = {}
     metrics: dict[str, Measured] = {}
@@ -141,6 +172,8 @@ class Record(RecordFile):
     base_weights_sha256: str = ""
     dataset_fingerprint: str = ""
     environment: dict[str, object] = {}
+    sources: list[SourceFacts] = []
+    """The code that made the number. A component has two entries where its code was edited between two stages of the cell."""
     unsealed: list[str] = []
     """Stages whose facts had no checksum when the record was made, because an older version had made their outputs; left out of
     the file where there are none."""
@@ -163,6 +196,7 @@ class FloorRecord(RecordFile):
     is_smoke: bool = False
     extractor: ExtractorFacts | None = None
     """The extractor of a metric on features; left out for other metrics, and in records of older versions."""
+    sources: list[SourceFacts] = []
 
 
 _REPAIR = "restore the file (of a published record: git checkout), or delete it, which loses it until its cell is run again"
@@ -203,11 +237,14 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
         for name in ("extractors", "also"):
             if part.get(name) == {}:
                 del part[name]
-    if content.get("unsealed") == []:
-        del content["unsealed"]
+    for name in ("weights_read", "unsealed"):
+        if content.get(name) == []:
+            del content[name]
     for name in ("size", "extractor"):
         if content.get(name, 0) is None:
             del content[name]
+    if not content["sources"]:
+        del content["sources"]
     return content
 
 
@@ -252,11 +289,16 @@ def _load(path: Path, kind: type[R]) -> R:
         record = kind.model_validate_json(content)
     except ValidationError as error:
         _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: not a {kind.__name__}: {first['msg']} at {where}") from None
+        raise UserError(f"{path}: not a {kind.__name__}: {first_fault(error, _parsed(content))}") from None
     _refuse_newer(path, record.schema_version)
     return record
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def verified(path: Path | str) -> bytes:

@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Literal
 
 from harness.errors import UserError
-from harness.store.files import ANOTHER_FOLDER, StorageError, dangling_link, storage
+from harness.store.files import ANOTHER_FOLDER, StorageError, blocking_file, dangling_link, storage
 from harness.store.record_names import RecordName
 
 PROBE = ".probe-"
@@ -26,6 +27,7 @@ class RunsFolder:
     runs/stages/STAGE/KEY/       output of a stage, with manifest.json
     runs/work/STAGE-KEY/         checkpoints of training that is under way, and tracebacks of failures
     runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
+    runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
     runs/progress/               what each process is doing now
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
@@ -36,8 +38,13 @@ class RunsFolder:
 
     @classmethod
     def of(cls, runs_dir: Path | None, *, smoke: bool = False) -> RunsFolder:
-        """Return the runs folder of a command: `runs_dir` (--runs-dir), else $HARNESS_RUNS, else ./runs."""
+        """Return the runs folder of a command: `runs_dir` (--runs-dir), else $HARNESS_RUNS, else ./runs.
+
+        The folder need not exist. Raises: UserError where a file stands in its place.
+        """
         root = runs_dir or Path(os.environ.get("HARNESS_RUNS") or "runs")
+        if (file := blocking_file(root)) is not None:
+            raise UserError(f"{file}: a file stands where a folder must be; {ANOTHER_FOLDER}")
         return cls(root / "smoke" if smoke else root)
 
     def stage(self, stage: str, key: str) -> Path:
@@ -51,6 +58,10 @@ class RunsFolder:
     def lease(self, stage: str, key: str) -> Path:
         """Return the lock file of a stage's output or of a cell."""
         return self.root / "leases" / f"{stage}-{key}.lock"
+
+    def fresh(self, kind: Literal["cell", "base", "floor"], key: str) -> Path:
+        """Return the file that says that a result is to be made anew. Its key is that of the cell, base or floor."""
+        return self.root / "fresh" / f"{kind}-{key}.json"
 
     @property
     def progress(self) -> Path:

@@ -11,7 +11,7 @@ from harness.interfaces import DataSpec
 def whole_number(arguments: Mapping[str, object], name: str, *, where: str, default: int | None = None) -> int:
     """Return an argument that must be a whole number. Raises: UserError, which begins with `where`, for anything else."""
     value = arguments.get(name, default)
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise UserError(f"{where}: {name} is {value!r}, not a whole number")
     return value
 

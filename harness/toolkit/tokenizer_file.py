@@ -69,7 +69,8 @@ class TokenizerFile:
         try:
             tokenizer.load_state_dict({name: value for name, value in weights.items() if self._is_used(name)})
         except RuntimeError as error:
-            raise UserError(f"{self.where} is not of a tokenizer with these settings: {error}") from error
+            fault = " ".join(str(error).split())
+            raise UserError(f"{self.where} is not of a tokenizer with these settings: {fault}") from error
 
     def _is_used(self, name: str) -> bool:
         return not name.startswith(self.ignored)

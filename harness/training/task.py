@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class BankSource:
         identity: the part of the keys of banks that identifies the sampler, as JSON values.
         seed: the cell's seed.
         batch: samples drawn at once.
+        sources: the code that draws, as JSON values for the manifests of banks.
+        before_use: called with the key of each bank before it is looked for; it may set the bank aside.
     """
 
     runs: RunsFolder
@@ -47,6 +49,8 @@ class BankSource:
     identity: Mapping[str, object]
     seed: int
     batch: int
+    sources: Sequence[Mapping[str, object]] = ()
+    before_use: Callable[[str], None] = lambda _: None
 
 
 class TrainingTask:
@@ -103,6 +107,7 @@ class TrainingTask:
             n=n,
             batch=banks.batch,
         )
+        banks.before_use(key)
         output = outputs.once(banks.runs, "bank", key, lambda folder: self._draw(folder, model, n, name, banks))
         seconds, evaluations = output.facts["seconds"], output.facts["network_evaluations"]
         assert isinstance(seconds, int | float)
@@ -148,4 +153,4 @@ class TrainingTask:
         if drawn.batch.labels is not None:
             tensors["labels"] = drawn.batch.labels
         state_dicts.save(tensors, folder / "bank.safetensors")
-        return {"seconds": time.perf_counter() - started, "network_evaluations": drawn.nfe * n}
+        return {"seconds": time.perf_counter() - started, "network_evaluations": drawn.nfe * n, "sources": list(banks.sources)}

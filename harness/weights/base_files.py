@@ -22,6 +22,7 @@ class BaseFile:
         sha256: the pinned hash, from the board or the preset; None where nobody pinned one.
         published: the preset's file; None for a file that the board names itself.
         where: file and line of the board that names this file, with which messages begin.
+        table: name of the table in the file that the board chooses; empty leaves the choice to the names in the file.
     """
 
     path: Path
@@ -29,6 +30,13 @@ class BaseFile:
     sha256: str | None
     published: WeightsFile | None = None
     where: str = ""
+    table: str = ""
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """The part and the hash, for keys and records, and the table where the board chooses one. The path is no part of it."""
+        chosen = {"table": self.table} if self.table else {}  # keys of boards that choose none hold no table
+        return {"part": self.part, "sha256": self.known_sha256, **chosen}
 
     @property
     def known_sha256(self) -> str | None:
@@ -79,8 +87,22 @@ class BaseWeights:
 
     @cached_property
     def identity(self) -> list[dict[str, str | None]]:
-        """The part and the hash of each file, for keys and records. Keys and records never hold paths."""
-        return [{"part": file.part, "sha256": file.known_sha256} for file in self.files]
+        """The identity of each file, for keys and records. Keys and records never hold paths."""
+        return [file.identity for file in self.files]
+
+    def data_fault(self, data: DataSpec, dataset: str) -> str | None:
+        """Return why the preset's network cannot be used on a dataset that holds `data`; None where it can.
+
+        Args:
+            dataset: name of the dataset, for the message.
+        """
+        if self.spec is None:
+            return None
+        if data.shape != self.spec.shape:
+            return f"{self.preset} generates data of shape {self.spec.shape}, and the dataset {dataset} has {data.shape}"
+        if self.spec.classes not in (0, data.classes):
+            return f"{self.preset} has {self.spec.classes} classes, and the dataset {dataset} has {data.classes}"
+        return None
 
     def spec_on(self, data: DataSpec) -> DataSpec:
         """Return the spec of the examples that the network generates, on a board whose dataset has the spec `data`.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.presets import WeightsFile
+from harness.store.files import blocking_file
 from harness.store.keys import file_sha256
 
 
@@ -17,9 +18,13 @@ def folder() -> Path:
     """Return the cache folder, which need not exist: $HARNESS_CACHE, or else `finetune-harness` in the user's cache folder.
 
     The user's cache folder is $XDG_CACHE_HOME, or else ~/.cache. Weights stand in `weights/`, datasets in `data/`.
+    Raises: UserError when $HARNESS_CACHE names a file.
     """
     if named := os.environ.get("HARNESS_CACHE"):
-        return Path(named).expanduser().absolute()
+        path = Path(named).expanduser().absolute()
+        if (file := blocking_file(path)) is not None:
+            raise UserError(f"HARNESS_CACHE={named}: {file} is a file; name a folder, which need not be there yet")
+        return path
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "finetune-harness"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.store.files import appearing
+from harness.validation import first_fault
 from harness.weights import cache, network_files
-from harness.weights.network_files import NetworkFile
+from harness.weights.network_files import Found, NetworkFile
 from harness.weights.stored import HEADER, Stored, read
 
 SCHEMA = 1
@@ -47,25 +48,40 @@ class Network:
             return self.model.create(self.config, self.spec)
 
 
-def convert(files: Sequence[NetworkFile], target: Path, network: Network | None) -> dict[str, Tensor]:
+def convert(files: Sequence[NetworkFile], target: Path, network: Network | None) -> Found:
     """Write one safetensors file. The tensors have the names of the network, and the dtypes that they have in the files.
 
     Args:
         network: the network of the files; None stands for the network that the first file describes.
-    Returns: the tensors that were written. Raises: UserError when the files do not fit the network, or when `network` is None
+    Returns: the tensors that were written, and which table of each file they are.
+    Raises: UserError when the files do not fit the network, or when `network` is None
     and the first file describes no network.
     """
     network = network or described_network(read(files[0].path))
-    by_name = network_files.tensors(files, network.model, network.build())
+    found = network_files.find(files, network.model, network.build())
+    source = [
+        {"file": read.path.name, "sha256": cache.sha256(read.path), **({"table": read.table} if read.table else {})}
+        for read in found.tables
+    ]
+    write(found.tensors, target, network, source=source)
+    return found
+
+
+def write(tensors: Mapping[str, Tensor], target: Path, network: Network, *, source: Sequence[Mapping[str, str]]) -> None:
+    """Write the tensors of a network as safetensors, with the network's settings in the header.
+
+    Args:
+        source: what the tensors were made from, such as the name and the hash of each file.
+    Raises: StorageError.
+    """
     # safetensors refuses tensors that share memory.
-    copies = {name: value.contiguous().clone() for name, value in by_name.items()}
+    copies = {name: value.contiguous().clone() for name, value in tensors.items()}
     header = {
         "schema": SCHEMA, "model": network.model.name, "settings": network.config.model_dump(mode="json"),
-        "spec": asdict(network.spec), "source": [{"file": file.path.name, "sha256": cache.sha256(file.path)} for file in files],
+        "spec": asdict(network.spec), "source": list(source),
     }  # fmt: skip
     with appearing(target) as scratch:
         save_file(copies, scratch, {"format": "pt", HEADER: json.dumps(header)})
-    return copies
 
 
 def described_network(stored: Stored) -> Network:
@@ -79,20 +95,22 @@ def described_network(stored: Stored) -> Network:
         model = registry().get(Model, name, where=str(stored.path))
         if (description := network_files.layout(model).describe(stored)) is not None:
             return Network(model, *description)
-    raise UserError(f"{stored.path}: does not say of which network it is: name it with --preset (`harness list presets`)")
+    raise UserError(
+        f"{stored.path}: does not say of which network it is: name it with --preset (`harness list presets`), with "
+        "--base BOARD:BASE, or with --model, --set and --shape"
+    )
 
 
 def _network_in_header(stored: Stored) -> Network:
+    described: object = stored.config
     try:
-        header = Header.model_validate(stored.config)
+        header = Header.model_validate(described)
         model = registry().get(Model, header.model, where=str(stored.path))
-        return Network(model, model.config.model_validate(header.settings), header.spec)
+        described = header.settings
+        return Network(model, model.config.model_validate(described), header.spec)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{stored.path}: its header describes no network: {place}: {first['msg']}; name it with --preset"
-        ) from None
+        fault = first_fault(error, described)
+        raise UserError(f"{stored.path}: its header describes no network: {fault}; name it with --preset") from None
 
 
 def preset_network(name: str) -> Network:

@@ -11,18 +11,11 @@ from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.weights.stored import Stored
-
-AVERAGED = ("ema", "model_ema", "ema_model", "ema_state_dict", "params_ema")
-"""Keys under which checkpoints keep averaged weights. These are preferred to all others, since papers evaluate them."""
+from harness.weights.table_names import without_wrappers
+from harness.weights.tables import tables_of
 
 PLAIN = ("state_dict", "model_state_dict", "model", "net", "params")
 """Keys under which checkpoints keep the trained weights, not averaged."""
-
-WRAPPERS = ("module.", "_orig_mod.")
-"""Prefixes that data parallelism and compilation put before every name."""
-
-_LEVELS = 8
-"""The largest number of nested tables around the tensors of a checkpoint."""
 
 _OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
@@ -42,15 +35,16 @@ class Layout:
     """Files that use the network's own names, possibly inside a checkpoint's tables or behind a wrapper's prefix.
 
     Args of a derived class:
-        keys: keys under which a checkpoint may keep the tensors; the first key that is present is taken.
+        keys: keys of the family's own, under which its checkpoints keep the network. These go before all others.
     """
 
-    keys: tuple[str, ...] = (*AVERAGED, *PLAIN)
+    keys: tuple[str, ...] = ()
 
     def tensors(self, stored: Stored, network: torch.nn.Module, part: str) -> Mapping[str, Tensor]:
         """Return the file's tensors under the names that they have in `part` of the network (`""`: the whole network).
 
-        The caller reports names that are missing or unexpected. Tensors that the network does not use may be left out here.
+        The harness calls this once for each table of tensors in a file; `stored.content` is that table alone, and the table that
+        fits the network is read. Tensors that the network does not use may be left out here.
         Raises: UserError when there are no tensors.
         """
         return unwrapped(stored, self.keys)
@@ -63,34 +57,30 @@ class Layout:
         return None
 
 
-def unwrapped(stored: Stored, keys: Sequence[str] = (*AVERAGED, *PLAIN)) -> dict[str, Tensor]:
+def unwrapped(stored: Stored, keys: Sequence[str] = ()) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint by name, without the prefix of a wrapper.
 
-    Args:
-        keys: keys to follow. As long as a table holds another table under one of these keys, the first such key is followed.
-    Raises: UserError, naming what the file has, when there are no tensors.
+    Where it has several tables of tensors, the one under the first of `keys` is taken, or else the only one whose name says that
+    its weights are averaged, or else the only one under a key of PLAIN, or else the tensors at the top.
+    Raises: UserError, naming what the file has, when there are no tensors, or several tables and none goes before the others.
     """
-    table: Mapping[str, object] = stored.content
-    for _ in range(_LEVELS):
-        inner = _inner_table(table, keys)
-        if inner is None:
-            break
-        table = inner
-    tensors = {name: value for name, value in table.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise UserError(
-            f"{stored.path}: no tensors by name, neither at its top nor under {', '.join(keys)}; "
-            f"it has {', '.join(sorted(table)[:8]) or 'nothing'}"
-        )
-    for prefix in WRAPPERS:
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
-    return tensors
+    tables = tables_of(stored.content).named
+    if not tables:
+        raise without_tensors(stored)
+    choices = [[table for table in tables if table.path[-1:] == (key,)] for key in keys]
+    choices += [
+        [table for table in tables if table.is_averaged],
+        [table for table in tables if table.path and table.path[-1] in PLAIN],
+        [table for table in tables if not table.path],
+        tables,
+    ]
+    for chosen in choices:
+        if len(chosen) == 1:
+            return without_wrappers(chosen[0].tensors)
+    raise UserError(f"{stored.path}: holds several tables of tensors: {', '.join(table.title for table in tables)}")
 
 
-def _inner_table(table: Mapping[str, object], keys: Sequence[str]) -> dict[str, object] | None:
-    for key in keys:
-        value = table.get(key)
-        if isinstance(value, Mapping) and value:
-            return {str(name): entry for name, entry in value.items()}
-    return None
+def without_tensors(stored: Stored) -> UserError:
+    """Return the error for a file without any table of tensors."""
+    has = ", ".join(sorted(stored.content)[:8]) or "nothing"
+    return UserError(f"{stored.path}: no tensors by name, neither at its top nor in its tables; it has {has}")

@@ -12,11 +12,10 @@ from torch import Tensor
 from harness.components import Model
 from harness.errors import UserError
 from harness.targets import Target
+from harness.weights.comparison import casts, check, check_numbers
 from harness.weights.layouts import Layout
 from harness.weights.stored import Stored, read
-
-SHOWN = 4
-"""How many names of each kind of difference a message lists."""
+from harness.weights.table_choice import Choice, Wanted, choose
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,56 @@ class NetworkFile:
 
     Args:
         part: name of the part, as in `harness.presets.WeightsFile`; empty for the network itself.
+        table: name of the table in the file that is read; empty leaves the choice to the names in the file.
     """
 
     path: Path
     part: str = ""
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class TableRead:
+    """The table of a file whose tensors were read.
+
+    Args:
+        path: the file.
+        part: the part of the network that the file holds; "" for the network itself.
+        table: the name of the table; "" for the top of the file.
+        is_averaged: whether the name says that its weights are averaged.
+        not_read: titles of the other tables that fit the network.
+        casts: types of numbers that become others in the network, such as `float16 was read as float32`.
+    """
+
+    path: Path
+    part: str
+    table: str
+    is_averaged: bool
+    not_read: tuple[str, ...]
+    casts: tuple[str, ...]
+
+    @property
+    def remark(self) -> str:
+        """One line for the user; "" where the file's only table stands at its top and nothing was cast."""
+        kind, verb = ("the averaged weights", "were") if self.is_averaged else ("the table", "was")
+        table = f"{kind} {self.table!r}" if self.table else "the top of the file"
+        others = f", not {', '.join(self.not_read)}" if self.not_read else ""
+        facts = [f"{table} {verb} read{others}"] if self.table or self.not_read else []
+        facts += [f"{', '.join(self.casts)}"] if self.casts else []
+        return f"{self.path}: {'; '.join(facts)}" if facts else ""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The table as records and headers hold it: JSON values."""
+        return {"part": self.part, "table": self.table, "not_read": list(self.not_read), "casts": list(self.casts)}
+
+
+@dataclass(frozen=True)
+class Found:
+    """All tensors of some files by the network's names, and which table of each file they are."""
+
+    tensors: Mapping[str, Tensor]
+    tables: tuple[TableRead, ...]
 
 
 def layout(model: Model) -> Layout:
@@ -36,57 +81,95 @@ def layout(model: Model) -> Layout:
     return Target[type[Layout]](model.layout).load(where=f"{model.title}, layout")() if model.layout else Layout()
 
 
-def tensors(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -> dict[str, Tensor]:
-    """Return all tensors of the files by the network's names, after checking that they fit.
+def find(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -> Found:
+    """Return all tensors of the files by the network's names, after checking that they fit and that their values are finite.
 
     Args:
         network: the network to compare with; it may be on the meta device.
-    Raises: UserError for a file that cannot be read, for a file whose header names another model, and for tensors that do not
-    fit. In the last case, the message lists the first names that are missing, unexpected, or of another shape.
+    Raises: UserError for a file that cannot be read, for a file whose header names another model, for a file of which several
+        tables fit and none is chosen, for a part that two files hold with other values, and for tensors that do not fit. In the
+        last case, the message lists the first names that are missing, unexpected, or of another shape.
     """
-    rules = layout(model)
+    expected, parts = network.state_dict(), {file.part for file in files if file.part}
+    where = f"{', '.join(str(file.path) for file in files)}: not of this {model.name}"
     by_name: dict[str, Tensor] = {}
-    for file in files:
+    tables = []
+    for file in sorted(files, key=lambda file: file.part != ""):
         stored = read(file.path)
-        prefix = f"{file.part}." if file.part else ""
-        by_name.update({prefix + name: value for name, value in rules.tensors(stored, network, file.part).items()})
         _check_header(stored, model)
-    check(by_name, network.state_dict(), where=f"{', '.join(str(file.path) for file in files)}: not of this {model.name}")
-    return by_name
+        choice = choose(stored, layout(model), _wanted(file.part, parts, network, expected), file.table)
+        prefix = f"{file.part}." if file.part else ""
+        tensors = {prefix + name: value for name, value in _tensors(choice).items()}
+        _refuse_other_values(by_name, tensors, file)
+        by_name.update(tensors)
+        tables.append(_table_read(file, choice, tensors, expected))
+    check(by_name, expected, where=where)
+    check_numbers(by_name, expected, where=", ".join(str(file.path) for file in files))
+    return Found(by_name, tuple(tables))
 
 
-def load(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -> None:
-    """Fill the network with the tensors of the files, cast to the network's dtypes.
+def module_tensors(path: Path, rules: Layout, module: torch.nn.Module, *, where: str) -> Mapping[str, Tensor]:
+    """Return the tensors of one file for a module that stands apart, such as an autoencoder that a model's settings name.
 
-    Raises: UserError like `tensors`, before anything in the network has changed.
+    Args:
+        where: what the module is, with which the message on tensors that do not fit begins.
+    Raises: UserError like `find`.
     """
-    network.load_state_dict(tensors(files, model, network))
+    expected = module.state_dict()
+    tensors = _tensors(choose(read(path), rules, Wanted(module, "", expected)))
+    check(tensors, expected, where=where)
+    check_numbers(tensors, expected, where=where)
+    return tensors
 
 
-def check(actual: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, where: str) -> None:
-    """Raises: UserError, beginning with `where`, unless both have the same names and shapes. Values are not compared."""
-    missing = [f"{name} {_shape(expected[name])}" for name in expected if name not in actual]
-    unexpected = [f"{name} {_shape(actual[name])}" for name in actual if name not in expected]
-    other_shape = [
-        f"{name} is {_shape(actual[name])} in the file and {_shape(value)} in the network"
-        for name, value in expected.items()
-        if name in actual and actual[name].shape != value.shape
-    ]
-    differences = {"missing": missing, "unexpected": unexpected, "another shape": other_shape}
-    if any(differences.values()):
-        listed = "; ".join(f"{len(names)} {kind}: {_first(names)}" for kind, names in differences.items() if names)
-        raise UserError(f"{where}: {listed}. Is it another preset's file, or are the model's settings others?")
+def tensors(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -> dict[str, Tensor]:
+    """Return the tensors that `find` finds. Raises: UserError like `find`."""
+    return dict(find(files, model, network).tensors)
+
+
+def load(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -> tuple[TableRead, ...]:
+    """Fill the network with the tensors of the files, cast to the network's dtypes. Returns: which table of each file was read.
+
+    Raises: UserError like `find`, before anything in the network has changed.
+    """
+    found = find(files, model, network)
+    network.load_state_dict(dict(found.tensors))
+    return found.tables
+
+
+def _wanted(part: str, parts: set[str], network: torch.nn.Module, expected: Mapping[str, Tensor]) -> Wanted:
+    if part:
+        own = {name.removeprefix(f"{part}."): value for name, value in expected.items() if name.startswith(f"{part}.")}
+        return Wanted(network, part, own)
+    elsewhere = tuple(f"{other}." for other in sorted(parts))
+    return Wanted(network, "", {name: value for name, value in expected.items() if not name.startswith(elsewhere)}, elsewhere)
+
+
+def _tensors(choice: Choice) -> Mapping[str, Tensor]:
+    if choice.candidate.differences is None:
+        raise UserError(choice.candidate.fault)
+    return choice.candidate.tensors
+
+
+def _refuse_other_values(held: Mapping[str, Tensor], brought: Mapping[str, Tensor], file: NetworkFile) -> None:
+    """Raises: UserError where the network's own file holds tensors of the part too, and with other values."""
+    for name, value in brought.items():
+        if name in held and not (held[name].shape == value.shape and bool((held[name] == value).all())):
+            raise UserError(
+                f"{file.path}: brings the part {file.part!r}, which the file of the network holds too, and {name} has other "
+                f"values there: leave the part out, or give the network's file without the names that begin with {file.part}."
+            )
+
+
+def _table_read(file: NetworkFile, choice: Choice, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> TableRead:
+    table = choice.candidate.table
+    known = {name: value for name, value in tensors.items() if name in expected}
+    return TableRead(
+        file.path, file.part, table.name, bool(table.is_averaged), choice.not_read, tuple(casts(known, expected))
+    )  # fmt: skip
 
 
 def _check_header(stored: Stored, model: Model) -> None:
     name = stored.config.get("model") if stored.format == "safetensors" else None
     if isinstance(name, str) and name != model.name:
         raise UserError(f"{stored.path}: its header says that it is of the model {name!r}, not {model.name!r}")
-
-
-def _shape(value: Tensor) -> str:
-    return f"({', '.join(map(str, value.shape))})"
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from harness.errors import UserError
-from harness.weights import pickles
+from harness.store.reading import decoded, open_regular, read_bytes
+from harness.weights import pickles, torch_files
 
 Format = Literal["safetensors", "pytorch", "diffusers", "nvidia"]
 LARGEST_CONFIG = 2**20
@@ -57,7 +55,7 @@ def read(path: Path) -> Stored:
     if path.is_dir():
         return _diffusers(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start, size = file.read(16), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
@@ -93,16 +91,7 @@ def _safetensors(path: Path) -> Stored:
 
 
 def _pytorch(path: Path) -> dict[str, object]:
-    try:
-        # Only the zip format can stay on disk.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        # Only one line of torch's message is kept: the rest tells how to load the file and run its code after all.
-        lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "Unsupported" in line]
-        reason = lines[0].split(" was not an allowed")[0] if lines else "it is damaged, or holds more than tensors"
-        raise UserError(f"{path}: refused: {reason}; a file of weights holds tensors and plain values only") from None
-    except Exception as error:  # damaged bytes can make torch's reader raise anything
-        raise UserError(f"{path}: cannot be read: {type(error).__name__}: {_first_line(error)}") from None
+    content = torch_files.load(path)
     if not isinstance(content, Mapping):
         raise UserError(f"{path}: holds one {type(content).__name__}, not tensors by name")
     return {str(name): value for name, value in content.items()}
@@ -127,7 +116,7 @@ def _diffusers(folder: Path) -> Stored:
     if config.stat().st_size > LARGEST_CONFIG:
         raise UserError(f"{config}: {config.stat().st_size} bytes are no settings")
     with _damage(config, ValueError, OSError, RecursionError):
-        settings = json.loads(config.read_bytes())
+        settings = json.loads(decoded(read_bytes(config, largest=LARGEST_CONFIG), config))
     if not isinstance(settings, dict):
         raise UserError(f"{config}: no table of settings")
     return Stored(folder, "diffusers", read(weights).content, settings)

@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.toolkit.chains import ImageChainConfig
 from harness.toolkit.published_arguments import square_images
+from harness.validation import first_fault
 from harness.weights.layouts import Layout, renamed_attention
 from harness.weights.stored import Stored
 from harness_diffusers import UNet2DConfig
@@ -49,9 +50,7 @@ def from_config(config: Mapping[str, object]) -> tuple[UNet2DConfig, DataSpec]:
     try:
         return UNet2DConfig.model_validate(settings), square_images(channels, side)
     except ValidationError as error:
-        fault = error.errors()[0]
-        name = ".".join(map(str, fault["loc"]))
-        raise UserError(f"{where}: {name}: {fault['msg']}") from None
+        raise UserError(f"{where}: {first_fault(error, settings)}") from None
 
 
 class DiffusersLayout(Layout):

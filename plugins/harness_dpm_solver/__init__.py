@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from harness import Config, Sampler, hookimpl
+from harness.paths import BoardPath
 
 __version__ = "1"
 
@@ -26,7 +27,10 @@ class V3Config(Config):
         description="where the empirical model statistics come from: none (l = 1, s = b = 0, which is data prediction), "
         "an estimate on the base, or a file",
     )
-    file: str | None = Field(None, description="safetensors file with the tensors lambda, l, s and b, for `statistics: file`")
+    file: BoardPath | None = Field(
+        None,
+        description="safetensors file with the tensors lambda, l, s and b, for `statistics: file`; from the board's folder",
+    )
     sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="hash of the file: results depend on its content, not on its name"
     )

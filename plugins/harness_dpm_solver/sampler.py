@@ -166,7 +166,8 @@ def read(config: V3Config) -> Statistics:
 
     Raises: UserError for a file that is missing, has another hash than the settings say, or holds no statistics.
     """
-    path = Path(str(config.file))
+    assert config.file is not None  # V3Config sees to it
+    path = Path(config.file)
     where = f"sampler dpm-solver-v3: {path}"
     try:
         content = path.read_bytes()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from harness import Config, Model, hookimpl
+from harness.paths import BoardPath
 from harness.toolkit.denoising import ChainLevels
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ class VAEConfig(Config):
     stds: tuple[PositiveFloat, ...] = Field(
         LATENT_STDS, description="standard deviation of each channel of the latents over the data; becomes 0.5"
     )
-    weights: str | None = Field(
+    weights: BoardPath | None = Field(
         None,
-        description="diffusers folder or file with the weights, for a base that the board pretrains; "
+        description="diffusers folder or file with the weights, from the board's folder, for a base that the board pretrains; "
         "a base with published weights names them by `parts: {vae: …}`",
     )
     sha256: str | None = Field(

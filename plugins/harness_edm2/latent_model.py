@@ -11,11 +11,10 @@ from torch import Tensor
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.weights import cache, network_files, state_dicts
-from harness.weights.layouts import renamed_attention, unwrapped
-from harness.weights.stored import read
 from harness_edm2 import EDM2Config, VAEConfig
 from harness_edm2.denoiser import EDM2
 from harness_edm2.latents import draw_latents, to_vae
+from harness_edm2.published import VAELayout
 
 
 class LatentEDM2(EDM2):
@@ -86,7 +85,7 @@ def autoencoder(config: VAEConfig, channels: int) -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
     )  # fmt: skip
     if config.weights is not None:
-        _load_weights(vae, Path(config.weights).expanduser(), str(config.sha256))
+        _load_weights(vae, Path(config.weights), str(config.sha256))
     return vae
 
 
@@ -96,6 +95,4 @@ def _load_weights(vae: AutoencoderKL, path: Path, sha256: str) -> None:
         raise UserError(f"{where}: no diffusers folder and no file is there; sha256: {sha256}")
     if (actual := cache.sha256(path)) != sha256:
         raise UserError(f"{where}: has sha256 {actual}, and the settings say {sha256}")
-    tensors = renamed_attention(unwrapped(read(path)))
-    network_files.check(tensors, vae.state_dict(), where=f"{where}: not of this VAE")
-    vae.load_state_dict(tensors)
+    vae.load_state_dict(network_files.module_tensors(path, VAELayout(), vae, where=f"{where}: not of this VAE"))

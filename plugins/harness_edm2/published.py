@@ -42,6 +42,14 @@ def from_arguments(arguments: Mapping[str, object]) -> tuple[EDM2Config, DataSpe
     return EDM2Config.model_validate(settings), square_images(channels, side, classes)
 
 
+class VAELayout(Layout):
+    """Files of diffusers' `AutoencoderKL`, whose attention may have the names of old versions."""
+
+    def tensors(self, stored: Stored, network: torch.nn.Module, part: str) -> Mapping[str, Tensor]:
+        """Return the tensors by their names of today."""
+        return renamed_attention(super().tensors(stored, network, part))
+
+
 class EDM2Layout(Layout):
     """Network pickles, which have the names of the network itself, and which say with what arguments it was made.
 

@@ -46,13 +46,15 @@ def _enough_for_covariance(config: FrechetConfig, n: int | None, dimensions: int
         raise UserError(
             f"a Fréchet distance of {dimensions} features needs more than {dimensions} images, got {n}: with fewer it says "
             f"more about their number than about the images. Use kid, which is unbiased at any number (with a subset_size "
-            f"below {n}), or set few_images: true"
+            f"of at most {n}), or set few_images: true"
         )
 
 
 def enough_for_subsets(config: KernelConfig, usage: MetricUsage) -> None:
     """Check that a subset can be drawn. Raises: UserError for too few images."""
     n = usage.images
+    if n is not None and n < 2:
+        raise UserError(f"kid needs at least 2 images, got {n}")
     if n is not None and n < config.subset_size:
         raise UserError(
             f"kid draws subsets of {config.subset_size} images, and there are {n}; set subset_size to at most {n}, better to "
@@ -71,4 +73,5 @@ def enough_for_neighbours(config: NeighboursConfig, usage: MetricUsage) -> None:
     """Check that an image has k others. Raises: UserError for too few images."""
     n = usage.images
     if n is not None and n <= config.k:
-        raise UserError(f"the distance to neighbour {config.k} needs more than {config.k} images, got {n}")
+        hint = f"; set k to at most {n - 1}" if n > 1 else ""
+        raise UserError(f"the distance to neighbour {config.k} needs more than {config.k} images, got {n}{hint}")

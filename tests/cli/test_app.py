@@ -2,14 +2,19 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from harness import __version__
 from harness.cli import app, main
 from harness.cli.app import COMMANDS
 from harness.errors import Faults, Interrupted, UserError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -26,6 +31,11 @@ def raising(monkeypatch):
         return end.value.code
 
     return run
+
+
+def test_the_version_is_told_without_a_command(shell):
+    done = shell("--version")
+    assert (done.returncode, done.stdout) == (0, f"finetune-harness {__version__}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -62,6 +72,19 @@ def test_each_fault_is_a_line_on_stderr_and_exit_2(raising, capsys):
     assert raising(Faults(["board.yaml:2: this", "board.yaml:5: that"])) == 2
     assert capsys.readouterr() == ("", "error: board.yaml:2: this\nerror: board.yaml:5: that\n")
     assert raising(UserError("where: what; what to do")) == 2
+
+
+def test_a_line_end_or_a_colour_in_a_name_does_not_split_the_error(raising, capsys):
+    assert raising(UserError("a\nb.png: no such\x1b[31m file")) == 2
+    assert capsys.readouterr() == ("", "error: a\\nb.png: no such\\x1b[31m file\n")
+    assert raising(Faults(["a\nb: this", "that"])) == 2
+    assert capsys.readouterr() == ("", "error: a\\nb: this\nerror: that\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_board_in_the_example_of_a_help_is_there(command):
+    named = re.findall(r"leaderboards/[\w-]+", COMMANDS[command].__doc__ or "")
+    assert [path for path in named if not (ROOT / path / "board.yaml").is_file()] == []
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), Interrupted()])

@@ -36,6 +36,20 @@ def test_a_shell_completes_commands_boards_and_components(complete, words, compl
     assert all(text.startswith(words.rpartition(" ")[2]) for text in completions)
 
 
+def test_a_shell_completes_runs_folders(complete, folder):
+    assert complete("harness run leaderboards/small --runs-dir leader") == ["leaderboards/"]
+    assert complete(f"harness run leaderboards/small --runs-dir {folder.parent}/s") == [f"{folder}/"]
+
+
+@pytest.mark.parametrize("verb", ["run", "status", "publish"])
+def test_an_empty_runs_folder_is_refused_since_it_would_be_the_current_one(shell, folder, verb):
+    before = sorted(Path().rglob("*"))
+    done = shell(verb, folder, "--runs-dir", "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: --runs-dir: names no folder; give one, or leave the option out")
+    assert sorted(Path().rglob("*")) == before
+
+
 def test_only_folders_with_a_board_are_boards(folder):
     (folder.parent / "empty").mkdir()
     assert list(board_names("")) == ["leaderboards/small"]

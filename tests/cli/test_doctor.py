@@ -49,6 +49,17 @@ def test_a_table_marks_faults(shell, tmp_path):
     assert fault.endswith("choose another with --runs-dir or HARNESS_RUNS")
 
 
+def test_a_long_list_of_plugins_goes_on_in_the_next_line(shell, findings):
+    names = findings()[1]["plugins"]["found"]
+    lines = shell("doctor").stdout.splitlines()
+    assert max(map(len, lines)) < 120
+    (first,) = [index for index, line in enumerate(lines) if "  plugins" in line]
+    told = " ".join(
+        line.split("  ")[-1].strip() for line in lines[first : lines.index(next(line for line in lines if " git" in line))]
+    )
+    assert told.split(", ") == names.split(", ")
+
+
 def test_a_full_disk_is_a_fault(findings, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 10**12, 1_900_000_000))

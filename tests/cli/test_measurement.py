@@ -10,7 +10,7 @@ from harness import Metric, NoConfig
 from harness.board.components import Resolved
 from harness.cli.measurement import as_content, print_measurement
 from harness.features import Moments
-from harness.images.statistics_files import Metadata, StatisticsFile
+from harness.images.statistics_files import Metadata, StatisticsFile, StoredMoments
 from harness.measure.image_source import ImageSource, identified_as
 from harness.measure.measurement import MeasuredMetric, Measurement
 from harness.measure.named_components import resolve
@@ -28,7 +28,7 @@ def source(name, channels=1, **fields):
 
 
 def statistics(tmp_path, metadata=None):
-    path, table = tmp_path / "real.npz", {"": {"moments": Moments(50, np.zeros(6), np.eye(6))}}
+    path, table = tmp_path / "real.npz", {"": {"moments": StoredMoments.of(Moments(50, np.zeros(6), np.eye(6)))}}
     return ImageSource("real.npz", "statistics (test)", None, identified_as({}), StatisticsFile(path, "test", table, metadata))
 
 
@@ -64,6 +64,12 @@ def test_one_repetition_has_a_value(printed):
         "fid-3[pixels]        lower is better   12.3457",
         "precision-3[pixels]  higher is better  0.5",
     ]
+
+
+def test_zero_has_no_sign(printed):
+    assert printed(measured("fid", -0.0, fid_sd=(-0.0,)))[1].split() == [
+        "fid-3[pixels]", "lower", "is", "better", "0", "fid", "sd", "0",
+    ]  # fmt: skip
 
 
 def test_several_repetitions_have_mean_deviation_and_extremes(printed):

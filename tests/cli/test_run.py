@@ -119,7 +119,7 @@ def test_a_dry_run_gives_json_too(filled):
     assert [cell["state"] for cell in cells] == ["done"] * 5 + ["to run"]
     assert cells[-1] == {
         "cell": "ddpm/ddo/s1", "state": "to run", "reason": "", "seconds": pytest.approx(4.1),
-        "key": filled.board.cells[-1].key,
+        "key": filled.board.cells[-1].key, "changed": [],
     }  # fmt: skip
 
 

@@ -105,6 +105,10 @@ class Command:
         paths = [path for path in self.runs.glob(pattern) if path.is_file()]
         return {str(path.relative_to(self.runs)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
 
+    def put_on_path(self, site: Path) -> None:
+        """Let the command find what is installed in this folder, before what the tests themselves find."""
+        self.environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+
     def write_board(self, text: str, name: str = "tiny") -> None:
         """Name another board from now on."""
         folder = self.board.parent / name
@@ -203,7 +207,7 @@ def install(command: Command, name: str, source: str) -> Path:
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
     (about / "entry_points.txt").write_text(f"[harness]\n{name} = {name}\n")
     (site / f"{name}.py").write_text(source)
-    command.environment["PYTHONPATH"] = str(site)
+    command.put_on_path(site)
     return site / f"{name}.py"
 
 

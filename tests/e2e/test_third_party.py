@@ -114,7 +114,7 @@ def shrink(finished, tmp_path):
     offline = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     pip = [sys.executable, "-m", "pip", "install", *offline, "--target", str(site), str(project)]
     subprocess.run(pip, check=True, capture_output=True)
-    finished.environment["PYTHONPATH"] = str(site)
+    finished.put_on_path(site)
     return finished
 
 
@@ -140,6 +140,51 @@ def test_a_method_of_another_distribution_runs_on_an_existing_board(shrink, tiny
     found = states(shrink)
     assert {cell for cell, state in found.items() if state == "to run"} == {"small/shrink/s0", "small/shrink/s1"}
     assert set(found.values()) == {"to run", "done"}
+
+
+def test_an_edit_of_an_installed_method_is_asked_about_made_anew_and_not_published_unseen(shrink, tiny_board, tmp_path):
+    only = ("methods:\n", "methods:\n  shrink: {method: {name: shrink, rate: 1.0e-3}}\n")
+    shrink.write_board(tiny_board.replace(*only))
+    assert shrink.run().returncode == 0
+    before = shrink.record("small/shrink/s0")
+    (made_by,) = [each for each in before["sources"] if each["component"] == "method shrink"]
+    assert (made_by["distribution"], made_by["version"], made_by["commit"]) == ("harness-shrink", "0.1", "")
+
+    # The author halves the rate and forgets to raise the version.
+    method = tmp_path / "site" / "harness_shrink_method.py"
+    method.write_text(method.read_text().replace("1 - self.config.rate", "1 - self.config.rate / 2"))
+    board, where = str(shrink.board), ["--runs-dir", str(shrink.runs)]
+    for command in (["status", board], ["run", board, "--dry-run"]):
+        asked = shrink.call(*command, *where)
+        (question, advice) = [line for line in asked.stdout.splitlines() if line.startswith("stale?")]
+        assert question.startswith("stale? method shrink changed since these records were made (source ")
+        assert question.endswith(": small/shrink/s0, small/shrink/s1")
+        assert f"harness run {board} --fresh method=shrink" in advice
+    refused = shrink.call("publish", board, *where)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "method shrink was edited after these records were made: small/shrink/s0, small/shrink/s1" in refused.stderr
+
+    # One seed is made anew: the table now holds two versions of the method, and says so.
+    ended = shrink.run("--fresh", "method=shrink,seed=0")
+    assert ended.returncode == 0, ended.stderr
+    assert [line.split("]")[1].split(":")[0] for line in ended.stderr.splitlines() if line.startswith("[")] == [
+        " base small", " small/shrink/s0",
+    ]  # fmt: skip
+    after = shrink.record("small/shrink/s0")
+    assert after["key"] == before["key"]
+    assert after["weights_sha256"] != before["weights_sha256"]
+    refused = shrink.call("publish", board, *where)
+    assert refused.returncode == 2
+    assert "method shrink in several versions: source " in refused.stderr
+    published = shrink.call("publish", board, *where, "--allow-mixed")
+    assert published.returncode == 0, published.stderr
+    assert "the code of method shrink was edited between records: source " in (shrink.board / "README.md").read_text()
+
+    # Both are made anew, and the board is whole again.
+    assert shrink.run("--fresh", "method=shrink").returncode == 0
+    assert "stale?" not in shrink.call("status", board, *where).stdout
+    assert shrink.call("publish", board, *where).returncode == 0
+    assert "was edited between records" not in (shrink.board / "README.md").read_text()
 
 
 def test_a_broken_plugin_is_listed_and_the_rest_works(finished, plugin):

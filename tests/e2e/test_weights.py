@@ -44,6 +44,9 @@ def test_a_board_fine_tunes_from_a_file_and_its_key_holds_the_hash(command, weig
     assert ended.returncode == 0, ended.stderr
     none, tuned = command.record("loaded/none/s0"), command.record("loaded/mle/s0")
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert none["weights_read"] == [{"part": "", "table": "ema", "not_read": [], "casts": []}]
+    assert "base loaded: " in ended.stderr
+    assert "w.pt: the averaged weights 'ema' were read" in ended.stderr
     assert none["pretraining"] == {"weights": [{"part": "", "sha256": sha256}]}
     assert none["weights_sha256"] == none["base_weights_sha256"] == tuned["base_weights_sha256"]
     assert tuned["weights_sha256"] != tuned["base_weights_sha256"]
@@ -62,8 +65,13 @@ def test_a_file_that_is_absent_or_does_not_fit_ends_the_command_before_any_work(
     unfit = command.run()
     assert unfit.returncode == 2
     assert "1 unexpected: model.x (1)" in unfit.stderr
+    planned = command.run("--dry-run")
+    assert planned.returncode == 2
+    assert planned.stdout.startswith("2 cells: 2 to run")
+    assert "1 unexpected: model.x (1)" in planned.stderr
     weights.unlink()
     absent = command.run()
     assert absent.returncode == 2
     assert "w.pt; put it there, or give its path" in absent.stderr
+    assert command.run("--dry-run").returncode == 0  # what is absent is a remark: it may still come
     assert not list(command.runs.glob("stages/*"))

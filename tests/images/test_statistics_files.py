@@ -104,7 +104,7 @@ def test_tensors_are_fine_too_and_programs_are_not_run(tmp_path):
             return (tmp_path.joinpath("was-run").write_text, ("yes",))
 
     torch.save({"mu": Program()}, tmp_path / "y.pt")
-    with pytest.raises(UserError, match=r"y\.pt: holds more than numbers"):
+    with pytest.raises(UserError, match=r"y\.pt: refused: it would use builtins\.getattr"):
         recognise(tmp_path / "y.pt")
     (tmp_path / "y.pkl").write_bytes(pickle.dumps({"fid": Program()}))
     with pytest.raises(UserError, match="is not allowed"):
@@ -118,7 +118,7 @@ def test_tensors_are_fine_too_and_programs_are_not_run(tmp_path):
 def test_other_torch_files_say_what_is_wrong(tmp_path, content):
     path = tmp_path / "x.pt"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
-    with pytest.raises(UserError, match=r"x\.pt: (no file of statistics|no statistics|mu is no array)"):
+    with pytest.raises(UserError, match=r"x\.pt: (no file that torch wrote|no statistics|mu is no array)"):
         recognise(path)
 
 
@@ -136,7 +136,7 @@ def test_other_torch_files_say_what_is_wrong(tmp_path, content):
 def test_arrays_that_are_no_statistics_are_refused(tmp_path, mean, covariance, message):
     np.savez(tmp_path / "x.npz", mu=mean, sigma=covariance)
     with pytest.raises(UserError, match=message):
-        recognise(tmp_path / "x.npz")
+        recognise(tmp_path / "x.npz").moments_for({"features": 6})
 
 
 def test_an_extractor_of_another_size_is_refused(tmp_path):
@@ -155,7 +155,7 @@ def test_covariances_without_full_rank_and_rounded_ones_are_read(tmp_path):
     factor = np.random.default_rng(0).standard_normal((200, 20))
     for covariance in (factor @ factor.T, (factor @ factor.T).astype(np.float32), np.zeros((200, 200))):
         np.savez(tmp_path / "x.npz", mu=np.zeros(200), sigma=covariance)
-        assert recognise(tmp_path / "x.npz") is not None
+        assert recognise(tmp_path / "x.npz").moments_for({"features": 200})
 
 
 # --- damaged and hostile files ---------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_an_npz_that_declares_more_than_there_is_memory_for_is_refused(tmp_path)
     with zipfile.ZipFile(path, "w") as new:
         for name, body in bodies.items():
             new.writestr(name, body)
-    with pytest.raises(UserError, match=r"x\.npz/mu: an array of shape \(9{15},\), which is too large"):
+    with pytest.raises(UserError, match=r"x\.npz/mu: damaged: its header and its length do not agree"):
         recognise(path)
 
 
@@ -203,6 +203,9 @@ def test_a_damaged_pickle_names_the_file(tmp_path):
 def test_a_pickles_entries_that_are_no_tables_are_not_its_statistics(tmp_path):
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"num_images": 5, "fid": {"mu": MEAN, "sigma": COVARIANCE}}))
     assert list(recognise(tmp_path / "x.pkl").tables) == ["fid"]
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"num_images": 5}))
+    with pytest.raises(UserError, match=r"x\.pkl: no table of reference statistics: it has no table of mu and sigma"):
+        recognise(tmp_path / "x.pkl")
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"fid": {"mu": MEAN}}))
     with pytest.raises(UserError, match=r"x\.pkl: fid has no sigma"):
         recognise(tmp_path / "x.pkl")

@@ -12,7 +12,7 @@ from pixel_features import COMPONENT, PixelFeatures
 from harness import Metric, NoConfig
 from harness.board.components import Resolved
 from harness.features import Moments
-from harness.images.statistics_files import Metadata, StatisticsFile
+from harness.images.statistics_files import Metadata, StatisticsFile, StoredMoments
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
 from harness.measure.named_components import resolve
 from harness.measure.plan import MeasurementPlan
@@ -85,9 +85,9 @@ def make_statistics(tmp_path):
             preprocessing=PixelFeatures.preprocessing,
         )  # fmt: skip
         metadata = None if n is None else Metadata(n=n, source="real", pixels="p", shape=(1, 8, 8), extractor=facts)
-        table = {"moments": Moments(n, np.zeros(features), np.eye(features))}
+        table = {"moments": StoredMoments.of(Moments(n, np.zeros(features), np.eye(features)))}
         if spatial:
-            table["spatial"] = Moments(n, np.zeros(spatial), np.eye(spatial))
+            table["spatial"] = StoredMoments.of(Moments(n, np.zeros(spatial), np.eye(spatial)))
         return StatisticsFile(tmp_path / "statistics.npz", "test", {"": table}, metadata)
 
     return make

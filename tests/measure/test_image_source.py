@@ -5,7 +5,7 @@ import torch
 from image_sets import image_set
 
 from harness.features import Moments
-from harness.images.statistics_files import Metadata, StatisticsFile
+from harness.images.statistics_files import Metadata, StatisticsFile, StoredMoments
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
 from harness.store.records import ExtractorFacts
 
@@ -19,7 +19,7 @@ def images(fill=0, n=7):
 def statistics(tmp_path, n):
     """Statistics of n images; None stands for a file that does not say the number."""
     metadata = None if n is None else Metadata(n=n, source="x", pixels="p", shape=(1, 4, 4), extractor=EXTRACTOR)
-    table = {"moments": Moments(n, np.zeros(6), np.eye(6))}
+    table = {"moments": StoredMoments.of(Moments(n, np.zeros(6), np.eye(6)))}
     return StatisticsFile(tmp_path / "x.npz", "an .npz of mu and sigma", {"": table}, metadata)
 
 

@@ -20,9 +20,9 @@ def test_every_wrong_setting_is_told_with_the_nearest_name():
     with pytest.raises(Faults) as caught:
         resolve(Metric, "kid", {"subset_sise": 40, "subsets": 0}, where="--metrics")
     assert sorted(caught.value.faults) == [
-        "--metrics: metric kid: no setting is called 'subset_sise'; did you mean 'subset_size'? there are: subsets, "
+        "--set kid.subset_sise: no setting is called 'subset_sise'; did you mean 'subset_size'? there are: subsets, "
         "subset_size, seed",
-        "--metrics: metric kid: subsets: Input should be greater than or equal to 1",
+        "--set kid.subsets: must be at least 1, got 0",
     ]
 
 
@@ -74,7 +74,11 @@ def test_metrics_and_an_extractor_are_chosen_with_the_settings_of_each():
         (["fid[digits-cnn]"], {}, ["fid[digits-cnn]: write fid, and its extractor as --extractor NAME; one at a time"]),
         (["sfid"], {}, ["--metrics: sfid needs spatial, and dinov2 gives features"]),
         (["fid"], {"kid": {"seed": 1}}, ["--set kid: not among the metrics and the extractor: fid, dinov2"]),
-        (["fid"], {"fid": {"few": 1}, "is": {}}, ["no setting is called 'few'", "--set is: not among the metrics"]),
+        (
+            ["fid"],
+            {"fid": {"few": 1}, "is": {}},
+            ["--set fid.few: no setting is called 'few'", "--set is: not among the metrics"],
+        ),
     ],
 )
 def test_what_is_wrong_with_the_metrics_is_told_at_once(metrics, settings, faults):

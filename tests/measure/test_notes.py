@@ -1,5 +1,7 @@
 """Remarks on a measurement: what its reader should know before quoting a number."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.measure.notes import notes
@@ -48,6 +50,13 @@ def test_different_shapes_are_named_with_one_source_of_each(notes_on, source, ma
 def test_sets_that_are_compared_with_themselves_are_named(notes_on, source):
     same = {"pixels": "same"}
     assert notes_on([source("a")], source("real"), a=same, real=same) == ["a holds the same images as real"]
+
+
+def test_a_set_on_both_sides_is_remarked_once(notes_on, source):
+    both = replace(source("a"), notes=("a: 1 other files",), notes_of_images=lambda: ["a: 2 images are turned"])
+    assert notes_on([both], both, a={"pixels": "same"}) == [
+        "a: 1 other files", "a: 2 images are turned", "a is compared with itself",
+    ]  # fmt: skip
 
 
 def test_repetitions_of_the_same_images_are_named(notes_on, source):

@@ -60,6 +60,15 @@ def test_too_few_images_are_told_with_the_setting_that_helps(make_plan, make_sou
     assert faults(make_plan([samples], few, fid={"few_images": True})) == []
 
 
+@pytest.mark.parametrize(("metric", "least"), [("fid", 2), ("kid", 2), ("precision", 2)])
+def test_no_setting_is_named_where_none_helps(make_plan, make_source, random_images, samples, faults, metric, least):
+    one = make_source("one", random_images(2, n=1))
+    (fault,) = faults(make_plan([samples], one, **{metric: SUBSETS if metric == "kid" else {}}))
+    assert "--set" not in fault
+    assert "at most" not in fault
+    assert f"at least {least} images, got 1" in fault or "needs more than 3 images, got 1" in fault
+
+
 def test_every_set_and_every_metric_is_checked(make_plan, make_source, random_images, faults):
     first, second = (make_source(name, random_images(seed, n=5)) for seed, name in enumerate("ab"))
     found = faults(make_plan([first], second, fid={}, kid=SUBSETS))
@@ -122,7 +131,9 @@ def test_all_faults_come_at_once(make_plan, make_source, random_images, samples,
     [
         ("fid", "needs more images, or few_images", "--set fid.few_images=true"),
         ("kid", "lower subset_size to 100", "--set kid.subset_size=VALUE"),  # and not `subsets`, which begins alike
-        ("kid", "there are too few", "--set kid.NAME=VALUE"),
+        ("kid", "there are too few", ""),
+        ("precision", "keep k below 3", "--set precision.k=VALUE"),
+        ("precision", "too few for kid", ""),  # a letter of a word is no setting
     ],
 )
 def test_a_message_that_names_a_setting_is_translated_for_the_command_line(metric, message, setting):

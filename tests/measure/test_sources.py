@@ -51,6 +51,13 @@ def test_a_text_is_read_as_what_it_is(folder, context, text, kinds):
     assert [source.kind for source in read(text, context)] == kinds
 
 
+@pytest.mark.parametrize("name", ["samples.zip", "samples.npz", "samples.safetensors", "statistics.npz"])
+def test_suffixes_are_read_in_any_case(folder, context, name):
+    kinds = [source.kind for source in read(name, context)]
+    (folder / name).rename(folder / name.upper())
+    assert [source.kind.lower() for source in read(name.upper(), context)] == [kind.lower() for kind in kinds]
+
+
 def test_the_same_images_have_one_identity_however_they_are_stored(folder, context):
     texts = ("samples", "samples.zip", "samples.npz", "samples.safetensors")
     identities = [source.identify(lambda _: None) for text in texts for source in read(text, context)]

@@ -144,5 +144,7 @@ def test_few_images_are_refused_by_the_features_that_are_compared():
     """Three images are enough for two spatial features, and not for four features."""
     few, many = named(features(3)), named(features(60, seed=1))
     assert value(SpatialFrechet(FrechetConfig()), few, many)["sfid"] > 0
-    with pytest.raises(UserError, match=r"of 4 features needs more than 4 images, got 3.*subset_size below 3.*few_images: true"):
+    with pytest.raises(
+        UserError, match=r"of 4 features needs more than 4 images, got 3.*subset_size of at most 3.*few_images: true"
+    ):
         value(fid(FrechetConfig()), few, many)

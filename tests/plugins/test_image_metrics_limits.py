@@ -58,6 +58,9 @@ def test_the_message_about_halves_says_whose_number_it_is():
     ("name", "images", "advice"),
     [
         ("kid", 5, "set subset_size to at most 5"),
+        ("kid", 1, "kid needs at least 2 images, got 1$"),
+        ("precision", 3, "needs more than 3 images, got 3; set k to at most 2$"),
+        ("precision", 1, "needs more than 3 images, got 1$"),
         ("is", 5, "set splits to at most 5"),
         ("fid", 5, "Use kid, .* few_images: true"),
     ],

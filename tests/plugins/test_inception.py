@@ -177,7 +177,7 @@ def test_a_variable_that_names_no_file_is_an_error(monkeypatch):
         files.check_inception(NoConfig())
 
 
-@pytest.mark.parametrize("content", [b"no weights", None, {"fc.weight": torch.zeros(2)}])
+@pytest.mark.parametrize("content", [b"no weights", None, {"fc.weight": torch.zeros(2)}, {"fc.weight": [1.0]}])
 def test_a_file_that_holds_something_else_is_named(content, tmp_path, monkeypatch):
     path = tmp_path / "weights.pth"
     if isinstance(content, bytes):

@@ -12,6 +12,11 @@ import harness
 from harness.process import environment
 
 
+def forget_commits():
+    environment._commit_of_checkout.cache_clear()
+    environment.commit_of.cache_clear()
+
+
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A git checkout with one commit, in which the module is taken to be; returns a function that runs git there."""
@@ -27,9 +32,9 @@ def checkout(tmp_path, monkeypatch):
     git("add", "file")
     git("commit", "--quiet", "-m", "first")
     monkeypatch.setattr(environment, "__file__", str(tmp_path / "environment.py"))
-    environment.commit.cache_clear()
+    forget_commits()
     yield tmp_path, git
-    environment.commit.cache_clear()
+    forget_commits()
 
 
 def test_the_commit_is_short_and_says_when_files_differ_from_it(checkout):
@@ -37,7 +42,7 @@ def test_the_commit_is_short_and_says_when_files_differ_from_it(checkout):
     assert environment.commit() == git("rev-parse", "--short=12", "HEAD").strip()
     (folder / "file").write_text("2")
     assert not environment.commit().endswith("+")  # asked once a process
-    environment.commit.cache_clear()
+    forget_commits()
     assert environment.commit() == git("rev-parse", "--short=12", "HEAD").strip() + "+"
 
 
@@ -46,8 +51,14 @@ def test_there_is_no_commit_outside_of_a_checkout_nor_without_git(checkout, tmp_
     assert environment.commit() == ""
     monkeypatch.undo()
     monkeypatch.setattr(environment, "__file__", os.path.join(os.sep, "nowhere", "environment.py"))
-    environment.commit.cache_clear()
+    forget_commits()
     assert environment.commit() == ""
+
+
+def test_a_copy_in_site_packages_has_no_commit_though_its_environment_lies_in_a_checkout(checkout):
+    folder, _ = checkout
+    assert environment.commit_of(folder / "sub" / "package") != ""
+    assert environment.commit_of(folder / ".venv" / "lib" / "site-packages" / "package") == ""
 
 
 def test_a_description_holds_the_versions_that_are_installed_and_fits_a_record():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.report.formats import FORMATS, as_json, csv, latex, markdown
+from harness.report.scores import Score
 
 
 def markdown_cells(text):
@@ -17,7 +18,7 @@ def markdown_cells(text):
 
 def latex_cells(text):
     """The cells of a LaTeX table, line by line, without its rules."""
-    body = text.partition("\n")[2].rpartition(r"\end{tabular}")[0]
+    body = text.partition(r"\toprule")[2].strip().rpartition(r"\end{tabular}")[0]
     lines = [line.removesuffix(r"\\") for line in body.splitlines() if not re.fullmatch(r"\\(top|mid|bottom)rule", line)]
     return [[cell.strip() for cell in re.split(r"(?<!\\)&", line)] for line in lines]
 
@@ -56,7 +57,8 @@ def test_latex_read_back_holds_the_cells_of_the_markdown_table(table):
 
 
 def test_latex_sets_the_floor_apart_and_declares_every_column(table):
-    lines = latex(table).splitlines()
+    package, *lines = latex(table).splitlines()
+    assert package == r"% needs \usepackage{booktabs}"
     assert lines[0] == r"\begin{tabular}{ll" + "r" * 7 + "l}"
     assert [index for index, line in enumerate(lines) if line == r"\midrule"] == [3, 5]
     assert lines[4].startswith("Floor & real against real")
@@ -68,6 +70,30 @@ def test_latex_writes_any_factor(table):
     halves = replace(column, config=column.config.model_copy(update={"shown_in": 0.5}))
     board = replace(table.board, columns=(halves,))
     assert r"distance $\downarrow$ ($\times 0.5$)" in latex(replace(table, board=board))
+
+
+def test_a_row_of_latex_does_not_begin_with_what_would_be_an_option_of_the_row_before(table):
+    row = replace(table.rows[0], base_label="[a] <b>")
+    assert r"{}[a] \textless{}b\textgreater{} & base" in latex(replace(table, rows=(row,)))
+
+
+@pytest.mark.parametrize("write", [markdown, latex])
+def test_what_rounds_to_zero_has_no_sign(table, write):
+    floors = {**table.floors, "likeness": Score(-0.0002, 0.0001, 4)}
+    text = write(replace(table, floors=floors))
+    assert "-0.000" not in text
+    assert "0.000 ± 0.000" in text or r"0.000 $\pm$ 0.000" in text
+
+
+def test_csv_and_json_write_whole_numbers_as_whole_numbers(table):
+    not_run = replace(table.rows[0], nfe=None, parameters=None, images_seen=None, seconds=None, done=0)
+    uneven = replace(table.rows[0], nfe=10.5)
+    floor, first, second, third = csv_files.DictReader(io.StringIO(csv(replace(table, rows=(table.rows[1], uneven, not_run)))))
+    counts = ("seeds", "done", "nfe", "parameters", "images_seen", "distance n")
+    assert [first[name] for name in counts] == ["3", "3", "10", "50178", "1280", "3"]
+    assert (second["nfe"], third["nfe"], third["seeds"], floor["distance n"]) == ("10.5", "", "3", "4")
+    rows = json.loads(as_json(table))["rows"]
+    assert [type(rows[0][name]) for name in counts] == [int] * 6
 
 
 def test_latex_has_a_floor_for_each_number_of_samples(data_table):

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.report.page import bullets, legend, method_notes
+from harness.report.page import bullets, legend, method_notes, terminal_table
 from harness.report.render import render_published, render_runs
 from harness.store.runs_folder import RunsFolder
 
@@ -35,6 +35,40 @@ def test_description_and_findings_of_the_board_are_on_the_page(load, publish_rec
     text = render_published(board).page
     assert "# Rings\n\nWhat it is.\n\nMade by" in text
     assert "## Findings\n\nWhat it means.\n\n## Methods" in text
+
+
+def test_a_published_page_of_a_board_elsewhere_names_its_own_path(board, publish_records, tmp_path):
+    publish_records(board)
+    (tmp_path / "studies").mkdir()
+    moved = replace(board, folder=board.folder.rename(tmp_path / "studies" / "rings"))
+    (tmp_path / ".git").mkdir()
+    text = render_published(moved).page
+    assert "Made by `harness run studies/rings`, then `harness publish studies/rings`." in text
+    assert "leaderboards" not in text
+
+
+def test_links_of_the_description_lead_to_the_same_places_from_a_runs_folder(load, runs, run_records):
+    board = load(("title: Rings\n", "title: Rings\ndescription: See [moons](../moons/README.md).\nfindings: '[x](y.md)'\n"))
+    run_records(board, runs)
+    page = render_runs(board, runs).page
+    target = re.search(r"\[moons\]\((.*?)\)", page)[1]
+    assert (runs.board(board.name) / target).resolve() == (board.folder.parent / "moons" / "README.md").resolve()
+    assert "[moons](../moons/README.md)" in render_published(board).page
+
+
+def test_texts_of_a_board_are_no_markup_of_its_page(load, publish_records):
+    board = load(
+        ("title: Rings", "title: <b>Rings</b>"),
+        ("label: more of it", 'label: "$x$ *y*"'),
+        ("distance: {", 'distance: {label: "a < b", '),
+    )
+    publish_records(board, [cell for cell in board.cells if cell.seed], status="failed", reason="ValueError: <class 'int'>")
+    text = render_published(board).page
+    assert "# &lt;b>Rings&lt;/b>\n" in text
+    assert r"\$x\$ \*y\*" in text
+    assert "a &lt; b" in text
+    assert "ValueError: &lt;class 'int'>" in text
+    assert not re.search(r"<(?!!--|/?details|/?summary)", text)
 
 
 def test_a_page_without_records_says_what_is_missing(board):
@@ -108,6 +142,16 @@ def test_a_page_has_no_bold_figure_and_says_why_while_seeds_are_missing(board, p
     assert "No figure is bold while one seed is missing, since a row that lacks seeds may yet be the best." in text
     publish_records(board)
     assert "**" in render_published(board).page.partition("## Results")[2].partition("Mean ±")[0]
+
+
+def test_marks_are_explained_on_the_terminal_where_there_are_any(table):
+    marked, unmarked = (
+        replace(table, rows=tuple(replace(row, is_best=frozenset(), at_floor=names) for row in table.rows))
+        for names in (frozenset({table.columns[0][0].name}), frozenset())
+    )
+    assert "†" in terminal_table(marked).splitlines()[3]
+    assert terminal_table(marked).endswith(f"\n\n{legend(marked)}")
+    assert "†" not in terminal_table(unmarked)
 
 
 def test_on_a_board_of_several_numbers_of_samples_the_legend_says_where_no_figure_is_bold(table):

@@ -10,6 +10,7 @@ from harness import targets
 from harness.board.reading.load import load_board
 from harness.components import Component, Dataset, Extractor, Model
 from harness.errors import Faults, UserError
+from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.presets import WeightsFile
 from harness.run.needs import Needs
@@ -20,7 +21,7 @@ title: Loaded
 dataset: digits
 bases:
   here: {{weights: {{preset: edm-tiny-8, file: {file}{sha}}}, sampler: {{name: heun, steps: 3}}}}
-  published: {{weights: {{preset: ddpm-cifar10-32}}, sampler: ddim}}
+  published: {{weights: {{preset: published-8}}, sampler: {{name: heun, steps: 3}}}}
 training: {{images: 64, batch: 32}}
 methods: {{none: , mle: {{only: base=here}}}}
 seeds: [0]
@@ -50,6 +51,14 @@ def _empty_cache(monkeypatch, tmp_path):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _published(monkeypatch):
+    """A preset that has a file at an address, and whose images are those of the dataset."""
+    tiny = registry().presets["edm-tiny-8"]
+    files = (WeightsFile("published-8.bin", "https://example.org/published-8.bin", "b" * 64),)
+    monkeypatch.setitem(registry()._presets, "published-8", replace(tiny, name="published-8", files=files))
 
 
 @pytest.fixture
@@ -88,14 +97,14 @@ def test_every_absent_file_is_named_at_once_with_its_line(read):
         Needs.of_whole(read(LOADED)).check()
     here, published, extractor = caught.value.faults
     assert "board.yaml:4: no file of weights is at" in here
-    assert "board.yaml:5: ddpm-cifar10-32-diffusion_pytorch_model.bin: not here" in published
+    assert "board.yaml:5: published-8.bin: not here" in published
     assert extractor.startswith("extractor inception: ")
 
 
 def test_what_can_be_fetched_need_not_be_brought(read):
     needs = Needs.of_whole(read(LOADED))
     (file,) = needs.published_files()
-    assert file.name == "ddpm-cifar10-32-diffusion_pytorch_model.bin"
+    assert file.name == "published-8.bin"
     brought = needs.absent_files(only_brought=True)
     assert len(brought) == 2
     assert not any(file.name in fault for fault in brought)
@@ -123,6 +132,33 @@ def test_a_file_of_another_network_or_another_hash_is_refused(read, weights):
     torch.save({"ema": {"model.x": torch.zeros(1)}}, weights)
     (fault,) = of_cells(read(LOADED), "here/none/s0", "here/mle/s0").unfit_weights()
     assert "1 unexpected: model.x (1)" in fault
+
+
+def test_data_that_a_preset_does_not_generate_are_refused_before_its_file_is_asked_for(read, monkeypatch):
+    board = read(LOADED)
+    monkeypatch.setattr(Needs, "_known_data", DataSpec((1, 16, 16), 10, "images"))
+    with pytest.raises(Faults) as caught:
+        Needs.of_whole(board).check()
+    assert caught.value.faults == tuple(
+        f"base {base}: {preset} generates data of shape (1, 8, 8), and the dataset digits has (1, 16, 16)"
+        for base, preset in (("here", "edm-tiny-8"), ("published", "published-8"))
+    )
+
+
+def test_where_the_data_are_absent_only_that_is_said(read, weights, monkeypatch):
+    def absent(self, settings):
+        raise UserError("no data")
+
+    needs = of_cells(read(LOADED), "here/none/s0")
+    monkeypatch.setattr(Dataset, "known_spec", lambda _component, _settings: None)
+    monkeypatch.setattr(Dataset, "check_readiness", absent)
+    assert (needs.unfit_data(), needs.unfit_weights(), needs.weights_remarks()) == ([], [], [])
+    assert "no data" in needs.absent_files()
+
+
+def test_what_was_read_of_a_file_is_a_remark(read, weights):
+    needs = of_cells(read(LOADED), "here/none/s0")
+    assert needs.weights_remarks() == [f"base here: {weights}: the averaged weights 'ema' were read"]
 
 
 def test_a_component_that_cannot_be_built_is_named_before_any_work(small):

@@ -3,10 +3,12 @@
 import logging
 
 import pytest
+from edited_code import edit
 
+from harness.run.changes import Change
 from harness.run.states import CellState, missing_floors, states, summary
 from harness.stages.current_records import current_record
-from harness.store.records import save_record
+from harness.store.records import SourceFacts, save_record
 from harness.store.runs_folder import RunsFolder
 
 
@@ -95,4 +97,19 @@ def test_json_names_the_cell_and_its_key(board):
         "reason": "loss is nan",
         "seconds": 2.0,
         "key": cell.key,
+        "changed": [],
     }
+
+
+def test_a_record_of_code_that_was_edited_says_so_and_counts_as_it_did(board, runs, save, monkeypatch):
+    facts = SourceFacts(component="method ddo", distribution="finetune-harness", version="0.1.0", sha256="a" * 64)
+    save(board.cells[0], sources=[facts, SourceFacts(component="metric gone", sha256="a" * 64)])
+    edited = edit(monkeypatch, "method ddo")
+    (found,) = states(board, board.cells[:1], runs)
+    assert (found.state, found.needs_a_run) == ("done", False)
+    assert found.changed == (Change(facts, edited),)
+    assert found.as_json()["changed"] == ["method ddo"]
+    save(board.cells[0], sources=[facts.model_copy(update={"sha256": edited})])
+    assert states(board, board.cells[:1], runs)[0].changed == ()
+    save(board.cells[0])
+    assert states(board, board.cells[:1], runs)[0].changed == (), "of a record without hashes nothing is known"

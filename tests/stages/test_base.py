@@ -8,6 +8,8 @@ from harness.errors import UserError
 from harness.plugins import registry
 from harness.stages import base as base_stage
 from harness.stages.facts import BaseFacts
+from harness.store import outputs
+from harness.store.records import WeightsRead
 from harness.weights import state_dicts
 
 ONE_STEP = "pretrain: {method: mle, training: {images: 128, batch: 64}}"
@@ -87,7 +89,43 @@ def test_weights_from_a_file_are_the_files_own(read_board, tmp_path, context):
     output = base_stage.run(board.bases[0], context.dataset(board.dataset), context)
     assert state_dicts.sha256(weights(output)) == state_dicts.sha256(network.state_dict())
     assert (output.facts["seconds"], output.facts["images_seen"]) == (0.0, 0)
+    read = {"part": "", "table": "ema", "not_read": [], "casts": []}
+    assert BaseFacts.of(output).weights_read == [WeightsRead(**read)]
     assert output.facts["weights"] == [{"part": "", "sha256": board.bases[0].origin.files[0].known_sha256}]
+
+
+@pytest.fixture
+def older(read_board, tmp_path, context):
+    """A base of which an older version made the output, from the table that it is told."""
+
+    def make(table):
+        preset = registry().presets["edm-tiny-8"]
+        network = registry().get(Model, preset.model, where="this test").create(preset.config, preset.spec)
+        averaged = network.state_dict()
+        tables = {"model": {name: value + 1 for name, value in averaged.items()}, "model_ema": averaged}
+        torch.save(tables, tmp_path / "w.pt")
+        board = read_board(LOADED)
+        facts = {"weights_sha256": state_dicts.sha256(tables[table]), "parameters": 1}
+
+        def write(folder):
+            state_dicts.save(tables[table], folder / base_stage.WEIGHTS)
+            return facts
+
+        outputs.once(context.runs, "base", board.bases[0].key, write)
+        return board
+
+    return make
+
+
+def test_an_output_that_an_older_version_made_from_other_tensors_is_refused(older, context):
+    board = older("model")
+    with pytest.raises(UserError, match=r"read other tensors of .*w\.pt than 'model_ema', .*; write `part: model_ema` beside"):
+        base_stage.run(board.bases[0], context.dataset(board.dataset), context)
+
+
+def test_an_output_that_an_older_version_made_from_the_same_tensors_is_used(older, context):
+    board = older("model_ema")
+    assert not base_stage.run(board.bases[0], context.dataset(board.dataset), context).is_fresh
 
 
 def test_a_base_that_cannot_be_made_leaves_nothing(read_board, tmp_path, context):

@@ -24,7 +24,7 @@ def test_a_method_that_does_not_train_keeps_the_base_for_every_seed(cells, sourc
     base = base_stage.run(cells["small/none/s0"].base, source, context)
     output = tune(cells["small/none/s0"])
     facts = FinetuneFacts.of(output)
-    assert facts == FinetuneFacts(weights_sha256=BaseFacts.of(base).weights_sha256)
+    assert facts == FinetuneFacts(weights_sha256=BaseFacts.of(base).weights_sha256, sources=BaseFacts.of(base).sources)
     assert (facts.images_seen, facts.steps, facts.seconds) == (0, 0, 0.0)
     other_seed = tune(cells["small/none/s1"])
     assert not other_seed.is_fresh
@@ -65,7 +65,7 @@ def test_an_interrupted_cell_goes_on_from_its_checkpoint_to_the_same_weights(cel
     with pytest.raises(Interrupted):
         finetune.run(cell, base, source, context)
     work = context.runs.work("finetune", cell.finetune_key)
-    assert sorted(path.name for path in work.iterdir()) == ["log.jsonl", "step-0000000002"]
+    assert sorted(path.name for path in work.iterdir()) == ["log.jsonl", "sources.json", "step-0000000002"]
     assert not list(context.runs.root.glob("stages/finetune/*"))
     stop.clear()
     output = finetune.run(cell, base, source, context)

@@ -10,6 +10,7 @@ from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.stages import loading
 from harness.weights import network_files
+from harness.weights.network_files import Found
 
 BOARD = """\
 title: Loaded
@@ -70,8 +71,9 @@ def test_checking_takes_no_memory_for_the_network(base, save, monkeypatch):
 
     def watching(sources, model, network):
         devices.update(parameter.device.type for parameter in network.parameters())
+        return Found({}, ())
 
-    monkeypatch.setattr(network_files, "tensors", watching)
+    monkeypatch.setattr(network_files, "find", watching)
     checked = base()
     loading.check(checked, checked.origin, DIGITS)
     assert devices == {"meta"}
@@ -105,15 +107,29 @@ def test_tensors_that_do_not_fit_are_named(base, save, network):
         loading.check(checked, checked.origin, DIGITS)
 
 
-@pytest.mark.parametrize(
-    ("preset", "data", "message"),
-    [
-        ("edm-tiny-8", (3, 8, 8), r"edm-tiny-8 generates data of shape \(1, 8, 8\), and the dataset digits has \(3, 8, 8\)"),
-        ("edm-cifar10-cond-vp", (3, 32, 32), r"edm-cifar10-cond-vp has 10 classes, and the dataset digits has 3$"),
-    ],
-)
-def test_data_of_another_kind_than_the_presets_are_refused(base, save, preset, data, message):
+def test_data_of_another_kind_than_the_presets_are_refused_before_the_file_is_asked_for(base):
+    checked = base()
+    message = r"^base loaded: edm-tiny-8 generates data of shape \(1, 8, 8\), and the dataset digits has \(3, 8, 8\)$"
+    with pytest.raises(UserError, match=message):
+        loading.check(checked, checked.origin, DataSpec((3, 8, 8), 3, "images"))
+
+
+def test_the_same_files_are_read_once_by_a_process(base, save, monkeypatch):
     save()
-    checked = base(f"preset: {preset}, file: ../w.pt")
-    with pytest.raises(UserError, match=f"^base loaded: {message}"):
-        loading.check(checked, checked.origin, DataSpec(data, 3, "images"))
+    calls, find = [], network_files.find
+    monkeypatch.setattr(network_files, "find", lambda *arguments: calls.append(arguments) or find(*arguments))
+    for checked in (base(), base()):
+        assert [remark.split("w.pt: ")[1] for remark in loading.check(checked, checked.origin, DIGITS)] == [
+            "the averaged weights 'ema' were read"
+        ]
+    assert len(calls) == 1
+
+
+def test_the_table_that_the_board_names_is_read(base, network, tmp_path):
+    other = {name: value + 1 for name, value in network.state_dict().items()}
+    torch.save({"model": other, "ema": network.state_dict()}, tmp_path / "w.pt")
+    found, chosen = base(), base("preset: edm-tiny-8, file: ../w.pt, part: model")
+    assert [checked.origin.files[0].table for checked in (found, chosen)] == ["", "model"]
+    assert found.key != chosen.key
+    loading.load(chosen.origin, network)
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in other.items())

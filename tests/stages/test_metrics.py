@@ -39,7 +39,7 @@ def measured(cells, source, context, tune):
         cell = cells[name]
         cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, columns=(chosen,)))
         samples = sample.run(cell, tune(cell), source, context).output
-        return state_dicts.load(samples.folder / SAMPLES), metrics.run(cell, samples, source, context)["column"]
+        return state_dicts.load(samples.folder / SAMPLES), metrics.run(cell, samples, source, context)["column"].measured
 
     return run
 
@@ -112,7 +112,7 @@ def test_examples_are_compared_with_the_neighbouring_draw(cells, source, context
     base = dataclasses.replace(cell.base, origin=Examples(tiny.dataset))
     cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base, columns=(column(),)))
     samples = sample.run_examples(cell, cell.base.origin, source, context).output
-    found = metrics.run(cell, samples, source, context)["column"]
+    found = metrics.run(cell, samples, source, context)["column"].measured
     pairs = [draws.examples_for_samples(1, draw) for draw in range(2)]
     assert found.values == approx(
         [float(source.evaluation(a, 30).x.mean() - source.evaluation(b, 30).x.mean()) for a, b in pairs]
@@ -120,7 +120,7 @@ def test_examples_are_compared_with_the_neighbouring_draw(cells, source, context
 
 
 def test_a_floor_compares_independent_real_draws(tiny, source, context):
-    found = metrics.floor(Floor(tiny.dataset, column(), 30), context)
+    found = metrics.floor(Floor(tiny.dataset, column(), 30), context).measured
     pairs = [draws.floor(pair) for pair in range(3)]
     assert found.values == approx(
         [float(source.evaluation(b, 30).x.mean() - source.evaluation(a, 30).x.mean()) for a, b in pairs]
@@ -129,7 +129,7 @@ def test_a_floor_compares_independent_real_draws(tiny, source, context):
 
 
 def test_a_floor_against_training_data_compares_a_draw_with_them(tiny, source, context):
-    found = metrics.floor(Floor(tiny.dataset, column(against="train"), 30), context)
+    found = metrics.floor(Floor(tiny.dataset, column(against="train"), 30), context).measured
     training = source.training_data(context.device).x[:30].mean()
     assert found.values == approx([float(source.evaluation(draws.floor(pair)[1], 30).x.mean() - training) for pair in range(3)])
 
@@ -145,7 +145,7 @@ def test_floors_of_two_metrics_share_their_pass_and_their_real_images(context, m
     monkeypatch.setattr(PixelFeatures, "forward", lambda self, x: seen.append(len(x)) or forward(self, x))
     other = dataclasses.replace(GAP, summary="another", needs_features=frozenset({"moments", "features"}))
     both = tuple(column(metric, PIXELS) for metric in (GAP, other))
-    first, second = (metrics.floor(Floor(NOISE, chosen, 40, both), context) for chosen in both)
+    first, second = (metrics.floor(Floor(NOISE, chosen, 40, both), context).measured for chosen in both)
     assert sum(seen) == 3 * 2 * 40
     assert Noise.drawn == 6
     assert first.values == second.values
@@ -153,7 +153,7 @@ def test_floors_of_two_metrics_share_their_pass_and_their_real_images(context, m
 
 
 def test_a_floor_on_features_is_the_metric_of_the_two_sets_features(context):
-    found = metrics.floor(Floor(NOISE, column(GAP, PIXELS), 40), context)
+    found = metrics.floor(Floor(NOISE, column(GAP, PIXELS), 40), context).measured
     source, extractor = context.dataset(NOISE), PixelFeatures()
     for value, pair in zip(found.values, range(3), strict=True):
         means = [extractor(to_uint8(source.evaluation(draw, 40).x))["features"].double().mean(0) for draw in draws.floor(pair)]

@@ -10,7 +10,7 @@ from harness.components import Sampler
 from harness.plugins import registry
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
 from harness.stages.record import CellResults, done, record_path, save_unrun, unmeasured
-from harness.store.records import CurvePoint, ExtractorFacts, Measured, load_record, save_record
+from harness.store.records import CurvePoint, ExtractorFacts, Measured, SourceFacts, load_record, save_record
 from harness.store.runs_folder import RunsFolder
 
 RESULTS = CellResults(
@@ -25,6 +25,7 @@ RESULTS = CellResults(
     extractors={
         "pixels": ExtractorFacts(name="pixels", version="1/1", settings={}, weights_sha256="e" * 64, preprocessing="none")
     },
+    sources=[SourceFacts(component="method fit", distribution="fits", version="0.1", sha256="c" * 64)],
     dataset_fingerprint="ring-1",
     peak_memory_bytes=300_000_000,
     device="cpu",

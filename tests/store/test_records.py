@@ -95,7 +95,7 @@ def test_one_kind_is_not_read_as_another(path, record):
     floor = FloorRecord(board="rings", metric="distance", key="0" * 24, values=[1.0])
     save_record(floor, path)
     assert load_floor(path) == floor
-    with pytest.raises(UserError, match="not a Record: Field required at protocol"):
+    with pytest.raises(UserError, match="not a Record: protocol is missing"):
         load_record(path)
     with pytest.raises(UserError, match="no such record"):
         load_record(path.with_name("other.json"))

@@ -89,3 +89,13 @@ def test_a_file_in_the_place_of_the_folder_is_the_users_to_mend(tmp_path):
     (tmp_path / "runs").write_text("")
     with pytest.raises(UserError, match="a file stands where a folder must be; choose another folder with --runs-dir"):
         RunsFolder(tmp_path / "runs").check_writable()
+
+
+@pytest.mark.parametrize("path", ["file", "file/runs"])
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, monkeypatch, path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"/file: a file stands where a folder must be; choose another folder with --runs-dir"):
+        RunsFolder.of(tmp_path / path)
+    monkeypatch.setenv("HARNESS_RUNS", str(tmp_path / path))
+    with pytest.raises(UserError, match=r"/file: a file stands where a folder must be"):
+        RunsFolder.of(None, smoke=True)

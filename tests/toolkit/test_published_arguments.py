@@ -12,7 +12,9 @@ def test_a_whole_number_is_read_or_its_default_taken():
     assert whole_number({}, "label_dim", where="EDM network", default=0) == 0
 
 
-@pytest.mark.parametrize(("arguments", "value"), [({}, "None"), ({"size": "32"}, "'32'"), ({"size": 32.5}, "32.5")])
+@pytest.mark.parametrize(
+    ("arguments", "value"), [({}, "None"), ({"size": "32"}, "'32'"), ({"size": 32.5}, "32.5"), ({"size": True}, "True")]
+)
 def test_anything_else_is_a_message_that_names_the_argument_and_its_value(arguments, value):
     with pytest.raises(UserError, match=rf"^EDM network: size is {value}, not a whole number$"):
         whole_number(arguments, "size", where="EDM network")

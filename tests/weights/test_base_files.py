@@ -75,6 +75,24 @@ def test_the_identity_of_a_base_holds_parts_and_hashes_and_no_paths(path, tmp_pa
         assert weights.identity == [{"part": "", "sha256": SHA256}, {"part": "vae", "sha256": "a" * 64}]
 
 
+def test_a_table_that_the_board_names_is_part_of_the_identity(path):
+    assert BaseFile(path, "", None, table="ema").identity == {"part": "", "sha256": SHA256, "table": "ema"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        (DataSpec((3, 32, 32)), "net generates data of shape (3, 32, 32), and the dataset faces has (3, 8, 8)"),
+        (DataSpec((3, 8, 8), classes=3), "net has 3 classes, and the dataset faces has 10"),
+        (DataSpec((3, 8, 8)), None),
+        (DataSpec((3, 8, 8), classes=10), None),
+        (None, None),
+    ],
+)
+def test_a_preset_of_other_data_says_why_it_cannot_be_used(spec, fault):
+    assert BaseWeights((), "net", spec).data_fault(LABELLED, "faces") == fault
+
+
 LABELLED = DataSpec((3, 8, 8), classes=10, preview="images")
 
 

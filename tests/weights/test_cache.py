@@ -103,3 +103,12 @@ def test_the_hash_of_a_diffusers_folder_is_over_settings_and_weights_alone(tmp_p
 def test_a_path_that_cannot_be_read_is_the_users_to_mend(tmp_path):
     with pytest.raises(UserError, match=r"absent\.pkl: cannot be read: No such file"):
         cache.sha256(tmp_path / "absent.pkl")
+
+
+@pytest.mark.parametrize("path", ["file", "file/cache"])
+def test_a_file_in_the_place_of_the_cache_folder_is_named(tmp_path, monkeypatch, path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / path))
+    for find in (cache.folder, lambda: cache.path(FILE), fashion_folders, lambda: LocalFile("x", source="").find(where="x")):
+        with pytest.raises(UserError, match=rf"HARNESS_CACHE=.*{path}: .*/file is a file; name a folder"):
+            find()

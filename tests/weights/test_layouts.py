@@ -75,7 +75,7 @@ def test_a_family_may_look_under_keys_of_its_own():
 def test_a_file_without_tensors_says_where_they_were_looked_for_and_what_it_has():
     with pytest.raises(UserError) as caught:
         unwrapped(stored({"epoch": 3, "args": {}}), ("model", "ema"))
-    assert str(caught.value) == "file.pt: no tensors by name, neither at its top nor under model, ema; it has args, epoch"
+    assert str(caught.value) == "file.pt: no tensors by name, neither at its top nor in its tables; it has args, epoch"
     with pytest.raises(UserError, match="it has nothing"):
         unwrapped(stored({}))
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from harness.board.reading.schema_keys import fields_at
 from harness.board.reading.yaml_file import Location, YamlFile
-from harness.errors import Faults, UserError, nearest
+from harness.errors import Faults, UserError, faults_of, nearest
+from harness.validation import SettingFault, setting_faults
 
 
 class FaultList:
@@ -34,15 +34,14 @@ class FaultList:
         try:
             yield
         except UserError as error:
-            self._add_message(location, str(error))
+            for fault in faults_of(error):
+                self._add_message(location, fault)
 
-    def add_invalid(self, error: ValidationError, prefix: Location, schema: type[BaseModel]) -> None:
-        """Add everything that pydantic found wrong with the values of `schema` that stand at `prefix`."""
-        for details in error.errors():
-            # pydantic names the branches of unions and dict keys in `loc`; only parts that stand in the file are kept.
-            path = tuple(part for part in details["loc"] if part != "[key]" and not str(part).startswith("function-"))
-            location = self._source.as_written((*prefix, *path))
-            self.add(location, _invalid_text(details, ".".join(map(str, location)), path, schema))
+    def add_invalid(self, error: ValidationError, prefix: Location, schema: type[BaseModel], settings: object) -> None:
+        """Add everything that pydantic found wrong with `settings`, values of `schema` that stand at `prefix`."""
+        for fault in setting_faults(error, settings, schema):
+            location = self._source.as_written((*prefix, *fault.location))
+            self.add(location, _invalid_text(fault, ".".join(map(str, location)), schema))
 
     def as_error(self) -> Faults:
         """Return all faults as one error, in the order of the file, each once."""
@@ -66,15 +65,14 @@ _UNQUOTED: Mapping[object, str] = {
 _NUMBER = "; a number that is a text needs quotes"
 
 
-def _invalid_text(details: ErrorDetails, key: str, path: Location, schema: type[BaseModel]) -> str:
-    """The text for one thing that pydantic found wrong with the value of `key`, which `path` leads to in the schema."""
-    if details["type"] == "extra_forbidden":
-        keys = fields_at(schema, path[:-1])
-        return f"no key is called {key!r} here; {nearest(str(path[-1]), keys)}keys: {', '.join(keys)}"
-    if details["type"] == "missing":
+def _invalid_text(fault: SettingFault, key: str, schema: type[BaseModel]) -> str:
+    """The text for one thing that pydantic found wrong with the value of `key`, which `fault.path` leads to in the schema."""
+    if fault.kind == "extra_forbidden":
+        keys = fields_at(schema, fault.path[:-1])
+        return f"no key is called {key!r} here; {nearest(str(fault.path[-1]), keys)}keys: {', '.join(keys)}"
+    if fault.kind == "missing":
         return f"{key!r} is missing"
-    message, value = details["msg"].removeprefix("Value error, "), details["input"]
-    shown = "" if isinstance(value, dict | list) else f", got {value!r}"
-    if details["type"] == "string_type" and isinstance(value, bool | int | float | None):
-        shown += _UNQUOTED.get(value, _NUMBER) if isinstance(value, bool | None) else _NUMBER
-    return f"{key}: {message[:1].lower()}{message[1:]}{shown}" if key else message
+    text, value = fault.text, fault.given
+    if fault.kind == "string_type" and isinstance(value, bool | int | float | None):
+        text += _UNQUOTED.get(value, _NUMBER) if isinstance(value, bool | None) else _NUMBER
+    return f"{key}: {text}" if key else text

@@ -73,7 +73,7 @@ def _check_schema(reader: BoardReader) -> BoardConfig:
     try:
         return BoardConfig.model_validate(value)
     except ValidationError as error:
-        reader.faults.add_invalid(error, (), BoardConfig)
+        reader.faults.add_invalid(error, (), BoardConfig, value)
         check_component_entries(reader, value)
         raise reader.faults.as_error() from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.board.bases import Base, Loaded
 from harness.board.components import Resolved
 from harness.board.reading.base_entry import BaseEntry
+from harness.board.reading.data_fit import spec_of
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import check_sampler, read_sampler
 from harness.board.reading.yaml_file import Location
@@ -28,6 +29,10 @@ def read_loaded(reader: BoardReader, base: BaseEntry, config: WeightsConfig) -> 
             return None
     model, weights = _read_model(reader, base, preset), _read_weights(reader, base, config, preset)
     if model is None or weights is None or base.dataset is None:
+        return None
+    spec = spec_of(base.dataset)
+    if spec is not None and (fault := weights.data_fault(spec, base.dataset.name)) is not None:
+        reader.add_fault(base.at("weights"), fault)
         return None
     sampler = read_sampler(reader, base, model)
     if sampler is None:
@@ -59,8 +64,11 @@ def _read_weights(reader: BoardReader, base: BaseEntry, config: WeightsConfig, p
         files[""] = _file(reader, config.file, config.sha256, base.at("weights", "file"))
     elif "" in files and config.sha256 is not None:
         files[""] = replace(files[""], sha256=config.sha256)
+    if "" in files:
+        files[""] = replace(files[""], table=config.part)
     for part, file in config.parts.items():
-        files[part] = _file(reader, file.file, file.sha256, base.at("weights", "parts", part), part)
+        named = _file(reader, file.file, file.sha256, base.at("weights", "parts", part), part)
+        files[part] = replace(named, table=file.part)
     if "" not in files:
         reader.add_fault(base.at("weights"), f"no file of {config.preset} is published: give weights.file")
         return None

@@ -15,6 +15,7 @@ from harness.board.schema import BoardConfig, ComponentEntry, EvaluationConfig
 from harness.components import Component
 from harness.errors import nearest
 from harness.inner_components import with_smoke_samplers
+from harness.paths import board_context
 from harness.plugins import Registry
 from harness.training.config import TrainingConfig
 
@@ -31,6 +32,7 @@ class BoardReader:
     def __init__(self, source: YamlFile, plugins: Registry, *, is_smoke: bool) -> None:
         self.source, self.plugins, self.is_smoke = source, plugins, is_smoke
         self.faults = FaultList(source)
+        self._context = board_context(source.path.resolve().parent)
 
     def resolve(self, kind: type[C], entry: ComponentEntry, location: Location, *, may_shrink: bool = True) -> Resolved[C] | None:
         """Look a component up and check its settings. Returns: None after a fault.
@@ -43,12 +45,12 @@ class BoardReader:
             provided = self.plugins.provided(kind.kind, entry.name, where=where)
             component = self.plugins.get(kind, entry.name, where=where)
             try:
-                settings, full = component.config.model_validate(entry.settings), None
+                settings, full = component.config.model_validate(entry.settings, context=self._context), None
                 if self.is_smoke and may_shrink:
-                    full = settings
-                    settings = with_smoke_samplers(component.config.model_validate({**entry.settings, **component.smoke}))
+                    full, smaller = settings, {**entry.settings, **component.smoke}
+                    settings = with_smoke_samplers(component.config.model_validate(smaller, context=self._context))
             except ValidationError as error:
-                self.faults.add_invalid(error, location, component.config)
+                self.faults.add_invalid(error, location, component.config, entry.settings)
                 return None
             return Resolved(component, settings, provided.plugin, provided.version, full)
         return None
@@ -58,7 +60,7 @@ class BoardReader:
         try:
             training = TrainingConfig.model_validate(settings)
         except ValidationError as error:
-            self.faults.add_invalid(error, location, TrainingConfig)
+            self.faults.add_invalid(error, location, TrainingConfig, settings)
             return None
         return smoke.training(config, training) if self.is_smoke else training
 

@@ -27,7 +27,8 @@ def _step(schema: object, part: str | int) -> object:
     arguments = get_args(schema)
     if _is_choice(schema):
         steps = (_step(argument, part) for argument in arguments)
-        return next((step for step in steps if step is not None), None)
+        # A part that no branch has is pydantic's name of a branch.
+        return next((step for step in steps if step is not None), schema)
     if get_origin(schema) is dict:
         return arguments[1]
     return arguments[0] if arguments else None

@@ -14,7 +14,7 @@ from harness.report.floors import floor_scores
 from harness.report.number_text import factor
 from harness.report.plots.lines import look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
-from harness.report.plots.plot import WIDTH, Plot
+from harness.report.plots.plot import WIDTH, Plot, plain
 from harness.report.scores import Score, score_of
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _draw_panel(axis: Axes, panel: CurvePanel, curves: Curves) -> None:
         upper = [mean + sd for mean, sd in zip(line.means, line.sds, strict=True)]
         style = look(line.style)
         axis.fill_between(line.images, lower, upper, color=style["color"], alpha=0.15, linewidth=0)
-        axis.plot(line.images, line.means, markersize=4, linewidth=1.4, label=line.label, **style)
-    axis.set(title=panel.title, xlabel="images seen", ylabel=curves.label)
+        axis.plot(line.images, line.means, markersize=4, linewidth=1.4, label=plain(line.label), **style)
+    axis.set(title=plain(panel.title), xlabel="images seen", ylabel=plain(curves.label))
     axis.grid(axis="y", which="both", color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)

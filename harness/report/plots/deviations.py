@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from harness.board.columns import Column
-from harness.report.plots.plot import WIDTH, Plot
+from harness.report.plots.plot import WIDTH, Plot, plain
 from harness.report.rows import TableRow
 from harness.report.table import Table
 
@@ -140,7 +140,7 @@ def _draw_frame(axis: Axes, shown: Deviations) -> None:
     for x in range(len(shown.metrics) + 1):
         axis.axvline(x, color="#555555", linewidth=1.2)
     axis.set(xlim=(0, len(shown.metrics)), ylim=(len(shown.rows), 0))
-    axis.set_yticks([y + 0.5 for y in range(len(shown.rows))], shown.rows)
+    axis.set_yticks([y + 0.5 for y in range(len(shown.rows))], [plain(row) for row in shown.rows])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
 
@@ -158,7 +158,7 @@ def _draw_heads(axis: Axes, shown: Deviations) -> None:
         axis.set_xticks([])
     for x, label in enumerate(shown.metrics):
         axis.annotate(
-            label.replace("[", "\n["),  # `fid[fashion-cnn]` in two lines
+            plain(label).replace("[", "\n["),  # `fid[fashion-cnn]` in two lines
             (x + 0.5, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 26 if has_sizes else 4),

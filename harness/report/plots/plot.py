@@ -69,6 +69,11 @@ class Plot:
         return buffer.getvalue()
 
 
+def plain(text: str) -> str:
+    """Return text as matplotlib must get it, so that it reads no formula between dollar signs."""
+    return text.replace("$", r"\$")
+
+
 def drawn_from(path: Path) -> str | None:
     """Return the digest in a PNG file; None when there is no such file, or no digest in it."""
     from PIL import Image, UnidentifiedImageError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.report.plots.plot import plain
 from harness.report.preview import Preview
 
 if TYPE_CHECKING:
@@ -36,4 +37,4 @@ class SamplePanel:
 
 def write_below_title(axis: Axes, text: str) -> None:
     """Write a line in small grey letters between an axis and its title."""
-    axis.text(0.5, 1.02, text, transform=axis.transAxes, ha="center", va="bottom", fontsize=7.5, color="#555555")
+    axis.text(0.5, 1.02, plain(text), transform=axis.transAxes, ha="center", va="bottom", fontsize=7.5, color="#555555")

@@ -11,7 +11,7 @@ from harness.board.columns import Column
 from harness.report.number_text import factor
 from harness.report.plots.lines import look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
-from harness.report.plots.plot import WIDTH, Plot
+from harness.report.plots.plot import WIDTH, Plot, plain
 from harness.report.rows import TableRow
 from harness.report.scores import Score
 from harness.report.table import Table
@@ -110,15 +110,16 @@ def _draw(panels: Sequence[SizePanel]) -> Figure:
 
 def _draw_panel(axis: Axes, panel: SizePanel) -> None:
     for line in panel.lines:
+        style = look(line.style)
         axis.errorbar(
-            line.sizes, line.means, yerr=line.sds, markersize=4, linewidth=1.3, elinewidth=1, label=line.label, **look(line.style)
+            line.sizes, line.means, yerr=line.sds, markersize=4, linewidth=1.3, elinewidth=1, label=plain(line.label), **style
         )
     if (floor := panel.floor) is not None:
         lower = [mean - sd for mean, sd in zip(floor.means, floor.sds, strict=True)]
         upper = [mean + sd for mean, sd in zip(floor.means, floor.sds, strict=True)]
         axis.fill_between(floor.sizes, lower, upper, color="black", alpha=0.12, linewidth=0)
         axis.plot(floor.sizes, floor.means, color="black", linestyle="--", linewidth=1.2, label=floor.label)
-    axis.set(title=panel.title, xlabel="n")
+    axis.set(title=plain(panel.title), xlabel="n")
     axis.grid(axis="y", which="major", color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)
     _set_scales(axis, panel)

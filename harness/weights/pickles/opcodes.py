@@ -14,6 +14,8 @@ REFUSED = {
 _PUTS, _GETS = {"PUT", "BINPUT", "LONG_BINPUT"}, {"GET", "BINGET", "LONG_BINGET"}
 _TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE"}
 
+MOST = 5_000_000
+"""The largest permitted number of opcodes. Each can make a container of a hundred bytes. Checkpoints have up to some 100,000."""
 HEAVIEST = 100_000
 """The largest permitted weight of a tuple (see `_StackWeights`). Tuples in published files have a weight of about ten."""
 
@@ -28,11 +30,13 @@ def inspect(file: BinaryIO, *, allows_ids: bool) -> None:
     Args:
         allows_ids: whether the pickle may refer to objects by persistent ids, which its reader resolves.
     Raises: RefusedPickle for an opcode that is not allowed, for a memo slot with a number larger than the count of opcodes so
-    far, and for a tuple that is too heavy. ValueError and others for bytes that are no pickle, for instance when a declared size
-    is larger than the file.
+    far, for a tuple that is too heavy, and for more opcodes than MOST. ValueError and others for bytes that are no pickle, for
+    instance when a declared size is larger than the file.
     """
     stack = _StackWeights()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if count > MOST:
+            raise RefusedPickle(f"it has more than {MOST:,} opcodes")
         if opcode.name in REFUSED or (opcode.name == "BINPERSID" and not allows_ids):
             raise RefusedPickle(f"the opcode {opcode.name} is not allowed")
         # The interpreter allocates a memo by its largest slot.

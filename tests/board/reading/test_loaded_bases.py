@@ -5,6 +5,7 @@ from harness_fake_grids import TOKENIZER, WHOLE
 
 from harness.interfaces import DataSpec
 from harness.weights import cache
+from harness.weights.base_files import BaseWeights
 
 PRETRAINED = "net: {model: unet, pretrain: {method: parts, training: {images: 256}}}"
 
@@ -82,15 +83,32 @@ def test_a_smoke_run_does_not_shrink_the_network_that_weights_are_for(origin):
         ("net: {weights: unet-9}", "no preset is called 'unet-9'; did you mean 'unet-8'? installed: unet-8, unet-secret"),
         ("net: {weights: unet-8, model: coarse}", "the preset unet-8 is of the model unet, not coarse"),
         ("net: {weights: unet-secret}", "no file of unet-secret is published: give weights.file"),
-        ("net: {weights: unet-8, model: {name: unet, width: 0}}", "bases.net.model.width: input should be greater than or equal"),
+        ("net: {weights: unet-8, model: {name: unet, width: 0}}", "bases.net.model.width: must be at least 1, got 0"),
         ("net: {model: coarse, weights: a.pt, sampler: ascent}", "coarse lacks Likelihood, which the sampler ascent needs"),
         ("net: {weights: unet-8, sampler: gided}", "no sampler is called 'gided'; did you mean 'guided'"),
-        ("net: {weights: {file: a.pt, sha256: abc}, model: unet}", "bases.net.weights.sha256: string should match pattern"),
+        (
+            "net: {weights: {file: a.pt, sha256: abc}, model: unet}",
+            "bases.net.weights.sha256: must be a sha256, 64 digits out of 0-9 and a-f, got 'abc'",
+        ),
     ],
 )
 def test_a_fault_is_told_with_its_line(grid_faults, entry, message):
     (found,) = grid_faults((PRETRAINED, entry))
     assert found.startswith(f"board.yaml:4: {message}")
+
+
+def test_a_preset_of_other_data_than_the_boards_is_a_fault_of_the_board(grid_faults, monkeypatch):
+    monkeypatch.setattr(
+        BaseWeights, "data_fault", lambda self, data, dataset: f"{self.preset} is not for {data.shape} of {dataset}"
+    )
+    (found,) = grid_faults((PRETRAINED, "net: {weights: unet-8}"))
+    assert found.startswith("board.yaml:4: unet-8 is not for (")
+
+
+def test_the_part_of_a_file_that_is_read_can_be_named(origin):
+    entry = "net: {weights: {preset: unet-8, file: a.pt, part: ema, parts: {tokenizer: {file: t.pt, part: net.ema}}}}"
+    assert [file.table for file in origin(entry).files] == ["ema", "net.ema"]
+    assert [file.table for file in origin("net: {weights: {preset: unet-8, part: ema}}").files] == ["ema", ""]
 
 
 def test_a_preset_without_files_may_get_one(origin):

@@ -7,7 +7,9 @@ import pytest
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.yaml_file import parse_yaml
 from harness.board.schema import BoardConfig, ComponentEntry
-from harness.components import Method, Model
+from harness.components import Method, Model, Sampler
+from harness.inner_components import inner_samplers
+from harness.plugins import registry
 
 TEXT = "title: Grids\ndataset: grid\nmodel:\n  name: unet\n  width: 5\nmethods:\n  a: {method: x}\n"
 
@@ -50,7 +52,7 @@ def test_a_component_of_another_kind_is_unknown(reader):
 def test_a_wrong_setting_is_a_fault_on_its_own_line(reader):
     assert reader.resolve(Model, ComponentEntry(name="unet", width=0), ("model",)) is None
     assert reader.faults.as_error().faults == (
-        "board.yaml:5: model.width: input should be greater than or equal to 1, got 0",
+        "board.yaml:5: model.width: must be at least 1, got 0",
     )  # fmt: skip
 
 
@@ -90,3 +92,15 @@ def test_a_name_that_the_board_does_not_have_is_told_those_it_has(reader):
     assert reader.faults.as_error().faults == (
         "board.yaml:7: no base of this board is called 'nett'; did you mean 'net'? there are: net, chain",
     )  # fmt: skip
+
+
+def test_a_path_in_settings_begins_at_the_folder_of_the_board_in_smoke_runs_too(tmp_path):
+    given = {"statistics": "file", "file": "stats.safetensors", "sha256": "a" * 64}
+    for is_smoke in (False, True):
+        reader = BoardReader(parse_yaml(TEXT, tmp_path / "rings" / "board.yaml"), registry(), is_smoke=is_smoke)
+        found = reader.resolve(Sampler, ComponentEntry(name="dpm-solver-v3", **given), ("model",))
+        reader.faults.raise_any()
+        assert found.settings.file.path == tmp_path / "rings" / "stats.safetensors"
+        inner = ComponentEntry(name="cfg", sampler={"name": "dpm-solver-v3", **given})
+        (sampler,) = inner_samplers(reader.resolve(Sampler, inner, ("model",)).settings)
+        assert sampler.config.model_dump()["file"].path == tmp_path / "rings" / "stats.safetensors"

@@ -40,5 +40,5 @@ def test_a_path_that_leads_to_no_settings_class_has_no_keys(path):
 
 def test_keys_of_a_board_are_found_through_its_unions_and_lists():
     assert fields_at(BoardConfig, ("bases", "net", "pretrain", 0, "training", "ema")) == ["std", "tracked", "snapshots"]
-    assert fields_at(BoardConfig, ("bases", "net", "weights", "parts", "tokenizer")) == ["file", "sha256"]
+    assert fields_at(BoardConfig, ("bases", "net", "weights", "parts", "tokenizer")) == ["file", "sha256", "part"]
     assert "digits" in fields_at(BoardConfig, ("metrics", "fid[inception]"))

@@ -74,7 +74,7 @@ def moments_of(features: torch.Tensor) -> Moments:
 def reference_files(case: Case) -> None:
     statistics, arrays = recognise(case.folder / case.fields["reference_file"]), case.arrays
     assert statistics is not None
-    reference = {name or "fid": table["moments"] for name, table in statistics.tables.items()}  # an .npz names no metric
+    reference = {name or "fid": table["moments"].load() for name, table in statistics.tables.items()}  # an .npz names no metric
 
     def compare(name, value):
         case.compare(name, torch.as_tensor(np.asarray(value)))

@@ -1,7 +1,7 @@
 import pytest
 from png_files import decoded, ink, metadata, shows
 
-from harness.report.plots.plot import COLOURS, DIGEST_ENTRY, DPI, STYLE, WIDTH, Plot, drawn_from
+from harness.report.plots.plot import COLOURS, DIGEST_ENTRY, DPI, STYLE, WIDTH, Plot, drawn_from, plain
 
 
 def bars(colour=COLOURS[0]):
@@ -75,3 +75,13 @@ def test_colours_are_far_apart_and_none_is_near_black_or_white():
 
 def test_a_plot_of_full_width_is_as_wide_as_a_page_of_github():
     assert WIDTH * DPI == 900
+
+
+def test_dollar_signs_of_labels_are_shown_and_no_formula():
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    text = figure.text(0.5, 0.5, plain("$x$ costs 3 $"))
+    figure.canvas.draw()
+    assert text.get_text() == r"\$x\$ costs 3 \$"
+    assert plain("no dollar") == "no dollar"

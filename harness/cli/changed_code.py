@@ -1,0 +1,59 @@
+"""The questions of `run`, `run --dry-run` and `status` about records whose code was edited since they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.board.board import Board
+    from harness.run.changes import Change
+    from harness.run.states import CellState
+    from harness.store.runs_folder import RunsFolder
+
+SHORT = 12
+"""Digits of a hash that messages show."""
+LISTED = 6
+"""Names of cells and floors that a message shows; it counts the others."""
+
+
+def questions(board: Board, states: Sequence[CellState], runs: RunsFolder) -> list[str]:
+    """Return a line for each component that was edited, with the records it concerns, and a line that says what to do."""
+    from harness.run.changes import floor_changes
+
+    changed = [state for state in states if state.changed and not state.needs_a_run]
+    floors = floor_changes(board, runs)
+    concerned: dict[Change, list[str]] = {}
+    for name, changes in [*((state.cell.name, state.changed) for state in changed), *floors.items()]:
+        for change in changes:
+            concerned.setdefault(change.without_commit, []).append(name)
+    lines = [_line(change, names) for change, names in concerned.items()]
+    return [*lines, _advice(board, changed, has_floors=bool(floors))] if lines else []
+
+
+def _line(change: Change, names: Sequence[str]) -> str:
+    facts = change.recorded
+    version = f" of {facts.distribution} {facts.version}" if facts.distribution else ""
+    more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return (
+        f"stale? {facts.component} changed since these records were made (source {facts.sha256[:SHORT]}{version}; now "
+        f"{change.installed[:SHORT]}): {', '.join(names[:LISTED])}{more}"
+    )
+
+
+def _advice(board: Board, changed: Sequence[CellState], *, has_floors: bool) -> str:
+    options = " ".join(_options(board, changed, has_floors))
+    return (
+        "stale? these records still count as done: most edits move no number. If this one can, make them anew with "
+        f"harness run {board.folder} {options} (and --fresh-bases where it concerns the bases), or raise the plugin's version"
+    )
+
+
+def _options(board: Board, changed: Sequence[CellState], has_floors: bool) -> Iterator[str]:
+    if changed:
+        all_methods = dict.fromkeys(cell.method_name for cell in board.cells if cell.skip_reason is None)
+        concerned = {state.cell.method_name for state in changed}
+        methods = [name for name in all_methods if name in concerned]
+        yield "--fresh 'method=*'" if len(methods) == len(all_methods) else f"--fresh method={','.join(methods)}"
+    if has_floors:
+        yield "--fresh-floors"

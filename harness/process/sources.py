@@ -1,0 +1,147 @@
+"""The source code behind components: which files it is, and a hash that shows whether it was edited. Imports no plugin."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+
+import harness
+from harness.components import Component
+from harness.plugins import Provided
+from harness.process import environment
+
+CORE = "harness"
+"""The import package of the core, and its name among the sources of a record."""
+CORE_DISTRIBUTION = "finetune-harness"
+MAKE_NO_NUMBER = frozenset({"cli", "measure", "report", "run", "testing"})
+"""Rooms of the core that no result of a cell depends on. An edit of a page's layout does not make records questionable."""
+_COMPILED = (*EXTENSION_SUFFIXES, ".pyd")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source code of a component.
+
+    Args:
+        distribution, version: the installed distribution that the code belongs to; empty where none is known.
+        sha256: hash of the files; "" where they cannot be found or read, as in a zip archive.
+        folder: a folder or file of the code; None where none is found.
+    """
+
+    distribution: str
+    version: str
+    sha256: str
+    folder: Path | None
+
+    @property
+    def commit(self) -> str:
+        """Commit of the git checkout that the code lies in, with `+` when tracked files were changed; else ""."""
+        return "" if self.folder is None else environment.commit_of(self.folder)
+
+
+@cache
+def core_source() -> Source:
+    """Return the source of the core, without the rooms in MAKE_NO_NUMBER."""
+    folder = Path(harness.__file__).parent
+    return Source(CORE_DISTRIBUTION, harness.__version__, _sha256((folder,), MAKE_NO_NUMBER), folder)
+
+
+@cache
+def plugin_source(packages: tuple[Path, ...], distribution: str, version: str) -> Source:
+    """Return the source in some packages, which are read once in each process."""
+    return Source(distribution, version, _sha256(packages), packages[0] if packages else None)
+
+
+def component_source(component: Component, provided: Provided | None) -> Source:
+    """Return the source of a component: of the packages of its plugin, of its `build` target, and of its settings class.
+
+    A package that another distribution installed is left out: its version says what it is.
+
+    Args:
+        provided: how the registry knows the component; None for a component that it does not know.
+    """
+    entry = None if provided is None else provided.entry
+    own = None if entry is None else _package(entry.module)
+    named = [_package(component.build.partition(":")[0]), _package(component.config.__module__)]
+    dist = None if entry is None else entry.dist
+    packages = [own, *(package for package in named if package is not None and _belongs(package, own, dist))]
+    found = sorted({package for package in packages if package is not None} - {Path(harness.__file__).parent})
+    return plugin_source(tuple(found), "" if dist is None else dist.name, "" if dist is None else dist.version)
+
+
+def _belongs(package: Path, own: Path | None, dist: metadata.Distribution | None) -> bool:
+    """Return whether a package is code of the plugin whose top module is in the package `own`."""
+    if own is None or package == own:
+        return True
+    if package.parent != own.parent:
+        return False
+    if not environment.is_installed_copy(package):
+        return True
+    return dist is not None and any(file.parts[:1] == (package.name,) for file in dist.files or ())
+
+
+@cache
+def _package(module: str) -> Path | None:
+    """Return the folder of the package that a module lives in, or the file of a module without a package.
+
+    Of a namespace package, which several distributions may share, the part below it counts. The module is not imported.
+    """
+    name = ""
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        try:
+            spec = find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            return None
+        if spec is None or spec.origin is not None:
+            return _place(spec)
+    return None
+
+
+def _place(spec: ModuleSpec | None) -> Path | None:
+    if spec is None or spec.origin is None:
+        return None
+    origin = Path(spec.origin)
+    if not origin.is_file():  # built in, frozen, or in an archive
+        return None
+    return origin.parent if spec.submodule_search_locations else origin
+
+
+def _sha256(packages: tuple[Path, ...], left_out: frozenset[str] = frozenset()) -> str:
+    """Return the hash over the path and the content of every file; "" where there is none, or one cannot be read.
+
+    Args:
+        left_out: names of folders of the first level.
+    """
+    digest, count = hashlib.sha256(), 0
+    try:
+        for name, file in sorted(pair for package in packages for pair in _files(package, left_out)):
+            content = file.read_bytes()
+            if name.endswith(".py"):  # git may have converted the line ends
+                content = content.replace(b"\r\n", b"\n")
+            digest.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape") + content)
+            count += 1
+    except OSError:
+        return ""
+    return digest.hexdigest() if count else ""
+
+
+def _files(package: Path, left_out: frozenset[str]) -> Iterator[tuple[str, Path]]:
+    """Yield every Python file and compiled extension of a package, each with its path from the package's parent."""
+    if package.is_file():
+        yield package.name, package
+        return
+    for folder, folders, files in os.walk(package):
+        here = Path(folder)
+        hidden = left_out if here == package else frozenset[str]()
+        folders[:] = [name for name in folders if name not in hidden and name != "__pycache__" and not name.startswith(".")]
+        for name in files:
+            if name.endswith((".py", *_COMPILED)):
+                yield (here / name).relative_to(package.parent).as_posix(), here / name

@@ -1,0 +1,206 @@
+"""`--fresh`: make results anew. What they had is set aside first; a note of each stays until all that was asked for is made.
+
+A killed run goes on: the next run of the board, with `--fresh` or without it, first completes the setting aside. A result that an
+unfinished run has begun with the same code is not begun again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.board.bases import Base, Examples, Pretrained
+from harness.board.board import Board
+from harness.board.cells import Cell
+from harness.board.columns import Floor
+from harness.board.components import Resolved
+from harness.components import Component
+from harness.errors import UserError
+from harness.run.states import CellState, missing_floors, states
+from harness.stages import renewal, sources
+from harness.stages.current_records import has_result, is_measured
+from harness.stages.record import record_path
+from harness.store.files import write_text
+from harness.store.lease import Busy, lease
+from harness.store.runs_folder import RunsFolder
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """The results that a run makes anew.
+
+    Args:
+        cells: cells whose own stages are made anew: fine-tuning, samples, metrics.
+        bases: also the bases of these cells, and those that their samplers call.
+        floors: also the board's floors.
+    """
+
+    cells: Sequence[Cell] = ()
+    bases: bool = False
+    floors: bool = False
+
+
+NOTHING = Fresh()
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A result that can be made anew.
+
+    Args:
+        name: name of the result, for messages.
+        note: the file that says that the result is made anew.
+        components: the components whose code makes the result.
+        set_aside: renames everything that the result had, its record last.
+        is_made: whether the result is there.
+    """
+
+    name: str
+    note: Path
+    components: Sequence[Resolved[Component]]
+    set_aside: Callable[[], None]
+    is_made: Callable[[], bool]
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether an unfinished run has begun to make the result anew, with the code as it is now."""
+        return self._read() == self._content(is_set_aside=True)
+
+    @property
+    def is_half_set_aside(self) -> bool:
+        """Whether a run was killed while it set the result aside."""
+        return self._read().get("is_set_aside") is False
+
+    def begin(self) -> None:
+        """Set everything aside. Raises: UserError when another process works on the result."""
+        self._write(is_set_aside=False)
+        try:
+            self.set_aside()
+        except Busy:
+            raise UserError(f"--fresh: another run works on {self.name}; wait for its end, or stop it") from None
+        self._write(is_set_aside=True)
+
+    def _content(self, *, is_set_aside: bool) -> dict[str, object]:
+        return {"name": self.name, "code": sources.digest_of(sources.of(*self.components)), "is_set_aside": is_set_aside}
+
+    def _read(self) -> dict[str, object]:
+        try:
+            content = json.loads(self.note.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _write(self, *, is_set_aside: bool) -> None:
+        write_text(self.note, json.dumps(self._content(is_set_aside=is_set_aside)))
+
+
+def begin(board: Board, fresh: Fresh, runs: RunsFolder) -> None:
+    """Set aside what is asked for, but for what an unfinished run has begun; and complete what a killed run left half done.
+
+    Raises: UserError when another process works on one of the results.
+    """
+    for result in _to_begin(board, fresh, runs):
+        result.begin()
+
+
+def planned(board: Board, cells: Sequence[Cell], fresh: Fresh, runs: RunsFolder) -> tuple[list[CellState], list[Floor]]:
+    """Return how the cells stand, and the floors to measure, as if `begin` had been called."""
+    notes = {result.note for result in _to_begin(board, fresh, runs)}
+    cell_states = [
+        CellState(state.cell, "to run", "anew", seconds=state.seconds) if runs.fresh("cell", state.cell.key) in notes else state
+        for state in states(board, cells, runs)
+    ]
+    missing = {floor.name for floor in missing_floors(board, runs)}
+    return cell_states, [floor for floor in board.floors if floor.name in missing or runs.fresh("floor", floor.key) in notes]
+
+
+def end(board: Board, runs: RunsFolder) -> None:
+    """Delete the notes of a board when everything that they ask for is made."""
+    noted = list(_noted(board, runs))
+    if all(result.is_made() for result in noted):
+        for result in noted:
+            result.note.unlink(missing_ok=True)
+
+
+def pending_records(board: Board, runs: RunsFolder) -> set[Path]:
+    """Return the files of the records that are made anew, until all that was asked for is made."""
+    cells = {record_path(cell, runs) for cell in board.cells if runs.fresh("cell", cell.key).exists()}
+    floors = {runs.floor(board.name, floor.name, floor.key) for floor in board.floors if runs.fresh("floor", floor.key).exists()}
+    return cells | floors
+
+
+def _to_begin(board: Board, fresh: Fresh, runs: RunsFolder) -> list[_Result]:
+    """Return what is asked for and not begun, and what a killed run left half set aside."""
+    wanted = {result.note: result for result in _wanted(board, fresh, runs)}
+    half_done = [result for result in _noted(board, runs) if result.is_half_set_aside and result.note not in wanted]
+    return [*half_done, *(result for result in wanted.values() if not result.is_begun)]
+
+
+def _wanted(board: Board, fresh: Fresh, runs: RunsFolder) -> Iterator[_Result]:
+    yield from (_cell(cell, runs) for cell in fresh.cells if cell.skip_reason is None)
+    if fresh.bases:
+        yield from (_base(base, runs) for base in _all_bases(fresh.cells))
+    if fresh.floors:
+        yield from (_floor(board, floor, runs) for floor in board.floors)
+
+
+def _noted(board: Board, runs: RunsFolder) -> Iterator[_Result]:
+    """Yield the results of a board that a note says are made anew."""
+    folder = runs.fresh("cell", "any").parent
+    if not folder.is_dir() or next(folder.iterdir(), None) is None:
+        return
+    everything = Fresh(board.cells, bases=True, floors=True)
+    yield from (result for result in _wanted(board, everything, runs) if result.note.exists())
+
+
+def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
+    """Yield each base of the cells that has a network, with the bases that it starts from, and those that its sampler calls."""
+    found: dict[str, Base] = {}
+    waiting = [cell.base for cell in cells]
+    while waiting:
+        base = waiting.pop()
+        if base.key in found or isinstance(base.origin, Examples):
+            continue
+        found[base.key] = base
+        waiting += base.origin.sampler.bases
+        if isinstance(base.origin, Pretrained) and base.origin.after is not None:
+            waiting.append(base.origin.after)
+    yield from found.values()
+
+
+def _cell(cell: Cell, runs: RunsFolder) -> _Result:
+    def set_aside() -> None:
+        with lease(runs.lease("cell", cell.key), wait=False):
+            for stage, key in (("finetune", cell.finetune_key), ("sample", cell.sample_key)):
+                renewal.set_aside_output(runs, stage, key)
+            renewal.set_aside_if_there(record_path(cell, runs))
+
+    return _Result(cell.name, runs.fresh("cell", cell.key), cell.components, set_aside, lambda: has_result(cell, runs))
+
+
+def _base(base: Base, runs: RunsFolder) -> _Result:
+    return _Result(
+        f"base {base.name}",
+        runs.fresh("base", base.key),
+        (*base.origin.components, base.dataset),
+        lambda: renewal.set_aside_output(runs, "base", base.key),
+        lambda: runs.stage("base", base.key).is_dir(),
+    )
+
+
+def _floor(board: Board, floor: Floor, runs: RunsFolder) -> _Result:
+    path = runs.floor(board.name, floor.name, floor.key)
+
+    def set_aside() -> None:
+        with lease(runs.lease("floor", floor.key), wait=False):
+            renewal.set_aside_if_there(path)
+
+    return _Result(
+        f"floor {floor.name}",
+        runs.fresh("floor", floor.key),
+        floor.components,
+        set_aside,
+        lambda: is_measured(board.name, floor, runs),
+    )

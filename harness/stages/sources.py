@@ -1,0 +1,131 @@
+"""The sources of stages: the code of every component that made an output, as manifests and records keep it. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.board.components import Resolved
+from harness.components import Component
+from harness.inner_components import inner_samplers
+from harness.plugins import registry
+from harness.process import sources
+from harness.process.sources import Source
+from harness.store.files import write_text
+from harness.store.keys import digest
+from harness.store.records import SourceFacts
+
+SOURCES = "sources.json"
+"""The file beside checkpoints with the sources of all processes that trained."""
+_LIST = TypeAdapter(list[SourceFacts])
+
+_read: dict[tuple[str, str], Source] = {}
+"""Sources by title and target. Each is read once in a process, when a stage first asks for it: that is before its code is
+imported, so that the hash is of the code that the process runs."""
+
+
+def of(*parts: Resolved[Component]) -> list[SourceFacts]:
+    """Return the sources of the core, of some components, and of the samplers that their settings name."""
+    found = [_facts(sources.CORE, sources.core_source())]
+    found += [_facts(component.title, _source(component)) for component in _with_inner(parts)]
+    return merged(found)
+
+
+def of_training(work: Path, *parts: Resolved[Component]) -> list[SourceFacts]:
+    """Return the sources of a training, like `of`, with those of the earlier processes whose checkpoints it goes on from.
+
+    Args:
+        work: the folder of the checkpoints, where the sources are kept beside them.
+    """
+    kept = work / SOURCES
+    earlier = _kept_sources(kept) if any(work.glob("step-*")) else []
+    found = merged(earlier, of(*parts))
+    write_text(kept, json.dumps(as_json(found)))
+    return found
+
+
+def _kept_sources(file: Path) -> list[SourceFacts]:
+    """Return the sources in a file beside checkpoints; none where an older version wrote the checkpoints."""
+    try:
+        return _LIST.validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return []
+
+
+def of_facts(facts: Mapping[str, object]) -> list[SourceFacts]:
+    """Return the sources in the facts of an output; none in those of an older version."""
+    return _LIST.validate_python(facts.get("sources", []))
+
+
+def as_json(facts: Iterable[SourceFacts]) -> list[dict[str, str]]:
+    """Return sources as manifests hold them."""
+    return [each.model_dump() for each in facts]
+
+
+def merged(*lists: Iterable[SourceFacts]) -> list[SourceFacts]:
+    """Return all sources of several outputs by component. Of equal code the last entry stays, whatever its commit."""
+    unique = {(facts.component, facts.sha256): facts for each in lists for facts in each}
+    return [unique[key] for key in sorted(unique)]
+
+
+def installed(component: str) -> Source | None:
+    """Return a component's code as it is now; None for a component that is not installed.
+
+    Args:
+        component: kind and name, as in `SourceFacts`.
+    """
+    if component == sources.CORE:
+        return sources.core_source()
+    kind, _, name = component.partition(" ")
+    provided = registry().find(kind, name)
+    return None if provided is None else _source(provided.component)
+
+
+def differ(first: SourceFacts, second: SourceFacts | Source) -> bool:
+    """Return whether the code of one component was edited between two results.
+
+    Code without a hash differs from nothing. Neither do two releases of finetune-harness: where a release changes numbers, it
+    raises the versions that are part of the keys.
+    """
+    if "" in (first.sha256, second.sha256) or first.sha256 == second.sha256:
+        return False
+    return not (first.distribution == second.distribution == sources.CORE_DISTRIBUTION and first.version != second.version)
+
+
+def digest_of(facts: Iterable[SourceFacts]) -> str:
+    """Return a hash over the code of several components."""
+    return digest(sources=sorted([each.component, each.sha256] for each in facts))
+
+
+def include(recorded: Iterable[SourceFacts], own: Iterable[SourceFacts]) -> bool:
+    """Return whether code that made an output holds all of `own` as it is now."""
+    known = {(facts.component, facts.sha256) for facts in recorded}
+    return all((facts.component, facts.sha256) in known for facts in own)
+
+
+def _with_inner(parts: Iterable[Resolved[Component]]) -> Iterator[Component]:
+    for part in parts:
+        yield part.component
+        yield from (inner.component for inner in inner_samplers(part.settings))
+
+
+def _source(component: Component) -> Source:
+    key = (component.title, component.build)
+    if key not in _read:
+        provided = registry().find(component.kind, component.name)
+        is_known = provided is not None and provided.component.build == component.build
+        _read[key] = sources.component_source(component, provided if is_known else None)
+    return _read[key]
+
+
+def _facts(component: str, source: Source) -> SourceFacts:
+    return SourceFacts(
+        component=component,
+        distribution=source.distribution,
+        version=source.version,
+        commit=source.commit,
+        sha256=source.sha256,
+    )

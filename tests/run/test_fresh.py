@@ -1,0 +1,242 @@
+"""`--fresh`: results are made anew and the old ones set aside, also when the run is killed anywhere."""
+
+import json
+import shutil
+
+import pytest
+from edited_code import edit
+
+from harness.errors import Interrupted, UserError
+from harness.process import stop
+from harness.run import fresh as fresh_results
+from harness.run.fresh import Fresh, pending_records, planned
+from harness.run.start import RunOptions, run_board
+from harness.run.states import states
+from harness.stages.record import record_path
+from harness.store.files import set_aside
+from harness.store.lease import lease
+from harness.store.records import load_record
+from harness.store.runs_folder import RunsFolder
+
+BOARD = """\
+title: Fresh
+dataset: {name: swiss-roll, train_size: 200}
+bases:
+  ddpm:
+    model: {name: ddpm-mlp, steps: 2, width: 8}
+    pretrain: {method: mle, training: {images: 64, batch: 16}}
+training: {images: 64, batch: 16}
+methods:
+  none:
+  ddo: {method: {name: ddo, bank_size: 20}}
+seeds: [0, 1]
+evaluation: {samples: 20, batch: 20}
+floor: {pairs: 2}
+metrics: {sliced-w2: {metric: {name: sliced-w2, projections: 10}}}
+"""
+
+
+@pytest.fixture
+def board(write_small):
+    return write_small(BOARD)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A runs folder in which the first test runs the board; the others get copies."""
+    return tmp_path_factory.mktemp("original")
+
+
+@pytest.fixture
+def runs(tmp_path, board, original, serial):
+    """The runs folder of the board, which has been run."""
+    if not (original / "records").exists():
+        run_board(board, board.cells, RunsFolder(original), RunOptions(jobs=1))
+    shutil.copytree(original, tmp_path / "runs")
+    return RunsFolder(tmp_path / "runs")
+
+
+@pytest.fixture
+def run(board, runs, serial):
+    """Run the board again; returns the names of the jobs."""
+
+    def run(fresh=fresh_results.NOTHING):
+        serial.ran = []
+        run_board(board, board.cells, runs, RunOptions(jobs=1), fresh=fresh)
+        return serial.ran
+
+    return run
+
+
+@pytest.fixture
+def of_method(board):
+    return lambda name: [cell for cell in board.cells if cell.method_name == name]
+
+
+def replaced(runs):
+    """The names of what was set aside, by the folder above it."""
+    return sorted(str(path.parent.relative_to(runs.root)) for path in runs.root.rglob("*.replaced-*"))
+
+
+def notes(runs):
+    return sorted(path.name.split("-")[0] for path in runs.root.glob("fresh/*"))
+
+
+def sources_of(runs, cell, component):
+    return {facts.sha256[0] for facts in load_record(record_path(cell, runs)).sources if facts.component == component}
+
+
+def test_the_chosen_cells_are_made_anew_by_the_edited_code_and_the_old_results_stay(board, runs, run, of_method, monkeypatch):
+    files = {path: path.stat().st_mtime_ns for path in runs.root.rglob("records/*/*.json")}
+    old = {cell.name: record_path(cell, runs).read_bytes() for cell in board.cells}
+    edit(monkeypatch, "method ddo", to="e")
+    assert run() == [], "an edit alone runs nothing"
+    assert run(Fresh(of_method("ddo"))) == ["base ddpm", "ddpm/ddo/s0", "ddpm/ddo/s1"]
+    for cell in of_method("ddo"):
+        assert sources_of(runs, cell, "method ddo") == {"e"}
+        (before,) = runs.root.glob(f"records/*/{record_path(cell, runs).name}.replaced-*")
+        assert before.read_bytes() == old[cell.name]
+    assert {p for p in replaced(runs) if "records" not in p} == {"stages/finetune", "stages/sample"}
+    unchanged = [path for path in files if "ddo" not in path.name]
+    assert all(path.stat().st_mtime_ns == files[path] for path in unchanged)
+    assert notes(runs) == []
+
+
+def test_the_numbers_are_those_of_a_first_run(board, runs, run, of_method):
+    before = {cell.name: load_record(record_path(cell, runs)) for cell in of_method("ddo")}
+    run(Fresh(of_method("ddo"), bases=True, floors=True))
+    for cell in of_method("ddo"):
+        after = load_record(record_path(cell, runs))
+        assert after.weights_sha256 == before[cell.name].weights_sha256
+        assert after.metrics["sliced-w2"].values == before[cell.name].metrics["sliced-w2"].values
+        assert after.costs.network_evaluations == before[cell.name].costs.network_evaluations
+
+
+def test_what_cells_share_is_made_anew_where_other_code_made_it(runs, run, of_method, monkeypatch):
+    edit(monkeypatch, "metric sliced-w2")
+    run(Fresh(of_method("ddo")))
+    assert replaced(runs).count("stages/pair") == 2, "the metric has measured the same samples again"
+    assert "stages/bank" not in replaced(runs)
+    edit(monkeypatch, "sampler ancestral")
+    run(Fresh(of_method("ddo")))
+    assert "stages/bank" in replaced(runs)
+    for cell in of_method("ddo"):
+        assert sources_of(runs, cell, "metric sliced-w2") == {"e"}
+        assert sources_of(runs, cell, "sampler ancestral") == {"e"}
+
+
+def test_bases_and_floors_stay_unless_they_are_asked_for(runs, run, of_method, monkeypatch):
+    edit(monkeypatch, "method mle")
+    run(Fresh(of_method("ddo")))
+    assert "stages/base" not in replaced(runs)
+    assert all("e" not in sources_of(runs, cell, "method mle") for cell in of_method("ddo")), "the record says what made the base"
+    assert run(Fresh(of_method("ddo"), bases=True, floors=True))[:2] == ["base ddpm", "floor sliced-w2"]
+    assert replaced(runs).count("stages/base") == 1
+    assert {path.name.split(".")[0] for path in runs.root.glob("records/*/floor*.replaced-*")} == {"floor__sliced-w2"}
+    assert all(sources_of(runs, cell, "method mle") == {"e"} for cell in of_method("ddo"))
+
+
+class Killed(BaseException):
+    """Ends a process as a kill does: no code of the project catches it."""
+
+
+def test_a_run_that_is_killed_while_it_sets_aside_goes_on_without_being_told(board, runs, run, of_method, monkeypatch):
+    edit(monkeypatch, "method ddo")
+    moved = []
+
+    def killing(path, reason):
+        if len(moved) == 2:  # fine-tuned weights and samples are moved, the record is not
+            raise Killed
+        moved.append(path)
+        return set_aside(path, reason)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.stages.renewal.set_aside", killing)
+        with pytest.raises(Killed):
+            run(Fresh(of_method("ddo")))
+    first, second = of_method("ddo")
+    found, _ = planned(board, board.cells, fresh_results.NOTHING, runs)
+    to_run = [state.cell.name for state in found if state.needs_a_run]
+    assert first.name in to_run
+    assert second.name not in to_run, "it was not begun, and is whole as before"
+    run()
+    assert sources_of(runs, first, "method ddo") == {"e"}
+    assert notes(runs) == []
+
+
+def test_a_run_that_is_stopped_goes_on_with_the_same_command_and_does_nothing_twice(
+    board, runs, run, of_method, serial, monkeypatch
+):
+    edit(monkeypatch, "method ddo")
+    fresh = Fresh(of_method("ddo"))
+
+    def stop_after_the_first(job):
+        if job.name == "ddpm/ddo/s1":
+            stop.request()
+
+    serial.intercept = stop_after_the_first
+    with pytest.raises(Interrupted):
+        run(fresh)
+    stop.clear()
+    serial.stop_intercepting()
+    found, _ = planned(board, board.cells, fresh, runs)
+    assert [state.cell.name for state in found if state.needs_a_run] == ["ddpm/ddo/s1"]
+    assert run(fresh) == ["base ddpm", "ddpm/ddo/s1"]
+    assert notes(runs) == []
+    assert run(fresh) == ["base ddpm", "ddpm/ddo/s0", "ddpm/ddo/s1"], "a new command begins anew"
+
+
+def test_code_that_is_edited_again_begins_anew_what_was_begun(runs, run, of_method, serial, monkeypatch):
+    edit(monkeypatch, "method ddo", to="e")
+    serial.intercept = lambda job: stop.request() if job.name == "ddpm/ddo/s1" else None
+    with pytest.raises(Interrupted):
+        run(Fresh(of_method("ddo")))
+    stop.clear()
+    serial.stop_intercepting()
+    edit(monkeypatch, "method ddo", to="f")
+    assert run(Fresh(of_method("ddo"))) == ["base ddpm", "ddpm/ddo/s0", "ddpm/ddo/s1"]
+    assert all(sources_of(runs, cell, "method ddo") == {"f"} for cell in of_method("ddo"))
+
+
+def test_a_cell_that_another_run_works_on_is_refused_and_stays(board, runs, run, of_method):
+    first, _ = of_method("ddo")
+    with (
+        lease(runs.lease("cell", first.key), wait=False),
+        pytest.raises(UserError, match=r"^--fresh: another run works on ddpm/ddo/s0; wait"),
+    ):
+        run(Fresh([first]))
+    assert replaced(runs) == []
+
+
+def test_nothing_is_set_aside_where_something_is_missing_that_the_cells_need(runs, run, of_method, monkeypatch):
+    from harness.errors import Faults
+    from harness.run.needs import Needs
+
+    def lacking(self):
+        raise Faults([f"{len(self.cells)} cells lack a file"])
+
+    monkeypatch.setattr(Needs, "check", lacking)
+    with pytest.raises(Faults, match="2 cells lack a file"):
+        run(Fresh(of_method("ddo")))
+    assert replaced(runs) == notes(runs) == []
+
+
+def test_records_that_are_made_anew_are_pending_until_all_are_made(board, runs, run, of_method):
+    assert pending_records(board, runs) == set()
+    fresh_results.begin(board, Fresh(of_method("ddo"), floors=True), runs)
+    assert {path.name.split(".")[0] for path in pending_records(board, runs)} == {
+        "ddpm__ddo__s0", "ddpm__ddo__s1", "floor__sliced-w2",
+    }  # fmt: skip
+    fresh_results.end(board, runs)
+    assert len(pending_records(board, runs)) == 3, "nothing is made yet"
+    run()
+    assert pending_records(board, runs) == set()
+
+
+def test_a_note_that_cannot_be_read_counts_as_none(board, runs, run, of_method):
+    (cell,) = of_method("ddo")[:1]
+    for content in ("", "[]", json.dumps({"code": 1})):
+        runs.fresh("cell", cell.key).parent.mkdir(exist_ok=True)
+        runs.fresh("cell", cell.key).write_text(content)
+        assert {state.state for state in planned(board, board.cells, fresh_results.NOTHING, runs)[0]} == {"done"}
+    assert states(board, [cell], runs)[0].state == "done"
