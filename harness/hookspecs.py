@@ -7,7 +7,12 @@ torch stands in other modules, which are named by lazy targets (`harness.targets
 *Provide* hooks are called once in each process, when a command first needs a component. An exception in a provide hook marks its
 plugin as broken: `harness list` shows the reason, and all other plugins work.
 
-*Listen* hooks report an event; the docstring of each says when and in which process it is called. An exception
+While a plugin is imported and its provide hooks are called, what it prints goes to stderr, and it can end neither the process nor
+the command: `sys.exit`, `os._exit` and a KeyboardInterrupt of its own mark it as broken. So does an import that takes longer than
+60 seconds, or 600 for the module of a target; $HARNESS_IMPORT_SECONDS sets another limit. $HARNESS_DISABLE_PLUGINS names plugins
+to leave out, separated by commas.
+
+*Listen* hooks report an event; the docstring of each says when and in which process it is called. An exception or SystemExit
 in a listen hook is logged, once in a run, and the board goes on.
 """
 

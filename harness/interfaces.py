@@ -7,7 +7,7 @@ of methods stands in `harness.training.method`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -224,12 +224,17 @@ class TakesSteps(Protocol):
 class Job:
     """A unit of work for an executor: the call `function(*arguments)`.
 
-    The job can be pickled, and can run in any process that has access to the runs folder.
+    The job can be pickled, and can run in any process that has access to the runs folder. A process of its own is what a job
+    should have: what plugins do to the global state of a process must not reach the numbers of the next job.
+
+    Args:
+        imports: modules that the function imports. An executor that forks processes may import them beforehand.
     """
 
     name: str
     function: Callable[..., object]
     arguments: tuple[object, ...]
+    imports: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)

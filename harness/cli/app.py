@@ -6,16 +6,19 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, NoReturn
 
 import typer
 
 import harness
-from harness.cli import convert, doctor, list_, measure, prefetch, publish, render, run, show, status, validate
-from harness.cli.output import result
+from harness.cli import convert, doctor, export, list_, measure, prefetch, publish, render, run, show, status, validate
+from harness.cli.output import remark, result
 from harness.errors import Interrupted, UserError, faults_of
+from harness.process import memory, stop, streams
+from harness.process.streams import StdoutFailed
 
+INTERRUPTED = 130
 app = typer.Typer(
     name="harness",
     help="Example: harness run leaderboards/quickstart\n\n"
@@ -38,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,
     "convert": convert.convert_weights,
+    "export": export.export,
 }
 
 
@@ -58,7 +62,9 @@ def _options(
 
 for _name, _command in COMMANDS.items():
     # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.
-    app.command(_name, short_help=inspect.cleandoc(_command.__doc__ or "").split("\n\n")[1])(_command)
+    # Under `python -OO` there are no docstrings, and help shows names and options alone.
+    _example, _, _sentence = inspect.cleandoc(_command.__doc__ or "").partition("\n\n")
+    app.command(_name, short_help=_sentence.partition("\n\n")[0])(_command)
 
 
 def _start_logging(level: str) -> None:
@@ -70,17 +76,39 @@ def _start_logging(level: str) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    stop.raise_on_signals()
+    streams.open_closed()
+    streams.guard_stdout()
+    streams.guard_stderr()
     try:
-        _start_logging(os.environ.get("HARNESS_LOG") or "WARNING")
-        app(prog_name="harness")
+        try:
+            _start_logging(os.environ.get("HARNESS_LOG") or "WARNING")
+            app(prog_name="harness")
+        finally:
+            sys.stdout.flush()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer makes it of KeyboardInterrupt
+            _end_interrupted()
+        raise
     except UserError as error:
-        for fault in faults_of(error):
-            print(f"error: {fault}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        _refuse(faults_of(error))
     except (KeyboardInterrupt, Interrupted):
-        print("interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
-    except BrokenPipeError:
-        # `harness list | head`: the reader has what it wanted.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _end_interrupted()
+    except StdoutFailed as error:
+        _refuse([f"the output cannot be written: {error.strerror}"])
+    except (ImportError, MemoryError) as error:
+        advice = memory.limit_advice()
+        if not advice:
+            raise
+        _refuse([f"{' '.join(str(error).split()) or 'no memory is left'}{advice}"])
+
+
+def _refuse(faults: Iterable[str]) -> NoReturn:
+    for fault in faults:
+        remark(f"error: {fault}")
+    sys.exit(2)
+
+
+def _end_interrupted() -> NoReturn:
+    remark("interrupted; run the same command again to go on")
+    sys.exit(INTERRUPTED)

@@ -16,6 +16,7 @@ import typer
 from harness.cli.arguments import AsJson, RunsDir
 from harness.cli.output import print_json, print_table
 from harness.errors import UserError
+from harness.plugin_code import DISABLED
 from harness.process.environment import cores
 
 REINSTALL = "install the harness again: pip install finetune-harness"
@@ -129,7 +130,29 @@ def _plugins() -> list[Finding]:
             Finding(f"plugin {plugin.plugin}", plugin.reason, ok=False, advice="mend or uninstall it")
             for plugin in installed.broken
         ),
+        *(Finding(f"plugin {name}", f"left out by {DISABLED}") for name in installed.disabled),
+        *_installed_twice(),
     ]
+
+
+def _installed_twice() -> Iterator[Finding]:
+    """Yield distributions with plugins that are installed in two folders of the path: the first hides the second."""
+    from importlib import metadata
+
+    from harness.hookspecs import GROUP
+
+    folders: dict[str, list[str]] = {}
+    for found in metadata.distributions():
+        # pip writes the file INSTALLER; what lies in a checkout without it is the source of an editable install.
+        if found.read_text("INSTALLER") is not None and found.entry_points.select(group=GROUP):
+            folders.setdefault(found.name, []).append(f"{found.version} in {found.locate_file('')}")
+    for name, places in folders.items():
+        if len(places) > 1:
+            yield Finding(
+                f"distribution {name}",
+                f"installed {len(places)} times: {'; '.join(places)}",
+                advice="the first hides the others; uninstall all but one",
+            )
 
 
 def _git() -> Finding:

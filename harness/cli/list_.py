@@ -11,6 +11,7 @@ from harness.cli.arguments import LISTED_KINDS, AsJson, kind_names
 from harness.cli.component_facts import capabilities
 from harness.cli.output import print_json, print_table, result
 from harness.errors import UserError, faults_of, unknown
+from harness.plugin_code import DISABLED
 
 if TYPE_CHECKING:
     from harness.plugins import Registry
@@ -33,7 +34,7 @@ def list_components(kind: Kind = None, as_json: AsJson = False) -> None:
     tables = {f"{name}s": _rows(installed, name) for name in kinds}
     broken = [{"plugin": plugin.plugin, "target": plugin.target, "reason": plugin.reason} for plugin in installed.broken]
     if as_json:
-        print_json({**tables, "broken": broken})
+        print_json({**tables, "broken": broken, "disabled": installed.disabled})
         return
     for title, rows in tables.items():
         result(f"{title}:" if rows else f"{title}: none")
@@ -42,6 +43,8 @@ def list_components(kind: Kind = None, as_json: AsJson = False) -> None:
     if broken:
         result("broken plugins:")
         print_table(broken)
+    if installed.disabled:
+        result(f"left out by {DISABLED}: {', '.join(installed.disabled)}")
 
 
 def _singular(text: str) -> str:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
-
-import typer
 
 
 def result(text: str) -> None:
     """Print what the user asked for, on stdout."""
-    typer.echo(text)
+    print(text)  # noqa: T201 - `typer.echo` writes UTF-8 where the encoding is ASCII
 
 
 def remark(text: str) -> None:
     """Print progress, advice, or where a file is, on stderr."""
-    typer.echo(text, err=True)
+    print(text, file=sys.stderr)  # noqa: T201
 
 
 def print_json(content: object) -> None:
     """Print JSON on stdout, indented, so that people can read it too."""
-    typer.echo(json.dumps(content, indent=1, ensure_ascii=False, default=str))
+    has_all_characters = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    result(json.dumps(content, indent=1, ensure_ascii=not has_all_characters, default=str))
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
@@ -31,7 +31,7 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     lines = [names, *([row[name] for name in names] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
     for line in lines:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        result("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def duration(seconds: float) -> str:

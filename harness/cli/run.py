@@ -14,13 +14,13 @@ from harness.cli.output import print_json, remark, result
 from harness.cli.records_elsewhere import records_elsewhere
 from harness.components import Executor
 from harness.errors import Faults, UserError
-from harness.process import devices
-from harness.process.environment import cores
+from harness.process import devices, stop
 from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
+    from harness.board.components import Resolved
     from harness.cli.run_plan import RunPlan
     from harness.run.fresh import Fresh
     from harness.run.start import RunOptions
@@ -49,7 +49,12 @@ KeepPublished = Annotated[
         "--keep-published", help="Copy the board's published records, where current, into the runs folder: they count as done."
     ),
 ]
-Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Cells at once. [default: cores]", show_default=False)]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Cells at once. [default: the number of CUDA cards, or of cores on a CPU]", show_default=False
+    ),
+]
 ExecutorName = Annotated[
     str | None,
     typer.Option(
@@ -57,6 +62,7 @@ ExecutorName = Annotated[
         help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
     ),
 ]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="EXECUTOR.KEY=VALUE", help="A setting of the executor.")]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
 LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
@@ -75,6 +81,7 @@ def run(
     runs_dir: RunsDir = None,
     device: Device = "auto",
     executor: ExecutorName = None,
+    settings: Settings = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     log_every: LogEvery = 100,
     as_json: AsJson = False,
@@ -84,13 +91,16 @@ def run(
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """
     from harness.board.reading.load import load_board
+    from harness.run.start import RunOptions
 
+    devices.check(device)
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    options = _options(jobs, executor, device, checkpoint_seconds, log_every)
+    slots, where = jobs or devices.slots(device), _executor(executor, settings or [])
+    options = RunOptions(slots, where, device, checkpoint_seconds, log_every)
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
@@ -103,14 +113,19 @@ def run(
         _run(loaded, cells, anew, runs, options, as_json)
 
 
-def _options(jobs: int | None, executor: str | None, device: str, checkpoint_seconds: float, log_every: int) -> RunOptions:
-    """Fill defaults in. Raises: UserError for a device that is not here, or when no installed executor is the default."""
+def _executor(name: str | None, settings: Sequence[str]) -> Resolved[Executor]:
+    """Look the executor up. Raises: UserError for an unknown name, or when none is the default; Faults for its settings."""
+    from harness.measure.named_components import parse_settings, resolve
     from harness.plugins import registry
-    from harness.run.start import RunOptions
 
-    devices.check(device)
-    executor = executor or registry().default(Executor, where="--executor").name
-    return RunOptions(jobs or cores(), executor, device, checkpoint_seconds, log_every)
+    name = name or registry().default(Executor, where="--executor").name
+    chosen = parse_settings(settings, where="--set")
+    if others := sorted(set(chosen) - {name}):
+        raise UserError(f"--set {others[0]}: not the executor, which is {name}")
+    resolved = resolve(Executor, name, chosen.get(name, {}), where="--executor")
+    resolved.component.check_packages()
+    resolved.component.check_readiness(resolved.settings)
+    return resolved
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:
@@ -135,7 +150,7 @@ def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jo
 
 
 def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) -> None:
-    """Print the plan, and what is absent. Raises: Faults for what is here and cannot be used."""
+    """Print the plan, and what is absent. Raises: Faults for weights that are here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
@@ -145,15 +160,13 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
             result(line)
     needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
     packages = needs.absent_packages()
-    absent = [*packages, *needs.absent_files()]
-    for fault in absent:
+    for fault in [*packages, *needs.absent_files()]:
         remark(f"absent, and needed to run: {fault}")
     if packages:
         return  # without them no network can be built, with which weights are compared
     for text in needs.weights_remarks():
         remark(text)
-    lacking = [] if absent else needs.broken_targets() or needs.lacking_data()
-    if faults := [*needs.unfit_data(), *lacking, *needs.unfit_weights()]:
+    if faults := [*needs.unfit_data(), *needs.unfit_weights()]:
         raise Faults(dict.fromkeys(faults))
 
 
@@ -169,8 +182,10 @@ def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, opt
 
     with show_progress(runs) as on_event:
         states = run_board(board, cells, runs, options, on_event, remark, on_states=ask, fresh=anew)
+    stop.raise_on_signals()
     _print_results(board, runs, as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
+    failed += [f"{state.cell.name}: it left no record; run again" for state in states if state.state == "to run"]
     failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]
     for failure in failed:
         remark(f"failed: {failure}")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.process.environment import cores
 
 if TYPE_CHECKING:
     import torch
+
+DEVICE_FILES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Files of the drivers of cards (NVIDIA, AMD, WSL). Without any of them there is no card, and torch need not be asked."""
+_slot = 0
 
 
 def check(name: str) -> None:
@@ -24,14 +30,46 @@ def check(name: str) -> None:
             raise UserError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; see `harness doctor`")
 
 
+def slots(name: str) -> int:
+    """Return how many jobs run at once on a device where the user says nothing.
+
+    On the CPU: one for each core. On CUDA: one for each card, and one where the name has the number of a card.
+    """
+    cards = 0 if name == "cpu" else _cards()
+    if cards == 0:
+        return cores()
+    return 1 if ":" in name else cards
+
+
+def _cards() -> int:
+    if not any(Path(file).exists() for file in DEVICE_FILES):
+        return 0  # torch takes seconds to import
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def take_slot(number: int) -> None:
+    """Say which of the workers of this machine this process is, from 0; several cards are shared out by that number."""
+    global _slot
+    _slot = number
+
+
 def use(name: str) -> torch.device:
-    """Return the device and make torch deterministic there. "auto" is CUDA where there is a CUDA device, else the CPU."""
+    """Return the device and make torch deterministic there. "auto" is CUDA where there is a CUDA device, else the CPU.
+
+    Of several cards, "auto" and "cuda" take the one of this process's slot. The card becomes torch's current one.
+    """
     import torch
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda"):
+    if name == "cuda":
+        name = f"cuda:{_slot % torch.cuda.device_count()}"
+    device = torch.device(name)
+    if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS needs a workspace of fixed size
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
-    return torch.device(name)
+        torch.cuda.set_device(device)  # memory, name and generator of "the" device are those of this card
+    return device

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import sys
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # parameter numbers of mallopt(3)
@@ -34,6 +35,14 @@ def release() -> None:
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)
+
+
+def limit_advice() -> str:
+    """Return the rest of a message about lacking memory where the user limits the address space; "" where nothing is limited."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return ""
+    return f"; the address space of a process is limited to {limit // 2**20} MB, and PyTorch maps several GB: raise `ulimit -v`"
 
 
 def _glibc() -> ctypes.CDLL | None:

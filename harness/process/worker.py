@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.process import memory, stop
+from harness.process import devices, environment, memory, stop, streams
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables that set the number of threads. A worker gets one thread by default: small networks gain nothing from a second
@@ -41,13 +41,30 @@ def hold_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def begin(parent: int | None = None) -> None:
+def warm_up() -> None:
+    """Import what every job needs, and compute nothing. A process that forks workers calls it once, before the first fork.
+
+    The process keeps one thread and no CUDA context, because neither of them survives a fork.
+    """
+    import torch  # noqa: F401
+
+    from harness.plugins import registry
+
+    registry()
+    environment.commit()
+
+
+def begin(parent: int | None = None, *, slot: int = 0) -> None:
     """Set this process up as a worker. A worker calls it before anything else.
 
     Args:
         parent: id of the parent process. The worker ends when the parent ends: an orphan would keep its leases, and nobody would
             use its results. None: the worker does not watch its parent.
+        slot: number of this worker among those that run on this machine at once. Where `--device` names no card, the worker
+            takes card number `slot` modulo the number of cards.
     """
+    devices.take_slot(slot)
+    streams.guard_stderr()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stop.on_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)

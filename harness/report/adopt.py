@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from harness.board.board import Board
 from harness.board.log_files import log_files
 from harness.report.collect import collect_published
@@ -9,6 +11,7 @@ from harness.report.record_files import RecordFiles, record_files
 from harness.run.fresh import pending_records
 from harness.store.board_folder import BoardFolder
 from harness.store.files import write_text
+from harness.store.reading import read_text
 from harness.store.runs_folder import RunsFolder
 from harness.training.training_log import read_log
 
@@ -23,7 +26,7 @@ def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
     return [
         files
         for files in record_files(board, runs)
-        if collection.find(files.record) is not None and not files.run.exists() and files.run not in made_anew
+        if collection.find(files.record) is not None and not os.path.exists(files.run) and files.run not in made_anew
     ]
 
 
@@ -34,7 +37,7 @@ def adopt(board: Board, runs: RunsFolder) -> int:
     """
     records = adoptable(board, runs)
     for files in records:
-        write_text(files.run, files.published.read_text(encoding="utf-8"))
+        write_text(files.run, read_text(files.published))
     _adopt_logs(board, runs)
     return len(records)
 
@@ -45,4 +48,4 @@ def _adopt_logs(board: Board, runs: RunsFolder) -> None:
     for log in log_files(board.cells, board.bases):
         published, run = log.published(folder), log.beside_records(runs, board.name)
         if not run.exists() and read_log(published, log.training_key):
-            write_text(run, published.read_text(encoding="utf-8"))
+            write_text(run, read_text(published))

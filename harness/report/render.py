@@ -85,7 +85,7 @@ class Rendered:
     def _stale(self, folder: BoardFolder) -> Iterator[str]:
         if not folder.page.is_file():
             yield f"{folder.page}: missing"
-        elif folder.page.read_text(encoding="utf-8") != self.page:
+        elif folder.page.read_text(encoding="utf-8", errors="replace") != self.page:
             yield f"{folder.page}: stale: not what the records and board.yaml give"
         for plot in self.plots:
             path = folder.plots / plot.name

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.interfaces import Job
-from harness.run.job_calls import CellJob
+from harness.run.job_calls import BaseJob, CellJob, FloorJob
 from harness.stages.current_records import current_record
 from harness.stages.job_result import JobResult
+from harness.store.progress import read
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
 
 
 @dataclass(frozen=True)
 class RunEvent:
-    """A job has ended.
+    """A job has ended or starts again, or the run waits for another run.
 
     Args:
-        text: one line that says which job, and how it ended.
+        text: one line that says which job, and how it ended; or why it starts again, or whom the run waits for.
         ended: how many jobs are over, this one included.
         total: how many jobs the run has.
     """
@@ -35,6 +36,27 @@ def describe_end(job: Job, result: JobResult, runs: RunsFolder) -> str:
     """Return a line such as `ddpm-10/ddo/s0: done (w2 0.0247)`, or `base ddpm-10: failed`."""
     record = current_record(job.cell, runs) if isinstance(job, CellJob) and result.outcome != "died" else None
     return f"{job.name}: {_of_result(result) if record is None else _of_record(record)}"
+
+
+def describe_wait(jobs: Sequence[Job], runs: RunsFolder) -> str:
+    """Return a line such as `waiting for ddpm-10/ddo/s0 and 2 more, on which another run works (process 4711)`."""
+    named = {_progress_name(job) for job in jobs}
+    processes = sorted({progress.pid for progress in read(runs) if progress.job in named})
+    others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+    label = "process" if len(processes) == 1 else "processes"
+    known = f" ({label} {', '.join(map(str, processes))})" if processes else ""  # on other machines they cannot be seen
+    return f"waiting for {jobs[0].name}{others}, on which another run works{known}"
+
+
+def _progress_name(job: Job) -> str:
+    """Return the name under which a process that works on the job reports its progress."""
+    match job:
+        case BaseJob():
+            return job.base.name
+        case FloorJob():
+            return f"floor/{job.floor.name}"
+        case _:
+            return job.name
 
 
 def _of_record(record: Record) -> str:

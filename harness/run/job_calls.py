@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.board.bases import Base
 from harness.board.cells import Cell
-from harness.board.columns import Floor
+from harness.board.columns import Column, Floor
+from harness.board.components import Resolved
+from harness.components import Component
 from harness.interfaces import Job
 from harness.stages.job_result import JobResult
 from harness.stages.options import JobOptions
@@ -36,17 +39,33 @@ class CellJob(Job):
 
 def base_job(base: Base, runs: RunsFolder, options: JobOptions) -> BaseJob:
     """Return the job of a base."""
-    return BaseJob(f"base {base.name}", run_base, (base, runs, options), base)
+    return BaseJob(f"base {base.name}", run_base, (base, runs, options), base, imports=_imports(_of_base(base)))
 
 
 def floor_job(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, *, is_smoke: bool) -> FloorJob:
     """Return the job of a floor of the board with this name."""
-    return FloorJob(f"floor {floor.name}", run_floor, (board, floor, runs, options, is_smoke), floor)
+    imports = _imports([floor.dataset, *_of_column(floor.column)])
+    return FloorJob(f"floor {floor.name}", run_floor, (board, floor, runs, options, is_smoke), floor, imports=imports)
 
 
 def cell_job(cell: Cell, runs: RunsFolder, options: JobOptions) -> CellJob:
     """Return the job of a cell."""
-    return CellJob(cell.name, run_cell, (cell, runs, options), cell)
+    parts = [*_of_base(cell.base), cell.method, *(part for column in cell.columns for part in _of_column(column))]
+    return CellJob(cell.name, run_cell, (cell, runs, options), cell, imports=_imports(parts))
+
+
+def _of_base(base: Base) -> list[Resolved[Component]]:
+    return [base.dataset, *base.origin.components]
+
+
+def _of_column(column: Column) -> list[Resolved[Component]]:
+    return [column.metric, *([] if column.extractor is None else [column.extractor])]
+
+
+def _imports(parts: Iterable[Resolved[Component]]) -> tuple[str, ...]:
+    """Return the modules that a job with these components imports, each once."""
+    targets = (part.component.build.partition(":")[0] for part in parts)
+    return tuple(dict.fromkeys(["harness.stages.jobs", *targets]))
 
 
 def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from harness.interfaces import Job, JobEnd
 from harness.process import stop
-from harness.run.events import OnEvent, RunEvent, describe_end
+from harness.run.events import OnEvent, RunEvent, describe_end, describe_wait
 from harness.run.job_calls import BaseJob, CellJob, FloorJob
 from harness.stages.current_records import current_record
 from harness.stages.job_result import JobResult
@@ -16,13 +17,17 @@ from harness.store.runs_folder import RunsFolder
 
 RETRY_SECONDS = 1.0
 """Seconds before the run hands out again a job that another process works on."""
+MOST_INTERRUPTIONS = 3
+"""How often a job may be told to stop by somebody else than the user of the run. Then it counts as dead."""
 
 
 class Schedule:
     """Hands jobs to an executor and takes their ends.
 
-    A job that another process works on is handed out again later. After a refused job (the disk is full, or the data are
-    wrong: see `JobResult`) no further job is handed out, and `ready` returns None as soon as the running jobs have ended.
+    A job that another process works on is handed out again later. A job that stopped although this process was not told to (a
+    cluster manager sent SIGTERM to its worker) is handed out again at once, a few times. After a refused job (the disk is full,
+    or the data are wrong: see `JobResult`) no further job is handed out, and `ready` returns None as soon as the running jobs
+    have ended.
 
     Args:
         bases: the jobs of the bases of all cells.
@@ -43,6 +48,8 @@ class Schedule:
         for job in cells:
             self._waiting[job.cell.base.key].append(job)
         self._retries: list[tuple[float, Job]] = []
+        self._interruptions: Counter[str] = Counter()
+        self._has_told_wait = False
         self._running = 0
         self._ended = 0
         self.total = len(bases) + len(floors) + len(cells)
@@ -64,6 +71,8 @@ class Schedule:
         jobs = [*self._new, *self._due_retries()]
         self._new = []
         self._running += len(jobs)
+        if self._retries and not self._running:
+            self._tell_wait()
         return jobs if jobs or self._running or self._retries else None
 
     def _due_retries(self) -> list[Job]:
@@ -77,8 +86,15 @@ class Schedule:
         if result.outcome == "busy":
             self._retries.append((time.monotonic() + RETRY_SECONDS, end.job))
             return
-        if result.outcome == "interrupted" or (result.outcome == "died" and stop.is_requested()):
+        if result.outcome in ("interrupted", "died") and stop.is_requested():
             return
+        if result.outcome == "interrupted":
+            self._interruptions[end.job.name] += 1
+            if self._interruptions[end.job.name] < MOST_INTERRUPTIONS:
+                self._new.append(end.job)
+                self._tell(f"{end.job.name}: its worker was told to stop, and this run was not; the job starts again")
+                return
+            result = JobResult("died", f"its worker was told to stop {MOST_INTERRUPTIONS} times (SIGTERM?), and this run was not")
         self._ended += 1
         if result.outcome == "died":
             self._save_death(end.job, result.message)
@@ -86,7 +102,16 @@ class Schedule:
             self.refusals.append(result.message)
         if isinstance(end.job, BaseJob):
             self._new += self._waiting.pop(end.job.base.key)
-        self._on_event(RunEvent(describe_end(end.job, result, self._layout), self._ended, self.total))
+        self._tell(describe_end(end.job, result, self._layout))
+
+    def _tell_wait(self) -> None:
+        """Say once whom the run waits for: until the others have ended, it has nothing else to show."""
+        if not self._has_told_wait:
+            self._has_told_wait = True
+            self._tell(describe_wait([job for _, job in self._retries], self._layout))
+
+    def _tell(self, text: str) -> None:
+        self._on_event(RunEvent(text, self._ended, self.total))
 
     def _save_death(self, job: Job, death: str) -> None:
         """Write a failed record of a cell whose process died, unless the cell has a current record that did not fail."""

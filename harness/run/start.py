@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
+from harness.board.components import Resolved
 from harness.components import Executor
 from harness.errors import Interrupted, UserError
 from harness.plugins import registry
@@ -33,7 +34,7 @@ class RunOptions:
 
     Args:
         jobs: how many jobs run at once, at most.
-        executor: name of the executor that runs them; None for the default one.
+        executor: the executor that runs them, with its settings; None for the default one with its defaults.
         device: "cpu", "cuda", "cuda:N" or "auto".
         checkpoint_seconds: seconds between two checkpoints.
         log_every: steps between two logs of a training.
@@ -41,7 +42,7 @@ class RunOptions:
     """
 
     jobs: int
-    executor: str | None = None
+    executor: Resolved[Executor] | None = None
     device: str = "auto"
     checkpoint_seconds: float = 30.0
     log_every: int = 100
@@ -75,7 +76,7 @@ def run_board(
         after Ctrl-C, when the running jobs have saved their state; UserError when the disk refuses, or the data are not what
         the dataset declares.
     """
-    executor = _executor(options.executor)
+    executor = options.executor or _default_executor()
     runs.check_writable()
     before, floors = planned(board, cells, fresh, runs)
     _save_skipped(before, runs)
@@ -89,18 +90,21 @@ def run_board(
         listening.begin(runs)
         listening.tell(runs, "harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
-        executor.create(executor.config()).run(schedule.ready, slots=min(options.jobs, schedule.total))
+        executor.component.create(executor.settings).run(schedule.ready, slots=min(options.jobs, schedule.total))
     if stop.is_requested() and not schedule.is_over:
         raise Interrupted
     if schedule.refusals:
         raise UserError(schedule.refusals[0])
+    if not schedule.is_over:
+        raise UserError(f"executor {executor.name}: it ended while jobs of this run were still to do; run the command again")
     fresh_results.end(board, runs)
     return states(board, cells, runs)
 
 
-def _executor(name: str | None) -> Executor:
-    where = "--executor"
-    return registry().default(Executor, where=where) if name is None else registry().get(Executor, name, where=where)
+def _default_executor() -> Resolved[Executor]:
+    executor = registry().default(Executor, where="--executor")
+    provided = registry().provided(Executor.kind, executor.name, where="--executor")
+    return Resolved(executor, executor.config(), provided.plugin, provided.version)
 
 
 def _save_skipped(cell_states: Sequence[CellState], runs: RunsFolder) -> None:

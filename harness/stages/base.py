@@ -13,6 +13,7 @@ from harness.sampling import latents
 from harness.stages import encoding, initial, loading, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
+from harness.stages.facts import BaseFacts
 from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
@@ -41,7 +42,10 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
         base.key,
         lambda folder: _make(base, source, context, folder),
         resumes=isinstance(base.network, Pretrained),
+        keeps_unsealed=True,
     )
+    if not output.is_sealed:
+        _check_facts(base, output, source, context)
     shutil.rmtree(context.runs.work("base", base.key), ignore_errors=True)  # checkpoints of its training
     if isinstance(base.network, Loaded) and "weights_read" not in output.facts:
         _refuse_other_tensors(base, base.network, output, source, context)
@@ -83,6 +87,20 @@ def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Cont
         **loaded.identity,
         "weights_read": [table.facts for table in tables],
     }
+
+
+def _check_facts(base: Base, output: Output, source: CheckedSource, context: Context) -> None:
+    """Check what an older version wrote about a base, without a checksum, against the weights beside it, which have one.
+
+    Raises: UserError where the weights do not give these facts.
+    """
+    facts, weights = BaseFacts.of(output), state_dicts.load(output.folder / WEIGHTS)
+    parameters = state_dicts.parameters(build(base, source, context))
+    if (facts.weights_sha256, facts.parameters) != (state_dicts.sha256(weights), parameters):
+        raise UserError(
+            f"{output.folder}: the manifest, which an older version wrote, does not fit the weights beside it; "
+            "delete the folder, and it is made again"
+        )
 
 
 def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: CheckedSource, context: Context) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -11,6 +12,7 @@ from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.board.components import Resolved
 from harness.board.metric_values import checked_values
+from harness.board.ranges import check_value
 from harness.components import Extractor, Metric
 from harness.interfaces import Batch, SampleFunction
 from harness.sampling import drawing
@@ -48,7 +50,10 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
             device=task.device,
         )
         values = checked_values(column.metric.component, compared(drawn.batch, stream(cell.seed, "selection metric")))
-        return next(iter(values.values()))
+        value = next(iter(values.values()))
+        if math.isfinite(value):  # the training loop takes other values for a divergence
+            check_value(column.metric.component, value, f"curve of {column.name}")
+        return value
 
     return Curve(measure, settings.points, column.higher_is_better, cell.training.select == "best")
 

@@ -19,7 +19,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 _TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
-ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS"
+ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS (for downloads: HARNESS_CACHE)"
 _KEPT = "run again: finished work is kept"
 FILE_BITS = 0o666
 """The permissions that a new file may have before the umask; it is not executable."""

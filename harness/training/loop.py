@@ -138,8 +138,9 @@ class TrainingLoop:
                 stop while a step draws a bank leaves an earlier checkpoint as the newest, because half a step cannot be saved.
         """
         self._begin()
-        self.advance(self.training.steps)
-        return self.end()
+        with stop.saves_state():
+            self.advance(self.training.steps)
+            return self.end()
 
     def advance(self, until: int) -> None:
         """Take steps until so many have been taken. Raises: like `run`."""

@@ -60,11 +60,23 @@ def test_a_broken_plugin_is_listed_with_the_reason(shell, installed):
     assert (broken["plugin"], broken["target"]) == ("gone", "harness_gone")
 
 
+def test_plugins_that_the_user_left_out_are_named(shell, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from harness import plugins
+
+    monkeypatch.setenv("HARNESS_DISABLE_PLUGINS", "gone")
+    registry = plugins.Registry([EntryPoint("gone", "harness_gone", "harness")])
+    monkeypatch.setattr(plugins, "registry", lambda: registry)
+    assert shell("list", "methods").stdout.splitlines()[-1] == "left out by HARNESS_DISABLE_PLUGINS: gone"
+    assert json.loads(shell("list", "--json").stdout)["disabled"] == ["gone"]
+
+
 def test_json_holds_every_kind(shell):
     content = json.loads(shell("list", "--json").stdout)
     assert list(content) == [
         "models", "methods", "metrics", "extractors", "datasets", "samplers", "executors", "listeners", "presets", "boards",
-        "broken",
+        "broken", "disabled",
     ]  # fmt: skip
     assert "ddo" in [row["name"] for row in content["methods"]]
     assert content["broken"] == []

@@ -1,13 +1,17 @@
 """`harness run`: a plan before, a table after, and what failed."""
 
+import dataclasses
 import json
 
 import pytest
+from pydantic import Field
 
 from harness.components import Executor
+from harness.config import Config
 from harness.interfaces import JobEnd
-from harness.process import stop
-from harness.stages import metrics
+from harness.plugins import registry
+from harness.process import devices, stop
+from harness.stages import jobs, metrics
 from harness.store.records import load_record, save_record
 
 TINY = """\
@@ -149,6 +153,13 @@ def test_published_records_count_as_done_where_the_user_says_so(filled):
         (["leaderboards/small", "--only", "seed=0-1"], "matches '0-1'; write seed=0,1; there are: 0, 1"),
         (["leaderboards/small", "--seeds", "0-1"], "without ranges: --seeds 0,1"),
         (["leaderboards/small", "--executor", "locall"], "did you mean 'local'?"),
+        (["leaderboards/small", "--executor", "locall", "--dry-run"], "did you mean 'local'?"),
+        (
+            ["leaderboards/small", "--set", "local.queue=long"],
+            "executor local: queue: no setting is called 'queue'; there are: none",
+        ),
+        (["leaderboards/small", "--set", "ray.queue=long"], "--set ray: not the executor, which is local"),
+        (["leaderboards/small", "--set", "queue=long"], "--set queue=long: write NAME.KEY=VALUE"),
         (["leaderboards/small", "--device", "gpu"], "--device gpu: there are auto, cpu, cuda and cuda:N"),
         (["leaderboards/small", "--device", "cuda:99"], "--device cuda:99: PyTorch sees"),
     ],
@@ -177,3 +188,38 @@ def test_a_failed_record_is_tried_again(filled):
     path = filled.record("ddpm/none/s0")
     save_record(load_record(path).model_copy(update={"status": "failed", "reason": "no room"}), path)
     assert "  failed    ddpm/none/s0   no room" in filled("run", "leaderboards/small", "--dry-run").stdout.splitlines()
+
+
+class QueueConfig(Config):
+    hours: int = Field(1, ge=1, description="time limit")
+
+
+def test_settings_of_an_executor_are_checked_and_reach_it(tiny, monkeypatch):
+    provided = registry().provided("executor", "local", where="")
+    queue = dataclasses.replace(provided.component, config=QueueConfig)
+    monkeypatch.setitem(registry()._components["executor"], "local", dataclasses.replace(provided, component=queue))
+    got = []
+    create = Executor.create
+    monkeypatch.setattr(Executor, "create", lambda *arguments: got.append(arguments[1]) or create(*arguments))
+    cell = ("run", "leaderboards/small", "--only", "method=none", "--seeds", "0")
+    refused = tiny(*cell, "--set", "local.hours=0")
+    assert (refused.returncode, refused.stdout, got) == (2, "", [])
+    assert refused.stderr.startswith("error: --executor: executor local: hours: ")
+    assert tiny(*cell, "--set", "local.hours=7").returncode == 0
+    assert got == [QueueConfig(hours=7)]
+
+
+def test_as_many_cells_run_at_once_as_there_are_cards(filled, monkeypatch):
+    filled.record("ddpm/ddo/s1").unlink()
+    monkeypatch.setattr(devices, "slots", lambda name: {"auto": 3, "cpu": 5}[name])
+    dry = ("run", "leaderboards/small", "--dry-run")
+    assert "with 3 jobs" in filled(*dry).stdout
+    assert "with 5 jobs" in filled(*dry, "--device", "cpu").stdout
+    assert "with 2 jobs" in filled(*dry, "--jobs", "2").stdout
+
+
+def test_cells_that_left_no_record_are_no_success(tiny, monkeypatch):
+    monkeypatch.setattr(jobs, "save_record", lambda *_: None)
+    done = tiny("run", "leaderboards/small", "--only", "method=none", "--seeds", "0")
+    assert done.returncode == 1
+    assert "failed: ddpm/none/s0: it left no record; run again" in done.stderr.splitlines()

@@ -115,3 +115,22 @@ def test_workers_end_with_a_killed_parent_and_leave_nothing_in_the_way(command, 
     expected = undisturbed.command.results()
     assert command.results()
     assert command.results() == {name: expected[name] for name in command.results()}
+
+
+def test_a_worker_that_is_told_to_stop_costs_no_cell(command, undisturbed, wait):
+    cells = ("--only", "method=ddo", "--seeds", "0", *OFTEN)
+    process = command.start(*cells)
+    assert wait(lambda: list(command.runs.glob("work/finetune-*/step-*")), process)
+    (worker,) = jobs_of(process)
+    worker.terminate()
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "small/ddo/s0: its worker was told to stop, and this run was not; the job starts again" in err
+    expected = undisturbed.command.results()
+    assert command.record("small/ddo/s0")["status"] == "done"
+    assert command.results() == {name: expected[name] for name in command.results()}
+
+
+def jobs_of(run):
+    """The processes in which the jobs of a run are: children of its fork server."""
+    return [job for server in psutil.Process(run.pid).children() for job in server.children()]

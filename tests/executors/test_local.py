@@ -1,13 +1,16 @@
-"""The local executor: jobs side by side, each in a process; what ends one job ends no other."""
+"""The local executor: jobs side by side, a fresh process for each; what a job does to its process reaches no other job."""
 
+import itertools
 import operator
 import os
 import sys
 import time
 
+import psutil
 import pytest
 
 from harness.config import NoConfig
+from harness.errors import UserError
 from harness.interfaces import Job
 from harness.process import stop
 from harness_local.executor import LocalExecutor
@@ -17,6 +20,30 @@ ALIVE = Job("alive", os.getpid, ())
 RAISES = Job("raises", operator.truediv, (1, 0))
 EXITS = Job("exits", sys.exit, (3,))
 DIES = Job("dies", os._exit, (1,))
+
+
+def python(name, *lines, imports=()):
+    """A job that evaluates lines of Python, one after the other; the value of the last line is the job's."""
+    modules = ["os", "signal", "sys", "time", "torch", "stop"]
+    given = ", ".join(f"{module} := __import__('{module}')" for module in modules[:-1])
+    given += ", stop := __import__('harness.process.stop').process.stop"
+    return Job(name, eval, (f"[{given}, {', '.join(lines)}][-1]",), imports=imports)
+
+
+STATE = (
+    "(str(torch.zeros(1).dtype), torch.randn is None, torch.is_grad_enabled(), torch.initial_seed(),"
+    " os.environ['THREADS'], os.getcwd())"
+)
+SPOILS = python(
+    "spoils",
+    "torch.set_default_dtype(torch.float64)",
+    "setattr(torch, 'randn', None)",
+    "torch.set_grad_enabled(False)",
+    "torch.manual_seed(3)",
+    "os.environ.update(THREADS='7')",
+    "os.chdir('/')",
+)
+IMPORTS = "xml.dom.expatbuilder", "wsgiref.types"
 
 
 class Plan:
@@ -47,32 +74,100 @@ def run(plan, slots):
     return {end.job.name: end for end in plan.ends}
 
 
-def test_one_worker_takes_all_jobs_and_outlives_their_faults():
-    plan = Plan(ALIVE, RAISES, then={"raises": [EXITS], "exits": [DIES], "dies": [Job("last", os.getpid, ())]})
-    ends = run(plan, slots=1)
-    assert [end.job.name for end in plan.ends] == ["alive", "raises", "exits", "dies", "last"]  # in the order they came in
-    assert isinstance(ends["alive"].value, int)
-    assert ends["alive"].value != os.getpid()
+def semaphores():
+    return {name for name in os.listdir("/dev/shm") if name.startswith("sem.mp-")} if os.path.isdir("/dev/shm") else set()
+
+
+def servers():
+    """The children of this process that run `harness_local.server`; multiprocessing has another child, its tracker."""
+    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """The ends of many jobs in their order, one at a time: starting a server takes seconds."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "doubles.py").write_text("import torch\ntorch.set_default_dtype(torch.float64)\n")
+    (folder / "exits_at_import.py").write_text("raise SystemExit(5)\n")
+    kill = "os.kill(os.getpid(), {})"
+    jobs = [
+        ALIVE, RAISES, EXITS, DIES,
+        python("state", STATE), SPOILS, python("state after", STATE),
+        python("imports", f"__import__('{IMPORTS[0]}')", "0"),
+        python("finds imported", f"'{IMPORTS[0]}' in sys.modules"),
+        python("finds declared", f"'{IMPORTS[1]}' in sys.modules", imports=(IMPORTS[1],)),
+        python("exits at import", "__import__('exits_at_import')", imports=("exits_at_import",)),
+        python("terminated", kill.format("signal.SIGTERM"), "stop.is_requested()"),
+        python("interrupted", kill.format("signal.SIGINT"), "stop.is_requested()"),
+        python("not told", "stop.is_requested()"),
+        python("killed", kill.format("signal.SIGKILL")),
+        python("doubles", "__import__('doubles')", "str(torch.zeros(1).dtype)", imports=("doubles",)),
+        python("single", "str(torch.zeros(1).dtype)"),
+        Job("last", os.getpid, ()),
+    ]  # fmt: skip
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(folder))  # workers get the path of this process
+        patched.setenv("THREADS", "1")
+        return run(Plan(jobs[0], then={job.name: [later] for job, later in itertools.pairwise(jobs)}), slots=1)
+
+
+def test_jobs_end_in_the_order_in_which_they_were_given_whatever_they_do(ends):
+    assert list(ends)[:4] == ["alive", "raises", "exits", "dies"]
     assert ends["raises"].death == "ZeroDivisionError: division by zero"
     assert ends["exits"].death == "SystemExit: 3"
-    assert "process died" in ends["dies"].death
+    assert ends["dies"].death == "its process died: it ended with exit code 1"
+    assert ends["killed"].death == "its process died: it was killed by SIGKILL (out of memory?)"
     assert ends["last"].death is None
-    assert ends["last"].value != ends["alive"].value  # another process, after the first had died
 
 
-def test_slots_work_side_by_side():
+def test_each_job_has_a_process_of_its_own(ends):
+    assert len({os.getpid(), ends["alive"].value, ends["last"].value}) == 3
+
+
+def test_what_a_job_does_to_its_process_reaches_no_other_job(ends):
+    assert ends["spoils"].death is None
+    assert ends["state after"].value == ends["state"].value
+    assert ends["state"].value[:3] == ("torch.float32", False, True)
+
+
+def test_a_job_starts_with_what_earlier_jobs_imported_and_with_what_it_declares(ends):
+    assert ends["finds imported"].value is True
+    assert ends["finds declared"].value is True
+
+
+def test_a_module_that_cannot_be_imported_is_a_fault_of_its_own_jobs(ends):
+    assert ends["exits at import"].death == "SystemExit: 5"
+
+
+def test_a_package_that_changes_torch_when_it_is_imported_reaches_no_other_job(ends):
+    assert ends["doubles"].value == "torch.float64"
+    assert ends["single"].value == "torch.float32"
+
+
+def test_a_signal_to_a_worker_is_a_request_to_stop_there_and_nowhere_else(ends):
+    assert ends["terminated"].value is True
+    assert ends["interrupted"].value is True
+    assert ends["not told"].value is False
+    assert not stop.is_requested()
+
+
+def test_slots_work_side_by_side_and_leave_no_process_and_no_semaphore_behind():
+    before = semaphores()
     naps = [Job(f"nap {number}", time.sleep, (0.5,)) for number in range(4)]
-    plan = Plan(*naps)
-    most, ready = 0, plan.ready
+    plan, most = Plan(*naps), []
+    ready = plan.ready
 
     def watching(ends):
-        nonlocal most
-        most = max(most, len({job.name for job in naps}) - len(plan.ends))
+        most.append(sum(len(server.children()) for server in servers()))
         return ready(ends)
 
     plan.ready = watching
-    assert set(run(plan, slots=2)) == {job.name for job in naps}
-    assert all(end.death is None for end in plan.ends)
+    ends = run(plan, slots=2)
+    assert set(ends) == {job.name for job in naps}
+    assert all(end.death is None for end in ends.values())
+    assert max(most) == 2
+    assert servers() == []
+    assert semaphores() <= before
 
 
 def test_after_a_stop_request_nothing_is_started():
@@ -82,14 +177,33 @@ def test_after_a_stop_request_nothing_is_started():
     assert plan.ends == []
 
 
+def test_a_stop_request_waits_for_what_has_a_state_to_save_and_kills_the_rest():
+    saves = python("saves", "block := stop.saves_state()", "block.__enter__()", "time.sleep(4)", "stop.is_requested()")
+    plan, asked = Plan(saves, Job("idle", time.sleep, (600,))), []
+    ready = plan.ready
+
+    def stopping(ends):
+        jobs = ready(ends)
+        if not asked and sum(len(server.children()) for server in servers()) == 2:
+            time.sleep(0.5)  # for their handlers
+            asked.append(time.monotonic())
+            stop.request()
+        return jobs
+
+    plan.ready = stopping
+    ends = run(plan, slots=2)
+    assert ends["saves"].value is True
+    assert "killed by SIGKILL" in ends["idle"].death
+    assert time.monotonic() - asked[0] < 60
+
+
 def test_a_second_request_ends_running_jobs_at_once_and_hands_their_ends_over():
-    """A job that looks at no signal: the first request lets it be, the second kills its process."""
-    plan = Plan(Job("endless", time.sleep, (600,)))
-    ready, asked = plan.ready, []
+    plan, asked = Plan(python("endless", "block := stop.saves_state()", "block.__enter__()", "time.sleep(600)")), []
+    ready = plan.ready
 
     def impatient(ends):
         jobs = ready(ends)
-        if not jobs and not asked:  # the job is running
+        if not asked and any(server.children() for server in servers()):
             asked.append(time.monotonic())
             stop.request()
             stop.request()
@@ -97,8 +211,33 @@ def test_a_second_request_ends_running_jobs_at_once_and_hands_their_ends_over():
 
     plan.ready = impatient
     ends = run(plan, slots=1)
-    assert "its process died" in ends["endless"].death
+    assert ends["endless"].death == "its process died: a second request to stop ended it"
     assert time.monotonic() - asked[0] < 60
+
+
+def test_jobs_of_a_killed_fork_server_get_another_one():
+    plan, killed = Plan(Job("nap", time.sleep, (1.0,))), []
+    ready = plan.ready
+
+    def killing(ends):
+        for server in servers() if not killed else []:
+            if server.children():
+                killed.append(server)
+                server.kill()
+        return ready(ends)
+
+    plan.ready = killing
+    ends = run(plan, slots=1)
+    assert killed
+    assert ends["nap"].death is None
+
+
+def test_a_fork_server_that_cannot_start_ends_the_run_with_one_line(tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise MemoryError('no room')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match=r"^executor local: no process for jobs can be started: .*"):
+        run(Plan(ALIVE), slots=1)
+    assert servers() == []
 
 
 def test_nothing_to_do_starts_no_process():

@@ -68,7 +68,7 @@ class Ended:
         return [line for line in self.err.splitlines() if line.startswith("error: ")]
 
 
-def command(*arguments: str) -> Ended:
+def command(*arguments: object) -> Ended:
     """Run `harness` with arguments, as a new process would: with the warnings and the log of a process of its own."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     root, records_warn = logging.getLogger(), records._warn
@@ -89,7 +89,7 @@ def command(*arguments: str) -> Ended:
     return Ended(code, out.getvalue(), err.getvalue())
 
 
-def as_user(uid: int, *arguments: str, umask: int = 0o022) -> Ended:
+def as_user(uid: int, *arguments: object, umask: int = 0o022) -> Ended:
     """Run `harness` in a child process of another user. Modules that the command needs must have been imported by now."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -119,6 +119,11 @@ def write_board(folder: Path, text: str = BOARD) -> Path:
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `harness run` run its jobs in this process."""
+    run_in_this_process(monkeypatch)
+
+
+def run_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `harness run` run its jobs in this process, which keeps its signal handlers."""
     executor = SimpleNamespace(config=NoConfig, create=lambda _: InProcess())
     monkeypatch.setattr(start, "_executor", lambda _: executor)

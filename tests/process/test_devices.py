@@ -1,19 +1,49 @@
 """Devices by name: those that are not here are refused with one message, and CUDA is deterministic."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from harness.errors import UserError
-from harness.process import devices
+from harness.process import devices, environment
+from harness.process.peak_memory import PeakMemory
+
+
+class Cards:
+    """Stands for torch.cuda on a machine with several cards: their names and memory, and the current one."""
+
+    def __init__(self, monkeypatch, number):
+        self.current, self.peaks = 0, [1000 * (card + 1) for card in range(number)]
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+        monkeypatch.setattr(torch.cuda, "set_device", self.make_current)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: f"card {self.index(device)}")
+        monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device=None: self.peaks[self.index(device)])
+        monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device=None: self.reset(device))
+
+    def index(self, device):
+        return self.current if device is None else torch.device(device).index or 0
+
+    def make_current(self, device):
+        self.current = torch.device(device).index
+
+    def reset(self, device):
+        self.peaks[self.index(device)] = 0
 
 
 @pytest.fixture
 def one_card(monkeypatch):
     """A machine with one CUDA device, as far as torch says."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    return Cards(monkeypatch, 1)
+
+
+@pytest.fixture
+def two_cards(monkeypatch, deterministic):
+    yield Cards(monkeypatch, 2)
+    devices.take_slot(0)
 
 
 @pytest.fixture
@@ -43,12 +73,12 @@ def test_a_device_that_this_machine_lacks_is_refused_with_the_number_that_it_has
 
 
 def test_auto_takes_the_card_where_there_is_one(one_card, deterministic, monkeypatch):
-    assert devices.use("auto") == torch.device("cuda")
+    assert devices.use("auto") == torch.device("cuda:0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices.use("auto") == torch.device("cpu")
 
 
-def test_a_card_computes_deterministically_and_a_processor_is_left_alone(deterministic, monkeypatch):
+def test_a_card_computes_deterministically_and_a_processor_is_left_alone(deterministic, one_card, monkeypatch):
     assert devices.use("cpu") == torch.device("cpu")
     assert (deterministic, torch.backends.cudnn.benchmark) == ([], True)
     assert devices.use("cuda:1") == torch.device("cuda", 1)
@@ -57,3 +87,36 @@ def test_a_card_computes_deterministically_and_a_processor_is_left_alone(determi
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # the user's own, which is deterministic as well
     devices.use("cuda")
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_memory_and_name_are_those_of_the_card_that_the_user_names(two_cards):
+    devices.use("cuda:1")
+    memory = PeakMemory("cuda")
+    assert two_cards.peaks == [1000, 0]
+    two_cards.peaks[1] = 70
+    assert memory.read() == 70
+    assert environment.describe("cuda")["device"] == "card 1"
+
+
+@pytest.mark.parametrize("name", ["cuda", "auto"])
+def test_workers_share_the_cards_out_where_no_card_is_named(two_cards, name):
+    taken = []
+    for slot in range(4):
+        devices.take_slot(slot)
+        taken.append(devices.use(name).index)
+        assert two_cards.current == taken[-1]
+    assert taken == [0, 1, 0, 1]
+    assert devices.use("cuda:0").index == 0  # a card that is named is taken by all
+
+
+def test_there_is_a_slot_for_each_card_and_without_cards_for_each_core(two_cards, monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "DEVICE_FILES", (str(tmp_path),))
+    assert [devices.slots(name) for name in ("auto", "cuda", "cuda:1", "cpu")] == [2, 2, 1, environment.cores()]
+    monkeypatch.setattr(devices, "DEVICE_FILES", (str(tmp_path / "absent"),))
+    assert devices.slots("auto") == environment.cores()
+
+
+def test_a_machine_without_drivers_of_cards_is_told_without_torch():
+    asks = "from harness.process import devices; devices.DEVICE_FILES = (); devices.slots('auto')"
+    code = f"import sys; {asks}; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from harness.errors import Faults, UserError
@@ -87,3 +89,26 @@ def test_text_of_papers_cannot_break_the_table():
     assert r"| a\|b" in text
     assert r"| x\_y" in text
     assert r"| p\_q" in text
+
+
+def test_the_table_of_a_spreadsheet_begins_with_a_mark(path):
+    path.write_text(HEAD + "digits,diffusion,EDM,é,55.7,35,none,fid,1.30,a paper,\n", encoding="utf-8-sig")
+    assert [number.method for number in read_reported(path)] == ["é"]
+
+
+def test_a_table_in_another_encoding_names_its_line(path):
+    path.write_text(HEAD + "digits,diffusion,EDM,é,55.7,35,none,fid,1.30,a paper,\n", encoding="latin-1")
+    with pytest.raises(UserError, match=r"reported\.csv:2: byte 0xe9 is no UTF-8"):
+        read_reported(path)
+
+
+def test_a_field_without_an_end_is_one_line(path):
+    path.write_text(HEAD + "digits,diffusion,EDM," + "x" * 200_000 + ",55.7,35,none,fid,1.30,a paper,\n")
+    with pytest.raises(UserError, match=r"reported\.csv:2: field larger than field limit"):
+        read_reported(path)
+
+
+def test_a_pipe_is_no_table(path):
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="a pipe or a device stands where a file must be"):
+        read_reported(path)

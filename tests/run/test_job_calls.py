@@ -51,3 +51,12 @@ def test_an_executor_may_hand_back_a_copy_of_the_job(three_jobs):
         assert (type(copied), copied) == (type(job), job)
     result = JobResult("refused", "no room left")
     assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_a_job_names_the_modules_that_it_imports(three_jobs):
+    base, floor, cell = (set(job.imports) for job in three_jobs)
+    shared = {"harness.stages.jobs", "harness_toy_data.points"}
+    network = {"harness_ddpm.model", "harness_ddpm.sampler", "harness_controls.mle"}
+    assert base == shared | network
+    assert floor == shared | {"harness_wasserstein.sliced"}
+    assert cell == shared | network | {"harness_wasserstein.sliced", "harness_controls.none"}

@@ -1,5 +1,6 @@
 """Which jobs are handed out when: no job runs here, their ends are made up."""
 
+import os
 import time
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 from harness.interfaces import JobEnd
 from harness.process import stop
 from harness.run import schedule
+from harness.run.events import describe_wait
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.schedule import Schedule
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
+from harness.store.progress import Reporter
 from harness.store.records import load_record, save_record
 from harness.store.runs_folder import RunsFolder
 
@@ -152,3 +155,42 @@ def test_an_executor_that_loses_a_return_value_is_told_so(plan):
     base = start(plan)["base net"]
     with pytest.raises(TypeError, match="the executor says that base net returned None; its function returns a JobResult"):
         plan.ready([JobEnd(base)])
+
+
+def test_a_worker_that_was_told_to_stop_although_the_run_was_not_has_its_job_done_again(plan, events):
+    base = start(plan)["base net"]
+    for _ in range(schedule.MOST_INTERRUPTIONS - 1):
+        assert names(plan.ready([JobEnd(base, INTERRUPTED)])) == ["base net"]
+    expected = "base net: its worker was told to stop, and this run was not; the job starts again"
+    assert [(event.text, event.ended) for event in events] == [(expected, 0)] * (schedule.MOST_INTERRUPTIONS - 1)
+    assert names(plan.ready([JobEnd(base, FINISHED)])) == ["net/fit/s0"]
+
+
+def test_a_job_whose_workers_are_told_to_stop_again_and_again_fails_with_that_reason(plan, runs, events):
+    cell = cell_of(plan, "base net")
+    for _ in range(schedule.MOST_INTERRUPTIONS):
+        plan.ready([JobEnd(cell, INTERRUPTED)])
+    record = record_of(cell, runs)
+    assert record.status == "failed"
+    assert record.reason == "its worker was told to stop 3 times (SIGTERM?), and this run was not"
+    assert events[-1].text == f"net/fit/s0: failed: {record.reason}"
+
+
+def test_a_run_that_can_only_wait_says_once_for_whom(plan, events, runs, monkeypatch):
+    monkeypatch.setattr(schedule, "RETRY_SECONDS", 60.0)
+    reporter = Reporter(runs, "floor/distance")
+    reporter.stage("measure")
+    jobs = start(plan)
+    plan.ready([JobEnd(jobs["floor distance"], BUSY)])
+    assert events == []  # two bases of its own still run
+    plan.ready([JobEnd(jobs["base net"], BUSY), JobEnd(jobs["base chain"], BUSY)])
+    for _ in range(3):
+        plan.ready([])
+    expected = f"waiting for floor distance and 2 more, on which another run works (process {os.getpid()})"
+    assert [event.text for event in events] == [expected]
+    reporter.end()
+
+
+def test_a_run_on_another_machine_is_waited_for_without_the_number_of_its_process(plan, runs):
+    jobs = start(plan)
+    assert describe_wait([jobs["base net"]], runs) == "waiting for base net, on which another run works"

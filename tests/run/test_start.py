@@ -118,6 +118,26 @@ def test_a_dead_process_fails_its_cell_and_the_cell_is_tried_again(small, serial
     assert serial.ran == ["base ddpm", "ddpm/none/s0"]
 
 
+def test_a_worker_that_is_told_to_stop_alone_costs_no_cell(small, serial, tmp_path):
+    told = []
+
+    def tell(job):
+        if job.name == "ddpm/none/s1" and not told:
+            told.append(job)
+            return JobEnd(job, INTERRUPTED)
+        return None
+
+    serial.intercept = tell
+    assert {state.state for state in run(small, tmp_path)} == {"done", "skipped"}
+    assert told
+
+
+def test_an_executor_that_ends_too_early_is_no_success(small, serial, tmp_path, monkeypatch):
+    monkeypatch.setattr(serial, "run", lambda ready, **_: ready([]), raising=False)
+    with pytest.raises(UserError, match=r"^executor local: it ended while jobs of this run were still to do"):
+        run(small, tmp_path)
+
+
 @pytest.mark.parametrize("end", [{"value": INTERRUPTED}, {"death": "its process died"}])
 def test_a_stop_request_is_an_interruption_and_no_failure(small, serial, tmp_path, end):
     def stop_in_the_middle(job):
@@ -180,8 +200,6 @@ def test_a_floor_that_alone_fails_ends_the_command_with_1(small, serial, tmp_pat
 def test_options_that_cannot_be_are_refused_before_anything_is_written(small, tmp_path):
     with pytest.raises(UserError, match="--jobs 0: need at least 1"):
         run_board(small, small.cells, RunsFolder(tmp_path / "runs"), RunOptions(jobs=0))
-    with pytest.raises(UserError, match="--executor: no executor is called 'locl'; did you mean 'local'"):
-        run(small, tmp_path / "runs", executor="locl")
     assert not (tmp_path / "runs").exists()
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import signal
 import threading
 
 import pytest
@@ -162,6 +163,62 @@ def test_whatever_a_plugin_raises_fails_its_cell_and_leaves_a_traceback(run, bro
     assert "Traceback (most recent call last)" in traceback.read_text()
 
 
+@pytest.fixture
+def worker_signals():
+    """As in a worker: Ctrl-C is a request to stop and raises nothing."""
+    before = signal.getsignal(signal.SIGINT)
+    stop.on_signals()
+    yield
+    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_keyboard_interrupt_that_a_plugin_raises_fails_its_cell_alone(run, broken, worker_signals):
+    broken(KeyboardInterrupt())
+    result, record = run()
+    assert (result, record.status) == (FINISHED, "failed")
+    assert record.reason.startswith("KeyboardInterrupt (traceback: ")
+
+
+@pytest.fixture
+def no_handler():
+    """As in a program that calls the stages itself: the commands of other tests have left handlers in this process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_real_ctrl_c_is_none_of_a_plugins_faults(run, broken, no_handler):
+    broken(KeyboardInterrupt())  # where no handler stands, as in a program that calls the stages itself
+    with pytest.raises(KeyboardInterrupt):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "MemoryError (traceback: "),
+        (MemoryError(""), "MemoryError (traceback: "),
+        (RuntimeError("half of a pair: \ud83d"), "RuntimeError: half of a pair: \\ud83d (traceback: "),
+    ],
+)
+def test_an_error_without_a_text_or_with_half_a_character_keeps_its_reason_and_its_traceback(
+    run, broken, runs, cell, error, reason
+):
+    broken(error)
+    result, record = run()
+    assert (result, record.status) == (FINISHED, "failed")
+    assert record.reason.startswith(reason)
+    assert type(error).__name__ in (runs.work("cell", cell.key) / "traceback.txt").read_text(encoding="utf-8")
+
+
+def test_a_note_of_an_error_does_not_take_the_place_of_its_text(run, broken):
+    error = ValueError("no such distance")
+    error.add_note("while measuring")
+    broken(error)
+    assert run()[1].reason.startswith("ValueError: no such distance (traceback: ")
+
+
 def age(output):
     """Make the manifest in a folder one of an older version, which had neither a number nor a seal."""
     manifest = output / MANIFEST
@@ -181,17 +238,32 @@ def test_a_changed_value_of_an_older_version_reaches_no_record(run, cell, runs):
     assert run()[1].metrics["shift"].values == record.metrics["shift"].values
 
 
-def test_training_of_an_older_version_is_taken_and_the_record_says_so(run, cell, runs):
+@pytest.mark.parametrize(("stage", "unsealed"), [("base", []), ("finetune", ["finetune"])])
+def test_training_of_an_older_version_is_taken_and_the_record_says_what_nothing_vouches_for(run, cell, runs, stage, unsealed):
     _, record = run()
-    (base,), (finetune,) = runs.root.glob("stages/base/*"), runs.root.glob("stages/finetune/*")
-    for folder in (base, finetune):
-        age(folder)
-        record_path(cell, runs).unlink()
-        again = run()[1]
-        assert again.metrics["shift"].values == record.metrics["shift"].values
-        assert again.weights_sha256 == record.weights_sha256
-    assert again.unsealed == ["base", "finetune"]
-    assert record.unsealed == []
+    (folder,) = runs.root.glob(f"stages/{stage}/*")
+    age(folder)
+    record_path(cell, runs).unlink()
+    again = run()[1]
+    assert again.metrics["shift"].values == record.metrics["shift"].values
+    assert (again.weights_sha256, again.parameters) == (record.weights_sha256, record.parameters)
+    assert (record.unsealed, again.unsealed) == ([], unsealed)
+
+
+@pytest.mark.parametrize("changed", [{"parameters": 7}, {"weights_sha256": "0" * 64}])
+def test_changed_facts_of_an_older_base_do_not_reach_a_record(run, cell, runs, changed):
+    run()
+    (folder,) = runs.root.glob("stages/base/*")
+    age(folder)
+    content = json.loads((folder / MANIFEST).read_text())
+    content["facts"] |= changed
+    (folder / MANIFEST).write_text(json.dumps(content))
+    record_path(cell, runs).unlink()
+    _, record = run()
+    assert record.status == "failed"
+    assert record.reason.startswith(
+        f"harness.errors.UserError: {folder}: the manifest, which an older version wrote, does not fit"
+    )
 
 
 def test_a_users_mistake_is_its_own_reason_without_a_traceback(run, broken):

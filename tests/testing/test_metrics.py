@@ -75,8 +75,10 @@ def test_values_beside_the_metrics_own_may_have_other_names(component, sets):
 
 
 def test_a_value_outside_of_the_declared_range_is_found(component, sets, failure):
-    bounded = dataclasses.replace(component, lowest=0.0)
-    assert failure(metrics.check_values, bounded, lambda *_: {"distance": -1.0}, *sets).endswith("mend the metric or its range")
+    share = dataclasses.replace(component, lowest=0.0, highest=1.0)
+    metrics.check_values(share, lambda *_: {"distance": 1.0}, *sets)
+    message = failure(metrics.check_values, share, lambda *_: {"distance": 1.375}, *sets)
+    assert message == "distance is 1.375, and the highest value of distance is 1"
 
 
 def shuffled_by_numpy(generated, real, generator):

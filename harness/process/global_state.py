@@ -1,0 +1,132 @@
+"""The global state of this process that numbers depend on: what of it one piece of work changed, and how to put it back."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pickle
+import random
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+PATCHABLE = (
+    "torch", "torch.Tensor", "torch.nn.functional", "torch.nn.init", "torch.random", "torch.linalg", "torch.autograd",
+    "torch.nn.Module", "torch.optim", "numpy", "numpy.random", "numpy.linalg", "random", "math",
+)  # fmt: skip
+"""Modules and classes whose functions are looked at: a replaced `torch.randn` changes every later number."""
+
+
+@dataclass(frozen=True)
+class GlobalState:
+    """A snapshot.
+
+    Args:
+        settings: values by name, as text that a message can show.
+        generators: hash of the state of each global random generator.
+        functions: the functions of each name in `PATCHABLE`.
+        restore_settings, restore_generators: functions that put settings and generators back.
+    """
+
+    settings: Mapping[str, str]
+    generators: Mapping[str, str]
+    functions: Mapping[str, Mapping[str, object]]
+    restore_settings: tuple[Callable[[], object], ...]
+    restore_generators: tuple[Callable[[], object], ...]
+
+
+def snapshot() -> GlobalState:
+    """Return the state now. Imports torch and NumPy."""
+    import numpy
+    import torch
+    import torch._dynamo  # the first step of an optimiser imports it, and it puts a wrapper in the place of torch.manual_seed
+
+    deterministic = (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled())
+    dtype, device, grad = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
+    threads, precision, errors = torch.get_num_threads(), torch.get_float32_matmul_precision(), numpy.geterr()
+    cudnn = torch.backends.cudnn
+    backend = (cudnn.enabled, cudnn.deterministic, cudnn.benchmark)
+    settings = {
+        "torch's default dtype": str(dtype),
+        "torch's default device": str(device),
+        "whether gradients are on (torch.set_grad_enabled)": str(grad),
+        "torch's deterministic algorithms (on, warn only)": str(deterministic),
+        "torch's number of threads": str(threads),
+        "torch's precision of float32 products": precision,
+        "cuDNN (enabled, deterministic, benchmark)": str(backend),
+        "autocast on CPU and CUDA": str((torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda"))),
+        "NumPy's handling of errors (numpy.seterr)": str(errors),
+    }
+    torch_state, numpy_state, python_state = torch.get_rng_state(), numpy.random.get_state(), random.getstate()
+    generators = {
+        "torch's global generator": _hash(torch_state.numpy().tobytes()),
+        "NumPy's global generator": _hash(pickle.dumps(numpy_state)),
+        "the generator of Python's random": _hash(pickle.dumps(python_state)),
+    }
+    restore_settings = (
+        lambda: torch.set_default_dtype(dtype),
+        lambda: torch.set_default_device(None if device.type == "cpu" else device),
+        lambda: torch.set_grad_enabled(grad),
+        lambda: torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1]),
+        lambda: None if torch.get_num_threads() == threads else torch.set_num_threads(threads),
+        lambda: torch.set_float32_matmul_precision(precision),
+        lambda: _set_cudnn(*backend),
+        lambda: numpy.seterr(**errors),
+    )
+    restore_generators = (
+        lambda: torch.set_rng_state(torch_state),
+        lambda: numpy.random.set_state(numpy_state),
+        lambda: random.setstate(python_state),
+    )
+    functions = {name: _functions(name) for name in PATCHABLE}
+    return GlobalState(settings, generators, functions, restore_settings, restore_generators)
+
+
+def changes(before: GlobalState) -> list[str]:
+    """Return a phrase for each thing that differs: `torch's default dtype (torch.float32, now torch.float64)`."""
+    now = snapshot()
+    found = [f"{name} ({old}, now {now.settings[name]})" for name, old in before.settings.items() if now.settings[name] != old]
+    found += [f"the state of {name}" for name, value in before.generators.items() if now.generators[name] != value]
+    for name, functions in before.functions.items():
+        replaced = now.functions[name]
+        found += [f"{name}.{function}" for function, value in functions.items() if replaced.get(function) is not value]
+    return found
+
+
+def put_back(before: GlobalState) -> None:
+    """Restore everything that `changes` looks at, as far as the process allows."""
+    for restore in (*before.restore_settings, *before.restore_generators):
+        restore()
+    for name, functions in before.functions.items():
+        owner, now = _owner(name), _functions(name)
+        for function, value in functions.items():
+            if now.get(function) is not value:
+                setattr(owner, function, value)
+
+
+def _hash(state: bytes) -> str:
+    return hashlib.sha256(state).hexdigest()
+
+
+def _set_cudnn(enabled: bool, deterministic: bool, benchmark: bool) -> None:
+    import torch
+
+    cudnn = torch.backends.cudnn
+    if (cudnn.enabled, cudnn.deterministic, cudnn.benchmark) != (enabled, deterministic, benchmark):
+        cudnn.enabled, cudnn.deterministic, cudnn.benchmark = enabled, deterministic, benchmark
+
+
+def _owner(name: str) -> ModuleType | type:
+    if name in sys.modules:
+        return sys.modules[name]
+    module, _, attribute = name.rpartition(".")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        owner: type = getattr(importlib.import_module(module), attribute)
+        return owner
+
+
+def _functions(name: str) -> dict[str, object]:
+    return {key: value for key, value in vars(_owner(name)).items() if callable(value) and not isinstance(value, ModuleType)}

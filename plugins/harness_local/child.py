@@ -1,0 +1,61 @@
+"""The process of one job: forked from the fork server, which has imported what the job needs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import signal
+import sys
+from collections.abc import MutableSequence
+from multiprocessing.connection import Connection
+from traceback import format_exception_only
+
+from harness.process import stop, worker
+from harness_local.messages import Answer, Order
+
+STOP = signal.SIGUSR1
+"""The signal with which the executor tells the fork server that all jobs must stop. SIGINT and SIGTERM stay blocked there."""
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def run(order: Order, server: int, to_server: Connection, of_server: Connection, saving: MutableSequence[int]) -> None:
+    """Do a job and send its answer, with the names of the modules that it imported: (names, pickled `Answer`).
+
+    Args:
+        server: process id of the fork server.
+        to_server: the end of this job's own pipe.
+        of_server: the server's connection with the executor, which a job must not keep open.
+        saving: see `harness.process.stop.tell_saving`.
+    """
+    of_server.close()
+    _take_signals()
+    _die_with(server)
+    stop.tell_saving(saving)
+    worker.begin(server, slot=order.slot)
+    before = set(sys.modules)
+    answer = _answer(order)
+    imported = tuple(name for name in list(sys.modules) if name not in before)
+    to_server.send((imported, answer))
+
+
+def _answer(order: Order) -> bytes:
+    try:
+        function, arguments = pickle.loads(order.call)
+        return pickle.dumps(Answer(function(*arguments), None))
+    except BaseException as error:  # what a job raises ends that job alone; SystemExit too, which a plugin may raise
+        return pickle.dumps(Answer(None, "".join(format_exception_only(error)).strip()))
+
+
+def _take_signals() -> None:
+    """Give up the handler of the server. SIGINT and SIGTERM stay blocked until `worker.begin`."""
+    signal.signal(STOP, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [STOP])
+
+
+def _die_with(server: int) -> None:
+    """Let the kernel kill this process when the server ends, even inside of a C function; `worker.begin` watches elsewhere."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != server:  # it had ended before
+        os._exit(worker.KILLED_WITH_PARENT)

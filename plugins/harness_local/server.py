@@ -1,0 +1,219 @@
+"""The fork server: a process that has imported torch and computes nothing. Each job is a fork of it, as clean as it is.
+
+A job's process starts in milliseconds, and whatever the job does to it ends with it. The server imports what jobs need: what
+their orders name, and what earlier jobs imported. It looks at its global state after every package, because a changed state
+would reach all later jobs: then it takes no more orders, and the executor starts another server, which leaves that package alone.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import mmap
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from harness.process import global_state, streams, worker
+from harness_local import child
+from harness_local.messages import Declined, Ended, Order, Ready, Unable
+
+POLL_SECONDS = 0.1
+STOP_SECONDS = 2.0
+"""Time after a stop request that a job has to end where it has nothing to save."""
+EXIT_SECONDS = 10.0
+"""Time that a process has to end after it has given its answer; threads of a plugin may keep it."""
+
+
+def serve(connection: Connection, barred: frozenset[str]) -> None:
+    """Run orders until the other end of the connection is closed, then kill what runs.
+
+    Args:
+        barred: packages that the server must not import.
+    """
+    streams.guard_stderr()
+    server = _Server(connection, barred)
+    signal.signal(child.STOP, server.stop)
+    try:
+        server.warm_up()
+    except (Exception, SystemExit) as error:
+        connection.send(Unable(" ".join(f"{type(error).__name__}: {error}".split())))
+        return
+    connection.send(Ready())
+    try:
+        server.run()
+    finally:
+        server.kill()
+
+
+class _Stopped(BaseException):
+    """A stop request came while the server imported something."""
+
+
+@dataclass
+class _Child:
+    """A job's process.
+
+    Args:
+        saving: shared with the process: see `harness.process.stop.tell_saving`.
+        answered: the moment of the answer, by the monotonic clock.
+    """
+
+    order: Order
+    process: BaseProcess
+    pipe: Connection
+    saving: mmap.mmap
+    answer: bytes | None = None
+    answered: float | None = None
+
+    def signal(self, number: int) -> None:
+        if self.process.exitcode is None:  # it is not reaped yet, so the number is its own
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid or 0, number)
+
+
+@dataclass
+class _Server:
+    """The state of the server."""
+
+    connection: Connection
+    barred: frozenset[str]
+    children: dict[int, _Child] = field(default_factory=dict)
+    wanted: list[str] = field(default_factory=list)
+    stopped: float | None = None
+    is_importing: bool = False
+    spoiled: tuple[str, str] | None = None
+
+    def warm_up(self) -> None:
+        """Import what every job needs, and note the global state that every job finds."""
+        worker.warm_up()
+        self.state = global_state.snapshot()
+        _freeze()
+
+    def stop(self, *_: object) -> None:
+        """Handle the signal STOP: tell all jobs to stop, and start no other."""
+        self.stopped = self.stopped or time.monotonic()
+        for job in list(self.children.values()):
+            job.signal(signal.SIGINT)
+        if self.is_importing:
+            raise _Stopped
+
+    def kill(self) -> None:
+        """Kill all jobs."""
+        for job in list(self.children.values()):
+            job.signal(signal.SIGKILL)
+
+    def run(self) -> None:
+        """Take orders until there is nobody who could give one."""
+        while True:
+            pipes = [job.pipe for job in self.children.values() if job.answered is None]
+            ends = [job.process.sentinel for job in self.children.values()]
+            for source in wait([self.connection, *pipes, *ends], POLL_SECONDS if self.children else None):
+                if source is self.connection:
+                    try:
+                        order = self.connection.recv()
+                    except (EOFError, ConnectionError):
+                        return
+                    self._take(order)
+            try:
+                self._look_after_children()
+            except BrokenPipeError:
+                return
+
+    def _take(self, order: Order) -> None:
+        names, self.wanted = (*order.imports, *self.wanted), []
+        if self.spoiled is None and self.stopped is None:
+            with suppress(_Stopped):
+                self._import(names)
+        if self.stopped is not None:
+            self.connection.send(Ended(order.number, None, -signal.SIGINT))
+        elif self.spoiled is not None:
+            self.connection.send(Declined(order.number, *self.spoiled))
+        else:
+            self._fork(order)
+
+    def _import(self, names: Iterable[str]) -> None:
+        """Import modules, a package after the other, until one of them changes the global state."""
+        new = [name for name in dict.fromkeys(names) if name not in sys.modules]
+        if not new:
+            return
+        for package, modules in groupby(new, key=lambda name: name.partition(".")[0]):
+            if package in self.barred:
+                continue
+            self._import_modules(modules)
+            for restore in self.state.restore_generators:
+                restore()  # a process alone would not have drawn from them, or draws them from the system anew
+            if changed := global_state.changes(self.state):
+                self.spoiled = (package, "; ".join(changed))
+                return
+        _freeze()
+
+    def _import_modules(self, names: Iterable[str]) -> None:
+        self.is_importing = True
+        try:
+            for name in names:
+                # A fault is the job's, which meets it in its own process.
+                with suppress(Exception, SystemExit, KeyboardInterrupt):
+                    importlib.import_module(name)
+        finally:
+            self.is_importing = False
+
+    def _fork(self, order: Order) -> None:
+        context = get_context("fork")
+        reader, writer = context.Pipe(duplex=False)
+        saving = mmap.mmap(-1, mmap.PAGESIZE)  # memory that a fork shares
+        process = context.Process(target=child.run, args=(order, os.getpid(), writer, self.connection, saving))
+        with _held(child.STOP), warnings.catch_warnings():
+            # Python warns of forks beside threads. There are only those of BLAS, if the user wants several; they can be forked.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+            self.children[order.number] = _Child(order, process, reader, saving)
+        writer.close()
+
+    def _look_after_children(self) -> None:
+        for number, job in list(self.children.items()):
+            if job.answered is None and job.pipe.poll():
+                self._take_answer(job)
+            now = time.monotonic()
+            is_hanging = job.answered is not None and now - job.answered > EXIT_SECONDS
+            is_idle = self.stopped is not None and now - self.stopped > STOP_SECONDS and not job.saving[0]
+            if is_hanging or (is_idle and job.answered is None):
+                job.signal(signal.SIGKILL)
+            if job.process.exitcode is not None:
+                if job.answered is None and job.pipe.poll():
+                    self._take_answer(job)
+                del self.children[number]
+                job.pipe.close()
+                job.saving.close()
+                self.connection.send(Ended(number, job.answer, job.process.exitcode or 0))
+
+    def _take_answer(self, job: _Child) -> None:
+        job.answered = time.monotonic()
+        with suppress(EOFError, OSError):
+            imported, job.answer = job.pipe.recv()
+            self.wanted += imported
+
+
+@contextmanager
+def _held(number: int) -> Iterator[None]:
+    """Hold this signal back inside the block; a process that is started in the block must let it through itself."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _freeze() -> None:
+    """Keep the garbage collector away from what is here now, so that the pages stay shared with all jobs."""
+    gc.collect()
+    gc.freeze()
