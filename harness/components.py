@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.config import Config, NoConfig
+from harness.errors import PluginFault
 from harness.interfaces import (
     DataSource,
     DataSpec,
@@ -21,6 +22,7 @@ from harness.interfaces import (
     SampleFunction,
     TakesSteps,
 )
+from harness.target_sources import fault_in_source
 from harness.targets import Target, conforming, require
 
 if TYPE_CHECKING:
@@ -91,6 +93,11 @@ class Component:
     def load(self) -> Callable[..., object]:
         """Import `build` without calling it. Raises: PluginFault when the target cannot be loaded."""
         return Target[Callable[..., object]](self.build).load(where=self._field("build"))
+
+    def check_build(self) -> None:
+        """Check that `build` names something, without importing it. Raises: PluginFault where its module's source says no."""
+        if (fault := fault_in_source(self.build)) is not None:
+            raise PluginFault(f"{self._field('build')}: {fault}")
 
     def _field(self, name: str) -> str:
         """The component and one of its fields, with which a message about a target begins."""

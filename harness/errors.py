@@ -50,7 +50,10 @@ def noted(faults: list[str]) -> Iterator[None]:
 
 
 class PluginFault(UserError):
-    """A plugin is broken: it names a target that is not there. The author of the plugin must mend it."""
+    """A plugin is broken: it names a target that is not there, or gives something else than it must give.
+
+    The author of the plugin must mend it: the message says what the component gave, and what it must give.
+    """
 
 
 class EndsTheRun(UserError):
@@ -86,3 +89,33 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: str) -> UserEr
     """Return the error for a name that no installed component has."""
     names = sorted(known)
     return UserError(f"{where}: no {kind} is called {name!r}; {nearest(name, names)}installed: {', '.join(names) or 'none'}")
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text that is not empty; "" where there is none."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def error_text(error: BaseException) -> str:
+    """Return the class and the text of an error, `ValueError: not so`; of one without a text the class alone.
+
+    What no text file can hold, such as half of a surrogate pair, is written as an escape.
+    """
+    try:
+        text = str(error).strip()
+    except Exception:  # the error may be of a plugin's class, whose __str__ fails
+        text = ""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    return as_utf8(f"{name}: {text}" if text else name)
+
+
+def in_one_line(error: BaseException, *, limit: int = 500) -> str:
+    """Return the class and the text of an error as one line, cut after `limit` characters."""
+    line = one_line(" ".join(error_text(error).split()))
+    return line if len(line) <= limit else f"{line[:limit]}…"
+
+
+def as_utf8(text: str) -> str:
+    """Return a text that can be written as UTF-8: halves of surrogate pairs become escapes."""
+    return text.encode(errors="backslashreplace").decode()

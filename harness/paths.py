@@ -14,6 +14,17 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 
+def expanded(path: str) -> Path:
+    """Return a path with `~` expanded; as it is where no home folder is known, since HOME is unset and the user has no entry.
+
+    No file is at a path that begins with `~`, so that a search goes on to the next place.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 class BoardPath(os.PathLike[str]):
     """The type of a setting that is a path: `folder: BoardPath = Field(description="…, from the board's folder")`.
 
@@ -43,7 +54,7 @@ class BoardPath(os.PathLike[str]):
     @property
     def path(self) -> Path:
         """The path that the text stands for."""
-        return Path(self.boards) / Path(self.text).expanduser()
+        return Path(self.boards) / expanded(self.text)
 
     def __fspath__(self) -> str:
         return str(self.path)

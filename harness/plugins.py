@@ -6,8 +6,7 @@ Only this module and `harness.hookspecs` import pluggy.
 from __future__ import annotations
 
 import logging
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pluggy
 
-from harness import hookspecs
+from harness import hookspecs, plugin_code
 from harness.capabilities import PROTOCOLS
 from harness.components import KINDS, Component
 from harness.errors import UserError, unknown
@@ -26,6 +25,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Component)
+LISTEN_HOOKS = (
+    "harness_run_started",
+    "harness_step_logged",
+    "harness_checkpoint_written",
+    "harness_cell_finished",
+    "harness_table_rendered",
+)
+"""The hooks that report an event, in the order in which a run calls them."""
 
 
 @dataclass(frozen=True)
@@ -61,33 +68,64 @@ class Registry:
         self._manager = pluggy.PluginManager(hookspecs.GROUP)
         self._manager.add_hookspecs(hookspecs)
         self.broken: list[Broken] = []
+        self.disabled: list[str] = []
+        self._failed_listeners: set[tuple[str, str]] = set()
         self._components: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
         self._presets: dict[str, Preset] = {}
         installed = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
+        self._entries: dict[str, metadata.EntryPoint] = {}
+        seconds, left_out = plugin_code.seconds_allowed(plugin_code.MODULE_SECONDS), plugin_code.disabled_plugins()
         # The harness's own plugins enter first: where two plugins use the same name, the other one counts as broken.
-        for entry in sorted(installed, key=lambda entry: (not _is_ours(entry), entry.name)):
-            self._enter(entry)
+        for entry in sorted(installed, key=lambda entry: (not _is_ours(entry), entry.name, _distribution(entry))):
+            if entry.name in left_out:
+                self.disabled.append(entry.name)
+            else:
+                self._enter(entry, seconds)
+        for name in set(left_out) - set(self.disabled):
+            log.warning("%s=%s: %s", plugin_code.DISABLED, name, unknown("plugin", name, self._entries, where="plugins"))
 
-    def _enter(self, entry: metadata.EntryPoint) -> None:
+    def _enter(self, entry: metadata.EntryPoint, seconds: float) -> None:
         # All components of a plugin are registered, or none: an error in one hook must not leave some of them behind.
         registered = False
         try:
-            module = cast(ModuleType, entry.load())
-            self._manager.register(module, name=entry.name)
-            registered = True
-            self._manager.check_pending()
-            _check_marks(module)
-            provided = self._provided_by(entry, module)
-            presets = self._presets_of(entry.name)
-        except (Exception, SystemExit) as error:
+            self._check_is_alone(entry)
+            with plugin_code.guarded(f"plugin {entry.name}", seconds):
+                module = _module(entry)
+                self._check_module_is_new(module)
+                self._manager.register(module, name=entry.name)
+                registered = True
+                self._manager.check_pending()
+                _check_marks(module)
+                provided = self._provided_by(entry, module)
+                presets = self._presets_of(entry.name)
+        except plugin_code.UserInterrupt:
+            raise
+        except BaseException as error:
             if registered:
                 self._manager.unregister(name=entry.name)
-            reason = str(error) if isinstance(error, UserError) else traceback.format_exception_only(error)[-1].strip()
-            self.broken.append(Broken(entry.name, entry.value, reason))
+            self.broken.append(Broken(entry.name, entry.value, plugin_code.fault_of(error)))
             return
+        self._entries[entry.name] = entry
         for each in provided:
             self._components[each.component.kind][each.component.name] = each
         self._presets.update(presets)
+
+    def _check_is_alone(self, entry: metadata.EntryPoint) -> None:
+        """Raises: UserError when another distribution provides a plugin of this name."""
+        if (first := self._entries.get(entry.name)) is not None:
+            raise UserError(
+                f"two distributions provide a plugin {entry.name!r}: {_distribution(first)} (used) and {_distribution(entry)} "
+                "(left out); uninstall one of them, or give one entry point another name"
+            )
+
+    def _check_module_is_new(self, module: ModuleType) -> None:
+        """Raises: UserError when the module is a plugin already, under another name."""
+        if (name := self._manager.get_name(module)) is not None:
+            first = self._entries[name]
+            raise UserError(
+                f"its module {module.__name__} is plugin {name!r} of {_distribution(first)} already: the plugin is installed "
+                "twice, under two names; uninstall one of the two"
+            )
 
     def _call(self, plugin: str, hook: str) -> Iterator[object]:
         """Call a provide hook of one plugin, and yield the components or presets that it returned.
@@ -115,13 +153,13 @@ class Registry:
         return provided
 
     def _check_is_new(self, component: Component, provided: Sequence[Provided]) -> None:
-        """Raises: ValueError when the name is taken, or when the kind has a default already."""
+        """Raises: UserError when the name is taken, or when the kind has a default already."""
         kind = component.kind
         for earlier in (*self._components[kind].values(), *(each for each in provided if each.component.kind == kind)):
             if earlier.component.name == component.name:
-                raise ValueError(f"{kind} {component.name!r} is already provided by plugin {earlier.plugin!r}")
+                raise _taken(component, earlier, is_own=earlier in provided)
             if earlier.component.is_default and component.is_default:
-                raise ValueError(
+                raise UserError(
                     f"{kind} {component.name!r} cannot be the default: {earlier.component.name!r} is, of plugin "
                     f"{earlier.plugin!r}"
                 )
@@ -130,7 +168,7 @@ class Registry:
         presets: dict[str, Preset] = {}
         for preset in cast("Iterator[Preset]", self._call(plugin, "harness_presets")):
             if preset.name in presets or preset.name in self._presets:
-                raise ValueError(f"preset {preset.name!r} is already provided")
+                raise UserError(f"preset {preset.name!r} is already provided; rename one of the two, or uninstall one plugin")
             presets[preset.name] = preset
         return presets
 
@@ -168,6 +206,7 @@ class Registry:
         except KeyError:
             error = unknown(kind, name, self._components[kind], where=where)
             reasons = "".join(f"; plugin {broken.plugin!r} is broken: {broken.reason}" for broken in self.broken)
+            reasons += f"; left out by {plugin_code.DISABLED}: {', '.join(self.disabled)}" if self.disabled else ""
             raise UserError(f"{error}{reasons}") from None
 
     def default(self, cls: type[C], *, where: str) -> C:
@@ -178,13 +217,35 @@ class Registry:
         names = ", ".join(self.names(cls.kind)) or "none"
         raise UserError(f"{where}: no installed {cls.kind} is the default; name one of: {names}")
 
-    def listen(self, hook: str, **arguments: object) -> None:
-        """Call a listen hook of every plugin; one that raises is logged, and the others are still called."""
+    def listen(self, hook: str, is_first: Callable[[str], bool] = lambda _: True, /, **arguments: object) -> None:
+        """Call a listen hook of every plugin. One that raises is logged, and the others are still called.
+
+        The failure of a plugin's hook is shown once in a process; a training may call a hook a thousand times.
+
+        Args:
+            is_first: called with the plugin's name when a hook fails; False where another process has shown the failure.
+        """
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            plugin = implementation.plugin_name
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception:
-                log.exception("plugin %s: %s failed; going on", implementation.plugin_name, hook)
+            except (Exception, SystemExit):
+                if (plugin, hook) not in self._failed_listeners and is_first(plugin):
+                    log.exception("plugin %s: %s failed; going on, and later failures of it are not shown", plugin, hook)
+                self._failed_listeners.add((plugin, hook))
+
+    def listeners(self) -> Mapping[str, Sequence[str]]:
+        """Return the listen hooks of each plugin that has any, by the plugin's name, sorted."""
+        heard: dict[str, list[str]] = {}
+        for hook in LISTEN_HOOKS:
+            for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+                heard.setdefault(implementation.plugin_name, []).append(hook)
+        return dict(sorted(heard.items()))
+
+    @property
+    def plugins(self) -> list[str]:
+        """The names of all plugins that work, sorted: those that provide components or presets, and those that only listen."""
+        return sorted(name for name, module in self._manager.list_name_plugin() if module is not None)
 
 
 def _check_marks(module: ModuleType) -> None:
@@ -201,6 +262,37 @@ def _check_capabilities(component: Component) -> None:
         for name in sorted(getattr(component, field, ())):
             if name not in PROTOCOLS:
                 raise unknown("capability", name, PROTOCOLS, where=f"{component.kind} {component.name!r}, {field}")
+
+
+def _taken(component: Component, earlier: Provided, *, is_own: bool) -> UserError:
+    """Return the error for a name that an earlier component has; is_own: whether the same plugin provides both."""
+    named = f"{component.kind} {component.name!r}"
+    if is_own:
+        return UserError(f"it provides {named} twice; give one of the two another name")
+    return UserError(
+        f"{named} is already provided by plugin {earlier.plugin!r}{_of_distribution(earlier.entry)}; rename one of the two, "
+        f"uninstall one plugin, or name it in {plugin_code.DISABLED}"
+    )
+
+
+def _module(entry: metadata.EntryPoint) -> ModuleType:
+    """Import the module of an entry point. Raises: UserError where the entry point names no module; what the module raises."""
+    advice = 'write NAME = "MODULE" under [project.entry-points.harness]'
+    if entry.pattern.match(entry.value) is None:
+        raise UserError(f"its entry point says {entry.value!r}, which is no name of a module; {advice}")
+    module: object = entry.load()
+    if not isinstance(module, ModuleType):
+        raise UserError(f"its entry point {entry.value!r} is a {type(module).__name__}, and must be a module; {advice}")
+    return module
+
+
+def _distribution(entry: metadata.EntryPoint) -> str:
+    """Return the name and the version of an entry point's distribution: `harness-shrink 0.1`; its value where there is none."""
+    return entry.value if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+
+
+def _of_distribution(entry: metadata.EntryPoint | None) -> str:
+    return "" if entry is None or entry.dist is None else f" of {_distribution(entry)}"
 
 
 def _is_ours(entry: metadata.EntryPoint) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import traceback
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Generic, TypeVar, cast
 
 from harness.errors import PluginFault, UserError, nearest
+from harness.plugin_code import TARGET_SECONDS, UserInterrupt, fault_of, guarded, seconds_allowed
 
 T = TypeVar("T")
 
@@ -34,10 +36,11 @@ class Target(Generic[T]):
         module_name, _, attribute = self.path.partition(":")
         begin = f"{where}: " if where else ""
         try:
-            module = import_module(module_name)
-        except Exception as error:
-            reason = traceback.format_exception_only(error)[-1].strip()
-            raise PluginFault(f"{begin}{self.path!r} cannot be imported: {reason}; mend the plugin") from error
+            module = _imported(module_name, where or self.path)
+        except UserInterrupt:
+            raise
+        except BaseException as error:
+            raise PluginFault(f"{begin}{self.path!r} cannot be imported: {fault_of(error)}; mend the plugin") from error
         if not attribute or not hasattr(module, attribute):
             hint = nearest(attribute, vars(module))
             raise PluginFault(
@@ -45,6 +48,15 @@ class Target(Generic[T]):
             )
         # The attribute's type T is not checked here; `conforming` checks the object that the target builds.
         return cast(T, getattr(module, attribute))
+
+
+def _imported(name: str, where: str) -> ModuleType:
+    """Import a module, guarded, if it is not imported yet. Raises: PluginStopped; what the module raises."""
+    module = sys.modules.get(name)
+    if module is not None and not getattr(module.__spec__, "_initializing", False):
+        return module
+    with guarded(where, seconds_allowed(TARGET_SECONDS)):
+        return import_module(name)
 
 
 def conforming(built: object, expected: type[T], *, where: str) -> T:
@@ -63,6 +75,12 @@ def conforming(built: object, expected: type[T], *, where: str) -> T:
     raise UserError(
         f"{where} gave a {type(built).__name__}{lacks}; it must give a {kind}: derive from that, or define every member"
     )
+
+
+def class_path(built: object) -> str:
+    """Return "module.Class" of an object that a plugin built: its name in messages where its component is not at hand."""
+    cls = type(built)
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def protocol_members(protocol: type) -> Iterable[str]:

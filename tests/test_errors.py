@@ -4,7 +4,20 @@ import pickle
 
 import pytest
 
-from harness.errors import EndsTheRun, Faults, UserError, closest, faults_of, nearest, noted, one_line, unknown
+from harness.errors import (
+    EndsTheRun,
+    Faults,
+    UserError,
+    closest,
+    error_text,
+    faults_of,
+    first_line,
+    in_one_line,
+    nearest,
+    noted,
+    one_line,
+    unknown,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +78,44 @@ def test_a_bug_is_not_noted():
     with pytest.raises(ZeroDivisionError), noted(faults):
         _ = 1 / 0
     assert faults == []
+
+
+def test_the_first_line_of_a_text_is_the_first_that_says_something():
+    assert first_line("one\ntwo") == "one"
+    assert first_line("\n  one\ntwo") == "one"
+    assert first_line("") == first_line(" \n ") == ""
+
+
+def test_an_error_is_its_class_and_its_text_and_a_note_does_not_take_the_texts_place():
+    error = ValueError("not so")
+    error.add_note("a note of a library")
+    assert error_text(error) == "ValueError: not so"
+    assert error_text(UserError("two\nlines")) == "harness.errors.UserError: two\nlines"
+    assert in_one_line(UserError("two\nlines")) == "harness.errors.UserError: two lines"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError(""), MemoryError("\n")])
+def test_an_error_without_a_text_is_its_class(error):
+    assert error_text(error) == in_one_line(error) == "MemoryError"
+
+
+def test_an_error_whose_text_fails_is_its_class():
+    class Broken(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    assert error_text(Broken()).endswith("Broken")
+
+
+def test_half_of_a_surrogate_pair_becomes_an_escape_that_every_file_can_hold():
+    text = error_text(ValueError("\udcff and \ud83d"))
+    assert text == "ValueError: \\udcff and \\ud83d"
+    assert text.encode()
+
+
+def test_a_long_text_is_cut():
+    assert len(in_one_line(ValueError("x" * 5000))) == 501
+    assert len(error_text(ValueError("x" * 5000))) == 5012
 
 
 def test_a_line_end_in_a_name_makes_no_second_fault():

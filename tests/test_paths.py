@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from harness import Config
 from harness.cli.setting_rows import setting_rows
 from harness.inner_components import InnerSampler
-from harness.paths import BoardPath, board_context
+from harness.paths import BoardPath, board_context, expanded
 
 
 class WithFolder(Config):
@@ -79,3 +79,13 @@ def test_a_path_of_a_sampler_inside_a_sampler_begins_at_the_folder_of_the_board(
     for sampler in (inner, pickle.loads(pickle.dumps(inner))):
         assert str(sampler.config.sampler.config.file) == "/boards/rings/stats.safetensors"
     assert inner.settings["sampler"]["settings"]["file"] == "rings/stats.safetensors"
+
+
+def test_a_path_from_the_home_folder_of_a_user_who_has_none_stays_as_it_is(monkeypatch):
+    def no_entry(_):
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+    assert expanded("~/images") == BoardPath("~/images").path == Path("~/images")
+    assert expanded("images") == Path("images")

@@ -2,13 +2,14 @@
 
 import logging
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from types import ModuleType
 
 import pytest
 
-from harness import Dataset, Executor, Extractor, Method, Metric, Model, Sampler, UserError, hookimpl
-from harness.plugins import Registry, registry
+from harness import Dataset, Executor, Extractor, Method, Metric, Model, Sampler, UserError, hookimpl, hookspecs
+from harness.components import KINDS
+from harness.plugins import LISTEN_HOOKS, Registry, registry
 
 
 @pytest.fixture
@@ -23,6 +24,9 @@ def plugin(monkeypatch):
         return EntryPoint(name, module.__name__, "harness")
 
     return make
+
+
+TAKEN = "rename one of the two, uninstall one plugin, or name it in HARNESS_DISABLE_PLUGINS"
 
 
 def metric(name, **settings):
@@ -83,7 +87,7 @@ def test_a_plugin_that_exits_on_import_is_broken_and_does_not_end_the_command(pl
     monkeypatch.syspath_prepend(tmp_path)
     exits = EntryPoint("exits", "fake_exits", "harness")
     found = Registry([exits, plugin("one", harness_metrics=lambda: [metric("w2")])])
-    assert reason(found, "exits") == "SystemExit: no licence"
+    assert reason(found, "exits") == "it called sys.exit('no licence') while it was imported"
     assert found.names("metric") == ["w2"]
 
 
@@ -142,7 +146,7 @@ def test_a_second_default_is_a_fault_of_the_later_plugin(plugin):
     late = plugin("late", harness_metrics=lambda: [metric("mine", is_default=True), metric("other")])
     found = Registry([plugin("early", harness_metrics=harness_metrics), late])
     assert found.names("metric") == ["fid"]
-    assert reason(found, "late") == ("ValueError: metric 'mine' cannot be the default: 'fid' is, of plugin 'early'")
+    assert reason(found, "late") == ("metric 'mine' cannot be the default: 'fid' is, of plugin 'early'")
 
 
 def test_what_comes_with_the_harness_has_a_default_for_every_command():
@@ -158,7 +162,7 @@ def test_a_component_of_the_wrong_kind_is_a_fault(plugin):
 def test_a_name_that_is_taken_is_a_fault_of_the_later_plugin(plugin):
     found = Registry([plugin(name, harness_metrics=lambda: [metric("w2")]) for name in ("late", "early")])
     assert found.provided("metric", "w2", where="x").plugin == "early"
-    assert reason(found, "late") == "ValueError: metric 'w2' is already provided by plugin 'early'"
+    assert reason(found, "late") == f"metric 'w2' is already provided by plugin 'early'; {TAKEN}"
 
 
 def test_what_comes_with_the_harness_goes_before_a_plugin_of_any_name(plugin, monkeypatch):
@@ -170,7 +174,7 @@ def test_what_comes_with_the_harness_goes_before_a_plugin_of_any_name(plugin, mo
     monkeypatch.setitem(vars(ours), "dist", Ours())
     found = Registry([other, ours])
     assert found.provided("metric", "w2", where="x").plugin == "late"
-    assert reason(found, "early") == "ValueError: metric 'w2' is already provided by plugin 'late'"
+    assert reason(found, "early") == f"metric 'w2' is already provided by plugin 'late' of finetune-harness 1; {TAKEN}"
 
 
 def test_two_plugins_of_one_name_leave_the_first_listening(plugin):
@@ -182,9 +186,76 @@ def test_two_plugins_of_one_name_leave_the_first_listening(plugin):
     assert [one.plugin for one in found.broken] == ["same"]
 
 
+@pytest.fixture
+def distribution(tmp_path):
+    """Install a distribution; returns its one entry point, as importlib finds it."""
+
+    def install(name, line, version="0.1"):
+        about = tmp_path / f"{name}-{version}.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (about / "entry_points.txt").write_text(f"[harness]\n{line}\n")
+        (entry,) = Distribution.at(about).entry_points
+        return entry
+
+    return install
+
+
+def test_two_distributions_with_one_name_of_a_plugin_are_both_named_with_what_to_do(plugin, distribution):
+    for name in ("first", "second"):
+        plugin(name, harness_metrics=lambda: [metric("w2")])
+    entries = [distribution("shrink-fork", "shrink = fake_second", "2.0"), distribution("harness-shrink", "shrink = fake_first")]
+    found = Registry(entries)
+    assert found.names("metric") == ["w2"]
+    assert found.provided("metric", "w2", where="x").entry.dist.name == "harness-shrink"
+    (broken,) = found.broken
+    assert broken.reason == (
+        "two distributions provide a plugin 'shrink': harness-shrink 0.1 (used) and shrink-fork 2.0 (left out); uninstall one "
+        "of them, or give one entry point another name"
+    )
+
+
+def test_where_the_first_of_two_distributions_is_broken_the_second_is_used(plugin, distribution):
+    plugin("second", harness_metrics=lambda: [metric("w2")])
+    found = Registry([distribution("a", "shrink = no_such_module_anywhere"), distribution("b", "shrink = fake_second")])
+    assert found.names("metric") == ["w2"]
+    assert [broken.reason for broken in found.broken] == ["ModuleNotFoundError: No module named 'no_such_module_anywhere'"]
+
+
+def test_one_plugin_installed_under_two_names_says_which(plugin, distribution):
+    plugin("shrink", harness_metrics=lambda: [metric("w2")])
+    found = Registry([distribution("harness-shrink", "a = fake_shrink"), distribution("shrink", "b = fake_shrink")])
+    assert found.names("metric") == ["w2"]
+    assert reason(found, "b") == (
+        "its module fake_shrink is plugin 'a' of harness-shrink 0.1 already: the plugin is installed twice, under two names; "
+        "uninstall one of the two"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("bad = json:dumps", "its entry point 'json:dumps' is a function, and must be a module"),
+        ("bad = harness shrink", "its entry point says 'harness shrink', which is no name of a module"),
+        ("bad = json:no_such_thing", "AttributeError: module 'json' has no attribute 'no_such_thing'"),
+    ],
+)
+def test_a_broken_entry_point_says_what_it_must_be(distribution, line, fault):
+    found = Registry([distribution("bad", line)])
+    assert reason(found, "bad").startswith(fault)
+    assert "write NAME" in reason(found, "bad") or "AttributeError" in fault
+
+
+def test_no_reason_is_a_dump_of_the_registry(plugin):
+    module = plugin("same", harness_metrics=lambda: [metric("w2")])
+    found = Registry([module, EntryPoint("same", "json", "harness"), EntryPoint("some", "fake_same", "harness")])
+    assert all(len(broken.reason) < 300 and "\n" not in broken.reason for broken in found.broken)
+    assert len(found.broken) == 2
+
+
 def test_a_name_given_twice_by_one_plugin_is_a_fault(plugin):
     found = Registry([plugin("twice", harness_metrics=lambda: [metric("w2"), metric("w2")])])
-    assert reason(found, "twice") == "ValueError: metric 'w2' is already provided by plugin 'twice'"
+    assert reason(found, "twice") == "it provides metric 'w2' twice; give one of the two another name"
 
 
 def test_the_same_name_may_be_a_metric_and_a_sampler(plugin):
@@ -223,6 +294,39 @@ def test_a_listener_that_raises_is_logged_and_the_others_still_hear(plugin, capl
         found.listen("harness_table_rendered", board="toy", path="README.md")
     assert heard == ["toy"]
     assert "plugin a: harness_table_rendered failed; going on" in caplog.text
+
+
+def test_a_listener_that_keeps_raising_is_logged_once_for_each_hook(plugin, caplog):
+    def deaf(board):
+        raise RuntimeError("cannot write there")
+
+    found = Registry([plugin("a", harness_table_rendered=deaf, harness_run_started=deaf)])
+    for hook in 3 * ["harness_table_rendered", "harness_run_started"]:
+        found.listen(hook, board="toy")
+    assert [record.getMessage().split(" failed")[0] for record in caplog.records] == [
+        "plugin a: harness_table_rendered",
+        "plugin a: harness_run_started",
+    ]
+
+
+def test_a_failure_that_another_process_has_shown_is_not_shown_again(plugin, caplog):
+    def deaf(board):
+        raise RuntimeError("cannot write there")
+
+    Registry([plugin("a", harness_table_rendered=deaf)]).listen("harness_table_rendered", lambda _: False, board="toy")
+    assert not caplog.records
+
+
+def test_plugins_that_only_listen_are_known_with_what_they_hear(plugin):
+    gives = plugin("gives", harness_metrics=lambda: [metric("w2")])
+    found = Registry([plugin("ears", harness_table_rendered=lambda board: board), gives])
+    assert found.listeners() == {"ears": ["harness_table_rendered"]}
+    assert found.plugins == ["ears", "gives"]
+
+
+def test_every_hook_is_a_hook_of_components_or_listens():
+    hooks = {name for name in vars(hookspecs) if name.startswith("harness_")}
+    assert hooks == {*(f"harness_{kind}s" for kind in KINDS), "harness_presets", *LISTEN_HOOKS}
 
 
 def test_a_broken_plugin_hears_nothing(plugin):

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import harness
-from harness.cli import convert, doctor, list_, measure, prefetch, publish, render, run, show, status, validate
+from harness.cli import convert, doctor, export, list_, measure, prefetch, publish, render, run, show, status, validate
 from harness.cli.output import remark, result
 from harness.errors import Interrupted, UserError, faults_of
 from harness.process import memory, stop, streams
@@ -41,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,
     "convert": convert.convert_weights,
+    "export": export.export,
 }
 
 
@@ -60,10 +61,11 @@ def _options(
 
 
 for _name, _command in COMMANDS.items():
-    # A docstring opens with an example, which its own --help shows; the overview shows the sentence after it.
-    # Under `python -OO` there are no docstrings, and help shows names and options alone.
-    _example, _, _sentence = inspect.cleandoc(_command.__doc__ or "").partition("\n\n")
-    app.command(_name, short_help=_sentence.partition("\n\n")[0])(_command)
+    # A docstring opens with an example. The command's own --help shows it in one line, to be copied: click's "\\b" keeps it so.
+    # The overview shows the sentence after it. Under `python -OO` there are no docstrings: help shows names and options alone.
+    _text = inspect.cleandoc(_command.__doc__ or "")
+    _sentence = _text.partition("\n\n")[2].partition("\n\n")[0]
+    app.command(_name, help=f"\b\n{_text}" if _text else None, short_help=_sentence)(_command)
 
 
 def _start_logging(level: str) -> None:

@@ -15,8 +15,8 @@ import typer
 
 from harness.cli.arguments import AsJson, RunsDir
 from harness.cli.output import print_json, print_table
-from harness.components import KINDS
 from harness.errors import UserError
+from harness.plugin_code import DISABLED
 from harness.process.environment import cores
 
 REINSTALL = "install the harness again: pip install finetune-harness"
@@ -122,14 +122,37 @@ def _plugins() -> list[Finding]:
     from harness.plugins import registry
 
     installed = registry()
-    working = sorted({provided.plugin for kind in KINDS for provided in installed.all(kind).values()})
+    working = installed.plugins
     return [
         Finding("plugins", ", ".join(working) or "none", ok=bool(working), advice="" if working else REINSTALL),
+        Finding("listeners", ", ".join(installed.listeners()) or "none"),
         *(
             Finding(f"plugin {plugin.plugin}", plugin.reason, ok=False, advice="mend or uninstall it")
             for plugin in installed.broken
         ),
+        *(Finding(f"plugin {name}", f"left out by {DISABLED}") for name in installed.disabled),
+        *_installed_twice(),
     ]
+
+
+def _installed_twice() -> Iterator[Finding]:
+    """Yield distributions with plugins that are installed in two folders of the path: the first hides the second."""
+    from importlib import metadata
+
+    from harness.hookspecs import GROUP
+
+    folders: dict[str, list[str]] = {}
+    for found in metadata.distributions():
+        # pip writes the file INSTALLER; what lies in a checkout without it is the source of an editable install.
+        if found.read_text("INSTALLER") is not None and found.entry_points.select(group=GROUP):
+            folders.setdefault(found.name, []).append(f"{found.version} in {found.locate_file('')}")
+    for name, places in folders.items():
+        if len(places) > 1:
+            yield Finding(
+                f"distribution {name}",
+                f"installed {len(places)} times: {'; '.join(places)}",
+                advice="the first hides the others; uninstall all but one",
+            )
 
 
 def _git() -> Finding:

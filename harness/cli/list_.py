@@ -11,6 +11,7 @@ from harness.cli.arguments import LISTED_KINDS, AsJson, kind_names
 from harness.cli.component_facts import capabilities
 from harness.cli.output import print_json, print_table, result
 from harness.errors import UserError, faults_of, unknown
+from harness.plugin_code import DISABLED
 
 if TYPE_CHECKING:
     from harness.plugins import Registry
@@ -33,7 +34,7 @@ def list_components(kind: Kind = None, as_json: AsJson = False) -> None:
     tables = {f"{name}s": _rows(installed, name) for name in kinds}
     broken = [{"plugin": plugin.plugin, "target": plugin.target, "reason": plugin.reason} for plugin in installed.broken]
     if as_json:
-        print_json({**tables, "broken": broken})
+        print_json({**tables, "broken": broken, "disabled": installed.disabled})
         return
     for title, rows in tables.items():
         result(f"{title}:" if rows else f"{title}: none")
@@ -42,6 +43,8 @@ def list_components(kind: Kind = None, as_json: AsJson = False) -> None:
     if broken:
         result("broken plugins:")
         print_table(broken)
+    if installed.disabled:
+        result(f"left out by {DISABLED}: {', '.join(installed.disabled)}")
 
 
 def _singular(text: str) -> str:
@@ -54,6 +57,8 @@ def _singular(text: str) -> str:
 def _rows(installed: Registry, kind: str) -> list[dict[str, str]]:
     if kind == "board":
         return _board_rows()
+    if kind == "listener":
+        return _listener_rows(installed)
     return _preset_rows(installed) if kind == "preset" else _component_rows(installed, kind)
 
 
@@ -67,6 +72,15 @@ def _component_rows(installed: Registry, kind: str) -> list[dict[str, str]]:
             "summary": provided.component.summary,
         }
         for name, provided in installed.all(kind).items()
+    ]
+
+
+def _listener_rows(installed: Registry) -> list[dict[str, str]]:
+    """Plugins that listen to runs, and to which events. A listener has no name of its own."""
+    prefix = "harness_"
+    return [
+        {"plugin": plugin, "hears": ", ".join(hook.removeprefix(prefix) for hook in hooks)}
+        for plugin, hooks in installed.listeners().items()
     ]
 
 

@@ -80,7 +80,7 @@ def measure(
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Example: harness measure samples/ --reference fashion-mnist --metrics fid,kid --extractor fashion-cnn
+    """Example: harness measure samples/ --reference digits --metrics fid,fid-se --extractor digits-cnn
 
     Measure images that lie in files: FID and the other metrics of images, and what exactly was measured.
     """

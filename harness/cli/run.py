@@ -11,6 +11,7 @@ from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, remark, result
+from harness.cli.records_elsewhere import records_elsewhere
 from harness.components import Executor
 from harness.errors import Faults, UserError
 from harness.process import devices, stop
@@ -63,6 +64,7 @@ ExecutorName = Annotated[
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="EXECUTOR.KEY=VALUE", help="A setting of the executor.")]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
+LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
 
 def run(
@@ -81,6 +83,7 @@ def run(
     executor: ExecutorName = None,
     settings: Settings = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    log_every: LogEvery = 100,
     as_json: AsJson = False,
 ) -> None:
     """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
@@ -96,8 +99,11 @@ def run(
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    options = RunOptions(jobs or devices.slots(device), _executor(executor, settings or []), device, checkpoint_seconds)
+    slots, where = jobs or devices.slots(device), _executor(executor, settings or [])
+    options = RunOptions(slots, where, device, checkpoint_seconds, log_every)
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
+    for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
+        remark(line)
     if dry_run:
         plan = _plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published)
         _print_plan(plan, loaded, runs, as_json)
@@ -144,7 +150,7 @@ def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jo
 
 
 def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) -> None:
-    """Print the plan, and what is absent. Raises: Faults for weights that are here and cannot be used."""
+    """Print the plan, and what is absent. Raises: Faults for what is here and cannot be used."""
     from harness.run.needs import Needs
 
     if as_json:
@@ -160,7 +166,7 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
         return  # without them no network can be built, with which weights are compared
     for text in needs.weights_remarks():
         remark(text)
-    if faults := [*needs.unfit_data(), *needs.unfit_weights()]:
+    if faults := [*needs.unfit_data(), *needs.missing_targets(), *needs.unfit_weights()]:
         raise Faults(dict.fromkeys(faults))
 
 

@@ -9,6 +9,7 @@ from harness.cli.cell_states import state_line
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, result
 from harness.cli.progress import running_line
+from harness.cli.records_elsewhere import records_elsewhere
 
 ORDER = ("to run", "failed", "diverged", "skipped", "done")
 
@@ -32,7 +33,7 @@ def status(board: BoardPath, smoke: Smoke = False, runs_dir: RunsDir = None, as_
     result(summary(cells))
     for state in sorted(cells, key=lambda state: ORDER.index(state.state)):
         result(state_line(state))
-    for line in questions(loaded, cells, runs):
+    for line in (*questions(loaded, cells, runs), *records_elsewhere(loaded, loaded.cells, runs)):
         result(line)
     result("running now:" if running else "nothing runs now")
     for progress in running:

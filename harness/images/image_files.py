@@ -69,8 +69,11 @@ class ImageFiles:
             with self.opened() as read:
                 count = images_at_once(size, first.pixels.shape)
                 for start in range(0, len(self.names), count):
-                    images = [self._decoded_like(first, name, read) for name in self.names[start : start + count]]
-                    yield torch.from_numpy(np.stack([image.pixels for image in images]))
+                    names = self.names[start : start + count]
+                    pixels = np.empty((len(names), *first.pixels.shape), np.uint8)
+                    for index, name in enumerate(names):
+                        pixels[index] = self._decoded_like(first, name, read).pixels
+                    yield torch.from_numpy(pixels)
 
         return ImageSet(self.name, len(self.names), first.pixels.shape, batches)
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from harness.images.quantise import to_uint8
 
-LARGEST_BATCH = 2**28
-"""Bytes of the largest batch that a reader of files makes. Of larger images, a batch has fewer than was asked for."""
+LARGEST_BATCH = 200_000_000
+"""Bytes of the largest batch that a reader of files makes: 250 images of 512x512 in colour have a little less. Of larger images,
+a batch has fewer than was asked for."""
 
 
 def images_at_once(size: int, shape: tuple[int, ...], itemsize: int = 1) -> int:

@@ -142,7 +142,7 @@ def recognise(path: Path) -> StatisticsFile | None:
 
     Suffix and content tell the format. An .npz is in the harness's own format, in that of EDM and clean-fid (`mu`, `sigma`), or
     in that of ADM (also `mu_s`, `sigma_s`). A .pkl is a pickle of EDM2. A .pt or .pth is a cache file of torch-fidelity.
-    Raises: UserError for a damaged file, and for a .pkl, .pt or .pth without statistics; OSError for an absent .pkl.
+    Raises: UserError for a damaged file, and for a .pkl, .pt or .pth without statistics.
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
@@ -189,7 +189,10 @@ def _metadata(path: Path, array: StoredArray) -> Metadata:
 
 def _edm2(path: Path) -> StatisticsFile:
     """Read EDM2's pickle: a table of `mu` and `sigma` for each metric (`fid`, `fd_dinov2`), beside other entries."""
-    content = pickles.load(path, largest=LARGEST_PICKLE)
+    try:
+        content = pickles.load(path, largest=LARGEST_PICKLE)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: no table of reference statistics")
     tables = {

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from harness.board.columns import column_label
 from harness.board.components import Resolved
-from harness.board.ranges import value_fault
+from harness.board.metric_values import checked_values
+from harness.board.ranges import check_value
 from harness.components import Metric
-from harness.errors import UserError
 from harness.features import FeatureSet
 from harness.measure.image_source import ImageSource
 from harness.measure.measurement import MeasuredMetric, Measurement
@@ -74,18 +74,10 @@ def _compute_all(
         announce(f"{metric.name} of {source.name}")
         function = metric.component.create_on_features(metric.settings)
         began = time.perf_counter()
-        values = function(features, reference, stream(0, f"metric/{metric.name}"))
-        _check_range(metric, source, next(iter(values.values())))
+        values = checked_values(metric.component, function(features, reference, stream(0, f"metric/{metric.name}")))
+        check_value(metric.component, next(iter(values.values())), f"{metric.name} of {source.name}")
         computed.append(_Computed(values, time.perf_counter() - began))
     return computed
-
-
-def _check_range(metric: Resolved[Metric], source: ImageSource, value: float) -> None:
-    """Raises: UserError for a value that the metric cannot have, by its own word."""
-    if (fault := value_fault(metric.component, value)) is not None:
-        raise UserError(
-            f"{metric.name} of {source.name} {fault}: either the metric is wrong, or the range that its plugin declares"
-        )
 
 
 def _measured(metric: Resolved[Metric], repetitions: Sequence[_Computed], plan: MeasurementPlan) -> MeasuredMetric:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.images.decode import LARGEST_PIXELS
 from harness.images.sets import ImageSet
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
 from harness.stages.example_sets import SAMPLES, read_draw, stored_images
 from harness.store import outputs
 from harness.store.manifests import MANIFEST
+from harness.store.reading import read_bytes
 from harness.store.records import load_record
 from harness.weights import state_dicts, tensor_file
+
+_DRAW = re.compile(r"x\.(0|[1-9][0-9]{0,8})")
+"""The name of the tensor that holds a draw. No two names mean one number."""
 
 
 def is_stage_output(folder: Path) -> bool:
@@ -57,8 +63,8 @@ def sample_set_of_record(path: Path) -> Path:
 def _samples_sha256(manifest: Path) -> object:
     """The hash of a sample set by its manifest; None for a damaged manifest, which may be another cell's."""
     try:
-        return json.loads(manifest.read_bytes())["facts"]["samples_sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return json.loads(read_bytes(manifest))["facts"]["samples_sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -68,7 +74,7 @@ def draws_in_file(path: Path) -> list[ImageSource]:
     Raises: UserError when the file has no such tensors, or they are no images.
     """
     names = tensor_file.shapes(path, where=str(path))
-    draws = sorted(int(name[2:]) for name in names if name.startswith("x.") and name[2:].isdecimal())
+    draws = sorted(int(found[1]) for name in names if (found := _DRAW.fullmatch(name)))
     if not draws:
         raise UserError(f"{path}: no sample set: it has no tensors x.0, x.1, …")
     sets = {draw: _checked_images(stored_images(path, draw), str(path)) for draw in draws}
@@ -80,4 +86,8 @@ def draws_in_file(path: Path) -> list[ImageSource]:
 def _checked_images(images: ImageSet, name: str) -> ImageSet:
     if len(images.shape) != 3 or images.shape[0] not in (1, 3):
         raise UserError(f"{name}: samples of shape {images.shape} are no images")
+    if 0 in (images.n, *images.shape):
+        raise UserError(f"{name}: no image in it: {images.n} of shape {images.shape}")
+    if images.shape[1] * images.shape[2] > LARGEST_PIXELS:
+        raise UserError(f"{name}: images of shape {images.shape}; more than {LARGEST_PIXELS:,} pixels are not read")
     return images

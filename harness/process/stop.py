@@ -76,6 +76,17 @@ def tell_saving(shared: MutableSequence[int]) -> None:
     _saving = shared
 
 
+def pass_ctrl_c_on(error: BaseException) -> None:
+    """Raise a KeyboardInterrupt that the user caused.
+
+    Where `on_signals` was called, a Ctrl-C raises nothing: there, a KeyboardInterrupt comes from code that raises one itself.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    is_ctrl_c = handler is signal.default_int_handler or (handler is _raise and is_requested())
+    if isinstance(error, KeyboardInterrupt) and is_ctrl_c:
+        raise error
+
+
 def clear() -> None:
     """Forget all requests. A process that goes on after an interruption, such as a test run, calls it."""
     global _requests

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from harness.board.board import Board
+from harness.board.log_files import log_files
 from harness.report.collect import collect_published
 from harness.report.record_files import RecordFiles, record_files
 from harness.run.fresh import pending_records
+from harness.store.board_folder import BoardFolder
 from harness.store.files import write_text
+from harness.store.reading import read_text
 from harness.store.runs_folder import RunsFolder
+from harness.training.training_log import read_log
 
 
 def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
@@ -20,7 +26,7 @@ def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
     return [
         files
         for files in record_files(board, runs)
-        if collection.find(files.record) is not None and not files.run.exists() and files.run not in made_anew
+        if collection.find(files.record) is not None and not os.path.exists(files.run) and files.run not in made_anew
     ]
 
 
@@ -31,5 +37,15 @@ def adopt(board: Board, runs: RunsFolder) -> int:
     """
     records = adoptable(board, runs)
     for files in records:
-        write_text(files.run, files.published.read_text(encoding="utf-8"))
+        write_text(files.run, read_text(files.published))
+    _adopt_logs(board, runs)
     return len(records)
+
+
+def _adopt_logs(board: Board, runs: RunsFolder) -> None:
+    """Copy the published training logs that the runs folder has not, so that its plots show them too."""
+    folder = BoardFolder(board.folder)
+    for log in log_files(board.cells, board.bases):
+        published, run = log.published(folder), log.beside_records(runs, board.name)
+        if not run.exists() and read_log(published, log.training_key):
+            write_text(run, read_text(published))

@@ -96,13 +96,13 @@ def can_be_shown(spec: DataSpec) -> bool:
 def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Preview | None:
     """Make the preview of the cell's first sample set; None when the runs folder does not have it.
 
-    Raises: UserError when the samples are damaged, or other samples than those of the cell's record.
+    Raises: UserError when the samples are damaged, cannot be read, or are other samples than those of the cell's record.
     """
     from harness.stages.example_sets import SAMPLES, read_draw
 
     source = collection.records[cell.name].samples_sha256
     folder = runs.stage("sample", cell.sample_key)
-    if not folder.is_dir():
+    if not outputs.is_there(folder):
         return None
     if outputs.read(folder).facts.get("samples_sha256") != source:
         raise UserError(f"the samples in {folder} are not those of its record")

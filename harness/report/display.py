@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.board.columns import Column
 from harness.board.schema import Statistic
-from harness.report.number_text import count, seconds
+from harness.report.number_text import count, decimals, seconds
 from harness.report.rows import TableRow
 from harness.report.scores import Score
 from harness.report.table import Table
@@ -93,15 +93,15 @@ def figure(score: Score | None, column: Column, style: Style) -> str:
 
 
 def _rounded(number: float, column: Column) -> str:
-    """Return a number in the column's unit and decimals. What rounds to zero has no sign."""
-    return f"{number / column.shown_in:z.{column.digits}f}"
+    """Return a number in the column's unit and decimals."""
+    return decimals(number / column.shown_in, column.digits)
 
 
 def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     figures = [figure(table.floor(column, size, statistic), column, style) for column, statistic in table.columns]
     floors = [table.floor(column, size) for column in table.board.columns]
     pairs = sorted({floor.n for floor in floors if floor is not None})
-    status = f"over {'/'.join(map(str, pairs))} pairs of draws" if pairs else "not run"
+    status = f"over {' or '.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
     seeds_and_model = [style.none] * (1 + (len(MODEL_COLUMNS) if table.has_models else 0))
     return [*names, *_size_cell(size), *figures, *seeds_and_model, status]

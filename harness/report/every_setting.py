@@ -8,7 +8,7 @@ from harness.board.bases import Base, Examples, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.report.markup import markdown_text
-from harness.report.phrases import full_component, setting_text, used_settings, where_only
+from harness.report.phrases import INNER, full_component, setting_text, used_settings, where_only
 from harness.training.config import TrainingConfig
 
 Entry = tuple[str, str]
@@ -30,7 +30,7 @@ def every_setting(board: Board) -> str:
     lines: list[str] = []
     for title, entries in parts:
         grouped = _grouped(entries)
-        lines += [f"- **{title}**", *(f"  - {line}" for line in grouped)] if grouped else []
+        lines += [f"- **{title}**", *(f"{INNER}- {line}" for line in grouped)] if grouped else []
     # The blank lines let the inside be markdown; the attribute does so for mkdocs.
     return (
         '<details markdown="1">\n<summary>Every setting, given by the board or by default</summary>\n\n'

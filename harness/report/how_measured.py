@@ -13,7 +13,7 @@ from harness.report.every_setting import every_setting
 from harness.report.extractor_versions import extractor_versions
 from harness.report.markup import markdown_text
 from harness.report.outcome import Outcome
-from harness.report.phrases import budget, component, seed_ranges, where_only
+from harness.report.phrases import INNER, budget, component, seed_ranges, where_only
 from harness.training.config import TrainingConfig
 
 ENVIRONMENT = {
@@ -141,7 +141,7 @@ def _method_lines(board: Board, common: str) -> Iterator[str]:
     for name, cell in first_cells.items():
         label = f"{markdown_text(cell.method_label)}{where_only(board.config.methods[name])}"
         own = budget(cell.training)
-        yield f"  - {label}: {component(cell.method)}" + ("" if own == common else f"; {own}")
+        yield f"{INNER}- {label}: {component(cell.method)}" + ("" if own == common else f"; {own}")
 
 
 def _curve(board: Board) -> Iterator[str]:

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-_LINK = re.compile(r"(?P<start>\]\(|\b(?:src|href)=\")(?P<target>[^)\s\"#]+)")
+_LINK = re.compile(r"(?P<start>(?<!\\)\]\(|\b(?:src|href)=\")(?P<target>[^)\s\"#]+)")
 _NOT_RELATIVE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/")
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 
 _MARKDOWN_MARKUP = {
-    **{letter: f"\\{letter}" for letter in "\\|*_`"},
-    # Entities, since not every reader of markdown takes a backslash before these.
-    "<": "&lt;",
-    "$": "&#36;",
-    "~": "&#126;",
+    **{letter: f"\\{letter}" for letter in "\\|*_`$~"},
+    "<": "&lt;",  # an entity, since some readers of markdown take no backslash before it
     "\n": " ",
     "\r": " ",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import msgspec
 from msgspec import Struct
@@ -11,16 +12,20 @@ from harness.report.scores import mean
 from harness.store.record_names import row_name
 from harness.store.records import SCHEMA, Record, Status
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Cost = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
+"""A time or a number of evaluations. The limit keeps sums finite."""
+
 
 class _Measured(Struct):
     """The parts of a record's JSON that pages need; the decoder skips all others without making objects of them."""
 
     values: list[float]
-    seconds: float
+    seconds: Cost
 
 
 class _Point(Struct):
-    images: int
+    images: Count
     value: float
 
 
@@ -38,12 +43,12 @@ class _Source(Struct):
 
 
 class _Costs(Struct):
-    images_seen: int
-    network_evaluations: int
-    nfe: float
-    seconds_finetune: float
-    seconds_sample: float
-    peak_memory_bytes: int
+    images_seen: Count
+    network_evaluations: Count
+    nfe: Cost
+    seconds_finetune: Cost
+    seconds_sample: Cost
+    peak_memory_bytes: Count
 
 
 class _Fields(Struct):
@@ -58,7 +63,7 @@ class _Fields(Struct):
     metrics: dict[str, _Measured]
     curve: list[_Point]
     costs: _Costs
-    parameters: int
+    parameters: Count
     samples_sha256: str
     base_weights_sha256: str
     dataset_fingerprint: str
@@ -116,11 +121,11 @@ def outcome_of_json(content: bytes) -> Outcome | None:
     """Decode a record's JSON without checking all of it.
 
     Returns: None for a record of another schema, a record with values that are not finite, or one that is not a cell's.
-        `load_record` says which of these it is.
+        `load_record` says which of these it is. Raises: ArithmeticError for numbers whose sum is beyond all floats.
     """
     try:
         fields = _decode_fields(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return _outcome(fields) if fields.schema_version == SCHEMA else None
 

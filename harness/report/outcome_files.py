@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.errors import UserError
 from harness.report.outcome import Outcome, outcome_of_json, outcome_of_record
 from harness.store.records import load_record, verified
 
@@ -30,8 +31,11 @@ _unpack = msgspec.msgpack.Decoder(list[Outcome]).decode
 def load_outcome(path: Path | str) -> Outcome:
     """Read the outcome in a record's file. Raises: UserError when `load_record` does."""
     # The checksum says that a harness wrote the file, so its content was valid then; checking all of it again takes much longer.
-    outcome = outcome_of_json(verified(path))
-    return outcome_of_record(load_record(Path(path))) if outcome is None else outcome
+    try:
+        outcome = outcome_of_json(verified(path))
+        return outcome_of_record(load_record(Path(path))) if outcome is None else outcome
+    except (msgspec.ValidationError, ArithmeticError) as error:
+        raise UserError(f"{path}: not a Record: {error}") from None
 
 
 def load_outcomes(folder: Path, names: Sequence[str]) -> Iterator[Outcome]:

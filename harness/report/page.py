@@ -93,9 +93,10 @@ def run_command(board: Board) -> str:
 
 
 def terminal_table(table: Table) -> str:
-    """Return the table in Markdown, and below it what its marks mean where it has any."""
+    """Return the table in Markdown, and below it what its marks mean where it has any, or why it has none yet."""
     text = markdown(table).rstrip()
-    return f"{text}\n\n{legend(table)}" if "†" in text or "**" in text else text
+    has_marks = "†" in text or "**" in text or any(row.may_yet_compete for row in table.rows)
+    return f"{text}\n\n{legend(table)}" if has_marks else text
 
 
 def legend(table: Table) -> str:

@@ -8,10 +8,13 @@ from harness.board.components import Resolved
 from harness.board.schema import MethodConfig
 from harness.components import Component
 from harness.config import Config
+from harness.inner_components import InnerSampler
 from harness.report.markup import markdown_text
 from harness.training.config import TrainingConfig
 from harness.training.optimizer import OptimizerConfig
 
+INNER = "    "
+"""Indentation of a list inside a list of a page. GitHub is content with two spaces, and mkdocs needs four."""
 LISTED = 20
 """Number of names that a list shows; it counts the others."""
 
@@ -61,7 +64,9 @@ def _given(settings: Config) -> dict[str, object]:
     """
     given: dict[str, object] = settings.model_dump(mode="json", exclude_unset=True)
     for field, value in settings:
-        if field in given and isinstance(value, Config):
+        if field in given and isinstance(value, InnerSampler):
+            given[field] = _inner(value)
+        elif field in given and isinstance(value, Config):
             names = {"name": value.model_dump(mode="json")["name"]} if "name" in type(value).model_fields else {}
             given[field] = {**names, **_given(value)}
     return given
@@ -72,7 +77,15 @@ def used_settings(settings: Config) -> dict[str, object]:
     used: dict[str, object] = settings.model_dump(mode="json")
     if isinstance(settings, OptimizerConfig):
         used = {field: value for field, value in used.items() if field not in settings.unused}
-    return {**used, **{field: used_settings(value) for field, value in settings if isinstance(value, Config) and field in used}}
+    for field, value in settings:
+        if field in used and isinstance(value, Config):
+            used[field] = _inner(value) if isinstance(value, InnerSampler) else used_settings(value)
+    return used
+
+
+def _inner(sampler: InnerSampler) -> dict[str, object]:
+    """Return a sampler inside a sampler as a board writes it: its settings beside its name."""
+    return {"name": sampler.name, **used_settings(sampler.config)}
 
 
 def setting_text(value: object) -> str:

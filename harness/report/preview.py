@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UserError
 from harness.report.sheet import pixels, sheet_of
 from harness.store.files import write_text
+from harness.store.reading import read_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,12 +63,23 @@ def save_preview(preview: Preview, path: Path) -> None:
 def read_preview(path: Path) -> Preview | None:
     """Read a preview; None when the file does not exist. Raises: UserError when the file holds no preview."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_bytes(path))
         if "sheet" in content:
             pixels(content["sheet"])
             return Preview(str(content["source"]), sheet=content["sheet"])
-        return Preview(str(content["source"]), content["points"])
+        return Preview(str(content["source"]), _checked_points(content["points"]))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError):
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise UserError(f"{path}: damaged: not a preview; delete it and publish again") from None
+
+
+def _checked_points(points: object) -> list[list[float]]:
+    """Return points that were read from a file. Raises: ValueError unless each is two numbers."""
+    if not isinstance(points, list) or not all(isinstance(point, list) and len(point) == 2 for point in points):
+        raise ValueError("no list of points")
+    if not all(type(value) in (float, int) for point in points for value in point):
+        raise ValueError("points that are no numbers")
+    return points

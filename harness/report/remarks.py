@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.errors import first_line
 from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
 from harness.report.markup import markdown_text
@@ -37,7 +38,7 @@ def _ended_badly(collection: Collection) -> Iterator[str]:
         cells_by_reason: dict[str, list[str]] = {}
         for outcome in collection.records.values():
             if outcome.status == status:
-                cells_by_reason.setdefault(_first_line(outcome.reason), []).append(outcome.cell)
+                cells_by_reason.setdefault(first_line(outcome.reason), []).append(outcome.cell)
         for reason, cells in cells_by_reason.items():
             yield f"{status}: {listed(cells)}" + (f": {markdown_text(reason)}" if reason else "")
 
@@ -46,10 +47,6 @@ def _unsealed(collection: Collection) -> Iterator[str]:
     cells = [outcome.cell for outcome in collection.records.values() if outcome.unsealed]
     if cells:
         yield f"made of weights of an older version, whose costs and curve had no checksum: {listed(cells)}"
-
-
-def _first_line(text: str) -> str:
-    return next(iter(text.strip().splitlines()), "")
 
 
 def _several_pretrainings(collection: Collection) -> Iterator[str]:

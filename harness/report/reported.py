@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import Faults, UserError
 from harness.report.markup import markdown_text
+from harness.store.reading import read_text
 
 COLUMNS = ("board", "type", "model", "method", "params_m", "nfe", "guidance", "metric", "value", "source", "note")
 HEADS = ("Model", "Method", "NFE", "Metric", "*reported*", "Source")
+
+LARGEST = 2**22
+"""Bytes of the largest table that is read."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +39,28 @@ class Reported:
 def read_reported(path: Path) -> list[Reported]:
     """Read the numbers in a file; none when the file does not exist. Raises: UserError or Faults, each with file and line."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, largest=LARGEST)
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     reader = csv.DictReader(text.splitlines())
+    try:
+        return list(_numbers(reader, path))
+    except csv.Error as error:
+        raise UserError(f"{path}:{reader.line_num + 1}: {error}; is a quote open?") from None
+
+
+def _numbers(reader: csv.DictReader[str], path: Path) -> Iterator[Reported]:
+    """Yield the numbers. Raises: UserError or Faults, each with file and line; csv.Error."""
     if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
         raise UserError(f"{path}:1: columns are missing: {', '.join(missing)}; expected: {','.join(COLUMNS)}")
     faults: list[str] = []
-    numbers: list[Reported] = []
     for row in reader:
         faults += [f"{path}:{reader.line_num}: {problem}" for problem in _problems(row)]
-        numbers.append(Reported(*(row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note"))))
+        yield Reported(*(row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note")))
     if faults:
         raise Faults(faults)
-    return numbers
 
 
 def _problems(row: dict[str, str]) -> list[str]:
@@ -71,7 +83,7 @@ def reported_markdown(numbers: Sequence[Reported]) -> str:
     lines = [_line(number, notes) for number in numbers]
     table = tabulate(lines, headers=HEADS, tablefmt="pipe", colalign=align, disable_numparse=True)
     # Two spaces at the end of a line break it in markdown.
-    footnotes = "  \n".join(f"[{index}] {note}" for index, note in enumerate(notes, 1)).rstrip()
+    footnotes = "  \n".join(f"[{index}] {_with_links(note)}" for index, note in enumerate(notes, 1)).rstrip()
     return f"{table}\n" + (f"\n\n{footnotes}\n" if footnotes else "")
 
 

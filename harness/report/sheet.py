@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 10
 LINES = 4
+LARGEST_PIXELS = 2**26
+"""The largest number of pixels of a sheet that is read; 40 images of 1024x1024 have less."""
 GAP = 1
 """White pixels between images."""
 
@@ -42,12 +45,16 @@ def sheet_of(x: Tensor, labels: Tensor | None) -> str:
 def pixels(sheet: str) -> NDArray[np.uint8]:
     """Decode a sheet. Returns: (height, width, 3). Raises: ValueError for text that is no sheet."""
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(base64.b64decode(sheet, validate=True)), formats=["PNG"]) as image:
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # LARGEST_PIXELS is below its limit
+            with Image.open(io.BytesIO(base64.b64decode(sheet, validate=True)), formats=["PNG"]) as image:
+                if image.width * image.height > LARGEST_PIXELS:
+                    raise ValueError(f"{image.width}x{image.height} pixels")
+                return np.asarray(image.convert("RGB"))
+    except Exception as error:  # a damaged file can make Pillow raise anything
         raise ValueError(f"no sheet of images: {error}") from None
 
 

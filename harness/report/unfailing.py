@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -23,5 +23,4 @@ def unfailing(lines: list[str], what: str) -> Iterator[None]:
         lines.append(f"{what}: {' '.join(str(error).split())}")
     except Exception as error:
         log.debug("%s", what, exc_info=True)
-        first_line = next(iter(str(error).strip().splitlines()), "")
-        lines.append(f"{what}: {type(error).__name__}: {first_line}".removesuffix(": "))
+        lines.append(f"{what}: {type(error).__name__}: {first_line(str(error))}".removesuffix(": "))

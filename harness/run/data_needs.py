@@ -14,17 +14,18 @@ from harness.stages.checked import CheckedSource
 from harness.stages.process_cache import ProcessCache
 
 
-def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor]) -> list[str]:
+def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor], cache: ProcessCache) -> list[str]:
     """Return a message for each dataset that cannot give the examples that cells and floors need.
 
     Args:
         cells: the cells that are to run; skipped cells need nothing.
         floors: the floors that are to be measured.
+        cache: where datasets are built, or are already.
     """
     cells = [cell for cell in cells if cell.skip_reason is None]
     if not cells and not floors:
         return []
-    cache, faults = ProcessCache(), list[str]()
+    faults: list[str] = []
     with noted(faults):
         _draw(cache.dataset(board.dataset), _draws_of_board(cells, floors))
     for base in _bases(cells):

@@ -22,7 +22,7 @@ from harness.run.states import CellState, missing_floors, states
 from harness.stages import renewal, sources
 from harness.stages.current_records import has_result, is_measured
 from harness.stages.record import record_path
-from harness.store.files import write_text
+from harness.store.files import exists, reading, write_text
 from harness.store.lease import Busy, lease
 from harness.store.runs_folder import RunsFolder
 
@@ -82,6 +82,11 @@ class _Result:
             raise UserError(f"--fresh: another run works on {self.name}; wait for its end, or stop it") from None
         self._write(is_set_aside=True)
 
+    def forget(self) -> None:
+        """Delete the note, and what a process left that was killed while it wrote the note."""
+        for file in (self.note, *self.note.parent.glob(f".{self.note.name}.*")):
+            file.unlink(missing_ok=True)
+
     def _content(self, *, is_set_aside: bool) -> dict[str, object]:
         return {"name": self.name, "code": sources.digest_of(sources.of(*self.components)), "is_set_aside": is_set_aside}
 
@@ -121,13 +126,13 @@ def end(board: Board, runs: RunsFolder) -> None:
     noted = list(_noted(board, runs))
     if all(result.is_made() for result in noted):
         for result in noted:
-            result.note.unlink(missing_ok=True)
+            result.forget()
 
 
 def pending_records(board: Board, runs: RunsFolder) -> set[Path]:
     """Return the files of the records that are made anew, until all that was asked for is made."""
-    cells = {record_path(cell, runs) for cell in board.cells if runs.fresh("cell", cell.key).exists()}
-    floors = {runs.floor(board.name, floor.name, floor.key) for floor in board.floors if runs.fresh("floor", floor.key).exists()}
+    cells = {record_path(cell, runs) for cell in board.cells if exists(runs.fresh("cell", cell.key))}
+    floors = {runs.floor(board.name, floor.name, floor.key) for floor in board.floors if exists(runs.fresh("floor", floor.key))}
     return cells | floors
 
 
@@ -149,10 +154,14 @@ def _wanted(board: Board, fresh: Fresh, runs: RunsFolder) -> Iterator[_Result]:
 def _noted(board: Board, runs: RunsFolder) -> Iterator[_Result]:
     """Yield the results of a board that a note says are made anew."""
     folder = runs.fresh("cell", "any").parent
-    if not folder.is_dir() or next(folder.iterdir(), None) is None:
+    if not exists(folder):
+        return
+    with reading(folder):
+        is_empty = next(folder.iterdir(), None) is None
+    if is_empty:
         return
     everything = Fresh(board.cells, bases=True, floors=True)
-    yield from (result for result in _wanted(board, everything, runs) if result.note.exists())
+    yield from (result for result in _wanted(board, everything, runs) if exists(result.note))
 
 
 def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:

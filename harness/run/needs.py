@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from harness.board.bases import Base, Loaded
 from harness.board.board import Board
@@ -17,6 +18,9 @@ from harness.errors import Faults, UserError, noted
 from harness.inner_components import inner_samplers
 from harness.interfaces import DataSpec
 from harness.presets import WeightsFile
+
+if TYPE_CHECKING:
+    from harness.stages.process_cache import ProcessCache
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,14 @@ class Needs:
                 faults.append(f"base {base.name}: {fault}")
         return faults
 
+    def missing_targets(self) -> list[str]:
+        """Return a message for each component whose `build` names nothing, as far as sources tell. Imports no torch."""
+        faults: list[str] = []
+        for component, _ in self._components:
+            with noted(faults):
+                component.check_build()
+        return list(dict.fromkeys(faults))
+
     def broken_targets(self) -> list[str]:
         """Return a message for each component whose `build` cannot be imported. Imports what it names, and torch with it."""
         faults: list[str] = []
@@ -107,7 +119,7 @@ class Needs:
             return []
         from harness.run.data_needs import data_faults
 
-        return data_faults(self.board, self.cells, self.floors)
+        return data_faults(self.board, self.cells, self.floors, self._cache)
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, are damaged, or do not fit.
@@ -141,13 +153,18 @@ class Needs:
         dataset = self.board.dataset
         if (spec := dataset.component.known_spec(dataset.settings)) is not None:
             return spec
-        from harness.stages.process_cache import ProcessCache
-
         try:
             dataset.component.check_readiness(dataset.settings)
-            return ProcessCache().dataset(dataset).spec
+            return self._cache.dataset(dataset).spec
         except UserError:
             return None
+
+    @cached_property
+    def _cache(self) -> ProcessCache:
+        """The datasets, which are read once for all checks."""
+        from harness.stages.process_cache import ProcessCache
+
+        return ProcessCache()
 
     def published_files(self) -> list[WeightsFile]:
         """Return the files that can be fetched, each once: published weights of bases, and what components ask for."""

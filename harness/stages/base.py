@@ -13,10 +13,13 @@ from harness.sampling import latents
 from harness.stages import encoding, initial, loading, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
+from harness.stages.facts import BaseFacts
 from harness.store import outputs
 from harness.store.outputs import Output
-from harness.training.loop import TrainingLoop
+from harness.store.records import SourceFacts
+from harness.training.loop import Surroundings, TrainingLoop
 from harness.training.task import TrainingTask
+from harness.training.training_log import keep_log
 from harness.weights import state_dicts
 
 WEIGHTS = "weights.safetensors"
@@ -39,7 +42,10 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
         base.key,
         lambda folder: _make(base, source, context, folder),
         resumes=isinstance(base.network, Pretrained),
+        keeps_unsealed=True,
     )
+    if not output.is_sealed:
+        _check_facts(base, output, source, context)
     shutil.rmtree(context.runs.work("base", base.key), ignore_errors=True)  # checkpoints of its training
     if isinstance(base.network, Loaded) and "weights_read" not in output.facts:
         _refuse_other_tensors(base, base.network, output, source, context)
@@ -83,6 +89,20 @@ def _read_files(base: Base, loaded: Loaded, source: CheckedSource, context: Cont
     }
 
 
+def _check_facts(base: Base, output: Output, source: CheckedSource, context: Context) -> None:
+    """Check what an older version wrote about a base, without a checksum, against the weights beside it, which have one.
+
+    Raises: UserError where the weights do not give these facts.
+    """
+    facts, weights = BaseFacts.of(output), state_dicts.load(output.folder / WEIGHTS)
+    parameters = state_dicts.parameters(build(base, source, context))
+    if (facts.weights_sha256, facts.parameters) != (state_dicts.sha256(weights), parameters):
+        raise UserError(
+            f"{output.folder}: the manifest, which an older version wrote, does not fit the weights beside it; "
+            "delete the folder, and it is made again"
+        )
+
+
 def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: CheckedSource, context: Context) -> None:
     """Check an output of an older version, which could read raw weights where averaged ones stand beside them.
 
@@ -103,8 +123,32 @@ def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: Ch
 
 
 def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
-    work = context.runs.work("base", base.key)
-    made_by = sources.of_training(work, step.model, base.dataset, step.method)
+    around = context.surroundings(base.name, "base", base.key, step.last_step)
+    made_by: list[list[SourceFacts]] = []
+
+    def make(around: Surroundings) -> TrainingLoop:
+        loop, code = _loop(base, step, source, context, around)
+        made_by.append(code)
+        return loop
+
+    trained = context.train(make, around)
+    keep_log(around.log, folder)
+    state_dicts.save(trained.weights, folder / WEIGHTS)
+    return {
+        "weights_sha256": state_dicts.sha256(trained.weights),
+        "parameters": trained.parameters,
+        "seconds": trained.seconds,
+        "images_seen": step.training.images,
+        **step.last_step,
+        "sources": sources.as_json(made_by[0]),
+    }
+
+
+def _loop(
+    base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings
+) -> tuple[TrainingLoop, list[SourceFacts]]:
+    """Return the loop at its start, and the code of the training."""
+    made_by = sources.of_training(context.runs.work("base", base.key), step.model, base.dataset, step.method)
     if step.after is None:
         network = build(base, source, context, seed=step.seed)
     else:
@@ -112,22 +156,13 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
         made_by = sources.merged(sources.of_facts(before.facts), made_by)
         network = load(step.after, before, source, context)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
-    trained = TrainingLoop(
+    loop = TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
         encoding.training_data(network, source, context, sources.of(step.model, base.dataset)),
         step.training,
         seed=step.seed,
-        folder=work,
-        checkpoint_seconds=context.options.checkpoint_seconds,
-        listener=context.listener(base.name),
-    ).run()
-    state_dicts.save(trained.weights, folder / WEIGHTS)
-    return {
-        "weights_sha256": state_dicts.sha256(trained.weights),
-        "parameters": state_dicts.parameters(network),
-        "seconds": trained.seconds,
-        "images_seen": step.training.images,
-        **step.last_step,
-        "sources": sources.as_json(made_by),
-    }
+        around=around,
+        name=f"method {step.method.name}",
+    )
+    return loop, made_by

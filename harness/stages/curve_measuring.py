@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.board.components import Resolved
+from harness.board.metric_values import checked_values
+from harness.board.ranges import check_value
 from harness.components import Extractor, Metric
 from harness.interfaces import Batch, SampleFunction
 from harness.sampling import drawing
@@ -46,8 +49,11 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
             batch=cell.evaluation.batch,
             device=task.device,
         )
-        values = compared(drawn.batch, stream(cell.seed, "selection metric"))
-        return next(iter(values.values()))
+        values = checked_values(column.metric.component, compared(drawn.batch, stream(cell.seed, "selection metric")))
+        value = next(iter(values.values()))
+        if math.isfinite(value):  # the training loop takes other values for a divergence
+            check_value(column.metric.component, value, f"curve of {column.name}")
+        return value
 
     return Curve(measure, settings.points, column.higher_is_better, cell.training.select == "best")
 

@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from harness.errors import UserError
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
 from harness.stages.checked import CheckedSource
 
 SAMPLES = "samples.safetensors"
 """The file of a cell's sample sets: tensors `x.D` and, for labelled data, `labels.D` for draw D."""
+
+_FLOATS = ("F16", "BF16", "F32", "F64")
+"""The types of samples, by their names in the header of a safetensors file."""
 
 
 class IdentifiedImages(NamedTuple):
@@ -102,16 +106,26 @@ class StoredSamples:
 
 
 def read_draw(file: Path, draw: int) -> Batch:
-    """Read one draw of a file of sample sets, on the CPU, and leave the others on the disk."""
+    """Read one draw of a file of sample sets, on the CPU, and leave the others on the disk. Raises: UserError without it."""
     labels = f"labels.{draw}"
-    with safe_open(file, framework="pt") as tensors:
-        return Batch(tensors.get_tensor(f"x.{draw}"), tensors.get_tensor(labels) if labels in set(tensors.keys()) else None)
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            return Batch(tensors.get_tensor(f"x.{draw}"), tensors.get_tensor(labels) if labels in set(tensors.keys()) else None)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: cannot be read: {error}") from None
 
 
 def stored_images(file: Path, draw: int, name: str = "the generated samples") -> ImageSet:
     """Return one draw of a file of sample sets as images, which are read batch by batch. name: for messages."""
-    with safe_open(file, framework="pt") as tensors:
-        n, *shape = tensors.get_slice(f"x.{draw}").get_shape()
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            stored = tensors.get_slice(f"x.{draw}")
+            shape, kind = stored.get_shape(), stored.get_dtype()
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: cannot be read: {error}") from None
+    if not shape or kind not in _FLOATS:
+        raise UserError(f"{file}: x.{draw} holds {kind} values of shape {tuple(shape)}, and samples are floats (n, …)")
+    n, *shape = shape
 
     def part(start: int, end: int) -> Tensor:
         with safe_open(file, framework="pt") as tensors:

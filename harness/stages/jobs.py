@@ -11,12 +11,11 @@ from harness.board.bases import Base, Examples, Loaded, Pretrained
 from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.board.reading.data_fit import model_fault
-from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
-from harness.plugins import registry
+from harness.errors import Diverged, EndsTheRun, Interrupted, UserError, as_utf8, error_text
 from harness.process import stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, metrics, record, sample, sources
+from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample, sources
 from harness.stages.checked import CheckedSource, DataFault
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
@@ -33,6 +32,8 @@ from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
 
+FAULTS = (Exception, SystemExit, KeyboardInterrupt)
+"""What code of a plugin may raise; it ends the job and not the worker."""
 _CACHE = ProcessCache()
 """Datasets and extractors that the jobs of this process share: a worker runs many cells of one board."""
 
@@ -82,8 +83,9 @@ def _make_base(base: Base, context: Context) -> JobResult:
             base_stage.run(base, source, context)
     except (Busy, Interrupted, EndsTheRun):
         raise
-    except (Exception, SystemExit) as error:
-        log.warning("base %s: %s", base.name, _last_line(error))
+    except FAULTS as error:
+        stop.pass_ctrl_c_on(error)
+        log.warning("base %s: %s", base.name, error_text(error))
         return FAILED
     return FINISHED
 
@@ -103,10 +105,11 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
             floored = metrics.floor(floor, context)
         except (Interrupted, EndsTheRun):
             raise
-        except (Exception, SystemExit) as error:
+        except FAULTS as error:
+            stop.pass_ctrl_c_on(error)
             # The board goes on: if the fault is the metric's, the cells meet it too, and their records hold the reason.
             saved = _save_traceback(error, context.runs, "floor", floor.key)
-            log.warning("floor %s: %s (traceback: %s)", floor.name, _last_line(error), saved)
+            log.warning("floor %s: %s (traceback: %s)", floor.name, error_text(error), saved)
             return FAILED
         extractor = floor.column.extractor
         save_record(
@@ -131,8 +134,9 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
         if has_result(cell, context.runs):  # another `run` was faster
             return FINISHED
         made = _record(cell, context)
+        kept_logs.keep(cell, context.runs)
         save_record(made, path)
-    registry().listen("harness_cell_finished", cell=cell, record=made)
+    listening.tell(context.runs, "harness_cell_finished", cell=cell, record=made)
     return FINISHED
 
 
@@ -144,11 +148,12 @@ def _record(cell: Cell, context: Context) -> Record:
     except (Interrupted, EndsTheRun):
         raise
     except Diverged as error:
-        return record.unmeasured(cell, "diverged", str(error), device)
-    except (Exception, SystemExit) as error:
+        return record.unmeasured(cell, "diverged", as_utf8(str(error)), device)
+    except FAULTS as error:
+        stop.pass_ctrl_c_on(error)
         saved = _save_traceback(error, context.runs, "cell", cell.key)
         hint = "" if isinstance(error, UserError) else f" (traceback: {saved})"
-        return record.unmeasured(cell, "failed", f"{_last_line(error)}{hint}", device)
+        return record.unmeasured(cell, "failed", f"{error_text(error)}{hint}", device)
 
 
 def _results(cell: Cell, context: Context) -> CellResults:
@@ -163,7 +168,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
             base_output = base_stage.run(cell.base, source, context)
             weights = finetune.run(cell, base_output, source, context)
             base, finetuned = BaseFacts.of(base_output), FinetuneFacts.of(weights)
-            unsealed = [output.stage for output in (base_output, weights) if not output.is_sealed]
+            unsealed = [] if weights.is_sealed else [weights.stage]
             samples = sample.run(cell, weights, source, context)
     measured = metrics.run(cell, samples.output, source, context)
     samples_facts = SampleFacts.of(samples.output)
@@ -194,9 +199,5 @@ def _extractors(cell: Cell, context: Context) -> dict[str, ExtractorFacts]:
 
 def _save_traceback(error: BaseException, runs: RunsFolder, stage: str, key: str) -> Path:
     path = runs.work(stage, key) / "traceback.txt"
-    write_text(path, "".join(traceback.format_exception(error)))
+    write_text(path, as_utf8("".join(traceback.format_exception(error))))
     return path
-
-
-def _last_line(error: BaseException) -> str:
-    return traceback.format_exception_only(error)[-1].strip()

@@ -15,9 +15,10 @@ import torch
 from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
-from harness.board.ranges import value_fault
+from harness.board.metric_values import checked_values
+from harness.board.ranges import check_value
 from harness.components import Dataset, Extractor
-from harness.errors import Diverged, UserError
+from harness.errors import Diverged
 from harness.process import stop
 from harness.stages import draws, features, sources
 from harness.stages.checked import CheckedSource
@@ -84,7 +85,7 @@ def floor(floor: Floor, context: Context) -> MeasuredByCode:
     for pair in range(floor.pairs):
         stop.check()
         measured.append(_floor_pair(floor, pair, source, context))
-        _check_range(floor.column, next(iter(measured[-1].values.values())))
+        check_value(floor.metric.component, next(iter(measured[-1].values.values())), floor.column.name)
         context.reporter.step(pair + 1, floor.pairs, {})
     return _gathered(measured)
 
@@ -108,15 +109,9 @@ def _measure_column(cell: Cell, column: Column, samples: Output, source: Checked
         value, limit = next(iter(pair.values.values())), column.explodes_above
         if not math.isfinite(value) or (limit is not None and value > limit):
             raise Diverged(f"{column.name} is {value:z.6g}" + (f", above {limit:g}" if limit is not None else ""))
-        _check_range(column, value)
+        check_value(column.metric.component, value, column.name)
         measured.append(pair)
     return _gathered(measured)
-
-
-def _check_range(column: Column, value: float) -> None:
-    """Raises: UserError for a value that the metric cannot have, by its own word."""
-    if (fault := value_fault(column.metric.component, value)) is not None:
-        raise UserError(f"{column.name} {fault}: either the metric is wrong, or the range that its plugin declares")
 
 
 def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context) -> PairFacts:
@@ -184,8 +179,8 @@ def _compare_points(pair: Pair) -> PairFacts:
     function = metric.component.create(metric.settings)
     generated, real = pair.generated.points(), pair.real.points()
     started = time.perf_counter()
-    values = function(generated, real, _generator(pair))
-    return PairFacts(values=dict(values), seconds=time.perf_counter() - started, sources=pair.code)
+    values = checked_values(metric.component, function(generated, real, _generator(pair)))
+    return PairFacts(values=values, seconds=time.perf_counter() - started, sources=pair.code)
 
 
 def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Context) -> PairFacts:
@@ -197,9 +192,9 @@ def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Conte
     generated_needs, real_needs = features.shared_needs(extractor, pair.columns)
     generated = features.extracted_by_code(generated_images, generated_needs, extractor, context)
     real = features.extracted_by_code(real_images, real_needs, extractor, context)
-    values = function(generated.features, real.features, _generator(pair))
+    values = checked_values(metric.component, function(generated.features, real.features, _generator(pair)))
     seconds = time.perf_counter() - started
-    return PairFacts(values=dict(values), seconds=seconds, sources=sources.merged(pair.code, generated.sources, real.sources))
+    return PairFacts(values=values, seconds=seconds, sources=sources.merged(pair.code, generated.sources, real.sources))
 
 
 def _generator(pair: Pair) -> torch.Generator:

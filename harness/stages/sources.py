@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from harness.board.components import Resolved
 from harness.components import Component
@@ -14,10 +15,12 @@ from harness.inner_components import inner_samplers
 from harness.plugins import registry
 from harness.process import sources
 from harness.process.sources import Source
-from harness.store.files import write_text
+from harness.store.files import Damage, reading, write_text
 from harness.store.keys import digest
 from harness.store.records import SourceFacts
+from harness.store.seal import seal_fault, sealed
 
+log = logging.getLogger(__name__)
 SOURCES = "sources.json"
 """The file beside checkpoints with the sources of all processes that trained."""
 _LIST = TypeAdapter(list[SourceFacts])
@@ -41,18 +44,29 @@ def of_training(work: Path, *parts: Resolved[Component]) -> list[SourceFacts]:
         work: the folder of the checkpoints, where the sources are kept beside them.
     """
     kept = work / SOURCES
-    earlier = _kept_sources(kept) if any(work.glob("step-*")) else []
+    earlier = _kept_sources(kept, work.name) if any(work.glob("step-*")) else []
     found = merged(earlier, of(*parts))
-    write_text(kept, json.dumps(as_json(found)))
+    write_text(kept, sealed({"training": work.name, "sources": as_json(found)}))
     return found
 
 
-def _kept_sources(file: Path) -> list[SourceFacts]:
-    """Return the sources in a file beside checkpoints; none where an older version wrote the checkpoints."""
+def _kept_sources(file: Path, training: str) -> list[SourceFacts]:
+    """Return the sources in a file beside the checkpoints of a training; none where an older version wrote the checkpoints.
+
+    A damaged file is reported: nobody knows then what code the earlier processes ran. Raises: StorageError.
+    """
     try:
-        return _LIST.validate_json(file.read_bytes())
-    except (OSError, ValidationError):
+        with reading(file):
+            content = file.read_bytes()
+    except Damage:
         return []
+    if (fault := seal_fault(content, "list of sources")) is None:
+        kept = json.loads(content)
+        if kept["training"] == training:
+            return _LIST.validate_python(kept["sources"])
+        fault = f"of another training: {kept['training']}"
+    log.warning("%s is damaged (%s); the record will not tell the code of the processes that trained before", file, fault)
+    return []
 
 
 def of_facts(facts: Mapping[str, object]) -> list[SourceFacts]:

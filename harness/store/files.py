@@ -19,7 +19,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 _TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
-ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS"
+ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS (for downloads: HARNESS_CACHE)"
 _KEPT = "run again: finished work is kept"
 FILE_BITS = 0o666
 """The permissions that a new file may have before the umask; it is not executable."""
@@ -50,6 +50,12 @@ def reading(path: Path) -> Iterator[None]:
         if error.errno in _ABSENT:
             raise Damage(f"{path.name}: {reason}") from error
         raise StorageError(f"{path}: cannot be read: {reason}; {_reading_remedy(error)} and {_KEPT}") from error
+
+
+def exists(path: Path) -> bool:
+    """Return whether something is at a path. Raises: StorageError when the system refuses to say."""
+    with reading(path):
+        return path.exists()
 
 
 def _reading_remedy(error: OSError) -> str:

@@ -6,6 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from harness.store.reading import open_regular
+
 CORE = 1
 """The version of the core, part of every key. Raise it when a change of the core changes results: older records become stale."""
 
@@ -24,6 +26,6 @@ def digest(**inputs: object) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes, as 64 hex digits. Raises: OSError."""
-    with path.open("rb") as file:
+    """Return the sha256 of a file's bytes, as 64 hex digits. Raises: OSError, also for a pipe or a device."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

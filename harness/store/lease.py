@@ -58,6 +58,6 @@ def _is_acquired(lock: FileLock, seconds: float) -> bool:
         reason = (isinstance(error, OSError) and error.strerror) or "not supported"
         raise StorageError(
             f"{lock.lock_file}: the file system cannot lock files ({reason}), and two runs would disturb each other; "
-            f"{ANOTHER_FOLDER} on a local disk, or mount this one with locks"
+            f"{ANOTHER_FOLDER}, on a local disk, or mount this one with locks"
         ) from error
     return True

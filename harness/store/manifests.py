@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import EndsTheRun
 from harness.store.files import Damage, reading
 from harness.store.keys import file_sha256
+from harness.store.reading import read_bytes
 from harness.store.seal import seal_fault, sealed
 
 MANIFEST = "manifest.json"
@@ -50,7 +51,7 @@ def read_manifest(folder: Path, names: Set[str]) -> Manifest:
     """
     path = folder / MANIFEST
     with reading(path):
-        content = path.read_bytes()
+        content = read_bytes(path)
     try:
         fields = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -59,9 +60,11 @@ def read_manifest(folder: Path, names: Set[str]) -> Manifest:
     is_sealed = not (isinstance(fields, dict) and fields.keys() == names | {"files"})
     if is_sealed and (fault := seal_fault(content, "manifest")) is not None:
         raise Damage(f"{MANIFEST}: {fault}")
+    if is_sealed and type(fields.get("schema")) is not int:
+        raise Damage(f"{MANIFEST}: no number of its format")
     if is_sealed and fields["schema"] > SCHEMA:
         raise EndsTheRun(f"{path}: written by a newer harness (schema {fields['schema']}, known: {SCHEMA}); upgrade")
-    files = fields.pop("files")
+    files = fields.pop("files", None)
     _check_files(folder, files)
     return Manifest(fields, files, is_sealed)
 
@@ -70,6 +73,8 @@ def _check_files(folder: Path, files: object) -> None:
     if not isinstance(files, dict):
         raise Damage(f"{MANIFEST}: no hashes of files")
     for name, expected in files.items():
+        if name != Path(name).name:
+            raise Damage(f"{MANIFEST}: {name!r} is no name of a file in its folder")
         with reading(folder / name):
             actual = file_sha256(folder / name)
         if actual != expected:

@@ -54,14 +54,20 @@ def find(runs: RunsFolder, stage: str, key: str) -> Output | None:
     """
     folder = runs.stage(stage, key)
     try:
-        output = _read(folder) if _is_there(folder) else None
+        output = _read(folder) if is_there(folder) else None
     except Damage:
         return None
     return output if output is not None and output.is_sealed else None
 
 
 def once(
-    runs: RunsFolder, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], *, resumes: bool = False
+    runs: RunsFolder,
+    stage: str,
+    key: str,
+    make: Callable[[Path], Mapping[str, object]],
+    *,
+    resumes: bool = False,
+    keeps_unsealed: bool = False,
 ) -> Output:
     """Return the output under the key. If it does not exist, make it first; other processes that want it wait meanwhile.
 
@@ -70,7 +76,9 @@ def once(
     Args:
         make: `make(folder)` writes the files into a folder and returns the facts. When it raises, nothing is kept.
         resumes: True when `make` goes on from checkpoints. A short call may then complete long work, so its output is always
-            synced. And the output is long work: one of an older version is kept, although nothing vouches for its facts.
+            synced.
+        keeps_unsealed: True when an output of an older version is kept, although nothing vouches for its facts. The caller then
+            answers for them. False when it is made again.
     Raises: StorageError, also when the system refuses to read the output; Interrupted when the user asks to stop while another
         process makes the output; what `make` raises.
     """
@@ -78,7 +86,7 @@ def once(
         return existing
     with lease(runs.lease(stage, key), wait=True):
         folder = runs.stage(stage, key)
-        if (existing := _existing(folder, keeps_unsealed=resumes)) is not None:
+        if (existing := _existing(folder, keeps_unsealed=keeps_unsealed)) is not None:
             return existing
         with appearing_folder(folder, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
             facts = dict(make(scratch))
@@ -92,7 +100,7 @@ def _existing(folder: Path, *, keeps_unsealed: bool) -> Output | None:
 
     The caller must hold the lease, so that no other process renames the folder at the same time.
     """
-    if not _is_there(folder):
+    if not is_there(folder):
         return None
     try:
         output = _read(folder)
@@ -116,7 +124,8 @@ def read(folder: Path) -> Output:
         raise UserError(f"{folder}: no undamaged output of a stage: {error}") from error
 
 
-def _is_there(folder: Path) -> bool:
+def is_there(folder: Path) -> bool:
+    """Return whether a folder is there, whatever it holds. Raises: StorageError when the system refuses to say."""
     with reading(folder):
         return folder.is_dir()
 

@@ -9,13 +9,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
+import msgspec
 import psutil
 
 from harness.store.files import FILE_BITS
+from harness.store.reading import read_bytes
 from harness.store.runs_folder import RunsFolder
 
 EVERY_SECONDS = 0.5
 """The least time between two writes of one process within a stage."""
+
+LARGEST = 2**16
+"""Bytes of the largest file of progress that is read."""
 
 
 @dataclass
@@ -90,8 +95,8 @@ def read(runs: RunsFolder) -> list[Progress]:
     """Return the progress of all living processes, sorted by job. Files that dead processes left are removed."""
     living: list[Progress] = []
     for path in runs.progress.glob("*.json"):
-        with suppress(OSError, ValueError, TypeError):
-            progress = Progress(**json.loads(path.read_text()))
+        with suppress(OSError, ValueError, OverflowError, RecursionError, msgspec.ValidationError):
+            progress = msgspec.convert(json.loads(read_bytes(path, largest=LARGEST)), Progress)
             if psutil.pid_exists(progress.pid):
                 living.append(progress)
             else:

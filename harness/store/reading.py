@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 from harness.errors import UserError
 
@@ -30,7 +30,7 @@ def check_regular(path: Path | str) -> None:
     _check_mode(os.stat(path).st_mode, path)
 
 
-def open_regular(path: Path | str) -> BinaryIO:
+def open_regular(path: Path | str) -> io.BufferedReader:
     """Open a file for reading. Raises: NotRegular, without waiting for anything; OSError like `open`."""
     # Without O_NONBLOCK, opening a pipe waits until another process writes into it.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
@@ -50,10 +50,9 @@ def read_bytes(path: Path | str, *, largest: int = LARGEST_TEXT) -> bytes:
     Raises: NotRegular; OSError like `open`, and for a file that is larger.
     """
     with open_regular(path) as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise OSError(errno.EFBIG, f"it is larger than {largest:,} bytes", str(path))
-    return content
+        if os.fstat(file.fileno()).st_size > largest:
+            raise OSError(errno.EFBIG, f"it is larger than {largest:,} bytes", str(path))
+        return file.read()
 
 
 def read_text(path: Path | str, *, largest: int = LARGEST_TEXT) -> str:

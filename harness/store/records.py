@@ -6,6 +6,7 @@ import json
 import logging
 import statistics
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -14,12 +15,15 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, Valid
 
 from harness.errors import EndsTheRun, UserError
 from harness.store.files import write_text
+from harness.store.reading import NotRegular, read_bytes
 from harness.store.record_names import row_name
 from harness.store.seal import seal_fault, sealed
 from harness.validation import first_fault
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
+LARGEST = 2**24
+"""Bytes of the largest file of a record that is read; a curve of 100,000 points takes a quarter."""
 R = TypeVar("R", bound="RecordFile")
 Status = Literal["done", "diverged", "failed", "skipped"]
 
@@ -288,7 +292,8 @@ def _load(path: Path, kind: type[R]) -> R:
     try:
         record = kind.model_validate_json(content)
     except ValidationError as error:
-        _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
+        with suppress(ValidationError):  # the content is no JSON at all
+            _refuse_newer(path, RecordFile.model_validate_json(content).schema_version)
         raise UserError(f"{path}: not a {kind.__name__}: {first_fault(error, _parsed(content))}") from None
     _refuse_newer(path, record.schema_version)
     return record
@@ -304,12 +309,13 @@ def _parsed(content: bytes) -> object:
 def verified(path: Path | str) -> bytes:
     """Return the content of a record's file, with a right checksum. Raises: AbsentRecord; UnreadableRecord; DamagedRecord."""
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_bytes(path, largest=LARGEST)
     except FileNotFoundError:
         raise AbsentRecord(f"{path}: no such record") from None
     except IsADirectoryError:
         raise UnreadableRecord(f"{path}: a folder stands where a record must be; move it away") from None
+    except NotRegular as error:
+        raise UnreadableRecord(f"{path}: {error.strerror}; move it away") from None
     except OSError as error:
         raise UnreadableRecord(f"{path}: cannot be read: {error.strerror}; see to its permissions or the disk") from None
     if (fault := seal_fault(content, "record")) is not None:

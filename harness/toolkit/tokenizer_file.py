@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.store.reading import open_regular
 from harness.weights.tensor_file import Shapes, check_shapes, shapes
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class TokenizerFile:
     def _read(self) -> bytes:
         """The file's content. Raises: UserError when it cannot be read, or has another hash."""
         try:
-            content = self.path.read_bytes()
+            with open_regular(self.path) as file:
+                content = file.read()
         except OSError as error:
             raise UserError(f"{self.where} cannot be read: {error}") from error
         if self.sha256 not in (None, actual := hashlib.sha256(content).hexdigest()):

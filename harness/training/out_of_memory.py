@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 
 SIGNS = ("can't allocate memory", "out of memory", "not enough memory")
 """Words in the RuntimeErrors of torch's CPU allocator, oneDNN and cuDNN, which have no class of their own."""
@@ -24,8 +24,8 @@ def out_of_memory_advice(advice: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        text = str(error) or type(error).__name__  # Python's own MemoryError has no text
-        raise UserError(f"out of memory: {advice} ({text.splitlines()[0][:200]})") from error
+        text = first_line(str(error)) or type(error).__name__  # Python's own MemoryError has no text
+        raise UserError(f"out of memory: {advice} ({text[:200]})") from error
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -9,9 +9,13 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.paths import expanded
 from harness.presets import WeightsFile
 from harness.store.files import blocking_file
 from harness.store.keys import file_sha256
+from harness.weights.diffusers_folders import network_folder
+
+HOME = "~"
 
 
 def folder() -> Path:
@@ -21,11 +25,18 @@ def folder() -> Path:
     Raises: UserError when $HARNESS_CACHE names a file.
     """
     if named := os.environ.get("HARNESS_CACHE"):
-        path = Path(named).expanduser().absolute()
+        path = expanded(named).absolute()
         if (file := blocking_file(path)) is not None:
             raise UserError(f"HARNESS_CACHE={named}: {file} is a file; name a folder, which need not be there yet")
         return path
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "finetune-harness"
+    caches = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return (caches if HOME in caches.parts else caches.absolute()) / "finetune-harness"
+
+
+def check_known() -> None:
+    """Raises: UserError where the cache folder is unknown, because there is no home folder."""
+    if HOME in folder().parts:
+        raise UserError("no home folder is known, and so no place for downloads: set HARNESS_CACHE to a folder")
 
 
 def path(file: WeightsFile) -> Path:
@@ -49,12 +60,14 @@ def absent(file: WeightsFile, why: str) -> UserError:
 def sha256(path: Path) -> str:
     """Return the hash of a file, or of the settings and weights in a diffusers folder, as 64 hex digits.
 
+    The hash of a whole pipeline is that of its network's folder.
+
     A process hashes each file once, and again only when the file's size or modification time has changed.
     Raises: UserError when the path cannot be read.
     """
     try:
         if path.is_dir():
-            return _folder_sha256(path)
+            return _folder_sha256(network_folder(path))
         facts = path.stat()
         return _sha256(path, facts.st_size, facts.st_mtime_ns)
     except OSError as error:

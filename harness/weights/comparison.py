@@ -10,6 +10,7 @@ from torch import Tensor
 
 from harness.errors import UserError
 
+WITHOUT_VALUES = "is on the meta device, and has no values; save the weights after they are loaded"
 SHOWN = 4
 """How many names of each kind of difference a message lists."""
 
@@ -69,9 +70,13 @@ def check_numbers(actual: Mapping[str, Tensor], expected: Mapping[str, Tensor], 
         another kind than the network's (whole numbers, complex ones), or that hold NaN or infinite values.
     """
     for name, value in actual.items():
+        if value.is_meta and not expected[name].is_meta:
+            raise UserError(f"{where}: {name} {WITHOUT_VALUES}")
         if (kind := _unreadable(value, expected[name])) is not None:
             raise UserError(f"{where}: {name} {kind}")
     for name, value in actual.items():
+        if value.is_meta and expected[name].is_meta:
+            continue  # the network has the tensor already, from a file that its settings name
         # A number that is finite in float64 can be infinite in the network's float32.
         cast = value.to(expected[name].dtype)
         if cast.is_floating_point() and not torch.isfinite(cast).all():
@@ -88,8 +93,6 @@ def _unreadable(value: Tensor, expected: Tensor) -> str | None:
         return f"is a tensor of the layout {layout}; weights are dense: save x.to_dense()"
     if value.is_quantized:
         return f"is quantised ({_dtype(value)}); save the weights before quantisation, or x.dequantize()"
-    if value.is_meta:
-        return "is on the meta device, and has no values; save the weights after they are loaded"
     if value.is_complex() or value.is_floating_point() != expected.is_floating_point():
         return f"holds {_dtype(value)}, and the network has {_dtype(expected)}; quantised and packed weights are not read"
     return None

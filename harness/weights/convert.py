@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -21,9 +21,7 @@ from harness.store.files import appearing
 from harness.validation import first_fault
 from harness.weights import cache, network_files
 from harness.weights.network_files import Found, NetworkFile
-from harness.weights.stored import HEADER, Stored, read
-
-SCHEMA = 1
+from harness.weights.stored import HEADER, SCHEMA, Stored, read
 
 
 class Header(BaseModel):
@@ -32,6 +30,13 @@ class Header(BaseModel):
     model: str
     settings: dict[str, object]
     spec: DataSpec
+
+    @field_validator("spec")
+    @classmethod
+    def _possible(cls, spec: DataSpec) -> DataSpec:
+        if not spec.shape or min(spec.shape) < 1 or spec.classes < 0:
+            raise ValueError(f"no data have the shape {spec.shape} and {spec.classes} classes")
+        return spec
 
 
 @dataclass(frozen=True)
@@ -54,17 +59,32 @@ def convert(files: Sequence[NetworkFile], target: Path, network: Network | None)
     Args:
         network: the network of the files; None stands for the network that the first file describes.
     Returns: the tensors that were written, and which table of each file they are.
-    Raises: UserError when the files do not fit the network, or when `network` is None
-    and the first file describes no network.
+    Raises: UserError when the files do not fit the network, or when `network` is None and the first file describes no network
+        that can be built.
     """
-    network = network or described_network(read(files[0].path))
+    if network is None:
+        network = described_network(read(files[0].path))
+        _check_buildable(network, files[0].path)
     found = network_files.find(files, network.model, network.build())
+    if any(value.is_meta for value in found.tensors.values()):  # a tokenizer that the settings name: it has values when built
+        found = network_files.find(files, network.model, network.model.create(network.config, network.spec))
     source = [
         {"file": read.path.name, "sha256": cache.sha256(read.path), **({"table": read.table} if read.table else {})}
         for read in found.tables
     ]
     write(found.tensors, target, network, source=source)
     return found
+
+
+def _check_buildable(network: Network, path: Path) -> None:
+    """Raises: UserError for a network that a file describes with settings of which none can be built."""
+    try:
+        network.build()
+    except UserError:
+        raise
+    except Exception as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: describes a {network.model.name} that cannot be built: {first_line}") from None
 
 
 def write(tensors: Mapping[str, Tensor], target: Path, network: Network, *, source: Sequence[Mapping[str, str]]) -> None:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from filelock import FileLock
-
 from harness.errors import UserError
 from harness.presets import WeightsFile
 from harness.store.files import storage
 from harness.store.keys import file_sha256
+from harness.store.lease import lease
 from harness.weights import cache
 from harness.weights.part_file import PartFile, Version
 
@@ -45,9 +44,10 @@ def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
         raise cache.absent(file, "not here, and HARNESS_OFFLINE forbids downloads")
     if not file.address:
         raise cache.absent(file, "not here, and no address of it is known")
+    cache.check_known()
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
+        with lease(target.with_name(f"{target.name}.lock"), wait=True):
             if target.exists():
                 return _checked(file, target)
             part = PartFile(target.with_name(f"{target.name}.part"))

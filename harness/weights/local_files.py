@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.paths import expanded
 from harness.store.keys import file_sha256
 from harness.weights import cache
 
@@ -55,7 +56,7 @@ class LocalFile:
 
     def folders(self) -> list[Path]:
         """Return the folders to search, the cache first. A place that names an unset environment variable is left out."""
-        others = [Path(os.path.expandvars(place)).expanduser() for place in self.places]
+        others = [expanded(os.path.expandvars(place)) for place in self.places]
         return [self._cached, *(path for path in others if "$" not in str(path))]
 
     def verified(self, *, where: str) -> tuple[Path, str]:

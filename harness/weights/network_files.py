@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.components import Model
 from harness.errors import UserError
 from harness.targets import Target
-from harness.weights.comparison import casts, check, check_numbers
+from harness.weights.comparison import WITHOUT_VALUES, casts, check, check_numbers
 from harness.weights.layouts import Layout
 from harness.weights.stored import Stored, read
 from harness.weights.table_choice import Choice, Wanted, choose
@@ -99,7 +99,7 @@ def find(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -
         _check_header(stored, model)
         choice = choose(stored, layout(model), _wanted(file.part, parts, network, expected), file.table)
         prefix = f"{file.part}." if file.part else ""
-        tensors = {prefix + name: value for name, value in _tensors(choice).items()}
+        tensors = {prefix + name: value for name, value in _tensors(choice, file.path).items()}
         _refuse_other_values(by_name, tensors, file)
         by_name.update(tensors)
         tables.append(_table_read(file, choice, tensors, expected))
@@ -116,7 +116,7 @@ def module_tensors(path: Path, rules: Layout, module: torch.nn.Module, *, where:
     Raises: UserError like `find`.
     """
     expected = module.state_dict()
-    tensors = _tensors(choose(read(path), rules, Wanted(module, "", expected)))
+    tensors = _tensors(choose(read(path), rules, Wanted(module, "", expected)), path)
     check(tensors, expected, where=where)
     check_numbers(tensors, expected, where=where)
     return tensors
@@ -145,20 +145,30 @@ def _wanted(part: str, parts: set[str], network: torch.nn.Module, expected: Mapp
     return Wanted(network, "", {name: value for name, value in expected.items() if not name.startswith(elsewhere)}, elsewhere)
 
 
-def _tensors(choice: Choice) -> Mapping[str, Tensor]:
+def _tensors(choice: Choice, path: Path) -> Mapping[str, Tensor]:
     if choice.candidate.differences is None:
         raise UserError(choice.candidate.fault)
+    for name, value in choice.candidate.table.tensors.items():
+        if value.is_meta:
+            raise UserError(f"{path}: {name} {WITHOUT_VALUES}")
     return choice.candidate.tensors
 
 
 def _refuse_other_values(held: Mapping[str, Tensor], brought: Mapping[str, Tensor], file: NetworkFile) -> None:
     """Raises: UserError where the network's own file holds tensors of the part too, and with other values."""
     for name, value in brought.items():
-        if name in held and not (held[name].shape == value.shape and bool((held[name] == value).all())):
+        if name in held and not _is_same(held[name], value):
             raise UserError(
-                f"{file.path}: brings the part {file.part!r}, which the file of the network holds too, and {name} has other "
-                f"values there: leave the part out, or give the network's file without the names that begin with {file.part}."
+                f"{file.path}: brings the part {file.part!r}, which the file of the network (or of the model's settings) holds "
+                f"too, and {name} has other values there: leave one of the two out"
             )
+
+
+def _is_same(first: Tensor, second: Tensor) -> bool:
+    """Return whether two tensors have the same values. Of one on the meta device they are not known."""
+    if first.shape != second.shape or first.is_meta or second.is_meta:
+        return first.shape == second.shape
+    return bool((first == second).all())
 
 
 def _table_read(file: NetworkFile, choice: Choice, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> TableRead:

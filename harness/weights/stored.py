@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.store.reading import decoded, open_regular, read_bytes
 from harness.weights import pickles, torch_files
+from harness.weights.diffusers_folders import network_folder, weights_files
 
 Format = Literal["safetensors", "pytorch", "diffusers", "nvidia"]
 LARGEST_CONFIG = 2**20
@@ -23,7 +24,8 @@ LARGEST_CONFIG = 2**20
 _LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 """The first bytes of torch's old format: the pickle of its magic number."""
 
-_DIFFUSERS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+SCHEMA = 1
+"""Version of the header that `harness convert` writes."""
 HEADER = "harness"
 """The key in a safetensors header under which `harness convert` writes JSON."""
 
@@ -80,18 +82,31 @@ def _damage(path: Path, *kinds: type[Exception]) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else repr(error)
+    return first_line(str(error)) or repr(error)
 
 
 def _safetensors(path: Path) -> Stored:
     with _damage(path, SafetensorError, OSError, ValueError, RecursionError), safe_open(path, "pt") as file:
         tensors: dict[str, object] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
         config = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-    return Stored(path, "safetensors", tensors, config if isinstance(config, dict) else {})
+    if not isinstance(config, dict):
+        return Stored(path, "safetensors", tensors)
+    _refuse_newer(path, config.get("schema", SCHEMA))
+    return Stored(path, "safetensors", tensors, config)
+
+
+def _refuse_newer(path: Path, schema: object) -> None:
+    if schema not in range(1, SCHEMA + 1):
+        raise UserError(
+            f"{path}: its header is of another version of the harness (schema {schema!r}, known: {SCHEMA}); upgrade, "
+            "or convert the file again"
+        )
 
 
 def _pytorch(path: Path) -> dict[str, object]:
     content = torch_files.load(path)
+    if isinstance(content, list | tuple) and any(isinstance(item, Mapping) for item in content):
+        return {str(place): item for place, item in enumerate(content)}  # a list of state dicts, such as DDIM's code saves
     if not isinstance(content, Mapping):
         raise UserError(f"{path}: holds one {type(content).__name__}, not tensors by name")
     return {str(name): value for name, value in content.items()}
@@ -108,15 +123,27 @@ def _nvidia(path: Path) -> Stored:
         raise pickles.RefusedPickle(f"{path}: {error}") from None
 
 
-def _diffusers(folder: Path) -> Stored:
+def _diffusers(path: Path) -> Stored:
+    folder = network_folder(path)
+    files = weights_files(folder)
     config = folder / "config.json"
-    weights = next((folder / name for name in _DIFFUSERS if (folder / name).is_file()), None)
-    if weights is None or not config.is_file():
-        raise UserError(f"{folder}: no diffusers folder: needs config.json and {' or '.join(_DIFFUSERS)}")
     if config.stat().st_size > LARGEST_CONFIG:
         raise UserError(f"{config}: {config.stat().st_size} bytes are no settings")
     with _damage(config, ValueError, OSError, RecursionError):
         settings = json.loads(decoded(read_bytes(config, largest=LARGEST_CONFIG), config))
     if not isinstance(settings, dict):
         raise UserError(f"{config}: no table of settings")
-    return Stored(folder, "diffusers", read(weights).content, settings)
+    sets = {name: _joined(folder, paths) for name, paths in files.items()}
+    content: Mapping[str, object] = next(iter(sets.values())) if len(sets) == 1 else sets
+    return Stored(folder, "diffusers", content, settings)
+
+
+def _joined(folder: Path, shards: Sequence[Path]) -> dict[str, object]:
+    """Return the tensors of all shards together. Raises: UserError for a tensor that two shards hold."""
+    content: dict[str, object] = {}
+    for shard in shards:
+        tensors = read(shard).content
+        if twice := sorted(content.keys() & tensors.keys()):
+            raise UserError(f"{folder}: two shards hold {twice[0]}")
+        content.update(tensors)
+    return content

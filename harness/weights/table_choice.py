@@ -140,7 +140,8 @@ def _candidate(table: Table, stored: Stored, rules: Layout, wanted: Wanted) -> C
     try:
         tensors = rules.tensors(replace(stored, content=table.tensors), wanted.network, wanted.part)
     except UserError as error:
-        return Candidate(table, {}, None, str(error))
+        message = str(error)
+        return Candidate(table, {}, None, message if str(stored.path) in message else f"{stored.path}: {message}")
     except Exception as error:
         return Candidate(table, {}, None, f"{stored.path}: {type(error).__name__}: {error}")
     needed = {name: value for name, value in tensors.items() if not name.startswith(wanted.elsewhere)}

@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from harness.errors import UserError
+from harness.store.reading import check_regular
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor by its name."""
@@ -19,8 +20,7 @@ def shapes(path: Path, *, where: str) -> Shapes:
     Raises: UserError, beginning with `where`, when the file is missing, cannot be read, or is no safetensors file.
     """
     try:
-        with path.open("rb"):  # the library's own message for a missing file, or for a folder, does not name the path
-            pass
+        check_regular(path)  # the library's own message for a missing file, or for a folder, does not name the path
         with safe_open(path, framework="np") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118, not a dict
     except (OSError, SafetensorError) as error:

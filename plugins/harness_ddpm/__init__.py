@@ -29,8 +29,8 @@ class UNetConfig(ImageChainConfig):
 
     ch: int = Field(16, ge=4, description="channels that ch_mult multiplies; a multiple of norm_groups")
     ch_mult: tuple[PositiveInt, ...] = Field((1, 1), min_length=1, description="channels of each level, in ch, finest first")
-    num_res_blocks: PositiveInt = Field(
-        1, description="residual blocks of a level on the way down; on the way up there is one more"
+    num_res_blocks: int = Field(
+        1, ge=1, le=64, description="residual blocks of a level on the way down; on the way up there is one more"
     )
     attn_resolutions: tuple[int, ...] = Field((8,), description="sizes in pixels at which blocks have attention")
     dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")

@@ -39,8 +39,8 @@ class UNet2DConfig(ImageChainConfig):
     mid_block_type: Literal["UNetMidBlock2D"] | None = Field(
         "UNetMidBlock2D", description="blocks at the coarsest resolution; none: no such blocks"
     )
-    layers_per_block: PositiveInt = Field(
-        1, description="residual blocks of a level on the way down; on the way up there is one more"
+    layers_per_block: int = Field(
+        1, ge=1, le=64, description="residual blocks of a level on the way down; on the way up there is one more"
     )
     attention_head_dim: PositiveInt | None = Field(8, description="channels of an attention head; none: a single head")
     norm_num_groups: PositiveInt = Field(4, description="groups of each group normalisation; 32 in the published networks")

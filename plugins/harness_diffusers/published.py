@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.toolkit.chains import ImageChainConfig
-from harness.toolkit.published_arguments import square_images
-from harness.validation import first_fault
+from harness.toolkit.published_arguments import checked_settings, square_images, whole_number
 from harness.weights.layouts import Layout, renamed_attention
 from harness.weights.stored import Stored
 from harness_diffusers import UNet2DConfig
@@ -40,17 +38,18 @@ def from_config(config: Mapping[str, object]) -> tuple[UNet2DConfig, DataSpec]:
         if config.get(name, value) != value:
             raise UserError(f"{where}: {name} is {config[name]!r}, not {value!r}")
     side, channels, given = config.get("sample_size"), config.get("in_channels", 3), config.get("out_channels", 3)
-    if not isinstance(side, int) or not isinstance(channels, int) or channels != given:
+    if isinstance(side, list | tuple) or channels != given:
         raise UserError(
             f"{where}: it makes no square images with as many channels as it takes: sample_size is {side!r}, "
             f"in_channels {channels!r}, out_channels {given!r}"
         )
+    spec = square_images(
+        whole_number(config, "in_channels", where=where, default=3, least=1),
+        whole_number(config, "sample_size", where=where, least=1),
+    )
     known = {name for name in UNet2DConfig.model_fields if name not in ImageChainConfig.model_fields}
     settings = {**DEFAULTS, **{name: value for name, value in config.items() if name in known}}
-    try:
-        return UNet2DConfig.model_validate(settings), square_images(channels, side)
-    except ValidationError as error:
-        raise UserError(f"{where}: {first_fault(error, settings)}") from None
+    return checked_settings(UNet2DConfig, settings, where=where), spec
 
 
 class DiffusersLayout(Layout):

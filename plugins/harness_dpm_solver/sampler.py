@@ -169,6 +169,8 @@ def read(config: V3Config) -> Statistics:
     assert config.file is not None  # V3Config sees to it
     path = Path(config.file)
     where = f"sampler dpm-solver-v3: {path}"
+    if path.exists() and not path.is_file():
+        raise UserError(f"{where}: is no file")  # reading a pipe could take for ever
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.toolkit.published_arguments import refuse_unknown, square_images, whole_number
+from harness.toolkit.published_arguments import checked_settings, refuse_unknown, square_images, whole_number
 from harness.weights.layouts import Layout
 from harness.weights.stored import Stored
 from harness_edm import UNetConfig
@@ -49,9 +49,9 @@ def from_arguments(arguments: Mapping[str, object]) -> tuple[UNetConfig, DataSpe
     complete = {**COMMON_DEFAULTS, **DEFAULTS[kind], **arguments}
     settings = {name: complete[name] for name in SAME_NAME}
     settings |= _song_settings(complete) if kind == "SongUNet" else {"architecture": "adm"}
-    channels, side = (whole_number(complete, name, where=WHERE) for name in ("img_channels", "img_resolution"))
+    channels, side = (whole_number(complete, name, where=WHERE, least=1) for name in ("img_channels", "img_resolution"))
     classes = whole_number(complete, "label_dim", default=0, where=WHERE)
-    return UNetConfig.model_validate(settings), square_images(channels, side, classes)
+    return checked_settings(UNetConfig, settings, where=WHERE), square_images(channels, side, classes)
 
 
 def _song_settings(arguments: Mapping[str, object]) -> dict[str, object]:

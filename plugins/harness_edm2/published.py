@@ -9,7 +9,7 @@ from torch import Tensor
 
 from harness.config import Config
 from harness.interfaces import DataSpec
-from harness.toolkit.published_arguments import refuse_unknown, square_images, whole_number
+from harness.toolkit.published_arguments import checked_settings, refuse_unknown, square_images, whole_number
 from harness.weights.layouts import Layout, renamed_attention
 from harness.weights.stored import Stored
 from harness_edm2 import EDM2Config
@@ -37,9 +37,9 @@ def from_arguments(arguments: Mapping[str, object]) -> tuple[EDM2Config, DataSpe
     """
     refuse_unknown(arguments, {*DEFAULTS, *DATA, *IGNORED}, where=WHERE)
     settings = {name: arguments.get(name, default) for name, default in DEFAULTS.items()}
-    channels, side = (whole_number(arguments, name, where=WHERE) for name in ("img_channels", "img_resolution"))
+    channels, side = (whole_number(arguments, name, where=WHERE, least=1) for name in ("img_channels", "img_resolution"))
     classes = whole_number(arguments, "label_dim", default=0, where=WHERE)
-    return EDM2Config.model_validate(settings), square_images(channels, side, classes)
+    return checked_settings(EDM2Config, settings, where=WHERE), square_images(channels, side, classes)
 
 
 class VAELayout(Layout):

@@ -12,7 +12,7 @@ from cleanfid.resize import make_resizer
 from torch import Tensor
 
 from harness.config import NoConfig
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness_inception import files
 
 
@@ -39,7 +39,7 @@ class InceptionClean(torch.nn.Module):
                 warnings.simplefilter("ignore", FutureWarning)  # torch deprecates TorchScript, the file's format
                 self.layers = torch.jit.load(io.BytesIO(content), map_location="cpu").eval().layers
         except (RuntimeError, AttributeError) as error:
-            raise UserError(f"{where}: {files.CLEAN.name} holds no such network: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{where}: {files.CLEAN.name} holds no such network: {first_line(str(error))}") from error
         self._resize = make_resizer("PIL", False, "bicubic", (299, 299))
 
     @torch.no_grad()

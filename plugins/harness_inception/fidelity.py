@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from harness.config import NoConfig
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness_inception import files
 
 SPATIAL_CHANNELS = 7
@@ -51,7 +51,7 @@ class Inception(torch.nn.Module):
         except pickle.UnpicklingError as error:  # PyTorch's own message advises users to run what is in the file
             raise UserError(f"{where}: {path} holds no weights of this network: it is no file of tensors alone") from error
         except (RuntimeError, TypeError, ValueError, EOFError) as error:
-            raise UserError(f"{where}: {path} holds no weights of this network: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{where}: {path} holds no weights of this network: {first_line(str(error))}") from error
         self.outputs = {"features": 2048, "logits": 1008, "spatial": SPATIAL_CHANNELS * 17 * 17}
 
     @torch.no_grad()

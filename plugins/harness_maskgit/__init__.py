@@ -49,7 +49,6 @@ def _second(side: int, width: int, depth: int, heads: int) -> dict[str, object]:
 
 _SIZES = {
     "tiny": (384, 6, 6),
-    "small": (512, 12, 6),
     "base": (768, 12, 12),
     "large": (1024, 24, 16),
     "xlarge": (1152, 28, 16),
@@ -60,7 +59,8 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
     "v1-512": _first(32),
     **{f"v2-{16 * side}-{size}": _second(side, *sizes) for size, sizes in _SIZES.items() for side in (16, 24, 32)},
 }
-"""v1-256, v1-512, and v2-SIZE-NAME with SIZE 256, 384 or 512 and NAME tiny, small, base, large or xlarge."""
+"""v1-256, v1-512, and v2-SIZE-NAME with SIZE 256, 384 or 512 and NAME tiny, base, large or xlarge. The published code has a size
+small too, of width 512 with 6 heads, which do not divide it: no network can be built with these numbers."""
 
 
 def _check_preset(settings: object, presets: Mapping[str, object], kind: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.config import Config
 from harness.errors import UserError
+from harness.paths import expanded
 from harness.weights import cache
 
 FASHION_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -62,7 +63,7 @@ def fashion_files() -> dict[str, Path]:
 def fashion_folders() -> list[Path]:
     """Return the folders to look in: $HARNESS_DATA/fashion-mnist where it is set, the cache, Debian's place."""
     own = os.environ.get("HARNESS_DATA")
-    first = [Path(own).expanduser() / "fashion-mnist"] if own else []
+    first = [expanded(own) / "fashion-mnist"] if own else []
     return [*first, cache.folder() / "data" / "fashion-mnist", DEBIAN]
 
 

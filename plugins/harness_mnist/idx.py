@@ -23,6 +23,8 @@ def read_idx(path: Path, *, axes: int) -> NDArray[np.uint8]:
 
     Raises: UserError that names the file when it is no such file, is cut short, or has another number of axes.
     """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path}: is no file")  # reading a pipe could take for ever
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             shape = _shape(file.read(4 + 4 * axes), axes, path)

@@ -42,7 +42,9 @@ def test_the_version_is_told_without_a_command(shell):
 def test_help_opens_with_an_example(shell, command):
     done = shell(command, "--help")
     assert done.returncode == 0
-    assert f"Example: harness {command}" in done.stdout.split("\n\n")[1]
+    example = (COMMANDS[command].__doc__ or "").splitlines()[0]
+    assert example.startswith(f"Example: harness {command}")
+    assert done.stdout.split("\n\n")[1].strip() == example  # in one line, to be copied
 
 
 def test_the_overview_names_all_commands_with_a_sentence_each(shell):

@@ -31,7 +31,8 @@ def test_all_is_well_here(findings):
     assert code == 0
     assert all(finding["ok"] for finding in found.values())
     assert list(found) == [
-        "python", "torch", "device", "torch threads", "OMP_NUM_THREADS", "cores", "free memory", "runs folder", "plugins", "git",
+        "python", "torch", "device", "torch threads", "OMP_NUM_THREADS", "cores", "free memory", "runs folder", "plugins",
+        "listeners", "git",
     ]  # fmt: skip
     assert found["torch"]["found"] == torch.__version__
     assert "ddo" in found["plugins"]["found"]
@@ -54,7 +55,7 @@ def test_a_long_list_of_plugins_goes_on_in_the_next_line(shell, findings):
     assert max(map(len, lines)) < 120
     (first,) = [index for index, line in enumerate(lines) if "  plugins" in line]
     told = " ".join(
-        line.split("  ")[-1].strip() for line in lines[first : lines.index(next(line for line in lines if " git" in line))]
+        line.split("  ")[-1].strip() for line in lines[first : lines.index(next(line for line in lines if " listeners" in line))]
     )
     assert told.split(", ") == names.split(", ")
 
@@ -86,6 +87,30 @@ def test_a_broken_plugin_is_a_fault_with_its_reason(findings, monkeypatch):
     assert found["plugins"]["found"] == "fake"
     assert "harness_gone" in found["plugin gone"]["found"]
     assert found["plugin gone"]["advice"] == "mend or uninstall it"
+
+
+def test_a_plugin_that_the_user_left_out_is_no_fault(findings, monkeypatch):
+    monkeypatch.setenv("HARNESS_DISABLE_PLUGINS", "fake")
+    registry = Registry([EntryPoint("fake", "harness_fake", "harness"), EntryPoint("images", "harness_fake_images", "harness")])
+    monkeypatch.setattr(plugins, "registry", lambda: registry)
+    code, found = findings()
+    assert code == 0
+    assert found["plugin fake"]["found"] == "left out by HARNESS_DISABLE_PLUGINS"
+
+
+def test_a_distribution_that_is_installed_twice_is_named_with_its_folders(findings, monkeypatch, tmp_path):
+    for folder, version in (("wheel", "0.1"), ("user", "0.2")):
+        about = tmp_path / folder / f"harness_shrink-{version}.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: harness-shrink\nVersion: {version}\n")
+        (about / "entry_points.txt").write_text("[harness]\nshrink = no_such_module\n")
+        (about / "INSTALLER").write_text("pip\n")
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    code, found = findings()
+    finding = found["distribution harness-shrink"]
+    assert (finding["ok"], code) == (True, 0)
+    assert finding["found"].startswith("installed 2 times: 0.2 in ")
+    assert finding["advice"] == "the first hides the others; uninstall all but one"
 
 
 def test_no_plugin_at_all_is_a_fault(findings, monkeypatch):

@@ -1,11 +1,13 @@
 """`harness list`: what is installed by kind, the boards here, and what is broken."""
 
 import json
+import sys
 from importlib.metadata import EntryPoint
+from types import ModuleType
 
 import pytest
 
-from harness import plugins
+from harness import hookimpl, plugins
 from harness.plugins import Registry
 
 
@@ -30,6 +32,18 @@ def test_a_table_has_a_row_for_each_component(shell, installed):
     ]
 
 
+def test_plugins_that_listen_are_listed_with_what_they_hear(shell, monkeypatch):
+    module = ModuleType("fake_ears")
+    vars(module).update(harness_step_logged=hookimpl(lambda cell: cell), harness_cell_finished=hookimpl(lambda cell: cell))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    registry = Registry([EntryPoint("ears", module.__name__, "harness")])
+    monkeypatch.setattr(plugins, "registry", lambda: registry)
+    assert shell("list", "listeners").stdout.split() == ["listeners:", "plugin", "hears", "ears", "step_logged,", "cell_finished"]
+    assert json.loads(shell("list", "listeners", "--json").stdout)["listeners"] == [
+        {"plugin": "ears", "hears": "step_logged, cell_finished"}
+    ]
+
+
 def test_capabilities_of_models_are_what_they_provide(shell, installed):
     assert "provides Likelihood, Trains" in shell("list", "models").stdout
 
@@ -46,10 +60,23 @@ def test_a_broken_plugin_is_listed_with_the_reason(shell, installed):
     assert (broken["plugin"], broken["target"]) == ("gone", "harness_gone")
 
 
+def test_plugins_that_the_user_left_out_are_named(shell, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from harness import plugins
+
+    monkeypatch.setenv("HARNESS_DISABLE_PLUGINS", "gone")
+    registry = plugins.Registry([EntryPoint("gone", "harness_gone", "harness")])
+    monkeypatch.setattr(plugins, "registry", lambda: registry)
+    assert shell("list", "methods").stdout.splitlines()[-1] == "left out by HARNESS_DISABLE_PLUGINS: gone"
+    assert json.loads(shell("list", "--json").stdout)["disabled"] == ["gone"]
+
+
 def test_json_holds_every_kind(shell):
     content = json.loads(shell("list", "--json").stdout)
     assert list(content) == [
-        "models", "methods", "metrics", "extractors", "datasets", "samplers", "executors", "presets", "boards", "broken",
+        "models", "methods", "metrics", "extractors", "datasets", "samplers", "executors", "listeners", "presets", "boards",
+        "broken", "disabled",
     ]  # fmt: skip
     assert "ddo" in [row["name"] for row in content["methods"]]
     assert content["broken"] == []

@@ -103,6 +103,7 @@ def test_a_method_whose_target_is_not_there_is_refused_before_any_training(comma
     plugin(command, "pictures", PLUGIN)
     command.write_board(BOARD.format(fault='""', method="tune"))
     (line,) = errors(command.run())
+    assert errors(command.run("--dry-run")) == [line]
     assert line.startswith("error: method tune, build: 'pictures:Tuen': pictures has no 'Tuen'; did you mean 'Tune'?")
     assert not list(command.runs.glob("stages/*"))
 

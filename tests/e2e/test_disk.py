@@ -1,12 +1,15 @@
 """Disks that refuse: one clear message, no traceback, and the next run goes on."""
 
+import errno
 import os
 import resource
 import subprocess
 import sys
 
+import in_process
 import pytest
 
+in_this_process = in_process.in_this_process
 CELLS = ("--only", "method=mle", "--seeds", "0", "--checkpoint-seconds", "0.05")
 
 
@@ -74,6 +77,22 @@ def test_a_limit_on_the_size_of_files(command, undisturbed):
 
     assert_refused(command.run(*CELLS, preexec_fn=limit), "no room left", "finished work is kept")
     assert_result(command, undisturbed)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refuse(handle, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    board = in_process.write_board(tmp_path / "tiny")
+    with monkeypatch.context() as patched:
+        patched.setattr("fcntl.flock", refuse)
+        ended = in_process.command("run", board, "--runs-dir", tmp_path / "runs")
+    assert (ended.code, ended.out, "Traceback" in ended.err) == (2, "", False)
+    (line,) = ended.errors
+    assert f"{tmp_path}/runs/leases/" in line
+    assert "the file system cannot lock files (No locks available)" in line
+    assert in_process.command("run", board, "--runs-dir", tmp_path / "runs").code == 0
 
 
 def assert_result(command, undisturbed):

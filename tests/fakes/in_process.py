@@ -12,15 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from harness.cli import main
-from harness.config import NoConfig
+from harness.components import Executor
 from harness.interfaces import Job, JobEnd
 from harness.process import stop
-from harness.run import start
 from harness.store import records
 
 BOARD = """\
@@ -68,7 +66,7 @@ class Ended:
         return [line for line in self.err.splitlines() if line.startswith("error: ")]
 
 
-def command(*arguments: str) -> Ended:
+def command(*arguments: object) -> Ended:
     """Run `harness` with arguments, as a new process would: with the warnings and the log of a process of its own."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     root, records_warn = logging.getLogger(), records._warn
@@ -89,7 +87,7 @@ def command(*arguments: str) -> Ended:
     return Ended(code, out.getvalue(), err.getvalue())
 
 
-def as_user(uid: int, *arguments: str, umask: int = 0o022) -> Ended:
+def as_user(uid: int, *arguments: object, umask: int = 0o022) -> Ended:
     """Run `harness` in a child process of another user. Modules that the command needs must have been imported by now."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -119,7 +117,11 @@ def write_board(folder: Path, text: str = BOARD) -> Path:
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `harness run` run its jobs in this process."""
+    run_in_this_process(monkeypatch)
+
+
+def run_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `harness run` run its jobs in this process, which keeps its signal handlers."""
-    executor = SimpleNamespace(config=NoConfig, create=lambda _: InProcess())
-    monkeypatch.setattr(start, "_executor", lambda _: executor)
+    monkeypatch.setattr(Executor, "create", lambda *_: InProcess())
     monkeypatch.setattr(stop, "on_signals", lambda: None)

@@ -1,6 +1,7 @@
 """Sample sets as sources: by the folder that `harness run` wrote, by the record of a cell, and by a file alone."""
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -119,3 +120,33 @@ def test_a_file_without_draws_is_no_sample_set(tmp_path):
     save_file({"x": torch.zeros(3, 1, 4, 4), "x.first": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="no sample set: it has no tensors"):
         draws_in_file(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (torch.tensor(1.0), r"x\.safetensors: x\.0 holds F32 values of shape \(\), and samples are floats"),
+        (torch.zeros(3, 1, 8, 8, dtype=torch.int64), "x.0 holds I64 values of shape"),
+        (torch.zeros(3, 1, 8, 8, dtype=torch.bool), "x.0 holds BOOL values of shape"),
+        (torch.zeros(3, 1, 0, 8), r"no image in it: 3 of shape \(1, 0, 8\)"),
+        (torch.zeros(0, 1, 8, 8), "no image in it: 0 of shape"),
+        (torch.zeros(3), r"samples of shape \(\) are no images"),
+    ],
+)
+def test_tensors_that_are_no_samples_are_one_message(tmp_path, tensor, message):
+    save_file({"x.0": tensor}, tmp_path / "x.safetensors")
+    with pytest.raises(UserError, match=message):
+        draws_in_file(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("name", ["x.٣", "x.²", "x.01", "x.", "x.-1", "x.9999999999", "x.1 "])
+def test_a_draw_is_named_by_plain_digits(tmp_path, name):
+    save_file({name: torch.zeros(3, 1, 8, 8)}, tmp_path / "x.safetensors")
+    with pytest.raises(UserError, match="no sample set: it has no tensors"):
+        draws_in_file(tmp_path / "x.safetensors")
+
+
+def test_a_pipe_is_no_sample_set(tmp_path):
+    os.mkfifo(tmp_path / "x.safetensors")
+    with pytest.raises(UserError, match="a pipe or a device stands where a file must be"):
+        draws_in_file(tmp_path / "x.safetensors")

@@ -1,5 +1,6 @@
 """Published DDPM networks as settings of this plugin: which files it takes, and what it says of the others."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,14 @@ from harness_ddpm import UNetConfig, harness_models
 from harness_ddpm.diffusers_names import to_diffusers
 from harness_ddpm.image_model import build
 from harness_ddpm.presets import PRESETS, TINY
-from harness_ddpm.published import DDPMLayout, from_arguments, from_diffusers, is_of_this_architecture
+from harness_ddpm.published import LEFT_OUT, DDPMLayout, from_arguments, from_diffusers, is_of_this_architecture
 
 COMPONENT = next(component for component in harness_models() if component.name == "ddpm-unet")
 CIFAR10 = {
     "sample_size": 32, "in_channels": 3, "block_out_channels": [128, 256, 256, 256], "layers_per_block": 2,
     "down_block_types": ["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"],
     "up_block_types": ["UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"], "norm_num_groups": 32,
-    "norm_eps": 1e-6, "attention_head_dim": None,
+    "norm_eps": 1e-6, "attention_head_dim": None, "freq_shift": 1, "flip_sin_to_cos": False, "downsample_padding": 0,
 }  # fmt: skip
 ARGUMENTS = {
     "in_channels": 3, "out_ch": 3, "resolution": 32, "ch": 128, "ch_mult": [1, 2, 2, 2], "num_res_blocks": 2,
@@ -83,6 +84,17 @@ def test_the_config_of_a_diffusers_network_is_the_same_networks():
         ({"downsample_padding": 1}, "downsample_padding is 1, not 0"),
         ({"attention_head_dim": 8}, "attention_head_dim is 8, not None"),
         ({"norm_eps": 1e-5}, "norm_eps is 1e-05, not 1e-06"),
+        ({"resnet_time_scale_shift": "scale_shift"}, "resnet_time_scale_shift is 'scale_shift', not 'default'"),
+        ({"num_class_embeds": 10}, "num_class_embeds is 10, not None"),
+        (
+            {"block_out_channels": [128, 192, 256, 256]},
+            r"block_out_channels is \[128, 192, 256, 256\], and widths here are whole",
+        ),
+        ({"block_out_channels": [128, None, 256, 256]}, "down_block_types, up_block_types and block_out_channels are not of"),
+        ({"block_out_channels": None}, "down_block_types, up_block_types and block_out_channels are not of the same levels"),
+        ({"down_block_types": []}, "down_block_types, up_block_types and block_out_channels are not of the same levels"),
+        ({"up_block_types": ["UpBlock2D"] * 4}, "down_block_types, up_block_types and block_out_channels are not of the same"),
+        ({"out_channels": 6}, "out_channels is 6, and a DDPM gives as many channels as it takes"),
     ],
 )
 def test_a_diffusers_network_of_another_architecture_is_refused_with_the_difference(change, message):
@@ -91,9 +103,34 @@ def test_a_diffusers_network_of_another_architecture_is_refused_with_the_differe
     assert not is_of_this_architecture({**CIFAR10, **change})
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sample_size": None}, "sample_size is None, not a whole number"),
+        ({"sample_size": -32}, "sample_size is -32; it must be from 1 to 1048576"),
+        ({"sample_size": True}, "sample_size is True, not a whole number"),
+        ({"layers_per_block": None}, "num_res_blocks: must be a whole number"),
+        ({"layers_per_block": -1}, "num_res_blocks: must be at least 1, got -1"),
+        ({"norm_num_groups": 24}, r"ch \(128\) is not a multiple of norm_groups \(24\)"),
+        ({"dropout": "much"}, "dropout: must be a number"),
+    ],
+)
+def test_settings_of_a_folder_that_are_wrong_are_one_message(change, message):
+    with pytest.raises(UserError, match=f"^this UNet2DModel is no network of Ho et al.: {message}"):
+        from_diffusers({**CIFAR10, **change})
+
+
+def test_what_a_config_leaves_out_is_what_the_library_has():
+    diffusers = pytest.importorskip("diffusers")
+    signature = inspect.signature(diffusers.UNet2DModel.__init__).parameters
+    library = {name: list(value) if isinstance(value, tuple) else value for name, value in
+               ((name, argument.default) for name, argument in signature.items())}  # fmt: skip
+    assert all(library[name] == value for name, value in LEFT_OUT.items())
+
+
 def test_levels_of_other_kinds_are_of_another_architecture():
     assert is_of_this_architecture(CIFAR10)
-    assert is_of_this_architecture({"sample_size": 32})  # it says nothing that this network has not
+    assert not is_of_this_architecture({"sample_size": 32})  # what it leaves out has diffusers' defaults, which are others
     assert not is_of_this_architecture({**CIFAR10, "up_block_types": ["SkipUpBlock2D"] * 4})
 
 

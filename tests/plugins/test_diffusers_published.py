@@ -120,6 +120,16 @@ def test_what_a_config_leaves_out_is_what_the_library_has():
         ({"out_channels": 6}, "it makes no square images with as many channels as it takes: .*out_channels 6"),
         ({"sample_size": [32, 64]}, r"it makes no square images .*sample_size is \[32, 64\]"),
         ({"down_block_types": ["CrossAttnDownBlock2D"] * 3}, "down_block_types"),
+        ({"sample_size": None}, "sample_size is None, not a whole number"),
+        ({"sample_size": 0}, "sample_size is 0; it must be from 1 to"),
+        ({"in_channels": -3, "out_channels": -3}, "in_channels is -3; it must be from 1 to"),
+        ({"in_channels": None, "out_channels": None}, "in_channels is None, not a whole number"),
+        ({"block_out_channels": None}, "block_out_channels: must be a list"),
+        ({"block_out_channels": [8, -16, 16]}, "block_out_channels.1: must be above 0, got -16"),
+        ({"block_out_channels": "many"}, "block_out_channels: must be a list"),
+        ({"layers_per_block": [2]}, "layers_per_block: must be a whole number"),
+        ({"layers_per_block": 10**9}, "layers_per_block: must be at most 64"),
+        ({"norm_num_groups": None}, "norm_num_groups: must be a whole number"),
     ],
 )
 def test_networks_that_are_no_chains_are_refused_by_name(settings, message):

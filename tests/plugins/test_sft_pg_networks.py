@@ -101,6 +101,35 @@ def test_gradients_of_all_steps_at_once_are_those_of_the_steps_one_by_one():
     torch.testing.assert_close(at_once, one_by_one)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("shape", "rows", "width"), [((2,), 128, 256), ((3,), 1, 16), ((1,), 7, 5), ((1, 8, 8), 64, 256), ((5,), 9, 32)]
+)
+def test_the_written_layers_are_those_of_autograd_bit_for_bit(shape, rows, width, dtype):
+    """Published results were made layer by layer: no bit of a value or of a gradient may move."""
+    value = Value(shape, 10, width)
+    initialise(value, stream(0, "weights"))
+    value.to(dtype)
+    with torch.no_grad():
+        value.lin2.embed.weight[1, 3] = 0
+    for steps in (slice(0, 10), slice(2, 5)):
+        count = steps.stop - steps.start
+        states, d_value = (torch.randn(count, rows, *size, generator=stream(1, "x"), dtype=dtype) for size in (shape, (1,)))
+        found = []
+        for each in (value.each, lambda states, steps: layer_by_layer(value, states, steps)):
+            value.zero_grad()
+            out = each(states, steps)
+            out.backward(d_value)
+            found.append([out.detach(), *(parameter.grad.clone() for parameter in value.parameters())])
+        assert [torch.equal(ours, plain) for ours, plain in zip(*found, strict=True)] == [True] * 10
+
+
+def layer_by_layer(value, states, steps):
+    hidden = value.lin1.each_relu(states.flatten(2).flatten(0, 1), steps)
+    out = value.lin4.each(value.lin2.each_relu(hidden, steps), steps)
+    return out.view(*states.shape[:2], 1)
+
+
 def test_initial_weights_have_torchs_bounds_and_gains_are_in_zero_to_one():
     value = Value((50,), 20, 100)
     initialise(value, stream(0, "weights"))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.testing import models
 from harness.weights.stored import Stored, read
@@ -67,7 +68,8 @@ def test_a_file_of_the_transformer_gets_the_tokenizer_that_the_settings_name(tmp
     network.load_state_dict(dict(found), strict=True)
     assert torch.equal(found["tokenizer.quant_conv.weight"], model(7).tokenizer.quant_conv.weight)
     own = {**transformer(network), "tokenizer.quant_conv.weight": torch.ones(1)}
-    assert torch.equal(tensors(own, network)["tokenizer.quant_conv.weight"], torch.ones(1))  # the file's own wins
+    with pytest.raises(UserError, match="it holds a tokenizer, and the settings name the file of another"):
+        tensors(own, network)
 
 
 def test_a_state_dict_of_the_harness_comes_back_whole(tmp_path):

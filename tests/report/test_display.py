@@ -83,7 +83,7 @@ def test_a_floor_that_is_not_measured_says_so(table):
 
 def test_pairs_of_several_numbers_are_all_named(table):
     floors = {"distance": Score(0.01, 0.001, 4), "likeness": Score(0.5, 0.1, 10)}
-    assert rows_of(replace(table, floors=floors))[0]["Status"] == "over 4/10 pairs of draws"
+    assert rows_of(replace(table, floors=floors))[0]["Status"] == "over 4 or 10 pairs of draws"
 
 
 def test_a_row_shows_what_the_model_cost(table):

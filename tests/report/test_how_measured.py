@@ -34,8 +34,8 @@ def test_the_section_says_everything_in_one_order(board, publish_records):
         f"- **Net**: `net`, version 1/1; pretrained by `fit`, version 1/1: {steps}, seed 0; sampled by `draw`, version 1/1.",
         f"- **Chain**: `chain`, version 1/1; pretrained by `fit`, version 1/1: {steps}, seed 0; sampled by `draw`, version 1/1.",
         f"- **Fine-tuning**: {steps}, unless a method says otherwise:",
-        "  - more of it: `fit`, version 1/1",
-        "  - tune: `tune`, version 1/1",
+        "    - more of it: `fit`, version 1/1",
+        "    - tune: `tune`, version 1/1",
         "- **Curve**: distance at 5 points along training, at 100 samples on seeds apart from the evaluation's; its network "
         "evaluations are counted in the method's cost.",
         "- **Environment**: Python 3.11.7; PyTorch 2.4.0; threads a process 1.",
@@ -110,7 +110,7 @@ def test_a_base_with_loaded_weights_names_preset_and_hashes(board, preset, text)
 def test_a_method_with_its_own_budget_or_settings_says_so(load):
     tuned = "tune: {method: {name: tune, rate: 0.5}, training: {images: 2560}, only: base=net}"
     lines = section(load(("  tune:\n", f"  {tuned}\n")))
-    assert "  - tune (`base=net`): `tune` (rate: 0.5), version 1/1; 2,560 examples in batches of 128 (20 steps)" in lines
+    assert "    - tune (`base=net`): `tune` (rate: 0.5), version 1/1; 2,560 examples in batches of 128 (20 steps)" in lines
 
 
 def test_a_board_where_no_method_trains_has_no_budget(load):

@@ -15,7 +15,7 @@ BOARD, PAGE = Path("/project/leaderboards/rings"), Path("/project/runs/boards/ri
         ('<img src="x.png">', '<img src="../../../leaderboards/rings/x.png">'),
         ("[folder](../search/)", "[folder](../../../leaderboards/search/)"),
         ("[paper](https://arxiv.org/abs/1) [mail](mailto:a@b) [root](/x) [here](#costs)",) * 2,
-        ("no [link] at all (../x)",) * 2,
+        (r"no [link] at all (../x), nor [this\](../x)",) * 2,
     ],
 )
 def test_relative_links_lead_to_the_same_places_from_another_folder(text, turned):

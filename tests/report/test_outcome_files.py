@@ -1,5 +1,7 @@
 import gc
+import hashlib
 import math
+import os
 
 import pytest
 
@@ -96,3 +98,35 @@ def test_the_garbage_collector_is_as_it_was_before(results, names):
 
 def test_no_names_give_no_outcomes(tmp_path):
     assert list(load_outcomes(tmp_path / "absent", [])) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"parameters": ', '"parameters": 1' + "0" * 400),
+        ('"seconds_finetune": ', '"seconds_finetune": [],  "x": '),
+        ('"seconds_sample": ', '"seconds_sample": Infinity,  "x": '),
+        ('"nfe": ', '"nfe": NaN,  "x": '),
+        ('"training": {', '"training": {"deep": ' + "[" * 100_000 + ", "),
+        ('"created": "', '"created": "\\ud800'),
+        ('"values": [', '"values": [1e308, 1e308, 1e308, '),
+        ('"reason": "', '"reason": "\\ud800'),
+    ],
+)
+def test_content_that_no_harness_writes_is_one_line_although_its_checksum_is_right(board, make_record, tmp_path, old, new):
+    path = tmp_path / "a.json"
+    save_record(make_record(board.cells[4]), path)
+    head, _, body = path.read_text().split("\n", 2)
+    assert old in body
+    body = "\n" + body.replace(old, new, 1)
+    path.write_text(f'{head}\n "sha256": "{hashlib.sha256(body.encode()).hexdigest()}",{body}')
+    with pytest.raises(UserError, match=r"a\.json: not a Record: ") as caught:
+        load_outcome(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_pipe_among_the_results_is_one_line(results, names):
+    (results / names[0]).unlink()
+    os.mkfifo(results / names[0])
+    with pytest.raises(UserError, match="a pipe or a device stands where a file must be; move it away"):
+        list(load_outcomes(results, names))

@@ -65,7 +65,7 @@ def test_texts_of_a_board_are_no_markup_of_its_page(load, publish_records):
     publish_records(board, [cell for cell in board.cells if cell.seed], status="failed", reason="ValueError: <class 'int'>")
     text = render_published(board).page
     assert "# &lt;b>Rings&lt;/b>\n" in text
-    assert "&#36;x&#36; \\*y\\*" in text
+    assert r"\$x\$ \*y\*" in text
     assert "a &lt; b" in text
     assert "ValueError: &lt;class 'int'>" in text
     assert not re.search(r"<(?!!--|/?details|/?summary)", text)

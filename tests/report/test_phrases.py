@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from harness.config import Config
+from harness.inner_components import InnerSampler
 from harness.report.phrases import budget, component, full_component, listed, seed_ranges, where_only
 from harness.training.config import PowerFunctionEMA, TrainingConfig
 from harness.training.optimizer import OptimizerConfig
@@ -15,6 +16,11 @@ class Settings(Config):
 class WithOptimizer(Config):
     optimizer: OptimizerConfig = OptimizerConfig(name="sgd")
     is_fast: bool = False
+
+
+class Guided(Config):
+    sampler: InnerSampler
+    weight: float = 2.0
 
 
 def training(**fields):
@@ -87,6 +93,12 @@ def test_the_settings_of_an_optimiser_come_with_its_name(board):
     given = replace(model, settings=WithOptimizer(optimizer={"lr": 0.1}))
     assert component(given) == "`net` (optimizer: {name: adam, lr: 0.1}), version 1/1"
     assert component(replace(model, settings=WithOptimizer())) == "`net`, version 1/1"
+
+
+def test_a_sampler_inside_a_sampler_is_written_as_a_board_writes_it(board):
+    sampler = replace(board.bases[0].network.sampler, settings=Guided(sampler={"name": "heun", "steps": 4}))
+    assert full_component(sampler) == "`draw` (sampler: {name: heun, steps: 4, rho: 7.0}, weight: 2.0)"
+    assert component(sampler) == "`draw` (sampler: {name: heun, steps: 4, rho: 7.0}), version 1/1"
 
 
 def test_all_settings_are_listed_but_those_that_the_algorithm_does_not_use(board):

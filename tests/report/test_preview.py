@@ -1,8 +1,12 @@
+import base64
+import io
 import json
+import os
 
 import pytest
 import torch
 from harness_fake_images import shades
+from PIL import Image
 
 from harness.errors import UserError
 from harness.interfaces import Batch
@@ -62,4 +66,34 @@ def test_a_file_that_holds_no_preview_says_what_to_do(path, text):
     path.parent.mkdir()
     path.write_text(text)
     with pytest.raises(UserError, match=rf"{path.name}: damaged: not a preview; delete it and publish again"):
+        read_preview(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"source": "s", "points": 3}', '{"source": "s", "points": [[1]]}', '{"source": "s", "points": [["a", 1]]}',
+        '{"source": "s", "points": [[true, 1]]}', "[" * 100_000, '{"source": "s", "sheet": 3}', "3",
+    ],
+)  # fmt: skip
+def test_content_that_no_plot_can_show_is_damage(path, text):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(text)
+    with pytest.raises(UserError, match="damaged: not a preview; delete it and publish again"):
+        read_preview(path)
+
+
+def test_a_sheet_that_declares_more_pixels_than_any_is_damage(path):
+    path.parent.mkdir(parents=True)
+    image = io.BytesIO()
+    Image.new("1", (16384, 8192)).save(image, "PNG")
+    path.write_text(json.dumps({"source": "s", "sheet": base64.b64encode(image.getvalue()).decode()}))
+    with pytest.raises(UserError, match="damaged: not a preview"):
+        read_preview(path)
+
+
+def test_a_pipe_is_no_preview(path):
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="a pipe or a device stands where a file must be"):
         read_preview(path)

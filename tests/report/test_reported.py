@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from harness.errors import Faults, UserError
@@ -75,6 +77,11 @@ def test_equal_notes_are_written_once_under_the_table():
     assert reported_markdown(numbers).endswith("|\n\n\n[1] own split  \n[2] guided\n")
 
 
+def test_a_note_is_plain_text_with_links_to_arxiv():
+    text = reported_markdown([number(note="<b>own</b> $x$ of arXiv:2301.13362")])
+    assert text.endswith("[1] &lt;b>own&lt;/b> \\$x\\$ of [arXiv:2301.13362](https://arxiv.org/abs/2301.13362)\n")
+
+
 def test_a_number_of_arxiv_is_a_link():
     assert lines([number(source="arXiv:2301.13362 Table 1")])[0][5] == (
         "[arXiv:2301.13362](https://arxiv.org/abs/2301.13362) Table 1"
@@ -87,3 +94,26 @@ def test_text_of_papers_cannot_break_the_table():
     assert r"| a\|b" in text
     assert r"| x\_y" in text
     assert r"| p\_q" in text
+
+
+def test_the_table_of_a_spreadsheet_begins_with_a_mark(path):
+    path.write_text(HEAD + "digits,diffusion,EDM,é,55.7,35,none,fid,1.30,a paper,\n", encoding="utf-8-sig")
+    assert [number.method for number in read_reported(path)] == ["é"]
+
+
+def test_a_table_in_another_encoding_names_its_line(path):
+    path.write_text(HEAD + "digits,diffusion,EDM,é,55.7,35,none,fid,1.30,a paper,\n", encoding="latin-1")
+    with pytest.raises(UserError, match=r"reported\.csv:2: byte 0xe9 is no UTF-8"):
+        read_reported(path)
+
+
+def test_a_field_without_an_end_is_one_line(path):
+    path.write_text(HEAD + "digits,diffusion,EDM," + "x" * 200_000 + ",55.7,35,none,fid,1.30,a paper,\n")
+    with pytest.raises(UserError, match=r"reported\.csv:2: field larger than field limit"):
+        read_reported(path)
+
+
+def test_a_pipe_is_no_table(path):
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="a pipe or a device stands where a file must be"):
+        read_reported(path)

@@ -7,6 +7,7 @@ import pytest
 from harness.run.data_needs import data_faults
 from harness.stages import draws
 from harness.stages.checked import CheckedSource
+from harness.stages.process_cache import ProcessCache
 
 DIGITS = """\
 title: Many
@@ -34,7 +35,7 @@ def asked(monkeypatch):
 
 def test_more_samples_than_the_dataset_holds_out_are_refused(write_small):
     board = write_small(DIGITS.replace("400", "5000").replace("{none: , mle: }", "{mle: }").replace("  faulty", "  # faulty"))
-    (fault,) = data_faults(board, board.cells, board.floors)
+    (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
     assert fault.startswith(
         "dataset digits gives 448 held-out examples a draw at most, and 5000 are asked for: lower evaluation."
     )
@@ -42,7 +43,7 @@ def test_more_samples_than_the_dataset_holds_out_are_refused(write_small):
 
 def test_a_base_of_examples_is_asked_too(write_small):
     board = write_small(DIGITS)
-    (fault,) = data_faults(board, board.cells, board.floors)
+    (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
     assert fault.startswith("dataset corrupted, evaluation draw 1 of 400 examples: 400 images of 1 of 10 classes are not there")
 
 
@@ -50,14 +51,14 @@ def test_a_draw_of_each_purpose_is_asked_for(write_small, small_text, asked):
     text = small_text + "curve: {metric: sliced-w2, points: 2, samples: 30}\n"
     board = write_small(text.replace("samples: 20, batch", "sizes: [10, 40], batch"))
     cells = [cell for cell in board.cells if cell.seed == 1]
-    assert data_faults(board, cells, board.floors) == []
+    assert data_faults(board, cells, board.floors, ProcessCache()) == []
     assert asked == [(draws.evaluation(1, 0), 40), (draws.floor(0)[0], 40), (draws.selection(1), 30)]
 
 
 def test_what_nothing_needs_is_not_asked_for(small, asked):
     skipped = [replace(cell, row=replace(cell.row, skip_reason="no")) for cell in small.cells]
-    assert data_faults(small, skipped, ()) == []
-    assert data_faults(small, (), ()) == []
+    assert data_faults(small, skipped, (), ProcessCache()) == []
+    assert data_faults(small, (), (), ProcessCache()) == []
     assert asked == []
-    data_faults(small, (), small.floors)
+    data_faults(small, (), small.floors, ProcessCache())
     assert asked == [(draws.floor(0)[0], 20)]

@@ -86,6 +86,6 @@ def test_a_record_that_the_system_refuses_to_read_is_not_made_again(board, cell,
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(UnreadableRecord, match="cannot be read: Permission denied; see to its permissions or the disk"):
         current_record(cell, runs)

@@ -54,6 +54,17 @@ def used(selecting, tmp_path, monkeypatch):
     return streams, real
 
 
+def test_a_point_that_the_metric_cannot_have_fails_the_cell(selecting, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness_wasserstein.sliced.SlicedW2.__call__", lambda *_: {"sliced-w2": -0.5})
+    runs = RunsFolder(tmp_path / "runs")
+    jobs.run_cell(selecting, runs, JobOptions("cpu"))
+    record = load_record(runs.record("tiny", selecting.name, selecting.key))
+    assert record.status == "failed"
+    assert record.reason.startswith(
+        "harness.errors.UserError: curve of sliced-w2 is -0.5, and the lowest value of sliced-w2 is 0"
+    )
+
+
 def test_seeds_of_selection_are_apart_from_those_of_the_evaluation(used):
     streams, real = used
     selection, evaluation = streams[:-2], streams[-2:]

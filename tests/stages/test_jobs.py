@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import logging
+import signal
 import threading
 
 import pytest
-from stage_parts import SHIFT, Exploding, Shift, resolved
+import stage_parts
+from stage_parts import DRIFTING, SHIFT, Drifting, Exploding, Shift, resolved
 
 from harness.board.bases import Examples
 from harness.board.columns import Column, Floor
@@ -86,7 +88,7 @@ def test_a_cell_goes_through_all_stages(run, cell, runs):
 def test_plugins_hear_of_a_cell_after_its_record_is_there(run, cell, runs, monkeypatch):
     heard = []
 
-    def listen(hook, **arguments):
+    def listen(hook, *_, **arguments):
         if hook == "harness_cell_finished":
             heard.append((arguments["cell"], load_record(record_path(cell, runs)) == arguments["record"]))
 
@@ -104,6 +106,32 @@ def test_a_worker_builds_the_dataset_once_for_all_cells(cells, runs, monkeypatch
     for cell in cells.values():
         assert jobs.run_cell(cell, runs, CPU) == FINISHED
     assert created == ["swiss-roll"]
+
+
+class LosesItsSteps(Drifting):
+    """Merges by a number of steps that it does not keep."""
+
+    count = 0
+
+    def step(self, batch, generator, index):
+        self.count += 1
+        return super().step(batch, generator, index)
+
+    def result(self, weights):
+        return {name: value * (1 + 1e-3 * self.count) for name, value in weights.items()}
+
+
+def test_a_smoke_run_fails_a_cell_whose_method_loses_state_and_a_real_run_does_not_look(cells, runs, monkeypatch):
+    monkeypatch.setattr(stage_parts, "Drifting", LosesItsSteps)
+    cell = cells["small/mle/s0"]
+    cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, method=DRIFTING))
+    jobs.run_cell(cell, runs, dataclasses.replace(CPU, checks_resume=True))
+    record = load_record(record_path(cell, runs))
+    assert record.status == "failed"
+    assert "method drifting: training that went on from a checkpoint after step 2 of 4, in new objects, differs" in record.reason
+    assert "its result, before it takes a step" in record.reason
+    jobs.run_cell(cell, runs, CPU)
+    assert load_record(record_path(cell, runs)).status == "done"
 
 
 def test_a_record_that_another_run_wrote_meanwhile_stays(run, cell, runs):
@@ -135,6 +163,62 @@ def test_whatever_a_plugin_raises_fails_its_cell_and_leaves_a_traceback(run, bro
     assert "Traceback (most recent call last)" in traceback.read_text()
 
 
+@pytest.fixture
+def worker_signals():
+    """As in a worker: Ctrl-C is a request to stop and raises nothing."""
+    before = signal.getsignal(signal.SIGINT)
+    stop.on_signals()
+    yield
+    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_keyboard_interrupt_that_a_plugin_raises_fails_its_cell_alone(run, broken, worker_signals):
+    broken(KeyboardInterrupt())
+    result, record = run()
+    assert (result, record.status) == (FINISHED, "failed")
+    assert record.reason.startswith("KeyboardInterrupt (traceback: ")
+
+
+@pytest.fixture
+def no_handler():
+    """As in a program that calls the stages itself: the commands of other tests have left handlers in this process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_real_ctrl_c_is_none_of_a_plugins_faults(run, broken, no_handler):
+    broken(KeyboardInterrupt())  # where no handler stands, as in a program that calls the stages itself
+    with pytest.raises(KeyboardInterrupt):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "MemoryError (traceback: "),
+        (MemoryError(""), "MemoryError (traceback: "),
+        (RuntimeError("half of a pair: \ud83d"), "RuntimeError: half of a pair: \\ud83d (traceback: "),
+    ],
+)
+def test_an_error_without_a_text_or_with_half_a_character_keeps_its_reason_and_its_traceback(
+    run, broken, runs, cell, error, reason
+):
+    broken(error)
+    result, record = run()
+    assert (result, record.status) == (FINISHED, "failed")
+    assert record.reason.startswith(reason)
+    assert type(error).__name__ in (runs.work("cell", cell.key) / "traceback.txt").read_text(encoding="utf-8")
+
+
+def test_a_note_of_an_error_does_not_take_the_place_of_its_text(run, broken):
+    error = ValueError("no such distance")
+    error.add_note("while measuring")
+    broken(error)
+    assert run()[1].reason.startswith("ValueError: no such distance (traceback: ")
+
+
 def age(output):
     """Make the manifest in a folder one of an older version, which had neither a number nor a seal."""
     manifest = output / MANIFEST
@@ -154,17 +238,32 @@ def test_a_changed_value_of_an_older_version_reaches_no_record(run, cell, runs):
     assert run()[1].metrics["shift"].values == record.metrics["shift"].values
 
 
-def test_training_of_an_older_version_is_taken_and_the_record_says_so(run, cell, runs):
+@pytest.mark.parametrize(("stage", "unsealed"), [("base", []), ("finetune", ["finetune"])])
+def test_training_of_an_older_version_is_taken_and_the_record_says_what_nothing_vouches_for(run, cell, runs, stage, unsealed):
     _, record = run()
-    (base,), (finetune,) = runs.root.glob("stages/base/*"), runs.root.glob("stages/finetune/*")
-    for folder in (base, finetune):
-        age(folder)
-        record_path(cell, runs).unlink()
-        again = run()[1]
-        assert again.metrics["shift"].values == record.metrics["shift"].values
-        assert again.weights_sha256 == record.weights_sha256
-    assert again.unsealed == ["base", "finetune"]
-    assert record.unsealed == []
+    (folder,) = runs.root.glob(f"stages/{stage}/*")
+    age(folder)
+    record_path(cell, runs).unlink()
+    again = run()[1]
+    assert again.metrics["shift"].values == record.metrics["shift"].values
+    assert (again.weights_sha256, again.parameters) == (record.weights_sha256, record.parameters)
+    assert (record.unsealed, again.unsealed) == ([], unsealed)
+
+
+@pytest.mark.parametrize("changed", [{"parameters": 7}, {"weights_sha256": "0" * 64}])
+def test_changed_facts_of_an_older_base_do_not_reach_a_record(run, cell, runs, changed):
+    run()
+    (folder,) = runs.root.glob("stages/base/*")
+    age(folder)
+    content = json.loads((folder / MANIFEST).read_text())
+    content["facts"] |= changed
+    (folder / MANIFEST).write_text(json.dumps(content))
+    record_path(cell, runs).unlink()
+    _, record = run()
+    assert record.status == "failed"
+    assert record.reason.startswith(
+        f"harness.errors.UserError: {folder}: the manifest, which an older version wrote, does not fit"
+    )
 
 
 def test_a_users_mistake_is_its_own_reason_without_a_traceback(run, broken):

@@ -75,7 +75,7 @@ def test_training_that_goes_on_with_edited_code_names_both(cells, source, contex
     assert len([each for each in made_by if each.component == "sampler ancestral"]) == 2
 
 
-def test_checkpoints_of_other_code_count_and_a_folder_without_any_does_not(cells, context, monkeypatch):
+def test_checkpoints_of_other_code_count_and_a_folder_without_any_does_not(cells, context, monkeypatch, caplog):
     cell, work = cells["small/mle/s0"], context.runs.work("finetune", "key")
     sources.of_training(work, cell.method)
     edit(monkeypatch, "method mle")
@@ -84,7 +84,13 @@ def test_checkpoints_of_other_code_count_and_a_folder_without_any_does_not(cells
     edit(monkeypatch, "method mle", to="f")
     assert [each.sha256[0] for each in sources.of_training(work, cell.method) if each.component == "method mle"] == ["e", "f"]
     (work / sources.SOURCES).write_text("{")
-    assert len(sources.of_training(work, cell.method)) == 2, "what cannot be read is unknown"
+    assert len(sources.of_training(work, cell.method)) == 2, "what is damaged is unknown"
+    assert "sources.json is damaged (not a whole list of sources); the record will not tell the code of" in caplog.messages[-1]
+    other = context.runs.work("finetune", "other")
+    sources.of_training(other, cell.method)
+    (work / sources.SOURCES).write_bytes((other / sources.SOURCES).read_bytes())
+    assert len(sources.of_training(work, cell.method)) == 2
+    assert "sources.json is damaged (of another training: finetune-other)" in caplog.messages[-1]
 
 
 def test_what_an_older_version_wrote_is_used_and_its_code_is_unknown(cells, source, context, new_context):

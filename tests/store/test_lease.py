@@ -87,7 +87,9 @@ def test_a_file_system_without_locks_is_one_message(path, monkeypatch, number, w
     with pytest.raises(StorageError) as caught, lease(path, wait=wait):
         pass
     assert str(caught.value).startswith(f"{path}: the file system cannot lock files ({os.strerror(number)}), and two runs would")
-    assert "choose another folder with --runs-dir or HARNESS_RUNS on a local disk" in str(caught.value)
+    assert "choose another folder with --runs-dir or HARNESS_RUNS (for downloads: HARNESS_CACHE), on a local disk" in str(
+        caught.value
+    )
 
 
 def test_any_user_may_lock_the_file_of_another(path):

@@ -6,6 +6,7 @@ import pytest
 
 from harness.store.files import Damage
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
+from harness.store.seal import sealed
 
 NAMES = frozenset({"of"})
 
@@ -40,4 +41,15 @@ def test_a_manifest_without_a_seal_is_an_old_one_only_if_it_has_the_old_fields(f
 def test_what_is_no_json_is_damage(folder, content):
     (folder / MANIFEST).write_bytes(content)
     with pytest.raises(Damage):
+        read_manifest(folder, NAMES)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"schema": "2"}, {"schema": None}, {"files": 3}, {"files": {"../file": "0"}}, {"files": {"/etc/passwd": "0"}}]
+)
+def test_fields_that_the_harness_never_writes_are_damage_even_under_a_seal(folder, fields):
+    content = json.loads((folder / MANIFEST).read_text()) | fields
+    del content["sha256"]
+    (folder / MANIFEST).write_text(sealed(content))
+    with pytest.raises(Damage, match=r"no number of its format|no hashes of files|is no name of a file in its folder"):
         read_manifest(folder, NAMES)

@@ -139,16 +139,16 @@ def test_an_output_of_an_older_version_is_made_again_since_nothing_vouches_for_i
     assert message.endswith("made again")
 
 
-def test_long_work_of_an_older_version_is_kept_and_marked(runs, caplog):
-    folder = outputs.once(runs, "s", "k", Make(), resumes=True).folder
+def test_an_output_of_an_older_version_is_kept_and_marked_where_the_caller_asks_for_it(runs, caplog):
+    folder = outputs.once(runs, "s", "k", Make(), keeps_unsealed=True).folder
     age(folder)
     make = Make()
-    kept = outputs.once(runs, "s", "k", make, resumes=True)
+    kept = outputs.once(runs, "s", "k", make, keeps_unsealed=True)
     assert (make.calls, kept.is_sealed, kept.facts, kept.stage) == (0, False, {"value": 0.1}, "s")
     assert not outputs.read(folder).is_sealed
     assert not caplog.messages
     (folder / "file").write_text("other")  # the hashes of the files stood in old manifests, too
-    assert outputs.once(runs, "s", "k", make, resumes=True).is_sealed
+    assert outputs.once(runs, "s", "k", make, keeps_unsealed=True).is_sealed
     assert make.calls == 1
 
 

@@ -89,7 +89,21 @@ def test_living_processes_come_in_the_order_of_their_jobs_and_files_of_dead_ones
     assert not dead.exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"job": "x"}', '{"of": "another version"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"job": "x"}',
+        '{"of": "another version"}',
+        "[" * 100_000,
+        "\xff",
+        '{"job": 3, "stage": "s", "step": 0, "steps": 0, "seconds": 0, "values": {}, "pid": 1}',
+        '{"job": "j", "stage": "s", "step": "0", "steps": 0, "seconds": 0, "values": {}, "pid": 1}',
+        '{"job": "j", "stage": "s", "step": 0, "steps": 0, "seconds": 0, "values": {}, "pid": 99999999999999999999999}',
+    ],
+)
 def test_a_file_that_cannot_be_read_is_left_out(runs, content):
     written(runs, "good", os.getpid())
     (runs.progress / "1.json").write_text(content)

@@ -34,6 +34,15 @@ def test_a_file_of_the_transformer_alone_gets_the_tokenizer():
     assert torch.equal(tensors["tokenizer.weight"], tokenizer.weight)
 
 
-def test_a_file_with_a_tokenizer_keeps_its_own():
-    stored = {"head.weight": torch.zeros(3), "tokenizer.weight": torch.ones(1, 2)}
-    assert with_tokenizer(stored, nn.Linear(2, 1)) == stored
+def test_a_file_that_holds_the_same_tokenizer_is_returned_as_it_is():
+    tokenizer = nn.Linear(2, 1)
+    stored = {"head.weight": torch.zeros(3), **{f"tokenizer.{name}": value for name, value in tokenizer.state_dict().items()}}
+    assert with_tokenizer(stored, tokenizer) == stored
+    assert with_tokenizer(stored, nn.Linear(2, 1, device="meta")) == stored
+
+
+@pytest.mark.parametrize("other", [{"weight": torch.ones(1, 2), "bias": torch.ones(1)}, {"weight": torch.ones(1, 2)}])
+def test_of_two_tokenizers_none_is_taken_in_silence(other):
+    stored = {f"tokenizer.{name}": value for name, value in other.items()}
+    with pytest.raises(UserError, match="it holds a tokenizer, and the settings name the file of another"):
+        with_tokenizer(stored, nn.Linear(2, 1))

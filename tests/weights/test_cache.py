@@ -10,6 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.presets import WeightsFile
 from harness.weights import cache
+from harness.weights.download import fetch
 from harness.weights.local_files import LocalFile
 from harness_mnist.files import fashion_folders
 
@@ -29,6 +30,35 @@ def everywhere():
     extractor = LocalFile("net.pth", source="").folders()[0].parent
     dataset = fashion_folders()[0].parents[1]
     return {cache.folder(), cache.path(FILE).parents[1], extractor, dataset}
+
+
+@pytest.fixture
+def no_home(monkeypatch):
+    """A user who has no entry in the system's list, as in a container that was started with --user, and no HOME."""
+
+    def no_entry(_):
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+
+
+@pytest.mark.usefixtures("no_home")
+def test_without_a_home_folder_a_search_goes_on_and_a_download_says_what_to_set(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert everywhere() == {Path("~/.cache/finetune-harness")}
+    (tmp_path / "net.pth").write_bytes(b"")
+    assert LocalFile("net.pth", source="", places=("~/.cache/torch", str(tmp_path))).find(where="x") == tmp_path / "net.pth"
+    with pytest.raises(UserError, match=r"net.pth is not on this machine; looked for ~/\.cache/finetune-harness/weights"):
+        LocalFile("net.pth", source="").find(where="x")
+    with pytest.raises(
+        UserError, match=r"^no home folder is known, and so no place for downloads: set HARNESS_CACHE to a folder"
+    ):
+        fetch(FILE)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "own"))
+    assert everywhere() == {tmp_path / "own"}
+    cache.check_known()
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
 
 
 def test_without_variables_the_cache_is_in_the_home_folder(tmp_path):

@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.weights import network_files
-from harness.weights.convert import convert, described_network, preset_network
+from harness.weights.convert import Network, convert, described_network, preset_network
 from harness.weights.layouts import Layout
 from harness.weights.network_files import NetworkFile
 from harness.weights.stored import read
@@ -86,6 +86,11 @@ def test_a_header_need_not_say_what_has_a_default(tmp_path):
         ({"settings": {"widht": 3}}, "its header describes no network: widht: is no known key"),
         ({"settings": 3}, "its header describes no network: settings: must be a mapping of keys, got 3"),
         ({"spec": {"classes": 2}}, r"its header describes no network: spec\.shape is missing"),
+        ({"spec": {"shape": [1, -8, 8]}}, "its header describes no network: spec: no data have the shape"),
+        ({"spec": {"shape": [2], "classes": -3}}, "its header describes no network: spec: no data have the shape"),
+        ({"schema": 99}, r"its header is of another version of the harness \(schema 99, known: 1\); upgrade, or convert"),
+        ({"schema": "x"}, "its header is of another version of the harness"),
+        ({"schema": 0}, "its header is of another version of the harness"),
         ({"spec": None}, "its header describes no network: spec"),
         ({"model": 3}, "its header describes no network: model"),
         ({"model": "dpm-unet"}, "no model is called 'dpm-unet'; did you mean 'ddpm-unet'"),
@@ -94,6 +99,16 @@ def test_a_header_need_not_say_what_has_a_default(tmp_path):
 def test_a_damaged_header_is_one_message(tmp_path, changes, message):
     with pytest.raises(UserError, match=rf"^.*w\.safetensors: {message}"):
         described_network(with_header(tmp_path / "w.safetensors", **changes))
+
+
+def test_a_network_that_cannot_be_built_is_one_line(tmp_path, monkeypatch):
+    def build(self):
+        raise RuntimeError("no such size\nand a long story")
+
+    with_header(tmp_path / "w.safetensors")
+    monkeypatch.setattr(Network, "build", build)
+    with pytest.raises(UserError, match=r"w\.safetensors: describes a ddpm-unet that cannot be built: no such size$"):
+        convert([NetworkFile(tmp_path / "w.safetensors")], tmp_path / "out.safetensors", None)
 
 
 def test_the_header_names_the_files_by_name_and_hash(tmp_path):

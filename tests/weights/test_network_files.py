@@ -1,6 +1,7 @@
 """Weights go into a network whole or not at all, from each family's own file layouts."""
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from harness.components import Model
 from harness.errors import UserError
 from harness.plugins import registry
-from harness.weights import network_files
+from harness.weights import convert, network_files
 from harness.weights.network_files import NetworkFile
 from harness.weights.stored import read
 
@@ -88,6 +89,35 @@ def test_a_tokenizer_that_the_settings_name_need_not_stand_in_the_file(tmp_path)
     torch.save(state, tmp_path / "main.pth")
     network_files.load([NetworkFile(tmp_path / "main.pth")], model, built)
     assert is_equal(trained, built)
+    with torch.device("meta"), pytest.warns(UserWarning, match="meta"):
+        checked = model.create(preset.config.model_copy(update={"tokenizer": tokenizer}), preset.spec)
+    network_files.find([NetworkFile(tmp_path / "main.pth")], model, checked)  # as a run does, before any work
+    described = convert.Network(model, preset.config.model_copy(update={"tokenizer": tokenizer}), preset.spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        convert.convert([NetworkFile(tmp_path / "main.pth")], tmp_path / "whole.safetensors", described)
+    written = load_file(tmp_path / "whole.safetensors")
+    assert all(torch.equal(value, written[name]) for name, value in trained.state_dict().items())
+
+
+def test_a_tensor_of_the_file_without_values_is_refused_whatever_the_network_is_on(tmp_path):
+    preset, model = component("ddpm-tiny-8")
+    state = {name: value.to("meta") for name, value in network("ddpm-tiny-8").state_dict().items()}
+    torch.save(state, tmp_path / "w.pt")
+    with torch.device("meta"):
+        checked = model.create(preset.config, preset.spec)
+    for built in (checked, network("ddpm-tiny-8")):
+        with pytest.raises(UserError, match=r"w\.pt: .* is on the meta device, and has no values; save the weights after"):
+            network_files.find([NetworkFile(tmp_path / "w.pt")], model, built)
+
+
+def test_weights_that_are_not_finite_are_a_fault_of_the_file(tmp_path):
+    _, model = component("ddpm-tiny-8")
+    state = network("ddpm-tiny-8").state_dict()
+    state["conv_in.bias"][1] = float("nan")
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"w\.pt: conv_in\.bias has 1 values that are NaN or infinite"):
+        network_files.find([NetworkFile(tmp_path / "w.pt")], model, network("ddpm-tiny-8"))
 
 
 def test_a_checkpoint_of_vars_training_code_holds_both_networks(tmp_path):

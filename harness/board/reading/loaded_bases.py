@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from harness.board.bases import Base, Loaded
 from harness.board.components import Resolved
@@ -14,6 +13,7 @@ from harness.board.reading.samplers import check_sampler, read_sampler
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import ComponentEntry, WeightsConfig
 from harness.components import Model
+from harness.paths import expanded
 from harness.presets import Preset
 from harness.weights import cache
 from harness.weights.base_files import BaseFile, BaseWeights
@@ -79,4 +79,4 @@ def _read_weights(reader: BoardReader, base: BaseEntry, config: WeightsConfig, p
 
 def _file(reader: BoardReader, path: str, sha256: str | None, location: Location, part: str = "") -> BaseFile:
     folder = reader.source.path.resolve().parent
-    return BaseFile(folder / Path(path).expanduser(), part, sha256, where=reader.source.where(location))
+    return BaseFile(folder / expanded(path), part, sha256, where=reader.source.where(location))

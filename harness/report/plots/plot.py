@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.store.reading import read_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,11 +79,13 @@ def plain(text: str) -> str:
 
 def drawn_from(path: Path) -> str | None:
     """Return the digest in a PNG file; None when there is no such file, or no digest in it."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            digest = image.info.get(DIGEST_ENTRY)
-    except (FileNotFoundError, UnidentifiedImageError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large images, of which only the head is read
+            with Image.open(io.BytesIO(read_bytes(path)), formats=["PNG"]) as image:
+                digest = image.info.get(DIGEST_ENTRY)
+    except Exception:  # a damaged file can make Pillow raise anything
         return None
     return None if digest is None else str(digest)

@@ -53,7 +53,7 @@ class DiffusionChain(nn.Module):
 
     def coefficient(self, name: str, t: int | Tensor) -> Tensor:
         """Return a table's value at t: 0-dim for one index, (B, 1, …) for a batch of indices."""
-        values: Tensor = self.get_buffer(name)[t]
+        values: Tensor = getattr(self, name)[t]  # get_buffer looks the name up four times, in every step of a chain
         return values if values.dim() == 0 else values.view(-1, *[1] * len(self.spec.shape))
 
     def training_loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:

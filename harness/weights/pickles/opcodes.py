@@ -14,7 +14,7 @@ REFUSED = {
 _PUTS, _GETS = {"PUT", "BINPUT", "LONG_BINPUT"}, {"GET", "BINGET", "LONG_BINGET"}
 _TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE"}
 
-MOST = 5_000_000
+MOST = 2_000_000
 """The largest permitted number of opcodes. Each can make a container of a hundred bytes. Checkpoints have up to some 100,000."""
 HEAVIEST = 100_000
 """The largest permitted weight of a tuple (see `_StackWeights`). Tuples in published files have a weight of about ten."""

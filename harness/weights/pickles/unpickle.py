@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from harness.store.reading import open_regular
 from harness.weights.pickles.containers import Call, PlainDict, encode, make_set
 from harness.weights.pickles.guard import copies_limited, read_one
 from harness.weights.pickles.networks import Container, rebuild_persistent
@@ -45,11 +47,13 @@ def load(path: Path, *, largest: int = LARGEST) -> object:
 
     Raises: RefusedPickle, naming the file, when it is larger than `largest` bytes, damaged, or holds more than data; OSError.
     """
-    size = path.stat().st_size
-    if size > largest:
-        raise RefusedPickle(f"{path}: {size} bytes, more than the {largest} that are read")
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise RefusedPickle(f"{path}: {size} bytes, more than the {largest} that are read")
+        content = file.read()
     try:
-        return loads(path.read_bytes())
+        return loads(content)
     except RefusedPickle as error:
         raise RefusedPickle(f"{path}: {error}") from None
 

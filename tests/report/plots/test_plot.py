@@ -1,4 +1,7 @@
+import os
+
 import pytest
+from PIL import Image
 from png_files import decoded, ink, metadata, shows
 
 from harness.report.plots.plot import COLOURS, DIGEST_ENTRY, DPI, STYLE, WIDTH, Plot, drawn_from, plain
@@ -85,3 +88,16 @@ def test_dollar_signs_of_labels_are_shown_and_no_formula():
     figure.canvas.draw()
     assert text.get_text() == r"\$x\$ costs 3 \$"
     assert plain("no dollar") == "no dollar"
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n" + b"x" * 100])
+def test_a_damaged_picture_says_nothing(tmp_path, content):
+    (tmp_path / "x.png").write_bytes(content)
+    assert drawn_from(tmp_path / "x.png") is None
+
+
+def test_a_picture_of_any_size_and_a_pipe_say_nothing(tmp_path):
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "large.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert drawn_from(tmp_path / "large.png") is None
+    assert drawn_from(tmp_path / "pipe.png") is None

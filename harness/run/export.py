@@ -1,0 +1,105 @@
+"""Export of what a runs folder kept of a cell: weights as a file that boards read again, samples as images or arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import safe_open
+from torch import Tensor
+
+from harness.errors import UserError
+from harness.images.quantise import to_uint8
+from harness.run import kept
+from harness.store.files import appearing, appearing_folder, storage
+from harness.store.records import Record
+from harness.store.runs_folder import RunsFolder
+from harness.weights import convert
+
+IMAGES_AT_ONCE = 1_000
+"""Images that are in memory at once."""
+
+
+def export_weights(record: Record, target: Path, runs: RunsFolder, *, where: str) -> int:
+    """Write the weights of the cell's network as safetensors, with its model and settings in the header.
+
+    Args:
+        where: path of the record, with which messages begin.
+    Returns: how many numbers were written. Raises: UserError when the runs folder does not hold them; StorageError.
+    """
+    if target.suffix != ".safetensors":
+        raise UserError(f"{target}: the file of weights ends in .safetensors")
+    if target.exists():
+        raise UserError(f"{target}: is there already; remove it first")
+    weights = kept.network_weights(record, runs, where=where)
+    network = kept.network_of(record, weights, where=where)
+    source = {"board": record.board, "cell": record.cell, "key": record.key, "sha256": record.weights_sha256}
+    convert.write(weights, target, network, source=[source])
+    return sum(value.numel() for value in weights.values())
+
+
+def export_samples(record: Record, target: Path, runs: RunsFolder, *, draw: int, n: int | None, where: str) -> int:
+    """Write samples of the cell: as PNG files in a folder, or as the arrays of one .npz file.
+
+    Args:
+        draw: number of the evaluation draw. n: how many of its samples, from the first; None for all.
+        where: path of the record, with which messages begin.
+    Returns: how many samples were written. Raises: UserError when the runs folder does not hold them, or when they are no images
+        and `target` is a folder; harness.Diverged for images that are not finite; StorageError.
+    """
+    if target.exists():
+        raise UserError(f"{target}: is there already; remove it first, or give another name")
+    file = kept.samples_file(record, draw, runs, where=where)
+    with safe_open(file, framework="pt") as tensors:
+        count, *shape = tensors.get_slice(f"x.{draw}").get_shape()
+    if n is not None and n > count:
+        raise UserError(f"--n {n}: draw {draw} of {where} has {count:,} samples")
+    count = count if n is None else n
+    is_image = len(shape) == 3 and shape[0] in (1, 3)
+    with storage(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    if target.suffix == ".npz":
+        _write_arrays(file, draw, count, target, is_image=is_image)
+    elif is_image:
+        _write_images(file, draw, count, target)
+    else:
+        raise UserError(f"{target}: samples of shape {tuple(shape)} are no images; give a file that ends in .npz")
+    return count
+
+
+def _write_images(file: Path, draw: int, count: int, target: Path) -> None:
+    """Write the images 000000.png, 000001.png, … into a new folder."""
+    with appearing_folder(target) as folder:
+        number = 0
+        for part in _parts(file, draw, count):
+            for image in _pixels(part):
+                Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).save(folder / f"{number:06}.png")
+                number += 1
+
+
+def _write_arrays(file: Path, draw: int, count: int, target: Path, *, is_image: bool) -> None:
+    """Write the samples as `arr_0`, images as bytes (n, H, W, channels), and the labels as `arr_1`, as ADM's scripts do."""
+    parts = [_pixels(part) if is_image else part.numpy() for part in _parts(file, draw, count)]
+    arrays = [np.concatenate(parts)]
+    with safe_open(file, framework="pt") as tensors:
+        if f"labels.{draw}" in set(tensors.keys()):
+            arrays.append(tensors.get_tensor(f"labels.{draw}")[:count].numpy())
+    with appearing(target) as scratch, scratch.open("wb") as out:
+        np.savez(out, *arrays)  # which calls them arr_0 and arr_1
+
+
+def _parts(file: Path, draw: int, count: int) -> Iterator[Tensor]:
+    with safe_open(file, framework="pt") as tensors:
+        stored = tensors.get_slice(f"x.{draw}")
+        for start in range(0, count, IMAGES_AT_ONCE):
+            part: Tensor = stored[start : min(count, start + IMAGES_AT_ONCE)]
+            yield part
+
+
+def _pixels(x: Tensor) -> NDArray[np.uint8]:
+    """Return images in [-1, 1], (n, channels, H, W), as bytes, (n, H, W, channels)."""
+    return to_uint8(x.to(torch.float32)).permute(0, 2, 3, 1).contiguous().numpy()

@@ -1,0 +1,116 @@
+"""Search for what a runs folder kept of a cell: its fine-tuned network and its samples, by the hashes in the cell's record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+from torch import Tensor
+
+from harness.components import Dataset, Model
+from harness.errors import UserError
+from harness.interfaces import DataSpec
+from harness.plugins import registry
+from harness.stages.base import WEIGHTS
+from harness.stages.example_sets import SAMPLES, read_draw
+from harness.store import outputs
+from harness.store.manifests import MANIFEST
+from harness.store.records import Record
+from harness.store.runs_folder import RunsFolder
+from harness.validation import first_fault
+from harness.weights import comparison, state_dicts
+from harness.weights.convert import Network
+
+
+def network_weights(record: Record, runs: RunsFolder, *, where: str) -> Mapping[str, Tensor]:
+    """Return the weights that the cell's samples were drawn from, on the CPU.
+
+    Args:
+        where: path of the record, with which messages begin.
+    Raises: UserError for a cell without a network or without a result, and when the runs folder does not hold the weights.
+    """
+    _check_done(record, where)
+    if not record.weights_sha256:
+        raise UserError(f"{where}: this cell has no network: examples of a dataset stand in the place of samples")
+    folder = _find(runs, "finetune", "weights_sha256", record.weights_sha256, f"{where}: the weights")
+    weights = state_dicts.load(folder / WEIGHTS)
+    if state_dicts.sha256(weights) != record.weights_sha256:
+        raise UserError(f"{where}: {folder / WEIGHTS} holds other weights than those that were measured")
+    return weights
+
+
+def samples_file(record: Record, draw: int, runs: RunsFolder, *, where: str) -> Path:
+    """Return the file of the cell's samples, which holds the given evaluation draw.
+
+    Args:
+        where: path of the record, with which messages begin.
+    Raises: UserError for a cell without a result, for a draw that the cell does not have, and when the runs folder does not
+        hold the samples.
+    """
+    _check_done(record, where)
+    folder = _find(runs, "sample", "samples_sha256", record.samples_sha256, f"{where}: the samples")
+    hashes = outputs.read(folder).facts.get("draws_sha256")
+    count = len(hashes) if isinstance(hashes, list) else 0
+    if not 0 <= draw < count:
+        raise UserError(f"{where}: has no draw {draw}; its {count} draws have the numbers 0 to {count - 1}")
+    if isinstance(hashes, list) and state_dicts.sha256({"x": read_draw(folder / SAMPLES, draw).x}) != hashes[draw]:
+        raise UserError(f"{where}: {folder / SAMPLES} holds other samples than those that were measured")
+    return folder / SAMPLES
+
+
+def network_of(record: Record, weights: Mapping[str, Tensor], *, where: str) -> Network:
+    """Return the network of a record: its model, settings, and the data that it generates.
+
+    A preset without labels ignores the labels of its data, which a record does not say; the names of the weights do.
+    Raises: UserError when the model or the dataset is not installed, or has changed so that the weights do not fit.
+    """
+    model = registry().get(Model, record.model.name, where=where)
+    try:
+        config = model.config.model_validate(record.model.settings)
+    except ValidationError as error:
+        fault = first_fault(error, record.model.settings)
+        raise UserError(f"{where}: its settings of {model.title} are of another version: {fault}") from None
+    data = _data(record, where)
+    for spec in dict.fromkeys([data, DataSpec(data.shape, 0, data.preview)]):
+        network = Network(model, config, spec)
+        differences = comparison.differences(weights, network.build().state_dict())
+        if differences.is_empty:
+            return network
+    raise UserError(f"{where}: its weights do not fit {model.title} as it is installed: {differences.text}")
+
+
+def _data(record: Record, where: str) -> DataSpec:
+    dataset = registry().get(Dataset, record.dataset.name, where=where)
+    try:
+        config = dataset.config.model_validate(record.dataset.settings)
+    except ValidationError as error:
+        fault = first_fault(error, record.dataset.settings)
+        raise UserError(f"{where}: its settings of {dataset.title} are of another version: {fault}") from None
+    return dataset.known_spec(config) or dataset.create(config).spec
+
+
+def _check_done(record: Record, where: str) -> None:
+    if record.status != "done":
+        raise UserError(f"{where}: the cell is {record.status} ({record.reason}): nothing was kept of it")
+
+
+def _find(runs: RunsFolder, stage: str, fact: str, value: str, what: str) -> Path:
+    """Return the folder of the undamaged output of a stage that has this fact. Raises: UserError when there is none."""
+    for manifest in sorted(runs.root.glob(f"stages/{stage}/*/{MANIFEST}")):
+        if _fact(manifest, fact) == value:
+            return outputs.read(manifest.parent).folder
+    raise UserError(
+        f"{what} (sha256 {value[:16]}…) are not in the runs folder {runs.root}: the cell ran elsewhere, or they were deleted; "
+        "name the folder with --runs-dir, or run the board again"
+    )
+
+
+def _fact(manifest: Path, name: str) -> object:
+    """Return a fact of a manifest; None for a damaged manifest, which may be another cell's."""
+    try:
+        facts = json.loads(manifest.read_bytes())["facts"]
+        return facts.get(name) if isinstance(facts, dict) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -1,0 +1,54 @@
+"""A board that was renamed, or that has published records only, is told where its records are."""
+
+import shutil
+
+import pytest
+
+from harness.board.reading.load import load_board
+from harness.cli.records_elsewhere import records_elsewhere
+
+
+@pytest.fixture
+def renamed(filled):
+    """The board small with all its records, under the name large."""
+    shutil.copytree(filled.folder, filled.folder.with_name("large"))
+    return filled
+
+
+def test_a_renamed_board_is_told_of_its_records_and_can_take_them_over(renamed):
+    done = renamed("status", "leaderboards/large")
+    assert done.stdout.splitlines()[0] == "6 cells: 6 to run"
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("records of")]
+    sentence, _, copy = line.partition("; to take them over: ")
+    assert sentence == "records of 6 cells exist under the board small in runs/records/small"
+    assert copy == "mkdir -p runs/records/large && cp -n runs/records/small/*.json runs/records/large/"
+    shutil.copytree("runs/records/small", "runs/records/large")
+    assert renamed("status", "leaderboards/large").stdout.splitlines()[0] == "6 cells: 6 done"
+    assert "records of" not in renamed("status", "leaderboards/large").stdout
+
+
+def test_a_run_says_it_on_stderr(renamed):
+    done = renamed("run", "leaderboards/large", "--dry-run", "--only", "seed=1")
+    assert "records of 3 cells exist under the board small" in done.stderr
+    assert "records of" not in done.stdout
+
+
+def test_records_of_other_settings_are_of_other_cells(renamed):
+    board = renamed.folder.with_name("large") / "board.yaml"
+    board.write_text(board.read_text().replace("samples: 64", "samples: 65"))
+    assert "records of" not in renamed("status", "leaderboards/large").stdout
+
+
+def test_published_records_are_named_with_the_option_that_takes_them(filled):
+    assert filled("publish", "leaderboards/small", "--partial").returncode == 0
+    shutil.rmtree("runs/records")
+    done = filled("run", "leaderboards/small", "--dry-run")
+    words = "records of 6 cells exist in leaderboards/small/results; `harness run leaderboards/small --keep-published` takes them"
+    assert words in done.stderr
+    assert words not in filled("run", "leaderboards/small", "--dry-run", "--keep-published").stderr
+    (filled.folder / "results" / "ddpm__none__s0.json").write_text("{}")
+    assert filled("status", "leaderboards/small").returncode == 0
+
+
+def test_a_board_whose_records_are_all_there_is_told_nothing(filled):
+    assert records_elsewhere(load_board(filled.folder), filled.board.cells, filled.runs) == []

@@ -1,0 +1,59 @@
+"""Samples are written as whole files, of the draw and number that are asked for."""
+
+import numpy as np
+import pytest
+import torch
+from board_fixtures import fake_record
+from PIL import Image
+
+from harness.errors import UserError
+from harness.run import kept
+from harness.run.export import export_samples
+from harness.store.runs_folder import RunsFolder
+from harness.weights import state_dicts
+
+
+@pytest.fixture
+def export(tmp_path, monkeypatch, small):
+    """Export samples, which `kept` would find, to a path."""
+
+    def call(x, name, **options):
+        state_dicts.save({"x.0": x}, tmp_path / "samples.safetensors")
+        monkeypatch.setattr(kept, "samples_file", lambda *_, **__: tmp_path / "samples.safetensors")
+        record = fake_record(small.cells[0])
+        return export_samples(record, tmp_path / name, RunsFolder(tmp_path), draw=0, where="r.json", **{"n": None, **options})
+
+    return call
+
+
+def shades(n, channels):
+    """Images (n, channels, 2, 2), each of one shade, from -1 to 1."""
+    return torch.linspace(-1, 1, n).view(-1, 1, 1, 1).expand(-1, channels, 2, 2).contiguous()
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_images_are_png_files_in_their_order(export, tmp_path, channels, mode):
+    assert export(shades(256, channels), "new/images") == 256
+    with Image.open(tmp_path / "new" / "images" / "000200.png") as image:
+        assert image.mode == mode
+        assert set(np.asarray(image).flatten()) == {200}
+    assert len(list((tmp_path / "new" / "images").iterdir())) == 256
+
+
+def test_latents_are_an_array_of_floats(export, tmp_path):
+    x = torch.randn(3, 4, 2, 2)
+    export(x, "latents.npz", n=2)
+    with np.load(tmp_path / "latents.npz") as arrays:
+        assert np.array_equal(arrays["arr_0"], x[:2].numpy())
+
+
+def test_no_more_samples_than_there_are(export, tmp_path):
+    with pytest.raises(UserError, match=r"^--n 4: draw 0 of r\.json has 3 samples$"):
+        export(shades(3, 1), "images", n=4)
+    assert not (tmp_path / "images").exists()
+
+
+def test_what_is_there_is_not_overwritten(export, tmp_path):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(UserError, match="images: is there already"):
+        export(shades(3, 1), "images")

@@ -1,0 +1,130 @@
+"""Weights and samples of a cell are found by the hashes in its record, and nothing else is taken for them."""
+
+import pytest
+import torch
+
+from harness.board.reading.load import load_board
+from harness.errors import UserError
+from harness.interfaces import DataSpec
+from harness.run import kept
+from harness.stages.example_sets import SAMPLES
+from harness.stages.record import unmeasured
+from harness.store import outputs
+from harness.store.runs_folder import RunsFolder
+from harness.weights import state_dicts
+
+BOARD = """\
+title: Kept
+dataset: {name: swiss-roll, train_size: 100}
+bases:
+  ddpm: {model: {name: ddpm-mlp, steps: 2, width: 8}, pretrain: {method: mle, training: {images: 32, batch: 16}}}
+methods: {none: }
+training: {images: 32, batch: 16}
+seeds: [0]
+evaluation: {samples: 20, batch: 20}
+metrics: {sliced-w2: }
+"""
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return RunsFolder(tmp_path / "runs")
+
+
+@pytest.fixture
+def cell(tmp_path):
+    (tmp_path / "board.yaml").write_text(BOARD)
+    return load_board(tmp_path / "board.yaml").cells[0]
+
+
+@pytest.fixture
+def weights(cell):
+    base = cell.base.network
+
+    return base.model.component.create(base.model.settings, DataSpec((2,))).state_dict()
+
+
+@pytest.fixture
+def record(cell, weights):
+    made = unmeasured(cell, "done")
+    return made.model_copy(update={"weights_sha256": state_dicts.sha256(weights), "samples_sha256": "s" * 64})
+
+
+def keep(runs, weights, says):
+    """An output of the stage finetune that says this of its weights."""
+
+    def make(folder):
+        state_dicts.save(weights, folder / "weights.safetensors")
+        return {"weights_sha256": says}
+
+    return outputs.once(runs, "finetune", "a" * 24, make).folder
+
+
+def test_the_weights_of_the_record_are_found_and_their_network(record, runs, weights):
+    keep(runs, weights, record.weights_sha256)
+    found = kept.network_weights(record, runs, where="r.json")
+    assert state_dicts.sha256(found) == record.weights_sha256
+    network = kept.network_of(record, found, where="r.json")
+    assert (network.model.name, network.config.model_dump()["width"], network.spec.shape) == ("ddpm-mlp", 8, (2,))
+
+
+def test_other_weights_under_the_same_hash_are_refused(record, runs, weights):
+    keep(runs, {name: value + 1 for name, value in weights.items()}, record.weights_sha256)
+    with pytest.raises(UserError, match=r"^r\.json: .*weights\.safetensors holds other weights than those that were measured"):
+        kept.network_weights(record, runs, where="r.json")
+
+
+def test_a_damaged_output_is_named(record, runs, weights):
+    folder = keep(runs, weights, record.weights_sha256)
+    (folder / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match="no undamaged output of a stage"):
+        kept.network_weights(record, runs, where="r.json")
+
+
+def test_damaged_manifests_of_other_cells_are_passed_over(record, runs, weights):
+    for number, content in enumerate(["", "[]", '{"facts": 3}', "[" * 100_000]):
+        (runs.root / "stages" / "finetune" / str(number)).mkdir(parents=True)
+        (runs.root / "stages" / "finetune" / str(number) / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match=r"the weights \(sha256 .*…\) are not in the runs folder"):
+        kept.network_weights(record, runs, where="r.json")
+    keep(runs, weights, record.weights_sha256)
+    assert kept.network_weights(record, runs, where="r.json")
+
+
+def test_samples_are_found_with_the_draws_that_there_are(record, runs):
+    x = torch.zeros(3, 2)
+
+    def make(folder):
+        state_dicts.save({"x.0": x}, folder / SAMPLES)
+        return {"samples_sha256": record.samples_sha256, "draws_sha256": [state_dicts.sha256({"x": x})]}
+
+    folder = outputs.once(runs, "sample", "b" * 24, make).folder
+    assert kept.samples_file(record, 0, runs, where="r.json") == folder / SAMPLES
+    with pytest.raises(UserError, match=r"r\.json: has no draw 1; its 1 draws have the numbers 0 to 0"):
+        kept.samples_file(record, 1, runs, where="r.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"status": "diverged", "reason": "NaN"}, r"the cell is diverged \(NaN\): nothing was kept of it"),
+        ({"weights_sha256": ""}, "this cell has no network: examples of a dataset stand in the place of samples"),
+    ],
+)
+def test_a_cell_without_weights_says_why(record, runs, changes, message):
+    with pytest.raises(UserError, match=f"^r.json: {message}"):
+        kept.network_weights(record.model_copy(update=changes), runs, where="r.json")
+
+
+@pytest.mark.parametrize(
+    ("part", "settings", "message"),
+    [
+        ("model", {"width": 8, "depth": 3}, "its settings of model ddpm-mlp are of another version: depth: is no known key"),
+        ("model", {"width": 16}, "its weights do not fit model ddpm-mlp as it is installed: "),
+        ("dataset", {"size": 3}, "its settings of dataset swiss-roll are of another version"),
+    ],
+)
+def test_a_network_of_another_version_of_its_plugin_is_one_message(record, weights, part, settings, message):
+    facts = getattr(record, part).model_copy(update={"settings": settings})
+    with pytest.raises(UserError, match=rf"^r\.json: {message}"):
+        kept.network_of(record.model_copy(update={part: facts}), weights, where="r.json")
