@@ -172,7 +172,7 @@ def _time_limit(name: str, seconds: float) -> Iterator[None]:
         done.set()
         watch.join()
         if is_main:
-            signal.signal(_SIGNAL, before)
+            signal.signal(_SIGNAL, signal.SIG_DFL if before is None else before)
 
 
 def _raiser(seconds: float, done: threading.Event) -> Callable[[int, FrameType | None], None]:

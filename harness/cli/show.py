@@ -84,6 +84,10 @@ def _show_record(path: Path, as_json: bool) -> None:
             result(f"{key}:")
             for inner_key, inner_value in value.items():
                 result(f"  {inner_key}: {inner_value}")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            result(f"{key}:")
+            for entry in value:
+                result(f"  {', '.join(f'{name} {inner}' for name, inner in entry.items() if inner != '')}")
         else:
             result(f"{key}: {value}")
 

@@ -91,6 +91,7 @@ def changes(before: GlobalState) -> list[str]:
     for name, functions in before.functions.items():
         replaced = now.functions[name]
         found += [f"{name}.{function}" for function, value in functions.items() if replaced.get(function) is not value]
+        found += [f"{name}.{function}" for function in _shadowing(name, functions, replaced)]
     return found
 
 
@@ -103,6 +104,8 @@ def put_back(before: GlobalState) -> None:
         for function, value in functions.items():
             if now.get(function) is not value:
                 setattr(owner, function, value)
+        for function in _shadowing(name, functions, now):
+            delattr(owner, function)
 
 
 def _hash(state: bytes) -> str:
@@ -128,5 +131,12 @@ def _owner(name: str) -> ModuleType | type:
         return owner
 
 
+def _shadowing(name: str, before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Return the names that a class has got in front of those that it inherits: `torch.Tensor.mul`."""
+    return sorted(now.keys() - before.keys()) if isinstance(_owner(name), type) else []
+
+
 def _functions(name: str) -> dict[str, object]:
-    return {key: value for key, value in vars(_owner(name)).items() if callable(value) and not isinstance(value, ModuleType)}
+    # torch.Storage is another name for the storage of the default dtype.
+    members = {key: value for key, value in vars(_owner(name)).items() if key != "Storage"}
+    return {key: value for key, value in members.items() if callable(value) and not isinstance(value, ModuleType)}

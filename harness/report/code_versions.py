@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 
 from harness.errors import UserError
@@ -35,15 +36,16 @@ def mixed_code(collection: Collection) -> dict[str, NamesByCode]:
     }
 
 
-def check_code(fresh: Collection, merged: Collection) -> None:
+def check_code(fresh: Collection, published: Collection, merged: Collection) -> None:
     """Check that a board can be published: one version of the code of each component, and the one that is installed.
 
     Args:
-        fresh: records that would be published now.
+        fresh: the records of the runs folder.
+        published: those that are published already; what is not new among `fresh` may be of code that was edited since.
         merged: all records that the board would then have.
     Raises: UserError that names the components and the records.
     """
-    edited = _edited(fresh)
+    edited = _edited(_new(fresh, published))
     mixed = mixed_code(merged)
     if not (mixed or edited):
         return
@@ -59,6 +61,13 @@ def check_code(fresh: Collection, merged: Collection) -> None:
 def versions(by_code: NamesByCode) -> str:
     """Return the versions of a component's code, each with the records that it made."""
     return "; ".join(f"source {facts.sha256[:SHORT]} made {listed(names)}" for facts, names in by_code.items())
+
+
+def _new(fresh: Collection, published: Collection) -> Collection:
+    """Return the records that are not published yet."""
+    records = {name: outcome for name, outcome in fresh.records.items() if published.records.get(name) != outcome}
+    floors = {name: floor for name, floor in fresh.floors.items() if published.floors.get(name) != floor}
+    return replace(fresh, records=records, floors=floors)
 
 
 def _edited(fresh: Collection) -> dict[str, list[str]]:

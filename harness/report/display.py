@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.board.columns import Column
 from harness.board.schema import Statistic
-from harness.report.number_text import count, seconds
+from harness.report.number_text import count, decimals, seconds
 from harness.report.rows import TableRow
 from harness.report.scores import Score
 from harness.report.table import Table
@@ -93,8 +93,8 @@ def figure(score: Score | None, column: Column, style: Style) -> str:
 
 
 def _rounded(number: float, column: Column) -> str:
-    """Return a number in the column's unit and decimals. What rounds to zero has no sign."""
-    return f"{number / column.shown_in:z.{column.digits}f}"
+    """Return a number in the column's unit and decimals."""
+    return decimals(number / column.shown_in, column.digits)
 
 
 def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:

@@ -15,6 +15,11 @@ def count(number: float) -> str:
     return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
 
 
+def decimals(number: float, digits: int) -> str:
+    """Return a number with so many decimals. What rounds to zero has no sign: `0.00`, and never `-0.00`."""
+    return f"{number:z.{digits}f}"
+
+
 def seconds(number: float) -> str:
     """Return seconds without false precision: `12`, `3.2`, `0`."""
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}" if number > 0 else "0"

@@ -82,6 +82,11 @@ class _Result:
             raise UserError(f"--fresh: another run works on {self.name}; wait for its end, or stop it") from None
         self._write(is_set_aside=True)
 
+    def forget(self) -> None:
+        """Delete the note, and what a process left that was killed while it wrote the note."""
+        for file in (self.note, *self.note.parent.glob(f".{self.note.name}.*")):
+            file.unlink(missing_ok=True)
+
     def _content(self, *, is_set_aside: bool) -> dict[str, object]:
         return {"name": self.name, "code": sources.digest_of(sources.of(*self.components)), "is_set_aside": is_set_aside}
 
@@ -121,7 +126,7 @@ def end(board: Board, runs: RunsFolder) -> None:
     noted = list(_noted(board, runs))
     if all(result.is_made() for result in noted):
         for result in noted:
-            result.note.unlink(missing_ok=True)
+            result.forget()
 
 
 def pending_records(board: Board, runs: RunsFolder) -> set[Path]:

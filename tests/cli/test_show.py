@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.store.records import load_floor, load_record
+from harness.store.records import SourceFacts, load_floor, load_record, save_record
 
 
 def test_a_component_is_shown_with_its_settings(shell):
@@ -59,6 +59,11 @@ def test_a_record_of_a_cell_is_shown_whole(filled):
     lines = filled("show", path).stdout.splitlines()
     assert "method: ddo" in lines
     assert lines[lines.index("costs:") + 1].startswith("  ")
+    made_by = SourceFacts(component="method ddo", distribution="finetune-harness", version="0.1.0", sha256="a" * 64)
+    save_record(load_record(path).model_copy(update={"sources": [made_by]}), path)
+    lines = filled("show", path).stdout.splitlines()
+    line = f"  component method ddo, distribution finetune-harness, version 0.1.0, sha256 {'a' * 64}"
+    assert lines[lines.index("sources:") + 1] == line
 
 
 def test_a_record_of_a_floor_is_known_by_its_name(filled):

@@ -69,6 +69,33 @@ def test_kills_in_every_phase(command, undisturbed, kill, wait):
     assert not list(command.runs.glob("stages/*/.*")), "a killed writer's scratch files stay behind"
 
 
+def test_cells_that_are_made_anew_survive_kills_with_the_same_command(finished, undisturbed, kill, wait):
+    fresh = ("--fresh", "method=ddo,seed=1", *OFTEN)
+    expected = finished.results()
+    old = finished.files("records/*/small__ddo__s1.*.json")
+    moments = {
+        "what the cell had is set aside": lambda: list(finished.runs.glob("records/*/small__ddo__s1.*.replaced-*")),
+        "fine-tuning, with a checkpoint": lambda: list(finished.runs.glob("work/finetune-*/step-*/manifest.json")),
+        "sampling": lambda: "sample" in stages(finished),
+    }
+    kept = {}
+    for moment, is_reached in moments.items():
+        forget(finished)
+        process = finished.start(*fresh)
+        reached = wait(is_reached, process)
+        kill(process)
+        assert reached, f"never: {moment}"
+        assert_kept(kept, finished.files())
+        kept = whole(finished.files())
+    ended = finished.run(*fresh)
+    assert ended.returncode == 0, ended.stderr
+    assert_kept(kept, finished.files())
+    assert finished.results() == expected == undisturbed.command.results()
+    assert finished.files("records/*/small__ddo__s1.*.json") != old
+    assert len(list(finished.runs.glob("records/*/*.replaced-*"))) == 1, "set aside once, and not by each command"
+    assert not list(finished.runs.glob("fresh/*"))
+
+
 def kill_at_random_moments(command, kill, wait, seed, kills, *cells):
     moment = random.Random(seed)
     kept = {}

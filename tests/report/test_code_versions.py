@@ -4,6 +4,7 @@ import pytest
 from edited_code import edit
 
 from harness.errors import UserError
+from harness.report.adopt import adopt
 from harness.report.code_versions import mixed_code
 from harness.report.collect import collect_published
 from harness.report.publish import plan
@@ -116,6 +117,8 @@ def test_what_is_published_already_does_not_bar_other_records(board, runs, publi
     save_record(fake(first, made_by("a", "method ddo")), path)
     edit(monkeypatch, "method ddo", to="b")
     run_records(board, runs, rows("tune"))
+    assert plan(board, runs).problems == ()
+    assert adopt(board, runs) > 0, "published records are now in the runs folder too"
     assert plan(board, runs).problems == ()
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from harness.report.number_text import count, factor, power_of_ten, seconds
+from harness.report.number_text import count, decimals, factor, power_of_ten, seconds
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,14 @@ from harness.report.number_text import count, factor, power_of_ten, seconds
 )
 def test_counts_are_short(number, text):
     assert count(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "digits", "text"),
+    [(-0.001, 2, "0.00"), (-0.0, 0, "0"), (-0.005001, 2, "-0.01"), (0.004, 2, "0.00"), (-1.25, 1, "-1.2"), (1e-9, 3, "0.000")],
+)
+def test_what_rounds_to_zero_has_no_sign(number, digits, text):
+    assert decimals(number, digits) == text
 
 
 @pytest.mark.parametrize("number", [999_499, 999_500, 999_999, 999_499_999, 999_500_000, 1e9])

@@ -229,8 +229,11 @@ def test_records_that_are_made_anew_are_pending_until_all_are_made(board, runs, 
     }  # fmt: skip
     fresh_results.end(board, runs)
     assert len(pending_records(board, runs)) == 3, "nothing is made yet"
+    note = runs.fresh("cell", of_method("ddo")[0].key)
+    note.with_name(f".{note.name}.0123").write_text("left by a process that was killed while it wrote")
     run()
     assert pending_records(board, runs) == set()
+    assert list(note.parent.iterdir()) == []
 
 
 def test_a_note_that_cannot_be_read_counts_as_none(board, runs, run, of_method):

@@ -8,6 +8,7 @@ from board_fixtures import BOARD
 
 from harness.board.reading.load import load_board
 from harness.errors import Faults, UserError
+from harness.plugins import registry
 
 
 def test_a_repeated_key_is_a_fault(write_board, fake_plugins):
@@ -73,6 +74,58 @@ def test_faults_of_every_part_are_found_at_once(write_board, fake_plugins):
         text = text.replace(old, new)
     found = faults_of(write_board(text), fake_plugins)
     assert [line.split(":")[1] for line in found] == ["2", "5", "9", "11", "16", "17"]
+
+
+DEPENDENT = """\
+title: Dependent
+dataset: swiss-roll
+bases:
+  small:
+    model: edm-mlp
+    pretrain: {method: mle, training: {images: 1280}}
+  main:
+    model: edm-mlp
+    sampler: {name: autoguidance, sampler: heun, weight: 2.0, guide: small}
+    pretrain: {method: mle, training: {images: 1280}}
+training: {images: 1280}
+methods: {none: , mle: , ddo: {only: base=small}}
+seeds: [0]
+evaluation: {samples: 100}
+metrics: {sliced-w2: }
+curve: {metric: sliced-w2, points: 2, samples: 100}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "first"),
+    [
+        ("dataset: swiss-roll", "dataset: swiss-rol", "board.yaml:2: no dataset is called 'swiss-rol'"),
+        (
+            "  small:\n    model: edm-mlp",
+            "  small:\n    model: {name: edm-mlp, widht: 3}",
+            "board.yaml:5: no key is called 'bases.small.m",
+        ),
+        ("model: edm-mlp\n    sampler", "model: edm-mpl\n    sampler", "board.yaml:8: no model is called 'edm-mpl'"),
+        (
+            "sampler: heun",
+            "sampler: heum",
+            "board.yaml:9: bases.main.sampler.sampler: sampler: no sampler is called 'heum'; did you mean 'heun'",
+        ),
+        (
+            "method: mle, training: {images: 1280}}\n  main",
+            "method: mel, training: {images: 1280}}\n  main",
+            "board.yaml:6: no method",
+        ),
+        ("ddo: {only", "ddo: {method: {name: ddo, betta: 1}, only", "board.yaml:12: no key is called 'methods.ddo.method.betta'"),
+        ("metrics: {sliced-w2: }", "metrics: {sliced-w2: {metric: sliced-w9}}", "board.yaml:15: no metric is called 'sliced-w9'"),
+        ("metrics: {sliced-w2: }", "metrics: {sliced-w2: , w3: }", "board.yaml:15: no metric is called 'w3'"),
+    ],
+)
+def test_a_faulty_part_is_named_and_what_hangs_on_it_is_not_blamed(write_board, right, wrong, first):
+    assert DEPENDENT.count(right) == 1
+    load_board(write_board(DEPENDENT))
+    (found,) = faults_of(write_board(DEPENDENT.replace(right, wrong)), registry())
+    assert found.startswith(first)
 
 
 def test_filters_are_checked_once_the_rest_is_right(write_board, fake_plugins):
