@@ -26,7 +26,7 @@ from harness.interfaces import DataSource
 from harness.plugins import registry
 from harness.streams import stream
 from harness.training.config import TrainingConfig
-from harness.training.loop import Listener, TrainingLoop
+from harness.training.loop import Surroundings, TrainingLoop
 from harness.training.task import TrainingTask
 
 CPU = torch.device("cpu")
@@ -45,8 +45,8 @@ def ours(source: DataSource, steps: int, folder: Path) -> tuple[nn.Module, Calla
     task = TrainingTask(model, source.spec, CPU, training, banks=None)
     component = registry().get(Method, "mle", where="benchmark")
     method = component.create(component.config(), task)
-    quiet = Listener(lambda *_: None, lambda *_: None)
-    loop = TrainingLoop(task, method, source.train(), training, seed=SEED, folder=folder, checkpoint_seconds=1e9, listener=quiet)
+    around = Surroundings(folder, checkpoint_seconds=1e9)
+    loop = TrainingLoop(task, method, source.train(), training, seed=SEED, around=around)
     return model, loop.run
 
 

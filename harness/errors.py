@@ -50,7 +50,10 @@ def noted(faults: list[str]) -> Iterator[None]:
 
 
 class PluginFault(UserError):
-    """A plugin is broken: it names a target that is not there. The author of the plugin must mend it."""
+    """A plugin is broken: it names a target that is not there, or gives something else than it must give.
+
+    The author of the plugin must mend it: the message says what the component gave, and what it must give.
+    """
 
 
 class EndsTheRun(UserError):

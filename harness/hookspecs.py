@@ -13,7 +13,7 @@ the command: `sys.exit`, `os._exit` and a KeyboardInterrupt of its own mark it a
 to leave out, separated by commas.
 
 *Listen* hooks report an event; the docstring of each says when and in which process it is called. An exception or SystemExit
-in a listen hook is logged, and the board goes on.
+in a listen hook is logged, once in a run, and the board goes on.
 """
 
 from __future__ import annotations
@@ -78,34 +78,53 @@ def harness_executors() -> Sequence[Executor]:  # type: ignore[empty-body]
 
 
 @hookspec
-def harness_run_started(board: str, cells: Sequence[Cell]) -> None:
+def harness_run_started(board: str, cells: Sequence[Cell], runs: Path) -> None:
     """Called once in each `harness run`, in the process of the command, before the first job.
 
     Args:
+        board: name of the board.
         cells: the cells that will run.
+        runs: the runs folder; smoke runs have a folder of their own.
     """
 
 
 @hookspec
-def harness_step_logged(cell: str, step: int, steps: int, values: Mapping[str, float]) -> None:
-    """Called in the process that trains: every 100 steps, at the last step, before each checkpoint, at each point of the curve.
+def harness_step_logged(
+    board: str, cell: str, step: int, steps: int, values: Mapping[str, float], runs: Path, config: Mapping[str, object]
+) -> None:
+    """Called in the process that trains: every `--log-every` steps (by default 100), at the last step, at points of the curve.
+
+    After a kill, training goes on from its last checkpoint, and logs the steps since then again.
 
     Args:
+        board: name of the board. Two boards may have cells of one name.
         cell: name of the cell, or of the base that is pretrained.
         step: number of steps taken.
         steps: number of steps in all.
         values: the mean of each scalar that the method logged since the last such call; at a point of the curve, only `curve`.
+        runs: the runs folder.
+        config: the method with its settings, the budget and the seed, as JSON values: `method`, `training`, `seed`.
     """
 
 
 @hookspec
-def harness_checkpoint_written(cell: str, step: int, folder: Path) -> None:
-    """Called after each checkpoint has been written completely, in the process that trains."""
+def harness_checkpoint_written(board: str, cell: str, step: int, folder: Path, runs: Path, config: Mapping[str, object]) -> None:
+    """Called after each checkpoint has been written completely, in the process that trains.
+
+    Args:
+        folder: the folder of the checkpoint. The other arguments are those of `harness_step_logged`.
+    """
 
 
 @hookspec
-def harness_cell_finished(cell: Cell, record: Record) -> None:
-    """Called once for each cell that ran, after its record is on disk, in the process that ran the cell."""
+def harness_cell_finished(cell: Cell, record: Record, runs: Path) -> None:
+    """Called once for each cell that ran, after its record is on disk, in the process that ran the cell.
+
+    Args:
+        cell: the cell; `cell.board` is the name of its board.
+        record: the record of its result.
+        runs: the runs folder.
+    """
 
 
 @hookspec

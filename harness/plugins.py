@@ -6,7 +6,7 @@ Only this module and `harness.hookspecs` import pluggy.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Component)
+LISTEN_HOOKS = (
+    "harness_run_started",
+    "harness_step_logged",
+    "harness_checkpoint_written",
+    "harness_cell_finished",
+    "harness_table_rendered",
+)
+"""The hooks that report an event, in the order in which a run calls them."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ class Registry:
         self._manager.add_hookspecs(hookspecs)
         self.broken: list[Broken] = []
         self.disabled: list[str] = []
+        self._failed_listeners: set[tuple[str, str]] = set()
         self._components: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
         self._presets: dict[str, Preset] = {}
         installed = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
@@ -208,13 +217,35 @@ class Registry:
         names = ", ".join(self.names(cls.kind)) or "none"
         raise UserError(f"{where}: no installed {cls.kind} is the default; name one of: {names}")
 
-    def listen(self, hook: str, **arguments: object) -> None:
-        """Call a listen hook of every plugin; one that raises is logged, and the others are still called."""
+    def listen(self, hook: str, is_first: Callable[[str], bool] = lambda _: True, /, **arguments: object) -> None:
+        """Call a listen hook of every plugin. One that raises is logged, and the others are still called.
+
+        The failure of a plugin's hook is shown once in a process; a training may call a hook a thousand times.
+
+        Args:
+            is_first: called with the plugin's name when a hook fails; False where another process has shown the failure.
+        """
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            plugin = implementation.plugin_name
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
             except (Exception, SystemExit):
-                log.exception("plugin %s: %s failed; going on", implementation.plugin_name, hook)
+                if (plugin, hook) not in self._failed_listeners and is_first(plugin):
+                    log.exception("plugin %s: %s failed; going on, and later failures of it are not shown", plugin, hook)
+                self._failed_listeners.add((plugin, hook))
+
+    def listeners(self) -> Mapping[str, Sequence[str]]:
+        """Return the listen hooks of each plugin that has any, by the plugin's name, sorted."""
+        heard: dict[str, list[str]] = {}
+        for hook in LISTEN_HOOKS:
+            for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+                heard.setdefault(implementation.plugin_name, []).append(hook)
+        return dict(sorted(heard.items()))
+
+    @property
+    def plugins(self) -> list[str]:
+        """The names of all plugins that work, sorted: those that provide components or presets, and those that only listen."""
+        return sorted(name for name, module in self._manager.list_name_plugin() if module is not None)
 
 
 def _check_marks(module: ModuleType) -> None:

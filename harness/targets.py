@@ -77,6 +77,12 @@ def conforming(built: object, expected: type[T], *, where: str) -> T:
     )
 
 
+def class_path(built: object) -> str:
+    """Return "module.Class" of an object that a plugin built: its name in messages where its component is not at hand."""
+    cls = type(built)
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
 def protocol_members(protocol: type) -> Iterable[str]:
     """Return the names of the members of a Protocol, in alphabetical order; nothing for a class that is no Protocol."""
     bases = [base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]

@@ -7,8 +7,9 @@ from types import ModuleType
 
 import pytest
 
-from harness import Dataset, Executor, Extractor, Method, Metric, Model, Sampler, UserError, hookimpl
-from harness.plugins import Registry, registry
+from harness import Dataset, Executor, Extractor, Method, Metric, Model, Sampler, UserError, hookimpl, hookspecs
+from harness.components import KINDS
+from harness.plugins import LISTEN_HOOKS, Registry, registry
 
 
 @pytest.fixture
@@ -293,6 +294,39 @@ def test_a_listener_that_raises_is_logged_and_the_others_still_hear(plugin, capl
         found.listen("harness_table_rendered", board="toy", path="README.md")
     assert heard == ["toy"]
     assert "plugin a: harness_table_rendered failed; going on" in caplog.text
+
+
+def test_a_listener_that_keeps_raising_is_logged_once_for_each_hook(plugin, caplog):
+    def deaf(board):
+        raise RuntimeError("cannot write there")
+
+    found = Registry([plugin("a", harness_table_rendered=deaf, harness_run_started=deaf)])
+    for hook in 3 * ["harness_table_rendered", "harness_run_started"]:
+        found.listen(hook, board="toy")
+    assert [record.getMessage().split(" failed")[0] for record in caplog.records] == [
+        "plugin a: harness_table_rendered",
+        "plugin a: harness_run_started",
+    ]
+
+
+def test_a_failure_that_another_process_has_shown_is_not_shown_again(plugin, caplog):
+    def deaf(board):
+        raise RuntimeError("cannot write there")
+
+    Registry([plugin("a", harness_table_rendered=deaf)]).listen("harness_table_rendered", lambda _: False, board="toy")
+    assert not caplog.records
+
+
+def test_plugins_that_only_listen_are_known_with_what_they_hear(plugin):
+    gives = plugin("gives", harness_metrics=lambda: [metric("w2")])
+    found = Registry([plugin("ears", harness_table_rendered=lambda board: board), gives])
+    assert found.listeners() == {"ears": ["harness_table_rendered"]}
+    assert found.plugins == ["ears", "gives"]
+
+
+def test_every_hook_is_a_hook_of_components_or_listens():
+    hooks = {name for name in vars(hookspecs) if name.startswith("harness_")}
+    assert hooks == {*(f"harness_{kind}s" for kind in KINDS), "harness_presets", *LISTEN_HOOKS}
 
 
 def test_a_broken_plugin_hears_nothing(plugin):

@@ -15,7 +15,6 @@ import typer
 
 from harness.cli.arguments import AsJson, RunsDir
 from harness.cli.output import print_json, print_table
-from harness.components import KINDS
 from harness.errors import UserError
 from harness.plugin_code import DISABLED
 from harness.process.environment import cores
@@ -123,9 +122,10 @@ def _plugins() -> list[Finding]:
     from harness.plugins import registry
 
     installed = registry()
-    working = sorted({provided.plugin for kind in KINDS for provided in installed.all(kind).values()})
+    working = installed.plugins
     return [
         Finding("plugins", ", ".join(working) or "none", ok=bool(working), advice="" if working else REINSTALL),
+        Finding("listeners", ", ".join(installed.listeners()) or "none"),
         *(
             Finding(f"plugin {plugin.plugin}", plugin.reason, ok=False, advice="mend or uninstall it")
             for plugin in installed.broken

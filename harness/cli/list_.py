@@ -57,6 +57,8 @@ def _singular(text: str) -> str:
 def _rows(installed: Registry, kind: str) -> list[dict[str, str]]:
     if kind == "board":
         return _board_rows()
+    if kind == "listener":
+        return _listener_rows(installed)
     return _preset_rows(installed) if kind == "preset" else _component_rows(installed, kind)
 
 
@@ -70,6 +72,15 @@ def _component_rows(installed: Registry, kind: str) -> list[dict[str, str]]:
             "summary": provided.component.summary,
         }
         for name, provided in installed.all(kind).items()
+    ]
+
+
+def _listener_rows(installed: Registry) -> list[dict[str, str]]:
+    """Plugins that listen to runs, and to which events. A listener has no name of its own."""
+    prefix = "harness_"
+    return [
+        {"plugin": plugin, "hears": ", ".join(hook.removeprefix(prefix) for hook in hooks)}
+        for plugin, hooks in installed.listeners().items()
     ]
 
 

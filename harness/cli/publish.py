@@ -26,6 +26,7 @@ def publish(
 
     Copy a board's current records from the runs folder to its results, and render its page and plots.
     """
+    from harness.board.log_files import SUFFIX
     from harness.board.reading.load import load_board
     from harness.report.publish import plan
     from harness.report.render import render_published
@@ -40,9 +41,11 @@ def publish(
         raise typer.Exit(1)
     publication.apply()
     written = render_published(loaded).write(loaded.folder)
+    logs = sum(name.endswith(SUFFIX) for name in publication.copies)
+    and_logs = f" and {logs} training logs" if logs else ""
     result(
-        f"{loaded.folder}/results: {len(publication.copies)} records written, {len(publication.kept)} files kept, "
-        f"{len(publication.removed)} removed"
+        f"{loaded.folder}/results: {len(publication.copies) - logs} records{and_logs} written, "
+        f"{len(publication.kept)} files kept, {len(publication.removed)} removed"
     )
     for path in written.paths:
         result(f"wrote {path}")

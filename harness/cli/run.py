@@ -64,6 +64,7 @@ ExecutorName = Annotated[
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="EXECUTOR.KEY=VALUE", help="A setting of the executor.")]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
+LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
 
 def run(
@@ -82,6 +83,7 @@ def run(
     executor: ExecutorName = None,
     settings: Settings = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    log_every: LogEvery = 100,
     as_json: AsJson = False,
 ) -> None:
     """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
@@ -97,7 +99,8 @@ def run(
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    options = RunOptions(jobs or devices.slots(device), _executor(executor, settings or []), device, checkpoint_seconds)
+    slots, where = jobs or devices.slots(device), _executor(executor, settings or [])
+    options = RunOptions(slots, where, device, checkpoint_seconds, log_every)
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)

@@ -13,15 +13,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.components import FEATURE_NEEDS
-from harness.errors import UserError
+from harness.errors import PluginFault, UserError
 from harness.features import MOMENTS, ROWS, FeatureSet, StreamingMoments
 from harness.images.sets import ImageSet
 from harness.interfaces import FeatureExtractor
 from harness.process import stop
 from harness.store.files import storage
+from harness.targets import class_path
 
 BATCH = 250
 """The number of images that go through an extractor at once. It bounds the memory, whatever the size of the set."""
+
+
+def outputs_fault(outputs: object, declared: Mapping[str, int], n: int) -> str | None:
+    """Return what an extractor gave for n images, and what it must give, as one line; None when nothing is wrong.
+
+    Args:
+        declared: dimension of each output by name.
+    """
+    if not isinstance(outputs, Mapping):
+        kind = "None" if outputs is None else f"a {type(outputs).__name__}"
+        return f"gave {kind}; it must give its outputs by name: {', '.join(declared)}"
+    for name, size in declared.items():
+        rows, must = outputs.get(name), f"it must give a torch.float32 tensor of shape {(n, size)}"
+        if not isinstance(rows, Tensor):
+            return f"gave {'no' if name not in outputs else f'a {type(rows).__name__} as'} {name}; {must}"
+        if tuple(rows.shape) != (n, size) or rows.dtype != torch.float32:
+            return f"gave {name} as a {rows.dtype} tensor of shape {tuple(rows.shape)}; {must}"
+    return None
 
 
 @dataclass(frozen=True)
@@ -46,9 +65,9 @@ class Extraction:
 
         Args:
             batch: number of images at once. It changes the features by rounding errors only.
-        Raises: UserError when the extractor lacks an output that is needed, or gives values that are not finite; ValueError
-            when an output has another size than the extractor declares, or the set yields another number of images than its n;
-            Interrupted when a stop was requested.
+        Raises: UserError when the extractor lacks an output that is needed, or gives values that are not finite; PluginFault
+            when an output is no float32 tensor of the size that the extractor declares; ValueError when the set yields another
+            number of images than its n; Interrupted when a stop was requested.
         """
         self._check_outputs(images.name)
         sums = {need: StreamingMoments() for need in MOMENTS if need in self.needs}
@@ -76,9 +95,6 @@ class Extraction:
         outputs = self._outputs(pixels)
         for need in self.needs:
             output = FEATURE_NEEDS[need]
-            expected = (len(pixels), self.extractor.outputs[output])
-            if outputs[output].shape != expected:
-                raise ValueError(f"{output} has shape {tuple(outputs[output].shape)}, expected {expected}")
             if not bool(torch.isfinite(outputs[output]).all()):
                 raise UserError(f"{name}: {output} of images {first} to {first + len(pixels) - 1} are not all finite")
         return outputs
@@ -87,9 +103,16 @@ class Extraction:
         """Return the outputs for a batch, computed in parts where the batch is too large for the extractor on a CPU."""
         limit = self.extractor.images_on_cpu if torch.device(self.device).type == "cpu" else None
         if limit is None or len(pixels) <= limit:
-            return self.extractor(pixels.to(self.device))
-        parts = [self.extractor(part) for part in pixels.to(self.device).split(limit)]
+            return self._of_part(pixels.to(self.device))
+        parts = [self._of_part(part) for part in pixels.to(self.device).split(limit)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _of_part(self, pixels: Tensor) -> Mapping[str, Tensor]:
+        outputs: object = self.extractor(pixels)
+        if fault := outputs_fault(outputs, self.extractor.outputs, len(pixels)):
+            raise PluginFault(f"extractor {class_path(self.extractor)}: {fault}")
+        assert isinstance(outputs, Mapping), "outputs_fault has looked"
+        return outputs
 
     def _empty_rows(self, need: str, n: int) -> NDArray[np.float32]:
         shape = (n, self.extractor.outputs[FEATURE_NEEDS[need]])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.board.columns import column_label
 from harness.board.components import Resolved
+from harness.board.metric_values import checked_values
 from harness.board.ranges import check_value
 from harness.components import Metric
 from harness.features import FeatureSet
@@ -73,7 +74,7 @@ def _compute_all(
         announce(f"{metric.name} of {source.name}")
         function = metric.component.create_on_features(metric.settings)
         began = time.perf_counter()
-        values = function(features, reference, stream(0, f"metric/{metric.name}"))
+        values = checked_values(metric.component, function(features, reference, stream(0, f"metric/{metric.name}")))
         check_value(metric.component, next(iter(values.values())), f"{metric.name} of {source.name}")
         computed.append(_Computed(values, time.perf_counter() - began))
     return computed

@@ -46,6 +46,8 @@ def warm_up() -> None:
 
     The process keeps one thread and no CUDA context, because neither of them survives a fork.
     """
+    # Libraries ask at their import whether there is a card. With this, torch asks NVML instead of CUDA, which cannot be forked.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     import torch  # noqa: F401
 
     from harness.plugins import registry

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 
 from harness.board.board import Board
+from harness.board.log_files import log_files
 from harness.report.collect import collect_published
 from harness.report.record_files import RecordFiles, record_files
 from harness.run.fresh import pending_records
+from harness.store.board_folder import BoardFolder
 from harness.store.files import write_text
 from harness.store.reading import read_text
 from harness.store.runs_folder import RunsFolder
+from harness.training.training_log import read_log
 
 
 def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
@@ -35,4 +38,14 @@ def adopt(board: Board, runs: RunsFolder) -> int:
     records = adoptable(board, runs)
     for files in records:
         write_text(files.run, read_text(files.published))
+    _adopt_logs(board, runs)
     return len(records)
+
+
+def _adopt_logs(board: Board, runs: RunsFolder) -> None:
+    """Copy the published training logs that the runs folder has not, so that its plots show them too."""
+    folder = BoardFolder(board.folder)
+    for log in log_files(board.cells, board.bases):
+        published, run = log.published(folder), log.beside_records(runs, board.name)
+        if not run.exists() and read_log(published, log.training_key):
+            write_text(run, read_text(published))

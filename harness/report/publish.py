@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.board.board import Board
+from harness.board.log_files import SUFFIX
 from harness.errors import UserError
+from harness.report import published_logs
 from harness.report.board_previews import BoardPreviews, make_previews, read_published_previews
 from harness.report.code_versions import check_code
 from harness.report.collect import Collection, collect_published, collect_runs
@@ -72,17 +74,17 @@ def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False) -> Public
     if not allow_mixed:
         check_code(fresh, published, merged)
     folder = BoardFolder(board.folder)
-    copies = _copies(fresh, merged, runs)
+    copies = {**_copies(fresh, merged, runs), **published_logs.copies(board, runs)}
     made = make_previews(merged, runs)
     previews = _preview_contents(merged, made)
-    belonging = _record_files(merged) | _preview_files(merged) | set(previews)
-    present = {path.name for path in folder.results.glob("*.json")}
+    belonging = _record_files(merged) | _preview_files(merged) | set(previews) | published_logs.belonging(board, merged.stale)
+    present = {path.name for pattern in ("*.json", f"*{SUFFIX}") for path in folder.results.glob(pattern)}
     return Publication(
         folder=folder.results,
         copies=copies,
         previews=previews,
         kept=tuple(sorted((present & belonging) - set(copies) - set(previews))),
-        removed=tuple(sorted(present - belonging)),
+        removed=tuple(sorted(present - belonging - set(copies))),
         unmade=made.unmade,
         problems=tuple(_problems(merged)),
     )

@@ -10,12 +10,14 @@ from harness.board.board import Board
 from harness.plugins import registry
 from harness.report.board_previews import BoardPreviews, make_previews, read_published_previews
 from harness.report.collect import Collection, collect_published, collect_runs
+from harness.report.logs import TrainingLogs, read_published_logs, read_run_logs
 from harness.report.page import Page
 from harness.report.plots.curves import curves_plot
 from harness.report.plots.deviations import deviations_plot
 from harness.report.plots.plot import Plot, drawn_from
 from harness.report.plots.samples import samples_plot
 from harness.report.plots.sizes import sizes_plot
+from harness.report.plots.training_log import training_log_plot
 from harness.report.reported import read_reported
 from harness.report.table import Table
 from harness.report.unfailing import unfailing
@@ -104,31 +106,36 @@ class Rendered:
 def render_published(board: Board) -> Rendered:
     """Render a board from its published records. Raises: UserError for a damaged file among them."""
     collection = collect_published(board)
-    return _rendered(collection, read_published_previews(collection), board.folder, is_published=True)
+    logs = read_published_logs(board)
+    return _rendered(collection, read_published_previews(collection), logs, board.folder, is_published=True)
 
 
 def render_runs(board: Board, runs: RunsFolder) -> Rendered:
     """Render a board from the records of a runs folder. Imports torch."""
     collection = collect_runs(board, runs)
-    return _rendered(collection, make_previews(collection, runs), runs.board(board.name), is_published=False)
+    logs = read_run_logs(board, runs)
+    return _rendered(collection, make_previews(collection, runs), logs, runs.board(board.name), is_published=False)
 
 
-def _rendered(collection: Collection, previews: BoardPreviews, folder: Path, *, is_published: bool) -> Rendered:
+def _rendered(
+    collection: Collection, previews: BoardPreviews, logs: TrainingLogs, folder: Path, *, is_published: bool
+) -> Rendered:
     """Render a board for a page that stands in `folder`."""
     table = Table.from_collection(collection)
-    plots, undrawn = _plots(collection, table, previews)
+    plots, undrawn = _plots(collection, table, previews, logs)
     reported = read_reported(BoardFolder(collection.board.folder).reported)
     page = Page(collection, table, reported, plots, folder, is_published)
     return Rendered(collection.board, table, page.text(), plots, (*previews.unmade, *undrawn))
 
 
-def _plots(collection: Collection, table: Table, previews: BoardPreviews) -> tuple[list[Plot], list[str]]:
+def _plots(collection: Collection, table: Table, previews: BoardPreviews, logs: TrainingLogs) -> tuple[list[Plot], list[str]]:
     """Return the plots that the board has, and a line for each that cannot be made."""
     makers: Mapping[str, Callable[[], Plot | None]] = {
         "samples": lambda: samples_plot(collection, previews),
         "what metrics see": lambda: deviations_plot(table),
         "sizes": lambda: sizes_plot(table),
         "curves": lambda: curves_plot(collection),
+        "training logs": lambda: training_log_plot(collection, logs),
     }
     plots: list[Plot] = []
     undrawn: list[str] = []

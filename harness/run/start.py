@@ -20,6 +20,7 @@ from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
 from harness.run.schedule import Schedule
 from harness.run.states import CellState, states
+from harness.stages import listening
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path, save_unrun
 from harness.store.runs_folder import RunsFolder
@@ -36,17 +37,21 @@ class RunOptions:
         executor: the executor that runs them, with its settings; None for the default one with its defaults.
         device: "cpu", "cuda", "cuda:N" or "auto".
         checkpoint_seconds: seconds between two checkpoints.
-    Raises: UserError for fewer jobs than one.
+        log_every: steps between two logs of a training.
+    Raises: UserError for fewer jobs than one, or fewer steps than one.
     """
 
     jobs: int
     executor: Resolved[Executor] | None = None
     device: str = "auto"
     checkpoint_seconds: float = 30.0
+    log_every: int = 100
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
             raise UserError(f"--jobs {self.jobs}: need at least 1")
+        if self.log_every < 1:
+            raise UserError(f"--log-every {self.log_every}: need at least 1")
 
 
 def run_board(
@@ -82,7 +87,8 @@ def run_board(
     fresh_results.begin(board, fresh, runs)
     schedule = _schedule(board, to_run, floors, runs, options, on_event)
     if schedule.total:
-        registry().listen("harness_run_started", board=board.name, cells=tuple(to_run))
+        listening.begin(runs)
+        listening.tell(runs, "harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()
         executor.component.create(executor.settings).run(schedule.ready, slots=min(options.jobs, schedule.total))
     if stop.is_requested() and not schedule.is_over:
@@ -111,7 +117,9 @@ def _save_skipped(cell_states: Sequence[CellState], runs: RunsFolder) -> None:
 def _schedule(
     board: Board, cells: Sequence[Cell], floors: Sequence[Floor], runs: RunsFolder, options: RunOptions, on_event: OnEvent
 ) -> Schedule:
-    job_options = JobOptions(options.device, options.checkpoint_seconds)
+    job_options = JobOptions(
+        options.device, options.checkpoint_seconds, options.log_every, board=board.name, checks_resume=board.is_smoke
+    )
     bases = {cell.base.key: cell.base for cell in cells}.values()
     return Schedule(
         [base_job(base, runs, job_options) for base in bases],

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.errors import Diverged
+from harness.errors import Diverged, PluginFault
 from harness.interfaces import Batch, DataSpec, GuidedSampler, SampleFunction
 from harness.process import stop
 from harness.sampling import latents
 from harness.sampling.counting import EvaluationCounter
 from harness.streams import SampleStreams, stream
+from harness.targets import class_path
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def draw(
         indices: numbers, in [0, n), of the samples to draw, so that several devices can share the work; all n by default.
     Raises:
         Diverged: some samples are not finite.
-        ValueError: the sampler gave another shape.
+        PluginFault: the sampler gave no tensor, or one of another shape or dtype.
         Interrupted: a stop was requested; it is noticed between two chunks.
     """
     numbers = list(range(n)) if indices is None else list(indices)
@@ -91,11 +92,26 @@ def draw(
 def _chunk(
     sampler: SampleFunction, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: torch.Tensor | None
 ) -> torch.Tensor:
-    """Draw one sample for each stream, (n, …), float32, on the CPU. Raises: ValueError for a sampler of another shape."""
-    x = sampler(model, spec, streams, labels)
-    if x.shape != (len(streams), *spec.shape):
-        raise ValueError(f"the sampler gave {tuple(x.shape)}; expected {(len(streams), *spec.shape)}")
-    return x.float().cpu()
+    """Draw one sample for each stream, (n, …), float32, on the CPU. Raises: PluginFault, like `checked_samples`."""
+    return checked_samples(sampler, sampler(model, spec, streams, labels), (len(streams), *spec.shape)).cpu()
+
+
+def checked_samples(sampler: SampleFunction, drawn: object, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return what a sampler gave. Raises: PluginFault unless that is a float32 tensor of this shape."""
+    if fault := samples_fault(drawn, shape):
+        raise PluginFault(f"sampler {class_path(sampler)}: {fault}")
+    assert isinstance(drawn, torch.Tensor), "samples_fault has looked"
+    return drawn
+
+
+def samples_fault(drawn: object, shape: tuple[int, ...]) -> str | None:
+    """Return what a sampler gave in the place of a float32 tensor of this shape, as one line; None when nothing is wrong."""
+    must = f"it must give a torch.float32 tensor of shape {shape}"
+    if not isinstance(drawn, torch.Tensor):
+        return f"gave {'None' if drawn is None else f'a {type(drawn).__name__}'}; {must}"
+    if tuple(drawn.shape) != shape or drawn.dtype != torch.float32:
+        return f"gave a {drawn.dtype} tensor of shape {tuple(drawn.shape)}; {must}"
+    return None
 
 
 def _check_finite(samples: torch.Tensor) -> None:
@@ -122,4 +138,11 @@ def draw_decoded(
         spec: the dataset's spec. The other arguments are those of `draw`.
     """
     drawn = draw(sampler, model, latents.network_spec(model, spec), n=n, seed=seed, purpose=purpose, batch=batch, device=device)
-    return DrawnSamples(latents.decode_samples(model, drawn.batch, size=batch, device=device), drawn.nfe)
+    decoded = latents.decode_samples(model, drawn.batch, size=batch, device=device)
+    if tuple(decoded.x.shape) != (n, *spec.shape):
+        raise PluginFault(
+            f"model {class_path(model)}: decode_latents gave images of shape {tuple(decoded.x.shape[1:])}; "
+            f"it must give those of the data, {tuple(spec.shape)}"
+        )
+    _check_finite(decoded.x)
+    return DrawnSamples(decoded, drawn.nfe)

@@ -16,8 +16,10 @@ from harness.stages.context import Context
 from harness.stages.facts import BaseFacts
 from harness.store import outputs
 from harness.store.outputs import Output
-from harness.training.loop import TrainingLoop
+from harness.store.records import SourceFacts
+from harness.training.loop import Surroundings, TrainingLoop
 from harness.training.task import TrainingTask
+from harness.training.training_log import keep_log
 from harness.weights import state_dicts
 
 WEIGHTS = "weights.safetensors"
@@ -121,8 +123,32 @@ def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: Ch
 
 
 def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
-    work = context.runs.work("base", base.key)
-    made_by = sources.of_training(work, step.model, base.dataset, step.method)
+    around = context.surroundings(base.name, "base", base.key, step.last_step)
+    made_by: list[list[SourceFacts]] = []
+
+    def make(around: Surroundings) -> TrainingLoop:
+        loop, code = _loop(base, step, source, context, around)
+        made_by.append(code)
+        return loop
+
+    trained = context.train(make, around)
+    keep_log(around.log, folder)
+    state_dicts.save(trained.weights, folder / WEIGHTS)
+    return {
+        "weights_sha256": state_dicts.sha256(trained.weights),
+        "parameters": trained.parameters,
+        "seconds": trained.seconds,
+        "images_seen": step.training.images,
+        **step.last_step,
+        "sources": sources.as_json(made_by[0]),
+    }
+
+
+def _loop(
+    base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings
+) -> tuple[TrainingLoop, list[SourceFacts]]:
+    """Return the loop at its start, and the code of the training."""
+    made_by = sources.of_training(context.runs.work("base", base.key), step.model, base.dataset, step.method)
     if step.after is None:
         network = build(base, source, context, seed=step.seed)
     else:
@@ -130,22 +156,13 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
         made_by = sources.merged(sources.of_facts(before.facts), made_by)
         network = load(step.after, before, source, context)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
-    trained = TrainingLoop(
+    loop = TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
         encoding.training_data(network, source, context, sources.of(step.model, base.dataset)),
         step.training,
         seed=step.seed,
-        folder=work,
-        checkpoint_seconds=context.options.checkpoint_seconds,
-        listener=context.listener(base.name),
-    ).run()
-    state_dicts.save(trained.weights, folder / WEIGHTS)
-    return {
-        "weights_sha256": state_dicts.sha256(trained.weights),
-        "parameters": state_dicts.parameters(network),
-        "seconds": trained.seconds,
-        "images_seen": step.training.images,
-        **step.last_step,
-        "sources": sources.as_json(made_by),
-    }
+        around=around,
+        name=f"method {step.method.name}",
+    )
+    return loop, made_by

@@ -34,6 +34,7 @@ class CheckedSource(DataSource):
 
     def __init__(self, dataset: Resolved[Dataset], source: DataSource) -> None:
         self.name = dataset.name
+        _check_source(dataset, source)
         self.identity: Mapping[str, object] = dataset.identity
         self.spec = source.spec
         self._source = source
@@ -89,6 +90,19 @@ class CheckedSource(DataSource):
             )
 
 
+def _check_source(dataset: Resolved[Dataset], source: DataSource) -> None:
+    """Raises: DataFault for a spec that is none, or another one than the component declared without reading data."""
+    spec: object = source.spec
+    where, must = f"dataset {dataset.name}", "it must be a harness.interfaces.DataSpec, shape a tuple of whole numbers"
+    if not isinstance(spec, DataSpec):
+        raise DataFault(f"{where}: spec is a {type(spec).__name__}; {must}")
+    if not isinstance(spec.shape, tuple) or not all(isinstance(size, int) and size > 0 for size in spec.shape):
+        raise DataFault(f"{where}: spec.shape is {spec.shape!r}; {must}")
+    declared = dataset.component.known_spec(dataset.settings)
+    if declared is not None and declared != spec:
+        raise DataFault(f"{where}: its data are {spec}, and {dataset.component.spec} declares {declared}; the two must agree")
+
+
 def check_batch(batch: Batch, spec: DataSpec, *, where: str) -> Batch:
     """Return the batch, which must be what `spec` declares.
 
@@ -97,14 +111,26 @@ def check_batch(batch: Batch, spec: DataSpec, *, where: str) -> Batch:
     Raises: DataFault for no examples; another shape or type; values that are not finite; pictures outside of [-1, 1]; labels
         that are absent, not int64, or outside of [0, classes).
     """
-    fault = _examples_fault(batch.x, spec) or _labels_fault(batch, spec)
+    fault = batch_fault(batch, spec)
     if fault:
         raise DataFault(f"{where}: {fault}")
     return batch
 
 
+def batch_fault(batch: object, spec: DataSpec) -> str | None:
+    """Return what is wrong with a batch that must be what `spec` declares, as one line; None when nothing is."""
+    if not isinstance(batch, Batch):
+        kind = "None" if batch is None else f"a {type(batch).__name__}"
+        return f"it gave {kind}; it must give a harness.interfaces.Batch"
+    for name, part in (("x", batch.x), ("labels", batch.labels)):
+        given: object = part
+        if not isinstance(given, torch.Tensor) and not (name == "labels" and given is None):
+            return f"{name} is a {type(given).__name__}, not a torch.Tensor"
+    return _examples_fault(batch.x, spec) or _labels_fault(batch, spec)
+
+
 def _examples_fault(x: torch.Tensor, spec: DataSpec) -> str | None:
-    if not len(x):
+    if not x.dim() or not len(x):
         return "there are no examples"
     if tuple(x.shape[1:]) != tuple(spec.shape):
         return f"examples have the shape {tuple(x.shape[1:])}, and the dataset declares {tuple(spec.shape)}"

@@ -12,9 +12,8 @@ import torch
 from harness.board.components import Resolved
 from harness.components import Dataset, Extractor
 from harness.interfaces import FeatureExtractor
-from harness.plugins import registry
 from harness.process import devices
-from harness.stages import renewal
+from harness.stages import listening, renewal
 from harness.stages.checked import CheckedSource
 from harness.stages.extracted_features import ExtractedFeatures
 from harness.stages.most_recent import MostRecent
@@ -25,7 +24,10 @@ from harness.store.outputs import Output
 from harness.store.progress import Reporter
 from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
-from harness.training.loop import Listener
+from harness.training import training_log
+from harness.training.loop import Listener, Surroundings, TrainingResult
+from harness.training.resume_check import LoopMaker, run_checked
+from harness.training.training_log import TrainingLog
 
 FEATURE_SETS = 8
 """Image sets whose features stay in memory: moments of 2048 features are 34 MB each."""
@@ -82,14 +84,31 @@ class Context:
         """Return the extractor on the job's device, kept for the next jobs. Raises: UserError when its weights are absent."""
         return self.cache.extractor(extractor, self.device)
 
-    def listener(self, name: str) -> Listener:
+    def surroundings(self, name: str, stage: str, key: str, config: Mapping[str, object]) -> Surroundings:
+        """Return the files and functions around a training loop.
+
+        Args:
+            name: name of the cell or base.
+            stage, key: of the output that the training makes.
+            config: method, budget and seed, for listeners.
+        """
+        folder, options = self.runs.work(stage, key), self.options
+        log = TrainingLog(folder / training_log.FILE, key)
+        return Surroundings(folder, options.checkpoint_seconds, self.listener(name, config), options.log_every, log)
+
+    def train(self, make: LoopMaker, around: Surroundings) -> TrainingResult:
+        """Train, and check in smoke runs that training resumes exactly. make: makes the loop."""
+        return run_checked(make, around) if self.options.checks_resume else make(around).run()
+
+    def listener(self, name: str, config: Mapping[str, object]) -> Listener:
         """Return the training loop's listener, which tells the progress file and the plugins. name: of the cell or base."""
+        facts = {"board": self.options.board, "cell": name, "config": config}
 
         def step_logged(step: int, steps: int, values: Mapping[str, float]) -> None:
             self.reporter.step(step, steps, values)
-            registry().listen("harness_step_logged", cell=name, step=step, steps=steps, values=values)
+            listening.tell(self.runs, "harness_step_logged", step=step, steps=steps, values=values, **facts)
 
         def checkpoint_written(step: int, folder: Path) -> None:
-            registry().listen("harness_checkpoint_written", cell=name, step=step, folder=folder)
+            listening.tell(self.runs, "harness_checkpoint_written", step=step, folder=folder, **facts)
 
         return Listener(step_logged, checkpoint_written)

@@ -11,6 +11,7 @@ from torch import Tensor
 from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.board.components import Resolved
+from harness.board.metric_values import checked_values
 from harness.board.ranges import check_value
 from harness.components import Extractor, Metric
 from harness.interfaces import Batch, SampleFunction
@@ -48,7 +49,7 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
             batch=cell.evaluation.batch,
             device=task.device,
         )
-        values = compared(drawn.batch, stream(cell.seed, "selection metric"))
+        values = checked_values(column.metric.component, compared(drawn.batch, stream(cell.seed, "selection metric")))
         value = next(iter(values.values()))
         if math.isfinite(value):  # the training loop takes other values for a divergence
             check_value(column.metric.component, value, f"curve of {column.name}")

@@ -19,8 +19,9 @@ from harness.stages.prepare import BaseSampler
 from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
-from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
 from harness.training.task import BankSource, TrainingTask
+from harness.training.training_log import keep_log
 from harness.weights import state_dicts
 
 
@@ -30,7 +31,8 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
     Args:
         base: the weights of the cell's base.
         source: the board's dataset.
-    Returns: the output with `weights.safetensors`; see `harness.stages.facts.FinetuneFacts`.
+    Returns: the output with `weights.safetensors`, and `log.jsonl` where the method trains; see
+        `harness.stages.facts.FinetuneFacts`.
     """
     context.reporter.stage("finetune")
     output = outputs.once(
@@ -49,8 +51,16 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
     made_by = sources.of_facts(base.facts)
     banks: list[str] = []
     if cell.trains:
-        task, sampler, own = _start(cell, base, source, context)
-        trained, images, steps = _train(cell, task, sampler, source, context), cell.training.images, cell.training.steps
+        starts: list[tuple[TrainingTask, BaseSampler, list[SourceFacts]]] = []
+
+        def make(around: Surroundings) -> TrainingLoop:
+            starts.append(_start(cell, base, source, context))
+            return _loop(cell, starts[-1][0], starts[-1][1], source, context, around)
+
+        around = context.surroundings(cell.name, "finetune", cell.finetune_key, _config(cell))
+        trained, images, steps = context.train(make, around), cell.training.images, cell.training.steps
+        keep_log(around.log, folder)
+        task, sampler, own = starts[0]
         banks = list(task.bank_costs)
         made_by = sources.merged(made_by, own, sampler.sources, *_sources_of_banks(banks, context))
     else:
@@ -67,6 +77,10 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
         "sources": sources.as_json(made_by),
         "banks": banks,
     }
+
+
+def _config(cell: Cell) -> dict[str, object]:
+    return {"method": cell.method.identity, "training": cell.training.identity, "seed": cell.seed}
 
 
 def _start(
@@ -108,15 +122,16 @@ def _sources_of_banks(keys: Sequence[str], context: Context) -> list[list[Source
     return [sources.of_facts(bank.facts) for bank in stored if bank is not None]
 
 
-def _train(cell: Cell, task: TrainingTask, sampler: BaseSampler, source: CheckedSource, context: Context) -> TrainingResult:
+def _loop(
+    cell: Cell, task: TrainingTask, sampler: BaseSampler, source: CheckedSource, context: Context, around: Surroundings
+) -> TrainingLoop:
     return TrainingLoop(
         task,
         initial.method(cell.method, task, seed=cell.seed),
         encoding.training_data(task.model, source, context, sources.of(cell.base.network.model, cell.base.dataset)),
         cell.training,
         seed=cell.seed,
-        folder=context.runs.work("finetune", cell.finetune_key),
-        checkpoint_seconds=context.options.checkpoint_seconds,
-        listener=context.listener(cell.name),
+        around=around,
         curve=curve_of(cell, source, task, sampler.ready, context),
-    ).run()
+        name=f"method {cell.method.name}",
+    )

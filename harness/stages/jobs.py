@@ -12,11 +12,10 @@ from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError, as_utf8, error_text
-from harness.plugins import registry
 from harness.process import stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, metrics, record, sample, sources
+from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample, sources
 from harness.stages.checked import CheckedSource, DataFault
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
@@ -135,8 +134,9 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
         if has_result(cell, context.runs):  # another `run` was faster
             return FINISHED
         made = _record(cell, context)
+        kept_logs.keep(cell, context.runs)
         save_record(made, path)
-    registry().listen("harness_cell_finished", cell=cell, record=made)
+    listening.tell(context.runs, "harness_cell_finished", cell=cell, record=made)
     return FINISHED
 
 

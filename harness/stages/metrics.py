@@ -15,6 +15,7 @@ import torch
 from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
+from harness.board.metric_values import checked_values
 from harness.board.ranges import check_value
 from harness.components import Dataset, Extractor
 from harness.errors import Diverged
@@ -178,8 +179,8 @@ def _compare_points(pair: Pair) -> PairFacts:
     function = metric.component.create(metric.settings)
     generated, real = pair.generated.points(), pair.real.points()
     started = time.perf_counter()
-    values = function(generated, real, _generator(pair))
-    return PairFacts(values=dict(values), seconds=time.perf_counter() - started, sources=pair.code)
+    values = checked_values(metric.component, function(generated, real, _generator(pair)))
+    return PairFacts(values=values, seconds=time.perf_counter() - started, sources=pair.code)
 
 
 def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Context) -> PairFacts:
@@ -191,9 +192,9 @@ def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Conte
     generated_needs, real_needs = features.shared_needs(extractor, pair.columns)
     generated = features.extracted_by_code(generated_images, generated_needs, extractor, context)
     real = features.extracted_by_code(real_images, real_needs, extractor, context)
-    values = function(generated.features, real.features, _generator(pair))
+    values = checked_values(metric.component, function(generated.features, real.features, _generator(pair)))
     seconds = time.perf_counter() - started
-    return PairFacts(values=dict(values), seconds=seconds, sources=sources.merged(pair.code, generated.sources, real.sources))
+    return PairFacts(values=values, seconds=seconds, sources=sources.merged(pair.code, generated.sources, real.sources))
 
 
 def _generator(pair: Pair) -> torch.Generator:

@@ -12,7 +12,13 @@ class JobOptions:
     Args:
         device: "cpu", "cuda", "cuda:N" or "auto".
         checkpoint_seconds: seconds between two checkpoints.
+        log_every: steps between two logs of a training.
+        board: name of the board whose run the job belongs to; listeners get it.
+        checks_resume: whether training is restored from a checkpoint once and compared with undisturbed training.
     """
 
     device: str = "auto"
     checkpoint_seconds: float = 30.0
+    log_every: int = 100
+    board: str = ""
+    checks_resume: bool = False

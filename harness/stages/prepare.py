@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from harness.board.bases import Base
+from harness.errors import PluginFault
 from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
 from harness.sampling import drawing, latents
 from harness.sampling.counting import EvaluationCounter
@@ -39,13 +41,22 @@ class BaseSampler:
         self._sampler = base.network.sampler
         self._sources = sources.of(self._sampler)
         self._code = sources.of(self._sampler, base.network.model, base.dataset)
-        self._function = self._sampler.component.create(self._sampler.settings)
+        self._function = self._create()
+
+    def _create(self) -> SampleFunction:
+        return self._sampler.component.create(self._sampler.settings)
 
     @cached_property
     def ready(self) -> SampleFunction:
-        """The sampler, ready to draw."""
-        function = self._with_networks
-        if isinstance(function, PreparedSampler) and self.preparation is not None:
+        """The sampler, ready to draw.
+
+        An object that has prepared draws nothing. A new object takes what was kept, as in a process that finds the preparation
+        done: what a sampler remembers beside that would else give other numbers after a kill.
+        """
+        if self.preparation is None:
+            return self._with_networks(self._function)
+        function = self._with_networks(self._create())
+        if isinstance(function, PreparedSampler):
             function.use(state_dicts.load(self.preparation.folder / PREPARED))
         return function
 
@@ -67,16 +78,15 @@ class BaseSampler:
         key = digest(stage="prepare", base=self._base.key, sampler=self._sampler.identity)
         return self._context.once("prepare", key, lambda folder: self._prepare(function, folder), self._code)
 
-    @cached_property
-    def _with_networks(self) -> SampleFunction:
-        """The sampler with the networks of the other bases that it calls."""
-        if isinstance(self._function, GuidedSampler):
-            self._function.take_networks({base.name: self._network(base) for base in self._sampler.bases})
-        return self._function
+    def _with_networks(self, function: SampleFunction) -> SampleFunction:
+        """Give a new sampler the networks of the other bases that it calls. Returns: the sampler."""
+        if isinstance(function, GuidedSampler):
+            function.take_networks({base.name: self._network(base) for base in self._sampler.bases})
+        return function
 
     def _prepare(self, function: PreparedSampler, folder: Path) -> dict[str, object]:
         self._context.reporter.stage("prepare")
-        others = drawing.extra_networks(self._with_networks)
+        others = drawing.extra_networks(self._with_networks(function))
         network, seed = self._network(self._base).requires_grad_(False), self._base.network.seed
         counter, started = EvaluationCounter(), time.perf_counter()
         for watched in (network, *others):
@@ -84,7 +94,9 @@ class BaseSampler:
         kept = encoding.training_data(network, self._source, self._context, self._code)
         train = latents.network_batch(network, kept, stream(seed, "prepare latents"))
         space = latents.network_spec(network, self._source.spec)
-        prepared = function.prepare(network, space, train, stream(seed, "prepare"))
+        prepared = checked_tensors(
+            function.prepare(network, space, train, stream(seed, "prepare")), f"sampler {self._sampler.name}: prepare"
+        )
         state_dicts.save({name: tensor.detach().cpu() for name, tensor in prepared.items()}, folder / PREPARED)
         made_by = sources.merged(self._sources, self._code)
         facts = PreparationFacts(seconds=time.perf_counter() - started, network_evaluations=counter.examples, sources=made_by)
@@ -94,3 +106,14 @@ class BaseSampler:
         output = base_stage.run(base, self._source, self._context)
         self._sources = sources.merged(self._sources, sources.of_facts(output.facts))
         return base_stage.load(base, output, self._source, self._context)
+
+
+def checked_tensors(given: object, what: str) -> Mapping[str, torch.Tensor]:
+    """Return tensors by name, as a plugin gave them. Raises: PluginFault, which begins with `what`, for anything else."""
+    must = "it must give tensors by name"
+    if not isinstance(given, Mapping):
+        raise PluginFault(f"{what} gave {'None' if given is None else f'a {type(given).__name__}'}; {must}")
+    for name, value in given.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise PluginFault(f"{what} gave a {type(value).__name__} as {name!r}; {must}")
+    return given

@@ -17,7 +17,7 @@ class BoardFolder:
     ```
     leaderboards/NAME/board.yaml       the board
     leaderboards/NAME/reported.csv     numbers of papers
-    leaderboards/NAME/results/         one record for each cell and floor, and previews of samples
+    leaderboards/NAME/results/         one record for each cell and floor, previews of samples, and training logs
     leaderboards/NAME/README.md        the page
     leaderboards/NAME/plots/           its plots
     ```

@@ -29,7 +29,7 @@ class RunsFolder:
     runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
     runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
     runs/progress/               what each process is doing now
-    runs/records/BOARD/          one record for each cell and floor
+    runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
     ```
     """

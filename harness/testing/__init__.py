@@ -6,8 +6,10 @@ through `harness.testing.expect.expect` and never use a bare `assert`, which `py
 
 configs         any component: settings, name and summary, targets, and the weight of a plugin's top module
 models          models, and the capabilities they declare (`capabilities`, `token_capabilities`)
-methods, samplers, metrics, extractors, datasets
+methods, samplers, metrics, extractors, datasets, executors
 global_state    the global state of the process, which methods must leave alone
+listeners       hooks that report events
+presets         published networks and their files: presets, layouts
 task            a task without a board, a disk or a loop, for tests of methods
 mixture         Gaussian mixtures, whose densities, samples and perfect networks are known
 golden          comparison with stored outputs of reference implementations

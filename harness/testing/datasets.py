@@ -39,6 +39,8 @@ def check_dataset(component: Dataset, *, config: Config | None = None, n: int = 
 
 def check_spec_is_the_one_declared(component: Dataset, config: Config, source: DataSource) -> None:
     """Check that `spec`, with which boards are checked before any data are read, says what the data are."""
+    given: object = source.spec
+    expect(isinstance(given, DataSpec), f"{component.name}: spec is a {type(given).__name__}, not a harness.interfaces.DataSpec")
     declared = component.known_spec(config)
     if declared is not None:
         expect(declared == source.spec, f"{component.name}: {component.spec} gave {declared}, but the data are {source.spec}")
@@ -54,6 +56,11 @@ def check_batches(source: DataSource, n: int) -> None:
 
 def check_batch(batch: Batch, spec: DataSpec, what: str) -> None:
     """Check one batch against the spec; `what` begins the message."""
+    given: object = batch
+    expect(isinstance(given, Batch), f"{what} gave a {type(given).__name__}, not a harness.interfaces.Batch")
+    for name, part in (("x", batch.x), ("labels", batch.labels)):
+        is_tensor = isinstance(part, torch.Tensor) or (part is None and name == "labels")
+        expect(is_tensor, f"{what}: {name} is a {type(part).__name__}, not a tensor")
     expect(len(batch) > 0, f"{what} is empty")
     shape = tuple(batch.x.shape[1:])
     expect(shape == spec.shape, f"{what}: examples are {shape}, the spec says {spec.shape}")

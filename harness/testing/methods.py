@@ -23,7 +23,11 @@ from harness.testing.global_state import check_global_state_is_left_alone
 from harness.testing.narrow import Undeclared, narrowed
 from harness.testing.task import InMemoryTask
 from harness.training.method import FinetuneMethod
+from harness.training.state_differences import difference, state_difference
 from harness.weights.state_dicts import snapshot
+
+ADVICE = "put all state in keep or state_dict"
+"""The advice where a resumed run differs from an undisturbed one."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ def check_steps_log_finite_scalars(bench: Bench) -> None:
     task = bench.task()
     before = snapshot(task.model)
     for index, logged in enumerate(bench.take(bench.build(task), 0, task.steps)):
+        given: object = logged
+        expect(isinstance(given, Mapping), f"step {index} gave {_kind(given)}; it must give scalars by name, or {{}}")
         for name, value in logged.items():
             expect(isinstance(value, Tensor), f"step {index}: {name} is a {type(value).__name__}, not a tensor")
             expect(value.dim() == 0, f"step {index}: {name} has shape {tuple(value.shape)}; log scalars, such as a mean")
@@ -136,26 +142,48 @@ def check_global_randomness_is_left_alone(bench: Bench) -> None:
 
 
 def check_resume_is_exact(bench: Bench, stops: Sequence[int] | None = None) -> None:
-    """Check that a run which was stopped and restored into new objects ends like one that was not, bit for bit.
+    """Check that a run which was stopped and restored into new objects goes on like one that was not, bit for bit.
+
+    Compared are `result` directly after restoring, the logs of all next steps, and at the end the weights, the model's buffers,
+    the state of the method, and `result`. Let the bench's task take so many steps that rounds and schedules change within them.
 
     Args:
         stops: numbers of steps after which to stop, one run for each; by default every number.
     """
     whole = bench.task()
     method = bench.build(whole)
-    saved = [_saved(method)]
+    saved, results, logs = [_saved(method)], [_result(method)], list[Mapping[str, Tensor]]()
     for index in range(whole.steps):
-        bench.take(method, index, index + 1)
+        logs += bench.take(method, index, index + 1)
         saved.append(_saved(method))
+        results.append(_result(method))
     for stop in range(whole.steps + 1) if stops is None else stops:
         task, restored = _restored(bench, saved[stop])
-        bench.take(restored, stop, task.steps)
-        moved = difference(snapshot(whole.model), snapshot(task.model))
-        expect(not moved, f"stopped after step {stop}, a resumed run differs in {moved}; put all state in keep or state_dict")
-        state, state_again = leaves(method.state_dict()), leaves(restored.state_dict())
-        other_names = sorted(state.keys() ^ state_again.keys())
-        moved = other_names or [name for name in state if not _equal(state[name], state_again[name])]
-        expect(not moved, f"stopped after step {stop}, a resumed run ends with another state of the method: {moved}")
+        where = f"stopped after step {stop}, a resumed run"
+        moved = difference(results[stop], _result(restored))
+        expect(not moved, f"{where} has another result, before it takes a step, in {moved}; {ADVICE}")
+        logs_again = bench.take(restored, stop, task.steps)
+        _expect_same_end(method, restored, where)
+        for index, (logged, again) in enumerate(zip(logs[stop:], logs_again, strict=True), start=stop):
+            moved = difference(logged, again)
+            expect(not moved, f"{where} logs other values at step {index}: {moved}; {ADVICE}")
+
+
+def _expect_same_end(method: FinetuneMethod, restored: FinetuneMethod, where: str) -> None:
+    model, other = method.task.model, restored.task.model
+    moved = difference(snapshot(model), snapshot(other))
+    expect(not moved, f"{where} differs in {moved}; {ADVICE}")
+    moved = difference(dict(model.named_buffers()), dict(other.named_buffers()))
+    expect(not moved, f"{where} differs in the model's buffers {moved}, which its state dict does not hold")
+    moved = state_difference(method.state_dict(), restored.state_dict())
+    expect(not moved, f"{where} ends with another state of the method: {moved}")
+    moved = difference(_result(method), _result(restored))
+    expect(not moved, f"{where} ends with another result in {moved}; {ADVICE}")
+
+
+def _result(method: FinetuneMethod) -> dict[str, Tensor]:
+    """Return a copy of what the method makes of the weights as they are now."""
+    return {name: tensor.clone() for name, tensor in method.result(snapshot(method.task.model)).items()}
 
 
 def _saved(method: FinetuneMethod) -> bytes:
@@ -183,6 +211,8 @@ def check_result_is_pure(bench: Bench) -> None:
         bench.take(method, 0, task.steps)
     weights, before = snapshot(task.model), snapshot(task.model)
     first, second = method.result(weights), method.result(weights)
+    given: object = first
+    expect(isinstance(given, Mapping), f"result gave {_kind(given)}; it must give the weights by name")
     expect(not (moved := difference(before, weights)), f"result changes its input: {moved}; change a copy")
     expect(not (moved := difference(before, snapshot(task.model))), f"result changes the model: {moved}")
     expect(first.keys() == before.keys(), f"result has other names: {sorted(first.keys() ^ before.keys())}")
@@ -190,6 +220,10 @@ def check_result_is_pure(bench: Bench) -> None:
     for name, tensor in first.items():
         expected = before[name]
         expect((tensor.shape, tensor.dtype) == (expected.shape, expected.dtype), f"result reshapes or casts {name}")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def check_needs_are_enough(bench: Bench) -> None:
@@ -233,28 +267,3 @@ def _gradients(model: nn.Module) -> Tensor:
     """Return all gradients that the last update left, in one vector; an empty one where it left none."""
     gradients = [parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]
     return torch.cat(gradients) if gradients else torch.empty(0)
-
-
-def difference(weights: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
-    """Return the names of the tensors that are not equal bit for bit. NaN equals NaN."""
-    return [name for name, tensor in weights.items() if not _equal(tensor, other[name])]
-
-
-def leaves(state: object, name: str = "") -> dict[str, object]:
-    """Return the values inside of nested mappings and sequences, by path: "optimizer.torch.state.0.exp_avg"."""
-    if isinstance(state, Mapping):
-        items = [(str(key), value) for key, value in state.items()]
-    elif isinstance(state, list | tuple):
-        items = [(str(index), value) for index, value in enumerate(state)]
-    else:
-        return {name: state}
-    found: dict[str, object] = {}
-    for key, value in items:
-        found |= leaves(value, f"{name}.{key}" if name else key)
-    return found
-
-
-def _equal(value: object, other: object) -> bool:
-    if isinstance(value, Tensor) and isinstance(other, Tensor):
-        return value.shape == other.shape and torch.allclose(value, other, rtol=0, atol=0, equal_nan=True)
-    return type(value) is type(other) and value == other

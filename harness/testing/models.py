@@ -24,6 +24,7 @@ from harness.testing import capabilities, token_capabilities
 from harness.testing.configs import check_capabilities_exist
 from harness.testing.expect import expect, expect_offers
 from harness.testing.probes import examples
+from harness.training.state_differences import difference
 
 SPECS = (
     DataSpec((2,)),
@@ -61,6 +62,7 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
     check_names_are_capabilities(component)
     check_building_repeats(component, config, spec)
     check_weights_survive_a_file(component, config, spec)
+    check_training_leaves_all_state_in_the_weights(component, config, spec)
     model = build(component, config, spec)
     if isinstance(model, WorksInLatents):
         capabilities.check_works_in_latents(model, spec)
@@ -119,3 +121,27 @@ def check_weights_survive_a_file(component: Model, config: Config, spec: DataSpe
         x, labels = examples(latents.network_spec(model, spec))
         loss, again = (network.training_loss(x, labels, stream(1, "loss")) for network in (model, other))
         expect(torch.equal(loss, again), f"{component.name}: the state dict does not hold all that the loss depends on")
+
+
+def check_training_leaves_all_state_in_the_weights(component: Model, config: Config, spec: DataSpec) -> None:
+    """Check that a trained network is no more than its state dict: a checkpoint holds nothing else of it.
+
+    The network takes two steps on its training loss. A new network with the trained weights must then have the same buffers, and
+    give the same loss. A network without the capability Trains is not checked.
+    """
+    model = build(component, config, spec)
+    if not isinstance(model, Trains):
+        return
+    x, labels = examples(latents.network_spec(model, spec))
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for step in range(2):
+        gradients = torch.autograd.grad(model.training_loss(x, labels, stream(step, "step")).mean(), weights, allow_unused=True)
+        with torch.no_grad():
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.sub_(0.0 if gradient is None else 1e-3 * gradient)
+    other = build(component, config, spec, seed=1)
+    other.load_state_dict(model.state_dict())
+    moved = difference(dict(model.named_buffers()), dict(other.named_buffers()))
+    expect(not moved, f"{component.name}: training changes buffers that the state dict does not hold: {', '.join(moved[:3])}")
+    loss, again = (expect_offers(network, Trains, "it").training_loss(x, labels, stream(2, "step")) for network in (model, other))
+    expect(torch.equal(loss, again), f"{component.name}: a trained network has state beside its state dict, which a resume loses")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from harness.components import Sampler
 from harness.config import Config
 from harness.interfaces import Batch, DataSpec, GuidedSampler, PreparedSampler, SampleFunction
+from harness.sampling.drawing import samples_fault
 from harness.streams import SampleStreams, stream
 from harness.testing.configs import check_capabilities_exist
 from harness.testing.expect import expect
@@ -33,37 +34,48 @@ def check_sampler(component: Sampler, model: nn.Module, spec: DataSpec, *, confi
     check_needs_are_capabilities(component)
     check_formula(component, config)
     sampler = component.create(config)
-    prepare(sampler, model, spec)
+    prepared = prepare(sampler, model, spec)
     check_shape_and_range(sampler, model, spec)
     check_draws_repeat(sampler, model, spec)
     check_batch_does_not_matter(sampler, model, spec)
     check_other_seeds_differ(sampler, model, spec)
     check_model_is_left_alone(sampler, model, spec)
+    check_a_new_object_draws_the_same(component, config, sampler, model, spec, prepared)
 
 
-def prepare(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> None:
+def prepare(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> Mapping[str, Tensor]:
     """Do what the harness does before the first draw: give other networks, and prepare the sampler.
 
-    A changed copy of the model stands in for the other networks. Raises: AssertionError when preparing does not repeat with its
-    generator, or changes the model.
+    A changed copy of the model stands in for the other networks. Returns: what the harness keeps of the preparation; empty for a
+    sampler that needs none. Raises: AssertionError when preparing does not repeat with its generator, changes the model, or gives
+    anything but tensors.
     """
+    _give_networks(sampler, model)
+    if not isinstance(sampler, PreparedSampler) or not sampler.needs_preparation:
+        return {}
+    n = 40
+    x = 0.5 * torch.randn(n, *spec.shape, generator=stream(0, "conformance"))
+    train = Batch(x, torch.arange(n) % spec.classes if spec.classes else None)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    first, second = (sampler.prepare(model, spec, train, stream(1, "conformance")) for _ in range(2))
+    is_kept = isinstance(first, Mapping) and all(isinstance(tensor, Tensor) for tensor in first.values())
+    expect(is_kept, f"prepare gave a {type(first).__name__} that is no mapping of tensors")
+    repeats = first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    expect(repeats, "preparing does not repeat with its generator")
+    expect(all(torch.equal(value, before[name]) for name, value in model.state_dict().items()), "preparing changes the model")
+    prepared = {name: tensor.detach().cpu() for name, tensor in first.items()}
+    sampler.use(prepared)
+    return prepared
+
+
+def _give_networks(sampler: SampleFunction, model: nn.Module) -> None:
+    """Give a guided sampler a changed copy of the model in the place of other networks."""
     if isinstance(sampler, GuidedSampler):
         other = copy.deepcopy(model)
         with torch.no_grad():
             for parameter in other.parameters():
                 parameter.mul_(0.9)
         sampler.take_networks(UnderAnyName(other))
-    if not isinstance(sampler, PreparedSampler) or not sampler.needs_preparation:
-        return
-    n = 40
-    x = 0.5 * torch.randn(n, *spec.shape, generator=stream(0, "conformance"))
-    train = Batch(x, torch.arange(n) % spec.classes if spec.classes else None)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    first, second = (sampler.prepare(model, spec, train, stream(1, "conformance")) for _ in range(2))
-    repeats = first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-    expect(repeats, "preparing does not repeat with its generator")
-    expect(all(torch.equal(value, before[name]) for name, value in model.state_dict().items()), "preparing changes the model")
-    sampler.use({name: tensor.detach().cpu() for name, tensor in first.items()})
 
 
 class UnderAnyName(dict[str, nn.Module]):
@@ -101,8 +113,8 @@ def check_formula(component: Sampler, config: Config) -> None:
 def check_shape_and_range(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> None:
     """Check that there is one finite sample for each stream, float32, without gradients."""
     x = draw(sampler, model, spec)
-    expect(x.shape == (SAMPLES, *spec.shape), f"gave {tuple(x.shape)}, not {(SAMPLES, *spec.shape)}")
-    expect(x.dtype == torch.float32, f"gave {x.dtype}, not float32")
+    fault = samples_fault(x, (SAMPLES, *spec.shape))
+    expect(fault is None, str(fault))
     expect(x.isfinite().all(), "samples of a model with random weights are not finite")
     expect(not x.requires_grad, "samples carry gradients; sample under torch.no_grad()")
 
@@ -141,3 +153,22 @@ def check_model_is_left_alone(sampler: SampleFunction, model: nn.Module, spec: D
     expect(model.training == was_training, "sampling changes the model's mode")
     moved = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
     expect(not moved, f"sampling changes the weights: {', '.join(moved[:3])}")
+
+
+def check_a_new_object_draws_the_same(
+    component: Sampler, config: Config, used: SampleFunction, model: nn.Module, spec: DataSpec, prepared: Mapping[str, Tensor]
+) -> None:
+    """Check that a sampler which has prepared and drawn draws like a new one, which only takes the prepared tensors.
+
+    A killed run goes on with new objects: what a sampler remembers beside the prepared tensors would give other samples.
+
+    Args:
+        used: a sampler that has drawn.
+        prepared: what `prepare` returned.
+    """
+    new = component.create(config)
+    _give_networks(new, model)
+    if isinstance(new, PreparedSampler) and new.needs_preparation:
+        new.use(prepared)
+    is_same = torch.equal(draw(new, model, spec), draw(used, model, spec))
+    expect(is_same, "a new object draws other samples than one that has drawn before: what `prepare` gives must be all")

@@ -38,6 +38,7 @@ class TrainingState(TypedDict):
         seconds: time of training so far.
         evaluations: examples that went through networks so far, without those of drawing banks.
         bank_costs: network evaluations of each bank, by its key.
+        unlogged: the scalars since the last log, by name; absent in checkpoints of older versions.
         curve: present where the training has a curve.
     """
 
@@ -45,6 +46,7 @@ class TrainingState(TypedDict):
     seconds: float
     evaluations: int
     bank_costs: dict[str, float]
+    unlogged: NotRequired[dict[str, Tensor]]
     curve: NotRequired[CurveState]
 
 

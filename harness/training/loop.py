@@ -23,13 +23,16 @@ from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
 from harness.training.ema import make_average
 from harness.training.method import FinetuneMethod
+from harness.training.method_result import checked_result
 from harness.training.order import BatchOrder
 from harness.training.out_of_memory import out_of_memory_advice
+from harness.training.scalar_means import ScalarMeans
 from harness.training.task import TrainingTask, constrain
+from harness.training.training_log import LogLine, TrainingLog
 from harness.weights import state_dicts
 
 LOG_EVERY = 100
-"""Steps between two logs. Only logs check that the loss is finite: a check at each step would wait for the device."""
+"""Steps between two logs, where the user asks for no other number."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,28 @@ class Listener:
         checkpoint_written: called with the step and the folder of a checkpoint, when it has been written completely.
     """
 
-    step_logged: Callable[[int, int, Mapping[str, float]], None]
-    checkpoint_written: Callable[[int, Path], None]
+    step_logged: Callable[[int, int, Mapping[str, float]], None] = lambda *_: None
+    checkpoint_written: Callable[[int, Path], None] = lambda *_: None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The files that the loop writes and the functions that it calls. None of them changes a result.
+
+    Args:
+        folder: where checkpoints are written.
+        checkpoint_seconds: time between two checkpoints.
+        listener: functions that the loop calls.
+        log_every: steps between two logs. Only logs and checkpoints check that the loss is finite: a check at each step would
+            wait for the device.
+        log: the log on disk; None writes none.
+    """
+
+    folder: Path
+    checkpoint_seconds: float = 30.0
+    listener: Listener = Listener()
+    log_every: int = LOG_EVERY
+    log: TrainingLog | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,7 @@ class TrainingResult:
         network_evaluations: examples that went through networks during the work that `seconds` includes.
         curve: the curve's points, `images` seen and the metric's `value`.
         selected_images: images seen at the selected point; None where nothing is selected.
+        parameters: number of the network's parameters, as scalars.
     """
 
     weights: dict[str, Tensor]
@@ -65,19 +89,19 @@ class TrainingResult:
     network_evaluations: int
     curve: list[dict[str, float]]
     selected_images: int | None
+    parameters: int = 0
 
 
 class TrainingLoop:
-    """Trains one method on one task, and goes on from the newest checkpoint in `folder` if there is one.
+    """Trains one method on one task, and goes on from the newest checkpoint in the folder if there is one.
 
     Args:
         data: all training examples, on the task's device; for a model that works in latents, what `encode_images` gave.
         training: the budget, and what the loop does around each step.
         seed: seed of the data order and of the generators of steps.
-        folder: where checkpoints are written.
-        checkpoint_seconds: time between two checkpoints.
-        listener: functions that the loop calls.
+        around: files and functions around the loop.
         curve: measurements along training; None measures nothing.
+        name: name of the method, with which messages about it begin.
     """
 
     def __init__(
@@ -88,21 +112,19 @@ class TrainingLoop:
         training: TrainingConfig,
         *,
         seed: int,
-        folder: Path,
-        checkpoint_seconds: float,
-        listener: Listener,
+        around: Surroundings,
         curve: Curve | None = None,
+        name: str = "the method",
     ) -> None:
         self.task, self.method, self.training = task, method, training
         self.data = Batch(data.x, data.labels, torch.arange(len(data), device=data.x.device))
-        self.seed, self.folder, self.checkpoint_seconds, self.listener = seed, folder, checkpoint_seconds, listener
-        self.curve = curve
+        self.seed, self.around, self.curve, self.name = seed, around, curve, name
         self.is_in_latents = isinstance(task.model, WorksInLatents)
         self.order = BatchOrder(len(data), training.batch, seed)
         self.average = make_average(task.model, training)
         self.step = 0
         self._seconds = 0.0
-        self._unlogged: dict[str, list[Tensor]] = {}
+        self._scalars = ScalarMeans(name)
         self._clock = time.perf_counter()
 
     def run(self) -> TrainingResult:
@@ -111,30 +133,31 @@ class TrainingLoop:
         Raises:
             Diverged: a logged scalar, a weight or the curve's metric is not finite.
             StorageError: a checkpoint cannot be written.
-            UserError: the memory does not suffice for a step.
+            UserError: the memory does not suffice for a step, or the method returned something that it must not return.
             Interrupted: a stop was requested. A checkpoint of the last finished step has been written, with one exception: a
                 stop while a step draws a bank leaves an earlier checkpoint as the newest, because half a step cannot be saved.
         """
-        self._resume()
+        self._begin()
         with stop.saves_state():
-            return self._run()
+            self.advance(self.training.steps)
+            return self.end()
 
-    def _run(self) -> TrainingResult:
+    def advance(self, until: int) -> None:
+        """Take steps until so many have been taken. Raises: like `run`."""
         self._clock = time.perf_counter()
         steps, saved_at = self.training.steps, time.monotonic()
         self._measure()
-        while self.step < steps:
+        while self.step < until:
             self._step()
-            if self.step % LOG_EVERY == 0 or self.step == steps:
+            if self.step % self.around.log_every == 0 or self.step == steps:
                 self._log()
             self._measure()
             if stop.is_requested():
                 self._save()
                 raise Interrupted
-            if time.monotonic() - saved_at > self.checkpoint_seconds and self.step < steps:
+            if time.monotonic() - saved_at > self.around.checkpoint_seconds and self.step < steps:
                 self._save()
                 saved_at = time.monotonic()
-        return self._end()
 
     def _step(self) -> None:
         index = self.step
@@ -146,8 +169,7 @@ class TrainingLoop:
         if self.average is not None:
             self.average.update((index + 1) * self.training.batch)
         constrain(self.task.model)  # after the average, which follows what the update gave, as in EDM2's training
-        for name, value in scalars.items():
-            self._unlogged.setdefault(name, []).append(value)
+        self._scalars.add(scalars, index)
         self.step += 1
 
     @property
@@ -157,24 +179,25 @@ class TrainingLoop:
         now = f"the whole batch of {self.training.batch}" if size is None else str(size)
         return f"lower `training: micro_batch` (now {now}), which leaves the gradients as they are"
 
+    @property
+    def _when(self) -> str:
+        return f"step {self.step} of {self.training.steps}"
+
     def _log(self) -> None:
         """Report the means since the last log. Raises: Diverged when one of them is not finite."""
-        if not self._unlogged:
-            return
-        names = list(self._unlogged)
-        # One transfer for all scalars: each transfer waits for the device.
-        means = torch.stack([torch.stack([v.float() for v in values]).mean() for values in self._unlogged.values()]).tolist()
-        self._unlogged.clear()
-        values = dict(zip(names, means, strict=True))
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise Diverged(f"{name} is {value} by step {self.step} of {self.training.steps}")
-        self.listener.step_logged(self.step, self.training.steps, values)
+        if means := self._scalars.means(self._when):
+            self._scalars.clear()
+            self._report(means)
 
-    def _candidate(self) -> dict[str, Tensor]:
-        """Return the weights that would be evaluated now."""
+    def _report(self, values: Mapping[str, float]) -> None:
+        if self.around.log is not None:
+            self.around.log.add(LogLine(self.step, self.step * self.training.batch, values))
+        self.around.listener.step_logged(self.step, self.training.steps, values)
+
+    def candidate(self) -> dict[str, Tensor]:
+        """Return the weights that would be evaluated now. Raises: UserError when the method's `result` gives something else."""
         trained = self.average.weights() if self.average is not None else state_dicts.snapshot(self.task.model)
-        return dict(self.method.result(trained))
+        return checked_result(self.method.result, trained, self.name)
 
     def _measure(self) -> None:
         """Add a point to the curve where one is due. A stop during the measurement writes a checkpoint without the point."""
@@ -191,16 +214,16 @@ class TrainingLoop:
     def _add_point(self, curve: Curve, images: int) -> None:
         self._count_time()
         before = self.task.counter.examples
-        candidate = self._candidate()
+        candidate = self.candidate()
         if not state_dicts.are_finite(candidate):
-            raise Diverged(f"weights are not finite at step {self.step} of {self.training.steps}")
+            raise Diverged(f"weights are not finite at {self._when}")
         value = curve.add(images, candidate)
         if not math.isfinite(value):
-            raise Diverged(f"the curve's metric is {value} at step {self.step} of {self.training.steps}")
+            raise Diverged(f"the curve's metric is {value} at {self._when}")
         if not curve.keeps_best:  # only a curve that selects weights is a cost of the method
             self.task.counter.examples = before
         self._clock = time.perf_counter()  # the curve counts its own seconds
-        self.listener.step_logged(self.step, self.training.steps, {"curve": value})
+        self._report({"curve": value})
 
     def _count_time(self) -> None:
         now = time.perf_counter()
@@ -208,7 +231,15 @@ class TrainingLoop:
         self._clock = now
 
     def _save(self) -> None:
-        self._log()  # first, so that a state that has diverged is never saved
+        if self.around.log is not None:
+            self.around.log.sync()
+        path = self.save(self.around.folder)
+        self.around.listener.checkpoint_written(self.step, path)
+        self._clock = time.perf_counter()  # writing a checkpoint is no cost of the method
+
+    def save(self, folder: Path) -> Path:
+        """Write a checkpoint of this moment under a folder. Returns: the checkpoint's folder. Raises: Diverged, StorageError."""
+        self._scalars.means(self._when)  # first, so that a state that has diverged is never saved
         self._count_time()
         tensors = {f"model/{name}": value for name, value in state_dicts.snapshot(self.task.model).items()}
         state: TrainingState = {
@@ -216,38 +247,45 @@ class TrainingLoop:
             "seconds": self._seconds,
             "evaluations": self.task.counter.examples,
             "bank_costs": self.task.bank_costs,
+            "unlogged": self._scalars.state(),
         }
         if self.average is not None:
             tensors |= {f"ema/{name}": value for name, value in self.average.tensors().items()}
         if self.curve is not None:
             tensors |= {f"best/{name}": value for name, value in self.curve.best.items()}
             state["curve"] = self.curve.state()
-        path = checkpoint.write(self.folder, Checkpoint(self.step, tensors, state))
-        self.listener.checkpoint_written(self.step, path)
-        self._clock = time.perf_counter()  # writing a checkpoint is no cost of the method
+        return checkpoint.write(folder, Checkpoint(self.step, tensors, state))
 
-    def _resume(self) -> None:
-        newest = checkpoint.read_newest(self.folder)
-        if newest is None:
-            return
-        self.step = newest.step
-        self.task.model.load_state_dict(newest.track("model"))
-        self.method.load_state_dict(newest.state["method"])
-        self._seconds = newest.state["seconds"]
-        self.task.counter.examples = newest.state["evaluations"]
-        self.task.bank_costs = dict(newest.state["bank_costs"])
+    def _begin(self) -> None:
+        newest = checkpoint.read_newest(self.around.folder)
+        if newest is not None:
+            self.restore(newest)
+        if self.around.log is not None:
+            self.around.log.begin(None if newest is None else newest.step)
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self.step = saved.step
+        self.task.model.load_state_dict(saved.track("model"))
+        self.method.load_state_dict(saved.state["method"])
+        self._seconds = saved.state["seconds"]
+        self.task.counter.examples = saved.state["evaluations"]
+        self.task.bank_costs = dict(saved.state["bank_costs"])
+        self._scalars.restore(saved.state.get("unlogged", {}), self.task.device)
         if self.average is not None:
-            self.average.restore(newest.track("ema"), self.step * self.training.batch)
+            self.average.restore(saved.track("ema"), self.step * self.training.batch)
         if self.curve is not None:
-            self.curve.restore(newest.state["curve"], newest.track("best"))
+            self.curve.restore(saved.state["curve"], saved.track("best"))
 
-    def _end(self) -> TrainingResult:
+    def end(self) -> TrainingResult:
+        """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
         self._count_time()
-        weights, selected, curve = self._candidate(), None, self.curve
+        weights, selected, curve = self.candidate(), None, self.curve
         if curve is not None and curve.keeps_best:
             weights, selected = curve.best, curve.best_images
             self._seconds += curve.seconds
         if not state_dicts.are_finite(weights):
             raise Diverged("the final weights are not finite")
         evaluations = self.task.counter.examples + round(sum(self.task.bank_costs.values()))
-        return TrainingResult(weights, self._seconds, evaluations, curve.values if curve else [], selected)
+        parameters = state_dicts.parameters(self.task.model)
+        return TrainingResult(weights, self._seconds, evaluations, curve.values if curve else [], selected, parameters)

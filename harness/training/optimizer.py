@@ -41,15 +41,12 @@ class OptimizerConfig(Config):
     def factor(self, update: int, updates: int) -> float:
         """Return the learning rate at an update, as a share of the peak rate.
 
-        With w = warmup * updates, update k (counted from 0) has the share (k + 1) / w while k < w. After that, with
-        p = (k - w) / (updates - w), the share is 1 - p for `linear` and (1 + cos(pi p)) / 2 for `cosine`.
-
-        The share is in [0, 1] if w is a whole number. If w is above 1 and not whole, the share at the last update of the warm-up
-        is above 1, by at most 1 / w. This stays so, because existing records were made with it.
+        With w = warmup * updates, update k (counted from 0) has the share min((k + 1) / w, 1) while k < w. After that, with
+        p = (k - w) / (updates - w), the share is 1 - p for `linear` and (1 + cos(pi p)) / 2 for `cosine`. Returns: in [0, 1].
         """
         warm = self.warmup * updates
         if update < warm:
-            return (update + 1) / warm if warm >= 1 else 1.0  # a warm-up of less than one update warms nothing up
+            return min((update + 1) / max(warm, 1.0), 1.0)  # a warm-up of less than one update warms nothing up
         progress = (update - warm) / max(updates - warm, 1)
         if self.decay == "linear":
             return max(1 - progress, 0.0)

@@ -127,7 +127,8 @@ class TrainingTask:
         seed = int(torch.randint(2**62, (), generator=generator))
         streams = SampleStreams(seed, "sample", range(n), self.device)
         with precision.in_float32(self.device):  # a step that autocasts must not draw in half precision
-            return self._banks.sampler(model, self.spec, streams, labels)
+            drawn = self._banks.sampler(model, self.spec, streams, labels)
+        return drawing.checked_samples(self._banks.sampler, drawn, (n, *self.spec.shape))
 
     def take_seconds_of_reused_banks(self) -> float:
         """Return the seconds that drawing took, at the time, for the banks that were reused since the last call."""

@@ -22,12 +22,15 @@ from itertools import groupby
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from harness.process import global_state, streams, worker
 from harness_local import child
 from harness_local.messages import Declined, Ended, Order, Ready, Unable
 
 POLL_SECONDS = 0.1
+MAPS = Path("/proc/self/maps")
+"""The libraries of this process, on Linux."""
 STOP_SECONDS = 2.0
 """Time after a stop request that a job has to end where it has nothing to save."""
 EXIT_SECONDS = 10.0
@@ -97,6 +100,7 @@ class _Server:
         """Import what every job needs, and note the global state that every job finds."""
         worker.warm_up()
         self.state = global_state.snapshot()
+        self.has_cuda = _has_cuda()
         _freeze()
 
     def stop(self, *_: object) -> None:
@@ -152,7 +156,10 @@ class _Server:
             self._import_modules(modules)
             for restore in self.state.restore_generators:
                 restore()  # a process alone would not have drawn from them, or draws them from the system anew
-            if changed := global_state.changes(self.state):
+            changed = global_state.changes(self.state)
+            if _has_cuda() and not self.has_cuda:
+                changed.append("CUDA: its driver is loaded, which cannot be forked")
+            if changed:
                 self.spoiled = (package, "; ".join(changed))
                 return
         _freeze()
@@ -201,6 +208,14 @@ class _Server:
         with suppress(EOFError, OSError):
             imported, job.answer = job.pipe.recv()
             self.wanted += imported
+
+
+def _has_cuda() -> bool:
+    """Return whether the driver of NVIDIA's cards is in this process: no fork of it could use a card."""
+    try:
+        return "/libcuda.so" in MAPS.read_text()
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -31,7 +31,8 @@ def test_all_is_well_here(findings):
     assert code == 0
     assert all(finding["ok"] for finding in found.values())
     assert list(found) == [
-        "python", "torch", "device", "torch threads", "OMP_NUM_THREADS", "cores", "free memory", "runs folder", "plugins", "git",
+        "python", "torch", "device", "torch threads", "OMP_NUM_THREADS", "cores", "free memory", "runs folder", "plugins",
+        "listeners", "git",
     ]  # fmt: skip
     assert found["torch"]["found"] == torch.__version__
     assert "ddo" in found["plugins"]["found"]
@@ -54,7 +55,7 @@ def test_a_long_list_of_plugins_goes_on_in_the_next_line(shell, findings):
     assert max(map(len, lines)) < 120
     (first,) = [index for index, line in enumerate(lines) if "  plugins" in line]
     told = " ".join(
-        line.split("  ")[-1].strip() for line in lines[first : lines.index(next(line for line in lines if " git" in line))]
+        line.split("  ")[-1].strip() for line in lines[first : lines.index(next(line for line in lines if " listeners" in line))]
     )
     assert told.split(", ") == names.split(", ")
 

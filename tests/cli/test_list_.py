@@ -1,11 +1,13 @@
 """`harness list`: what is installed by kind, the boards here, and what is broken."""
 
 import json
+import sys
 from importlib.metadata import EntryPoint
+from types import ModuleType
 
 import pytest
 
-from harness import plugins
+from harness import hookimpl, plugins
 from harness.plugins import Registry
 
 
@@ -27,6 +29,18 @@ def test_a_table_has_a_row_for_each_component(shell, installed):
         "fit   fake    1/1      needs Trains",
         "none  fake    1/1",
         "tune  fake    1/1      needs Likelihood",
+    ]
+
+
+def test_plugins_that_listen_are_listed_with_what_they_hear(shell, monkeypatch):
+    module = ModuleType("fake_ears")
+    vars(module).update(harness_step_logged=hookimpl(lambda cell: cell), harness_cell_finished=hookimpl(lambda cell: cell))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    registry = Registry([EntryPoint("ears", module.__name__, "harness")])
+    monkeypatch.setattr(plugins, "registry", lambda: registry)
+    assert shell("list", "listeners").stdout.split() == ["listeners:", "plugin", "hears", "ears", "step_logged,", "cell_finished"]
+    assert json.loads(shell("list", "listeners", "--json").stdout)["listeners"] == [
+        {"plugin": "ears", "hears": "step_logged, cell_finished"}
     ]
 
 
@@ -61,8 +75,8 @@ def test_plugins_that_the_user_left_out_are_named(shell, monkeypatch):
 def test_json_holds_every_kind(shell):
     content = json.loads(shell("list", "--json").stdout)
     assert list(content) == [
-        "models", "methods", "metrics", "extractors", "datasets", "samplers", "executors", "presets", "boards", "broken",
-        "disabled",
+        "models", "methods", "metrics", "extractors", "datasets", "samplers", "executors", "listeners", "presets", "boards",
+        "broken", "disabled",
     ]  # fmt: skip
     assert "ddo" in [row["name"] for row in content["methods"]]
     assert content["broken"] == []

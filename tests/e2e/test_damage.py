@@ -39,9 +39,9 @@ def test_damaged_outputs_and_records_are_made_again(finished, undisturbed):
     # The base is read when a cell is fine-tuned anew.
     (base,) = finished.runs.glob("stages/base/*")
     flip_a_bit(base / "weights.safetensors")
-    for path in [*finished.runs.glob("stages/finetune/*"), *finished.runs.glob("records/*/small__mle__s0.*")]:
+    for path in [*finished.runs.glob("stages/finetune/*"), *finished.runs.glob("records/*/small__mle__s0.*.json")]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (record,) = finished.runs.glob("records/*/small__mle__s1.*")
+    (record,) = finished.runs.glob("records/*/small__mle__s1.*.json")
     (floor,) = finished.runs.glob("records/*/floor__w2.*")
     flip_a_bit(record)
     truncate(floor)

@@ -13,7 +13,7 @@ READ = "list methods", "show method ddo", "validate leaderboards/quickstart", "r
 def shell(line, **environment):
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     full = {**os.environ, "OMP_NUM_THREADS": "1", "HARNESS_RUNS": "/nonexistent", **environment}
-    return subprocess.run(["bash", "-c", line], capture_output=True, env=full, cwd=root, timeout=200, check=False)
+    return subprocess.run(["bash", "-c", line], capture_output=True, env=full, cwd=root, timeout=280, check=False)
 
 
 def test_a_reader_that_leaves_is_no_fault():

@@ -10,7 +10,7 @@ import torch
 from image_sets import image_set
 from pixel_features import PixelFeatures
 
-from harness.errors import Interrupted, UserError
+from harness.errors import Interrupted, PluginFault, UserError
 from harness.features import FeatureSet, Moments, StreamingMoments
 from harness.images.extraction import Extraction
 from harness.images.fingerprint import fingerprint
@@ -88,8 +88,33 @@ def test_an_output_that_the_extractor_lacks_is_the_users_to_mend_and_costs_no_im
 def test_an_output_of_another_size_than_declared_is_the_extractors_bug():
     extractor = PixelFeatures()
     extractor.outputs = {**extractor.outputs, "logits": 7}
-    with pytest.raises(ValueError, match=r"logits has shape \(203, 4\), expected \(203, 7\)"):
+    must = r"it must give a torch.float32 tensor of shape \(203, 7\)"
+    with pytest.raises(PluginFault, match=rf"PixelFeatures: gave logits as a torch.float32 tensor of shape \(203, 4\); {must}"):
         Extraction(extractor, {"logits"}).run(image_set(IMAGES))
+
+
+def untyped(value):
+    """The value, of which nothing is known."""
+    return value
+
+
+@pytest.mark.parametrize(("outputs", "gave"), [
+    (None, "None; it must give its outputs by name: features"),
+    (torch.zeros(5, 2), "a Tensor; it must give its outputs by name: features"),
+    ({}, r"no features; it must give a torch.float32 tensor of shape \(5, 2\)"),
+    ({"features": np.zeros((5, 2), np.float32)}, "a ndarray as features; it must give a torch.float32 tensor"),
+    ({"features": torch.zeros(5, 2).double()}, r"features as a torch.float64 tensor of shape \(5, 2\); it must give"),
+    ({"features": torch.zeros(2)}, r"features as a torch.float32 tensor of shape \(2,\); it must give"),
+])  # fmt: skip
+def test_what_an_extractor_must_not_give_is_named_in_one_line(outputs, gave):
+    class Gives:
+        preprocessing, weights_sha256, outputs, images_on_cpu = "none", "0" * 64, {"features": 2}, None
+
+        def __call__(self, images):
+            return outputs
+
+    with pytest.raises(PluginFault, match=rf"^extractor .*Gives: gave {gave}"):
+        Extraction(untyped(Gives()), {"features"}).run(image_set(IMAGES[:5]))
 
 
 def test_another_number_of_images_than_announced_is_a_bug():

@@ -9,7 +9,7 @@ from harness.streams import stream
 from harness.testing import models
 from harness.toolkit.denoising import NoisyLevel
 from harness.training.config import TrainingConfig
-from harness.training.loop import Listener, TrainingLoop
+from harness.training.loop import Surroundings, TrainingLoop
 from harness.training.order import BatchOrder
 from harness.training.task import TrainingTask
 from harness_controls import MLEConfig
@@ -134,11 +134,7 @@ def test_the_loop_keeps_weights_at_unit_length_in_eval_mode_as_train_mode_does(t
     twin = COMPONENT.create(TINY.config, TINY.spec).train()
     twin.load_state_dict(model.state_dict())
     task = TrainingTask(model, TINY.spec, torch.device("cpu"), training, None)
-    quiet = Listener(lambda *_: None, lambda *_: None)
-    loop = TrainingLoop(
-        task, MLE(settings, task), data, training, seed=0, folder=tmp_path, checkpoint_seconds=1e9, listener=quiet
-    )
-    loop.run()
+    TrainingLoop(task, MLE(settings, task), data, training, seed=0, around=Surroundings(tmp_path)).run()
     optimizer, order = torch.optim.SGD(twin.parameters(), 1e-3), BatchOrder(8, 4, 0)
     for step in range(3):
         optimizer.zero_grad()

@@ -75,13 +75,13 @@ def test_a_part_of_the_board(small, serial, tmp_path):
 
 def test_plugins_hear_once_which_cells_will_run(small, serial, first, monkeypatch):
     heard = []
-    monkeypatch.setattr(registry(), "listen", lambda hook, **arguments: heard.append((hook, arguments)))
+    monkeypatch.setattr(registry(), "listen", lambda hook, *_, **arguments: heard.append((hook, arguments)))
     run(small, first)
     assert [hook for hook, _ in heard if hook == "harness_run_started"] == []  # nothing is to run
     (cell,) = (cell for cell in small.cells if cell.name == "ddpm/none/s0")
     RunsFolder(first).record(cell.board, cell.name, cell.key).unlink()
     run(small, first)
-    assert heard[0] == ("harness_run_started", {"board": "small", "cells": (cell,)})
+    assert heard[0] == ("harness_run_started", {"board": "small", "cells": (cell,), "runs": first})
 
 
 def test_what_is_missing_stops_everything_before_any_job_unless_nothing_is_to_run(small, serial, first, tmp_path, monkeypatch):

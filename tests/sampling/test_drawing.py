@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from harness.errors import Diverged, Interrupted
+from harness.errors import Diverged, Interrupted, PluginFault
 from harness.interfaces import DataSpec
 from harness.process import stop
-from harness.sampling.drawing import balanced_labels, draw, extra_networks
+from harness.sampling.drawing import balanced_labels, draw, draw_decoded, extra_networks
 from harness.streams import SampleStreams, stream
 
 SPEC = DataSpec((3,), classes=4)
@@ -115,9 +115,56 @@ def test_samples_that_are_not_finite_say_how_many(model):
         sample(broken, model)
 
 
-def test_a_sampler_of_the_wrong_shape_is_refused(model):
-    with pytest.raises(ValueError, match=r"gave \(23, 2\); expected \(23, 3\)"):
-        sample(lambda _model, _spec, streams, _labels: streams.normal(2), model)
+@pytest.mark.parametrize(("change", "gave"), [
+    (lambda x: x[:, :2], r"a torch.float32 tensor of shape \(23, 2\)"),
+    (lambda x: x[:-1], r"a torch.float32 tensor of shape \(22, 3\)"),
+    (lambda x: x.double(), r"a torch.float64 tensor of shape \(23, 3\)"),
+    (lambda x: x.half(), r"a torch.float16 tensor of shape \(23, 3\)"),
+    (lambda x: x.numpy(), "a ndarray"),
+    (lambda x: (x, None), "a tuple"),
+    (lambda _: None, "None"),
+])  # fmt: skip
+def test_what_a_sampler_must_not_give_is_named_in_one_line(model, change, gave):
+    must = r"it must give a torch.float32 tensor of shape \(23, 3\)$"
+    with pytest.raises(PluginFault, match=rf"^sampler builtins.function: gave {gave}; {must}"):
+        sample(lambda _model, spec, streams, _labels: change(streams.normal(*spec.shape)), model)
+
+
+class DecodesBadly(torch.nn.Module):
+    """Works in latents of two numbers, and decodes them to what `change` makes of (n, 3)."""
+
+    latent_shape = (2,)
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def autoencoder_identity(self):
+        return {}
+
+    def encode_images(self, x):
+        return x[:, :2]
+
+    def draw_latents(self, kept, generator):
+        return kept
+
+    def decode_latents(self, latents):
+        return self.change(torch.zeros(len(latents), 3))
+
+
+def decoded(change):
+    noise = lambda _model, spec, streams, _labels: streams.normal(*spec.shape)  # noqa: E731
+    return draw_decoded(
+        noise, DecodesBadly(change), DataSpec((3,)), n=4, seed=0, purpose="test", batch=4, device=torch.device("cpu")
+    )
+
+
+def test_images_that_are_decoded_to_another_shape_or_to_nan_are_named():
+    assert decoded(lambda x: x).batch.x.shape == (4, 3)
+    with pytest.raises(PluginFault, match=r"DecodesBadly: decode_latents gave images of shape \(1,\); .* of the data, \(3,\)"):
+        decoded(lambda x: x[:, :1])
+    with pytest.raises(Diverged, match="4 of 4 samples are not finite"):
+        decoded(lambda x: x / 0)
 
 
 def test_a_stop_request_ends_it_between_chunks(model):
@@ -193,7 +240,7 @@ def test_the_counter_is_gone_after_a_failure_too(model):
     assert not model._forward_pre_hooks
 
 
-def test_samples_are_float32_on_the_cpu_whatever_the_sampler_computes_in(model):
-    found = sample(lambda _model, spec, streams, _labels: streams.normal(*spec.shape).double(), model)
+def test_samples_are_float32_and_labels_int64_on_the_cpu(model):
+    found = sample(noise, model)
     assert found.batch.x.dtype == torch.float32
     assert found.batch.labels.dtype == torch.int64

@@ -1,5 +1,7 @@
 """Data that are not what they declare are refused where they are read."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -29,6 +31,11 @@ class Source(DataSource):
 
     def evaluation(self, draw, n):
         return self.batch
+
+
+def untyped(value):
+    """The value, of which nothing is known."""
+    return value
 
 
 def checked(batch, spec=IMAGES):
@@ -78,6 +85,12 @@ def test_training_data_are_read_once_and_kept_on_the_device():
         (Batch(X, torch.tensor([-1, 2])), "labels from -1 to 2"),
         (Batch(X, LABELS.int()), r"labels are torch.int32 of shape \(2,\), not torch.int64"),
         (Batch(X, LABELS[:1]), r"of shape \(1,\), not torch.int64 of shape \(2,\)"),
+        (None, "it gave None; it must give a harness.interfaces.Batch"),
+        ((X, LABELS), "it gave a tuple; it must give a harness.interfaces.Batch"),
+        (X, "it gave a Tensor; it must give a harness.interfaces.Batch"),
+        (Batch(untyped(X.numpy()), LABELS), "x is a ndarray, not a torch.Tensor"),
+        (Batch(X, untyped(LABELS.numpy())), "labels is a ndarray, not a torch.Tensor"),
+        (Batch(torch.tensor(1.0), LABELS), "no examples"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_dataset(batch, message):
@@ -85,6 +98,26 @@ def test_what_is_wrong_is_said_with_the_dataset(batch, message):
         checked(batch).train()
     with pytest.raises(DataFault, match=f"^dataset pictures, evaluation draw 3: .*{message}"):
         checked(batch).evaluation(3, 2)
+
+
+@pytest.mark.parametrize(("spec", "message"), [
+    (None, "spec is a NoneType; it must be a harness.interfaces.DataSpec"),
+    ((1, 4, 4), "spec is a tuple; it must be"),
+    (DataSpec(untyped([1, 4, 4])), r"spec.shape is \[1, 4, 4\]; it must be"),
+    (DataSpec(untyped((4.0,))), r"spec.shape is \(4.0,\); it must be"),
+])  # fmt: skip
+def test_a_spec_that_is_none_is_refused_before_any_data_are_read(spec, message):
+    with pytest.raises(DataFault, match=f"^dataset pictures: {message}"):
+        checked(Batch(X, LABELS), spec)
+
+
+def test_a_spec_unlike_the_one_that_boards_are_checked_with_is_refused(monkeypatch):
+    declares = dataclasses.replace(PICTURES.component, spec="plugin:spec")
+    monkeypatch.setattr(Dataset, "known_spec", lambda *_: DataSpec((3, 4, 4), classes=3, preview="images"))
+    with pytest.raises(DataFault, match=r"its data are .*shape=\(1, 4, 4\).* and plugin:spec declares .*shape=\(3"):
+        CheckedSource(dataclasses.replace(PICTURES, component=declares), Source(Batch(X, LABELS)))
+    monkeypatch.setattr(Dataset, "known_spec", lambda *_: IMAGES)
+    CheckedSource(dataclasses.replace(PICTURES, component=declares), Source(Batch(X, LABELS)))
 
 
 def test_labels_without_classes_are_refused():

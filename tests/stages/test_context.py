@@ -1,5 +1,6 @@
 """What the stages of a job share, and what they do not share with other jobs."""
 
+import dataclasses
 import json
 import logging
 
@@ -15,12 +16,21 @@ from harness.stages.process_cache import ProcessCache
 from harness.store.progress import EVERY_SECONDS
 from harness.store.runs_folder import RunsFolder
 
+CONFIG = {"seed": 0}
+ABOUT = {"board": "tiny", "config": CONFIG}
+"""What plugins are told beside the cell, so that equal names on two boards are told apart."""
+
+
+@pytest.fixture
+def context(context):
+    return Context(context.runs, dataclasses.replace(context.options, board="tiny"), context.job)
+
 
 @pytest.fixture
 def heard(monkeypatch):
     """What plugins are told."""
     calls = []
-    monkeypatch.setattr(registry(), "listen", lambda hook, **arguments: calls.append((hook, arguments)))
+    monkeypatch.setattr(registry(), "listen", lambda hook, *_, **arguments: calls.append((hook, arguments)))
     return calls
 
 
@@ -51,7 +61,7 @@ def test_the_loops_steps_reach_the_progress_file_and_the_plugins(context, heard,
     context.reporter.stage("finetune")
     (file,) = context.runs.progress.glob("*.json")
     monkeypatch.setattr("harness.store.progress.EVERY_SECONDS", -EVERY_SECONDS)
-    context.listener("small/mle/s0").step_logged(100, 400, {"loss": 0.5})
+    context.listener("small/mle/s0", CONFIG).step_logged(100, 400, {"loss": 0.5})
     progress = json.loads(file.read_text())
     assert [progress[name] for name in ("job", "stage", "step", "steps", "values")] == [
         "test",
@@ -60,15 +70,16 @@ def test_the_loops_steps_reach_the_progress_file_and_the_plugins(context, heard,
         400,
         {"loss": 0.5},
     ]
-    told = {"cell": "small/mle/s0", "step": 100, "steps": 400, "values": {"loss": 0.5}}
-    assert heard == [("harness_step_logged", told)]
+    told = {"step": 100, "steps": 400, "values": {"loss": 0.5}}
+    assert heard == [("harness_step_logged", {**ABOUT, "cell": "small/mle/s0", "runs": context.runs.root, **told})]
     context.reporter.end()
     assert not file.exists()
 
 
 def test_checkpoints_reach_the_plugins(context, heard, tmp_path):
-    context.listener("small").checkpoint_written(7, tmp_path)
-    assert heard == [("harness_checkpoint_written", {"cell": "small", "step": 7, "folder": tmp_path})]
+    context.listener("small", CONFIG).checkpoint_written(7, tmp_path)
+    told = {**ABOUT, "cell": "small", "runs": context.runs.root, "step": 7, "folder": tmp_path}
+    assert heard == [("harness_checkpoint_written", told)]
 
 
 def test_progress_that_cannot_be_written_stops_no_work(context, caplog):

@@ -65,12 +65,15 @@ def test_an_interrupted_cell_goes_on_from_its_checkpoint_to_the_same_weights(cel
     with pytest.raises(Interrupted):
         finetune.run(cell, base, source, context)
     work = context.runs.work("finetune", cell.finetune_key)
-    assert [int(path.name.removeprefix("step-")) for path in work.glob("step-*")] == [2]
+    assert sorted(path.name for path in work.iterdir()) == ["log.jsonl", "sources.json", "step-0000000002"]
     assert not list(context.runs.root.glob("stages/finetune/*"))
     stop.clear()
     output = finetune.run(cell, base, source, context)
     assert FinetuneFacts.of(output).weights_sha256 == FinetuneFacts.of(undisturbed).weights_sha256
     assert not work.exists()
+    logs = [(made.folder / "log.jsonl").read_bytes() for made in (output, undisturbed)]
+    assert logs[0] == logs[1]
+    assert output.files["log.jsonl"]
 
 
 def test_a_methods_own_randomness_is_the_cells_seed(cells, tune):

@@ -7,7 +7,8 @@ import signal
 import threading
 
 import pytest
-from stage_parts import SHIFT, Exploding, Shift, resolved
+import stage_parts
+from stage_parts import DRIFTING, SHIFT, Drifting, Exploding, Shift, resolved
 
 from harness.board.bases import Examples
 from harness.board.columns import Column, Floor
@@ -87,7 +88,7 @@ def test_a_cell_goes_through_all_stages(run, cell, runs):
 def test_plugins_hear_of_a_cell_after_its_record_is_there(run, cell, runs, monkeypatch):
     heard = []
 
-    def listen(hook, **arguments):
+    def listen(hook, *_, **arguments):
         if hook == "harness_cell_finished":
             heard.append((arguments["cell"], load_record(record_path(cell, runs)) == arguments["record"]))
 
@@ -105,6 +106,32 @@ def test_a_worker_builds_the_dataset_once_for_all_cells(cells, runs, monkeypatch
     for cell in cells.values():
         assert jobs.run_cell(cell, runs, CPU) == FINISHED
     assert created == ["swiss-roll"]
+
+
+class LosesItsSteps(Drifting):
+    """Merges by a number of steps that it does not keep."""
+
+    count = 0
+
+    def step(self, batch, generator, index):
+        self.count += 1
+        return super().step(batch, generator, index)
+
+    def result(self, weights):
+        return {name: value * (1 + 1e-3 * self.count) for name, value in weights.items()}
+
+
+def test_a_smoke_run_fails_a_cell_whose_method_loses_state_and_a_real_run_does_not_look(cells, runs, monkeypatch):
+    monkeypatch.setattr(stage_parts, "Drifting", LosesItsSteps)
+    cell = cells["small/mle/s0"]
+    cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, method=DRIFTING))
+    jobs.run_cell(cell, runs, dataclasses.replace(CPU, checks_resume=True))
+    record = load_record(record_path(cell, runs))
+    assert record.status == "failed"
+    assert "method drifting: training that went on from a checkpoint after step 2 of 4, in new objects, differs" in record.reason
+    assert "its result, before it takes a step" in record.reason
+    jobs.run_cell(cell, runs, CPU)
+    assert load_record(record_path(cell, runs)).status == "done"
 
 
 def test_a_record_that_another_run_wrote_meanwhile_stays(run, cell, runs):
@@ -153,7 +180,15 @@ def test_a_keyboard_interrupt_that_a_plugin_raises_fails_its_cell_alone(run, bro
     assert record.reason.startswith("KeyboardInterrupt (traceback: ")
 
 
-def test_a_real_ctrl_c_is_none_of_a_plugins_faults(run, broken):
+@pytest.fixture
+def no_handler():
+    """As in a program that calls the stages itself: the commands of other tests have left handlers in this process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_real_ctrl_c_is_none_of_a_plugins_faults(run, broken, no_handler):
     broken(KeyboardInterrupt())  # where no handler stands, as in a program that calls the stages itself
     with pytest.raises(KeyboardInterrupt):
         run()

@@ -143,7 +143,7 @@ def test_a_floor_stops_between_two_pairs(tiny, context):
 def test_floors_of_two_metrics_share_their_pass_and_their_real_images(context, monkeypatch):
     seen, forward = [], PixelFeatures.forward
     monkeypatch.setattr(PixelFeatures, "forward", lambda self, x: seen.append(len(x)) or forward(self, x))
-    other = dataclasses.replace(GAP, name="other-gap", needs_features=frozenset({"moments", "features"}))
+    other = dataclasses.replace(GAP, summary="another", needs_features=frozenset({"moments", "features"}))
     both = tuple(column(metric, PIXELS) for metric in (GAP, other))
     first, second = (metrics.floor(Floor(NOISE, chosen, 40, both), context).measured for chosen in both)
     assert sum(seen) == 3 * 2 * 40

@@ -1,9 +1,11 @@
 """The sampler of a base: nothing is prepared before it is needed, and nothing twice."""
 
 import pytest
+import stage_parts
 import torch
 from stage_parts import Beside, Prepared, Unprepared
 
+from harness.errors import PluginFault
 from harness.interfaces import DataSpec
 from harness.stages import base as base_stage
 from harness.stages.facts import PreparationFacts
@@ -43,6 +45,40 @@ def test_a_ready_sampler_uses_what_it_measured_on_the_base(base, source, context
     network = base_stage.load(base, base_stage.run(base, source, context), source, context)
     shifted = draw(function, network, context)
     torch.testing.assert_close(shifted - mean, SampleStreams(0, "test", range(4), context.device).normal(2))
+
+
+class Remembers(Prepared):
+    """Measures more than it returns, and draws with that."""
+
+    extra = 0.0
+
+    def prepare(self, model, spec, train, generator):
+        self.extra = 1.0
+        return super().prepare(model, spec, train, generator)
+
+    def __call__(self, model, spec, streams, labels):
+        return super().__call__(model, spec, streams, labels) + self.extra
+
+
+def test_what_a_sampler_remembers_beside_its_preparation_is_lost_at_once_and_not_after_a_kill(
+    base, tiny, source, context, new_context, monkeypatch
+):
+    monkeypatch.setattr(stage_parts, "Prepared", Remembers)
+    network = base_stage.load(base, base_stage.run(base, source, context), source, context)
+    fresh = draw(BaseSampler(base, source, context).ready, network, context)
+    elsewhere = new_context()
+    found = draw(BaseSampler(base, elsewhere.dataset(tiny.dataset), elsewhere).ready, network, context)
+    assert torch.equal(fresh, found)
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    (None, "gave None"), ([torch.zeros(1)], "gave a list"), ({"mean": 0.5}, "gave a float as 'mean'"),
+    ({1: torch.zeros(1)}, "gave a Tensor as 1"),
+])  # fmt: skip
+def test_what_prepare_must_not_give_is_named(base, source, context, monkeypatch, given, message):
+    monkeypatch.setattr(Prepared, "prepare", lambda *_: given)
+    with pytest.raises(PluginFault, match=f"^sampler prepared: prepare {message}; it must give tensors by name"):
+        _ = BaseSampler(base, source, context).ready
 
 
 def test_a_base_is_prepared_once_whoever_asks(base, tiny, source, context, new_context):

@@ -108,6 +108,16 @@ def test_a_batch_that_is_not_as_the_spec_says_is_found(failure, change, message)
     assert failure(datasets.check_batches, changed("train", change), N) == message
 
 
+@pytest.mark.parametrize(("given", "message"), [
+    (None, "train() gave a NoneType, not a harness.interfaces.Batch"),
+    ((torch.zeros(2, 2), None), "train() gave a tuple, not a harness.interfaces.Batch"),
+])  # fmt: skip
+def test_what_is_no_batch_is_found(failure, given, message):
+    assert failure(datasets.check_batches, changed("train", lambda _: given), N) == message
+    arrays = changed("train", lambda batch: Batch(batch.x.numpy(), batch.labels))
+    assert failure(datasets.check_batches, arrays, N) == "train(): x is a ndarray, not a tensor"
+
+
 def test_evaluation_sets_are_looked_at_too(failure):
     source = changed("evaluation", with_x(torch.Tensor.double))
     assert failure(datasets.check_batches, source, N) == "evaluation(0, 8): x is torch.float64, not float32"

@@ -74,10 +74,17 @@ def test_descriptions_that_keys_and_records_cannot_hold_are_found(failure, attri
     assert message in failure(extractors.check_declared, component, extractor)
 
 
+SPATIAL = "gave spatial as a torch.float64 tensor of shape (5, 5); it must give a torch.float32 tensor of shape (5, 5)"
+
+
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda outputs, _: {"features": outputs["features"]}, "gave ['features'], declares ['features', 'logits', 'spatial']"),
-    (lambda outputs, _: {**outputs, "logits": outputs["logits"][:2]}, "logits has shape (2, 4), expected (5, 4)"),
-    (lambda outputs, _: {**outputs, "spatial": outputs["spatial"].double()}, "spatial is torch.float64, expected float32"),
+    (lambda outputs, _: {"features": outputs["features"]}, "gave no logits; it must give a torch.float32 tensor of shape (5, 4)"),
+    (lambda *_: None, "gave None; it must give its outputs by name: features, logits, spatial"),
+    (lambda outputs, _: {**outputs, "extra": outputs["logits"]},
+     "gave ['extra', 'features', 'logits', 'spatial'], declares ['features', 'logits', 'spatial']"),
+    (lambda outputs, _: {**outputs, "logits": outputs["logits"][:2]},
+     "gave logits as a torch.float32 tensor of shape (2, 4); it must give a torch.float32 tensor of shape (5, 4)"),
+    (lambda outputs, _: {**outputs, "spatial": outputs["spatial"].double()}, SPATIAL),
     (lambda outputs, _: {**outputs, "features": outputs["features"] / 0}, "features is not finite on random images"),
     (lambda outputs, _: {**outputs, "features": outputs["features"].requires_grad_()},
      "features carries gradients; extract under torch.no_grad()"),

@@ -145,6 +145,13 @@ def test_logs_of_another_form_are_found(bench, failure, value, message):
     assert failure(methods.check_steps_log_finite_scalars, bench(logging(value))) == message
 
 
+@pytest.mark.parametrize(("given", "message"), [(None, "None"), (0.5, "a float"), ([torch.tensor(1.0)], "a list")])
+def test_steps_that_give_no_scalars_by_name_are_found(bench, failure, given, message):
+    silent = type("Silent", (Fit,), {"step": lambda *_: given})
+    expected = f"step 0 gave {message}; it must give scalars by name, or {{}}"
+    assert failure(methods.check_steps_log_finite_scalars, bench(silent)) == expected
+
+
 class Idle(Fit):
     def step(self, batch, generator, index):
         return {"loss": torch.tensor(1.0)}
@@ -230,6 +237,56 @@ class ForgetsACount(Fit):
         return {**super().state_dict(), "count": self.count}
 
 
+class MergesWithALostAverage(Fit):
+    """An average of the weights that `result` alone uses, and that is not part of the state."""
+
+    def __init__(self, config, task):
+        super().__init__(config, task)
+        self.average = {name: value.clone() for name, value in task.model.state_dict().items()}
+
+    def step(self, batch, generator, index):
+        logs = super().step(batch, generator, index)
+        for name, value in self.task.model.state_dict().items():
+            self.average[name].lerp_(value, 0.5)
+        return logs
+
+    def result(self, weights):
+        return {name: value + self.average[name] for name, value in weights.items()}
+
+
+class MergesWithALostSum(Fit):
+    """What `result` needs counts from the second step on: directly after restoring, the first result is as before."""
+
+    steps = 0
+
+    def step(self, batch, generator, index):
+        self.steps += 1
+        return super().step(batch, generator, index)
+
+    def result(self, weights):
+        return {name: value * max(self.steps, 2) for name, value in weights.items()}
+
+
+class LogsALostCount(ForgetsACount):
+    def state_dict(self):
+        return Fit.state_dict(self)
+
+    def step(self, batch, generator, index):
+        return {**super().step(batch, generator, index), "count": torch.tensor(self.count)}
+
+
+class CountsInTheModel(Fit):
+    """The model keeps a count in a buffer that its state dict leaves out."""
+
+    def __init__(self, config, task):
+        super().__init__(config, task)
+        task.model.register_buffer("calls", torch.tensor(0), persistent=False)
+
+    def step(self, batch, generator, index):
+        self.task.model.calls.add_(1)
+        return super().step(batch, generator, index)
+
+
 class ForgetsAName(ForgetsACount):
     def state_dict(self):
         return {**super().state_dict(), **({"late": 1} if self.count == 3 else {})}
@@ -237,6 +294,10 @@ class ForgetsAName(ForgetsACount):
 
 @pytest.mark.parametrize(("method", "message"), [
     (ForgetsItsOptimizer, "stopped after step 1, a resumed run differs in ['layer.weight', 'layer.bias']; put all state in keep"),
+    (MergesWithALostAverage, "stopped after step 1, a resumed run has another result, before it takes a step, in ['"),
+    (MergesWithALostSum, "stopped after step 1, a resumed run ends with another result in ['layer.weight', 'layer.bias']; "),
+    (LogsALostCount, "stopped after step 1, a resumed run logs other values at step 1: ['count']; put all state in keep"),
+    (CountsInTheModel, "stopped after step 1, a resumed run differs in the model's buffers ['calls'], which its state dict does"),
     (ForgetsACount, "stopped after step 1, a resumed run ends with another state of the method: ['count']"),
     (ForgetsAName, "stopped after step 1, a resumed run ends with another state of the method: ['late']"),
 ])  # fmt: skip
@@ -274,6 +335,7 @@ calls = iter(range(100))
 
 
 @pytest.mark.parametrize(("result", "message"), [
+    (lambda *_: None, "result gave None; it must give the weights by name"),
     (in_place, "result changes its input: ['layer.weight', 'layer.bias']; change a copy"),
     (of_the_model, "result changes the model: ['layer.bias']"),
     (lambda _, weights: {"layer.weight": weights["layer.weight"]}, "result has other names: ['layer.bias']"),
@@ -337,18 +399,6 @@ def test_a_method_that_does_not_train_is_asked_for_its_result_alone(bench, failu
     untrained = {"trains": False, "needs": frozenset(), "accumulates": False}
     check_method(bench(Never, **untrained))
     assert "changes its input" in failure(check_method, bench(type("Changes", (Never,), {"result": in_place}), **untrained))
-
-
-def test_differences_are_named_and_nan_equals_nan():
-    weights = {"a": torch.tensor([1.0, float("nan")]), "b": torch.zeros(2)}
-    assert methods.difference(weights, {"a": weights["a"].clone(), "b": torch.zeros(2)}) == []
-    assert methods.difference(weights, {"a": torch.tensor([1.0, 2.0]), "b": torch.zeros(3)}) == ["a", "b"]
-
-
-def test_leaves_of_a_state_go_by_their_paths():
-    state = {"optimizer": {"groups": [{"lr": 0.1}, {"lr": 0.2}]}, "round": 3}
-    assert methods.leaves(state) == {"optimizer.groups.0.lr": 0.1, "optimizer.groups.1.lr": 0.2, "round": 3}
-    assert methods.leaves(7) == {"": 7}
 
 
 class Deterministic(Fit):

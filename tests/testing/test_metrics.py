@@ -28,6 +28,9 @@ def logit_count(generated, real, generator):
     return {"distance": float(len(generated.rows("logits")))}
 
 
+MUST = "it must give floats by name, its own first: {'distance': float(…)}"
+
+
 @pytest.fixture
 def component(target):
     return Metric("distance", build=target(lambda _: distance), summary="distance of means")
@@ -53,15 +56,22 @@ def test_a_metric_gets_only_the_features_that_it_declares(component, target):
 
 
 @pytest.mark.parametrize(("values", "message"), [
-    ({}, "distance gave no value"),
-    ({"length": 1.0}, "distance calls its value length; a single value has the metric's name"),
-    ({"distance": float("nan")}, "distance: not a finite float on ordinary data: distance"),
-    ({"distance": 1.0, "spread": float("inf")}, "distance: not a finite float on ordinary data: spread"),
-    ({"distance": torch.tensor(1.0)}, "distance: not a finite float on ordinary data: distance"),
-    ({"distance": np.float32(1.0)}, "distance: not a finite float on ordinary data: distance"),
+    ({}, f"distance gave no value; {MUST}"),
+    (None, f"distance gave None; {MUST}"),
+    (1.0, f"distance gave a float; {MUST}"),
+    ({"length": 1.0}, f"distance gave 'length'; {MUST}"),
+    ({"spread": 1.0, "distance": 1.0}, f"distance gave 'spread', 'distance'; {MUST}"),
+    ({"distance": float("nan")}, "distance: not finite on ordinary data: distance"),
+    ({"distance": 1.0, "spread": float("inf")}, "distance: not finite on ordinary data: spread"),
+    ({"distance": torch.tensor(1.0)}, f"distance gave a Tensor as 'distance'; {MUST}"),
+    ({"distance": np.float32(1.0)}, f"distance gave a float32 as 'distance'; {MUST}"),
 ])  # fmt: skip
 def test_values_that_no_record_could_hold_are_found(component, sets, failure, values, message):
     assert failure(metrics.check_values, component, lambda *_: values, *sets) == message
+
+
+def test_values_beside_the_metrics_own_may_have_other_names(component, sets):
+    metrics.check_values(component, lambda *_: {"distance": 0.5, "recall": np.float64(0.25)}, *sets)
 
 
 def test_a_value_outside_of_the_declared_range_is_found(component, sets, failure):
@@ -69,10 +79,6 @@ def test_a_value_outside_of_the_declared_range_is_found(component, sets, failure
     metrics.check_values(share, lambda *_: {"distance": 1.0}, *sets)
     message = failure(metrics.check_values, share, lambda *_: {"distance": 1.375}, *sets)
     assert message == "distance is 1.375, and the highest value of distance is 1"
-
-
-def test_several_values_may_have_names_of_their_own(component, sets):
-    metrics.check_values(component, lambda *_: {"precision": 0.5, "recall": 0.25}, *sets)
 
 
 def shuffled_by_numpy(generated, real, generator):
@@ -121,6 +127,28 @@ def test_values_that_change_from_call_to_call_are_found(sets, failure):
     values = iter([1.0, 2.0])
     message = failure(metrics.check_values_repeat, lambda *_: {"distance": next(values)}, *sets)
     assert message == "the same inputs give {'distance': 1.0}, then {'distance': 2.0}"
+
+
+class KeepsTheFirstScale:
+    """Scales all distances by the first real set that it sees."""
+
+    scale = None
+
+    def __init__(self, config=None):
+        pass
+
+    def __call__(self, generated, real, generator):
+        self.scale = self.scale or float(real.x.std())
+        return {"distance": self.scale * distance(generated, real, generator)["distance"]}
+
+
+def test_state_that_passes_from_one_pair_to_the_next_is_found(component, target, sets, failure):
+    metrics.check_values_repeat(KeepsTheFirstScale(), *sets)
+    used = KeepsTheFirstScale()
+    message = failure(metrics.check_a_new_object_gives_the_same, used, KeepsTheFirstScale(), *sets)
+    assert message.startswith("a new object gives {'distance': ")
+    assert message.endswith("keep no state")
+    metrics.check_a_new_object_gives_the_same(distance, distance, *sets)
 
 
 def test_a_metric_may_draw_from_its_generator(sets):

@@ -127,6 +127,37 @@ def test_weights_that_a_file_loses_are_found(layer, target, failure, cls, messag
     assert failure(models.check_weights_survive_a_file, of(layer, target, cls), NoConfig(), SPEC) == message
 
 
+class CountsInABuffer(Layer):
+    """Counts its steps in a buffer that the state dict leaves out."""
+
+    def __init__(self, config, spec):
+        super().__init__(config, spec)
+        self.register_buffer("calls", torch.tensor(0), persistent=False)
+
+    def training_loss(self, x, labels, generator):
+        self.calls.add_(1)
+        return super().training_loss(x, labels, generator)
+
+
+class CountsBeside(Layer):
+    """Weighs its loss by a count that is no tensor."""
+
+    calls = 0
+
+    def training_loss(self, x, labels, generator):
+        self.calls += 1
+        return super().training_loss(x, labels, generator) * self.calls
+
+
+@pytest.mark.parametrize(("cls", "message"), [
+    (CountsInABuffer, "layer: training changes buffers that the state dict does not hold: calls"),
+    (CountsBeside, "layer: a trained network has state beside its state dict, which a resume loses"),
+])  # fmt: skip
+def test_state_that_training_leaves_beside_the_weights_is_found(layer, target, failure, cls, message):
+    models.check_training_leaves_all_state_in_the_weights(layer, NoConfig(), SPEC)
+    assert failure(models.check_training_leaves_all_state_in_the_weights, of(layer, target, cls), NoConfig(), SPEC) == message
+
+
 def test_the_first_usual_shape_that_fits_is_taken_and_all_reasons_are_named_when_none_does(layer, target, failure):
     assert models.buildable_spec(layer, NoConfig()) == SPEC
 

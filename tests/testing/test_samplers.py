@@ -38,6 +38,9 @@ def component(target):
     return Sampler("noise", build=target(lambda _: honest), summary="noise", needs=frozenset({"Trains"}))
 
 
+MUST = "it must give a torch.float32 tensor of shape (10, 3)"
+
+
 @pytest.mark.parametrize("spec", [SPEC, DataSpec((3,))])
 def test_a_sampler_that_keeps_the_rules_passes(component, model, spec):
     samplers.check_sampler(component, model, spec)
@@ -57,9 +60,10 @@ def test_a_formula_that_records_cannot_keep_is_found(component, failure, text):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda x: x[1:], "gave (9, 3), not (10, 3)"),
-    (lambda x: x[:, :2], "gave (10, 2), not (10, 3)"),
-    (torch.Tensor.double, "gave torch.float64, not float32"),
+    (lambda x: x[1:], f"gave a torch.float32 tensor of shape (9, 3); {MUST}"),
+    (lambda x: x[:, :2], f"gave a torch.float32 tensor of shape (10, 2); {MUST}"),
+    (torch.Tensor.double, f"gave a torch.float64 tensor of shape (10, 3); {MUST}"),
+    (lambda _: None, f"gave None; {MUST}"),
     (lambda x: x / 0, "samples of a model with random weights are not finite"),
     (lambda x: x.requires_grad_(), "samples carry gradients; sample under torch.no_grad()"),
 ])  # fmt: skip
@@ -185,6 +189,43 @@ def test_a_prepared_sampler_is_prepared_before_it_draws(model, target, component
     samplers.prepare(sampler, model, SPEC)
     assert sampler.mean.shape == (3,)
     samplers.check_sampler(dataclasses.replace(component, build=target(lambda _: Prepared())), model, SPEC)
+
+
+class RemembersMore(Prepared):
+    """Measures a scale too, which it does not return."""
+
+    scale = 1.0
+
+    def prepare(self, model, spec, train, generator):
+        self.scale = float(train.x.std())
+        return super().prepare(model, spec, train, generator)
+
+    def __call__(self, model, spec, streams, labels):
+        return self.scale * super().__call__(model, spec, streams, labels)
+
+
+class GrowsWithUse(Prepared):
+    """Remembers the largest sample of all draws, and stays within it from the second draw on."""
+
+    largest = None
+
+    def __call__(self, model, spec, streams, labels):
+        x = super().__call__(model, spec, streams, labels)
+        self.largest = self.largest or float(x.abs().max()) / 2
+        return x.clamp(-self.largest, self.largest)
+
+
+@pytest.mark.parametrize("broken", [RemembersMore, GrowsWithUse])
+def test_what_a_sampler_remembers_beside_its_preparation_is_found(model, target, component, failure, broken):
+    if broken is GrowsWithUse:  # what the first draws left decides the later ones, and a new object begins anew
+        used = broken()
+        prepared = samplers.prepare(used, model, SPEC)
+        samplers.draw(used, model, SPEC, seed=99)
+        new = dataclasses.replace(component, build=target(lambda _: broken()))
+        message = failure(samplers.check_a_new_object_draws_the_same, new, NoConfig(), used, model, SPEC, prepared)
+    else:
+        message = failure(samplers.check_sampler, dataclasses.replace(component, build=target(lambda _: broken())), model, SPEC)
+    assert message == "a new object draws other samples than one that has drawn before: what `prepare` gives must be all"
 
 
 def test_a_sampler_without_need_is_not_prepared(model):

@@ -10,7 +10,7 @@ from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams, stream
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
-from harness.training.loop import Listener, TrainingLoop
+from harness.training.loop import Listener, Surroundings, TrainingLoop
 from harness.training.method import FinetuneMethod
 from harness.training.optimizer import Optimizer, OptimizerConfig
 from harness.training.task import BankSource, TrainingTask
@@ -87,7 +87,7 @@ def make_task(tmp_path):
 def make_loop(make_task, data, tmp_path):
     """A loop at its start (or at the newest checkpoint of its folder) with new objects, as after a restart."""
 
-    def make(folder="work", *, select="best", ema=0.9, measure=None, points=3, seconds=1e9, listener=None, **task):
+    def make(folder="work", *, select="best", ema=0.9, measure=None, points=3, seconds=1e9, listener=None, log=None, **task):
         live = make_task(**task)
         training = TrainingConfig(images=live.steps * live.batch, batch=live.batch, ema=ema, select=select)
 
@@ -102,9 +102,7 @@ def make_loop(make_task, data, tmp_path):
             data,
             training,
             seed=3,
-            folder=tmp_path / folder,
-            checkpoint_seconds=seconds,
-            listener=listener or Listener(nothing, nothing),
+            around=Surroundings(tmp_path / folder, seconds, listener or Listener(), log=log),
             curve=curve,
         )
 

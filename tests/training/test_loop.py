@@ -37,7 +37,7 @@ def test_a_stop_in_any_step_changes_nothing(make_loop, whole, select, step):
     loop.method.after = lambda index: stop.request() if index == step else None
     with pytest.raises(Interrupted):
         loop.run()
-    assert checkpoint.read_newest(loop.folder).step == step + 1
+    assert checkpoint.read_newest(loop.around.folder).step == step + 1
     stop.clear()
     assert_same(make_loop(select=select).run(), whole)
 
@@ -80,7 +80,7 @@ def test_a_stop_while_a_bank_is_drawn_leaves_the_last_checkpoint(make_loop, whol
     loop.method.before = lambda index: stop.request() if index == STEPS // 2 else None  # a step that draws
     with pytest.raises(Interrupted):
         loop.run()
-    assert checkpoint.read_newest(loop.folder).step == STEPS // 2
+    assert checkpoint.read_newest(loop.around.folder).step == STEPS // 2
     stop.clear()
     assert_same(make_loop(select=select).run(), whole)
 
@@ -98,14 +98,14 @@ def test_a_stop_while_the_curve_is_measured_loses_no_point_and_counts_none_twice
     loop.curve.measure = interrupted
     with pytest.raises(Interrupted):
         loop.run()
-    assert len(checkpoint.read_newest(loop.folder).state["curve"]["values"]) == 2
+    assert len(checkpoint.read_newest(loop.around.folder).state["curve"]["values"]) == 2
     assert_same(make_loop(select=select).run(), whole)
 
 
 def test_a_damaged_checkpoint_changes_nothing(make_loop, whole, select):
     stop_at(make_loop, 3, select)
     stop_at(make_loop, 5, select)
-    newest = max(make_loop(select=select).folder.glob("step-*"))
+    newest = max(make_loop(select=select).around.folder.glob("step-*"))
     content = (newest / "state.pt").read_bytes()
     (newest / "state.pt").write_bytes(content[: len(content) // 2])
     assert_same(make_loop(select=select).run(), whole)
@@ -163,7 +163,7 @@ def test_a_loss_that_is_not_finite_ends_training_and_is_never_saved(make_loop):
     )
     with pytest.raises(Diverged, match="loss is nan by step 5 of 7"):
         loop.run()
-    assert checkpoint.read_newest(loop.folder).step == 4
+    assert checkpoint.read_newest(loop.around.folder).step == 4
 
 
 @pytest.mark.parametrize("points", [0, 1])
@@ -200,7 +200,7 @@ def test_listeners_hear_means_and_checkpoints(make_loop):
     again.method.after = lambda _: stop.request()
     with pytest.raises(Interrupted):
         again.run()
-    assert saved == [(1, again.folder / "step-0000000001")]
+    assert saved == [(1, again.around.folder / "step-0000000001")]
 
 
 def test_each_step_gets_its_own_stream_and_its_own_batch(make_loop, data):
@@ -326,12 +326,12 @@ def test_seconds_are_those_of_steps_and_reused_banks_and_of_the_curve_where_it_s
 def test_a_checkpoint_holds_the_tracks_that_training_has(make_loop):
     loop = make_loop(select="best", ema=0.9, seconds=-1.0)
     loop.run()
-    newest = checkpoint.read_newest(loop.folder)
+    newest = checkpoint.read_newest(loop.around.folder)
     assert {name.split("/")[0] for name in newest.tensors} == {"model", "ema", "best"}
-    assert newest.state.keys() == {"method", "seconds", "evaluations", "bank_costs", "curve"}
+    assert newest.state.keys() == {"method", "seconds", "evaluations", "bank_costs", "unlogged", "curve"}
     plain = make_loop("plain", runs="plain", select="last", ema=None, points=0, seconds=-1.0)
     plain.run()
-    newest = checkpoint.read_newest(plain.folder)
+    newest = checkpoint.read_newest(plain.around.folder)
     assert {name.split("/")[0] for name in newest.tensors} == {"model"}
     assert "curve" not in newest.state
 

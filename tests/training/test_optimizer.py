@@ -35,9 +35,12 @@ def test_the_rate_rises_over_the_warm_up_and_never_after_it_and_stays_in_range(d
     assert factors[:warm] == sorted(factors[:warm])
     assert factors[warm:] == sorted(factors[warm:], reverse=True)
     assert factors[0] > 0  # the first update is never lost
-    # A warm-up of a broken number of updates w overshoots at its last one, by less than 1 / w.
-    highest = 1 if warmup * updates % 1 == 0 else 1 + 1 / max(warmup * updates, 1)
-    assert all(0 <= factor <= highest for factor in factors)
+    assert all(0 <= factor <= 1 for factor in factors)
+
+
+def test_a_warm_up_of_a_broken_number_of_updates_ends_at_the_peak_rate_and_not_above():
+    config = OptimizerConfig(warmup=0.25)
+    assert [config.factor(update, 10) for update in range(4)] == pytest.approx([0.4, 0.8, 1.0, 1.0])  # 2.5 updates
 
 
 def test_a_schedule_that_is_overrun_stays_at_its_end():

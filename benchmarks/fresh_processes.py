@@ -1,0 +1,103 @@
+"""What a fresh process adds to a cell: trivial cells in one process, and each in a fork of a process that has imported torch.
+
+    OMP_NUM_THREADS=1 python benchmarks/fresh_processes.py
+
+The board is that of trivial_cells.py; the two ways take turns, a cell each. The fork is made as the fork server of the executor
+`local` makes it. Times are processor time of all processes. Most of the difference are page faults: a fork maps the pages of
+torch's libraries anew when it touches them. So the script prints their number, and what a fault costs on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import mmap
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from trivial_cells import board
+
+PAGES = 20_000
+
+
+def microseconds_of_a_fault() -> float:
+    """Return what the first write to a page costs more than the second."""
+    memory = mmap.mmap(-1, PAGES * mmap.PAGESIZE)
+
+    def touch() -> float:
+        began = time.process_time()
+        for page in range(0, len(memory), mmap.PAGESIZE):
+            memory[page] = 1
+        return time.process_time() - began
+
+    return (touch() - touch()) / PAGES * 1e6
+
+
+def forked(work: Callable[[], object]) -> tuple[float, int]:
+    """Do some work in a fork. Returns: processor milliseconds of both processes, page faults of the fork."""
+    from harness.process import worker
+
+    own, before = time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    parent = os.getpid()
+    process = os.fork()
+    if process == 0:
+        worker.begin(parent)
+        work()
+        os._exit(0)
+    os.waitpid(process, 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = time.process_time() - own + after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent * 1e3, after.ru_minflt - before.ru_minflt
+
+
+def alone(work: Callable[[], object]) -> float:
+    """Do some work here. Returns: processor milliseconds."""
+    began = time.process_time()
+    work()
+    return (time.process_time() - began) * 1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=40)
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+    from harness.board.reading.load import load_board
+    from harness.process import global_state, worker
+    from harness.run.job_calls import cell_job
+    from harness.stages.options import JobOptions
+    from harness.store.runs_folder import RunsFolder
+
+    with tempfile.TemporaryDirectory(dir=".") as folder:  # on a disk: /tmp may be memory
+        loaded = load_board(board(Path(folder) / "trivial", 2 * options.cells + 1))
+        jobs = [cell_job(cell, RunsFolder(Path(folder) / "runs"), JobOptions("cpu")) for cell in loaded.cells]
+        worker.warm_up()
+        global_state.snapshot()
+        for name in jobs[0].imports:
+            importlib.import_module(name)
+        forked(partial(jobs[0].function, *jobs[0].arguments))  # the base
+        gc.collect()
+        gc.freeze()
+        pairs = zip(jobs[1::2], jobs[2::2], strict=True)
+        empty = [forked(lambda: None) for _ in range(options.cells)]
+        fresh, shared = [], []
+        for forked_job, job in pairs:
+            fresh.append(forked(partial(forked_job.function, *forked_job.arguments)))
+            shared.append(alone(partial(job.function, *job.arguments)))
+    for name, times in {"an empty job, in a fork": empty, "a cell, in a fork": fresh}.items():
+        milliseconds, faults = (statistics.median(values) for values in zip(*times, strict=True))
+        print(f"{name}: {milliseconds:.1f} ms, {faults:.0f} page faults")
+    print(f"a cell, in one process with others: {statistics.median(shared):.1f} ms")
+    print(f"a page fault on this machine: {microseconds_of_a_fault():.2f} µs")
+
+
+if __name__ == "__main__":
+    main()

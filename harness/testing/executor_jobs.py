@@ -1,0 +1,31 @@
+"""Jobs for the checks of executors, in a module that every worker can import. Importing this module costs no torch."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from harness.process import stop
+
+WAIT_SECONDS = 30.0
+"""How long a job waits at most for a request to stop."""
+
+
+def nap(folder: str, name: str, seconds: float) -> str:
+    """Leave a mark in a folder, sleep, and leave another mark. Returns: the name."""
+    (Path(folder) / f"{name}.began").write_text(repr(time.monotonic()))
+    time.sleep(seconds)
+    (Path(folder) / f"{name}.ended").write_text(repr(time.monotonic()))
+    return name
+
+
+def until_stopped(folder: str, name: str) -> str:
+    """Leave a mark, and work on something that is saved at a stop, until this process is asked to stop. Returns: how it ended."""
+    (Path(folder) / f"{name}.began").touch()
+    began = time.monotonic()
+    with stop.saves_state():  # a job that has nothing to save may be killed
+        while not stop.is_requested():
+            if time.monotonic() - began > WAIT_SECONDS:
+                return "never asked to stop"
+            time.sleep(0.02)
+    return "asked to stop"

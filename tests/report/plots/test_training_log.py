@@ -1,0 +1,68 @@
+import json
+
+import pytest
+from png_files import decoded, ink, shows
+
+from harness.report.collect import collect_published
+from harness.report.logs import TrainingLogs
+from harness.report.plots.plot import COLOURS
+from harness.report.plots.training_log import MOST_PANELS, training_log_plot
+from harness.training.training_log import LogLine
+
+
+def lines(*values, name="loss"):
+    return tuple(LogLine(10 * i, 640 * i, {name: value}) for i, value in enumerate(values, 1))
+
+
+def panels(collection, logs):
+    return json.loads(training_log_plot(collection, logs).inputs)
+
+
+def test_a_line_is_the_mean_and_deviation_over_seeds_and_pretraining_has_panels_of_its_own(collection):
+    logs = TrainingLogs({"net/fit/s0": lines(3.0, 1.0), "net/fit/s1": lines(5.0, 1.0)}, {"net": (lines(9.0),)})
+    pretraining, fit = panels(collection, logs)
+    assert (pretraining["title"], fit["title"]) == ("pretraining: loss", "more of it: loss")
+    (line,) = fit["lines"]
+    assert (line["label"], line["images"], line["means"]) == ("Net", [640, 1280], [4.0, 1.0])
+    assert line["sds"] == pytest.approx([2**0.5, 0.0])
+    assert pretraining["lines"][0]["sds"] == [0.0]
+
+
+def test_each_scalar_has_a_panel_and_points_of_the_curve_have_none(collection):
+    values = {"loss": 1.0, "accuracy": 0.5}
+    logs = TrainingLogs({"net/tune/s0": (LogLine(0, 0, {"curve": 9.0}), LogLine(10, 640, values))})
+    assert [panel["title"] for panel in panels(collection, logs)] == ["tune: loss", "tune: accuracy"]
+
+
+def test_seeds_that_logged_at_other_steps_are_compared_where_both_did(collection):
+    other = (LogLine(20, 1280, {"loss": 2.0}), LogLine(25, 1600, {"loss": 7.0}))
+    (panel,) = panels(collection, TrainingLogs({"net/fit/s0": lines(3.0, 4.0), "net/fit/s1": other}))
+    assert (panel["lines"][0]["images"], panel["lines"][0]["means"]) == ([1280], [3.0])
+
+
+def test_steps_of_pretraining_are_told_apart(collection):
+    titles = [panel["title"] for panel in panels(collection, TrainingLogs({}, {"net": (lines(2.0), lines(1.0))}))]
+    assert titles == ["pretraining, step 1: loss", "pretraining, step 2: loss"]
+
+
+def test_cells_that_are_not_done_are_left_out(board, publish_records):
+    publish_records(board, [cell for cell in board.cells if cell.name == "net/fit/s0"], status="diverged")
+    logs = TrainingLogs({"net/fit/s0": lines(1.0)})
+    assert training_log_plot(collect_published(board), logs) is None
+    assert training_log_plot(collect_published(board), TrainingLogs()) is None
+
+
+def test_a_plot_has_so_many_panels_at_most_and_says_how_many_more_there_are(collection):
+    values = {f"scalar {number}": 1.0 for number in range(MOST_PANELS + 3)}
+    plot = training_log_plot(collection, TrainingLogs({"net/fit/s0": (LogLine(10, 640, values),)}))
+    assert len(json.loads(plot.inputs)) == MOST_PANELS
+    assert plot.caption.endswith("; 3 more are in the logs")
+
+
+def test_the_picture_shows_each_base_in_its_colour(collection):
+    logs = TrainingLogs({"net/fit/s0": lines(3.0, 1.0, 2.0), "chain/fit/s0": lines(5.0, 1.0, 4.0)})
+    picture = decoded(training_log_plot(collection, logs).png())
+    assert picture.shape == (280, 900, 3)
+    assert 0.01 < ink(picture) < 0.6
+    assert all(shows(picture, colour) for colour in COLOURS[:2])
+    assert not shows(picture, COLOURS[2], least=1), "there is no third base"

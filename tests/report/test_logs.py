@@ -1,0 +1,92 @@
+"""Training logs are read where they belong to the board's trainings, published where they are small, and taken back by adopt."""
+
+import pytest
+
+from harness.board.log_files import base_logs, cell_log
+from harness.report.adopt import adopt
+from harness.report.logs import TrainingLogs, read_published_logs, read_run_logs
+from harness.report.publish import plan
+from harness.report.published_logs import LARGEST
+from harness.report.render import render_published, render_runs
+from harness.store.board_folder import BoardFolder
+from harness.training.training_log import LogLine, TrainingLog
+
+LINES = (LogLine(10, 640, {"loss": 2.0}), LogLine(20, 1280, {"loss": 1.0}))
+
+
+@pytest.fixture
+def folder(board):
+    return BoardFolder(board.folder)
+
+
+@pytest.fixture
+def cell(board):
+    """A cell that trains."""
+    return next(cell for cell in board.cells if cell.trains)
+
+
+def write(path, key, lines=LINES):
+    log = TrainingLog(path, key)
+    log.begin(None)
+    for line in lines:
+        log.add(line)
+    return path
+
+
+@pytest.fixture
+def run_logs(board, runs, run_records):
+    """All records and logs of the board in a runs folder."""
+    run_records(board, runs)
+    for log in [*filter(None, map(cell_log, board.cells)), *(log for base in board.bases for log in base_logs(base))]:
+        write(log.beside_records(runs, board.name), log.training_key)
+    return read_run_logs(board, runs)
+
+
+def test_the_logs_of_cells_and_bases_are_read(board, runs, run_logs):
+    assert run_logs.cells == {cell.name: LINES for cell in board.cells if cell.trains}
+    assert run_logs.bases == {base.name: (LINES,) for base in board.bases}
+
+
+def test_without_logs_there_are_none(board, runs, run_records):
+    run_records(board, runs)
+    assert read_run_logs(board, runs) == read_published_logs(board) == TrainingLogs()
+    assert "training-log.png" not in [plot.name for plot in render_runs(board, runs).plots]
+
+
+def test_small_logs_are_published_and_drawn(board, folder, runs, run_logs):
+    plan(board, runs).apply()
+    assert read_published_logs(board) == run_logs
+    rendered = render_published(board)
+    assert "training-log.png" in [plot.name for plot in rendered.plots]
+    rendered.write(folder.root)
+    assert rendered.stale(folder.root) == []
+    assert plan(board, runs).removed == ()
+
+
+def test_a_large_log_stays_in_the_runs_folder(board, folder, runs, run_logs, cell):
+    log = cell_log(cell)
+    many = [LogLine(step, step, {"loss": 0.123456789}) for step in range(LARGEST // 40)]
+    write(log.beside_records(runs, board.name), log.training_key, many)
+    plan(board, runs).apply()
+    assert cell.name not in read_published_logs(board).cells
+    assert len(read_run_logs(board, runs).cells[cell.name]) == len(many)
+
+
+def test_a_log_of_another_training_is_neither_read_nor_kept(board, folder, runs, run_logs, cell):
+    plan(board, runs).apply()
+    log = cell_log(cell)
+    published = write(log.published(folder), "another training")
+    stray = write(folder.results / "gone__fit__s0.log.jsonl", "a training of a base that the board had")
+    assert cell.name not in read_published_logs(board).cells
+    log.beside_records(runs, board.name).unlink()
+    publication = plan(board, runs)
+    assert set(publication.removed) == {published.name, stray.name}
+    publication.apply()
+    assert not published.exists()
+
+
+def test_published_logs_are_adopted_with_their_records(board, runs, run_logs, tmp_path):
+    plan(board, runs).apply()
+    other = type(runs)(tmp_path / "other")
+    adopt(board, other)
+    assert read_run_logs(board, other) == run_logs
