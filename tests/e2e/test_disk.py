@@ -44,7 +44,7 @@ def assert_refused(ended, *words):
 def test_a_folder_below_a_file(command, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     command.runs = tmp_path / "file" / "runs"
-    assert_refused(command.run(*CELLS), str(command.runs), "a file stands where a folder must be")
+    assert_refused(command.run(*CELLS), str(tmp_path / "file"), "a file stands where a folder must be")
 
 
 @pytest.mark.parametrize(("metric", "size"), [("precision", "150k"), ("fid", "60k")])
