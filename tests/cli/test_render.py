@@ -1,5 +1,7 @@
 """`harness render`: pages from published records, a check whether they are current, and tables in other formats."""
 
+import os
+
 import pytest
 
 
@@ -33,6 +35,19 @@ def test_a_damaged_record_is_exit_2(published):
     done = published("render", "leaderboards/small", "--check")
     assert done.returncode == 2
     assert "ddpm__ddo__s0.json: damaged: not a whole record: restore the file" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["results/ddpm__ddo__s0.json", "results/preview__real.json", "reported.csv"])
+@pytest.mark.parametrize("kind", ["pipe", "link to a device"])
+def test_a_pipe_or_a_device_among_the_files_is_one_line_and_is_not_waited_for(published, name, kind):
+    path = published.folder / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    for command in (("render", "leaderboards/small"), ("render", "leaderboards/small", "--check")):
+        done = published(*command)
+        assert done.returncode == 2
+        assert [line for line in done.stderr.splitlines() if f"{path.name}: " in line]
+        assert "a pipe or a device stands where a file must be" in done.stderr
 
 
 @pytest.mark.parametrize(("form", "start"), [("latex", r"% needs \usepackage{booktabs}"), ("csv", "base,method,"), ("json", "{")])

@@ -86,7 +86,7 @@ def changed_archive(dice: random.Random, content: bytes) -> bytes:
     if kind <= 2:
         members[name] = changed_bytes(dice, members[name])
     elif kind == 3:
-        members[dice.choice(("../x.png", "/x.png", "x\\y.png", "\x00", "é.npy", name.upper(), "a/" * 100 + "x.npy"))] = members[
+        members[dice.choice(("../x.png", "/x.png", "x\\y.png", "a\x00b", "é.npy", name.upper(), "a/" * 100 + "x.npy"))] = members[
             name
         ]
     else:

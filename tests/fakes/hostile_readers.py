@@ -11,7 +11,7 @@ import random
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +24,7 @@ from hostile_files import GOLDEN, TENSORS, Content
 from harness.board.board import Board
 from harness.board.reading.load import load_board
 from harness.board.reading.yaml_file import parse_value
-from harness.errors import UserError
+from harness.errors import Diverged, UserError
 from harness.images import arrays, image_files
 from harness.images.sets import ImageSet
 from harness.images.statistics_files import recognise
@@ -111,29 +111,39 @@ def _progress(path: Path) -> None:
 def _weights(path: Path) -> None:
     stored = read_weights(path)
     unwrapped(stored)
-    described_network(stored).build()
+    with contextlib.suppress(UserError):  # most files do not say of which network they are
+        described_network(stored).build()
 
 
 def _statistics(path: Path) -> None:
     found = recognise(path)
     if found is not None:
-        for size in (3, 6):
-            with contextlib.suppress(UserError):
-                found.moments_for({"features": size, "spatial": 3})
-        found.moments_for({"features": 2048, "spatial": 2023})
+        _first([partial(found.moments_for, {"features": size, "spatial": 3}) for size in (3, 6, 2048)])
 
 
 def _array(path: Path) -> None:
-    for value_range in (None, "0,1"):
+    _first(
+        [lambda value_range=value_range: _all_batches(arrays.images(path, value_range)) for value_range in (None, "0,1", "-1,1")]
+    )
+
+
+def _first(ways: Sequence[Callable[[], object]]) -> None:
+    """Try one way after the other until one succeeds. Raises: UserError of the last one."""
+    for way in ways[:-1]:
         with contextlib.suppress(UserError):
-            _all_batches(arrays.images(path, value_range))
-    _all_batches(arrays.images(path, "-1,1"))
+            way()
+            return
+    ways[-1]()
 
 
 def _samples(path: Path) -> None:
     for source in draws_in_file(path):
-        if source.images is not None:
+        if source.images is None:
+            continue
+        try:
             _all_batches(source.images)
+        except Diverged as error:  # `harness measure` makes the same of it
+            raise UserError(f"{source.name}: {error}") from None
 
 
 def _tokenizer(path: Path) -> None:

@@ -13,6 +13,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import resource
 import shutil
 import signal
@@ -156,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=10, help="files of each reader")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--reader", default="", help="only readers whose name begins so")
+    parser.add_argument("--reader", default="", help="only readers whose name begins as this regular expression says")
     parser.add_argument("--only", type=int, help="the number of one file")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -169,7 +170,7 @@ def main() -> None:
     watch = Watch()
     numbers = range(options.cases) if options.only is None else range(options.only, options.only + 1)
     for name in hostile_readers.READERS:
-        if name.startswith(options.reader):
+        if re.match(options.reader, name):
             print(json.dumps(asdict(run(name, options.seed, numbers, watch))), flush=True)  # noqa: T201
 
 
