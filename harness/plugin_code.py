@@ -78,7 +78,13 @@ def guarded(name: str, seconds: float) -> Iterator[None]:
 
 
 class UserInterrupt(KeyboardInterrupt):
-    """The user pressed Ctrl-C while code of a plugin was imported."""
+    """The user pressed Ctrl-C, or sent SIGTERM, while nothing had to be saved. `count`: how often, in this process."""
+
+    count = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        UserInterrupt.count += 1
 
 
 @contextmanager
@@ -135,27 +141,29 @@ def _user_interrupts() -> Iterator[None]:
 
     Where another handler stands, as in a run, a Ctrl-C raises nothing, and there is nothing to tell apart.
     """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    pressed = False
-
-    def note(_: int, __: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        raise UserInterrupt
-
-    signal.signal(signal.SIGINT, note)
+    is_default, before = signal.getsignal(signal.SIGINT) == signal.default_int_handler, UserInterrupt.count
+    if is_default:
+        signal.signal(signal.SIGINT, _raise_interrupt)
     try:
         yield
+    except UserInterrupt:
+        raise
     except BaseException as error:
-        if pressed and not isinstance(error, UserInterrupt):  # the code caught it and raised something of its own
+        if UserInterrupt.count > before:  # the code caught it and raised something of its own
             raise UserInterrupt from error
         raise
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if pressed:  # the code swallowed it
+        if is_default:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    if UserInterrupt.count > before:  # the code swallowed it
         raise UserInterrupt
+
+
+def _raise_interrupt(_: int, __: FrameType | None) -> None:
+    raise UserInterrupt
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from harness.errors import Interrupted
+from harness.plugin_code import UserInterrupt
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _requests = 0
@@ -53,7 +54,7 @@ def raise_on_signals() -> None:
 
 def _raise(signum: int, frame: FrameType | None) -> None:
     request(signum, frame)
-    raise KeyboardInterrupt
+    raise UserInterrupt
 
 
 @contextmanager

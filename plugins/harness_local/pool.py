@@ -151,14 +151,14 @@ class Pool:
         source.takes_orders = False
         source.process.join()
         exit_code = source.process.exitcode or 0
-        if not source.is_ready:
-            advice = memory.limit_advice()
-            raise UserError(f"executor local: the process that imports PyTorch for all jobs {death_of(exit_code)}{advice}")
         given, source.given = list(source.given.values()), {}
         for each in given:
             losses = self._losses[each.job.name] = self._losses.get(each.job.name, 0) + 1
             if losses <= SERVER_LOSSES:
                 self.queue.insert(0, each.job)
+            elif not source.is_ready:
+                advice = memory.limit_advice()
+                raise UserError(f"executor local: the process that imports PyTorch for all jobs {death_of(exit_code)}{advice}")
             else:
                 yield JobEnd(each.job, death=f"its process died: the fork server {death_of(exit_code)}")
 
