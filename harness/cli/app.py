@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -98,13 +98,16 @@ def main() -> None:
     except StdoutFailed as error:
         _refuse([f"the output cannot be written: {error.strerror}"])
     except (ImportError, MemoryError) as error:
-        advice = memory.limit_advice()
-        if not advice:
+        if not memory.limit_advice():
             raise
-        _refuse([f"{' '.join(str(error).split()) or 'no memory is left'}{advice}"])
+        _refuse([f"{type(error).__name__}: {' '.join(str(error).split())}"])
 
 
-def _refuse(faults: Iterable[str]) -> NoReturn:
+def _refuse(faults: Sequence[str]) -> NoReturn:
+    """Print faults and end with 2. Where the user's limit of memory is their cause, that is the only one that is printed."""
+    lacking = [fault for fault in faults if any(sign in fault for sign in memory.SIGNS_OF_A_LIMIT)]
+    if lacking and (advice := memory.limit_advice()):
+        faults = [f"a library cannot be loaded: {lacking[0].rpartition('Error: ')[2].partition('; ')[0] or 'no memory'}{advice}"]
     for fault in faults:
         remark(f"error: {fault}")
     sys.exit(2)

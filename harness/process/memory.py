@@ -13,6 +13,8 @@ import sys
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # parameter numbers of mallopt(3)
 LARGEST = 2**31 - 1
+SIGNS_OF_A_LIMIT = ("failed to map segment", "Cannot allocate memory", "MemoryError")
+"""Words of errors that a limit of the address space may have caused."""
 CHOSEN_BY_USER = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")
 """Prefixes of the environment variables with which users tune the allocator or replace it."""
 

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import harness
-from harness.components import Component
-from harness.plugins import Provided
+from harness.components import KINDS, Component
+from harness.plugins import Provided, registry
 from harness.process import environment
 
 CORE = "harness"
@@ -32,13 +32,18 @@ class Source:
     Args:
         distribution, version: the installed distribution that the code belongs to; empty where none is known.
         sha256: hash of the files; "" where they cannot be found or read, as in a zip archive.
-        folder: a folder or file of the code; None where none is found.
+        packages: the folders or files of the code; none where none is found.
     """
 
     distribution: str
     version: str
     sha256: str
-    folder: Path | None
+    packages: tuple[Path, ...]
+
+    @property
+    def folder(self) -> Path | None:
+        """The first folder or file of the code."""
+        return self.packages[0] if self.packages else None
 
     @property
     def commit(self) -> str:
@@ -50,13 +55,36 @@ class Source:
 def core_source() -> Source:
     """Return the source of the core, without the rooms in MAKE_NO_NUMBER."""
     folder = Path(harness.__file__).parent
-    return Source(CORE_DISTRIBUTION, harness.__version__, _sha256((folder,), MAKE_NO_NUMBER), folder)
+    return Source(CORE_DISTRIBUTION, harness.__version__, _sha256((folder,), MAKE_NO_NUMBER), (folder,))
 
 
 @cache
 def plugin_source(packages: tuple[Path, ...], distribution: str, version: str) -> Source:
     """Return the source in some packages, which are read once in each process."""
-    return Source(distribution, version, _sha256(packages), packages[0] if packages else None)
+    return Source(distribution, version, _sha256(packages), packages)
+
+
+_at_start: dict[tuple[Path, ...], Source] = {}
+"""The code as it was when the process that forked this one started, by packages."""
+
+
+def note_start() -> None:
+    """Note the code of the core and of every installed component. A process that forks workers calls it when it starts.
+
+    Such a process imports plugins once for all its children. A child that is forked after an edit would read the hash of code
+    that it does not run: `edited_since_start` tells.
+    """
+    found = [core_source()]
+    found += [component_source(each.component, each) for kind in KINDS for each in registry().all(kind).values()]
+    _at_start.update({source.packages: source for source in found})
+    core_source.cache_clear()
+    plugin_source.cache_clear()
+
+
+def edited_since_start(source: Source) -> Source | None:
+    """Return the code as it was at the start, where it was edited since; None where it was not, or where nobody noted it."""
+    before = _at_start.get(source.packages)
+    return before if before is not None and before.sha256 != source.sha256 else None
 
 
 def component_source(component: Component, provided: Provided | None) -> Source:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.process import devices, environment, memory, stop, streams
+from harness.process import devices, environment, memory, sources, stop, streams
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables that set the number of threads. A worker gets one thread by default: small networks gain nothing from a second
@@ -53,6 +53,7 @@ def warm_up() -> None:
     from harness.plugins import registry
 
     registry()
+    sources.note_start()
     environment.commit()
 
 

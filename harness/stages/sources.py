@@ -32,9 +32,11 @@ imported, so that the hash is of the code that the process runs."""
 
 def of(*parts: Resolved[Component]) -> list[SourceFacts]:
     """Return the sources of the core, of some components, and of the samplers that their settings name."""
-    found = [_facts(sources.CORE, sources.core_source())]
-    found += [_facts(component.title, _source(component)) for component in _with_inner(parts)]
-    return merged(found)
+    found = [(sources.CORE, sources.core_source())]
+    found += [(component.title, _source(component)) for component in _with_inner(parts)]
+    # Of code that was edited while a run goes on, nobody can say which parts were imported before: both versions count.
+    earlier = [(title, before) for title, source in found if (before := sources.edited_since_start(source)) is not None]
+    return merged([_facts(title, source) for title, source in (*earlier, *found)])
 
 
 def of_training(work: Path, *parts: Resolved[Component]) -> list[SourceFacts]:

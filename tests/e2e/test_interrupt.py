@@ -4,6 +4,8 @@ import json
 import os
 import signal
 
+import pytest
+
 
 def steps_of(notes, cell):
     return [int(line.split()[2]) for line in notes() if line.startswith(f"step {cell} ")]
@@ -53,3 +55,15 @@ def worker_of(pid):
     import psutil
 
     return [child for child in psutil.Process(pid).children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_any_work_ends_the_command_in_the_same_way(command, plugin, wait, number):
+    mark = command.board.parent / "mark"
+    plugin(command, "sleeper", f"import time\nopen({str(mark)!r}, 'w').close()\ntime.sleep(60)\n")
+    process = command.start("--only", "method=none")
+    assert wait(mark.exists, process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=50)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines() == ["interrupted; run the same command again to go on"]

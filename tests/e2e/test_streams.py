@@ -61,3 +61,12 @@ def test_a_run_whose_reader_of_progress_leaves_goes_on(command):
     assert done.returncode == 0, done.stdout
     assert list(command.runs.glob("**/records/*/small__none__s0.*"))
     assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ulimit -v")
+def test_a_limit_of_memory_that_is_too_small_for_pytorch_is_one_line(command):
+    done = shell(f"ulimit -v 1500000; {HARNESS} run {command.board} --runs-dir {command.runs}")
+    assert done.returncode == 2
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("error: ")
+    assert "the address space of a process is limited to 1464 MB, and PyTorch maps several GB: raise `ulimit -v`" in line

@@ -169,3 +169,22 @@ def test_hashing_imports_no_plugin_and_no_torch():
         "print(len(found.sha256), 'harness_ddo' in sys.modules, 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "64 False False\n"
+
+
+def test_a_child_of_a_process_that_imported_plugins_before_an_edit_knows_the_code_of_then(package, monkeypatch):
+    component = Method("shrink", build="harness_shrink.inner.method:Shrink", summary="")
+
+    class Installed:
+        def all(self, kind):
+            return {"shrink": Provided(component, "shrink", "1/1")} if kind == "method" else {}
+
+    monkeypatch.setattr(sources, "registry", Installed)
+    monkeypatch.setattr(sources, "_at_start", {})
+    before = source()
+    assert sources.edited_since_start(before) is None, "nobody has noted anything"
+    sources.note_start()
+    assert sources.edited_since_start(before) is None
+    (package / "inner" / "method.py").write_text("RATE = 1\nSTEPS = 3\n")
+    after = sources.component_source(component, None)
+    assert after.sha256 != before.sha256, "what was read at the start is not kept for the children"
+    assert sources.edited_since_start(after) == before

@@ -10,6 +10,7 @@ from harness import Method, Sampler
 from harness.board.components import Resolved
 from harness.errors import Interrupted
 from harness.plugins import registry
+from harness.process import sources as process_sources
 from harness.process import stop
 from harness.stages import base as base_stage
 from harness.stages import finetune, jobs, metrics, sample, sources
@@ -135,3 +136,16 @@ def test_samplers_inside_of_samplers_count():
     component = registry().get(Sampler, "cfg", where="this test")
     guided = Resolved(component, component.config.model_validate({"sampler": "heun", "weight": 2.0}), "guidance", "1/1")
     assert {"sampler cfg", "sampler heun"} <= set(components(sources.of(guided)))
+
+
+def test_code_that_was_edited_while_a_run_goes_on_counts_in_both_versions(cells, monkeypatch):
+    method = cells["small/mle/s0"].method
+    (core, now) = sources.of(method)
+    installed = sources.installed("method mle")
+    assert installed is not None
+    before = dataclasses.replace(installed, sha256="b" * 64)
+    monkeypatch.setattr(process_sources, "edited_since_start", lambda source: before if source.sha256 == now.sha256 else None)
+    assert sources.of(method) == [
+        core,
+        *sorted([now, facts("method mle", "b" * 64, now.distribution, now.version, now.commit)], key=lambda each: each.sha256),
+    ]
