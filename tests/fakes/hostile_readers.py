@@ -122,9 +122,11 @@ def _statistics(path: Path) -> None:
 
 
 def _array(path: Path) -> None:
-    _first(
-        [lambda value_range=value_range: _all_batches(arrays.images(path, value_range)) for value_range in (None, "0,1", "-1,1")]
-    )
+    _first([partial(_read_array, path, value_range) for value_range in (None, "0,1", "-1,1")])
+
+
+def _read_array(path: Path, value_range: str | None) -> None:
+    _all_batches(arrays.images(path, value_range))
 
 
 def _first(ways: Sequence[Callable[[], object]]) -> None:
