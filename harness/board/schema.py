@@ -174,7 +174,7 @@ class MethodConfig(Config):
     )
     training: dict[str, object] = Field({}, description="keys of the board's `training` that this method replaces")
     only: FilterText = Field("", description="filter: the cells of this method that the board has; by default all")
-    note: str | None = Field(None, description="a remark under the table, such as where the settings come from")
+    note: str | None = Field(None, description="a remark under the table, in Markdown, such as where the settings come from")
 
 
 class EvaluationConfig(Config):

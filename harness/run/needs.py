@@ -106,7 +106,10 @@ class Needs:
         return list(dict.fromkeys(faults))
 
     def broken_targets(self) -> list[str]:
-        """Return a message for each component whose `build` cannot be imported. Imports what it names, and torch with it."""
+        """Return a message for each component whose `build` cannot be imported. Imports what it names, and torch before it."""
+        # In too small an address space torch fails with the reason, and SciPy's OpenBLAS tries again for ever.
+        import torch  # noqa: F401
+
         faults: list[str] = []
         for component, _ in self._components:
             with noted(faults):

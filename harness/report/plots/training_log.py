@@ -11,7 +11,7 @@ from harness.report.collect import Collection
 from harness.report.logs import Lines, TrainingLogs
 from harness.report.plots.lines import look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes
-from harness.report.plots.plot import WIDTH, Plot
+from harness.report.plots.plot import WIDTH, Plot, plain
 from harness.report.scores import score_of
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _draw_panel(axis: Axes, panel: LogPanel) -> None:
         lower = [mean - sd for mean, sd in zip(line.means, line.sds, strict=True)]
         upper = [mean + sd for mean, sd in zip(line.means, line.sds, strict=True)]
         axis.fill_between(line.images, lower, upper, color=style["color"], alpha=0.15, linewidth=0)
-        axis.plot(line.images, line.means, markersize=4, linewidth=1.2, label=line.label, **style)
-    axis.set_title(panel.title)
+        axis.plot(line.images, line.means, markersize=4, linewidth=1.2, label=plain(line.label), **style)
+    axis.set_title(plain(panel.title))
     axis.grid(axis="y", color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)
