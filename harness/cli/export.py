@@ -43,9 +43,15 @@ def export(
     if record.name.startswith("floor__"):
         raise UserError(f"{record}: the record of a floor, which has neither a network nor samples")
     loaded = load_record(record)
-    from harness.run.export import export_samples, export_weights
+    from harness.run.export import check_weights_target, export_samples, export_weights, find_samples
 
     runs = _runs_folder(record, runs_dir, is_smoke=loaded.is_smoke)
+    if weights is not None:
+        check_weights_target(weights)
+    if samples is not None:  # before the weights are written: a fault leaves nothing behind
+        find_samples(loaded, samples, runs, draw=draw, n=n, where=str(record))
+    elif n is not None:
+        raise UserError("--n: counts samples; give --samples FOLDER with it")
     if weights is not None:
         numbers = export_weights(loaded, weights, runs, where=str(record))
         remark(f"wrote {weights}: {numbers:,} numbers of {loaded.model.name}, as {loaded.cell} of {loaded.board} left them")

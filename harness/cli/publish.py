@@ -47,6 +47,8 @@ def publish(
         f"{loaded.folder}/results: {len(publication.copies) - logs} records{and_logs} written, "
         f"{len(publication.kept)} files kept, {len(publication.removed)} removed"
     )
+    for name in publication.removed:
+        result(f"removed {loaded.folder}/results/{name}, which no longer belongs to the board")
     for path in written.paths:
         result(f"wrote {path}")
     for line in (*publication.unmade, *written.undrawn):

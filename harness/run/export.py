@@ -24,6 +24,14 @@ IMAGES_AT_ONCE = 1_000
 """Images that are in memory at once."""
 
 
+def check_weights_target(target: Path) -> None:
+    """Raises: UserError when the name of the file of weights has another ending, or is taken."""
+    if target.suffix != ".safetensors":
+        raise UserError(f"{target}: the file of weights ends in .safetensors")
+    if target.exists():
+        raise UserError(f"{target}: is there already; remove it first")
+
+
 def export_weights(record: Record, target: Path, runs: RunsFolder, *, where: str) -> int:
     """Write the weights of the cell's network as safetensors, with its model and settings in the header.
 
@@ -31,15 +39,33 @@ def export_weights(record: Record, target: Path, runs: RunsFolder, *, where: str
         where: path of the record, with which messages begin.
     Returns: how many numbers were written. Raises: UserError when the runs folder does not hold them; StorageError.
     """
-    if target.suffix != ".safetensors":
-        raise UserError(f"{target}: the file of weights ends in .safetensors")
-    if target.exists():
-        raise UserError(f"{target}: is there already; remove it first")
+    check_weights_target(target)
     weights = kept.network_weights(record, runs, where=where)
     network = kept.network_of(record, weights, where=where)
     source = {"board": record.board, "cell": record.cell, "key": record.key, "sha256": record.weights_sha256}
     convert.write(weights, target, network, source=[source])
     return sum(value.numel() for value in weights.values())
+
+
+def find_samples(
+    record: Record, target: Path, runs: RunsFolder, *, draw: int, n: int | None, where: str
+) -> tuple[Path, int, bool]:
+    """Check that samples can be exported, before anything is written. The arguments are those of `export_samples`.
+
+    Returns: their file, how many are to be written, and whether they are images. Raises: UserError, as `export_samples` does.
+    """
+    if target.exists():
+        raise UserError(f"{target}: is there already; remove it first, or give another name")
+    file = kept.samples_file(record, draw, runs, where=where)
+    with safe_open(file, framework="pt") as tensors:
+        count, *shape = tensors.get_slice(f"x.{draw}").get_shape()
+    if n is not None and n > count:
+        raise UserError(f"--n {n}: draw {draw} of {where} has {count:,} samples")
+    count = count if n is None else n
+    is_image = len(shape) == 3 and shape[0] in (1, 3)
+    if not is_image and target.suffix != ".npz":
+        raise UserError(f"{target}: samples of shape {tuple(shape)} are no images; give a file that ends in .npz")
+    return file, count, is_image
 
 
 def export_samples(record: Record, target: Path, runs: RunsFolder, *, draw: int, n: int | None, where: str) -> int:
@@ -51,23 +77,13 @@ def export_samples(record: Record, target: Path, runs: RunsFolder, *, draw: int,
     Returns: how many samples were written. Raises: UserError when the runs folder does not hold them, or when they are no images
         and `target` is a folder; harness.Diverged for images that are not finite; StorageError.
     """
-    if target.exists():
-        raise UserError(f"{target}: is there already; remove it first, or give another name")
-    file = kept.samples_file(record, draw, runs, where=where)
-    with safe_open(file, framework="pt") as tensors:
-        count, *shape = tensors.get_slice(f"x.{draw}").get_shape()
-    if n is not None and n > count:
-        raise UserError(f"--n {n}: draw {draw} of {where} has {count:,} samples")
-    count = count if n is None else n
-    is_image = len(shape) == 3 and shape[0] in (1, 3)
+    file, count, is_image = find_samples(record, target, runs, draw=draw, n=n, where=where)
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     if target.suffix == ".npz":
         _write_arrays(file, draw, count, target, is_image=is_image)
-    elif is_image:
-        _write_images(file, draw, count, target)
     else:
-        raise UserError(f"{target}: samples of shape {tuple(shape)} are no images; give a file that ends in .npz")
+        _write_images(file, draw, count, target)
     return count
 
 

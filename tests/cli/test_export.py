@@ -1,6 +1,7 @@
 """`harness export`: what a board's run kept of a cell, taken out as files that the harness and others read."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,8 +99,10 @@ def test_a_network_and_its_images_come_out_of_a_run_and_go_into_the_next(shell, 
 
 def test_points_come_out_as_an_array(shell, run):
     path = run(POINTS)
-    refused = shell("export", path, "--samples", "points")
+    refused = shell("export", path, "--samples", "points", "--weights", "early.safetensors")
     assert refused.returncode == 2
+    assert not Path("early.safetensors").exists(), "a fault is found before anything is written"
+    assert "--n: counts samples" in shell("export", path, "--weights", "early.safetensors", "--n", "3").stderr
     assert "points: samples of shape (2,) are no images; give a file that ends in .npz" in refused.stderr
     done = shell("export", path, "--samples", "points.npz", "--weights", "mlp.safetensors")
     assert done.returncode == 0, done.stderr

@@ -20,6 +20,8 @@ def test_published_records_stay_where_the_runs_folder_has_none_and_others_go(fil
     kept.unlink()
     done = filled("publish", "leaderboards/small")
     assert done.stdout.splitlines()[0] == "leaderboards/small/results: 6 records written, 1 files kept, 1 removed"
+    name = "leaderboards/small/results/ddpm__sft-pg__s0.json"
+    assert done.stdout.splitlines()[1] == f"removed {name}, which no longer belongs to the board"
     assert not (results / "ddpm__sft-pg__s0.json").exists()
     assert (results / "ddpm__ddo__s1.json").exists()
 
