@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import run_in_this_process
 from PIL import Image
 from safetensors import safe_open
 
-from harness.components import Executor
 from harness.images.quantise import to_uint8
-from harness.interfaces import JobEnd
-from harness.process import stop
 from harness.store.records import load_record
 from harness.weights import state_dicts
 
@@ -51,14 +49,7 @@ metrics: {sliced-w2: {metric: {name: sliced-w2, projections: 10}}}
 def run(shell, monkeypatch):
     """Run a board in this process; the result is the record of its only cell."""
 
-    class InThisProcess:
-        def run(self, ready, *, slots):
-            ends = []
-            while (jobs := ready(ends)) is not None:
-                ends = [JobEnd(job, job.function(*job.arguments)) for job in jobs]
-
-    monkeypatch.setattr(Executor, "create", lambda *_: InThisProcess())
-    monkeypatch.setattr(stop, "on_signals", lambda: None)
+    run_in_this_process(monkeypatch)
 
     def call(board):
         (shell.folder / "board.yaml").write_text(board)

@@ -4,13 +4,13 @@ import dataclasses
 import json
 
 import pytest
+from in_process import run_in_this_process
 from pydantic import Field
 
 from harness.components import Executor
 from harness.config import Config
-from harness.interfaces import JobEnd
 from harness.plugins import registry
-from harness.process import devices, stop
+from harness.process import devices
 from harness.stages import jobs, metrics
 from harness.store.records import load_record, save_record
 
@@ -34,14 +34,7 @@ metrics: {sliced-w2: {metric: {name: sliced-w2, projections: 10}}}
 def tiny(shell, monkeypatch):
     """A shell with a board that runs in this process in a second: in jobs that start no process."""
 
-    class InThisProcess:
-        def run(self, ready, *, slots):
-            ends = []
-            while (jobs := ready(ends)) is not None:
-                ends = [JobEnd(job, job.function(*job.arguments)) for job in jobs]
-
-    monkeypatch.setattr(Executor, "create", lambda *_: InThisProcess())
-    monkeypatch.setattr(stop, "on_signals", lambda: None)
+    run_in_this_process(monkeypatch)
     (shell.folder / "board.yaml").write_text(TINY)
     return shell
 

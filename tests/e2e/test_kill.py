@@ -41,7 +41,28 @@ def assert_kept(before, after):
     assert {name: after.get(name) for name in before} == before, "a finished output was made again"
 
 
-def test_kills_in_every_phase(command, undisturbed, kill, wait):
+@pytest.fixture
+def kill_at_each(kill, wait):
+    """Run a command again and again, kill it at each of some moments, and let it end at last: finished outputs stay."""
+
+    def call(moments, command, arguments):
+        kept = {}
+        for moment, is_reached in moments.items():
+            forget(command)
+            process = command.start(*arguments)
+            reached = wait(is_reached, process)
+            kill(process)
+            assert reached, f"no {moment} before the end"
+            assert_kept(kept, command.files())
+            kept = whole(command.files())
+        ended = command.run(*arguments)
+        assert ended.returncode == 0, ended.stderr
+        assert_kept(kept, command.files())
+
+    return call
+
+
+def test_kills_in_every_phase(command, undisturbed, kill_at_each):
     one_cell = ("--only", "method=ddo", "--seeds", "1", *OFTEN)
     phases = {
         "pretraining": lambda: "base" in stages(command),
@@ -50,18 +71,7 @@ def test_kills_in_every_phase(command, undisturbed, kill, wait):
         "sampling": lambda: "sample" in stages(command),
         "measuring": lambda: "measure" in stages(command),
     }
-    kept = {}
-    for phase, is_reached in phases.items():
-        forget(command)
-        process = command.start(*one_cell)
-        reached = wait(is_reached, process)
-        kill(process)
-        assert reached, f"no {phase} before the end"
-        assert_kept(kept, command.files())
-        kept = whole(command.files())
-    ended = command.run(*one_cell)
-    assert ended.returncode == 0, ended.stderr
-    assert_kept(kept, command.files())
+    kill_at_each(phases, command, one_cell)
     expected = undisturbed.command.results()
     assert command.results() == {name: expected[name] for name in command.results()}
     assert any(name.startswith("small__ddo__s1") for name in command.results())
@@ -69,7 +79,7 @@ def test_kills_in_every_phase(command, undisturbed, kill, wait):
     assert not list(command.runs.glob("stages/*/.*")), "a killed writer's scratch files stay behind"
 
 
-def test_cells_that_are_made_anew_survive_kills_with_the_same_command(finished, undisturbed, kill, wait):
+def test_cells_that_are_made_anew_survive_kills_with_the_same_command(finished, undisturbed, kill_at_each):
     fresh = ("--fresh", "method=ddo,seed=1", *OFTEN)
     expected = finished.results()
     old = finished.files("records/*/small__ddo__s1.*.json")
@@ -78,18 +88,7 @@ def test_cells_that_are_made_anew_survive_kills_with_the_same_command(finished, 
         "fine-tuning, with a checkpoint": lambda: list(finished.runs.glob("work/finetune-*/step-*/manifest.json")),
         "sampling": lambda: "sample" in stages(finished),
     }
-    kept = {}
-    for moment, is_reached in moments.items():
-        forget(finished)
-        process = finished.start(*fresh)
-        reached = wait(is_reached, process)
-        kill(process)
-        assert reached, f"never: {moment}"
-        assert_kept(kept, finished.files())
-        kept = whole(finished.files())
-    ended = finished.run(*fresh)
-    assert ended.returncode == 0, ended.stderr
-    assert_kept(kept, finished.files())
+    kill_at_each(moments, finished, fresh)
     assert finished.results() == expected == undisturbed.command.results()
     assert finished.files("records/*/small__ddo__s1.*.json") != old
     assert len(list(finished.runs.glob("records/*/*.replaced-*"))) == 1, "set aside once, and not by each command"

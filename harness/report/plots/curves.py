@@ -15,6 +15,7 @@ from harness.report.number_text import factor
 from harness.report.plots.lines import look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
 from harness.report.plots.plot import WIDTH, Plot, plain
+from harness.report.plots.seed_lines import Line, Panel, draw_line
 from harness.report.scores import Score, score_of
 
 if TYPE_CHECKING:
@@ -24,28 +25,7 @@ if TYPE_CHECKING:
 COLUMNS = 2
 
 
-# The names of all fields below are part of a plot's digest: with another name every committed plot would be stale.
-
-
-@dataclass(frozen=True)
-class CurveLine:
-    """One method: images seen, and mean and standard deviation over seeds at each, in the unit of the table."""
-
-    label: str
-    style: int
-    images: tuple[int, ...]
-    means: tuple[float, ...]
-    sds: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class CurvePanel:
-    """One base."""
-
-    title: str
-    lines: tuple[CurveLine, ...]
-
-
+# The names of all fields are part of a plot's digest, here and in seed_lines.py: another name makes every plot stale.
 @dataclass(frozen=True)
 class Curves:
     """All that the plot shows.
@@ -56,7 +36,7 @@ class Curves:
 
     label: str
     samples: int
-    panels: tuple[CurvePanel, ...]
+    panels: tuple[Panel, ...]
     floor: Score | None
     floor_label: str
 
@@ -90,18 +70,18 @@ def _curves(collection: Collection, config: CurveConfig, column: Column) -> Curv
     )
 
 
-def _panels(collection: Collection, unit: float) -> list[CurvePanel]:
+def _panels(collection: Collection, unit: float) -> list[Panel]:
     # By label: one method with other settings on another base is one entry of the legend.
     labels = dict.fromkeys(row.method_label for row, _ in collection.rows if row.trains)
     style_of = {label: index for index, label in enumerate(labels)}
-    panels: dict[str, tuple[str, list[CurveLine]]] = {}
+    panels: dict[str, tuple[str, list[Line]]] = {}
     for row, cells in collection.rows:
         if row.trains and (line := _line(row, style_of[row.method_label], cells, collection, unit)) is not None:
             panels.setdefault(row.base.name, (row.base.label, []))[1].append(line)
-    return [CurvePanel(label, tuple(lines)) for label, lines in panels.values()]
+    return [Panel(label, tuple(lines)) for label, lines in panels.values()]
 
 
-def _line(row: Row, style: int, cells: list[Cell], collection: Collection, unit: float) -> CurveLine | None:
+def _line(row: Row, style: int, cells: list[Cell], collection: Collection, unit: float) -> Line | None:
     """Return the line of a row; None when no cell of it is done."""
     curves = [outcome.curve for outcome in collection.done(cells) if outcome.curve]
     if not curves:
@@ -110,7 +90,7 @@ def _line(row: Row, style: int, cells: list[Cell], collection: Collection, unit:
     images = tuple(images for images, _ in curves[0])
     scores = [score_of([value / unit for _, value in points]) for points in zip(*curves, strict=True)]
     means, sds = tuple(score.mean for score in scores), tuple(score.sd or 0.0 for score in scores)
-    return CurveLine(row.method_label, style, images, means, sds)
+    return Line(row.method_label, style, images, means, sds)
 
 
 def _draw(curves: Curves) -> Figure:
@@ -130,17 +110,13 @@ def _draw(curves: Curves) -> Figure:
     return figure
 
 
-def _draw_panel(axis: Axes, panel: CurvePanel, curves: Curves) -> None:
+def _draw_panel(axis: Axes, panel: Panel, curves: Curves) -> None:
     if curves.floor is not None:
         mean, sd = curves.floor.mean, curves.floor.sd or 0.0
         axis.axhspan(max(mean - sd, 0.0), mean + sd, color="black", alpha=0.08, linewidth=0)
         axis.axhline(mean, color="black", linestyle="--", linewidth=1, label=curves.floor_label)
     for line in panel.lines:
-        lower = [max(mean - sd, mean / 10) for mean, sd in zip(line.means, line.sds, strict=True)]  # stays above 0
-        upper = [mean + sd for mean, sd in zip(line.means, line.sds, strict=True)]
-        style = look(line.style)
-        axis.fill_between(line.images, lower, upper, color=style["color"], alpha=0.15, linewidth=0)
-        axis.plot(line.images, line.means, markersize=4, linewidth=1.4, label=plain(line.label), **style)
+        draw_line(axis, line, look(line.style), least_share=0.1, linewidth=1.4)
     axis.set(title=plain(panel.title), xlabel="images seen", ylabel=plain(curves.label))
     axis.grid(axis="y", which="both", color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)

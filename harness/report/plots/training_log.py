@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.report.collect import Collection
@@ -12,6 +12,7 @@ from harness.report.logs import Lines, TrainingLogs
 from harness.report.plots.lines import look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes
 from harness.report.plots.plot import WIDTH, Plot, plain
+from harness.report.plots.seed_lines import Line, Panel, draw_line
 from harness.report.scores import score_of
 
 if TYPE_CHECKING:
@@ -25,28 +26,6 @@ CURVE = "curve"
 """The name of the curve's values in a log; the plot of curves shows them."""
 
 
-# The names of all fields below are part of a plot's digest: with another name every committed plot would be stale.
-
-
-@dataclass(frozen=True)
-class LogCurve:
-    """One base: images seen, and mean and standard deviation over seeds at each."""
-
-    label: str
-    style: int
-    images: tuple[int, ...]
-    means: tuple[float, ...]
-    sds: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class LogPanel:
-    """One scalar of one method, or of pretraining."""
-
-    title: str
-    lines: tuple[LogCurve, ...]
-
-
 def training_log_plot(collection: Collection, logs: TrainingLogs) -> Plot | None:
     """Return the plot; None where no training of the board has a log."""
     panels = _panels(collection, logs)
@@ -58,9 +37,9 @@ def training_log_plot(collection: Collection, logs: TrainingLogs) -> Plot | None
     return Plot("training-log.png", caption, json.dumps([asdict(panel) for panel in shown]), lambda: _draw(shown))
 
 
-def _panels(collection: Collection, logs: TrainingLogs) -> list[LogPanel]:
+def _panels(collection: Collection, logs: TrainingLogs) -> list[Panel]:
     style_of = {base.name: index for index, base in enumerate(collection.board.bases)}
-    panels: dict[str, list[LogCurve]] = {}
+    panels: dict[str, list[Line]] = {}
     for base in collection.board.bases:
         for number, step in enumerate(steps := logs.bases.get(base.name, ()), 1):
             which = "pretraining" if len(steps) == 1 else f"pretraining, step {number}"
@@ -72,14 +51,14 @@ def _panels(collection: Collection, logs: TrainingLogs) -> list[LogPanel]:
         size = "" if row.size is None else f" (n = {row.size:,})"
         for scalar, curve in _curves(row.base.label + size, style_of[row.base.name], of_seeds):
             panels.setdefault(f"{row.method_label}: {scalar}", []).append(curve)
-    return [LogPanel(title, tuple(lines)) for title, lines in panels.items()]
+    return [Panel(title, tuple(lines)) for title, lines in panels.items()]
 
 
 def _is_done(collection: Collection, cell: str) -> bool:
     return cell in collection.records and collection.records[cell].status == "done"
 
 
-def _curves(label: str, style: int, of_seeds: Sequence[Lines]) -> Iterator[tuple[str, LogCurve]]:
+def _curves(label: str, style: int, of_seeds: Sequence[Lines]) -> Iterator[tuple[str, Line]]:
     """Yield each scalar with its curve, at the images at which all seeds logged it."""
     names = dict.fromkeys(name for lines in of_seeds for line in lines for name in line.values if name != CURVE)
     for name in names:
@@ -88,10 +67,10 @@ def _curves(label: str, style: int, of_seeds: Sequence[Lines]) -> Iterator[tuple
         if images:
             scores = [score_of([values[at] for values in by_seed]) for at in images]
             means, sds = tuple(score.mean for score in scores), tuple(score.sd or 0.0 for score in scores)
-            yield name, LogCurve(label, style, tuple(images), means, sds)
+            yield name, Line(label, style, tuple(images), means, sds)
 
 
-def _draw(panels: Sequence[LogPanel]) -> Figure:
+def _draw(panels: Sequence[Panel]) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
@@ -108,15 +87,12 @@ def _draw(panels: Sequence[LogPanel]) -> Figure:
     return figure
 
 
-def _draw_panel(axis: Axes, panel: LogPanel) -> None:
+def _draw_panel(axis: Axes, panel: Panel) -> None:
     for line in panel.lines:
         style = look(line.style)
         if len(line.images) > 1:
             style["marker"] = ""
-        lower = [mean - sd for mean, sd in zip(line.means, line.sds, strict=True)]
-        upper = [mean + sd for mean, sd in zip(line.means, line.sds, strict=True)]
-        axis.fill_between(line.images, lower, upper, color=style["color"], alpha=0.15, linewidth=0)
-        axis.plot(line.images, line.means, markersize=4, linewidth=1.2, label=plain(line.label), **style)
+        draw_line(axis, line, style, linewidth=1.2)
     axis.set_title(plain(panel.title))
     axis.grid(axis="y", color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)

@@ -4,8 +4,9 @@ import pytest
 from png_files import decoded, ink, shows
 
 from harness.report.collect import collect_published
-from harness.report.plots.curves import CurveLine, CurvePanel, Curves, _draw, curves_plot
+from harness.report.plots.curves import Curves, _draw, curves_plot
 from harness.report.plots.plot import COLOURS, Plot
+from harness.report.plots.seed_lines import Line, Panel
 from harness.report.scores import Score
 
 IMAGES = [0, 320, 640]
@@ -30,7 +31,7 @@ def inputs(collection):
 
 
 def line(label="fit", style=0, values=(3.0, 2.0, 1.0)):
-    return CurveLine(label, style, tuple(IMAGES), tuple(values), (0.1,) * 3)
+    return Line(label, style, tuple(IMAGES), tuple(values), (0.1,) * 3)
 
 
 def drawn(*panels, floor=Score(0.5, 0.1, 4)):  # noqa: B008 - a score does not change
@@ -101,7 +102,7 @@ def test_the_picture_shows_each_line_in_its_colour_and_the_floor_in_black(collec
 
 
 def test_panels_have_titles_and_one_legend():
-    figure = drawn(CurvePanel("Net", (line(), line("tune", 1))), CurvePanel("Chain", (line(),)), CurvePanel("Token", (line(),)))
+    figure = drawn(Panel("Net", (line(), line("tune", 1))), Panel("Chain", (line(),)), Panel("Token", (line(),)))
     assert [axis.get_title() for axis in figure.axes] == ["Net", "Chain", "Token", ""]
     assert figure.axes[0].get_xlabel() == "images seen"
     (legend,) = figure.legends
@@ -109,14 +110,14 @@ def test_panels_have_titles_and_one_legend():
 
 
 def test_values_that_span_several_factors_are_on_a_log_scale_where_the_band_stays_above_zero():
-    wide = CurveLine("fit", 0, tuple(IMAGES), (100.0, 10.0, 1.0), (200.0, 20.0, 2.0))
-    (axis, *_) = drawn(CurvePanel("Net", (wide,)), floor=None).axes
+    wide = Line("fit", 0, tuple(IMAGES), (100.0, 10.0, 1.0), (200.0, 20.0, 2.0))
+    (axis, *_) = drawn(Panel("Net", (wide,)), floor=None).axes
     assert axis.get_yscale() == "log"
     assert min(path.vertices[:, 1].min() for path in axis.collections[0].get_paths()) == pytest.approx(0.1)
-    assert drawn(CurvePanel("Net", (line(),)), floor=None).axes[0].get_yscale() == "linear"
+    assert drawn(Panel("Net", (line(),)), floor=None).axes[0].get_yscale() == "linear"
 
 
 def test_a_board_whose_floor_is_not_measured_is_drawn_without_it():
-    figure = drawn(CurvePanel("Net", (line(),)), floor=None)
+    figure = drawn(Panel("Net", (line(),)), floor=None)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["fit"]
     assert Plot("curves.png", "", "", lambda: figure).png()

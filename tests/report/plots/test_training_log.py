@@ -6,7 +6,8 @@ from png_files import decoded, ink, shows
 from harness.report.collect import collect_published
 from harness.report.logs import TrainingLogs
 from harness.report.plots.plot import COLOURS
-from harness.report.plots.training_log import MOST_PANELS, LogCurve, LogPanel, _draw_panel, training_log_plot
+from harness.report.plots.seed_lines import Line, Panel
+from harness.report.plots.training_log import MOST_PANELS, _draw_panel, training_log_plot
 from harness.training.training_log import LogLine
 
 
@@ -72,5 +73,5 @@ def test_dollar_signs_of_labels_are_no_formulas():
     from matplotlib.figure import Figure
 
     axis = Figure().subplots()
-    _draw_panel(axis, LogPanel("$x$: loss", (LogCurve("$a$", 0, (1, 2), (3.0, 4.0), (0.0, 0.0)),)))
+    _draw_panel(axis, Panel("$x$: loss", (Line("$a$", 0, (1, 2), (3.0, 4.0), (0.0, 0.0)),)))
     assert (axis.get_title(), axis.get_legend_handles_labels()[1]) == (r"\$x\$: loss", [r"\$a\$"])
