@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.board.log_files import cell_log, log_files
+from harness.board.log_files import base_logs, cell_log, log_files
 from harness.report.adopt import adopt
 from harness.report.logs import TrainingLogs, read_published_logs, read_run_logs
 from harness.report.publish import plan
@@ -65,6 +65,17 @@ def test_small_logs_are_published_and_drawn(board, folder, runs, run_logs):
     rendered.write(folder.root)
     assert rendered.stale(folder.root) == []
     assert plan(board, runs).removed == ()
+
+
+def test_a_step_of_pretraining_without_a_log_keeps_its_place(load, runs):
+    step = "{method: fit, training: {images: 1280}}"
+    board = load((f"model: net, pretrain: {step}", f"model: net, pretrain: [{step}, {step}]"))
+    first, second = base_logs(board.bases[0])
+    assert read_run_logs(board, runs).bases == {}
+    write(second.beside_records(runs, board.name), second.training_key)
+    assert read_run_logs(board, runs).bases == {"net": ((), LINES)}
+    write(first.beside_records(runs, board.name), first.training_key)
+    assert read_run_logs(board, runs).bases == {"net": (LINES, LINES)}
 
 
 def test_a_large_log_stays_in_the_runs_folder(board, folder, runs, run_logs, cell):
