@@ -151,10 +151,11 @@ def _preview_files(merged: Collection) -> set[str]:
 def _problems(merged: Collection) -> list[str]:
     failed = [name for name, outcome in merged.records.items() if outcome.status == "failed"]
     unsealed = [name for name, outcome in merged.records.items() if outcome.unsealed]
+    whole = f"(harness run {merged.board.folder} --fresh FILTER makes them whole)"
     names_of = {
         "not run": [cell.name for cell in merged.missing],
         "failed": failed,
         "floor not run": merged.missing_floors,
-        "made of weights of an older version, whose costs and curve have no checksum": unsealed,
+        f"made of weights of an older version, whose costs and curve have no checksum {whole}": unsealed,
     }
     return [f"{len(names)} {problem}: {listed(names)}" for problem, names in names_of.items() if names]
