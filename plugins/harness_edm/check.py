@@ -9,8 +9,11 @@ from harness_edm import UNetConfig
 
 
 def image_size(config: UNetConfig, spec: DataSpec) -> tuple[int, int]:
-    """Return channels and pixels a side of the images. Raises: UserError for data that the network cannot take."""
-    return channels_and_side(spec, levels=len(config.channel_mult), setting="channel_mult", model="edm-unet")
+    """Return channels and pixels a side of what the network sees of the images.
+
+    Raises: UserError for data that the network cannot take.
+    """
+    return channels_and_side(spec, levels=len(config.channel_mult), setting="channel_mult", model="edm-unet", patch=config.patch)
 
 
 def fits(config: UNetConfig, usage: ModelUsage) -> None:
@@ -18,4 +21,5 @@ def fits(config: UNetConfig, usage: ModelUsage) -> None:
 
     Raises: UserError for data that the network cannot take, and for attention at a size that the settings name and no level has.
     """
-    check_unet(config, usage.data, levels=len(config.channel_mult), setting="channel_mult", model="edm-unet")
+    levels = len(config.channel_mult)
+    check_unet(config, usage.data, levels=levels, setting="channel_mult", model="edm-unet", patch=config.patch)
