@@ -11,6 +11,7 @@ import lzma
 import pickle
 import random
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -113,6 +114,23 @@ def sealed_json(body: bytes) -> bytes:
     """Give the body of a record or manifest its right checksum. The first two lines of the body are replaced."""
     rest = b"\n" + body.split(b"\n", 2)[2] if body.count(b"\n") >= 2 else body
     return b'{\n "sha256": "' + hashlib.sha256(rest).hexdigest().encode() + b'",' + rest
+
+
+def no_weights(weight: torch.Tensor) -> list[torch.Tensor]:
+    """Tensors of the shape of a weight, or of none, that torch saves and that cannot be weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch remarks on quantised and nested tensors
+        quantised = torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
+        nested = torch.nested.nested_tensor([torch.zeros(3), torch.zeros(2)])
+    return [
+        weight.to_sparse(),
+        weight.to_sparse_csr(),
+        quantised,
+        nested,
+        weight.to("meta"),
+        weight * torch.nan,
+        weight.to(torch.cfloat),
+    ]
 
 
 def old_format_before_an_archive() -> bytes:
