@@ -48,10 +48,15 @@ def forked(work: Callable[[], object]) -> tuple[float, int]:
     parent = os.getpid()
     process = os.fork()
     if process == 0:
-        worker.begin(parent)
-        work()
-        os._exit(0)
-    os.waitpid(process, 0)
+        code = 1
+        try:
+            worker.begin(parent)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    if os.waitpid(process, 0)[1]:
+        raise RuntimeError("the work of a fork failed: its time says nothing")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = time.process_time() - own + after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return spent * 1e3, after.ru_minflt - before.ru_minflt

@@ -42,10 +42,13 @@ def _line(change: Change, names: Sequence[str]) -> str:
 
 
 def _advice(board: Board, changed: Sequence[CellState], *, has_floors: bool) -> str:
+    from harness.report.page import run_command
+
     options = " ".join(_options(board, changed, has_floors))
     return (
-        "stale? these records still count as done: most edits move no number. If this one can, make them anew with "
-        f"harness run {board.folder} {options} (and --fresh-bases where it concerns the bases), or raise the plugin's version"
+        "stale? the records above still count as done, because most edits change no number. If the edit can change numbers, "
+        f"run `{run_command(board)} {options}`, with --fresh-bases if the edited code also trains bases, or raise the plugin's "
+        "version"
     )
 
 

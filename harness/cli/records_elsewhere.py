@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
@@ -32,7 +33,7 @@ def _under_other_names(board: Board, missing: Collection[str], runs: RunsFolder)
     for folder in sorted(path for path in _folders_in(own.parent) if path != own):
         count = len(_names_in(folder) & set(missing))
         if count:
-            copy = f"mkdir -p {own} && cp -n {folder}/*.json {own}/"
+            copy = f"mkdir -p {quote(str(own))} && cp -n {quote(str(folder))}/*.json* {quote(str(own))}/"
             lines.append(f"{_cells(count)} under the board {folder.name} in {folder}; to take them over: {copy}")
     return lines
 

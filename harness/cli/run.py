@@ -146,7 +146,7 @@ def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jo
         return plan
     published = adoptable(board, runs)
     remark(f"{len(published)} published records would be copied into {runs.root} and taken as done")
-    return with_published(plan, published)
+    return with_published(plan, anew, published)
 
 
 def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from harness.cli.output import duration
 if TYPE_CHECKING:
     from harness.board.columns import Floor
     from harness.report.record_files import RecordFiles
+    from harness.run.fresh import Fresh
     from harness.run.states import CellState
 
 
@@ -57,12 +58,16 @@ class RunPlan:
         return f"about {time} with {self.jobs} jobs, by what such cells took before{floors}"
 
 
-def with_published(plan: RunPlan, published: Sequence[RecordFiles]) -> RunPlan:
-    """Return the plan in which these published records are there: their cells stand as the records say."""
+def with_published(plan: RunPlan, anew: Fresh, published: Sequence[RecordFiles]) -> RunPlan:
+    """Return the plan in which these published records are there: their cells stand as the records say, unless made anew."""
     from harness.run.states import recorded_state
     from harness.store.records import load_record
 
     files_of = {(files.record.kind, files.record.name): files.published for files in published}
+    for cell in anew.cells:
+        files_of.pop(("cell", cell.name), None)
+    if anew.floors:
+        files_of = {record: file for record, file in files_of.items() if record[0] != "floor"}
     states = [
         recorded_state(state.cell, load_record(file)) if (file := files_of.get(("cell", state.cell.name))) else state
         for state in plan.states

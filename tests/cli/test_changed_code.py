@@ -11,7 +11,7 @@ from harness.store.records import SourceFacts, load_floor, load_record, save_rec
 ASKED = (
     "stale? method ddo changed since these records were made (source aaaaaaaaaaaa of finetune-harness 0.1.0; now eeeeeeeeeeee)"
 )
-ADVICE = "harness run leaderboards/small --fresh method=ddo (and --fresh-bases where it concerns the bases)"
+ADVICE = "run `harness run leaderboards/small --fresh method=ddo`, with --fresh-bases if the edited code also trains bases"
 
 
 def made_by(component):
@@ -65,6 +65,14 @@ def test_json_names_the_components(edited):
         json.loads(edited("run", "leaderboards/small", "--dry-run", "--json").stdout),
     ):
         assert [cell["changed"] for cell in content] == [[]] * 4 + [["method ddo"]] * 2
+
+
+def test_published_records_of_cells_that_are_made_anew_do_not_make_them_done(edited):
+    assert edited("publish", "leaderboards/small", "--partial", "--allow-mixed").returncode == 0
+    edited.record("ddpm/ddo/s0").unlink()
+    anew = ("--fresh", "method=ddo", "--fresh-floors", "--keep-published", "--dry-run")
+    done = edited("run", "leaderboards/small", *anew)
+    assert done.stdout.splitlines()[0] == "6 cells: 4 done, 2 to run; 1 floor to measure"
 
 
 def test_a_dry_run_of_fresh_says_what_would_run_and_moves_nothing(edited):

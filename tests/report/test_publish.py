@@ -84,7 +84,8 @@ def test_what_was_made_of_weights_of_an_older_version_is_a_problem(board, runs, 
     run_records(board, runs, board.cells[:2], unsealed=["base", "finetune"])
     (problem,) = plan(board, runs).problems
     assert problem.startswith(
-        "2 made of weights of an older version, whose costs and curve have no checksum: net/none/s0, net/none/s1"
+        "2 made of weights of an older version, whose costs and curve have no checksum "
+        f"(harness run {board.folder} --fresh FILTER makes them whole): net/none/s0, net/none/s1"
     )
 
 
