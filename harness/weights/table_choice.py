@@ -125,7 +125,9 @@ def _shapes(values: Iterable[Tensor], wanted: Wanted) -> int:
 
 
 def _advice(fitting: Sequence[Candidate]) -> str:
-    example = next((candidate.table.name for candidate in fitting if candidate.table.name), "NAME")
+    example = next((candidate.table.name for candidate in fitting if candidate.table.name), "")
+    if not example:
+        return "save its tensors in a file of their own, since no name chooses the top of a file"
     return f"choose one by its name: `part: {example}` beside `file:` on a board, `--part {example}` of convert"
 
 
@@ -245,6 +247,8 @@ def _refuse_unread_averages(
     """Raises: UserError where the file has averaged weights of such a network that cannot be read, and others fit."""
     if any(candidate.table.is_averaged for candidate in fitting):
         return
+    # A network may have a module called `ema_net`: its tensors are read with the others.
+    used = {id(value) for candidate in fitting for value in candidate.tensors.values()}
     unread = [
         f"{values.title} (a list without names)"
         for values in nameless
@@ -253,7 +257,9 @@ def _refuse_unread_averages(
     unread += [
         f"{candidate.table.title} ({candidate.fault or (candidate.differences and candidate.differences.text)})"
         for candidate in candidates
-        if candidate.table.is_averaged and candidate.is_like(wanted)
+        if candidate.table.is_averaged
+        and candidate.is_like(wanted)
+        and not all(id(value) in used for value in candidate.table.tensors.values())
     ]
     if unread:
         titles = ", ".join(candidate.table.title for candidate in fitting)

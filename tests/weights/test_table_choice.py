@@ -204,6 +204,32 @@ def test_averaged_weights_under_other_names_are_not_passed_over_in_silence(read,
     assert read(content, "model") == (1, "model")
 
 
+def test_averaged_weights_that_cannot_be_read_beside_a_network_at_the_top_have_no_advice_to_choose_a_name(read):
+    content = {**RAW, "ema": renamed(weights(5, PARAMETERS), "ema_")}
+    with pytest.raises(
+        UserError, match=r"the top of the file, not averaged, would fit; .*save its tensors in a file of their own"
+    ):
+        read(content)
+
+
+class Pair(nn.Module):
+    """A network that has an averaged copy of its half."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.ema_net = Block(), Block()
+
+
+@pytest.mark.parametrize("nest", [lambda own: own, lambda own: {"model": own}, lambda own: renamed(own, "module.")])
+def test_a_part_of_the_network_that_is_called_averaged_is_read_with_the_network(tmp_path, nest):
+    own = {**renamed(RAW, "net."), **renamed(AVERAGED, "ema_net.")}
+    torch.save(nest(own), tmp_path / "w.pt")
+    found = network_files.find([NetworkFile(tmp_path / "w.pt")], MODEL, Pair()).tensors
+    assert {name: float(value.flatten()[0]) for name, value in found.items()} == {
+        name: 5 if name.startswith("ema_net.") else 1 for name in own
+    }
+
+
 @pytest.mark.parametrize("key", ["exp_avg", "exp_avg_sq", "adam"])
 def test_an_optimisers_moments_are_not_averaged_weights(read, key):
     for moments in (
