@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 
 from harness.board.cells import Cell
@@ -20,7 +21,8 @@ def keep(cell: Cell, runs: RunsFolder) -> None:
 def _copy(log: LogFile, board: str, runs: RunsFolder) -> None:
     path = log.beside_records(runs, board)
     source = next((source for source in log.sources(runs) if source.is_file()), None)
-    # A log under this name is of the same training: it is replaced where that went on since, after a divergence for example.
-    if source is not None and not (path.is_file() and path.stat().st_size == source.stat().st_size):
+    # A log under this name is of the same training. It is replaced where that went on since, after a divergence for example, or
+    # was made anew: that log may have as many bytes.
+    if source is not None and not (path.is_file() and filecmp.cmp(path, source, shallow=False)):
         with appearing(path) as scratch:
             shutil.copyfile(source, scratch)

@@ -8,7 +8,7 @@ import torch
 from stage_parts import DRIFTING, Drifting
 
 from harness.board.log_files import base_logs, cell_log
-from harness.stages import jobs
+from harness.stages import jobs, kept_logs
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import ProcessCache
 from harness.store.runs_folder import RunsFolder
@@ -37,6 +37,16 @@ def test_logs_of_the_cell_and_of_its_base_stand_beside_the_record(cells, run):
     (base,) = base_logs(cell.base)
     assert (steps(cell_log(cell), cell, runs), steps(base, cell, runs)) == ([1, 2, 3, 4], [1, 2])
     assert runs.record(cell.board, cell.name, cell.key).is_file()
+
+
+def test_the_log_of_a_training_that_was_made_anew_replaces_one_of_as_many_bytes(cells, run):
+    cell = cells["small/mle/s0"]
+    runs = run(cell)
+    path = cell_log(cell).beside_records(runs, cell.board)
+    new = path.read_bytes()
+    path.write_bytes(new.translate(bytes.maketrans(b"123", b"231")))
+    kept_logs.keep(cell, runs)
+    assert path.read_bytes() == new
 
 
 def test_a_cell_that_does_not_train_has_its_bases_log_alone(cells, run):
