@@ -37,7 +37,10 @@ def test_a_damaged_record_is_exit_2(published):
     assert "ddpm__ddo__s0.json: damaged: not a whole record: restore the file" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["results/ddpm__ddo__s0.json", "results/preview__real.json", "reported.csv"])
+@pytest.mark.parametrize(
+    "name",
+    ["results/ddpm__ddo__s0.json", "results/ddpm__ddo__s0.log.jsonl", "results/preview__real.json", "reported.csv"],
+)
 @pytest.mark.parametrize("kind", ["pipe", "link to a device"])
 def test_a_pipe_or_a_device_among_the_files_is_one_line_and_is_not_waited_for(published, name, kind):
     path = published.folder / name

@@ -42,6 +42,7 @@ from harness.store import outputs, progress
 from harness.store.records import load_floor, load_record
 from harness.store.runs_folder import RunsFolder
 from harness.toolkit.tokenizer_file import TokenizerFile
+from harness.training.training_log import read_log
 from harness.weights.convert import described_network
 from harness.weights.layouts import unwrapped
 from harness.weights.stored import read as read_weights
@@ -256,6 +257,8 @@ _SOLVER = files.safetensors(
     {"lambda": torch.linspace(0, 1, 5), "l": torch.zeros(5, 2), "s": torch.zeros(5, 2), "b": torch.zeros(5, 2)}
 )
 _PROGRESS = b'{"job": "j", "stage": "s", "step": 1, "steps": 2, "seconds": 3.0, "values": {"loss": 1.0}, "pid": 1}'
+_LOG_LINE = b'{"step": 100, "images": 6400, "values": {"loss": 0.5, "curve": 2.1}}'
+_LOG = b'{"training": "0123"}\n' + _LOG_LINE + b"\n" + _LOG_LINE + b"\n"
 _UNET = json.dumps({
     "_class_name": "UNet2DModel", "sample_size": 8, "in_channels": 3, "out_channels": 3, "block_out_channels": [32, 64],
     "layers_per_block": 1, "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "norm_eps": 1e-6,
@@ -295,6 +298,13 @@ READERS = {
         [{"progress/1.json": _PROGRESS}],
         _progress,
         special=(lambda dice: {"progress/1.json": changed_json(dice, _PROGRESS)},),
+    ),
+    "training log": Reader(
+        ".jsonl",
+        [_LOG],
+        lambda path: read_log(path, "0123"),
+        is_text=True,
+        special=(lambda dice: b'{"training": "0123"}\n' + changed_json(dice, _LOG_LINE),),
     ),
     "plot": Reader(".png", [files.image()], drawn_from, special=(files.damaged_png,)),
     "weights, safetensors": Reader(

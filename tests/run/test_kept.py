@@ -1,5 +1,7 @@
 """Weights and samples of a cell are found by the hashes in its record, and nothing else is taken for them."""
 
+import os
+
 import pytest
 import torch
 
@@ -85,6 +87,8 @@ def test_damaged_manifests_of_other_cells_are_passed_over(record, runs, weights)
     for number, content in enumerate(["", "[]", '{"facts": 3}', "[" * 100_000]):
         (runs.root / "stages" / "finetune" / str(number)).mkdir(parents=True)
         (runs.root / "stages" / "finetune" / str(number) / "manifest.json").write_text(content)
+    (runs.root / "stages" / "finetune" / "pipe").mkdir()
+    os.mkfifo(runs.root / "stages" / "finetune" / "pipe" / "manifest.json")  # nothing waits for it
     with pytest.raises(UserError, match=r"the weights \(sha256 .*…\) are not in the runs folder"):
         kept.network_weights(record, runs, where="r.json")
     keep(runs, weights, record.weights_sha256)
