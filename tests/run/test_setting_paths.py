@@ -30,6 +30,11 @@ class PinnedConfig(FileConfig):
         return {"sha256": self.sha256}
 
 
+def with_file(config: type[Config]) -> type[Config]:
+    """Return settings that also have a file."""
+    return create_model("WithFile", __base__=config, file=(BoardPath, ...))
+
+
 @pytest.fixture
 def runs(tmp_path):
     return RunsFolder(tmp_path / "runs")
@@ -126,8 +131,7 @@ def test_a_path_that_is_no_part_of_the_identity_is_pinned_elsewhere(paths):
 def test_a_run_of_another_board_of_the_name_with_other_data_begins_nothing(serial, small_text, runs, tmp_path, monkeypatch):
     provided = registry().provided("dataset", "swiss-roll", where="this test")
 
-    with_file = {"config": create_model("WithFile", __base__=provided.component.config, file=(BoardPath, ...))}
-    component = dataclasses.replace(provided.component, **with_file)
+    component = dataclasses.replace(provided.component, config=with_file(provided.component.config))
     monkeypatch.setitem(registry()._components["dataset"], "swiss-roll", dataclasses.replace(provided, component=component))
     boards = []
     for parent in "ab":
