@@ -42,6 +42,7 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
         lambda folder: _finetune(cell, base, source, context, folder),
         resumes=cell.trains,
         keeps_unsealed=cell.trains,
+        owner=cell.name,
     )
     shutil.rmtree(context.runs.work("finetune", cell.finetune_key), ignore_errors=True)  # checkpoints
     return output
