@@ -169,7 +169,8 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
         return  # without them no network can be built, with which weights are compared
     for text in needs.weights_remarks():
         remark(text)
-    if faults := [*needs.unfit_data(), *needs.missing_targets(), *needs.unfit_weights()]:
+    faults = [*needs.unfit_data(), *needs.missing_targets()]
+    if faults := faults or [*needs.unbuildable_networks(), *needs.unfit_weights()]:
         raise Faults(dict.fromkeys(faults))
 
 

@@ -49,10 +49,20 @@ def test_a_ppm_whose_largest_value_is_below_255_is_stretched():
         decode(b"P5 3 1 100\n" + bytes([0, 50, 101]), where="a")
 
 
-def test_a_ppm_that_holds_a_second_image_is_refused():
-    one = b"P5 3 1 255\n" + bytes([0, 50, 100])
+@pytest.mark.parametrize(
+    "single",
+    [
+        b"P5 3 1 255\n" + bytes([0, 50, 100]),
+        b"P2 3 1 255\n0 50 100\n",
+        b"P2 3 1 255 # grey\n0 50 # the second of three\n100\n",
+        b"P3\n1 1\n255\n0 50 100\n\n",
+        b"P1\n3 1\n1 01\n",
+    ],
+)
+def test_a_ppm_that_holds_a_second_image_is_refused(single):
+    assert decode(single, where="a").pixels.shape[-2:] in ((1, 3), (1, 1))
     with pytest.raises(UserError, match=r"^a: goes on after its pixels"):
-        decode(one + one, where="a")
+        decode(single + single, where="a")
 
 
 def test_a_channel_without_a_meaning_is_refused():
