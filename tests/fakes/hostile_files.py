@@ -160,6 +160,7 @@ BOMBS: dict[str, list[Callable[[], Content]]] = {
         lambda: {"x.png": _black(5700)},
         lambda: {"x.png": _black(20_000, "1")},
         lambda: {f"{number}.png": _black(4000) for number in range(8)},
+        lambda: {"x.ppm": b"P2 1 1 255\n" + b"#\n" * 5_000_000 + b"0\n"},
     ],
     ".zip": [
         lambda: archive({"x.png": image() + bytes(80_000_000)}),
