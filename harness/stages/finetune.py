@@ -55,6 +55,7 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
 
         def make(around: Surroundings) -> TrainingLoop:
             starts.append(_start(cell, base, source, context))
+            context.reporter.stage("finetune")  # `_start` may have prepared the sampler
             return _loop(cell, starts[-1][0], starts[-1][1], source, context, around)
 
         around = context.surroundings(cell.name, "finetune", cell.finetune_key, _config(cell))

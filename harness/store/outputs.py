@@ -109,7 +109,8 @@ def _existing(folder: Path, *, keeps_unsealed: bool) -> Output | None:
         return None
     if output.is_sealed or keeps_unsealed:
         return output
-    log.warning("%s has no checksum (an older version made it); set aside as %s, made again", folder, set_aside(folder).name)
+    renamed = set_aside(folder, "replaced")
+    log.warning("%s has no checksum (an older version made it); set aside as %s, made again", folder, renamed.name)
     return None
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 from in_process import run_in_this_process
@@ -96,6 +97,14 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(shell):
         "no estimate: no such cell has run yet",
     ]
     assert not shell.runs.root.exists()
+
+
+def test_a_dry_run_says_that_nothing_can_be_written_into_the_runs_folder(shell, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != str(shell.runs.root))
+    shell.runs.root.mkdir()
+    done = shell("run", "leaderboards/small", "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "runs: not writable; choose another folder with --runs-dir" in done.stderr.splitlines()[-1]
 
 
 def test_a_dry_run_estimates_from_what_such_cells_took(filled):
