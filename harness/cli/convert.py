@@ -30,7 +30,9 @@ ModelName = Annotated[
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of --model.")]
 Shape = Annotated[str | None, typer.Option(metavar="SIDES", help="The shape of an example of --model, e.g. 3x32x32.")]
-Classes = Annotated[int, typer.Option(min=0, metavar="N", help="The number of classes of --model.")]
+Classes = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="The number of classes of --model; 0 where it is left out.")
+]
 Parts = Annotated[
     list[str] | None,
     typer.Option(
@@ -48,7 +50,7 @@ def convert_weights(
     model: ModelName = None,
     settings: Settings = None,
     shape: Shape = None,
-    classes: Classes = 0,
+    classes: Classes = None,
     part: Parts = None,
 ) -> None:
     """Example: harness convert edm-cifar10-32x32-uncond-vp.pkl edm.safetensors

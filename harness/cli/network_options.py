@@ -21,7 +21,7 @@ class NetworkOptions:
 
     Args:
         preset: `--preset`. base: `--base`. model: `--model`; alone it only says which model the file must be of.
-        settings: `--set`, each KEY=VALUE. shape: `--shape`, such as 3x32x32. classes: `--classes`.
+        settings: `--set`, each KEY=VALUE. shape: `--shape`, such as 3x32x32. classes: `--classes`; None where it is not given.
     """
 
     preset: str | None
@@ -29,7 +29,7 @@ class NetworkOptions:
     model: str | None
     settings: Sequence[str]
     shape: str | None
-    classes: int
+    classes: int | None
 
     def network(self) -> Network | None:
         """Return the network that the options name; None where the file must say which it is of.
@@ -39,17 +39,20 @@ class NetworkOptions:
         named = [f"--{name}" for name in ("preset", "base") if getattr(self, name) is not None]
         if len(named) > 1:
             raise UserError("--preset, --base: give one of the two")
-        if named and (self.settings or self.shape):
-            raise UserError(f"{named[0]}: leave --set and --shape out: it brings its settings and its data")
+        if named and self._has_settings:
+            raise UserError(f"{named[0]}: leave --set, --shape and --classes out: it brings its settings and its data")
         if self.preset is not None:
             from harness.weights.convert import preset_network
 
             return preset_network(self.preset)
         if self.base is not None:
             return _of_board(self.base)
-        if not (self.settings or self.shape):
-            return None
-        return self._of_model()
+        return self._of_model() if self._has_settings else None
+
+    @property
+    def _has_settings(self) -> bool:
+        """Whether any option is given that says something of the model that `--model` names."""
+        return bool(self.settings) or self.shape is not None or self.classes is not None
 
     def _of_model(self) -> Network:
         from harness.components import Model, ModelUsage
@@ -57,13 +60,14 @@ class NetworkOptions:
         from harness.weights.convert import Network
 
         if self.model is None:
-            raise UserError("--set, --shape: need --model NAME, the model that they are settings of")
+            raise UserError("--set, --shape, --classes: need --model NAME, the model that they are settings of")
         if self.shape is None:
             raise UserError(
-                f"--model {self.model}: with --set it needs --shape too, the shape of an example, e.g. --shape 3x32x32"
+                f"--model {self.model}: with --set or --classes it needs --shape too, the shape of an example, "
+                "e.g. --shape 3x32x32"
             )
         resolved = resolve(Model, self.model, _settings(self.settings), where="--model")
-        spec = _spec(self.shape, self.classes)
+        spec = _spec(self.shape, self.classes or 0)
         resolved.component.check_usage(resolved.settings, ModelUsage(spec))
         return Network(resolved.component, resolved.settings, spec)
 
@@ -90,17 +94,16 @@ def _of_board(text: str) -> Network:
 
 
 def _settings(texts: Sequence[str]) -> dict[str, object]:
-    import yaml
+    from harness.board.reading.yaml_file import parse_value
 
     settings: dict[str, object] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise UserError(f"--set {text}: write KEY=VALUE, e.g. --set model_channels=64")
-        try:
-            settings[key] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError):
-            raise UserError(f"--set {text}: {value!r} is no value in YAML") from None
+        if key in settings:
+            raise UserError(f"--set {text}: {key} is given twice; give it once")
+        settings[key] = parse_value(value, where=f"--set {text}")
     return settings
 
 

@@ -139,8 +139,11 @@ def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jo
     """Return the plan of a run. Nothing is written: published records count as done without being copied."""
     from harness.cli.run_plan import RunPlan, with_published
     from harness.report.adopt import adoptable
+    from harness.run import setting_paths
     from harness.run.fresh import planned
 
+    runs.check_permissions()
+    setting_paths.checked(board, runs)
     plan = RunPlan(*planned(board, cells, anew, runs), jobs)
     if not keep_published:
         return plan
@@ -166,7 +169,8 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
         return  # without them no network can be built, with which weights are compared
     for text in needs.weights_remarks():
         remark(text)
-    if faults := [*needs.unfit_data(), *needs.missing_targets(), *needs.unfit_weights()]:
+    faults = [*needs.unfit_data(), *needs.missing_targets()]
+    if faults := faults or [*needs.unbuildable_networks(), *needs.unfit_weights()]:
         raise Faults(dict.fromkeys(faults))
 
 

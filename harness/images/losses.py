@@ -10,6 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from harness.errors import UserError
+from harness.images.ppm_files import check_ppm
 
 PROFILE, GAMMA, TURNED = "a colour profile other than sRGB", "a gamma other than sRGB's", "an EXIF orientation"
 """Properties that viewers apply and that tools which measure images do not: the stored pixels are what is measured."""
@@ -24,7 +25,7 @@ def check_bits_and_channels(image: ImageFile.ImageFile, content: bytes, *, where
     Args:
         content: the bytes of the file.
     Returns: the bits a channel, at most 8. Raises: UserError, beginning with `where`, for more bits, for channels without a
-    meaning, and for a PPM file that goes on after its pixels.
+    meaning, and for a PPM file that `check_ppm` refuses.
     """
     bits, channels = 8, len(image.getbands())
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -33,7 +34,7 @@ def check_bits_and_channels(image: ImageFile.ImageFile, content: bytes, *, where
     elif image.format == "PNG":
         bits = _png_bits(image)
     elif image.format == "PPM":
-        bits = _check_ppm(image, content, where)
+        bits = check_ppm(image, content, where)
     if bits > 8:
         raise UserError(f"{where}: has {bits} bits a channel, and 8 are measured; write it with 8, rounded as you mean it")
     if channels > len(image.getbands()):
@@ -53,23 +54,6 @@ def _png_bits(image: ImageFile.ImageFile) -> int:
 def _whole_numbers(image: TiffImagePlugin.TiffImageFile, tag: int) -> Sequence[int]:
     value = image.tag_v2.get(tag, ())
     return [number for number in (value if isinstance(value, tuple) else (value,)) if isinstance(number, int)]
-
-
-def _check_ppm(image: ImageFile.ImageFile, content: bytes, where: str) -> int:
-    """Return the bits a channel of a PPM file. Its largest value may be any number: below 255, values are stretched to bytes."""
-    tile = image.tile[0]
-    declared = tile.args[-1] if isinstance(tile.args, tuple) else 65535 if ";16" in str(tile.args) else 255
-    largest = declared if isinstance(declared, int) else 255
-    if largest > 255 or content[:2] not in (b"P4", b"P5", b"P6"):
-        return 16 if largest > 255 else 8
-    width, height = image.size
-    row = (width + 7) // 8 if content[:2] == b"P4" else width * len(image.getbands())
-    pixels = content[tile.offset : tile.offset + row * height]
-    if len(content) > tile.offset + row * height:
-        raise UserError(f"{where}: goes on after its pixels; a file holds one image, so write each as a file of its own")
-    if largest < 255 and max(pixels, default=0) > largest:
-        raise UserError(f"{where}: damaged: it holds values above {largest}, the largest that it declares")
-    return 8
 
 
 def without_alpha(image: Image.Image, bits: int, *, where: str) -> Image.Image:

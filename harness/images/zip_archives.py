@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import lzma
+import re
 import struct
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from harness.errors import UserError
 from harness.store.reading import check_regular
@@ -19,6 +20,8 @@ DAMAGE = (
 """The exceptions that reading a damaged or encrypted archive, or a damaged member of any compression, can raise."""
 _UTF8 = 0x800
 """The flag of a member whose name is in UTF-8."""
+_DRIVE = re.compile("^[A-Za-z]:/")
+"""A drive of Windows, backslashes written as slashes. A letter and a colon without a slash begin a name: `a:1.png`."""
 
 
 def members(path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -45,15 +48,15 @@ def members(path: Path) -> dict[str, zipfile.ZipInfo]:
 def plain_name(member: zipfile.ZipInfo, *, where: str) -> str:
     """Return a member's name as a path inside the archive, with slashes.
 
-    Some tools write backslashes, a leading `./`, a root or a drive. All of these come off, since nothing is extracted. A name
-    without the flag of UTF-8 whose bytes are UTF-8 is read as UTF-8, because macOS and older tools do not set the flag.
+    Some tools write backslashes, a leading `./`, a root or a drive (`C:\\`). All of these come off, since nothing is extracted. A
+    name without the flag of UTF-8 whose bytes are UTF-8 is read as UTF-8, because macOS and older tools do not set the flag.
     Raises: UserError, beginning with `where`, for a name with `..`.
     """
     name = member.filename
     if not member.flag_bits & _UTF8:
         with contextlib.suppress(UnicodeError):  # the name is in another encoding, and keeps its letters of cp437
             name = name.encode("cp437").decode("utf-8")
-    windows = PureWindowsPath(name)  # it takes both kinds of slashes
-    if ".." in windows.parts:
+    parts = PurePosixPath(_DRIVE.sub("/", name.replace("\\", "/"))).parts
+    if ".." in parts:
         raise UserError(f"{where}: {name!r} leads out of the archive; it is not read at all")
-    return str(PurePosixPath(*windows.relative_to(windows.anchor).parts))
+    return str(PurePosixPath(*(part for part in parts if part.strip("/"))))

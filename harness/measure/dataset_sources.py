@@ -47,7 +47,7 @@ def dataset_source(text: str, options: ReadingOptions, context: Context, *, wher
     if source.spec.preview != "images":
         raise UserError(f"{where} {text}: holds points and no images")
     count = _count(source, request, options, context, f"{where} {text}")
-    images, identity = RealExamples(source, request.draw, count, context.device).images()
+    images, identity, made_by = RealExamples(source, request.draw, count, context.device).images()
     if images.n < count:
         raise UserError(f"{where} {text}: {images.n} training images, and --images {count}")
     return ImageSource(
@@ -57,6 +57,7 @@ def dataset_source(text: str, options: ReadingOptions, context: Context, *, wher
         identified_as(identity),
         split=request.split,
         options_used=frozenset({IMAGES}),
+        sources=made_by,
     )
 
 

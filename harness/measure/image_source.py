@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.images.fingerprint import fingerprint
 from harness.images.sets import ImageSet
 from harness.images.statistics_files import StatisticsFile
+from harness.store.records import SourceFacts
 
 ImagesIdentity = Mapping[str, object]
 """The facts that tell a set of images from all others. Features are stored under these facts.
@@ -34,6 +35,7 @@ class ImageSource:
         notes: remarks that the reader of a number should see.
         notes_of_images: returns further remarks, which are known once every image was read.
         options_used: names of the options of `ReadingOptions` that decided how the source was read.
+        sources: the code that makes the images, where the identity leaves it out.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ImageSource:
     notes: tuple[str, ...] = ()
     notes_of_images: Callable[[], Iterable[str]] = tuple
     options_used: frozenset[str] = frozenset()
+    sources: Sequence[SourceFacts] = ()
 
     @property
     def n(self) -> int | None:

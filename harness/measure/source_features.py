@@ -58,9 +58,8 @@ class FeatureReader:
         self.announce(f"features of {source.name} by {self.plan.extractor.name}")
         self.context.reporter.stage("extract")
         with _faults_of_the_file(source):
-            made = features.extracted(
-                IdentifiedImages(source.images, identity), rest, self.plan.extractor, self.context, batch=self.plan.batch
-            )
+            images = IdentifiedImages(source.images, identity, source.sources)
+            made = features.extracted(images, rest, self.plan.extractor, self.context, batch=self.plan.batch)
         if not moments:
             return made
         return FeatureSet(source.name, made.n, {**made.moments_by_need, **moments}, made.rows_by_need)

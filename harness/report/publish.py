@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,10 +75,12 @@ def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False) -> Public
     if not allow_mixed:
         check_code(fresh, published, merged)
     folder = BoardFolder(board.folder)
-    copies = {**_copies(fresh, merged, runs), **published_logs.copies(board, runs)}
+    records = _copies(fresh, merged, runs)
+    copies = {**records, **published_logs.copies(board, runs, set(records))}
     made = make_previews(merged, runs)
     previews = _preview_contents(merged, made)
-    belonging = _record_files(merged) | _preview_files(merged) | set(previews) | published_logs.belonging(board, merged.stale)
+    logs = published_logs.belonging(board, merged.stale, _replaced(folder, records))
+    belonging = _record_files(merged) | _preview_files(merged) | set(previews) | logs
     present = {path.name for pattern in ("*.json", f"*{SUFFIX}") for path in folder.results.glob(pattern)}
     return Publication(
         folder=folder.results,
@@ -114,6 +117,12 @@ def _copies(fresh: Collection, merged: Collection, runs: RunsFolder) -> dict[str
         if record is not None and merged.find(files.record) is record:
             copies[files.published.name] = files.run
     return copies
+
+
+def _replaced(folder: BoardFolder, records: Mapping[str, Path]) -> set[str]:
+    """Return the names of published records that get the content of another run."""
+    published = {name: folder.results / name for name in records}
+    return {name for name, path in published.items() if path.is_file() and not filecmp.cmp(path, records[name], shallow=False)}
 
 
 def _preview_contents(merged: Collection, made: BoardPreviews) -> dict[str, Preview]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.board.board import Board
@@ -44,39 +44,53 @@ class Rendered:
     """A board's page and plots: all that its folder must hold besides hand-written files and results.
 
     Args:
+        content: the parts of the page, with all plots that the board has.
         undrawn: a line for each plot or preview that could not be made, with the reason.
     """
 
-    board: Board
-    table: Table
-    page: str
-    plots: Sequence[Plot]
+    content: Page
     undrawn: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> Table:
+        """The table on the page."""
+        return self.content.table
+
+    @property
+    def plots(self) -> Sequence[Plot]:
+        """All plots that the board has."""
+        return self.content.plots
+
+    @property
+    def page(self) -> str:
+        """The page's text, where all plots can be drawn."""
+        return self.content.text()
 
     def write(self, root: Path) -> Written:
         """Write README.md and plots under `root`, and remove plots that the board no longer has.
 
-        Plots that are current are not drawn again. A plot that cannot be drawn fails nothing.
+        Plots that are current are not drawn again. A plot that cannot be drawn fails nothing: the page is without it, and a
+        picture in its place, which would show older records, goes.
         """
         folder, undrawn = BoardFolder(root), list(self.undrawn)
-        write_text(folder.page, self.page)
-        paths = [folder.page]
+        drawn = []
         for plot in self.plots:
             with unfailing(undrawn, f"{plot.name} is not drawn"):
-                paths.append(self._written_plot(plot, folder.plots / plot.name))
-        for path in self._outdated_plots(folder):
+                self._write_plot(plot, folder.plots / plot.name)
+                drawn.append(plot)
+        write_text(folder.page, replace(self.content, plots=drawn).text())
+        for path in self._outdated_plots(folder, {plot.name for plot in drawn}):
             path.unlink()
-        registry().listen("harness_table_rendered", board=self.board.name, path=folder.page)
-        return Written(tuple(paths), tuple(undrawn))
+        registry().listen("harness_table_rendered", board=self.content.collection.board.name, path=folder.page)
+        return Written((folder.page, *(folder.plots / plot.name for plot in drawn)), tuple(undrawn))
 
     @staticmethod
-    def _written_plot(plot: Plot, path: Path) -> Path:
-        """Draw a plot whose file is not current. Returns: `path`."""
+    def _write_plot(plot: Plot, path: Path) -> None:
+        """Draw a plot whose file is not current."""
         if drawn_from(path) != plot.digest:
             image = plot.png()
             with appearing(path) as scratch:
                 scratch.write_bytes(image)
-        return path
 
     def stale(self, root: Path) -> list[str]:
         """Return each file under `root` that is not as `write` would make it, with the reason."""
@@ -93,12 +107,12 @@ class Rendered:
                 yield f"{path}: missing"
             elif drawn_from(path) != plot.digest:
                 yield f"{path}: stale: drawn from other records"
-        for path in self._outdated_plots(folder):
+        for path in self._outdated_plots(folder, {plot.name for plot in self.plots}):
             yield f"{path}: drawn from nothing that the board has"
 
-    def _outdated_plots(self, folder: BoardFolder) -> list[Path]:
-        """Return the plots that the harness drew and the board no longer has; other files are none of the harness's."""
-        names = {plot.name for plot in self.plots}
+    @staticmethod
+    def _outdated_plots(folder: BoardFolder, names: set[str]) -> list[Path]:
+        """Return the plots that the harness drew and that are not of these names; other files are none of the harness's."""
         others = [path for path in sorted(folder.plots.glob("*.png")) if path.name not in names]
         return [path for path in others if drawn_from(path) is not None]
 
@@ -124,8 +138,7 @@ def _rendered(
     table = Table.from_collection(collection)
     plots, undrawn = _plots(collection, table, previews, logs)
     reported = read_reported(BoardFolder(collection.board.folder).reported)
-    page = Page(collection, table, reported, plots, folder, is_published)
-    return Rendered(collection.board, table, page.text(), plots, (*previews.unmade, *undrawn))
+    return Rendered(Page(collection, table, reported, plots, folder, is_published), (*previews.unmade, *undrawn))
 
 
 def _plots(collection: Collection, table: Table, previews: BoardPreviews, logs: TrainingLogs) -> tuple[list[Plot], list[str]]:

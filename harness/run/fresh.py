@@ -25,6 +25,7 @@ from harness.stages.current_records import has_result, is_measured
 from harness.stages.record import record_path
 from harness.store.files import exists, reading, write_text
 from harness.store.lease import Busy, lease
+from harness.store.reading import read_bytes
 from harness.store.runs_folder import RunsFolder
 
 
@@ -108,8 +109,8 @@ class _Result:
 
     def _read(self) -> dict[str, object]:
         try:
-            content = json.loads(self.note.read_bytes())
-        except (OSError, ValueError):
+            content = json.loads(read_bytes(self.note))
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 

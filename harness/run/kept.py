@@ -17,6 +17,7 @@ from harness.stages.base import WEIGHTS
 from harness.stages.example_sets import SAMPLES, read_draw
 from harness.store import outputs
 from harness.store.manifests import MANIFEST
+from harness.store.reading import read_bytes
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
 from harness.validation import first_fault
@@ -100,7 +101,10 @@ def _find(runs: RunsFolder, stage: str, fact: str, value: str, what: str) -> Pat
     """Return the folder of the undamaged output of a stage that has this fact. Raises: UserError when there is none."""
     for manifest in sorted(runs.root.glob(f"stages/{stage}/*/{MANIFEST}")):
         if _fact(manifest, fact) == value:
-            return outputs.read(manifest.parent).folder
+            try:
+                return outputs.read(manifest.parent).folder
+            except UserError as error:
+                raise UserError(f"{what}: {error}") from None
     raise UserError(
         f"{what} (sha256 {value[:16]}…) are not in the runs folder {runs.root}: the cell ran elsewhere, or they were deleted; "
         "name the folder with --runs-dir, or run the board again"
@@ -110,7 +114,7 @@ def _find(runs: RunsFolder, stage: str, fact: str, value: str, what: str) -> Pat
 def _fact(manifest: Path, name: str) -> object:
     """Return a fact of a manifest; None for a damaged manifest, which may be another cell's."""
     try:
-        facts = json.loads(manifest.read_bytes())["facts"]
+        facts = json.loads(read_bytes(manifest))["facts"]
         return facts.get(name) if isinstance(facts, dict) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

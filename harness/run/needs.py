@@ -47,15 +47,15 @@ class Needs:
         Returns: a remark for each file of weights of which the user should know what was read.
         Raises: Faults, with a line for each preset that does not fit the data; if there is none, for each package that is not
             installed and each file that is absent; if there is none, for each component that cannot be built and each dataset
-            that cannot give the examples; if there is none either, for each base whose weights have another hash, are damaged or
-            do not fit.
+            that cannot give the examples; if there is none either, for each base whose network cannot be built, or whose weights
+            have another hash, are damaged or do not fit.
         """
         packages = self.absent_packages()
         if not packages:
             _raise_all(self.unfit_data())
         _raise_all([*packages, *self.absent_files()])
         _raise_all(self.broken_targets() or self.lacking_data())
-        _raise_all(self.unfit_weights())
+        _raise_all(self.unbuildable_networks() or self.unfit_weights())
         return self.weights_remarks()
 
     def absent_packages(self) -> list[str]:
@@ -73,16 +73,21 @@ class Needs:
             only_brought: leave out the files in `published_files`, which `harness prefetch` can fetch; the user has to bring
                 the others.
         """
+        faults = self.absent_weights(only_brought=only_brought)
+        for component, settings in self._components:
+            with noted(faults):
+                component.check_readiness(settings)
+        return list(dict.fromkeys(faults))  # columns share extractors
+
+    def absent_weights(self, *, only_brought: bool = False) -> list[str]:
+        """Return a message for each file of weights of a base that is absent. only_brought: see `absent_files`."""
         faults: list[str] = []
         for base in self._bases:
             for file in base.origin.files:
                 with noted(faults):
                     if not (only_brought and file.published):
                         file.check_there()
-        for component, settings in self._components:
-            with noted(faults):
-                component.check_readiness(settings)
-        return list(dict.fromkeys(faults))  # columns share extractors
+        return faults
 
     def unfit_data(self) -> list[str]:
         """Return a message for each preset that generates other data than the dataset's, where the dataset is here."""
@@ -123,6 +128,15 @@ class Needs:
         from harness.run.data_needs import data_faults
 
         return data_faults(self.board, self.cells, self.floors, self._cache)
+
+    def unbuildable_networks(self) -> list[str]:
+        """Return a message for each base whose network cannot be built on the board's data. Imports torch."""
+        if not self._bases or (data := self._known_data) is None:
+            return []
+        from harness.stages.buildable import build_fault
+
+        faults = (build_fault(base, data) for base in self._bases)
+        return [fault for fault in faults if fault is not None]
 
     def unfit_weights(self) -> list[str]:
         """Return a message for each base whose files have another hash than the board says, are damaged, or do not fit.

@@ -14,6 +14,7 @@ from harness.errors import Interrupted, UserError
 from harness.plugins import registry
 from harness.process import global_state, stop
 from harness.run import fresh as fresh_results
+from harness.run import setting_paths
 from harness.run.events import OnEvent
 from harness.run.fresh import NOTHING, Fresh, planned
 from harness.run.job_calls import base_job, cell_job, floor_job
@@ -73,11 +74,12 @@ def run_board(
         fresh: what is made anew; its cells are among `cells`.
     Returns: the states of all `cells` afterwards.
     Raises: Faults, before any job, when a package, a file or weights that the cells need are absent or unfit; Interrupted
-        after Ctrl-C, when the running jobs have saved their state; UserError when the disk refuses, or the data are not what
-        the dataset declares.
+        after Ctrl-C, when the running jobs have saved their state; UserError when the disk refuses, the data are not what the
+        dataset declares, or a path in settings stood for another file when results of this runs folder were made.
     """
     executor = options.executor or _default_executor()
     runs.check_writable()
+    paths = setting_paths.checked(board, runs)
     before, floors = planned(board, cells, fresh, runs)
     _save_skipped(before, runs)
     on_states(before)
@@ -89,6 +91,7 @@ def run_board(
     fresh_results.begin(board, fresh, runs)
     schedule = _schedule(board, to_run, floors, runs, options, on_event)
     if schedule.total:
+        setting_paths.keep(paths)
         listening.begin(runs)
         listening.tell(runs, "harness_run_started", board=board.name, cells=tuple(to_run))
         stop.on_signals()

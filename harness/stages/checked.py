@@ -33,7 +33,7 @@ class CheckedSource(DataSource):
     """
 
     def __init__(self, dataset: Resolved[Dataset], source: DataSource) -> None:
-        self.name = dataset.name
+        self.name, self.dataset = dataset.name, dataset
         _check_source(dataset, source)
         self.identity: Mapping[str, object] = dataset.identity
         self.spec = source.spec

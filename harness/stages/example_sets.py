@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,9 @@ from torch import Tensor
 from harness.errors import UserError
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
+from harness.stages import sources
 from harness.stages.checked import CheckedSource
+from harness.store.records import SourceFacts
 
 SAMPLES = "samples.safetensors"
 """The file of a cell's sample sets: tensors `x.D` and, for labelled data, `labels.D` for draw D."""
@@ -29,10 +31,14 @@ class IdentifiedImages(NamedTuple):
 
     Generated images are identified by their hash. Real images are identified by the dataset, its fingerprint, and which of its
     images they are.
+
+    Args:
+        sources: the code that makes the images, where the identity leaves it out; empty where the identity is a hash of them.
     """
 
     images: ImageSet
     identity: Mapping[str, object]
+    sources: Sequence[SourceFacts] = ()
 
 
 class ExampleSet(Protocol):
@@ -81,7 +87,7 @@ class RealExamples:
         images = ImageSet.of_floats(
             f"{self.source.name}, {which}", n, self.source.spec.shape, lambda start, end: points().x[start:end]
         )
-        return IdentifiedImages(images, identity)
+        return IdentifiedImages(images, identity, sources.of(self.source.dataset))
 
 
 @dataclass(frozen=True)

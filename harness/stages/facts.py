@@ -68,10 +68,19 @@ class FinetuneFacts(StageFacts):
 
 
 class PreparationFacts(StageFacts):
-    """The costs of preparing a sampler on a base. The defaults are those of a sampler that needs no preparation."""
+    """The costs of preparing a sampler on a base. The defaults are those of a sampler that needs no preparation.
+
+    Args:
+        own_sources: the code that prepared, without the code that made the bases.
+        base_weights_sha256: hash of the weights of each base that was measured or called, by the base's key.
+    """
+
+    ADDED_LATER = frozenset({"sources", "own_sources", "base_weights_sha256"})
 
     seconds: float = 0.0
     network_evaluations: int = 0
+    own_sources: list[SourceFacts] = []
+    base_weights_sha256: dict[str, str] = {}
 
 
 class SampleFacts(StageFacts):

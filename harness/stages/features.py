@@ -24,7 +24,7 @@ from harness.store.files import storage
 from harness.store.keys import digest
 from harness.store.lease import lease
 from harness.store.outputs import Output
-from harness.store.records import ExtractorFacts
+from harness.store.records import ExtractorFacts, SourceFacts
 
 
 def extractor_identity(extractor: Resolved[Extractor], context: Context) -> dict[str, object]:
@@ -77,17 +77,18 @@ def extracted_by_code(
     known = context.feature_sets.find(key)
     if known is not None and set(needs) <= {*known.features.moments_by_need, *known.features.rows_by_need}:
         return known
+    made_by = sources.merged(sources.of(extractor), identified.sources)
     keys = {need: digest(stage="features", set=key, need=need) for need in sorted(needs)}
     with lease(context.runs.lease("features", key), wait=True):
         if context.makes_anew:
             for need_key in keys.values():
-                renewal.set_aside_other_code(context.runs, "features", need_key, sources.of(extractor))
+                renewal.set_aside_other_code(context.runs, "features", need_key, made_by)
         found = {need: outputs.find(context.runs, "features", need_key) for need, need_key in keys.items()}
         kept = {need: output for need, output in found.items() if output is not None}
         if missing := {need: need_key for need, need_key in keys.items() if need not in kept}:
-            kept |= _extract(images, missing, extractor, context, context.runs.work("features", key), batch)
-    made_by = sources.merged(*(sources.of_facts(output.facts) for output in kept.values()))
-    known = ExtractedFeatures(_read(images.name, images.n, kept), made_by)
+            kept |= _extract(images, missing, made_by, extractor, context, context.runs.work("features", key), batch)
+    kept_code = sources.merged(*(sources.of_facts(output.facts) for output in kept.values()))
+    known = ExtractedFeatures(_read(images.name, images.n, kept), kept_code)
     context.feature_sets.keep(key, known)
     return known
 
@@ -113,9 +114,21 @@ def shared_needs(extractor: Resolved[Extractor], columns: Iterable[Column]) -> t
 
 
 def _extract(
-    images: ImageSet, keys: Mapping[str, str], extractor: Resolved[Extractor], context: Context, work: Path, batch: int
+    images: ImageSet,
+    keys: Mapping[str, str],
+    made_by: Sequence[SourceFacts],
+    extractor: Resolved[Extractor],
+    context: Context,
+    work: Path,
+    batch: int,
 ) -> dict[str, Output]:
-    """Extract features in one pass and store them. keys: key of each need. work: a scratch folder for rows."""
+    """Extract features in one pass and store them.
+
+    Args:
+        keys: key of each need.
+        made_by: the code of the extractor and of the images.
+        work: a scratch folder for rows.
+    """
     shutil.rmtree(work, ignore_errors=True)
     with storage(work):
         work.mkdir(parents=True)
@@ -127,11 +140,9 @@ def _extract(
             folder=work,
             on_progress=lambda done: context.reporter.step(done, images.n, {}),
         )
-        made_by = sources.as_json(sources.of(extractor))
         made = extraction.run(images, batch=batch)
-        return {
-            need: outputs.once(context.runs, "features", key, _writer(need, made, work, made_by)) for need, key in keys.items()
-        }
+        code = sources.as_json(made_by)
+        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, code)) for need, key in keys.items()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 
 from harness.board.cells import Cell
@@ -11,7 +12,10 @@ from harness.store.runs_folder import RunsFolder
 
 
 def keep(cell: Cell, runs: RunsFolder) -> None:
-    """Copy the logs of a cell and of its base beside the cell's record, as far as there are any. Raises: StorageError."""
+    """Copy the logs of a cell and of its base beside the cell's record, as far as there are any.
+
+    A log of an earlier run goes where the training of this record left none. Raises: StorageError.
+    """
     own = cell_log(cell)
     for log in [*base_logs(cell.base), *([] if own is None else [own])]:
         _copy(log, cell.board, runs)
@@ -19,8 +23,14 @@ def keep(cell: Cell, runs: RunsFolder) -> None:
 
 def _copy(log: LogFile, board: str, runs: RunsFolder) -> None:
     path = log.beside_records(runs, board)
-    source = next((source for source in log.sources(runs) if source.is_file()), None)
-    # A log under this name is of the same training: it is replaced where that went on since, after a divergence for example.
-    if source is not None and not (path.is_file() and path.stat().st_size == source.stat().st_size):
-        with appearing(path) as scratch:
-            shutil.copyfile(source, scratch)
+    output, unfinished = log.sources(runs)
+    is_finished = output.parent.is_dir()
+    source = output if is_finished else unfinished
+    if source.is_file():
+        # A run with --fresh trains under the same key: its log may have the same size and other values.
+        if not (path.is_file() and filecmp.cmp(path, source, shallow=False)):
+            with appearing(path) as scratch:
+                shutil.copyfile(source, scratch)
+    elif is_finished or log.stage == "finetune":
+        # A base that is not here now may have been made for the records of other cells, whose log it is.
+        path.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
 from harness.sampling import drawing, latents
 from harness.sampling.counting import EvaluationCounter
 from harness.stages import base as base_stage
-from harness.stages import encoding, sources
+from harness.stages import encoding, renewal, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
-from harness.stages.facts import PreparationFacts
+from harness.stages.facts import BaseFacts, PreparationFacts
+from harness.store import outputs
 from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
@@ -42,6 +43,7 @@ class BaseSampler:
         self._sources = sources.of(self._sampler)
         self._code = sources.of(self._sampler, base.network.model, base.dataset)
         self._function = self._create()
+        self._made: dict[str, Output] = {}
 
     def _create(self) -> SampleFunction:
         return self._sampler.component.create(self._sampler.settings)
@@ -53,12 +55,31 @@ class BaseSampler:
         An object that has prepared draws nothing. A new object takes what was kept, as in a process that finds the preparation
         done: what a sampler remembers beside that would else give other numbers after a kill.
         """
-        if self.preparation is None:
+        if not self._needs_preparation:
             return self._with_networks(self._function)
+        for base in self._bases:
+            self._output(base)  # a base that is made anew only after the preparation was found could not be compared with it
         function = self._with_networks(self._create())
-        if isinstance(function, PreparedSampler):
+        if isinstance(function, PreparedSampler) and self.preparation is not None:
             function.use(state_dicts.load(self.preparation.folder / PREPARED))
         return function
+
+    @property
+    def _needs_preparation(self) -> bool:
+        return isinstance(self._function, PreparedSampler) and self._function.needs_preparation
+
+    @property
+    def _bases(self) -> tuple[Base, ...]:
+        """The base that is measured, and those whose networks the sampler calls."""
+        return self._base, *self._sampler.bases
+
+    @property
+    def weights_called(self) -> dict[str, str]:
+        """Hash of the weights of each other base whose network the sampler calls, by the base's key."""
+        return self._weights_of(self._sampler.bases)
+
+    def _weights_of(self, bases: Iterable[Base]) -> dict[str, str]:
+        return {base.key: BaseFacts.of(self._output(base)).weights_sha256 for base in bases}
 
     @property
     def sources(self) -> list[SourceFacts]:
@@ -76,7 +97,23 @@ class BaseSampler:
         if not (isinstance(function, PreparedSampler) and function.needs_preparation):
             return None
         key = digest(stage="prepare", base=self._base.key, sampler=self._sampler.identity)
+        renewal.set_aside_where(self._context.runs, "prepare", key, self._is_of_other_weights)
         return self._context.once("prepare", key, lambda folder: self._prepare(function, folder), self._code)
+
+    def _is_of_other_weights(self, preparation: Output) -> bool:
+        """Return whether a preparation was measured on other weights than the bases have now: one may have been made anew.
+
+        An absent base is compared with nothing. What an older version prepared, on weights that nobody noted, stays in use until
+        it is to be made anew.
+        """
+        measured = PreparationFacts.of(preparation).base_weights_sha256
+        if not measured:
+            return self._context.makes_anew
+        for base in self._bases:
+            output = self._made.get(base.key) or outputs.find(self._context.runs, "base", base.key)
+            if output is not None and output.facts["weights_sha256"] != measured.get(base.key):
+                return True
+        return False
 
     def _with_networks(self, function: SampleFunction) -> SampleFunction:
         """Give a new sampler the networks of the other bases that it calls. Returns: the sampler."""
@@ -99,13 +136,24 @@ class BaseSampler:
         )
         state_dicts.save({name: tensor.detach().cpu() for name, tensor in prepared.items()}, folder / PREPARED)
         made_by = sources.merged(self._sources, self._code)
-        facts = PreparationFacts(seconds=time.perf_counter() - started, network_evaluations=counter.examples, sources=made_by)
+        facts = PreparationFacts(
+            seconds=time.perf_counter() - started,
+            network_evaluations=counter.examples,
+            sources=made_by,
+            own_sources=self._code,
+            base_weights_sha256=self._weights_of(self._bases),
+        )
         return facts.model_dump()
 
     def _network(self, base: Base) -> torch.nn.Module:
-        output = base_stage.run(base, self._source, self._context)
+        output = self._output(base)
         self._sources = sources.merged(self._sources, sources.of_facts(output.facts))
         return base_stage.load(base, output, self._source, self._context)
+
+    def _output(self, base: Base) -> Output:
+        if base.key not in self._made:
+            self._made[base.key] = base_stage.run(base, self._source, self._context)
+        return self._made[base.key]
 
 
 def checked_tensors(given: object, what: str) -> Mapping[str, torch.Tensor]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.stages import sources
 from harness.store import outputs
 from harness.store.files import set_aside
 from harness.store.lease import lease
+from harness.store.outputs import Output
 from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 
 
 def set_aside_other_code(runs: RunsFolder, stage: str, key: str, made_by: Sequence[SourceFacts]) -> None:
-    """Set an output aside unless this code has made it. An output of unknown code counts as made by other code."""
+    """Set an output aside unless this code, and no other of the same components, has made it.
+
+    An output of unknown code counts as made by other code.
+    """
+    set_aside_where(runs, stage, key, lambda found: not sources.are_alone(made_by, sources.own_of_facts(found.facts)))
+
+
+def set_aside_where(runs: RunsFolder, stage: str, key: str, is_outdated: Callable[[Output], bool]) -> None:
+    """Set an output aside if it is there, undamaged, and outdated."""
     with lease(runs.lease(stage, key), wait=True):
         found = outputs.find(runs, stage, key)
-        if found is not None and not sources.include(sources.of_facts(found.facts), made_by):
+        if found is not None and is_outdated(found):
             set_aside(found.folder, "replaced")
 
 

@@ -17,6 +17,7 @@ from harness.process import sources
 from harness.process.sources import Source
 from harness.store.files import Damage, reading, write_text
 from harness.store.keys import digest
+from harness.store.reading import read_bytes
 from harness.store.records import SourceFacts
 from harness.store.seal import seal_fault, sealed
 
@@ -59,7 +60,7 @@ def _kept_sources(file: Path, training: str) -> list[SourceFacts]:
     """
     try:
         with reading(file):
-            content = file.read_bytes()
+            content = read_bytes(file)
     except Damage:
         return []
     if (fault := seal_fault(content, "list of sources")) is None:
@@ -74,6 +75,14 @@ def _kept_sources(file: Path, training: str) -> list[SourceFacts]:
 def of_facts(facts: Mapping[str, object]) -> list[SourceFacts]:
     """Return the sources in the facts of an output; none in those of an older version."""
     return _LIST.validate_python(facts.get("sources", []))
+
+
+def own_of_facts(facts: Mapping[str, object]) -> list[SourceFacts]:
+    """Return the sources of the stage alone that made an output, where its facts tell them from those of what it was made from.
+
+    Elsewhere all sources count as the stage's own.
+    """
+    return _LIST.validate_python(facts["own_sources"]) if "own_sources" in facts else of_facts(facts)
 
 
 def as_json(facts: Iterable[SourceFacts]) -> list[dict[str, str]]:
@@ -116,10 +125,14 @@ def digest_of(facts: Iterable[SourceFacts]) -> str:
     return digest(sources=sorted([each.component, each.sha256] for each in facts))
 
 
-def include(recorded: Iterable[SourceFacts], own: Iterable[SourceFacts]) -> bool:
-    """Return whether code that made an output holds all of `own` as it is now."""
-    known = {(facts.component, facts.sha256) for facts in recorded}
-    return all((facts.component, facts.sha256) in known for facts in own)
+def are_alone(own: Iterable[SourceFacts], recorded: Iterable[SourceFacts]) -> bool:
+    """Return whether an output was made by all of `own`, and by no other code of the same components.
+
+    Both versions made what was made while a component was edited: that output is not what `own` alone would make.
+    """
+    expected = {(facts.component, facts.sha256) for facts in own}
+    components = {component for component, _ in expected}
+    return expected == {(facts.component, facts.sha256) for facts in recorded if facts.component in components}
 
 
 def _with_inner(parts: Iterable[Resolved[Component]]) -> Iterator[Component]:

@@ -35,7 +35,8 @@ def lease(path: Path, *, wait: bool) -> Iterator[None]:
     """
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, mode=LOCK_MODE)
+        # The library's soft lock, a file that a killed holder leaves behind, would stop every later run.
+        lock = FileLock(path, mode=LOCK_MODE, fallback_to_soft=False)
         while not _is_acquired(lock, 0.5 if wait else 0):
             if not wait:
                 raise Busy(str(path))

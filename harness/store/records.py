@@ -211,7 +211,11 @@ class AbsentRecord(UserError):
 
 
 class UnreadableRecord(EndsTheRun):
-    """The system refuses to read the file of a record, which may well be whole: it must not be made again."""
+    """The file of a record cannot be read and may well be whole: it must not be made again."""
+
+
+class NewerRecord(UnreadableRecord):
+    """A newer harness wrote the record, which is whole: it must not be made again."""
 
 
 class DamagedRecord(UserError):
@@ -265,11 +269,11 @@ def load_floor(path: Path) -> FloorRecord:
 def usable(path: Path, load: Callable[[Path], R]) -> R | None:
     """Return a record of a runs folder; None when it is missing or cannot be used, so that the run must make it.
 
-    A record that is damaged, or of a newer harness, is reported by a warning, once in each process.
+    A record that is damaged is reported by a warning, once in each process.
 
     Args:
         load: `load_record`, `load_floor`, or a function that checks more.
-    Raises: UnreadableRecord.
+    Raises: UnreadableRecord, also for a record of a newer harness.
     """
     try:
         return load(path)
@@ -325,4 +329,4 @@ def verified(path: Path | str) -> bytes:
 
 def _refuse_newer(path: Path, version: int) -> None:
     if version > SCHEMA:
-        raise UserError(f"{path}: written by a newer harness (schema {version}, known: {SCHEMA}); upgrade")
+        raise NewerRecord(f"{path}: written by a newer harness (schema {version}, known: {SCHEMA}); upgrade")

@@ -28,6 +28,7 @@ class RunsFolder:
     runs/work/STAGE-KEY/         checkpoints of training that is under way, and tracebacks of failures
     runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
     runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
+    runs/paths/                  which files the paths in settings stood for
     runs/progress/               what each process is doing now
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
@@ -63,6 +64,10 @@ class RunsFolder:
         """Return the file that says that a result is to be made anew. Its key is that of the cell, base or floor."""
         return self.root / "fresh" / f"{kind}-{key}.json"
 
+    def setting_path(self, key: str) -> Path:
+        """Return the file that says which file a path in settings stood for."""
+        return self.root / "paths" / f"{key}.json"
+
     @property
     def progress(self) -> Path:
         """The folder with one file for each process at work."""
@@ -96,6 +101,12 @@ class RunsFolder:
             if isinstance(error.__cause__, FileNotFoundError) and dangling_link(self.root) is None:
                 raise UserError(f"{self.root}: this file system takes no new files; {ANOTHER_FOLDER}") from None
             raise UserError(str(error)) from None
+
+    def check_permissions(self) -> None:
+        """Check without writing anything. Raises: UserError when the user may not write into the folder, or may not make it."""
+        nearest = next(folder for folder in (self.root, *self.root.absolute().parents) if os.path.exists(folder))
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise UserError(f"{nearest}: not writable; {ANOTHER_FOLDER}, or change its permissions")
 
     def _remove_old_probes(self) -> None:
         """Remove what killed processes left, where a probe has a name."""

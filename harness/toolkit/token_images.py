@@ -38,15 +38,10 @@ def with_tokenizer(tensors: Mapping[str, Tensor], tokenizer: nn.Module) -> dict[
     The tokenizer's names begin with `tokenizer.`. A file that holds the same tokenizer is returned as it is.
     Raises: UserError for a file that holds another one.
     """
+    from harness.weights.comparison import have_same_values
+
     own = {f"tokenizer.{name}": value for name, value in tokenizer.state_dict().items()}
     held = {name: value for name, value in tensors.items() if name.startswith("tokenizer.")}
-    if held and not (held.keys() == own.keys() and all(_is_same(held[name], value) for name, value in own.items())):
+    if held and not (held.keys() == own.keys() and all(have_same_values(held[name], value) for name, value in own.items())):
         raise UserError("it holds a tokenizer, and the settings name the file of another (tokenizer.weights): leave one out")
     return {**tensors, **(held or own)}
-
-
-def _is_same(first: Tensor, second: Tensor) -> bool:
-    """Return whether two tensors have the same values. Of one on the meta device they are not known."""
-    if first.shape != second.shape or first.is_meta or second.is_meta:
-        return first.shape == second.shape
-    return bool((first == second).all())

@@ -19,9 +19,11 @@ from torch import Tensor
 from harness.store.files import Damage, StorageError, appearing_folder, reading, set_aside, storage
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.training.curve import CurveState
+from harness.training.out_of_memory import is_out_of_memory
 from harness.weights import state_dicts
 
 log = logging.getLogger(__name__)
+MEMORY_REMEDY = "free memory or run fewer jobs at once (--jobs), and run again: it goes on from the checkpoint"
 KEPT = 2
 """The number of checkpoints that are kept, the newest ones. The second newest is used when the newest is damaged."""
 
@@ -124,7 +126,7 @@ def _save_state(state: TrainingState, path: Path) -> None:
 def read_newest(folder: Path) -> Checkpoint | None:
     """Read the newest undamaged checkpoint; None when there is none. Damaged checkpoints are reported and renamed.
 
-    Raises: StorageError when the system refuses to read one, which is then no damage.
+    Raises: StorageError when the system refuses to read one, or its memory runs out, which is then no damage.
     """
     for path in _all(folder):
         try:
@@ -157,7 +159,10 @@ def _read(path: Path) -> Checkpoint:
             return Checkpoint(int(path.name.removeprefix(_PREFIX)), state_dicts.load(path / "weights.safetensors"), state)
     except (Damage, StorageError):
         raise
-    except Exception as error:  # a file that was damaged before its hash was taken can make torch or safetensors raise anything
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise StorageError(f"{path}: memory ran out while the checkpoint was read; {MEMORY_REMEDY}") from error
+        # A file that was damaged before its hash was taken can make torch or safetensors raise anything.
         raise Damage(str(error)) from error
 
 

@@ -54,6 +54,7 @@ def run_checked(make: LoopMaker, around: Surroundings) -> TrainingResult:
         resumed.advance(steps)
         for what, moved in _differences(undisturbed, resumed).items():
             _expect_none(moved, what, resumed, steps // 2)
+        _expect_none(_steps_that_differ(logs, logs_again), "the steps at which it logs", resumed, steps // 2)
         _expect_none(_logs_that_differ(logs, logs_again), "what it logs", resumed, steps // 2)
     return result
 
@@ -94,6 +95,10 @@ def _differences(undisturbed: TrainingLoop, resumed: TrainingLoop) -> dict[str, 
         "its state": state_difference(undisturbed.method.state_dict(), resumed.method.state_dict()),
         "its curve": state_difference(*curves),
     }
+
+
+def _steps_that_differ(logs: Logs, again: Logs) -> list[str]:
+    return [str(step) for step in sorted({step for step, _ in logs} ^ {step for step, _ in again})]
 
 
 def _logs_that_differ(logs: Logs, again: Logs) -> list[str]:

@@ -16,10 +16,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.errors import UserError
 from harness.store.files import storage, write_text
+from harness.store.reading import NotRegular, read_bytes
 
 FILE = "log.jsonl"
 """The name of the file in the folder of a stage."""
+LARGEST = 2**27
+"""Bytes of the largest log that is read: more than a million lines."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +81,21 @@ def keep_log(log: TrainingLog | None, folder: Path) -> None:
 
 
 def read_log(path: Path, key: str) -> list[LogLine]:
-    """Return the lines of a log, in their order; none where there is no log, or one of another training.
+    """Return the lines of a log, in their order; none where there is no log, one of another training, or one above LARGEST.
 
     A line that is damaged, such as the last one of a process that the machine took down, is left out: a log is a picture of a
     training, and no number depends on it.
 
     Args:
         key: key of the stage that trained.
+    Raises: UserError for a pipe or a device in the place of the log.
     """
     try:
-        head, *lines = path.read_text(encoding="utf-8").splitlines()
+        head, *lines = read_bytes(path, largest=LARGEST).decode("utf-8").splitlines()
         if json.loads(head) != {"training": key}:
             return []
+    except NotRegular as error:
+        raise UserError(f"{path}: {error.strerror}; move it away") from None
     except (OSError, ValueError, RecursionError):
         return []
     return [line for line in map(_line, lines) if line is not None]

@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.components import Model
 from harness.errors import UserError
 from harness.targets import Target
-from harness.weights.comparison import WITHOUT_VALUES, casts, check, check_numbers
+from harness.weights.comparison import WITHOUT_VALUES, casts, check, check_numbers, have_same_values
 from harness.weights.layouts import Layout
 from harness.weights.stored import Stored, read
 from harness.weights.table_choice import Choice, Wanted, choose
@@ -100,7 +100,7 @@ def find(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -
         choice = choose(stored, layout(model), _wanted(file.part, parts, network, expected), file.table)
         prefix = f"{file.part}." if file.part else ""
         tensors = {prefix + name: value for name, value in _tensors(choice, file.path).items()}
-        _refuse_other_values(by_name, tensors, file)
+        _refuse_other_values(by_name, tensors, file, expected)
         by_name.update(tensors)
         tables.append(_table_read(file, choice, tensors, expected))
     check(by_name, expected, where=where)
@@ -154,21 +154,20 @@ def _tensors(choice: Choice, path: Path) -> Mapping[str, Tensor]:
     return choice.candidate.tensors
 
 
-def _refuse_other_values(held: Mapping[str, Tensor], brought: Mapping[str, Tensor], file: NetworkFile) -> None:
-    """Raises: UserError where the network's own file holds tensors of the part too, and with other values."""
-    for name, value in brought.items():
-        if name in held and not _is_same(held[name], value):
+def _refuse_other_values(
+    held: Mapping[str, Tensor], brought: Mapping[str, Tensor], file: NetworkFile, expected: Mapping[str, Tensor]
+) -> None:
+    """Raises: UserError where the network's own file holds tensors of the part too, with other values or values of no use."""
+    shared = [name for name in brought if name in held]
+    known = [name for name in shared if name in expected]
+    check_numbers({name: brought[name] for name in known}, expected, where=str(file.path))
+    check_numbers({name: held[name] for name in known}, expected, where=f"the file that {file.path} is a part of")
+    for name in shared:
+        if not have_same_values(held[name], brought[name]):
             raise UserError(
                 f"{file.path}: brings the part {file.part!r}, which the file of the network (or of the model's settings) holds "
                 f"too, and {name} has other values there: leave one of the two out"
             )
-
-
-def _is_same(first: Tensor, second: Tensor) -> bool:
-    """Return whether two tensors have the same values. Of one on the meta device they are not known."""
-    if first.shape != second.shape or first.is_meta or second.is_meta:
-        return first.shape == second.shape
-    return bool((first == second).all())
 
 
 def _table_read(file: NetworkFile, choice: Choice, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> TableRead:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.store.files import appearing
+from harness.store.reading import read_bytes
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class PartFile:
     def version(self) -> Version | None:
         """Return the version that the bytes are of; None where nothing says it."""
         try:
-            return Version(**json.loads(self._note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return Version(**json.loads(read_bytes(self._note)))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
     def begin(self, version: Version) -> None:

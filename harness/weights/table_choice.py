@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -54,14 +55,22 @@ class Candidate:
         """Whether the table has the names and shapes of the network."""
         return self.differences is not None and self.differences.is_empty
 
+    def lacks_rest(self, trained: Collection[str]) -> bool:
+        """Return whether the table is averaged, does not fit, and lacks nothing but tensors that are not trained."""
+        found = self.differences
+        if found is None or self.fits or not self.table.is_averaged:
+            return False
+        return not (found.unexpected or found.other_shape or any(name in trained for name in found.lacking))
+
     def likeness(self, wanted: Wanted) -> tuple[int, int]:
         """Return how many names the table shares with the network, and how many tensors it has, to compare candidates."""
         return sum(name in wanted.expected for name in self.tensors), len(self.table.tensors)
 
     def is_like(self, wanted: Wanted) -> bool:
-        """Return whether the table has at least half of the network's names, or is as large and cannot be read."""
+        """Return whether the table has half of the network's names or of its shapes, or is half as large and cannot be read."""
         shared, count = self.likeness(wanted)
-        return 2 * (count if self.differences is None else shared) >= len(wanted.expected)
+        alike = [_shapes(self.table.tensors.values(), wanted), shared if self.differences else count]
+        return 2 * max(alike) >= len(wanted.expected)
 
 
 @dataclass(frozen=True)
@@ -90,13 +99,16 @@ def choose(stored: Stored, rules: Layout, wanted: Wanted, name: str = "") -> Cho
     if not tables.named:
         raise without_tensors(stored)
     candidates = [read for table in tables.named for read in _read(table, stored, rules, wanted)]
+    named = _named_by_parameters(tables.nameless, candidates, wanted)
+    nameless = [values for values in tables.nameless if values.path not in [table.path for table in named]]
+    candidates = _completed([*candidates, *(_candidate(table, stored, rules, wanted) for table in named)], wanted)
     if name:
         candidates = _named(candidates, tables.named, name, stored)
-    fitting = _completed(candidates, wanted) + [candidate for candidate in candidates if candidate.fits]
+    fitting = [candidate for candidate in candidates if candidate.fits]
     if not fitting:
         return Choice(max(candidates, key=lambda candidate: candidate.likeness(wanted)), ())
     if not name:
-        _refuse_unread_averages(candidates, tables.nameless, fitting, wanted, stored)
+        _refuse_unread_averages(candidates, nameless, fitting, wanted, stored)
     averaged = [candidate for candidate in fitting if candidate.table.is_averaged]
     chosen = fitting if len(fitting) == 1 else averaged
     if len(chosen) != 1:
@@ -106,8 +118,16 @@ def choose(stored: Stored, rules: Layout, wanted: Wanted, name: str = "") -> Cho
     return Choice(chosen[0], others)
 
 
+def _shapes(values: Iterable[Tensor], wanted: Wanted) -> int:
+    """Return how many of the network's shapes the values have, each shape as often as it occurs: names can be any."""
+    shapes = Counter(tuple(value.shape) for value in values if not value.is_nested)
+    return (shapes & Counter(tuple(value.shape) for value in wanted.expected.values())).total()
+
+
 def _advice(fitting: Sequence[Candidate]) -> str:
-    example = next((candidate.table.name for candidate in fitting if candidate.table.name), "NAME")
+    example = next((candidate.table.name for candidate in fitting if candidate.table.name), "")
+    if not example:
+        return "save its tensors in a file of their own, since no name chooses the top of a file"
     return f"choose one by its name: `part: {example}` beside `file:` on a board, `--part {example}` of convert"
 
 
@@ -163,20 +183,58 @@ def _named(candidates: Sequence[Candidate], tables: Sequence[Table], name: str, 
     )
 
 
-def _completed(candidates: Sequence[Candidate], wanted: Wanted) -> list[Candidate]:
-    """Return averaged tables that lack buffers alone, with the buffers of a table that fits: averages are of parameters."""
-    raw = next((candidate for candidate in candidates if candidate.fits and not candidate.table.is_averaged), None)
+def _named_by_parameters(nameless: Sequence[Nameless], candidates: Sequence[Candidate], wanted: Wanted) -> list[Table]:
+    """Return the lists of averages that have a tensor of the right shape for each parameter, as tables with their names.
+
+    Averages of `network.parameters()` lack the buffers. Their order is that of the raw table, which gives the names. A list of
+    all parameters goes before one of those that are trained.
+    """
+    raw = _raw(candidates)
+    if raw is None:
+        return []
+    read_as = {id(value): name for name, value in raw.tensors.items()}
+    named = []
+    for values in nameless:
+        for parameters in (_parameters(wanted), _parameters(wanted, are_trained=True)):
+            names = [name for name, value in raw.table.tensors.items() if read_as.get(id(value)) in parameters]
+            if len(names) == len(parameters) and [raw.table.tensors[name].shape for name in names] == [
+                value.shape for value in values.values
+            ]:
+                named.append(Table(values.path, dict(zip(names, values.values, strict=True)), True))
+                break
+    return named
+
+
+def _raw(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the first table that fits and is not averaged: it has what averages of parameters lack."""
+    return next((candidate for candidate in candidates if candidate.fits and not candidate.table.is_averaged), None)
+
+
+def _parameters(wanted: Wanted, *, are_trained: bool = False) -> set[str]:
+    """Return the names of the parameters in the part, those of a shared parameter too. are_trained: leave frozen ones out."""
     prefix = f"{wanted.part}." if wanted.part else ""
-    parameters = {name.removeprefix(prefix) for name, _ in wanted.network.named_parameters()}
-    completed = []
-    for candidate in candidates:
-        found = candidate.differences
-        if raw is None or found is None or candidate.fits or not candidate.table.is_averaged:
-            continue
-        if not (found.unexpected or found.other_shape or parameters.intersection(found.lacking)):
-            tensors = {**candidate.tensors, **{name: raw.tensors[name] for name in found.lacking}}
-            completed.append(Candidate(candidate.table, tensors, differences(tensors, wanted.expected)))
-    return completed
+    names = {
+        name.removeprefix(prefix)
+        for name, value in wanted.network.named_parameters(remove_duplicate=False)
+        if name.startswith(prefix) and (value.requires_grad or not are_trained)
+    }
+    return names & wanted.expected.keys()
+
+
+def _completed(candidates: Sequence[Candidate], wanted: Wanted) -> list[Candidate]:
+    """Return the candidates, and give averages of parameters the rest from a table that fits: buffers and frozen parameters."""
+    raw = _raw(candidates)
+    if raw is None:
+        return list(candidates)
+    trained = _parameters(wanted, are_trained=True)
+    return [_with_rest(candidate, raw, wanted) if candidate.lacks_rest(trained) else candidate for candidate in candidates]
+
+
+def _with_rest(candidate: Candidate, raw: Candidate, wanted: Wanted) -> Candidate:
+    assert candidate.differences is not None  # `lacks_rest` says so
+    tensors = {**candidate.tensors, **{name: raw.tensors[name] for name in candidate.differences.lacking}}
+    needed = {name: value for name, value in tensors.items() if not name.startswith(wanted.elsewhere)}
+    return Candidate(candidate.table, tensors, differences(needed, wanted.expected))
 
 
 def _refuse_unread_averages(
@@ -189,11 +247,19 @@ def _refuse_unread_averages(
     """Raises: UserError where the file has averaged weights of such a network that cannot be read, and others fit."""
     if any(candidate.table.is_averaged for candidate in fitting):
         return
-    unread = [f"{values.title} (a list without names)" for values in nameless if 2 * values.count >= len(wanted.expected)]
+    # A network may have a module called `ema_net`: its tensors are read with the others.
+    used = {id(value) for candidate in fitting for value in candidate.tensors.values()}
+    unread = [
+        f"{values.title} (a list without names)"
+        for values in nameless
+        if 2 * _shapes(values.values, wanted) >= len(wanted.expected)
+    ]
     unread += [
         f"{candidate.table.title} ({candidate.fault or (candidate.differences and candidate.differences.text)})"
         for candidate in candidates
-        if candidate.table.is_averaged and candidate.is_like(wanted)
+        if candidate.table.is_averaged
+        and candidate.is_like(wanted)
+        and not all(id(value) in used for value in candidate.table.tensors.values())
     ]
     if unread:
         titles = ", ".join(candidate.table.title for candidate in fitting)

@@ -11,7 +11,22 @@ WRAPPERS = ("module.", "_orig_mod.", "_forward_module.", "_fsdp_wrapped_module."
 """Prefixes that data parallelism, compilation and sharding put before every name."""
 
 AVERAGED_WORDS = frozenset(
-    ["ema", "emas", "swa", "avg", "average", "averaged", "shadow", "polyak", "modelema", "emamodel", "netema", "emanet", "gema"]
+    [
+        "ema",
+        "emas",
+        "swa",
+        "avg",
+        "average",
+        "averaged",
+        "averages",
+        "shadow",
+        "polyak",
+        "modelema",
+        "emamodel",
+        "netema",
+        "emanet",
+        "gema",
+    ]
 )
 """Words in the names of averaged weights: state_dict_ema, G_ema, params_ema, EMACallback, shadow_params, averaged_model, …"""
 
@@ -21,7 +36,9 @@ RAW_WORDS = frozenset(["raw", "online", "current", "collected", "nonema", "noema
 NEGATIONS = frozenset(["no", "non", "not", "without", "wo", "pre", "before"])
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_BOOKKEEPING = re.compile(r"optim(?!al)|sched|scaler|^opt$|^rng", re.IGNORECASE)
+_MOMENTS = re.compile(r"exp_?(avg|inf)|(square|sq|grad)_?avg|avg_?(square|sq|grad)", re.IGNORECASE)
+"""An optimiser's averages of gradients and of their squares, whose names sound like averaged weights: Adam's exp_avg_sq."""
+_BOOKKEEPING = re.compile(rf"optim(?!al)|sched|scaler|^opt$|^rng|^adam|{_MOMENTS.pattern}", re.IGNORECASE)
 
 
 def is_averaged(path: Sequence[str]) -> bool | None:
@@ -30,6 +47,8 @@ def is_averaged(path: Sequence[str]) -> bool | None:
     The innermost key that says something decides: `ema.online_model` is raw.
     """
     for key in reversed(path):
+        if _MOMENTS.search(key):
+            return False
         words = {word.lower() for word in _WORD.findall(key)}
         averaged, raw = bool(words & AVERAGED_WORDS), bool(words & RAW_WORDS)
         if averaged and words & NEGATIONS:
@@ -42,6 +61,12 @@ def is_averaged(path: Sequence[str]) -> bool | None:
 def is_bookkeeping(key: str) -> bool:
     """Return whether a key belongs to an optimiser or the like, whose tables of tensors are no weights."""
     return _BOOKKEEPING.search(key) is not None
+
+
+def may_hold_weights(path: Sequence[str]) -> bool:
+    """Return whether the tensors at a place may be weights. Those of an optimiser are none, unless it keeps averaged weights."""
+    places = [place for place, key in enumerate(path) if is_bookkeeping(key)]
+    return not places or bool(is_averaged(path[places[-1] :]))
 
 
 def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

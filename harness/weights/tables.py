@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from harness.weights.table_names import WRAPPERS, is_averaged, is_bookkeeping, without_wrappers
+from harness.weights.table_names import WRAPPERS, is_averaged, may_hold_weights, without_wrappers
 
 LEVELS = 8
 """The largest number of nested tables around the tensors of a checkpoint."""
@@ -46,7 +46,7 @@ class Nameless:
     """Averaged weights that a file holds as a list, without names, and that no table of the file gives names to."""
 
     path: tuple[str, ...]
-    count: int
+    values: Sequence[Tensor]
 
     @property
     def title(self) -> str:
@@ -68,7 +68,7 @@ class Tables:
 
 
 def tables_of(content: Mapping[str, object]) -> Tables:
-    """Return every table of tensors in the content of a file. Tables of optimisers and the like are left out.
+    """Return every table of tensors in the content of a file. Of optimisers and the like, only averaged weights are tables.
 
     A list of averaged tensors without names (`shadow_params`) gets the names of a table of the same file that has tensors of
     the same shapes in the same order.
@@ -80,7 +80,7 @@ def tables_of(content: Mapping[str, object]) -> Tables:
         if (named := _named_by_order(path, values, walk.tables)) is not None:
             tables.named.append(named)
         elif is_averaged(path):
-            tables.nameless.append(Nameless(path, len(values)))
+            tables.nameless.append(Nameless(path, values))
     return tables
 
 
@@ -101,20 +101,19 @@ class _Walk:
             self._visit_mapping(value, path, averaged)
         elif isinstance(value, list | tuple):
             tensors = [item for item in value if isinstance(item, Tensor)]
-            if len(tensors) == len(value) > 0:
+            if len(tensors) == len(value) > 0 and may_hold_weights(path):
                 self.lists.append((path, tensors))
             for place, item in enumerate(value):
                 self.visit(item, (*path, str(place)), None)
 
     def _visit_mapping(self, value: Mapping[object, object], path: tuple[str, ...], averaged: bool | None) -> None:
-        tensors = {name: item for name, item in value.items() if isinstance(name, str) and isinstance(item, Tensor)}
-        if tensors:
+        tensors = {str(name): item for name, item in value.items() if isinstance(item, Tensor)}
+        if tensors and may_hold_weights(path):
             self.tables.append(Table(path, tensors, is_averaged(path) if averaged is None else averaged))
         for key, item in value.items():
-            if isinstance(key, str) and not is_bookkeeping(key):
-                # Lightning's WeightAveraging swaps the two: its `state_dict` is averaged, and the raw one goes elsewhere.
-                is_swapped = key == "state_dict" and "current_model_state" in value
-                self.visit(item, (*path, key), True if is_swapped else None)
+            # Lightning's WeightAveraging swaps the two: its `state_dict` is averaged, and the raw one goes elsewhere.
+            is_swapped = key == "state_dict" and "current_model_state" in value
+            self.visit(item, (*path, str(key)), True if is_swapped else None)  # a key may be a number: EMA by its decay
 
 
 def _named_by_order(path: tuple[str, ...], values: Sequence[Tensor], tables: Sequence[Table]) -> Table | None:

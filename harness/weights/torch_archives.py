@@ -95,7 +95,11 @@ class TorchArchive:
 
 def check_whole(path: Path) -> None:
     """Raises: RefusedPickle for a file that begins like an archive and does not end like one; OSError."""
-    with path.open("rb") as file:
-        begins = file.read(len(_BEGINNING)) == _BEGINNING
-    if begins and not zipfile.is_zipfile(path):
+    if begins_as_archive(path) and not zipfile.is_zipfile(path):
         raise RefusedPickle("it begins like an archive of torch.save, and its end is missing: copy or fetch the file again")
+
+
+def begins_as_archive(path: Path) -> bool:
+    """Return whether torch takes a file for an archive: torch looks at the first bytes alone. Raises: OSError."""
+    with path.open("rb") as file:
+        return file.read(len(_BEGINNING)) == _BEGINNING

@@ -15,7 +15,7 @@ from harness.errors import UserError, first_line
 from harness.store.reading import check_regular, open_regular
 from harness.weights.pickles.opcodes import RefusedPickle
 from harness.weights.pickles.torch_contents import ForbiddenName, inspect_content, inspect_old_file
-from harness.weights.torch_archives import TorchArchive, check_whole
+from harness.weights.torch_archives import TorchArchive, begins_as_archive, check_whole
 
 LARGEST_GROWTH = 4
 """The largest ratio of the unpacked bytes of an archive to its size. torch.save packs nothing, and packed weights grow less."""
@@ -69,7 +69,7 @@ def _inspected(path: Path) -> tuple[Path | io.BytesIO, bool]:
     Returns: what torch is to read, the file or its content as torch packs it, and whether it can be mapped into memory.
     Raises: RefusedPickle; any other.
     """
-    if not zipfile.is_zipfile(path):
+    if not begins_as_archive(path):  # its end can be an archive's too, and torch does not look there
         with open_regular(path) as file:
             inspect_old_file(file, os.fstat(file.fileno()).st_size)
         return path, False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -35,6 +35,15 @@ class UNetConfig(ImageChainConfig):
     attn_resolutions: tuple[int, ...] = Field((8,), description="sizes in pixels at which blocks have attention")
     dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping an activation in training")
     norm_groups: PositiveInt = Field(4, description="groups of each group normalisation; 32 in the published networks")
+    patch: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="pixels a side of the patches whose pixels the network sees as channels; 2 quarters the cost of each level. "
+        "`attn_resolutions` counts patches then",
+    )
+
+    ADDED_LATER: ClassVar[frozenset[str]] = ImageChainConfig.ADDED_LATER | {"patch"}
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -9,8 +9,11 @@ from harness_ddpm import UNetConfig
 
 
 def image_size(config: UNetConfig, spec: DataSpec) -> tuple[int, int]:
-    """Return channels and pixels a side of the images. Raises: UserError for data that the network cannot take."""
-    return channels_and_side(spec, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet")
+    """Return channels and pixels a side of what the network sees of the images.
+
+    Raises: UserError for data that the network cannot take.
+    """
+    return channels_and_side(spec, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet", patch=config.patch)
 
 
 def fits(config: UNetConfig, usage: ModelUsage) -> None:
@@ -18,4 +21,4 @@ def fits(config: UNetConfig, usage: ModelUsage) -> None:
 
     Raises: UserError for data that the network cannot take, and for attention at a size that the settings name and no level has.
     """
-    check_unet(config, usage.data, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet")
+    check_unet(config, usage.data, levels=len(config.ch_mult), setting="ch_mult", model="ddpm-unet", patch=config.patch)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from harness.interfaces import DataSpec
 from harness.toolkit.chains.chain import ShortChain
+from harness.toolkit.patches import in_patches
 from harness_ddpm import UNetConfig
 from harness_ddpm.check import image_size
 from harness_ddpm.unet import NoiseUNet
@@ -23,6 +26,10 @@ class ImageDDPM(ShortChain, NoiseUNet):
         NoiseUNet.__init__(self, config, resolution=resolution, channels=channels)
         self.config, self.dropout = config, config.dropout
         self.set_chain(config, spec)
+
+    def forward(self, x: Tensor, t: int | float | Tensor) -> Tensor:
+        """Predict the noise in images x (B, C, R, R), (B, C, R, R). t: one step for all or (B,), real-valued, 0 = least noisy."""
+        return in_patches(lambda patches: NoiseUNet.forward(self, patches, t), self.config.patch, x)
 
 
 def build(config: UNetConfig, spec: DataSpec) -> ImageDDPM:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -65,6 +65,15 @@ class UNetConfig(ChainLevels):
         min_length=2,
         description="smoothing filter where the resolution changes; none: [1, 3, 3, 1] in NCSN++, [1, 1] elsewhere",
     )
+    patch: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="pixels a side of the patches whose pixels the network sees as channels; 2 quarters the cost of each level. "
+        "`attn_resolutions` counts patches then",
+    )
+
+    ADDED_LATER: ClassVar[frozenset[str]] = ChainLevels.ADDED_LATER | {"patch"}
 
     @model_validator(mode="after")
     def _adm_is_fixed(self) -> Self:

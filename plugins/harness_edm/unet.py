@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from torch import Tensor
 
 from harness.interfaces import DataSpec
 from harness.toolkit.image_denoiser import ImageDenoiser
+from harness.toolkit.patches import in_patches
 from harness_edm import UNetConfig
 from harness_edm.adm_unet import ADMUNet
 from harness_edm.check import image_size
@@ -39,7 +38,11 @@ class EDMUNet(ImageDenoiser):
             augment_labels: (B, augment_dim), how augmentation changed the images; None for images as they are.
         Returns: (B, C, R, R), float32.
         """
-        return self.preconditioned(partial(self.model, augment_labels=augment_labels), x, sigma, class_labels)
+
+        def network(scaled: Tensor, c_noise: Tensor, rows: Tensor | None) -> Tensor:
+            return in_patches(lambda patches: self.model(patches, c_noise, rows, augment_labels), self.config.patch, scaled)
+
+        return self.preconditioned(network, x, sigma, class_labels)
 
 
 def build(config: UNetConfig, spec: DataSpec) -> EDMUNet:

@@ -14,6 +14,7 @@ from harness.weights.convert import described_network
 from harness.weights.stored import read
 
 PRESET = "ddpm-tiny-8"
+MODEL = ["w.pt", "w.safetensors", "--model", "ddpm-unet", "--shape", "1x8x8"]
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +120,17 @@ def test_a_network_that_is_no_preset_is_named_by_its_model_and_settings(shell, f
         (["w.pt", "w.safetensors", "--preset", PRESET, "--part", "ema"], "w.pt: has no table of tensors called 'ema'; it has no"),
         (["w.pt", "w.safetensors", "--preset", PRESET, "--part", "a", "--part", "b"], "--part b: a is chosen already"),
         (["w.pt", "w.safetensors", "--preset", PRESET, "--base", "x:y"], "--preset, --base: give one of the two"),
-        (["w.pt", "w.safetensors", "--preset", PRESET, "--set", "ch=8"], "--preset: leave --set and --shape out"),
-        (["w.pt", "w.safetensors", "--set", "ch=8"], "--set, --shape: need --model NAME"),
-        (["w.pt", "w.safetensors", "--model", "ddpm-unet", "--set", "ch=8"], "with --set it needs --shape too"),
+        (["w.pt", "w.safetensors", "--preset", PRESET, "--set", "ch=8"], "--preset: leave --set, --shape and --classes out"),
+        (["w.pt", "w.safetensors", "--preset", PRESET, "--classes", "3"], "--preset: leave --set, --shape and --classes out"),
+        (["w.pt", "w.safetensors", "--base", "x:y", "--classes", "3"], "--base: leave --set, --shape and --classes out"),
+        (["w.pt", "w.safetensors", "--classes", "3"], "--set, --shape, --classes: need --model NAME"),
+        (["w.pt", "w.safetensors", "--model", "ddpm-unet", "--classes", "3"], "with --set or --classes it needs --shape too"),
+        ([*MODEL, "--set", "ch=020"], "--set ch=020: YAML reads '020'"),
+        ([*MODEL, "--set", "ch=1:30"], "--set ch=1:30: YAML reads '1:30' in base 60"),
+        ([*MODEL, "--set", "ch=["], "--set ch=[: not valid YAML"),
+        ([*MODEL, "--set", "ch=8", "--set", "ch=9"], "--set ch=9: ch is given twice"),
+        (["w.pt", "w.safetensors", "--set", "ch=8"], "--set, --shape, --classes: need --model NAME"),
+        (["w.pt", "w.safetensors", "--model", "ddpm-unet", "--set", "ch=8"], "with --set or --classes it needs --shape too"),
         (["w.pt", "w.safetensors", "--model", "ddpm-unet", "--set", "ch", "--shape", "1x8x8"], "--set ch: write KEY=VALUE"),
         (["w.pt", "w.safetensors", "--model", "ddpm-unet", "--shape", "1by8"], "--shape 1by8: write the sides"),
         (["w.pt", "w.safetensors", "--model", "ddpm-unet", "--set", "chh=8", "--shape", "1x8x8"], "did you mean 'ch'?"),

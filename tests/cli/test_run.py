@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 from in_process import run_in_this_process
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from harness.components import Executor
 from harness.config import Config
+from harness.errors import UserError
 from harness.plugins import registry
 from harness.process import devices
 from harness.stages import jobs, metrics
@@ -96,6 +98,25 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(shell):
         "no estimate: no such cell has run yet",
     ]
     assert not shell.runs.root.exists()
+
+
+def test_a_dry_run_says_that_nothing_can_be_written_into_the_runs_folder(shell, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != str(shell.runs.root))
+    shell.runs.root.mkdir()
+    done = shell("run", "leaderboards/small", "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "runs: not writable; choose another folder with --runs-dir" in done.stderr.splitlines()[-1]
+
+
+def test_a_dry_run_refuses_another_file_under_a_path_as_the_run_does(shell, monkeypatch):
+    def refuse(board, runs):
+        raise UserError(f"{board.name}: another file than that of {runs.root}")
+
+    monkeypatch.setattr("harness.run.setting_paths.checked", refuse)
+    for options in ((), ("--dry-run",)):
+        done = shell("run", "leaderboards/small", *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "small: another file than that of " in done.stderr
 
 
 def test_a_dry_run_estimates_from_what_such_cells_took(filled):

@@ -11,6 +11,7 @@ import lzma
 import pickle
 import random
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -65,9 +66,9 @@ def image(form: str = "PNG", mode: str = "RGB", size: tuple[int, int] = (8, 8), 
     return file.getvalue()
 
 
-def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as made:
+def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED, *, before: bytes = b"") -> bytes:
+    file = io.BytesIO(before)
+    with zipfile.ZipFile(file, "a", compression) as made:  # an archive may stand behind anything
         for name, content in members.items():
             made.writestr(name, content)
     return file.getvalue()
@@ -115,6 +116,30 @@ def sealed_json(body: bytes) -> bytes:
     return b'{\n "sha256": "' + hashlib.sha256(rest).hexdigest().encode() + b'",' + rest
 
 
+def no_weights(weight: torch.Tensor) -> list[torch.Tensor]:
+    """Tensors of the shape of a weight, or of none, that torch saves and that cannot be weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch remarks on quantised and nested tensors
+        quantised = torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
+        nested = torch.nested.nested_tensor([torch.zeros(3), torch.zeros(2)])
+    return [
+        weight.to_sparse(),
+        weight.to_sparse_csr(),
+        quantised,
+        nested,
+        weight.to("meta"),
+        weight * torch.nan,
+        weight.to(torch.cfloat),
+    ]
+
+
+def old_format_before_an_archive() -> bytes:
+    """A bomb in torch's old format with an archive at its end: torch goes by the first bytes, and zipfile by the last ones."""
+    facts = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    swelling = b"\x80\x02}X\x01\x00\x00\x00xcbuiltins\nbytearray\n\x8a\x05" + (2**33).to_bytes(5, "little") + b"\x85Rs."
+    return archive(members_of(pytorch({"a": torch.ones(3)})), before=facts + swelling + pickle.dumps([], 2))
+
+
 def _black(side: int, mode: str = "RGB") -> bytes:
     return image(size=(side, side), mode=mode)
 
@@ -127,12 +152,15 @@ BOMBS: dict[str, list[Callable[[], Content]]] = {
     ".pt": [
         lambda: archive({"a/data.pkl": b"\x80\x02" + b"]0" * 5_000_000 + b"N."}),
         lambda: archive({"a/data.pkl": b"\x80\x02" + b"}" * 3_000_000 + b"."}, 0),
+        old_format_before_an_archive,
     ],
+    ".bin": [old_format_before_an_archive],
     ".pkl": [lambda: b"\x80\x02" + b"]" * 3_000_000 + b".", lambda: b"\x80\x02" + b"(" * 3_000_000 + b"."],
     ".bombs": [
         lambda: {"x.png": _black(5700)},
         lambda: {"x.png": _black(20_000, "1")},
         lambda: {f"{number}.png": _black(4000) for number in range(8)},
+        lambda: {"x.ppm": b"P2 1 1 255\n" + b"#\n" * 5_000_000 + b"0\n"},
     ],
     ".zip": [
         lambda: archive({"x.png": image() + bytes(80_000_000)}),

@@ -24,6 +24,7 @@ from hostile_files import GOLDEN, TENSORS, Content
 from harness.board.board import Board
 from harness.board.reading.load import load_board
 from harness.board.reading.yaml_file import parse_value
+from harness.components import Model
 from harness.errors import Diverged, UserError
 from harness.images import arrays, image_files
 from harness.images.sets import ImageSet
@@ -42,8 +43,11 @@ from harness.store import outputs, progress
 from harness.store.records import load_floor, load_record
 from harness.store.runs_folder import RunsFolder
 from harness.toolkit.tokenizer_file import TokenizerFile
+from harness.training.training_log import read_log
+from harness.weights import network_files
 from harness.weights.convert import described_network
 from harness.weights.layouts import unwrapped
+from harness.weights.network_files import NetworkFile
 from harness.weights.stored import read as read_weights
 
 ROOT = Path(__file__).parents[2]
@@ -108,11 +112,27 @@ def _progress(path: Path) -> None:
     progress.read(RunsFolder(path))
 
 
+class _Block(torch.nn.Module):
+    """A network of which files.TENSORS are the weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = torch.nn.Linear(3, 2)
+
+
 def _weights(path: Path) -> None:
     stored = read_weights(path)
-    unwrapped(stored)
     with contextlib.suppress(UserError):  # most files do not say of which network they are
-        described_network(stored).build()
+        described = described_network(stored)
+        network_files.find([NetworkFile(path)], described.model, described.build())
+    model = Model("block", build="a:b", summary="", provides=frozenset(), sampler="euler")
+    with torch.device("meta"):
+        network = _Block()
+    ways = [[NetworkFile(path)], [NetworkFile(path, table="net")], [NetworkFile(path), NetworkFile(path, "a")]]
+    for sources in [*ways, [NetworkFile(path, table="net"), NetworkFile(path, "a", "part")]]:
+        with contextlib.suppress(UserError):  # most files do not fit
+            network_files.find(sources, model, network)
+    unwrapped(stored)
 
 
 def _statistics(path: Path) -> None:
@@ -177,6 +197,22 @@ def _changed_archive_of(contents: Sequence[bytes]) -> Callable[[random.Random], 
 def _pickle_in_archive(dice: random.Random) -> Content:
     members = {"a/data.pkl": files.evil_pickle(dice), "a/byteorder": b"little", "a/version": b"3\n", "a/data/0": bytes(24)}
     return files.archive(members, dice.choice((0, 8)))
+
+
+def _checkpoint(dice: random.Random) -> Content:
+    """A checkpoint of several tables and lists, of the network and of its part, with tensors that are no weights among them."""
+
+    def table() -> object:
+        bias = TENSORS["a.bias"]
+        weight = dice.choice((TENSORS["a.weight"], *files.no_weights(TENSORS["a.weight"])))
+        before = dice.choice(("a.", "", "module.a.", "ema_a.", "ema.a.", "a_"))
+        named = {f"{before}weight": weight, f"{before}bias": bias}
+        return dice.choice(
+            (named, [weight, bias], {"shadow_params": [weight, bias]}, {0: named, 0.9: named}, {7: weight}, [named])
+        )
+
+    keys = ("net", "ema", "optimizer", "exp_avg", "part", 3, 0.99, ("ema", 1), b"ema", None, "ema.net", "")
+    return files.pytorch({"net": TENSORS} | {key: table() for key in dice.sample(keys, dice.randint(1, 4))})
 
 
 def _header_of_array(dice: random.Random) -> bytes:
@@ -256,6 +292,8 @@ _SOLVER = files.safetensors(
     {"lambda": torch.linspace(0, 1, 5), "l": torch.zeros(5, 2), "s": torch.zeros(5, 2), "b": torch.zeros(5, 2)}
 )
 _PROGRESS = b'{"job": "j", "stage": "s", "step": 1, "steps": 2, "seconds": 3.0, "values": {"loss": 1.0}, "pid": 1}'
+_LOG_LINE = b'{"step": 100, "images": 6400, "values": {"loss": 0.5, "curve": 2.1}}'
+_LOG = b'{"training": "0123"}\n' + _LOG_LINE + b"\n" + _LOG_LINE + b"\n"
 _UNET = json.dumps({
     "_class_name": "UNet2DModel", "sample_size": 8, "in_channels": 3, "out_channels": 3, "block_out_channels": [32, 64],
     "layers_per_block": 1, "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "norm_eps": 1e-6,
@@ -296,6 +334,13 @@ READERS = {
         _progress,
         special=(lambda dice: {"progress/1.json": changed_json(dice, _PROGRESS)},),
     ),
+    "training log": Reader(
+        ".jsonl",
+        [_LOG],
+        lambda path: read_log(path, "0123"),
+        is_text=True,
+        special=(lambda dice: b'{"training": "0123"}\n' + changed_json(dice, _LOG_LINE),),
+    ),
     "plot": Reader(".png", [files.image()], drawn_from, special=(files.damaged_png,)),
     "weights, safetensors": Reader(
         ".safetensors",
@@ -304,7 +349,10 @@ READERS = {
         special=(files.header_of, _network_header),
     ),
     "weights, torch archive": Reader(
-        ".pt", [files.pytorch(_STATE)], _weights, special=(_changed_archive_of([files.pytorch(_STATE)]), _pickle_in_archive)
+        ".pt",
+        [files.pytorch(_STATE)],
+        _weights,
+        special=(_changed_archive_of([files.pytorch(_STATE)]), _pickle_in_archive, _checkpoint),
     ),
     "weights, torch's old format": Reader(".bin", [files.pytorch(_STATE, is_zip=False)], _weights),
     "weights, network pickle": Reader(

@@ -63,6 +63,17 @@ def test_a_name_in_another_encoding_keeps_the_letters_of_the_format():
     assert plain_name(member, where="x") == "über.png"
 
 
+@pytest.mark.parametrize("names", [["a:1.png", "b:1.png"], ["s:1.png", "s:2.png"], ["C:/a:1.png", "/b:1.png"]])
+def test_only_a_letter_a_colon_and_a_slash_are_a_drive(images, tmp_path, names):
+    contents = [file.read_bytes() for file in sorted(images.rglob("*.png"))]
+    assert archive(written(tmp_path / "x.zip", names, contents[:2])).names == tuple(name.split("/")[-1] for name in names)
+
+
+@pytest.mark.parametrize("name", ["//a/1.png", "\\\\a\\1.png", "a\\1.png", "C:\\a\\1.png"])
+def test_the_name_of_a_shared_folder_stays_a_folder(name):
+    assert plain_name(zipfile.ZipInfo(name), where="x") == "a/1.png"
+
+
 def test_what_macos_adds_is_hidden_whatever_the_slashes(images, tmp_path):
     contents = [file.read_bytes() for file in sorted(images.rglob("*.png"))]
     names = ["a/0.png", "__MACOSX\\a\\._0.png", "a/.DS_Store.png"]

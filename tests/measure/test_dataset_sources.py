@@ -73,6 +73,10 @@ def test_the_split_is_named_and_part_of_the_identity(context):
     assert identities[0]["fingerprint"] == identities[1]["fingerprint"]
 
 
+def test_the_code_of_the_dataset_is_named_for_the_features_that_are_kept(context):
+    assert "dataset digits" in {facts.component for facts in read("digits", context, images=20).sources}
+
+
 def test_a_dataset_without_a_largest_draw_asks_for_the_number(context):
     text = "{name: corrupted, dataset: digits, dropped_classes: 1}"  # how many are left is known after a draw
     with pytest.raises(UserError, match="say how many images to take of it, with --images N"):

@@ -67,3 +67,12 @@ def test_dropout_repeats_with_its_draw():
 def test_data_that_do_not_fit_are_the_users_mistake(spec):
     with pytest.raises(UserError, match="model ddpm-unet"):
         build(UNetConfig(), spec)
+
+
+def test_on_patches_it_keeps_the_contract_and_its_chain():
+    config = UNetConfig(ch=8, ch_mult=(1, 2), attn_resolutions=(4,), steps=20, beta_end=0.3, sampling_steps=5, patch=2)
+    models.check_model(COMPONENT, config=config, spec=IMAGES)
+    model = build(config, IMAGES)
+    assert model.conv_in.in_channels == 4
+    assert model(torch.randn(2, 1, 8, 8), 3.5).shape == (2, 1, 8, 8)
+    assert "patch" not in config.model_copy(update={"patch": 1}).identity

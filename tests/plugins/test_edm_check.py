@@ -1,12 +1,15 @@
 """Whether EDM's U-Net fits the data is said before any work, with the sizes that would fit."""
 
 import pytest
+import torch
 
 from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness_edm import UNetConfig, harness_models
-from harness_edm.check import fits, image_size
+from harness_edm.check import fits, image_size, normalised_widths
+from harness_edm.presets import PRESETS
+from harness_edm.unet import build
 
 UNET = harness_models()[1]
 
@@ -53,3 +56,31 @@ def test_the_component_asks_this_check_when_a_board_is_read():
     UNET.check_usage(UNetConfig(), usage(1, 16, 16))
     with pytest.raises(UserError, match="model edm-unet"):
         UNET.check_usage(UNetConfig(), usage(2))
+
+
+@pytest.mark.parametrize("architecture", ["ddpm++", "ncsn++", "adm"])
+@pytest.mark.parametrize("settings", [
+    {"model_channels": 8}, {"model_channels": 32}, {"model_channels": 36, "channel_mult": (1,)}, {"model_channels": 48},
+    {"model_channels": 16, "channel_mult": (2, 3), "num_blocks": 2}, {"model_channels": 20, "channel_mult": (1, 2, 4)},
+])  # fmt: skip
+def test_widths_are_refused_exactly_where_the_network_cannot_be_built(architecture, settings):
+    config = UNetConfig(**{"channel_mult": (1, 2), **settings}, architecture=architecture, attn_resolutions=(16,))
+    spec = DataSpec((1, 16, 16))
+    with torch.device("meta"):
+        try:
+            network = build(config, spec)
+        except ValueError:
+            with pytest.raises(
+                UserError, match=r"^model edm-unet: model_channels \d+ and channel_mult \[.*\] make a layer of \d+"
+            ):
+                fits(config, ModelUsage(spec))
+            return
+    fits(config, ModelUsage(spec))
+    norms = [module.num_channels for module in network.modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert set(normalised_widths(config)) <= set(norms)
+
+
+def test_the_published_widths_fit():
+    for preset in PRESETS.values():
+        if isinstance(preset.config, UNetConfig):
+            fits(preset.config, ModelUsage(preset.spec))

@@ -100,3 +100,19 @@ def test_without_dropout_a_draw_is_a_level_and_noise():
 def test_data_that_do_not_fit_are_the_users_mistake():
     with pytest.raises(UserError, match="model edm-unet: needs square images"):
         build(UNetConfig(), DataSpec((2,)))
+
+
+@ARCHITECTURES
+def test_on_patches_every_architecture_keeps_the_contract_and_sees_pixels_as_channels(architecture):
+    config = UNetConfig(**TINY, architecture=architecture, head_channels=4, patch=2)
+    models.check_model(COMPONENT, config=config, spec=IMAGES)
+    shapes = []
+    model = build(config, IMAGES)
+    model.model.register_forward_pre_hook(lambda _, inputs: shapes.append(inputs[0].shape))
+    assert model.denoise(torch.randn(3, 1, 8, 8), torch.tensor(1.0), None).shape == (3, 1, 8, 8)
+    assert shapes == [(3, 4, 4, 4)]
+
+
+def test_keys_of_networks_without_patches_do_not_know_of_them():
+    assert "patch" not in UNetConfig(patch=1).identity
+    assert UNetConfig(patch=2).identity["patch"] == 2

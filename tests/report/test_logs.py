@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.board.log_files import base_logs, cell_log
+from harness.board.log_files import base_logs, cell_log, log_files
 from harness.report.adopt import adopt
 from harness.report.logs import TrainingLogs, read_published_logs, read_run_logs
 from harness.report.publish import plan
@@ -33,17 +33,21 @@ def write(path, key, lines=LINES):
     return path
 
 
+def write_all(board, runs, lines):
+    for log in log_files([cell for cell in board.cells if cell.skip_reason is None], board.bases):
+        write(log.beside_records(runs, board.name), log.training_key, lines)
+
+
 @pytest.fixture
 def run_logs(board, runs, run_records):
     """All records and logs of the board in a runs folder."""
     run_records(board, runs)
-    for log in [*filter(None, map(cell_log, board.cells)), *(log for base in board.bases for log in base_logs(base))]:
-        write(log.beside_records(runs, board.name), log.training_key)
+    write_all(board, runs, LINES)
     return read_run_logs(board, runs)
 
 
 def test_the_logs_of_cells_and_bases_are_read(board, runs, run_logs):
-    assert run_logs.cells == {cell.name: LINES for cell in board.cells if cell.trains}
+    assert run_logs.cells == {cell.name: LINES for cell in board.cells if cell.trains and cell.skip_reason is None}
     assert run_logs.bases == {base.name: (LINES,) for base in board.bases}
 
 
@@ -61,6 +65,17 @@ def test_small_logs_are_published_and_drawn(board, folder, runs, run_logs):
     rendered.write(folder.root)
     assert rendered.stale(folder.root) == []
     assert plan(board, runs).removed == ()
+
+
+def test_a_step_of_pretraining_without_a_log_keeps_its_place(load, runs):
+    step = "{method: fit, training: {images: 1280}}"
+    board = load((f"model: net, pretrain: {step}", f"model: net, pretrain: [{step}, {step}]"))
+    first, second = base_logs(board.bases[0])
+    assert read_run_logs(board, runs).bases == {}
+    write(second.beside_records(runs, board.name), second.training_key)
+    assert read_run_logs(board, runs).bases == {"net": ((), LINES)}
+    write(first.beside_records(runs, board.name), first.training_key)
+    assert read_run_logs(board, runs).bases == {"net": (LINES, LINES)}
 
 
 def test_a_large_log_stays_in_the_runs_folder(board, folder, runs, run_logs, cell):
@@ -83,6 +98,47 @@ def test_a_log_of_another_training_is_neither_read_nor_kept(board, folder, runs,
     assert set(publication.removed) == {published.name, stray.name}
     publication.apply()
     assert not published.exists()
+
+
+def lines_of_published(board):
+    logs = read_published_logs(board)
+    return logs.cells, logs.bases
+
+
+def test_a_failed_cell_whose_published_record_stays_brings_no_log(board, folder, runs, run_logs, run_records, tmp_path):
+    plan(board, runs).apply()
+    before = lines_of_published(board)
+    other = type(runs)(tmp_path / "other")
+    run_records(board, other, status="failed", metrics={})
+    write_all(board, other, [LogLine(10, 640, {"loss": 99.0})])
+    plan(board, other).apply()
+    assert lines_of_published(board) == before
+
+
+def test_a_log_of_a_cell_goes_with_its_record_from_another_machine(board, folder, runs, run_logs, run_records, tmp_path, cell):
+    """The base's log comes too, since a cell of the base is taken; the other cells keep their logs."""
+    plan(board, runs).apply()
+    other, lines = type(runs)(tmp_path / "other"), (LogLine(10, 640, {"loss": 99.0}),)
+    run_records(board, other, [cell], created="elsewhere")
+    write_all(board, other, lines)
+    plan(board, other).apply()
+    published = read_published_logs(board)
+    assert [name for name, found in published.cells.items() if found == lines] == [cell.name]
+    assert [name for name, found in published.bases.items() if found == (lines,)] == [cell.base.name]
+
+
+def test_a_log_goes_where_another_runs_record_without_a_log_replaces_its_own(
+    board, folder, runs, run_logs, run_records, tmp_path, cell
+):
+    plan(board, runs).apply()
+    other = type(runs)(tmp_path / "other")
+    run_records(board, other, [cell], created="elsewhere")
+    publication = plan(board, other)
+    assert publication.removed == (cell_log(cell).published(folder).name,)
+    publication.apply()
+    cell_log(cell).beside_records(runs, board.name).unlink()
+    plan(board, runs).apply()
+    assert plan(board, runs).removed == ()
 
 
 def test_published_logs_are_adopted_with_their_records(board, runs, run_logs, tmp_path):

@@ -93,6 +93,35 @@ def test_a_plot_that_cannot_be_drawn_is_one_line_and_the_page_is_written(board, 
     assert list(written.plots.iterdir()) == []
 
 
+def test_a_plot_that_cannot_be_drawn_leaves_no_older_picture_and_no_link(board, written, publish_records, monkeypatch):
+    publish_records(board, board.cells[3:6], curve=[{"images": 0, "value": 1.0}])
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.report.plots.curves._draw", lambda _: 1 / 0)
+        ended = render_published(board).write(written.root)
+    assert ended.undrawn == ("curves.png is not drawn: ZeroDivisionError: division by zero",)
+    assert not (written.plots / "curves.png").exists()
+    assert "curves.png" not in written.page.read_text()
+    missing = ["README.md: stale: not what the records and board.yaml give", "plots/curves.png: missing"]
+    assert stale(board) == missing, "a machine that can draw makes both anew"
+    render_published(board).write(written.root)
+    assert "(plots/curves.png)" in written.page.read_text()
+    assert stale(board) == []
+
+
+def test_a_picture_by_hand_in_the_place_of_a_plot_that_cannot_be_drawn_stays_without_a_link(board, written, monkeypatch):
+    (written.plots / "curves.png").write_bytes(b"not ours")
+    monkeypatch.setattr("harness.report.plots.curves._draw", lambda _: 1 / 0)
+    assert render_published(board).write(written.root).paths == (written.page,)
+    assert (written.plots / "curves.png").read_bytes() == b"not ours"
+    assert "curves.png" not in written.page.read_text()
+
+
+def test_a_current_picture_stays_on_a_machine_that_cannot_draw(board, written, monkeypatch):
+    monkeypatch.setattr("harness.report.plots.curves._draw", lambda _: 1 / 0)
+    assert render_published(board).write(written.root) == Written((written.page, written.plots / "curves.png"), ())
+    assert stale(board) == []
+
+
 def test_a_plot_that_cannot_be_made_is_one_line_and_the_others_are_there(board, publish_records, monkeypatch):
     publish_records(board)
     monkeypatch.setattr("harness.report.render.sizes_plot", lambda _: 1 / 0)

@@ -1,6 +1,7 @@
 """`--fresh`: results are made anew and the old ones set aside, also when the run is killed anywhere."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -248,8 +249,12 @@ def test_records_that_are_made_anew_are_pending_until_all_are_made(board, runs, 
 
 def test_a_note_that_cannot_be_read_counts_as_none(board, runs, run, of_method):
     (cell,) = of_method("ddo")[:1]
-    for content in ("", "[]", json.dumps({"code": 1})):
-        runs.fresh("cell", cell.key).parent.mkdir(exist_ok=True)
-        runs.fresh("cell", cell.key).write_text(content)
+    note = runs.fresh("cell", cell.key)
+    note.parent.mkdir(exist_ok=True)
+    for content in ("", "[]", json.dumps({"code": 1}), "[" * 100_000):
+        note.write_text(content)
         assert {state.state for state in planned(board, board.cells, fresh_results.NOTHING, runs)[0]} == {"done"}
+    note.unlink()
+    os.mkfifo(note)  # nothing waits for it
+    assert {state.state for state in planned(board, board.cells, fresh_results.NOTHING, runs)[0]} == {"done"}
     assert states(board, [cell], runs)[0].state == "done"

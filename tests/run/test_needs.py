@@ -44,6 +44,19 @@ evaluation: {{samples: 16, batch: 16}}
 metrics: {{sliced-w2: }}
 """
 
+MADE = """\
+title: Made
+dataset: digits
+bases:
+  main:
+    model: {{name: edm-unet, model_channels: 4, channel_mult: [1], attn_resolutions: [], is_conditional: false}}
+    pretrain: {{method: mle, training: {{images: 64, batch: 32}}}}
+methods: {{none: }}
+seeds: [0]
+evaluation: {{samples: 16, batch: 16}}
+metrics: {{sliced-w2: }}
+"""
+
 
 @pytest.fixture(autouse=True)
 def _empty_cache(monkeypatch, tmp_path):
@@ -220,3 +233,16 @@ def test_files_that_components_ask_for_can_be_fetched_each_once(small, monkeypat
     assert files.count("shared.pt") == 1
     assert {f"{name}.pt" for name in asked} == set(files) - {"shared.pt"}
     assert {"swiss-roll", "ddpm-mlp", "edm-mlp", "ddo", "sft-pg", "mle", "none", "sliced-w2"} <= set(asked)
+
+
+def test_a_network_that_cannot_be_built_stops_a_run_and_a_dry_run_before_any_work(read, monkeypatch):
+    def fails(config, spec):
+        raise ValueError("no such width")
+
+    monkeypatch.setattr("harness_edm.unet.build", fails)
+    board = read(MADE)
+    with pytest.raises(Faults) as caught:
+        Needs.of_whole(board).check()
+    (fault,) = caught.value.faults
+    assert fault.startswith("base main: model edm-unet cannot be built with these settings")
+    assert fault.endswith("ValueError: no such width")

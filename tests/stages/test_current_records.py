@@ -5,7 +5,7 @@ from board_fixtures import fake_floor, fake_record
 
 from harness.stages.current_records import current_floor, current_record, has_result, is_measured
 from harness.stages.record import record_path
-from harness.store.records import Measured, UnreadableRecord, save_record
+from harness.store.records import Measured, UnreadableRecord, load_record, save_record
 from harness.store.runs_folder import RunsFolder
 
 
@@ -73,6 +73,16 @@ def test_a_floor_likewise(board, runs, caplog):
     save_record(fake_floor(board, floor), path)
     assert is_measured(board.name, floor, runs)
     assert current_floor(board.name, floor, runs).metric == "distance"
+
+
+def test_a_record_of_a_newer_harness_is_not_made_again(board, cell, runs, save):
+    content = save().read_bytes()
+    newer = load_record(record_path(cell, runs)).model_copy(update={"schema_version": 9})
+    save_record(newer, record_path(cell, runs))
+    for look in (current_record, has_result):
+        with pytest.raises(UnreadableRecord, match=r"written by a newer harness \(schema 9, known: \d+\); upgrade$"):
+            look(cell, runs)
+    assert record_path(cell, runs).read_bytes() != content
 
 
 def test_a_record_that_the_system_refuses_to_read_is_not_made_again(board, cell, runs, save, monkeypatch):

@@ -36,7 +36,7 @@ def test_real_examples_are_a_draw_or_the_first_of_the_training_data(noise):
 
 
 def test_images_are_drawn_when_the_first_batch_is_read_and_once(noise):
-    images, _ = RealExamples(noise, 4, 7, CPU).images()
+    images, *_ = RealExamples(noise, 4, 7, CPU).images()
     assert (images.n, images.shape, Noise.drawn) == (7, (1, 8, 8), 0)
     assert torch.equal(pixels(images), to_uint8(noise.evaluation(4, 7).x))
     pixels(images)
@@ -44,9 +44,10 @@ def test_images_are_drawn_when_the_first_batch_is_read_and_once(noise):
 
 
 def test_real_images_are_told_apart_by_dataset_and_draw(noise):
-    _, identity = RealExamples(noise, 4, 7, CPU).images()
+    _, identity, made_by = RealExamples(noise, 4, 7, CPU).images()
+    assert "dataset noise" in {facts.component for facts in made_by}
     assert identity == {"dataset": NOISE.identity, "fingerprint": "noise-1", "draw": 4}
-    images, identity = RealExamples(noise, None, 7, CPU).images()
+    images, identity, _ = RealExamples(noise, None, 7, CPU).images()
     assert identity["draw"] == "train"
     assert images.name == "noise, training images"
     assert RealExamples(noise, 4, 7, CPU).images().images.name == "noise, evaluation draw 4"
@@ -62,8 +63,8 @@ def test_stored_samples_are_one_draw_of_the_file(stored):
     assert torch.equal(second.points().x, tensors["x.1"])
     torch.testing.assert_close(second.points().labels, torch.arange(5), rtol=0, atol=0)
     assert first.points().labels is None
-    images, identity = first.images()
-    assert identity == {"generated": "hash 0"}
+    images, identity, made_by = first.images()
+    assert (identity, list(made_by)) == ({"generated": "hash 0"}, [])
     assert torch.equal(pixels(images), to_uint8(tensors["x.0"]))
 
 

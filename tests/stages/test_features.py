@@ -6,15 +6,15 @@ import pytest
 import torch
 from image_sets import image_set
 from pixel_features import COMPONENT, OUTPUTS, PixelFeatures
-from stage_parts import GAP, resolved
+from stage_parts import GAP, NOISE, resolved
 
 from harness.board.columns import Column
 from harness.board.schema import MetricConfig
 from harness.errors import UserError
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
-from harness.stages import features
-from harness.stages.example_sets import IdentifiedImages
+from harness.stages import features, sources
+from harness.stages.example_sets import IdentifiedImages, RealExamples
 
 IMAGES = torch.randint(0, 256, (60, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 PIXELS = resolved(COMPONENT)
@@ -88,6 +88,22 @@ def test_other_images_or_another_version_of_the_extractor_are_other_features(ext
     extract({"moments"}, generated="another")
     extract({"moments"}, extractor=dataclasses.replace(PIXELS, version="2/1"))
     assert sum(seen) == 180
+
+
+def test_features_of_real_images_are_made_anew_where_the_code_of_the_dataset_was_edited(new_context, seen, monkeypatch):
+    def hashes_of_code():
+        context = dataclasses.replace(new_context(), makes_anew=True)
+        images = RealExamples(context.dataset(NOISE), 0, 20, context.device).images()
+        return {facts.sha256 for facts in features.extracted_by_code(images, {"moments"}, PIXELS, context).sources}
+
+    first = hashes_of_code()
+    assert hashes_of_code() == first
+    assert sum(seen) == 20
+    component = NOISE.component
+    edited = dataclasses.replace(sources._source(component), sha256="e" * 64)
+    monkeypatch.setitem(sources._read, (component.title, component.build), edited)
+    assert "e" * 64 in hashes_of_code() - first
+    assert sum(seen) == 40
 
 
 def test_the_number_of_images_at_once_is_no_part_of_the_key(extract, seen):

@@ -1,6 +1,7 @@
 """Beside a cell's record stand its training log and that of its base, also where the training diverged."""
 
 import dataclasses
+import shutil
 
 import pytest
 import stage_parts
@@ -8,7 +9,7 @@ import torch
 from stage_parts import DRIFTING, Drifting
 
 from harness.board.log_files import base_logs, cell_log
-from harness.stages import jobs
+from harness.stages import jobs, kept_logs
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import ProcessCache
 from harness.store.runs_folder import RunsFolder
@@ -43,6 +44,26 @@ def test_a_cell_that_does_not_train_has_its_bases_log_alone(cells, run):
     cell = cells["small/none/s0"]
     runs = run(cell)
     assert [path.name for path in runs.records(cell.board).glob("*.log.jsonl")] == [f"base__small.{cell.base.key[:12]}.log.jsonl"]
+
+
+def test_a_log_of_an_earlier_run_gives_way_also_where_it_is_as_large(cells, run):
+    cell = cells["small/mle/s0"]
+    runs = run(cell)
+    path, source = cell_log(cell).beside_records(runs, cell.board), cell_log(cell).sources(runs)[0]
+    path.write_bytes(path.read_bytes().replace(b'"step": 1', b'"step": 7'))  # as large as before
+    kept_logs.keep(cell, runs)
+    assert path.read_bytes() == source.read_bytes()
+
+
+def test_a_log_of_an_earlier_run_goes_where_the_training_left_none(cells, run):
+    cell = cells["small/mle/s0"]
+    runs = run(cell)
+    (base,) = base_logs(cell.base)
+    cell_log(cell).sources(runs)[0].unlink()
+    shutil.rmtree(base.sources(runs)[0].parent)  # a cleaned output says nothing of the base of other records
+    kept_logs.keep(cell, runs)
+    assert not cell_log(cell).beside_records(runs, cell.board).exists()
+    assert steps(base, cell, runs) == [1, 2]
 
 
 class DivergesAtTheEnd(Drifting):

@@ -1,15 +1,20 @@
 """The sampler of a base: nothing is prepared before it is needed, and nothing twice."""
 
+import dataclasses
+
 import pytest
 import stage_parts
 import torch
-from stage_parts import Beside, Prepared, Unprepared
+from edited_code import edit
+from stage_parts import Beside, Prepared, Unprepared, make_base_anew
 
 from harness.errors import PluginFault
 from harness.interfaces import DataSpec
+from harness.process.sources import CORE
 from harness.stages import base as base_stage
 from harness.stages.facts import PreparationFacts
 from harness.stages.prepare import BaseSampler
+from harness.store.manifests import MANIFEST, write_manifest
 from harness.streams import SampleStreams, stream
 from harness.weights import state_dicts
 
@@ -92,6 +97,44 @@ def test_a_base_is_prepared_once_whoever_asks(base, tiny, source, context, new_c
     assert isinstance(found.ready, Prepared)
     torch.testing.assert_close(found.ready.mean, sampler.ready.mean, rtol=0, atol=0)
     assert Prepared.prepared == 1
+
+
+@pytest.mark.parametrize("which", ["the base that is measured", "a base that the sampler calls"])
+def test_a_preparation_is_made_again_where_a_base_has_other_weights(
+    tiny_text, read_board, with_sampler, source, new_context, which
+):
+    called = "  called: {model: {name: ddpm-mlp, steps: 3, width: 8}, pretrain: {method: mle, training: {images: 64, batch: 64}}}"
+    measured, called = read_board(tiny_text.replace("bases:\n", f"bases:\n{called}\n", 1)).bases[::-1]
+    base = with_sampler(measured, Beside, bases=(called,))
+    assert BaseSampler(base, source, new_context()).ready
+    assert BaseSampler(base, source, new_context()).ready
+    assert Beside.prepared == 1
+    make_base_anew({"t": measured, "a": called}[which[0]], new_context(), add=1.0)
+    assert BaseSampler(base, source, new_context()).ready
+    assert Beside.prepared == 2
+
+
+def without_facts(output, *names):
+    """Write the manifest of an output as a version without these facts would have written it."""
+    (output.folder / MANIFEST).unlink()
+    facts = {name: value for name, value in output.facts.items() if name not in names}
+    write_manifest(output.folder, {"stage": output.stage, "key": output.folder.name, "facts": facts})
+
+
+@pytest.mark.parametrize(("makes_anew", "times"), [(False, 1), (True, 2)])
+def test_a_preparation_of_an_older_version_is_used_until_it_is_made_anew(base, source, new_context, makes_anew, times):
+    without_facts(BaseSampler(base, source, new_context()).preparation, "base_weights_sha256", "own_sources")
+    for _ in range(2):
+        assert BaseSampler(base, source, dataclasses.replace(new_context(), makes_anew=makes_anew)).ready
+    assert Prepared.prepared == times
+
+
+def test_a_preparation_is_made_anew_once_where_other_code_made_the_base(base, source, new_context, monkeypatch):
+    base_stage.run(base, source, new_context())
+    edit(monkeypatch, CORE)
+    for _ in range(2):
+        assert BaseSampler(base, source, dataclasses.replace(new_context(), makes_anew=True)).ready
+    assert Prepared.prepared == 1, "the base stays, and its code is not that of the preparation"
 
 
 def test_the_random_numbers_of_a_preparation_are_those_of_the_base(base, source, context):

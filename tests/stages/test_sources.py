@@ -17,6 +17,8 @@ from harness.stages import finetune, jobs, metrics, sample, sources
 from harness.stages.facts import BaseFacts, FinetuneFacts, SampleFacts
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path
+from harness.store.files import StorageError
+from harness.store.reading import LARGEST_TEXT
 from harness.store.records import SourceFacts, load_record
 
 
@@ -94,6 +96,15 @@ def test_checkpoints_of_other_code_count_and_a_folder_without_any_does_not(cells
     assert "sources.json is damaged (of another training: finetune-other)" in caplog.messages[-1]
 
 
+def test_a_list_of_sources_of_any_size_is_not_read(cells, context):
+    cell, work = cells["small/mle/s0"], context.runs.work("finetune", "key")
+    (work / "step-0000000001").mkdir(parents=True)
+    with (work / sources.SOURCES).open("wb") as file:
+        file.truncate(LARGEST_TEXT + 1)
+    with pytest.raises(StorageError, match=r"sources\.json: cannot be read: it is larger than 67,108,864 bytes"):
+        sources.of_training(work, cell.method)
+
+
 def test_what_an_older_version_wrote_is_used_and_its_code_is_unknown(cells, source, context, new_context):
     cell = cells["small/mle/s0"]
     base = base_stage.run(cell.base, source, context)
@@ -130,6 +141,18 @@ def test_two_releases_of_the_harness_do_not_differ_and_an_edit_of_one_does():
 def test_a_component_that_is_not_installed_has_no_code():
     assert sources.installed("method nobody-has-it") is None
     assert sources.installed("colour red") is None
+
+
+def test_an_output_is_of_the_code_as_it_is_now_where_no_other_version_had_a_part_in_it():
+    def made_by(*pairs):
+        return [SourceFacts(component=component, sha256=sha256 * 64) for component, sha256 in pairs]
+
+    own = made_by(("harness", "b"), ("method m", "b"))
+    assert sources.are_alone(own, own)
+    assert sources.are_alone(own, [*own, *made_by(("model n", "a"))]), "the model is no part of this stage"
+    assert not sources.are_alone(own, [*own, *made_by(("method m", "a"))]), "the method was edited while the output was made"
+    assert not sources.are_alone(own, made_by(("harness", "b")))
+    assert not sources.are_alone(own, [])
 
 
 def test_samplers_inside_of_samplers_count():

@@ -77,7 +77,7 @@ def test_an_exception_frees_it(path):
         pass
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_file_system_without_locks_is_one_message(path, monkeypatch, number, wait):
     def refuse(handle, operation):

@@ -135,7 +135,7 @@ def test_an_output_of_an_older_version_is_made_again_since_nothing_vouches_for_i
     assert outputs.find(runs, "s", "k") is None
     assert outputs.once(runs, "s", "k", Make()).is_fresh
     (message,) = caplog.messages
-    assert message.startswith(f"{folder} has no checksum (an older version made it); set aside as k.damaged-")
+    assert message.startswith(f"{folder} has no checksum (an older version made it); set aside as k.replaced-")
     assert message.endswith("made again")
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import math
 import pickle
 from pathlib import Path
@@ -18,6 +17,7 @@ from harness.store.records import (
     FloorRecord,
     Measured,
     Record,
+    UnreadableRecord,
     load_floor,
     load_record,
     save_record,
@@ -198,15 +198,14 @@ def test_a_record_that_is_a_folder_cannot_be_read(path):
         load_record(path)
 
 
-def test_a_usable_record_is_returned_and_a_newer_one_is_made_again(path, record, caplog):
+def test_a_usable_record_is_returned_and_a_newer_one_is_refused(path, record, caplog):
     assert usable(path, load_record) is None
     save_record(record, path)
     assert usable(path, load_record) == record
     assert not caplog.messages
     save_record(record.model_copy(update={"schema_version": 9}), path)
-    with caplog.at_level(logging.WARNING):
-        assert usable(path, load_record) is None
-    assert "written by a newer harness (schema 9, known: 1); upgrade; it counts as absent" in caplog.messages[0]
+    with pytest.raises(UnreadableRecord, match=r"written by a newer harness \(schema 9, known: 1\); upgrade$"):
+        usable(path, load_record)
 
 
 # --- files that were written by earlier versions ---------------------------------------------------------------------

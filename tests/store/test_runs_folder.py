@@ -56,6 +56,15 @@ def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
     assert os.listdir(runs.root) == []
 
 
+def test_permissions_are_looked_up_where_the_folder_is_or_would_be_made_and_nothing_is_written(tmp_path, monkeypatch):
+    runs = RunsFolder(tmp_path / "deep" / "runs")
+    runs.check_permissions()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(UserError, match=f"^{tmp_path}: not writable; choose another folder"):
+        runs.check_permissions()
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_kill_while_the_folder_is_checked_leaves_nothing(tmp_path, kill_everywhere):
     runs = RunsFolder(tmp_path)
     kill_everywhere(runs.check_writable, lambda: None)

@@ -1,5 +1,7 @@
 """What U-Nets ask of images is checked with messages that name the setting and the sizes there are."""
 
+from typing import TypedDict
+
 import pytest
 
 from harness.config import Config
@@ -7,7 +9,13 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.toolkit.square_images import channels_and_side, check_attention_resolutions, check_unet
 
-NAMES = {"setting": "channel_mult", "model": "unet"}
+
+class Names(TypedDict):
+    setting: str
+    model: str
+
+
+NAMES: Names = {"setting": "channel_mult", "model": "unet"}
 
 
 @pytest.mark.parametrize(("shape", "levels"), [((3, 32, 32), 1), ((3, 32, 32), 4), ((1, 28, 28), 3), ((1, 1, 1), 1)])
@@ -52,3 +60,9 @@ def test_attention_that_is_given_must_fit_and_the_default_need_not():
 def test_a_unet_that_cannot_halve_the_images_is_refused_whatever_its_attention():
     with pytest.raises(UserError, match="need a size divisible by 8"):
         check_unet(UNet(), DataSpec((1, 28, 28)), levels=4, **NAMES)
+
+
+def test_patches_are_channels_of_a_smaller_image():
+    assert channels_and_side(DataSpec((1, 28, 28)), levels=2, patch=2, **NAMES) == (4, 14)
+    with pytest.raises(UserError, match="on patches of 2×2 pixels need a size divisible by 8, and the images are 28×28"):
+        channels_and_side(DataSpec((1, 28, 28)), levels=3, patch=2, **NAMES)

@@ -113,6 +113,25 @@ def test_what_the_system_refuses_is_no_damage(tmp_path, monkeypatch, number):
     assert os.listdir(tmp_path) == ["step-0000000001"]
 
 
+@pytest.mark.parametrize("function", ["torch.load", "harness.weights.state_dicts.load_file"])
+@pytest.mark.parametrize("error", [
+    MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.\nmore"),
+])  # fmt: skip
+def test_memory_that_ran_out_is_no_damage(tmp_path, monkeypatch, function, error):
+    def refuse(*_, **__):
+        raise error
+
+    for step in (1, 2):
+        write(tmp_path, checkpoint(step))
+    with monkeypatch.context() as patched:
+        patched.setattr(function, refuse)
+        with pytest.raises(
+            StorageError, match=r"^[^\n]*step-0000000002: memory ran out while the checkpoint was read; free memory"
+        ):
+            read_newest(tmp_path)
+    assert read_newest(tmp_path).step == 2
+
+
 def test_none_is_left_when_all_are_damaged(tmp_path):
     for step in (1, 2):
         truncate(write(tmp_path, checkpoint(step)) / "weights.safetensors")

@@ -87,6 +87,12 @@ def logs_a_lost_count(loop):
     loop.method.step = lambda *arguments: {**step(*arguments), "count": torch.tensor(loop.method.count)}
 
 
+def logs_at_every_third_count(loop):
+    counts(loop)
+    step = loop.method.step
+    loop.method.step = lambda *arguments: step(*arguments) if loop.method.count % 3 == 0 else step(*arguments) and {}
+
+
 def counts_in_a_buffer(loop):
     loop.task.model.register_buffer("calls", torch.tensor(0), persistent=False)
     loop.method.after = lambda _: loop.task.model.calls.add_(1)
@@ -107,6 +113,12 @@ def test_what_a_resume_loses_is_named(check, change, message):
         check(change, points=0, select="last", ema=None)
     assert "keep(…) or state_dict" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_resume_that_changes_the_steps_of_the_logs_is_named(check, tmp_path):
+    around = Surroundings(tmp_path / "work", log_every=1)
+    with pytest.raises(UserError, match=r"differs from undisturbed training in the steps at which it logs: 5, 7, 8\. A"):
+        check(logs_at_every_third_count, around=around, steps=9, points=0, select="last", ema=None)
 
 
 def keeps_code(loop):

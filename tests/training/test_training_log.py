@@ -1,11 +1,12 @@
 """The log of a training: a resumed training leaves the same lines as an undisturbed one, none twice and none lost."""
 
 import json
+import os
 
 import pytest
 import torch
 
-from harness.errors import Interrupted
+from harness.errors import Interrupted, UserError
 from harness.process import stop
 from harness.store.files import StorageError
 from harness.training.loop import Surroundings
@@ -48,6 +49,23 @@ def test_what_is_no_log_of_this_training_has_no_lines(log, damage):
     log.path.write_text(damage)
     assert read_log(log.path, "key") == []
     assert read_log(log.path.with_name("absent"), "key") == []
+
+
+def test_a_pipe_in_the_place_of_a_log_is_refused_and_not_waited_for(log):
+    log.path.parent.mkdir()
+    os.mkfifo(log.path)
+    with pytest.raises(UserError, match=r"log\.jsonl: a pipe or a device stands where a file must be; move it away"):
+        read_log(log.path, "key")
+
+
+def test_a_log_is_read_up_to_the_largest_size(log, monkeypatch):
+    log.begin(None)
+    log.add(LogLine(1, 4, {"loss": 1.0}))
+    size = log.path.stat().st_size
+    monkeypatch.setattr("harness.training.training_log.LARGEST", size)
+    assert len(read_log(log.path, "key")) == 1
+    monkeypatch.setattr("harness.training.training_log.LARGEST", size - 1)
+    assert read_log(log.path, "key") == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.errors import UserError
-from harness.weights.comparison import casts, check, check_numbers, differences
+from harness.weights.comparison import casts, check, check_numbers, differences, have_same_values
 
 NETWORK = {"w": torch.zeros(3, 3), "count": torch.tensor(0)}
 
@@ -35,6 +35,17 @@ def quantised():
 def test_tensors_that_are_no_weights_are_refused_in_one_line(make, message):
     assert fault(make()).startswith(message)
     assert "\n" not in fault(make())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_only_dense_tensors_have_the_same_values():
+    own = torch.eye(3)
+    assert have_same_values(own, own.half())
+    assert have_same_values(own, torch.eye(3, device="meta"))
+    nested = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+    for other in (own + 1, torch.eye(2), torch.eye(2, device="meta"), own.to_sparse(), quantised(), nested):
+        assert not have_same_values(own, other)
+        assert not have_same_values(other, own)
 
 
 def test_fractions_are_no_counts():

@@ -93,13 +93,25 @@ AS_TRAINERS_WRITE_THEM = {
     "score_sde": (
         {"model": renamed(RAW, "module."), "step": 3, "optimizer": {"state": {}},
          "ema": {"decay": 0.999, "num_updates": 3,
-                 "shadow_params": [v for v in values(AVERAGED) if v.is_floating_point()]}},
+                 "shadow_params": values(AVERAGED, PARAMETERS)}},
         "ema.shadow_params",
     ),
     "diffusers' EMAModel": (
-        {"unet": RAW, "unet_ema": {"decay": 0.99, "shadow_params": [v for v in values(AVERAGED) if v.is_floating_point()]}},
+        {"unet": RAW, "unet_ema": {"decay": 0.99, "shadow_params": values(AVERAGED, PARAMETERS)}},
         "unet_ema.shadow_params",
     ),
+    "a list of buffers too": (
+        {"model": RAW, "shadow_params": [v for v in values(AVERAGED) if v.is_floating_point()]},
+        "shadow_params",
+    ),
+    "nemo": (
+        {"state_dict": RAW, "optimizer_states": [{"opt": {"state": {0: {"exp_avg": torch.zeros(3)}}},
+                                                  "ema": values(AVERAGED, PARAMETERS)}]},
+        "optimizer_states.0.ema",
+    ),
+    "an optimiser's": ({"model": RAW, "optim_ema": AVERAGED}, "optim_ema"),
+    "a schedule's": ({"model": RAW, "ema_scheduled": AVERAGED, "schedule": {"x": torch.zeros(2)}}, "ema_scheduled"),
+    "by its decay": ({"model": RAW, "ema": {0.9999: AVERAGED}}, "ema.0.9999"),
     "averages of parameters alone": ({"model": RAW, "ema": weights(5, PARAMETERS)}, "ema"),
     "in tables of their own": (
         {"trainer": {"net": {"state_dict": RAW}, "ema": {"state_dict": AVERAGED}}},
@@ -124,6 +136,8 @@ def test_the_averaged_weights_of_every_trainer_are_read_and_named(read, trainer)
         ({"model": RAW, "ema_0.999": AVERAGED, "ema_0.9999": weights(6)}, ["ema_0.999", "ema_0.9999", "model"]),
         ({"net": RAW, "ema": {"stds": [0.05, 0.1], "emas": [AVERAGED, weights(6)]}}, ["ema.emas.0", "ema.emas.1", "net"]),
         ({"student": RAW, "teacher": AVERAGED}, ["student", "teacher"]),
+        ({"net": RAW, "ema": {0.99: AVERAGED, 0.9999: weights(6)}}, ["ema.0.99", "ema.0.9999", "net"]),
+        ({"net": RAW, "ema_a": weights(5, PARAMETERS), "ema_b": weights(6, PARAMETERS)}, ["ema_a", "ema_b", "net"]),
         ({"state_dict": {**renamed(RAW, "a."), **renamed(AVERAGED, "b.")}}, ["state_dict.a", "state_dict.b"]),
     ],
 )
@@ -173,6 +187,76 @@ def test_averaged_weights_that_cannot_be_read_are_not_passed_over_in_silence(rea
     assert read(content, "model") == (1, "model")
 
 
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda name: name.replace(".", ""),  # LitEma's names, in a table of their own
+        lambda name: name.replace(".", "_"),
+        lambda name: f"ema_{name}",
+        lambda name: str(NAMES.index(name)),
+    ],
+)
+def test_averaged_weights_under_other_names_are_not_passed_over_in_silence(read, rename):
+    named = {rename(name): value for name, value in weights(5, PARAMETERS).items()}
+    content = {"model": RAW, "ema": {"decay": torch.tensor(0.99), "num_updates": torch.tensor(3), **named}}
+    with pytest.raises(UserError, match="its averaged weights do not fit the network: 'ema' "):
+        read(content)
+    assert read(content, "model") == (1, "model")
+
+
+def test_averaged_weights_that_cannot_be_read_beside_a_network_at_the_top_have_no_advice_to_choose_a_name(read):
+    content = {**RAW, "ema": renamed(weights(5, PARAMETERS), "ema_")}
+    with pytest.raises(
+        UserError, match=r"the top of the file, not averaged, would fit; .*save its tensors in a file of their own"
+    ):
+        read(content)
+
+
+class Pair(nn.Module):
+    """A network that has an averaged copy of its half."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.ema_net = Block(), Block()
+
+
+@pytest.mark.parametrize("nest", [lambda own: own, lambda own: {"model": own}, lambda own: renamed(own, "module.")])
+def test_a_part_of_the_network_that_is_called_averaged_is_read_with_the_network(tmp_path, nest):
+    own = {**renamed(RAW, "net."), **renamed(AVERAGED, "ema_net.")}
+    torch.save(nest(own), tmp_path / "w.pt")
+    found = network_files.find([NetworkFile(tmp_path / "w.pt")], MODEL, Pair()).tensors
+    assert {name: float(value.flatten()[0]) for name, value in found.items()} == {
+        name: 5 if name.startswith("ema_net.") else 1 for name in own
+    }
+
+
+@pytest.mark.parametrize("key", ["exp_avg", "exp_avg_sq", "adam"])
+def test_an_optimisers_moments_are_not_averaged_weights(read, key):
+    for moments in (
+        AVERAGED,
+        values(AVERAGED),
+        values(AVERAGED, PARAMETERS),
+        {"exp_avg": AVERAGED, "exp_avg_sq": values(AVERAGED)},
+    ):
+        assert read({"model": RAW, key: moments, "optimizer": {key: moments}}) == (1, "model")
+
+
+def test_averages_that_lack_buffers_can_be_chosen_by_their_name(read):
+    assert read({"model": RAW, "ema": weights(5, PARAMETERS)}, "ema") == (5, "ema")
+    assert read({"model": RAW, "ema": {"shadow_params": values(AVERAGED, PARAMETERS)}}, "ema") == (5, "ema.shadow_params")
+
+
+def test_a_list_of_averages_lacks_buffers_and_frozen_parameters_which_the_raw_table_gives(tmp_path):
+    network = Block()
+    network.scale.requires_grad_(False)
+    trained = [name for name, value in network.named_parameters() if value.requires_grad]
+    torch.save({"model": renamed(RAW, "module."), "ema": {"shadow_params": values(AVERAGED, trained)}}, tmp_path / "w.pt")
+    found = network_files.find([NetworkFile(tmp_path / "w.pt")], MODEL, network)
+    fills = {name: float(value.flatten()[0]) for name, value in found.tensors.items()}
+    assert fills == {name: 5 if name in trained else 1 for name in NAMES}
+    assert found.tables[0].not_read == ("'model'",)
+
+
 def test_averages_of_another_network_are_nothing_to_this_one(read):
     assert read({"model": RAW, "ema_loss": {"value": torch.zeros(1)}, "D_ema": {"d.weight": torch.zeros(2)}}) == (1, "model")
 
@@ -208,6 +292,7 @@ def test_what_was_read_is_one_line_for_the_user(tmp_path):
     assert remark(half) == "/w.pt: float16 was read as float32"
 
 
+@pytest.mark.filterwarnings("ignore")  # PyTorch will remove quantised tensors, and files hold them
 def test_a_part_that_both_files_hold_must_be_the_same(tmp_path):
     torch.save(RAW, tmp_path / "w.pt")
 
@@ -216,6 +301,13 @@ def test_a_part_that_both_files_hold_must_be_the_same(tmp_path):
         return network_files.find([NetworkFile(tmp_path / "w.pt"), NetworkFile(tmp_path / "inner.pt", "inner")], MODEL, Block())
 
     inner = {name.removeprefix("inner."): value for name, value in RAW.items() if name.startswith("inner.")}
+    weight = inner["0.weight"]
+    quantised = torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
+    for value, fault in (
+        (weight.to_sparse(), "is a tensor of the layout sparse_coo"), (quantised, "is quantised"), (weight * float("nan"), "NaN"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=rf"inner\.pt: inner\.0\.weight .*{fault}"):
+            find({**inner, "0.weight": value})
     assert float(find(inner).tensors[MARK][0, 0]) == 1
     with pytest.raises(
         UserError,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.weights.table_names import is_averaged, is_bookkeeping, without_wrappers
+from harness.weights.table_names import is_averaged, is_bookkeeping, may_hold_weights, without_wrappers
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,13 @@ def test_names_of_raw_weights_are_known(name):
     assert is_averaged((name,)) is False
 
 
+@pytest.mark.parametrize("name", ["exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "grad_avg", "avg_squared"])
+def test_an_optimisers_averages_of_gradients_are_never_averaged_weights(name):
+    assert is_averaged((name,)) is False
+    assert is_averaged(("ema", name)) is False
+    assert is_bookkeeping(name)
+
+
 @pytest.mark.parametrize("name", ["model", "state_dict", "net", "teacher", "schema", "cinema", "leman", "ema_current", ""])
 def test_other_names_say_nothing(name):
     assert is_averaged((name,)) is None
@@ -39,6 +46,15 @@ def test_the_innermost_key_that_says_something_decides():
 @pytest.mark.parametrize("key", ["optimizer", "optimizer_states", "g_optim", "opt", "lr_scheduler", "scaler", "rng_states"])
 def test_tables_of_optimisers_are_no_weights(key):
     assert is_bookkeeping(key)
+
+
+def test_of_what_an_optimiser_keeps_only_averages_may_be_weights():
+    assert may_hold_weights(("net",))
+    assert may_hold_weights(("optimizer_states", "0", "ema"))
+    assert may_hold_weights(("ema_scheduled",))
+    assert not may_hold_weights(("optimizer_states", "0", "params"))
+    assert not may_hold_weights(("ema", "optimizer"))
+    assert not may_hold_weights(("optimizer", "exp_avg"))
 
 
 @pytest.mark.parametrize("key", ["model", "optimal_model", "option", "adopted"])

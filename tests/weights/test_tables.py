@@ -27,7 +27,24 @@ def test_the_same_table_is_found_once_and_a_circle_ends():
 
 
 def test_tables_of_optimisers_are_left_out():
-    assert names({"net": A, "optimizer": {"exp_avg": B}, "opt": B}) == ["net"]
+    assert names({"net": A, "optimizer": {"exp_avg": B, "state": {0: dict(B)}}, "opt": dict(B), "exp_avg_sq": dict(B)}) == ["net"]
+
+
+def test_averaged_weights_that_an_optimiser_keeps_are_found():
+    kept = {"optimizer_states": [{"opt": dict(A), "ema": B}], "optim_ema": dict(B), "schedule_free_ema": dict(B)}
+    assert names({"net": A, **kept}) == ["net", "optimizer_states.0.ema", "optim_ema", "schedule_free_ema"]
+    found = tables_of({"net": A, "optimizer_states": [{"params": [torch.ones(2)], "ema": [torch.ones(2)]}]})
+    assert [(table.name, table.is_averaged) for table in found.named] == [("net", None), ("optimizer_states.0.ema", True)]
+
+
+def test_keys_that_are_no_text_are_followed():
+    assert names({"net": A, "ema": {0.9999: B, 1: dict(B), ("a", 2): dict(B), b"x": dict(B)}}) == [
+        "net",
+        "ema.0.9999",
+        "ema.1",
+        "ema.('a', 2)",
+        "ema.b'x'",
+    ]
 
 
 def test_tables_deeper_than_a_checkpoint_nests_are_not_looked_for():
@@ -47,7 +64,7 @@ def test_a_list_of_averages_gets_the_names_of_a_table_of_the_same_shapes():
 
 def test_a_list_of_averages_of_other_shapes_stays_without_names():
     found = tables_of({"model": A, "shadow_params": [torch.ones(3)], "losses": [torch.ones(4)]})
-    assert [(values.title, values.count) for values in found.nameless] == [("'shadow_params'", 1)]
+    assert [(values.title, len(values.values)) for values in found.nameless] == [("'shadow_params'", 1)]
 
 
 def test_groups_of_a_table_are_those_behind_each_prefix():

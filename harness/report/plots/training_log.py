@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from harness.errors import UserError
 from harness.report.collect import Collection
 from harness.report.logs import Lines, TrainingLogs
+from harness.report.phrases import listed
 from harness.report.plots.lines import look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes
 from harness.report.plots.plot import WIDTH, Plot, plain
@@ -27,47 +29,91 @@ CURVE = "curve"
 
 
 def training_log_plot(collection: Collection, logs: TrainingLogs) -> Plot | None:
-    """Return the plot; None where no training of the board has a log."""
-    panels = _panels(collection, logs)
+    """Return the plot; None where no training of the board has a log.
+
+    Raises: UserError where there are logs, and no line can be drawn.
+    """
+    panels, apart = _panels(collection, logs)
+    if not panels and apart:
+        raise UserError(f"no step was logged by all seeds: {listed(apart)}")
     if not panels:
         return None
     shown = tuple(panels[:MOST_PANELS])
     left_out = f"; {len(panels) - len(shown)} more are in the logs" if len(panels) > len(shown) else ""
-    caption = f"What the trainings log: mean over seeds, band of one standard deviation{left_out}"
+    not_drawn = f"; not drawn, since no step was logged by all seeds: {listed(apart)}" if apart else ""
+    caption = f"What the trainings log: mean over seeds, band of one standard deviation{left_out}{not_drawn}"
     return Plot("training-log.png", caption, json.dumps([asdict(panel) for panel in shown]), lambda: _draw(shown))
 
 
-def _panels(collection: Collection, logs: TrainingLogs) -> list[Panel]:
-    style_of = {base.name: index for index, base in enumerate(collection.board.bases)}
+@dataclass(frozen=True)
+class _Trainings:
+    """The trainings that share a line of a panel: those of all done seeds of a row, or one step of a base's pretraining.
+
+    Args:
+        panel, label, style: of the line.
+        logs: the lines of each seed; no lines for a seed without a log.
+    """
+
+    panel: str
+    label: str
+    style: int
+    logs: Sequence[Lines]
+
+    @property
+    def scalars(self) -> list[str]:
+        """The names of what the seeds logged, in the order of the logs."""
+        return list(dict.fromkeys(name for lines in self.logs for line in lines for name in line.values if name != CURVE))
+
+    def line(self, scalar: str) -> Line | None:
+        """Return the line of a scalar, at the images at which all seeds with a log of it logged it; None without such images.
+
+        The label says where seeds are not part of the mean, and where more than half of the steps are not drawn.
+        """
+        by_seed = [{line.images: line.values[scalar] for line in lines if scalar in line.values} for lines in self.logs]
+        logged = [values for values in by_seed if values]
+        images = sorted(set.intersection(*map(set, logged)))
+        if not images:
+            return None
+        scores = [score_of([values[at] for values in logged]) for at in images]
+        means, sds = tuple(score.mean for score in scores), tuple(score.sd or 0.0 for score in scores)
+        most = max(map(len, logged))
+        remarks = [f"{len(logged)} of {len(by_seed)} seeds"] if len(logged) < len(by_seed) else []
+        remarks += [f"{len(images):,} of {most:,} logged steps"] if 2 * len(images) < most else []
+        label = f"{self.label} ({', '.join(remarks)})" if remarks else self.label
+        return Line(label, self.style, tuple(images), means, sds)
+
+
+def _panels(collection: Collection, logs: TrainingLogs) -> tuple[list[Panel], list[str]]:
+    """Return the panels, and the names of lines that cannot be drawn, since the seeds share no logged step."""
     panels: dict[str, list[Line]] = {}
-    for base in collection.board.bases:
+    apart: list[str] = []
+    for trainings in (*_of_bases(collection, logs), *_of_rows(collection, logs)):
+        for scalar in trainings.scalars:
+            title = f"{trainings.panel}: {scalar}"
+            line = trainings.line(scalar)
+            if line is None:
+                apart.append(f"{trainings.label}, {title}")
+            else:
+                panels.setdefault(title, []).append(line)
+    return [Panel(title, tuple(lines)) for title, lines in panels.items()], apart
+
+
+def _of_bases(collection: Collection, logs: TrainingLogs) -> Iterator[_Trainings]:
+    for style, base in enumerate(collection.board.bases):
         for number, step in enumerate(steps := logs.bases.get(base.name, ()), 1):
-            which = "pretraining" if len(steps) == 1 else f"pretraining, step {number}"
-            for scalar, curve in _curves(base.label, style_of[base.name], [step]):
-                panels.setdefault(f"{which}: {scalar}", []).append(curve)
+            yield _Trainings("pretraining" if len(steps) == 1 else f"pretraining, step {number}", base.label, style, [step])
+
+
+def _of_rows(collection: Collection, logs: TrainingLogs) -> Iterator[_Trainings]:
+    style_of = {base.name: index for index, base in enumerate(collection.board.bases)}
     for row, cells in collection.rows:
-        done = {outcome_cell.name for outcome_cell in cells if _is_done(collection, outcome_cell.name)}
-        of_seeds = [logs.cells[cell.name] for cell in cells if cell.name in done and cell.name in logs.cells]
+        of_seeds = [logs.cells.get(cell.name, ()) for cell in cells if _is_done(collection, cell.name)]
         size = "" if row.size is None else f" (n = {row.size:,})"
-        for scalar, curve in _curves(row.base.label + size, style_of[row.base.name], of_seeds):
-            panels.setdefault(f"{row.method_label}: {scalar}", []).append(curve)
-    return [Panel(title, tuple(lines)) for title, lines in panels.items()]
+        yield _Trainings(row.method_label, row.base.label + size, style_of[row.base.name], of_seeds)
 
 
 def _is_done(collection: Collection, cell: str) -> bool:
     return cell in collection.records and collection.records[cell].status == "done"
-
-
-def _curves(label: str, style: int, of_seeds: Sequence[Lines]) -> Iterator[tuple[str, Line]]:
-    """Yield each scalar with its curve, at the images at which all seeds logged it."""
-    names = dict.fromkeys(name for lines in of_seeds for line in lines for name in line.values if name != CURVE)
-    for name in names:
-        by_seed = [{line.images: line.values[name] for line in lines if name in line.values} for lines in of_seeds]
-        images = sorted(set.intersection(*map(set, by_seed)))
-        if images:
-            scores = [score_of([values[at] for values in by_seed]) for at in images]
-            means, sds = tuple(score.mean for score in scores), tuple(score.sd or 0.0 for score in scores)
-            yield name, Line(label, style, tuple(images), means, sds)
 
 
 def _draw(panels: Sequence[Panel]) -> Figure:

@@ -3,6 +3,7 @@ import json
 import pytest
 from png_files import decoded, ink, shows
 
+from harness.errors import UserError
 from harness.report.collect import collect_published
 from harness.report.logs import TrainingLogs
 from harness.report.plots.plot import COLOURS
@@ -20,12 +21,14 @@ def panels(collection, logs):
 
 
 def test_a_line_is_the_mean_and_deviation_over_seeds_and_pretraining_has_panels_of_its_own(collection):
-    logs = TrainingLogs({"net/fit/s0": lines(3.0, 1.0), "net/fit/s1": lines(5.0, 1.0)}, {"net": (lines(9.0),)})
+    logs = TrainingLogs(
+        {"net/fit/s0": lines(3.0, 1.0), "net/fit/s1": lines(5.0, 1.0), "net/fit/s2": lines(4.0, 1.0)}, {"net": (lines(9.0),)}
+    )
     pretraining, fit = panels(collection, logs)
     assert (pretraining["title"], fit["title"]) == ("pretraining: loss", "more of it: loss")
     (line,) = fit["lines"]
     assert (line["label"], line["images"], line["means"]) == ("Net", [640, 1280], [4.0, 1.0])
-    assert line["sds"] == pytest.approx([2**0.5, 0.0])
+    assert line["sds"] == pytest.approx([1.0, 0.0])
     assert pretraining["lines"][0]["sds"] == [0.0]
 
 
@@ -44,6 +47,41 @@ def test_seeds_that_logged_at_other_steps_are_compared_where_both_did(collection
 def test_steps_of_pretraining_are_told_apart(collection):
     titles = [panel["title"] for panel in panels(collection, TrainingLogs({}, {"net": (lines(2.0), lines(1.0))}))]
     assert titles == ["pretraining, step 1: loss", "pretraining, step 2: loss"]
+
+
+def test_a_step_of_pretraining_without_a_log_leaves_the_others_their_numbers(collection):
+    titles = [panel["title"] for panel in panels(collection, TrainingLogs({}, {"net": ((), lines(1.0))}))]
+    assert titles == ["pretraining, step 2: loss"]
+
+
+def test_a_mean_over_fewer_seeds_than_are_done_says_so(collection):
+    accuracy = tuple(LogLine(line.step, line.images, {**line.values, "accuracy": 0.5}) for line in lines(4.0))
+    loss, other = panels(collection, TrainingLogs({"net/fit/s0": lines(3.0), "net/fit/s1": lines(3.0), "net/fit/s2": accuracy}))
+    assert (loss["lines"][0]["label"], other["lines"][0]["label"]) == ("Net", "Net (1 of 3 seeds)")
+    (panel,) = panels(collection, TrainingLogs({"net/fit/s0": lines(3.0)}))
+    assert panel["lines"][0]["label"] == "Net (1 of 3 seeds)"
+
+
+def test_seeds_that_are_not_done_are_none_of_the_seeds_of_a_mean(board, publish_records):
+    publish_records(board, [cell for cell in board.cells if cell.name in ("net/fit/s0", "net/fit/s1")])
+    publish_records(board, [cell for cell in board.cells if cell.name == "net/fit/s2"], status="diverged")
+    (panel,) = panels(collect_published(board), TrainingLogs({"net/fit/s0": lines(3.0), "net/fit/s1": lines(3.0)}))
+    assert panel["lines"][0]["label"] == "Net"
+
+
+@pytest.mark.parametrize(("shared", "label"), [(2, "Net (2 of 3 seeds)"), (1, "Net (2 of 3 seeds, 1 of 4 logged steps)")])
+def test_a_line_at_fewer_than_half_of_the_logged_steps_says_so(collection, shared, label):
+    dense = lines(4.0, 3.0, 2.0, 1.0)
+    (panel,) = panels(collection, TrainingLogs({"net/fit/s0": dense, "net/fit/s1": dense[:shared]}))
+    assert (panel["lines"][0]["label"], len(panel["lines"][0]["images"])) == (label, shared)
+
+
+def test_a_line_of_seeds_that_share_no_logged_step_is_named(collection):
+    apart = {"net/fit/s0": lines(3.0), "net/fit/s1": (LogLine(7, 448, {"loss": 1.0}),)}
+    plot = training_log_plot(collection, TrainingLogs({**apart, "net/tune/s0": lines(3.0)}))
+    assert plot.caption.endswith("; not drawn, since no step was logged by all seeds: Net, more of it: loss")
+    with pytest.raises(UserError, match="no step was logged by all seeds: Net, more of it: loss"):
+        training_log_plot(collection, TrainingLogs(apart))
 
 
 def test_cells_that_are_not_done_are_left_out(board, publish_records):
