@@ -19,7 +19,7 @@ from harness.board.reading.component_entries import check_component_entries
 from harness.board.reading.data_fit import spec_of
 from harness.board.reading.find import board_file
 from harness.board.reading.grid import all_cells, all_floors, check_seeds
-from harness.board.reading.methods import BoardMethod, check_repeats, read_method
+from harness.board.reading.methods import BoardMethod, check_control, check_repeats, read_method
 from harness.board.reading.only import check_filters, entry_filters
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import with_named_bases
@@ -91,6 +91,7 @@ def _read_bases(reader: BoardReader, config: BoardConfig, dataset: Resolved[Data
 def _read_methods(reader: BoardReader, config: BoardConfig) -> Sequence[BoardMethod]:
     methods = _valid(read_method(reader, config, name, entry) for name, entry in config.methods.items())
     check_repeats(reader, methods)
+    check_control(reader, config)
     return methods
 
 
