@@ -177,6 +177,9 @@ class Method(Component):
         check: target of a function `(config, usage: MethodUsage)`, without torch, that is called when a board is read. It raises
             UserError where the method cannot run on this model and this data, beyond `needs`; the cells are then skipped, and
             the text of the error is the reason in the table. Empty: `needs` says all.
+        merges: names of settings that `result` alone reads. Cells that differ in these settings alone, or in `training: select`,
+            share one training: its weights are kept at each point of the curve, and `result` of each cell's own method is called
+            on them. That method is new, made on the base: `result` must depend on nothing that a step changes.
     """
 
     kind = "method"
@@ -186,6 +189,11 @@ class Method(Component):
     from_scratch: bool = False
     accumulates: bool = False
     check: str = ""
+    merges: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if unknown := self.merges - self.config.model_fields.keys():
+            raise ValueError(f"method {self.name}: merges names no setting by {', '.join(sorted(unknown))}")
 
     def create(self, config: Config, task: Task) -> FinetuneMethod:
         """Build the method in its initial state. Raises: UserError when the target builds something else."""

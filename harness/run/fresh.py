@@ -183,7 +183,8 @@ def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
 def _cell(cell: Cell, runs: RunsFolder) -> _Result:
     def set_aside() -> None:
         with lease(runs.lease("cell", cell.key), wait=False):
-            for stage, key in (("finetune", cell.finetune_key), ("sample", cell.sample_key)):
+            shared = [("training", cell.shared_training_key)] if cell.row.shares_training else []
+            for stage, key in (*shared, ("finetune", cell.finetune_key), ("sample", cell.sample_key)):
                 renewal.set_aside_output(runs, stage, key)
             renewal.set_aside_if_there(record_path(cell, runs))
 

@@ -22,7 +22,11 @@ class NeonConfig(Config):
     """Settings of `neon`."""
 
     w: float = Field(
-        1.0, ge=0, le=100, description="length of the step away: the result is (1 + w) base - w trained; 0 gives the base"
+        1.0,
+        ge=-100,
+        le=100,
+        description="length of the step away: the result is (1 + w) base - w trained; 0 gives the base, -1 the trained weights, "
+        "and values between a mean of both",
     )
     bank_size: PositiveInt = Field(10_000, description="samples of the base to train on, drawn once; the paper uses 1k to 90k")
     optimizer: NeonOptimizer = Field(NeonOptimizer(), description="optimiser of the copy that is trained on the base's samples")
@@ -40,5 +44,6 @@ def harness_methods() -> Sequence[Method]:
             needs=frozenset({"Trains"}),
             smoke={"bank_size": 64},
             accumulates=True,
+            merges=frozenset({"w"}),
         )
     ]

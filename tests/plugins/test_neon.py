@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from harness.interfaces import Batch, DataSpec, SampleFunction
@@ -50,6 +52,18 @@ def test_training_goes_to_the_samples_and_the_result_lies_on_the_other_side() ->
 def test_weight_zero_gives_the_base() -> None:
     task, method = run(w=0.0, steps=3)
     assert torch.equal(method.result(task.model.state_dict())["mean"], torch.tensor([1.0, 2.0]))
+
+
+def test_negative_lengths_go_to_the_trained_weights_and_are_means_between() -> None:
+    task, method = run(w=-1.0, steps=20)
+    trained = task.model.state_dict()
+    torch.testing.assert_close(method.result(trained)["mean"], trained["mean"])
+    between = Neon(NeonConfig(w=-0.25, bank_size=16), task)
+    between.base = method.base
+    base = torch.tensor([1.0, 2.0])
+    torch.testing.assert_close(between.result(trained)["mean"], 0.75 * base + 0.25 * trained["mean"])
+    with pytest.raises(ValidationError, match="greater than or equal to -100"):
+        NeonConfig(w=-101.0)
 
 
 def test_the_bank_is_drawn_once_from_the_base() -> None:
