@@ -39,12 +39,15 @@ def _render(path: Path, check: bool, format_: str) -> list[str]:
     """Render one board, or check it. Returns: what is stale, when `check` is set."""
     from harness.board.reading.load import load_board
     from harness.report.formats import FORMATS
+    from harness.report.passed_over import passed_over
     from harness.report.render import render_published
     from harness.store.board_folder import BoardFolder
 
     board = load_board(path)
     folder = BoardFolder(board.folder)
     rendered = render_published(board)
+    for line in passed_over(rendered.content.collection):
+        remark(line)
     if check and not (folder.results.exists() or folder.page.exists()):
         result(f"{board.folder}: nothing published")
     elif check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.cli.arguments import BoardPaths
-from harness.cli.output import result
+from harness.cli.output import remark, result
 
 
 def validate(boards: BoardPaths) -> None:
@@ -14,6 +14,7 @@ def validate(boards: BoardPaths) -> None:
     from harness.board.reading.load import load_board
     from harness.errors import Faults, UserError, faults_of
     from harness.report.reported import read_reported
+    from harness.run.needs import Needs
     from harness.store.board_folder import BoardFolder
 
     faults: list[str] = []
@@ -26,5 +27,7 @@ def validate(boards: BoardPaths) -> None:
         else:
             skipped = sum(cell.skip_reason is not None for cell in board.cells)
             result(f"{board.folder}: {len(board.cells)} cells, {skipped} of them skipped")
+            for fault in Needs.of_whole(board).absent_weights(only_brought=True):
+                remark(f"absent, and needed to run: {fault}")
     if faults:
         raise Faults(faults)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
+import os
 import pickle
 import random
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
 PATCHABLE = (
     "torch", "torch.Tensor", "torch.nn.functional", "torch.nn.init", "torch.random", "torch.linalg", "torch.autograd",
-    "torch.nn.Module", "torch.optim", "numpy", "numpy.random", "numpy.linalg", "random", "math",
+    "torch.nn", "torch.nn.Module", "torch.optim", "numpy", "numpy.random", "numpy.linalg", "random", "math",
 )  # fmt: skip
-"""Modules and classes whose functions are looked at: a replaced `torch.randn` changes every later number."""
+"""Modules and classes whose functions are looked at: a replaced `torch.randn` changes every later number. The classes of
+`torch.nn` belong to them: Linear, Conv2d and the others."""
+HARMLESS_VARIABLES = frozenset({"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"})
+"""Environment variables that scikit-learn sets when it is imported; they concern the start of OpenMP and no number."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class GlobalState:
     Args:
         settings: values by name, as text that a message can show.
         generators: hash of the state of each global random generator.
-        functions: the functions of each name in `PATCHABLE`.
+        functions: the functions of each name in `PATCHABLE`, and of each class of `torch.nn`.
         restore_settings, restore_generators: functions that put settings and generators back.
     """
 
@@ -44,17 +50,20 @@ def snapshot() -> GlobalState:
 
     deterministic = (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled())
     dtype, device, grad = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
-    threads, precision, errors = torch.get_num_threads(), torch.get_float32_matmul_precision(), numpy.geterr()
+    threads, precision, errors = torch.get_num_threads(), _product_precision(), numpy.geterr()
     cudnn = torch.backends.cudnn
-    backend = (cudnn.enabled, cudnn.deterministic, cudnn.benchmark)
+    backend, reduced = (cudnn.enabled, cudnn.deterministic, cudnn.benchmark, _allow_tf32()), _reduced_precision()
+    mkldnn = torch.backends.mkldnn.enabled
     settings = {
         "torch's default dtype": str(dtype),
         "torch's default device": str(device),
         "whether gradients are on (torch.set_grad_enabled)": str(grad),
         "torch's deterministic algorithms (on, warn only)": str(deterministic),
         "torch's number of threads": str(threads),
-        "torch's precision of float32 products": precision,
-        "cuDNN (enabled, deterministic, benchmark)": str(backend),
+        "torch's precision of float32 products": str(precision),
+        "cuDNN (enabled, deterministic, benchmark, allow_tf32)": str(backend),
+        "reduced precision of CUDA's products (float16, bfloat16)": str(reduced),
+        "oneDNN (torch.backends.mkldnn.enabled)": str(mkldnn),
         "autocast on CPU and CUDA": str((torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda"))),
         "NumPy's handling of errors (numpy.seterr)": str(errors),
     }
@@ -70,8 +79,10 @@ def snapshot() -> GlobalState:
         lambda: torch.set_grad_enabled(grad),
         lambda: torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1]),
         lambda: None if torch.get_num_threads() == threads else torch.set_num_threads(threads),
-        lambda: torch.set_float32_matmul_precision(precision),
+        lambda: None if _product_precision() == precision or precision is None else torch.set_float32_matmul_precision(precision),
         lambda: _set_cudnn(*backend),
+        lambda: _set_reduced_precision(*reduced),
+        lambda: setattr(torch.backends.mkldnn, "enabled", mkldnn),
         lambda: numpy.seterr(**errors),
     )
     restore_generators = (
@@ -79,7 +90,7 @@ def snapshot() -> GlobalState:
         lambda: numpy.random.set_state(numpy_state),
         lambda: random.setstate(python_state),
     )
-    functions = {name: _functions(name) for name in PATCHABLE}
+    functions = {name: _functions(name) for name in (*PATCHABLE, *_network_classes())}
     return GlobalState(settings, generators, functions, restore_settings, restore_generators)
 
 
@@ -89,6 +100,8 @@ def changes(before: GlobalState) -> list[str]:
     found = [f"{name} ({old}, now {now.settings[name]})" for name, old in before.settings.items() if now.settings[name] != old]
     found += [f"the state of {name}" for name, value in before.generators.items() if now.generators[name] != value]
     for name, functions in before.functions.items():
+        if name in found:  # a class of torch.nn that was replaced as a whole
+            continue
         replaced = now.functions[name]
         found += [f"{name}.{function}" for function, value in functions.items() if replaced.get(function) is not value]
         found += [f"{name}.{function}" for function in _shadowing(name, functions, replaced)]
@@ -108,16 +121,79 @@ def put_back(before: GlobalState) -> None:
             delattr(owner, function)
 
 
+def environment_changes(before: Mapping[str, str]) -> list[str]:
+    """Return a phrase for each environment variable that differs now: `the environment variable OMP_NUM_THREADS`."""
+    names = before.keys() | os.environ.keys()
+    changed = {name for name in names if os.environ.get(name) != before.get(name)}
+    return [f"the environment variable {name}" for name in sorted(changed - HARMLESS_VARIABLES)]
+
+
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """Put the environment variables back at the end of the block, in which plugins are imported: workers inherit them."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
 def _hash(state: bytes) -> str:
     return hashlib.sha256(state).hexdigest()
 
 
-def _set_cudnn(enabled: bool, deterministic: bool, benchmark: bool) -> None:
+def _set_cudnn(enabled: bool, deterministic: bool, benchmark: bool, allow_tf32: bool | None) -> None:
     import torch
 
     cudnn = torch.backends.cudnn
     if (cudnn.enabled, cudnn.deterministic, cudnn.benchmark) != (enabled, deterministic, benchmark):
         cudnn.enabled, cudnn.deterministic, cudnn.benchmark = enabled, deterministic, benchmark
+    if allow_tf32 is not None and _allow_tf32() != allow_tf32:
+        cudnn.allow_tf32 = allow_tf32
+
+
+def _allow_tf32() -> bool | None:
+    """Return whether cuDNN may use TF32; None where its convolutions and recurrent networks differ, which torch does not tell."""
+    import torch
+
+    try:
+        return torch.backends.cudnn.allow_tf32
+    except RuntimeError:
+        return None
+
+
+def _product_precision() -> str | None:
+    """Return the precision of float32 products; None where backends differ, which torch does not tell."""
+    import torch
+
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
+
+
+def _reduced_precision() -> tuple[bool, bool]:
+    import torch
+
+    products = torch.backends.cuda.matmul
+    return products.allow_fp16_reduced_precision_reduction, products.allow_bf16_reduced_precision_reduction
+
+
+def _set_reduced_precision(float16: bool, bfloat16: bool) -> None:
+    import torch
+
+    products = torch.backends.cuda.matmul
+    products.allow_fp16_reduced_precision_reduction, products.allow_bf16_reduced_precision_reduction = float16, bfloat16
+
+
+def _network_classes() -> list[str]:
+    """Return the names of the classes of networks in `torch.nn`: `torch.nn.Linear`."""
+    import torch
+
+    classes = {name: value for name, value in vars(torch.nn).items() if inspect.isclass(value)}
+    return [f"torch.nn.{name}" for name, value in classes.items() if issubclass(value, torch.nn.Module) and name != "Module"]
 
 
 def _owner(name: str) -> ModuleType | type:

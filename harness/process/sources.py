@@ -108,10 +108,8 @@ def _belongs(package: Path, own: Path | None, dist: metadata.Distribution | None
     """Return whether a package is code of the plugin whose top module is in the package `own`."""
     if own is None or package == own:
         return True
-    if package.parent != own.parent:
-        return False
-    if not environment.is_installed_copy(package):
-        return True
+    if not environment.is_installed_copy(package):  # code in a source folder has no version that says what it is
+        return package.parent != Path(os.__file__).parent  # Python's own modules have
     return dist is not None and any(file.parts[:1] == (package.name,) for file in dist.files or ())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -46,7 +47,7 @@ class _Descriptor(io.RawIOBase):
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # somebody else has set the terminal or pipe to return at once
-                continue
+                select.select([], [self._descriptor], [])
             except OSError as error:
                 self._is_lost = True  # so that the end of the process does not try again
                 if self._ignored is not None and error.errno not in self._ignored:

@@ -50,6 +50,12 @@ def belonging(board: Board, stale: Collection[RecordName], replaced: Collection[
     }
 
 
+def names(board: Board) -> set[str]:
+    """Return the names of all logs that the board may have among its published results."""
+    folder = BoardFolder(board.folder)
+    return {log.published(folder).name for log, _ in _logs(board)}
+
+
 def _logs(board: Board) -> Iterator[tuple[LogFile, frozenset[str]]]:
     """Yield each log that the board may have, with the names of the records that it belongs to."""
     of_base: defaultdict[str, set[str]] = defaultdict(set)

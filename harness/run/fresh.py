@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class _Result:
         name: name of the result, for messages.
         note: the file that says that the result is made anew.
         components: the components whose code makes the result.
+        leases: the lock files of everything that is renamed.
         set_aside: renames everything that the result had, its record last.
         is_made: whether the result is there.
     """
@@ -61,6 +63,7 @@ class _Result:
     name: str
     note: Path
     components: Sequence[Resolved[Component]]
+    leases: Sequence[Path]
     set_aside: Callable[[], None]
     is_made: Callable[[], bool]
 
@@ -75,13 +78,26 @@ class _Result:
         return self._read().get("is_set_aside") is False
 
     def begin(self) -> None:
-        """Set everything aside. Raises: UserError when another process works on the result."""
-        self._write(is_set_aside=False)
-        try:
+        """Set everything aside. Raises: UserError, with everything as it was, when another process works on the result."""
+        with self._held():
+            self._write(is_set_aside=False)
             self.set_aside()
-        except Busy:
-            raise UserError(f"--fresh: another run works on {self.name}; wait for its end, or stop it") from None
-        self._write(is_set_aside=True)
+            self._write(is_set_aside=True)
+
+    def check_free(self) -> None:
+        """Raises: UserError when another process works on the result."""
+        with self._held():
+            pass
+
+    def _held(self) -> ExitStack:
+        """Return the leases of the result, all held."""
+        with ExitStack() as held:
+            try:
+                for path in self.leases:
+                    held.enter_context(lease(path, wait=False))
+            except Busy:
+                raise UserError(f"--fresh: another run works on {self.name}; wait for its end, or stop it") from None
+            return held.pop_all()
 
     def forget(self) -> None:
         """Delete the note, and what a process left that was killed while it wrote the note."""
@@ -105,9 +121,13 @@ class _Result:
 def begin(board: Board, fresh: Fresh, runs: RunsFolder) -> None:
     """Set aside what is asked for, but for what an unfinished run has begun; and complete what a killed run left half done.
 
-    Raises: UserError when another process works on one of the results.
+    Raises: UserError when another process works on one of the results. A result that is busy from the start leaves all others
+    as they were.
     """
-    for result in _to_begin(board, fresh, runs):
+    results = _to_begin(board, fresh, runs)
+    for result in results:
+        result.check_free()
+    for result in results:
         result.begin()
 
 
@@ -181,14 +201,23 @@ def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
 
 
 def _cell(cell: Cell, runs: RunsFolder) -> _Result:
-    def set_aside() -> None:
-        with lease(runs.lease("cell", cell.key), wait=False):
-            shared = [("training", cell.shared_training_key)] if cell.row.shares_training else []
-            for stage, key in (*shared, ("finetune", cell.finetune_key), ("sample", cell.sample_key)):
-                renewal.set_aside_output(runs, stage, key)
-            renewal.set_aside_if_there(record_path(cell, runs))
+    outputs = {"finetune": cell.finetune_key, "sample": cell.sample_key}
+    if cell.row.shares_training:
+        outputs["training"] = cell.shared_training_key
 
-    return _Result(cell.name, runs.fresh("cell", cell.key), cell.components, set_aside, lambda: has_result(cell, runs))
+    def set_aside() -> None:
+        for stage, key in outputs.items():
+            renewal.set_aside_output(runs, stage, key)
+        renewal.set_aside_if_there(record_path(cell, runs))
+
+    return _Result(
+        cell.name,
+        runs.fresh("cell", cell.key),
+        cell.components,
+        [runs.lease("cell", cell.key), *(runs.lease(stage, key) for stage, key in outputs.items())],
+        set_aside,
+        lambda: has_result(cell, runs),
+    )
 
 
 def _base(base: Base, runs: RunsFolder) -> _Result:
@@ -196,6 +225,7 @@ def _base(base: Base, runs: RunsFolder) -> _Result:
         f"base {base.name}",
         runs.fresh("base", base.key),
         (*base.origin.components, base.dataset),
+        [runs.lease("base", base.key)],
         lambda: renewal.set_aside_output(runs, "base", base.key),
         lambda: runs.stage("base", base.key).is_dir(),
     )
@@ -204,14 +234,11 @@ def _base(base: Base, runs: RunsFolder) -> _Result:
 def _floor(board: Board, floor: Floor, runs: RunsFolder) -> _Result:
     path = runs.floor(board.name, floor.name, floor.key)
 
-    def set_aside() -> None:
-        with lease(runs.lease("floor", floor.key), wait=False):
-            renewal.set_aside_if_there(path)
-
     return _Result(
         f"floor {floor.name}",
         runs.fresh("floor", floor.key),
         floor.components,
-        set_aside,
+        [runs.lease("floor", floor.key)],
+        lambda: renewal.set_aside_if_there(path),
         lambda: is_measured(board.name, floor, runs),
     )

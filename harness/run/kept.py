@@ -101,7 +101,10 @@ def _find(runs: RunsFolder, stage: str, fact: str, value: str, what: str) -> Pat
     """Return the folder of the undamaged output of a stage that has this fact. Raises: UserError when there is none."""
     for manifest in sorted(runs.root.glob(f"stages/{stage}/*/{MANIFEST}")):
         if _fact(manifest, fact) == value:
-            return outputs.read(manifest.parent).folder
+            try:
+                return outputs.read(manifest.parent).folder
+            except UserError as error:
+                raise UserError(f"{what}: {error}") from None
     raise UserError(
         f"{what} (sha256 {value[:16]}…) are not in the runs folder {runs.root}: the cell ran elsewhere, or they were deleted; "
         "name the folder with --runs-dir, or run the board again"

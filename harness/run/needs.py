@@ -73,16 +73,21 @@ class Needs:
             only_brought: leave out the files in `published_files`, which `harness prefetch` can fetch; the user has to bring
                 the others.
         """
+        faults = self.absent_weights(only_brought=only_brought)
+        for component, settings in self._components:
+            with noted(faults):
+                component.check_readiness(settings)
+        return list(dict.fromkeys(faults))  # columns share extractors
+
+    def absent_weights(self, *, only_brought: bool = False) -> list[str]:
+        """Return a message for each file of weights of a base that is absent. only_brought: see `absent_files`."""
         faults: list[str] = []
         for base in self._bases:
             for file in base.origin.files:
                 with noted(faults):
                     if not (only_brought and file.published):
                         file.check_there()
-        for component, settings in self._components:
-            with noted(faults):
-                component.check_readiness(settings)
-        return list(dict.fromkeys(faults))  # columns share extractors
+        return faults
 
     def unfit_data(self) -> list[str]:
         """Return a message for each preset that generates other data than the dataset's, where the dataset is here."""

@@ -12,7 +12,7 @@ from harness.board.components import Resolved
 from harness.components import Executor
 from harness.errors import Interrupted, UserError
 from harness.plugins import registry
-from harness.process import stop
+from harness.process import global_state, stop
 from harness.run import fresh as fresh_results
 from harness.run import setting_paths
 from harness.run.events import OnEvent
@@ -84,7 +84,9 @@ def run_board(
     _save_skipped(before, runs)
     on_states(before)
     to_run = [state.cell for state in before if state.needs_a_run]
-    for remark in Needs(board, tuple(to_run), tuple(floors)).check():
+    with global_state.environment_kept():  # the packages of one cell must not set variables for the others
+        remarks = Needs(board, tuple(to_run), tuple(floors)).check()
+    for remark in remarks:
         on_remark(remark)
     fresh_results.begin(board, fresh, runs)
     schedule = _schedule(board, to_run, floors, runs, options, on_event)

@@ -43,6 +43,7 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
         lambda folder: _make(base, source, context, folder),
         resumes=isinstance(base.network, Pretrained),
         keeps_unsealed=True,
+        owner=f"base {base.name}",
     )
     if not output.is_sealed:
         _check_facts(base, output, source, context)

@@ -77,11 +77,11 @@ class Context:
         return outputs.once(self.runs, stage, key, make)
 
     def dataset(self, dataset: Resolved[Dataset]) -> CheckedSource:
-        """Return the dataset, which the process keeps for its next jobs."""
+        """Return the dataset, which the cache keeps for later stages."""
         return self.cache.dataset(dataset)
 
     def extractor(self, extractor: Resolved[Extractor]) -> FeatureExtractor:
-        """Return the extractor on the job's device, kept for the next jobs. Raises: UserError when its weights are absent."""
+        """Return the extractor on the job's device, kept for the next metric. Raises: UserError when its weights are absent."""
         return self.cache.extractor(extractor, self.device)
 
     def surroundings(self, name: str, stage: str, key: str, config: Mapping[str, object]) -> Surroundings:

@@ -47,6 +47,7 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
         lambda folder: _finetune(cell, base, source, context, folder),
         resumes=cell.trains,
         keeps_unsealed=cell.trains,
+        owner=cell.name,
     )
     shutil.rmtree(context.runs.work("finetune", cell.finetune_key), ignore_errors=True)  # checkpoints
     return output
@@ -177,14 +178,21 @@ def _start(
 
 def _bank_source(cell: Cell, sampler: BaseSampler, context: Context) -> BankSource:
     network = cell.base.network
-    code = sources.of(network.model, network.sampler)
+    code, weights = sources.of(network.model, network.sampler), sampler.weights_called
+
+    def is_of_other_weights(bank: Output) -> bool:
+        # An older version did not note the weights: its banks stay in use until they are to be made anew.
+        drawn_with = bank.facts.get("base_weights_sha256")
+        return context.makes_anew if drawn_with is None else drawn_with != weights
 
     def before_use(key: str) -> None:
         if context.makes_anew:
             renewal.set_aside_other_code(context.runs, "bank", key, code)
+        if weights:
+            renewal.set_aside_where(context.runs, "bank", key, is_of_other_weights)
 
     identity, batch = network.sampler.identity, cell.evaluation.batch
-    return BankSource(context.runs, sampler.ready, identity, cell.seed, batch, sources.as_json(code), before_use)
+    return BankSource(context.runs, sampler.ready, identity, cell.seed, batch, sources.as_json(code), weights, before_use)
 
 
 def _curve_components(cell: Cell) -> list[Resolved[Component]]:

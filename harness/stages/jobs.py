@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 FAULTS = (Exception, SystemExit, KeyboardInterrupt)
 """What code of a plugin may raise; it ends the job and not the worker."""
 _CACHE = ProcessCache()
-"""Datasets and extractors that the jobs of this process share: a worker runs many cells of one board."""
+"""What is shared by the jobs of this process. An executor may run several in one; with `local`, each has its own process."""
 
 
 def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:

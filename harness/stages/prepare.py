@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -74,6 +74,14 @@ class BaseSampler:
         return self._base, *self._sampler.bases
 
     @property
+    def weights_called(self) -> dict[str, str]:
+        """Hash of the weights of each other base whose network the sampler calls, by the base's key."""
+        return self._weights_of(self._sampler.bases)
+
+    def _weights_of(self, bases: Iterable[Base]) -> dict[str, str]:
+        return {base.key: BaseFacts.of(self._output(base)).weights_sha256 for base in bases}
+
+    @property
     def sources(self) -> list[SourceFacts]:
         """The code of the sampler, and of what it has used so far: other bases, and its preparation."""
         prepared = [] if self.preparation is None else sources.of_facts(self.preparation.facts)
@@ -133,7 +141,7 @@ class BaseSampler:
             network_evaluations=counter.examples,
             sources=made_by,
             own_sources=self._code,
-            base_weights_sha256={base.key: BaseFacts.of(self._output(base)).weights_sha256 for base in self._bases},
+            base_weights_sha256=self._weights_of(self._bases),
         )
         return facts.model_dump()
 

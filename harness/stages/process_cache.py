@@ -24,7 +24,8 @@ EXTRACTORS = 4
 class ProcessCache:
     """Datasets, encoded training data and extractors. Each is kept after use, and the least recently used go.
 
-    A worker that runs 1,000 cells of a board holds one such object and builds the board's dataset once.
+    The stages of a job share one such object, so that a job builds its dataset once; so do all jobs of one process where an
+    executor runs several in one.
     """
 
     def __init__(self) -> None:

@@ -31,13 +31,9 @@ def set_aside_where(runs: RunsFolder, stage: str, key: str, is_outdated: Callabl
 
 
 def set_aside_output(runs: RunsFolder, stage: str, key: str) -> None:
-    """Set an output aside, and with it the checkpoints of unfinished work on it.
-
-    Raises: Busy when another process works on it.
-    """
-    with lease(runs.lease(stage, key), wait=False):
-        for folder in (runs.stage(stage, key), runs.work(stage, key)):
-            set_aside_if_there(folder)
+    """Set an output aside, and with it the checkpoints of unfinished work on it. The caller holds the output's lease."""
+    for folder in (runs.stage(stage, key), runs.work(stage, key)):
+        set_aside_if_there(folder)
 
 
 def set_aside_if_there(path: Path) -> None:

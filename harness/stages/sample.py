@@ -87,7 +87,7 @@ def _once(cell: Cell, start: Callable[[], DrawSet], made_by: Callable[[], list[S
         facts = _draw_all(cell, draw_set, context, folder)
         return facts.model_copy(update={"sources": made_by()}).model_dump()
 
-    return outputs.once(context.runs, "sample", cell.sample_key, make)
+    return outputs.once(context.runs, "sample", cell.sample_key, make, owner=cell.name)
 
 
 def _draw_all(cell: Cell, draw_set: DrawSet, context: Context, folder: Path) -> SampleFacts:

@@ -68,6 +68,7 @@ def once(
     *,
     resumes: bool = False,
     keeps_unsealed: bool = False,
+    owner: str = "",
 ) -> Output:
     """Return the output under the key. If it does not exist, make it first; other processes that want it wait meanwhile.
 
@@ -79,6 +80,7 @@ def once(
             synced.
         keeps_unsealed: True when an output of an older version is kept, although nothing vouches for its facts. The caller then
             answers for them. False when it is made again.
+        owner: name of the cell or base that the output is of, for messages; empty for what many share.
     Raises: StorageError, also when the system refuses to read the output; Interrupted when the user asks to stop while another
         process makes the output; what `make` raises.
     """
@@ -86,7 +88,7 @@ def once(
         return existing
     with lease(runs.lease(stage, key), wait=True):
         folder = runs.stage(stage, key)
-        if (existing := _existing(folder, keeps_unsealed=keeps_unsealed)) is not None:
+        if (existing := _existing(folder, owner, keeps_unsealed=keeps_unsealed)) is not None:
             return existing
         with appearing_folder(folder, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
             facts = dict(make(scratch))
@@ -95,22 +97,23 @@ def once(
         return Output(folder, facts, files, True)
 
 
-def _existing(folder: Path, *, keeps_unsealed: bool) -> Output | None:
+def _existing(folder: Path, owner: str, *, keeps_unsealed: bool) -> Output | None:
     """Return the output in a folder; None when the folder is absent, or when the output cannot be used and is now renamed.
 
     The caller must hold the lease, so that no other process renames the folder at the same time.
     """
     if not is_there(folder):
         return None
+    what = f"{folder} of {owner}" if owner else str(folder)
     try:
         output = _read(folder)
     except Damage as damage:
-        log.warning("%s is damaged (%s); set aside as %s, made again", folder, damage, set_aside(folder).name)
+        log.warning("%s is damaged (%s); set aside as %s, made again", what, damage, set_aside(folder).name)
         return None
     if output.is_sealed or keeps_unsealed:
         return output
     renamed = set_aside(folder, "replaced")
-    log.warning("%s has no checksum (an older version made it); set aside as %s, made again", folder, renamed.name)
+    log.warning("%s has no checksum (an older version made it); set aside as %s, made again", what, renamed.name)
     return None
 
 

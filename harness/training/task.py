@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -41,6 +41,8 @@ class BankSource:
         seed: the cell's seed.
         batch: samples drawn at once.
         sources: the code that draws, as JSON values for the manifests of banks.
+        weights: hash of the weights of each base whose network the sampler calls, by the base's key. The keys of banks hold the
+            bases and not their weights, which may be made anew.
         before_use: called with the key of each bank before it is looked for; it may set the bank aside.
     """
 
@@ -50,6 +52,7 @@ class BankSource:
     seed: int
     batch: int
     sources: Sequence[Mapping[str, object]] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
     before_use: Callable[[str], None] = lambda _: None
 
 
@@ -153,4 +156,9 @@ class TrainingTask:
         if drawn.batch.labels is not None:
             tensors["labels"] = drawn.batch.labels
         state_dicts.save(tensors, folder / "bank.safetensors")
-        return {"seconds": time.perf_counter() - started, "network_evaluations": drawn.nfe * n, "sources": list(banks.sources)}
+        return {
+            "seconds": time.perf_counter() - started,
+            "network_evaluations": drawn.nfe * n,
+            "sources": list(banks.sources),
+            "base_weights_sha256": dict(banks.weights),
+        }

@@ -33,6 +33,7 @@ def run(order: Order, server: int, to_server: Connection, of_server: Connection,
     _die_with(server)
     stop.tell_saving(saving)
     worker.begin(server, slot=order.slot)
+    _seed_anew()
     before = set(sys.modules)
     answer = _answer(order)
     imported = tuple(name for name in list(sys.modules) if name not in before)
@@ -45,6 +46,18 @@ def _answer(order: Order) -> bytes:
         return pickle.dumps(Answer(function(*arguments), None))
     except BaseException as error:  # what a job raises ends that job alone; SystemExit too, which a plugin may raise
         return pickle.dumps(Answer(None, "".join(format_exception_only(error)).strip()))
+
+
+def _seed_anew() -> None:
+    """Seed the global generators of NumPy and torch from the system, as a process alone does; a fork has its parent's state.
+
+    Python seeds its own generator at a fork.
+    """
+    import numpy
+    import torch
+
+    numpy.random.seed()
+    torch.default_generator.seed()
 
 
 def _take_signals() -> None:

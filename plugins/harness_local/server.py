@@ -1,7 +1,7 @@
 """The fork server: a process that has imported torch and computes nothing. Each job is a fork of it, as clean as it is.
 
 A job's process starts in milliseconds, and whatever the job does to it ends with it. The server imports what jobs need: what
-their orders name, and what earlier jobs imported. It looks at its global state after every package, because a changed state
+their orders name, and what earlier jobs imported. It looks at itself after every package, because a changed global state
 would reach all later jobs: then it takes no more orders, and the executor starts another server, which leaves that package alone.
 """
 
@@ -22,15 +22,12 @@ from itertools import groupby
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
-from harness.process import global_state, streams, worker
-from harness_local import child
+from harness.process import streams, worker
+from harness_local import child, cleanness
 from harness_local.messages import Declined, Ended, Order, Ready, Unable
 
 POLL_SECONDS = 0.1
-MAPS = Path("/proc/self/maps")
-"""The libraries of this process, on Linux."""
 STOP_SECONDS = 2.0
 """Time after a stop request that a job has to end where it has nothing to save."""
 EXIT_SECONDS = 10.0
@@ -43,6 +40,8 @@ def serve(connection: Connection, barred: frozenset[str]) -> None:
     Args:
         barred: packages that the server must not import.
     """
+    with suppress(OSError):
+        os.dup2(2, 1)  # what plugins print must not get between the results of the command, which may be JSON
     streams.guard_stderr()
     server = _Server(connection, barred)
     signal.signal(child.STOP, server.stop)
@@ -97,10 +96,9 @@ class _Server:
     spoiled: tuple[str, str] | None = None
 
     def warm_up(self) -> None:
-        """Import what every job needs, and note the global state that every job finds."""
+        """Import what every job needs, and note the state that every job finds."""
         worker.warm_up()
-        self.state = global_state.snapshot()
-        self.has_cuda = _has_cuda()
+        self.clean = cleanness.note()
         _freeze()
 
     def stop(self, *_: object) -> None:
@@ -146,7 +144,7 @@ class _Server:
             self._fork(order)
 
     def _import(self, names: Iterable[str]) -> None:
-        """Import modules, a package after the other, until one of them changes the global state."""
+        """Import modules, a package after the other, until one of them changes the state of the process."""
         new = [name for name in dict.fromkeys(names) if name not in sys.modules]
         if not new:
             return
@@ -154,12 +152,7 @@ class _Server:
             if package in self.barred:
                 continue
             self._import_modules(modules)
-            for restore in self.state.restore_generators:
-                restore()  # a process alone would not have drawn from them, or draws them from the system anew
-            changed = global_state.changes(self.state)
-            if _has_cuda() and not self.has_cuda:
-                changed.append("CUDA: its driver is loaded, which cannot be forked")
-            if changed:
+            if changed := self.clean.changes():
                 self.spoiled = (package, "; ".join(changed))
                 return
         _freeze()
@@ -180,7 +173,8 @@ class _Server:
         saving = mmap.mmap(-1, mmap.PAGESIZE)  # memory that a fork shares
         process = context.Process(target=child.run, args=(order, os.getpid(), writer, self.connection, saving))
         with _held(child.STOP), warnings.catch_warnings():
-            # Python warns of forks beside threads. There are only those of BLAS, if the user wants several; they can be forked.
+            # Python warns of forks beside threads. A package that starts some ends the server (see `cleanness`); there are only
+            # those of BLAS, if the user wants several, which can be forked.
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
             self.children[order.number] = _Child(order, process, reader, saving)
@@ -208,14 +202,6 @@ class _Server:
         with suppress(EOFError, OSError):
             imported, job.answer = job.pipe.recv()
             self.wanted += imported
-
-
-def _has_cuda() -> bool:
-    """Return whether the driver of NVIDIA's cards is in this process: no fork of it could use a card."""
-    try:
-        return "/libcuda.so" in MAPS.read_text()
-    except OSError:
-        return False
 
 
 @contextmanager

@@ -29,6 +29,21 @@ def test_a_page_is_current_until_somebody_changes_it_and_again_after_render(publ
     assert published("render", "leaderboards/small", "--check").returncode == 0
 
 
+def test_files_that_count_for_nothing_are_named(published):
+    results = published.folder / "results"
+    assert published("render", "leaderboards/small").stderr == ""
+    (results / "ddpm__gone__s0.json").write_bytes((results / "ddpm__ddo__s0.json").read_bytes())
+    (results / "ddpm__gone__s0.log.jsonl").write_text("")
+    (results / "ddpm__mle__s0.json").write_bytes((results / "ddpm__ddo__s0.json").read_bytes())
+    for options in ((), ("--check",)):
+        lines = published("render", "leaderboards/small", *options).stderr.splitlines()
+        assert [line.removeprefix("leaderboards/small/results/") for line in lines[:3]] == [
+            "ddpm__gone__s0.json: of nothing that the board has; it counts for nothing",
+            "ddpm__gone__s0.log.jsonl: of nothing that the board has; it counts for nothing",
+            "ddpm__mle__s0.json: holds the record of another, ddpm/ddo/s0; it counts for nothing",
+        ]
+
+
 def test_a_damaged_record_is_exit_2(published):
     path = published.folder / "results" / "ddpm__ddo__s0.json"
     path.write_bytes(path.read_bytes()[:300])

@@ -33,6 +33,17 @@ def test_cells_that_will_be_skipped_are_counted(shell):
     assert shell("validate", "leaderboards/small").stdout == "leaderboards/small: 12 cells, 2 of them skipped\n"
 
 
+def test_a_file_of_weights_that_is_not_there_is_named(shell):
+    board = shell.folder / "board.yaml"
+    loaded = "  brought: {weights: gone.pt, model: {name: ddpm-mlp, width: 8}}"
+    board.write_text(board.read_text().replace("bases:\n", f"bases:\n{loaded}\n"))
+    done = shell("validate", "leaderboards/small")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("absent, and needed to run: ")
+    assert "no file of weights is at" in line
+
+
 def test_rows_that_papers_report_are_checked_too(shell):
     (shell.folder / "reported.csv").write_text("base,method\nddpm,ddo\n")
     done = shell("validate", "leaderboards/small")

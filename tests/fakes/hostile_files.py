@@ -66,9 +66,9 @@ def image(form: str = "PNG", mode: str = "RGB", size: tuple[int, int] = (8, 8), 
     return file.getvalue()
 
 
-def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as made:
+def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED, *, before: bytes = b"") -> bytes:
+    file = io.BytesIO(before)
+    with zipfile.ZipFile(file, "a", compression) as made:  # an archive may stand behind anything
         for name, content in members.items():
             made.writestr(name, content)
     return file.getvalue()
@@ -137,7 +137,7 @@ def old_format_before_an_archive() -> bytes:
     """A bomb in torch's old format with an archive at its end: torch goes by the first bytes, and zipfile by the last ones."""
     facts = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
     swelling = b"\x80\x02}X\x01\x00\x00\x00xcbuiltins\nbytearray\n\x8a\x05" + (2**33).to_bytes(5, "little") + b"\x85Rs."
-    return facts + swelling + pickle.dumps([], 2) + pytorch({"a": torch.ones(3)})
+    return archive(members_of(pytorch({"a": torch.ones(3)})), before=facts + swelling + pickle.dumps([], 2))
 
 
 def _black(side: int, mode: str = "RGB") -> bytes:
@@ -160,6 +160,7 @@ BOMBS: dict[str, list[Callable[[], Content]]] = {
         lambda: {"x.png": _black(5700)},
         lambda: {"x.png": _black(20_000, "1")},
         lambda: {f"{number}.png": _black(4000) for number in range(8)},
+        lambda: {"x.ppm": b"P2 1 1 255\n" + b"#\n" * 5_000_000 + b"0\n"},
     ],
     ".zip": [
         lambda: archive({"x.png": image() + bytes(80_000_000)}),

@@ -10,8 +10,12 @@ import torch
 from harness import Dataset, Method, Metric, NoConfig, Sampler
 from harness.board.components import Resolved
 from harness.interfaces import Batch, DataSource, DataSpec
+from harness.stages import base as base_stage
+from harness.store import outputs
+from harness.store.files import set_aside
 from harness.streams import stream
 from harness.training.method import FinetuneMethod
+from harness.weights import state_dicts
 
 
 def resolved(component, **fields):
@@ -159,3 +163,16 @@ SHIFT = Metric("shift", build="stage_parts:Shift", summary="")
 def sampler(cls, **fields):
     """One of the samplers above, as a board would hold it."""
     return resolved(Sampler(cls.__name__.lower(), build=f"stage_parts:{cls.__name__}", summary=""), **fields)
+
+
+def make_base_anew(base, context, *, add):
+    """Set a base aside, and put one with other weights in its place, as edited code would make it."""
+    old = outputs.find(context.runs, "base", base.key)
+    weights = {name: value + add for name, value in state_dicts.load(old.folder / base_stage.WEIGHTS).items()}
+    set_aside(old.folder, "replaced")
+
+    def make(folder):
+        state_dicts.save(weights, folder / base_stage.WEIGHTS)
+        return {**old.facts, "weights_sha256": state_dicts.sha256(weights)}
+
+    outputs.once(context.runs, "base", base.key, make)

@@ -41,30 +41,6 @@ def test_other_formats_of_16_bits_are_refused(content):
         decode(content, where="a")
 
 
-def test_a_ppm_whose_largest_value_is_below_255_is_stretched():
-    read = decode(b"P5 3 1 100\n" + bytes([0, 50, 100]), where="a").pixels
-    np.testing.assert_array_equal(read[0], [[0, 128, 255]])
-    np.testing.assert_array_equal(decode(b"P2 3 1 15\n0 1 15\n", where="a").pixels[0], [[0, 17, 255]])
-    with pytest.raises(UserError, match=r"^a: damaged: it holds values above 100"):
-        decode(b"P5 3 1 100\n" + bytes([0, 50, 101]), where="a")
-
-
-@pytest.mark.parametrize(
-    "single",
-    [
-        b"P5 3 1 255\n" + bytes([0, 50, 100]),
-        b"P2 3 1 255\n0 50 100\n",
-        b"P2 3 1 255 # grey\n0 50 # the second of three\n100\n",
-        b"P3\n1 1\n255\n0 50 100\n\n",
-        b"P1\n3 1\n1 01\n",
-    ],
-)
-def test_a_ppm_that_holds_a_second_image_is_refused(single):
-    assert decode(single, where="a").pixels.shape[-2:] in ((1, 3), (1, 1))
-    with pytest.raises(UserError, match=r"^a: goes on after its pixels"):
-        decode(single + single, where="a")
-
-
 def test_a_channel_without_a_meaning_is_refused():
     content = tiff(bytes(range(16)), width=2, height=2, bits=(8, 8, 8, 8), photometric=2, extra_samples=(0,))
     with pytest.raises(UserError, match=r"^a: has 4 channels and does not say what the last one means"):

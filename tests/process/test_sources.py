@@ -125,6 +125,16 @@ def test_the_code_of_another_distribution_is_left_out(tmp_path, monkeypatch):
     assert source("library:Net", dist, "harness_shrink").sha256 == before.sha256
 
 
+def test_code_in_another_source_folder_counts(tmp_path, monkeypatch):
+    for folder, module in (("plugin", "harness_shrink"), ("research", "research_nets")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{module}.py").write_text("x = 1\n")
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    before = source("research_nets:Net", module="harness_shrink").sha256
+    (tmp_path / "research" / "research_nets.py").write_text("x = 2\n")
+    assert source("research_nets:Net", module="harness_shrink").sha256 != before
+
+
 @pytest.mark.parametrize("build", ["no_such_module_anywhere:Net", "sys:Net", "fake_without_a_spec:Net"])
 def test_code_that_cannot_be_found_has_no_hash(build, monkeypatch):
     from types import ModuleType

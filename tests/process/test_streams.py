@@ -3,8 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
+
+from harness.process import streams
 
 PRINTS = """
 import sys
@@ -48,3 +52,22 @@ def test_output_that_cannot_be_written_is_an_error(tmp_path, redirect):
 def test_a_reader_of_stdout_that_leaves_is_no_error(tmp_path):
     code = "from harness.process import streams; streams.guard_stdout()\nfor _ in range(10): print('y' * 100_000)"
     assert run(tmp_path, '| head -c 1; exit "${PIPESTATUS[0]}"', code=code) == (0, b"y", b"")
+
+
+def read_all(descriptor, length):
+    while length:
+        length -= len(os.read(descriptor, length))
+
+
+def test_a_pipe_that_is_full_and_returns_at_once_costs_no_time_of_the_processor():
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    raw = streams._Descriptor(writer, None)
+    reading = threading.Timer(0.5, read_all, (reader, 200_000))
+    reading.start()
+    began = time.process_time()
+    assert raw.write(b"x" * 200_000) == 200_000
+    assert time.process_time() - began < 0.25
+    reading.join()
+    os.close(reader)
+    os.close(writer)

@@ -209,6 +209,16 @@ def test_a_cell_that_another_run_works_on_is_refused_and_stays(board, runs, run,
     assert replaced(runs) == []
 
 
+@pytest.mark.parametrize("busy", ["cell", "sample"])
+def test_a_refusal_leaves_everything_as_it_was_so_that_the_next_run_does_nothing_unasked(runs, run, of_method, busy):
+    first, second = of_method("ddo")
+    path = runs.lease(busy, second.key if busy == "cell" else second.sample_key)
+    with lease(path, wait=False), pytest.raises(UserError, match=r"^--fresh: another run works on ddpm/ddo/s1; wait"):
+        run(Fresh([first, second]))
+    assert replaced(runs) == notes(runs) == []
+    assert run() == []
+
+
 def test_nothing_is_set_aside_where_something_is_missing_that_the_cells_need(runs, run, of_method, monkeypatch):
     from harness.errors import Faults
     from harness.run.needs import Needs

@@ -79,7 +79,7 @@ def test_other_weights_under_the_same_hash_are_refused(record, runs, weights):
 def test_a_damaged_output_is_named(record, runs, weights):
     folder = keep(runs, weights, record.weights_sha256)
     (folder / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(UserError, match="no undamaged output of a stage"):
+    with pytest.raises(UserError, match=r"^r\.json: the weights: .*: no undamaged output of a stage"):
         kept.network_weights(record, runs, where="r.json")
 
 

@@ -1,11 +1,14 @@
 """A board is run whole, once, whatever its jobs do: in one process, by an executor that runs jobs in any order."""
 
+import os
+
 import pytest
 
 from harness.errors import Interrupted, UserError
 from harness.interfaces import JobEnd
 from harness.plugins import registry
 from harness.process import stop
+from harness.run.needs import Needs
 from harness.run.start import RunOptions, run_board
 from harness.run.states import states
 from harness.stages.job_result import INTERRUPTED, JobResult
@@ -201,6 +204,26 @@ def test_options_that_cannot_be_are_refused_before_anything_is_written(small, tm
     with pytest.raises(UserError, match="--jobs 0: need at least 1"):
         run_board(small, small.cells, RunsFolder(tmp_path / "runs"), RunOptions(jobs=0))
     assert not (tmp_path / "runs").exists()
+
+
+def test_environment_variables_that_plugins_set_when_a_run_looks_for_what_it_needs_reach_no_job(
+    small, serial, tmp_path, monkeypatch
+):
+    def setting(self):
+        os.environ.update(OMP_NUM_THREADS="3", HARNESS_NEW="set")
+        return []
+
+    def look(job):
+        seen.append((os.environ.get("OMP_NUM_THREADS"), os.environ.get("HARNESS_NEW")))
+        return JobEnd(job, job.function(*job.arguments))
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("HARNESS_NEW", "")
+    monkeypatch.delenv("HARNESS_NEW")  # set and deleted, so that it is gone after the test too
+    monkeypatch.setattr(Needs, "check", setting)
+    seen, serial.intercept = [], look
+    run_board(small, small.cells[:1], RunsFolder(tmp_path), RunOptions(jobs=1))
+    assert set(seen) == {("1", None)}
 
 
 def test_a_run_imports_no_torch_before_its_workers():

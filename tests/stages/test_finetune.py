@@ -3,12 +3,12 @@
 import dataclasses
 
 import pytest
-from stage_parts import DRIFTING, Beside, Drifting, Prepared
+from stage_parts import DRIFTING, Beside, Drifting, Prepared, make_base_anew
 
 from harness.errors import Interrupted
 from harness.process import stop
 from harness.stages import base as base_stage
-from harness.stages import finetune
+from harness.stages import finetune, renewal
 from harness.stages.context import Context
 from harness.stages.facts import BaseFacts, FinetuneFacts
 from harness.store.runs_folder import RunsFolder
@@ -91,3 +91,23 @@ def test_banks_are_drawn_by_the_boards_sampler_and_counted_with_the_networks_tha
     # A sample of the bank costs one evaluation of the model, and one of the network beside it.
     assert beside.network_evaluations == alone.network_evaluations + 20
     assert len(list(context.runs.root.glob("stages/bank/*"))) == 2
+
+
+def test_a_bank_is_drawn_again_where_a_base_that_the_sampler_calls_has_other_weights(
+    read_board, tiny_text, with_sampler, new_context, context, tune
+):
+    called = "  called: {model: {name: ddpm-mlp, steps: 3, width: 8}, pretrain: {method: mle, training: {images: 64, batch: 64}}}"
+    text = tiny_text.replace("  mle:\n", "  ddo: {method: {name: ddo, bank_size: 20, n_mc: 1}}\n")
+    board = read_board(text.replace("bases:\n", f"bases:\n{called}\n", 1))
+    guide = next(base for base in board.bases if base.name == "called")
+    cell = with_sampler(next(cell for cell in board.cells if cell.name == "small/ddo/s0"), Beside, bases=(guide,))
+
+    def tune_anew():
+        renewal.set_aside_output(context.runs, "finetune", cell.finetune_key)
+        assert tune(cell).is_fresh
+        return len(list(context.runs.root.glob("stages/bank/*")))
+
+    assert [tune_anew(), tune_anew()] == [1, 1]
+    make_base_anew(guide, new_context(), add=1.0)
+    assert tune_anew() == 2
+    assert len(list(context.runs.root.glob("stages/bank/*.replaced-*"))) == 1

@@ -6,7 +6,7 @@ import pytest
 import stage_parts
 import torch
 from edited_code import edit
-from stage_parts import Beside, Prepared, Unprepared
+from stage_parts import Beside, Prepared, Unprepared, make_base_anew
 
 from harness.errors import PluginFault
 from harness.interfaces import DataSpec
@@ -14,8 +14,6 @@ from harness.process.sources import CORE
 from harness.stages import base as base_stage
 from harness.stages.facts import PreparationFacts
 from harness.stages.prepare import BaseSampler
-from harness.store import outputs
-from harness.store.files import set_aside
 from harness.store.manifests import MANIFEST, write_manifest
 from harness.streams import SampleStreams, stream
 from harness.weights import state_dicts
@@ -99,19 +97,6 @@ def test_a_base_is_prepared_once_whoever_asks(base, tiny, source, context, new_c
     assert isinstance(found.ready, Prepared)
     torch.testing.assert_close(found.ready.mean, sampler.ready.mean, rtol=0, atol=0)
     assert Prepared.prepared == 1
-
-
-def make_base_anew(base, context, *, add):
-    """Set a base aside, and put one with other weights in its place, as edited code would make it."""
-    old = outputs.find(context.runs, "base", base.key)
-    weights = {name: value + add for name, value in state_dicts.load(old.folder / base_stage.WEIGHTS).items()}
-    set_aside(old.folder, "replaced")
-
-    def make(folder):
-        state_dicts.save(weights, folder / base_stage.WEIGHTS)
-        return {**old.facts, "weights_sha256": state_dicts.sha256(weights)}
-
-    outputs.once(context.runs, "base", base.key, make)
 
 
 @pytest.mark.parametrize("which", ["the base that is measured", "a base that the sampler calls"])

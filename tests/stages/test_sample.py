@@ -70,6 +70,14 @@ def test_samples_are_drawn_once_for_all_columns(cell, draw):
     assert first.preparation is None
 
 
+def test_damaged_samples_are_named_with_their_cell_and_drawn_again(cell, draw, caplog):
+    folder = draw(cell).output.folder
+    (folder / SAMPLES).write_bytes(b"")
+    assert draw(cell).output.is_fresh
+    (message,) = caplog.messages
+    assert message.startswith(f"{folder} of small/mle/s1 is damaged (")
+
+
 def test_samples_come_with_the_preparation_that_their_sampler_needed(cell, draw, with_sampler):
     prepared = with_sampler(cell, Prepared)
     first, again = draw(prepared), draw(prepared)

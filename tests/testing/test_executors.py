@@ -1,5 +1,6 @@
 """The checks of executors find each broken promise in an executor that otherwise keeps all of them."""
 
+import re
 import threading
 from traceback import format_exception_only
 
@@ -119,7 +120,8 @@ def test_ends_that_are_lost_or_doubled_are_found(failure):
 
 def test_jobs_above_the_slots_are_found(failure):
     executors.check_slots_are_kept(Serial)
-    assert failure(executors.check_slots_are_kept, AllAtOnce) == "4 jobs ran at once in 2 slots"
+    # On a busy machine the first may end before the last begins.
+    assert re.fullmatch("[34] jobs ran at once in 2 slots", failure(executors.check_slots_are_kept, AllAtOnce))
 
 
 def test_stops_that_are_not_passed_on_are_found(failure, monkeypatch):

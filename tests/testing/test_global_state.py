@@ -19,6 +19,13 @@ CHANGES = {
     "torch's number of threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
     "torch's precision of float32 products": lambda: torch.set_float32_matmul_precision("medium"),
     "cuDNN": lambda: setattr(torch.backends.cudnn, "benchmark", True),
+    "benchmark, allow_tf32) ((": lambda: setattr(torch.backends.cudnn, "allow_tf32", not torch.backends.cudnn.allow_tf32),
+    "reduced precision of CUDA's products": lambda: setattr(
+        torch.backends.cuda.matmul, "allow_fp16_reduced_precision_reduction", False
+    ),
+    "oneDNN (torch.backends.mkldnn.enabled) (True, now False)": lambda: setattr(torch.backends.mkldnn, "enabled", False),
+    "torch.nn.Linear.forward": lambda: setattr(torch.nn.Linear, "forward", torch.nn.Identity.forward),
+    "torch.nn.Conv2d": lambda: setattr(torch.nn, "Conv2d", torch.nn.Identity),
     "NumPy's handling of errors": lambda: numpy.seterr(all="raise"),
     "the state of torch's global generator": lambda: torch.randn(1),
     "the state of NumPy's global generator": lambda: numpy.random.rand(),
