@@ -159,10 +159,21 @@ class MethodUsage:
     Args:
         model: the component of the model.
         data: what the dataset of the board holds.
+        sampler: the component of the sampler that draws banks and samples; None where it is not known.
     """
 
     model: Model
     data: DataSpec
+    sampler: Sampler | None = None
+
+    @property
+    def lacks_tokens(self) -> str | None:
+        """Why samples cannot be had as tokens, for a message; None where they can."""
+        if "TakesTokens" not in self.model.provides:
+            return f"{self.model.name} lacks TakesTokens"
+        if self.sampler is not None and not self.sampler.draws_tokens:
+            return f"the sampler {self.sampler.name} gives no tokens"
+        return None
 
 
 @dataclass(frozen=True)
@@ -213,6 +224,7 @@ class Sampler(Component):
 
     Args:
         needs: names of the capabilities that the model must provide.
+        draws_tokens: True when what it builds is a `harness.interfaces.TokenSampler`.
         formula: function `(config)`, without torch, that returns as text how guidance combines the outputs of the networks.
             Records keep the text, because papers mean different things by the same guidance scale. None: no guidance.
     """
@@ -220,6 +232,7 @@ class Sampler(Component):
     kind = "sampler"
     _: KW_ONLY
     needs: frozenset[str] = frozenset()
+    draws_tokens: bool = False
     formula: Callable[[Config], str] | None = None
 
     def create(self, config: Config) -> SampleFunction:

@@ -239,7 +239,7 @@ def harness_models() -> list[Model]:
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
             layout="harness_maskgit.layout:MaskGITLayout",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TakesTokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
             sampler="maskgit-confidence",
             check="harness_maskgit.check:fits",
             smoke={"depth": 1},
@@ -258,6 +258,7 @@ def harness_samplers() -> list[Sampler]:
             config=ConfidenceConfig,
             build="harness_maskgit.sampler:confidence",
             needs=needs,
+            draws_tokens=True,
             formula=guidance_formula,  # type: ignore[arg-type] # takes the sampler's own settings
             smoke={"steps": 3},
             summary="fixes the surest tokens at each step; classifier-free guidance that grows over the steps",
@@ -267,6 +268,7 @@ def harness_samplers() -> list[Sampler]:
             config=HaltonConfig,
             build="harness_maskgit.sampler:halton",
             needs=needs,
+            draws_tokens=True,
             formula=guidance_formula,  # type: ignore[arg-type] # takes the sampler's own settings
             smoke={"steps": 3},
             summary="draws tokens in the order of a Halton sequence, known ones anew; constant classifier-free guidance",
