@@ -202,6 +202,8 @@ def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
 
 def _cell(cell: Cell, runs: RunsFolder) -> _Result:
     outputs = {"finetune": cell.finetune_key, "sample": cell.sample_key}
+    if cell.row.shares_training:
+        outputs["training"] = cell.shared_training_key
 
     def set_aside() -> None:
         for stage, key in outputs.items():
