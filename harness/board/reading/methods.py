@@ -17,12 +17,17 @@ NO_TRAINING = TrainingConfig(images=1, batch=1)
 
 @dataclass(frozen=True)
 class BoardMethod:
-    """A method, and how the board uses it."""
+    """A method, and how the board uses it.
+
+    Args:
+        full_training: the budget that the board asks for, where a smoke run replaces it by a smaller `training`; else `training`.
+    """
 
     name: str
     config: MethodConfig
     method: Resolved[Method]
     training: TrainingConfig
+    full_training: TrainingConfig
 
     @property
     def label(self) -> str:
@@ -31,9 +36,14 @@ class BoardMethod:
 
     @property
     def cells_identity(self) -> str:
-        """Text that is equal for two methods whose cells would be the same."""
-        training = self.training if self.method.component.trains else None
-        return f"{self.method.identity}/{training}/{self.config.only}"
+        """Text that is equal for two methods whose cells would be the same.
+
+        A smoke run goes by what the board asks for: methods that differ in their budgets are two, though the few steps of both
+        are the same.
+        """
+        settings = (self.method.full or self.method.settings).identity
+        training = self.full_training if self.method.component.trains else None
+        return f"{self.method.name}/{settings}/{training}/{self.config.only}"
 
 
 def read_method(reader: BoardReader, board: BoardConfig, name: str, config: MethodConfig) -> BoardMethod | None:
@@ -44,10 +54,10 @@ def read_method(reader: BoardReader, board: BoardConfig, name: str, config: Meth
     if board.training is None and method is not None and method.component.trains:
         reader.add_fault((*location, "training"), f"'training' of the board is missing: {method.name} trains")
     common = board.training or NO_TRAINING
-    training = reader.training(board, {**common.model_dump(), **config.training}, (*location, "training"))
-    if training is not None and training.select == "best" and board.curve is None:
+    full = reader.full_training({**common.model_dump(), **config.training}, (*location, "training"))
+    if full is not None and full.select == "best" and board.curve is None:
         reader.add_fault((*location, "training", "select"), "select: best needs the board to have a `curve`")
-    return None if method is None or training is None else BoardMethod(name, config, method, training)
+    return None if method is None or full is None else BoardMethod(name, config, method, reader.shortened(board, full), full)
 
 
 def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:
