@@ -57,20 +57,12 @@ class BoardReader:
 
     def training(self, config: BoardConfig, settings: dict[str, object], location: Location) -> TrainingConfig | None:
         """Check a budget; a smoke run makes it smaller. Returns: None after a fault."""
-        full = self.full_training(settings, location)
-        return None if full is None else self.shortened(config, full)
-
-    def full_training(self, settings: dict[str, object], location: Location) -> TrainingConfig | None:
-        """Check a budget, and leave it as it is under `--smoke` too. Returns: None after a fault."""
         try:
-            return TrainingConfig.model_validate(settings)
+            training = TrainingConfig.model_validate(settings)
         except ValidationError as error:
             self.faults.add_invalid(error, location, TrainingConfig, settings)
             return None
-
-    def shortened(self, config: BoardConfig, full: TrainingConfig) -> TrainingConfig:
-        """Return the budget of this reading: a smaller one under `--smoke`."""
-        return smoke.training(config, full) if self.is_smoke else full
+        return smoke.training(config, training) if self.is_smoke else training
 
     def evaluations(self, config: BoardConfig) -> list[EvaluationConfig]:
         """Return an evaluation for each number of samples; a smoke run has the smallest number only."""
