@@ -19,6 +19,13 @@ class DDPMConfig(ChainConfig):
     """The chain of noise levels, and the width of the network for points."""
 
     width: int = Field(128, ge=1, le=8192, description="units of a hidden layer")
+    gains: Literal["table", "smooth"] = Field(
+        "table",
+        description="how the network knows the step, by which it scales each layer: a row of gains for each step, as published, "
+        "or gains that are a smooth function of the step",
+    )
+
+    ADDED_LATER: ClassVar[frozenset[str]] = ChainConfig.ADDED_LATER | {"gains"}
 
 
 class UNetConfig(ImageChainConfig):
@@ -125,6 +132,7 @@ def harness_models() -> list[Model]:
     return [
         Model(
             "ddpm-mlp",
+            version="2",
             config=DDPMConfig,
             build="harness_ddpm.model:build",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
