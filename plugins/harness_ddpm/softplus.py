@@ -9,17 +9,22 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 
-class _Softplus(torch.autograd.Function):
-    """log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), whose derivative is the sigmoid of x.
+LARGEST = 80.0
+"""Where softplus(x) = x to the last bit, and sigmoid(-x) is still a normal float32."""
 
-    torch's softplus calls log1p, which costs six times as much as log on a CPU. log1p is exact for small e^-|x| relative to the
-    result, log(1 + e^-|x|) relative to 1: below x = -17 it gives 0 for what is less than 1e-7.
+
+class _Softplus(torch.autograd.Function):
+    """log(1 + e^x) = -log sigmoid(-x), whose derivative is the sigmoid of x.
+
+    torch's softplus calls log1p, which costs six times as much as log on a CPU. log1p is exact for small e^x relative to the
+    result, log(sigmoid(-x)) relative to 1: below x = -17 it gives 0 for what is less than 1e-7.
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return x.abs().neg_().exp_().add_(1).log_().add_(x.clamp(min=0))
+        out = x.neg().clamp_(min=-LARGEST).sigmoid_().log_().neg_()
+        return torch.maximum(out, x, out=out)
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
