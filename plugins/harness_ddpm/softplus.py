@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-
 LARGEST = 80.0
 """Where softplus(x) = x to the last bit, and sigmoid(-x) is still a normal float32."""
 
