@@ -75,6 +75,13 @@ class SubsampledConfig(Config):
         "posterior",
         description="variance of a step: that of the forward posterior given the data, or that of the forward step (beta)",
     )
+    start: Literal["noise", "data"] = Field(
+        "noise",
+        description="where the walk starts: at N(0, I), or at training data with the noise of the first step, which shows what a "
+        "chain loses that never reaches N(0, I); such samples come from training data, and are for experiments",
+    )
+
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"start"})
 
 
 class DDIMConfig(Config):
