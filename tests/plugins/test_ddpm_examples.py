@@ -13,7 +13,7 @@ from harness_ddpm import SubsampledConfig
 from harness_ddpm.examples import MOST, Examples
 from harness_ddpm.walks import Subsampled
 
-BETAS = torch.linspace(1e-4, 0.02, 10, dtype=torch.float64)  # the last signal share is 0.9: q_T is far from N(0, I)
+BETAS = torch.linspace(1e-5, 2e-3, 100, dtype=torch.float64)  # the last signal share is 0.9: q_T is far from N(0, I)
 POINTS = DataSpec((2,))
 
 
