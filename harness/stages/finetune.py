@@ -60,18 +60,18 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
             return _loop(cell, starts[-1][0], starts[-1][1], source, context, around)
 
         around = context.surroundings(cell.name, "finetune", cell.finetune_key, _config(cell))
-        trained, images, steps = context.train(make, around), cell.training.images, cell.training.steps
+        trained = context.train(make, around)
         keep_log(around.log, folder)
         task, sampler, own = starts[0]
         banks = list(task.bank_costs)
         made_by = sources.merged(made_by, own, sampler.sources, *_sources_of_banks(banks, context))
     else:
-        trained, images, steps = TrainingResult(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
+        trained = TrainingResult(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None)
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
     return {
         "weights_sha256": state_dicts.sha256(trained.weights),
-        "images_seen": images,
-        "steps": steps,
+        "images_seen": trained.steps * cell.training.batch,
+        "steps": trained.steps,
         "seconds": trained.seconds,
         "network_evaluations": trained.network_evaluations,
         "curve": trained.curve,

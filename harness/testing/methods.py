@@ -21,6 +21,7 @@ from harness.testing.configs import check_capabilities_exist, check_component
 from harness.testing.expect import expect, expect_offers
 from harness.testing.global_state import check_global_state_is_left_alone
 from harness.testing.narrow import Undeclared, narrowed
+from harness.testing.rounds import begin_round_where_due
 from harness.testing.task import InMemoryTask
 from harness.training.method import FinetuneMethod
 from harness.training.state_differences import difference, state_difference
@@ -52,7 +53,11 @@ class Bench:
 
     def take(self, method: FinetuneMethod, first: int, stop: int) -> list[Mapping[str, Tensor]]:
         """Take the steps first … stop - 1, with the data and the streams that belong to them. Returns: what each step logged."""
-        return [method.step(self._batch(method, i), stream(7, "method", i), i) for i in range(first, stop)]
+        logged = []
+        for index in range(first, stop):
+            begin_round_where_due(method, index)
+            logged.append(method.step(self._batch(method, index), stream(7, "method", index), index))
+        return logged
 
     def whole_work(self) -> Callable[[], object]:
         """Return a function that does everything with the method once: makes it, takes all steps, asks for result and state."""

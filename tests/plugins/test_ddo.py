@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import math
 
 import pytest
@@ -18,6 +17,7 @@ from harness.plugins import registry
 from harness.streams import SampleStreams, stream
 from harness.testing.methods import Bench, check_resume_is_exact
 from harness.testing.models import build
+from harness.testing.rounds import begin_round_where_due
 from harness.testing.task import InMemoryTask
 from harness.weights.state_dicts import snapshot
 from harness_ddo import DDOConfig, check
@@ -130,6 +130,7 @@ def test_each_round_has_a_reference_a_bank_and_an_optimiser_of_its_own() -> None
     starts, losses = {}, []
     for index in range(task.steps):
         before = snapshot(task.model)
+        begin_round_where_due(method, index)
         losses.append(method.step(REAL, stream(0, "t", index), index)["loss"].item())
         if torch.equal(snapshot(method.reference)["mean"], before["mean"]):
             starts[index] = method.optimizer.updates
@@ -165,6 +166,7 @@ def test_weights_and_reference_are_held_once_and_only_weights_have_gradients_and
     method = DDO(DDOConfig(rounds=2, bank_size=8), task)
     assert held() == 2  # theta and its reference
     for index in range(task.steps):
+        begin_round_where_due(method, index)
         method.step(REAL, stream(0, "t", index), index)
         if index not in (1, 3):  # the last step of each round: looking at all objects takes most of a second
             continue
@@ -249,6 +251,7 @@ def test_a_method_is_restored_in_the_round_that_it_was_saved_in() -> None:
     task = noisy_task(7)
     method = DDO(DDOConfig(rounds=3, bank_size=8), task)
     for index in range(4):
+        begin_round_where_due(method, index)
         method.step(REAL, stream(0, "t", index), index)
     state = method.state_dict()
     assert state["round"] == 1
@@ -259,16 +262,6 @@ def test_a_method_is_restored_in_the_round_that_it_was_saved_in() -> None:
     assert (other.optimizer.updates, other.optimizer.count) == (2, 1)  # steps 3 and 4; one of them is done
     other.step(REAL, stream(0, "t", 4), 4)
     assert {name for _, _, name in other_task.banks} == {"round-1"}
-
-
-@pytest.mark.parametrize(("steps", "rounds"), [(7, 3), (10, 4), (5, 5), (12, 1)])
-def test_rounds_cover_all_steps_and_differ_by_one_at_most(steps: int, rounds: int) -> None:
-    method = DDO(DDOConfig(rounds=rounds, bank_size=8), noisy_task(steps))
-    firsts = [method._first_step(number) for number in range(rounds + 1)]
-    lengths = [after - before for before, after in itertools.pairwise(firsts)]
-    assert (firsts[0], firsts[-1]) == (0, steps)
-    assert max(lengths) - min(lengths) <= 1
-    assert [index * rounds // steps for index in firsts[:-1]] == list(range(rounds))
 
 
 @pytest.mark.parametrize("shared", [True, False])
