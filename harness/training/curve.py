@@ -24,6 +24,14 @@ Place = Mapping[str, int]
 """Where a point of a curve is: `images` seen, and `round` and `candidate`, from 1, where the training has several."""
 
 
+def is_point(step: int, steps: int, points: int) -> bool:
+    """Return whether a point of the curve belongs at a step, out of `points` evenly spaced ones and the one at the start."""
+    # Point i belongs at the step i * steps / points, rounded. The only point that can belong at `step` is the one with
+    # i = step * points / steps, rounded. Integer arithmetic makes both exact.
+    index = (step * points + steps // 2) // steps if steps else 0
+    return (index * steps + points // 2) // points == step
+
+
 @dataclass
 class Curve:
     """Values of a metric at points along training.
@@ -59,11 +67,7 @@ class Curve:
         """
         if self.values and all(self.values[-1].get(key) == number for key, number in place.items()):
             return False
-        # Point i belongs at the step i * steps / points, rounded. The only point that can belong at `step` is the one with
-        # i = step * points / steps, rounded. Integer arithmetic makes both exact.
-        count = self.points if points is None else points
-        index = (step * count + steps // 2) // steps if steps else 0
-        return (index * steps + count // 2) // count == step
+        return is_point(step, steps, self.points if points is None else points)
 
     def add(self, place: Place, weights: Weights, raw: Weights | None = None) -> float:
         """Measure weights, and add the point. Returns: the metric's value.

@@ -30,7 +30,7 @@ class DDOConfig(RoundsConfig):
 
     BY_ROUND = frozenset({"alpha", "beta", "rate", "p_mean", "p_std"})
     ADDED_LATER = RoundsConfig.ADDED_LATER | {
-        "preset", "fakes", "same_labels", "drop_label", "divide", "rate", "weight", "p_mean", "p_std",
+        "preset", "fakes", "same_labels", "drop_label", "divide", "samples_as", "rate", "weight", "p_mean", "p_std",
     }  # fmt: skip
 
     preset: Literal["edm-cifar10", "edm2-img64", "edm2-img512", "var"] | None = Field(
@@ -41,8 +41,8 @@ class DDOConfig(RoundsConfig):
     )
     beta: ByRound[Scale] = Field(
         0.02,
-        description="scale of the log-likelihood ratios, which are sums over dimensions: 0.02 is for the data of the paper, and no "
-        "rule gives it for others. Search it, and watch `logit_std`. A number, or numbers by round",
+        description="scale of the log-likelihood ratios, which are sums over dimensions: 0.02 is for the data of the paper, no "
+        "rule gives it for others: search it, and watch `logit_std`. A number, or numbers by round",
     )
     rate: ByRound[Annotated[float, Field(gt=0)]] | None = Field(
         None, description="peak learning rate, in the place of the optimiser's `lr`: a number, or numbers by round"
@@ -69,6 +69,11 @@ class DDOConfig(RoundsConfig):
     fakes: Literal["bank", "online"] = Field(
         "bank", description="bank: `bank_size` fakes, drawn once a round; online: new samples of the reference in each step"
     )
+    samples_as: Literal["images", "tokens"] = Field(
+        "images",
+        description="form of the fakes: images, which a model of tokens encodes again, as it does real ones; or the tokens as "
+        "they were drawn",
+    )
     same_labels: bool = Field(False, description="give each fake the label of the real example beside it")
     drop_label: float = Field(
         0.0,
@@ -86,8 +91,13 @@ class DDOConfig(RoundsConfig):
 
 
 def check(config: DDOConfig, usage: MethodUsage) -> None:
-    """Check the settings about labels and noise levels. Raises: UserError when the model or the data lack what they ask for."""
+    """Check the settings about labels, tokens and noise levels.
+
+    Raises: UserError when model, sampler or data lack what they ask for.
+    """
     check_levels(config, usage.model)
+    if config.samples_as == "tokens" and (reason := usage.lacks_tokens):
+        raise UserError(f"{reason}, which ddo needs for samples_as: tokens")
     if config.drop_label and "NullLabel" not in usage.model.provides:
         raise UserError(f"{usage.model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}")
     if (config.same_labels or config.drop_label) and not usage.data.classes:

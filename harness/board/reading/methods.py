@@ -66,6 +66,14 @@ def _round_faults(rounds: RoundsConfig, training: TrainingConfig, *, has_curve: 
         yield f"{rounds.rounds} rounds are more than the {training.steps} steps of the budget"
 
 
+def check_control(reader: BoardReader, board: BoardConfig) -> None:
+    """Add a fault for each control that the board names and does not have. The default may be missing."""
+    if "control" in board.model_fields_set:
+        for name in board.control:
+            if name not in board.methods:
+                reader.add_unknown(("control",), "method", name, board.methods)
+
+
 def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:
     """Add a fault for each method that is another method under a second name."""
     first_names: dict[str, str] = {}
