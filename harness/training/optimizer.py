@@ -23,7 +23,7 @@ _ADAMS = ("adam", "adamw")
 class OptimizerConfig(Config):
     """An optimiser and its learning-rate schedule."""
 
-    ADDED_LATER = frozenset({"decay_1d"})
+    ADDED_LATER = frozenset({"cooldown", "decay_1d"})
 
     name: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adam", description="algorithm, as in torch.optim")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
@@ -31,9 +31,13 @@ class OptimizerConfig(Config):
     weight_decay: float = Field(0.0, ge=0, description="as in torch.optim")
     clip: float | None = Field(None, gt=0, description="largest gradient norm over all parameters; none clips nothing")
     warmup: float = Field(0.0, ge=0, le=1, description="share of the updates over which the rate rises linearly from 0")
-    decay: Literal["constant", "linear", "cosine", "inverse-sqrt"] = Field(
+    decay: Literal["constant", "linear", "cosine", "cooldown", "inverse-sqrt"] = Field(
         "constant",
-        description="shape of the rate after warm-up; linear and cosine end at 0, inverse-sqrt falls as one over their root",
+        description="shape of the rate after warm-up; linear, cosine and cooldown end at 0, inverse-sqrt falls as one over the "
+        "root of the updates",
+    )
+    cooldown: float = Field(
+        0.2, gt=0, le=1, description="share of the updates after warm-up over which `decay: cooldown` falls to 0, at the end"
     )
     decay_1d: bool = Field(
         True, description="whether weight decay acts on parameters of one axis too: biases, and gains of normalisations"
@@ -47,16 +51,17 @@ class OptimizerConfig(Config):
 
     @property
     def unused(self) -> frozenset[str]:
-        """Names of the settings that the algorithm does not use."""
-        without_decay = frozenset() if self.weight_decay else frozenset({"decay_1d"})
-        return without_decay if self.name in _ADAMS else without_decay | {"betas"}
+        """Names of the settings that the algorithm and the schedule do not use."""
+        used = {"betas": self.name in _ADAMS, "cooldown": self.decay == "cooldown", "decay_1d": self.weight_decay > 0}
+        return frozenset(name for name, is_used in used.items() if not is_used)
 
     def factor(self, update: int, updates: int) -> float:
         """Return the learning rate at an update, as a share of the peak rate.
 
         With w = warmup * updates, update k (counted from 0) has the share min((k + 1) / w, 1) while k < w. After that, with
-        p = (k - w) / (updates - w), the share is 1 - p for `linear` and (1 + cos(pi p)) / 2 for `cosine`; it is sqrt(w / (k + 1))
-        for `inverse-sqrt`, so that a warm-up over 0.16 of the updates ends at 0.4. Returns: in [0, 1].
+        p = (k - w) / (updates - w), the share is 1 - p for `linear`, (1 + cos(pi p)) / 2 for `cosine`, and for `cooldown` with
+        its share c it is 1 up to p = 1 - c, and then (1 - p) / c. For `inverse-sqrt` it is sqrt(w / (k + 1)), so that a warm-up
+        over 0.16 of the updates ends at 0.4. Returns: in [0, 1].
         """
         warm = self.warmup * updates
         if update < warm:
@@ -66,6 +71,8 @@ class OptimizerConfig(Config):
             return max(1 - progress, 0.0)
         if self.decay == "inverse-sqrt":
             return min(math.sqrt(warm / (update + 1)), 1.0)
+        if self.decay == "cooldown":
+            return min(max(1 - progress, 0.0) / self.cooldown, 1.0)
         if self.decay == "cosine":
             return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
         return 1.0

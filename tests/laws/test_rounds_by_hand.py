@@ -75,7 +75,7 @@ def single_round(folder, number, start, ema, **settings):
     """Train one round in new objects. Returns: the weights and averages at the points of the round, with their values."""
     task = task_of(folder, LENGTH, start)
     bank = task.bank
-    task.bank = lambda model, n, _: bank(model, n, f"round-{number}")  # other samples in each round
+    task.bank = lambda model, n, _, **how: bank(model, n, f"round-{number}", **how)  # other samples in each round
     method = DDO(DDOConfig(**{**SMALL, **settings}), task)
     training = TrainingConfig(images=LENGTH * BATCH, batch=BATCH, ema=ema)
     average = make_average(task.model, training)
