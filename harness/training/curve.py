@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -13,11 +13,16 @@ from harness.training.method import Weights
 
 
 class CurveState(TypedDict):
-    """The state of a curve in a checkpoint, without the best weights."""
+    """The state of a curve in a checkpoint, without the best weights.
+
+    Args:
+        evaluations: absent in checkpoints of older versions.
+    """
 
     values: list[dict[str, float]]
     seconds: float
     best_images: int
+    evaluations: NotRequired[int]
 
 
 Place = Mapping[str, int]
@@ -43,6 +48,7 @@ class Curve:
         keeps_best: whether the best weights are kept.
         values: the points so far, the place and the metric's `value` of each.
         seconds: time that measuring took, over all resumes.
+        evaluations: examples that went through networks in measuring, over all resumes; the owner of the curve counts them.
         best: weights of the best point so far, of the first one where several are equal; empty unless `keeps_best`.
         best_images: images seen at the best point.
         best_raw: the network's own weights at the best point; empty unless they were given to `add`.
@@ -57,6 +63,7 @@ class Curve:
     best: dict[str, Tensor] = field(default_factory=dict)
     best_images: int = 0
     best_raw: dict[str, Tensor] = field(default_factory=dict)
+    evaluations: int = 0
 
     def is_due(self, step: int, steps: int, place: Place, *, points: int | None = None) -> bool:
         """Return whether a point must be measured at this step and has not been measured yet.
@@ -89,11 +96,17 @@ class Curve:
 
     def state(self) -> CurveState:
         """Return what a checkpoint must hold, beside `best` and `best_raw`."""
-        return {"values": list(self.values), "seconds": self.seconds, "best_images": self.best_images}
+        return {
+            "values": list(self.values),
+            "seconds": self.seconds,
+            "best_images": self.best_images,
+            "evaluations": self.evaluations,
+        }
 
     def restore(self, state: CurveState, best: Weights, best_raw: Weights | None = None) -> None:
         """Go on from a checkpoint."""
         self.values = list(state["values"])
         self.seconds = state["seconds"]
         self.best_images = state["best_images"]
+        self.evaluations = state.get("evaluations", 0)
         self.best, self.best_raw = dict(best), dict(best_raw or {})

@@ -23,6 +23,7 @@ from harness.training.checkpoint import Checkpoint, TrainingState
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve, Place
 from harness.training.ema import WeightAverage, make_average
+from harness.training.evaluations import Evaluations
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
 from harness.training.order import BatchOrder
@@ -85,6 +86,7 @@ class TrainingResult:
             `value`.
         selected_images: images seen at the selected point; None where nothing is selected.
         parameters: number of the network's parameters, as scalars.
+        evaluations: the network evaluations by what they are; None where an older version began the training and did not count.
         steps: steps taken, those of all candidates included.
     """
 
@@ -94,6 +96,7 @@ class TrainingResult:
     curve: list[dict[str, float]]
     selected_images: int | None
     parameters: int = 0
+    evaluations: Evaluations | None = None
     steps: int = 0
 
 
@@ -135,6 +138,7 @@ class TrainingLoop:
         self._start = state_dicts.snapshot(task.model) if self.rounds.candidates > 1 else {}
         self.step = 0
         self._seconds = 0.0
+        self._counts_graphs = True
         self._scalars = ScalarMeans(name)
         self._clock = time.perf_counter()
 
@@ -246,11 +250,9 @@ class TrainingLoop:
         in_round = self.step - part.starts_after
         place = {"images": (part.first_step + in_round) * self.training.batch, **self.rounds.numbers(part)}
         if self.curve is not None and self._is_due(self.curve, part, in_round, place):
-            before = self.task.counter.examples
             try:
                 self._add_point(self.curve, place)
             except Interrupted:
-                self.task.counter.examples = before
                 self._save()  # the point is measured first when training goes on
                 raise
 
@@ -266,16 +268,17 @@ class TrainingLoop:
 
     def _add_point(self, curve: Curve, place: Place) -> None:
         self._count_time()
-        before = self.task.counter.examples
-        candidate = self.candidate()
-        if not state_dicts.are_finite(candidate):
-            raise Diverged(f"weights are not finite at {self._when}")
-        is_raw = self.plan.chooses and self.plan.reference_weights == "raw"
-        value = curve.add(place, candidate, state_dicts.snapshot(self.task.model) if is_raw else None)
+        counter = self.task.counter
+        with counter.apart():
+            before = counter.examples
+            candidate = self.candidate()
+            if not state_dicts.are_finite(candidate):
+                raise Diverged(f"weights are not finite at {self._when}")
+            is_raw = self.plan.chooses and self.plan.reference_weights == "raw"
+            value = curve.add(place, candidate, state_dicts.snapshot(self.task.model) if is_raw else None)
+            curve.evaluations += counter.examples - before  # after the point: one that is interrupted is measured again
         if not math.isfinite(value):
             raise Diverged(f"the curve's metric is {value} at {self._when}")
-        if not curve.keeps_best:  # only a curve that selects weights is a cost of the method
-            self.task.counter.examples = before
         self._clock = time.perf_counter()  # the curve counts its own seconds
         self._report({"curve": value})
 
@@ -307,6 +310,7 @@ class TrainingLoop:
             "method": self.method.state_dict(),
             "seconds": self._seconds,
             "evaluations": self.task.counter.examples,
+            "evaluations_with_graph": self.task.counter.examples_with_graph if self._counts_graphs else None,
             "bank_costs": self.task.bank_costs,
             "unlogged": self._scalars.state(),
         }
@@ -332,7 +336,7 @@ class TrainingLoop:
         self.task.model.load_state_dict(saved.track("model"))
         self.method.load_state_dict(saved.state["method"])
         self._seconds = saved.state["seconds"]
-        self.task.counter.examples = saved.state["evaluations"]
+        self._restore_counts(saved.state)
         self.task.bank_costs = dict(saved.state["bank_costs"])
         self._scalars.restore(saved.state.get("unlogged", {}), self.task.device)
         part = self.rounds.of_last_step(self.step)
@@ -343,17 +347,38 @@ class TrainingLoop:
         if self.curve is not None:
             self.curve.restore(saved.state["curve"], saved.track("best"), saved.track("best_raw"))
 
+    def _restore_counts(self, state: TrainingState) -> None:
+        with_graph = state.get("evaluations_with_graph")
+        self.task.counter.examples, self.task.counter.examples_with_graph = state["evaluations"], with_graph or 0
+        self._counts_graphs = with_graph is not None
+
     def end(self) -> TrainingResult:
         """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
         self._count_time()
-        weights, selected, curve = self.candidate(), None, self.curve
+        weights, selected, curve, evaluations = self.candidate(), None, self.curve, self._evaluations()
+        network_evaluations = evaluations.forward + evaluations.backward
         if curve is not None and curve.keeps_best:  # the curve is a cost of what it chose
             self._seconds += curve.seconds
+            network_evaluations += evaluations.selection
         if curve is not None and self.training.select == "best":
             weights, selected = curve.best, curve.best_images
         if not state_dicts.are_finite(weights):
             raise Diverged("the final weights are not finite")
-        evaluations = self.task.counter.examples + round(sum(self.task.bank_costs.values()))
-        parameters = state_dicts.parameters(self.task.model)
-        values = curve.values if curve else []
-        return TrainingResult(weights, self._seconds, evaluations, values, selected, parameters, self.step)
+        return TrainingResult(
+            weights,
+            self._seconds,
+            network_evaluations,
+            curve.values if curve else [],
+            selected,
+            state_dicts.parameters(self.task.model),
+            evaluations if self._counts_graphs else None,
+            self.step,
+        )
+
+    def _evaluations(self) -> Evaluations:
+        """Return what went through networks so far. A checkpoint of an older version makes the three numbers meaningless but not
+        the sum that is a cost."""
+        counter = self.task.counter
+        banks = round(sum(self.task.bank_costs.values()))
+        selection = 0 if self.curve is None else self.curve.evaluations
+        return Evaluations(counter.examples - counter.examples_with_graph + banks, counter.examples_with_graph, selection)
