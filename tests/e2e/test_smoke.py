@@ -59,7 +59,7 @@ def stand_ins_of_fashion(tmp_path_factory, monkeypatch):
         write_idx(folder / f"{name}-images-idx3-ubyte", generator.integers(0, 256, (n, 28, 28), dtype=np.uint8))
         write_idx(folder / f"{name}-labels-idx1-ubyte", (np.arange(n) % 10).astype(np.uint8))
     monkeypatch.setenv("HARNESS_DATA", str(folder.parent))
-    monkeypatch.setattr(images, "pinned", lambda images, name: images)
+    monkeypatch.setattr(images, "pinned", lambda found, _: found)
 
 
 def write_idx(path, array):
