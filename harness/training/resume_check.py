@@ -38,7 +38,7 @@ def run_checked(make: LoopMaker, around: Surroundings) -> TrainingResult:
         around.log.begin(None)
     logs, logs_again = Logs(), Logs()
     undisturbed = make(dataclasses.replace(around, listener=_noting(logs, around.listener)))
-    steps = undisturbed.training.steps
+    steps = undisturbed.rounds.total
     undisturbed.advance(steps // 2)
     folder = around.folder / "resumed"
     undisturbed.save(folder)
@@ -110,7 +110,7 @@ def _expect_none(moved: list[str], what: str, resumed: TrainingLoop, step: int) 
     if moved:
         more = f" and {len(moved) - SHOWN} more" if len(moved) > SHOWN else ""
         raise UserError(
-            f"{resumed.name}: training that went on from a checkpoint after step {step} of {resumed.training.steps}, in new "
+            f"{resumed.name}: training that went on from a checkpoint after step {step} of {resumed.rounds.total}, in new "
             f"objects, differs from undisturbed training in {what}: {', '.join(moved[:SHOWN])}{more}. A run that is killed would "
             "give other numbers: put all state in keep(…) or state_dict"
         )
