@@ -98,6 +98,7 @@ OF_FASHION = [board for board in BOARDS if re.search(r"^dataset: .*\bfashion-mni
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("board", OF_FASHION, ids=lambda path: path.parent.name)
 @pytest.mark.usefixtures("no_workers", "stand_ins_of_fashion")
 def test_a_board_of_fashion_mnist_passes_with_stand_ins_for_its_files(board, tmp_path):
