@@ -248,8 +248,10 @@ class MetricConfig(Config):
         description="the extractor and its settings, for a metric on features; its name must be the one in the key's brackets, "
         "`fid[fashion-cnn]`",
     )
-    against: Literal["evaluation", "train"] = Field(
-        "evaluation", description="real examples to compare with: fresh draws, or the first `samples` training examples"
+    against: Literal["evaluation", "train", "train-all"] = Field(
+        "evaluation",
+        description="real examples to compare with: fresh draws; `train`, the first `samples` training examples; or `train-all`, "
+        "the whole training set, as papers have FID, for metrics on features",
     )
     draws: PositiveInt | None = Field(None, description="how many of the evaluation's draws are measured; by default all")
     floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; by default the board's number")
@@ -277,7 +279,11 @@ class FloorConfig(Config):
 
 
 class CurveConfig(Config):
-    """The metric along training, on seeds apart from the evaluation's. What the curve costs counts as a cost of the method."""
+    """The metric along training, on seeds apart from the evaluation's. What the curve costs counts as a cost of the method.
+
+    The real examples are draws of the curve's own, whatever `against` of the column says; where the dataset keeps examples for the
+    curve (its setting `selection`), they are of these.
+    """
 
     metric: ColumnName = Field(description="the column to measure, one of the board's `metrics`")
     points: PositiveInt = Field(10, description="measurements, evenly spaced in images, beside one more at the start")
