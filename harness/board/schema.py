@@ -273,7 +273,7 @@ class MetricConfig(Config):
 
 
 class FloorConfig(Config):
-    """The metric between independent draws of real examples: the value that a perfect model would get."""
+    """The metric between draws of real examples: the value that a perfect model would get, where the draws are independent."""
 
     pairs: PositiveInt = Field(10, description="pairs of draws, over which mean and standard deviation are taken")
 
@@ -281,8 +281,8 @@ class FloorConfig(Config):
 class CurveConfig(Config):
     """The metric along training, on seeds apart from the evaluation's. What the curve costs counts as a cost of the method.
 
-    The real examples are draws of the curve's own, whatever `against` of the column says; where the dataset keeps examples for the
-    curve (its setting `selection`), they are of these.
+    The real examples are draws of the curve's own, whatever `against` of the column says. Where the dataset keeps examples for
+    the curve (its setting `selection`), they are of these.
     """
 
     metric: ColumnName = Field(description="the column to measure, one of the board's `metrics`")
