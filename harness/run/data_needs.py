@@ -87,13 +87,20 @@ def _check_same_parts(base: Base, examples: CheckedSource, real: CheckedSource) 
 
     Draws 2k and 2k + 1 share no example only if both are halves of the same held-out examples. Raises: DataFault.
     """
-    if examples.largest_evaluation is None or real.largest_evaluation is None:
+    if not (examples.has_fixed_examples and real.has_fixed_examples):
         return
-    if examples.largest_selection != real.largest_selection:
+    if _keep_other_examples(examples, real):
         raise DataFault(
             f"base {base.name}: its dataset keeps {examples.largest_selection or 0} examples for the curve, and the board's "
             f"{real.largest_selection or 0}: give both the same `selection`, so that their draws share no example"
         )
+
+
+def _keep_other_examples(examples: CheckedSource, real: CheckedSource) -> bool:
+    """Return whether the examples that the two keep for the curve differ, as far as their numbers tell."""
+    if examples.largest_evaluation is None or real.largest_evaluation is None:  # without some classes: fewer are kept, too
+        return (examples.largest_selection is None) != (real.largest_selection is None)
+    return examples.largest_selection != real.largest_selection
 
 
 def _draws_of_examples(base: Base, cells: Sequence[Cell]) -> Iterator[tuple[int, int]]:

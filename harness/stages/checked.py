@@ -65,6 +65,11 @@ class CheckedSource(DataSource):
         """How many examples the dataset keeps for the curve alone; None where it keeps none."""
         return self._source.largest_selection if isinstance(self._source, SelectionSource) else None
 
+    @property
+    def has_fixed_examples(self) -> bool:
+        """Whether draws are taken from a fixed set; False where all that is known is that the dataset draws without end."""
+        return self.largest_evaluation is not None or isinstance(self._source, SelectionSource)
+
     def evaluation(self, draw: int, n: int) -> Batch:
         """Return evaluation set number `draw` with n examples."""
         self._check_size(n)

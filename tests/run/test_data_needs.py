@@ -55,16 +55,21 @@ def test_evaluation_beyond_what_selection_leaves_is_refused(write_small):
     assert fault.startswith("dataset digits gives 224 held-out examples a draw at most, and 225 are asked for")
 
 
-def test_data_in_the_place_of_a_model_come_from_the_same_part_as_the_boards(write_small):
-    text = KEPT.replace("dropped_classes: 9", "blur: 0.5")
+@pytest.mark.parametrize("corrupted", ["blur: 0.5", "dropped_classes: 1"])
+def test_data_in_the_place_of_a_model_come_from_the_same_part_as_the_boards(write_small, corrupted):
+    text = KEPT.replace("dropped_classes: 9", corrupted).replace("samples: 224", "samples: 150")
     board = write_small(text)
     (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
     assert fault == (
         "base faulty: its dataset keeps 0 examples for the curve, and the board's 448: give both the same `selection`, so that "
         "their draws share no example"
     )
-    board = write_small(text.replace("blur: 0.5", "blur: 0.5, selection: 448"))
+    board = write_small(text.replace(corrupted, f"{corrupted}, selection: 448"))
     assert data_faults(board, board.cells, board.floors, ProcessCache()) == []
+    real = text.replace("dataset: {name: digits, selection: 448}", f"dataset: {{name: corrupted, {corrupted}, selection: 448}}")
+    board = write_small(real.replace(f"data: {{name: corrupted, {corrupted}}}", "data: digits"))
+    (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
+    assert fault.startswith("base faulty: its dataset keeps 0 examples for the curve")
 
 
 def test_more_samples_than_the_dataset_holds_out_are_refused(write_small):
