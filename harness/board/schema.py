@@ -279,10 +279,11 @@ class FloorConfig(Config):
 
 
 class CurveConfig(Config):
-    """The metric along training, on seeds apart from the evaluation's. What the curve costs counts as a cost of the method.
+    """The metric along training, on seeds apart from the evaluation's.
 
-    The real examples are draws of the curve's own, whatever `against` of the column says. Where the dataset keeps examples for
-    the curve (its setting `selection`), they are of these.
+    Where it selects weights, what it costs counts as a cost of the method; records keep that number apart. The real examples are
+    draws of the curve's own, whatever `against` of the column says. Where the dataset keeps examples for the curve (its setting
+    `selection`), they are of these.
     """
 
     metric: ColumnName = Field(description="the column to measure, one of the board's `metrics`")

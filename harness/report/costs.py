@@ -22,8 +22,8 @@ HEADS = (
 PARTS = ("without gradients", "with gradients", "of the curve")
 """Heads of the parts of the network evaluations, where the records say them."""
 ABOUT = (
-    "The cost of one cell: the mean over the seeds of its row. Network evaluations in training include those of banks and of the "
-    "curve. Seconds are wall clock."
+    "The cost of one cell: the mean over the seeds of its row. Network evaluations in training include those of banks, and "
+    "those of the curve where it selects weights. Seconds are wall clock."
 )
 
 

@@ -93,7 +93,9 @@ def _floor(board: Board) -> str:
     pairs_of_label = {floor.column.label: floor.pairs for floor in board.floors}
     pairs = ", ".join(f"{number} ({markdown_text(label)})" for label, number in pairs_of_label.items())
     draws = f"two independent draws of {_sizes(board)} real examples"
-    return f"the metric between {draws}, mean ± standard deviation over pairs: {pairs}"
+    training = any(floor.column.compares_with_training for floor in board.floors)
+    instead = ", in a column against training examples between a draw and these" if training else ""
+    return f"the metric between {draws}{instead}, mean ± standard deviation over pairs: {pairs}"
 
 
 def base_text(bases: Sequence[Base]) -> str:
@@ -169,7 +171,7 @@ def _curve(board: Board) -> Iterator[str]:
     if curve is not None:
         yield (
             f"**Curve**: {curve.metric} at {curve.points + 1} points along training, at {curve.samples:,} samples on seeds "
-            "apart from the evaluation's; its network evaluations are counted in the method's cost."
+            "apart from the evaluation's; where it selects weights, its network evaluations count as training."
         )
 
 

@@ -36,8 +36,8 @@ def test_the_section_says_everything_in_one_order(board, publish_records):
         f"- **Fine-tuning**: {steps}, unless a method says otherwise:",
         "    - more of it: `fit`, version 1/1",
         "    - tune: `tune`, version 1/1",
-        "- **Curve**: distance at 5 points along training, at 100 samples on seeds apart from the evaluation's; its network "
-        "evaluations are counted in the method's cost.",
+        "- **Curve**: distance at 5 points along training, at 100 samples on seeds apart from the evaluation's; where it "
+        "selects weights, its network evaluations count as training.",
         "- **Environment**: Python 3.11.7; PyTorch 2.4.0; threads a process 1.",
     ]
 
@@ -64,6 +64,14 @@ def test_a_board_of_data_has_neither_budgets_nor_a_curve(data_board):
     assert "**as good**: `ring`, version 1/1; its evaluation draws stand in the place of generated samples." in text
     assert "Fine-tuning" not in text
     assert "Curve" not in text
+
+
+def test_a_floor_of_training_examples_says_what_stands_in_the_place_of_a_draw(load):
+    text = section(load(("distance: {", "distance: {against: train, ")))
+    assert (
+        "- **Floor**: the metric between two independent draws of 100 real examples, in a column against training examples "
+        "between a draw and these, mean ± standard deviation over pairs: 4 (distance), 4 (likeness)."
+    ) in text
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from harness.sampling.counting import EvaluationCounter
 
@@ -136,3 +137,15 @@ def test_what_is_counted_apart_leaves_the_counts_as_they_were(counter):
     with pytest.raises(RuntimeError, match="shapes"), counter.apart():
         network(torch.zeros(4, 5))
     assert (counter.examples, counter.examples_with_graph) == (3, 3)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_layers_that_are_computed_again_on_the_way_back_count_once(counter, reentrant):
+    class Checkpointed(nn.Sequential):
+        def forward(self, x):
+            return checkpoint(super().forward, x, use_reentrant=reentrant)
+
+    network = Checkpointed(nn.Linear(2, 2), nn.Tanh())
+    counter.watch(network)
+    network(torch.zeros(4, 2, requires_grad=True)).sum().backward()
+    assert (counter.examples, counter.examples_with_graph) == (4, 4)

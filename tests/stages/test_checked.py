@@ -201,3 +201,19 @@ def test_without_kept_examples_the_curve_gets_an_evaluation_set():
     assert torch.equal(source.selection(7, 2).x, source.evaluation(7, 2).x)
     with pytest.raises(DataFault, match="there are no 3"):
         source.check_selection(7, 3)
+
+
+class AbleToKeep(Source):
+    """The same, which could keep examples for the curve."""
+
+    largest_selection = None
+
+    def selection(self, draw, n):
+        return self.batch
+
+
+@pytest.mark.parametrize(("kind", "largest", "is_fixed"), [(Source, None, False), (Source, 2, True), (AbleToKeep, None, True)])
+def test_a_dataset_that_draws_without_end_has_no_fixed_examples(kind, largest, is_fixed):
+    source = kind(Batch(X, LABELS))
+    source.largest_evaluation = largest
+    assert CheckedSource(PICTURES, source).has_fixed_examples is is_fixed
