@@ -2,7 +2,7 @@
 
 import time
 
-from harness.process import global_state
+from harness.process import global_state, worker
 
 
 def test_nothing_changes_where_nothing_happens():
@@ -17,7 +17,9 @@ def test_a_snapshot_takes_milliseconds():
     assert (time.process_time() - began) / 20 < 0.05
 
 
-def test_libraries_of_cells_can_be_imported_before_a_fork(python):
+def test_libraries_of_cells_can_be_imported_before_a_fork(python, monkeypatch):
+    for name, threads in worker.thread_environment().items():  # as a process has it that forks workers
+        monkeypatch.setenv(name, threads)
     code = (
         "import importlib\n"
         "from harness.process import global_state\n"
