@@ -6,8 +6,11 @@ from pixel_features import COMPONENT
 from stage_parts import GAP, NOISE, resolved
 
 from harness.board.columns import Column
+from harness.board.components import Resolved
 from harness.board.schema import MetricConfig
+from harness.components import Dataset
 from harness.interfaces import Batch
+from harness.plugins import registry
 from harness.sampling import drawing
 from harness.stages import base as base_stage
 from harness.stages import curve_measuring, draws, jobs
@@ -21,6 +24,8 @@ from harness.store.runs_folder import RunsFolder
 from harness.streams import stream
 from harness.training.task import TrainingTask
 from harness.weights import state_dicts
+from harness_digits import DigitsConfig
+from harness_digits.images import digits
 
 CURVE = "curve: {metric: sliced-w2, points: 2, samples: 30}\n"
 
@@ -127,3 +132,24 @@ def test_on_features_only_those_of_the_real_images_are_kept(context):
     assert compared(Batch(generated.x.flip(0)), stream(0, "selection metric"))["gap"] == pytest.approx(first["gap"], rel=1e-5)
     assert list(context.runs.root.glob("stages/features/*")) == kept
     assert first["images"] == 20
+
+
+def test_the_curve_compares_with_the_images_that_are_kept_for_it(context, monkeypatch):
+    """On points or features, with the whole part and a smaller share of it."""
+    kept = digits(DigitsConfig(selection=448))
+    component = registry().get(Dataset, "digits", where="test")
+    source = CheckedSource(Resolved(component, DigitsConfig(selection=448), "digits", "1/1"), kept)
+    monkeypatch.setattr(CheckedSource, "evaluation", None)  # which is for what is evaluated
+    for n in (448, 100):
+        real = RealExamples(source, draws.selection(0), n, context.device, is_selection=True)
+        assert torch.equal(real.points().x, kept.selection(draws.selection(0), n).x)
+        images, identity, _ = real.images()
+        assert (images.name, images.n) == ("digits, selection draw 2000000000", n)
+        assert identity["dataset"] == source.identity
+
+
+def test_every_curve_asks_for_its_own_part(selecting, tmp_path, monkeypatch):
+    asked, selection = [], CheckedSource.selection
+    monkeypatch.setattr(CheckedSource, "selection", lambda self, draw, n: asked.append((draw, n)) or selection(self, draw, n))
+    jobs.run_cell(selecting, RunsFolder(tmp_path / "runs"), JobOptions("cpu"))
+    assert asked == [(draws.selection(1), 30)]
