@@ -23,9 +23,10 @@ from harness.store.outputs import Output
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve, is_point
 from harness.training.evaluations import Evaluations
-from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop, TrainingResult
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
+from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask
 from harness.training.training_log import FILE, LogLine, read_log
 from harness.weights import state_dicts

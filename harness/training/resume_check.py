@@ -12,8 +12,9 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.training import checkpoint
-from harness.training.loop import Listener, Surroundings, TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop, TrainingResult
 from harness.training.state_differences import difference, state_difference
+from harness.training.surroundings import Listener, Surroundings
 from harness.weights import state_dicts
 
 LoopMaker = Callable[[Surroundings], TrainingLoop]

@@ -12,8 +12,9 @@ from harness.streams import stream
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
 from harness.training.ema import make_average
-from harness.training.loop import Surroundings, TrainingLoop
+from harness.training.loop import TrainingLoop
 from harness.training.order import BatchOrder
+from harness.training.surroundings import Surroundings
 from harness.training.task import BankSource, TrainingTask
 from harness.weights import state_dicts
 from harness_ddo import DDOConfig
