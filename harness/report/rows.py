@@ -14,6 +14,10 @@ from harness.report.outcome import Outcome
 from harness.report.scores import Score, mean, score_of
 
 
+Block = tuple[int | None, str | None]
+"""The number of samples and the sampler of rows that may be compared; None where the board has one for all."""
+
+
 @dataclass(frozen=True)
 class TableRow:
     """One base × method in numbers.
@@ -29,6 +33,7 @@ class TableRow:
         at_floor: names of the metrics in which the row cannot be told from real data.
         lacking: number of cells that still have no outcome: those that are not run, and those that failed and may run again.
         size: number of samples, on a board with several; else None.
+        sampler: name of the sampler, on a board with several; else None. sampler_label: its name in tables.
         is_data: whether data stand in the place of a model; such rows do not compete.
     """
 
@@ -50,6 +55,13 @@ class TableRow:
     lacking: int = 0
     size: int | None = None
     is_data: bool = False
+    sampler: str | None = None
+    sampler_label: str | None = None
+
+    @property
+    def block(self) -> Block:
+        """What rows must share to be compared."""
+        return self.size, self.sampler
 
     @property
     def competes(self) -> bool:
@@ -90,6 +102,8 @@ def _table_row(row: Row, cells: list[Cell], collection: Collection) -> TableRow:
         lacking=_lacking(row, len(cells), outcomes),
         size=row.size,
         is_data=not row.base.has_network,
+        sampler=row.sampler_name,
+        sampler_label=None if row.sampled_with is None else row.sampled_with.label,
     )
 
 

@@ -186,9 +186,10 @@ def _noted(board: Board, runs: RunsFolder) -> Iterator[_Result]:
 
 
 def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
-    """Yield each base of the cells that has a network, with the bases that it starts from, and those that its sampler calls."""
+    """Yield each base of the cells that has a network, with the bases that it starts from, and those that samplers call."""
     found: dict[str, Base] = {}
-    waiting = [cell.base for cell in cells]
+    rows = {id(cell.row): cell.row for cell in cells}.values()
+    waiting = [base for row in rows for base in (row.base, *row.sampler.bases)]
     while waiting:
         base = waiting.pop()
         if base.key in found or isinstance(base.origin, Examples):

@@ -1,4 +1,4 @@
-"""Cells and floors of a board: bases × methods × seeds, at each number of samples."""
+"""Cells and floors of a board: bases × methods × seeds, at each number of samples and with each sampler."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.board.reading import smoke
 from harness.board.reading.methods import BoardMethod
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.skips import skip_reason
+from harness.board.samplers import EvaluationSampler
 from harness.board.schema import BoardConfig, EvaluationConfig
 from harness.components import Dataset
 
@@ -23,11 +24,22 @@ def all_cells(
     bases: Sequence[Base],
     methods: Sequence[BoardMethod],
     columns: tuple[Column, ...],
+    samplers: Sequence[EvaluationSampler] = (),
 ) -> Iterator[Cell]:
-    """Yield all cells in the order of the board, skipped ones included."""
+    """Yield all cells in the order of the board, skipped ones included.
+
+    Samplers change slowest, after sizes: the trainings of the first sampler's cells are then done when those of the next one ask
+    for them.
+
+    Args:
+        samplers: those of the evaluation; none where the base's sampler draws what is measured.
+    """
     seeds = board.seeds[: board.smoke.seeds] if reader.is_smoke else board.seeds
     curve = smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve
-    for evaluation, base, method in product(reader.evaluations(board), bases, methods):
+    for evaluation, sampler, base, method in product(reader.evaluations(board), samplers or (None,), bases, methods):
+        if not base.has_network and sampler not in samplers[:1]:
+            continue  # data are measured once, whatever draws from the models
+        sampled_with = sampler if base.has_network else None
         row = Row(
             board=reader.source.path.resolve().parent.name,
             protocol=board.protocol,
@@ -40,8 +52,9 @@ def all_cells(
             columns=columns,
             curve=curve,
             is_smoke=reader.is_smoke,
-            skip_reason=skip_reason(base, method.method, method.training),
+            skip_reason=skip_reason(base, method.method, method.training, sampled_with),
             size=_size(board, evaluation),
+            sampled_with=sampled_with,
         )
         yield from (Cell(row, seed) for seed in seeds)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from harness.board.bases import Base, Network
@@ -35,25 +35,44 @@ def with_named_bases(reader: BoardReader, bases: Sequence[Base], names: Collecti
     Args:
         names: all bases of the board, those with faults of their own included.
     """
-    by_name = {base.name: base for base in bases}
-    return [_with_named_bases(reader, base, by_name, names) for base in bases]
+    named = NamedBases(reader, bases, names)
+    return [_with_named_bases(base, named) for base in bases]
 
 
-def _with_named_bases(reader: BoardReader, base: Base, by_name: Mapping[str, Base], names: Collection[str]) -> Base:
+def _with_named_bases(base: Base, named: NamedBases) -> Base:
     if not isinstance(base.origin, Network):
         return base
-    sampler = base.origin.sampler
-    named: list[Base] = []
-    for setting, name in base_names(sampler.settings):
-        location = ("bases", base.name, "sampler", setting)
-        if name in by_name:
-            _check_named_base(reader, sampler, by_name[name], location)
-            named.append(by_name[name])
-        elif name not in names:
-            reader.add_unknown(location, "base", name, names)
-    if not named:
-        return base
-    return replace(base, origin=replace(base.origin, sampler=replace(sampler, bases=tuple(named))))
+    sampler = named.given_to(base.origin.sampler, ("bases", base.name, "sampler"))
+    return base if sampler is base.origin.sampler else replace(base, origin=replace(base.origin, sampler=sampler))
+
+
+class NamedBases:
+    """The bases that settings of samplers may name.
+
+    Args:
+        bases: the bases that were read without a fault.
+        names: all bases of the board, those with faults of their own included.
+    """
+
+    def __init__(self, reader: BoardReader, bases: Sequence[Base], names: Collection[str]) -> None:
+        self._reader, self._names = reader, names
+        self._by_name = {base.name: base for base in bases}
+
+    def given_to(self, sampler: Resolved[Sampler], location: Location) -> Resolved[Sampler]:
+        """Return a sampler with the bases that its settings name. A name of no base is a fault.
+
+        Args:
+            location: where the sampler stands in the file.
+        """
+        named: list[Base] = []
+        for setting, name in base_names(sampler.settings):
+            at = (*location, setting)
+            if name in self._by_name:
+                _check_named_base(self._reader, sampler, self._by_name[name], at)
+                named.append(self._by_name[name])
+            elif name not in self._names:
+                self._reader.add_unknown(at, "base", name, self._names)
+        return replace(sampler, bases=tuple(named)) if named else sampler
 
 
 def _check_named_base(reader: BoardReader, sampler: Resolved[Sampler], named: Base, location: Location) -> None:

@@ -1,0 +1,41 @@
+"""Samplers that the evaluation of a board compares: each draws from the same fine-tuned weights. Picklable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.board.components import Resolved
+from harness.components import Sampler
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """The place of a sampler in a sweep.
+
+    Args:
+        sweep: name of the entry of `evaluation.samplers`, which all samplers of the sweep share.
+        label: the entry's name in tables and plots.
+        setting: the setting that the sweep varies, such as `guidance`.
+        value: the setting's value of this sampler.
+    """
+
+    sweep: str
+    label: str
+    setting: str
+    value: float
+
+
+@dataclass(frozen=True)
+class EvaluationSampler:
+    """A sampler of `evaluation.samplers`, or one point of a sweep there.
+
+    Args:
+        name: part of the names of rows, cells and records: `heun-18`, `cfg-0.5`.
+        label: name of the sampler in tables.
+        point: None for a sampler that is no part of a sweep.
+    """
+
+    name: str
+    label: str
+    sampler: Resolved[Sampler]
+    point: SweepPoint | None = None
