@@ -318,6 +318,11 @@ class BoardConfig(Config):
     dataset: ComponentField = Field(description="the reference data")
     bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")
     methods: dict[Name, Annotated[MethodConfig, MayBeEmpty]] = Field(min_length=1, description="methods to compare")
+    control: Annotated[list[Name], BeforeValidator(_list_of_texts)] = Field(
+        ["mle"],
+        description="the method, or a list of them, that the page compares the others with; of several on a base the first one "
+        "counts. By default `mle`, where the board has a method of that name",
+    )
     training: TrainingConfig | None = Field(
         None, description="the budget of every method that names no other; needed where a method trains"
     )

@@ -22,20 +22,24 @@ class Style:
     Args:
         bold: makes a figure bold.
         plus_minus: what stands between a mean and its deviation.
-        floor_mark: what follows a figure at the floor.
+        floor_mark: what follows a figure that cannot be told from real data.
+        beyond_mark: what follows a figure that is better than that of real data.
         none: what stands where there is no figure.
         down, up: arrows in the head of a column.
         escape: keeps the format from taking plain text for markup.
+        signed: writes a number that may have a sign.
         factor: writes the factor that a column is shown in.
     """
 
     bold: Callable[[str], str]
     plus_minus: str
     floor_mark: str
+    beyond_mark: str
     none: str
     down: str
     up: str
     escape: Callable[[str], str]
+    signed: Callable[[str], str]
     factor: Callable[[float], str]
 
 
@@ -45,12 +49,15 @@ class Display:
 
     Args:
         texts: how many columns, from the left, are text; the last column is text too.
-        blocks: the rows at each number of samples, the floor first.
+        blocks: the rows at each number of samples, the floor first; where the board has several samplers, each has a block, and the
+            floor stands in the first one.
+        with_floor: the places of the blocks that begin with a floor.
     """
 
     heads: list[str]
     texts: int
     blocks: list[list[list[str]]]
+    with_floor: frozenset[int]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -61,14 +68,24 @@ class Display:
 def display(table: Table, style: Style) -> Display:
     """Write the table in a style. A board without models has no MODEL_COLUMNS."""
     names = ["Base", "Method"] if table.has_models else ["Data"]
+    sampler_column = ["Sampler"] if table.has_samplers else []
     size_column = ["n"] if table.board.config.evaluation.sizes else []
     figures = [column_head(column, statistic, style) for column, statistic in table.columns]
-    heads = [*names, *size_column, *figures, "Seeds", *(MODEL_COLUMNS if table.has_models else ()), "Status"]
-    blocks = [
-        [_floor_row(table, size, style), *(_row(row, table, style) for row in table.rows if row.size == size)]
-        for size in table.sizes
-    ]
-    return Display(heads, len(names), blocks)
+    model_columns = MODEL_COLUMNS if table.has_models else ()
+    heads = [*names, *sampler_column, *size_column, *figures, "Seeds", *model_columns, "Status"]
+    of_sizes = [_blocks(table, size, style) for size in table.sizes]
+    with_floor = frozenset(sum(map(len, of_sizes[:index])) for index in range(len(of_sizes)))
+    return Display(heads, len(names) + len(sampler_column), [block for blocks in of_sizes for block in blocks], with_floor)
+
+
+def _blocks(table: Table, size: int | None, style: Style) -> list[list[list[str]]]:
+    """Return the blocks at a number of samples: one for each sampler. The first one begins with the floor, and holds data."""
+    rows_of: dict[str | None, list[list[str]]] = {sampler: [] for sampler in table.samplers}
+    for row in table.rows:
+        if row.size == size:
+            rows_of[table.samplers[0] if row.is_data else row.sampler].append(_row(row, table, style))
+    first, *others = rows_of.values()
+    return [[_floor_row(table, size, style), *first], *(rows for rows in others if rows)]
 
 
 def column_head(column: Column, statistic: Statistic, style: Style) -> str:
@@ -86,13 +103,13 @@ def figure(score: Score | None, column: Column, style: Style) -> str:
     """Return mean ± standard deviation in the column's unit and decimals."""
     if score is None:
         return style.none
-    mean = _rounded(score.mean, column)
+    mean = rounded(score.mean, column)
     if score.sd is None:
         return mean
-    return f"{mean}{style.plus_minus}{_rounded(score.sd, column)}"
+    return f"{mean}{style.plus_minus}{rounded(score.sd, column)}"
 
 
-def _rounded(number: float, column: Column) -> str:
+def rounded(number: float, column: Column) -> str:
     """Return a number in the column's unit and decimals."""
     return decimals(number / column.shown_in, column.digits)
 
@@ -104,19 +121,28 @@ def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     status = f"over {' or '.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
     seeds_and_model = [style.none] * (1 + (len(MODEL_COLUMNS) if table.has_models else 0))
-    return [*names, *_size_cell(size), *figures, *seeds_and_model, status]
+    sampler = [style.none] if table.has_samplers else []
+    return [*names, *sampler, *_size_cell(size), *figures, *seeds_and_model, status]
 
 
 def _row(row: TableRow, table: Table, style: Style) -> list[str]:
     return [
         style.escape(row.base_label),
         *([style.escape(row.method_label)] if table.has_models else []),
+        *sampler_cell(row, table, style),
         *_size_cell(row.size),
         *(_marked_figure(row, column, statistic, style) for column, statistic in table.columns),
         f"{row.done}/{row.seeds}" if row.done < row.seeds else str(row.seeds),
         *(_model_cells(row, style) if table.has_models else []),
         style.escape("; ".join(row.notes)),
     ]
+
+
+def sampler_cell(row: TableRow, table: Table, style: Style) -> list[str]:
+    """Return the row's cell of the column of samplers; nothing on a board without one."""
+    if not table.has_samplers:
+        return []
+    return [style.none if row.sampler_label is None else style.escape(row.sampler_label)]
 
 
 def _size_cell(size: int | None) -> list[str]:
@@ -134,6 +160,7 @@ def _marked_figure(row: TableRow, column: Column, statistic: Statistic, style: S
     text = figure(row.score(column, statistic), column, style)
     if statistic != "mean" or not column.ranks:
         return text
-    if column.name in row.is_best:
+    if column.name in row.maybe_best:
         text = style.bold(text)
-    return text + (style.floor_mark if column.name in row.at_floor else "")
+    at_floor, beyond = column.name in row.at_floor, column.name in row.beyond_floor
+    return text + (style.floor_mark if at_floor else style.beyond_mark if beyond else "")

@@ -122,10 +122,16 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
                 is_smoke=is_smoke,
                 extractor=None if extractor is None else features.extractor_facts(extractor, context),
                 sources=floored.sources,
+                held_out=_held_out(context.dataset(floor.dataset)),
             ),
             path,
         )
     return FINISHED
+
+
+def _held_out(source: CheckedSource) -> int | None:
+    """Return the number of held-out examples that draws are taken from: two of the largest draws share none."""
+    return None if source.largest_evaluation is None else 2 * source.largest_evaluation
 
 
 def _make_cell(cell: Cell, context: Context) -> JobResult:

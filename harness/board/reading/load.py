@@ -20,7 +20,7 @@ from harness.board.reading.data_fit import spec_of
 from harness.board.reading.evaluation_samplers import read_evaluation_samplers
 from harness.board.reading.find import board_file
 from harness.board.reading.grid import all_cells, all_floors, check_seeds
-from harness.board.reading.methods import BoardMethod, check_repeats, read_method
+from harness.board.reading.methods import BoardMethod, check_control, check_repeats, read_method
 from harness.board.reading.only import check_filters, entry_filters
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import with_named_bases
@@ -93,6 +93,7 @@ def _read_bases(reader: BoardReader, config: BoardConfig, dataset: Resolved[Data
 def _read_methods(reader: BoardReader, config: BoardConfig) -> Sequence[BoardMethod]:
     methods = _valid(read_method(reader, config, name, entry) for name, entry in config.methods.items())
     check_repeats(reader, methods)
+    check_control(reader, config)
     return methods
 
 

@@ -50,6 +50,14 @@ def read_method(reader: BoardReader, board: BoardConfig, name: str, config: Meth
     return None if method is None or training is None else BoardMethod(name, config, method, training)
 
 
+def check_control(reader: BoardReader, board: BoardConfig) -> None:
+    """Add a fault for each control that the board names and does not have. The default may be missing."""
+    if "control" in board.model_fields_set:
+        for name in board.control:
+            if name not in board.methods:
+                reader.add_unknown(("control",), "method", name, board.methods)
+
+
 def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:
     """Add a fault for each method that is another method under a second name."""
     first_names: dict[str, str] = {}
