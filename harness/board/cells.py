@@ -215,7 +215,7 @@ class Cell:
 
     @property
     def _sample_components(self) -> tuple[Resolved[Component], ...]:
-        """The components of base and sampler. The base's own sampler has a part where it draws: in training, or what is measured."""
+        """The components of base and sampler. The base's own sampler has a part where it draws, or where a method trains."""
         origin, sampled_with = self.base.origin, self.row.sampled_with
         if sampled_with is None:
             return origin.components

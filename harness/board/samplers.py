@@ -15,7 +15,7 @@ class SweepPoint:
     Args:
         sweep: name of the entry of `evaluation.samplers`, which all samplers of the sweep share.
         label: the entry's name in tables and plots.
-        setting: the setting that the sweep varies, such as `guidance`.
+        setting: the setting that the sweep varies, such as `weight`.
         value: the setting's value of this sampler.
     """
 

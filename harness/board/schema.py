@@ -198,10 +198,10 @@ class SamplerConfig(ComponentEntry):
     `{name: heun, steps: 18}`, or just `heun`. A sampler is prepared once for each base where it needs preparation."""
 
     label: str | None = Field(None, description="name of the sampler in tables; by default its key")
-    sweep: Annotated[dict[str, Annotated[list[int | float], Field(min_length=2)]], Field(max_length=1)] = Field(
+    sweep: Annotated[dict[str, Annotated[list[float], Field(min_length=2)]], Field(max_length=1)] = Field(
         {},
         description="one setting of the sampler with several numbers, each of which makes a sampler of its own: "
-        "`{guidance: [0, 0.5, 1]}` of `cfg` makes `cfg-0`, `cfg-0.5` and `cfg-1`",
+        "`{weight: [1, 1.5, 2]}` of `cfg` makes `cfg-1`, `cfg-1.5` and `cfg-2`",
     )
     only: FilterText = Field("", description="filter: the cells of this sampler that the board has; by default all")
 

@@ -45,7 +45,7 @@ class Collection:
 
     @cached_property
     def trainings(self) -> list[tuple[Row, list[Cell]]]:
-        """The rows without those that share a training with another one: of the rows of several samplers, one with most results."""
+        """The rows without those that share a training with another one: of several samplers' rows, the one with most results."""
         trainings: dict[tuple[str, str, int | None], tuple[Row, list[Cell]]] = {}
         for row, cells in self.rows:
             names = row.base.name, row.method_name, row.size

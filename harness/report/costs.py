@@ -25,20 +25,27 @@ ABOUT = (
 )
 
 
+ABOUT_SAMPLERS = "The rows of a base and method share one training, whose cost each of them shows."
+
+
 def costs_section(collection: Collection) -> str:
     """Return the section with a line for each row of a model that has a done seed; empty when no row has one."""
     from tabulate import tabulate
 
     rows = []
+    has_samplers = bool(collection.board.samplers)
     for row, cells in collection.rows:
         done = collection.done(cells)
         if done and row.base.has_network:
-            rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *_costs(done)])
+            sampler = [markdown_text(row.sampled_with.label)] if row.sampled_with is not None else []
+            rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *sampler, *_costs(done)])
     if not rows:
         return ""
-    align = ["left", "left", *["right"] * (len(HEADS) - 2)]
-    table = tabulate(rows, headers=HEADS, tablefmt="pipe", colalign=align, disable_numparse=True)
-    return f"## Costs\n\n{ABOUT}\n\n{table}"
+    names, figures = [*HEADS[:2], *(["Sampler"] if has_samplers else [])], HEADS[2:]
+    align = [*["left"] * len(names), *["right"] * len(figures)]
+    table = tabulate(rows, headers=[*names, *figures], tablefmt="pipe", colalign=align, disable_numparse=True)
+    about = f"{ABOUT} {ABOUT_SAMPLERS}" if has_samplers else ABOUT
+    return f"## Costs\n\n{about}\n\n{table}"
 
 
 def _costs(done: Sequence[Outcome]) -> list[str]:

@@ -49,8 +49,8 @@ class Display:
 
     Args:
         texts: how many columns, from the left, are text; the last column is text too.
-        blocks: the rows at each number of samples, the floor first; where the board has several samplers, each has a block, and the
-            floor stands in the first one.
+        blocks: the rows at each number of samples, the floor first. Where the board has several samplers, each has a block, and
+            the floor stands in the first one.
         with_floor: the places of the blocks that begin with a floor.
     """
 

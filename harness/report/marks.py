@@ -18,7 +18,7 @@ from harness.store.record_names import floor_name
 
 
 def marked_rows(rows: Sequence[TableRow], columns: Sequence[Column], floors: Mapping[str, FloorDraws]) -> list[TableRow]:
-    """Return the rows with their marks in columns that rank. Rows compete with the rows of the same number of samples and sampler.
+    """Return the rows with their marks in columns that rank. Rows compete with the rows of their block.
 
     Args:
         floors: the values of each floor by the floor's name.

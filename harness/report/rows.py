@@ -17,7 +17,6 @@ from harness.report.outcome import Outcome
 from harness.report.scores import Score, mean, score_of
 from harness.statistics.student import Floats
 
-
 Block = tuple[int | None, str | None]
 """The number of samples and the sampler of rows that may be compared; None where the board has one for all."""
 

@@ -37,7 +37,7 @@ def all_cells(
     seeds = board.seeds[: board.smoke.seeds] if reader.is_smoke else board.seeds
     curve = smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve
     for evaluation, sampler, base, method in product(reader.evaluations(board), samplers or (None,), bases, methods):
-        if not base.has_network and sampler not in samplers[:1]:
+        if not base.has_network and samplers and sampler is not samplers[0]:
             continue  # data are measured once, whatever draws from the models
         sampled_with = sampler if base.has_network else None
         row = Row(
