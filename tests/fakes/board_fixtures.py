@@ -50,6 +50,12 @@ metrics:
 """Data in the place of models, at two numbers of samples."""
 
 
+SAMPLERS = """\
+{plain: {name: draw, label: Plain}, walking: walk, push: {name: push, label: Push, sweep: {weight: [0, 0.5, 2]}}}"""
+SAMPLER_BOARD = BOARD.replace("draws: 2}", f"draws: 2, samplers: {SAMPLERS}}}")
+"""The standard board with several samplers; `walk` cannot draw from `net`."""
+
+
 @pytest.fixture
 def fake_plugins():
     return Registry([EntryPoint("fake", "harness_fake", "harness")])

@@ -61,7 +61,7 @@ def test_rows_compete_with_rows_of_the_same_number_of_samples(column, row_of, ma
 
 
 def test_one_seed_tells_no_rows_apart_so_that_none_is_the_best(column, row_of):
-    assert best_rows([row_of(1.0), row_of(2.0)], column(), None) == set()
+    assert best_rows([row_of(1.0), row_of(2.0)], column(), (None, None)) == set()
 
 
 def test_a_row_that_lacks_a_metric_does_not_compete_in_it(column, row_of):
