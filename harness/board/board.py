@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from harness.board.bases import Base
@@ -22,7 +23,7 @@ class Board:
     Args:
         name: name of the board's folder.
         config: the file's settings, as they are written even where the board is that of a smoke run.
-        bases: the bases that have cells.
+        bases: the bases that have cells; a base of several seeds stands there once for each.
         cells: all cells in the order of the file, skipped ones included: by number of samples, sampler, base, method, seed.
         floors: one for each number of samples and each column.
         is_smoke: whether this is the small version that `--smoke` runs.
@@ -38,11 +39,24 @@ class Board:
     floors: tuple[Floor, ...]
     is_smoke: bool
 
-    @property
+    @cached_property
     def samplers(self) -> tuple[EvaluationSampler, ...]:
         """The samplers of the evaluation that have cells; none where each base's own sampler draws what is measured."""
         rows = {id(cell.row): cell.row for cell in self.cells}.values()
         return tuple({row.sampled_with.name: row.sampled_with for row in rows if row.sampled_with is not None}.values())
+
+    @property
+    def bases_by_name(self) -> dict[str, list[Base]]:
+        """The bases of each name, in the order of the board: one, or those of several seeds in the order of the cells."""
+        by_name: dict[str, list[Base]] = {}
+        for base in self.bases:
+            by_name.setdefault(base.name, []).append(base)
+        return by_name
+
+    @property
+    def named_bases(self) -> tuple[Base, ...]:
+        """A base of each name, in the order of the board: of several seeds the first."""
+        return tuple(bases[0] for bases in self.bases_by_name.values())
 
     def select(self, only: Filter, *, where: str = "--only") -> list[Cell]:
         """Return the cells that a filter keeps. Raises: UserError for a value that no cell has."""

@@ -1,4 +1,4 @@
-"""What the figures of a column are worth: their spread, and each row less the floor, its base and the control."""
+"""Tables of what the figures of a column are worth: spreads, and each row less the floor, its base and the control."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class TrainingLogs:
 
     Args:
         cells: lines by the cell's name.
-        bases: the lines of each step of pretraining, by the base's name; no lines for a step without a log.
+        bases: the lines of each step of pretraining, by the base's full name; no lines for a step without a log.
     """
 
     cells: Mapping[str, Lines] = field(default_factory=dict)
@@ -46,5 +46,5 @@ def _read(board: Board, path_of: Callable[[LogFile], Path]) -> TrainingLogs:
     logs = {cell.name: log for cell in board.cells if (log := cell_log(cell)) is not None}
     lines_of = {log: lines(log) for log in dict.fromkeys(logs.values())}  # cells of several samplers share one
     cells = {name: lines_of[log] for name, log in logs.items() if lines_of[log]}
-    steps = {base.name: tuple(lines(log) for log in base_logs(base)) for base in board.bases}
+    steps = {base.full_name: tuple(lines(log) for log in base_logs(base)) for base in board.bases}
     return TrainingLogs(cells, {name: found for name, found in steps.items() if any(found)})

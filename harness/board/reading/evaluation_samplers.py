@@ -57,7 +57,8 @@ def _resolved(
     """Yield the sampler; nothing after a fault."""
     sampler = reader.resolve(Sampler, ComponentEntry(name=component, **settings), location)
     if sampler is not None:
-        yield EvaluationSampler(name, label, named.given_to(sampler, location), point)
+        by_seed = tuple(named.given_to(sampler, location, index) for index in range(named.seeds_of(sampler)))
+        yield EvaluationSampler(name, label, by_seed[0], point, by_seed)
 
 
 def _point_name(name: str, value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from harness.board.bases import Base
@@ -36,27 +36,44 @@ def all_cells(
     """
     seeds = board.seeds[: board.smoke.seeds] if reader.is_smoke else board.seeds
     curve = smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve
-    for evaluation, sampler, base, method in product(reader.evaluations(board), samplers or (None,), bases, methods):
-        if not base.has_network and samplers and sampler is not samplers[0]:
+    by_name: dict[str, list[Base]] = {}
+    for base in bases:
+        by_name.setdefault(base.name, []).append(base)
+    for evaluation, sampler, group, method in product(reader.evaluations(board), samplers or (None,), by_name.values(), methods):
+        if not group[0].has_network and samplers and sampler is not samplers[0]:
             continue  # data are measured once, whatever draws from the models
-        sampled_with = sampler if base.has_network else None
-        row = Row(
-            board=reader.source.path.resolve().parent.name,
-            protocol=board.protocol,
-            base=base,
-            method_name=method.name,
-            method_label=method.label,
-            method=method.method,
-            training=method.training,
-            evaluation=evaluation,
-            columns=columns,
-            curve=curve,
-            is_smoke=reader.is_smoke,
-            skip_reason=skip_reason(base, method.method, method.training, sampled_with),
-            size=_size(board, evaluation),
-            sampled_with=sampled_with,
-        )
-        yield from (Cell(row, seed) for seed in seeds)
+        # The cells of a row share their digests; where the base has several seeds, those that start from the same one do.
+        rows = []
+        for index, base in enumerate(group):
+            sampled_with = sampler.paired(index) if sampler is not None and base.has_network else None
+            row = Row(
+                board=reader.source.path.resolve().parent.name,
+                protocol=board.protocol,
+                base=base,
+                method_name=method.name,
+                method_label=method.label,
+                method=method.method,
+                training=method.training,
+                evaluation=evaluation,
+                columns=columns,
+                curve=curve,
+                is_smoke=reader.is_smoke,
+                skip_reason=skip_reason(base, method.method, method.training, sampled_with)
+                or _pairing_reason(base, sampled_with, by_name),
+                size=_size(board, evaluation),
+                sampled_with=sampled_with,
+            )
+            rows.append(row)
+        yield from (Cell(rows[index % len(rows)], seed) for index, seed in enumerate(seeds))
+
+
+def _pairing_reason(base: Base, sampled_with: EvaluationSampler | None, by_name: Mapping[str, Sequence[Base]]) -> str | None:
+    """Return why the sampler's bases cannot be paired with the seeds of a base; None when they can."""
+    own = len(by_name[base.name])
+    for guide in () if sampled_with is None else sampled_with.sampler.bases:
+        if (count := len(by_name[guide.name])) not in (1, own):
+            return f"the base {guide.name!r} has {count} seeds, and {base.name!r} has {own}"
+    return None
 
 
 def all_floors(

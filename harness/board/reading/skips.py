@@ -25,7 +25,7 @@ def skip_reason(
     return (
         _model_reason(method.component, base.origin.sampler, model)
         or micro_batch_reason(method.component, model, training)
-        or method_fault(method, model, spec_of(base.dataset))
+        or method_fault(method, model, spec_of(base.dataset), base.origin.sampler.component)
         or (None if sampled_with is None else _sampler_reason(sampled_with.sampler, model))
     )
 

@@ -159,9 +159,7 @@ def _draw_panel(axis: Axes, panel: SweepPanel) -> None:
             label=plain(line.label), **style,
         )  # fmt: skip
         for value, x, y in zip(line.values, line.x, line.y, strict=True):
-            axis.annotate(
-                f"{value:.12g}", (x, y), xytext=(4, 4), textcoords="offset points", fontsize=6.5, color=style["color"]
-            )
+            axis.annotate(f"{value:.12g}", (x, y), xytext=(4, 4), textcoords="offset points", fontsize=6.5, color=style["color"])
     axis.set(title=plain(panel.title), xlabel=plain(panel.x_label), ylabel=plain(panel.y_label))
     axis.grid(color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)

@@ -84,3 +84,14 @@ def test_a_smoke_run_trains_for_a_few_steps(write_board, fake_plugins):
 def test_the_label_is_the_key_unless_the_board_names_one(board):
     labels = {cell.method_name: cell.method_label for cell in board.cells}
     assert labels == {"none": "base", "fit": "more of it", "tune": "tune"}
+
+
+def test_a_control_that_the_board_does_not_have_is_a_fault(write_board, fake_plugins):
+    found = fault(write_board, fake_plugins, "methods:\n", "control: [fit, tuna]\nmethods:\n")
+    assert found == "board.yaml:6: no method of this board is called 'tuna'; did you mean 'tune'? there are: none, fit, tune"
+
+
+def test_the_control_may_be_one_name_and_is_mle_by_default(write_board, fake_plugins):
+    assert load_board(write_board(BOARD), plugins=fake_plugins).config.control == ["mle"]
+    text = BOARD.replace("methods:\n", "control: fit\nmethods:\n")
+    assert load_board(write_board(text), plugins=fake_plugins).config.control == ["fit"]
