@@ -128,7 +128,7 @@ def fake_record(cell, **fields):
     trained = {"images_seen": cell.training.images, "steps": 10, "seconds_finetune": 3.2} if cell.trains else {}
     standard = dict(  # noqa: C408, as the call that it becomes
         board=cell.board, protocol=cell.protocol, base=cell.base.name, method=cell.method_name, seed=cell.seed,
-        key=cell.key, status="done", is_smoke=cell.is_smoke, size=cell.row.size,
+        key=cell.key, status="done", is_smoke=cell.is_smoke, size=cell.row.size, sampler_name=cell.row.sampler_name,
         model=facts, sampler=facts, finetuning=facts, dataset=facts,
         metrics={m.name: Measured(values=[base - 0.001, base + 0.001], seconds=0.5) for m in cell.columns},
         curve=[CurvePoint(images=i * 320, value=base * (1 + 1 / (1 + i))) for i in range(5)] if cell.trains else [],

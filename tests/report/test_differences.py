@@ -55,3 +55,13 @@ def test_a_row_of_one_seed_has_no_interval_and_a_p(make_row, column):
 def test_a_row_without_scores_has_no_tests(make_row, column):
     tests = row_tests(make_row(done=0), column(), [make_row(done=0)], [], {"distance": FloorDraws([1.0, 1.2])})
     assert (tests.to_base, tests.to_control, tests.to_floor) == (None, None, None)
+
+
+def test_rows_are_compared_with_rows_of_the_same_sampler(make_row):
+    rows = [
+        make_row(method=method, sampler=sampler, trains=method != "none")
+        for sampler in ("heun", "cfg")
+        for method in ("none", "mle", "ddo")
+    ]
+    ddo = rows[-1]
+    assert (base_row(ddo, rows), control_row(ddo, rows, ["mle"])) == (rows[3], rows[4])

@@ -35,7 +35,7 @@ def samples_plot(collection: Collection, previews: BoardPreviews) -> Plot | None
 def _drawn_with(rows: Sequence[Row]) -> str:
     """Return which sampler drew, on a board with several."""
     labels = dict.fromkeys(row.sampled_with.label for row in rows if row.sampled_with is not None)
-    return f" of {' or '.join(labels)}" if labels else ""
+    return f" drawn by {' or '.join(labels)}" if labels else ""
 
 
 def _inputs(real: str, panels: list[SamplePanel]) -> str:

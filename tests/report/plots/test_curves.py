@@ -121,3 +121,8 @@ def test_a_board_whose_floor_is_not_measured_is_drawn_without_it():
     figure = drawn(Panel("Net", (line(),)), floor=None)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["fit"]
     assert Plot("curves.png", "", "", lambda: figure).png()
+
+
+def test_rows_of_several_samplers_have_one_curve(sampler_collection):
+    panels = inputs(sampler_collection)["panels"]
+    assert [[line["label"] for line in panel["lines"]] for panel in panels] == [["more of it", "tune"], ["more of it"]]
