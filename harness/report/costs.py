@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.board.cells import Row
 from harness.report.collect import Collection
 from harness.report.markup import markdown_text
 from harness.report.number_text import count, seconds
@@ -19,6 +20,8 @@ HEADS = (
     "Metrics s",
     "Peak memory MB",
 )
+PARTS = ("without gradients", "with gradients", "of the curve")
+"""Heads of the parts of the network evaluations, where the records say them."""
 ABOUT = (
     "The cost of one cell: the mean over the seeds of its row. Network evaluations in training include those of banks and of the "
     "curve. Seconds are wall clock."
@@ -26,26 +29,58 @@ ABOUT = (
 
 
 ABOUT_SAMPLERS = "The rows of a base and method share one training, whose cost each of them shows."
+GRADIENT = 3
+"""Forward passes that a pass with a graph counts for: the pass itself, and a backward pass, which takes twice the operations."""
+
+
+def training_cost(outcome: Outcome) -> int | None:
+    """Return what a cell's training cost, in forward passes of one example, without the curve.
+
+    Returns: None for a record of an older version, which does not say which passes were followed backwards.
+    """
+    if outcome.forward_evaluations is None or outcome.backward_evaluations is None:
+        return None
+    return outcome.forward_evaluations + GRADIENT * outcome.backward_evaluations
 
 
 def costs_section(collection: Collection) -> str:
     """Return the section with a line for each row of a model that has a done seed; empty when no row has one."""
     from tabulate import tabulate
 
-    rows = []
-    has_samplers = bool(collection.board.samplers)
-    for row, cells in collection.rows:
-        done = collection.done(cells)
-        if done and row.base.has_network:
-            sampler = [markdown_text(row.sampled_with.label)] if row.sampled_with is not None else []
-            rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *sampler, *_costs(done)])
-    if not rows:
+    rows_done = [(row, collection.done(cells)) for row, cells in collection.rows if row.base.has_network]
+    rows_done = [(row, done) for row, done in rows_done if done]
+    if not rows_done:
         return ""
-    names, figures = [*HEADS[:2], *(["Sampler"] if has_samplers else [])], HEADS[2:]
-    align = [*["left"] * len(names), *["right"] * len(figures)]
-    table = tabulate(rows, headers=[*names, *figures], tablefmt="pipe", colalign=align, disable_numparse=True)
+    have_parts, has_samplers = any(_have_parts(done) for _, done in rows_done), bool(collection.board.samplers)
+    names = [*HEADS[:2], *(["Sampler"] if has_samplers else [])]
+    heads = [*names, HEADS[2], *(PARTS if have_parts else ()), *HEADS[3:]]
+    rows = []
+    for row, done in rows_done:
+        evaluations, *others = _costs(done)
+        parts = _parts(done) if have_parts else []
+        rows.append([*_labels(row), evaluations, *parts, *others])
+    align = [*["left"] * len(names), *["right"] * (len(heads) - len(names))]
+    table = tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
     about = f"{ABOUT} {ABOUT_SAMPLERS}" if has_samplers else ABOUT
     return f"## Costs\n\n{about}\n\n{table}"
+
+
+def _labels(row: Row) -> list[str]:
+    """Return base and method of a row, and its sampler where the board has several."""
+    labels = [row.base.label, row.method_label, *([] if row.sampled_with is None else [row.sampled_with.label])]
+    return [markdown_text(label) for label in labels]
+
+
+def _have_parts(done: Sequence[Outcome]) -> bool:
+    return all(training_cost(outcome) is not None for outcome in done)
+
+
+def _parts(done: Sequence[Outcome]) -> list[str]:
+    """Return the mean parts of a row's network evaluations, in the order of PARTS; dashes where a record does not say them."""
+    if not _have_parts(done):
+        return ["–"] * len(PARTS)
+    parts = ("forward_evaluations", "backward_evaluations", "selection_evaluations")
+    return [count(round(mean([getattr(outcome, part) or 0 for outcome in done]))) for part in parts]
 
 
 def _costs(done: Sequence[Outcome]) -> list[str]:

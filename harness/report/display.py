@@ -71,8 +71,7 @@ def display(table: Table, style: Style) -> Display:
     sampler_column = ["Sampler"] if table.has_samplers else []
     size_column = ["n"] if table.board.config.evaluation.sizes else []
     figures = [column_head(column, statistic, style) for column, statistic in table.columns]
-    model_columns = MODEL_COLUMNS if table.has_models else ()
-    heads = [*names, *sampler_column, *size_column, *figures, "Seeds", *model_columns, "Status"]
+    heads = [*names, *sampler_column, *size_column, *figures, "Seeds", *_model_heads(table, style), "Status"]
     of_sizes = [_blocks(table, size, style) for size in table.sizes]
     with_floor = frozenset(sum(map(len, of_sizes[:index])) for index in range(len(of_sizes)))
     return Display(heads, len(names) + len(sampler_column), [block for blocks in of_sizes for block in blocks], with_floor)
@@ -86,6 +85,13 @@ def _blocks(table: Table, size: int | None, style: Style) -> list[list[list[str]
             rows_of[table.samplers[0] if row.is_data else row.sampler].append(_row(row, table, style))
     first, *others = rows_of.values()
     return [[_floor_row(table, size, style), *first], *(rows for rows in others if rows)]
+
+
+def _model_heads(table: Table, style: Style) -> list[str]:
+    """Return MODEL_COLUMNS and, where the records say it, the cost; nothing for a board without models."""
+    if not table.has_models:
+        return []
+    return [*MODEL_COLUMNS, *([] if table.cost_head is None else [style.escape(table.cost_head)])]
 
 
 def column_head(column: Column, statistic: Statistic, style: Style) -> str:
@@ -120,7 +126,7 @@ def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     pairs = sorted({floor.n for floor in floors if floor is not None})
     status = f"over {' or '.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
-    seeds_and_model = [style.none] * (1 + (len(MODEL_COLUMNS) if table.has_models else 0))
+    seeds_and_model = [style.none] * (1 + len(_model_heads(table, style)))
     sampler = [style.none] if table.has_samplers else []
     return [*names, *sampler, *_size_cell(size), *figures, *seeds_and_model, status]
 
@@ -133,7 +139,7 @@ def _row(row: TableRow, table: Table, style: Style) -> list[str]:
         *_size_cell(row.size),
         *(_marked_figure(row, column, statistic, style) for column, statistic in table.columns),
         f"{row.done}/{row.seeds}" if row.done < row.seeds else str(row.seeds),
-        *(_model_cells(row, style) if table.has_models else []),
+        *(_model_cells(row, table, style) if table.has_models else []),
         style.escape("; ".join(row.notes)),
     ]
 
@@ -149,10 +155,13 @@ def _size_cell(size: int | None) -> list[str]:
     return [] if size is None else [str(size)]
 
 
-def _model_cells(row: TableRow, style: Style) -> list[str]:
-    """The cells of MODEL_COLUMNS, in their order."""
+def _model_cells(row: TableRow, table: Table, style: Style) -> list[str]:
+    """The cells of MODEL_COLUMNS, in their order, and the cost over the control's where the table has it."""
     counts = [style.none if number is None else count(number) for number in (row.nfe, row.parameters, row.images_seen)]
     cells = [*counts, style.none if row.seconds is None else seconds(row.seconds)]
+    if table.cost_head is not None:
+        ratio = table.cost_over_control(row)
+        cells.append(style.none if ratio is None else f"{ratio:.3g}" if ratio >= 10 else f"{ratio:.1f}")
     return [style.none] * len(cells) if row.is_data else cells
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.report.collect import collect_published
-from harness.report.differences import base_row, control_row, row_tests
+from harness.report.differences import base_row, control_row, cost_over_control, row_tests
 from harness.report.floors import FloorDraws
 from harness.report.rows import table_rows
 from harness.report.scores import score_of
@@ -65,3 +65,11 @@ def test_rows_are_compared_with_rows_of_the_same_sampler(make_row):
     ]
     ddo = rows[-1]
     assert (base_row(ddo, rows), control_row(ddo, rows, ["mle"])) == (rows[3], rows[4])
+
+
+def test_the_cost_of_a_row_is_over_that_of_the_control_of_its_base(make_row):
+    rows = [make_row(base=base, method=method, cost=cost) for base, method, cost in (
+        ("a", "none", None), ("a", "mle", 200.0), ("a", "ddo", 500.0), ("b", "mle", None), ("b", "ddo", 500.0),
+    )]  # fmt: skip
+    assert [cost_over_control(row, rows, ["mle"]) for row in rows] == [None, 1.0, 2.5, None, None]
+    assert [cost_over_control(row, rows, ["other"]) for row in rows] == [None] * 5

@@ -171,3 +171,12 @@ def test_each_number_of_samples_has_its_floor_and_its_samplers(load, publish_rec
     assert shown.heads[2:4] == ["Sampler", "n"]
     assert (len(shown.blocks), shown.with_floor) == (10, frozenset({0, 5}))
     assert [shown.blocks[index][0][0] for index in (0, 5)] == ["Floor", "Floor"]
+
+
+def test_the_cost_over_the_control_is_shown_where_the_records_say_it(table):
+    board = replace(table.board, config=table.board.config.model_copy(update={"control": ["fit"]}))
+    costs = (None, 200.0, 2_468.0, None, None, None)
+    rows = tuple(replace(row, cost=cost) for row, cost in zip(table.rows, costs, strict=True))
+    shown = rows_of(replace(table, board=board, rows=rows))
+    assert [row["Cost x more of it"] for row in shown] == ["?", "?", "1.0", "12.3", "?", "?", "?"]
+    assert "Cost x more of it" not in rows_of(replace(table, board=board))[0]
