@@ -234,10 +234,12 @@ def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
     yield from found.values()
 
 
-def _cell(cell: Cell, runs: RunsFolder, *, keeps_training: bool) -> _Result:
-    outputs = {"sample": cell.sample_key} if keeps_training else {"finetune": cell.finetune_key, "sample": cell.sample_key}
-    if cell.row.shares_training:
-        outputs["training"] = cell.shared_training_key
+def _cell(cell: Cell, runs: RunsFolder, *, keeps_training: bool = False) -> _Result:
+    outputs = {"sample": cell.sample_key}
+    if not keeps_training:
+        outputs = {"finetune": cell.finetune_key, **outputs}
+        if cell.row.shares_training:
+            outputs["training"] = cell.shared_training_key
 
     def set_aside() -> None:
         for stage, key in outputs.items():
