@@ -165,3 +165,29 @@ def test_a_sampler_holds_the_bases_that_its_settings_name(grids):
 def test_a_sampler_that_names_no_base_is_a_fault(grid_faults):
     faults = grid_faults(("{samples: 100}", f"{{samples: 100, {GUIDED}}}"))
     assert faults == ["board.yaml:7: no base of this board is called 'small'; there are: net"]
+
+
+TWO = "pretrain: {method: parts, seeds: [0, 1], training: {images: 256}}"
+ONE = "pretrain: {method: parts, training: {images: 256}}"
+
+
+def guided_rows(grids, small, net=TWO):
+    """The rows of a board of two seeds whose sampler `led` calls the base `small`, one for each cell."""
+    small = f"small: {{model: {{name: unet, width: 4}}, {small}}}"
+    board = grids(
+        ("{samples: 100}", f"{{samples: 100, {GUIDED}}}"), (ONE, net), ("methods:", f"  {small}\nmethods:"), ("[0]", "[0, 1]")
+    )
+    return [cell.row for cell in board.cells if cell.row.name == "net/none/led"]
+
+
+def test_a_guide_of_several_seeds_is_paired_with_the_seeds_of_the_base(grids):
+    first, second = guided_rows(grids, TWO)
+    assert [row.sampler.bases[0].paired_seed for row in (first, second)] == [0, 1]
+    assert first.sample_digest != second.sample_digest
+    first, second = guided_rows(grids, ONE)
+    assert first.sampler.bases == second.sampler.bases
+
+
+def test_a_guide_of_another_number_of_seeds_skips_the_rows_of_the_base(grids):
+    reasons = {row.skip_reason for row in guided_rows(grids, TWO, net=ONE)}
+    assert reasons == {"the base 'small' has 2 seeds, and 'net' has 1"}
