@@ -22,6 +22,7 @@ from harness.stages.context import Context
 from harness.stages.example_sets import RealExamples
 from harness.streams import stream
 from harness.training.curve import Curve
+from harness.training.rounds import rounds_of
 from harness.training.task import TrainingTask
 
 Compare = Callable[[Batch, torch.Generator], Mapping[str, float]]
@@ -34,7 +35,8 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
     if settings is None:
         return None
     column = next(column for column in cell.columns if column.name == settings.metric)
-    compared = _comparison(column, RealExamples(source, draws.selection(cell.seed), settings.samples, context.device), context)
+    real = RealExamples(source, draws.selection(cell.seed), settings.samples, context.device, is_selection=True)
+    compared = _comparison(column, real, context)
     twin = task.frozen_copy()
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
@@ -55,7 +57,8 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
             check_value(column.metric.component, value, f"curve of {column.name}")
         return value
 
-    return Curve(measure, settings.points, column.higher_is_better, cell.training.select == "best")
+    keeps_best = cell.training.select == "best" or rounds_of(cell.method.settings).chooses
+    return Curve(measure, settings.points, column.higher_is_better, keeps_best)
 
 
 def _comparison(column: Column, real: RealExamples, context: Context) -> Compare:
