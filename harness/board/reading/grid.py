@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 from harness.board.bases import Base
@@ -35,7 +36,6 @@ def all_cells(
         samplers: those of the evaluation; none where the base's sampler draws what is measured.
     """
     seeds = board.seeds[: board.smoke.seeds] if reader.is_smoke else board.seeds
-    curve = smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve
     by_name: dict[str, list[Base]] = {}
     for base in bases:
         by_name.setdefault(base.name, []).append(base)
@@ -46,25 +46,37 @@ def all_cells(
         rows = []
         for index, base in enumerate(group):
             sampled_with = sampler.paired(index) if sampler is not None and base.has_network else None
-            row = Row(
-                board=reader.source.path.resolve().parent.name,
-                protocol=board.protocol,
-                base=base,
-                method_name=method.name,
-                method_label=method.label,
-                method=method.method,
-                training=method.training,
-                evaluation=evaluation,
-                columns=columns,
-                curve=curve,
-                is_smoke=reader.is_smoke,
-                skip_reason=skip_reason(base, method.method, method.training, sampled_with)
-                or _pairing_reason(base, sampled_with, by_name),
-                size=_size(board, evaluation),
-                sampled_with=sampled_with,
-            )
-            rows.append(row)
+            row = _row(reader, board, base, method, evaluation, columns, sampled_with)
+            rows.append(replace(row, skip_reason=row.skip_reason or _pairing_reason(base, sampled_with, by_name)))
         yield from (Cell(rows[index % len(rows)], seed) for index, seed in enumerate(seeds))
+
+
+def _row(
+    reader: BoardReader,
+    board: BoardConfig,
+    base: Base,
+    method: BoardMethod,
+    evaluation: EvaluationConfig,
+    columns: tuple[Column, ...],
+    sampled_with: EvaluationSampler | None,
+) -> Row:
+    """Return the row of a base and a method. sampled_with: see `Row`."""
+    return Row(
+        board=reader.source.path.resolve().parent.name,
+        protocol=board.protocol,
+        base=base,
+        method_name=method.name,
+        method_label=method.label,
+        method=method.method,
+        training=method.training,
+        evaluation=evaluation,
+        columns=columns,
+        curve=smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve,
+        is_smoke=reader.is_smoke,
+        skip_reason=skip_reason(base, method.method, method.training, sampled_with),
+        size=_size(board, evaluation),
+        sampled_with=sampled_with,
+    )
 
 
 def _pairing_reason(base: Base, sampled_with: EvaluationSampler | None, by_name: Mapping[str, Sequence[Base]]) -> str | None:
