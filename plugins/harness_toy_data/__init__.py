@@ -41,9 +41,10 @@ def spec(config: PointsConfig) -> DataSpec:  # noqa: ARG001 - the same for all s
     return DataSpec((2,))
 
 
-def stratified(config: MoonsConfig) -> str:
+def stratified(config: Config) -> str:
     """Return how the draws of `two-moons` are no independent draws; "" where they are."""
-    return "half of the points on each moon, at evenly spaced angles" if config.sampling == "stratified" else ""
+    is_stratified = isinstance(config, MoonsConfig) and config.sampling == "stratified"
+    return "half of the points on each moon, at evenly spaced angles" if is_stratified else ""
 
 
 @hookimpl
