@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from harness.board.bases import Base
@@ -10,6 +11,7 @@ from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
 from harness.board.filters import Filter
+from harness.board.samplers import EvaluationSampler
 from harness.board.schema import BoardConfig
 from harness.components import Dataset
 
@@ -22,7 +24,7 @@ class Board:
         name: name of the board's folder.
         config: the file's settings, as they are written even where the board is that of a smoke run.
         bases: the bases that have cells; a base of several seeds stands there once for each.
-        cells: all cells in the order of the file, skipped ones included: by number of samples, base, method, seed.
+        cells: all cells in the order of the file, skipped ones included: by number of samples, sampler, base, method, seed.
         floors: one for each number of samples and each column.
         is_smoke: whether this is the small version that `--smoke` runs.
     """
@@ -36,6 +38,12 @@ class Board:
     columns: tuple[Column, ...]
     floors: tuple[Floor, ...]
     is_smoke: bool
+
+    @cached_property
+    def samplers(self) -> tuple[EvaluationSampler, ...]:
+        """The samplers of the evaluation that have cells; none where each base's own sampler draws what is measured."""
+        rows = {id(cell.row): cell.row for cell in self.cells}.values()
+        return tuple({row.sampled_with.name: row.sampled_with for row in rows if row.sampled_with is not None}.values())
 
     @property
     def bases_by_name(self) -> dict[str, list[Base]]:

@@ -1,4 +1,4 @@
-"""Cells of a board, base × method × seed, and their keys. Picklable."""
+"""Cells of a board, base × method × seed (× sampler), and their keys. Picklable."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from functools import cached_property
 from harness.board.bases import Base
 from harness.board.columns import Column
 from harness.board.components import Resolved
+from harness.board.samplers import EvaluationSampler
 from harness.board.schema import CurveConfig, EvaluationConfig
-from harness.components import Component, Method
+from harness.components import Component, Method, Sampler
 from harness.store.keys import digest
 from harness.store.record_names import row_name
 from harness.training.config import TrainingConfig
@@ -24,6 +25,8 @@ class Row:
         board: name of the board.
         skip_reason: why the cells cannot run, such as a capability that the model lacks; None when they can.
         size: the number of samples, where the board has rows of several numbers.
+        sampled_with: the sampler that draws what is measured, where the board has rows of several samplers; None where the
+            base's sampler does.
     """
 
     board: str
@@ -39,11 +42,27 @@ class Row:
     is_smoke: bool = False
     skip_reason: str | None = None
     size: int | None = None
+    sampled_with: EvaluationSampler | None = None
 
     @cached_property
     def name(self) -> str:
-        """`base/method`; `base/method/n500` on a board with several numbers of samples."""
-        return row_name(self.base.name, self.method_name, self.size)
+        """`base/method`; `base/method/n500/heun-18` on a board with several numbers of samples and several samplers."""
+        return row_name(self.base.name, self.method_name, self.size, self.sampler_name)
+
+    @property
+    def sampler_name(self) -> str | None:
+        """Name of the sampler, where the board has rows of several samplers; else None."""
+        return None if self.sampled_with is None else self.sampled_with.name
+
+    @property
+    def sampler(self) -> Resolved[Component]:
+        """The component that makes what is measured. A base of examples has their dataset here."""
+        return self.base.origin.recorded_sampler if self.sampled_with is None else self.sampled_with.sampler
+
+    @property
+    def network_sampler(self) -> Resolved[Sampler]:
+        """The sampler of a row whose base has a network; ask `base.has_network` first."""
+        return self.base.network.sampler if self.sampled_with is None else self.sampled_with.sampler
 
     @property
     def trains(self) -> bool:
@@ -55,7 +74,10 @@ class Row:
 
     @cached_property
     def finetune_digest(self) -> str:
-        """Hash of everything that the fine-tuned weights depend on, beside the seed."""
+        """Hash of everything that the fine-tuned weights depend on, beside the seed.
+
+        The base's sampler draws banks and the curve. Rows of several samplers share the weights.
+        """
         if not self.trains:
             return digest(stage="finetune", base=self.base.key, method=self.method.identity)
         return digest(
@@ -118,7 +140,7 @@ class Row:
     @cached_property
     def sample_digest(self) -> str:
         """Hash of everything that the samples depend on, beside weights and seed."""
-        return digest(sampler=self.base.origin.recorded_sampler.identity, evaluation=self.evaluation.identity)
+        return digest(sampler=self.sampler.identity, evaluation=self.evaluation.identity)
 
     @cached_property
     def record_digest(self) -> str:
@@ -135,7 +157,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Cell:
-    """One base × method × seed of a board."""
+    """One base × method × seed of a board (× sampler, where the board has several)."""
 
     row: Row
     seed: int
@@ -153,6 +175,7 @@ class Cell:
             "method": self.method_name,
             "seed": str(self.seed),
             "model": self.base.origin.recorded_model.name,
+            "sampler": self.row.sampler_name or self.row.sampler.name,
             "n": str(self.evaluation.samples),
         }
 
@@ -213,7 +236,16 @@ class Cell:
         """Every component that has a part in the result. A method that does not train has none."""
         method = (self.method,) if self.trains else ()
         columns = (component for column in self.columns for component in column.components)
-        return (*self.base.origin.components, self.base.dataset, *method, *columns)
+        return (*self._sample_components, self.base.dataset, *method, *columns)
+
+    @property
+    def _sample_components(self) -> tuple[Resolved[Component], ...]:
+        """The components of base and sampler. The base's own sampler has a part where it draws, or where a method trains."""
+        origin, sampled_with = self.base.origin, self.row.sampled_with
+        if sampled_with is None:
+            return origin.components
+        own = tuple(part for part in origin.components if self.trains or part is not origin.recorded_sampler)
+        return (*own, sampled_with.sampler)
 
     @cached_property
     def finetune_key(self) -> str:

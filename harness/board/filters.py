@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from harness.errors import UserError, nearest
 
-KEYS = ("base", "method", "seed", "model", "n")
+KEYS = ("base", "method", "seed", "model", "sampler", "n")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.board.bases import Base
 from harness.board.cells import Cell
 from harness.store.board_folder import BoardFolder
-from harness.store.record_names import RecordName
+from harness.store.record_names import RecordName, row_name
 from harness.store.runs_folder import RunsFolder
 from harness.training.training_log import FILE
 
@@ -25,7 +25,8 @@ class LogFile:
         stem: name of the published file, without its ending: `net__fit__s0` of a cell, `base__net` of a base,
             `base__net__s0` of a base of several seeds.
         stage, training_key: of the output that the training makes. The key stands in the log's first line.
-        record_key: key of the cell's record; of a base its own key. It is part of the file's name in a runs folder.
+        record_key: key of the cell's record, or of the training that cells of several samplers share; of a base its own key. It
+            is part of the file's name in a runs folder.
     """
 
     stem: str
@@ -47,10 +48,17 @@ class LogFile:
 
 
 def cell_log(cell: Cell) -> LogFile | None:
-    """Return the log of a cell; None where its method does not train."""
+    """Return the log of a cell; None where its method does not train.
+
+    Cells of several samplers share one training, and so one log, whose name has no sampler.
+    """
     if not cell.trains:
         return None
-    return LogFile(RecordName("cell", cell.name).file_stem, "finetune", cell.finetune_key, cell.key)
+    row = cell.row
+    if row.sampler_name is None:
+        return LogFile(RecordName("cell", cell.name).file_stem, "finetune", cell.finetune_key, cell.key)
+    training = f"{row_name(row.base.name, row.method_name, row.size)}/s{cell.seed}"
+    return LogFile(RecordName("cell", training).file_stem, "finetune", cell.finetune_key, cell.finetune_key)
 
 
 def base_logs(base: Base) -> list[LogFile]:
@@ -63,9 +71,7 @@ def base_logs(base: Base) -> list[LogFile]:
 
 
 def log_files(cells: Sequence[Cell], bases: Sequence[Base]) -> Iterator[LogFile]:
-    """Yield all logs that a board may have: those of its cells, and those of its bases."""
-    for cell in cells:
-        if (log := cell_log(cell)) is not None:
-            yield log
+    """Yield all logs that a board may have, each once: those of its cells, and those of its bases."""
+    yield from dict.fromkeys(log for cell in cells if (log := cell_log(cell)) is not None)
     for base in bases:
         yield from base_logs(base)

@@ -161,7 +161,11 @@ class BaseConfig(Config):
     weights: Annotated[WeightsConfig, BeforeValidator(_weights_in_full)] | None = Field(
         None, description="where the weights come from: the name of a preset, the path of a file, or the keys below"
     )
-    sampler: ComponentField | None = Field(None, description="how samples are drawn; by default with the model's native sampler")
+    sampler: ComponentField | None = Field(
+        None,
+        description="how samples are drawn, in training too; by default with the model's native sampler. `evaluation.samplers` "
+        "replaces it where samples are measured",
+    )
     data: ComponentField | None = Field(
         None,
         description="a dataset in the place of a model: draws of its examples are measured against other real draws, apart from "
@@ -207,11 +211,38 @@ class EvaluationConfig(Config):
     )
 
 
+class SamplerConfig(ComponentEntry):
+    """A sampler that draws from the weights of every base and method. The sampler's settings stand beside its name:
+    `{name: heun, steps: 18}`, or just `heun`. A sampler is prepared once for each base where it needs preparation."""
+
+    label: str | None = Field(None, description="name of the sampler in tables; by default its key")
+    sweep: Annotated[dict[str, Annotated[list[float], Field(min_length=2)]], Field(max_length=1)] = Field(
+        {},
+        description="one setting of the sampler with several numbers, each of which makes a sampler of its own: "
+        "`{weight: [1, 1.5, 2]}` of `cfg` makes `cfg-1`, `cfg-1.5` and `cfg-2`",
+    )
+    only: FilterText = Field("", description="filter: the cells of this sampler that the board has; by default all")
+
+    @model_validator(mode="after")
+    def _has_distinct_points(self) -> SamplerConfig:
+        for setting, values in self.sweep.items():
+            if setting in self.settings:
+                raise ValueError(f"has {setting} and a sweep of it: keep one of the two")
+            if len(set(values)) < len(values):
+                raise ValueError(f"sweep has a number of {setting} twice: {values}")
+        return self
+
+
 class BoardEvaluationConfig(EvaluationConfig):
     """How each cell is measured."""
 
     sizes: list[PositiveInt] = Field(
         [], description="several numbers in the place of `samples`; the table has a block of rows and floors for each"
+    )
+    samplers: dict[Name, Annotated[SamplerConfig, BeforeValidator(_name_in_full)]] = Field(
+        {},
+        description="samplers that are compared on the same fine-tuned weights; the table has a block of rows for each. A base's "
+        "own `sampler` then draws only what training needs: banks and the curve. By default it draws what is measured too",
     )
 
     @model_validator(mode="after")
@@ -225,7 +256,7 @@ class BoardEvaluationConfig(EvaluationConfig):
     @property
     def by_size(self) -> list[EvaluationConfig]:
         """The evaluation of each number of samples: one for each of `sizes`, or the only one."""
-        common = self.model_dump(exclude={"sizes"})
+        common = self.model_dump(exclude={"sizes", "samplers"})
         return [EvaluationConfig.model_validate({**common, "samples": size}) for size in self.sizes or [self.samples]]
 
 

@@ -38,8 +38,8 @@ these; `base!=edm` keeps the cells of all other bases. Terms are joined by comma
 The keys are {", ".join(f"`{key}`" for key in KEYS[:-1])} and `{KEYS[-1]}`, the number of samples. Values may hold `*`
 and `?`.
 
-**Names** of bases, methods and metrics are lower case letters and digits, joined by single `-`, `_` or `.`; they have
-at most 60 characters.
+**Names** of bases, methods, samplers and metrics are lower case letters and digits, joined by single `-`, `_` or `.`;
+they have at most 60 characters.
 """
 
 

@@ -31,7 +31,10 @@ class BoardPreviews:
 
 
 def shown_cells(collection: Collection) -> list[tuple[Row, Cell]]:
-    """Return the cell whose samples stand for each base × method: the lowest seed that is done, of the most samples."""
+    """Return the cell whose samples stand for each base × method: the lowest seed that is done, of the most samples.
+
+    Of several samplers the board's first one that has a result is shown.
+    """
     shown: dict[tuple[str, str], tuple[Row, Cell]] = {}
     for row, cells in collection.rows:
         done = [cell for cell in cells if cell.name in collection.records and collection.records[cell.name].status == "done"]

@@ -44,6 +44,16 @@ class Collection:
         return list(rows.values())
 
     @cached_property
+    def trainings(self) -> list[tuple[Row, list[Cell]]]:
+        """The rows without those that share a training with another one: of several samplers' rows, the one with most results."""
+        trainings: dict[tuple[str, str, int | None], tuple[Row, list[Cell]]] = {}
+        for row, cells in self.rows:
+            names = row.base.name, row.method_name, row.size
+            if names not in trainings or len(self.done(cells)) > len(self.done(trainings[names][1])):
+                trainings[names] = row, cells
+        return list(trainings.values())
+
+    @cached_property
     def missing(self) -> list[Cell]:
         """Cells that could run and have no current record."""
         return [cell for cell in self.board.cells if cell.name not in self.records and cell.skip_reason is None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.board.cells import Row
 from harness.report.collect import Collection
 from harness.report.markup import markdown_text
 from harness.report.number_text import count, seconds
@@ -27,6 +28,7 @@ ABOUT = (
 )
 
 
+ABOUT_SAMPLERS = "The rows of a base and method share one training, whose cost each of them shows."
 GRADIENT = 3
 """Forward passes that a pass with a graph counts for: the pass itself, and a backward pass, which takes twice the operations."""
 
@@ -49,16 +51,24 @@ def costs_section(collection: Collection) -> str:
     rows_done = [(row, done) for row, done in rows_done if done]
     if not rows_done:
         return ""
-    have_parts = any(_have_parts(done) for _, done in rows_done)
-    heads = [*HEADS[:3], *(PARTS if have_parts else ()), *HEADS[3:]]
+    have_parts, has_samplers = any(_have_parts(done) for _, done in rows_done), bool(collection.board.samplers)
+    names = [*HEADS[:2], *(["Sampler"] if has_samplers else [])]
+    heads = [*names, HEADS[2], *(PARTS if have_parts else ()), *HEADS[3:]]
     rows = []
     for row, done in rows_done:
         evaluations, *others = _costs(done)
         parts = _parts(done) if have_parts else []
-        rows.append([markdown_text(row.base.label), markdown_text(row.method_label), evaluations, *parts, *others])
-    align = ["left", "left", *["right"] * (len(heads) - 2)]
+        rows.append([*_labels(row), evaluations, *parts, *others])
+    align = [*["left"] * len(names), *["right"] * (len(heads) - len(names))]
     table = tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
-    return f"## Costs\n\n{ABOUT}\n\n{table}"
+    about = f"{ABOUT} {ABOUT_SAMPLERS}" if has_samplers else ABOUT
+    return f"## Costs\n\n{about}\n\n{table}"
+
+
+def _labels(row: Row) -> list[str]:
+    """Return base and method of a row, and its sampler where the board has several."""
+    labels = [row.base.label, row.method_label, *([] if row.sampled_with is None else [row.sampled_with.label])]
+    return [markdown_text(label) for label in labels]
 
 
 def _have_parts(done: Sequence[Outcome]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.board.columns import Column
 from harness.report.differences import FloorDifference
-from harness.report.display import Style, column_head, rounded
+from harness.report.display import Style, column_head, rounded, sampler_cell
 from harness.report.number_text import p_value
 from harness.report.rows import TableRow
 from harness.report.table import Table
@@ -86,18 +86,19 @@ def _of_column(table: Table, column: Column, style: Style) -> DifferenceTable:
         ),
     ]
     names = ["Base", "Method"] if table.has_models else ["Data"]
+    sampler = ["Sampler"] if table.has_samplers else []
     size = ["n"] if table.board.config.evaluation.sizes else []
-    heads, cells = [*names, *size], [_names(row, table, style) for row in rows]
+    heads, cells = [*names, *sampler, *size], [_names(row, table, style) for row in rows]
     for part_heads, part_cells in parts:
         if any(text != style.none for texts in part_cells for text in texts):
             heads += [style.escape(head) for head in part_heads]
             cells = [[*before, *texts] for before, texts in zip(cells, part_cells, strict=True)]
-    return DifferenceTable(column, heads, len(names), cells)
+    return DifferenceTable(column, heads, len(names) + len(sampler), cells)
 
 
 def _names(row: TableRow, table: Table, style: Style) -> list[str]:
     names = [row.base_label, row.method_label] if table.has_models else [row.base_label]
-    return [*map(style.escape, names), *([] if row.size is None else [str(row.size)])]
+    return [*map(style.escape, names), *sampler_cell(row, table, style), *([] if row.size is None else [str(row.size)])]
 
 
 def _between(row: TableRow, column: Column, style: Style) -> str:

@@ -97,7 +97,7 @@ def cost_over_control(row: TableRow, rows: Sequence[TableRow], controls: Sequenc
 
 
 def _shares_base(row: TableRow, other: TableRow) -> bool:
-    return (row.base, row.size) == (other.base, other.size)
+    return (row.base, row.block) == (other.base, other.block)
 
 
 def _to_floor(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) -> FloorDifference | None:

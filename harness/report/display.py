@@ -49,12 +49,15 @@ class Display:
 
     Args:
         texts: how many columns, from the left, are text; the last column is text too.
-        blocks: the rows at each number of samples, the floor first.
+        blocks: the rows at each number of samples, the floor first. Where the board has several samplers, each has a block, and
+            the floor stands in the first one.
+        with_floor: the places of the blocks that begin with a floor.
     """
 
     heads: list[str]
     texts: int
     blocks: list[list[list[str]]]
+    with_floor: frozenset[int]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -65,14 +68,23 @@ class Display:
 def display(table: Table, style: Style) -> Display:
     """Write the table in a style. A board without models has no MODEL_COLUMNS."""
     names = ["Base", "Method"] if table.has_models else ["Data"]
+    sampler_column = ["Sampler"] if table.has_samplers else []
     size_column = ["n"] if table.board.config.evaluation.sizes else []
     figures = [column_head(column, statistic, style) for column, statistic in table.columns]
-    heads = [*names, *size_column, *figures, "Seeds", *_model_heads(table, style), "Status"]
-    blocks = [
-        [_floor_row(table, size, style), *(_row(row, table, style) for row in table.rows if row.size == size)]
-        for size in table.sizes
-    ]
-    return Display(heads, len(names), blocks)
+    heads = [*names, *sampler_column, *size_column, *figures, "Seeds", *_model_heads(table, style), "Status"]
+    of_sizes = [_blocks(table, size, style) for size in table.sizes]
+    with_floor = frozenset(sum(map(len, of_sizes[:index])) for index in range(len(of_sizes)))
+    return Display(heads, len(names) + len(sampler_column), [block for blocks in of_sizes for block in blocks], with_floor)
+
+
+def _blocks(table: Table, size: int | None, style: Style) -> list[list[list[str]]]:
+    """Return the blocks at a number of samples: one for each sampler. The first one begins with the floor, and holds data."""
+    rows_of: dict[str | None, list[list[str]]] = {sampler: [] for sampler in table.samplers}
+    for row in table.rows:
+        if row.size == size:
+            rows_of[table.samplers[0] if row.is_data else row.sampler].append(_row(row, table, style))
+    first, *others = rows_of.values()
+    return [[_floor_row(table, size, style), *first], *(rows for rows in others if rows)]
 
 
 def _model_heads(table: Table, style: Style) -> list[str]:
@@ -115,19 +127,28 @@ def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     status = f"over {' or '.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
     seeds_and_model = [style.none] * (1 + len(_model_heads(table, style)))
-    return [*names, *_size_cell(size), *figures, *seeds_and_model, status]
+    sampler = [style.none] if table.has_samplers else []
+    return [*names, *sampler, *_size_cell(size), *figures, *seeds_and_model, status]
 
 
 def _row(row: TableRow, table: Table, style: Style) -> list[str]:
     return [
         style.escape(row.base_label),
         *([style.escape(row.method_label)] if table.has_models else []),
+        *sampler_cell(row, table, style),
         *_size_cell(row.size),
         *(_marked_figure(row, column, statistic, style) for column, statistic in table.columns),
         f"{row.done}/{row.seeds}" if row.done < row.seeds else str(row.seeds),
         *(_model_cells(row, table, style) if table.has_models else []),
         style.escape("; ".join(row.notes)),
     ]
+
+
+def sampler_cell(row: TableRow, table: Table, style: Style) -> list[str]:
+    """Return the row's cell of the column of samplers; nothing on a board without one."""
+    if not table.has_samplers:
+        return []
+    return [style.none if row.sampler_label is None else style.escape(row.sampler_label)]
 
 
 def _size_cell(size: int | None) -> list[str]:

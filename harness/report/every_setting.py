@@ -65,8 +65,11 @@ def _pretraining(board: Board) -> Iterator[Entry]:
 
 
 def _samplers(board: Board) -> Iterator[Entry]:
+    for sampler in board.samplers:
+        yield f"evaluation, {markdown_text(sampler.label)}", full_component(sampler.sampler)
     for base in _networks(board):
-        yield markdown_text(base.label), full_component(base.network.sampler)
+        label = markdown_text(base.label)
+        yield f"training of {label}" if board.samplers else label, full_component(base.network.sampler)
 
 
 def _methods(board: Board) -> Iterator[Entry]:

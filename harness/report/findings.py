@@ -57,7 +57,7 @@ class Findings:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._rows = {row_name(row.base, row.method, row.size): row for row in table.rows}
+        self._rows = {row_name(row.base, row.method, row.size, row.sampler): row for row in table.rows}
         self._columns = {column.name: column for column in table.board.columns}
         self._findings = _adjusted([finding for claim in claims_of(table.board.config.findings) for finding in self._of(claim)])
 

@@ -34,9 +34,11 @@ def _latex_table(table: Table) -> str:
     shown = display(table, _LATEX)
     columns = "l" * shown.texts + "r" * (len(shown.heads) - shown.texts - 1) + "l"
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(shown.heads) + r" \\"]
-    for block in shown.blocks:
-        floor, *rows = [_latex_row(row) for row in block]
-        lines += [r"\midrule", floor, r"\midrule", *rows]  # the floor stands apart: it is no competitor
+    for index, block in enumerate(shown.blocks):
+        rows = [_latex_row(row) for row in block]
+        if index in shown.with_floor:
+            lines += [r"\midrule", rows.pop(0)]  # the floor stands apart: it is no competitor
+        lines += [r"\midrule", *rows]
     lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 

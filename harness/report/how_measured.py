@@ -8,6 +8,7 @@ from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Column
+from harness.board.samplers import EvaluationSampler
 from harness.report.collect import Collection
 from harness.report.every_setting import every_setting
 from harness.report.extractor_versions import extractor_versions
@@ -46,7 +47,8 @@ def protocol_section(collection: Collection) -> str:
         *(column_text(column, board.cells[0].evaluation.draws) for column in board.columns),
         *_extractors(collection),
         f"**Floor**: {_floor(board)}.",
-        *(base_text(bases) for bases in board.bases_by_name.values()),
+        *([samplers_text(board)] if board.samplers else []),
+        *(base_text(bases, has_samplers=bool(board.samplers)) for bases in board.bases_by_name.values()),
     ]
     lines = [f"- {item}" for item in items]
     lines += _finetuning_lines(board)
@@ -98,17 +100,38 @@ def _floor(board: Board) -> str:
     return f"the metric between {draws}{instead}, mean ± standard deviation over pairs: {pairs}"
 
 
-def base_text(bases: Sequence[Base]) -> str:
+def samplers_text(board: Board) -> str:
+    """Return the samplers that the evaluation compares; those of a sweep together, with all numbers of its setting."""
+    entries: dict[str, list[EvaluationSampler]] = {}
+    for sampler in board.samplers:
+        entries.setdefault(sampler.name if sampler.point is None else sampler.point.sweep, []).append(sampler)
+    texts = (_sampler_text(samplers) for samplers in entries.values())
+    return f"**Samplers**: each draws from the same weights: {'; '.join(texts)}."
+
+
+def _sampler_text(samplers: Sequence[EvaluationSampler]) -> str:
+    """Return an entry of the evaluation's samplers, which is one sampler or those of a sweep."""
+    first, point = samplers[0], samplers[0].point
+    if point is None:
+        return f"{markdown_text(first.label)}: {component(first.sampler)}"
+    others = ", ".join(f"{each.point.value:.12g}" for each in samplers[1:] if each.point is not None)
+    also = f", and with {point.setting} {others}" if others else ""
+    return f"{markdown_text(point.label)}: {component(first.sampler)}{also}"
+
+
+def base_text(bases: Sequence[Base], *, has_samplers: bool = False) -> str:
     """Return what a base is and how its weights were made, or which examples stand in the place of samples.
 
     Args:
         bases: the base, or those of one name that the board pretrains for several seeds.
+        has_samplers: whether other samplers than the base's draw what is measured.
     """
     label, origin = markdown_text(bases[0].label), bases[0].origin
     if isinstance(origin, Examples):
         return f"**{label}**: {component(origin.dataset)}; its evaluation draws stand in the place of generated samples."
     weights = _weights([base.network for base in bases])
-    return f"**{label}**: {component(origin.model)}; {weights}; sampled by {component(origin.sampler)}."
+    sampled = "sampled in training" if has_samplers else "sampled"
+    return f"**{label}**: {component(origin.model)}; {weights}; {sampled} by {component(origin.sampler)}."
 
 
 def _weights(networks: Sequence[Network]) -> str:

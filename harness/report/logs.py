@@ -43,7 +43,8 @@ def _read(board: Board, path_of: Callable[[LogFile], Path]) -> TrainingLogs:
     def lines(log: LogFile) -> Lines:
         return tuple(read_log(path_of(log), log.training_key))
 
-    logs = {cell.name: cell_log(cell) for cell in board.cells}
-    cells = {name: found for name, log in logs.items() if log is not None and (found := lines(log))}
+    logs = {cell.name: log for cell in board.cells if (log := cell_log(cell)) is not None}
+    lines_of = {log: lines(log) for log in dict.fromkeys(logs.values())}  # cells of several samplers share one
+    cells = {name: lines_of[log] for name, log in logs.items() if lines_of[log]}
     steps = {base.full_name: tuple(lines(log) for log in base_logs(base)) for base in board.bases}
     return TrainingLogs(cells, {name: found for name, found in steps.items() if any(found)})

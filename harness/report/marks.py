@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.board.columns import Column
 from harness.report.floors import FloorDraws
-from harness.report.rows import TableRow
+from harness.report.rows import Block, TableRow
 from harness.report.scores import mean
 from harness.statistics.best import maybe_best
 from harness.statistics.floor import floor_p
@@ -18,31 +18,34 @@ from harness.store.record_names import floor_name
 
 
 def marked_rows(rows: Sequence[TableRow], columns: Sequence[Column], floors: Mapping[str, FloorDraws]) -> list[TableRow]:
-    """Return the rows with their marks in columns that rank. Rows compete with the rows of the same number of samples.
+    """Return the rows with their marks in columns that rank. Rows compete with the rows of their block.
 
     Args:
         floors: the values of each floor by the floor's name.
     """
     columns = [column for column in columns if column.ranks]
-    best = {(size, column.name): best_rows(rows, column, size) for size in {row.size for row in rows} for column in columns}
+    blocks = {row.block for row in rows}
+    best = {(block, column.name): best_rows(rows, column, block) for block in blocks for column in columns}
     marked = []
     for index, row in enumerate(rows):
-        maybe = frozenset(column.name for column in columns if index in best[row.size, column.name])
+        maybe = frozenset(column.name for column in columns if index in best[row.block, column.name])
         at_floor = frozenset(column.name for column in columns if is_at_floor(row, column, floors))
         beyond_floor = frozenset(column.name for column in columns if is_beyond_floor(row, column, floors))
         marked.append(replace(row, maybe_best=maybe, at_floor=at_floor, beyond_floor=beyond_floor))
     return marked
 
 
-def best_rows(rows: Sequence[TableRow], column: Column, size: int | None) -> set[int]:
-    """Return the places of the rows of this number of samples that may be the best: no other is better by a test.
+def best_rows(rows: Sequence[TableRow], column: Column, block: Block) -> set[int]:
+    """Return the places of the rows of a block that may be the best: no other row of the block is better by a test.
 
     Returns: an empty set while a row that may win lacks seeds, and where one seed is all that the rows have.
     """
-    if any(row.size == size and row.may_yet_compete for row in rows):
+    if any(row.block == block and row.may_yet_compete for row in rows):
         return set()
     competing = [
-        index for index, row in enumerate(rows) if row.size == size and row.competes and np.isfinite(row.values_of(column)).all()
+        index
+        for index, row in enumerate(rows)
+        if row.block == block and row.competes and np.isfinite(row.values_of(column)).all()
     ]
     if not competing or any(rows[index].seeds < 2 for index in competing):
         return set()

@@ -72,6 +72,7 @@ class _Fields(Struct):
     dataset_fingerprint: str
     environment: dict[str, object]
     size: int | None = None
+    sampler_name: str | None = None
     extractors: dict[str, _Extractor] = {}
     sources: list[_Source] = []
     unsealed: list[str] = []
@@ -149,7 +150,7 @@ def _outcome(fields: _Fields) -> Outcome:
     costs = fields.costs
     metrics = {name: measured for name, measured in fields.metrics.items() if measured.values}
     return Outcome(
-        cell=f"{row_name(fields.base, fields.method, fields.size)}/s{fields.seed}",
+        cell=f"{row_name(fields.base, fields.method, fields.size, fields.sampler_name)}/s{fields.seed}",
         key=fields.key,
         is_smoke=fields.is_smoke,
         status=fields.status,

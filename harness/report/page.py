@@ -134,15 +134,18 @@ def _bold_legend(table: Table) -> str:
     """Return what bold figures mean, or why there are none yet."""
     if all(row.seeds < 2 for row in table.rows):
         return "No figure is bold: one seed tells no rows apart."
-    sizes = list(dict.fromkeys(row.size for row in table.rows if row.may_yet_compete))
-    if not sizes:
-        return _BOLD
+    bold = f"{_BOLD} Rows of one sampler are compared." if table.has_samplers else _BOLD
+    blocks = dict.fromkeys(row.block for row in table.rows if row.may_yet_compete)
+    if not blocks:
+        return bold
     lacking = sum(row.lacking for row in table.rows if row.may_yet_compete)
     missing = "one seed is missing" if lacking == 1 else f"{lacking:,} seeds are missing"
-    if len(sizes) == len(table.sizes):
-        return f"{_BOLD} No figure is bold while {missing}, since a row that lacks seeds may yet be the best."
-    at = ", ".join(f"{size:,}" for size in sizes if size is not None)
-    return f"{_BOLD} At n = {at} no figure is bold while {missing}, since a row that lacks seeds may yet be the best."
+    if len(blocks) == len(table.sizes) * len(table.samplers):
+        return f"{bold} No figure is bold while {missing}, since a row that lacks seeds may yet be the best."
+    sizes = ", ".join(f"{size:,}" for size, _ in blocks if size is not None)
+    samplers = ", ".join(dict.fromkeys(sampler for _, sampler in blocks if sampler is not None))
+    where = " and ".join(part for part in (f"n = {sizes}" if sizes else "", samplers) if part)
+    return f"{bold} At {where} no figure is bold while {missing}, since a row that lacks seeds may yet be the best."
 
 
 def method_notes(board: Board) -> str:

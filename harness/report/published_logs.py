@@ -42,12 +42,18 @@ def belonging(board: Board, stale: Collection[RecordName], replaced: Collection[
             base goes with the last cell of the base.
     """
     folder = BoardFolder(board.folder)
-    stale_stems = {name.file_stem for name in stale}
+    stale_names = {name.file_name for name in stale}
     return {
         log.published(folder).name
         for log, records in _logs(board)
-        if not records.issubset(replaced) and (log.stem in stale_stems or read_log(log.published(folder), log.training_key))
+        if not records.issubset(replaced)
+        and (_is_beside(log, records, stale_names) or read_log(log.published(folder), log.training_key))
     }
+
+
+def _is_beside(log: LogFile, records: frozenset[str], names: Collection[str]) -> bool:
+    """Return whether the log of a cell's training lies beside one of the records with these file names."""
+    return log.stage == "finetune" and not records.isdisjoint(names)
 
 
 def names(board: Board) -> set[str]:
@@ -59,11 +65,14 @@ def names(board: Board) -> set[str]:
 def _logs(board: Board) -> Iterator[tuple[LogFile, frozenset[str]]]:
     """Yield each log that the board may have, with the names of the records that it belongs to."""
     of_base: defaultdict[str, set[str]] = defaultdict(set)
+    of_training: defaultdict[LogFile, set[str]] = defaultdict(set)
     for cell in board.cells:
         name = RecordName("cell", cell.name).file_name
         of_base[cell.base.full_name].add(name)
         if (log := cell_log(cell)) is not None:
-            yield log, frozenset({name})
+            of_training[log].add(name)
+    for log, records in of_training.items():
+        yield log, frozenset(records)
     for base in board.bases:
         for log in base_logs(base):
             yield log, frozenset(of_base[base.full_name])

@@ -86,6 +86,8 @@ def _mixed_code(collection: Collection) -> Iterator[str]:
 
 
 def _skipped(collection: Collection) -> Iterator[str]:
-    for row, _ in collection.rows:
-        if row.skip_reason is not None:
-            yield markdown_text(f"skipped: {row.base.label} × {row.method_label}: {row.skip_reason}")
+    # Rows of several samplers may be skipped for one reason, which names the sampler where the sampler is the reason.
+    skipped = [(row, row.skip_reason) for row, _ in collection.rows if row.skip_reason is not None]
+    yield from dict.fromkeys(
+        markdown_text(f"skipped: {row.base.label} × {row.method_label}: {reason}") for row, reason in skipped
+    )

@@ -18,6 +18,7 @@ from harness.report.plots.deviations import deviations_plot
 from harness.report.plots.plot import Plot, drawn_from
 from harness.report.plots.samples import samples_plot
 from harness.report.plots.sizes import sizes_plot
+from harness.report.plots.sweeps import sweeps_plot
 from harness.report.plots.training_log import training_log_plot
 from harness.report.reported import read_reported
 from harness.report.table import Table
@@ -154,6 +155,7 @@ def _plots(collection: Collection, table: Table, previews: BoardPreviews, logs: 
         "samples": lambda: samples_plot(collection, previews),
         "what metrics see": lambda: deviations_plot(table),
         "sizes": lambda: sizes_plot(table),
+        "sweeps": lambda: sweeps_plot(table),
         "curves": lambda: curves_plot(collection),
         "training logs": lambda: training_log_plot(collection, logs),
     }

@@ -18,6 +18,9 @@ from harness.report.outcome import Outcome
 from harness.report.scores import Score, mean, score_of
 from harness.statistics.student import Floats
 
+Block = tuple[int | None, str | None]
+"""The number of samples and the sampler of rows that may be compared; None where the board has one for all."""
+
 
 @dataclass(frozen=True)
 class TableRow:
@@ -35,6 +38,7 @@ class TableRow:
             better than real data, by a test; empty while the row lacks seeds.
         lacking: number of cells that still have no outcome: those that are not run, and those that failed and may run again.
         size: number of samples, on a board with several; else None.
+        sampler: name of the sampler, on a board with several; else None. sampler_label: its name in tables.
         is_data: whether data stand in the place of a model; such rows do not compete.
         trains: whether the method changes the base's weights.
         cost: forward passes of one example in training, as `training_cost` counts them, a mean over the seeds that are done; None
@@ -63,6 +67,8 @@ class TableRow:
     lacking: int = 0
     size: int | None = None
     is_data: bool = False
+    sampler: str | None = None
+    sampler_label: str | None = None
     trains: bool = False
     cost: float | None = None
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
@@ -72,6 +78,11 @@ class TableRow:
     def is_whole(self) -> bool:
         """True when all seeds are done."""
         return self.done == self.seeds
+
+    @property
+    def block(self) -> Block:
+        """The number of samples and the sampler, which rows must share to be compared."""
+        return self.size, self.sampler
 
     @property
     def competes(self) -> bool:
@@ -116,6 +127,8 @@ def _table_row(row: Row, cells: list[Cell], collection: Collection) -> TableRow:
         lacking=_lacking(row, len(cells), outcomes),
         size=row.size,
         is_data=not row.base.has_network,
+        sampler=row.sampler_name,
+        sampler_label=None if row.sampled_with is None else row.sampled_with.label,
         trains=row.trains,
         cost=_cost(done) if row.trains else None,
         values=_values_of_seeds(row, [collection.records.get(cell.name) for cell in cells]),

@@ -56,6 +56,16 @@ class Table:
         return list(dict.fromkeys(floor.size for floor in self.board.floors))
 
     @property
+    def samplers(self) -> list[str | None]:
+        """Names of the samplers that the board has rows of, in its order; a single None on a board with one for all rows."""
+        return list(dict.fromkeys(row.sampler for row in self.rows if not row.is_data)) or [None]
+
+    @property
+    def has_samplers(self) -> bool:
+        """True on a board that compares several samplers, or names one, in its evaluation."""
+        return self.samplers != [None]
+
+    @property
     def has_models(self) -> bool:
         """True when any row is of a model; the rows of a board of data are of data in the place of models."""
         return not all(row.is_data for row in self.rows)
@@ -106,13 +116,15 @@ class Table:
 
     def _floor_numbers(self, size: int | None) -> dict[str, object]:
         scores = self._score_numbers(lambda column, statistic: self.floor(column, size, statistic))
-        return {"base": "floor", "method": "", "label": "real against real", **_size_number(size), **scores}
+        sampler = {"sampler": ""} if self.has_samplers else {}
+        return {"base": "floor", "method": "", "label": "real against real", **sampler, **_size_number(size), **scores}
 
     def _row_numbers(self, row: TableRow) -> dict[str, object]:
         return {
             "base": row.base,
             "method": row.method,
             "label": row.base_label if row.is_data else f"{row.base_label} × {row.method_label}",
+            **({"sampler": row.sampler or ""} if self.has_samplers else {}),
             **_size_number(row.size),
             **self._score_numbers(row.score),
             **self._test_numbers(row),

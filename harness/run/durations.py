@@ -1,4 +1,4 @@
-"""Estimate how long a cell will take, from the records of cells of the same base and method."""
+"""Estimate how long a cell will take, from the records of cells of the same base, method and sampler."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ from harness.store.runs_folder import RunsFolder
 
 def seconds_of(record: Record) -> float:
     """Return the wall-clock seconds that a cell took: fine-tuning, sampling and measuring."""
-    costs = record.costs
-    return costs.seconds_finetune + costs.seconds_sample + sum(metric.seconds for metric in record.metrics.values())
+    return record.costs.seconds_finetune + _seconds_of_samples(record)
+
+
+def _seconds_of_samples(record: Record) -> float:
+    """Return the seconds that a cell took after its training: sampling and measuring."""
+    return record.costs.seconds_sample + sum(metric.seconds for metric in record.metrics.values())
+
+
+_Row = tuple[str, str, str | None]
+"""Base, method and sampler."""
 
 
 class PastDurations:
@@ -27,15 +35,30 @@ class PastDurations:
 
     def __init__(self, board: Board, runs: RunsFolder) -> None:
         self._board, self._layout = board, runs
+        self._counted: set[str] = set()
+        """Keys of the trainings that estimates hold."""
 
     def estimate(self, cell: Cell) -> float | None:
-        """Return the mean seconds of done cells with the cell's base and method; None when there are none."""
-        seconds = self._seconds_by_row.get((cell.base.name, cell.method_name))
-        return statistics.fmean(seconds) if seconds else None
+        """Return the mean seconds of done cells with the cell's base, method and sampler; None when there are none.
+
+        The training that cells of several samplers share counts for the first of them that is asked about, unless it is done.
+        """
+        seconds = self._seconds_by_row.get((cell.base.name, cell.method_name, cell.row.sampler_name))
+        if not seconds:
+            return None
+        is_trained = cell.row.sampler_name is not None and self._has_training(cell)
+        return statistics.fmean(of_samples if is_trained else of_samples + of_training for of_training, of_samples in seconds)
+
+    def _has_training(self, cell: Cell) -> bool:
+        """Return whether the cell's training is done, or counted for another cell. From now on it is counted."""
+        has_training = cell.finetune_key in self._counted or self._layout.stage("finetune", cell.finetune_key).is_dir()
+        self._counted.add(cell.finetune_key)
+        return has_training
 
     @cached_property
-    def _seconds_by_row(self) -> dict[tuple[str, str], list[float]]:
-        seconds: dict[tuple[str, str], list[float]] = {}
+    def _seconds_by_row(self) -> dict[_Row, list[tuple[float, float]]]:
+        """The seconds of the training and of the rest, for each done cell of a row."""
+        seconds: dict[_Row, list[tuple[float, float]]] = {}
         folders = [self._layout.records(self._board.name)]
         if not self._board.is_smoke:  # published records are of the full budgets
             folders.append(BoardFolder(self._board.folder).results)
@@ -45,5 +68,6 @@ class PastDurations:
             except UserError:
                 continue
             if record.status == "done":
-                seconds.setdefault((record.base, record.method), []).append(seconds_of(record))
+                row = record.base, record.method, record.sampler_name
+                seconds.setdefault(row, []).append((record.costs.seconds_finetune, _seconds_of_samples(record)))
         return seconds

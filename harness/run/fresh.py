@@ -34,7 +34,8 @@ class Fresh:
     """The results that a run makes anew.
 
     Args:
-        cells: cells whose own stages are made anew: fine-tuning, samples, metrics.
+        cells: cells whose own stages are made anew: fine-tuning, samples, metrics. A training stays where cells of other samplers
+            share it that are not made anew, unless the bases are: else their rows would be of another training.
         bases: also the bases of these cells, and those that their samplers call.
         floors: also the board's floors.
     """
@@ -58,6 +59,7 @@ class _Result:
         leases: the lock files of everything that is renamed.
         set_aside: renames everything that the result had, its record last.
         is_made: whether the result is there.
+        keeps_training: whether the result is of a cell whose training stays.
     """
 
     name: str
@@ -66,6 +68,7 @@ class _Result:
     leases: Sequence[Path]
     set_aside: Callable[[], None]
     is_made: Callable[[], bool]
+    keeps_training: bool = False
 
     @property
     def is_begun(self) -> bool:
@@ -105,17 +108,27 @@ class _Result:
             file.unlink(missing_ok=True)
 
     def _content(self, *, is_set_aside: bool) -> dict[str, object]:
-        return {"name": self.name, "code": sources.digest_of(sources.of(*self.components)), "is_set_aside": is_set_aside}
+        content = {"name": self.name, "code": sources.digest_of(sources.of(*self.components)), "is_set_aside": is_set_aside}
+        return {**content, _KEEPS: True} if self.keeps_training else content
 
     def _read(self) -> dict[str, object]:
-        try:
-            content = json.loads(read_bytes(self.note))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return content if isinstance(content, dict) else {}
+        return _read_note(self.note)
 
     def _write(self, *, is_set_aside: bool) -> None:
         write_text(self.note, json.dumps(self._content(is_set_aside=is_set_aside)))
+
+
+_KEEPS = "keeps_training"
+"""The entry of a note of a cell whose training stays."""
+
+
+def _read_note(note: Path) -> dict[str, object]:
+    """Return the content of a note; nothing where it is absent or damaged."""
+    try:
+        content = json.loads(read_bytes(note))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def begin(board: Board, fresh: Fresh, runs: RunsFolder) -> None:
@@ -133,9 +146,15 @@ def begin(board: Board, fresh: Fresh, runs: RunsFolder) -> None:
 
 def planned(board: Board, cells: Sequence[Cell], fresh: Fresh, runs: RunsFolder) -> tuple[list[CellState], list[Floor]]:
     """Return how the cells stand, and the floors to measure, as if `begin` had been called."""
-    notes = {result.note for result in _to_begin(board, fresh, runs)}
+    reasons = {
+        result.note: "anew, from the same weights" if result.keeps_training else "anew"
+        for result in _to_begin(board, fresh, runs)
+    }
+    notes = reasons.keys()
     cell_states = [
-        CellState(state.cell, "to run", "anew", seconds=state.seconds) if runs.fresh("cell", state.cell.key) in notes else state
+        CellState(state.cell, "to run", reasons[note], seconds=state.seconds)
+        if (note := runs.fresh("cell", state.cell.key)) in notes
+        else state
         for state in states(board, cells, runs)
     ]
     missing = {floor.name for floor in missing_floors(board, runs)}
@@ -159,13 +178,23 @@ def pending_records(board: Board, runs: RunsFolder) -> set[Path]:
 
 def _to_begin(board: Board, fresh: Fresh, runs: RunsFolder) -> list[_Result]:
     """Return what is asked for and not begun, and what a killed run left half set aside."""
-    wanted = {result.note: result for result in _wanted(board, fresh, runs)}
+    kept = _kept_trainings(board, fresh)
+    wanted = {result.note: result for result in _wanted(board, fresh, runs, lambda cell: cell.finetune_key in kept)}
     half_done = [result for result in _noted(board, runs) if result.is_half_set_aside and result.note not in wanted]
     return [*half_done, *(result for result in wanted.values() if not result.is_begun)]
 
 
-def _wanted(board: Board, fresh: Fresh, runs: RunsFolder) -> Iterator[_Result]:
-    yield from (_cell(cell, runs) for cell in fresh.cells if cell.skip_reason is None)
+def _kept_trainings(board: Board, fresh: Fresh) -> set[str]:
+    """Return the keys of the trainings that stay, since cells of other samplers share them that are not made anew."""
+    if fresh.bases or not board.samplers:
+        return set()
+    anew = {cell.name for cell in fresh.cells}
+    others = (cell for cell in board.cells if cell.trains and cell.skip_reason is None and cell.name not in anew)
+    return {cell.finetune_key for cell in others}
+
+
+def _wanted(board: Board, fresh: Fresh, runs: RunsFolder, keeps_training: Callable[[Cell], bool]) -> Iterator[_Result]:
+    yield from (_cell(cell, runs, keeps_training=keeps_training(cell)) for cell in fresh.cells if cell.skip_reason is None)
     if fresh.bases:
         yield from (_base(base, runs) for base in _all_bases(fresh.cells))
     if fresh.floors:
@@ -182,13 +211,18 @@ def _noted(board: Board, runs: RunsFolder) -> Iterator[_Result]:
     if is_empty:
         return
     everything = Fresh(board.cells, bases=True, floors=True)
-    yield from (result for result in _wanted(board, everything, runs) if exists(result.note))
+
+    def keeps_training(cell: Cell) -> bool:
+        return _read_note(runs.fresh("cell", cell.key)).get(_KEEPS) is True
+
+    yield from (result for result in _wanted(board, everything, runs, keeps_training) if exists(result.note))
 
 
 def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
-    """Yield each base of the cells that has a network, with the bases that it starts from, and those that its sampler calls."""
+    """Yield each base of the cells that has a network, with the bases that it starts from, and those that samplers call."""
     found: dict[str, Base] = {}
-    waiting = [cell.base for cell in cells]
+    rows = {id(cell.row): cell.row for cell in cells}.values()
+    waiting = [base for row in rows for base in (row.base, *row.sampler.bases)]
     while waiting:
         base = waiting.pop()
         if base.key in found or isinstance(base.origin, Examples):
@@ -200,10 +234,12 @@ def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
     yield from found.values()
 
 
-def _cell(cell: Cell, runs: RunsFolder) -> _Result:
-    outputs = {"finetune": cell.finetune_key, "sample": cell.sample_key}
-    if cell.row.shares_training:
-        outputs["training"] = cell.shared_training_key
+def _cell(cell: Cell, runs: RunsFolder, *, keeps_training: bool = False) -> _Result:
+    outputs = {"sample": cell.sample_key}
+    if not keeps_training:
+        outputs = {"finetune": cell.finetune_key, **outputs}
+        if cell.row.shares_training:
+            outputs["training"] = cell.shared_training_key
 
     def set_aside() -> None:
         for stage, key in outputs.items():
@@ -217,6 +253,7 @@ def _cell(cell: Cell, runs: RunsFolder) -> _Result:
         [runs.lease("cell", cell.key), *(runs.lease(stage, key) for stage, key in outputs.items())],
         set_aside,
         lambda: has_result(cell, runs),
+        keeps_training,
     )
 
 

@@ -50,7 +50,8 @@ def floor_job(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, *
 
 def cell_job(cell: Cell, runs: RunsFolder, options: JobOptions) -> CellJob:
     """Return the job of a cell."""
-    parts = [*_of_base(cell.base), cell.method, *(part for column in cell.columns for part in _of_column(column))]
+    of_columns = (part for column in cell.columns for part in _of_column(column))
+    parts = [*_of_base(cell.base), cell.row.sampler, cell.method, *of_columns]
     return CellJob(cell.name, run_cell, (cell, runs, options), cell, imports=_imports(parts))
 
 

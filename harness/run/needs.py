@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.board.bases import Base, Loaded
 from harness.board.board import Board
-from harness.board.cells import Cell
+from harness.board.cells import Cell, Row
 from harness.board.columns import Floor
 from harness.board.components import Resolved
 from harness.components import Component
@@ -197,13 +197,17 @@ class Needs:
 
     @cached_property
     def _bases(self) -> tuple[Base, ...]:
-        """Every base of the cells, with the bases that its sampler calls."""
+        """Every base of the cells, with the bases that their samplers call."""
         bases: dict[str, Base] = {}
-        for cell in self.cells:
-            if cell.skip_reason is None:
-                for base in _with_guides(cell.base):
-                    bases.setdefault(base.key, base)
+        for row in self._rows:
+            for base in _with_guides(row.base, row.sampler):
+                bases.setdefault(base.key, base)
         return tuple(bases.values())
+
+    @cached_property
+    def _rows(self) -> tuple[Row, ...]:
+        """The rows of the cells, without skipped ones."""
+        return tuple({id(cell.row): cell.row for cell in self.cells if cell.skip_reason is None}.values())
 
     @cached_property
     def _components(self) -> tuple[tuple[Component, Config], ...]:
@@ -216,15 +220,18 @@ class Needs:
         yield self.board.dataset
         for base in self._bases:
             yield from base.origin.components
-        yield from (cell.method for cell in self.cells if cell.skip_reason is None)
+        for row in self._rows:
+            yield from (row.method, row.sampler)
         for column in self.board.columns:
             yield from (column.metric, *([column.extractor] if column.extractor is not None else []))
 
 
-def _with_guides(base: Base) -> Iterator[Base]:
+def _with_guides(base: Base, *samplers: Resolved[Component]) -> Iterator[Base]:
+    """Yield a base, and those that its own sampler and some others call."""
     yield base
-    for guide in base.origin.recorded_sampler.bases:
-        yield from _with_guides(guide)
+    for sampler in (base.origin.recorded_sampler, *samplers):
+        for guide in sampler.bases:
+            yield from _with_guides(guide)
 
 
 def _with_inner_samplers(parts: Iterable[Resolved[Component]]) -> Iterator[tuple[Component, Config]]:

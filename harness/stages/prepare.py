@@ -1,4 +1,4 @@
-"""The sampler of a base, made ready to draw: it gets the networks that it calls, and what it has to measure on the base."""
+"""A sampler of a base, made ready to draw: it gets the networks that it calls, and what it has to measure on the base."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 
 from harness.board.bases import Base
+from harness.board.components import Resolved
+from harness.components import Sampler
 from harness.errors import PluginFault
 from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
 from harness.sampling import drawing, latents
@@ -30,16 +32,17 @@ PREPARED = "prepared.safetensors"
 
 
 class BaseSampler:
-    """The sampler of a base's cells. Nothing is loaded or prepared before it is asked for, and nothing twice.
+    """A sampler of a base's cells. Nothing is loaded or prepared before it is asked for, and nothing twice.
 
     Args:
         base: a base that has a network.
         source: the board's dataset.
+        sampler: by default the base's own, which draws in training.
     """
 
-    def __init__(self, base: Base, source: CheckedSource, context: Context) -> None:
+    def __init__(self, base: Base, source: CheckedSource, context: Context, sampler: Resolved[Sampler] | None = None) -> None:
         self._base, self._source, self._context = base, source, context
-        self._sampler = base.network.sampler
+        self._sampler = base.network.sampler if sampler is None else sampler
         self._sources = sources.of(self._sampler)
         self._code = sources.of(self._sampler, base.network.model, base.dataset)
         self._function = self._create()

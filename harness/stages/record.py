@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.board.bases import Base, Network
 from harness.board.cells import Cell
 from harness.board.components import Resolved
 from harness.components import Component
@@ -73,13 +72,15 @@ def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None 
         reason=reason,
         is_smoke=cell.is_smoke,
         model=_facts(cell.base.origin.recorded_model),
-        sampler=_facts(cell.base.origin.recorded_sampler).model_copy(update={"formula": _guidance_formula(cell.base)}),
+        sampler=_facts(cell.row.sampler).model_copy(update={"formula": _guidance_formula(cell)}),
+        training_sampler=_training_sampler(cell),
         finetuning=_facts(cell.method),
         dataset=_facts(cell.base.dataset),
         pretraining=cell.base.origin.facts,
         training=cell.training.identity if cell.trains else {},
         evaluation=cell.evaluation.model_dump(mode="json"),
         size=cell.row.size,
+        sampler_name=cell.row.sampler_name,
         environment={} if device is None else environment.describe(device),
         sources=[] if device is None else sources.of(*cell.components),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -126,11 +127,18 @@ def _costs(results: CellResults) -> Costs:
     )
 
 
-def _guidance_formula(base: Base) -> str:
+def _training_sampler(cell: Cell) -> ComponentFacts | None:
+    """Return the sampler that drew in training, where another one draws what is measured; else None."""
+    if cell.row.sampled_with is None or not cell.trains:
+        return None
+    return _facts(cell.base.origin.recorded_sampler)
+
+
+def _guidance_formula(cell: Cell) -> str:
     """Return the formula of guidance; "" for a sampler that does not guide, and for a base of examples."""
-    if not isinstance(base.origin, Network):
+    if not cell.base.has_network:
         return ""
-    sampler = base.origin.sampler
+    sampler = cell.row.network_sampler
     return sampler.component.formula(sampler.settings) if sampler.component.formula else ""
 
 

@@ -56,7 +56,7 @@ def run(cell: Cell, finetuned: Output, source: CheckedSource, context: Context) 
         source: the board's dataset.
     Raises: Diverged for samples that are not finite, or far larger than the training data.
     """
-    sampler = BaseSampler(cell.base, source, context)
+    sampler = BaseSampler(cell.base, source, context, cell.row.network_sampler)
     own = sources.of(cell.base.network.model, cell.base.dataset)
 
     def made_by() -> list[SourceFacts]:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-def row_name(base: str, method: str, size: int | None = None) -> str:
-    """Return the name of a row: `base/method`, or `base/method/n500` on a board that measures several numbers of samples.
+def row_name(base: str, method: str, size: int | None = None, sampler: str | None = None) -> str:
+    """Return the name of a row: `base/method`.
+
+    On a board that measures several numbers of samples the number follows, and on a board that measures several samplers the name
+    of the sampler: `base/method/n500/heun-18`.
 
     Args:
-        size: the row's number of samples on such a board; None on other boards.
+        size, sampler: of the row on such a board; None on other boards.
     """
-    return f"{base}/{method}" + ("" if size is None else f"/n{size}")
+    return f"{base}/{method}" + ("" if size is None else f"/n{size}") + ("" if sampler is None else f"/{sampler}")
 
 
 def floor_name(metric: str, size: int | None = None) -> str:

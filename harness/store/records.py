@@ -186,6 +186,10 @@ class Record(RecordFile):
     curve: list[CurvePoint] = []
     size: int | None = None
     """The row's number of samples, on a board that measures several numbers; left out of other boards' files."""
+    sampler_name: str | None = None
+    """Name of the row's sampler, on a board that measures several samplers; left out of other boards' files."""
+    training_sampler: ComponentFacts | None = None
+    """The sampler that drew banks and the curve, on a board that measures several samplers; left out elsewhere."""
     selected_images: int | None = None
     """Training images seen by the evaluated weights, where `select: best` chose the weights; else None."""
     costs: Costs = Costs()
@@ -204,8 +208,8 @@ class Record(RecordFile):
 
     @property
     def cell(self) -> str:
-        """The name of the cell: `base/method/s0`, or `base/method/n500/s0` on a board of several numbers of samples."""
-        return f"{row_name(self.base, self.method, self.size)}/s{self.seed}"
+        """The name of the cell: `base/method/s0`, or `base/method/n500/heun/s0` on a board of several sizes and samplers."""
+        return f"{row_name(self.base, self.method, self.size, self.sampler_name)}/s{self.seed}"
 
 
 class FloorRecord(RecordFile):
@@ -270,7 +274,7 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
     for name in ("weights_read", "unsealed"):
         if content.get(name) == []:
             del content[name]
-    for name in ("size", "extractor", "held_out"):
+    for name in ("size", "sampler_name", "training_sampler", "extractor", "held_out"):
         if content.get(name, 0) is None:
             del content[name]
     if not content["sources"]:

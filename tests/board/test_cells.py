@@ -80,8 +80,9 @@ def test_a_cell_is_called_by_base_method_size_and_seed(cells):
     assert replace(cells["net/tune/s1"], row=sized).name == "net/tune/n500/s1"
 
 
-def test_filters_see_base_method_seed_model_and_number_of_samples(cells):
-    assert cells["chain/tune/s2"].facts == {"base": "chain", "method": "tune", "seed": "2", "model": "chain", "n": "100"}
+def test_filters_see_base_method_seed_model_sampler_and_number_of_samples(cells):
+    facts = {"base": "chain", "method": "tune", "seed": "2", "model": "chain", "sampler": "draw", "n": "100"}
+    assert cells["chain/tune/s2"].facts == facts
 
 
 def test_a_cell_gives_what_its_row_holds(cells):

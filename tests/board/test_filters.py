@@ -4,7 +4,7 @@ from harness.board.filters import KEYS, Filter, parse_filter, seeds_in_range
 from harness.errors import UserError
 
 CELLS = [
-    {"base": base, "method": method, "seed": str(seed), "model": "mlp", "n": "500"}
+    {"base": base, "method": method, "seed": str(seed), "model": "mlp", "sampler": "heun", "n": "500"}
     for base in ("ddpm", "edm")
     for method in ("none", "ddo", "sft-b", "sft-gp")
     for seed in (0, 1)

@@ -1,6 +1,6 @@
 """Every training of a board has one log, under names that no two trainings share."""
 
-from board_fixtures import BOARD
+from board_fixtures import BOARD, SAMPLER_BOARD
 
 from harness.board.log_files import base_logs, cell_log, log_files
 from harness.board.reading.load import load_board
@@ -43,3 +43,12 @@ def test_each_seed_of_a_base_has_a_log_of_its_own(write_board, fake_plugins):
     logs = [log for base in board.bases_by_name["net"] for log in base_logs(base)]
     assert [log.stem for log in logs] == ["base__net__s4", "base__net__s5"]
     assert [log.training_key for log in logs] == [base.key for base in board.bases_by_name["net"]]
+
+
+def test_cells_of_several_samplers_share_the_log_of_their_training(write_board, fake_plugins):
+    board = load_board(write_board(SAMPLER_BOARD), plugins=fake_plugins)
+    cells = [cell for cell in board.cells if (cell.base.name, cell.method_name, cell.seed) == ("net", "fit", 1)]
+    (log,) = {cell_log(cell) for cell in cells}
+    assert (log.stem, log.training_key) == ("net__fit__s1", cells[0].finetune_key)
+    logs = list(log_files(board.cells, board.bases))
+    assert len(logs) == len(set(logs)) == 2 * 2 * 3 + 2, "two bases with two methods and three seeds, and the bases"

@@ -50,6 +50,12 @@ metrics:
 """Data in the place of models, at two numbers of samples."""
 
 
+SAMPLERS = """\
+{plain: {name: draw, label: Plain}, walking: walk, push: {name: push, label: Push, sweep: {weight: [0, 0.5, 2]}}}"""
+SAMPLER_BOARD = BOARD.replace("draws: 2}", f"draws: 2, samplers: {SAMPLERS}}}")
+"""The standard board with several samplers; `walk` cannot draw from `net`."""
+
+
 @pytest.fixture
 def fake_plugins():
     return Registry([EntryPoint("fake", "harness_fake", "harness")])
@@ -122,7 +128,7 @@ def fake_record(cell, **fields):
     trained = {"images_seen": cell.training.images, "steps": 10, "seconds_finetune": 3.2} if cell.trains else {}
     standard = dict(  # noqa: C408, as the call that it becomes
         board=cell.board, protocol=cell.protocol, base=cell.base.name, method=cell.method_name, seed=cell.seed,
-        key=cell.key, status="done", is_smoke=cell.is_smoke, size=cell.row.size,
+        key=cell.key, status="done", is_smoke=cell.is_smoke, size=cell.row.size, sampler_name=cell.row.sampler_name,
         model=facts, sampler=facts, finetuning=facts, dataset=facts,
         metrics={m.name: Measured(values=[base - 0.001, base + 0.001], seconds=0.5) for m in cell.columns},
         curve=[CurvePoint(images=i * 320, value=base * (1 + 1 / (1 + i))) for i in range(5)] if cell.trains else [],

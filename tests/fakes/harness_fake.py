@@ -13,6 +13,10 @@ class NetConfig(Config):
     width: int = Field(8, ge=1, description="hidden units")
 
 
+class PushConfig(Config):
+    weight: float = Field(1.0, ge=0, description="strength of guidance")
+
+
 class TuneConfig(Config):
     rate: float = Field(0.1, gt=0, le=1, description="step size")
 
@@ -45,6 +49,7 @@ def harness_methods():
 def harness_samplers():
     return [
         Sampler("draw", build="harness_fake:x", summary=""),
+        Sampler("push", build="harness_fake:x", summary="", config=PushConfig),
         Sampler("walk", build="harness_fake:x", summary="", needs=frozenset({"Transitions"})),
     ]
 

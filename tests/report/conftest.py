@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
-from board_fixtures import BOARD, DATA_BOARD, fake_record
+from board_fixtures import BOARD, DATA_BOARD, SAMPLER_BOARD, fake_record
 
 from harness.board.reading.load import load_board
 from harness.plugins import Registry
@@ -65,6 +65,19 @@ def collection(board, publish_records):
 @pytest.fixture
 def table(collection):
     return Table.from_collection(collection)
+
+
+@pytest.fixture
+def sampler_collection(load, publish_records):
+    """The records of a board with several samplers, all done; `walking` cannot draw from the first base."""
+    board = load(text=SAMPLER_BOARD)
+    publish_records(board)
+    return collect_published(board)
+
+
+@pytest.fixture
+def sampler_table(sampler_collection):
+    return Table.from_collection(sampler_collection)
 
 
 @pytest.fixture

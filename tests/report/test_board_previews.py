@@ -1,5 +1,6 @@
 import pytest
 import torch
+from board_fixtures import SAMPLER_BOARD
 from harness_fake_images import shades
 from safetensors.torch import save_file
 
@@ -183,3 +184,12 @@ def test_one_draw_is_read_from_the_file_of_all(runs, board, draw):
     batch = example_sets.read_draw(draw(cell, 5, 2), 1)
     assert batch.x.tolist() == [[1.25, 1.25]] * 5
     assert batch.labels is None
+
+
+def test_the_first_sampler_with_a_result_is_shown(load, publish_records):
+    board = load(text=SAMPLER_BOARD)
+    publish_records(board)
+    assert names_of_shown(board)[:2] == ["net/none/plain/s0", "net/fit/plain/s0"]
+    publish_records(board, [cell for cell in board.cells if cell.row.sampler_name == "plain"], status="diverged")
+    assert {"net/none/push-0/s0", "net/fit/push-0/s0"} < set(names_of_shown(board)), "walking cannot draw from net"
+    assert "chain/none/walking/s0" in names_of_shown(board)

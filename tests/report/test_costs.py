@@ -64,6 +64,14 @@ def test_without_a_done_cell_there_is_no_section(board, publish_records):
     assert costs_section(collect_published(board)) == ""
 
 
+def test_rows_of_several_samplers_say_that_they_share_a_training(sampler_collection):
+    _, about, table = costs_section(sampler_collection).split("\n\n")
+    assert about.endswith("The rows of a base and method share one training, whose cost each of them shows.")
+    head, _, first, *_ = table.splitlines()
+    assert [cell.strip() for cell in head.strip("|").split("|")][:3] == ["Base", "Method", "Sampler"]
+    assert [cell.strip() for cell in first.strip("|").split("|")][:3] == ["Net", "base", "Plain"]
+
+
 def outcome_with(board, make_record, **costs):
     """The outcome in the JSON of a record that has these costs too."""
     content = json.loads(make_record(board.cells[0]).model_dump_json())

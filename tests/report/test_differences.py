@@ -57,6 +57,16 @@ def test_a_row_without_scores_has_no_tests(make_row, column):
     assert (tests.to_base, tests.to_control, tests.to_floor) == (None, None, None)
 
 
+def test_rows_are_compared_with_rows_of_the_same_sampler(make_row):
+    rows = [
+        make_row(method=method, sampler=sampler, trains=method != "none")
+        for sampler in ("heun", "cfg")
+        for method in ("none", "mle", "ddo")
+    ]
+    ddo = rows[-1]
+    assert (base_row(ddo, rows), control_row(ddo, rows, ["mle"])) == (rows[3], rows[4])
+
+
 def test_the_cost_of_a_row_is_over_that_of_the_control_of_its_base(make_row):
     rows = [make_row(base=base, method=method, cost=cost) for base, method, cost in (
         ("a", "none", None), ("a", "mle", 200.0), ("a", "ddo", 500.0), ("b", "mle", None), ("b", "ddo", 500.0),

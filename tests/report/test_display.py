@@ -1,9 +1,12 @@
 from dataclasses import replace
 
 import pytest
+from board_fixtures import SAMPLER_BOARD
 
+from harness.report.collect import collect_published
 from harness.report.display import MODEL_COLUMNS, Style, column_head, display, figure
 from harness.report.scores import Score
+from harness.report.table import Table
 
 STYLE = Style(
     bold=lambda text: f"<b>{text}</b>",
@@ -141,6 +144,33 @@ def test_minima_carry_no_marks(data_table):
     good = rows_of(data_table)[1]
     assert good["distance down"].endswith("!")
     assert good["distance down (minimum of 2)"] == "0.01+-0.00"
+
+
+def test_each_sampler_is_a_block_after_the_floor(sampler_table):
+    shown = display(sampler_table, STYLE)
+    assert shown.heads[:3] == ["Base", "Method", "Sampler"]
+    assert shown.texts == 3
+    assert [[row[2] for row in block] for block in shown.blocks] == [
+        ["?", *["Plain"] * 6], ["walk" + "ing"] * 6, ["Push, weight 0"] * 6, ["Push, weight 0.5"] * 6, ["Push, weight 2"] * 6,
+    ]  # fmt: skip
+    assert shown.with_floor == {0}
+
+
+def test_data_stand_in_the_block_of_the_first_sampler(load, publish_records):
+    board = load(("bases:\n", "bases:\n  real: {data: ring, only: method=none}\n"), text=SAMPLER_BOARD)
+    publish_records(board)
+    first, *others = display(Table.from_collection(collect_published(board)), STYLE).blocks
+    assert first[1][:3] == ["real", "none" if first[1][1] == "none" else "base", "?"]
+    assert all(row[0] != "real" for block in others for row in block)
+
+
+def test_each_number_of_samples_has_its_floor_and_its_samplers(load, publish_records):
+    board = load(("{samples: 100, draws", "{sizes: [200, 50], draws"), text=SAMPLER_BOARD)
+    publish_records(board)
+    shown = display(Table.from_collection(collect_published(board)), STYLE)
+    assert shown.heads[2:4] == ["Sampler", "n"]
+    assert (len(shown.blocks), shown.with_floor) == (10, frozenset({0, 5}))
+    assert [shown.blocks[index][0][0] for index in (0, 5)] == ["Floor", "Floor"]
 
 
 def test_the_cost_over_the_control_is_shown_where_the_records_say_it(table):

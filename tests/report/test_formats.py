@@ -188,3 +188,16 @@ def test_every_format_writes_a_board_without_records(board, name):
     text = FORMATS[name](Table.from_collection(collect_published(board)))
     assert text.count("not run") >= 5
     assert text.count("skipped") == 1
+
+
+def test_latex_sets_samplers_apart_below_one_floor(sampler_table):
+    board_table = latex(sampler_table).split(r"\end{tabular}")[0]
+    assert board_table.count(r"\midrule") == 6, "the floor, and five samplers"
+    assert board_table.count("Floor") == 1
+
+
+def test_csv_and_json_name_the_sampler(sampler_table):
+    content = json.loads(as_json(sampler_table))
+    assert content["floor"]["sampler"] == ""
+    assert [row["sampler"] for row in content["rows"]][::6] == ["plain", "walking", "push-0", "push-0.5", "push-2"]
+    assert csv(sampler_table).splitlines()[0].startswith("base,method,label,sampler,")

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from board_fixtures import SAMPLER_BOARD
 
 from harness.board.bases import Loaded
 from harness.report.collect import collect_published
@@ -155,3 +156,13 @@ def test_a_base_of_several_seeds_stands_there_once_with_its_seeds(load):
         "**Net**: `net`, version 1/1; pretrained by `fit`, version 1/1: 1,280 examples in batches of 128 (10 steps), once for "
         "each of the seeds 7, 8, from which the cells start in the order of their seeds; sampled by `draw`, version 1/1."
     )
+
+
+def test_samplers_of_the_evaluation_stand_together_and_the_bases_say_what_draws_in_training(load):
+    section = protocol_section(collect_published(load(text=SAMPLER_BOARD)))
+    (line,) = [line for line in section.splitlines() if line.startswith("- **Samplers**:")]
+    assert line == (
+        "- **Samplers**: each draws from the same weights: Plain: `draw`, version 1/1; walking: `walk`, version 1/1; "
+        "Push: `push` (weight: 0.0), version 1/1, and with weight 0.5, 2."
+    )
+    assert "; sampled in training by `draw`, version 1/1." in section

@@ -1,12 +1,13 @@
 """Training logs are read where they belong to the board's trainings, published where they are small, and taken back by adopt."""
 
 import pytest
+from board_fixtures import SAMPLER_BOARD
 
 from harness.board.log_files import base_logs, cell_log, log_files
 from harness.report.adopt import adopt
 from harness.report.logs import TrainingLogs, read_published_logs, read_run_logs
 from harness.report.publish import plan
-from harness.report.published_logs import LARGEST
+from harness.report.published_logs import LARGEST, belonging
 from harness.report.render import render_published, render_runs
 from harness.store.board_folder import BoardFolder
 from harness.training.training_log import LogLine, TrainingLog
@@ -146,3 +147,26 @@ def test_published_logs_are_adopted_with_their_records(board, runs, run_logs, tm
     other = type(runs)(tmp_path / "other")
     adopt(board, other)
     assert read_run_logs(board, other) == run_logs
+
+
+def test_cells_of_several_samplers_share_a_log_that_is_published_once(load, runs, run_records):
+    board = load(text=SAMPLER_BOARD)
+    run_records(board, runs)
+    write_all(board, runs, LINES)
+    logs = read_run_logs(board, runs)
+    assert all(logs.cells[f"net/fit/{sampler}/s0"] == LINES for sampler in ("plain", "push-0", "push-2"))
+    published = plan(board, runs)
+    assert [name for name in published.copies if name.startswith("net__fit") and "s0.log" in name] == ["net__fit__s0.log.jsonl"]
+    assert "training-log.png" in [plot.name for plot in render_runs(board, runs).plots]
+
+
+def test_a_shared_log_stays_until_the_records_of_all_its_samplers_are_replaced(load, runs, run_records):
+    board = load(text=SAMPLER_BOARD)
+    run_records(board, runs)
+    write_all(board, runs, LINES)
+    plan(board, runs).apply()
+    log, name = BoardFolder(board.folder).results / "net__fit__s0.log.jsonl", "net__fit__s0.log.jsonl"
+    assert log.exists()
+    names = {f"net__fit__{sampler}__s0.json" for sampler in ("plain", "walking", "push-0", "push-0.5", "push-2")}
+    assert name in belonging(board, [], names - {"net__fit__plain__s0.json"})
+    assert name not in belonging(board, [], names)

@@ -61,7 +61,7 @@ def test_rows_compete_with_rows_of_the_same_number_of_samples(column, row_of, ma
 
 
 def test_one_seed_tells_no_rows_apart_so_that_none_is_the_best(column, row_of):
-    assert best_rows([row_of(1.0), row_of(2.0)], column(), None) == set()
+    assert best_rows([row_of(1.0), row_of(2.0)], column(), (None, None)) == set()
 
 
 def test_a_row_that_lacks_a_metric_does_not_compete_in_it(column, row_of):
@@ -153,3 +153,8 @@ def test_the_best_of_equal_rows_keeps_its_mark_on_95_percent_of_boards_and_a_wor
         kept, worse = kept + marked[0], worse + marked[-1]
     assert kept / 400 > 0.93
     assert worse / 400 < 0.1
+
+
+def test_rows_compete_with_rows_of_the_same_sampler(column, row_of, make_row):
+    rows = [row_of(5.0, 5.1, sampler="cfg"), row_of(90.0, 90.2, sampler="cfg"), row_of(1.0, 1.1, sampler="heun")]
+    assert best([*rows, make_row(sampler="euler", done=0, lacking=3)], column()) == [True, False, True, False]

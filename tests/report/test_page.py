@@ -192,3 +192,9 @@ def test_notes_of_methods_are_listed_with_label_and_filter(load):
 def test_bullets_are_a_markdown_list():
     assert bullets(["a", "b"]) == "- a\n- b"
     assert bullets([]) == ""
+
+
+def test_the_legend_says_that_rows_of_one_sampler_are_compared_and_where_no_figure_is_bold(sampler_table):
+    assert "Rows of one sampler are compared. †" in legend(sampler_table)
+    rows = tuple(replace(row, done=2, lacking=1) if row.sampler == "push-2" and row.done else row for row in sampler_table.rows)
+    assert "At push-2 no figure is bold while 5 seeds are missing" in legend(replace(sampler_table, rows=rows))

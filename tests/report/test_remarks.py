@@ -114,3 +114,14 @@ def test_a_base_of_several_seeds_has_other_weights_for_each_and_a_second_pretrai
         "Net (seed 8) was pretrained 2 times with the same settings, and the weights differ: "
         "base from `bbbbbbbbbbbb`; more of it from `dddddddddddd`"
     )
+
+
+def test_a_reason_that_skips_a_method_with_every_sampler_is_named_once(sampler_collection):
+    skipped = [remark for remark in remarks(sampler_collection) if remark.startswith("skipped")]
+    assert skipped == [
+        "skipped: Chain × tune: chain lacks Likelihood, which tune needs",
+        *(
+            f"skipped: Net × {method}: net lacks Transitions, which the sampler walk needs"
+            for method in ("base", "more of it", "tune")
+        ),
+    ]

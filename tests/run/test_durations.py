@@ -1,6 +1,7 @@
 """Estimates of how long a cell takes: means over done cells of its base and method, wherever their records are."""
 
 import pytest
+from board_fixtures import SAMPLER_BOARD
 
 from harness.board.reading.load import load_board
 from harness.run.durations import PastDurations, seconds_of
@@ -61,3 +62,16 @@ def test_a_damaged_record_is_left_out_without_a_word(board, runs, make_record, c
     path.write_text("{}")
     assert PastDurations(board, runs).estimate(cell) is None
     assert caplog.messages == []
+
+
+def test_the_training_that_cells_of_several_samplers_share_counts_once(write_board, fake_plugins, runs, make_record):
+    board = load_board(write_board(SAMPLER_BOARD), plugins=fake_plugins)
+    cells = {cell.name: cell for cell in board.cells}
+    for name, seconds in {"net/fit/plain/s0": 2.0, "net/fit/push-0/s0": 4.0}.items():
+        cell = cells[name]
+        record = make_record(cell, metrics={}, costs=Costs(seconds_finetune=100.0, seconds_sample=seconds))
+        save_record(record, runs.record(board.name, cell.name, cell.key))
+    past = PastDurations(board, runs)
+    assert [past.estimate(cells[f"net/fit/{name}/s1"]) for name in ("plain", "push-0", "push-2")] == [102.0, 4.0, None]
+    runs.stage("finetune", cells["net/fit/plain/s2"].finetune_key).mkdir(parents=True)
+    assert past.estimate(cells["net/fit/plain/s2"]) == 2.0

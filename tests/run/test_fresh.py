@@ -258,3 +258,61 @@ def test_a_note_that_cannot_be_read_counts_as_none(board, runs, run, of_method):
     os.mkfifo(note)  # nothing waits for it
     assert {state.state for state in planned(board, board.cells, fresh_results.NOTHING, runs)[0]} == {"done"}
     assert states(board, [cell], runs)[0].state == "done"
+
+
+TWO_SAMPLERS = "evaluation: {samplers: {ancestral: ancestral, ddim: {name: ddim, steps: 2}}, "
+SAMPLERS = BOARD.replace("evaluation: {", TWO_SAMPLERS).replace("[0, 1]", "[0]")
+
+
+@pytest.fixture
+def sampled(write_small, tmp_path, serial):
+    """A board of two samplers that has been run, and its runs folder."""
+    board, runs = write_small(SAMPLERS), RunsFolder(tmp_path / "sampled")
+    run_board(board, board.cells, runs, RunOptions(jobs=1))
+    return board, runs
+
+
+def with_sampler(board, name):
+    return [cell for cell in board.cells if cell.row.sampler_name == name]
+
+
+def test_a_training_stays_that_cells_of_another_sampler_share(sampled):
+    board, runs = sampled
+    fresh = Fresh(with_sampler(board, "ddim"))
+    found, _ = planned(board, board.cells, fresh, runs)
+    assert {state.cell.name: state.reason for state in found if state.needs_a_run} == {
+        "ddpm/none/ddim/s0": "anew",
+        "ddpm/ddo/ddim/s0": "anew, from the same weights",
+    }
+    run_board(board, board.cells, runs, RunOptions(jobs=1), fresh=fresh)
+    trained = next(cell for cell in board.cells if cell.trains)
+    assert not list(runs.root.glob(f"stages/finetune/{trained.finetune_key}.replaced-*"))
+    assert replaced(runs).count("stages/sample") == 2
+    assert notes(runs) == []
+
+
+@pytest.mark.parametrize("which", ["all samplers", "with the bases"])
+def test_a_training_is_made_anew_with_all_its_samplers_or_its_base(sampled, which):
+    board, runs = sampled
+    fresh = Fresh(board.cells) if which == "all samplers" else Fresh(with_sampler(board, "ddim"), bases=True)
+    run_board(board, board.cells, runs, RunOptions(jobs=1), fresh=fresh)
+    trained = next(cell for cell in board.cells if cell.trains)
+    assert len(list(runs.root.glob(f"stages/finetune/{trained.finetune_key}.replaced-*"))) == 1
+    hashes = {load_record(record_path(cell, runs)).weights_sha256 for cell in board.cells if cell.trains}
+    assert len(hashes) == 1
+
+
+def test_a_kill_while_it_sets_aside_leaves_the_shared_training_where_it_is(sampled, monkeypatch):
+    board, runs = sampled
+    (cell,) = [cell for cell in with_sampler(board, "ddim") if cell.trains]
+
+    def killing(path, reason):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.stages.renewal.set_aside", killing)
+        with pytest.raises(Killed):
+            run_board(board, board.cells, runs, RunOptions(jobs=1), fresh=Fresh([cell]))
+    run_board(board, board.cells, runs, RunOptions(jobs=1))
+    assert not list(runs.root.glob("stages/finetune/*.replaced-*"))
+    assert replaced(runs).count("stages/sample") == 1

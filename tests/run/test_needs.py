@@ -44,6 +44,24 @@ evaluation: {{samples: 16, batch: 16}}
 metrics: {{sliced-w2: }}
 """
 
+SAMPLED = """\
+title: Sampled
+dataset: digits
+bases:
+  guide: {{weights: {{preset: edm-tiny-8, file: {file}}}, only: sampler=plain}}
+  main:
+    model: {{name: edm-unet, model_channels: 4, channel_mult: [1], attn_resolutions: [], is_conditional: false}}
+    pretrain: {{method: mle, training: {{images: 64, batch: 32}}}}
+methods: {{none: }}
+training: {{images: 64, batch: 32}}
+seeds: [0]
+evaluation:
+  samples: 16
+  batch: 16
+  samplers: {{plain: heun, guided: {{name: autoguidance, guide: guide, sampler: {{name: euler, steps: 3}}}}}}
+metrics: {{sliced-w2: }}
+"""
+
 MADE = """\
 title: Made
 dataset: digits
@@ -246,3 +264,15 @@ def test_a_network_that_cannot_be_built_stops_a_run_and_a_dry_run_before_any_wor
     (fault,) = caught.value.faults
     assert fault.startswith("base main: model edm-unet cannot be built with these settings")
     assert fault.endswith("ValueError: no such width")
+
+
+def test_samplers_of_the_evaluation_and_the_bases_that_they_call_are_needed(read):
+    board = read(SAMPLED)
+    cells = [cell for cell in board.cells if cell.base.name == "main"]
+    alone, guided = (
+        Needs(board, tuple(cell for cell in cells if cell.row.sampler_name == name), ()) for name in ("plain", "guided")
+    )
+    assert [base.name for base in alone._bases] == ["main"]
+    assert {base.name for base in guided._bases} == {"main", "guide"}
+    assert {component.name for component, _ in guided._components} >= {"autoguidance", "euler"}
+    assert "autoguidance" not in {component.name for component, _ in alone._components}

@@ -162,3 +162,15 @@ def test_a_sampler_gets_the_networks_of_the_bases_that_its_settings_name(tiny, w
     # The preparation calls the base's network and the other one, five examples each.
     assert sampler.preparation is not None
     assert PreparationFacts.of(sampler.preparation).network_evaluations == 10
+
+
+def test_a_base_is_prepared_for_each_of_its_samplers(tiny, source, context):
+    (guide,) = tiny.bases
+    of_itself, of_evaluation = (
+        BaseSampler(guide, source, context, stage_parts.sampler(cls, **bases))
+        for cls, bases in ((Prepared, {}), (Beside, {"bases": (guide,)}))
+    )
+    assert of_itself.preparation.folder != of_evaluation.preparation.folder
+    assert isinstance(of_evaluation.ready, Beside)
+    assert list(of_evaluation.ready.networks) == [guide.name]
+    assert of_evaluation.weights_called.keys() == {guide.key}

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from board_fixtures import SAMPLER_BOARD
 
 from harness.board.components import Resolved
 from harness.board.reading.load import load_board
@@ -103,3 +104,18 @@ def test_data_in_the_place_of_a_model_have_no_formula(write_board, fake_plugins)
     text = "title: Data\ndataset: ring\nbases: {good: {data: ring}}\nmethods: {none: {}}\nmetrics: {distance: {}}\n"
     cell = load_board(write_board(text, "data"), plugins=fake_plugins).cells[0]
     assert "formula" not in unmeasured(cell, "failed").model_dump()["sampler"]
+
+
+def test_a_record_names_its_sampler_and_what_drew_in_training(write_board, fake_plugins, tmp_path):
+    cells = {cell.name: cell for cell in load_board(write_board(SAMPLER_BOARD), plugins=fake_plugins).cells}
+    save_record(unmeasured(cells["net/fit/push-2/s0"], "failed"), tmp_path / "record.json")
+    record = load_record(tmp_path / "record.json")
+    assert (record.cell, record.sampler_name) == ("net/fit/push-2/s0", "push-2")
+    assert (record.sampler.name, record.sampler.settings, record.training_sampler.name) == ("push", {"weight": 2.0}, "draw")
+    assert unmeasured(cells["net/none/push-2/s0"], "failed").training_sampler is None
+
+
+def test_records_of_other_boards_say_nothing_of_samplers(board, tmp_path):
+    save_record(unmeasured(board.cells[0], "failed"), tmp_path / "record.json")
+    assert "sampler_name" not in (tmp_path / "record.json").read_text()
+    assert "training_sampler" not in (tmp_path / "record.json").read_text()

@@ -4,10 +4,12 @@ import dataclasses
 import hashlib
 
 import pytest
+import stage_parts
 import torch
-from stage_parts import NOISE, Exploding, Prepared
+from stage_parts import NOISE, Exploding, Prepared, Unprepared
 
 from harness.board.bases import Examples
+from harness.board.samplers import EvaluationSampler
 from harness.errors import Diverged, UserError
 from harness.sampling import drawing
 from harness.stages import base as base_stage
@@ -120,3 +122,18 @@ def test_examples_of_another_shape_are_refused_with_both_shapes(of_examples, sou
         UserError, match=r"^base small: examples of noise have the shape \(1, 8, 8\), those of swiss-roll \(2,\)$"
     ):
         sample.run_examples(cell, cell.base.origin, source, context)
+
+
+def test_samplers_of_the_evaluation_draw_from_the_same_weights_and_are_prepared_each_on_the_base(cell, tune, source, context):
+    def sampled_with(name, cls):
+        return dataclasses.replace(
+            cell, row=dataclasses.replace(cell.row, sampled_with=EvaluationSampler(name, name, stage_parts.sampler(cls)))
+        )
+
+    plain, prepared = sampled_with("plain", Unprepared), sampled_with("prepared", Prepared)
+    assert tune(plain).folder == tune(prepared).folder == tune(cell).folder
+    of_plain, of_prepared = (sample.run(each, tune(each), source, context) for each in (plain, prepared))
+    assert (of_plain.preparation, Unprepared.prepared, Prepared.prepared) == (None, 0, 1)
+    mean = source.training_data(context.device).x.mean(0)
+    torch.testing.assert_close(tensors(of_prepared)["x.0"], tensors(of_plain)["x.0"] + mean, rtol=0, atol=0)
+    assert sample.run(prepared, tune(prepared), source, context).output.is_fresh is False

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.yaml_file import Location
-from harness.board.schema import ComponentEntry, split_column
+from harness.board.schema import ComponentEntry, SamplerConfig, split_column
 from harness.components import Component, Dataset, Extractor, Method, Metric, Model, Sampler
 
 NamedComponent = tuple[Location, type[Component], object]
@@ -32,6 +32,8 @@ def _named_components(board: Mapping[str, object]) -> Iterator[NamedComponent]:
             yield from _components_of_base(("bases", name), base)
     for name, entry in _mapping(board, "methods").items():
         yield _component_of_entry(("methods", name), Method, entry, default=name)
+    for name, entry in _mapping(_mapping(board, "evaluation"), "samplers").items():
+        yield ("evaluation", "samplers", name), Sampler, _without_sweep(entry)
     for name, entry in _mapping(board, "metrics").items():
         metric, extractor = split_column(name)
         yield _component_of_entry(("metrics", name), Metric, entry, default=metric)
@@ -48,6 +50,12 @@ def _components_of_base(location: Location, base: Mapping[str, object]) -> Itera
     for index, step in enumerate(pretrain if isinstance(pretrain, list) else ()):
         if isinstance(step, dict):
             yield (*location, "pretrain", index, "method"), Method, step.get("method")
+
+
+def _without_sweep(sampler: object) -> object:
+    """Return an entry of `evaluation.samplers` with nothing but the sampler's name and settings."""
+    own = SamplerConfig.model_fields.keys() - {"name"}
+    return {key: value for key, value in sampler.items() if key not in own} if isinstance(sampler, dict) else sampler
 
 
 def _component_of_entry(location: Location, kind: type[Component], entry: object, *, default: str) -> NamedComponent:

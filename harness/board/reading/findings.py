@@ -21,7 +21,9 @@ def check_findings(reader: BoardReader, board: BoardConfig, cells: Sequence[Cell
         return
     # A smoke board has fewer sizes than its file.
     sizes: list[int | None] = [*board.evaluation.sizes] or [None]
-    rows = dict.fromkeys(row_name(cell.base.name, cell.method_name, size) for cell in cells for size in sizes)
+    rows = dict.fromkeys(
+        row_name(cell.base.name, cell.method_name, size, cell.row.sampler_name) for cell in cells for size in sizes
+    )
     for claim in claims:
         for row in claim.rows:
             if row not in rows:

@@ -1,8 +1,9 @@
-"""Cells and floors of a board: bases × methods × seeds, at each number of samples."""
+"""Cells and floors of a board: bases × methods × seeds, at each number of samples and with each sampler."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 from harness.board.bases import Base
@@ -13,6 +14,7 @@ from harness.board.reading import smoke
 from harness.board.reading.methods import BoardMethod
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.skips import skip_reason
+from harness.board.samplers import EvaluationSampler
 from harness.board.schema import BoardConfig, EvaluationConfig
 from harness.components import Dataset
 
@@ -23,34 +25,67 @@ def all_cells(
     bases: Sequence[Base],
     methods: Sequence[BoardMethod],
     columns: tuple[Column, ...],
+    samplers: Sequence[EvaluationSampler] = (),
 ) -> Iterator[Cell]:
-    """Yield all cells in the order of the board, skipped ones included."""
+    """Yield all cells in the order of the board, skipped ones included.
+
+    Samplers change slowest, after sizes: the trainings of the first sampler's cells are then done when those of the next one ask
+    for them.
+
+    Args:
+        samplers: those of the evaluation; none where the base's sampler draws what is measured.
+    """
     seeds = board.seeds[: board.smoke.seeds] if reader.is_smoke else board.seeds
-    curve = smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve
     by_name: dict[str, list[Base]] = {}
     for base in bases:
         by_name.setdefault(base.name, []).append(base)
-    for evaluation, group, method in product(reader.evaluations(board), by_name.values(), methods):
+    for evaluation, sampler, group, method in product(reader.evaluations(board), samplers or (None,), by_name.values(), methods):
+        if not group[0].has_network and samplers and sampler is not samplers[0]:
+            continue  # data are measured once, whatever draws from the models
         # The cells of a row share their digests; where the base has several seeds, those that start from the same one do.
-        rows = [
-            Row(
-                board=reader.source.path.resolve().parent.name,
-                protocol=board.protocol,
-                base=base,
-                method_name=method.name,
-                method_label=method.label,
-                method=method.method,
-                training=method.training,
-                evaluation=evaluation,
-                columns=columns,
-                curve=curve,
-                is_smoke=reader.is_smoke,
-                skip_reason=skip_reason(base, method.method, method.training),
-                size=_size(board, evaluation),
-            )
-            for base in group
-        ]
+        rows = []
+        for index, base in enumerate(group):
+            sampled_with = sampler.paired(index) if sampler is not None and base.has_network else None
+            row = _row(reader, board, base, method, evaluation, columns, sampled_with)
+            rows.append(replace(row, skip_reason=row.skip_reason or _pairing_reason(base, sampled_with, by_name)))
         yield from (Cell(rows[index % len(rows)], seed) for index, seed in enumerate(seeds))
+
+
+def _row(
+    reader: BoardReader,
+    board: BoardConfig,
+    base: Base,
+    method: BoardMethod,
+    evaluation: EvaluationConfig,
+    columns: tuple[Column, ...],
+    sampled_with: EvaluationSampler | None,
+) -> Row:
+    """Return the row of a base and a method. sampled_with: see `Row`."""
+    return Row(
+        board=reader.source.path.resolve().parent.name,
+        protocol=board.protocol,
+        base=base,
+        method_name=method.name,
+        method_label=method.label,
+        method=method.method,
+        training=method.training,
+        evaluation=evaluation,
+        columns=columns,
+        curve=smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve,
+        is_smoke=reader.is_smoke,
+        skip_reason=skip_reason(base, method.method, method.training, sampled_with),
+        size=_size(board, evaluation),
+        sampled_with=sampled_with,
+    )
+
+
+def _pairing_reason(base: Base, sampled_with: EvaluationSampler | None, by_name: Mapping[str, Sequence[Base]]) -> str | None:
+    """Return why the sampler's bases cannot be paired with the seeds of a base; None when they can."""
+    own = len(by_name[base.name])
+    for guide in () if sampled_with is None else sampled_with.sampler.bases:
+        if (count := len(by_name[guide.name])) not in (1, own):
+            return f"the base {guide.name!r} has {count} seeds, and {base.name!r} has {own}"
+    return None
 
 
 def all_floors(

@@ -17,6 +17,7 @@ from harness.board.reading.bases import read_base
 from harness.board.reading.columns import check_curve, read_column
 from harness.board.reading.component_entries import check_component_entries
 from harness.board.reading.data_fit import spec_of
+from harness.board.reading.evaluation_samplers import read_evaluation_samplers
 from harness.board.reading.find import board_file
 from harness.board.reading.findings import check_findings
 from harness.board.reading.grid import all_cells, all_floors, check_seeds
@@ -47,11 +48,12 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
     columns = _read_columns(reader, config, dataset)
     bases = _read_bases(reader, config, dataset)
     methods = _read_methods(reader, config)
+    samplers = read_evaluation_samplers(reader, config, bases)
     check_curve(reader, config)
     check_seeds(reader, config)
     reader.faults.raise_any()
     assert dataset is not None  # otherwise there is a fault
-    cells = _kept(reader, config, tuple(all_cells(reader, config, bases, methods, columns)))
+    cells = _kept(reader, config, tuple(all_cells(reader, config, bases, methods, columns, samplers)))
     check_findings(reader, config, cells)
     reader.faults.raise_any()
     used = {(cell.base.name, cell.base.key) for cell in cells}

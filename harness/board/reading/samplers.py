@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from harness.board.bases import Base, Network
@@ -35,39 +35,64 @@ def with_named_bases(reader: BoardReader, bases: Sequence[Base], names: Collecti
     Args:
         names: all bases of the board, those with faults of their own included.
     """
-    by_name: dict[str, list[Base]] = {}
-    for base in bases:
-        by_name.setdefault(base.name, []).append(base)
-    return [
-        _with_named_bases(reader, base, index, by_name, names) for group in by_name.values() for index, base in enumerate(group)
-    ]
+    named = NamedBases(reader, bases, names)
+    return [_with_named_bases(base, index, named) for group in named.groups.values() for index, base in enumerate(group)]
 
 
-def _with_named_bases(
-    reader: BoardReader, base: Base, index: int, by_name: Mapping[str, Sequence[Base]], names: Collection[str]
-) -> Base:
+def _with_named_bases(base: Base, index: int, named: NamedBases) -> Base:
     """Return a base, whose sampler has the bases that its settings name. index: which of the base's seeds this is."""
     if not isinstance(base.origin, Network):
         return base
-    sampler = base.origin.sampler
-    named: list[Base] = []
-    for setting, name in base_names(sampler.settings):
-        location = ("bases", base.name, "sampler", setting)
-        if name in by_name:
-            seeds = by_name[name]
-            if len(seeds) not in (1, len(by_name[base.name])):
-                own = len(by_name[base.name])
-                text = f"the base {name!r} has {len(seeds)} seeds, and {base.name!r} has {own}: give both as many"
-                reader.add_fault(location, text)
-                continue
-            paired = seeds[index % len(seeds)]
-            _check_named_base(reader, sampler, paired, location)
-            named.append(paired)
-        elif name not in names:
-            reader.add_unknown(location, "base", name, names)
-    if not named:
-        return base
-    return replace(base, origin=replace(base.origin, sampler=replace(sampler, bases=tuple(named))))
+    location = ("bases", base.name, "sampler")
+    named.check_seeds(base, location)
+    sampler = named.given_to(base.origin.sampler, location, index)
+    return base if sampler is base.origin.sampler else replace(base, origin=replace(base.origin, sampler=sampler))
+
+
+class NamedBases:
+    """The bases that settings of samplers may name.
+
+    Args:
+        bases: the bases that were read without a fault.
+        names: all bases of the board, those with faults of their own included.
+    """
+
+    def __init__(self, reader: BoardReader, bases: Sequence[Base], names: Collection[str]) -> None:
+        self._reader, self._names = reader, names
+        self.groups: dict[str, list[Base]] = {}
+        """The bases by name: one, or those of several seeds."""
+        for base in bases:
+            self.groups.setdefault(base.name, []).append(base)
+
+    def check_seeds(self, base: Base, location: Location) -> None:
+        """Add a fault for each base that the sampler of a base names and that has seeds of another number."""
+        own = len(self.groups[base.name])
+        for setting, name in base_names(base.network.sampler.settings):
+            if (count := len(self.groups.get(name, [base]))) not in (1, own):
+                text = f"the base {name!r} has {count} seeds, and {base.name!r} has {own}: give both as many"
+                self._reader.add_fault((*location, setting), text)
+
+    def given_to(self, sampler: Resolved[Sampler], location: Location, index: int) -> Resolved[Sampler]:
+        """Return a sampler with the bases that its settings name. A name of no base is a fault.
+
+        Args:
+            location: where the sampler stands in the file.
+            index: which of the seeds' bases are taken, where bases have several.
+        """
+        named: list[Base] = []
+        for setting, name in base_names(sampler.settings):
+            at = (*location, setting)
+            if name in self.groups:
+                paired = self.groups[name][index % len(self.groups[name])]
+                _check_named_base(self._reader, sampler, paired, at)
+                named.append(paired)
+            elif name not in self._names:
+                self._reader.add_unknown(at, "base", name, self._names)
+        return replace(sampler, bases=tuple(named)) if named else sampler
+
+    def seeds_of(self, sampler: Resolved[Sampler]) -> int:
+        """Return the largest number of seeds among the bases that the sampler's settings name; 1 where they name none."""
+        return max((len(self.groups.get(name, [])) for _, name in base_names(sampler.settings)), default=1) or 1
 
 
 def _check_named_base(reader: BoardReader, sampler: Resolved[Sampler], named: Base, location: Location) -> None:

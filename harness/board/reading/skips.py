@@ -5,13 +5,20 @@ from __future__ import annotations
 from harness.board.bases import Base, Network
 from harness.board.components import Resolved
 from harness.board.reading.data_fit import method_fault, spec_of
+from harness.board.samplers import EvaluationSampler
 from harness.components import Method, Model, Sampler
 from harness.inner_components import sampler_needs
 from harness.training.config import TrainingConfig
 
 
-def skip_reason(base: Base, method: Resolved[Method], training: TrainingConfig) -> str | None:
-    """Return why the method cannot run on the base with this budget; None when it can."""
+def skip_reason(
+    base: Base, method: Resolved[Method], training: TrainingConfig, sampled_with: EvaluationSampler | None = None
+) -> str | None:
+    """Return why the method cannot run on the base with this budget, or cannot be measured; None when it can.
+
+    Args:
+        sampled_with: the sampler that draws what is measured; None where the base's sampler does.
+    """
     if not isinstance(base.origin, Network):
         return _examples_reason(method.component)
     model = base.origin.model.component
@@ -19,6 +26,7 @@ def skip_reason(base: Base, method: Resolved[Method], training: TrainingConfig) 
         _model_reason(method.component, base.origin.sampler, model)
         or micro_batch_reason(method.component, model, training)
         or method_fault(method, model, spec_of(base.dataset), base.origin.sampler.component)
+        or (None if sampled_with is None else _sampler_reason(sampled_with.sampler, model))
     )
 
 
@@ -42,11 +50,17 @@ def _model_reason(method: Method, sampler: Resolved[Sampler], model: Model) -> s
     """Return why the method cannot run on the model with this sampler; None when it can."""
     if missing := lacks(method.needs, model):
         return f"{model.name} lacks {', '.join(missing)}, which {method.name} needs"
-    walked = sampler_needs(sampler.component, sampler.settings)
-    if missing := lacks(walked, model):
-        return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
-    if "Transitions" in method.needs and "Transitions" not in walked:
+    if reason := _sampler_reason(sampler, model):
+        return reason
+    if "Transitions" in method.needs and "Transitions" not in sampler_needs(sampler.component, sampler.settings):
         return f"the sampler {sampler.name} does not walk the model's Gaussian steps, which {method.name} trains"
+    return None
+
+
+def _sampler_reason(sampler: Resolved[Sampler], model: Model) -> str | None:
+    """Return why the sampler cannot draw from the model; None when it can."""
+    if missing := lacks(sampler_needs(sampler.component, sampler.settings), model):
+        return f"{model.name} lacks {', '.join(missing)}, which the sampler {sampler.name} needs"
     return None
 
 

@@ -73,10 +73,10 @@ def _curves(collection: Collection, config: CurveConfig, column: Column) -> Curv
 
 def _panels(collection: Collection, column: Column) -> list[Panel]:
     # By label: one method with other settings on another base is one entry of the legend.
-    labels = dict.fromkeys(row.method_label for row, _ in collection.rows if row.trains)
+    labels = dict.fromkeys(row.method_label for row, _ in collection.trainings if row.trains)
     style_of = {label: index for index, label in enumerate(labels)}
     panels: dict[str, tuple[str, list[Line]]] = {}
-    for row, cells in collection.rows:
+    for row, cells in collection.trainings:
         if row.trains and (line := _line(row, style_of[row.method_label], cells, collection, column)) is not None:
             panels.setdefault(row.base.name, (row.base.label, []))[1].append(line)
     return [Panel(label, tuple(lines)) for label, lines in panels.values()]

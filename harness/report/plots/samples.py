@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from harness.board.cells import Row
 from harness.report.board_previews import BoardPreviews
 from harness.report.collect import Collection
 from harness.report.plots.plot import Plot
@@ -23,10 +26,16 @@ def samples_plot(collection: Collection, previews: BoardPreviews) -> Plot | None
         panels = [SamplePanel("real", "held-out images", real), *(panel for panel in panels if panel.preview.sheet)]
         inputs = _inputs(real.text(), panels)
         has_models = any(panel.base for panel in panels[1:])
-        rest = "generated ones, one panel a base and method" if has_models else "those of each row"
+        rest = f"generated ones{_drawn_with(rows)}, one panel a base and method" if has_models else "those of each row"
         return Plot(FILE, f"Real images, and {rest}", inputs, lambda: sheets_figure(panels))
-    caption = "Generated points (blue) over real points (grey), one panel a base and method"
+    caption = f"Generated points (blue){_drawn_with(rows)} over real points (grey), one panel a base and method"
     return Plot(FILE, caption, _inputs(real.text(), panels), lambda: points_figure(real.points, panels))
+
+
+def _drawn_with(rows: Sequence[Row]) -> str:
+    """Return which sampler drew, on a board with several."""
+    labels = dict.fromkeys(row.sampled_with.label for row in rows if row.sampled_with is not None)
+    return f" drawn by {' or '.join(labels)}" if labels else ""
 
 
 def _inputs(real: str, panels: list[SamplePanel]) -> str:

@@ -80,7 +80,8 @@ def _panel(table: Table, column: Column) -> SizePanel:
 
 
 def _label(table: Table, row: TableRow) -> str:
-    return f"{row.base_label} × {row.method_label}" if table.has_models else row.base_label
+    label = f"{row.base_label} × {row.method_label}" if table.has_models else row.base_label
+    return label if row.sampler_label is None else f"{label}, {row.sampler_label}"
 
 
 def _line(label: str, style: int, points: Sequence[tuple[int, Score]], unit: float) -> SizeLine:

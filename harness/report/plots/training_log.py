@@ -111,7 +111,7 @@ def _of_bases(collection: Collection, logs: TrainingLogs) -> Iterator[_Trainings
 
 def _of_rows(collection: Collection, logs: TrainingLogs) -> Iterator[_Trainings]:
     style_of = {name: index for index, name in enumerate(collection.board.bases_by_name)}
-    for row, cells in collection.rows:
+    for row, cells in collection.trainings:
         of_seeds = [logs.cells.get(cell.name, ()) for cell in cells if _is_done(collection, cell.name)]
         size = "" if row.size is None else f" (n = {row.size:,})"
         yield _Trainings(row.method_label, row.base.label + size, style_of[row.base.name], of_seeds)

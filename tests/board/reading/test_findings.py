@@ -1,8 +1,8 @@
 """Claims in findings name rows and columns that the board has."""
 
 import pytest
-from board_faults import fault
-from board_fixtures import BOARD, DATA_BOARD
+from board_faults import fault, faults_of
+from board_fixtures import BOARD, DATA_BOARD, SAMPLER_BOARD
 
 from harness.board.reading.load import load_board
 
@@ -30,3 +30,10 @@ def test_rows_that_only_leaves_out_are_not_there(write_board, fake_plugins):
 def test_rows_of_every_number_of_samples_are_there_on_a_smoke_board_too(write_board, fake_plugins, smoke):
     text = DATA_BOARD + "findings: '{{value good/none/n200 in distance}} {{value good/none/n100 in distance}}'\n"
     assert load_board(write_board(text), plugins=fake_plugins, smoke=smoke).cells
+
+
+def test_claims_name_rows_with_their_sampler(write_board, fake_plugins):
+    text = SAMPLER_BOARD + "findings: '{{better net/fit/push-2 than net/fit/plain in distance}}'\n"
+    assert load_board(write_board(text), plugins=fake_plugins).cells
+    found = faults_of(write_board(text.replace("net/fit/plain", "net/fit")), fake_plugins)
+    assert "no row of this board is called 'net/fit'" in found[0]
