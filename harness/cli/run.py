@@ -142,7 +142,10 @@ def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jo
     from harness.run import setting_paths
     from harness.run.fresh import planned
 
-    runs.check_permissions()
+    try:
+        runs.check_permissions()
+    except UserError as error:
+        remark(f"a run would stop: {error}")  # who may only read a shared folder may ask what is left to run
     setting_paths.checked(board, runs)
     plan = RunPlan(*planned(board, cells, anew, runs), jobs)
     if not keep_published:

@@ -29,8 +29,7 @@ def build_fault(base: Base, data: DataSpec) -> str | None:
     model, spec = base.origin.model, base.origin.spec_on(data)
     for settings in (model.settings, *([] if model.full is None else [model.full])):
         if (reason := _reason(model, settings, spec)) is not None:
-            where = f"base {base.name}: model {model.name}"
-            return f"{where} cannot be built with these settings on data of shape {spec.shape}: {reason}"
+            return f"base {base.name}: {reason}"
     return None
 
 
@@ -42,9 +41,10 @@ def _reason(model: Resolved[Model], settings: Config, spec: DataSpec) -> str | N
                 warnings.simplefilter("ignore")
                 model.component.create(settings, spec)
         except UserError as error:
-            return str(error)
+            return str(error)  # says which model cannot be built, and why
         except Exception as error:  # whatever a plugin's code raises
-            reason = f"{type(error).__name__}: {one_line(str(error))}"
+            where = f"model {model.name} cannot be built with these settings on data of shape {spec.shape}"
+            reason = f"{where}: {type(error).__name__}: {one_line(str(error))}"
         else:
             return None
     return reason

@@ -51,7 +51,7 @@ def test_damaged_outputs_and_records_are_made_again(finished, undisturbed):
     ended = finished.run()
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
-    assert f"{base} is damaged" in ended.stderr
+    assert f"{base} of base small is damaged" in ended.stderr
     for damaged in (record, floor):
         (warning,) = [line for line in ended.stderr.splitlines() if f"{damaged}: damaged" in line]
         assert warning.endswith("; it counts as absent, and `harness run` makes it again")
