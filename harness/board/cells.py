@@ -15,6 +15,7 @@ from harness.components import Component, Method, Sampler
 from harness.store.keys import digest
 from harness.store.record_names import row_name
 from harness.training.config import TrainingConfig
+from harness.training.rounds import rounds_of
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Row:
             curve=self._curve_identity,
             **self._drawing_batch,
             **self._sampling_precision,
+            **self._averages,
         )
 
     @cached_property
@@ -105,6 +107,7 @@ class Row:
             points=None if self.curve is None else self.curve.points,
             **self._drawing_batch,
             **self._sampling_precision,
+            **self._averages,
         )
 
     @property
@@ -123,6 +126,16 @@ class Row:
         They were in half precision at first, so that the keys of cells that autocast must differ from the keys of that time.
         """
         return {} if self.training.precision == "float32" else {"sampling": "float32"}
+
+    @property
+    def _averages(self) -> Mapping[str, str]:
+        """Where averages of the weights begin, in a training of several rounds.
+
+        They went on over all rounds at first, and a round started from the network's own weights, so that the keys of such cells
+        must differ from the keys of that time.
+        """
+        has_rounds = rounds_of(self.method.settings).rounds > 1
+        return {"averages": "by round"} if has_rounds and self.training.ema is not None else {}
 
     @property
     def _drawing_batch(self) -> Mapping[str, int]:

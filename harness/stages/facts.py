@@ -83,9 +83,10 @@ class SharedTrainingFacts(StageFacts):
         backward_evaluations: how many of them were with a graph; None where nobody counted them.
         parameters: number of trainable scalars.
         banks: keys of the banks of generated samples that the training used.
+        base_weights_sha256: hash of the weights of the base, and of each base that the sampler calls, by the base's key.
     """
 
-    ADDED_LATER = frozenset({"sources", "backward_evaluations"})
+    ADDED_LATER = frozenset({"sources", "backward_evaluations", "base_weights_sha256"})
 
     points: list[int]
     seconds: float
@@ -93,6 +94,7 @@ class SharedTrainingFacts(StageFacts):
     backward_evaluations: int | None = None
     parameters: int
     banks: list[str]
+    base_weights_sha256: dict[str, str] = {}
 
 
 class PreparationFacts(StageFacts):

@@ -17,7 +17,7 @@ from harness.stages import encoding, initial, renewal, shared_training, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.curve_measuring import curve_of
-from harness.stages.facts import SharedTrainingFacts
+from harness.stages.facts import BaseFacts, SharedTrainingFacts
 from harness.stages.prepare import BaseSampler
 from harness.stages.shared_training import KeepingLoop
 from harness.store import outputs
@@ -114,19 +114,27 @@ def _merged(cell: Cell, base: Output, source: CheckedSource, context: Context, f
 
 
 def _shared(cell: Cell, base: Output, source: CheckedSource, context: Context, log: TrainingLog | None) -> Output:
-    """Return the training of the cell, without its curve; train now unless another cell has.
+    """Return the training of the cell, without its curve; train now unless another cell has, on the same weights of the bases.
 
     Args:
         log: the cell's own log, which gets the lines of a training that has diverged.
     """
     key = cell.shared_training_key
     work = context.runs.work("training", key)
+    called = BaseSampler(cell.base, source, context).weights_called
+    base_weights = {cell.base.key: BaseFacts.of(base).weights_sha256, **called}
+
+    def is_of_other_weights(training: Output) -> bool:
+        return SharedTrainingFacts.of(training).base_weights_sha256 != base_weights
 
     def make(folder: Path) -> dict[str, object]:
+        shared_training.begin_on(work, base_weights)
         trained = _train(cell, base, source, context, folder, stage="training", key=key)
         facts = shared_training.keep(trained.result, work, folder)
-        return {**facts, "sources": sources.as_json(trained.sources), "banks": trained.banks}
+        made_by = {"sources": sources.as_json(trained.sources), "banks": trained.banks}
+        return {**facts, **made_by, "base_weights_sha256": base_weights}
 
+    renewal.set_aside_where(context.runs, "training", key, is_of_other_weights)
     try:
         shared = outputs.once(context.runs, "training", key, make, resumes=True)
     except Diverged:

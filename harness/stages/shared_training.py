@@ -6,6 +6,7 @@ The training measures nothing. It keeps its weights at each point of the curve a
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from torch import Tensor
 from harness.errors import Diverged
 from harness.interfaces import Batch
 from harness.stages.facts import SharedTrainingFacts
-from harness.store.files import Damage, StorageError, appearing_folder, set_aside, storage
+from harness.store.files import Damage, StorageError, appearing_folder, set_aside, storage, write_text
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.store.outputs import Output
 from harness.training.config import TrainingConfig
@@ -33,6 +34,8 @@ from harness.weights import state_dicts
 
 PREFIX = "after-"
 """How the names of files and folders with kept weights begin; the images seen follow."""
+BASES = "bases.json"
+"""The file beside the checkpoints that notes the weights of the bases."""
 
 
 class KeepingLoop(TrainingLoop):
@@ -57,6 +60,10 @@ class KeepingLoop(TrainingLoop):
         super().__init__(task, method, data, training, seed=seed, around=around, name=name)
         self.points = points
 
+    def candidate(self) -> dict[str, Tensor]:
+        """Return the trained weights. What `result` makes of them, and whether that is finite, is each cell's own affair."""
+        return self.trained()
+
     def _measure(self) -> None:
         """Keep the weights where a point is due, before the method's `result`. Raises: Diverged unless they are finite."""
         steps = self.training.steps
@@ -71,6 +78,22 @@ class KeepingLoop(TrainingLoop):
                 state_dicts.save(trained, scratch / _name(images))
                 with storage(scratch):
                     write_manifest(scratch, {"training": self.around.folder.name, "images": images})
+
+
+def begin_on(work: Path, base_weights: Mapping[str, str]) -> None:
+    """Note the weights that a training starts from, beside its checkpoints; set aside what it began on other ones.
+
+    Else the base's old weights would be trained on, and the method's `result` would take the new ones. Raises: StorageError.
+
+    Args:
+        base_weights: hash of the weights of each base that has a part in the training, by the base's key.
+    """
+    note, content = work / BASES, json.dumps(base_weights, sort_keys=True)
+    with storage(note):
+        if note.is_file() and note.read_text("utf-8") != content:
+            set_aside(work, "replaced")
+        work.mkdir(parents=True, exist_ok=True)
+    write_text(note, content)
 
 
 def keep(trained: TrainingResult, work: Path, folder: Path) -> dict[str, object]:

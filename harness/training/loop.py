@@ -153,7 +153,7 @@ class TrainingLoop:
             self.average = self._new_average(part)
         if len(self.rounds.all) > 1:
             facts = {**self.rounds.numbers(part), **self.plan.values(part)}
-            self._report({f"round/{name}": value for name, value in facts.items()})
+            self._report({f"round/{name}": float(value) for name, value in facts.items()})
 
     def _next_start(self) -> dict[str, Tensor]:
         """Return the weights that the next round starts from."""
@@ -278,6 +278,8 @@ class TrainingLoop:
             "bank_costs": self.task.bank_costs,
             "unlogged": self._scalars.state(),
         }
+        if self.around.log is not None:
+            state["log_lines"] = self.around.log.lines
         tensors |= {f"start/{name}": value for name, value in self._start.items()}
         if self.average is not None:
             tensors |= {f"ema/{name}": value for name, value in self.average.tensors().items()}
@@ -291,8 +293,10 @@ class TrainingLoop:
         newest = checkpoint.read_newest(self.around.folder)
         if newest is not None:
             self.restore(newest)
-        if self.around.log is not None:
-            self.around.log.begin(None if newest is None else newest.step)
+        if self.around.log is not None and newest is not None:
+            self.around.log.begin(newest.step, newest.state.get("log_lines"))
+        elif self.around.log is not None:
+            self.around.log.begin(None)
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint."""

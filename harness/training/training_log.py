@@ -51,21 +51,27 @@ class TrainingLog:
 
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
+        self.lines = 0
+        """Lines so far, without the first one, over all resumes."""
 
-    def begin(self, step: int | None) -> None:
+    def begin(self, step: int | None, lines: int | None = None) -> None:
         """Begin the log, or go on with it after a checkpoint. Raises: StorageError.
 
         Args:
             step: the checkpoint's step, up to which lines are kept: training will log the later ones again. None for training
                 from the start, which keeps no line.
+            lines: how many lines there were at the checkpoint: lines of its own step may have come after it. None keeps those
+                too.
         """
-        kept = [] if step is None else [line for line in read_log(self.path, self.key) if line.step <= step]
+        kept = [] if step is None else [line for line in read_log(self.path, self.key) if line.step <= step][:lines]
+        self.lines = len(kept)
         write_text(self.path, "".join(f"{_text(line)}\n" for line in [{"training": self.key}, *map(asdict, kept)]))
 
     def add(self, line: LogLine) -> None:
         """Append a line. Raises: StorageError."""
         with storage(self.path), self.path.open("ab", buffering=0) as file:
             file.write(f"{_text(asdict(line))}\n".encode())
+        self.lines += 1
 
     def take(self, path: Path, key: str) -> None:
         """Write the lines of another training's log under this log's own key. Raises: StorageError; UserError, as `read_log`."""

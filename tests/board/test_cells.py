@@ -9,6 +9,7 @@ from board_fixtures import BOARD
 from harness.board.reading.load import load_board
 from harness.board.schema import EvaluationConfig
 from harness.store.keys import digest
+from harness.training.rounds import RoundsConfig
 
 
 def keys_of(write_board, fake_plugins, text=BOARD, **options):
@@ -118,19 +119,32 @@ def test_the_batch_of_banks_and_curves_is_part_of_the_key_unless_it_is_the_defau
     assert finetune(samples=100, batch=9_999) != row.finetune_digest
 
 
+def first_digest(row):
+    """The digest of weights before keys said how samples were computed, and where averages begin."""
+    return digest(
+        stage="finetune", base=row.base.key, method=row.method.identity, training=row.training.identity,
+        sampler=row.base.network.sampler.identity, curve=row._curve_identity,
+    )  # fmt: skip
+
+
 def test_cells_that_autocast_have_other_keys_than_when_their_samples_were_in_half_precision(cells):
     row = cells["net/fit/s0"].row
+    half = replace(row, training=row.training.model_copy(update={"precision": "bf16"}))
+    assert row.finetune_digest == first_digest(row)
+    assert half.finetune_digest != first_digest(half)
 
-    def first_digest(training):
-        """The digest of the code that drew new samples under autocast."""
-        return digest(
-            stage="finetune", base=row.base.key, method=row.method.identity, training=training.identity,
-            sampler=row.base.network.sampler.identity, curve=row._curve_identity,
-        )  # fmt: skip
 
-    half = row.training.model_copy(update={"precision": "bf16"})
-    assert row.finetune_digest == first_digest(row.training)
-    assert replace(row, training=half).finetune_digest != first_digest(half)
+def test_cells_of_several_rounds_with_an_average_have_other_keys_than_when_it_went_on_over_all_rounds(cells):
+    row = cells["net/fit/s0"].row
+
+    def rounds_of(rounds, ema):
+        method = replace(row.method, settings=RoundsConfig(rounds=rounds))
+        return replace(row, method=method, training=row.training.model_copy(update={"ema": ema}))
+
+    for same in (rounds_of(1, 0.9), rounds_of(2, None)):
+        assert same.finetune_digest == first_digest(same)
+    averaged = rounds_of(2, 0.9)
+    assert averaged.finetune_digest != first_digest(averaged)
 
 
 def test_a_skipped_cell_has_another_record_and_the_same_samples(cells):

@@ -16,6 +16,7 @@ from harness.training.loop import TrainingLoop
 from harness.training.order import BatchOrder
 from harness.training.surroundings import Surroundings
 from harness.training.task import BankSource, TrainingTask
+from harness.training.training_log import TrainingLog
 from harness.weights import state_dicts
 from harness_ddo import DDOConfig
 from harness_ddo.method import DDO
@@ -63,12 +64,14 @@ def task_of(folder, steps, start=None):
     return TrainingTask(model, SPEC, torch.device("cpu"), TrainingConfig(images=steps * BATCH, batch=BATCH), banks)
 
 
-def loop_of(tmp_path, config, ema, folder="work"):
+def loop_of(tmp_path, config, ema, folder="work", seconds=1e9):
     task = task_of(tmp_path / "runs", ROUNDS * LENGTH)
     training = TrainingConfig(images=ROUNDS * LENGTH * BATCH, batch=BATCH, ema=ema, select="best")
+    log = TrainingLog(tmp_path / folder / "log.jsonl", "key")
     return TrainingLoop(
         task, DDO(config, task), DATA, training, seed=SEED,
-        around=Surroundings(tmp_path / folder, 1e9), curve=Curve(quality, 2 * ROUNDS, higher_is_better=False, keeps_best=True),
+        around=Surroundings(tmp_path / folder, seconds, log_every=3, log=log),
+        curve=Curve(quality, 2 * ROUNDS, higher_is_better=False, keeps_best=True),
     )  # fmt: skip
 
 
@@ -156,6 +159,36 @@ def test_a_search_in_each_round_is_every_candidate_by_hand_from_one_start(tmp_pa
     assert_equal(again, result := again.end(), expected)
     assert result.network_evaluations == whole.network_evaluations
     assert result.steps == 4 * ROUNDS * LENGTH  # of all candidates
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches a kill."""
+
+
+@pytest.mark.parametrize("search", [None, {"alpha": (1.0, 3.0)}])
+@pytest.mark.parametrize("seconds", [-1.0, 1e9])
+def test_a_kill_near_the_border_of_a_round_changes_no_line_of_the_log(tmp_path, search, seconds):
+    """With a checkpoint after each step, and with none."""
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=search)
+    whole = loop_of(tmp_path, config, 0.7, "whole")
+    expected = whole.run()
+    for step in (0, LENGTH - 1, LENGTH, LENGTH + 1, 2 * LENGTH):
+        loop = loop_of(tmp_path, config, 0.7, f"killed-{step}", seconds)
+        take = loop.method.step
+
+        def die(*arguments, loop=loop, step=step, take=take):
+            if loop.step == step:
+                raise Killed
+            return take(*arguments)
+
+        loop.method.step = die
+        with pytest.raises(Killed):
+            loop.run()
+        again = loop_of(tmp_path, config, 0.7, f"killed-{step}")
+        result = again.run()
+        assert again.around.log.path.read_text() == whole.around.log.path.read_text(), step
+        assert torch.equal(result.weights["mean"], expected.weights["mean"])
+        assert (result.curve, result.evaluations) == (expected.curve, expected.evaluations)
 
 
 def test_a_search_of_one_candidate_is_no_search(tmp_path):

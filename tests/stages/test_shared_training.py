@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from stage_parts import make_base_anew
 
 from harness.errors import Diverged, Interrupted
 from harness.process import stop
@@ -155,3 +156,54 @@ def test_fresh_sets_the_shared_training_aside(neon, tune, context, trainings):
     assert outputs.find(context.runs, "training", neon["near"].shared_training_key) is None
     tune(neon["near"])
     assert trainings == [0, 1, 2, 3] * 2
+
+
+def test_a_length_of_the_step_that_diverges_ends_as_if_it_had_trained_alone(
+    neon, tune, context, source, trainings, monkeypatch, tmp_path
+):
+    result = Neon.result
+
+    def overflowing(self, weights):
+        base, factor = self.base.state_dict(), float("inf") if self.config.w == 3.0 else 1.0
+        is_trained = any(not base[name].equal(value) for name, value in weights.items())
+        return {name: value * factor if is_trained else value for name, value in result(self, weights).items()}
+
+    monkeypatch.setattr(Neon, "result", overflowing)
+    with pytest.raises(Diverged) as together:
+        tune(neon["far"])
+    elsewhere = Context(RunsFolder(tmp_path / "alone"), context.options, "test")
+    cell = alone(neon["far"])
+    with pytest.raises(Diverged) as apart:
+        finetune.run(cell, base_stage.run(cell.base, source, elsewhere), source, elsewhere)
+    assert str(together.value) == str(apart.value)
+    logs = [made.runs.work("finetune", cell.finetune_key) / "log.jsonl" for made in (context, elsewhere)]
+    lines, lines_alone = (read_log(log, cell.finetune_key) for log in logs)
+    assert lines == lines_alone
+    trainings.clear()
+    tune(neon["near"])  # the training itself is finite, and stays
+    assert trainings == []
+
+
+def test_a_training_on_a_base_that_was_made_anew_since_is_not_measured_with_the_new_base(neon, tune, context, trainings):
+    tune(neon["near"])
+    make_base_anew(neon["near"].base, context, add=0.5)
+    tune(neon["far"])
+    assert trainings == [0, 1, 2, 3] * 2
+
+
+def test_a_training_that_began_on_other_weights_of_the_base_begins_again(neon, tune, context, trainings, monkeypatch):
+    take = TrainingLoop._step
+
+    def step_and_stop(self, part):
+        take(self, part)
+        if self.step == 3:
+            stop.request()
+
+    monkeypatch.setattr(TrainingLoop, "_step", step_and_stop)
+    with pytest.raises(Interrupted):
+        tune(neon["near"])
+    monkeypatch.setattr(TrainingLoop, "_step", take)
+    stop.clear()
+    make_base_anew(neon["near"].base, context, add=0.5)
+    tune(neon["far"])
+    assert trainings == [0, 1, 2, 0, 1, 2, 3]

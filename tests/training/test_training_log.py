@@ -151,3 +151,37 @@ def test_the_log_changes_no_weight(make_loop, tmp_path):
     log = TrainingLog(tmp_path / "log.jsonl", "key")
     other = make_loop("logged", runs="logged-runs", log=log).run().weights
     assert all(torch.equal(plain[name], other[name]) for name in plain)
+
+
+@pytest.mark.parametrize("call", range(1, 4))
+def test_a_kill_after_a_point_whose_first_measurement_was_stopped_changes_no_line(make_loop, tmp_path, whole, call):
+    """The checkpoint of the stop is of the same step as the point."""
+
+    def loop_that(measure, at=lambda _: None):
+        log = TrainingLog(tmp_path / "work" / "log.jsonl", "key")
+        loop = make_loop("work", runs="work-runs")
+        loop.around = Surroundings(tmp_path / "work", 1e9, log_every=3, log=log)
+        loop.curve.measure, loop.method.before = measure(loop.curve.measure), at
+        return loop
+
+    def stopped(measure):
+        calls = []
+
+        def take(weights):
+            calls.append(measure(weights))
+            if len(calls) == call:
+                raise Interrupted
+            return calls[-1]
+
+        return take
+
+    def die(_):
+        raise Killed
+
+    with pytest.raises(Interrupted):
+        loop_that(stopped).run()
+    with pytest.raises(Killed):
+        loop_that(lambda measure: measure, die).run()
+    loop = loop_that(lambda measure: measure)
+    loop.run()
+    assert loop.around.log.path.read_text() == whole
