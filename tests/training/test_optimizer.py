@@ -174,3 +174,12 @@ def test_settings_out_of_range_are_refused(fault):
 def test_naming_an_optimizer_in_settings_costs_no_torch():
     code = "import sys, harness.training.optimizer, harness.training.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_schedule_that_older_boards_do_not_name_moves_no_key_of_theirs():
+    from harness_sft_pg import SFTPGConfig
+
+    assert "cooldown" not in OptimizerConfig().identity
+    assert "cooldown" not in str(SFTPGConfig().identity)  # three optimisers within the settings of a method
+    changed = SFTPGConfig(critic_optimizer=OptimizerConfig(decay="cooldown", cooldown=0.1))
+    assert str(changed.identity).count("cooldown': 0.1") == 1
