@@ -10,6 +10,7 @@ from harness.board.board import Board
 from harness.report.collect import Collection
 from harness.report.costs import costs_section
 from harness.report.difference_tables import section as differences_section
+from harness.report.findings import Findings
 from harness.report.formats import MARKDOWN, markdown
 from harness.report.how_measured import protocol_section
 from harness.report.links import with_links_from
@@ -57,7 +58,7 @@ class Page:
             bullets(remarks(self.collection)),
             *map(_figure, self.plots),
             differences_section(self.table, MARKDOWN),
-            _section("Findings", self._by_hand(board.config.findings)),
+            _section("Findings", self._by_hand(Findings(self.table).text(MARKDOWN))),
             _section("Methods", self._by_hand(method_notes(board))),
             _section("Reported by papers", self._reported()),
             protocol_section(self.collection),

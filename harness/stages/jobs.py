@@ -136,7 +136,8 @@ def _held_out(source: CheckedSource) -> int | None:
 
 def _make_cell(cell: Cell, context: Context) -> JobResult:
     path = record_path(cell, context.runs)
-    with lease(context.runs.lease("cell", cell.key), wait=False):
+    # A smoke run can make the cells of two rows alike, with one key: then this is no other run, and its stages are soon there.
+    with lease(context.runs.lease("cell", cell.key), wait=cell.is_smoke):
         if has_result(cell, context.runs):  # another `run` was faster
             return FINISHED
         made = _record(cell, context)
