@@ -90,7 +90,7 @@ class Findings:
         texts = [UNMEASURED if finding is None else _text(finding, style) for finding in findings]
         if len(texts) > 1:
             labels = [style.escape(self._columns[name].label) for name in claim.columns]
-            texts = [f"{label} {text}" for label, text in zip(labels, texts, strict=True)]
+            texts = [f"{label}: {text}" for label, text in zip(labels, texts, strict=True)]
         return "; ".join(texts)
 
 

@@ -112,6 +112,7 @@ def legend(table: Table) -> str:
         "†: cannot be told from real data at this number of samples (a perfect model would be as far from the floor on more than "
         "5 % of boards).",
         _BEYOND if any(row.beyond_floor for row in table.rows) else "",
+        _COST if table.cost_head is not None else "",
         _MINIMUM if any(statistic == "minimum" for _, statistic in table.columns) else "",
     ]
     return " ".join(part for part in parts if part)
@@ -119,6 +120,10 @@ def legend(table: Table) -> str:
 
 _BEYOND = "‡: better than real data by the same test, so that the column sees something else than likeness to real data."
 _MINIMUM = "Minimum: the smallest value of a cell's draws; in the row of the floor, of as many pairs. Minima have no marks."
+_COST = (
+    "Cost: passes through the network in training, a backward pass as two of them, over those of the control on the same base; "
+    "the curve's are left out."
+)
 _BOLD = (
     "**Bold**: the best of a column and every row that a test over seeds cannot tell from it (5 % a column), among rows whose "
     "seeds are all done."

@@ -40,7 +40,7 @@ def findings_of(load, publish_records):
         ("off-floor net/none in distance", "3.90 [3.64, 4.16], p &lt; 0.001"),
         ("at-floor net/none in distance", "**[not borne out by the records: 3.90 [3.64, 4.16], p &lt; 0.001]**"),
         ("off-floor net/none in likeness", "**[not borne out by the records: 0.039 [0.036, 0.042], p &lt; 0.001]**"),  # better
-        ("value net/none in distance and likeness", "distance 5.10 ± 0.10; likeness 0.051 ± 0.001"),
+        ("value net/none in distance and likeness", "distance: 5.10 ± 0.10; likeness: 0.051 ± 0.001"),
     ],
 )
 def test_a_claim_is_shown_with_its_numbers_and_says_when_the_records_do_not_bear_it_out(findings_of, claim, shown):
