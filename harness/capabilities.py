@@ -182,6 +182,20 @@ class Tokens(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesTokens(Protocol):
+    """Takes tokens (B, L) int64 wherever it takes images: in losses, likelihoods and their draws.
+
+    So a method can train on samples of the model as they were drawn. As images they are decoded, and encoded again, which
+    changes tokens wherever the decoder makes of a code what the encoder takes for another.
+    """
+
+    @property
+    def tokens_per_image(self) -> int:
+        """The number L of tokens of an image."""
+        ...
+
+
 class TokenizerTerms(NamedTuple):
     """The terms of a tokenizer's training loss at a batch of images.
 
@@ -310,5 +324,6 @@ PROTOCOLS = {
         NullLabel,
         NextScale,
         MaskedTokens,
+        TakesTokens,
     )
 }

@@ -159,10 +159,21 @@ class MethodUsage:
     Args:
         model: the component of the model.
         data: what the dataset of the board holds.
+        sampler: the component of the sampler that draws banks and samples; None where it is not known.
     """
 
     model: Model
     data: DataSpec
+    sampler: Sampler | None = None
+
+    @property
+    def lacks_tokens(self) -> str | None:
+        """Why samples cannot be had as tokens, for a message; None where they can."""
+        if "TakesTokens" not in self.model.provides:
+            return f"{self.model.name} lacks TakesTokens"
+        if self.sampler is not None and not self.sampler.draws_tokens:
+            return f"the sampler {self.sampler.name} gives no tokens"
+        return None
 
 
 @dataclass(frozen=True)
@@ -177,6 +188,9 @@ class Method(Component):
         check: target of a function `(config, usage: MethodUsage)`, without torch, that is called when a board is read. It raises
             UserError where the method cannot run on this model and this data, beyond `needs`; the cells are then skipped, and
             the text of the error is the reason in the table. Empty: `needs` says all.
+        merges: names of settings that `result` alone reads. Cells that differ in these settings alone, or in `training: select`,
+            share one training: its weights are kept at each point of the curve, and `result` of each cell's own method is called
+            on them. That method is new, made on the base: `result` must depend on nothing that a step changes.
     """
 
     kind = "method"
@@ -186,6 +200,11 @@ class Method(Component):
     from_scratch: bool = False
     accumulates: bool = False
     check: str = ""
+    merges: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if unknown := self.merges - self.config.model_fields.keys():
+            raise ValueError(f"method {self.name}: merges names no setting by {', '.join(sorted(unknown))}")
 
     def create(self, config: Config, task: Task) -> FinetuneMethod:
         """Build the method in its initial state. Raises: UserError when the target builds something else."""
@@ -205,6 +224,7 @@ class Sampler(Component):
 
     Args:
         needs: names of the capabilities that the model must provide.
+        draws_tokens: True when what it builds is a `harness.interfaces.TokenSampler`.
         formula: function `(config)`, without torch, that returns as text how guidance combines the outputs of the networks.
             Records keep the text, because papers mean different things by the same guidance scale. None: no guidance.
     """
@@ -212,6 +232,7 @@ class Sampler(Component):
     kind = "sampler"
     _: KW_ONLY
     needs: frozenset[str] = frozenset()
+    draws_tokens: bool = False
     formula: Callable[[Config], str] | None = None
 
     def create(self, config: Config) -> SampleFunction:

@@ -103,6 +103,18 @@ class SampleFunction(Protocol):
 
 
 @runtime_checkable
+class TokenSampler(SampleFunction, Protocol):
+    """A sampler of a model with the capabilities `Tokens` and `TakesTokens`, which gives samples as tokens too.
+
+    A call gives the decoded images of these tokens.
+    """
+
+    def tokens(self, model: torch.nn.Module, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        """Return the tokens of a sample for each stream, (n, L) int64, on the device of the model."""
+        ...
+
+
+@runtime_checkable
 class PreparedSampler(SampleFunction, Protocol):
     """A sampler that measures or learns something on the base before it draws: statistics, a small head.
 

@@ -69,6 +69,31 @@ class Row:
             **self._sampling_precision,
         )
 
+    @cached_property
+    def shared_training_digest(self) -> str:
+        """Hash of everything that a training depends on which cells share that differ in `merges` or `select`; but the seed."""
+        method, training = self.method.identity, self.training.identity
+        settings = {name: value for name, value in self.method.settings.identity.items() if name not in self._merges}
+        return digest(
+            stage="training",
+            base=self.base.key,
+            method={**method, "settings": settings},
+            training={name: value for name, value in training.items() if name != "select"},
+            sampler=self.base.origin.recorded_sampler.identity,
+            points=None if self.curve is None else self.curve.points,
+            **self._drawing_batch,
+            **self._sampling_precision,
+        )
+
+    @property
+    def _merges(self) -> frozenset[str]:
+        return self.method.component.merges
+
+    @property
+    def shares_training(self) -> bool:
+        """Whether the method has settings that act only after training, so that rows may share one."""
+        return self.trains and bool(self._merges)
+
     @property
     def _sampling_precision(self) -> Mapping[str, str]:
         """The precision of samples that a method draws in its steps, under autocast.
@@ -195,6 +220,11 @@ class Cell:
         """Key of the fine-tuned weights."""
         # The weights of a method that does not train are the same for every seed.
         return digest(stage="finetune", row=self.row.finetune_digest, seed=self.seed if self.trains else None)
+
+    @cached_property
+    def shared_training_key(self) -> str:
+        """Key of the training that the cell may share with others; ask `row.shares_training` first."""
+        return digest(stage="training", row=self.row.shared_training_digest, seed=self.seed)
 
     @cached_property
     def sample_key(self) -> str:

@@ -202,6 +202,8 @@ def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
 
 def _cell(cell: Cell, runs: RunsFolder) -> _Result:
     outputs = {"finetune": cell.finetune_key, "sample": cell.sample_key}
+    if cell.row.shares_training:
+        outputs["training"] = cell.shared_training_key
 
     def set_aside() -> None:
         for stage, key in outputs.items():
@@ -220,7 +222,7 @@ def _cell(cell: Cell, runs: RunsFolder) -> _Result:
 
 def _base(base: Base, runs: RunsFolder) -> _Result:
     return _Result(
-        f"base {base.name}",
+        f"base {base.full_name}",
         runs.fresh("base", base.key),
         (*base.origin.components, base.dataset),
         [runs.lease("base", base.key)],

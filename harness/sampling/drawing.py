@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+from harness.capabilities import TakesTokens
 from harness.errors import Diverged, PluginFault
-from harness.interfaces import Batch, DataSpec, GuidedSampler, SampleFunction
+from harness.interfaces import Batch, DataSpec, GuidedSampler, SampleFunction, TokenSampler
 from harness.process import stop
 from harness.sampling import latents
 from harness.sampling.counting import EvaluationCounter
@@ -55,6 +56,7 @@ def draw(
     batch: int,
     device: torch.device,
     indices: Sequence[int] | None = None,
+    as_tokens: bool = False,
 ) -> DrawnSamples:
     """Draw n samples of the model, or those of the n that `indices` names.
 
@@ -66,6 +68,7 @@ def draw(
         purpose: name of the random streams.
         batch: largest number of samples drawn at once.
         indices: numbers, in [0, n), of the samples to draw, so that several devices can share the work; all n by default.
+        as_tokens: whether the samples are tokens (n, L) int64 as drawn, in the place of decoded images.
     Raises:
         Diverged: some samples are not finite.
         PluginFault: the sampler gave no tensor, or one of another shape or dtype.
@@ -82,7 +85,8 @@ def draw(
             stop.check()
             chunk = slice(start, start + batch)
             streams = SampleStreams(seed, purpose, numbers[chunk], device)
-            chunks.append(_chunk(sampler, model, spec, streams, None if labels is None else labels[chunk].to(device)))
+            of_chunk = None if labels is None else labels[chunk].to(device)
+            chunks.append(_chunk(sampler, model, spec, streams, of_chunk, as_tokens=as_tokens))
     samples = torch.cat(chunks)
     _check_finite(samples)
     return DrawnSamples(Batch(samples, labels), counter.examples / len(numbers))
@@ -90,9 +94,17 @@ def draw(
 
 @torch.no_grad()
 def _chunk(
-    sampler: SampleFunction, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: torch.Tensor | None
+    sampler: SampleFunction,
+    model: torch.nn.Module,
+    spec: DataSpec,
+    streams: SampleStreams,
+    labels: torch.Tensor | None,
+    *,
+    as_tokens: bool,
 ) -> torch.Tensor:
-    """Draw one sample for each stream, (n, …), float32, on the CPU. Raises: PluginFault, like `checked_samples`."""
+    """Draw one sample for each stream, (n, …), float32, or its tokens; on the CPU. Raises: PluginFault if it is neither."""
+    if as_tokens:
+        return drawn_tokens(sampler, model, streams, labels).cpu()
     return checked_samples(sampler, sampler(model, spec, streams, labels), (len(streams), *spec.shape)).cpu()
 
 
@@ -102,6 +114,22 @@ def checked_samples(sampler: SampleFunction, drawn: object, shape: tuple[int, ..
         raise PluginFault(f"sampler {class_path(sampler)}: {fault}")
     assert isinstance(drawn, torch.Tensor), "samples_fault has looked"
     return drawn
+
+
+def drawn_tokens(
+    sampler: SampleFunction, model: torch.nn.Module, streams: SampleStreams, labels: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the tokens that a sampler draws, one sample for each stream, (n, L) int64.
+
+    Raises: PluginFault unless the model takes tokens, and the sampler gives them in this form.
+    """
+    if not isinstance(model, TakesTokens) or not isinstance(sampler, TokenSampler):
+        raise PluginFault(f"{class_path(sampler)} gives {class_path(model)} no tokens; ask `MethodUsage.lacks_tokens` first")
+    tokens: object = sampler.tokens(model, streams, labels)
+    shape = (len(streams), model.tokens_per_image)
+    if not isinstance(tokens, torch.Tensor) or tokens.dtype != torch.int64 or tuple(tokens.shape) != shape:
+        raise PluginFault(f"sampler {class_path(sampler)}: tokens must give a torch.int64 tensor of shape {shape}")
+    return tokens
 
 
 def samples_fault(drawn: object, shape: tuple[int, ...]) -> str | None:

@@ -67,6 +67,23 @@ class FinetuneFacts(StageFacts):
     banks: list[str] = []
 
 
+class SharedTrainingFacts(StageFacts):
+    """A training that cells share; it says nothing of what a method's `result` makes of its weights.
+
+    Args:
+        points: images seen at each time of which the weights are kept, the end last.
+        seconds, network_evaluations: of steps and banks.
+        parameters: number of trainable scalars.
+        banks: keys of the banks of generated samples that the training used.
+    """
+
+    points: list[int]
+    seconds: float
+    network_evaluations: int
+    parameters: int
+    banks: list[str]
+
+
 class PreparationFacts(StageFacts):
     """The costs of preparing a sampler on a base. The defaults are those of a sampler that needs no preparation.
 

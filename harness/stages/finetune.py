@@ -5,23 +5,28 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.board.cells import Cell
 from harness.board.components import Resolved
 from harness.components import Component
+from harness.errors import Diverged
 from harness.sampling import drawing, latents
 from harness.stages import base as base_stage
-from harness.stages import encoding, initial, renewal, sources
+from harness.stages import encoding, initial, renewal, shared_training, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.curve_measuring import curve_of
+from harness.stages.facts import SharedTrainingFacts
 from harness.stages.prepare import BaseSampler
+from harness.stages.shared_training import KeepingLoop
 from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
+from harness.training import training_log
 from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
 from harness.training.task import BankSource, TrainingTask
-from harness.training.training_log import keep_log
+from harness.training.training_log import TrainingLog, keep_log
 from harness.weights import state_dicts
 
 
@@ -52,19 +57,13 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
     made_by = sources.of_facts(base.facts)
     banks: list[str] = []
     if cell.trains:
-        starts: list[tuple[TrainingTask, BaseSampler, list[SourceFacts]]] = []
-
-        def make(around: Surroundings) -> TrainingLoop:
-            starts.append(_start(cell, base, source, context))
-            context.reporter.stage("finetune")  # `_start` may have prepared the sampler
-            return _loop(cell, starts[-1][0], starts[-1][1], source, context, around)
-
-        around = context.surroundings(cell.name, "finetune", cell.finetune_key, _config(cell))
-        trained, images, steps = context.train(make, around), cell.training.images, cell.training.steps
-        keep_log(around.log, folder)
-        task, sampler, own = starts[0]
-        banks = list(task.bank_costs)
-        made_by = sources.merged(made_by, own, sampler.sources, *_sources_of_banks(banks, context))
+        train = _merged if cell.row.shares_training else _alone
+        (trained, banks, own), images, steps = (
+            train(cell, base, source, context, folder),
+            cell.training.images,
+            cell.training.steps,
+        )
+        made_by = sources.merged(made_by, own)
     else:
         trained, images, steps = TrainingResult(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
@@ -81,18 +80,94 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
     }
 
 
+class _Trained(NamedTuple):
+    """The result of training, the keys of the banks that it used, and the code that had a part in it."""
+
+    result: TrainingResult
+    banks: list[str]
+    sources: list[SourceFacts]
+
+
+def _alone(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path) -> _Trained:
+    """Train the cell, and keep its log."""
+    return _train(cell, base, source, context, folder, stage="finetune", key=cell.finetune_key)
+
+
+def _merged(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path) -> _Trained:
+    """Measure what the cell's method makes of a training that other cells may share; keep the log of both."""
+    around = context.surroundings(cell.name, "finetune", cell.finetune_key, _config(cell))
+    shared = _shared(cell, base, source, context, around.log)
+    task, sampler, own = _start(cell, base, source, context, around.folder)
+    context.reporter.stage("finetune")  # `_start` may have prepared the sampler
+    trained = shared_training.Merging(
+        shared,
+        cell.shared_training_key,
+        initial.method(cell.method, task, seed=cell.seed),
+        f"method {cell.method.name}",
+        curve_of(cell, source, task, sampler.ready, context),
+        around,
+        cell.training.batch,
+        lambda: task.counter.examples,
+    ).result()
+    keep_log(around.log, folder)
+    made_by = sources.merged(own, sampler.sources, sources.of_facts(shared.facts))
+    return _Trained(trained, SharedTrainingFacts.of(shared).banks, made_by)
+
+
+def _shared(cell: Cell, base: Output, source: CheckedSource, context: Context, log: TrainingLog | None) -> Output:
+    """Return the training of the cell, without its curve; train now unless another cell has.
+
+    Args:
+        log: the cell's own log, which gets the lines of a training that has diverged.
+    """
+    key = cell.shared_training_key
+    work = context.runs.work("training", key)
+
+    def make(folder: Path) -> dict[str, object]:
+        trained = _train(cell, base, source, context, folder, stage="training", key=key)
+        facts = shared_training.keep(trained.result, work, folder)
+        return {**facts, "sources": sources.as_json(trained.sources), "banks": trained.banks}
+
+    try:
+        shared = outputs.once(context.runs, "training", key, make, resumes=True)
+    except Diverged:
+        if log is not None:
+            log.take(work / training_log.FILE, key)
+        raise
+    shutil.rmtree(work, ignore_errors=True)  # checkpoints
+    return shared
+
+
+def _train(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path, *, stage: str, key: str) -> _Trained:
+    """Train, and keep the log in the folder of the output. stage, key: of the output."""
+    starts: list[tuple[TrainingTask, BaseSampler, list[SourceFacts]]] = []
+
+    def make(around: Surroundings) -> TrainingLoop:
+        starts.append(_start(cell, base, source, context, context.runs.work(stage, key)))
+        context.reporter.stage("finetune")  # `_start` may have prepared the sampler
+        task, sampler, _ = starts[-1]
+        return _loop(cell, task, sampler, source, context, around, is_shared=stage == "training")
+
+    around = context.surroundings(cell.name, stage, key, _config(cell))
+    trained = context.train(make, around)
+    keep_log(around.log, folder)
+    task, sampler, own = starts[0]
+    banks = list(task.bank_costs)
+    return _Trained(trained, banks, sources.merged(own, sampler.sources, *_sources_of_banks(banks, context)))
+
+
 def _config(cell: Cell) -> dict[str, object]:
     return {"method": cell.method.identity, "training": cell.training.identity, "seed": cell.seed}
 
 
 def _start(
-    cell: Cell, base: Output, source: CheckedSource, context: Context
+    cell: Cell, base: Output, source: CheckedSource, context: Context, work: Path
 ) -> tuple[TrainingTask, BaseSampler, list[SourceFacts]]:
-    """Return the task of the cell's method, the sampler, and the code of the training."""
+    """Return the task of the cell's method, the sampler, and the code of the training. work: the folder of its checkpoints."""
     network = base_stage.load(cell.base, base, source, context)
     origin = cell.base.network
     used = [origin.model, cell.base.dataset, origin.sampler, cell.method, *_curve_components(cell)]
-    own = sources.of_training(context.runs.work("finetune", cell.finetune_key), *used)
+    own = sources.of_training(work, *used)
     sampler = BaseSampler(cell.base, source, context)
     banks = _bank_source(cell, sampler, context)
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, cell.training, banks)
@@ -132,15 +207,21 @@ def _sources_of_banks(keys: Sequence[str], context: Context) -> list[list[Source
 
 
 def _loop(
-    cell: Cell, task: TrainingTask, sampler: BaseSampler, source: CheckedSource, context: Context, around: Surroundings
+    cell: Cell,
+    task: TrainingTask,
+    sampler: BaseSampler,
+    source: CheckedSource,
+    context: Context,
+    around: Surroundings,
+    *,
+    is_shared: bool,
 ) -> TrainingLoop:
-    return TrainingLoop(
-        task,
-        initial.method(cell.method, task, seed=cell.seed),
-        encoding.training_data(task.model, source, context, sources.of(cell.base.network.model, cell.base.dataset)),
-        cell.training,
-        seed=cell.seed,
-        around=around,
-        curve=curve_of(cell, source, task, sampler.ready, context),
-        name=f"method {cell.method.name}",
-    )
+    """Return the loop of a cell; one that other cells may share keeps weights where the other measures its curve."""
+    method = initial.method(cell.method, task, seed=cell.seed)
+    data = encoding.training_data(task.model, source, context, sources.of(cell.base.network.model, cell.base.dataset))
+    name = f"method {cell.method.name}"
+    if is_shared:
+        points = None if cell.curve is None else cell.curve.points
+        return KeepingLoop(task, method, data, cell.training, seed=cell.seed, around=around, name=name, points=points)
+    curve = curve_of(cell, source, task, sampler.ready, context)
+    return TrainingLoop(task, method, data, cell.training, seed=cell.seed, around=around, curve=curve, name=name)

@@ -91,6 +91,8 @@ def check_method(bench: Bench, *, stops: Sequence[int] | None = None) -> None:
         check_needs_are_enough(bench)
         if bench.method.accumulates:
             check_micro_batches_do_not_matter(bench)
+        if bench.method.merges:
+            check_result_needs_the_base_alone(bench)
 
 
 def check_needs_are_known(bench: Bench) -> None:
@@ -220,6 +222,19 @@ def check_result_is_pure(bench: Bench) -> None:
     for name, tensor in first.items():
         expected = before[name]
         expect((tensor.shape, tensor.dtype) == (expected.shape, expected.dtype), f"result reshapes or casts {name}")
+
+
+def check_result_needs_the_base_alone(bench: Bench) -> None:
+    """Check that `result` of a new method, made on the base, is that of the method that took the steps.
+
+    Cells that share a training ask a new method each (`Method.merges`).
+    """
+    task = bench.task()
+    method = bench.build(task)
+    bench.take(method, 0, task.steps)
+    trained = snapshot(task.model)
+    moved = difference(method.result(trained), bench.build(bench.task()).result(trained))
+    expect(not moved, f"result of a new method, made on the base, differs in {moved}; `merges` needs a result without a history")
 
 
 def _kind(value: object) -> str:

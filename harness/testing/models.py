@@ -43,6 +43,7 @@ CHECKS: Mapping[str, Callable[[nn.Module, DataSpec], None]] = {
     "NoiseChain": capabilities.check_noise_chain,
     "NullLabel": capabilities.check_null_label,
     "Tokens": token_capabilities.check_tokens,
+    "TakesTokens": token_capabilities.check_takes_tokens,
     "TrainsTokenizer": token_capabilities.check_trains_tokenizer,
     "NextScale": token_capabilities.check_next_scale,
     "MaskedTokens": token_capabilities.check_masked_tokens,

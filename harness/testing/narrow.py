@@ -24,7 +24,7 @@ def narrowed(task: InMemoryTask, needs: frozenset[str]) -> InMemoryTask:
     """
     visible = {member for name in needs for member in protocol_members(PROTOCOLS[name])}
     hidden = {member for protocol in PROTOCOLS.values() for member in protocol_members(protocol)} - visible
-    task.bank = _bank_of_whole_model(task)  # type: ignore[method-assign,assignment]
+    task.bank = _bank_of_whole_model(task)  # type: ignore[method-assign]
     _hide(task.model, hidden)
     return task
 
@@ -46,14 +46,14 @@ def _is_called_from(model: nn.Module) -> bool:
     return sys._getframe(2).f_locals.get("self") is model
 
 
-def _bank_of_whole_model(task: InMemoryTask) -> Callable[[nn.Module, int, str], Batch]:
+def _bank_of_whole_model(task: InMemoryTask) -> Callable[..., Batch]:
     """Return the task's `bank`, for which the model hides nothing."""
 
-    def bank(model: nn.Module, n: int, name: str) -> Batch:
+    def bank(model: nn.Module, n: int, name: str, *, as_tokens: bool = False) -> Batch:
         narrow = model.__class__
         model.__class__ = narrow.__mro__[1]
         try:
-            return InMemoryTask.bank(task, model, n, name)
+            return InMemoryTask.bank(task, model, n, name, as_tokens=as_tokens)
         finally:
             model.__class__ = narrow
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.capabilities import TakesTokens, Tokens
 from harness.components import Sampler
 from harness.config import Config
-from harness.interfaces import Batch, DataSpec, GuidedSampler, PreparedSampler, SampleFunction
+from harness.interfaces import Batch, DataSpec, GuidedSampler, PreparedSampler, SampleFunction, TokenSampler
 from harness.sampling.drawing import samples_fault
 from harness.streams import SampleStreams, stream
 from harness.testing.configs import check_capabilities_exist
-from harness.testing.expect import expect
+from harness.testing.expect import expect, expect_offers
 
 SAMPLES = 10
 ROUNDING = 1e-4
@@ -36,6 +37,7 @@ def check_sampler(component: Sampler, model: nn.Module, spec: DataSpec, *, confi
     sampler = component.create(config)
     prepared = prepare(sampler, model, spec)
     check_shape_and_range(sampler, model, spec)
+    check_tokens_are_the_images(component, sampler, model, spec)
     check_draws_repeat(sampler, model, spec)
     check_batch_does_not_matter(sampler, model, spec)
     check_other_seeds_differ(sampler, model, spec)
@@ -117,6 +119,19 @@ def check_shape_and_range(sampler: SampleFunction, model: nn.Module, spec: DataS
     expect(fault is None, str(fault))
     expect(x.isfinite().all(), "samples of a model with random weights are not finite")
     expect(not x.requires_grad, "samples carry gradients; sample under torch.no_grad()")
+
+
+def check_tokens_are_the_images(component: Sampler, sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> None:
+    """Check that a sampler which declares `draws_tokens`, and no other, gives the tokens of the images that it draws."""
+    expect(isinstance(sampler, TokenSampler) == component.draws_tokens, "draws_tokens must say whether there is `tokens`")
+    if not isinstance(sampler, TokenSampler) or not isinstance(model, TakesTokens):
+        return
+    labels = torch.arange(SAMPLES) % spec.classes if spec.classes else None
+    tokens = sampler.tokens(model, SampleStreams(5, "conformance", range(SAMPLES)), labels)
+    is_plain = tokens.dtype == torch.int64 and tuple(tokens.shape) == (SAMPLES, model.tokens_per_image)
+    expect(is_plain, f"tokens gave {tuple(tokens.shape)} {tokens.dtype}, not ({SAMPLES}, L) int64")
+    images = expect_offers(model, Tokens, "the model").decode(tokens)
+    expect(torch.equal(images.float(), draw(sampler, model, spec)), "decoded tokens are not the images of the same streams")
 
 
 def check_draws_repeat(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.sampling.drawing import drawn_tokens
 from harness.streams import SampleStreams
 from harness.training import micro_batches
 from harness.weights import state_dicts
@@ -33,7 +34,7 @@ class InMemoryTask:
         self.model, self.spec, self.sampler = model.eval(), spec, sampler
         self.steps, self.batch, self.seed, self.micro_batch = steps, batch, seed, micro_batch
         self.device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-        self.banks: dict[tuple[str, int, str], Batch] = {}
+        self.banks: dict[tuple[str | int, ...], Batch] = {}
 
     def micro_batches(self, n: int) -> list[slice]:
         """Cut n examples into micro-batches."""
@@ -43,20 +44,27 @@ class InMemoryTask:
         """Copy `model` as it is now, without gradients, in eval mode."""
         return copy.deepcopy(self.model).eval().requires_grad_(False)
 
-    def bank(self, model: nn.Module, n: int, name: str) -> Batch:
-        """Draw n samples of `model` as it is now, labels balanced; once for each (weights, n, name)."""
-        key = (state_dicts.sha256(model.state_dict()), n, name)
+    def bank(self, model: nn.Module, n: int, name: str, *, as_tokens: bool = False) -> Batch:
+        """Draw n samples of `model` as it is now, labels balanced; once for each (weights, n, name), and once as tokens."""
+        key = (state_dicts.sha256(model.state_dict()), n, name, *(("tokens",) if as_tokens else ()))
         if key not in self.banks:
             classes = self.spec.classes
             labels = torch.arange(n, device=self.device) % classes if classes else None
             streams = SampleStreams(self.seed, f"bank/{name}", range(n), self.device)
             with torch.no_grad():
                 rows = torch.arange(n, device=self.device)
-                self.banks[key] = Batch(self.sampler(model, self.spec, streams, labels), labels, rows)
+                self.banks[key] = Batch(self._drawn(model, streams, labels, as_tokens), labels, rows)
         return self.banks[key]
 
     @torch.no_grad()
-    def sample(self, model: nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+    def sample(
+        self, model: nn.Module, n: int, labels: Tensor | None, generator: torch.Generator, *, as_tokens: bool = False
+    ) -> Tensor:
         """Draw n new samples of `model` as it is now."""
         seed = int(torch.randint(2**62, (), generator=generator))
-        return self.sampler(model, self.spec, SampleStreams(seed, "sample", range(n), self.device), labels)
+        return self._drawn(model, SampleStreams(seed, "sample", range(n), self.device), labels, as_tokens)
+
+    def _drawn(self, model: nn.Module, streams: SampleStreams, labels: Tensor | None, as_tokens: bool) -> Tensor:
+        if as_tokens:
+            return drawn_tokens(self.sampler, model, streams, labels)
+        return self.sampler(model, self.spec, streams, labels)

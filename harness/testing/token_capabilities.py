@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from harness.capabilities import MaskedTokens, NextScale, TokenizerTerms, Tokens, TrainsTokenizer
+from harness.capabilities import Likelihood, MaskedTokens, NextScale, TakesTokens, TokenizerTerms, Tokens, Trains, TrainsTokenizer
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing.expect import expect, expect_offers
@@ -31,6 +32,27 @@ def check_tokens(model: nn.Module, spec: DataSpec) -> None:
         except ValueError:
             continue
         raise AssertionError(f"decode takes {wrong}, which is in no codebook; raise ValueError")
+
+
+def check_takes_tokens(model: nn.Module, spec: DataSpec) -> None:
+    """Check that the loss and the likelihood of an image's tokens are those of the image, and that other shapes are refused."""
+    x, labels = examples(spec)
+    tokens = expect_offers(model, Tokens, "the model").encode(x)
+    length = expect_offers(model, TakesTokens, "the model").tokens_per_image
+    expect(tokens.shape[1] == length, f"tokens_per_image is {length}, but encode gives {tokens.shape[1]} tokens")
+    values = list[Callable[[Tensor], Tensor]]()
+    if isinstance(model, Trains):
+        values.append(lambda given: model.training_loss(given, labels, stream(1, "tokens")))
+    if isinstance(model, Likelihood):
+        values.append(lambda given: model.log_likelihood(given, labels, model.draw(given, stream(1, "tokens"))))
+    for value in values:
+        expect(torch.equal(value(x), value(tokens)), "the loss or the likelihood of an image's tokens is not that of the image")
+        for wrong in (tokens[:, 1:], tokens.clone().index_fill(1, torch.tensor([0]), -1)):
+            try:
+                value(wrong)
+            except ValueError:
+                continue
+            raise AssertionError("takes tokens of another number, or that name no code; raise ValueError")
 
 
 def check_trains_tokenizer(model: nn.Module, spec: DataSpec) -> None:

@@ -20,6 +20,14 @@ class CurveState(TypedDict):
     best_images: int
 
 
+def is_point(step: int, steps: int, points: int) -> bool:
+    """Return whether a point of the curve belongs at a step, out of `points` evenly spaced ones and the one at the start."""
+    # Point i belongs at the step i * steps / points, rounded. The only point that can belong at `step` is the one with
+    # i = step * points / steps, rounded. Integer arithmetic makes both exact.
+    index = (step * points + steps // 2) // steps if steps else 0
+    return (index * steps + points // 2) // points == step
+
+
 @dataclass
 class Curve:
     """Values of a metric at points along training.
@@ -48,10 +56,7 @@ class Curve:
         """Return whether a point must be measured at this step and has not been measured yet."""
         if self.values and self.values[-1]["images"] == images:
             return False
-        # Point i belongs at the step i * steps / points, rounded. The only point that can belong at `step` is the one with
-        # i = step * points / steps, rounded. Integer arithmetic makes both exact.
-        index = (step * self.points + steps // 2) // steps if steps else 0
-        return (index * steps + self.points // 2) // self.points == step
+        return is_point(step, steps, self.points)
 
     def add(self, images: int, weights: Weights) -> float:
         """Measure weights after `images` training images, and add the point. Returns: the metric's value."""

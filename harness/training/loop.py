@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -196,8 +197,11 @@ class TrainingLoop:
 
     def candidate(self) -> dict[str, Tensor]:
         """Return the weights that would be evaluated now. Raises: UserError when the method's `result` gives something else."""
-        trained = self.average.weights() if self.average is not None else state_dicts.snapshot(self.task.model)
-        return checked_result(self.method.result, trained, self.name)
+        return checked_result(self.method.result, self.trained(), self.name)
+
+    def trained(self) -> dict[str, Tensor]:
+        """Return the trained weights as they are now, or their average, before the method's `result`."""
+        return self.average.weights() if self.average is not None else state_dicts.snapshot(self.task.model)
 
     def _measure(self) -> None:
         """Add a point to the curve where one is due. A stop during the measurement writes a checkpoint without the point."""
@@ -224,6 +228,13 @@ class TrainingLoop:
             self.task.counter.examples = before
         self._clock = time.perf_counter()  # the curve counts its own seconds
         self._report({"curve": value})
+
+    @contextmanager
+    def pausing_the_clock(self) -> Iterator[None]:
+        """Count the time until now, and none of the time in the block."""
+        self._count_time()
+        yield
+        self._clock = time.perf_counter()
 
     def _count_time(self) -> None:
         now = time.perf_counter()

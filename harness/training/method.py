@@ -53,24 +53,30 @@ class Task(Protocol):
         """Copy `model` as it is now, as a reference: without gradients, in eval mode. Its evaluations are counted too."""
         ...
 
-    def bank(self, model: torch.nn.Module, n: int, name: str) -> Batch:
+    def bank(self, model: torch.nn.Module, n: int, name: str, *, as_tokens: bool = False) -> Batch:
         """Draw n samples of `model` as it is now, once, with the cell's sampler. Labels are balanced over the classes.
 
         A bank is stored on disk under a key of the model's weights, the sampler, the seed, n, `name`, and the number of samples
         drawn at once. So a call with the same arguments returns the same samples, after a resume too. Banks of different names
         are independent of each other. The cost of drawing counts as the method's, also when the bank was drawn before.
 
+        Args:
+            as_tokens: True for the tokens (n, L) int64 as the sampler drew them, in the place of decoded samples. A method asks
+                `MethodUsage.lacks_tokens` in its `check` first.
         Returns: the samples on `device`, with `rows` set.
         """
         ...
 
-    def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+    def sample(
+        self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator, *, as_tokens: bool = False
+    ) -> Tensor:
         """Draw n new samples of `model` as it is now, with the cell's sampler. Their cost is counted as the method's.
 
         Args:
             labels: (n,) int64, or None for data without classes.
             generator: the only source of randomness.
-        Returns: (n, …) on `device`, without gradients.
+            as_tokens: as in `bank`.
+        Returns: (n, …) on `device`, without gradients; (n, L) int64 for tokens.
         """
         ...
 

@@ -96,8 +96,8 @@ class TrainingTask:
         precision.prepare_network(twin, self._training)  # a copied module is not compiled
         return twin
 
-    def bank(self, model: torch.nn.Module, n: int, name: str) -> Batch:
-        """Return n samples of `model`, read from the store if they were drawn before, and drawn now otherwise."""
+    def bank(self, model: torch.nn.Module, n: int, name: str, *, as_tokens: bool = False) -> Batch:
+        """Return n samples of `model`, or their tokens: read from the store if they were drawn before, else drawn now."""
         banks = self._banks
         if banks is None:
             raise RuntimeError("pretraining has no bank of generated samples: there is no model to draw from yet")
@@ -109,9 +109,10 @@ class TrainingTask:
             name=name,
             n=n,
             batch=banks.batch,
+            **({"form": "tokens"} if as_tokens else {}),  # left out otherwise: banks of images keep their keys
         )
         banks.before_use(key)
-        output = outputs.once(banks.runs, "bank", key, lambda folder: self._draw(folder, model, n, name, banks))
+        output = outputs.once(banks.runs, "bank", key, lambda folder: self._draw(folder, model, n, name, banks, as_tokens))
         seconds, evaluations = output.facts["seconds"], output.facts["network_evaluations"]
         assert isinstance(seconds, int | float)
         assert isinstance(evaluations, int | float)
@@ -123,13 +124,17 @@ class TrainingTask:
         return Batch(tensors["x"], tensors.get("labels"), torch.arange(len(tensors["x"]))).to(self.device)
 
     @torch.no_grad()
-    def sample(self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Draw n new samples of `model`. The counter counts their evaluations like all others of the method."""
+    def sample(
+        self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator, *, as_tokens: bool = False
+    ) -> Tensor:
+        """Draw n new samples of `model`, or their tokens. The counter counts their evaluations like all others of the method."""
         if self._banks is None:
             raise RuntimeError("pretraining has no sampler: there is no model to draw from yet")
         seed = int(torch.randint(2**62, (), generator=generator))
         streams = SampleStreams(seed, "sample", range(n), self.device)
         with precision.in_float32(self.device):  # a step that autocasts must not draw in half precision
+            if as_tokens:
+                return drawing.drawn_tokens(self._banks.sampler, model, streams, labels)
             drawn = self._banks.sampler(model, self.spec, streams, labels)
         return drawing.checked_samples(self._banks.sampler, drawn, (n, *self.spec.shape))
 
@@ -138,7 +143,9 @@ class TrainingTask:
         seconds, self._seconds_of_reused_banks = self._seconds_of_reused_banks, 0.0
         return seconds
 
-    def _draw(self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource) -> dict[str, object]:
+    def _draw(
+        self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource, as_tokens: bool
+    ) -> dict[str, object]:
         started, before = time.perf_counter(), self.counter.examples
         with precision.in_float32(self.device):  # banks are drawn inside steps, which may autocast
             drawn = drawing.draw(
@@ -150,6 +157,7 @@ class TrainingTask:
                 purpose=f"bank/{name}",
                 batch=banks.batch,
                 device=self.device,
+                as_tokens=as_tokens,
             )
         self.counter.examples = before  # counted by key in bank_costs instead, so that a reused bank costs the same
         tensors = {"x": drawn.batch.x}

@@ -67,6 +67,12 @@ class TrainingLog:
         with storage(self.path), self.path.open("ab", buffering=0) as file:
             file.write(f"{_text(asdict(line))}\n".encode())
 
+    def take(self, path: Path, key: str) -> None:
+        """Write the lines of another training's log under this log's own key. Raises: StorageError; UserError, as `read_log`."""
+        self.begin(None)
+        for line in read_log(path, key):
+            self.add(line)
+
     def sync(self) -> None:
         """Wait until the disk has all lines, so that no checkpoint is ahead of its log. Raises: StorageError."""
         with storage(self.path), self.path.open("rb") as file:

@@ -33,7 +33,7 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
 class DDOConfig(Config):
     """Settings of `ddo`."""
 
-    ADDED_LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide"})
+    ADDED_LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide", "samples_as"})
 
     preset: Literal["var"] | None = Field(
         None, description="var: settings of the published training of VAR, where no value is given here"
@@ -60,6 +60,11 @@ class DDOConfig(Config):
     fakes: Literal["bank", "online"] = Field(
         "bank", description="bank: `bank_size` fakes, drawn once a round; online: new samples of the reference in each step"
     )
+    samples_as: Literal["images", "tokens"] = Field(
+        "images",
+        description="form of the fakes: images, which a model of tokens encodes again, as it does real ones; or the tokens as "
+        "they were drawn",
+    )
     same_labels: bool = Field(False, description="give each fake the label of the real example beside it")
     drop_label: float = Field(
         0.0,
@@ -77,7 +82,9 @@ class DDOConfig(Config):
 
 
 def check(config: DDOConfig, usage: MethodUsage) -> None:
-    """Check the settings about labels. Raises: UserError when the model or the data lack what they ask for."""
+    """Check the settings about labels and tokens. Raises: UserError when model, sampler or data lack what they ask for."""
+    if config.samples_as == "tokens" and (reason := usage.lacks_tokens):
+        raise UserError(f"{reason}, which ddo needs for samples_as: tokens")
     if config.drop_label and "NullLabel" not in usage.model.provides:
         raise UserError(f"{usage.model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}")
     if (config.same_labels or config.drop_label) and not usage.data.classes:

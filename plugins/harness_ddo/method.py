@@ -108,13 +108,15 @@ class DDO(FinetuneMethod):
 
     def _fakes(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Return as many samples of the reference as there are real examples: new ones, or rows of the round's bank."""
+        as_tokens = self.config.samples_as == "tokens"
         if self.config.fakes == "online":
             labels, classes = batch.labels, self.task.spec.classes
             if classes and not self.config.same_labels:
                 labels = torch.randint(classes, (len(batch),), generator=generator).to(self.task.device)
-            return Batch(self.task.sample(self.reference, len(batch), labels, generator), labels)
+            return Batch(self.task.sample(self.reference, len(batch), labels, generator, as_tokens=as_tokens), labels)
         if self._bank is None:
-            self._bank = self.task.bank(self.reference, self.config.bank_size, f"round-{self._round}")
+            name, size = f"round-{self._round}", self.config.bank_size
+            self._bank = self.task.bank(self.reference, size, name, as_tokens=as_tokens)
         if self.config.same_labels:
             return self._bank[rows_with_labels(self._bank, labels_of(batch), generator)]
         rows = torch.randint(len(self._bank), (len(batch),), generator=generator)

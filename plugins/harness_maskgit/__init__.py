@@ -203,6 +203,8 @@ class ConfidenceConfig(Config):
 class HaltonConfig(Config):
     """Settings of the Halton sampler, which draws tokens in a fixed order that spreads over the image."""
 
+    ADDED_LATER = frozenset({"keep_known"})
+
     steps: int = Field(8, ge=1, le=10_000, description="network calls")
     w: float = Field(0.0, ge=0, le=1000, description="guidance: (1 + w) cond - w null, the same at each step; 0 is unguided")
     temperature_min: float = Field(1.0, gt=0, description="factor of the logits at the first step")
@@ -215,6 +217,11 @@ class HaltonConfig(Config):
         0, ge=0, description="keep this many of the likeliest codes at a position, and those that tie with the last; 0: all"
     )
     randomize: bool = Field(False, description="start each image at a random place in the order")
+    keep_known: bool = Field(
+        False,
+        description="draw only the tokens that are still masks; false, as published: each step draws every token of the order so "
+        "far anew, known ones too",
+    )
 
 
 def guidance_formula(config: ConfidenceConfig | HaltonConfig) -> str:
@@ -232,7 +239,7 @@ def harness_models() -> list[Model]:
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
             layout="harness_maskgit.layout:MaskGITLayout",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TakesTokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
             sampler="maskgit-confidence",
             check="harness_maskgit.check:fits",
             smoke={"depth": 1},
@@ -251,6 +258,7 @@ def harness_samplers() -> list[Sampler]:
             config=ConfidenceConfig,
             build="harness_maskgit.sampler:confidence",
             needs=needs,
+            draws_tokens=True,
             formula=guidance_formula,  # type: ignore[arg-type] # takes the sampler's own settings
             smoke={"steps": 3},
             summary="fixes the surest tokens at each step; classifier-free guidance that grows over the steps",
@@ -260,9 +268,10 @@ def harness_samplers() -> list[Sampler]:
             config=HaltonConfig,
             build="harness_maskgit.sampler:halton",
             needs=needs,
+            draws_tokens=True,
             formula=guidance_formula,  # type: ignore[arg-type] # takes the sampler's own settings
             smoke={"steps": 3},
-            summary="fixes tokens in the order of a Halton sequence; constant classifier-free guidance",
+            summary="draws tokens in the order of a Halton sequence, known ones anew; constant classifier-free guidance",
         ),
     ]
 

@@ -14,6 +14,7 @@ from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness.streams import seeded
 from harness.toolkit.classifier_free import all_null, wide
+from harness.toolkit.codebook import are_tokens
 from harness_maskgit import MaskGITConfig
 from harness_maskgit.check import fits, tokenizer_file
 from harness_maskgit.network_v1 import MaskGITv1
@@ -48,8 +49,8 @@ else:
 class WithTokenizer(_Network):
     """A model with a tokenizer, which translates between images and tokens. The weights of the tokenizer take no gradient.
 
-    Provides Trains, Likelihood, Tokens, TrainsTokenizer, NullLabel and MaskedTokens. Images are in [-1, 1]. The state dict has
-    the published names of the transformer. The tokenizer's names follow the prefix `tokenizer.`.
+    Provides Trains, Likelihood, Tokens, TakesTokens, TrainsTokenizer, NullLabel and MaskedTokens. Images are in [-1, 1]. The
+    state dict has the published names of the transformer. The tokenizer's names follow the prefix `tokenizer.`.
     """
 
     tokenizer: VQGAN
@@ -100,6 +101,15 @@ class WithTokenizer(_Network):
         return self.tokenizer.decode(tokens.unflatten(1, (self.side, self.side))).clamp(-1, 1)
 
     @property
+    def tokens_per_image(self) -> int:
+        """Tokens of an image."""
+        return self.side**2
+
+    def _tokens_of(self, x: Tensor) -> Tensor:
+        """Return the tokens of images; tokens (B, L) pass as they are. Raises: ValueError, as `encode` and `are_tokens` do."""
+        return x if are_tokens(x, length=self.tokens_per_image, size=self.codes) else self.encode(x)
+
+    @property
     def codebook(self) -> Tensor:
         """The tokenizer's codes, (V, e)."""
         return self.tokenizer.quantize.embedding.weight
@@ -120,7 +130,7 @@ class WithTokenizer(_Network):
         null class with probability `drop_label`. The classes of the cross-entropy are the codes and the mask token.
         Source: both published training codes; Chang et al. 2022, Eq. 1, have the mean over masked tokens alone.
         """
-        tokens = self.encode(x)
+        tokens = self._tokens_of(x)
         share = mask_probability(
             self.config.schedule, torch.rand(len(x), 1, generator=generator), generation=self.config.generation
         )
@@ -157,7 +167,7 @@ class WithTokenizer(_Network):
         Source: Uria et al. 2014; Hoogeboom et al. 2022, Eq. 5.
         """
         mask, weight = cast(MaskDraw, draw)
-        tokens = self.encode(x)
+        tokens = self._tokens_of(x)
         log_p = self.token_log_probs(tokens, mask, labels)
         return weight * (log_p * mask).sum(1)
 

@@ -177,10 +177,14 @@ def above_threshold(confidence: Tensor, known: Tensor, count: int) -> Tensor:
 
 
 class Halton(Sampler):
-    """Draws tokens in an order that spreads evenly over the image; each step draws the known tokens anew too.
+    """Draws tokens in an order that spreads evenly over the image.
 
     One step draws its tokens independently, although neighbouring tokens depend on each other most. A step should therefore draw
     tokens that are far apart, and ranking by confidence does not ensure that. Source: Besnier et al. 2025.
+
+    As published, a step draws every position of the order so far anew, known ones too. So at the end each token depends on the
+    others by the network's prediction for a token that it sees, which training, on masked tokens alone, has not fitted. With
+    `keep_known` a step draws only the positions that are still masks.
     """
 
     def __init__(self, config: HaltonConfig) -> None:
@@ -207,7 +211,8 @@ class Halton(Sampler):
                 kth_largest = logits.topk(min(config.top_k, logits.shape[-1])).values[..., -1:]
                 logits = logits.masked_fill(logits < kth_largest, -torch.inf)
             drawn, due = noise.draw(logits.softmax(-1)), rank < count
-            after = torch.where(due, drawn, code)
+            rewritten = due & (code == network.mask_token) if config.keep_known else due
+            after = torch.where(rewritten, drawn, code)
             yield Step(code, raw, drawn, after, due)
             code = after
 

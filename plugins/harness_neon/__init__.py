@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from harness import Config, Method, hookimpl
+from harness import Config, Method, UserError, hookimpl
+from harness.components import MethodUsage
 from harness.training.optimizer import OptimizerConfig
 
 __version__ = "1"
@@ -21,11 +23,27 @@ class NeonOptimizer(OptimizerConfig):
 class NeonConfig(Config):
     """Settings of `neon`."""
 
+    ADDED_LATER = frozenset({"samples_as"})
+
     w: float = Field(
-        1.0, ge=0, le=100, description="length of the step away: the result is (1 + w) base - w trained; 0 gives the base"
+        1.0,
+        ge=-100,
+        le=100,
+        description="length of the step away: the result is (1 + w) base - w trained; 0 gives the base, -1 the trained weights, "
+        "and values between a mean of both",
     )
     bank_size: PositiveInt = Field(10_000, description="samples of the base to train on, drawn once; the paper uses 1k to 90k")
+    samples_as: Literal["images", "tokens"] = Field(
+        "images",
+        description="form of the samples: images, which a model of tokens encodes again; or the tokens as they were drawn",
+    )
     optimizer: NeonOptimizer = Field(NeonOptimizer(), description="optimiser of the copy that is trained on the base's samples")
+
+
+def check(config: NeonConfig, usage: MethodUsage) -> None:
+    """Check that samples can be had as tokens where the settings ask for them. Raises: UserError where they cannot."""
+    if config.samples_as == "tokens" and (reason := usage.lacks_tokens):
+        raise UserError(f"{reason}, which neon needs for samples_as: tokens")
 
 
 @hookimpl
@@ -40,5 +58,7 @@ def harness_methods() -> Sequence[Method]:
             needs=frozenset({"Trains"}),
             smoke={"bank_size": 64},
             accumulates=True,
+            merges=frozenset({"w"}),
+            check="harness_neon:check",
         )
     ]

@@ -36,7 +36,7 @@ class Neon(FinetuneMethod):
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """Take one optimiser step on samples of the base. Logs `loss`, in the units of the model's pretraining loss."""
         if self._bank is None:
-            self._bank = self.task.bank(self.base, self.config.bank_size, "neon")
+            self._bank = self.task.bank(self.base, self.config.bank_size, "neon", as_tokens=self.config.samples_as == "tokens")
         rows = torch.randint(len(self._bank), (self.task.batch,), generator=generator)
         samples = self._bank[rows.to(self.task.device)]
         return {"loss": self.optimizer.update_in_parts(training_losses(self.task, samples, generator))}

@@ -179,7 +179,7 @@ def harness_models() -> list[Model]:
             config=VARConfig,
             build="harness_var.model:build",
             layout="harness_var.layout:VARLayout",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TrainsTokenizer", "NullLabel", "NextScale"}),
+            provides=frozenset({"Trains", "Likelihood", "Tokens", "TakesTokens", "TrainsTokenizer", "NullLabel", "NextScale"}),
             sampler="var",
             check="harness_var.check:fits",
             smoke={"depth": 1},
@@ -197,6 +197,7 @@ def harness_samplers() -> list[Sampler]:
             config=VARSamplerConfig,
             build="harness_var.sampler:build",
             needs=frozenset({"Tokens", "NextScale"}),
+            draws_tokens=True,
             formula=guidance_formula,  # type: ignore[arg-type] # takes the sampler's own settings
             summary="scale after scale with a key-value cache; top-k, top-p, classifier-free guidance",
         )

@@ -12,6 +12,7 @@ from harness.capabilities import TokenizerTerms, check_labels
 from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness.toolkit.classifier_free import all_null, wide
+from harness.toolkit.codebook import are_tokens
 from harness_var import VARConfig
 from harness_var.check import fits, tokenizer_file
 from harness_var.network import CONSTANTS, Cache, VARTransformer
@@ -27,9 +28,9 @@ class ScaleCache(Cache):
 class VAR(VARTransformer):
     """The transformer with its tokenizer, whose weights take no gradient.
 
-    Provides Trains, Likelihood, Tokens, TrainsTokenizer, NullLabel and NextScale. Images are in [-1, 1]. The state dict has the
-    published names of the transformer, without its two constant tables, and those of the tokenizer after `tokenizer.`;
-    files with the tables load too.
+    Provides Trains, Likelihood, Tokens, TakesTokens, TrainsTokenizer, NullLabel and NextScale. Images are in [-1, 1]. The state
+    dict has the published names of the transformer, without its two constant tables, and those of the tokenizer after
+    `tokenizer.`; files with the tables load too.
     """
 
     def __init__(self, config: VARConfig, spec: DataSpec) -> None:
@@ -60,6 +61,15 @@ class VAR(VARTransformer):
         return self.tokenizer.decode(tokens)
 
     @property
+    def tokens_per_image(self) -> int:
+        """Tokens of an image, over all scales."""
+        return sum(side**2 for side in self.patch_nums)
+
+    def _tokens_of(self, x: Tensor) -> Tensor:
+        """Return the tokens of images; tokens (B, L) pass as they are. Raises: ValueError, as `encode` and `are_tokens` do."""
+        return x if are_tokens(x, length=self.tokens_per_image, size=self.config.tokenizer.vocab_size) else self.encode(x)
+
+    @property
     def codebook(self) -> Tensor:
         """The tokenizer's codes, (V, Cv)."""
         return self.tokenizer.quantize.embedding.weight
@@ -81,7 +91,7 @@ class VAR(VARTransformer):
         dropped = torch.rand(len(x), generator=generator) < self.config.cond_drop_rate
         labels = torch.where(dropped.to(x.device), self.null_label, self._labels_or_null(labels, len(x), x.device))
         keep = self._keep(len(x), generator)
-        tokens = self.encode(x)
+        tokens = self._tokens_of(x)
         logits = self(self.tokenizer.teacher_input(tokens), labels, keep=None if keep is None else keep.to(x.device))
         smoothing = self.config.label_smoothing
         losses = functional.cross_entropy(wide(logits).mT, tokens, reduction="none", label_smoothing=smoothing)
@@ -96,7 +106,7 @@ class VAR(VARTransformer):
         It is the exact likelihood of the pyramid of tokens that the tokenizer gives (Tian et al. 2024, Eq. 6), not of pixels: one
         pass with the true smaller scales as input gives all terms. Without labels the null class stands in.
         """
-        return self.token_log_probs(self.encode(x), labels).sum(1)
+        return self.token_log_probs(self._tokens_of(x), labels).sum(1)
 
     def token_log_probs(self, tokens: Tensor, labels: Tensor | None) -> Tensor:
         """Return log p of each token (B, L) given the smaller scales and the label, (B, L), nats.

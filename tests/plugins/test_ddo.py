@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.capabilities import Tokens
-from harness.components import Method, MethodUsage, Model
+from harness.components import Method, MethodUsage, Model, Sampler
 from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
@@ -361,31 +360,39 @@ def test_accuracy_margins_and_cross_entropies_are_those_of_the_pairs() -> None:
     assert logged["cross_entropy_ref"].item() == pytest.approx(math.log(2))
 
 
+class CountedVARSampler(VARSampler):
+    """VAR's sampler, which notes the tokens that it draws."""
+
+    def __init__(self) -> None:
+        super().__init__(VARSamplerConfig())
+        self.drawn: list[Tensor] = []
+
+    def tokens(self, model: nn.Module, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        self.drawn.append(super().tokens(model, streams, labels))
+        return self.drawn[-1]
+
+
+@pytest.mark.parametrize("samples_as", ["images", "tokens"])
 @pytest.mark.parametrize("fakes", ["bank", "online"])
-def test_fakes_of_a_token_model_are_decoded_to_pixels_and_encoded_again(fakes: str) -> None:
+def test_fakes_of_a_token_model_are_decoded_and_encoded_again_or_stay_tokens(fakes: str, samples_as: str) -> None:
     spec = DataSpec((1, 4, 4), classes=3, preview="images")
     component = registry().get(Model, "var", where="test")
     settings = component.config.model_validate({"patch_nums": (1, 2, 4), "tokenizer": {"ch_mult": (1,), "vocab_size": 64}})
     model = build(component, settings, spec)
     assert isinstance(model, VAR)
-    native, drawn, scored = VARSampler(VARSamplerConfig()), [], []
-
-    def draw(model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-        drawn.append(native.tokens(model, streams, labels))
-        assert isinstance(model, Tokens)
-        return model.decode(drawn[-1])
-
-    task = InMemoryTask(model, spec, draw, steps=2, batch=8)
-    method = DDO(DDOConfig(fakes=fakes, bank_size=8, same_labels=True), task)
+    sampler, scored = CountedVARSampler(), []
+    task = InMemoryTask(model, spec, sampler, steps=2, batch=8)
+    config = DDOConfig.model_validate({"fakes": fakes, "samples_as": samples_as, "bank_size": 8, "same_labels": True})
+    method = DDO(config, task)
     scores = model.token_log_probs
     model.token_log_probs = lambda tokens, labels: scored.append(tokens) or scores(tokens, labels)
     real = Batch(torch.randn(8, *spec.shape, generator=stream(0, "x")), torch.arange(8) % 3)
     method.step(real, stream(0, "t"), 0)
-    sampled, (of_real, of_fake) = torch.cat(drawn), scored
+    sampled, (of_real, of_fake) = torch.cat(sampler.drawn), scored
     assert torch.equal(of_real, model.encode(real.x))
     again = model.encode(model.decode(sampled))
     assert not torch.equal(again, sampled)  # a random tokenizer does not give its tokens back, so the two can be told apart
-    rows = {tuple(row) for row in again.tolist()}
+    rows = {tuple(row) for row in (again if samples_as == "images" else sampled).tolist()}
     assert all(tuple(row) in rows for row in of_fake.tolist())
 
 
@@ -393,9 +400,9 @@ def test_the_preset_fills_what_is_not_given_and_its_absence_changes_no_key() -> 
     config = DDOConfig(preset="var", alpha=10.0)
     assert (config.alpha, config.beta, config.fakes, config.drop_label) == (10.0, 0.02, "online", 0.5)
     assert (config.optimizer.name, config.optimizer.lr) == ("adamw", 4e-6)
-    later = {"preset", "fakes", "same_labels", "drop_label", "divide"}
+    later = {"preset", "fakes", "same_labels", "drop_label", "divide", "samples_as"}
     assert not later & DDOConfig().identity.keys()
-    assert later <= config.identity.keys() | {"preset"}
+    assert later <= config.identity.keys() | {"preset", "samples_as"}
 
 
 def test_what_the_model_or_the_data_lack_is_a_reason_to_skip() -> None:
@@ -403,6 +410,13 @@ def test_what_the_model_or_the_data_lack_is_a_reason_to_skip() -> None:
     labels, none = DataSpec((1, 8, 8), classes=10), DataSpec((1, 8, 8))
     check(DDOConfig(), MethodUsage(models["edm-mlp"], none))
     check(DDOConfig(preset="var"), MethodUsage(models["var"], labels))
+    tokens = DDOConfig(samples_as="tokens")
+    samplers = {name: registry().get(Sampler, name, where="test") for name in ("var", "heun")}
+    check(tokens, MethodUsage(models["var"], labels, samplers["var"]))
+    with pytest.raises(UserError, match="edm-mlp lacks TakesTokens, which ddo needs for samples_as: tokens"):
+        check(tokens, MethodUsage(models["edm-mlp"], labels))
+    with pytest.raises(UserError, match="the sampler heun gives no tokens, which ddo needs for samples_as: tokens"):
+        check(tokens, MethodUsage(models["var"], labels, samplers["heun"]))
     with pytest.raises(UserError, match="edm-mlp lacks NullLabel"):
         check(DDOConfig(drop_label=0.1), MethodUsage(models["edm-mlp"], labels))
     with pytest.raises(UserError, match="the data have no labels"):

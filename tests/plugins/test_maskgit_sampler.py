@@ -120,6 +120,35 @@ def test_halton_knows_the_first_positions_of_its_order_and_draws_them_anew():
         assert torch.equal(step.after[step.settled], step.drawn[step.settled])
 
 
+def halton_by_hand(keep_known, model, counts):
+    """The Halton sampler, image by image and position by position, with the noise of the same streams."""
+    code, noise, order = empty(model, streams()), Noise(streams()), halton_order(SIDE).tolist()
+    for count in counts:
+        drawn = noise.draw(model.token_logits(code, LABELS).softmax(-1))
+        for image, position in itertools.product(range(N), order[:count]):
+            is_known = code[image, position] != CODES
+            if not (keep_known and is_known):
+                code[image, position] = drawn[image, position]
+    return code
+
+
+@pytest.mark.parametrize("keep_known", [False, True])
+@pytest.mark.parametrize("mask_logit", [-torch.inf, 0.5])  # never and often the mask token, which leaves a position open
+def test_halton_draws_known_tokens_anew_as_published_or_keeps_them(keep_known, mask_logit):
+    sampler = make("halton", steps=5, keep_known=keep_known)
+    expected = halton_by_hand(keep_known, Table(mask_logit), halton_known_after_step(5, L))
+    assert torch.equal(steps(sampler, Table(mask_logit))[-1].after, expected)
+    assert torch.equal(sampler.tokens(Table(mask_logit), streams(), LABELS), expected.clamp(max=CODES - 1))
+
+
+def test_halton_that_keeps_known_tokens_never_changes_one():
+    done = steps(make("halton", steps=5, keep_known=True), Table())
+    changed = [bool(((step.before != CODES) & (step.before != step.after)).any()) for step in done]
+    assert not any(changed)
+    published = steps(make("halton", steps=5), Table())
+    assert all(((step.before != CODES) & (step.before != step.after)).any() for step in published[1:])
+
+
 def test_without_noise_the_surest_tokens_are_fixed_first():
     (first, *_) = steps(make("v1", steps=4, r_temp=0.0), Table())
     log_p = first.logits.log_softmax(-1).gather(-1, first.drawn[..., None]).squeeze(-1)

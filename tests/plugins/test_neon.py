@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
+from harness.components import MethodUsage, Model
+from harness.errors import UserError
 from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.plugins import registry
 from harness.streams import SampleStreams, stream
 from harness.testing.task import InMemoryTask
-from harness_neon import NeonConfig
+from harness_neon import NeonConfig, check
 from harness_neon.method import Neon
 
 
@@ -50,6 +55,18 @@ def test_training_goes_to_the_samples_and_the_result_lies_on_the_other_side() ->
 def test_weight_zero_gives_the_base() -> None:
     task, method = run(w=0.0, steps=3)
     assert torch.equal(method.result(task.model.state_dict())["mean"], torch.tensor([1.0, 2.0]))
+
+
+def test_negative_lengths_go_to_the_trained_weights_and_are_means_between() -> None:
+    task, method = run(w=-1.0, steps=20)
+    trained = task.model.state_dict()
+    torch.testing.assert_close(method.result(trained)["mean"], trained["mean"])
+    between = Neon(NeonConfig(w=-0.25, bank_size=16), task)
+    between.base = method.base
+    base = torch.tensor([1.0, 2.0])
+    torch.testing.assert_close(between.result(trained)["mean"], 0.75 * base + 0.25 * trained["mean"])
+    with pytest.raises(ValidationError, match="greater than or equal to -100"):
+        NeonConfig(w=-101.0)
 
 
 def test_the_bank_is_drawn_once_from_the_base() -> None:
@@ -112,3 +129,34 @@ def test_weights_of_an_average_in_higher_precision_keep_it() -> None:
     assert result["mean"].dtype == torch.float64
     torch.testing.assert_close(result["mean"], torch.tensor([1.0, 2.0], dtype=torch.float64) - 1e-10, rtol=0, atol=1e-14)
     assert result["count"] == 4
+
+
+class TokenMean(Mean):
+    """Takes tokens, of which an image has two."""
+
+    tokens_per_image = 2
+
+
+class TokenDraws:
+    """A sampler whose images are halves of its tokens."""
+
+    def tokens(self, model: nn.Module, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        return torch.arange(2 * len(streams)).view(-1, 2)
+
+    def __call__(self, model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        return self.tokens(model, streams, labels) / 2
+
+
+def test_samples_as_tokens_are_what_the_sampler_drew() -> None:
+    task = InMemoryTask(TokenMean(), DataSpec((2,)), TokenDraws(), steps=1, batch=4)
+    Neon(NeonConfig(bank_size=16, samples_as="tokens"), task).step(REAL, stream(0, "t"), 0)
+    (bank,) = task.banks.values()
+    assert torch.equal(bank.x, torch.arange(32).view(16, 2))
+
+
+def test_tokens_of_a_model_that_takes_none_are_a_reason_to_skip() -> None:
+    models = {name: registry().get(Model, name, where="test") for name in ("edm-mlp", "maskgit")}
+    check(NeonConfig(samples_as="tokens"), MethodUsage(models["maskgit"], DataSpec((1, 8, 8))))
+    with pytest.raises(UserError, match="edm-mlp lacks TakesTokens, which neon needs for samples_as: tokens"):
+        check(NeonConfig(samples_as="tokens"), MethodUsage(models["edm-mlp"], DataSpec((2,))))
+    assert "samples_as" not in NeonConfig().identity

@@ -390,6 +390,30 @@ def test_micro_batches_that_matter_are_found(bench, failure):
     assert message.startswith("in micro-batches the gradient differs by ")
 
 
+class HasHistory(Fit):
+    """Merges with what the last step saw, which a new method on the base does not know."""
+
+    def __init__(self, config, task):
+        super().__init__(config, task)
+        self.last = torch.zeros(())
+
+    def step(self, batch, generator, index):
+        self.last = batch.x.mean()
+        return super().step(batch, generator, index)
+
+    def result(self, weights):
+        return {name: value + self.last for name, value in super().result(weights).items()}
+
+
+def test_a_result_with_a_history_is_found_where_settings_are_said_to_merge_alone(bench, failure):
+    merges = frozenset({"pull"})
+    methods.check_result_needs_the_base_alone(bench(merges=merges))
+    message = failure(methods.check_result_needs_the_base_alone, bench(HasHistory, merges=merges))
+    assert message.endswith("`merges` needs a result without a history")
+    with pytest.raises(ValueError, match="method fit: merges names no setting by push"):
+        bench(merges=frozenset({"push"}))
+
+
 class Never(FinetuneMethod):
     def step(self, batch, generator, index):
         raise NotImplementedError("a method that does not train gets no steps")

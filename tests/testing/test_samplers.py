@@ -125,6 +125,47 @@ def test_a_sampler_that_changes_the_model_is_found(model, failure, sampler, mess
     assert failure(samplers.check_model_is_left_alone, sampler, model, SPEC) == message
 
 
+class AsTokens:
+    """Samples are ones and zeros, which are the model's tokens too."""
+
+    def tokens(self, model, streams, labels):
+        return (streams.uniform(*SPEC.shape) > 0.5).long()
+
+    def __call__(self, model, spec, streams, labels):
+        return model.decode(self.tokens(model, streams, labels)).float()
+
+
+class OtherTokens(AsTokens):
+    """Gives other tokens than those of its images."""
+
+    def tokens(self, model, streams, labels):
+        return 1 - super().tokens(model, streams, labels)
+
+    def __call__(self, model, spec, streams, labels):
+        return model.decode(AsTokens.tokens(self, model, streams, labels)).float()
+
+
+class ModelOfTokens(nn.Linear):
+    tokens_per_image = 3
+
+    def encode(self, x):
+        return x.long()
+
+    def decode(self, tokens):
+        return tokens
+
+
+def test_a_sampler_says_whether_it_gives_tokens_and_they_are_those_of_its_images(component, failure):
+    model, declared = ModelOfTokens(3, 3), dataclasses.replace(component, draws_tokens=True)
+    samplers.check_tokens_are_the_images(declared, AsTokens(), model, SPEC)
+    samplers.check_tokens_are_the_images(component, honest, model, SPEC)
+    for wrong, sampler in ((component, AsTokens()), (declared, honest)):
+        message = failure(samplers.check_tokens_are_the_images, wrong, sampler, model, SPEC)
+        assert message == "draws_tokens must say whether there is `tokens`"
+    message = failure(samplers.check_tokens_are_the_images, declared, OtherTokens(), model, SPEC)
+    assert message == "decoded tokens are not the images of the same streams"
+
+
 class Guided:
     """Calls another base beside the model."""
 

@@ -88,6 +88,48 @@ def with_terms(change):
     return with_members(tokenizer_terms=lambda self, x: change(self, TokenModel.tokenizer_terms(self, x)))
 
 
+class TokenTrainer(TokenModel):
+    """A token model with a loss and a likelihood, both of images or of their tokens."""
+
+    tokens_per_image = 4
+
+    def tokens_of(self, x):
+        if x.dtype != torch.int64:
+            return self.encode(x)
+        if x.shape[1] != 4 or x.min() < 0:
+            raise ValueError("no tokens of an image")
+        return x
+
+    def training_loss(self, x, labels, generator):
+        return self.log_likelihood(x, labels, self.draw(x, generator))
+
+    def draw(self, x, generator):
+        return torch.rand(len(x), generator=generator)
+
+    def log_likelihood(self, x, labels, draw):
+        return self.tokens_of(x).float().sum(1) * draw
+
+
+def re_encoding(self, x):
+    """Takes tokens for the images of a model whose tokens do not survive the way to images and back."""
+    return (self.encode(x) if x.dtype != torch.int64 else x + 1).clamp(max=CODES - 1)
+
+
+@pytest.mark.parametrize(("members", "message"), [
+    ({}, None),
+    ({"tokens_per_image": 5}, "tokens_per_image is 5, but encode gives 4 tokens"),
+    ({"tokens_of": re_encoding}, "the loss or the likelihood of an image's tokens is not that of the image"),
+    ({"tokens_of": lambda self, x: x if x.dtype == torch.int64 else self.encode(x)},
+     "takes tokens of another number, or that name no code; raise ValueError"),
+])  # fmt: skip
+def test_models_that_do_not_take_tokens_as_they_take_images_are_found(failure, members, message):
+    model = type("Changed", (TokenTrainer,), members)()
+    if message is None:
+        token_capabilities.check_takes_tokens(model, SPEC)
+    else:
+        assert failure(token_capabilities.check_takes_tokens, model, SPEC) == message
+
+
 @pytest.mark.parametrize("check", [
     token_capabilities.check_tokens, token_capabilities.check_trains_tokenizer,
     token_capabilities.check_next_scale, token_capabilities.check_masked_tokens,

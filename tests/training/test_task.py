@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.errors import PluginFault
 from harness.interfaces import DataSpec
 from harness.streams import SampleStreams, stream
 
@@ -142,3 +143,37 @@ def test_batches_are_cut_as_the_settings_say(make_task, size, expected):
 def test_a_task_says_how_long_training_is(make_task):
     task = make_task(steps=5, batch=3)
     assert (task.steps, task.batch) == (5, 3)
+
+
+class TokenNetwork(nn.Linear):
+    """Takes tokens, of which an image has two."""
+
+    tokens_per_image = 2
+
+
+class TokenDraws:
+    """A sampler of a network call that gives tokens, and images of them."""
+
+    def tokens(self, model, streams, labels):
+        model(streams.normal(2))
+        return (10 * streams.uniform(2)).long()
+
+    def __call__(self, model, spec, streams, labels):
+        return self.tokens(model, streams, labels).float()
+
+
+def test_banks_and_samples_can_be_had_as_tokens(make_task):
+    task = make_task(model=TokenNetwork(2, 2), sampler=TokenDraws())
+    images, tokens = task.bank(task.model, 12, "own"), task.bank(task.model, 12, "own", as_tokens=True)
+    assert torch.equal(tokens.x, images.x.long())  # the same streams
+    assert tokens.x.dtype == torch.int64
+    assert torch.equal(task.bank(task.model, 12, "own", as_tokens=True).x, tokens.x)
+    assert list(task.bank_costs.values()) == [12.0, 12.0]
+    drawn = [task.sample(task.model, 6, None, stream(0, "step"), as_tokens=as_tokens) for as_tokens in (False, True)]
+    assert torch.equal(drawn[0].long(), drawn[1])
+
+
+def test_tokens_of_a_sampler_or_a_model_without_any_are_a_fault_of_the_method(make_task):
+    task = make_task()
+    with pytest.raises(PluginFault, match=r"no tokens; ask `MethodUsage.lacks_tokens` first"):
+        task.bank(task.model, 12, "own", as_tokens=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.board.components import Resolved
-from harness.components import Dataset, Method, MethodUsage, Model, ModelUsage
+from harness.components import Dataset, Method, MethodUsage, Model, ModelUsage, Sampler
 from harness.errors import PluginFault, UserError
 from harness.interfaces import DataSpec
 
@@ -27,15 +27,15 @@ def model_fault(model: Resolved[Model], spec: DataSpec | None) -> str | None:
     return None
 
 
-def method_fault(method: Resolved[Method], model: Model, spec: DataSpec | None) -> str | None:
-    """Return why the method cannot run on the model and the data; None when it can. Capabilities are not looked at.
+def method_fault(method: Resolved[Method], model: Model, spec: DataSpec | None, sampler: Sampler | None = None) -> str | None:
+    """Return why the method cannot run on model, data and sampler; None when it can. Capabilities are not looked at.
 
     Raises: PluginFault when the target of the check cannot be loaded.
     """
     if spec is None:
         return None
     try:
-        method.component.check_usage(method.settings, MethodUsage(model, spec))
+        method.component.check_usage(method.settings, MethodUsage(model, spec, sampler))
     except PluginFault:
         raise  # no reason to skip the cells
     except UserError as error:

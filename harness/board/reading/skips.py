@@ -18,7 +18,7 @@ def skip_reason(base: Base, method: Resolved[Method], training: TrainingConfig) 
     return (
         _model_reason(method.component, base.origin.sampler, model)
         or micro_batch_reason(method.component, model, training)
-        or method_fault(method, model, spec_of(base.dataset))
+        or method_fault(method, model, spec_of(base.dataset), base.origin.sampler.component)
     )
 
 
