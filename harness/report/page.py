@@ -10,6 +10,7 @@ from harness.board.board import Board
 from harness.report.collect import Collection
 from harness.report.costs import costs_section
 from harness.report.difference_tables import section as differences_section
+from harness.report.findings import Findings
 from harness.report.formats import MARKDOWN, markdown
 from harness.report.how_measured import protocol_section
 from harness.report.links import with_links_from
@@ -58,7 +59,7 @@ class Page:
             bullets(remarks(self.collection)),
             *map(_figure, self.plots),
             differences_section(self.table, MARKDOWN),
-            _section("Findings", self._by_hand(board.config.findings)),
+            _section("Findings", self._by_hand(Findings(self.table).text(MARKDOWN))),
             _section("Methods", self._by_hand(method_notes(board))),
             _section("Reported by papers", self._reported()),
             protocol_section(self.collection),
@@ -111,6 +112,7 @@ def legend(table: Table) -> str:
         "†: cannot be told from real data at this number of samples (a perfect model would be as far from the floor on more than "
         "5 % of boards).",
         _BEYOND if any(row.beyond_floor for row in table.rows) else "",
+        _COST if table.cost_head is not None else "",
         _MINIMUM if any(statistic == "minimum" for _, statistic in table.columns) else "",
     ]
     return " ".join(part for part in parts if part)
@@ -118,6 +120,10 @@ def legend(table: Table) -> str:
 
 _BEYOND = "‡: better than real data by the same test, so that the column sees something else than likeness to real data."
 _MINIMUM = "Minimum: the smallest value of a cell's draws; in the row of the floor, of as many pairs. Minima have no marks."
+_COST = (
+    "Cost: passes through the network in training, a backward pass as two of them, over those of the control on the same base; "
+    "the curve's are left out."
+)
 _BOLD = (
     "**Bold**: the best of a column and every row that a test over seeds cannot tell from it (5 % a column), among rows whose "
     "seeds are all done."

@@ -50,18 +50,25 @@ class FinetuneFacts(StageFacts):
     """Fine-tuned weights, and what they cost. The defaults are those of a cell that has no network.
 
     Args:
-        network_evaluations: examples that went through networks while training.
+        network_evaluations: examples that went through networks while training, those of a curve that selects included.
+        forward_evaluations, backward_evaluations, selection_evaluations: see `harness.training.evaluations.Evaluations`; None
+            where nobody counted them.
         selected_images: images seen by the weights that were chosen along the curve; None where the last weights are taken.
         banks: keys of the banks of generated samples that the training used; other cells may use them too.
     """
 
-    ADDED_LATER = frozenset({"sources", "banks"})
+    ADDED_LATER = frozenset(
+        {"sources", "banks", "forward_evaluations", "backward_evaluations", "selection_evaluations"},
+    )
 
     weights_sha256: str = ""
     images_seen: int = 0
     steps: int = 0
     seconds: float = 0.0
     network_evaluations: int = 0
+    forward_evaluations: int | None = None
+    backward_evaluations: int | None = None
+    selection_evaluations: int | None = None
     curve: list[CurvePoint] = []
     selected_images: int | None = None
     banks: list[str] = []
@@ -73,13 +80,17 @@ class SharedTrainingFacts(StageFacts):
     Args:
         points: images seen at each time of which the weights are kept, the end last.
         seconds, network_evaluations: of steps and banks.
+        backward_evaluations: how many of them were with a graph; None where nobody counted them.
         parameters: number of trainable scalars.
         banks: keys of the banks of generated samples that the training used.
     """
 
+    ADDED_LATER = frozenset({"sources", "backward_evaluations"})
+
     points: list[int]
     seconds: float
     network_evaluations: int
+    backward_evaluations: int | None = None
     parameters: int
     banks: list[str]
 

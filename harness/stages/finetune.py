@@ -23,7 +23,7 @@ from harness.stages.shared_training import KeepingLoop
 from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
-from harness.training import training_log
+from harness.training import evaluations, training_log
 from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
 from harness.training.task import BankSource, TrainingTask
 from harness.training.training_log import TrainingLog, keep_log
@@ -65,7 +65,8 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
         )
         made_by = sources.merged(made_by, own)
     else:
-        trained, images, steps = TrainingResult(state_dicts.load(base.folder / base_stage.WEIGHTS), 0.0, 0, [], None), 0, 0
+        weights, images, steps = state_dicts.load(base.folder / base_stage.WEIGHTS), 0, 0
+        trained = TrainingResult(weights, 0.0, 0, [], None, evaluations=evaluations.NONE)
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
     return {
         "weights_sha256": state_dicts.sha256(trained.weights),
@@ -73,6 +74,7 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
         "steps": steps,
         "seconds": trained.seconds,
         "network_evaluations": trained.network_evaluations,
+        **({} if trained.evaluations is None else trained.evaluations.facts),
         "curve": trained.curve,
         "selected_images": trained.selected_images,
         "sources": sources.as_json(made_by),

@@ -22,6 +22,7 @@ from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.store.outputs import Output
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve, is_point
+from harness.training.evaluations import Evaluations
 from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
@@ -92,6 +93,7 @@ def keep(trained: TrainingResult, work: Path, folder: Path) -> dict[str, object]
         "points": points,
         "seconds": trained.seconds,
         "network_evaluations": trained.network_evaluations,
+        "backward_evaluations": None if trained.evaluations is None else trained.evaluations.backward,
         "parameters": trained.parameters,
     }
 
@@ -137,8 +139,15 @@ class Merging:
             if not state_dicts.are_finite(last):
                 raise Diverged(f"weights are not finite at step {step} of {facts.points[-1] // self.batch}")
             self._measure(images, last, facts.points[-1])
-        trained = TrainingResult(last, facts.seconds, facts.network_evaluations, [], None, facts.parameters)
-        return self._chosen(trained)
+        return self._chosen(
+            TrainingResult(last, facts.seconds, facts.network_evaluations, [], None, facts.parameters, self._evaluations(facts))
+        )
+
+    def _evaluations(self, facts: SharedTrainingFacts) -> Evaluations | None:
+        backward = facts.backward_evaluations
+        if backward is None:
+            return None
+        return Evaluations(facts.network_evaluations - backward, backward, self.evaluations())
 
     def _measure(self, images: int, weights: Mapping[str, Tensor], all_images: int) -> None:
         if self.curve is None:

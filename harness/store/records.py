@@ -122,7 +122,14 @@ class Costs(Part):
     images_seen: int = 0
     steps: int = 0
     network_evaluations: int = 0
-    """Examples that went through the network during training, including those of banks and of the curve."""
+    """Examples that went through the network during training, including those of banks, and of the curve where it selects."""
+    forward_evaluations: int | None = None
+    """Those of training, banks included, that went through without a graph. Records of older versions have None here and in the
+    next two fields, and their files lack them."""
+    backward_evaluations: int | None = None
+    """Those of training that went through with a graph, from which gradients are taken; each counts once."""
+    selection_evaluations: int | None = None
+    """Those of the curve, whether or not it selects. They are in neither of the two fields before."""
     nfe: float = 0.0
     """Network evaluations for one sample."""
     seconds_finetune: float = 0.0
@@ -134,8 +141,8 @@ class Costs(Part):
     nor `seconds_prepare`."""
 
     @model_serializer(mode="wrap")
-    def _without_empty_preparation(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        fields: dict[str, object] = dump(self)
+    def _without_empty_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = {name: value for name, value in dump(self).items() if value is not None}
         if not self.prepare_evaluations:
             del fields["seconds_prepare"], fields["prepare_evaluations"]
         return fields

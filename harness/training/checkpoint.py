@@ -38,7 +38,10 @@ class TrainingState(TypedDict):
     Args:
         method: the method's `state_dict`, tensors in plain containers.
         seconds: time of training so far.
-        evaluations: examples that went through networks so far, without those of drawing banks.
+        evaluations: examples that went through networks so far, without those of drawing banks and of the curve. Checkpoints of
+            older versions include the curve's where the curve selects weights.
+        evaluations_with_graph: how many of them went through while a graph was kept; None where training began with an older
+            version, which did not count them, and absent in checkpoints of older versions.
         bank_costs: network evaluations of each bank, by its key.
         unlogged: the scalars since the last log, by name; absent in checkpoints of older versions.
         curve: present where the training has a curve.
@@ -47,6 +50,7 @@ class TrainingState(TypedDict):
     method: dict[str, object]
     seconds: float
     evaluations: int
+    evaluations_with_graph: NotRequired[int | None]
     bank_costs: dict[str, float]
     unlogged: NotRequired[dict[str, Tensor]]
     curve: NotRequired[CurveState]

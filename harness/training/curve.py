@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -13,11 +13,16 @@ from harness.training.method import Weights
 
 
 class CurveState(TypedDict):
-    """The state of a curve in a checkpoint, without the best weights."""
+    """The state of a curve in a checkpoint, without the best weights.
+
+    Args:
+        evaluations: absent in checkpoints of older versions.
+    """
 
     values: list[dict[str, float]]
     seconds: float
     best_images: int
+    evaluations: NotRequired[int]
 
 
 def is_point(step: int, steps: int, points: int) -> bool:
@@ -39,6 +44,7 @@ class Curve:
         keeps_best: whether the best weights are kept.
         values: the points so far, `images` seen and the metric's `value` of each.
         seconds: time that measuring took, over all resumes.
+        evaluations: examples that went through networks in measuring, over all resumes; the owner of the curve counts them.
         best: weights of the best point so far, of the first one where several are equal; empty unless `keeps_best`.
         best_images: images seen at the best point.
     """
@@ -51,6 +57,7 @@ class Curve:
     seconds: float = 0.0
     best: dict[str, Tensor] = field(default_factory=dict)
     best_images: int = 0
+    evaluations: int = 0
 
     def is_due(self, step: int, steps: int, images: int) -> bool:
         """Return whether a point must be measured at this step and has not been measured yet."""
@@ -73,11 +80,17 @@ class Curve:
 
     def state(self) -> CurveState:
         """Return what a checkpoint must hold, beside `best`."""
-        return {"values": list(self.values), "seconds": self.seconds, "best_images": self.best_images}
+        return {
+            "values": list(self.values),
+            "seconds": self.seconds,
+            "best_images": self.best_images,
+            "evaluations": self.evaluations,
+        }
 
     def restore(self, state: CurveState, best: Weights) -> None:
         """Go on from a checkpoint."""
         self.values = list(state["values"])
         self.seconds = state["seconds"]
         self.best_images = state["best_images"]
+        self.evaluations = state.get("evaluations", 0)
         self.best = dict(best)

@@ -23,6 +23,7 @@ from harness.training.checkpoint import Checkpoint, TrainingState
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
 from harness.training.ema import make_average
+from harness.training.evaluations import Evaluations
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
 from harness.training.order import BatchOrder
@@ -83,6 +84,7 @@ class TrainingResult:
         curve: the curve's points, `images` seen and the metric's `value`.
         selected_images: images seen at the selected point; None where nothing is selected.
         parameters: number of the network's parameters, as scalars.
+        evaluations: the network evaluations by what they are; None where an older version began the training and did not count.
     """
 
     weights: dict[str, Tensor]
@@ -91,6 +93,7 @@ class TrainingResult:
     curve: list[dict[str, float]]
     selected_images: int | None
     parameters: int = 0
+    evaluations: Evaluations | None = None
 
 
 class TrainingLoop:
@@ -125,6 +128,7 @@ class TrainingLoop:
         self.average = make_average(task.model, training)
         self.step = 0
         self._seconds = 0.0
+        self._counts_graphs = True
         self._scalars = ScalarMeans(name)
         self._clock = time.perf_counter()
 
@@ -207,25 +211,24 @@ class TrainingLoop:
         """Add a point to the curve where one is due. A stop during the measurement writes a checkpoint without the point."""
         images = self.step * self.training.batch
         if self.curve is not None and self.curve.is_due(self.step, self.training.steps, images):
-            before = self.task.counter.examples
             try:
                 self._add_point(self.curve, images)
             except Interrupted:
-                self.task.counter.examples = before
                 self._save()  # the point is measured first when training goes on
                 raise
 
     def _add_point(self, curve: Curve, images: int) -> None:
         self._count_time()
-        before = self.task.counter.examples
-        candidate = self.candidate()
-        if not state_dicts.are_finite(candidate):
-            raise Diverged(f"weights are not finite at {self._when}")
-        value = curve.add(images, candidate)
+        counter = self.task.counter
+        with counter.apart():
+            before = counter.examples
+            candidate = self.candidate()
+            if not state_dicts.are_finite(candidate):
+                raise Diverged(f"weights are not finite at {self._when}")
+            value = curve.add(images, candidate)
+            curve.evaluations += counter.examples - before  # after the point: one that is interrupted is measured again
         if not math.isfinite(value):
             raise Diverged(f"the curve's metric is {value} at {self._when}")
-        if not curve.keeps_best:  # only a curve that selects weights is a cost of the method
-            self.task.counter.examples = before
         self._clock = time.perf_counter()  # the curve counts its own seconds
         self._report({"curve": value})
 
@@ -257,6 +260,7 @@ class TrainingLoop:
             "method": self.method.state_dict(),
             "seconds": self._seconds,
             "evaluations": self.task.counter.examples,
+            "evaluations_with_graph": self.task.counter.examples_with_graph if self._counts_graphs else None,
             "bank_costs": self.task.bank_costs,
             "unlogged": self._scalars.state(),
         }
@@ -280,7 +284,7 @@ class TrainingLoop:
         self.task.model.load_state_dict(saved.track("model"))
         self.method.load_state_dict(saved.state["method"])
         self._seconds = saved.state["seconds"]
-        self.task.counter.examples = saved.state["evaluations"]
+        self._restore_counts(saved.state)
         self.task.bank_costs = dict(saved.state["bank_costs"])
         self._scalars.restore(saved.state.get("unlogged", {}), self.task.device)
         if self.average is not None:
@@ -288,15 +292,36 @@ class TrainingLoop:
         if self.curve is not None:
             self.curve.restore(saved.state["curve"], saved.track("best"))
 
+    def _restore_counts(self, state: TrainingState) -> None:
+        with_graph = state.get("evaluations_with_graph")
+        self.task.counter.examples, self.task.counter.examples_with_graph = state["evaluations"], with_graph or 0
+        self._counts_graphs = with_graph is not None
+
     def end(self) -> TrainingResult:
         """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
         self._count_time()
-        weights, selected, curve = self.candidate(), None, self.curve
+        weights, selected, curve, evaluations = self.candidate(), None, self.curve, self._evaluations()
+        network_evaluations = evaluations.forward + evaluations.backward
         if curve is not None and curve.keeps_best:
             weights, selected = curve.best, curve.best_images
             self._seconds += curve.seconds
+            network_evaluations += evaluations.selection
         if not state_dicts.are_finite(weights):
             raise Diverged("the final weights are not finite")
-        evaluations = self.task.counter.examples + round(sum(self.task.bank_costs.values()))
-        parameters = state_dicts.parameters(self.task.model)
-        return TrainingResult(weights, self._seconds, evaluations, curve.values if curve else [], selected, parameters)
+        return TrainingResult(
+            weights,
+            self._seconds,
+            network_evaluations,
+            curve.values if curve else [],
+            selected,
+            state_dicts.parameters(self.task.model),
+            evaluations if self._counts_graphs else None,
+        )
+
+    def _evaluations(self) -> Evaluations:
+        """Return what went through networks so far. A checkpoint of an older version makes the three numbers meaningless but not
+        the sum that is a cost."""
+        counter = self.task.counter
+        banks = round(sum(self.task.bank_costs.values()))
+        selection = 0 if self.curve is None else self.curve.evaluations
+        return Evaluations(counter.examples - counter.examples_with_graph + banks, counter.examples_with_graph, selection)

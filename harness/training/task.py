@@ -146,8 +146,10 @@ class TrainingTask:
     def _draw(
         self, folder: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource, as_tokens: bool
     ) -> dict[str, object]:
-        started, before = time.perf_counter(), self.counter.examples
-        with precision.in_float32(self.device):  # banks are drawn inside steps, which may autocast
+        started = time.perf_counter()
+        # Banks are drawn inside steps, which may autocast. They are counted by key in `bank_costs`, so that a reused one costs
+        # the same.
+        with precision.in_float32(self.device), self.counter.apart():
             drawn = drawing.draw(
                 banks.sampler,
                 model,
@@ -159,7 +161,6 @@ class TrainingTask:
                 device=self.device,
                 as_tokens=as_tokens,
             )
-        self.counter.examples = before  # counted by key in bank_costs instead, so that a reused bank costs the same
         tensors = {"x": drawn.batch.x}
         if drawn.batch.labels is not None:
             tensors["labels"] = drawn.batch.labels

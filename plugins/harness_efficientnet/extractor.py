@@ -49,7 +49,7 @@ class EfficientNetLite0(torch.nn.Module):
 
     @property
     def preprocessing(self) -> str:
-        """What happens to images before the first layer."""
+        """The work that is done on images before the first layer."""
         return (
             f"grey to three equal channels; to {self.size}x{self.size} by torch bicubic, antialias, clipped to [0, 255], not "
             "rounded; (x - 127) / 128"
@@ -69,7 +69,7 @@ class EfficientNetLite0(torch.nn.Module):
 
 
 class EfficientNetLite0At64(EfficientNetLite0):
-    """The same network on images of 64 × 64, without spatial features: its maps of that depth are 4 × 4.
+    """EfficientNet-Lite0 on images of 64 × 64, without spatial features: its maps of that depth are 4 × 4.
 
     An image costs a twelfth of the time. The features are those of images that look small to the network, so that a Fréchet
     distance on them is another number than the one at 224 × 224.

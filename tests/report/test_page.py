@@ -31,7 +31,9 @@ def test_a_page_holds_what_a_reader_needs(board, publish_records):
 
 def test_the_page_of_a_board_without_any_record_says_that_nobody_has_run_it(board, publish_records):
     text = render_published(board).page
-    assert "**Nobody has run this board yet: no figure of it is published.** It is run by `harness run leaderboards/rings`" in text
+    assert (
+        "**Nobody has run this board yet: no figure of it is published.** It is run by `harness run leaderboards/rings`" in text
+    )
     assert "Made by" not in text
     publish_records(board)
     assert "Nobody has run" not in render_published(board).page

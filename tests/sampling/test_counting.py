@@ -95,3 +95,44 @@ def test_a_block_is_watched_to_its_end_and_after_a_failure_no_longer(counter):
     first(torch.zeros(9, 2))
     assert counter.examples == 6
     assert not first._forward_pre_hooks
+
+
+def test_a_graph_is_kept_where_gradients_are_enabled_and_something_asks_for_them(counter):
+    network, frozen = nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False)
+    for module in (network, frozen):
+        counter.watch(module)
+    network(torch.zeros(3, 2))
+    assert counter.examples_with_graph == 3
+    frozen(torch.zeros(4, 2))
+    with torch.no_grad():
+        network(torch.zeros(5, 2))
+    with torch.inference_mode():
+        network(torch.zeros(5, 2))
+    assert counter.examples_with_graph == 3
+    frozen(torch.zeros(6, 2, requires_grad=True))
+    assert (counter.examples, counter.examples_with_graph) == (23, 9)
+
+
+def test_an_argument_with_a_name_may_ask_for_gradients(counter):
+    class Conditioned(nn.Module):
+        def forward(self, x, *, condition):
+            return x + condition
+
+    network = Conditioned()
+    counter.watch(network)
+    network(torch.zeros(2, 2), condition=torch.zeros(2, 2, requires_grad=True))
+    network(torch.zeros(3, 2), condition=torch.zeros(3, 2))
+    assert (counter.examples, counter.examples_with_graph) == (5, 2)
+
+
+def test_what_is_counted_apart_leaves_the_counts_as_they_were(counter):
+    network = nn.Linear(2, 2)
+    counter.watch(network)
+    network(torch.zeros(3, 2))
+    with counter.apart():
+        network(torch.zeros(4, 2))
+        assert (counter.examples, counter.examples_with_graph) == (7, 7)
+    assert (counter.examples, counter.examples_with_graph) == (3, 3)
+    with pytest.raises(RuntimeError, match="shapes"), counter.apart():
+        network(torch.zeros(4, 5))
+    assert (counter.examples, counter.examples_with_graph) == (3, 3)

@@ -12,6 +12,7 @@ from harness.stages import finetune, renewal
 from harness.stages.context import Context
 from harness.stages.facts import BaseFacts, FinetuneFacts
 from harness.store.runs_folder import RunsFolder
+from harness.training.evaluations import NONE
 from harness.weights import state_dicts
 
 
@@ -24,7 +25,9 @@ def test_a_method_that_does_not_train_keeps_the_base_for_every_seed(cells, sourc
     base = base_stage.run(cells["small/none/s0"].base, source, context)
     output = tune(cells["small/none/s0"])
     facts = FinetuneFacts.of(output)
-    assert facts == FinetuneFacts(weights_sha256=BaseFacts.of(base).weights_sha256, sources=BaseFacts.of(base).sources)
+    assert facts == FinetuneFacts(
+        weights_sha256=BaseFacts.of(base).weights_sha256, sources=BaseFacts.of(base).sources, **NONE.facts
+    )
     assert (facts.images_seen, facts.steps, facts.seconds) == (0, 0, 0.0)
     other_seed = tune(cells["small/none/s1"])
     assert not other_seed.is_fresh
@@ -39,6 +42,7 @@ def test_a_method_trains_from_the_base_and_says_what_it_cost(cells, source, cont
     assert facts.weights_sha256 != BaseFacts.of(base).weights_sha256
     assert (facts.images_seen, facts.steps) == (256, 4)
     assert facts.network_evaluations == 256  # one evaluation an image: the pretraining loss alone
+    assert (facts.forward_evaluations, facts.backward_evaluations, facts.selection_evaluations) == (0, 256, 0)
     assert facts.seconds > 0
     assert (facts.curve, facts.selected_images) == ([], None)
 
@@ -90,6 +94,8 @@ def test_banks_are_drawn_by_the_boards_sampler_and_counted_with_the_networks_tha
     beside = FinetuneFacts.of(tune(with_sampler(cell, Beside, bases=(cell.base,))))
     # A sample of the bank costs one evaluation of the model, and one of the network beside it.
     assert beside.network_evaluations == alone.network_evaluations + 20
+    assert beside.forward_evaluations == alone.forward_evaluations + 20
+    assert beside.backward_evaluations == alone.backward_evaluations == 2 * 256  # real and generated examples
     assert len(list(context.runs.root.glob("stages/bank/*"))) == 2
 
 

@@ -17,6 +17,7 @@ RESULTS = CellResults(
     base=BaseFacts(weights_sha256="b" * 64, parameters=9),
     finetuned=FinetuneFacts(
         weights_sha256="f" * 64, images_seen=640, steps=10, seconds=1.5, network_evaluations=1280,
+        forward_evaluations=300, backward_evaluations=900, selection_evaluations=80,
         curve=[CurvePoint(images=0, value=0.5), CurvePoint(images=640, value=0.25)], selected_images=640,
     ),
     samples=SampleFacts(nfe=10.0, seconds=2.5, samples_sha256="s" * 64, draws_sha256=["1" * 64, "2" * 64]),
@@ -50,7 +51,8 @@ def test_a_done_record_holds_what_every_stage_gave(board, tmp_path):
     assert (record.parameters, record.selected_images, record.curve) == (9, 640, RESULTS.finetuned.curve)
     assert (record.metrics, record.extractors) == (RESULTS.metrics, RESULTS.extractors)
     assert record.costs.model_dump() == {
-        "images_seen": 640, "steps": 10, "network_evaluations": 1280, "nfe": 10.0, "seconds_finetune": 1.5,
+        "images_seen": 640, "steps": 10, "network_evaluations": 1280, "forward_evaluations": 300,
+        "backward_evaluations": 900, "selection_evaluations": 80, "nfe": 10.0, "seconds_finetune": 1.5,
         "seconds_sample": 2.5, "peak_memory_bytes": 300_000_000, "seconds_prepare": 3.5, "prepare_evaluations": 77,
     }  # fmt: skip
     assert record.environment["device"] == "cpu"

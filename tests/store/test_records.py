@@ -145,6 +145,9 @@ def test_fields_that_a_board_does_not_use_are_not_in_its_files(path, record):
     assert all("also" not in column for column in fields["metrics"].values())
     assert "formula" not in fields["sampler"]
     assert not {"prepare_evaluations", "seconds_prepare"} & set(fields["costs"])
+    counted = {"forward_evaluations", "backward_evaluations", "selection_evaluations"}
+    assert not counted & set(fields["costs"])  # nobody counted them apart, as in older files
+    assert all(getattr(load_record(path).costs, name) is None for name in counted)
     assert fields["selected_images"] is None  # always there: older files have it too
     save_record(FLOOR, path)
     assert "extractor" not in fields_of(path)
@@ -157,7 +160,13 @@ def test_fields_that_a_board_uses_come_back(path, record):
             "size": 500,
             "extractors": {"cnn": extractor},
             "sampler": ComponentFacts(name="cfg", version="1/1", settings={}, formula="(1 + w) c - w u"),
-            "costs": Costs(prepare_evaluations=80, seconds_prepare=1.5),
+            "costs": Costs(
+                prepare_evaluations=80,
+                seconds_prepare=1.5,
+                forward_evaluations=0,
+                backward_evaluations=9,
+                selection_evaluations=2,
+            ),
             "metrics": {"kid": Measured(values=[1.0, 2.0], also={"kid sd": [0.1, 0.2]})},
         }
     )

@@ -57,9 +57,10 @@ def test_state_round_trips():
     first = curve([2.0, 1.0])
     first.add(0, {"w": torch.tensor([1.0])})
     first.add(5, {"w": torch.tensor([2.0])})
+    first.evaluations = 12
     second = curve([3.0])
     second.restore(first.state(), first.best)
-    assert (second.values, second.best_images, second.seconds) == (first.values, 5, first.seconds)
+    assert (second.values, second.best_images, second.seconds, second.evaluations) == (first.values, 5, first.seconds, 12)
     second.add(9, {"w": torch.tensor([3.0])})
     assert second.best["w"].item() == 2.0
     assert len(first.values) == 2

@@ -328,7 +328,9 @@ def test_a_checkpoint_holds_the_tracks_that_training_has(make_loop):
     loop.run()
     newest = checkpoint.read_newest(loop.around.folder)
     assert {name.split("/")[0] for name in newest.tensors} == {"model", "ema", "best"}
-    assert newest.state.keys() == {"method", "seconds", "evaluations", "bank_costs", "unlogged", "curve"}
+    assert newest.state.keys() == {
+        "method", "seconds", "evaluations", "evaluations_with_graph", "bank_costs", "unlogged", "curve"
+    }  # fmt: skip
     plain = make_loop("plain", runs="plain", select="last", ema=None, points=0, seconds=-1.0)
     plain.run()
     newest = checkpoint.read_newest(plain.around.folder)
