@@ -94,6 +94,24 @@ class DataSource(Protocol):
 
 
 @runtime_checkable
+class SelectionSource(DataSource, Protocol):
+    """A dataset that can keep examples for the curve alone: they are in no evaluation set, and nobody trains on them."""
+
+    @property
+    def largest_selection(self) -> int | None:
+        """The largest n that `selection` can give; None where its settings keep no examples for the curve.
+
+        The curve then compares with evaluation sets whose numbers nothing else has, as with any other dataset. A dataset of a
+        fixed number of examples takes these sets from the examples that it evaluates with.
+        """
+        ...
+
+    def selection(self, draw: int, n: int) -> Batch:
+        """Return selection set number `draw` >= 0 with n of the kept examples. Raises: ValueError when there are fewer."""
+        ...
+
+
+@runtime_checkable
 class SampleFunction(Protocol):
     """A sampler: draws one sample for each stream, and uses no other randomness."""
 

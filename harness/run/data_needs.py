@@ -10,7 +10,7 @@ from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.errors import noted
 from harness.stages import draws
-from harness.stages.checked import CheckedSource
+from harness.stages.checked import CheckedSource, DataFault
 from harness.stages.process_cache import ProcessCache
 
 
@@ -28,10 +28,13 @@ def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor], ca
     faults: list[str] = []
     with noted(faults):
         _draw(cache.dataset(board.dataset), _draws_of_board(cells, floors))
+        _check_selection(cache.dataset(board.dataset), cells)
     for base in _bases(cells):
         if isinstance(base.origin, Examples):
             with noted(faults):
-                _draw(cache.dataset(base.origin.dataset), _draws_of_examples(base, cells))
+                examples = cache.dataset(base.origin.dataset)
+                _draw(examples, _draws_of_examples(base, cells))
+                _check_same_parts(base, examples, cache.dataset(board.dataset))
     return list(dict.fromkeys(faults))
 
 
@@ -47,9 +50,27 @@ def _draws_of_board(cells: Sequence[Cell], floors: Sequence[Floor]) -> Iterator[
         yield draws.evaluation(largest.seed, 0), largest.evaluation.samples
     if floors:
         yield draws.floor(0)[0], max(floor.samples for floor in floors)
+
+
+def _check_selection(source: CheckedSource, cells: Sequence[Cell]) -> None:
+    """Raises: DataFault where the dataset cannot give the examples that the curve compares with."""
     trained = [cell for cell in cells if cell.trains and cell.curve is not None]
     if trained and (curve := trained[0].curve) is not None:
-        yield draws.selection(trained[0].seed), curve.samples
+        source.check_selection(draws.selection(trained[0].seed), curve.samples)
+
+
+def _check_same_parts(base: Base, examples: CheckedSource, real: CheckedSource) -> None:
+    """Check that examples and the real ones are taken from the same part of a dataset, where both are of a fixed number.
+
+    Draws 2k and 2k + 1 share no example only if both are halves of the same held-out examples. Raises: DataFault.
+    """
+    if examples.largest_evaluation is None or real.largest_evaluation is None:
+        return
+    if examples.largest_selection != real.largest_selection:
+        raise DataFault(
+            f"base {base.name}: its dataset keeps {examples.largest_selection or 0} examples for the curve, and the board's "
+            f"{real.largest_selection or 0}: give both the same `selection`, so that their draws share no example"
+        )
 
 
 def _draws_of_examples(base: Base, cells: Sequence[Cell]) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from harness.board.components import Resolved
 from harness.components import Dataset
 from harness.errors import EndsTheRun
-from harness.interfaces import Batch, DataSource, DataSpec
+from harness.interfaces import Batch, DataSource, DataSpec, SelectionSource
 
 SLACK = 1e-3
 """How far images may leave [-1, 1]: more than rounding moves them, and less than half a level of 8 bits (4e-3)."""
@@ -60,12 +60,27 @@ class CheckedSource(DataSource):
             self._training[device] = self.train().to(device)
         return self._training[device]
 
+    @property
+    def largest_selection(self) -> int | None:
+        """How many examples the dataset keeps for the curve alone; None where it keeps none."""
+        return self._source.largest_selection if isinstance(self._source, SelectionSource) else None
+
     def evaluation(self, draw: int, n: int) -> Batch:
         """Return evaluation set number `draw` with n examples."""
         self._check_size(n)
-        where = f"dataset {self.name}, evaluation draw {draw}"
+        return self._drawn(self._source.evaluation, "evaluation", draw, n)
+
+    def selection(self, draw: int, n: int) -> Batch:
+        """Return n examples for the curve: of those that the dataset keeps for it, else evaluation set number `draw`."""
+        if self.largest_selection is None or not isinstance(self._source, SelectionSource):
+            return self.evaluation(draw, n)
+        self._check_selection_size(n, self.largest_selection)
+        return self._drawn(self._source.selection, "selection", draw, n)
+
+    def _drawn(self, give: Callable[[int, int], Batch], part: str, draw: int, n: int) -> Batch:
+        where = f"dataset {self.name}, {part} draw {draw}"
         try:
-            batch = self._source.evaluation(draw, n)
+            batch = give(draw, n)
         except ValueError as error:  # the way in which a dataset says that it cannot give them
             raise DataFault(f"{where} of {n} examples: {error}; {FEWER}") from error
         check_batch(batch, self.spec, where=where)
@@ -81,6 +96,20 @@ class CheckedSource(DataSource):
         if self.largest_evaluation is None:
             self.evaluation(draw, n)
         self._check_size(n)
+
+    def check_selection(self, draw: int, n: int) -> None:
+        """Check that the curve can compare with n examples. Raises: DataFault when the dataset cannot give so many."""
+        if self.largest_selection is None:
+            self.check_evaluation(draw, n)
+        else:
+            self._check_selection_size(n, self.largest_selection)
+
+    def _check_selection_size(self, n: int, largest: int) -> None:
+        if n > largest:
+            raise DataFault(
+                f"dataset {self.name} keeps {largest} examples for the curve, and {n} are asked for: lower curve.samples, or "
+                "raise `selection` of the dataset"
+            )
 
     def _check_size(self, n: int) -> None:
         if self.largest_evaluation is not None and n > self.largest_evaluation:

@@ -34,7 +34,8 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
     if settings is None:
         return None
     column = next(column for column in cell.columns if column.name == settings.metric)
-    compared = _comparison(column, RealExamples(source, draws.selection(cell.seed), settings.samples, context.device), context)
+    real = RealExamples(source, draws.selection(cell.seed), settings.samples, context.device, is_selection=True)
+    compared = _comparison(column, real, context)
     twin = task.frozen_copy()
 
     def measure(candidate: Mapping[str, Tensor]) -> float:

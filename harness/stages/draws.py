@@ -1,6 +1,10 @@
-"""Numbers of a dataset's evaluation draws: evaluation, floor and selection each have their own, and share none.
+"""Numbers of a dataset's draws: evaluation, floor and selection each have their own numbers, and share none.
 
 A draw's number is all that a dataset needs to make it (`DataSource.evaluation`). Numbers stay below 2**31.
+
+Sets of two numbers share no example where a dataset makes new examples for each draw. A dataset of a fixed number of examples
+promises less: draws 2k and 2k + 1 share none, and all other pairs may, since they choose from the same held-out examples. Only
+examples that it keeps for the curve (`SelectionSource`) are in no draw of evaluation or floor.
 """
 
 from __future__ import annotations
@@ -11,7 +15,10 @@ _FIRST_OF_SELECTION = 2_000_000_000
 
 
 def evaluation(seed: int, draw: int) -> int:
-    """Return the number of evaluation draw `draw` < 1000 of all cells with this seed: the same real data for every method."""
+    """Return the number of evaluation draw `draw` < 1000 of all cells with this seed: the same real data for every method.
+
+    Draws 0 and 1 of a seed, 2 and 3, … are the pairs 2k and 2k + 1.
+    """
     return seed * _DRAWS_OF_A_SEED + draw
 
 
@@ -24,7 +31,7 @@ def examples_for_samples(seed: int, draw: int) -> tuple[int, int]:
 
 
 def floor(pair: int) -> tuple[int, int]:
-    """Return the numbers of the two draws of a floor's pair."""
+    """Return the numbers of the two draws of a floor's pair, 2k and 2k + 1: they share no example."""
     return _FIRST_OF_FLOORS + 2 * pair, _FIRST_OF_FLOORS + 2 * pair + 1
 
 

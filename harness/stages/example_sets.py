@@ -58,18 +58,22 @@ class RealExamples:
     """Real examples of a dataset.
 
     Args:
-        draw: number of the evaluation draw; None for the first n training examples.
+        draw: number of the draw; None for the first n training examples.
         n: how many.
         device: where the training data are kept.
+        is_selection: whether the draw is of the examples that the curve compares with.
     """
 
     source: CheckedSource
     draw: int | None
     n: int
     device: torch.device
+    is_selection: bool = False
 
     def points(self) -> Batch:
         """Return the examples, on the CPU."""
+        if self.is_selection and self.draw is not None:
+            return self.source.selection(self.draw, self.n)
         if self.draw is None:
             return self.source.training_data(self.device)[: self.n].to("cpu")
         return self.source.evaluation(self.draw, self.n)
@@ -77,7 +81,8 @@ class RealExamples:
     def images(self) -> IdentifiedImages:
         """Return the examples as images, drawn when the first batch is read. Where features are stored, none is drawn."""
         points: Callable[[], Batch] = cache(self.points)
-        which = "training images" if self.draw is None else f"evaluation draw {self.draw}"
+        part = "selection" if self.is_selection else "evaluation"
+        which = "training images" if self.draw is None else f"{part} draw {self.draw}"
         n = self.n if self.draw is not None else min(self.n, len(self.source.training_data(self.device)))
         identity = {
             "dataset": self.source.identity,

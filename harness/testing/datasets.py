@@ -10,7 +10,7 @@ import torch
 
 from harness.components import Dataset
 from harness.config import Config
-from harness.interfaces import Batch, DataSource, DataSpec
+from harness.interfaces import Batch, DataSource, DataSpec, SelectionSource
 from harness.testing.expect import expect
 
 EVALUATION = 64
@@ -34,6 +34,8 @@ def check_dataset(component: Dataset, *, config: Config | None = None, n: int = 
     check_largest_evaluation(source)
     check_data_repeats(component, config, n)
     check_evaluation_is_apart(source, n)
+    if isinstance(source, SelectionSource):
+        check_selection_is_apart(source, n)
     check_other_processes_agree(component, config, n)
 
 
@@ -116,6 +118,28 @@ def check_evaluation_is_apart(source: DataSource, n: int) -> None:
     known = {row.numpy().tobytes() for row in source.train().x}
     shared = sum(row.numpy().tobytes() in known for row in torch.cat([first.x, second.x]))
     expect(not shared, f"{shared} evaluation examples are training examples")
+
+
+def check_selection_is_apart(source: SelectionSource, n: int) -> None:
+    """Check that examples kept for the curve are as many as the dataset says, in the form of all, and in no other part."""
+    largest = source.largest_selection
+    if largest is None:
+        return
+    expect(largest >= 1, f"largest_selection is {largest}; leave it None where no examples are kept")
+    kept = source.selection(0, largest)
+    check_batch(kept, source.spec, f"selection(0, {largest})")
+    expect(len(kept) == largest, f"selection(0, {largest}), its largest, gave {len(kept)} examples")
+    expect(torch.equal(kept.x, source.selection(0, largest).x), "selection(0, n) gives other examples at the second call")
+    n = source.largest_evaluation or n
+    others = [source.train().x, source.evaluation(0, n).x, source.evaluation(1, n).x]
+    known = {row.numpy().tobytes() for row in torch.cat(others)}
+    shared = sum(row.numpy().tobytes() in known for row in kept.x)
+    expect(not shared, f"{shared} examples kept for the curve are examples of training or evaluation")
+    try:
+        source.selection(0, largest + 1)
+    except ValueError:
+        return
+    raise AssertionError(f"selection(0, {largest + 1}) gave examples, but largest_selection is {largest}; raise ValueError")
 
 
 def check_other_processes_agree(component: Dataset, config: Config, n: int) -> None:

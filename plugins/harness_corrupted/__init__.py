@@ -12,7 +12,16 @@ __version__ = "1"
 class CorruptedConfig(Config):
     """Settings: the dataset, and the amount of each fault. With all faults at 0 the images are the dataset's own."""
 
-    dataset: str = Field("digits", description="name of an installed dataset of images, which has its default settings")
+    ADDED_LATER = frozenset({"selection"})
+
+    dataset: str = Field(
+        "digits", description="name of an installed dataset of images, which has its default settings but for `selection`"
+    )
+    selection: int = Field(
+        0,
+        ge=0,
+        description="the dataset's setting of this name: images kept for the curve; on a board whose dataset keeps some, as many",
+    )
     blur: float = Field(0.0, ge=0, le=20, description="standard deviation of a Gaussian blur, in pixels")
     noise: float = Field(
         0.0, ge=0, le=2, description="standard deviation of added Gaussian noise; images are in [-1, 1], and clipped to it after"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+from pydantic import ValidationError
+
 from harness.components import Dataset
 from harness.config import Config
 from harness.errors import UserError
@@ -18,7 +20,21 @@ def component(config: CorruptedConfig) -> Dataset:
     return registry().get(Dataset, config.dataset, where="dataset corrupted")
 
 
+def settings(config: CorruptedConfig) -> Config:
+    """Return the settings of the named dataset. Raises: UserError when it cannot keep so many images for the curve, or any."""
+    inner = component(config).config
+    if not config.selection:
+        return inner()
+    where = f"dataset corrupted: `selection: {config.selection}`: dataset {config.dataset}"
+    if "selection" not in inner.model_fields:
+        raise UserError(f"{where} has no such setting; leave it out")
+    try:
+        return inner.model_validate({"selection": config.selection})
+    except ValidationError as error:
+        raise UserError(f"{where} cannot keep so many images: {error.errors()[0]['msg']}") from None
+
+
 def check(config: Config) -> None:
     """Check the named dataset. Raises: UserError when it is not installed, or lacks its files."""
-    inner = component(cast(CorruptedConfig, config))
-    inner.check_readiness(inner.config())
+    corrupted = cast(CorruptedConfig, config)
+    component(corrupted).check_readiness(settings(corrupted))

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.interfaces import Batch, DataSource
+from harness.interfaces import Batch, SelectionSource
 from harness.streams import stream
 from harness_corrupted import CorruptedConfig
-from harness_corrupted.files import component
+from harness_corrupted.files import component, settings
 
 
-class Corrupted(DataSource):
+class Corrupted(SelectionSource):
     """The images of the named dataset, with faults in this order: dropped classes, swapped labels, blur, noise.
 
     Raises: UserError when the dataset holds no images, or too few classes for the faults.
@@ -25,7 +25,7 @@ class Corrupted(DataSource):
     def __init__(self, config: CorruptedConfig) -> None:
         inner = component(config)
         self.config = config
-        self._source = inner.create(inner.config())
+        self._source = inner.create(settings(config))
         self.spec = self._source.spec
         if self.spec.preview != "images":
             raise UserError(f"dataset corrupted: {config.dataset!r} holds no images")
@@ -37,13 +37,21 @@ class Corrupted(DataSource):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the dataset's fingerprint and of the settings, in hexadecimal."""
-        text = f"{self._source.fingerprint} {self.config.model_dump_json()}"
+        later = set() if self.config.selection else {"selection"}  # the setting moved no fingerprint that was there before it
+        text = f"{self._source.fingerprint} {self.config.model_dump_json(exclude=later)}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def largest_evaluation(self) -> int | None:
         """The dataset's own largest number; None with dropped classes, which leave each draw a number of its own."""
         return None if self.config.dropped_classes else self._source.largest_evaluation
+
+    @property
+    def largest_selection(self) -> int | None:
+        """How many images the dataset keeps for the curve, without those of dropped classes; None where it keeps none."""
+        if not isinstance(self._source, SelectionSource) or (kept := self._source.largest_selection) is None:
+            return None
+        return len(self._without_dropped(self._source.selection(0, kept))) if self.config.dropped_classes else kept
 
     def train(self) -> Batch:
         """Return all training images of the classes that are not dropped, corrupted."""
@@ -60,6 +68,18 @@ class Corrupted(DataSource):
             size += math.ceil((n - len(images)) * self.spec.classes / self._classes) + 1
             images = self._without_dropped(self._larger_evaluation(draw, size, n))
         return self._faulty(images[:n], "evaluation", draw)
+
+    def selection(self, draw: int, n: int) -> Batch:
+        """Return n of the images that the dataset keeps for the curve, of the classes that are not dropped, corrupted.
+
+        Raises: ValueError when there are fewer.
+        """
+        if not isinstance(self._source, SelectionSource) or (kept := self._source.largest_selection) is None:
+            raise ValueError(f"{self.config.dataset} keeps no images for the curve")
+        images = self._without_dropped(self._source.selection(draw, kept))
+        if len(images) < n:
+            raise ValueError(f"{n} images asked for; {len(images)} are kept for the curve")
+        return self._faulty(images[:n], "selection", draw)
 
     @property
     def _classes(self) -> int:

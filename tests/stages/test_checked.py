@@ -170,3 +170,34 @@ def test_a_number_of_examples_is_checked_by_what_the_dataset_states_or_by_a_draw
     source.check_evaluation(0, 5)  # what it states is enough: nothing is drawn
     with pytest.raises(DataFault, match="gives 5 held-out examples a draw at most, and 6 are asked for"):
         source.check_evaluation(0, 6)
+
+
+class Keeping(Source):
+    """Keeps two examples for the curve."""
+
+    largest_selection = 2
+
+    def selection(self, draw, n):
+        return self.batch[self.largest_selection - n :] if draw else self.batch[:n]
+
+
+def test_the_curve_gets_the_examples_that_are_kept_for_it(monkeypatch):
+    plugin = Keeping(Batch(X, LABELS))
+    source = CheckedSource(PICTURES, plugin)
+    assert torch.equal(source.selection(0, 1).x, X[:1])
+    assert torch.equal(source.selection(5, 1).x, X[1:])
+    source.check_selection(0, 2)
+    for ask in (source.selection, source.check_selection):
+        with pytest.raises(DataFault, match=r"dataset pictures keeps 2 examples for the curve, and 3 are asked for: lower curve"):
+            ask(0, 3)
+    monkeypatch.setattr(plugin, "selection", lambda *_: plugin.batch[:1])
+    with pytest.raises(DataFault, match="selection draw 0: 1 examples, and 2 were asked for"):
+        source.selection(0, 2)
+
+
+def test_without_kept_examples_the_curve_gets_an_evaluation_set():
+    source = CheckedSource(PICTURES, Refusing(Batch(X, LABELS)))
+    assert source.largest_selection is None
+    assert torch.equal(source.selection(7, 2).x, source.evaluation(7, 2).x)
+    with pytest.raises(DataFault, match="there are no 3"):
+        source.check_selection(7, 3)

@@ -255,3 +255,34 @@ def test_absent_files_are_the_users_message_and_not_a_failure(component, target)
 
     with pytest.raises(UserError, match="file x is not there"):
         datasets.check_dataset(dataclasses.replace(component, check_ready=target(absent)))
+
+
+class Keeping(Few):
+    """Keeps four examples for the curve."""
+
+    largest_selection = 4
+
+    def selection(self, draw, n):
+        if n > 4:
+            raise ValueError("at most 4")
+        return self.batch("selection", n, draw)
+
+
+def test_examples_kept_for_the_curve_pass():
+    datasets.check_selection_is_apart(Keeping(), N)
+    datasets.check_selection_is_apart(type("KeepsNone", (Keeping,), {"largest_selection": None})(), N)
+
+
+IN_ANOTHER = "4 examples kept for the curve are examples of training or evaluation"
+
+
+@pytest.mark.parametrize(("give", "message"), [
+    (lambda points, n: points.batch("train", 20)[:n], IN_ANOTHER),
+    (lambda points, n: points.batch("evaluation", 10, 1)[:n], IN_ANOTHER),
+    (lambda points, n: points.batch("selection", n - 1), "selection(0, 4), its largest, gave 3 examples"),
+    (lambda points, n: points.batch("selection", n),
+     "selection(0, 5) gave examples, but largest_selection is 4; raise ValueError"),
+])  # fmt: skip
+def test_examples_kept_for_the_curve_that_break_a_promise_are_found(failure, give, message):
+    source = type("Broken", (Keeping,), {"selection": lambda self, _, n: give(self, n)})()
+    assert failure(datasets.check_selection_is_apart, source, N) == message

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.toolkit.image_dataset import ImageDataset, Images, split
+from harness.toolkit.image_dataset import ImageDataset, Images, set_apart, split
 
 
 def images(n=100, classes=4, seed=0):
@@ -82,3 +82,62 @@ def test_the_fingerprint_sees_both_parts_and_the_scale(small):
     assert small.fingerprint == ImageDataset("other name", train, held_out, classes=4).fingerprint
     assert small.fingerprint != ImageDataset("small", train, held_out[:30], classes=4).fingerprint
     assert small.fingerprint != ImageDataset("small", train, held_out, classes=4, white=16).fingerprint
+
+
+@pytest.fixture
+def kept():
+    """40 held-out images, of which 20 are kept for the curve."""
+    train, held_out = split(images(), share=0.6, salt="x")
+    held_out, selection = set_apart(held_out, 20, salt="y")
+    return ImageDataset("kept", train, held_out, classes=4, selection=selection)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 20, 57, 99])
+def test_images_set_apart_are_of_each_class_in_proportion(n):
+    given = Images(images().pixels, torch.tensor([0] * 60 + [1] * 30 + [3] * 10))
+    others, apart = set_apart(given, n, salt="x")
+    assert (len(others), len(apart)) == (100 - n, n)
+    assert rows(others.pixels) | rows(apart.pixels) == rows(given.pixels)
+    expected = torch.tensor([0.6, 0.3, 0.0, 0.1]) * n
+    assert (apart.labels.bincount(minlength=4) - expected).abs().max() <= 1
+    places = [row.numpy().tobytes() for row in given.pixels]
+    order = [places.index(row.numpy().tobytes()) for row in others.pixels]
+    assert order == sorted(order)
+
+
+def test_images_set_apart_do_not_hang_on_the_order_of_the_file():
+    shuffled = images()[torch.randperm(100, generator=torch.Generator().manual_seed(1))]
+    assert set_apart(images(), 30, salt="x")[1].sha256 == set_apart(shuffled, 30, salt="x")[1].sha256
+    assert rows(set_apart(images(), 30, salt="x")[1].pixels) != rows(set_apart(images(), 30, salt="y")[1].pixels)
+    with pytest.raises(ValueError, match="need 0 <= n < 100"):
+        set_apart(images(), 100, salt="x")
+
+
+@pytest.mark.parametrize("draw", [0, 1, 2_000_000_000])
+def test_images_kept_for_the_curve_are_in_no_other_part(kept, draw):
+    selection = rows(kept.selection(draw, 20).x)
+    assert len(selection) == 20
+    evaluated = rows(kept.evaluation(0, 10).x) | rows(kept.evaluation(1, 10).x)
+    assert len(evaluated) == 20
+    assert not selection & (evaluated | rows(kept.train().x))
+    assert (kept.largest_evaluation, kept.largest_selection) == (10, 20)
+
+
+def test_selection_draws_are_choices_of_the_kept_images(kept):
+    assert not torch.equal(kept.selection(0, 8).x, kept.selection(1, 8).x)
+    assert torch.equal(kept.selection(3, 20).x[:7], kept.selection(3, 7).x)
+    with pytest.raises(ValueError, match="kept: 21 selection images asked for; it keeps 20"):
+        kept.selection(0, 21)
+
+
+def test_a_dataset_that_keeps_no_images_for_the_curve_says_so(small):
+    assert small.largest_selection is None
+    with pytest.raises(ValueError, match="it keeps 0"):
+        small.selection(0, 1)
+
+
+def test_the_fingerprint_sees_the_kept_images(kept, small):
+    train, held_out = split(images(), share=0.6, salt="x")
+    others, selection = set_apart(held_out, 20, salt="y")
+    assert kept.fingerprint == ImageDataset("kept", train, others, classes=4, selection=selection).fingerprint
+    assert len({kept.fingerprint, small.fingerprint, ImageDataset("", train, others, classes=4).fingerprint}) == 3
