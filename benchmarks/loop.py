@@ -26,7 +26,8 @@ from harness.interfaces import DataSource
 from harness.plugins import registry
 from harness.streams import stream
 from harness.training.config import TrainingConfig
-from harness.training.loop import Surroundings, TrainingLoop
+from harness.training.loop import TrainingLoop
+from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ of one example (`DataSpec.shape`). Labels are (B,) int64 in [0, spec.classes), o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +61,41 @@ class Likelihood(Protocol):
 
         A constant that does not depend on the weights may be left out. So the difference between two models of one kind, at the
         same draw, estimates the log-ratio of their densities.
+        """
+        ...
+
+
+class BoundWeighting(NamedTuple):
+    """The weight of each noise level in a bound of the log-likelihood, and where the levels are drawn.
+
+    Args:
+        weight: "model", as in the model's `log_likelihood`; "simple", 1 for the squared error of the noise; "edm", the weight of
+            EDM's training loss; "elbo", the weight of the bound itself, so that values are in nats.
+        p_mean, p_std: mean and standard deviation of ln(sigma); None for the model's own. "elbo" has levels of its own.
+    """
+
+    weight: Literal["model", "simple", "edm", "elbo"] = "model"
+    p_mean: float | None = None
+    p_std: float | None = None
+
+
+@runtime_checkable
+class WeightedBound(Protocol):
+    """Has a bound with one term for each noise level or step, whose weight can be chosen.
+
+    A model that also has the capability `Denoises` takes every weighting. Any other model has steps in the place of noise levels,
+    drawn uniformly, and takes the weights "model", "simple" and "elbo" without `p_mean` and `p_std`.
+    """
+
+    def draw_weighted(self, x: Tensor, generator: torch.Generator, weighting: BoundWeighting) -> object:
+        """Draw the random part of the bound's term for each example of x (B, …)."""
+        ...
+
+    def weighted_bound(self, x: Tensor, labels: Tensor | None, draw: object, weighting: BoundWeighting) -> Tensor:
+        """Return the term of each example at its draw, (B,), summed over dimensions, differentiable in the weights.
+
+        With the weight "elbo" its mean over draws is a lower bound of log p in nats, up to a constant that does not depend on the
+        network's weights. With other weights it is neither in nats nor a bound.
         """
         ...
 
@@ -316,6 +351,7 @@ PROTOCOLS = {
         Trains,
         TrainsInParts,
         Likelihood,
+        WeightedBound,
         Transitions,
         Denoises,
         NoiseChain,

@@ -1,4 +1,4 @@
-"""The device that a user names with --device: check that this machine has it, and make torch deterministic on it."""
+"""The device that a user names with --device: check that this machine has it, and make torch deterministic and exact on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.process import tf32
 from harness.process.environment import cores
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def take_slot(number: int) -> None:
 
 
 def use(name: str) -> torch.device:
-    """Return the device and make torch deterministic there. "auto" is CUDA where there is a CUDA device, else the CPU.
+    """Return the device; torch is deterministic there, without TF32. "auto" is CUDA where there is a CUDA device, else the CPU.
 
     Of several cards, "auto" and "cuda" take the one of this process's slot. The card becomes torch's current one.
     """
@@ -71,5 +72,6 @@ def use(name: str) -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS needs a workspace of fixed size
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
+        tf32.switch_off()
         torch.cuda.set_device(device)  # memory, name and generator of "the" device are those of this card
     return device

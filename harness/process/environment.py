@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import harness
+from harness.process import tf32
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
@@ -60,6 +61,7 @@ def describe(device: str) -> dict[str, object]:
     import numpy
     import torch
 
+    card = {"tf32": "on" if tf32.is_on() else "off"} if device == "cuda" else {}
     return {
         "harness_version": harness.__version__,
         "commit": commit(),
@@ -70,4 +72,5 @@ def describe(device: str) -> dict[str, object]:
         "cores": os.cpu_count() or 0,
         "cpu_threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        **card,
     }

@@ -80,7 +80,10 @@ def _of_column(table: Table, column: Column, style: Style) -> DifferenceTable:
         (["SD within a seed"], [[_within(row, column, style)] for row in rows]),
         (["− floor", "p"], [_difference(each.to_floor, row, column, style) for row, each in zip(rows, tests, strict=True)]),
         (["− base", "p"], [_difference(each.to_base, row, column, style) for row, each in zip(rows, tests, strict=True)]),
-        (["− control", "p"], [_difference(each.to_control, row, column, style) for row, each in zip(rows, tests, strict=True)]),
+        (
+            [f"− {table.control_label}", "p"],
+            [_difference(each.to_control, row, column, style) for row, each in zip(rows, tests, strict=True)],
+        ),
     ]
     names = ["Base", "Method"] if table.has_models else ["Data"]
     size = ["n"] if table.board.config.evaluation.sizes else []

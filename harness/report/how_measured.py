@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "numpy": "NumPy",
     "platform": "platform",
     "device": "device",
+    "tf32": "TF32",
     "cores": "cores of the machine",
     "cpu_threads": "threads a process",
 }

@@ -11,7 +11,6 @@ from harness.config import Config
 from harness.inner_components import InnerSampler
 from harness.report.markup import markdown_text
 from harness.training.config import TrainingConfig
-from harness.training.optimizer import OptimizerConfig
 
 INNER = "    "
 """Indentation of a list inside a list of a page. GitHub is content with two spaces, and mkdocs needs four."""
@@ -73,10 +72,8 @@ def _given(settings: Config) -> dict[str, object]:
 
 
 def used_settings(settings: Config) -> dict[str, object]:
-    """Return all settings, given or by default, without those of an optimiser that its algorithm does not use."""
-    used: dict[str, object] = settings.model_dump(mode="json")
-    if isinstance(settings, OptimizerConfig):
-        used = {field: value for field, value in used.items() if field not in settings.unused}
+    """Return all settings, given or by default, without those that change nothing beside the others."""
+    used: dict[str, object] = settings.model_dump(mode="json", exclude=set(settings.unused))
     for field, value in settings:
         if field in used and isinstance(value, Config):
             used[field] = _inner(value) if isinstance(value, InnerSampler) else used_settings(value)

@@ -88,8 +88,13 @@ class Table:
         """The head of the column of `cost_over_control`, `Cost × continued MLE`; None where no row but the controls has it."""
         if all(self.cost_over_control(row) is None for row in self.rows if row.method not in self.board.config.control):
             return None
+        return f"Cost × {self.control_label}"
+
+    @property
+    def control_label(self) -> str:
+        """The label of the control; `control` where the board has several with labels of their own, or none."""
         labels = {row.method_label for row in self.rows if row.method in self.board.config.control}
-        return f"Cost × {labels.pop()}" if len(labels) == 1 else "Cost × control"
+        return labels.pop() if len(labels) == 1 else "control"
 
     def frame(self) -> pd.DataFrame:
         """Return the numbers as measured, unrounded, in their own units; the floors come first, and missing numbers are empty."""

@@ -17,7 +17,8 @@ from harness.stages.facts import BaseFacts
 from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
-from harness.training.loop import Surroundings, TrainingLoop
+from harness.training.loop import TrainingLoop
+from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask
 from harness.training.training_log import keep_log
 from harness.weights import state_dicts

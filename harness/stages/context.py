@@ -25,8 +25,9 @@ from harness.store.progress import Reporter
 from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 from harness.training import training_log
-from harness.training.loop import Listener, Surroundings, TrainingResult
+from harness.training.loop import TrainingResult
 from harness.training.resume_check import LoopMaker, run_checked
+from harness.training.surroundings import Listener, Surroundings
 from harness.training.training_log import TrainingLog
 
 FEATURE_SETS = 8

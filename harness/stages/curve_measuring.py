@@ -22,6 +22,7 @@ from harness.stages.context import Context
 from harness.stages.example_sets import RealExamples
 from harness.streams import stream
 from harness.training.curve import Curve
+from harness.training.rounds import rounds_of
 from harness.training.task import TrainingTask
 
 Compare = Callable[[Batch, torch.Generator], Mapping[str, float]]
@@ -56,7 +57,8 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
             check_value(column.metric.component, value, f"curve of {column.name}")
         return value
 
-    return Curve(measure, settings.points, column.higher_is_better, cell.training.select == "best")
+    keeps_best = cell.training.select == "best" or rounds_of(cell.method.settings).chooses
+    return Curve(measure, settings.points, column.higher_is_better, keeps_best)
 
 
 def _comparison(column: Column, real: RealExamples, context: Context) -> Compare:

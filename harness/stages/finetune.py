@@ -24,7 +24,8 @@ from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
 from harness.training import evaluations, training_log
-from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.surroundings import Surroundings
 from harness.training.task import BankSource, TrainingTask
 from harness.training.training_log import TrainingLog, keep_log
 from harness.weights import state_dicts
@@ -58,20 +59,16 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
     banks: list[str] = []
     if cell.trains:
         train = _merged if cell.row.shares_training else _alone
-        (trained, banks, own), images, steps = (
-            train(cell, base, source, context, folder),
-            cell.training.images,
-            cell.training.steps,
-        )
+        trained, banks, own = train(cell, base, source, context, folder)
         made_by = sources.merged(made_by, own)
     else:
-        weights, images, steps = state_dicts.load(base.folder / base_stage.WEIGHTS), 0, 0
+        weights = state_dicts.load(base.folder / base_stage.WEIGHTS)
         trained = TrainingResult(weights, 0.0, 0, [], None, evaluations=evaluations.NONE)
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
     return {
         "weights_sha256": state_dicts.sha256(trained.weights),
-        "images_seen": images,
-        "steps": steps,
+        "images_seen": trained.steps * cell.training.batch,
+        "steps": trained.steps,
         "seconds": trained.seconds,
         "network_evaluations": trained.network_evaluations,
         **({} if trained.evaluations is None else trained.evaluations.facts),

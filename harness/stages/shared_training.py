@@ -23,9 +23,10 @@ from harness.store.outputs import Output
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve, is_point
 from harness.training.evaluations import Evaluations
-from harness.training.loop import Surroundings, TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop, TrainingResult
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
+from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask
 from harness.training.training_log import FILE, LogLine, read_log
 from harness.weights import state_dicts
@@ -139,9 +140,8 @@ class Merging:
             if not state_dicts.are_finite(last):
                 raise Diverged(f"weights are not finite at step {step} of {facts.points[-1] // self.batch}")
             self._measure(images, last, facts.points[-1])
-        return self._chosen(
-            TrainingResult(last, facts.seconds, facts.network_evaluations, [], None, facts.parameters, self._evaluations(facts))
-        )
+        trained = TrainingResult(last, facts.seconds, facts.network_evaluations, [], None, facts.parameters)
+        return self._chosen(replace(trained, evaluations=self._evaluations(facts), steps=facts.points[-1] // self.batch))
 
     def _evaluations(self, facts: SharedTrainingFacts) -> Evaluations | None:
         backward = facts.backward_evaluations
@@ -153,7 +153,7 @@ class Merging:
         if self.curve is None:
             return
         step, steps = images // self.batch, all_images // self.batch
-        value = self.curve.add(images, weights)
+        value = self.curve.add({"images": images}, weights)
         if not math.isfinite(value):
             raise Diverged(f"the curve's metric is {value} at step {step} of {steps}")
         self._log([LogLine(step, images, {"curve": value})])

@@ -106,10 +106,22 @@ class WeightsRead(Part):
 
 
 class CurvePoint(Part):
-    """A point of the curve: the value of the curve's metric after `images` training images."""
+    """A point of the curve: the value of the curve's metric after `images` training images.
+
+    Args:
+        images: of the path that led there: of the rounds before, and of this candidate in the round.
+        round, candidate: numbers of the round and of the candidate in it, from 1; left out of the file where they are 1.
+    """
 
     images: int
     value: float
+    round: int = 1
+    candidate: int = 1
+
+    @model_serializer(mode="wrap")
+    def _without_first_numbers(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = dump(self)
+        return {name: value for name, value in fields.items() if name not in ("round", "candidate") or value != 1}
 
 
 class Costs(Part):

@@ -9,7 +9,18 @@ from functools import partial
 import torch
 from torch import nn
 
-from harness.capabilities import Denoises, Likelihood, NoiseChain, NullLabel, Trains, TrainsInParts, Transitions, WorksInLatents
+from harness.capabilities import (
+    BoundWeighting,
+    Denoises,
+    Likelihood,
+    NoiseChain,
+    NullLabel,
+    Trains,
+    TrainsInParts,
+    Transitions,
+    WeightedBound,
+    WorksInLatents,
+)
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing.expect import expect, expect_offers
@@ -62,6 +73,26 @@ def check_likelihood(model: nn.Module, spec: DataSpec) -> None:
             parameter.mul_(1.1).add_(0.01)
     expect(not torch.equal(value, twins.log_likelihood(x, labels, draw)), "log_likelihood does not depend on the weights")
     check_gradients(model, value.mean(), "log_likelihood")
+
+
+def check_weighted_bound(model: nn.Module, spec: DataSpec) -> None:
+    """Check that each weighting that the model takes gives a finite value for each example, repeats, and reaches the weights."""
+    x, labels = examples(spec)
+    bound, likelihood = expect_offers(model, WeightedBound, "the model"), expect_offers(model, Likelihood, "the model")
+    weightings = [BoundWeighting(), BoundWeighting("simple"), BoundWeighting("elbo")]
+    if isinstance(model, Denoises):
+        weightings += [BoundWeighting("edm"), BoundWeighting("edm", p_mean=-2.0, p_std=0.5)]
+    for weighting in weightings:
+        draw = bound.draw_weighted(x, stream(2, "draw"), weighting)
+        value = through_forward(model, partial(bound.weighted_bound, x, labels, draw, weighting), "weighted_bound")
+        expect(value.shape == (BATCH,), f"weighted_bound gave {tuple(value.shape)}, not one value for each example, ({BATCH},)")
+        expect(value.isfinite().all(), f"weighted_bound is not finite on ordinary data with {weighting}")
+        again = bound.weighted_bound(x, labels, bound.draw_weighted(x, stream(2, "draw"), weighting), weighting)
+        expect(torch.equal(value, again), "the same generator does not give the same draw")
+        check_gradients(model, value.mean(), "weighted_bound")
+    draw = likelihood.draw(x, stream(2, "draw"))
+    own = bound.weighted_bound(x, labels, bound.draw_weighted(x, stream(2, "draw"), BoundWeighting()), BoundWeighting())
+    expect(torch.equal(own, likelihood.log_likelihood(x, labels, draw)), "the weight model is not that of log_likelihood")
 
 
 def check_transitions(model: nn.Module, spec: DataSpec) -> None:

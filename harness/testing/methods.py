@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,10 @@ from harness.testing.configs import check_capabilities_exist, check_component
 from harness.testing.expect import expect, expect_offers
 from harness.testing.global_state import check_global_state_is_left_alone
 from harness.testing.narrow import Undeclared, narrowed
+from harness.testing.rounds import begin_round_where_due
 from harness.testing.task import InMemoryTask
 from harness.training.method import FinetuneMethod
+from harness.training.rounds import RoundsConfig, rounds_of
 from harness.training.state_differences import difference, state_difference
 from harness.weights.state_dicts import snapshot
 
@@ -52,7 +54,11 @@ class Bench:
 
     def take(self, method: FinetuneMethod, first: int, stop: int) -> list[Mapping[str, Tensor]]:
         """Take the steps first … stop - 1, with the data and the streams that belong to them. Returns: what each step logged."""
-        return [method.step(self._batch(method, i), stream(7, "method", i), i) for i in range(first, stop)]
+        logged = []
+        for index in range(first, stop):
+            begin_round_where_due(method, index)
+            logged.append(method.step(self._batch(method, index), stream(7, "method", index), index))
+        return logged
 
     def whole_work(self) -> Callable[[], object]:
         """Return a function that does everything with the method once: makes it, takes all steps, asks for result and state."""
@@ -89,6 +95,7 @@ def check_method(bench: Bench, *, stops: Sequence[int] | None = None) -> None:
         check_global_randomness_is_left_alone(bench)
         check_resume_is_exact(bench, stops)
         check_needs_are_enough(bench)
+        check_rounds_forget(bench)
         if bench.method.accumulates:
             check_micro_batches_do_not_matter(bench)
         if bench.method.merges:
@@ -169,6 +176,35 @@ def check_resume_is_exact(bench: Bench, stops: Sequence[int] | None = None) -> N
         for index, (logged, again) in enumerate(zip(logs[stop:], logs_again, strict=True), start=stop):
             moved = difference(logged, again)
             expect(not moved, f"{where} logs other values at step {index}: {moved}; {ADVICE}")
+
+
+def check_rounds_forget(bench: Bench) -> None:
+    """Check that a round keeps nothing of the rounds before it, and that a run which stops around its start resumes exactly.
+
+    A second round that follows a first one must take the steps that it takes in a new method, whose network has the round's start
+    weights. Methods without rounds have nothing to check.
+    """
+    if not isinstance(bench.config, RoundsConfig):
+        return
+    bench = replace(bench, config=bench.config.model_copy(update={"rounds": 2, "reference": "last"}))
+    task = bench.task()
+    if len(parts := rounds_of(bench.config).schedule(task.steps).all) < 2:
+        return
+    (_, second), method = parts, bench.build(task)
+    bench.take(method, 0, second.first_step)
+    start = snapshot(task.model)
+    fresh_task = bench.task()
+    fresh_task.model.load_state_dict(start)
+    fresh = bench.build(fresh_task)
+    logs = [bench.take(method, second.first_step, task.steps), bench.take(fresh, second.first_step, task.steps)]
+    _expect_same_end(method, fresh, "a round that follows another, and the same round in a new method,")
+    for index, (logged, again) in enumerate(zip(*logs, strict=True), start=second.first_step):
+        expect(
+            not (moved := difference(logged, again)), f"begin_round leaves something of the round before: {moved} at step {index}"
+        )
+    check_resume_is_exact(
+        bench, [second.first_step + offset for offset in (-1, 0, 1) if second.first_step + offset <= task.steps]
+    )
 
 
 def _expect_same_end(method: FinetuneMethod, restored: FinetuneMethod, where: str) -> None:

@@ -38,6 +38,7 @@ CHECKS: Mapping[str, Callable[[nn.Module, DataSpec], None]] = {
     "Trains": capabilities.check_trains,
     "TrainsInParts": capabilities.check_trains_in_parts,
     "Likelihood": capabilities.check_likelihood,
+    "WeightedBound": capabilities.check_weighted_bound,
     "Transitions": capabilities.check_transitions,
     "Denoises": capabilities.check_denoises,
     "NoiseChain": capabilities.check_noise_chain,

@@ -6,11 +6,13 @@ derive their settings from `NoiseLevels`. Source: Karras et al. 2022 (EDM, arXiv
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from pydantic import Field, model_validator
 
+from harness.capabilities import BoundWeighting
 from harness.config import Config
 from harness.errors import UserError
 from harness.interfaces import DataSpec
@@ -111,7 +113,7 @@ def column(values: Tensor, like: Tensor) -> Tensor:
 
 
 class DenoisingObjective:
-    """Trains, TrainsInParts, Likelihood and `sigma_range` for a module that has `config`, `spec` and `denoise`.
+    """Trains, TrainsInParts, Likelihood, WeightedBound and `sigma_range` for a module that has `config`, `spec` and `denoise`.
 
     The loss is the weighted squared error of the denoised data, at one random noise level for each example (Eq. 2, Table 1).
     """
@@ -158,9 +160,28 @@ class DenoisingObjective:
         ln(sigma) is normal with mean `p_mean` and standard deviation `p_std` (Table 1). Numbers are drawn on the CPU and moved
         to the device of x.
         """
+        return self._draw_at(self._normal_levels(len(x), generator, self.config.p_mean, self.config.p_std), x, generator)
+
+    def draw_weighted(self, x: Tensor, generator: torch.Generator, weighting: BoundWeighting) -> NoisyLevel | NoisyLevelAndMask:
+        """Draw like `draw`; for the weight "elbo" with ln(sigma) uniform between the smallest and the largest noise level."""
         import torch
 
-        sigma = (self.config.p_mean + self.config.p_std * torch.randn(len(x), generator=generator)).exp()
+        if weighting.weight == "elbo":
+            low, high = self.config.sigma_min, self.config.sigma_max
+            return self._draw_at(low * (high / low) ** torch.rand(len(x), generator=generator), x, generator)
+        p_mean = self.config.p_mean if weighting.p_mean is None else weighting.p_mean
+        p_std = self.config.p_std if weighting.p_std is None else weighting.p_std
+        return self._draw_at(self._normal_levels(len(x), generator, p_mean, p_std), x, generator)
+
+    @staticmethod
+    def _normal_levels(n: int, generator: torch.Generator, p_mean: float, p_std: float) -> Tensor:
+        import torch
+
+        return (p_mean + p_std * torch.randn(n, generator=generator)).exp()
+
+    def _draw_at(self, sigma: Tensor, x: Tensor, generator: torch.Generator) -> NoisyLevel | NoisyLevelAndMask:
+        import torch
+
         noise = torch.randn(x.shape, generator=generator)
         if not self.training or self.dropout == 0:
             return NoisyLevel(sigma.to(x.device), noise.to(x.device))
@@ -173,13 +194,30 @@ class DenoisingObjective:
         This is a bound of the log-likelihood with another weight of the noise levels: the bound's own weight is
         1 / sigma^2, at levels uniform in ln(sigma), and EDM's weight takes its place, as in training.
         """
+        return self.weighted_bound(x, labels, draw, BoundWeighting("edm"))
+
+    def weighted_bound(self, x: Tensor, labels: Tensor | None, draw: object, weighting: BoundWeighting) -> Tensor:
+        """Return minus the weighted squared error of the denoised data, (B,), summed over dimensions.
+
+        The weight of |D - x|^2 is that of EDM's training loss ("edm" and "model"); 1 / sigma^2 ("simple"), which is 1 for the
+        error of the noise; or ln(high / low) / sigma^2 ("elbo") for levels uniform in ln(sigma) between low and high, which makes
+        the mean over draws the integral of |D - x|^2 / sigma^2 over ln(sigma), the part of the bound within these levels.
+        Source of the bound: Kingma et al. 2021 (VDM), Eq. 18, with the signal-to-noise ratio 1 / sigma^2.
+        """
         from harness.streams import seeded
 
         # -w(sigma) |D(x + sigma n; sigma) - x|^2
         sigma, noise, *seed = cast("NoisyLevel | NoisyLevelAndMask", draw)
         with seeded(seed[0] if seed else None, x.device):
             denoised = self.denoise(x + column(sigma, x) * noise, sigma, labels)
-        return -loss_weight(sigma, self.config.sigma_data) * (denoised - x).square().flatten(1).sum(1)
+        return -self._weight(sigma, weighting.weight) * (denoised - x).square().flatten(1).sum(1)
+
+    def _weight(self, sigma: Tensor, name: str) -> Tensor:
+        if name == "simple":
+            return sigma**-2
+        if name == "elbo":
+            return math.log(self.config.sigma_max / self.config.sigma_min) * sigma**-2
+        return loss_weight(sigma, self.config.sigma_data)
 
 
 LAST_STD_SHARE = 0.001

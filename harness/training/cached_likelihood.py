@@ -26,8 +26,8 @@ class CachedLikelihood:
         is_enabled: False computes every value anew, to measure what the cache saves.
     """
 
-    def __init__(self, model: torch.nn.Module, *, is_enabled: bool = True) -> None:
-        self.model, self.is_enabled = model, is_enabled
+    def __init__(self, model: torch.nn.Module | Likelihood, *, is_enabled: bool = True) -> None:
+        self.model, self.is_enabled = cast(Likelihood, model), is_enabled
         self._values_by_set: dict[str, dict[tuple[int, int], float]] = {}
         self._dtype = torch.float32
 
@@ -75,4 +75,4 @@ class CachedLikelihood:
             self._values_by_set[name] = dict(zip(keys, stored["values"].tolist(), strict=True))
 
     def _compute(self, batch: Batch, draw: object) -> Tensor:
-        return cast(Likelihood, self.model).log_likelihood(batch.x, batch.labels, draw)
+        return self.model.log_likelihood(batch.x, batch.labels, draw)

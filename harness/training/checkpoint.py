@@ -62,7 +62,8 @@ class Checkpoint:
 
     Args:
         step: steps taken.
-        tensors: weights by "track/name". A track is one set of weights: `model` always; `ema` and `best` where training has them.
+        tensors: weights by "track/name". A track is one set of weights: `model` always; `ema`, `best`, `best_raw`
+            and `start` (of a round with candidates) where training has them.
         state: everything else.
     """
 

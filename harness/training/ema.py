@@ -144,10 +144,15 @@ class PowerFunctionTracker:
         ]
 
 
-def make_average(model: torch.nn.Module, training: TrainingConfig) -> WeightAverage | None:
-    """Return the average that the setting `ema` asks for, at its start; None where the setting asks for none."""
+def make_average(model: torch.nn.Module, training: TrainingConfig, images: int | None = None) -> WeightAverage | None:
+    """Return the average that the setting `ema` asks for, at its start; None where the setting asks for none.
+
+    Args:
+        images: training images that the average follows, such as those of a round; by default those of the whole training.
+    """
     if training.ema is None:
         return None
     if isinstance(training.ema, float):
         return ExponentialAverage(model, training.ema)
-    return PowerFunctionTracker(model, training.ema, images=training.images, batch=training.batch)
+    followed = training.images if images is None else images
+    return PowerFunctionTracker(model, training.ema, images=followed, batch=training.batch)

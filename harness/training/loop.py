@@ -1,10 +1,10 @@
-"""The training loop: batches in order, steps of the method, averages, curve, logs, checkpoints, resume, divergence, stops."""
+"""The training loop: batches in order, rounds, steps, averages, curve, logs, checkpoints, resume, divergence, stops."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.capabilities import WorksInLatents
-from harness.errors import Diverged, Interrupted
+from harness.errors import Diverged, Interrupted, UserError
 from harness.interfaces import Batch
 from harness.process import stop
 from harness.sampling import latents
@@ -21,54 +21,19 @@ from harness.streams import stream
 from harness.training import checkpoint, precision
 from harness.training.checkpoint import Checkpoint, TrainingState
 from harness.training.config import TrainingConfig
-from harness.training.curve import Curve
-from harness.training.ema import make_average
+from harness.training.curve import Curve, Place
+from harness.training.ema import WeightAverage, make_average
 from harness.training.evaluations import Evaluations
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
 from harness.training.order import BatchOrder
 from harness.training.out_of_memory import out_of_memory_advice
+from harness.training.rounds import Round, rounds_of
 from harness.training.scalar_means import ScalarMeans
+from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask, constrain
-from harness.training.training_log import LogLine, TrainingLog
+from harness.training.training_log import LogLine
 from harness.weights import state_dicts
-
-LOG_EVERY = 100
-"""Steps between two logs, where the user asks for no other number."""
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Functions that the loop calls, for progress and for plugins.
-
-    Args:
-        step_logged: called with the step, the number of steps in all, and values by name: the means of the method's scalars since
-            the last log, or `curve` at a point of the curve.
-        checkpoint_written: called with the step and the folder of a checkpoint, when it has been written completely.
-    """
-
-    step_logged: Callable[[int, int, Mapping[str, float]], None] = lambda *_: None
-    checkpoint_written: Callable[[int, Path], None] = lambda *_: None
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """The files that the loop writes and the functions that it calls. None of them changes a result.
-
-    Args:
-        folder: where checkpoints are written.
-        checkpoint_seconds: time between two checkpoints.
-        listener: functions that the loop calls.
-        log_every: steps between two logs. Only logs and checkpoints check that the loss is finite: a check at each step would
-            wait for the device.
-        log: the log on disk; None writes none.
-    """
-
-    folder: Path
-    checkpoint_seconds: float = 30.0
-    listener: Listener = Listener()
-    log_every: int = LOG_EVERY
-    log: TrainingLog | None = None
 
 
 @dataclass(frozen=True)
@@ -81,10 +46,12 @@ class TrainingResult:
         seconds: time of steps and of drawing banks, over all resumes. Where the best point is selected, the time of the curve
             is included.
         network_evaluations: examples that went through networks during the work that `seconds` includes.
-        curve: the curve's points, `images` seen and the metric's `value`.
+        curve: the curve's points, the place (`images` seen; `round` and `candidate`, where there are several) and the metric's
+            `value`.
         selected_images: images seen at the selected point; None where nothing is selected.
         parameters: number of the network's parameters, as scalars.
         evaluations: the network evaluations by what they are; None where an older version began the training and did not count.
+        steps: steps taken, those of all candidates included.
     """
 
     weights: dict[str, Tensor]
@@ -94,6 +61,7 @@ class TrainingResult:
     selected_images: int | None
     parameters: int = 0
     evaluations: Evaluations | None = None
+    steps: int = 0
 
 
 class TrainingLoop:
@@ -106,6 +74,7 @@ class TrainingLoop:
         around: files and functions around the loop.
         curve: measurements along training; None measures nothing.
         name: name of the method, with which messages about it begin.
+    Raises: UserError for a method whose rounds choose by a curve, where there is none.
     """
 
     def __init__(
@@ -125,7 +94,12 @@ class TrainingLoop:
         self.seed, self.around, self.curve, self.name = seed, around, curve, name
         self.is_in_latents = isinstance(task.model, WorksInLatents)
         self.order = BatchOrder(len(data), training.batch, seed)
-        self.average = make_average(task.model, training)
+        self.plan = rounds_of(method.config)
+        self.rounds = self.plan.schedule(training.steps)
+        if self.plan.chooses and (curve is None or not curve.keeps_best):
+            raise UserError(f"{name}: `reference: best` needs a curve to choose by")
+        self.average = self._new_average(self.rounds.all[0])
+        self._start = state_dicts.snapshot(task.model) if self.rounds.candidates > 1 else {}
         self.step = 0
         self._seconds = 0.0
         self._counts_graphs = True
@@ -144,16 +118,19 @@ class TrainingLoop:
         """
         self._begin()
         with stop.saves_state():
-            self.advance(self.training.steps)
+            self.advance(self.rounds.total)
             return self.end()
 
     def advance(self, until: int) -> None:
-        """Take steps until so many have been taken. Raises: like `run`."""
+        """Take steps until so many have been taken, over all rounds and candidates. Raises: like `run`."""
         self._clock = time.perf_counter()
-        steps, saved_at = self.training.steps, time.monotonic()
+        steps, saved_at = self.rounds.total, time.monotonic()
         self._measure()
         while self.step < until:
-            self._step()
+            part = self.rounds.of_next_step(self.step)
+            if self.step == part.starts_after:
+                self._enter_round(part)
+            self._step(part)
             if self.step % self.around.log_every == 0 or self.step == steps:
                 self._log()
             self._measure()
@@ -164,17 +141,41 @@ class TrainingLoop:
                 self._save()
                 saved_at = time.monotonic()
 
-    def _step(self) -> None:
-        index = self.step
+    def _enter_round(self, part: Round) -> None:
+        """Begin a round: with its start weights, averages that begin there, and a method that has forgotten earlier rounds."""
+        if self.step > 0:
+            weights = self._start if part.candidate else self._next_start()
+            if self.rounds.candidates > 1:  # a copy: a checkpoint holds no tensor under two names
+                self._start = {name: value.clone() for name, value in weights.items()}
+            self.task.model.load_state_dict(weights)
+            constrain(self.task.model)  # averages may lie beside the set
+            self.method.begin_round(part)
+            self.average = self._new_average(part)
+        if len(self.rounds.all) > 1:
+            facts = {**self.rounds.numbers(part), **self.plan.values(part)}
+            self._report({f"round/{name}": value for name, value in facts.items()})
+
+    def _next_start(self) -> dict[str, Tensor]:
+        """Return the weights that the next round starts from."""
+        if self.plan.chooses and self.curve is not None:
+            return self.curve.best_raw or self.curve.best
+        return self.candidate() if self.plan.reference_weights == "averaged" else state_dicts.snapshot(self.task.model)
+
+    def _new_average(self, part: Round) -> WeightAverage | None:
+        return make_average(self.task.model, self.training, part.steps * self.training.batch)
+
+    def _step(self, part: Round) -> None:
+        in_round = self.step - part.starts_after
+        index = part.first_step + in_round
         batch = self.data[self.order.indices(index)]
         if self.is_in_latents:
             batch = latents.network_batch(self.task.model, batch, stream(self.seed, "latents", index))
         with out_of_memory_advice(self._memory_advice), precision.autocast(self.task.device, self.training):
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.average is not None:
-            self.average.update((index + 1) * self.training.batch)
+            self.average.update((in_round + 1) * self.training.batch)
         constrain(self.task.model)  # after the average, which follows what the update gave, as in EDM2's training
-        self._scalars.add(scalars, index)
+        self._scalars.add(scalars, self.step)
         self.step += 1
 
     @property
@@ -186,7 +187,7 @@ class TrainingLoop:
 
     @property
     def _when(self) -> str:
-        return f"step {self.step} of {self.training.steps}"
+        return f"step {self.step} of {self.rounds.total}"
 
     def _log(self) -> None:
         """Report the means since the last log. Raises: Diverged when one of them is not finite."""
@@ -197,7 +198,7 @@ class TrainingLoop:
     def _report(self, values: Mapping[str, float]) -> None:
         if self.around.log is not None:
             self.around.log.add(LogLine(self.step, self.step * self.training.batch, values))
-        self.around.listener.step_logged(self.step, self.training.steps, values)
+        self.around.listener.step_logged(self.step, self.rounds.total, values)
 
     def candidate(self) -> dict[str, Tensor]:
         """Return the weights that would be evaluated now. Raises: UserError when the method's `result` gives something else."""
@@ -209,15 +210,27 @@ class TrainingLoop:
 
     def _measure(self) -> None:
         """Add a point to the curve where one is due. A stop during the measurement writes a checkpoint without the point."""
-        images = self.step * self.training.batch
-        if self.curve is not None and self.curve.is_due(self.step, self.training.steps, images):
+        part = self.rounds.of_last_step(self.step)
+        in_round = self.step - part.starts_after
+        place = {"images": (part.first_step + in_round) * self.training.batch, **self.rounds.numbers(part)}
+        if self.curve is not None and self._is_due(self.curve, part, in_round, place):
             try:
-                self._add_point(self.curve, images)
+                self._add_point(self.curve, place)
             except Interrupted:
                 self._save()  # the point is measured first when training goes on
                 raise
 
-    def _add_point(self, curve: Curve, images: int) -> None:
+    def _is_due(self, curve: Curve, part: Round, in_round: int, place: Place) -> bool:
+        """Return whether the curve has a point here.
+
+        Where rounds choose by it, each round has its share of the points, the last of them at its end. The start of a later round
+        has its value already: that of the point that was chosen.
+        """
+        if not self.plan.chooses:
+            return curve.is_due(part.first_step + in_round, self.training.steps, place)
+        return curve.is_due(in_round, part.steps, place, points=-(-curve.points // self.rounds.rounds))
+
+    def _add_point(self, curve: Curve, place: Place) -> None:
         self._count_time()
         counter = self.task.counter
         with counter.apart():
@@ -225,7 +238,8 @@ class TrainingLoop:
             candidate = self.candidate()
             if not state_dicts.are_finite(candidate):
                 raise Diverged(f"weights are not finite at {self._when}")
-            value = curve.add(images, candidate)
+            is_raw = self.plan.chooses and self.plan.reference_weights == "raw"
+            value = curve.add(place, candidate, state_dicts.snapshot(self.task.model) if is_raw else None)
             curve.evaluations += counter.examples - before  # after the point: one that is interrupted is measured again
         if not math.isfinite(value):
             raise Diverged(f"the curve's metric is {value} at {self._when}")
@@ -264,10 +278,12 @@ class TrainingLoop:
             "bank_costs": self.task.bank_costs,
             "unlogged": self._scalars.state(),
         }
+        tensors |= {f"start/{name}": value for name, value in self._start.items()}
         if self.average is not None:
             tensors |= {f"ema/{name}": value for name, value in self.average.tensors().items()}
         if self.curve is not None:
             tensors |= {f"best/{name}": value for name, value in self.curve.best.items()}
+            tensors |= {f"best_raw/{name}": value for name, value in self.curve.best_raw.items()}
             state["curve"] = self.curve.state()
         return checkpoint.write(folder, Checkpoint(self.step, tensors, state))
 
@@ -287,10 +303,13 @@ class TrainingLoop:
         self._restore_counts(saved.state)
         self.task.bank_costs = dict(saved.state["bank_costs"])
         self._scalars.restore(saved.state.get("unlogged", {}), self.task.device)
+        part = self.rounds.of_last_step(self.step)
+        self._start = saved.track("start")
+        self.average = self._new_average(part)
         if self.average is not None:
-            self.average.restore(saved.track("ema"), self.step * self.training.batch)
+            self.average.restore(saved.track("ema"), (self.step - part.starts_after) * self.training.batch)
         if self.curve is not None:
-            self.curve.restore(saved.state["curve"], saved.track("best"))
+            self.curve.restore(saved.state["curve"], saved.track("best"), saved.track("best_raw"))
 
     def _restore_counts(self, state: TrainingState) -> None:
         with_graph = state.get("evaluations_with_graph")
@@ -302,10 +321,11 @@ class TrainingLoop:
         self._count_time()
         weights, selected, curve, evaluations = self.candidate(), None, self.curve, self._evaluations()
         network_evaluations = evaluations.forward + evaluations.backward
-        if curve is not None and curve.keeps_best:
-            weights, selected = curve.best, curve.best_images
+        if curve is not None and curve.keeps_best:  # the curve is a cost of what it chose
             self._seconds += curve.seconds
             network_evaluations += evaluations.selection
+        if curve is not None and self.training.select == "best":
+            weights, selected = curve.best, curve.best_images
         if not state_dicts.are_finite(weights):
             raise Diverged("the final weights are not finite")
         return TrainingResult(
@@ -316,6 +336,7 @@ class TrainingLoop:
             selected,
             state_dicts.parameters(self.task.model),
             evaluations if self._counts_graphs else None,
+            self.step,
         )
 
     def _evaluations(self) -> Evaluations:

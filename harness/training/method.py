@@ -1,7 +1,7 @@
 """The interface for authors of methods: the base class of fine-tuning methods, and the task that the harness gives a method.
 
 A method owns its optimisers, its extra networks, and what one step does. The harness owns the loop around the steps: batches
-and their order, weight averages, checkpoints and resume, the curve, selection, devices, logs, and the counting of costs.
+and their order, rounds, weight averages, checkpoints and resume, the curve, selection, devices, logs, and the counting of costs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from harness.interfaces import Batch, DataSpec
+from harness.training.rounds import Round
 
 Weights = Mapping[str, Tensor]
 """Tensors under the names of a state dict."""
@@ -36,7 +37,7 @@ class Task(Protocol):
     device: torch.device
     """Where the network and all batches are."""
     steps: int
-    """The number of steps in all; the harness calls `step` once for each."""
+    """The number of steps in all; the harness calls `step` once for each, and once more for each further candidate of a round."""
     batch: int
     """Number of real examples in a step."""
 
@@ -105,9 +106,19 @@ class FinetuneMethod(abc.ABC):
         Args:
             batch: `task.batch` training examples on `task.device`, in the harness's order.
             generator: the only source of randomness of the step, on the CPU; new for each step.
-            index: number of the step, from 0.
+            index: number of the step, from 0, counted over all rounds. Each candidate of a round has the same numbers.
         Returns: scalars to log by name, 0-dim and detached. The cell ends as diverged when a scalar is not finite.
         """
+
+    def begin_round(self, part: Round) -> None:
+        """Begin a round, before its first step: the model has the weights that the round starts from.
+
+        Called where the settings derive from `harness.training.rounds.RoundsConfig`, at the start of each round and of each
+        candidate of a round. It is not called for the very first one, which `__init__` begins, nor when training goes on from a
+        checkpoint within a round, for which `load_state_dict` is there. Nothing of earlier rounds may remain: optimisers,
+        references and banks are new. `config.value(name, part)` is a setting as it is in the round.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has rounds in its settings, and no begin_round")
 
     def result(self, weights: Weights) -> Weights:
         """Turn trained weights into the weights to evaluate. A method that merges weights at the end overrides this.

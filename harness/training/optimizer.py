@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.config import Config
 
@@ -23,7 +23,7 @@ _ADAMS = ("adam", "adamw")
 class OptimizerConfig(Config):
     """An optimiser and its learning-rate schedule."""
 
-    ADDED_LATER = frozenset({"cooldown"})
+    ADDED_LATER = frozenset({"cooldown", "decay_1d"})
 
     name: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adam", description="algorithm, as in torch.optim")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
@@ -31,25 +31,37 @@ class OptimizerConfig(Config):
     weight_decay: float = Field(0.0, ge=0, description="as in torch.optim")
     clip: float | None = Field(None, gt=0, description="largest gradient norm over all parameters; none clips nothing")
     warmup: float = Field(0.0, ge=0, le=1, description="share of the updates over which the rate rises linearly from 0")
-    decay: Literal["constant", "linear", "cosine", "cooldown"] = Field(
-        "constant", description="shape of the rate after warm-up; linear, cosine and cooldown end at 0"
+    decay: Literal["constant", "linear", "cosine", "cooldown", "inverse-sqrt"] = Field(
+        "constant",
+        description="shape of the rate after warm-up; linear, cosine and cooldown end at 0, inverse-sqrt falls as one over the "
+        "root of the updates",
     )
     cooldown: float = Field(
         0.2, gt=0, le=1, description="share of the updates after warm-up over which `decay: cooldown` falls to 0, at the end"
     )
+    decay_1d: bool = Field(
+        True, description="whether weight decay acts on parameters of one axis too: biases, and gains of normalisations"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_time_to_fall_from(self) -> OptimizerConfig:
+        if self.decay == "inverse-sqrt" and not self.warmup:
+            raise ValueError("decay: inverse-sqrt falls from the end of the warm-up on: it needs a `warmup` above 0")
+        return self
 
     @property
     def unused(self) -> frozenset[str]:
         """Names of the settings that the algorithm and the schedule do not use."""
-        betas = frozenset() if self.name in _ADAMS else frozenset({"betas"})
-        return betas if self.decay == "cooldown" else betas | {"cooldown"}
+        used = {"betas": self.name in _ADAMS, "cooldown": self.decay == "cooldown", "decay_1d": self.weight_decay > 0}
+        return frozenset(name for name, is_used in used.items() if not is_used)
 
     def factor(self, update: int, updates: int) -> float:
         """Return the learning rate at an update, as a share of the peak rate.
 
         With w = warmup * updates, update k (counted from 0) has the share min((k + 1) / w, 1) while k < w. After that, with
         p = (k - w) / (updates - w), the share is 1 - p for `linear`, (1 + cos(pi p)) / 2 for `cosine`, and for `cooldown` with
-        its share c it is 1 up to p = 1 - c, and then (1 - p) / c. Returns: in [0, 1].
+        its share c it is 1 up to p = 1 - c, and then (1 - p) / c. For `inverse-sqrt` it is sqrt(w / (k + 1)), so that a warm-up
+        over 0.16 of the updates ends at 0.4. Returns: in [0, 1].
         """
         warm = self.warmup * updates
         if update < warm:
@@ -57,6 +69,8 @@ class OptimizerConfig(Config):
         progress = (update - warm) / max(updates - warm, 1)
         if self.decay == "linear":
             return max(1 - progress, 0.0)
+        if self.decay == "inverse-sqrt":
+            return min(math.sqrt(warm / (update + 1)), 1.0)
         if self.decay == "cooldown":
             return min(max(1 - progress, 0.0) / self.cooldown, 1.0)
         if self.decay == "cosine":
@@ -85,8 +99,17 @@ class Optimizer:
             options["foreach"] = True  # a quarter less time than one parameter after the other, on CPUs too
         optim = torch.optim
         kinds = {"adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop, "sgd": optim.SGD}
-        self.torch = kinds[config.name](self.parameters, **options)
+        self.torch = kinds[config.name](
+            self._groups() if config.weight_decay and not config.decay_1d else self.parameters, **options
+        )
         self._has_schedule = config.warmup > 0 or config.decay != "constant"
+
+    def _groups(self) -> list[dict[str, object]]:
+        """Return the parameters in groups of torch.optim: those that decay, and those of one axis at most, which do not."""
+        decaying = [parameter for parameter in self.parameters if parameter.dim() > 1]
+        others = [parameter for parameter in self.parameters if parameter.dim() <= 1]
+        groups: list[dict[str, object]] = [{"params": decaying}, {"params": others, "weight_decay": 0.0}]
+        return [group for group in groups if group["params"]]
 
     def update(self, loss: Tensor) -> None:
         """Take one update on a loss: forget old gradients, compute new ones, clip them, step."""

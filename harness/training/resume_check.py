@@ -12,8 +12,9 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.training import checkpoint
-from harness.training.loop import Listener, Surroundings, TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop, TrainingResult
 from harness.training.state_differences import difference, state_difference
+from harness.training.surroundings import Listener, Surroundings
 from harness.weights import state_dicts
 
 LoopMaker = Callable[[Surroundings], TrainingLoop]
@@ -38,7 +39,7 @@ def run_checked(make: LoopMaker, around: Surroundings) -> TrainingResult:
         around.log.begin(None)
     logs, logs_again = Logs(), Logs()
     undisturbed = make(dataclasses.replace(around, listener=_noting(logs, around.listener)))
-    steps = undisturbed.training.steps
+    steps = undisturbed.rounds.total
     undisturbed.advance(steps // 2)
     folder = around.folder / "resumed"
     undisturbed.save(folder)
@@ -110,7 +111,7 @@ def _expect_none(moved: list[str], what: str, resumed: TrainingLoop, step: int) 
     if moved:
         more = f" and {len(moved) - SHOWN} more" if len(moved) > SHOWN else ""
         raise UserError(
-            f"{resumed.name}: training that went on from a checkpoint after step {step} of {resumed.training.steps}, in new "
+            f"{resumed.name}: training that went on from a checkpoint after step {step} of {resumed.rounds.total}, in new "
             f"objects, differs from undisturbed training in {what}: {', '.join(moved[:SHOWN])}{more}. A run that is killed would "
             "give other numbers: put all state in keep(…) or state_dict"
         )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from harness import Config, Method, UserError, hookimpl
+from harness import Method, Model, UserError, hookimpl
 from harness.components import MethodUsage
-from harness.toolkit.named_settings import filled
 from harness.training.optimizer import OptimizerConfig
+from harness.training.rounds import ByRound, RoundsConfig
+from harness_ddo.presets import filled_from_preset
 
 __version__ = "1"
 
@@ -21,33 +22,41 @@ class DDOOptimizer(OptimizerConfig):
     lr: float = Field(1.5e-4, gt=0, description="peak learning rate")
 
 
-# The published training of VAR-d16 on ImageNet 256×256, with 1024 images a step; the weight decay is VAR's own.
-PRESETS: Mapping[str, Mapping[str, object]] = {
-    "var": {
-        "alpha": 50.0, "beta": 0.02, "fakes": "online", "same_labels": True, "drop_label": 0.5, "divide": True,
-        "optimizer": {"name": "adamw", "lr": 4e-6, "betas": (0.9, 0.95), "weight_decay": 0.05},
-    },
-}  # fmt: skip
+Scale = Annotated[float, Field(gt=0, le=1000)]
 
 
-class DDOConfig(Config):
+class DDOConfig(RoundsConfig):
     """Settings of `ddo`."""
 
-    ADDED_LATER = frozenset({"preset", "fakes", "same_labels", "drop_label", "divide", "samples_as"})
+    BY_ROUND = frozenset({"alpha", "beta", "rate", "p_mean", "p_std"})
+    ADDED_LATER = RoundsConfig.ADDED_LATER | {
+        "preset", "fakes", "same_labels", "drop_label", "divide", "samples_as", "rate", "weight", "p_mean", "p_std",
+    }  # fmt: skip
 
-    preset: Literal["var"] | None = Field(
-        None, description="var: settings of the published training of VAR, where no value is given here"
+    preset: Literal["edm-cifar10", "edm2-img64", "edm2-img512", "var"] | None = Field(
+        None, description="settings of the paper, or of its published training of VAR, where no value is given here"
     )
-    alpha: float = Field(1.0, gt=0, le=1000, description="weight of the generated half; the paper sweeps 0.5 to 50")
-    beta: float = Field(
+    alpha: ByRound[Scale] = Field(
+        1.0, description="weight of the generated half; the paper sweeps 0.5 to 50. A number, or numbers by round"
+    )
+    beta: ByRound[Scale] = Field(
         0.02,
-        gt=0,
-        le=1000,
-        description="scale of the log-likelihood ratios, which are sums over dimensions: 0.02 belongs to 3072 of them; "
-        "start at 0.02 * 3072 / D for D",
+        description="scale of the log-likelihood ratios, which are sums over dimensions: 0.02 is for the data of the paper, no "
+        "rule gives it for others: search it, and watch `logit_std`. A number, or numbers by round",
     )
-    rounds: PositiveInt = Field(
-        1, description="parts of equal length that the steps are cut into; at the start of each, the model becomes the reference"
+    rate: ByRound[Annotated[float, Field(gt=0)]] | None = Field(
+        None, description="peak learning rate, in the place of the optimiser's `lr`: a number, or numbers by round"
+    )
+    weight: Literal["model", "simple", "edm", "elbo"] = Field(
+        "model",
+        description="weight of the noise levels in the ratio of a diffusion model. model: as in its `log_likelihood`; simple: 1 "
+        "for the error of the noise; edm: of EDM's training loss; elbo: of the bound, which alone gives nats",
+    )
+    p_mean: ByRound[Annotated[float, Field(ge=-20, le=20)]] | None = Field(
+        None, description="mean of ln(sigma) in DDO's steps: a number, or numbers by round; by default the model's own"
+    )
+    p_std: ByRound[Annotated[float, Field(gt=0, le=20)]] | None = Field(
+        None, description="standard deviation of ln(sigma), likewise: {1: 1.6, 17: 3.0} is 3.0 from round 17 on"
     )
     bank_size: PositiveInt = Field(10_000, description="samples of the reference to draw for each round")
     n_mc: PositiveInt = Field(
@@ -78,17 +87,39 @@ class DDOConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _from_preset(cls, settings: object) -> object:
-        return filled(settings, PRESETS)
+        return filled_from_preset(settings) if isinstance(settings, Mapping) else settings
 
 
 def check(config: DDOConfig, usage: MethodUsage) -> None:
-    """Check the settings about labels and tokens. Raises: UserError when model, sampler or data lack what they ask for."""
+    """Check the settings about labels, tokens and noise levels.
+
+    Raises: UserError when model, sampler or data lack what they ask for.
+    """
+    check_levels(config, usage.model)
     if config.samples_as == "tokens" and (reason := usage.lacks_tokens):
         raise UserError(f"{reason}, which ddo needs for samples_as: tokens")
     if config.drop_label and "NullLabel" not in usage.model.provides:
         raise UserError(f"{usage.model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}")
     if (config.same_labels or config.drop_label) and not usage.data.classes:
         raise UserError("the data have no labels, which ddo needs for same_labels and drop_label")
+
+
+def check_levels(config: DDOConfig, model: Model) -> None:
+    """Check the settings about noise levels. Raises: UserError when the model has no such levels."""
+    asked = [
+        name for name in ("p_mean", "p_std") if getattr(config, name) is not None or name in (config.search_each_round or {})
+    ]
+    if config.weight == "elbo" and asked:
+        raise UserError(f"ddo: the bound has its own noise levels: leave {' and '.join(asked)} out beside weight: elbo")
+    if config.weight != "model":
+        asked.append(f"weight: {config.weight}")
+    if asked and "WeightedBound" not in model.provides:
+        raise UserError(f"{model.name} lacks WeightedBound, which ddo needs for {' and '.join(asked)}")
+    of_levels = [name for name in asked if name not in ("weight: simple", "weight: elbo")]
+    if of_levels and "Denoises" not in model.provides:
+        raise UserError(
+            f"{model.name} has steps in the place of noise levels sigma, which ddo needs for {' and '.join(of_levels)}"
+        )
 
 
 @hookimpl

@@ -15,9 +15,10 @@ def ddo_loss(ratio_real: Tensor, ratio_fake: Tensor, *, alpha: float, beta: floa
 
         L = - E_data log s(beta r) - alpha E_ref log(1 - s(beta r))
 
-    With beta = alpha = 1 the minimum is at p_theta = p_data. A beta below 1 aims beyond the data, at
-    p_ref^(1 - 1/beta) p_data^(1/beta) up to normalisation (Theorem 3.3): it sharpens as guidance does, so that rounds must be
-    short. For a diffusion model r is one draw of a bound, and by Jensen's inequality (-log s is convex) L is then an upper bound.
+    With beta = alpha = 1 the minimum is at p_theta = p_data. A beta below 1 aims beyond the data: it sharpens as guidance does,
+    so that rounds must be short. The p_ref^(1 - 1/beta) p_data^(1/beta) of Theorem 3.3, up to normalisation, is the minimum where
+    p_theta need not sum to 1; docs/methods/ddo.md has an example of how far the true one is from it. For a diffusion model r is
+    one draw of a bound, and by Jensen's inequality (-log s is convex) L is then an upper bound.
 
     Args:
         ratio_real, ratio_fake: (B,), r in nats, of real examples and of samples of the reference.

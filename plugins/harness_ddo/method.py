@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from harness.capabilities import Likelihood, NullLabel
+from harness.capabilities import NullLabel
 from harness.interfaces import Batch
 from harness.toolkit.contrast import labels_of, masked_mean
 from harness.training.cached_likelihood import CachedLikelihood
@@ -17,9 +17,11 @@ from harness.training.method import FinetuneMethod, Task
 from harness.training.micro_batches import rows_of
 from harness.training.optimizer import Optimizer
 from harness.training.precision import in_float32
+from harness.training.rounds import Round
 from harness_ddo import DDOConfig
 from harness_ddo.fakes import rows_with_labels
 from harness_ddo.loss import ddo_loss
+from harness_ddo.ratios import weighted
 
 
 class Half(NamedTuple):
@@ -65,15 +67,15 @@ class DDO(FinetuneMethod):
     """
 
     config: DDOConfig
+    _bank: Batch | None
 
     def __init__(self, config: DDOConfig, task: Task) -> None:
         super().__init__(config, task)
         self.reference = task.frozen_copy()
         self.reference_likelihood = CachedLikelihood(self.reference)
         self.keep(reference=self.reference, reference_likelihood=self.reference_likelihood)
-        self._round = 0
-        self._renew_optimizer()
-        self._bank: Batch | None = None
+        self._schedule = config.schedule(task.steps)
+        self._enter(self._schedule.all[0])
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """Take one optimiser step on `task.batch` real and as many generated examples.
@@ -84,7 +86,6 @@ class DDO(FinetuneMethod):
         exact, `cross_entropy` and `cross_entropy_ref` are those of the real examples under theta and the reference, in nats an
         example.
         """
-        self._enter_round(index * self.config.rounds // self.task.steps)
         fakes = self._fakes(batch, generator)
         dropped = self._dropped(batch, generator)
         if dropped is not None:
@@ -95,16 +96,21 @@ class DDO(FinetuneMethod):
             loss, of_real, of_fake = self._update(real, fake, dropped)
         return {"loss": loss, **self._logs(of_real, of_fake, dropped)}
 
+    def begin_round(self, part: Round) -> None:
+        """Make the current model the reference, with a new bank and a new optimiser."""
+        self.reference.load_state_dict(self.task.model.state_dict())
+        self.reference_likelihood.forget()
+        self._enter(part)
+
     def state_dict(self) -> dict[str, object]:
         """Return the reference, the optimiser and the round. The harness has the bank, under the reference's hash."""
-        return {**super().state_dict(), "round": self._round}
+        return {**super().state_dict(), "round": self._part.number, "candidate": self._part.candidate}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Restore what `state_dict` returned."""
-        self._round = int(cast(int, state["round"]))
-        self._renew_optimizer()  # a round's length is part of its learning-rate schedule
+        where = state["round"], state.get("candidate", 0)  # absent in checkpoints of older versions
+        self._enter(next(part for part in self._schedule.all if (part.number, part.candidate) == where))
         super().load_state_dict(state)
-        self._bank = None
 
     def _fakes(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Return as many samples of the reference as there are real examples: new ones, or rows of the round's bank."""
@@ -115,7 +121,7 @@ class DDO(FinetuneMethod):
                 labels = torch.randint(classes, (len(batch),), generator=generator).to(self.task.device)
             return Batch(self.task.sample(self.reference, len(batch), labels, generator, as_tokens=as_tokens), labels)
         if self._bank is None:
-            name, size = f"round-{self._round}", self.config.bank_size
+            name, size = f"round-{self._part.number}", self.config.bank_size
             self._bank = self.task.bank(self.reference, size, name, as_tokens=as_tokens)
         if self.config.same_labels:
             return self._bank[rows_with_labels(self._bank, labels_of(batch), generator)]
@@ -137,9 +143,8 @@ class DDO(FinetuneMethod):
 
         Micro-batches take their rows of it, so that what an example draws does not depend on how the batch is cut.
         """
-        model = cast(Likelihood, self.task.model)
-        draw = model.draw(self._copies(real).x, generator)
-        fake_draw = draw if self.config.shared_draw else model.draw(self._copies(fakes).x, generator)
+        draw = self._theta.draw(self._copies(real).x, generator)
+        fake_draw = draw if self.config.shared_draw else self._theta.draw(self._copies(fakes).x, generator)
         return Half("real", real, draw), Half("fake", fakes, fake_draw)
 
     def _update(self, real: Half, fake: Half, dropped: Tensor | None) -> tuple[Tensor, LogLikelihoods, LogLikelihoods]:
@@ -168,14 +173,14 @@ class DDO(FinetuneMethod):
         if part != slice(0, n):  # a whole draw goes on as it is: some cannot be cut, such as a seed of dropout
             draw = rows_of(draw, torch.cat([torch.arange(n)[part] + copy * n for copy in range(copies)]))
         reference = self.reference_likelihood(examples, draw, name=half.kind)
-        theta = cast(Likelihood, self.task.model).log_likelihood(examples.x, examples.labels, draw)
+        theta = self._theta.log_likelihood(examples.x, examples.labels, draw)
         ratio = (theta - reference).view(copies, -1).mean(0)
         return LogLikelihoods(ratio, theta, reference, draw is None)
 
     def _loss(self, real: LogLikelihoods, fake: LogLikelihoods, dropped: Tensor | None, batch: int) -> Tensor:
         """Return a micro-batch's share of the loss of a batch of so many pairs; the shares add up to it."""
-        alpha = self.config.alpha
-        loss = ddo_loss(real.ratio, fake.ratio, alpha=alpha, beta=self.config.beta, dropped=dropped)
+        alpha = self._alpha
+        loss = ddo_loss(real.ratio, fake.ratio, alpha=alpha, beta=self._beta, dropped=dropped)
         return loss * (len(real.ratio) / batch) / (max(alpha, 1.0) if self.config.divide else 1.0)
 
     def _copies(self, batch: Batch) -> Batch:
@@ -192,7 +197,7 @@ class DDO(FinetuneMethod):
             "accuracy": masked_mean((real.ratio > fake.ratio).float(), labelled),
             "margin_real": masked_mean(real.ratio, labelled),
             "margin_fake": masked_mean(fake.ratio, labelled),
-            "logit_std": (self.config.beta * torch.cat([real.ratio, fake.ratio])).std(correction=0),
+            "logit_std": (self._beta * torch.cat([real.ratio, fake.ratio])).std(correction=0),
         }
         if dropped is not None:
             logs["margin_dropped"] = masked_mean(real.ratio, dropped)
@@ -200,24 +205,22 @@ class DDO(FinetuneMethod):
             logs |= {"cross_entropy": -real.theta.mean(), "cross_entropy_ref": -real.reference.mean()}
         return logs
 
-    def _enter_round(self, number: int) -> None:
-        """At a round's first step the model becomes the reference, with a new bank and a new optimiser."""
-        if number == self._round:
-            return
-        self._round = number
-        self.reference.load_state_dict(self.task.model.state_dict())
-        self.reference_likelihood.forget()
-        self._renew_optimizer()
+    def _enter(self, part: Round) -> None:
+        """Begin a round, or go on in it: with its settings, a new optimiser, and no bank yet."""
+        self._part = part
         self._bank = None
-
-    def _renew_optimizer(self) -> None:
-        updates = self._first_step(self._round + 1) - self._first_step(self._round)
-        self.optimizer = Optimizer(self.config.optimizer, self.task.model.parameters(), updates=updates)
+        self._alpha, self._beta = self._setting("alpha"), self._setting("beta")
+        self._theta = weighted(self.task.model, self.config, part)
+        self.reference_likelihood.model = weighted(self.reference, self.config, part)
+        rate = self.config.value("rate", part)
+        settings = self.config.optimizer if rate is None else self.config.optimizer.model_copy(update={"lr": rate})
+        self.optimizer = Optimizer(settings, self.task.model.parameters(), updates=part.steps)
         self.keep(optimizer=self.optimizer)
 
-    def _first_step(self, number: int) -> int:
-        """Return the first step of a round. Step i is in round floor(i * rounds / steps): lengths differ by one at most."""
-        return -(-number * self.task.steps // self.config.rounds)  # -(-a // b) rounds up
+    def _setting(self, name: str) -> float:
+        value = self.config.value(name, self._part)
+        assert value is not None  # alpha and beta have defaults
+        return value
 
 
 def joined(parts: Sequence[LogLikelihoods]) -> LogLikelihoods:

@@ -142,7 +142,7 @@ def harness_models() -> list[Model]:
             check="harness_diffusers.check:fits",
             layout="harness_diffusers.published:DiffusersLayout",
             packages=DIFFUSERS,
-            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Transitions", "NoiseChain"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Transitions", "NoiseChain"}),
             sampler="ancestral",
             smoke={
                 "block_out_channels": (8,),

@@ -113,7 +113,7 @@ def harness_models() -> list[Model]:
             build="harness_edm2.model:build",
             check="harness_edm2.check:fits",
             layout="harness_edm2.published:EDM2Layout",
-            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "Denoises", "Transitions"}),
+            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Denoises", "Transitions"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM2 for images or latents: magnitude-preserving U-Net with learned log-variance",

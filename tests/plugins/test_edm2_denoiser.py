@@ -9,8 +9,9 @@ from harness.streams import stream
 from harness.testing import models
 from harness.toolkit.denoising import NoisyLevel
 from harness.training.config import TrainingConfig
-from harness.training.loop import Surroundings, TrainingLoop
+from harness.training.loop import TrainingLoop
 from harness.training.order import BatchOrder
+from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask
 from harness_controls import MLEConfig
 from harness_controls.mle import MLE

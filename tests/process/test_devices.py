@@ -52,8 +52,12 @@ def deterministic(monkeypatch):
     asked = []
     monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    return asked
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")  # which switches TF32 on
+    yield asked
+    torch.set_float32_matmul_precision(precision)
 
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "auto:1", ""])
@@ -120,3 +124,14 @@ def test_a_machine_without_drivers_of_cards_is_told_without_torch():
     asks = "from harness.process import devices; devices.DEVICE_FILES = (); devices.slots('auto')"
     code = f"import sys; {asks}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:1"])
+def test_a_card_computes_float32_in_float32(two_cards, name):
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.backends.cuda.matmul.allow_tf32
+    devices.use(name)
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert environment.describe("cuda")["tf32"] == "off"

@@ -23,7 +23,7 @@ def lines_of(shown):
 def test_each_column_that_ranks_has_a_table_of_all_rows_with_scores(with_control):
     distance, likeness = difference_tables(with_control, MARKDOWN)
     assert (distance.column.name, likeness.column.name) == ("distance", "likeness")
-    heads = ["Base", "Method", "SD between seeds", "SD within a seed", "− floor", "p", "− base", "p", "− control", "p"]
+    heads = ["Base", "Method", "SD between seeds", "SD within a seed", "− floor", "p", "− base", "p", "− more of it", "p"]
     assert distance.heads == heads
     assert [(row[0], row[1]) for row in distance.rows] == [
         ("Net", "base"), ("Net", "more of it"), ("Net", "tune"), ("Chain", "base"), ("Chain", "more of it"),

@@ -1,9 +1,9 @@
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 
 from harness.report.collect import collect_published
-from harness.report.floors import floor_minima, floor_scores
+from harness.report.floors import FloorDraws, floor_draws, floor_minima, floor_scores
 from harness.report.scores import Score
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
@@ -51,3 +51,10 @@ def test_fewer_pairs_than_draws_give_no_minimum_and_still_a_mean(with_values):
 def test_a_floor_without_values_or_without_a_record_has_no_score(with_values, board):
     assert [floor.name for floor in board.floors] == ["distance", "likeness"]
     assert floor_scores(with_values([])) == floor_minima(with_values([])) == {}
+
+
+def test_draws_share_examples_where_the_record_says_that_they_are_taken_from_the_same(with_values, board, make_floor):
+    collection = with_values([0.010, 0.012])
+    assert floor_draws(collection) == {"distance": FloorDraws([0.010, 0.012], shared=0.0)}
+    of_many = collection.floors["distance"].model_copy(update={"held_out": 400})  # the board's draws have 100 examples
+    assert floor_draws(replace(collection, floors={"distance": of_many}))["distance"].shared == 0.25

@@ -365,6 +365,13 @@ def test_a_floor_is_measured_once_and_recorded(floor, runs):
     assert path.stat().st_ino == written
 
 
+@pytest.mark.parametrize(("largest", "held_out"), [(None, None), (500, 1000)])
+def test_a_floor_says_of_how_many_held_out_examples_its_draws_are(floor, runs, monkeypatch, largest, held_out):
+    monkeypatch.setattr(CheckedSource, "largest_evaluation", largest)
+    assert jobs.run_floor("tiny", floor, runs, CPU, is_smoke=True) == FINISHED
+    assert load_floor(runs.floor("tiny", floor.name, floor.key)).held_out == held_out
+
+
 def test_a_floor_that_cannot_be_measured_is_logged_with_its_traceback(floor, runs, broken, caplog):
     broken(SystemExit("no such distance"))
     with caplog.at_level(logging.WARNING):

@@ -106,8 +106,8 @@ def test_lengths_of_the_step_give_weights_on_one_line_through_the_base(neon, tun
 def test_a_killed_training_goes_on_and_keeps_the_points_before(neon, source, context, tune, monkeypatch, tmp_path):
     take = TrainingLoop._step
 
-    def step_and_stop(self):
-        take(self)
+    def step_and_stop(self, part):
+        take(self, part)
         if self.step == 3:
             stop.request()
 

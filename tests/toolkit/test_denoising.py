@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from harness.capabilities import BoundWeighting
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
@@ -139,6 +140,52 @@ def test_the_loss_is_the_weighted_squared_error_and_the_likelihood_minus_it():
     expected = [8.0 * 25, (1 + 0.25) / 0.25 * 3]  # weight times |0 - x|^2
     assert model.training_loss_at(x, None, draw).tolist() == pytest.approx(expected)
     assert model.log_likelihood(x, None, draw).tolist() == pytest.approx([-value for value in expected])
+
+
+@pytest.mark.parametrize(("weight", "expected"), [
+    ("model", (0.25 + 0.25) / 0.0625), ("edm", (0.25 + 0.25) / 0.0625), ("simple", 4.0), ("elbo", 4 * math.log(40_000)),
+])  # fmt: skip
+def test_the_weight_of_a_level_can_be_chosen(weight, expected):
+    draw = NoisyLevel(torch.tensor([0.5]), torch.zeros(1, 3))
+    value = Zero().weighted_bound(torch.tensor([[3.0, 0.0, 4.0]]), None, draw, BoundWeighting(weight))
+    assert value.tolist() == pytest.approx([-25 * expected])
+
+
+def test_levels_of_their_own_leave_those_of_the_settings_as_they_are():
+    model, x = Zero(), torch.zeros(4000, 3)
+    own = model.draw_weighted(x, stream(0, "d"), BoundWeighting("edm", p_mean=1.0)).sigma.log()
+    assert (float(own.mean()), float(own.std())) == pytest.approx((1.0, 1.2), abs=0.08)  # 4 standard errors of the mean: 0.076
+    assert torch.equal(model.draw_weighted(x, stream(0, "d"), BoundWeighting()).sigma, model.draw(x, stream(0, "d")).sigma)
+    of_bound = model.draw_weighted(x, stream(0, "d"), BoundWeighting("elbo")).sigma.log()
+    assert (float(of_bound.min()), float(of_bound.max())) == pytest.approx((math.log(0.002), math.log(80)), abs=0.05)
+
+
+class OfNormal(DenoisingObjective, torch.nn.Module):
+    """The perfect denoiser of one number that is normal around 0."""
+
+    def __init__(self, std):
+        super().__init__()
+        self.config, self.spec, self.std = NoiseLevels(sigma_min=1e-4, sigma_max=1e4), DataSpec((1,)), std
+
+    def denoise(self, x, sigma, labels):
+        return self.std**2 / (self.std**2 + sigma.view(-1, 1) ** 2) * x
+
+
+@pytest.mark.parametrize("x", [0.0, 0.7, 3.0])
+def test_with_the_weight_of_the_bound_alone_the_ratio_is_in_nats(x):
+    n = 4001  # levels evenly spaced in their logarithm; noise of -1 and 1 has the moments that a linear denoiser sees
+    sigma = torch.logspace(-4, 4, n, dtype=torch.float64).repeat(2)
+    draw = NoisyLevel(sigma, torch.tensor([-1.0, 1.0], dtype=torch.float64).repeat_interleave(n)[:, None])
+    at = torch.full((2 * n, 1), x, dtype=torch.float64)
+    wide, narrow = OfNormal(1.0), OfNormal(0.5)
+
+    def ratio(weight):
+        values = [model.weighted_bound(at, None, draw, BoundWeighting(weight)).mean() for model in (wide, narrow)]
+        return float(values[0] - values[1])
+
+    exact = math.log(0.5) - x**2 / 2 + x**2 / (2 * 0.5**2)  # log N(x; 0, 1) - log N(x; 0, 1/4)
+    assert ratio("elbo") == pytest.approx(exact, rel=1e-3, abs=2e-3)  # of the quadrature
+    assert ratio("edm") != pytest.approx(exact, rel=0.1)
 
 
 def test_training_draws_what_the_likelihood_draws():

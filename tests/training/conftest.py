@@ -10,9 +10,10 @@ from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams, stream
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve
-from harness.training.loop import Listener, Surroundings, TrainingLoop
+from harness.training.loop import TrainingLoop
 from harness.training.method import FinetuneMethod
 from harness.training.optimizer import Optimizer, OptimizerConfig
+from harness.training.surroundings import Listener, Surroundings
 from harness.training.task import BankSource, TrainingTask
 
 SPEC = DataSpec((2,))

@@ -11,8 +11,9 @@ from harness.streams import stream
 from harness.training import checkpoint
 from harness.training.curve import Curve
 from harness.training.evaluations import NONE, Evaluations
-from harness.training.loop import Surroundings, TrainingLoop
+from harness.training.loop import TrainingLoop
 from harness.training.method import FinetuneMethod
+from harness.training.surroundings import Surroundings
 
 STEPS, BATCH, BANK, N_MC, ONLINE, CHAIN, POINTS, MEASURED = 6, 4, 10, 3, 5, 4, 3, 8
 

@@ -8,7 +8,7 @@ from harness.interfaces import Batch
 from harness.process import stop
 from harness.streams import stream
 from harness.training import checkpoint
-from harness.training.loop import LOG_EVERY, Listener
+from harness.training.surroundings import LOG_EVERY, Listener
 
 STEPS = 7
 

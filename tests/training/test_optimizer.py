@@ -22,6 +22,7 @@ from harness.training.optimizer import Optimizer, OptimizerConfig
     ({"decay": "cooldown", "cooldown": 1.0}, [1, 0.75, 0.5, 0.25, 0]),
     ({"decay": "cooldown", "cooldown": 0.5, "warmup": 0.5}, [0.5, 1, 1, 1, 0]),
     ({"warmup": 0.5, "decay": "linear"}, [0.5, 1, 1, 0.5, 0]),
+    ({"warmup": 0.25, "decay": "inverse-sqrt"}, [1, 2**-0.5, 3**-0.5, 0.5, 5**-0.5]),
 ])  # fmt: skip
 def test_the_rate_over_four_updates(settings, expected):
     config = OptimizerConfig(**settings)
@@ -183,3 +184,23 @@ def test_a_schedule_that_older_boards_do_not_name_moves_no_key_of_theirs():
     assert "cooldown" not in str(SFTPGConfig().identity)  # three optimisers within the settings of a method
     changed = SFTPGConfig(critic_optimizer=OptimizerConfig(decay="cooldown", cooldown=0.1))
     assert str(changed.identity).count("cooldown': 0.1") == 1
+
+
+def test_an_inverse_root_needs_a_warm_up_to_fall_from():
+    with pytest.raises(ValueError, match="it needs a `warmup` above 0"):
+        OptimizerConfig(decay="inverse-sqrt")
+
+
+@pytest.mark.parametrize("decays", [True, False])
+def test_parameters_of_one_axis_can_be_spared_the_decay_of_weights(decays):
+    matrix, vector = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2))
+    config = OptimizerConfig(name="adamw", lr=0.1, weight_decay=0.5, decay_1d=decays)
+    optimizer = Optimizer(config, [vector, matrix], updates=1)
+    optimizer.update(0 * (matrix.sum() + vector.sum()))  # decay alone moves them: 1 - 0.1 * 0.5
+    assert matrix.tolist() == [[pytest.approx(0.95)] * 2] * 2
+    assert vector.tolist() == [pytest.approx(0.95 if decays else 1.0)] * 2
+
+
+def test_settings_that_change_nothing_are_named():
+    assert OptimizerConfig().unused == {"cooldown", "decay_1d"}
+    assert OptimizerConfig(name="sgd", weight_decay=0.1).unused == {"cooldown", "betas"}

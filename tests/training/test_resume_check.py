@@ -8,8 +8,8 @@ import torch
 
 from harness.errors import Diverged, UserError
 from harness.training import checkpoint
-from harness.training.loop import Listener, Surroundings
 from harness.training.resume_check import run_checked
+from harness.training.surroundings import Listener, Surroundings
 from harness.training.training_log import TrainingLog, read_log
 
 STEPS = 7

@@ -9,7 +9,7 @@ import torch
 from harness.errors import Interrupted, UserError
 from harness.process import stop
 from harness.store.files import StorageError
-from harness.training.loop import Surroundings
+from harness.training.surroundings import Surroundings
 from harness.training.training_log import LogLine, TrainingLog, keep_log, read_log
 
 STEPS = 7

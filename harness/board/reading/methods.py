@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.board.components import Resolved
@@ -10,6 +10,7 @@ from harness.board.reading.reader import BoardReader
 from harness.board.schema import BoardConfig, ComponentEntry, MethodConfig
 from harness.components import Method
 from harness.training.config import TrainingConfig
+from harness.training.rounds import RoundsConfig, rounds_of
 
 NO_TRAINING = TrainingConfig(images=1, batch=1)
 """Stands for the budget where no method trains and the board gives none."""
@@ -54,9 +55,24 @@ def read_method(reader: BoardReader, board: BoardConfig, name: str, config: Meth
     training = reader.training(board, budget, (*location, "training"))
     if training is not None and training.select == "best" and board.curve is None:
         reader.add_fault((*location, "training", "select"), "select: best needs the board to have a `curve`")
+    if method is not None and training is not None:
+        for fault in _round_faults(
+            rounds_of(method.settings), training, has_curve=board.curve is not None, is_smoke=reader.is_smoke
+        ):
+            reader.add_fault((*location, "method"), f"{method.name}: {fault}")
     if method is None or training is None:
         return None
     return BoardMethod(name, config, method, training, TrainingConfig.model_validate(budget))
+
+
+def _round_faults(rounds: RoundsConfig, training: TrainingConfig, *, has_curve: bool, is_smoke: bool) -> Iterator[str]:
+    """Yield what a budget lacks for a method's rounds. A smoke run may have fewer steps than rounds."""
+    if rounds.chooses and not has_curve:
+        yield "reference: best needs the board to have a `curve`, by which it chooses"
+    if rounds.search_each_round is not None and training.select != "best":
+        yield "search_each_round needs `training: {select: best}`: there is no last point of several candidates"
+    if rounds.rounds > training.steps and not is_smoke:
+        yield f"{rounds.rounds} rounds are more than the {training.steps} steps of the budget"
 
 
 def check_control(reader: BoardReader, board: BoardConfig) -> None:

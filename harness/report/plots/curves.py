@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -64,26 +65,28 @@ def _curves(collection: Collection, config: CurveConfig, column: Column) -> Curv
     return Curves(
         label=column.label if unit == 1 else f"{column.label} ({factor(unit)})",
         samples=config.samples,
-        panels=tuple(_panels(collection, unit)),
+        panels=tuple(_panels(collection, column)),
         floor=None if floor is None else Score(floor.mean / unit, (floor.sd or 0.0) / unit, floor.n),
         floor_label="floor (real against real)" + ("" if config.samples == evaluated else f" at {evaluated:,} samples"),
     )
 
 
-def _panels(collection: Collection, unit: float) -> list[Panel]:
+def _panels(collection: Collection, column: Column) -> list[Panel]:
     # By label: one method with other settings on another base is one entry of the legend.
     labels = dict.fromkeys(row.method_label for row, _ in collection.rows if row.trains)
     style_of = {label: index for index, label in enumerate(labels)}
     panels: dict[str, tuple[str, list[Line]]] = {}
     for row, cells in collection.rows:
-        if row.trains and (line := _line(row, style_of[row.method_label], cells, collection, unit)) is not None:
+        if row.trains and (line := _line(row, style_of[row.method_label], cells, collection, column)) is not None:
             panels.setdefault(row.base.name, (row.base.label, []))[1].append(line)
     return [Panel(label, tuple(lines)) for label, lines in panels.values()]
 
 
-def _line(row: Row, style: int, cells: list[Cell], collection: Collection, unit: float) -> Line | None:
+def _line(row: Row, style: int, cells: list[Cell], collection: Collection, column: Column) -> Line | None:
     """Return the line of a row; None when no cell of it is done."""
-    curves = [outcome.curve for outcome in collection.done(cells) if outcome.curve]
+    unit = column.shown_in
+    best = max if column.higher_is_better else min
+    curves = [_best_at_each(outcome.curve, best) for outcome in collection.done(cells) if outcome.curve]
     if not curves:
         return None
     # All seeds of a row are measured at the same images: the board says where.
@@ -91,6 +94,14 @@ def _line(row: Row, style: int, cells: list[Cell], collection: Collection, unit:
     scores = [score_of([value / unit for _, value in points]) for points in zip(*curves, strict=True)]
     means, sds = tuple(score.mean for score in scores), tuple(score.sd or 0.0 for score in scores)
     return Line(row.method_label, style, images, means, sds)
+
+
+def _best_at_each(curve: Sequence[tuple[int, float]], best: Callable[[Sequence[float]], float]) -> list[tuple[int, float]]:
+    """Return one point for each number of images: the best, where a round tries several candidates."""
+    values: dict[int, list[float]] = {}
+    for images, value in curve:
+        values.setdefault(images, []).append(value)
+    return [(images, best(found)) for images, found in values.items()]
 
 
 def _draw(curves: Curves) -> Figure:

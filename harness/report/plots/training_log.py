@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 COLUMNS = 3
 MOST_PANELS = 24
 """Panels that the plot has at most; methods that log dozens of scalars would make it unreadable."""
+ROUND = "round/"
+"""The beginning of the names of a round's numbers and settings in a log."""
 CURVE = "curve"
 """The name of the curve's values in a log; the plot of curves shows them."""
 
@@ -61,8 +63,9 @@ class _Trainings:
 
     @property
     def scalars(self) -> list[str]:
-        """The names of what the seeds logged, in the order of the logs."""
-        return list(dict.fromkeys(name for lines in self.logs for line in lines for name in line.values if name != CURVE))
+        """The names of what the seeds logged, in the order of the logs. What begins a round is no scalar along training."""
+        names = dict.fromkeys(name for lines in self.logs for line in lines for name in line.values)
+        return [name for name in names if name != CURVE and not name.startswith(ROUND)]
 
     def line(self, scalar: str) -> Line | None:
         """Return the line of a scalar, at the images at which all seeds with a log of it logged it; None without such images.

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from harness.capabilities import Gaussian
+from harness.capabilities import BoundWeighting, Gaussian
 from harness.interfaces import DataSpec
 from harness.streams import seeded
 from harness.toolkit.chains import ChainConfig, ImageChainConfig
@@ -32,8 +32,9 @@ class NoisyStepAndMask(NamedTuple):
 
 
 class DiffusionChain(nn.Module):
-    """Trains, TrainsInParts, Likelihood, Transitions and NoiseChain for a module whose `forward(x, t)` predicts the noise in x_t.
+    """A chain for a module whose `forward(x, t)` predicts the noise in x_t.
 
+    Provides Trains, TrainsInParts, Likelihood, WeightedBound, Transitions and NoiseChain.
     The model is unconditional: labels are ignored. A subclass calls `set_chain` at the end of its `__init__`. The schedule is
     held in buffers that are not part of the state dict, so that published weights load as they are.
     Source: Ho et al. 2020 (DDPM); equation numbers are the paper's.
@@ -87,12 +88,30 @@ class DiffusionChain(nn.Module):
 
         This is the bound's term at the drawn step (Eq. 12) with its weight set to one, as in the training loss (Eq. 14).
         """
+        return self.weighted_bound(x, labels, draw, BoundWeighting())
+
+    def draw_weighted(self, x: Tensor, generator: torch.Generator, weighting: BoundWeighting) -> NoisyStep | NoisyStepAndMask:
+        """Draw like `draw`: every step is as likely as the others."""
+        return self.draw(x, generator)
+
+    def weighted_bound(self, x: Tensor, labels: Tensor | None, draw: object, weighting: BoundWeighting) -> Tensor:
+        """Return minus the weighted squared error of the predicted noise, (B,), summed over dimensions.
+
+        The weight is 1 ("model" and "simple"), or that of the bound ("elbo", Eq. 12), T eps_gain_t^2 / (2 std_t^2), with the
+        chain's own standard deviations: the mean over the T steps is then the sum of the bound's terms in nats.
+        Raises: ValueError for another weighting, which a chain of steps has not.
+        """
+        if weighting.weight == "edm" or (weighting.p_mean, weighting.p_std) != (None, None):
+            raise ValueError(f"a chain of steps has no noise levels sigma: {weighting}")
         # -|eps - eps_theta(sqrt(alpha_bar_t) x + sqrt(1 - alpha_bar_t) eps, t)|^2
         t, eps, *seed = cast("NoisyStep | NoisyStepAndMask", draw)
         noisy = self.coefficient("signal", t) * x + self.coefficient("noise", t) * eps
         with seeded(seed[0] if seed else None, x.device):
             predicted = self(noisy, t)
-        return -(eps - predicted).square().flatten(1).sum(1)
+        error = (eps - predicted).square().flatten(1).sum(1)
+        if weighting.weight != "elbo":
+            return -error
+        return -self.steps / 2 * (self.coefficient("eps_gain", t) / self.coefficient("stds", t)).flatten().square() * error
 
     @property
     def chain_betas(self) -> Tensor:

@@ -1,9 +1,12 @@
 """Methods of a board and their budgets."""
 
+import pytest
 from board_faults import fault, faults_of
 from board_fixtures import BOARD
 
 from harness.board.reading.load import load_board
+from harness.plugins import registry
+from harness.training.rounds import rounds_of
 
 
 def test_images_that_are_no_whole_steps_are_told_the_nearest(write_board, fake_plugins):
@@ -14,6 +17,39 @@ def test_images_that_are_no_whole_steps_are_told_the_nearest(write_board, fake_p
 def test_a_methods_own_training_is_checked_with_the_boards(write_board, fake_plugins):
     found = fault(write_board, fake_plugins, "tune:", "tune: {training: {batches: 3}}")
     assert found.startswith("board.yaml:9: no key is called 'methods.tune.training.batches' here; did you mean 'batch'?")
+
+
+SELF_PLAY = """
+title: t
+description: d
+dataset: swiss-roll
+bases:
+  net: {model: ddpm-mlp, pretrain: {method: mle, training: {images: 1280}}}
+training: {images: 1280, batch: 128}
+methods:
+  ddo: {method: {name: ddo, %s}}
+metrics: {sliced-w2: {}}
+"""
+CURVE = "curve: {metric: sliced-w2, points: 4, samples: 100}"
+
+
+@pytest.mark.parametrize(("settings", "curve", "text"), [
+    ("rounds: 2, reference: best", "", "ddo: reference: best needs the board to have a `curve`, by which it chooses"),
+    ("reference: best, search_each_round: {beta: [0.1, 1.0]}", CURVE, "ddo: search_each_round needs `training: {select: best}`"),
+    ("rounds: 11", "", "ddo: 11 rounds are more than the 10 steps of the budget"),
+    ("p_std: {1: 1.6, 3: 3.0}, rounds: 2, alpha: [1, 2, 4]", "", "alpha has 3 values for 2 rounds"),
+])  # fmt: skip
+def test_rounds_that_the_board_cannot_run_are_refused_in_one_line(write_board, settings, curve, text):
+    (found,) = faults_of(write_board(SELF_PLAY % settings + curve), registry())
+    assert text in found
+    assert found.startswith("board.yaml:9: ")
+
+
+def test_four_rounds_of_self_play_are_four_lines_of_settings(write_board):
+    settings = "rounds: 4, reference: best, p_std: {1: 1.6, 3: 3.0}, beta: [0.1, 0.3], weight: edm"
+    text = (SELF_PLAY % settings + CURVE).replace("ddpm-mlp", "edm-mlp")
+    board = load_board(write_board(text), plugins=registry())
+    assert rounds_of(board.cells[0].method.settings).rounds == 4
 
 
 def test_selection_of_the_best_needs_a_curve(write_board, fake_plugins):

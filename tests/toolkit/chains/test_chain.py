@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.capabilities import BoundWeighting
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing import capabilities
@@ -209,3 +210,20 @@ def test_a_mixed_batch_of_short_steps_is_each_step_alone():
         alone = model.transition(x[step : step + 1], step)
         torch.testing.assert_close(mean[step : step + 1], alone.mean)
         assert math.isclose(std[step].item(), alone.std.item())
+
+
+def test_the_weight_of_the_bound_is_that_of_the_steps_of_the_chain():
+    """By hand: T (m - mean)^2 / (2 std^2), with the mean of a transition from x_t, and m that mean for the true noise."""
+    model = OfNormalData()
+    x = torch.randn(6, *SPEC.shape, generator=stream(0, "x"))
+    draw = model.draw_weighted(x, stream(0, "d"), BoundWeighting("elbo"))
+    signal, noise = model.coefficient("signal", draw.t), model.coefficient("noise", draw.t)
+    state = signal * x + noise * draw.eps
+    true = model.coefficient("x_gain", draw.t) * state - model.coefficient("eps_gain", draw.t) * draw.eps
+    step = model.transition(state, model.steps - 1 - draw.t)
+    expected = -model.steps * ((true - step.mean) ** 2 / (2 * step.std**2)).flatten(1).sum(1)
+    torch.testing.assert_close(model.weighted_bound(x, None, draw, BoundWeighting("elbo")), expected, rtol=1e-3, atol=1e-4)
+    simple = model.weighted_bound(x, None, draw, BoundWeighting("simple"))
+    assert torch.equal(simple, model.log_likelihood(x, None, draw))
+    with pytest.raises(ValueError, match="no noise levels"):
+        model.weighted_bound(x, None, draw, BoundWeighting("edm"))

@@ -1,0 +1,188 @@
+"""A training of several rounds equals rounds that are run by hand, one training after the other, bit for bit."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from harness.interfaces import Batch, DataSpec
+from harness.store.runs_folder import RunsFolder
+from harness.streams import stream
+from harness.training.config import TrainingConfig
+from harness.training.curve import Curve
+from harness.training.ema import make_average
+from harness.training.loop import TrainingLoop
+from harness.training.order import BatchOrder
+from harness.training.surroundings import Surroundings
+from harness.training.task import BankSource, TrainingTask
+from harness.weights import state_dicts
+from harness_ddo import DDOConfig
+from harness_ddo.method import DDO
+
+SPEC, BATCH, SEED = DataSpec((2,)), 4, 3
+ROUNDS, LENGTH = 3, 4
+DATA = Batch(torch.randn(10, 2, generator=stream(0, "data")), None, torch.arange(10))
+OPTIMIZER: dict[str, object] = {"lr": 0.05, "warmup": 0.5, "decay": "cosine"}
+SMALL: dict[str, object] = {"bank_size": 6, "beta": 0.5, "optimizer": OPTIMIZER}
+RUNS = [*itertools.product(("last", "best"), ("averaged", "raw"), (0.7,)), ("best", "averaged", None)]
+
+
+class Point(nn.Module):
+    """A normal density around a learned point, seen through the noise of the draw."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(2))
+
+    def draw(self, x, generator):
+        return torch.randn(x.shape, generator=generator)
+
+    def log_likelihood(self, x, labels, draw):
+        return -(x + draw - self(x)).square().sum(1)
+
+    def forward(self, x):
+        return self.mean.expand_as(x)
+
+
+def sampler(model, spec, streams, labels):
+    noise = streams.normal(*spec.shape)
+    return model(noise) + noise
+
+
+def quality(weights):
+    """A metric without a trend, so that the best point lies anywhere."""
+    return float((weights["mean"].double() * 40).sin().sum())
+
+
+def task_of(folder, steps, start=None):
+    model = Point()
+    if start is not None:
+        model.load_state_dict(start)
+    banks = BankSource(RunsFolder(folder), sampler, {"name": "fake"}, SEED, 5)
+    return TrainingTask(model, SPEC, torch.device("cpu"), TrainingConfig(images=steps * BATCH, batch=BATCH), banks)
+
+
+def loop_of(tmp_path, config, ema, folder="work"):
+    task = task_of(tmp_path / "runs", ROUNDS * LENGTH)
+    training = TrainingConfig(images=ROUNDS * LENGTH * BATCH, batch=BATCH, ema=ema, select="best")
+    return TrainingLoop(
+        task, DDO(config, task), DATA, training, seed=SEED,
+        around=Surroundings(tmp_path / folder, 1e9), curve=Curve(quality, 2 * ROUNDS, higher_is_better=False, keeps_best=True),
+    )  # fmt: skip
+
+
+def single_round(folder, number, start, ema, **settings):
+    """Train one round in new objects. Returns: the weights and averages at the points of the round, with their values."""
+    task = task_of(folder, LENGTH, start)
+    bank = task.bank
+    task.bank = lambda model, n, _, **how: bank(model, n, f"round-{number}", **how)  # other samples in each round
+    method = DDO(DDOConfig(**{**SMALL, **settings}), task)
+    training = TrainingConfig(images=LENGTH * BATCH, batch=BATCH, ema=ema)
+    average = make_average(task.model, training)
+    order, points = BatchOrder(len(DATA), BATCH, SEED), []
+    for index in range(LENGTH):
+        step = number * LENGTH + index  # data and noise go on from round to round
+        method.step(DATA[order.indices(step)], stream(SEED, "step", step), index)
+        if average is not None:
+            average.update((index + 1) * BATCH)
+        if (index + 1) % (LENGTH // 2) == 0:
+            raw = state_dicts.snapshot(task.model)
+            weights = raw if average is None else average.weights()
+            points.append((quality(weights), {"averaged": weights, "raw": raw}))
+    return points
+
+
+def by_hand(folder, reference, kind, ema, grid=({},)):
+    """Run the rounds one after the other. Returns: the values of all points, and the last and the best weights."""
+    base = state_dicts.snapshot(Point())
+    best = quality(base), {"averaged": base, "raw": base}
+    values, start = [best[0]], base
+    for number in range(ROUNDS):
+        for settings in grid:
+            points = single_round(folder, number, start, ema, **settings)
+            values += [value for value, _ in points]
+            best = min([best, *points], key=lambda point: point[0])
+        start = best[1][kind] if reference == "best" else points[-1][1][kind]
+    return values, points[-1][1]["raw"], best[1]["averaged"]
+
+
+def assert_equal(loop, result, expected):
+    values, last, best = expected
+    assert [point["value"] for point in result.curve] == values
+    assert torch.equal(state_dicts.snapshot(loop.task.model)["mean"], last["mean"])
+    assert torch.equal(result.weights["mean"], best["mean"])
+
+
+@pytest.mark.parametrize(("reference", "kind", "ema"), RUNS)
+def test_three_rounds_are_three_trainings_with_the_chosen_weights_passed_on(tmp_path, reference, kind, ema):
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference=reference, reference_weights=kind)
+    loop = loop_of(tmp_path, config, ema)
+    assert_equal(loop, loop.run(), by_hand(tmp_path / "hand", reference, kind, ema))
+
+
+@pytest.mark.parametrize(("reference", "kind", "ema"), RUNS)
+def test_rounds_that_stop_after_every_step_give_the_same(tmp_path, reference, kind, ema):
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference=reference, reference_weights=kind)
+    whole = loop_of(tmp_path, config, ema, "whole").run()
+    loop = stopped_after_every_step(tmp_path, config, ema)
+    again = loop.end()
+    assert_equal(loop, again, by_hand(tmp_path / "hand", reference, kind, ema))
+    assert again.network_evaluations == whole.network_evaluations
+
+
+def stopped_after_every_step(tmp_path, config, ema):
+    """Take each step in new objects, restored from the checkpoint before. Returns: the loop after the last step."""
+    loop = loop_of(tmp_path, config, ema)
+    for step in range(1, loop.rounds.total + 1):
+        loop = loop_of(tmp_path, config, ema)
+        loop._begin()
+        loop.advance(step)
+        loop.save(tmp_path / "work")
+    return loop
+
+
+GRID = {"alpha": (1.0, 3.0), "rate": (0.05, 0.2)}
+
+
+def test_a_search_in_each_round_is_every_candidate_by_hand_from_one_start(tmp_path):
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=GRID)
+    grid = [{"alpha": a, "optimizer": {**OPTIMIZER, "lr": rate}} for a, rate in itertools.product(*GRID.values())]
+    expected = by_hand(tmp_path / "hand", "best", "averaged", 0.7, grid)
+    loop = loop_of(tmp_path, config, 0.7, "whole")
+    whole = loop.run()
+    assert_equal(loop, whole, expected)
+    again = stopped_after_every_step(tmp_path, config, 0.7)
+    assert_equal(again, result := again.end(), expected)
+    assert result.network_evaluations == whole.network_evaluations
+    assert result.steps == 4 * ROUNDS * LENGTH  # of all candidates
+
+
+def test_a_search_of_one_candidate_is_no_search(tmp_path):
+    plain = loop_of(tmp_path, DDOConfig(**{**SMALL, "alpha": 3.0}, rounds=ROUNDS, reference="best"), 0.7, "plain").run()
+    searched = loop_of(
+        tmp_path, DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round={"alpha": (3.0,)}), 0.7, "searched"
+    ).run()
+    assert torch.equal(plain.weights["mean"], searched.weights["mean"])
+    assert plain.curve == searched.curve
+
+
+def test_settings_by_round_are_those_of_the_round(tmp_path):
+    config = DDOConfig(**{**SMALL, "beta": {1: 0.5, 3: 0.1}}, rounds=ROUNDS, alpha=(1.0, 2.0), rate=0.1)
+    loop = loop_of(tmp_path, config, None)
+    loop.run()
+    start = state_dicts.snapshot(Point())
+    for number, (alpha, beta) in enumerate([(1.0, 0.5), (2.0, 0.5), (2.0, 0.1)]):
+        optimizer = {**OPTIMIZER, "lr": 0.1}
+        start = single_round(tmp_path / "hand", number, start, None, alpha=alpha, beta=beta, optimizer=optimizer)[-1][1]["raw"]
+    assert torch.equal(state_dicts.snapshot(loop.task.model)["mean"], start["mean"])
+
+
+def test_a_round_that_made_nothing_better_starts_the_next_from_its_own_start(tmp_path):
+    loop = loop_of(tmp_path, DDOConfig(**SMALL, rounds=ROUNDS, reference="best"), None)
+    loop.curve.measure = lambda weights: float(weights["mean"].abs().sum())  # the base, at 0, is best
+    starts = []
+    begin = loop.method.begin_round
+    loop.method.begin_round = lambda part: (starts.append(state_dicts.snapshot(loop.task.model)["mean"]), begin(part))
+    loop.run()
+    assert [start.tolist() for start in starts] == [[0.0, 0.0]] * (ROUNDS - 1)
