@@ -248,16 +248,24 @@ class Dataset(Component):
     Args:
         spec: target of a function `(config)`, without torch, that returns the DataSpec without reading data, for checks before
             any work. Empty where only the data tell.
+        stratified: function `(config)`, without torch, that returns in a few words how draws are more alike than independent ones
+            of the same distribution; "" where they are independent, or chosen from a fixed set without regard to what they are.
+            The page then says that no model reaches the floor. None: never.
     """
 
     kind = "dataset"
     _: KW_ONLY
     spec: str = ""
+    stratified: Callable[[Config], str] | None = None
 
     def create(self, config: Config) -> DataSource:
         """Build the dataset. Raises: UserError when the target builds something else."""
         built = Target[Callable[[Config], DataSource]](self.build).load(where=self._field("build"))(config)
         return conforming(built, DataSource, where=self._where)
+
+    def stratification(self, config: Config) -> str:
+        """Return how draws are more alike than independent ones, in a few words; "" where they are not."""
+        return "" if self.stratified is None else self.stratified(config)
 
     def known_spec(self, config: Config) -> DataSpec | None:
         """Call `spec`. Returns: None where only the data tell."""

@@ -71,7 +71,12 @@ class Column:
     @property
     def compares_with_training(self) -> bool:
         """Whether the real examples are training examples, and not fresh draws."""
-        return self.config.against == "train"
+        return self.config.against != "evaluation"
+
+    @property
+    def compares_with_all_training(self) -> bool:
+        """Whether the real examples are the whole training set, whatever the number of samples."""
+        return self.config.against == "train-all"
 
     @property
     def explodes_above(self) -> float | None:

@@ -248,8 +248,10 @@ class MetricConfig(Config):
         description="the extractor and its settings, for a metric on features; its name must be the one in the key's brackets, "
         "`fid[fashion-cnn]`",
     )
-    against: Literal["evaluation", "train"] = Field(
-        "evaluation", description="real examples to compare with: fresh draws, or the first `samples` training examples"
+    against: Literal["evaluation", "train", "train-all"] = Field(
+        "evaluation",
+        description="real examples to compare with: fresh draws; `train`, the first `samples` training examples; or `train-all`, "
+        "the whole training set, as papers have FID, for metrics on features",
     )
     draws: PositiveInt | None = Field(None, description="how many of the evaluation's draws are measured; by default all")
     floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; by default the board's number")
@@ -271,13 +273,17 @@ class MetricConfig(Config):
 
 
 class FloorConfig(Config):
-    """The metric between independent draws of real examples: the value that a perfect model would get."""
+    """The metric between draws of real examples: the value that a perfect model would get, where the draws are independent."""
 
     pairs: PositiveInt = Field(10, description="pairs of draws, over which mean and standard deviation are taken")
 
 
 class CurveConfig(Config):
-    """The metric along training, on seeds apart from the evaluation's. What the curve costs counts as a cost of the method."""
+    """The metric along training, on seeds apart from the evaluation's. What the curve costs counts as a cost of the method.
+
+    The real examples are draws of the curve's own, whatever `against` of the column says. Where the dataset keeps examples for
+    the curve (its setting `selection`), they are of these.
+    """
 
     metric: ColumnName = Field(description="the column to measure, one of the board's `metrics`")
     points: PositiveInt = Field(10, description="measurements, evenly spaced in images, beside one more at the start")

@@ -29,6 +29,12 @@ ENVIRONMENT = {
     "cpu_threads": "threads a process",
 }
 """Facts of a record's environment that a page shows, each with its name on the page."""
+AGAINST = {
+    "evaluation": "fresh draws of real examples",
+    "train": "training examples",
+    "train-all": "all training examples",
+}
+"""The real examples that a column compares with, by its setting `against`."""
 
 
 def protocol_section(collection: Collection) -> str:
@@ -68,7 +74,7 @@ def _sizes(board: Board) -> str:
 
 def column_text(column: Column, evaluation_draws: int) -> str:
     """Return what a column measures, against which real examples, on how many of the evaluation's draws."""
-    against = "training examples" if column.compares_with_training else "fresh draws of real examples"
+    against = AGAINST[column.config.against]
     draws = ""
     if column.draws < evaluation_draws:
         draws = ", the first draw only" if column.draws == 1 else f", the first {column.draws} draws only"

@@ -14,6 +14,7 @@ from harness.report.phrases import listed
 def remarks(collection: Collection) -> list[str]:
     """Return what a reader must know of the numbers that are in the means, and of those that are not, as markdown."""
     return [
+        *_stratified(collection),
         *_stale_and_missing(collection),
         *_ended_badly(collection),
         *_unsealed(collection),
@@ -21,6 +22,16 @@ def remarks(collection: Collection) -> list[str]:
         *_mixed_code(collection),
         *_skipped(collection),
     ]
+
+
+def _stratified(collection: Collection) -> Iterator[str]:
+    """Yield a line where the floor is that of draws which are no independent draws, unlike those of any model."""
+    dataset = collection.board.dataset
+    if collection.board.floors and (how := dataset.component.stratification(dataset.settings)):
+        yield markdown_text(
+            f"floor: no model reaches it. Draws of {dataset.name} are stratified ({how}): two of them are more alike than "
+            "independent draws, which samples of a model are. A row without † may be perfect"
+        )
 
 
 def _stale_and_missing(collection: Collection) -> Iterator[str]:

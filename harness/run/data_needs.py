@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import torch
+
 from harness.board.bases import Base, Examples
 from harness.board.board import Board
 from harness.board.cells import Cell
@@ -29,6 +31,7 @@ def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor], ca
     with noted(faults):
         _draw(cache.dataset(board.dataset), _draws_of_board(cells, floors))
         _check_selection(cache.dataset(board.dataset), cells)
+        _check_training_set(cache.dataset(board.dataset), cells, floors)
     for base in _bases(cells):
         if isinstance(base.origin, Examples):
             with noted(faults):
@@ -57,6 +60,26 @@ def _check_selection(source: CheckedSource, cells: Sequence[Cell]) -> None:
     trained = [cell for cell in cells if cell.trains and cell.curve is not None]
     if trained and (curve := trained[0].curve) is not None:
         source.check_selection(draws.selection(trained[0].seed), curve.samples)
+
+
+def _check_training_set(source: CheckedSource, cells: Sequence[Cell], floors: Sequence[Floor]) -> None:
+    """Check that there are as many training examples as columns with `against: train` compare with.
+
+    There would be fewer real examples than generated ones, in silence, and distances depend on both numbers. Raises: DataFault.
+    """
+    compared = [(column, cell.evaluation.samples) for cell in cells for column in cell.columns]
+    compared += [(floor.column, floor.samples) for floor in floors]
+    asked = [
+        (n, column.name) for column, n in compared if column.compares_with_training and not column.compares_with_all_training
+    ]
+    if not asked:
+        return
+    n, name = max(asked)
+    if n > (there_are := len(source.training_data(torch.device("cpu")))):
+        raise DataFault(
+            f"metric {name}: against: train compares {n} samples with as many training examples, and {source.name} has "
+            f"{there_are}: lower evaluation.samples or sizes, or write `against: train-all` where the metric compares features"
+        )
 
 
 def _check_same_parts(base: Base, examples: CheckedSource, real: CheckedSource) -> None:

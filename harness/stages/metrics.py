@@ -117,34 +117,40 @@ def _measure_column(cell: Cell, column: Column, samples: Output, source: Checked
 def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context) -> PairFacts:
     column, n = floor.column, floor.samples
     first, second = draws.floor(pair)
-    compared_draw = None if column.compares_with_training else first
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
-        "first": "train" if compared_draw is None else compared_draw,
+        "first": column.config.against if column.compares_with_training else first,
         "second": second,
         "n": n,
     }
     generated = RealExamples(source, second, n, context.device)
-    real = RealExamples(source, compared_draw, n, context.device)
+    real = _real(column, source, first, n, context)
     return _once(identity, Pair(floor.dataset, column, floor.columns or (column,), generated, real, seed=pair), context)
 
 
 def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: CheckedSource, context: Context) -> PairFacts:
     n, sha256 = cell.evaluation.samples, SampleFacts.of(samples).draws_sha256[draw]
-    compared_draw = None if column.compares_with_training else _real_draw(cell, draw)
+    compared_draw = _real_draw(cell, draw)
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
         "generated": sha256,
-        "real": "train" if compared_draw is None else compared_draw,
+        "real": column.config.against if column.compares_with_training else compared_draw,
         "n": n,
         "generator": [cell.seed, draw],
     }
     generated = StoredSamples(samples.folder / SAMPLES, draw, sha256)
-    real = RealExamples(source, compared_draw, n, context.device)
+    real = _real(column, source, compared_draw, n, context)
     seed = draws.evaluation(cell.seed, draw)
     return _once(identity, Pair(cell.base.dataset, column, cell.columns, generated, real, seed=seed), context)
+
+
+def _real(column: Column, source: CheckedSource, draw: int, n: int, context: Context) -> RealExamples:
+    """Return the real examples that a column compares n others with. draw: of the ones that are no training examples."""
+    if column.compares_with_all_training:
+        return RealExamples(source, None, len(source.training_data(context.device)), context.device)
+    return RealExamples(source, None if column.compares_with_training else draw, n, context.device)
 
 
 def _real_draw(cell: Cell, draw: int) -> int:

@@ -30,6 +30,7 @@ def check_dataset(component: Dataset, *, config: Config | None = None, n: int = 
     source = component.create(config)
     n = min(n, source.largest_evaluation or n)
     check_spec_is_the_one_declared(component, config, source)
+    check_stratified_is_a_text(component, config)
     check_batches(source, n)
     check_largest_evaluation(source)
     check_data_repeats(component, config, n)
@@ -46,6 +47,13 @@ def check_spec_is_the_one_declared(component: Dataset, config: Config, source: D
     declared = component.known_spec(config)
     if declared is not None:
         expect(declared == source.spec, f"{component.name}: {component.spec} gave {declared}, but the data are {source.spec}")
+
+
+def check_stratified_is_a_text(component: Dataset, config: Config) -> None:
+    """Check that `stratified`, where there is one, gives at most a line of text for pages."""
+    text: object = component.stratification(config)
+    is_line = isinstance(text, str) and "\n" not in text
+    expect(is_line, f"{component.name}: stratified gave {text!r}; it must give a line of text, or nothing")
 
 
 def check_batches(source: DataSource, n: int) -> None:

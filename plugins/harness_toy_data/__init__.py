@@ -41,6 +41,12 @@ def spec(config: PointsConfig) -> DataSpec:  # noqa: ARG001 - the same for all s
     return DataSpec((2,))
 
 
+def stratified(config: Config) -> str:
+    """Return how the draws of `two-moons` are no independent draws; "" where they are."""
+    is_stratified = isinstance(config, MoonsConfig) and config.sampling == "stratified"
+    return "half of the points on each moon, at evenly spaced angles" if is_stratified else ""
+
+
 @hookimpl
 def harness_datasets() -> list[Dataset]:
     """Provide both datasets."""
@@ -57,6 +63,7 @@ def harness_datasets() -> list[Dataset]:
             config=MoonsConfig,
             build="harness_toy_data.points:two_moons",
             spec="harness_toy_data:spec",
+            stratified=stratified,
             summary="two interleaved half circles: scikit-learn's, divided by 2",
         ),
     ]

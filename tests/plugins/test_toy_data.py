@@ -167,3 +167,10 @@ def test_a_perfect_model_reaches_the_floor_of_independent_draws_and_not_that_of_
     assert min(reached) > max(floor)  # no single draw of a perfect model is at it
     floor, reached = distances[independent_moons]
     assert abs(np.mean(reached) - np.mean(floor)) < 3 * np.sqrt((np.var(floor) + np.var(reached)) / pairs)
+
+
+def test_moons_say_whether_their_draws_are_stratified():
+    moons, roll = (registry().get(Dataset, name, where="test") for name in ("two-moons", "swiss-roll"))
+    assert moons.stratification(MoonsConfig()) == "half of the points on each moon, at evenly spaced angles"
+    assert moons.stratification(MoonsConfig(sampling="independent")) == ""
+    assert roll.stratification(roll.config()) == ""

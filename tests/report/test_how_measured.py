@@ -70,6 +70,7 @@ def test_a_board_of_data_has_neither_budgets_nor_a_curve(data_board):
     ("changes", "text"),
     [
         ({"against": "train"}, "against training examples."),
+        ({"against": "train-all"}, "against all training examples."),
         ({"explodes_above": 1e6}, "against fresh draws of real examples; a value above 1e+06 counts as diverged."),
     ],
 )

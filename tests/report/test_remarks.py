@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from harness.report.collect import collect_published
@@ -23,6 +25,18 @@ def remarks_now(board):
 def test_a_whole_board_has_remarks_on_skipped_rows_alone(board, publish_records, remarks_now):
     publish_records(board)
     assert remarks_now() == [SKIPPED]
+
+
+@pytest.mark.parametrize("how", ["", "evenly spaced"])
+def test_a_floor_that_no_model_reaches_is_named(board, publish_records, how):
+    publish_records(board)
+    component = replace(board.dataset.component, stratified=lambda _: how)
+    board = replace(board, dataset=replace(board.dataset, component=component))
+    expected = (
+        "floor: no model reaches it. Draws of ring are stratified (evenly spaced): two of them are more alike than independent "
+        "draws, which samples of a model are. A row without † may be perfect"
+    )
+    assert remarks(collect_published(board)) == ([expected] if how else []) + [SKIPPED]
 
 
 def test_cells_and_floors_that_did_not_run_are_named(board, remarks_now):

@@ -96,3 +96,22 @@ def test_what_nothing_needs_is_not_asked_for(small, asked):
     assert asked == []
     data_faults(small, (), small.floors, ProcessCache())
     assert asked == [(draws.floor(0)[0], 20)]
+
+
+AGAINST_TRAIN = DIGITS.replace("  faulty", "  # faulty").replace("sliced-w2: }", "sliced-w2: {against: train}}")
+
+
+def test_more_samples_than_training_examples_are_refused_where_a_column_compares_with_these(write_small):
+    board = write_small(AGAINST_TRAIN.replace("samples: 400", "sizes: [100, 902]"))
+    faults = data_faults(board, board.cells, (), ProcessCache())
+    assert faults == [
+        "metric sliced-w2: against: train compares 902 samples with as many training examples, and digits has 901: lower "
+        "evaluation.samples or sizes, or write `against: train-all` where the metric compares features"
+    ]
+    assert data_faults(board, [cell for cell in board.cells if cell.evaluation.samples == 100], (), ProcessCache()) == []
+
+
+def test_the_whole_training_set_may_be_smaller_than_a_draw(write_small):
+    text = AGAINST_TRAIN.replace("sliced-w2: {against: train}", '"fid[digits-cnn]": {against: train-all}')
+    board = write_small(text.replace("samples: 400", "samples: 2000"))
+    assert data_faults(board, board.cells, (), ProcessCache()) == []

@@ -134,6 +134,44 @@ def test_a_floor_against_training_data_compares_a_draw_with_them(tiny, source, c
     assert found.values == approx([float(source.evaluation(draws.floor(pair)[1], 30).x.mean() - training) for pair in range(3)])
 
 
+@pytest.fixture
+def seen(monkeypatch):
+    """The numbers of images that went through the extractor, batch by batch."""
+    counts, forward = [], PixelFeatures.forward
+    monkeypatch.setattr(PixelFeatures, "forward", lambda self, x: counts.append(len(x)) or forward(self, x))
+    return counts
+
+
+def test_a_column_may_compare_with_the_whole_training_set_whose_features_are_made_once(context, seen):
+    whole = column(GAP, PIXELS, against="train-all")
+    found = metrics.floor(Floor(NOISE, whole, 40), context).measured
+    source, extractor = context.dataset(NOISE), PixelFeatures()
+    training = extractor(to_uint8(source.training_data(context.device).x))["features"].double().mean(0)
+    assert sum(seen) - 100 == 100 + 3 * 40  # the training set once, for three pairs; 100 more are of this test
+    for value, pair in zip(found.values, range(3), strict=True):
+        real = extractor(to_uint8(source.evaluation(draws.floor(pair)[1], 40).x))["features"].double().mean(0)
+        assert value == pytest.approx(float((real - training).abs().sum()), rel=1e-5)
+    assert found.also == {"images": [40.0] * 3}  # as many generated ones as the board says
+    seen.clear()
+    metrics.floor(Floor(NOISE, whole, 30), context)  # another number of samples
+    assert sum(seen) == 3 * 30
+
+
+def test_a_part_of_the_training_set_is_not_the_whole_of_it(context, seen):
+    some, whole = (
+        metrics.floor(Floor(NOISE, column(GAP, PIXELS, against=against), 40), context).measured
+        for against in ("train", "train-all")
+    )
+    assert some.values != whole.values
+    assert sum(seen) == 40 + 100 + 3 * 40
+
+
+def test_a_cell_is_compared_with_the_whole_training_set(measured, source, context):
+    sets, found = measured(column(against="train-all", draws=2))
+    training = source.training_data(context.device).x.mean()
+    assert found.values == approx([float(sets[f"x.{draw}"].mean() - training) for draw in range(2)])
+
+
 def test_a_floor_stops_between_two_pairs(tiny, context):
     stop.request()
     with pytest.raises(Interrupted):

@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.store.records import (
     ComponentFacts,
     Costs,
+    CurvePoint,
     DamagedRecord,
     ExtractorFacts,
     FloorRecord,
@@ -247,3 +248,11 @@ def test_a_floors_record_of_the_first_schema_still_loads():
     floor = load_floor(ROOT / "tests" / "golden" / "records" / "floor_schema_1.json")
     assert (floor.schema_version, floor.extractor) == (1, None)
     assert all(value > 0 for value in floor.values)
+
+
+def test_a_point_of_a_curve_names_its_round_and_candidate_where_they_are_not_the_first():
+    point = CurvePoint(images=128, value=0.5)
+    assert point.model_dump() == {"images": 128, "value": 0.5}
+    later = CurvePoint(images=128, value=0.5, round=3, candidate=2)
+    assert later.model_dump() == {"images": 128, "value": 0.5, "round": 3, "candidate": 2}
+    assert CurvePoint.model_validate(later.model_dump()) == later

@@ -286,3 +286,15 @@ IN_ANOTHER = "4 examples kept for the curve are examples of training or evaluati
 def test_examples_kept_for_the_curve_that_break_a_promise_are_found(failure, give, message):
     source = type("Broken", (Keeping,), {"selection": lambda self, _, n: give(self, n)})()
     assert failure(datasets.check_selection_is_apart, source, N) == message
+
+
+@pytest.mark.parametrize("stratified", [None, lambda _: "", lambda _: "evenly spaced"])
+def test_a_line_on_how_draws_are_stratified_passes(component, stratified):
+    datasets.check_stratified_is_a_text(dataclasses.replace(component, stratified=stratified), NoConfig())
+
+
+@pytest.mark.parametrize("text", [None, "two\nlines", True])
+def test_what_is_no_line_on_how_draws_are_stratified_is_found(failure, component, text):
+    broken = dataclasses.replace(component, stratified=lambda _: text)
+    message = failure(datasets.check_stratified_is_a_text, broken, NoConfig())
+    assert message == f"points: stratified gave {text!r}; it must give a line of text, or nothing"

@@ -77,6 +77,8 @@ def _name_fault(
     """Return why a column of this metric cannot have this name or this data; None when it can."""
     metric_name, extractor_name = split_column(name)
     if not metric.component.needs_features:
+        if config.against == "train-all":
+            return f"{metric.name} compares as many samples as real examples: write `against: train`, or leave `against` out"
         if extractor_name is None and config.extractor is None:
             return None
         return f"{metric.name} compares the samples themselves: call the column {metric_name!r}, without an extractor"

@@ -30,6 +30,13 @@ def test_draws_and_pairs_are_the_boards_unless_the_column_says_otherwise(board, 
     assert [(column.draws, column.floor_pairs) for column in own.columns] == [(2, 4), (1, 7)]
 
 
+def test_samples_themselves_are_not_compared_with_the_whole_training_set(write_board, fake_plugins):
+    found = fault(write_board, fake_plugins, "{digits: 3}", "{against: train-all}")
+    assert found == (
+        "board.yaml:16: likeness compares as many samples as real examples: write `against: train`, or leave `against` out"
+    )
+
+
 def test_a_smoke_run_measures_two_pairs(write_board, fake_plugins):
     assert [column.floor_pairs for column in load_board(write_board(), plugins=fake_plugins, smoke=True).columns] == [2, 2]
 
