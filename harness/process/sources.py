@@ -20,7 +20,7 @@ from harness.process import environment
 CORE = "harness"
 """The import package of the core, and its name among the sources of a record."""
 CORE_DISTRIBUTION = "finetune-harness"
-MAKE_NO_NUMBER = frozenset({"cli", "measure", "report", "run", "testing"})
+MAKE_NO_NUMBER = frozenset({"cli", "measure", "report", "run", "statistics", "testing"})
 """Rooms of the core that no result of a cell depends on. An edit of a page's layout does not make records questionable."""
 _COMPILED = (*EXTENSION_SUFFIXES, ".pyd")
 

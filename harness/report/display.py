@@ -22,20 +22,24 @@ class Style:
     Args:
         bold: makes a figure bold.
         plus_minus: what stands between a mean and its deviation.
-        floor_mark: what follows a figure at the floor.
+        floor_mark: what follows a figure that cannot be told from real data.
+        beyond_mark: what follows a figure that is better than that of real data.
         none: what stands where there is no figure.
         down, up: arrows in the head of a column.
         escape: keeps the format from taking plain text for markup.
+        signed: writes a number that may have a sign.
         factor: writes the factor that a column is shown in.
     """
 
     bold: Callable[[str], str]
     plus_minus: str
     floor_mark: str
+    beyond_mark: str
     none: str
     down: str
     up: str
     escape: Callable[[str], str]
+    signed: Callable[[str], str]
     factor: Callable[[float], str]
 
 
@@ -86,13 +90,13 @@ def figure(score: Score | None, column: Column, style: Style) -> str:
     """Return mean ± standard deviation in the column's unit and decimals."""
     if score is None:
         return style.none
-    mean = _rounded(score.mean, column)
+    mean = rounded(score.mean, column)
     if score.sd is None:
         return mean
-    return f"{mean}{style.plus_minus}{_rounded(score.sd, column)}"
+    return f"{mean}{style.plus_minus}{rounded(score.sd, column)}"
 
 
-def _rounded(number: float, column: Column) -> str:
+def rounded(number: float, column: Column) -> str:
     """Return a number in the column's unit and decimals."""
     return decimals(number / column.shown_in, column.digits)
 
@@ -134,6 +138,7 @@ def _marked_figure(row: TableRow, column: Column, statistic: Statistic, style: S
     text = figure(row.score(column, statistic), column, style)
     if statistic != "mean" or not column.ranks:
         return text
-    if column.name in row.is_best:
+    if column.name in row.maybe_best:
         text = style.bold(text)
-    return text + (style.floor_mark if column.name in row.at_floor else "")
+    at_floor, beyond = column.name in row.at_floor, column.name in row.beyond_floor
+    return text + (style.floor_mark if at_floor else style.beyond_mark if beyond else "")

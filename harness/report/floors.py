@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from harness.report.collect import Collection
 from harness.report.scores import Score, score_of
+
+
+@dataclass(frozen=True)
+class FloorDraws:
+    """The values of a floor, one for each pair of draws.
+
+    Args:
+        shared: n / N where all draws of n examples are taken from the same N held-out examples; 0 where each has its own.
+    """
+
+    values: Sequence[float]
+    shared: float = 0.0
+
+
+def floor_draws(collection: Collection) -> dict[str, FloorDraws]:
+    """Return the values of each floor that is measured, by the floor's name."""
+    draws: dict[str, FloorDraws] = {}
+    for floor in collection.board.floors:
+        record = collection.floors.get(floor.name)
+        if record is not None and record.values:
+            draws[floor.name] = FloorDraws(record.values, floor.samples / record.held_out if record.held_out else 0.0)
+    return draws
 
 
 def floor_scores(collection: Collection) -> dict[str, Score]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.report.display import Style, display
+from harness.report.difference_tables import DifferenceTable, difference_tables
+from harness.report.display import Style, column_head, display
 from harness.report.markup import latex_text, markdown_text
 from harness.report.number_text import factor, power_of_ten
 from harness.report.table import Table
@@ -15,20 +16,45 @@ def markdown(table: Table) -> str:
     """Return a pipe table, as GitHub shows it."""
     from tabulate import tabulate
 
-    shown = display(table, _MARKDOWN)
+    shown = display(table, MARKDOWN)
     align = [*["left"] * shown.texts, *["right"] * (len(shown.heads) - shown.texts - 1), "left"]
     return tabulate(shown.rows, headers=shown.heads, tablefmt="pipe", colalign=align, disable_numparse=True) + "\n"
 
 
 def latex(table: Table) -> str:
-    """Return a booktabs table; its first line is a comment that names the package which it needs."""
+    """Return booktabs tables: the board's table, and the differences in each column that ranks.
+
+    The first line is a comment that names the package which they need.
+    """
+    parts = [_latex_table(table), *(_latex_differences(each) for each in difference_tables(table, _LATEX))]
+    return "\n".join(["% needs \\usepackage{booktabs}", *parts])
+
+
+def _latex_table(table: Table) -> str:
     shown = display(table, _LATEX)
     columns = "l" * shown.texts + "r" * (len(shown.heads) - shown.texts - 1) + "l"
-    lines = [r"% needs \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(shown.heads) + r" \\"]
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(shown.heads) + r" \\"]
     for block in shown.blocks:
         floor, *rows = [_latex_row(row) for row in block]
         lines += [r"\midrule", floor, r"\midrule", *rows]  # the floor stands apart: it is no competitor
     lines += [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_differences(differences: DifferenceTable) -> str:
+    columns = "l" * differences.texts + "r" * (len(differences.heads) - differences.texts)
+    head = column_head(differences.column, "mean", _LATEX)
+    lines = [
+        f"% differences of {differences.column.name}: mean and 95 percent interval, and p of each comparison by itself",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        rf"\multicolumn{{{len(columns)}}}{{l}}{{{head}}} \\",
+        " & ".join(differences.heads) + r" \\",
+        r"\midrule",
+        *(_latex_row(row) for row in differences.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -38,8 +64,17 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 
 def csv(table: Table) -> str:
-    """Return the numbers, unrounded, in their own units; the floors, one for each number of samples, are the first rows."""
-    return str(table.frame().to_csv(index=False, lineterminator="\n"))
+    """Return the numbers, unrounded, in their own units; the floors, one for each number of samples, are the first rows.
+
+    A label that a spreadsheet would take for a formula has an apostrophe before it.
+    """
+    frame = table.frame()
+    frame["label"] = frame["label"].map(_no_formula)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(label: str) -> str:
+    return f"'{label}" if label.startswith(("=", "+", "-", "@", "\t", "\r")) else label
 
 
 def as_json(table: Table) -> str:
@@ -65,24 +100,28 @@ def _latex_factor(number: float) -> str:
     return rf"$\times {number:g}$" if exponent is None else rf"$\times 10^{{{exponent}}}$"
 
 
-_MARKDOWN = Style(
+MARKDOWN = Style(
     bold=lambda text: f"**{text}**",
     plus_minus=" ± ",
     floor_mark=" †",
+    beyond_mark=" ‡",
     none="–",
     down="↓",
     up="↑",
     escape=markdown_text,
+    signed=lambda number: number.replace("-", "−"),
     factor=factor,
 )
 _LATEX = Style(
     bold=lambda text: rf"\textbf{{{text}}}",
     plus_minus=r" $\pm$ ",
     floor_mark=r"$^\dagger$",
+    beyond_mark=r"$^\ddagger$",
     none="--",
     down=r"$\downarrow$",
     up=r"$\uparrow$",
     escape=latex_text,
+    signed=lambda number: f"${number}$" if number.startswith("-") else number,
     factor=_latex_factor,
 )
 

@@ -1,56 +1,86 @@
-"""Marks of a table's figures: the best mean of a column, and means that cannot be told from real data."""
+"""Marks of a table's figures, each by a test: what may be the best of a column, and what cannot be told from real data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from harness.board.columns import Column
+from harness.report.floors import FloorDraws
 from harness.report.rows import TableRow
-from harness.report.scores import Score
+from harness.report.scores import mean
+from harness.statistics.best import maybe_best
+from harness.statistics.floor import floor_p
+from harness.statistics.student import LEVEL
 from harness.store.record_names import floor_name
 
 
-def marked_rows(rows: Sequence[TableRow], columns: Sequence[Column], floors: Mapping[str, Score]) -> list[TableRow]:
-    """Return the rows with their marks. Rows compete with the rows of the same number of samples.
+def marked_rows(rows: Sequence[TableRow], columns: Sequence[Column], floors: Mapping[str, FloorDraws]) -> list[TableRow]:
+    """Return the rows with their marks in columns that rank. Rows compete with the rows of the same number of samples.
 
     Args:
-        floors: each floor's score by the floor's name.
+        floors: the values of each floor by the floor's name.
     """
-    best = {
-        size: {column.name: best_mean([row for row in rows if row.size == size], column) for column in columns}
-        for size in {row.size for row in rows}
-    }
-    return [_marked(row, columns, best[row.size], floors) for row in rows]
+    columns = [column for column in columns if column.ranks]
+    best = {(size, column.name): best_rows(rows, column, size) for size in {row.size for row in rows} for column in columns}
+    marked = []
+    for index, row in enumerate(rows):
+        maybe = frozenset(column.name for column in columns if index in best[row.size, column.name])
+        at_floor = frozenset(column.name for column in columns if is_at_floor(row, column, floors))
+        beyond_floor = frozenset(column.name for column in columns if is_beyond_floor(row, column, floors))
+        marked.append(replace(row, maybe_best=maybe, at_floor=at_floor, beyond_floor=beyond_floor))
+    return marked
 
 
-def best_mean(rows: Sequence[TableRow], column: Column) -> float | None:
-    """Return the best mean among the rows that compete.
+def best_rows(rows: Sequence[TableRow], column: Column, size: int | None) -> set[int]:
+    """Return the places of the rows of this number of samples that may be the best: no other is better by a test.
 
-    Returns: None when no such row has a score, and while the best is not known because a row that may win lacks seeds.
+    Returns: an empty set while a row that may win lacks seeds, and where one seed is all that the rows have.
     """
-    if any(row.may_yet_compete for row in rows):
+    if any(row.size == size and row.may_yet_compete for row in rows):
+        return set()
+    competing = [
+        index for index, row in enumerate(rows) if row.size == size and row.competes and np.isfinite(row.values_of(column)).all()
+    ]
+    if not competing or any(rows[index].seeds < 2 for index in competing):
+        return set()
+    values = np.stack([rows[index].values_of(column) for index in competing])
+    kept = maybe_best(values, higher_is_better=column.higher_is_better)
+    return {index for index, is_kept in zip(competing, kept, strict=True) if is_kept}
+
+
+def floor_test(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) -> float | None:
+    """Return the p of the test that the row's samples are real data.
+
+    Returns: None while the row lacks seeds, and where the floor has no spread, or is not measured.
+    """
+    floor, score = floors.get(floor_name(column.name, row.size)), row.score(column)
+    if floor is None or score is None or not row.is_whole:
         return None
-    means = [row.scores[column.name].mean for row in rows if row.competes and column.name in row.scores]
-    if not means:
-        return None
-    return max(means) if column.higher_is_better else min(means)
+    return floor_p(score.mean, score.n * column.draws, floor.values, shared=shared_examples(row, floor))
 
 
-def is_at_floor(mean: float, floor: Score, column: Column) -> bool:
-    """Return whether the mean is within two standard deviations of the floor's mean, or on the better side of it."""
-    slack = 2 * (floor.sd or 0.0)
-    return mean >= floor.mean - slack if column.higher_is_better else mean <= floor.mean + slack
+def shared_examples(row: TableRow, floor: FloorDraws) -> float:
+    """Return the share of held-out examples that draws share, as the tests take it.
+
+    A row of data is measured as the floor is, between draws of the same held-out examples: which examples are held out moves
+    neither from the other.
+    """
+    return 0.0 if row.is_data else floor.shared
 
 
-def _marked(row: TableRow, columns: Sequence[Column], best: Mapping[str, float | None], floors: Mapping[str, Score]) -> TableRow:
-    is_best, at_floor = set(), set()
-    for column in columns:
-        if (score := row.score(column)) is None:
-            continue
-        if row.competes and score.mean == best[column.name]:
-            is_best.add(column.name)
-        floor = floors.get(floor_name(column.name, row.size))
-        if floor is not None and is_at_floor(score.mean, floor, column):
-            at_floor.add(column.name)
-    return replace(row, is_best=frozenset(is_best), at_floor=frozenset(at_floor))
+def is_at_floor(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) -> bool:
+    """Return whether the row cannot be told from real data."""
+    p = floor_test(row, column, floors)
+    return p is not None and p > LEVEL
+
+
+def is_beyond_floor(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) -> bool:
+    """Return whether the row is better than real data by the test."""
+    p, score = floor_test(row, column, floors), row.score(column)
+    if p is None or score is None or p > LEVEL:
+        return False
+    floor = mean(floors[floor_name(column.name, row.size)].values)
+    return score.mean > floor if column.higher_is_better else score.mean < floor

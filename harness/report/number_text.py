@@ -25,6 +25,11 @@ def seconds(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}" if number > 0 else "0"
 
 
+def p_value(p: float) -> str:
+    """Return how often chance alone would do it: `0.35`, `0.043`, `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
 def factor(number: float) -> str:
     """Return the factor of a column in plain text: `×1e-2`, `×0.05`."""
     exponent = power_of_ten(number)

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Struct
 
-from harness.report.scores import mean
+from harness.report.scores import mean, variance
 from harness.store.record_names import row_name
 from harness.store.records import SCHEMA, Record, Status
 
@@ -79,6 +79,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
 
     Args:
         means, minima, maxima: the mean and the extremes over evaluation draws of each metric.
+        variances: the sample variance over evaluation draws of each metric that has several.
         seconds_metrics: seconds that all metrics took together.
         curve: (images seen, value) of each point.
         environment: (name, value) of each fact about the machine and its libraries.
@@ -95,6 +96,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     means: dict[str, float]
     minima: dict[str, float]
     maxima: dict[str, float]
+    variances: dict[str, float]
     seconds_metrics: float
     curve: tuple[tuple[int, float], ...]
     nfe: float
@@ -147,6 +149,7 @@ def _outcome(fields: _Fields) -> Outcome:
         means={name: mean(measured.values) for name, measured in metrics.items()},
         minima={name: min(measured.values) for name, measured in metrics.items()},
         maxima={name: max(measured.values) for name, measured in metrics.items()},
+        variances={name: variance(measured.values) for name, measured in metrics.items() if len(measured.values) > 1},
         seconds_metrics=math.fsum([measured.seconds for measured in metrics.values()]),
         curve=tuple([(point.images, point.value) for point in fields.curve]),
         nfe=costs.nfe,

@@ -9,7 +9,8 @@ from pathlib import Path
 from harness.board.board import Board
 from harness.report.collect import Collection
 from harness.report.costs import costs_section
-from harness.report.formats import markdown
+from harness.report.difference_tables import section as differences_section
+from harness.report.formats import MARKDOWN, markdown
 from harness.report.how_measured import protocol_section
 from harness.report.links import with_links_from
 from harness.report.markup import markdown_text
@@ -55,6 +56,7 @@ class Page:
             legend(self.table),
             bullets(remarks(self.collection)),
             *map(_figure, self.plots),
+            differences_section(self.table, MARKDOWN),
             _section("Findings", self._by_hand(board.config.findings)),
             _section("Methods", self._by_hand(method_notes(board))),
             _section("Reported by papers", self._reported()),
@@ -95,39 +97,44 @@ def run_command(board: Board) -> str:
 def terminal_table(table: Table) -> str:
     """Return the table in Markdown, and below it what its marks mean where it has any, or why it has none yet."""
     text = markdown(table).rstrip()
-    has_marks = "†" in text or "**" in text or any(row.may_yet_compete for row in table.rows)
+    has_marks = "†" in text or "‡" in text or "**" in text or any(row.may_yet_compete for row in table.rows)
     return f"{text}\n\n{legend(table)}" if has_marks else text
 
 
 def legend(table: Table) -> str:
     """Return what the marks in the table mean."""
-    bold = f"{_bold_legend(table)} " if table.has_models else ""
-    minimum = ""
-    if any(statistic == "minimum" for _, statistic in table.columns):
-        minimum = (
-            " Minimum: the smallest value of a cell's draws; in the row of the floor, of as many pairs. Minima have no marks."
-        )
-    return (
-        f"Mean ± standard deviation over seeds. {bold}"
-        "†: not distinguishable from real data at this number of samples (within two standard deviations of the floor), or on "
-        f"the better side of it.{minimum}"
-    )
+    parts = [
+        "Mean ± standard deviation over seeds.",
+        _bold_legend(table) if table.has_models else "",
+        "†: cannot be told from real data at this number of samples (a perfect model would be as far from the floor on more than "
+        "5 % of boards).",
+        _BEYOND if any(row.beyond_floor for row in table.rows) else "",
+        _MINIMUM if any(statistic == "minimum" for _, statistic in table.columns) else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+_BEYOND = "‡: better than real data by the same test, so that the column sees something else than likeness to real data."
+_MINIMUM = "Minimum: the smallest value of a cell's draws; in the row of the floor, of as many pairs. Minima have no marks."
+_BOLD = (
+    "**Bold**: the best of a column and every row that a test over seeds cannot tell from it (5 % a column), among rows whose "
+    "seeds are all done."
+)
 
 
 def _bold_legend(table: Table) -> str:
     """Return what bold figures mean, or why there are none yet."""
+    if all(row.seeds < 2 for row in table.rows):
+        return "No figure is bold: one seed tells no rows apart."
     sizes = list(dict.fromkeys(row.size for row in table.rows if row.may_yet_compete))
-    meaning = "the best mean of a column among rows whose seeds are all done"
     if not sizes:
-        return f"**Bold**: {meaning}."
+        return _BOLD
     lacking = sum(row.lacking for row in table.rows if row.may_yet_compete)
     missing = "one seed is missing" if lacking == 1 else f"{lacking:,} seeds are missing"
     if len(sizes) == len(table.sizes):
-        return f"**Bold**: {meaning}. No figure is bold while {missing}, since a row that lacks seeds may yet be the best."
+        return f"{_BOLD} No figure is bold while {missing}, since a row that lacks seeds may yet be the best."
     at = ", ".join(f"{size:,}" for size in sizes if size is not None)
-    return (
-        f"**Bold**: {meaning}. At n = {at} no figure is bold while {missing}, since a row that lacks seeds may yet be the best."
-    )
+    return f"{_BOLD} At n = {at} no figure is bold while {missing}, since a row that lacks seeds may yet be the best."
 
 
 def method_notes(board: Board) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from harness.board.cells import Cell, Row
 from harness.board.columns import Column
@@ -12,6 +15,7 @@ from harness.board.schema import Statistic
 from harness.report.collect import Collection
 from harness.report.outcome import Outcome
 from harness.report.scores import Score, mean, score_of
+from harness.statistics.student import Floats
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,16 @@ class TableRow:
         nfe, images_seen, seconds: means over the seeds that are done; None when no seed is done.
         parameters: number of trainable scalars, of the first seed that is done; None when no seed is done.
         notes: how the other cells ended: `diverged 2/5`, `failed 1/5`, `not run 2/5`, `skipped: reason`.
-        is_best: names of the metrics in which no row has a better mean; empty while a row that may be better lacks seeds.
-        at_floor: names of the metrics in which the row cannot be told from real data.
+        maybe_best: names of the metrics in which no row is better by a test; empty while a row that may be better lacks seeds.
+        at_floor, beyond_floor: names of the metrics in which the row cannot be told from real data, and of those in which it is
+            better than real data, by a test; empty while the row lacks seeds.
         lacking: number of cells that still have no outcome: those that are not run, and those that failed and may run again.
         size: number of samples, on a board with several; else None.
         is_data: whether data stand in the place of a model; such rows do not compete.
+        trains: whether the method changes the base's weights.
+        values: each metric's value of each seed of the board, by the metric's name; None for a seed that is not done.
+        within: the standard deviation of a seed's draws, over all done seeds, by the metric's name; only of metrics that have
+            several draws.
     """
 
     base: str
@@ -44,17 +53,26 @@ class TableRow:
     images_seen: float | None
     seconds: float | None
     notes: tuple[str, ...]
-    is_best: frozenset[str] = frozenset()
+    maybe_best: frozenset[str] = frozenset()
     at_floor: frozenset[str] = frozenset()
+    beyond_floor: frozenset[str] = frozenset()
     minima: Mapping[str, Score] = field(default_factory=dict)
     lacking: int = 0
     size: int | None = None
     is_data: bool = False
+    trains: bool = False
+    values: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    within: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """True when all seeds are done."""
+        return self.done == self.seeds
 
     @property
     def competes(self) -> bool:
         """True for a row that may be the best. A row with a seed that is not done may not: its mean may flatter."""
-        return self.done == self.seeds and not self.is_data
+        return self.is_whole and not self.is_data
 
     @property
     def may_yet_compete(self) -> bool:
@@ -64,6 +82,10 @@ class TableRow:
     def score(self, column: Column, statistic: Statistic = "mean") -> Score | None:
         """Return a column's score over seeds; None when no seed is done."""
         return (self.scores if statistic == "mean" else self.minima).get(column.name)
+
+    def values_of(self, column: Column) -> Floats:
+        """Return the column's value of each seed of the board, (seeds,); NaN for a seed that is not done."""
+        return np.array(self.values.get(column.name, (None,) * self.seeds), dtype=np.float64)
 
 
 def table_rows(collection: Collection) -> list[TableRow]:
@@ -90,6 +112,9 @@ def _table_row(row: Row, cells: list[Cell], collection: Collection) -> TableRow:
         lacking=_lacking(row, len(cells), outcomes),
         size=row.size,
         is_data=not row.base.has_network,
+        trains=row.trains,
+        values=_values_of_seeds(row, [collection.records.get(cell.name) for cell in cells]),
+        within=_within(row, done),
     )
 
 
@@ -103,6 +128,19 @@ def _lacking(row: Row, seeds: int, outcomes: Sequence[Outcome]) -> int:
 def _scores(row: Row, values_of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Score]:
     by_metric = {column.name: [seed[column.name] for seed in values_of_seeds if column.name in seed] for column in row.columns}
     return {metric: score_of(values) for metric, values in by_metric.items() if values}
+
+
+def _values_of_seeds(row: Row, outcomes: Sequence[Outcome | None]) -> dict[str, tuple[float | None, ...]]:
+    means = [outcome.means if outcome is not None and outcome.status == "done" else {} for outcome in outcomes]
+    return {column.name: tuple([of_seed.get(column.name) for of_seed in means]) for column in row.columns}
+
+
+def _within(row: Row, done: Sequence[Outcome]) -> dict[str, float]:
+    """Return the square root of the mean variance of a seed's draws, for each metric."""
+    variances = {
+        column.name: [seed.variances[column.name] for seed in done if column.name in seed.variances] for column in row.columns
+    }
+    return {metric: math.sqrt(mean(values)) for metric, values in variances.items() if values}
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -22,11 +22,15 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
+def variance(values: Sequence[float]) -> float:
+    """Return the sample variance of at least two values, (sum of (x - mean)^2) / (n - 1)."""
+    average = mean(values)
+    return math.fsum([(value - average) ** 2 for value in values]) / (len(values) - 1)
+
+
 def score_of(values: Sequence[float]) -> Score:
     """Return the score of at least one value."""
     average = mean(values)
     if len(values) < 2:
         return Score(average, None, len(values))
-    # s^2 = sum of (x - mean)^2 / (n - 1)
-    variance = math.fsum([(value - average) ** 2 for value in values]) / (len(values) - 1)
-    return Score(average, math.sqrt(variance), len(values))
+    return Score(average, math.sqrt(variance(values)), len(values))

@@ -10,11 +10,13 @@ from harness.board.board import Board
 from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
+from harness.report.differences import FloorDifference, RowTests, row_tests
 from harness.report.extractor_versions import check_extractor_versions
-from harness.report.floors import floor_minima, floor_scores
+from harness.report.floors import FloorDraws, floor_draws, floor_minima, floor_scores
 from harness.report.marks import marked_rows
 from harness.report.rows import TableRow, table_rows
 from harness.report.scores import Score
+from harness.statistics.paired import PairedDifference
 from harness.store.record_names import floor_name
 
 if TYPE_CHECKING:
@@ -28,12 +30,14 @@ class Table:
     Args:
         floors, floor_minima: the score of each floor that is measured, by the floor's name. A floor's minima are over as many
             pairs as a cell has draws.
+        draws: the values of each floor, by the floor's name.
     """
 
     board: Board
     rows: tuple[TableRow, ...]
     floors: Mapping[str, Score]
     floor_minima: Mapping[str, Score]
+    draws: Mapping[str, FloorDraws]
 
     @classmethod
     def from_collection(cls, collection: Collection) -> Table:
@@ -42,9 +46,9 @@ class Table:
         Raises: UserError where a column would hold numbers of several versions of its extractor.
         """
         check_extractor_versions(collection)
-        floors = floor_scores(collection)
-        rows = marked_rows(table_rows(collection), collection.board.columns, floors)
-        return cls(collection.board, tuple(rows), floors, floor_minima(collection))
+        draws = floor_draws(collection)
+        rows = marked_rows(table_rows(collection), collection.board.columns, draws)
+        return cls(collection.board, tuple(rows), floor_scores(collection), floor_minima(collection), draws)
 
     @property
     def sizes(self) -> list[int | None]:
@@ -66,6 +70,15 @@ class Table:
         floors = self.floors if statistic == "mean" else self.floor_minima
         return floors.get(floor_name(column.name, size))
 
+    @property
+    def ranking_columns(self) -> list[Column]:
+        """The metrics that tell better values from worse ones."""
+        return [column for column in self.board.columns if column.ranks]
+
+    def tests(self, row: TableRow, column: Column) -> RowTests:
+        """Compare a row with its base, the control and the floor."""
+        return row_tests(row, column, self.rows, self.board.config.control, self.draws)
+
     def frame(self) -> pd.DataFrame:
         """Return the numbers as measured, unrounded, in their own units; the floors come first, and missing numbers are empty."""
         import pandas as pd
@@ -85,6 +98,7 @@ class Table:
             "label": row.base_label if row.is_data else f"{row.base_label} × {row.method_label}",
             **_size_number(row.size),
             **self._score_numbers(row.score),
+            **self._test_numbers(row),
             "seeds": row.seeds,
             "done": row.done,
             "nfe": _whole(row.nfe),
@@ -93,6 +107,16 @@ class Table:
             "seconds_finetune": row.seconds,
             "status": "; ".join(row.notes),
         }
+
+    def _test_numbers(self, row: TableRow) -> dict[str, object]:
+        """Return, for each metric that ranks, the deviation within a seed, and what the row's tests say."""
+        numbers: dict[str, object] = {}
+        for column in self.ranking_columns:
+            tests = self.tests(row, column)
+            numbers[f"{column.name} within-seed sd"] = row.within.get(column.name)
+            for name, other in (("floor", tests.to_floor), ("base", tests.to_base), ("control", tests.to_control)):
+                numbers |= _difference_numbers(f"{column.name} - {name}", other)
+        return numbers
 
     def _score_numbers(self, score_of_column: Callable[[Column, Statistic], Score | None]) -> dict[str, object]:
         """Return mean, sd and n of each metric's mean over draws, and of each other statistic that the board shows."""
@@ -105,6 +129,11 @@ class Table:
                 numbers[f"{name} sd"] = None if score is None else score.sd
                 numbers[f"{name} n"] = 0 if score is None else score.n
         return numbers
+
+
+def _difference_numbers(name: str, difference: FloorDifference | PairedDifference | None) -> dict[str, object]:
+    values = (None,) * 4 if difference is None else (difference.mean, difference.low, difference.high, difference.p)
+    return dict(zip((name, f"{name} low", f"{name} high", f"{name} p"), values, strict=True))
 
 
 def _whole(mean_count: float | None) -> float | int | None:

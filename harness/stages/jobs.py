@@ -45,7 +45,7 @@ def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:
     """
     if isinstance(base.origin, Examples):
         return FINISHED
-    context = Context(runs, options, base.name, _CACHE, runs.fresh("base", base.key).exists())
+    context = Context(runs, options, base.full_name, _CACHE, runs.fresh("base", base.key).exists())
     return _result(lambda: _make_base(base, context), context)
 
 
@@ -85,7 +85,7 @@ def _make_base(base: Base, context: Context) -> JobResult:
         raise
     except FAULTS as error:
         stop.pass_ctrl_c_on(error)
-        log.warning("base %s: %s", base.name, error_text(error))
+        log.warning("base %s: %s", base.full_name, error_text(error))
         return FAILED
     return FINISHED
 
@@ -122,15 +122,22 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
                 is_smoke=is_smoke,
                 extractor=None if extractor is None else features.extractor_facts(extractor, context),
                 sources=floored.sources,
+                held_out=_held_out(context.dataset(floor.dataset)),
             ),
             path,
         )
     return FINISHED
 
 
+def _held_out(source: CheckedSource) -> int | None:
+    """Return the number of held-out examples that draws are taken from: two of the largest draws share none."""
+    return None if source.largest_evaluation is None else 2 * source.largest_evaluation
+
+
 def _make_cell(cell: Cell, context: Context) -> JobResult:
     path = record_path(cell, context.runs)
-    with lease(context.runs.lease("cell", cell.key), wait=False):
+    # A smoke run can make the cells of two rows alike, with one key: then this is no other run, and its stages are soon there.
+    with lease(context.runs.lease("cell", cell.key), wait=cell.is_smoke):
         if has_result(cell, context.runs):  # another `run` was faster
             return FINISHED
         made = _record(cell, context)

@@ -201,6 +201,9 @@ class FloorRecord(RecordFile):
     extractor: ExtractorFacts | None = None
     """The extractor of a metric on features; left out for other metrics, and in records of older versions."""
     sources: list[SourceFacts] = []
+    held_out: int | None = None
+    """The number of held-out examples that every draw is taken from; None where each draw has examples of its own, and in records
+    of older versions."""
 
 
 _REPAIR = "restore the file (of a published record: git checkout), or delete it, which loses it until its cell is run again"
@@ -248,7 +251,7 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
     for name in ("weights_read", "unsealed"):
         if content.get(name) == []:
             del content[name]
-    for name in ("size", "extractor"):
+    for name in ("size", "extractor", "held_out"):
         if content.get(name, 0) is None:
             del content[name]
     if not content["sources"]:

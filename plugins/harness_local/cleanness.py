@@ -18,7 +18,7 @@ TASKS = Path("/proc/self/task")
 
 @dataclass(frozen=True)
 class Cleanness:
-    """What a process had before it imported packages.
+    """State of a process before it imported packages.
 
     Args:
         environment: the environment variables.

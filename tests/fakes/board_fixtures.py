@@ -117,7 +117,8 @@ def run_records():
 def fake_record(cell, **fields):
     facts = ComponentFacts(name="x", version="1/1", settings={})
     order = ["none", "fit", "tune"].index(cell.method_name) if cell.method_name in ("none", "fit", "tune") else 0
-    base = 0.05 / (1 + order) + 0.001 * cell.seed
+    # Seed 1 is worse for later methods: differences of rows that were equal on all seeds would have no spread to test them by.
+    base = 0.05 / (1 + order) + 0.001 * cell.seed + 0.0001 * order * (cell.seed == 1)
     trained = {"images_seen": cell.training.images, "steps": 10, "seconds_finetune": 3.2} if cell.trains else {}
     standard = dict(  # noqa: C408, as the call that it becomes
         board=cell.board, protocol=cell.protocol, base=cell.base.name, method=cell.method_name, seed=cell.seed,

@@ -13,6 +13,7 @@ from imports import ROOT, circles, graph, imported, modules, plugin_packages
 
 ROOMS = (
     "contract",  # the modules at the root of harness/
+    "statistics",
     "process",
     "store",
     "weights",

@@ -9,10 +9,12 @@ STYLE = Style(
     bold=lambda text: f"<b>{text}</b>",
     plus_minus="+-",
     floor_mark="!",
+    beyond_mark="!!",
     none="?",
     down="down",
     up="up",
     escape=lambda text: text.replace("×", "x"),
+    signed=lambda number: number.replace("-", "minus "),
     factor=lambda number: f"in {number:g}",
 )
 
@@ -95,10 +97,17 @@ def test_a_row_shows_what_the_model_cost(table):
 
 
 def test_marks_are_written_on_means_of_columns_that_rank(table):
-    row = replace(table.rows[0], is_best=frozenset({"distance", "likeness"}), at_floor=frozenset({"distance"}))
+    row = replace(
+        table.rows[0], maybe_best=frozenset({"distance", "likeness"}), at_floor=frozenset({"distance"}), beyond_floor=frozenset()
+    )
     marked = rows_of(replace(table, rows=(row,)))[1]
     assert marked["distance down (in 0.01)"] == "<b>5.10+-0.10</b>!"
     assert marked["likeness up"] == "<b>0.051+-0.001</b>"
+
+
+def test_a_row_that_is_better_than_real_data_has_a_mark_of_its_own(table):
+    row = replace(table.rows[0], maybe_best=frozenset(), at_floor=frozenset(), beyond_floor=frozenset({"distance"}))
+    assert rows_of(replace(table, rows=(row,)))[1]["distance down (in 0.01)"] == "5.10+-0.10!!"
 
 
 def test_a_row_with_missing_seeds_says_how_many_are_done(table):

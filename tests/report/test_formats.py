@@ -27,7 +27,7 @@ def test_markdown_shows_units_arrows_and_the_floor_first(table):
     head, floor, first, *_ = markdown_cells(markdown(table))
     assert head[:4] == ["Base", "Method", "distance ↓ (×1e-2)", "likeness ↑"]
     assert floor[:4] == ["Floor", "real against real", "1.20 ± 0.16", "0.012 ± 0.002"]
-    assert first[:4] == ["Net", "base", "5.10 ± 0.10", "**0.051 ± 0.001** †"]
+    assert first[:4] == ["Net", "base", "5.10 ± 0.10", "**0.051 ± 0.001** ‡"]
 
 
 def test_markdown_has_the_same_number_of_cells_in_each_line_and_aligns_figures_to_the_right(table):
@@ -44,9 +44,17 @@ def test_labels_cannot_break_a_markdown_table(table):
 
 
 def test_latex_read_back_holds_the_cells_of_the_markdown_table(table):
-    words = {r"$\pm$": "±", r"$\times$": "×", r"$\downarrow$": "↓", r"$\uparrow$": "↑", "--": "–", "$^\\dagger$": " †"}
+    words = {
+        r"$\pm$": "±",
+        r"$\times$": "×",
+        r"$\downarrow$": "↓",
+        r"$\uparrow$": "↑",
+        "--": "–",
+        "$^\\dagger$": " †",
+        "$^\\ddagger$": " ‡",
+    }
     expected = markdown_cells(markdown(table))
-    found = latex_cells(latex(table))
+    found = latex_cells(latex(table).partition("% differences")[0])
     assert len(found) == len(expected)
     for latex_line, markdown_line in zip(found, expected, strict=True):
         for written, other in zip(latex_line, markdown_line, strict=True):
@@ -57,7 +65,7 @@ def test_latex_read_back_holds_the_cells_of_the_markdown_table(table):
 
 
 def test_latex_sets_the_floor_apart_and_declares_every_column(table):
-    package, *lines = latex(table).splitlines()
+    package, *lines = latex(table).partition("\n% differences")[0].splitlines()
     assert package == r"% needs \usepackage{booktabs}"
     assert lines[0] == r"\begin{tabular}{ll" + "r" * 7 + "l}"
     assert [index for index, line in enumerate(lines) if line == r"\midrule"] == [3, 5]
@@ -97,7 +105,20 @@ def test_csv_and_json_write_whole_numbers_as_whole_numbers(table):
 
 
 def test_latex_has_a_floor_for_each_number_of_samples(data_table):
-    assert latex(data_table).count(r"\midrule") == 4
+    assert latex(data_table).partition("% differences")[0].count(r"\midrule") == 4
+
+
+def test_latex_has_a_table_of_differences_for_each_column_that_ranks(table):
+    text = latex(table)
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
+    assert r"$-3.33$ [$-3.36$, $-3.30$] & \textless{} 0.001" in text
+
+
+@pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@SUM(A1)"])
+def test_a_label_of_a_csv_is_no_formula(table, label):
+    row = replace(table.rows[0], base_label=label)
+    *_, line = csv_files.DictReader(io.StringIO(csv(replace(table, rows=(row,)))))
+    assert line["label"] == f"'{label} × base"
 
 
 def test_csv_read_back_holds_the_numbers_unrounded(table):

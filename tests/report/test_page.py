@@ -26,7 +26,7 @@ def test_a_page_holds_what_a_reader_needs(board, publish_records):
         "plots/curves.png",
     ):
         assert part in text
-    assert headings(text) == ["Rings", "Results", "Methods", "How it was measured", "Costs"]
+    assert headings(text) == ["Rings", "Results", "Differences", "Methods", "How it was measured", "Costs"]
 
 
 def test_description_and_findings_of_the_board_are_on_the_page(load, publish_records):
@@ -131,7 +131,15 @@ def test_the_legend_explains_the_marks_that_the_table_can_have(table, data_table
     assert legend(data_table).endswith(
         "Minimum: the smallest value of a cell's draws; in the row of the floor, of as many pairs. Minima have no marks."
     )
-    assert "†: not distinguishable from real data" in legend(table)
+    assert "†: cannot be told from real data" in legend(table)
+    assert "‡: better than real data by the same test" in legend(table)  # likeness is
+    assert "‡" not in legend(data_table)
+
+
+def test_the_legend_says_why_no_figure_is_bold_on_a_board_of_one_seed(load, publish_records):
+    board = load(("seeds: [0, 1, 2]", "seeds: [0]"))
+    publish_records(board)
+    assert "No figure is bold: one seed tells no rows apart." in legend(render_published(board).table)
 
 
 def test_a_page_has_no_bold_figure_and_says_why_while_seeds_are_missing(board, publish_records):
@@ -146,7 +154,10 @@ def test_a_page_has_no_bold_figure_and_says_why_while_seeds_are_missing(board, p
 
 def test_marks_are_explained_on_the_terminal_where_there_are_any(table):
     marked, unmarked = (
-        replace(table, rows=tuple(replace(row, is_best=frozenset(), at_floor=names) for row in table.rows))
+        replace(
+            table,
+            rows=tuple(replace(row, maybe_best=frozenset(), at_floor=names, beyond_floor=frozenset()) for row in table.rows),
+        )
         for names in (frozenset({table.columns[0][0].name}), frozenset())
     )
     assert "†" in terminal_table(marked).splitlines()[3]

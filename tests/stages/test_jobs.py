@@ -299,6 +299,22 @@ def test_a_cell_that_another_process_works_on_is_busy(run, cell, runs):
     assert results == [(BUSY, None)]
 
 
+def test_cells_that_a_smoke_run_makes_alike_wait_for_each_other(run, cell, runs):
+    smoke = dataclasses.replace(cell, row=dataclasses.replace(cell.row, is_smoke=True))
+    twin = dataclasses.replace(smoke, row=dataclasses.replace(smoke.row, method_name="mle-again"))
+    assert twin.key == smoke.key
+    results = []
+    with lease(runs.lease("cell", cell.key), wait=False):
+        other = threading.Thread(target=lambda: results.append(run(twin)))
+        other.start()
+        other.join(timeout=0.3)
+        assert not results  # it waits
+    other.join()
+    ((result, record),) = results
+    assert (result, record.method) == (FINISHED, "mle-again")
+    assert run(smoke)[1].metrics == record.metrics
+
+
 def test_a_cell_of_examples_needs_no_network(cell, tiny, run, runs):
     base = dataclasses.replace(cell.base, origin=Examples(tiny.dataset))
     of_examples = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base))

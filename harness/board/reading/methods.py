@@ -17,12 +17,18 @@ NO_TRAINING = TrainingConfig(images=1, batch=1)
 
 @dataclass(frozen=True)
 class BoardMethod:
-    """A method, and how the board uses it."""
+    """A method, and how the board uses it.
+
+    Args:
+        training: the budget of the cells, which a smoke run makes smaller.
+        full_training: the budget that the board asks for.
+    """
 
     name: str
     config: MethodConfig
     method: Resolved[Method]
     training: TrainingConfig
+    full_training: TrainingConfig
 
     @property
     def label(self) -> str:
@@ -31,9 +37,9 @@ class BoardMethod:
 
     @property
     def cells_identity(self) -> str:
-        """Text that is equal for two methods whose cells would be the same."""
-        training = self.training if self.method.component.trains else None
-        return f"{self.method.identity}/{training}/{self.config.only}"
+        """Text that is equal for two methods whose cells would be the same, in the full run: a smoke run may make two alike."""
+        method, training = self.method, self.full_training if self.method.component.trains else None
+        return f"{method.name}/{(method.full or method.settings).identity}/{training}/{self.config.only}"
 
 
 def read_method(reader: BoardReader, board: BoardConfig, name: str, config: MethodConfig) -> BoardMethod | None:
@@ -44,10 +50,21 @@ def read_method(reader: BoardReader, board: BoardConfig, name: str, config: Meth
     if board.training is None and method is not None and method.component.trains:
         reader.add_fault((*location, "training"), f"'training' of the board is missing: {method.name} trains")
     common = board.training or NO_TRAINING
-    training = reader.training(board, {**common.model_dump(), **config.training}, (*location, "training"))
+    budget = {**common.model_dump(), **config.training}
+    training = reader.training(board, budget, (*location, "training"))
     if training is not None and training.select == "best" and board.curve is None:
         reader.add_fault((*location, "training", "select"), "select: best needs the board to have a `curve`")
-    return None if method is None or training is None else BoardMethod(name, config, method, training)
+    if method is None or training is None:
+        return None
+    return BoardMethod(name, config, method, training, TrainingConfig.model_validate(budget))
+
+
+def check_control(reader: BoardReader, board: BoardConfig) -> None:
+    """Add a fault for each control that the board names and does not have. The default may be missing."""
+    if "control" in board.model_fields_set:
+        for name in board.control:
+            if name not in board.methods:
+                reader.add_unknown(("control",), "method", name, board.methods)
 
 
 def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:

@@ -53,6 +53,16 @@ def test_two_methods_with_other_budgets_are_two(write_board, fake_plugins):
     assert trainings(write_board, fake_plugins, text)["long"].images == 2560
 
 
+def test_a_smoke_run_makes_two_methods_alike_and_keeps_both(write_board, fake_plugins):
+    text = BOARD.replace("  tune:\n", "  tune:\n  long: {method: tune, training: {images: 2560}}\n")
+    cells = {cell.name: cell for cell in load_board(write_board(text), plugins=fake_plugins, smoke=True).cells}
+    tune, long = cells["net/tune/s0"], cells["net/long/s0"]
+    assert tune.training == long.training
+    assert tune.key == long.key
+    (found,) = faults_of(write_board(text.replace("2560", "1280")), fake_plugins, smoke=True)
+    assert found.endswith("'long' and 'tune' have the same settings: duplicate cells")
+
+
 def test_the_budget_of_a_method_that_does_not_train_makes_no_other_method(write_board, fake_plugins):
     text = BOARD.replace("  tune:\n", "  tune:\n  still: {method: none, training: {images: 2560}}\n")
     (found,) = faults_of(write_board(text), fake_plugins)
@@ -84,3 +94,14 @@ def test_a_smoke_run_trains_for_a_few_steps(write_board, fake_plugins):
 def test_the_label_is_the_key_unless_the_board_names_one(board):
     labels = {cell.method_name: cell.method_label for cell in board.cells}
     assert labels == {"none": "base", "fit": "more of it", "tune": "tune"}
+
+
+def test_a_control_that_the_board_does_not_have_is_a_fault(write_board, fake_plugins):
+    found = fault(write_board, fake_plugins, "methods:\n", "control: [fit, tuna]\nmethods:\n")
+    assert found == "board.yaml:6: no method of this board is called 'tuna'; did you mean 'tune'? there are: none, fit, tune"
+
+
+def test_the_control_may_be_one_name_and_is_mle_by_default(write_board, fake_plugins):
+    assert load_board(write_board(BOARD), plugins=fake_plugins).config.control == ["mle"]
+    text = BOARD.replace("methods:\n", "control: fit\nmethods:\n")
+    assert load_board(write_board(text), plugins=fake_plugins).config.control == ["fit"]

@@ -1,0 +1,97 @@
+"""Rows compared with the row of their base that does not train, with the control, and with the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.board.columns import Column
+from harness.report.floors import FloorDraws
+from harness.report.marks import floor_test, shared_examples
+from harness.report.rows import TableRow
+from harness.statistics.floor import floor_interval
+from harness.statistics.paired import PairedDifference, paired_difference
+from harness.store.record_names import floor_name
+
+
+@dataclass(frozen=True)
+class FloorDifference:
+    """A row less the floor.
+
+    Args:
+        low, high: the 95 % interval of the mean over further seeds; None where the row has one seed.
+        p: of the test that the row's samples are real data.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    p: float
+
+
+@dataclass(frozen=True)
+class RowTests:
+    """The tests of one row in one column.
+
+    Args:
+        to_base, to_control: the row less the row of its base that does not train, and less the control. None for these rows
+            themselves, where there is no such row, and where fewer than two seeds are done in both.
+        to_floor: the row less the floor; None where there is no test.
+    """
+
+    to_base: PairedDifference | None
+    to_control: PairedDifference | None
+    to_floor: FloorDifference | None
+
+
+def row_tests(
+    row: TableRow, column: Column, rows: Sequence[TableRow], controls: Sequence[str], floors: Mapping[str, FloorDraws]
+) -> RowTests:
+    """Compare a row in one column.
+
+    Args:
+        rows: all rows of the table.
+        controls: names of the methods that are controls; of those on the row's base the first one counts.
+        floors: the values of each floor by the floor's name.
+    """
+    base, control = base_row(row, rows), control_row(row, rows, controls)
+    return RowTests(
+        to_base=None if base is None else difference(row, base, column),
+        to_control=None if control is None else difference(row, control, column),
+        to_floor=_to_floor(row, column, floors),
+    )
+
+
+def difference(row: TableRow, other: TableRow, column: Column) -> PairedDifference | None:
+    """Return the row less the other one over the seeds that are done in both; None for fewer than two."""
+    return paired_difference(row.values_of(column), other.values_of(column))
+
+
+def base_row(row: TableRow, rows: Sequence[TableRow]) -> TableRow | None:
+    """Return the row of the same base that does not train; None for that row itself, and where the board has none."""
+    if not row.trains:
+        return None
+    return next((other for other in rows if _shares_base(row, other) and not other.trains), None)
+
+
+def control_row(row: TableRow, rows: Sequence[TableRow], controls: Sequence[str]) -> TableRow | None:
+    """Return the row of the control on the same base; None for a row that does not train, for a control, and without one."""
+    if not row.trains or row.method in controls:
+        return None
+    by_method = {other.method: other for other in rows if _shares_base(row, other)}
+    return next((by_method[name] for name in controls if name in by_method), None)
+
+
+def _shares_base(row: TableRow, other: TableRow) -> bool:
+    return (row.base, row.size) == (other.base, other.size)
+
+
+def _to_floor(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) -> FloorDifference | None:
+    p, score = floor_test(row, column, floors), row.score(column)
+    if p is None or score is None:
+        return None
+    floor = floors[floor_name(column.name, row.size)]
+    low, high = floor_interval(row.values_of(column), floor.values, shared=shared_examples(row, floor)) or (None, None)
+    return FloorDifference(score.mean - float(np.mean(floor.values)), low, high, p)

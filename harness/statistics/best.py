@@ -1,0 +1,35 @@
+"""The rows that cannot be told from the best one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.statistics.paired import upper_p_of_differences
+from harness.statistics.student import LEVEL
+
+
+def maybe_best(values: ArrayLike, *, higher_is_better: bool, level: float = LEVEL) -> NDArray[np.bool_]:
+    """Return which rows may be the best: those to which no other row is better by a test.
+
+    Every row is compared with every other over the seeds that they share, by one-sided paired t tests, each at
+    level / (rows - 1). A row leaves the set when any other row is better than it. The truly best row leaves it only if one of
+    its rows - 1 comparisons errs, so that it stays in 1 - level of all boards at least, for any number of rows and however
+    their values depend on each other. The row with the best mean always stays.
+
+    These are Hsu's multiple comparisons with the best, for pairs, whose spreads differ: Bonferroni's bound stands for Dunnett's
+    constant, which needs equal spreads. Source: Hsu 1996, *Multiple Comparisons: Theory and Methods*, chapter 4.
+
+    Args:
+        values: (rows, n), finite, the same seed in each column.
+    Returns: (rows,). With one seed nothing can be told, and all rows may be the best.
+    """
+    x = np.asarray(values, np.float64)
+    rows, n = x.shape
+    if n < 2 or rows < 2:
+        return np.ones(rows, dtype=bool)
+    gains = x if higher_is_better else -x
+    threshold = level / (rows - 1)
+    # Row by row: all pairs at once would take rows² · n numbers.
+    smallest = np.array([upper_p_of_differences(gains, gain).min() for gain in gains])
+    return np.asarray(smallest > threshold)

@@ -1,0 +1,80 @@
+"""Differences of two rows over the seeds that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.statistics.student import Floats, half_width, two_sided_p, upper_p
+
+EQUAL = 1e-9
+"""Differences whose spread is below this share of the values are equal: what is left is the rounding of sums."""
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The mean difference of two rows, and what chance alone would make of it.
+
+    Args:
+        low, high: the 95 % interval of the mean difference; None where all differences are equal and not zero, since their
+            spread then says nothing about chance.
+        p: how often chance alone gives a mean difference as large or larger, in either direction.
+        n: the number of pairs.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    p: float
+    n: int
+
+
+def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference | None:
+    """Compare two rows by the paired t test.
+
+    t = mean(d) / (sd(d) / sqrt(n)) with n - 1 degrees of freedom, d = first - second. The test is exact for normal differences.
+    Where all differences are equal, t is 0/0 or infinite. Differences that are all zero have the interval [0, 0] and p = 1.
+    Others have no interval, and p is that of the sign test, 2^(1 - n): n equal signs by chance.
+
+    Args:
+        first, second: (n,) values of the two rows, of the same seed at each place. A value that is not finite stands for a seed
+            that the row lacks, and its pair does not count.
+    Returns: first - second; None for fewer than two pairs, of which no test can be made.
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    both = np.isfinite(a) & np.isfinite(b)
+    a, b = a[both], b[both]
+    n = len(a)
+    if n < 2:
+        return None
+    differences = a - b
+    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    scale = float(np.maximum(np.abs(a), np.abs(b)).max())
+    if sd <= EQUAL * scale:
+        if abs(mean) <= EQUAL * scale:
+            return PairedDifference(0.0, 0.0, 0.0, 1.0, n)
+        return PairedDifference(mean, None, None, 2.0 ** (1 - n), n)
+    error = sd / n**0.5
+    slack = float(half_width(n - 1)) * error
+    return PairedDifference(mean, mean - slack, mean + slack, float(two_sided_p(mean / error, n - 1)), n)
+
+
+def upper_p_of_differences(first: Floats, second: Floats) -> Floats:
+    """Return, for each pair of rows, the one-sided p of the paired t test that `first` is larger than `second` on average.
+
+    Equal differences are treated as in `paired_difference`: the sign test gives 2^-n where all are above zero, and else 1.
+
+    Args:
+        first, second: (..., n) finite values, n >= 2; they are broadcast against each other.
+    Returns: (...,).
+    """
+    differences = first - second
+    n = differences.shape[-1]
+    mean, sd = differences.mean(-1), differences.std(-1, ddof=1)
+    scale = np.maximum(np.abs(first), np.abs(second)).max(-1)
+    are_equal = sd <= EQUAL * scale
+    t = mean / np.where(are_equal, 1.0, sd / n**0.5)
+    of_equal = np.where(mean > EQUAL * scale, 2.0**-n, 1.0)
+    return np.where(are_equal, of_equal, upper_p(t, n - 1))

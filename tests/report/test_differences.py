@@ -1,0 +1,57 @@
+import pytest
+
+from harness.report.collect import collect_published
+from harness.report.differences import base_row, control_row, row_tests
+from harness.report.floors import FloorDraws
+from harness.report.rows import table_rows
+from harness.report.scores import score_of
+
+
+@pytest.fixture
+def rows(board, publish_records):
+    publish_records(board)
+    return {(row.base, row.method): row for row in table_rows(collect_published(board))}
+
+
+def test_a_row_that_trains_is_compared_with_the_rows_of_its_base(rows):
+    every = list(rows.values())
+    tuned, control, base = rows["net", "tune"], rows["net", "fit"], rows["net", "none"]
+    assert (base_row(tuned, every), control_row(tuned, every, ["fit"])) == (base, control)
+    assert (base_row(control, every), control_row(control, every, ["fit"])) == (base, None)
+    assert (base_row(base, every), control_row(base, every, ["fit"])) == (None, None)
+    assert control_row(tuned, every, ["other", "fit"]) == control
+    assert control_row(tuned, every, ["mle"]) is None
+
+
+def test_rows_are_compared_with_rows_of_their_number_of_samples(make_row):
+    rows = [make_row(method=method, trains=method == "fit", size=size) for size in (100, 200) for method in ("none", "fit")]
+    assert base_row(rows[3], rows) == rows[2]
+
+
+def test_differences_are_over_the_seeds_that_are_done_in_both(make_row, column):
+    base = make_row(method="none", values={"distance": (1.0, 2.0, 3.0)})
+    fit = make_row(trains=True, values={"distance": (None, 1.0, 2.5)}, done=2)
+    difference = row_tests(fit, column(), [base, fit], [], {}).to_base
+    assert (difference.mean, difference.n) == (-0.75, 2)
+
+
+def test_a_row_less_the_floor_has_the_interval_over_seeds_and_the_p_of_its_mark(make_row, column):
+    floors = {"distance": FloorDraws([1.0, 1.2, 0.8])}
+    row = make_row(values={"distance": (1.4, 1.5, 1.6)}, scores={"distance": score_of([1.4, 1.5, 1.6])})
+    difference = row_tests(row, column(), [row], [], floors).to_floor
+    assert difference.mean == pytest.approx(0.5)
+    assert difference.low < 0.5 < difference.high
+    # Six draws, three pairs with a standard deviation of 0.2: t = 0.5 / (0.2 sqrt(1/6 + 1/3)) = 3.54 with 2 degrees of freedom.
+    assert difference.p == pytest.approx(0.0715, abs=1e-4)
+
+
+def test_a_row_of_one_seed_has_no_interval_and_a_p(make_row, column):
+    row = make_row(seeds=1, done=1, values={"distance": (2.0,)}, scores={"distance": score_of([2.0])})
+    difference = row_tests(row, column(), [row], [], {"distance": FloorDraws([1.0, 1.2, 0.8])}).to_floor
+    assert (difference.low, difference.high) == (None, None)
+    assert difference.p < 0.05
+
+
+def test_a_row_without_scores_has_no_tests(make_row, column):
+    tests = row_tests(make_row(done=0), column(), [make_row(done=0)], [], {"distance": FloorDraws([1.0, 1.2])})
+    assert (tests.to_base, tests.to_control, tests.to_floor) == (None, None, None)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.statistics.floor import floor_interval, floor_p
+
+PAIRS = [1.0, 2.0, 3.0]  # mean 2, sd 1
+
+
+def told(draw, *, seeds=3, draws=4, pairs=10, boards=1000, effect=0.0, shared=0.0):
+    """The share of simulated boards on which a model is told from real data at 5 %; a perfect one where the effect is zero."""
+    floors, means = draw((boards, pairs)), draw((boards, seeds * draws)).mean(1) + effect
+    p = [floor_p(float(mean), seeds * draws, floor, shared=shared) for mean, floor in zip(means, floors, strict=True)]
+    return np.mean(np.array(p) <= 0.05)
+
+
+def test_a_case_solved_by_hand():
+    # Standard error sqrt(1/6 + 1/3) = 0.70711; t = 2.12132 with 2 degrees of freedom.
+    assert floor_p(3.5, 6, PAIRS) == pytest.approx(2 * stats.t.sf(1.5 / 0.5**0.5, 2))
+    assert floor_p(0.5, 6, PAIRS) == floor_p(3.5, 6, PAIRS)
+
+
+@pytest.mark.parametrize("pairs", [[], [1.0], [1.0, 1.0, 1.0]])
+def test_a_floor_without_a_spread_makes_no_test(pairs):
+    assert floor_p(1.0, 4, pairs) is None
+    assert floor_interval([1.0, 2.0], pairs) is None
+
+
+@pytest.mark.parametrize(("seeds", "draws", "pairs"), [(1, 2, 10), (3, 4, 10), (5, 1, 10), (5, 4, 20)])
+def test_a_perfect_model_is_told_from_real_data_on_5_percent_of_boards(seeds, draws, pairs):
+    rng = np.random.default_rng(0)
+    rate = told(lambda shape: rng.normal(size=shape), seeds=seeds, draws=draws, pairs=pairs, boards=2000)
+    assert rate == pytest.approx(0.05, abs=0.015)  # 2,000 boards: a standard deviation of 0.005
+
+
+def test_a_skewed_floor_costs_a_percent_or_two():
+    # A skewness of 1, as that of the sliced distance between draws of the swiss roll.
+    rng = np.random.default_rng(0)
+    assert 0.04 < told(lambda shape: rng.gamma(4.0, size=shape), boards=2000) < 0.08
+
+
+def finite_boards(metric, *, boards, images=200, n=100, seeds=3, shuffles=2, pairs=10):
+    """The share of boards on which a perfect model is told from real data, where all draws are halves of the same images."""
+    rng, told = np.random.default_rng(0), dict.fromkeys((0.0, n / images), 0)
+    for _ in range(boards):
+        held_out = rng.normal(size=(images, 20))
+
+        def halves(held_out=held_out):
+            order = rng.permutation(images)
+            return held_out[order[:n]], held_out[order[n:]]
+
+        floor = [metric(*halves()) for _ in range(pairs)]
+        values = [metric(rng.normal(size=(n, 20)), half) for _ in range(seeds * shuffles) for half in halves()]
+        for shared in told:
+            told[shared] += int(floor_p(float(np.mean(values)), len(values), floor, shared=shared) <= 0.05)
+    return [count / boards for count in told.values()]
+
+
+def squared_distance(a, b):
+    return ((a.mean(0) - b.mean(0)) ** 2).sum()
+
+
+def share_inside(a, b):
+    """Like precision: the share of generated examples among the real ones, here inside of their mean radius."""
+    return (np.linalg.norm(a, axis=1) < np.linalg.norm(b, axis=1).mean()).mean()
+
+
+@pytest.mark.parametrize("metric", [squared_distance, share_inside])
+def test_draws_that_share_images_tell_a_perfect_model_on_at_most_5_percent_of_boards(metric):
+    as_if_independent, as_shared = finite_boards(metric, boards=300)
+    assert as_if_independent > 0.08  # the test without `shared` errs
+    assert as_shared < 0.07
+
+
+def test_an_effect_of_one_and_a_half_deviations_of_the_floor_is_told():
+    rng = np.random.default_rng(0)
+    assert told(lambda shape: rng.normal(size=shape), effect=1.5, boards=500) > 0.8
+
+
+def test_a_row_whose_cells_differ_much_gains_nothing_by_that():
+    floor = [1.0, 1.1, 0.9, 1.05, 0.95]
+    assert floor_p(2.0, 3, floor) < 0.001  # the mean of 0.5, 2.0 and 3.5
+
+
+def test_an_interval_is_welchs():
+    means, floor = [5.0, 6.0, 8.0], [1.0, 2.0, 3.0, 5.0]
+    expected = stats.ttest_ind(means, floor, equal_var=False).confidence_interval(0.95)
+    assert floor_interval(means, floor) == pytest.approx((expected.low, expected.high))
+
+
+def test_an_interval_takes_two_seeds_and_widens_where_draws_share_images():
+    assert floor_interval([5.0], PAIRS) is None
+    apart, shared = floor_interval([5.0, 6.0], PAIRS), floor_interval([5.0, 6.0], PAIRS, shared=0.5)
+    assert shared[0] < apart[0] < apart[1] < shared[1]

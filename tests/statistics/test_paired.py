@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.statistics.paired import PairedDifference, paired_difference, upper_p_of_differences
+
+
+def test_a_case_solved_by_hand():
+    # Differences -1, -2, -3: mean -2, sd 1, standard error 1 / sqrt(3), t = -3.4641 with 2 degrees of freedom.
+    difference = paired_difference([1.0, 1.0, 1.0], [2.0, 3.0, 4.0])
+    assert (difference.mean, difference.n) == (-2.0, 3)
+    assert difference.low == pytest.approx(-2 - 4.30265 / 3**0.5, rel=1e-5)
+    assert difference.high == pytest.approx(-2 + 4.30265 / 3**0.5, rel=1e-5)
+    assert difference.p == pytest.approx(0.0741799, rel=1e-5)
+
+
+def test_interval_and_p_are_those_of_scipy():
+    first, second = np.random.default_rng(0).normal(size=(2, 7))
+    expected = stats.ttest_rel(first, second)
+    interval = expected.confidence_interval(0.95)
+    difference = paired_difference(first, second)
+    assert difference.p == pytest.approx(expected.pvalue)
+    assert (difference.low, difference.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_what_seeds_share_is_no_part_of_the_interval():
+    seeds = np.array([0.0, 50.0, -70.0])
+    plain = paired_difference([1.0, 2.0, 4.0], [1.5, 2.0, 3.0])
+    shared = paired_difference(seeds + np.array([1.0, 2.0, 4.0]), seeds + np.array([1.5, 2.0, 3.0]))
+    assert (shared.low, shared.high, shared.p) == pytest.approx((plain.low, plain.high, plain.p))
+
+
+def test_two_seeds_are_enough_for_a_wide_interval():
+    difference = paired_difference([1.0, 2.0], [0.0, 0.0])
+    assert (difference.low, difference.high) == pytest.approx((1.5 - 12.7062 * 0.5, 1.5 + 12.7062 * 0.5), rel=1e-5)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, np.nan]])
+def test_fewer_than_two_pairs_make_no_test(values):
+    assert paired_difference(values, [2.0] * len(values)) is None
+
+
+def test_seeds_that_a_row_lacks_do_not_count():
+    lacking = paired_difference([1.0, np.nan, 3.0, 5.0, np.inf], [0.0, 7.0, np.nan, 1.0, 1.0])
+    assert lacking == paired_difference([1.0, 5.0], [0.0, 1.0])
+
+
+def test_equal_rows_do_not_differ():
+    assert paired_difference([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == PairedDifference(0.0, 0.0, 0.0, 1.0, 3)
+
+
+def test_differences_without_spread_have_no_interval_and_the_p_of_the_sign_test():
+    # 0.1 + 0.2 - 0.2 and such: equal up to rounding.
+    difference = paired_difference([0.3, 0.5, 0.7, 0.9], [0.2, 0.4, 0.6, 0.8])
+    assert difference.mean == pytest.approx(0.1)
+    assert (difference.low, difference.high, difference.p) == (None, None, 0.125)
+
+
+def test_of_many_pairs_of_rows_each_has_the_one_sided_p_of_its_own():
+    rows = np.random.default_rng(0).normal(size=(4, 5))
+    p = upper_p_of_differences(rows, rows[0])
+    expected = [stats.ttest_rel(row, rows[0], alternative="greater").pvalue for row in rows[1:]]
+    assert p == pytest.approx([1.0, *expected])
+
+
+def test_many_equal_differences_have_the_one_sided_p_of_the_sign_test():
+    base = np.array([1.0, 2.0, 3.0])
+    assert list(upper_p_of_differences(np.stack([base + 1, base - 1, base]), base)) == [0.125, 1.0, 1.0]
+
+
+def test_the_interval_holds_the_true_difference_in_95_percent_of_boards():
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(scale=5.0, size=(2000, 1, 3))  # shared by the two rows of a board
+    boards = seeds + rng.normal(size=(2000, 2, 3)) + np.array([[[1.0], [0.0]]])
+    differences = [paired_difference(first, second) for first, second in boards]
+    # 2,000 boards: the standard deviation of the share is 0.005.
+    assert np.mean([each.low <= 1.0 <= each.high for each in differences]) == pytest.approx(0.95, abs=0.012)
