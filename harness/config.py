@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, get_args
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+if TYPE_CHECKING:
+    from pydantic.main import IncEx
 
 
 class Config(BaseModel):
@@ -29,11 +32,13 @@ class Config(BaseModel):
         A settings class may override this property to leave out a setting that changes no result, such as the path of a file
         whose hash is another setting.
         """
-        fields = type(self).model_fields
-        at_default = {
-            name for name in self.ADDED_LATER if getattr(self, name) == fields[name].get_default(call_default_factory=True)
-        }
-        return self.model_dump(mode="json", exclude=at_default)
+        return self.model_dump(mode="json", exclude=_at_default(self))
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Names of settings that change nothing beside the others, such as those of an algorithm that is not chosen. Pages leave
+        them out."""
+        return frozenset()
 
     @field_validator("*", mode="before")
     @classmethod
@@ -45,6 +50,19 @@ class Config(BaseModel):
             if kinds and kinds <= {int, float}:
                 raise ValueError("expected a number")
         return value
+
+
+def _at_default(config: Config) -> dict[str, IncEx | bool]:
+    """Return the fields of ADDED_LATER that have their default, in the settings and in settings within them, as pydantic excludes
+    them: true for a field that is left out, a mapping for one of whose fields some are."""
+    excluded: dict[str, IncEx | bool] = {}
+    for name, field in type(config).model_fields.items():
+        value: object = getattr(config, name)
+        if name in config.ADDED_LATER and value == field.get_default(call_default_factory=True):
+            excluded[name] = True
+        elif isinstance(value, Config) and (inner := _at_default(value)):
+            excluded[name] = inner
+    return excluded
 
 
 class NoConfig(Config):

@@ -300,7 +300,11 @@ class BoardConfig(Config):
 
     title: str = Field(description="heading of the board's page")
     description: str = Field("", description="Markdown above the table")
-    findings: str = Field("", description="Markdown below the table, written by hand after a run: what the numbers mean")
+    findings: str = Field(
+        "",
+        description="Markdown below the table, written after a run: what the numbers mean. The page fills in and checks what it "
+        "compares ([how](#claims-in-findings))",
+    )
     protocol: PositiveInt = Field(1, description="version of the protocol; raise it with every change that moves a number")
     dataset: ComponentField = Field(description="the reference data")
     bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")

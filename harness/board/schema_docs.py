@@ -43,12 +43,46 @@ at most 60 characters.
 """
 
 
+_CLAIMS = """\
+## Claims in findings
+
+A sentence that compares needs a test behind it. In `findings` write the comparison in double braces, and the page
+fills in the numbers and checks them:
+
+```yaml
+findings: |
+  - DDO is better than continued training ({{better edm/ddo than edm/mle in fid[digits-cnn]}}), and Neon cannot be told
+    from it ({{no-difference edm/neon to edm/mle in fid[digits-cnn]}}).
+```
+
+becomes "DDO is better than continued training (−4.4 [−5.9, −2.9], p = 0.002), and …": the mean difference over the
+seeds that both rows have, its 95 % interval, and p ([protocol](protocol.md#tests)). A claim names rows as
+`base/method`, or `base/method/n500` on a board of several numbers of samples, and one or more columns. The words
+`than`, `from`, `to`, `and` and `in` are there for readers.
+
+| claim | the page shows | the records must say |
+|---|---|---|
+| `{{value ROW in COLUMN}}` | mean ± standard deviation | – |
+| `{{difference ROW to ROW in COLUMN}}` | first row less second, interval, p | – |
+| `{{better ROW than ROW in COLUMN}}` | the same | the first row is better by the test |
+| `{{no-difference ROW to ROW in COLUMN}}` | the same | the test tells no difference |
+| `{{at-floor ROW in COLUMN}}` | row less floor, interval, p of † | the row has † |
+| `{{off-floor ROW in COLUMN}}` | the same | the row is worse than real data by the test |
+
+All claims of a board that say `better` or `off-floor` are tested together at 5 % (Holm), so that a page with many
+such claims is wrong in one of them on 5 % of boards at most; the p on the page is of the comparison by itself. A
+claim that the records do not bear out is shown as such on the page, and `harness render` names it and exits 1. A
+claim on rows whose seeds are not all done reads "[not measured yet]". Rows and columns that the board does not have
+are faults of the board.
+"""
+
+
 def page() -> str:
     """Return the text of docs/boards.md."""
     places: dict[type[BaseModel], list[str]] = {}
     for model, place in _settings_classes(BoardConfig, ""):
         places.setdefault(model, []).append(place or "board.yaml")
-    return _INTRODUCTION + "\n" + "\n".join(_section(model, names) for model, names in places.items())
+    return "\n".join([_INTRODUCTION, *(_section(model, names) for model, names in places.items()), _CLAIMS])
 
 
 def _settings_classes(model: type[BaseModel], place: str) -> Iterator[tuple[type[BaseModel], str]]:

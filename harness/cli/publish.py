@@ -40,7 +40,8 @@ def publish(
         remark(f"not published; run `harness run {loaded.folder}` first, or publish what there is with --partial")
         raise typer.Exit(1)
     publication.apply()
-    written = render_published(loaded).write(loaded.folder)
+    rendered = render_published(loaded)
+    written = rendered.write(loaded.folder)
     logs = sum(name.endswith(SUFFIX) for name in publication.copies)
     and_logs = f" and {logs} training logs" if logs else ""
     result(
@@ -51,5 +52,5 @@ def publish(
         result(f"removed {loaded.folder}/results/{name}, which no longer belongs to the board")
     for path in written.paths:
         result(f"wrote {path}")
-    for line in (*publication.unmade, *written.undrawn):
+    for line in (*publication.unmade, *written.undrawn, *rendered.not_borne_out):
         remark(line)

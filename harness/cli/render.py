@@ -14,7 +14,9 @@ from harness.errors import UserError
 
 def render(
     boards: BoardPaths,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a page or plot is stale.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 when a page or plot is stale, or a finding is not borne out.")
+    ] = False,
     format_: Annotated[
         Literal["markdown", "latex", "csv", "json"],
         typer.Option("--format", help="markdown writes README.md and plots; the others print the table."),
@@ -28,15 +30,15 @@ def render(
         raise UserError("--check compares pages: leave --format out")
     if format_ == "json" and len(boards) > 1:
         raise UserError("--format json: give one board, whose table is one document")
-    stale = [problem for board in boards for problem in _render(board, check, format_)]
-    for problem in stale:
+    problems = [problem for board in boards for problem in _render(board, check, format_)]
+    for problem in problems:
         remark(problem)
-    if stale:
+    if problems:
         raise typer.Exit(1)
 
 
 def _render(path: Path, check: bool, format_: str) -> list[str]:
-    """Render one board, or check it. Returns: what is stale, when `check` is set."""
+    """Render one board, or check it. Returns: claims that the records speak against, and, with `check`, what is stale."""
     from harness.board.reading.load import load_board
     from harness.report.formats import FORMATS
     from harness.report.passed_over import passed_over
@@ -51,16 +53,18 @@ def _render(path: Path, check: bool, format_: str) -> list[str]:
     if check and not (folder.results.exists() or folder.page.exists()):
         result(f"{board.folder}: nothing published")
     elif check:
-        stale = rendered.stale(board.folder)
-        if stale:
-            return [*stale, f"run: harness render {board.folder}"]
-        result(f"{board.folder}: up to date")
+        if stale := rendered.stale(board.folder):
+            return [*stale, f"run: harness render {board.folder}", *rendered.not_borne_out]
+        if not (claims := rendered.not_borne_out):
+            result(f"{board.folder}: up to date")
+        return claims
     elif format_ == "markdown":
         written = rendered.write(board.folder)
         for file in written.paths:
             result(f"wrote {file}")
         for line in written.undrawn:
             remark(line)
+        return rendered.not_borne_out
     else:
         result(FORMATS[format_](rendered.table).rstrip())
     return []

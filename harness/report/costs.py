@@ -19,26 +19,58 @@ HEADS = (
     "Metrics s",
     "Peak memory MB",
 )
+PARTS = ("without gradients", "with gradients", "of the curve")
+"""Heads of the parts of the network evaluations, where the records say them."""
 ABOUT = (
     "The cost of one cell: the mean over the seeds of its row. Network evaluations in training include those of banks and of the "
     "curve. Seconds are wall clock."
 )
 
 
+GRADIENT = 3
+"""Forward passes that a pass with a graph counts for: the pass itself, and a backward pass, which takes twice the operations."""
+
+
+def training_cost(outcome: Outcome) -> int | None:
+    """Return what a cell's training cost, in forward passes of one example, without the curve.
+
+    Returns: None for a record of an older version, which does not say which passes were followed backwards.
+    """
+    if outcome.forward_evaluations is None or outcome.backward_evaluations is None:
+        return None
+    return outcome.forward_evaluations + GRADIENT * outcome.backward_evaluations
+
+
 def costs_section(collection: Collection) -> str:
     """Return the section with a line for each row of a model that has a done seed; empty when no row has one."""
     from tabulate import tabulate
 
-    rows = []
-    for row, cells in collection.rows:
-        done = collection.done(cells)
-        if done and row.base.has_network:
-            rows.append([markdown_text(row.base.label), markdown_text(row.method_label), *_costs(done)])
-    if not rows:
+    rows_done = [(row, collection.done(cells)) for row, cells in collection.rows if row.base.has_network]
+    rows_done = [(row, done) for row, done in rows_done if done]
+    if not rows_done:
         return ""
-    align = ["left", "left", *["right"] * (len(HEADS) - 2)]
-    table = tabulate(rows, headers=HEADS, tablefmt="pipe", colalign=align, disable_numparse=True)
+    have_parts = any(_have_parts(done) for _, done in rows_done)
+    heads = [*HEADS[:3], *(PARTS if have_parts else ()), *HEADS[3:]]
+    rows = []
+    for row, done in rows_done:
+        evaluations, *others = _costs(done)
+        parts = _parts(done) if have_parts else []
+        rows.append([markdown_text(row.base.label), markdown_text(row.method_label), evaluations, *parts, *others])
+    align = ["left", "left", *["right"] * (len(heads) - 2)]
+    table = tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
     return f"## Costs\n\n{ABOUT}\n\n{table}"
+
+
+def _have_parts(done: Sequence[Outcome]) -> bool:
+    return all(training_cost(outcome) is not None for outcome in done)
+
+
+def _parts(done: Sequence[Outcome]) -> list[str]:
+    """Return the mean parts of a row's network evaluations, in the order of PARTS; dashes where a record does not say them."""
+    if not _have_parts(done):
+        return ["–"] * len(PARTS)
+    parts = ("forward_evaluations", "backward_evaluations", "selection_evaluations")
+    return [count(round(mean([getattr(outcome, part) or 0 for outcome in done]))) for part in parts]
 
 
 def _costs(done: Sequence[Outcome]) -> list[str]:

@@ -84,6 +84,18 @@ def control_row(row: TableRow, rows: Sequence[TableRow], controls: Sequence[str]
     return next((by_method[name] for name in controls if name in by_method), None)
 
 
+def cost_over_control(row: TableRow, rows: Sequence[TableRow], controls: Sequence[str]) -> float | None:
+    """Return the cost of a row's training over that of the control on its base.
+
+    Returns: 1 for the control itself; None where either row's records do not say what training cost, and without a control.
+    """
+    by_method = {other.method: other for other in rows if _shares_base(row, other)}
+    control = next((by_method[name] for name in controls if name in by_method), None)
+    if control is None or row.cost is None or not control.cost:
+        return None
+    return row.cost / control.cost
+
+
 def _shares_base(row: TableRow, other: TableRow) -> bool:
     return (row.base, row.size) == (other.base, other.size)
 

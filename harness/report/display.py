@@ -67,12 +67,19 @@ def display(table: Table, style: Style) -> Display:
     names = ["Base", "Method"] if table.has_models else ["Data"]
     size_column = ["n"] if table.board.config.evaluation.sizes else []
     figures = [column_head(column, statistic, style) for column, statistic in table.columns]
-    heads = [*names, *size_column, *figures, "Seeds", *(MODEL_COLUMNS if table.has_models else ()), "Status"]
+    heads = [*names, *size_column, *figures, "Seeds", *_model_heads(table, style), "Status"]
     blocks = [
         [_floor_row(table, size, style), *(_row(row, table, style) for row in table.rows if row.size == size)]
         for size in table.sizes
     ]
     return Display(heads, len(names), blocks)
+
+
+def _model_heads(table: Table, style: Style) -> list[str]:
+    """Return MODEL_COLUMNS and, where the records say it, the cost; nothing for a board without models."""
+    if not table.has_models:
+        return []
+    return [*MODEL_COLUMNS, *([] if table.cost_head is None else [style.escape(table.cost_head)])]
 
 
 def column_head(column: Column, statistic: Statistic, style: Style) -> str:
@@ -107,7 +114,7 @@ def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     pairs = sorted({floor.n for floor in floors if floor is not None})
     status = f"over {' or '.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
-    seeds_and_model = [style.none] * (1 + (len(MODEL_COLUMNS) if table.has_models else 0))
+    seeds_and_model = [style.none] * (1 + len(_model_heads(table, style)))
     return [*names, *_size_cell(size), *figures, *seeds_and_model, status]
 
 
@@ -118,7 +125,7 @@ def _row(row: TableRow, table: Table, style: Style) -> list[str]:
         *_size_cell(row.size),
         *(_marked_figure(row, column, statistic, style) for column, statistic in table.columns),
         f"{row.done}/{row.seeds}" if row.done < row.seeds else str(row.seeds),
-        *(_model_cells(row, style) if table.has_models else []),
+        *(_model_cells(row, table, style) if table.has_models else []),
         style.escape("; ".join(row.notes)),
     ]
 
@@ -127,10 +134,13 @@ def _size_cell(size: int | None) -> list[str]:
     return [] if size is None else [str(size)]
 
 
-def _model_cells(row: TableRow, style: Style) -> list[str]:
-    """The cells of MODEL_COLUMNS, in their order."""
+def _model_cells(row: TableRow, table: Table, style: Style) -> list[str]:
+    """The cells of MODEL_COLUMNS, in their order, and the cost over the control's where the table has it."""
     counts = [style.none if number is None else count(number) for number in (row.nfe, row.parameters, row.images_seen)]
     cells = [*counts, style.none if row.seconds is None else seconds(row.seconds)]
+    if table.cost_head is not None:
+        ratio = table.cost_over_control(row)
+        cells.append(style.none if ratio is None else f"{ratio:.3g}" if ratio >= 10 else f"{ratio:.1f}")
     return [style.none] * len(cells) if row.is_data else cells
 
 

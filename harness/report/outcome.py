@@ -49,6 +49,9 @@ class _Costs(Struct):
     seconds_finetune: Cost
     seconds_sample: Cost
     peak_memory_bytes: Count
+    forward_evaluations: Count | None = None
+    backward_evaluations: Count | None = None
+    selection_evaluations: Count | None = None
 
 
 class _Fields(Struct):
@@ -86,6 +89,8 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
         extractors: (name, sha256 of the weights, preprocessing) of each extractor.
         sources: (component, distribution, version, sha256) of the code that made the numbers; empty where a record has none.
         unsealed: stages whose facts nothing vouched for when the record was made.
+        forward_evaluations, backward_evaluations, selection_evaluations: the parts of the network evaluations of training:
+            without a graph, with one for gradients, and the curve's; None in records of older versions.
     """
 
     cell: str
@@ -113,6 +118,9 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     extractors: tuple[tuple[str, str, str], ...]
     sources: tuple[tuple[str, str, str, str], ...]
     unsealed: tuple[str, ...] = ()
+    forward_evaluations: int | None = None
+    backward_evaluations: int | None = None
+    selection_evaluations: int | None = None
 
 
 # A typed decoder skips fields that are not needed, which is several times faster than making a dictionary of all of them.
@@ -166,4 +174,7 @@ def _outcome(fields: _Fields) -> Outcome:
         extractors=tuple([(facts.name, facts.weights_sha256, facts.preprocessing) for facts in fields.extractors.values()]),
         sources=tuple([(each.component, each.distribution, each.version, each.sha256) for each in fields.sources]),
         unsealed=tuple(fields.unsealed),
+        forward_evaluations=costs.forward_evaluations,
+        backward_evaluations=costs.backward_evaluations,
+        selection_evaluations=costs.selection_evaluations,
     )

@@ -10,6 +10,7 @@ from harness.board.board import Board
 from harness.plugins import registry
 from harness.report.board_previews import BoardPreviews, make_previews, read_published_previews
 from harness.report.collect import Collection, collect_published, collect_runs
+from harness.report.findings import Findings
 from harness.report.logs import TrainingLogs, read_published_logs, read_run_logs
 from harness.report.page import Page
 from harness.report.plots.curves import curves_plot
@@ -60,6 +61,12 @@ class Rendered:
     def plots(self) -> Sequence[Plot]:
         """All plots that the board has."""
         return self.content.plots
+
+    @property
+    def not_borne_out(self) -> list[str]:
+        """A line for each claim of the findings that the records speak against. The page shows it in its place."""
+        board = self.content.collection.board
+        return [f"{board.folder}/board.yaml: {line}" for line in Findings(self.table).not_borne_out]
 
     @property
     def page(self) -> str:

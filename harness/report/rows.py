@@ -13,6 +13,7 @@ from harness.board.cells import Cell, Row
 from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
+from harness.report.costs import training_cost
 from harness.report.outcome import Outcome
 from harness.report.scores import Score, mean, score_of
 from harness.statistics.student import Floats
@@ -36,6 +37,8 @@ class TableRow:
         size: number of samples, on a board with several; else None.
         is_data: whether data stand in the place of a model; such rows do not compete.
         trains: whether the method changes the base's weights.
+        cost: forward passes of one example in training, as `training_cost` counts them, a mean over the seeds that are done; None
+            where a record does not say.
         values: each metric's value of each seed of the board, by the metric's name; None for a seed that is not done.
         within: the standard deviation of a seed's draws, over all done seeds, by the metric's name; only of metrics that have
             several draws.
@@ -61,6 +64,7 @@ class TableRow:
     size: int | None = None
     is_data: bool = False
     trains: bool = False
+    cost: float | None = None
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     within: Mapping[str, float] = field(default_factory=dict)
 
@@ -113,6 +117,7 @@ def _table_row(row: Row, cells: list[Cell], collection: Collection) -> TableRow:
         size=row.size,
         is_data=not row.base.has_network,
         trains=row.trains,
+        cost=_cost(done) if row.trains else None,
         values=_values_of_seeds(row, [collection.records.get(cell.name) for cell in cells]),
         within=_within(row, done),
     )
@@ -128,6 +133,12 @@ def _lacking(row: Row, seeds: int, outcomes: Sequence[Outcome]) -> int:
 def _scores(row: Row, values_of_seeds: Sequence[Mapping[str, float]]) -> dict[str, Score]:
     by_metric = {column.name: [seed[column.name] for seed in values_of_seeds if column.name in seed] for column in row.columns}
     return {metric: score_of(values) for metric, values in by_metric.items() if values}
+
+
+def _cost(done: Sequence[Outcome]) -> float | None:
+    costs = [training_cost(outcome) for outcome in done]
+    known = [cost for cost in costs if cost is not None]
+    return mean(known) if known and len(known) == len(costs) else None
 
 
 def _values_of_seeds(row: Row, outcomes: Sequence[Outcome | None]) -> dict[str, tuple[float | None, ...]]:

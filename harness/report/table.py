@@ -10,7 +10,7 @@ from harness.board.board import Board
 from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
-from harness.report.differences import FloorDifference, RowTests, row_tests
+from harness.report.differences import FloorDifference, RowTests, cost_over_control, row_tests
 from harness.report.extractor_versions import check_extractor_versions
 from harness.report.floors import FloorDraws, floor_draws, floor_minima, floor_scores
 from harness.report.marks import marked_rows
@@ -79,6 +79,18 @@ class Table:
         """Compare a row with its base, the control and the floor."""
         return row_tests(row, column, self.rows, self.board.config.control, self.draws)
 
+    def cost_over_control(self, row: TableRow) -> float | None:
+        """Return what a row's training cost over what the control's did; None where the records do not say it."""
+        return cost_over_control(row, self.rows, self.board.config.control)
+
+    @property
+    def cost_head(self) -> str | None:
+        """The head of the column of `cost_over_control`, `Cost × continued MLE`; None where no row but the controls has it."""
+        if all(self.cost_over_control(row) is None for row in self.rows if row.method not in self.board.config.control):
+            return None
+        labels = {row.method_label for row in self.rows if row.method in self.board.config.control}
+        return f"Cost × {labels.pop()}" if len(labels) == 1 else "Cost × control"
+
     def frame(self) -> pd.DataFrame:
         """Return the numbers as measured, unrounded, in their own units; the floors come first, and missing numbers are empty."""
         import pandas as pd
@@ -105,6 +117,8 @@ class Table:
             "parameters": row.parameters,
             "images_seen": _whole(row.images_seen),
             "seconds_finetune": row.seconds,
+            "cost": row.cost,
+            "cost_over_control": self.cost_over_control(row),
             "status": "; ".join(row.notes),
         }
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from harness.statistics.student import Floats, half_width, two_sided_p, upper_p
 
-EQUAL = 1e-9
-"""Differences whose spread is below this share of the values are equal: what is left is the rounding of sums."""
+EQUAL = 1e-6
+"""Differences whose spread is below this share of the values are equal: samples are float32, so that less is rounding."""
 
 
 @dataclass(frozen=True)

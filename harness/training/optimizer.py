@@ -23,26 +23,33 @@ _ADAMS = ("adam", "adamw")
 class OptimizerConfig(Config):
     """An optimiser and its learning-rate schedule."""
 
+    ADDED_LATER = frozenset({"cooldown"})
+
     name: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adam", description="algorithm, as in torch.optim")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     betas: tuple[float, float] = Field((0.9, 0.999), description="Adam's and AdamW's moment decays")
     weight_decay: float = Field(0.0, ge=0, description="as in torch.optim")
     clip: float | None = Field(None, gt=0, description="largest gradient norm over all parameters; none clips nothing")
     warmup: float = Field(0.0, ge=0, le=1, description="share of the updates over which the rate rises linearly from 0")
-    decay: Literal["constant", "linear", "cosine"] = Field(
-        "constant", description="shape of the rate after warm-up; linear and cosine end at 0"
+    decay: Literal["constant", "linear", "cosine", "cooldown"] = Field(
+        "constant", description="shape of the rate after warm-up; linear, cosine and cooldown end at 0"
+    )
+    cooldown: float = Field(
+        0.2, gt=0, le=1, description="share of the updates after warm-up over which `decay: cooldown` falls to 0, at the end"
     )
 
     @property
     def unused(self) -> frozenset[str]:
-        """Names of the settings that the algorithm does not use."""
-        return frozenset() if self.name in _ADAMS else frozenset({"betas"})
+        """Names of the settings that the algorithm and the schedule do not use."""
+        betas = frozenset() if self.name in _ADAMS else frozenset({"betas"})
+        return betas if self.decay == "cooldown" else betas | {"cooldown"}
 
     def factor(self, update: int, updates: int) -> float:
         """Return the learning rate at an update, as a share of the peak rate.
 
         With w = warmup * updates, update k (counted from 0) has the share min((k + 1) / w, 1) while k < w. After that, with
-        p = (k - w) / (updates - w), the share is 1 - p for `linear` and (1 + cos(pi p)) / 2 for `cosine`. Returns: in [0, 1].
+        p = (k - w) / (updates - w), the share is 1 - p for `linear`, (1 + cos(pi p)) / 2 for `cosine`, and for `cooldown` with
+        its share c it is 1 up to p = 1 - c, and then (1 - p) / c. Returns: in [0, 1].
         """
         warm = self.warmup * updates
         if update < warm:
@@ -50,6 +57,8 @@ class OptimizerConfig(Config):
         progress = (update - warm) / max(updates - warm, 1)
         if self.decay == "linear":
             return max(1 - progress, 0.0)
+        if self.decay == "cooldown":
+            return min(max(1 - progress, 0.0) / self.cooldown, 1.0)
         if self.decay == "cosine":
             return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
         return 1.0

@@ -19,6 +19,13 @@ class DDPMConfig(ChainConfig):
     """The chain of noise levels, and the width of the network for points."""
 
     width: int = Field(128, ge=1, le=8192, description="units of a hidden layer")
+    gains: Literal["table", "smooth"] = Field(
+        "table",
+        description="how the network knows the step, by which it scales each layer: a row of gains for each step, as published, "
+        "or gains that are a smooth function of the step",
+    )
+
+    ADDED_LATER: ClassVar[frozenset[str]] = ChainConfig.ADDED_LATER | {"gains"}
 
 
 class UNetConfig(ImageChainConfig):
@@ -68,6 +75,13 @@ class SubsampledConfig(Config):
         "posterior",
         description="variance of a step: that of the forward posterior given the data, or that of the forward step (beta)",
     )
+    start: Literal["noise", "data"] = Field(
+        "noise",
+        description="where the walk starts: at N(0, I), or at training data with the noise of the first step, which shows what a "
+        "chain loses that never reaches N(0, I); such samples come from training data, and are for experiments",
+    )
+
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"start"})
 
 
 class DDIMConfig(Config):

@@ -15,7 +15,7 @@ class DDPM(DiffusionChain, NoiseMLP):
     """
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
-        NoiseMLP.__init__(self, spec.shape, config.steps, config.width)
+        NoiseMLP.__init__(self, spec.shape, config.steps, config.width, is_smooth=config.gains == "smooth")
         self.config = config
         self.set_chain(config, spec)
 

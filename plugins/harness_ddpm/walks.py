@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
@@ -9,16 +10,28 @@ import torch
 from torch import Tensor
 
 from harness.capabilities import NoiseChain
-from harness.interfaces import DataSpec
+from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams
 from harness_ddpm import DDIMConfig, FastDPMConfig, SubsampledConfig
+from harness_ddpm.examples import Examples
 from harness_ddpm.step_table import StepTable, var_table, whole_step_table
 
 
 @torch.no_grad()
-def walk(chain: NoiseChain, table: StepTable, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
-    """Draw one sample of each stream, (n, *spec.shape), float32. The network is called once a step."""
-    x = streams.normal(*spec.shape)
+def walk(
+    chain: NoiseChain,
+    table: StepTable,
+    spec: DataSpec,
+    streams: SampleStreams,
+    labels: Tensor | None,
+    *,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Draw one sample of each stream, (n, *spec.shape), float32. The network is called once a step.
+
+    start: the first states, (n, *spec.shape); None draws them from N(0, I).
+    """
+    x = streams.normal(*spec.shape) if start is None else start
     fresh_noise = streams.normals(int((table.std > 0).sum()), *spec.shape)
     rows = zip(table.times, table.x_mult, table.eps_mult, table.std, strict=True)
     for time, x_mult, eps_mult, std in rows:
@@ -42,10 +55,35 @@ class Walk:
 
 
 class Subsampled(Walk):
-    """Ancestral sampling of a chain that keeps some of the steps. Source: Nichol and Dhariwal 2021, Section 4."""
+    """Ancestral sampling of a chain that keeps some of the steps. Source: Nichol and Dhariwal 2021, Section 4.
+
+    With `start: data` the first state is sqrt(a) x_0 + sqrt(1 - a) eps, where x_0 is a training example and a the first step's
+    share of signal variance. So the walk starts where the forward chain ends, and not at N(0, I).
+    """
 
     def __init__(self, config: SubsampledConfig) -> None:
         self.config = config
+        self.examples = Examples()
+
+    @property
+    def needs_preparation(self) -> bool:
+        """Whether training examples are kept, to start from."""
+        return self.config.start == "data"
+
+    def prepare(self, model: torch.nn.Module, spec: DataSpec, train: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        """Keep training examples to start from. Returns: what `Examples.chosen` returns."""
+        return Examples.chosen(train, generator)
+
+    def use(self, prepared: Mapping[str, Tensor]) -> None:
+        """Take the examples that `prepare` returned, for all samples from now on."""
+        self.examples = Examples(prepared)
+
+    def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+        """Draw one sample of each stream, (n, *spec.shape), float32. The network is called once a step."""
+        chain = cast(NoiseChain, model)
+        table = self.table(chain.chain_betas)
+        start = self.examples.noised(float(table.alpha_bars[0]), streams, labels) if self.needs_preparation else None
+        return walk(chain, table, spec, streams, labels, start=start)
 
     def table(self, betas: Tensor) -> StepTable:
         """Make the table, whose means are those of the posterior for both variances. The last step adds no noise."""

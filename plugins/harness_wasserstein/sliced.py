@@ -20,7 +20,9 @@ from harness_wasserstein.inputs import point_sets
 class SlicedW2:
     """The square root of the mean over random directions of the squared distance on a line, in units of the data, in float64.
 
-    Since E (θ·v)² = |v|² / d in d dimensions, a translation by v is at the distance |v| / sqrt(d), for many directions.
+    Since E (θ·v)² = |v|² / d in d dimensions, a translation by v is at the distance |v| / sqrt(d), for many directions. For K
+    random ones its square has the relative deviation sqrt(2 (d - 1) / ((d + 2) K)): 7.1 % in the plane with K = 100, which is
+    3.5 % of the distance. The directions are fixed by `seed`, so that all cells of a board share the same error.
     """
 
     def __init__(self, config: SlicedConfig) -> None:

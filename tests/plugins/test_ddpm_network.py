@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from harness_ddpm.network import ConditionalLinear, NoiseMLP
+from harness_ddpm.network import ConditionalLinear, NoiseMLP, SmoothGains
 
 
 def test_initial_gains_are_uniform_in_the_unit_interval_and_weights_torchs_own():
@@ -48,3 +48,23 @@ def test_three_layers_have_softplus_and_gains_and_the_last_has_neither():
 def test_data_of_any_shape_come_back_in_their_shape(shape):
     x = torch.randn(3, *shape)
     assert NoiseMLP(shape, steps=4, width=8)(x, 1).shape == x.shape
+
+
+def test_smooth_gains_begin_as_the_same_for_all_steps_and_neighbours_learn_together():
+    gains = SmoothGains(steps=1000, outputs=64)
+    assert gains(3).equal(gains(997))
+    assert 0 <= gains(0).min().item() < gains(0).max().item() < 1
+    gains(torch.tensor([500])).sum().backward()
+    with torch.no_grad():
+        gains.weight.sub_(0.01 * gains.weight.grad)
+        moved = (gains(torch.arange(1000)) - gains.weight[0]).mean(1).abs()
+    assert int(moved.argmax()) == 500
+    assert moved[490] > 0.9 * moved[500]  # ten steps away: nearly as much
+    assert moved[100] < 0.2 * moved[500]
+
+
+def test_smooth_gains_scale_a_layer_as_those_of_a_table_do():
+    layer, x, t = ConditionalLinear(3, 4, 5, is_smooth=True), torch.randn(6, 3), torch.tensor([0, 4, 1, 1, 2, 3])
+    torch.nn.init.normal_(layer.embed.weight)
+    torch.testing.assert_close(layer(x, t), torch.stack([layer.embed(int(step)) for step in t]) * layer.lin(x))
+    assert "embed.features" not in layer.state_dict()

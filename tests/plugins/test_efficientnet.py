@@ -74,8 +74,21 @@ def test_spatial_features_are_the_first_maps_of_the_last_block_at_14_pixels():
 
 
 @pytest.mark.skipif(not installed(), reason="pip install finetune-harness[efficientnet]")
-def test_it_keeps_the_contract():
-    check_extractor(registry().get(Extractor, "efficientnet-lite0", where="test"), shape=(1, 20, 30))
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite0-64"])
+def test_it_keeps_the_contract(name):
+    check_extractor(registry().get(Extractor, name, where="test"), shape=(1, 20, 30))
+
+
+@pytest.mark.skipif(not installed(), reason="pip install finetune-harness[efficientnet]")
+def test_at_64_pixels_the_features_are_those_of_the_packages_own_forward_at_that_size():
+    from harness_efficientnet.extractor import EfficientNetLite0At64, prepared
+
+    extractor = EfficientNetLite0At64(NoConfig()).eval()
+    assert prepared(IMAGES, 64).shape == (2, 3, 64, 64)
+    maps = extractor.network.extract_features(prepared(IMAGES, 64))
+    torch.testing.assert_close(extractor(IMAGES)["features"], maps.mean((2, 3)), rtol=1e-4, atol=1e-5)
+    assert "to 64x64 by torch bicubic" in extractor.preprocessing
+    assert extractor.weights_sha256 == files.SHA256
 
 
 @pytest.mark.parametrize("level", [0, 127, 255])

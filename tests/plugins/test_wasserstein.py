@@ -210,3 +210,20 @@ def test_more_memory_than_a_third_of_what_is_free_makes_auto_lazy_at_any_number(
         needed = 3 * exact_module.DENSE_BYTES_A_PAIR * n * n
         assert solver_for("auto", n, needed) == "dense"
         assert solver_for("auto", n, needed - 1) == "lazy"
+
+
+@pytest.mark.parametrize(("projections", "worst"), [(100, 0.086), (1000, 0.010)])
+def test_a_translation_is_off_by_what_the_setting_says_and_no_more(projections, worst):
+    zero, angles = torch.zeros(2, 2), torch.linspace(0, math.pi, 181)
+    found = [sliced_w2(zero + torch.tensor([angle.cos(), angle.sin()]), zero, projections=projections) for angle in angles]
+    off = np.abs(np.array(found) * math.sqrt(2) - 1)
+    assert off.max() == pytest.approx(worst, abs=0.0005)
+
+
+@pytest.mark.parametrize("dimensions", [2, 5])
+def test_the_deviation_over_directions_is_that_of_the_formula(dimensions):
+    shift = torch.zeros(2, dimensions)
+    shift[:, 0] = 1
+    squares = [dimensions * sliced_w2(shift, torch.zeros(2, dimensions), seed=seed) ** 2 for seed in range(2000)]
+    assert np.mean(squares) == pytest.approx(1, abs=0.01)
+    assert np.std(squares) == pytest.approx(math.sqrt(2 * (dimensions - 1) / ((dimensions + 2) * 100)), rel=0.07)

@@ -1,7 +1,12 @@
+import json
+from dataclasses import replace
+
 import pytest
+from msgspec import structs
 
 from harness.report.collect import collect_published
-from harness.report.costs import HEADS, costs_section
+from harness.report.costs import HEADS, PARTS, costs_section, training_cost
+from harness.report.outcome import outcome_of_json
 from harness.store.records import Costs, Measured
 
 
@@ -57,3 +62,31 @@ def test_without_a_done_cell_there_is_no_section(board, publish_records):
     assert costs_section(collect_published(board)) == ""
     publish_records(board, status="failed", metrics={})
     assert costs_section(collect_published(board)) == ""
+
+
+def outcome_with(board, make_record, **costs):
+    """The outcome in the JSON of a record that has these costs too."""
+    content = json.loads(make_record(board.cells[0]).model_dump_json())
+    content["costs"] |= costs
+    return outcome_of_json(json.dumps(content).encode())
+
+
+def test_a_pass_with_gradients_costs_three_without(board, make_record):
+    outcome = outcome_with(board, make_record, forward_evaluations=100, backward_evaluations=10, selection_evaluations=7000)
+    assert training_cost(outcome) == 130
+
+
+@pytest.mark.parametrize("costs", [{}, {"forward_evaluations": 100}])
+def test_records_that_do_not_say_their_parts_have_no_cost(board, make_record, costs):
+    assert training_cost(outcome_with(board, make_record, **costs)) is None
+
+
+def test_parts_of_the_evaluations_are_shown_where_the_records_say_them(collection):
+    parts = {"forward_evaluations": 12_000, "backward_evaluations": 800, "selection_evaluations": 400}
+    records = {
+        name: structs.replace(outcome, **parts) if "/fit/" in name else outcome for name, outcome in collection.records.items()
+    }
+    lines = costs_section(replace(collection, records=records)).splitlines()[4:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[0][2:6] == ["Network evaluations in training", *PARTS]
+    assert [line[2:6] for line in cells[2:4]] == [["12.8k", "–", "–", "–"], ["12.8k", "12.0k", "800", "400"]]

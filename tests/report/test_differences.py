@@ -1,7 +1,7 @@
 import pytest
 
 from harness.report.collect import collect_published
-from harness.report.differences import base_row, control_row, row_tests
+from harness.report.differences import base_row, control_row, cost_over_control, row_tests
 from harness.report.floors import FloorDraws
 from harness.report.rows import table_rows
 from harness.report.scores import score_of
@@ -55,3 +55,11 @@ def test_a_row_of_one_seed_has_no_interval_and_a_p(make_row, column):
 def test_a_row_without_scores_has_no_tests(make_row, column):
     tests = row_tests(make_row(done=0), column(), [make_row(done=0)], [], {"distance": FloorDraws([1.0, 1.2])})
     assert (tests.to_base, tests.to_control, tests.to_floor) == (None, None, None)
+
+
+def test_the_cost_of_a_row_is_over_that_of_the_control_of_its_base(make_row):
+    rows = [make_row(base=base, method=method, cost=cost) for base, method, cost in (
+        ("a", "none", None), ("a", "mle", 200.0), ("a", "ddo", 500.0), ("b", "mle", None), ("b", "ddo", 500.0),
+    )]  # fmt: skip
+    assert [cost_over_control(row, rows, ["mle"]) for row in rows] == [None, 1.0, 2.5, None, None]
+    assert [cost_over_control(row, rows, ["other"]) for row in rows] == [None] * 5

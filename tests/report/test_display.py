@@ -141,3 +141,12 @@ def test_minima_carry_no_marks(data_table):
     good = rows_of(data_table)[1]
     assert good["distance down"].endswith("!")
     assert good["distance down (minimum of 2)"] == "0.01+-0.00"
+
+
+def test_the_cost_over_the_control_is_shown_where_the_records_say_it(table):
+    board = replace(table.board, config=table.board.config.model_copy(update={"control": ["fit"]}))
+    costs = (None, 200.0, 2_468.0, None, None, None)
+    rows = tuple(replace(row, cost=cost) for row, cost in zip(table.rows, costs, strict=True))
+    shown = rows_of(replace(table, board=board, rows=rows))
+    assert [row["Cost x more of it"] for row in shown] == ["?", "?", "1.0", "12.3", "?", "?", "?"]
+    assert "Cost x more of it" not in rows_of(replace(table, board=board))[0]

@@ -29,6 +29,16 @@ def test_a_page_holds_what_a_reader_needs(board, publish_records):
     assert headings(text) == ["Rings", "Results", "Differences", "Methods", "How it was measured", "Costs"]
 
 
+def test_the_page_of_a_board_without_any_record_says_that_nobody_has_run_it(board, publish_records):
+    text = render_published(board).page
+    assert (
+        "**Nobody has run this board yet: no figure of it is published.** It is run by `harness run leaderboards/rings`" in text
+    )
+    assert "Made by" not in text
+    publish_records(board)
+    assert "Nobody has run" not in render_published(board).page
+
+
 def test_description_and_findings_of_the_board_are_on_the_page(load, publish_records):
     board = load(("title: Rings\n", "title: Rings\ndescription: What it is.\nfindings: What it means.\n"))
     publish_records(board)

@@ -18,6 +18,9 @@ from harness.training.optimizer import Optimizer, OptimizerConfig
     ({"warmup": 1.0}, [0.25, 0.5, 0.75, 1, 1]),
     ({"decay": "linear"}, [1, 0.75, 0.5, 0.25, 0]),
     ({"decay": "cosine"}, [1, 0.8535533905932737, 0.5, 0.1464466094067262, 0]),  # (1 + cos(k π / 4)) / 2
+    ({"decay": "cooldown", "cooldown": 0.5}, [1, 1, 1, 0.5, 0]),
+    ({"decay": "cooldown", "cooldown": 1.0}, [1, 0.75, 0.5, 0.25, 0]),
+    ({"decay": "cooldown", "cooldown": 0.5, "warmup": 0.5}, [0.5, 1, 1, 1, 0]),
     ({"warmup": 0.5, "decay": "linear"}, [0.5, 1, 1, 0.5, 0]),
 ])  # fmt: skip
 def test_the_rate_over_four_updates(settings, expected):
@@ -25,7 +28,7 @@ def test_the_rate_over_four_updates(settings, expected):
     assert [config.factor(update, 4) for update in range(5)] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("decay", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("decay", ["constant", "linear", "cosine", "cooldown"])
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("updates", [1, 3, 100])
 def test_the_rate_rises_over_the_warm_up_and_never_after_it_and_stays_in_range(decay, warmup, updates):
@@ -171,3 +174,12 @@ def test_settings_out_of_range_are_refused(fault):
 def test_naming_an_optimizer_in_settings_costs_no_torch():
     code = "import sys, harness.training.optimizer, harness.training.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_schedule_that_older_boards_do_not_name_moves_no_key_of_theirs():
+    from harness_sft_pg import SFTPGConfig
+
+    assert "cooldown" not in OptimizerConfig().identity
+    assert "cooldown" not in str(SFTPGConfig().identity)  # three optimisers within the settings of a method
+    changed = SFTPGConfig(critic_optimizer=OptimizerConfig(decay="cooldown", cooldown=0.1))
+    assert str(changed.identity).count("cooldown': 0.1") == 1

@@ -18,6 +18,7 @@ from harness.board.reading.columns import check_curve, read_column
 from harness.board.reading.component_entries import check_component_entries
 from harness.board.reading.data_fit import spec_of
 from harness.board.reading.find import board_file
+from harness.board.reading.findings import check_findings
 from harness.board.reading.grid import all_cells, all_floors, check_seeds
 from harness.board.reading.methods import BoardMethod, check_control, check_repeats, read_method
 from harness.board.reading.only import check_filters, entry_filters
@@ -51,6 +52,8 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
     reader.faults.raise_any()
     assert dataset is not None  # otherwise there is a fault
     cells = _kept(reader, config, tuple(all_cells(reader, config, bases, methods, columns)))
+    check_findings(reader, config, cells)
+    reader.faults.raise_any()
     used = {(cell.base.name, cell.base.key) for cell in cells}
     return Board(
         name=reader.source.path.resolve().parent.name,

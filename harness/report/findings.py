@@ -1,0 +1,113 @@
+"""The findings of a board with the numbers of its claims filled in, each checked by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.board.columns import Column
+from harness.board.findings import Claim, claims_of, with_claims
+from harness.report.difference_tables import interval_text
+from harness.report.differences import FloorDifference, difference
+from harness.report.display import Style, figure
+from harness.report.number_text import p_value
+from harness.report.rows import TableRow
+from harness.report.table import Table
+from harness.statistics.holm import holm
+from harness.statistics.paired import PairedDifference
+from harness.statistics.student import LEVEL
+from harness.store.record_names import row_name
+
+UNMEASURED = "[not measured yet]"
+SHOWN_DIFFERENT = ("better", "off-floor")
+"""Words of claims that say that something differs. All such claims of a board together err in 5 % of boards."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim in one column.
+
+    Args:
+        result: what the claim is about; None where it is not measured yet.
+        adjusted_p: p of a claim that something differs, adjusted for all such claims of the board (Holm).
+    """
+
+    claim: Claim
+    column: Column
+    row: TableRow
+    result: FloorDifference | PairedDifference | None
+    adjusted_p: float | None = None
+
+    @property
+    def is_borne_out(self) -> bool:
+        """False where the records speak against the claim. What is not measured yet is not spoken against."""
+        if self.result is None or self.claim.word in ("value", "difference"):
+            return True
+        if self.claim.word in ("at-floor", "no-difference"):
+            return self.result.p > LEVEL
+        if self.adjusted_p is None or self.adjusted_p > LEVEL:
+            return False
+        is_above = self.result.mean > 0
+        is_better = is_above if self.column.higher_is_better else not is_above
+        return is_better if self.claim.word == "better" else not is_better
+
+
+class Findings:
+    """The claims of a board's findings, and what its table says of them."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._rows = {row_name(row.base, row.method, row.size): row for row in table.rows}
+        self._columns = {column.name: column for column in table.board.columns}
+        self._findings = _adjusted([finding for claim in claims_of(table.board.config.findings) for finding in self._of(claim)])
+
+    def text(self, style: Style) -> str:
+        """Return the findings with the numbers of all claims filled in; a claim that is not borne out says so."""
+        return with_claims(self._table.board.config.findings, lambda claim: self._shown(claim, style))
+
+    @property
+    def not_borne_out(self) -> list[str]:
+        """A line for each claim that the records speak against."""
+        wrong = [finding for finding in self._findings.values() if not finding.is_borne_out]
+        return [f"findings: the records do not bear out: {each.claim.text} (in {each.column.name})" for each in wrong]
+
+    def _of(self, claim: Claim) -> Iterator[Finding]:
+        for name in claim.columns:
+            column = self._columns[name]
+            rows = [self._rows.get(row) for row in claim.rows]
+            # A smoke board has not all sizes of its file.
+            if (first := rows[0]) is not None and None not in rows:
+                yield Finding(claim, column, first, self._result(claim, column, [row for row in rows if row is not None]))
+
+    def _result(self, claim: Claim, column: Column, rows: list[TableRow]) -> FloorDifference | PairedDifference | None:
+        if claim.word == "value" or not all(row.is_whole for row in rows):
+            return None
+        first, *others = rows
+        return difference(first, others[0], column) if others else self._table.tests(first, column).to_floor
+
+    def _shown(self, claim: Claim, style: Style) -> str:
+        findings = [self._findings.get((claim, name)) for name in claim.columns]
+        texts = [UNMEASURED if finding is None else _text(finding, style) for finding in findings]
+        if len(texts) > 1:
+            labels = [style.escape(self._columns[name].label) for name in claim.columns]
+            texts = [f"{label}: {text}" for label, text in zip(labels, texts, strict=True)]
+        return "; ".join(texts)
+
+
+def _adjusted(findings: list[Finding]) -> Mapping[tuple[Claim, str], Finding]:
+    """Return the findings by claim and column, those that say that something differs with their adjusted p."""
+    by_claim = {(finding.claim, finding.column.name): finding for finding in findings}
+    family = {key: each.result.p for key, each in by_claim.items() if each.claim.word in SHOWN_DIFFERENT and each.result}
+    adjusted = dict(zip(family, holm(list(family.values())), strict=True))
+    return {key: Finding(each.claim, each.column, each.row, each.result, adjusted.get(key)) for key, each in by_claim.items()}
+
+
+def _text(finding: Finding, style: Style) -> str:
+    if finding.claim.word == "value":
+        score = finding.row.score(finding.column)
+        return UNMEASURED if score is None else figure(score, finding.column, style)
+    if finding.result is None:
+        return UNMEASURED
+    p = p_value(finding.result.p)
+    text = f"{interval_text(finding.result, finding.column, style)}, p {style.escape(p if p.startswith('<') else f'= {p}')}"
+    return text if finding.is_borne_out else f"**[not borne out by the records: {text}]**"

@@ -1,0 +1,87 @@
+import pytest
+
+from harness.report.collect import collect_published
+from harness.report.findings import Findings
+from harness.report.formats import MARKDOWN
+from harness.report.render import render_published, render_runs
+from harness.report.table import Table
+from harness.store.records import Measured
+
+
+@pytest.fixture
+def findings_of(load, publish_records):
+    """Publishes the standard board with these findings, and the values of some rows, one a seed."""
+
+    def findings_of(text, **values_of_rows):
+        board = load(("title: Rings\n", f"title: Rings\nfindings: '{text}'\n"))
+        publish_records(board)
+        for cell in board.cells:
+            if cell.row.name.replace("/", "_") in values_of_rows:
+                value = values_of_rows[cell.row.name.replace("/", "_")][cell.seed]
+                metrics = {name: Measured(values=[value, value]) for name in ("distance", "likeness")}
+                publish_records(board, [cell], metrics=metrics)
+        return Findings(Table.from_collection(collect_published(board)))
+
+    return findings_of
+
+
+@pytest.mark.parametrize(
+    ("claim", "shown"),
+    [
+        ("value net/none in distance", "5.10 ± 0.10"),
+        ("difference net/tune to net/none in distance", "−3.33 [−3.36, −3.30], p &lt; 0.001"),
+        ("better net/tune than net/none in distance", "−3.33 [−3.36, −3.30], p &lt; 0.001"),
+        ("better net/none than net/tune in likeness", "0.033 [0.033, 0.034], p &lt; 0.001"),  # higher is better
+        (
+            "no-difference net/tune to chain/fit in distance",
+            "**[not borne out by the records: −0.83 [−0.84, −0.82], p &lt; 0.001]**",
+        ),
+        ("no-difference net/fit to chain/fit in distance", "0.00 [0.00, 0.00], p = 1.00"),
+        ("off-floor net/none in distance", "3.90 [3.64, 4.16], p &lt; 0.001"),
+        ("at-floor net/none in distance", "**[not borne out by the records: 3.90 [3.64, 4.16], p &lt; 0.001]**"),
+        ("off-floor net/none in likeness", "**[not borne out by the records: 0.039 [0.036, 0.042], p &lt; 0.001]**"),  # better
+        ("value net/none in distance and likeness", "distance: 5.10 ± 0.10; likeness: 0.051 ± 0.001"),
+    ],
+)
+def test_a_claim_is_shown_with_its_numbers_and_says_when_the_records_do_not_bear_it_out(findings_of, claim, shown):
+    findings = findings_of(f"So {{{{{claim}}}}}.")
+    assert findings.text(MARKDOWN) == f"So {shown}."
+    assert len(findings.not_borne_out) == ("not borne out" in shown)
+
+
+def test_better_in_the_wrong_direction_is_not_borne_out(findings_of):
+    findings = findings_of("{{better net/none than net/tune in distance}}")
+    assert findings.not_borne_out == [
+        "findings: the records do not bear out: better net/none than net/tune in distance (in distance)"
+    ]
+
+
+def test_a_difference_within_chance_is_not_better(findings_of):
+    findings = findings_of("{{better net/tune than net/none in distance}}", net_tune=[0.04, 0.06, 0.05])
+    assert findings.not_borne_out
+
+
+def test_claims_that_something_differs_are_tested_together(findings_of):
+    # Differences of 0.0040, 0.0062 and 0.0081: p = 0.036 by itself, and twice as much with a second claim.
+    values = {"net_tune": [0.046, 0.0448, 0.0439]}
+    claim = "{{better net/tune than net/none in distance}}"
+    assert findings_of(claim, **values).not_borne_out == []
+    other = "{{better net/tune than chain/none in distance}}"
+    assert len(findings_of(claim + other, **values).not_borne_out) == 2
+
+
+def test_a_claim_on_rows_that_lack_seeds_is_not_measured_yet(load, publish_records, runs, run_records):
+    text = "{{better net/tune than net/none in distance}}; {{value net/tune in distance}}; {{at-floor net/tune in distance}}"
+    board = load(("title: Rings\n", f"title: Rings\nfindings: '{text}'\n"))
+    assert "[not measured yet]; [not measured yet]; [not measured yet]" in render_published(board).page
+    run_records(board, runs, [cell for cell in board.cells if cell.name != "net/tune/s2"])
+    rendered = render_runs(board, runs)
+    assert "[not measured yet]; 1.73 ± " in rendered.page
+    assert rendered.not_borne_out == []
+
+
+def test_what_the_records_do_not_bear_out_is_named_with_the_boards_file(load, publish_records):
+    board = load(("title: Rings\n", "title: Rings\nfindings: '{{at-floor net/none in distance}}'\n"))
+    publish_records(board)
+    (line,) = render_published(board).not_borne_out
+    assert line.startswith(f"{board.folder}/board.yaml: findings: the records do not bear out: at-floor net/none")
