@@ -36,11 +36,11 @@ class Unable:
 
 @dataclass(frozen=True)
 class Ended:
-    """The process of an order is gone.
+    """An order is done: its process is gone, or about to go and holds nothing that the next one may need.
 
     Args:
         answer: pickled `Answer`; None where the process died before it gave one.
-        exit_code: of the process; -N where signal N killed it.
+        exit_code: of a process that gave no answer; -N where signal N killed it.
     """
 
     number: int

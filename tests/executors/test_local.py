@@ -3,6 +3,7 @@
 import itertools
 import operator
 import os
+import signal
 import sys
 import time
 
@@ -213,19 +214,12 @@ def test_a_signal_to_a_worker_is_a_request_to_stop_there_and_nowhere_else(ends):
 
 def test_slots_work_side_by_side_and_leave_no_process_and_no_semaphore_behind():
     before = semaphores()
-    naps = [Job(f"nap {number}", time.sleep, (3.0,)) for number in range(4)]
-    plan, most = Plan(*naps), []
-    ready = plan.ready
-
-    def watching(ends):
-        most.append(sum(len(server.children()) for server in servers()))
-        return ready(ends)
-
-    plan.ready = watching
-    ends = run(plan, slots=2)
+    clock = "time.monotonic()"
+    naps = [python(f"nap {number}", f"(began := {clock})", "time.sleep(2)", f"(began, {clock})") for number in range(4)]
+    ends = run(Plan(*naps), slots=2)
     assert set(ends) == {job.name for job in naps}
-    assert all(end.death is None for end in ends.values())
-    assert max(most) == 2
+    spans = [end.value for end in ends.values()]
+    assert max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans) == 2
     assert servers() == []
     wait_until(lambda: not semaphores() - before)  # others on this machine come and go
 
@@ -240,12 +234,13 @@ def test_after_a_stop_request_nothing_is_started():
 def test_a_stop_request_waits_for_what_has_a_state_to_save_and_kills_the_rest(tmp_path):
     enters = "block := stop.saves_state()", "block.__enter__()", f"open({str(tmp_path / 'entered')!r}, 'w').close()"
     saves = python("saves", *enters, "time.sleep(4)", "stop.is_requested()")
-    plan, asked = Plan(saves, Job("idle", time.sleep, (600,))), []
+    idle = python("idle", f"open({str(tmp_path / 'idle')!r}, 'w').close()", "time.sleep(600)")
+    plan, asked = Plan(saves, idle), []
     ready = plan.ready
 
     def stopping(ends):
         jobs = ready(ends)
-        if not asked and (tmp_path / "entered").exists() and sum(len(server.children()) for server in servers()) == 2:
+        if not asked and (tmp_path / "entered").exists() and (tmp_path / "idle").exists():
             asked.append(time.monotonic())
             stop.request()
         return jobs
@@ -257,13 +252,14 @@ def test_a_stop_request_waits_for_what_has_a_state_to_save_and_kills_the_rest(tm
     assert time.monotonic() - asked[0] < 60
 
 
-def test_a_second_request_ends_running_jobs_at_once_and_hands_their_ends_over():
-    plan, asked = Plan(python("endless", "block := stop.saves_state()", "block.__enter__()", "time.sleep(600)")), []
+def test_a_second_request_ends_running_jobs_at_once_and_hands_their_ends_over(tmp_path):
+    enters = "block := stop.saves_state()", "block.__enter__()", f"open({str(tmp_path / 'entered')!r}, 'w').close()"
+    plan, asked = Plan(python("endless", *enters, "time.sleep(600)")), []
     ready = plan.ready
 
     def impatient(ends):
         jobs = ready(ends)
-        if not asked and any(server.children() for server in servers()):
+        if not asked and (tmp_path / "entered").exists():
             asked.append(time.monotonic())
             stop.request()
             stop.request()
@@ -290,6 +286,64 @@ def test_jobs_of_a_killed_fork_server_get_another_one():
     ends = run(plan, slots=1)
     assert killed
     assert ends["nap"].death is None
+
+
+@pytest.fixture
+def siblings(tmp_path, monkeypatch):
+    """Let jobs import `siblings`, whose function `spare` waits for the process that waits for the next job. Gives the imports."""
+    (tmp_path / "siblings.py").write_text(
+        "import os, time, psutil\n"
+        "def spare():\n"
+        "    for _ in range(200):\n"
+        "        time.sleep(0.1)\n"
+        "        others = [each for each in psutil.Process(os.getppid()).children() if each.pid != os.getpid()]\n"
+        "        if len(others) == 1: return others[0].pid\n"
+        "    raise TimeoutError\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "siblings", "harness.process.stop"
+
+
+def test_the_process_for_the_next_job_is_forked_while_a_job_runs_and_ends_with_the_server(siblings):
+    first, second = (python(name, "__import__('siblings').spare()", imports=siblings) for name in ("first", "second"))
+    ends = run(Plan(first, then={"first": [second], "second": [Job("third", os.getpid, ())]}), slots=1)
+    assert ends["third"].value == ends["second"].value
+    assert not any(psutil.pid_exists(end.value) for end in ends.values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_signal_to_the_process_that_waits_for_the_next_job_costs_no_job(siblings, number):
+    kills = python("kills", "pid := __import__('siblings').spare()", f"os.kill(pid, {int(number)})", "pid", imports=siblings)
+    told = python("told", "(os.getpid(), stop.is_requested())", imports=siblings)
+    ends = run(Plan(python("first", "0", imports=siblings), then={"first": [kills], "kills": [told]}), slots=1)
+    assert ends["told"].death is None
+    assert ends["told"].value[0] != ends["kills"].value
+    assert ends["told"].value[1] is False
+
+
+def is_alive(pid, created):
+    try:
+        return psutil.Process(pid).create_time() == created
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_killed_fork_server_leaves_no_process_that_waits():
+    plan, seen, killed = Plan(Job("nap", time.sleep, (1.0,))), [], []
+    ready = plan.ready
+
+    def killing(ends):
+        for server in servers() if not killed else []:
+            if len(server.children()) == 2:
+                seen.extend((child.pid, child.create_time()) for child in server.children())
+                killed.append(server)
+                server.kill()
+        return ready(ends)
+
+    plan.ready = killing
+    assert run(plan, slots=1)["nap"].death is None
+    assert len(seen) == 2
+    wait_until(lambda: not any(is_alive(*each) for each in seen))
 
 
 def test_a_fork_server_that_cannot_start_ends_the_run_with_one_line(tmp_path, monkeypatch):
