@@ -5,11 +5,15 @@
 The board is that of trivial_cells.py; the two ways take turns, a cell each. The fork is made as the fork server of the executor
 `local` makes it. Times are processor time of all processes. Most of the difference are page faults: a fork maps the pages of
 torch's libraries anew when it touches them. So the script prints their number, and what a fault costs on this machine.
+
+Then the executor itself does cells in one slot. Blocks of cells here and there take turns. Times are wall times, for trivial cells
+and for cells that compute for 200 ms more. That part needs a machine with a second core that is idle.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gc
 import importlib
 import mmap
@@ -18,13 +22,16 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from trivial_cells import board
 
+from harness.interfaces import Job, JobEnd
+
 PAGES = 20_000
+BLOCK = 10
 
 
 def microseconds_of_a_fault() -> float:
@@ -69,6 +76,64 @@ def alone(work: Callable[[], object]) -> float:
     return (time.process_time() - began) * 1e3
 
 
+def lasting(seconds: float, function: Callable[..., object], *arguments: object) -> None:
+    """Do some work, and then compute for so many seconds of processor time."""
+    import torch
+
+    function(*arguments)
+    matrix, end = torch.eye(64), time.process_time() + seconds
+    while time.process_time() < end:
+        matrix = matrix @ matrix
+
+
+class Turns:
+    """Hands jobs to an executor, one at a time; after each block, a block of others is done here.
+
+    Args:
+        seconds: of computation that each job does in addition.
+    """
+
+    def __init__(self, jobs: Sequence[Job], seconds: float) -> None:
+        self.jobs, self.seconds = list(jobs), seconds
+        self.fresh: list[float] = []
+        self.shared: list[float] = []
+        self.began: float | None = None
+
+    def ready(self, ends: Sequence[JobEnd]) -> Sequence[Job] | None:
+        if self.began is not None:
+            if not ends:
+                return []
+            if ends[0].death:
+                raise RuntimeError(f"a job failed, so that its time says nothing: {ends[0].death}")
+            self.fresh.append((time.perf_counter() - self.began) * 1e3)
+            if len(self.fresh) % BLOCK == 0:
+                self._do_here()
+        if not self.jobs:
+            return None
+        job = self.jobs.pop()
+        self.began = time.perf_counter()
+        return [dataclasses.replace(job, function=lasting, arguments=(self.seconds, job.function, *job.arguments))]
+
+    def _do_here(self) -> None:
+        for _ in range(BLOCK):
+            job, began = self.jobs.pop(), time.perf_counter()
+            lasting(self.seconds, job.function, *job.arguments)
+            self.shared.append((time.perf_counter() - began) * 1e3)
+
+
+def print_wall_times(jobs: Sequence[Job], seconds: float) -> None:
+    """Print wall times of cells by the executor beside those of cells here; the first block, with its imports, is left out."""
+    from harness.config import NoConfig
+    from harness_local.executor import LocalExecutor
+
+    turns = Turns(jobs, seconds)
+    LocalExecutor(NoConfig()).run(turns.ready, slots=1)
+    fresh, shared = (statistics.median(times[BLOCK:]) for times in (turns.fresh, turns.shared))
+    name = f"a cell and {seconds * 1e3:.0f} ms" if seconds else "a cell"
+    print(f"{name}, wall time: {fresh:.1f} ms by the executor, {shared:.1f} in one process with others,")
+    print(f"    difference {fresh - shared:.1f} ms, ratio {fresh / shared:.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=40)
@@ -82,7 +147,8 @@ def main() -> None:
     from harness.store.runs_folder import RunsFolder
 
     with tempfile.TemporaryDirectory(dir=".") as folder:  # on a disk: /tmp may be memory
-        loaded = load_board(board(Path(folder) / "trivial", 2 * options.cells + 1))
+        in_turns = 2 * max(1, round(options.cells / BLOCK)) * BLOCK + 2 * BLOCK
+        loaded = load_board(board(Path(folder) / "trivial", 2 * options.cells + 1 + 2 * in_turns))
         jobs = [cell_job(cell, RunsFolder(Path(folder) / "runs"), JobOptions("cpu")) for cell in loaded.cells]
         worker.warm_up()
         global_state.snapshot()
@@ -91,12 +157,17 @@ def main() -> None:
         forked(partial(jobs[0].function, *jobs[0].arguments))  # the base
         gc.collect()
         gc.freeze()
-        pairs = zip(jobs[1::2], jobs[2::2], strict=True)
+        del jobs[0]
+        long, short = ([jobs.pop() for _ in range(in_turns)] for _ in range(2))
+        pairs = zip(jobs[::2], jobs[1::2], strict=True)
         empty = [forked(lambda: None) for _ in range(options.cells)]
         fresh, shared = [], []
         for forked_job, job in pairs:
             fresh.append(forked(partial(forked_job.function, *forked_job.arguments)))
             shared.append(alone(partial(job.function, *job.arguments)))
+        worker.begin()
+        print_wall_times(short, seconds=0)
+        print_wall_times(long, seconds=0.2)
     for name, times in {"an empty job, in a fork": empty, "a cell, in a fork": fresh}.items():
         milliseconds, faults = (statistics.median(values) for values in zip(*times, strict=True))
         print(f"{name}: {milliseconds:.1f} ms, {faults:.0f} page faults")

@@ -110,6 +110,8 @@ class _Server:
         children: processes with a job, by the number of its order.
         spare: a process that waits for the next order, forked from a clean state with all that was imported until then.
         leaving: processes that are about to end, whose jobs are done.
+        wanted: modules that jobs have imported.
+        tried: modules that were imported here; some cannot be, and are left to the jobs.
     """
 
     connection: Connection
@@ -118,6 +120,7 @@ class _Server:
     spare: _Child | None = None
     leaving: list[_Child] = field(default_factory=list)
     wanted: list[str] = field(default_factory=list)
+    tried: set[str] = field(default_factory=set)
     stopped: float | None = None
     is_importing: bool = False
     spoiled: tuple[str, str] | None = None
@@ -180,9 +183,11 @@ class _Server:
 
     def _import(self, names: Iterable[str]) -> None:
         """Import modules, a package after the other, until one of them changes the state of the process."""
-        new = [name for name in dict.fromkeys(names) if name not in sys.modules and name.partition(".")[0] not in self.barred]
+        new = [name for name in dict.fromkeys(names) if name not in sys.modules and name not in self.tried]
+        new = [name for name in new if name.partition(".")[0] not in self.barred]
         if not new:
             return
+        self.tried.update(new)
         self._drop_spare()  # it lacks these
         for package, modules in groupby(new, key=lambda name: name.partition(".")[0]):
             self._import_modules(modules)
