@@ -6,8 +6,8 @@ The board is that of trivial_cells.py; the two ways take turns, a cell each. The
 `local` makes it. Times are processor time of all processes. Most of the difference are page faults: a fork maps the pages of
 torch's libraries anew when it touches them. So the script prints their number, and what a fault costs on this machine.
 
-Then the executor itself does cells in one slot. Blocks of cells here and there take turns. Times are wall times, for trivial cells
-and for cells that compute for 200 ms more. That part needs a machine with a second core that is idle.
+Then the executor itself does cells in one slot. Blocks of cells here and there take turns. Times are wall times, for trivial
+cells and for cells that compute for 200 ms more. That part needs a machine with a second core that is idle.
 """
 
 from __future__ import annotations

@@ -163,14 +163,17 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
             result(line)
     needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
     packages = needs.absent_packages()
-    for fault in [*packages, *needs.absent_files()]:
+    absent = [*packages, *needs.absent_files()]
+    for fault in absent:
         remark(f"absent, and needed to run: {fault}")
     if packages:
         return  # without them no network can be built, with which weights are compared
-    for text in needs.weights_remarks():
-        remark(text)
-    faults = [*needs.unfit_data(), *needs.missing_targets()]
-    if faults := faults or [*needs.unbuildable_networks(), *needs.unfit_weights()]:
+    faults = [*needs.unfit_data(), *needs.missing_targets()] or needs.unbuildable_networks()
+    if not faults:
+        for text in needs.weights_remarks():
+            remark(text)
+        faults = [*([] if absent else needs.lacking_data()), *needs.unfit_weights()]
+    if faults:
         raise Faults(dict.fromkeys(faults))
 
 

@@ -134,7 +134,6 @@ def test_commands_that_only_read_import_no_torch(folder):
         "list",
         "show method ddo",
         "validate leaderboards/small",
-        "run leaderboards/small --dry-run",
         "status leaderboards/small",
         "render leaderboards/small",
     ]

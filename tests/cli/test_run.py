@@ -119,6 +119,32 @@ def test_a_dry_run_refuses_another_file_under_a_path_as_the_run_does(shell, monk
         assert "small: another file than that of " in done.stderr
 
 
+def test_a_dry_run_finds_what_would_stop_a_run(shell, monkeypatch):
+    def fails(config, spec):
+        raise ValueError("no such width")
+
+    board = shell.folder / "board.yaml"
+    with monkeypatch.context() as patched:
+        patched.setattr("harness_ddpm.model.build", fails)
+        done = shell("run", "leaderboards/small", "--dry-run")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "error: base ddpm: model ddpm-mlp cannot be built with these settings on data of shape (2,): ValueError: no such width",
+    )
+    board.write_text("""title: Small
+dataset: digits
+bases: {edm: {model: edm-unet, pretrain: {method: mle, training: {images: 1280}}}}
+methods: {none: }
+evaluation: {samples: 5000}
+metrics: {w2: }
+""", encoding="utf-8")  # fmt: skip
+    done = shell("run", "leaderboards/small", "--dry-run")
+    assert (done.returncode, done.stderr.splitlines()[-1][:75]) == (
+        2,
+        "error: dataset digits gives 448 held-out examples a draw at most, and 5000 ",
+    )
+
+
 def test_a_dry_run_estimates_from_what_such_cells_took(filled):
     filled.record("ddpm/ddo/s1").unlink()
     done = filled("run", "leaderboards/small", "--dry-run")
