@@ -168,12 +168,20 @@ class Base:
 
     Args:
         dataset: the board's dataset.
+        paired_seed: seed of the pretraining, where the board pretrains the base once for each of several seeds and pairs them
+            with the seeds of cells; None where all cells start from one base. Bases of several seeds share name and label.
     """
 
     name: str
     label: str
     dataset: Resolved[Dataset]
     origin: Origin
+    paired_seed: int | None = None
+
+    @property
+    def full_name(self) -> str:
+        """The name, and of a base of several seeds also the seed: `edm`, `edm of seed 1`."""
+        return self.name if self.paired_seed is None else f"{self.name} of seed {self.paired_seed}"
 
     @cached_property
     def key(self) -> str:

@@ -21,7 +21,7 @@ class Board:
     Args:
         name: name of the board's folder.
         config: the file's settings, as they are written even where the board is that of a smoke run.
-        bases: the bases that have cells.
+        bases: the bases that have cells; a base of several seeds stands there once for each.
         cells: all cells in the order of the file, skipped ones included: by number of samples, base, method, seed.
         floors: one for each number of samples and each column.
         is_smoke: whether this is the small version that `--smoke` runs.
@@ -36,6 +36,19 @@ class Board:
     columns: tuple[Column, ...]
     floors: tuple[Floor, ...]
     is_smoke: bool
+
+    @property
+    def bases_by_name(self) -> dict[str, list[Base]]:
+        """The bases of each name, in the order of the board: one, or those of several seeds in the order of the cells."""
+        by_name: dict[str, list[Base]] = {}
+        for base in self.bases:
+            by_name.setdefault(base.name, []).append(base)
+        return by_name
+
+    @property
+    def named_bases(self) -> tuple[Base, ...]:
+        """A base of each name, in the order of the board: of several seeds the first."""
+        return tuple(bases[0] for bases in self.bases_by_name.values())
 
     def select(self, only: Filter, *, where: str = "--only") -> list[Cell]:
         """Return the cells that a filter keeps. Raises: UserError for a value that no cell has."""

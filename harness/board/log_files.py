@@ -22,7 +22,8 @@ class LogFile:
     """The log of one training, whether or not there is a file.
 
     Args:
-        stem: name of the published file, without its ending: `net__fit__s0` of a cell, `base__net` of a base.
+        stem: name of the published file, without its ending: `net__fit__s0` of a cell, `base__net` of a base,
+            `base__net__s0` of a base of several seeds.
         stage, training_key: of the output that the training makes. The key stands in the log's first line.
         record_key: key of the cell's record; of a base its own key. It is part of the file's name in a runs folder.
     """
@@ -56,7 +57,7 @@ def base_logs(base: Base) -> list[LogFile]:
     """Return the log of each step of pretraining, in their order; none for a base that the board does not train."""
     steps = base.origin.steps
     keys = [*(step.after.key for step in steps if step.after is not None), base.key] if steps else []
-    stem = f"base__{base.name}"
+    stem = f"base__{base.name}" if base.paired_seed is None else f"base__{base.name}__s{base.paired_seed}"
     stems = [stem] if len(keys) == 1 else [f"{stem}__step{number}" for number in range(1, len(keys) + 1)]
     return [LogFile(stem, "base", key, key) for stem, key in zip(stems, keys, strict=True)]
 

@@ -86,6 +86,24 @@ class PretrainConfig(Config):
     method: ComponentField = Field(description="a method that can train from scratch")
     training: TrainingConfig = Field(description="the budget of the step")
     seed: int = Field(0, ge=0, description="seed of the initial weights, the data order and the noise")
+    seeds: list[Annotated[int, Field(ge=0, strict=True)]] = Field(
+        [],
+        description="several seeds in the place of `seed`: the board takes the step once for each. Cells of the board's first "
+        "seed start from the first of these bases, cells of the second from the second, and so on; where the board has more "
+        "seeds, the bases begin again",
+    )
+
+    @model_validator(mode="after")
+    def _one_seed_or_several(self) -> PretrainConfig:
+        if self.seeds and "seed" in self.model_fields_set:
+            raise ValueError("has seed and seeds: keep one of the two")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds has a seed twice: {self.seeds}")
+        return self
+
+    def seed_of(self, index: int) -> int:
+        """Return the seed of the base that is number `index` of the step's seeds."""
+        return self.seeds[index] if self.seeds else self.seed
 
 
 PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(_list_of_mappings), Field(min_length=1)]

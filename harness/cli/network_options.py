@@ -82,9 +82,9 @@ def _of_board(text: str) -> Network:
     if not colon or not path or not name:
         raise UserError(f"--base {text}: write BOARD:BASE, e.g. leaderboards/digits:edm")
     board = load_board(Path(path))
-    base = next((base for base in board.bases if base.name == name), None)
+    base = next((base for base in board.named_bases if base.name == name), None)
     if base is None:
-        raise unknown("base", name, [base.name for base in board.bases], where=f"--base {text}")
+        raise unknown("base", name, [base.name for base in board.named_bases], where=f"--base {text}")
     if not isinstance(base.origin, NetworkOrigin):
         raise UserError(f"--base {text}: this base has no network: its samples are examples of {base.origin.dataset.name}")
     spec = board.dataset.component.known_spec(board.dataset.settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.board.bases import Base, Examples, Pretrained
 from harness.board.board import Board
@@ -49,7 +49,7 @@ def _grouped(entries: Iterator[Entry]) -> list[str]:
 
 def _data(board: Board) -> Iterator[Entry]:
     yield "the board's dataset", full_component(board.dataset)
-    for base in board.bases:
+    for base in board.named_bases:
         if isinstance(base.origin, Examples):
             yield markdown_text(base.label), full_component(base.origin.dataset)
 
@@ -60,7 +60,7 @@ def _models(board: Board) -> Iterator[Entry]:
 
 
 def _pretraining(board: Board) -> Iterator[Entry]:
-    for name, step in _steps(board):
+    for name, step in _steps(board.bases):
         yield name, f"{full_component(step.method)}; seed {step.seed}"
 
 
@@ -75,16 +75,16 @@ def _methods(board: Board) -> Iterator[Entry]:
 
 
 def _training(board: Board) -> Iterator[Entry]:
-    for name, step in _steps(board):
+    for name, step in _steps(board.named_bases):
         yield f"pretraining of {name}", _budget(step.training)
     for label, cell in _cells_of_methods(board):
         if cell.trains:
             yield label, _budget(cell.training)
 
 
-def _steps(board: Board) -> Iterator[tuple[str, Pretrained]]:
+def _steps(bases: Iterable[Base]) -> Iterator[tuple[str, Pretrained]]:
     """Yield each step of pretraining, with the label of its base and, where there are several steps, its number."""
-    for base in _networks(board):
+    for base in bases:
         steps = base.origin.steps
         for number, step in enumerate(steps, 1):
             yield markdown_text(f"{base.label}, step {number}" if len(steps) > 1 else base.label), step
@@ -120,7 +120,7 @@ def _evaluation(board: Board) -> Iterator[Entry]:
 
 
 def _networks(board: Board) -> Iterator[Base]:
-    return (base for base in board.bases if base.has_network)
+    return (base for base in board.named_bases if base.has_network)
 
 
 def _budget(training: TrainingConfig) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
@@ -39,7 +39,7 @@ def protocol_section(collection: Collection) -> str:
         *(column_text(column, board.cells[0].evaluation.draws) for column in board.columns),
         *_extractors(collection),
         f"**Floor**: {_floor(board)}.",
-        *(base_text(base) for base in board.bases),
+        *(base_text(bases) for bases in board.bases_by_name.values()),
     ]
     lines = [f"- {item}" for item in items]
     lines += _finetuning_lines(board)
@@ -89,31 +89,44 @@ def _floor(board: Board) -> str:
     return f"the metric between {draws}, mean ± standard deviation over pairs: {pairs}"
 
 
-def base_text(base: Base) -> str:
-    """Return what a base is and how its weights were made, or which examples stand in the place of samples."""
-    label, origin = markdown_text(base.label), base.origin
+def base_text(bases: Sequence[Base]) -> str:
+    """Return what a base is and how its weights were made, or which examples stand in the place of samples.
+
+    Args:
+        bases: the base, or those of one name that the board pretrains for several seeds.
+    """
+    label, origin = markdown_text(bases[0].label), bases[0].origin
     if isinstance(origin, Examples):
         return f"**{label}**: {component(origin.dataset)}; its evaluation draws stand in the place of generated samples."
-    return f"**{label}**: {component(origin.model)}; {_weights(origin)}; sampled by {component(origin.sampler)}."
+    weights = _weights([base.network for base in bases])
+    return f"**{label}**: {component(origin.model)}; {weights}; sampled by {component(origin.sampler)}."
 
 
-def _weights(network: Network) -> str:
-    """Return where the network's weights come from."""
+def _weights(networks: Sequence[Network]) -> str:
+    """Return where the weights of a network, or of the same network for several seeds, come from."""
+    network = networks[0]
     if isinstance(network, Loaded):
         weights = network.weights
         hashes = ", ".join(
             f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`{_table(file)}" for file in weights.identity
         )
         return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes})"
-    return "pretrained by " + "; then by ".join(_pretraining_step(step) for step in network.steps)
+    steps = zip(*(other.steps for other in networks), strict=True)
+    return "pretrained by " + "; then by ".join(map(_pretraining_step, steps))
 
 
 def _table(file: Mapping[str, str | None]) -> str:
     return f", its table `{file['table']}`" if file.get("table") else ""
 
 
-def _pretraining_step(step: Pretrained) -> str:
-    return f"{component(step.method)}: {budget(step.training)}, seed {step.seed}"
+def _pretraining_step(step_of_seeds: Sequence[Pretrained]) -> str:
+    """Return method, budget and seed of a step of pretraining, which a board may take once for each of several seeds."""
+    step = step_of_seeds[0]
+    seeds = list(dict.fromkeys(other.seed for other in step_of_seeds))
+    seed = f"seed {step.seed}"
+    if len(seeds) > 1:
+        seed = f"once for each of the seeds {', '.join(map(str, seeds))}, from which the cells start in the order of their seeds"
+    return f"{component(step.method)}: {budget(step.training)}, {seed}"
 
 
 def _finetuning_lines(board: Board) -> list[str]:

@@ -21,7 +21,7 @@ class TrainingLogs:
 
     Args:
         cells: lines by the cell's name.
-        bases: the lines of each step of pretraining, by the base's name; no lines for a step without a log.
+        bases: the lines of each step of pretraining, by the base's full name; no lines for a step without a log.
     """
 
     cells: Mapping[str, Lines] = field(default_factory=dict)
@@ -45,5 +45,5 @@ def _read(board: Board, path_of: Callable[[LogFile], Path]) -> TrainingLogs:
 
     logs = {cell.name: cell_log(cell) for cell in board.cells}
     cells = {name: found for name, log in logs.items() if log is not None and (found := lines(log))}
-    steps = {base.name: tuple(lines(log) for log in base_logs(base)) for base in board.bases}
+    steps = {base.full_name: tuple(lines(log) for log in base_logs(base)) for base in board.bases}
     return TrainingLogs(cells, {name: found for name, found in steps.items() if any(found)})

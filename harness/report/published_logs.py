@@ -61,9 +61,9 @@ def _logs(board: Board) -> Iterator[tuple[LogFile, frozenset[str]]]:
     of_base: defaultdict[str, set[str]] = defaultdict(set)
     for cell in board.cells:
         name = RecordName("cell", cell.name).file_name
-        of_base[cell.base.name].add(name)
+        of_base[cell.base.full_name].add(name)
         if (log := cell_log(cell)) is not None:
             yield log, frozenset({name})
     for base in board.bases:
         for log in base_logs(base):
-            yield log, frozenset(of_base[base.name])
+            yield log, frozenset(of_base[base.full_name])

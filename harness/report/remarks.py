@@ -50,18 +50,22 @@ def _unsealed(collection: Collection) -> Iterator[str]:
 
 
 def _several_pretrainings(collection: Collection) -> Iterator[str]:
-    """Yield bases that were pretrained more than once: other versions of libraries make other weights of the same settings."""
-    methods_of: dict[str, dict[str, list[str]]] = {}
-    for row, cells in collection.rows:
-        hashes = dict.fromkeys(outcome.base_weights_sha256 for outcome in collection.outcomes(cells))
-        for weights in filter(None, hashes):
-            methods_of.setdefault(row.base.label, {}).setdefault(weights, []).append(row.method_label)
-    for base, by_weights in methods_of.items():
+    """Yield bases that were pretrained more than once: other versions of libraries make other weights of the same settings.
+
+    A base that the board pretrains for several seeds is another one for each seed.
+    """
+    methods_of: dict[str, dict[str, dict[str, None]]] = {}
+    for cell in (cell for _, cells in collection.rows for cell in cells if cell.name in collection.records):
+        if weights := collection.records[cell.name].base_weights_sha256:
+            base = cell.base
+            label = base.label if base.paired_seed is None else f"{base.label} (seed {base.paired_seed})"
+            methods_of.setdefault(label, {}).setdefault(weights, {})[cell.method_label] = None
+    for label, by_weights in methods_of.items():
         if len(by_weights) > 1:
             listed_methods = {weights: markdown_text(", ".join(methods)) for weights, methods in by_weights.items()}
             origins = "; ".join(f"{methods} from `{weights[:12]}`" for weights, methods in listed_methods.items())
             times = f"{len(by_weights)} times with the same settings"
-            yield f"{markdown_text(base)} was pretrained {times}, and the weights differ: {origins}"
+            yield f"{markdown_text(label)} was pretrained {times}, and the weights differ: {origins}"
 
 
 def _mixed_code(collection: Collection) -> Iterator[str]:

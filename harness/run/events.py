@@ -52,7 +52,7 @@ def _progress_name(job: Job) -> str:
     """Return the name under which a process that works on the job reports its progress."""
     match job:
         case BaseJob():
-            return job.base.name
+            return job.base.full_name
         case FloorJob():
             return f"floor/{job.floor.name}"
         case _:

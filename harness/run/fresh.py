@@ -220,7 +220,7 @@ def _cell(cell: Cell, runs: RunsFolder) -> _Result:
 
 def _base(base: Base, runs: RunsFolder) -> _Result:
     return _Result(
-        f"base {base.name}",
+        f"base {base.full_name}",
         runs.fresh("base", base.key),
         (*base.origin.components, base.dataset),
         [runs.lease("base", base.key)],

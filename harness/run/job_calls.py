@@ -39,7 +39,7 @@ class CellJob(Job):
 
 def base_job(base: Base, runs: RunsFolder, options: JobOptions) -> BaseJob:
     """Return the job of a base."""
-    return BaseJob(f"base {base.name}", run_base, (base, runs, options), base, imports=_imports(_of_base(base)))
+    return BaseJob(f"base {base.full_name}", run_base, (base, runs, options), base, imports=_imports(_of_base(base)))
 
 
 def floor_job(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, *, is_smoke: bool) -> FloorJob:

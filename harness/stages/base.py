@@ -43,7 +43,7 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
         lambda folder: _make(base, source, context, folder),
         resumes=isinstance(base.network, Pretrained),
         keeps_unsealed=True,
-        owner=f"base {base.name}",
+        owner=f"base {base.full_name}",
     )
     if not output.is_sealed:
         _check_facts(base, output, source, context)
@@ -117,14 +117,14 @@ def _refuse_other_tensors(base: Base, loaded: Loaded, output: Output, source: Ch
     if state_dicts.sha256(state_dicts.snapshot(network)) != output.facts["weights_sha256"]:
         read = next((table for table in tables if table.table), tables[0])
         raise UserError(
-            f"base {base.name}: an older version of the harness read other tensors of {read.path} than {read.table!r}, which are "
-            f"read now; write `part: {read.table}` beside `file:` on the board: its cells get new keys and are run again"
+            f"base {base.full_name}: an older version of the harness read other tensors of {read.path} than {read.table!r}, "
+            f"which are read now; write `part: {read.table}` beside `file:` on the board: its cells get new keys and run again"
         )
     _SAME_TENSORS.add(base.key)
 
 
 def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
-    around = context.surroundings(base.name, "base", base.key, step.last_step)
+    around = context.surroundings(base.full_name, "base", base.key, step.last_step)
     made_by: list[list[SourceFacts]] = []
 
     def make(around: Surroundings) -> TrainingLoop:

@@ -45,7 +45,7 @@ def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:
     """
     if isinstance(base.origin, Examples):
         return FINISHED
-    context = Context(runs, options, base.name, _CACHE, runs.fresh("base", base.key).exists())
+    context = Context(runs, options, base.full_name, _CACHE, runs.fresh("base", base.key).exists())
     return _result(lambda: _make_base(base, context), context)
 
 
@@ -85,7 +85,7 @@ def _make_base(base: Base, context: Context) -> JobResult:
         raise
     except FAULTS as error:
         stop.pass_ctrl_c_on(error)
-        log.warning("base %s: %s", base.name, error_text(error))
+        log.warning("base %s: %s", base.full_name, error_text(error))
         return FAILED
     return FINISHED
 

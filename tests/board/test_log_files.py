@@ -35,3 +35,11 @@ def test_each_step_of_pretraining_has_a_log_of_its_own(board, write_board, fake_
 def test_no_two_logs_share_a_name(board):
     stems = [log.stem for log in log_files(board.cells, board.bases)]
     assert len(set(stems)) == len(stems)
+
+
+def test_each_seed_of_a_base_has_a_log_of_its_own(write_board, fake_plugins):
+    step = "{method: fit, training: {images: 1280}"
+    board = load_board(write_board(BOARD.replace(f"{step}}}", f"{step}, seeds: [4, 5]}}", 1)), plugins=fake_plugins)
+    logs = [log for base in board.bases_by_name["net"] for log in base_logs(base)]
+    assert [log.stem for log in logs] == ["base__net__s4", "base__net__s5"]
+    assert [log.training_key for log in logs] == [base.key for base in board.bases_by_name["net"]]

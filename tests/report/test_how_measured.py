@@ -90,7 +90,7 @@ def test_a_column_on_features_names_the_extractor(board, column):
 def test_a_base_of_several_steps_names_each(load):
     step = "{method: fit, training: {images: 1280}}"
     board = load((f"net, pretrain: {step}", "net, pretrain: [{method: fit, training: {images: 2560}}, " + step + "]"))
-    assert base_text(board.bases[0]) == (
+    assert base_text([board.bases[0]]) == (
         "**Net**: `net`, version 1/1; pretrained by `fit`, version 1/1: 2,560 examples in batches of 128 (20 steps), seed 0; "
         "then by `fit`, version 1/1: 1,280 examples in batches of 128 (10 steps), seed 0; sampled by `draw`, version 1/1."
     )
@@ -101,7 +101,7 @@ def test_a_base_with_loaded_weights_names_preset_and_hashes(board, preset, text)
     base = board.bases[0]
     files = (BaseFile(Path("a"), "", "a" * 64), BaseFile(Path("b"), "tokenizer", "b" * 64))
     loaded = Loaded(base.network.model, base.network.sampler, BaseWeights(files, preset))
-    assert base_text(replace(base, origin=loaded)) == (
+    assert base_text([replace(base, origin=loaded)]) == (
         f"**Net**: `net`, version 1/1; {text}file sha256 `{'a' * 16}…`, tokenizer sha256 `{'b' * 16}…`); "
         "sampled by `draw`, version 1/1."
     )
@@ -136,3 +136,13 @@ def test_every_value_of_the_environment_that_occurs_is_named(board, make_record)
 def test_records_without_an_environment_say_nothing_of_it(board, make_record):
     assert environment_texts([]) == []
     assert environment_texts([outcome_of_record(make_record(board.cells[0], environment={}))]) == []
+
+
+def test_a_base_of_several_seeds_stands_there_once_with_its_seeds(load):
+    step = "{method: fit, training: {images: 1280}, seeds: [7, 8]}"
+    board = load(("net, pretrain: {method: fit, training: {images: 1280}}", f"net, pretrain: {step}"))
+    net, _ = board.bases_by_name.values()
+    assert base_text(net) == (
+        "**Net**: `net`, version 1/1; pretrained by `fit`, version 1/1: 1,280 examples in batches of 128 (10 steps), once for "
+        "each of the seeds 7, 8, from which the cells start in the order of their seeds; sampled by `draw`, version 1/1."
+    )

@@ -85,3 +85,18 @@ def test_records_that_name_no_weights_say_nothing_of_the_base(board, publish_rec
     publish_records(board, board.cells[:1], base_weights_sha256="")
     publish_records(board, board.cells[1:2])
     assert not any("pretrained" in remark for remark in remarks_now())
+
+
+def test_a_base_of_several_seeds_has_other_weights_for_each_and_a_second_pretraining_of_one_is_named(load, publish_records):
+    step = "{method: fit, training: {images: 1280}"
+    board = load((f"model: net, pretrain: {step}}}", f"model: net, pretrain: {step}, seeds: [7, 8, 9]}}"))
+    cells = {cell.name: cell for cell in board.cells}
+    for seed, weights in enumerate("abc"):
+        publish_records(board, [cells[f"net/none/s{seed}"]], base_weights_sha256=weights * 64)
+    assert not any("pretrained" in remark for remark in remarks(collect_published(board)))
+    publish_records(board, [cells["net/fit/s1"]], base_weights_sha256="d" * 64)
+    (remark,) = [remark for remark in remarks(collect_published(board)) if "pretrained" in remark]
+    assert remark == (
+        "Net (seed 8) was pretrained 2 times with the same settings, and the weights differ: "
+        "base from `bbbbbbbbbbbb`; more of it from `dddddddddddd`"
+    )

@@ -1,4 +1,4 @@
-"""Bases of a board. Each origin has a reader, which makes a Base of an entry of `bases`."""
+"""Bases of a board. Each origin has a reader, which makes a Base of an entry of `bases`, or one for each of its seeds."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from harness.components import Dataset
 
 def read_base(
     reader: BoardReader, board: BoardConfig, name: str, config: BaseConfig, dataset: Resolved[Dataset] | None
-) -> Base | None:
-    """Read an entry of `bases`. Returns: None after a fault that leaves no base.
+) -> tuple[Base, ...]:
+    """Read an entry of `bases`. Returns: the base, or one for each of its seeds; empty after a fault that leaves no base.
 
     Args:
         dataset: the board's dataset; None after a fault in it.
     """
     entry = BaseEntry(name, config, dataset)
     if config.data is not None:
-        return read_examples(reader, entry, config.data)
+        return _one(read_examples(reader, entry, config.data))
     if config.weights is not None:
-        return read_loaded(reader, entry, config.weights)
+        return _one(read_loaded(reader, entry, config.weights))
     assert config.pretrain is not None  # BaseConfig sees to it
     return read_pretrained(reader, board, entry, config.pretrain)
+
+
+def _one(base: Base | None) -> tuple[Base, ...]:
+    return () if base is None else (base,)

@@ -27,23 +27,30 @@ def all_cells(
     """Yield all cells in the order of the board, skipped ones included."""
     seeds = board.seeds[: board.smoke.seeds] if reader.is_smoke else board.seeds
     curve = smoke.curve(board, board.curve) if board.curve is not None and reader.is_smoke else board.curve
-    for evaluation, base, method in product(reader.evaluations(board), bases, methods):
-        row = Row(
-            board=reader.source.path.resolve().parent.name,
-            protocol=board.protocol,
-            base=base,
-            method_name=method.name,
-            method_label=method.label,
-            method=method.method,
-            training=method.training,
-            evaluation=evaluation,
-            columns=columns,
-            curve=curve,
-            is_smoke=reader.is_smoke,
-            skip_reason=skip_reason(base, method.method, method.training),
-            size=_size(board, evaluation),
-        )
-        yield from (Cell(row, seed) for seed in seeds)
+    by_name: dict[str, list[Base]] = {}
+    for base in bases:
+        by_name.setdefault(base.name, []).append(base)
+    for evaluation, group, method in product(reader.evaluations(board), by_name.values(), methods):
+        # The cells of a row share their digests; where the base has several seeds, those that start from the same one do.
+        rows = [
+            Row(
+                board=reader.source.path.resolve().parent.name,
+                protocol=board.protocol,
+                base=base,
+                method_name=method.name,
+                method_label=method.label,
+                method=method.method,
+                training=method.training,
+                evaluation=evaluation,
+                columns=columns,
+                curve=curve,
+                is_smoke=reader.is_smoke,
+                skip_reason=skip_reason(base, method.method, method.training),
+                size=_size(board, evaluation),
+            )
+            for base in group
+        ]
+        yield from (Cell(rows[index % len(rows)], seed) for index, seed in enumerate(seeds))
 
 
 def all_floors(

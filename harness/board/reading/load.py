@@ -51,13 +51,13 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
     reader.faults.raise_any()
     assert dataset is not None  # otherwise there is a fault
     cells = _kept(reader, config, tuple(all_cells(reader, config, bases, methods, columns)))
-    names = {cell.base.name for cell in cells}
+    used = {(cell.base.name, cell.base.key) for cell in cells}
     return Board(
         name=reader.source.path.resolve().parent.name,
         folder=reader.source.path.parent,
         config=config,
         dataset=dataset,
-        bases=tuple(base for base in bases if base.name in names),
+        bases=tuple(base for base in bases if (base.name, base.key) in used),
         cells=cells,
         columns=columns,
         floors=all_floors(reader, config, dataset, columns),
@@ -84,7 +84,7 @@ def _read_columns(reader: BoardReader, config: BoardConfig, dataset: Resolved[Da
 
 
 def _read_bases(reader: BoardReader, config: BoardConfig, dataset: Resolved[Dataset] | None) -> Sequence[Base]:
-    bases = _valid(read_base(reader, config, name, entry, dataset) for name, entry in config.bases.items())
+    bases = [base for name, entry in config.bases.items() for base in read_base(reader, config, name, entry, dataset)]
     return with_named_bases(reader, bases, config.bases)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.board.bases import Base, Pretrained
 from harness.board.components import Resolved
@@ -20,26 +21,56 @@ Step = tuple[Resolved[Method], TrainingConfig]
 """Method and budget of a step of pretraining."""
 
 
-def read_pretrained(reader: BoardReader, board: BoardConfig, base: BaseEntry, configs: Sequence[PretrainConfig]) -> Base | None:
-    """Read a base with `pretrain`. Returns: None after a fault that leaves no base."""
+def read_pretrained(
+    reader: BoardReader, board: BoardConfig, base: BaseEntry, configs: Sequence[PretrainConfig]
+) -> tuple[Base, ...]:
+    """Read a base with `pretrain`. Returns: the base, or one for each of its seeds; empty after a fault that leaves no base."""
     assert base.config.model is not None  # BaseConfig sees to it
     model, dataset = reader.resolve(Model, base.config.model, base.at("model")), base.dataset
     locations = _step_locations(reader, base, len(configs))
     steps = [_read_step(reader, board, config, place) for config, place in zip(configs, locations, strict=True)]
+    seeds = _count_seeds(reader, board, configs, locations)
     if model is None or dataset is None:
-        return None
+        return ()
     sampler = read_sampler(reader, base, model)
     if (misfit := model_fault(model, spec_of(dataset))) is not None:
         reader.add_fault(base.at("model"), misfit)
     valid_steps = _check_steps(reader, steps, model, locations)
-    if sampler is None or len(valid_steps) < len(configs):
-        return None
+    if sampler is None or seeds is None or len(valid_steps) < len(configs):
+        return ()
     check_sampler(reader, sampler, model, base)
-    made: Base | None = None
-    for config, (method, training) in zip(configs, valid_steps, strict=True):
-        origin = Pretrained(model, sampler, method, training, config.seed, after=made)
-        made = Base(base.name, base.label, dataset, origin)
-    return made
+
+    def pretrained(index: int) -> Base:
+        """Make the base of one of the seeds, step by step."""
+        made: Base | None = None
+        for config, (method, training) in zip(configs, valid_steps, strict=True):
+            origin = Pretrained(model, sampler, method, training, config.seed_of(index), after=made)
+            made = Base(base.name, base.label, dataset, origin)
+        assert made is not None  # a base has a step at least
+        paired = next((config.seeds[index] for config in configs if config.seeds), None)
+        return replace(made, paired_seed=paired)
+
+    return tuple(pretrained(index) for index in range(seeds))
+
+
+def _count_seeds(
+    reader: BoardReader, board: BoardConfig, configs: Sequence[PretrainConfig], locations: Sequence[Location]
+) -> int | None:
+    """Return for how many seeds the base is pretrained. Returns: None after a fault in the lists of seeds."""
+    count: int | None = None
+    for config, location in zip(configs, locations, strict=True):
+        if not config.seeds:
+            continue
+        number, place = len(config.seeds), (*location, "seeds")
+        if count is not None and number != count:
+            reader.add_fault(place, f"seeds: {number} seeds, and an earlier step has {count}")
+            return None
+        if number > len(board.seeds):
+            cells = f"the board has {len(board.seeds)}, so that no cell would start from the last ones"
+            reader.add_fault(place, f"seeds: {number} seeds, and {cells}")
+            return None
+        count = number
+    return 1 if count is None else count
 
 
 def _step_locations(reader: BoardReader, base: BaseEntry, count: int) -> list[Location]:

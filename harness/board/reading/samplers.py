@@ -35,11 +35,18 @@ def with_named_bases(reader: BoardReader, bases: Sequence[Base], names: Collecti
     Args:
         names: all bases of the board, those with faults of their own included.
     """
-    by_name = {base.name: base for base in bases}
-    return [_with_named_bases(reader, base, by_name, names) for base in bases]
+    by_name: dict[str, list[Base]] = {}
+    for base in bases:
+        by_name.setdefault(base.name, []).append(base)
+    return [
+        _with_named_bases(reader, base, index, by_name, names) for group in by_name.values() for index, base in enumerate(group)
+    ]
 
 
-def _with_named_bases(reader: BoardReader, base: Base, by_name: Mapping[str, Base], names: Collection[str]) -> Base:
+def _with_named_bases(
+    reader: BoardReader, base: Base, index: int, by_name: Mapping[str, Sequence[Base]], names: Collection[str]
+) -> Base:
+    """Return a base, whose sampler has the bases that its settings name. index: which of the base's seeds this is."""
     if not isinstance(base.origin, Network):
         return base
     sampler = base.origin.sampler
@@ -47,8 +54,15 @@ def _with_named_bases(reader: BoardReader, base: Base, by_name: Mapping[str, Bas
     for setting, name in base_names(sampler.settings):
         location = ("bases", base.name, "sampler", setting)
         if name in by_name:
-            _check_named_base(reader, sampler, by_name[name], location)
-            named.append(by_name[name])
+            seeds = by_name[name]
+            if len(seeds) not in (1, len(by_name[base.name])):
+                own = len(by_name[base.name])
+                text = f"the base {name!r} has {len(seeds)} seeds, and {base.name!r} has {own}: give both as many"
+                reader.add_fault(location, text)
+                continue
+            paired = seeds[index % len(seeds)]
+            _check_named_base(reader, sampler, paired, location)
+            named.append(paired)
         elif name not in names:
             reader.add_unknown(location, "base", name, names)
     if not named:

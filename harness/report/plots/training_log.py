@@ -99,13 +99,15 @@ def _panels(collection: Collection, logs: TrainingLogs) -> tuple[list[Panel], li
 
 
 def _of_bases(collection: Collection, logs: TrainingLogs) -> Iterator[_Trainings]:
-    for style, base in enumerate(collection.board.bases):
-        for number, step in enumerate(steps := logs.bases.get(base.name, ()), 1):
-            yield _Trainings("pretraining" if len(steps) == 1 else f"pretraining, step {number}", base.label, style, [step])
+    for style, bases in enumerate(collection.board.bases_by_name.values()):
+        of_seeds = [steps for base in bases if (steps := logs.bases.get(base.full_name, ()))]
+        for number, step_of_seeds in enumerate(zip(*of_seeds, strict=True), 1):
+            panel = "pretraining" if len(of_seeds[0]) == 1 else f"pretraining, step {number}"
+            yield _Trainings(panel, bases[0].label, style, step_of_seeds)
 
 
 def _of_rows(collection: Collection, logs: TrainingLogs) -> Iterator[_Trainings]:
-    style_of = {base.name: index for index, base in enumerate(collection.board.bases)}
+    style_of = {name: index for index, name in enumerate(collection.board.bases_by_name)}
     for row, cells in collection.rows:
         of_seeds = [logs.cells.get(cell.name, ()) for cell in cells if _is_done(collection, cell.name)]
         size = "" if row.size is None else f" (n = {row.size:,})"

@@ -81,3 +81,15 @@ def test_every_repeated_seed_is_a_fault_of_its_own(write_board, fake_plugins):
 def test_floors_know_all_columns_of_the_board(board):
     assert [floor.columns for floor in board.floors] == [board.columns] * 2
     assert [floor.dataset.name for floor in board.floors] == ["ring"] * 2
+
+
+def test_the_seeds_of_a_base_are_paired_with_those_of_cells_and_begin_again(write_board, fake_plugins):
+    step = "{method: fit, training: {images: 1280}"
+    board = load_board(write_board(BOARD.replace(f"{step}}}", f"{step}, seeds: [4, 5]}}", 1)), plugins=fake_plugins)
+    cells = {cell.name: cell for cell in board.cells}
+    assert list(cells) == [cell.name for cell in load_board(write_board(BOARD), plugins=fake_plugins).cells]
+    for method in ("none", "fit", "tune"):
+        of_seeds = [cells[f"net/{method}/s{seed}"].base.paired_seed for seed in (0, 1, 2)]
+        assert of_seeds == [4, 5, 4]
+    assert len({cells[f"net/fit/s{seed}"].finetune_key for seed in (0, 1, 2)}) == 3
+    assert [cells[f"chain/none/s{seed}"].base.paired_seed for seed in (0, 1, 2)] == [None, None, None]

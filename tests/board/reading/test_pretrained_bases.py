@@ -122,3 +122,43 @@ def test_all_faults_of_all_steps_are_found_at_once(write_board, fake_plugins):
         ":8: tune cannot train from scratch; these can: fit",
         ":9: tune cannot train from scratch; these can: fit",
     ]
+
+
+SEEDS = ONE.replace("{images: 1280}}", "{images: 1280}, seeds: [0, 5]}")
+
+
+def test_a_base_of_several_seeds_is_one_base_for_each_and_shares_keys_with_bases_of_one_seed(write_board, fake_plugins):
+    board = load_board(write_board(BOARD.replace(ONE, SEEDS)), plugins=fake_plugins)
+    first, second = board.bases_by_name["net"]
+    alone = [ONE, ONE.replace("{images: 1280}}", "{images: 1280}, seed: 5}")]
+    assert [first.key, second.key] == [bases(write_board, fake_plugins, BOARD.replace(ONE, text))["net"].key for text in alone]
+    assert [base.full_name for base in board.bases] == ["net of seed 0", "net of seed 5", "chain"]
+    assert [base.name for base in board.named_bases] == ["net", "chain"]
+
+
+def test_a_step_with_one_seed_is_taken_once_for_all_seeds_of_the_next(write_board, fake_plugins):
+    text = TWO.replace("seed: 3", "seeds: [3, 4]")
+    board = load_board(write_board(BOARD.replace(ONE, text)), plugins=fake_plugins)
+    first, second = board.bases_by_name["net"]
+    assert first.network.after.key == second.network.after.key
+    assert [first.network.seed, second.network.seed] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        ("seeds: [0, 0]", "bases.net.pretrain: seeds has a seed twice: [0, 0]"),
+        ("seeds: [0, 1], seed: 0", "bases.net.pretrain: has seed and seeds: keep one of the two"),
+        ("seeds: [0, 1, 2, 3]", "seeds: 4 seeds, and the board has 3, so that no cell would start from the last ones"),
+        ("seeds: [-1]", "bases.net.pretrain"),
+        ("seeds: [true]", "bases.net.pretrain"),
+    ],
+)
+def test_lists_of_seeds_that_mean_nothing_are_faults(write_board, fake_plugins, seeds, message):
+    assert message in fault(write_board, fake_plugins, "{images: 1280}}}\n  chain", f"{{images: 1280}}, {seeds}}}}}\n  chain")
+
+
+def test_steps_have_as_many_seeds(write_board, fake_plugins):
+    text = TWO.replace("seed: 3", "seeds: [3, 4]").replace("{images: 1280}}", "{images: 1280}, seeds: [0, 1, 2]}")
+    with pytest.raises(UserError, match="seeds: 2 seeds, and an earlier step has 3"):
+        load_board(write_board(BOARD.replace(ONE, text)), plugins=fake_plugins)

@@ -68,3 +68,20 @@ def test_a_guide_with_a_fault_of_its_own_is_no_unknown_base(grid_faults):
 def test_a_name_like_a_base_is_told_the_nearest(grid_faults):
     (found,) = grid_faults(both(GUIDED.replace("guide: small", "guide: smal")))
     assert "no base of this board is called 'smal'; did you mean 'small'? there are: net, small" in found
+
+
+CELLS = ("seeds: [0]", "seeds: [0, 1]")
+
+
+def test_bases_of_several_seeds_call_the_guide_of_the_same_place(grids):
+    seeds = "{images: %d}, seeds: [0, 1]}"
+    net, small = GUIDED.replace("{images: 256}}", seeds % 256), SMALL.replace("{images: 128}}", seeds % 128)
+    first, second, guide, other = grids(CELLS, both(net, small)).bases
+    assert (first.network.sampler.bases, second.network.sampler.bases) == ((guide,), (other,))
+    first, second, guide = grids(CELLS, both(net)).bases
+    assert (first.network.sampler.bases, second.network.sampler.bases) == ((guide,), (guide,))
+
+
+def test_a_base_of_one_seed_cannot_call_a_guide_of_several(grid_faults):
+    (found,) = grid_faults(CELLS, both(small=SMALL.replace("{images: 128}}", "{images: 128}, seeds: [0, 1]}")))
+    assert found == "board.yaml:4: the base 'small' has 2 seeds, and 'net' has 1: give both as many"

@@ -113,3 +113,11 @@ def test_dollar_signs_of_labels_are_no_formulas():
     axis = Figure().subplots()
     _draw_panel(axis, Panel("$x$: loss", (Line("$a$", 0, (1, 2), (3.0, 4.0), (0.0, 0.0)),)))
     assert (axis.get_title(), axis.get_legend_handles_labels()[1]) == (r"\$x\$: loss", [r"\$a\$"])
+
+
+def test_the_seeds_of_a_base_are_seeds_of_one_line(load):
+    step = "{method: fit, training: {images: 1280}"
+    board = load((f"model: net, pretrain: {step}}}", f"model: net, pretrain: {step}, seeds: [7, 8]}}"))
+    logs = TrainingLogs({}, {"net of seed 7": (lines(9.0),), "net of seed 8": (lines(5.0),)})
+    (panel,) = panels(collect_published(board), logs)
+    assert [(line["label"], line["means"]) for line in panel["lines"]] == [("Net", [7.0])]
