@@ -271,7 +271,9 @@ def test_a_second_request_ends_running_jobs_at_once_and_hands_their_ends_over():
 
     plan.ready = impatient
     ends = run(plan, slots=1)
-    assert ends["endless"].death == "its process died: a second request to stop ended it"
+    # The word of a server that it is ready may still be under way when its first child can be seen.
+    reasons = ("a second request to stop ended it", "it was stopped before its work began")
+    assert ends["endless"].death in [f"its process died: {reason}" for reason in reasons]
     assert time.monotonic() - asked[0] < 60
 
 
