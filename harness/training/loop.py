@@ -293,10 +293,8 @@ class TrainingLoop:
         newest = checkpoint.read_newest(self.around.folder)
         if newest is not None:
             self.restore(newest)
-        if self.around.log is not None and newest is not None:
-            self.around.log.begin(newest.step, newest.state.get("log_lines"))
-        elif self.around.log is not None:
-            self.around.log.begin(None)
+        if self.around.log is not None:
+            self.around.log.begin(*((None,) if newest is None else (newest.step, newest.state.get("log_lines"))))
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint."""

@@ -130,8 +130,11 @@ class RoundsConfig(Config):
 
     @property
     def candidates(self) -> Sequence[Mapping[str, float]]:
-        """The settings that each round tries, by name; one candidate without settings where nothing is searched."""
-        grid = self.search_each_round or {}
+        """The settings that each round tries, by name; one candidate without settings where nothing is searched.
+
+        Their order does not depend on that of the names, since keys and checkpoints do not know it.
+        """
+        grid = dict(sorted((self.search_each_round or {}).items()))
         return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
     def schedule(self, steps: int) -> RoundSchedule:

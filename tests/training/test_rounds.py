@@ -5,6 +5,7 @@ import itertools
 import pytest
 from pydantic import Field, ValidationError
 
+from harness.store.keys import digest
 from harness.training.rounds import NO_ROUNDS, ByRound, RoundSchedule, RoundsConfig, rounds_of
 
 
@@ -54,6 +55,17 @@ def test_a_setting_by_round_has_a_value_in_each(rate, expected):
 def test_candidates_are_all_combinations_and_win_over_the_setting():
     config = Settings(rate=9.0, reference="best", search_each_round={"rate": (1, 2)})
     assert [config.values(part) for part in config.schedule(4).all] == [{"rate": 1.0}, {"rate": 2.0}]
+
+
+def test_candidates_do_not_depend_on_the_order_of_names_as_keys_do_not():
+    class Two(Settings):
+        BY_ROUND = frozenset({"rate", "slope"})
+        slope: ByRound[float] | None = Field(None, description="x")
+
+    orders = [{"rate": (1, 2), "slope": (3, 4)}, {"slope": (3, 4), "rate": (1, 2)}]
+    first, second = (Two(reference="best", search_each_round=grid) for grid in orders)
+    assert digest(settings=first.identity) == digest(settings=second.identity)
+    assert first.candidates == second.candidates
 
 
 @pytest.mark.parametrize(("settings", "text"), [
