@@ -79,6 +79,12 @@ class Column:
         return self.config.against == "train-all"
 
     @property
+    def is_one_sided(self) -> bool:
+        """Whether the metric sees no evaluation draw of real examples: it sees training examples, or none at all."""
+        metric = self.metric.component
+        return self.compares_with_training or bool(metric.needs_features and not metric.real_needs)
+
+    @property
     def explodes_above(self) -> float | None:
         """A value above this limit marks the cell as diverged; None sets no limit."""
         return self.config.explodes_above

@@ -24,6 +24,10 @@ OF_PAIRS = (
     "A row less its base or the control: over the seeds that are done in both (paired t test), since cells of a seed share real "
     "examples and the weights that they start from."
 )
+OF_FEW_BASES = (
+    "Bases are pretrained {bases} times for {seeds} seeds. Cells that share a base are not independent: intervals, p and bold "
+    "are about further seeds from these bases, and not about further bases."
+)
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,20 @@ def section(table: Table, style: Style) -> str:
     ]
     first, *others = shown
     has_pairs = any(row.trains for row in table.rows)
-    parts = ["## Differences", " ".join([ABOUT, OF_FLOOR, *([OF_PAIRS] if has_pairs else [])]), first]
+    about = [ABOUT, OF_FLOOR, *([OF_PAIRS] if has_pairs else []), *_of_few_bases(table)]
+    parts = ["## Differences", " ".join(about), first]
     if others:
         parts += ['<details markdown="1">\n<summary>The other columns</summary>', *others, "</details>"]
     return "\n\n".join(parts)
+
+
+def _of_few_bases(table: Table) -> list[str]:
+    """Return a sentence where a board pretrains a base several times, and fewer times than it has seeds."""
+    numbers = [len(bases) for bases in table.board.bases_by_name.values() if bases[0].paired_seed is not None]
+    seeds = max(row.seeds for row in table.rows)
+    if not numbers or min(numbers) >= seeds:
+        return []
+    return [OF_FEW_BASES.format(bases=min(numbers), seeds=seeds)]
 
 
 def _of_column(table: Table, column: Column, style: Style) -> DifferenceTable:

@@ -105,5 +105,7 @@ def _to_floor(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) -
     if p is None or score is None:
         return None
     floor = floors[floor_name(column.name, row.size)]
-    low, high = floor_interval(row.values_of(column), floor.values, shared=shared_examples(row, floor)) or (None, None)
+    shared = shared_examples(row, floor)
+    interval = floor_interval(row.values_of(column), floor.values, shared=shared, is_one_sided=floor.is_one_sided)
+    low, high = interval or (None, None)
     return FloorDifference(score.mean - float(np.mean(floor.values)), low, high, p)

@@ -15,10 +15,12 @@ class FloorDraws:
 
     Args:
         shared: n / N where all draws of n examples are taken from the same N held-out examples; 0 where each has its own.
+        is_one_sided: whether each value depends on one held-out draw only.
     """
 
     values: Sequence[float]
     shared: float = 0.0
+    is_one_sided: bool = False
 
 
 def floor_draws(collection: Collection) -> dict[str, FloorDraws]:
@@ -27,7 +29,8 @@ def floor_draws(collection: Collection) -> dict[str, FloorDraws]:
     for floor in collection.board.floors:
         record = collection.floors.get(floor.name)
         if record is not None and record.values:
-            draws[floor.name] = FloorDraws(record.values, floor.samples / record.held_out if record.held_out else 0.0)
+            shared = floor.samples / record.held_out if record.held_out else 0.0
+            draws[floor.name] = FloorDraws(record.values, shared, floor.column.is_one_sided)
     return draws
 
 

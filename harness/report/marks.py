@@ -62,7 +62,8 @@ def floor_test(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) 
     floor, score = floors.get(floor_name(column.name, row.size)), row.score(column)
     if floor is None or score is None or not row.is_whole:
         return None
-    return floor_p(score.mean, score.n * column.draws, floor.values, shared=shared_examples(row, floor))
+    shared = shared_examples(row, floor)
+    return floor_p(score.mean, score.n * column.draws, floor.values, shared=shared, is_one_sided=floor.is_one_sided)
 
 
 def shared_examples(row: TableRow, floor: FloorDraws) -> float:

@@ -17,6 +17,9 @@ def resolved(component):
 
 FID = resolved(Metric("fid", build="a:b", summary="", needs_features=frozenset({"moments"}), unit="px"))
 PRECISION = resolved(Metric("precision", build="a:b", summary="", higher_is_better=True))
+INCEPTION_SCORE = resolved(
+    Metric("is", build="a:b", summary="", needs_features=frozenset({"logits"}), needs_reference=frozenset())
+)
 INCEPTION = resolved(Extractor("inception", build="a:b", summary="", outputs={"features": 8}))
 RING = resolved(Dataset("ring", build="a:b", summary=""))
 
@@ -82,6 +85,20 @@ def test_a_column_says_what_the_board_and_the_metric_say_of_it():
 def test_a_floor_is_called_as_its_column_and_by_its_size_where_there_are_several():
     assert floor().name == "fid[inception]"
     assert floor(size=500).name == "fid[inception]__n500"
+
+
+@pytest.mark.parametrize(
+    ("is_one_sided", "settings"),
+    [
+        (False, {}),
+        (False, {"metric": PRECISION, "extractor": None}),
+        (True, {"against": "train"}),
+        (True, {"against": "train-all"}),
+        (True, {"metric": INCEPTION_SCORE}),
+    ],
+)
+def test_a_column_that_sees_no_evaluation_draw_of_real_examples_is_one_sided(is_one_sided, settings):
+    assert column(**settings).is_one_sided == is_one_sided
 
 
 def test_a_floor_has_its_columns_metric_and_pairs():

@@ -58,6 +58,16 @@ def test_fewer_pairs_than_seeds_are_said(with_control):
     assert difference_tables(table, MARKDOWN)[0].rows[2][6].endswith(" (2 seeds)")
 
 
+@pytest.mark.parametrize(("seeds", "is_said"), [("[7, 8]", True), ("[7, 8, 9]", False)])
+def test_fewer_bases_than_seeds_are_said(load, publish_records, seeds, is_said):
+    step = "pretrain: {method: fit, training: {images: 1280}"
+    board = load((f"model: net, {step}}}", f"model: net, {step}, seeds: {seeds}}}"))
+    publish_records(board)
+    text = section(Table.from_collection(collect_published(board)), MARKDOWN)
+    assert ("Bases are pretrained 2 times for 3 seeds." in text) == is_said
+    assert ("not about further bases" in text) == is_said
+
+
 def test_the_first_column_is_open_and_the_others_are_folded(with_control):
     text = section(with_control, MARKDOWN)
     open_part, folded = text.split("<details")

@@ -58,3 +58,10 @@ def test_draws_share_examples_where_the_record_says_that_they_are_taken_from_the
     assert floor_draws(collection) == {"distance": FloorDraws([0.010, 0.012], shared=0.0)}
     of_many = collection.floors["distance"].model_copy(update={"held_out": 400})  # the board's draws have 100 examples
     assert floor_draws(replace(collection, floors={"distance": of_many}))["distance"].shared == 0.25
+
+
+def test_columns_against_training_examples_have_one_held_out_draw_a_value(load, publish_records):
+    board = load(("  distance: {shown", "  distance: {against: train, shown"))
+    publish_records(board)
+    draws = floor_draws(collect_published(board))
+    assert {name: of.is_one_sided for name, of in draws.items()} == {"distance": True, "likeness": False}

@@ -39,7 +39,7 @@ def test_a_skewed_floor_costs_a_percent_or_two():
     assert 0.04 < told(lambda shape: rng.gamma(4.0, size=shape), boards=2000) < 0.08
 
 
-def finite_boards(metric, *, boards, images=200, n=100, seeds=3, shuffles=2, pairs=10):
+def finite_boards(metric, *, boards, images=200, n=100, seeds=3, shuffles=2, pairs=10, is_one_sided=False):
     """The share of boards on which a perfect model is told from real data, where all draws are halves of the same images."""
     rng, told = np.random.default_rng(0), dict.fromkeys((0.0, n / images), 0)
     for _ in range(boards):
@@ -52,7 +52,8 @@ def finite_boards(metric, *, boards, images=200, n=100, seeds=3, shuffles=2, pai
         floor = [metric(*halves()) for _ in range(pairs)]
         values = [metric(rng.normal(size=(n, 20)), half) for _ in range(seeds * shuffles) for half in halves()]
         for shared in told:
-            told[shared] += int(floor_p(float(np.mean(values)), len(values), floor, shared=shared) <= 0.05)
+            p = floor_p(float(np.mean(values)), len(values), floor, shared=shared, is_one_sided=is_one_sided)
+            told[shared] += int(p <= 0.05)
     return [count / boards for count in told.values()]
 
 
@@ -63,6 +64,24 @@ def squared_distance(a, b):
 def share_inside(a, b):
     """Like precision: the share of generated examples among the real ones, here inside of their mean radius."""
     return (np.linalg.norm(a, axis=1) < np.linalg.norm(b, axis=1).mean()).mean()
+
+
+def mean_of_logarithms(generated, _real):
+    """Like the Inception Score: no real examples have a part in it."""
+    return np.log(np.linalg.norm(generated, axis=1)).mean()
+
+
+def test_a_metric_of_one_draw_tells_a_perfect_model_on_5_percent_of_boards_where_draws_share_images():
+    assert finite_boards(mean_of_logarithms, boards=600)[1] > 0.08  # taken for a metric of two draws
+    assert finite_boards(mean_of_logarithms, boards=600, is_one_sided=True)[1] < 0.07
+
+
+def test_a_one_sided_case_solved_by_hand():
+    # Variance of independent draws 1 / (1 - 0.5) = 2: standard error sqrt(2 (1/6 + 0.5) + 1/3) = 1.29099.
+    assert floor_p(3.5, 6, PAIRS, shared=0.5, is_one_sided=True) == pytest.approx(2 * stats.t.sf(1.5 / 1.29099, 2), rel=1e-5)
+    assert floor_p(3.5, 6, PAIRS, is_one_sided=True) == floor_p(3.5, 6, PAIRS)
+    pair, one = (floor_interval([5.0, 6.0], PAIRS, shared=0.5, is_one_sided=is_one_sided) for is_one_sided in (False, True))
+    assert one[0] < pair[0] < pair[1] < one[1]
 
 
 @pytest.mark.parametrize("metric", [squared_distance, share_inside])

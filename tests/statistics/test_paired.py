@@ -68,6 +68,22 @@ def test_many_equal_differences_have_the_one_sided_p_of_the_sign_test():
     assert list(upper_p_of_differences(np.stack([base + 1, base - 1, base]), base)) == [0.125, 1.0, 1.0]
 
 
+def share_told_on_three_bases(*, part, of_these_bases):
+    """The share of boards of 3 bases × 3 seeds on which equal methods differ. part: of the variance, what belongs to the base."""
+    rng = np.random.default_rng(0)
+    of_bases = part**0.5 * np.repeat(rng.normal(size=(2000, 3)), 3, axis=1)
+    differences = of_bases + (1 - part) ** 0.5 * rng.normal(size=(2000, 9))
+    if of_these_bases:  # the methods are equal on average over these three
+        differences -= of_bases.mean(1, keepdims=True)
+    return np.mean([paired_difference(board, np.zeros(9)).p <= 0.05 for board in differences])
+
+
+@pytest.mark.parametrize(("part", "of_further"), [(0.1, 0.07), (0.3, 0.12), (0.5, 0.18)])
+def test_cells_that_share_bases_are_tested_for_these_bases_and_not_for_further_ones(part, of_further):
+    assert share_told_on_three_bases(part=part, of_these_bases=True) < 0.06
+    assert share_told_on_three_bases(part=part, of_these_bases=False) == pytest.approx(of_further, abs=0.025)
+
+
 def test_the_interval_holds_the_true_difference_in_95_percent_of_boards():
     rng = np.random.default_rng(0)
     seeds = rng.normal(scale=5.0, size=(2000, 1, 3))  # shared by the two rows of a board
