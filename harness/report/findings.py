@@ -105,7 +105,10 @@ def _adjusted(findings: list[Finding]) -> Mapping[tuple[Claim, str], Finding]:
 def _text(finding: Finding, style: Style) -> str:
     if finding.claim.word == "value":
         score = finding.row.score(finding.column)
-        return UNMEASURED if score is None else figure(score, finding.column, style)
+        if score is None:
+            return UNMEASURED
+        lacking = "" if score.n == finding.row.seeds else f" ({score.n} of {finding.row.seeds} seeds)"
+        return f"{figure(score, finding.column, style)}{lacking}"
     if finding.result is None:
         return UNMEASURED
     p = p_value(finding.result.p)

@@ -76,7 +76,7 @@ def test_a_claim_on_rows_that_lack_seeds_is_not_measured_yet(load, publish_recor
     assert "[not measured yet]; [not measured yet]; [not measured yet]" in render_published(board).page
     run_records(board, runs, [cell for cell in board.cells if cell.name != "net/tune/s2"])
     rendered = render_runs(board, runs)
-    assert "[not measured yet]; 1.73 ± " in rendered.page
+    assert "[not measured yet]; 1.73 ± 0.08 (2 of 3 seeds); [not measured yet]" in rendered.page
     assert rendered.not_borne_out == []
 
 

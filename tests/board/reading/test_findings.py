@@ -32,6 +32,24 @@ def test_rows_of_every_number_of_samples_are_there_on_a_smoke_board_too(write_bo
     assert load_board(write_board(text), plugins=fake_plugins, smoke=smoke).cells
 
 
+@pytest.mark.parametrize(
+    ("claim", "fault"),
+    [
+        ("better good/none/n200 than bad/none/n100 in distance", "compares rows of different numbers of samples"),
+        ("no-difference bad/none/n100 to bad/none/n100 in distance", "compares a row with itself"),
+        ("at-floor bad/none/n100 in likeness", "needs a column that ranks, and likeness has ranks: false"),
+    ],
+)
+def test_a_claim_that_no_test_is_for_is_a_fault(write_board, fake_plugins, claim, fault):
+    (found,) = faults_of(write_board(DATA_BOARD + f"findings: '{{{{{claim}}}}}'\n"), fake_plugins)
+    assert f"{{{{{claim}}}}} {fault}" in found
+
+
+def test_figures_of_a_column_that_does_not_rank_may_stand_in_findings(write_board, fake_plugins):
+    text = DATA_BOARD + "findings: '{{value good/none/n200 in likeness}}'\n"
+    assert load_board(write_board(text), plugins=fake_plugins).cells
+
+
 def test_claims_name_rows_with_their_sampler(write_board, fake_plugins):
     text = SAMPLER_BOARD + "findings: '{{better net/fit/push-2 than net/fit/plain in distance}}'\n"
     assert load_board(write_board(text), plugins=fake_plugins).cells
