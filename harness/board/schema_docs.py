@@ -72,7 +72,8 @@ seeds that both rows have, its 95 % interval, and p ([protocol](protocol.md#test
 All claims of a board that say `better` or `off-floor` are tested together at 5 % (Holm), so that a page with many
 such claims is wrong in one of them on 5 % of boards at most; the p on the page is of the comparison by itself. A
 claim that the records do not bear out is shown as such on the page, and `harness render` names it and exits 1. A
-claim on rows whose seeds are not all done reads "[not measured yet]"; a value says how many of its seeds are done.
+claim on rows that lack seeds reads "[not measured yet]", and says so where no test can be made, since seeds diverged or
+the floor has fewer than four pairs; a value says how many of its seeds are done.
 Faults of the board are rows and columns that it does not have, a claim on rows of different numbers of samples or on a
 row and itself, and a test in a column with `ranks: false`.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.board.columns import Column
@@ -19,6 +19,8 @@ from harness.statistics.student import LEVEL
 from harness.store.record_names import row_name
 
 UNMEASURED = "[not measured yet]"
+UNTESTABLE = "[no test: not all seeds ended well]"
+FLOORLESS = "[no test: the floor is not measured, or over too few pairs]"
 SHOWN_DIFFERENT = ("better", "off-floor")
 """Words of claims that say that something differs. All such claims of a board together err in 5 % of boards."""
 
@@ -28,13 +30,14 @@ class Finding:
     """A claim in one column.
 
     Args:
-        result: what the claim is about; None where it is not measured yet.
+        rows: those that the claim names, in its order.
+        result: what the claim is about; None where there is no test yet, or none can be made.
         adjusted_p: p of a claim that something differs, adjusted for all such claims of the board (Holm).
     """
 
     claim: Claim
     column: Column
-    row: TableRow
+    rows: tuple[TableRow, ...]
     result: FloorDifference | PairedDifference | None
     adjusted_p: float | None = None
 
@@ -74,12 +77,12 @@ class Findings:
     def _of(self, claim: Claim) -> Iterator[Finding]:
         for name in claim.columns:
             column = self._columns[name]
-            rows = [self._rows.get(row) for row in claim.rows]
             # A smoke board has not all sizes of its file.
-            if (first := rows[0]) is not None and None not in rows:
-                yield Finding(claim, column, first, self._result(claim, column, [row for row in rows if row is not None]))
+            rows = tuple(self._rows[row] for row in claim.rows if row in self._rows)
+            if len(rows) == len(claim.rows):
+                yield Finding(claim, column, rows, self._result(claim, column, rows))
 
-    def _result(self, claim: Claim, column: Column, rows: list[TableRow]) -> FloorDifference | PairedDifference | None:
+    def _result(self, claim: Claim, column: Column, rows: Sequence[TableRow]) -> FloorDifference | PairedDifference | None:
         if claim.word == "value" or not all(row.is_whole for row in rows):
             return None
         first, *others = rows
@@ -99,18 +102,26 @@ def _adjusted(findings: list[Finding]) -> Mapping[tuple[Claim, str], Finding]:
     by_claim = {(finding.claim, finding.column.name): finding for finding in findings}
     family = {key: each.result.p for key, each in by_claim.items() if each.claim.word in SHOWN_DIFFERENT and each.result}
     adjusted = dict(zip(family, holm(list(family.values())), strict=True))
-    return {key: Finding(each.claim, each.column, each.row, each.result, adjusted.get(key)) for key, each in by_claim.items()}
+    return {key: Finding(each.claim, each.column, each.rows, each.result, adjusted.get(key)) for key, each in by_claim.items()}
 
 
 def _text(finding: Finding, style: Style) -> str:
     if finding.claim.word == "value":
-        score = finding.row.score(finding.column)
+        (row,) = finding.rows
+        score = row.score(finding.column)
         if score is None:
             return UNMEASURED
-        lacking = "" if score.n == finding.row.seeds else f" ({score.n} of {finding.row.seeds} seeds)"
+        lacking = "" if score.n == row.seeds else f" ({score.n} of {row.seeds} seeds)"
         return f"{figure(score, finding.column, style)}{lacking}"
     if finding.result is None:
-        return UNMEASURED
+        return _untested(finding.rows)
     p = p_value(finding.result.p)
     text = f"{interval_text(finding.result, finding.column, style)}, p {style.escape(p if p.startswith('<') else f'= {p}')}"
     return text if finding.is_borne_out else f"**[not borne out by the records: {text}]**"
+
+
+def _untested(rows: Sequence[TableRow]) -> str:
+    """Return why there is no test of rows: seeds still lack, or ended without a result, or the floor has no spread to test by."""
+    if any(row.lacking for row in rows):
+        return UNMEASURED
+    return FLOORLESS if all(row.is_whole for row in rows) else UNTESTABLE

@@ -9,6 +9,7 @@ from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
 from harness.report.markup import markdown_text
 from harness.report.phrases import listed
+from harness.store.record_names import RecordName
 
 
 def remarks(collection: Collection) -> list[str]:
@@ -19,6 +20,7 @@ def remarks(collection: Collection) -> list[str]:
         *_ended_badly(collection),
         *_unsealed(collection),
         *_several_pretrainings(collection),
+        *_mixed_data(collection),
         *_mixed_code(collection),
         *_skipped(collection),
     ]
@@ -77,6 +79,22 @@ def _several_pretrainings(collection: Collection) -> Iterator[str]:
             origins = "; ".join(f"{methods} from `{weights[:12]}`" for weights, methods in listed_methods.items())
             times = f"{len(by_weights)} times with the same settings"
             yield f"{markdown_text(label)} was pretrained {times}, and the weights differ: {origins}"
+
+
+def _mixed_data(collection: Collection) -> Iterator[str]:
+    """Yield a line where records are of several sets of data, although the settings are the same: a file was edited, say."""
+    names_of: dict[str, list[str]] = {}
+    fingerprints = [
+        *((str(RecordName("cell", name)), outcome.dataset_fingerprint) for name, outcome in collection.records.items()),
+        *((str(RecordName("floor", name)), floor.dataset_fingerprint) for name, floor in collection.floors.items()),
+    ]
+    for name, fingerprint in fingerprints:
+        if fingerprint:  # skipped cells have seen no data, and floors of older versions say nothing
+            names_of.setdefault(fingerprint, []).append(name)
+    if len(names_of) > 1:
+        of_data = "; ".join(f"data `{fingerprint[:12]}` in {listed(names)}" for fingerprint, names in names_of.items())
+        dataset = collection.board.dataset.name
+        yield f"numbers may not be comparable: {dataset} held other data when some records were made: {of_data}"
 
 
 def _mixed_code(collection: Collection) -> Iterator[str]:

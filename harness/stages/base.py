@@ -10,7 +10,7 @@ import torch
 from harness.board.bases import Base, Loaded, Pretrained
 from harness.errors import UserError
 from harness.sampling import latents
-from harness.stages import encoding, initial, loading, sources
+from harness.stages import encoding, initial, loading, sources, starting_weights
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.facts import BaseFacts
@@ -150,13 +150,15 @@ def _loop(
     base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings
 ) -> tuple[TrainingLoop, list[SourceFacts]]:
     """Return the loop at its start, and the code of the training."""
-    made_by = sources.of_training(context.runs.work("base", base.key), step.model, base.dataset, step.method)
+    work = context.runs.work("base", base.key)
+    earlier: list[SourceFacts] = []
     if step.after is None:
         network = build(base, source, context, seed=step.seed)
     else:
         before = run(step.after, source, context)
-        made_by = sources.merged(sources.of_facts(before.facts), made_by)
-        network = load(step.after, before, source, context)
+        starting_weights.begin_on(work, {step.after.key: BaseFacts.of(before).weights_sha256})
+        network, earlier = load(step.after, before, source, context), sources.of_facts(before.facts)
+    made_by = sources.merged(earlier, sources.of_training(work, step.model, base.dataset, step.method))
     task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
     loop = TrainingLoop(
         task,

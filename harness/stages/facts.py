@@ -55,13 +55,23 @@ class FinetuneFacts(StageFacts):
             where nobody counted them.
         selected_images: images seen by the weights that were chosen along the curve; None where the last weights are taken.
         banks: keys of the banks of generated samples that the training used; other cells may use them too.
+        base_weights_sha256: hash of the weights of each base that had a part in the training, by the base's key; None where an
+            older version noted none.
     """
 
     ADDED_LATER = frozenset(
-        {"sources", "banks", "forward_evaluations", "backward_evaluations", "selection_evaluations"},
+        {
+            "sources",
+            "banks",
+            "forward_evaluations",
+            "backward_evaluations",
+            "selection_evaluations",
+            "base_weights_sha256",
+        },
     )
 
     weights_sha256: str = ""
+    base_weights_sha256: dict[str, str] | None = None
     images_seen: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -120,8 +130,13 @@ class SampleFacts(StageFacts):
         nfe: network evaluations a sample, averaged over the draws.
         samples_sha256: hash over the hashes of all draws.
         draws_sha256: hash of each draw.
+        weights_sha256: hash of the weights that they were drawn from; empty for examples of a dataset, and where an older version
+            did not note it.
     """
 
+    ADDED_LATER = frozenset({"sources", "weights_sha256"})
+
+    weights_sha256: str = ""
     nfe: float
     seconds: float
     samples_sha256: str

@@ -13,13 +13,14 @@ from harness.components import Component
 from harness.errors import Diverged
 from harness.sampling import drawing, latents
 from harness.stages import base as base_stage
-from harness.stages import encoding, initial, renewal, shared_training, sources
+from harness.stages import encoding, initial, renewal, shared_training, sources, starting_weights
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.curve_measuring import curve_of
-from harness.stages.facts import BaseFacts, SharedTrainingFacts
+from harness.stages.facts import BaseFacts, FinetuneFacts, SharedTrainingFacts
 from harness.stages.prepare import BaseSampler
 from harness.stages.shared_training import KeepingLoop
+from harness.stages.starting_weights import BaseWeights
 from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
@@ -41,11 +42,17 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
         `harness.stages.facts.FinetuneFacts`.
     """
     context.reporter.stage("finetune")
+    weights = _starting_weights(cell, base, source, context)
+
+    def is_of_other_weights(made: Output) -> bool:
+        return starting_weights.are_others(FinetuneFacts.of(made).base_weights_sha256, weights)
+
+    renewal.set_aside_where(context.runs, "finetune", cell.finetune_key, is_of_other_weights)
     output = outputs.once(
         context.runs,
         "finetune",
         cell.finetune_key,
-        lambda folder: _finetune(cell, base, source, context, folder),
+        lambda folder: _finetune(cell, base, source, context, folder, weights),
         resumes=cell.trains,
         keeps_unsealed=cell.trains,
         owner=cell.name,
@@ -54,16 +61,25 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
     return output
 
 
-def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path) -> dict[str, object]:
+def _starting_weights(cell: Cell, base: Output, source: CheckedSource, context: Context) -> dict[str, str]:
+    """Return the hash of the weights of each base that has a part in the cell's weights, by the base's key."""
+    called = BaseSampler(cell.base, source, context).weights_called if cell.trains else {}
+    return {cell.base.key: BaseFacts.of(base).weights_sha256, **called}
+
+
+def _finetune(
+    cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path, weights: BaseWeights
+) -> dict[str, object]:
+    """Make the cell's weights. weights: of the bases. Returns: the facts of the output."""
     made_by = sources.of_facts(base.facts)
     banks: list[str] = []
     if cell.trains:
         train = _merged if cell.row.shares_training else _alone
-        trained, banks, own = train(cell, base, source, context, folder)
+        trained, banks, own = train(cell, base, source, context, folder, weights)
         made_by = sources.merged(made_by, own)
     else:
-        weights = state_dicts.load(base.folder / base_stage.WEIGHTS)
-        trained = TrainingResult(weights, 0.0, 0, [], None, evaluations=evaluations.NONE)
+        of_base = state_dicts.load(base.folder / base_stage.WEIGHTS)
+        trained = TrainingResult(of_base, 0.0, 0, [], None, evaluations=evaluations.NONE)
     state_dicts.save(trained.weights, folder / base_stage.WEIGHTS)
     return {
         "weights_sha256": state_dicts.sha256(trained.weights),
@@ -76,6 +92,7 @@ def _finetune(cell: Cell, base: Output, source: CheckedSource, context: Context,
         "selected_images": trained.selected_images,
         "sources": sources.as_json(made_by),
         "banks": banks,
+        "base_weights_sha256": weights,
     }
 
 
@@ -87,15 +104,15 @@ class _Trained(NamedTuple):
     sources: list[SourceFacts]
 
 
-def _alone(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path) -> _Trained:
+def _alone(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path, weights: BaseWeights) -> _Trained:
     """Train the cell, and keep its log."""
-    return _train(cell, base, source, context, folder, stage="finetune", key=cell.finetune_key)
+    return _train(cell, base, source, context, folder, weights, stage="finetune", key=cell.finetune_key)
 
 
-def _merged(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path) -> _Trained:
+def _merged(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path, weights: BaseWeights) -> _Trained:
     """Measure what the cell's method makes of a training that other cells may share; keep the log of both."""
     around = context.surroundings(cell.name, "finetune", cell.finetune_key, _config(cell))
-    shared = _shared(cell, base, source, context, around.log)
+    shared = _shared(cell, base, source, context, weights, around.log)
     task, sampler, own = _start(cell, base, source, context, around.folder)
     context.reporter.stage("finetune")  # `_start` may have prepared the sampler
     trained = shared_training.Merging(
@@ -113,7 +130,9 @@ def _merged(cell: Cell, base: Output, source: CheckedSource, context: Context, f
     return _Trained(trained, SharedTrainingFacts.of(shared).banks, made_by)
 
 
-def _shared(cell: Cell, base: Output, source: CheckedSource, context: Context, log: TrainingLog | None) -> Output:
+def _shared(
+    cell: Cell, base: Output, source: CheckedSource, context: Context, weights: BaseWeights, log: TrainingLog | None
+) -> Output:
     """Return the training of the cell, without its curve; train now unless another cell has, on the same weights of the bases.
 
     Args:
@@ -121,18 +140,15 @@ def _shared(cell: Cell, base: Output, source: CheckedSource, context: Context, l
     """
     key = cell.shared_training_key
     work = context.runs.work("training", key)
-    called = BaseSampler(cell.base, source, context).weights_called
-    base_weights = {cell.base.key: BaseFacts.of(base).weights_sha256, **called}
 
     def is_of_other_weights(training: Output) -> bool:
-        return SharedTrainingFacts.of(training).base_weights_sha256 != base_weights
+        return starting_weights.are_others(SharedTrainingFacts.of(training).base_weights_sha256, weights)
 
     def make(folder: Path) -> dict[str, object]:
-        shared_training.begin_on(work, base_weights)
-        trained = _train(cell, base, source, context, folder, stage="training", key=key)
+        trained = _train(cell, base, source, context, folder, weights, stage="training", key=key)
         facts = shared_training.keep(trained.result, work, folder)
         made_by = {"sources": sources.as_json(trained.sources), "banks": trained.banks}
-        return {**facts, **made_by, "base_weights_sha256": base_weights}
+        return {**facts, **made_by, "base_weights_sha256": weights}
 
     renewal.set_aside_where(context.runs, "training", key, is_of_other_weights)
     try:
@@ -145,8 +161,11 @@ def _shared(cell: Cell, base: Output, source: CheckedSource, context: Context, l
     return shared
 
 
-def _train(cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path, *, stage: str, key: str) -> _Trained:
+def _train(
+    cell: Cell, base: Output, source: CheckedSource, context: Context, folder: Path, weights: BaseWeights, *, stage: str, key: str
+) -> _Trained:
     """Train, and keep the log in the folder of the output. stage, key: of the output."""
+    starting_weights.begin_on(context.runs.work(stage, key), weights)
     starts: list[tuple[TrainingTask, BaseSampler, list[SourceFacts]]] = []
 
     def make(around: Surroundings) -> TrainingLoop:
@@ -228,7 +247,8 @@ def _loop(
     data = encoding.training_data(task.model, source, context, sources.of(cell.base.network.model, cell.base.dataset))
     name = f"method {cell.method.name}"
     if is_shared:
-        points = None if cell.curve is None else cell.curve.points
-        return KeepingLoop(task, method, data, cell.training, seed=cell.seed, around=around, name=name, points=points)
+        keeping = KeepingLoop(task, method, data, cell.training, seed=cell.seed, around=around, name=name)
+        keeping.points = None if cell.curve is None else cell.curve.points
+        return keeping
     curve = curve_of(cell, source, task, sampler.ready, context)
     return TrainingLoop(task, method, data, cell.training, seed=cell.seed, around=around, curve=curve, name=name)

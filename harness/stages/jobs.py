@@ -122,6 +122,7 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
                 is_smoke=is_smoke,
                 extractor=None if extractor is None else features.extractor_facts(extractor, context),
                 sources=floored.sources,
+                dataset_fingerprint=context.dataset(floor.dataset).fingerprint,
                 held_out=_held_out(context.dataset(floor.dataset)),
             ),
             path,

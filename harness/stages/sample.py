@@ -17,11 +17,11 @@ from harness.errors import Diverged, UserError
 from harness.sampling import drawing
 from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
-from harness.stages import draws, sources
+from harness.stages import draws, renewal, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.example_sets import SAMPLES
-from harness.stages.facts import SampleFacts
+from harness.stages.facts import FinetuneFacts, SampleFacts
 from harness.stages.prepare import BaseSampler
 from harness.store import outputs
 from harness.store.outputs import Output
@@ -62,7 +62,14 @@ def run(cell: Cell, finetuned: Output, source: CheckedSource, context: Context) 
     def made_by() -> list[SourceFacts]:
         return sources.merged(sources.of_facts(finetuned.facts), own, sampler.sources)
 
-    output = _once(cell, lambda: _from_network(cell, finetuned, sampler, source, context), made_by, context)
+    weights = FinetuneFacts.of(finetuned).weights_sha256
+
+    def is_of_other_weights(drawn: Output) -> bool:
+        # An older version did not note the weights: its samples stay in use.
+        return SampleFacts.of(drawn).weights_sha256 not in ("", weights)
+
+    renewal.set_aside_where(context.runs, "sample", cell.sample_key, is_of_other_weights)
+    output = _once(cell, lambda: _from_network(cell, finetuned, sampler, source, context), made_by, context, weights)
     return Samples(output, sampler.preparation)
 
 
@@ -78,14 +85,17 @@ def run_examples(cell: Cell, examples: Examples, source: CheckedSource, context:
     return Samples(_once(cell, lambda: _from_examples(cell, examples, source, context), lambda: made_by, context))
 
 
-def _once(cell: Cell, start: Callable[[], DrawSet], made_by: Callable[[], list[SourceFacts]], context: Context) -> Output:
+def _once(
+    cell: Cell, start: Callable[[], DrawSet], made_by: Callable[[], list[SourceFacts]], context: Context, weights: str = ""
+) -> Output:
+    """Draw all sets, unless they are there. weights: hash of the weights that draw; empty for examples."""
     context.reporter.stage("sample")
 
     def make(folder: Path) -> dict[str, object]:
         draw_set = start()
         context.reporter.stage("sample")  # `start` may have prepared the sampler
         facts = _draw_all(cell, draw_set, context, folder)
-        return facts.model_copy(update={"sources": made_by()}).model_dump()
+        return facts.model_copy(update={"sources": made_by(), "weights_sha256": weights}).model_dump()
 
     return outputs.once(context.runs, "sample", cell.sample_key, make, owner=cell.name)
 

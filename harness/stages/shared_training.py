@@ -6,7 +6,6 @@ The training measures nothing. It keeps its weights at each point of the curve a
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -16,49 +15,28 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.errors import Diverged
-from harness.interfaces import Batch
 from harness.stages.facts import SharedTrainingFacts
-from harness.store.files import Damage, StorageError, appearing_folder, set_aside, storage, write_text
+from harness.store.files import Damage, StorageError, appearing_folder, set_aside, storage
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.store.outputs import Output
-from harness.training.config import TrainingConfig
 from harness.training.curve import Curve, is_point
 from harness.training.evaluations import Evaluations
 from harness.training.loop import TrainingLoop, TrainingResult
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
 from harness.training.surroundings import Surroundings
-from harness.training.task import TrainingTask
 from harness.training.training_log import FILE, LogLine, read_log
 from harness.weights import state_dicts
 
 PREFIX = "after-"
 """How the names of files and folders with kept weights begin; the images seen follow."""
-BASES = "bases.json"
-"""The file beside the checkpoints that notes the weights of the bases."""
 
 
 class KeepingLoop(TrainingLoop):
-    """A training loop that keeps the trained weights where another one measures its curve.
+    """A training loop that keeps the trained weights where another one measures its curve."""
 
-    Args:
-        points: number of the curve's points; None keeps the last weights alone. The other arguments are those of the base class.
-    """
-
-    def __init__(
-        self,
-        task: TrainingTask,
-        method: FinetuneMethod,
-        data: Batch,
-        training: TrainingConfig,
-        *,
-        seed: int,
-        around: Surroundings,
-        name: str,
-        points: int | None,
-    ) -> None:
-        super().__init__(task, method, data, training, seed=seed, around=around, name=name)
-        self.points = points
+    points: int | None = None
+    """Number of the curve's points; None keeps the last weights alone."""
 
     def candidate(self) -> dict[str, Tensor]:
         """Return the trained weights. What `result` makes of them, and whether that is finite, is each cell's own affair."""
@@ -78,22 +56,6 @@ class KeepingLoop(TrainingLoop):
                 state_dicts.save(trained, scratch / _name(images))
                 with storage(scratch):
                     write_manifest(scratch, {"training": self.around.folder.name, "images": images})
-
-
-def begin_on(work: Path, base_weights: Mapping[str, str]) -> None:
-    """Note the weights that a training starts from, beside its checkpoints; set aside what it began on other ones.
-
-    Else the base's old weights would be trained on, and the method's `result` would take the new ones. Raises: StorageError.
-
-    Args:
-        base_weights: hash of the weights of each base that has a part in the training, by the base's key.
-    """
-    note, content = work / BASES, json.dumps(base_weights, sort_keys=True)
-    with storage(note):
-        if note.is_file() and note.read_text("utf-8") != content:
-            set_aside(work, "replaced")
-        work.mkdir(parents=True, exist_ok=True)
-    write_text(note, content)
 
 
 def keep(trained: TrainingResult, work: Path, folder: Path) -> dict[str, object]:

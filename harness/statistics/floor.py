@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike
 
 from harness.statistics.student import Floats, half_width, two_sided_p
 
+FEWEST_PAIRS = 4
+"""The least number of pairs for a test: with fewer, a row must be absurdly far from the floor to be told from it."""
+
 
 def floor_p(mean: float, draws: int, floor: ArrayLike, *, shared: float = 0.0, is_one_sided: bool = False) -> float | None:
     """Test that a row's samples are real data: how often a perfect model's mean is as far from the floor's or farther.
@@ -27,11 +30,11 @@ def floor_p(mean: float, draws: int, floor: ArrayLike, *, shared: float = 0.0, i
             of a metric against training examples. The pairs then differ too little: draws of n from N examples have 1 - n / N of
             the variance of independent draws. The variance becomes s² ((1/draws + shared) / (1 - shared) + 1/P). Between halves
             of a shuffle, which are more different than independent draws are, the two effects cancel.
-    Returns: None for fewer than two pairs, and for pairs that are all equal.
+    Returns: None for fewer than FEWEST_PAIRS pairs, and for pairs that are all equal.
     """
     pairs = np.asarray(floor, np.float64)
     s = _sd(pairs)
-    if s is None:
+    if s is None or len(pairs) < FEWEST_PAIRS:
         return None
     independent = _variance_of_independent(s, shared, is_one_sided=is_one_sided)
     error = (independent * (1 / draws + shared) + s**2 / len(pairs)) ** 0.5

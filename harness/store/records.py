@@ -224,6 +224,8 @@ class FloorRecord(RecordFile):
     extractor: ExtractorFacts | None = None
     """The extractor of a metric on features; left out for other metrics, and in records of older versions."""
     sources: list[SourceFacts] = []
+    dataset_fingerprint: str | None = None
+    """Of the examples that were compared; None in records of older versions."""
     held_out: int | None = None
     """The number of held-out examples that every draw is taken from; None where each draw has examples of its own, and in records
     of older versions."""
@@ -274,7 +276,7 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
     for name in ("weights_read", "unsealed"):
         if content.get(name) == []:
             del content[name]
-    for name in ("size", "sampler_name", "training_sampler", "extractor", "held_out"):
+    for name in ("size", "sampler_name", "training_sampler", "extractor", "held_out", "dataset_fingerprint"):
         if content.get(name, 0) is None:
             del content[name]
     if not content["sources"]:

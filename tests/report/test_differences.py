@@ -35,19 +35,23 @@ def test_differences_are_over_the_seeds_that_are_done_in_both(make_row, column):
     assert (difference.mean, difference.n) == (-0.75, 2)
 
 
+FLOOR = [1 - 0.2 * 0.75**0.5] * 2 + [1 + 0.2 * 0.75**0.5] * 2
+"""Mean 1, standard deviation 0.2."""
+
+
 def test_a_row_less_the_floor_has_the_interval_over_seeds_and_the_p_of_its_mark(make_row, column):
-    floors = {"distance": FloorDraws([1.0, 1.2, 0.8])}
+    floors = {"distance": FloorDraws(FLOOR)}
     row = make_row(values={"distance": (1.4, 1.5, 1.6)}, scores={"distance": score_of([1.4, 1.5, 1.6])})
     difference = row_tests(row, column(), [row], [], floors).to_floor
     assert difference.mean == pytest.approx(0.5)
     assert difference.low < 0.5 < difference.high
-    # Six draws, three pairs with a standard deviation of 0.2: t = 0.5 / (0.2 sqrt(1/6 + 1/3)) = 3.54 with 2 degrees of freedom.
-    assert difference.p == pytest.approx(0.0715, abs=1e-4)
+    # Six draws, four pairs with a standard deviation of 0.2: t = 0.5 / (0.2 sqrt(1/6 + 1/4)) = 3.873 with 3 degrees of freedom.
+    assert difference.p == pytest.approx(0.0305, abs=1e-4)
 
 
 def test_a_row_of_one_seed_has_no_interval_and_a_p(make_row, column):
     row = make_row(seeds=1, done=1, values={"distance": (2.0,)}, scores={"distance": score_of([2.0])})
-    difference = row_tests(row, column(), [row], [], {"distance": FloorDraws([1.0, 1.2, 0.8])}).to_floor
+    difference = row_tests(row, column(), [row], [], {"distance": FloorDraws(FLOOR)}).to_floor
     assert (difference.low, difference.high) == (None, None)
     assert difference.p < 0.05
 

@@ -85,3 +85,14 @@ def test_what_the_records_do_not_bear_out_is_named_with_the_boards_file(load, pu
     publish_records(board)
     (line,) = render_published(board).not_borne_out
     assert line.startswith(f"{board.folder}/board.yaml: findings: the records do not bear out: at-floor net/none")
+
+
+def test_a_claim_on_a_row_whose_seeds_diverged_says_that_there_is_no_test(load, publish_records):
+    text = "{{better net/tune than net/fit in distance}}; {{at-floor net/fit in distance}}"
+    board = load(("title: Rings\n", f"title: Rings\nfindings: '{text}'\n"))
+    publish_records(board)
+    cells = {cell.name: cell for cell in board.cells}
+    publish_records(board, [cells["net/tune/s0"]], status="diverged", metrics={}, reason="loss is nan")
+    assert "[no test: not all seeds ended well]; " in render_published(board).page
+    (board.folder / "results" / "floor__distance.json").unlink()
+    assert "[no test: the floor is not measured, or over too few pairs]" in render_published(board).page

@@ -25,8 +25,12 @@ def test_a_method_that_does_not_train_keeps_the_base_for_every_seed(cells, sourc
     base = base_stage.run(cells["small/none/s0"].base, source, context)
     output = tune(cells["small/none/s0"])
     facts = FinetuneFacts.of(output)
+    of_base = BaseFacts.of(base)
     assert facts == FinetuneFacts(
-        weights_sha256=BaseFacts.of(base).weights_sha256, sources=BaseFacts.of(base).sources, **NONE.facts
+        weights_sha256=of_base.weights_sha256,
+        base_weights_sha256={cells["small/none/s0"].base.key: of_base.weights_sha256},
+        sources=of_base.sources,
+        **NONE.facts,
     )
     assert (facts.images_seen, facts.steps, facts.seconds) == (0, 0, 0.0)
     other_seed = tune(cells["small/none/s1"])
@@ -69,7 +73,7 @@ def test_an_interrupted_cell_goes_on_from_its_checkpoint_to_the_same_weights(cel
     with pytest.raises(Interrupted):
         finetune.run(cell, base, source, context)
     work = context.runs.work("finetune", cell.finetune_key)
-    assert sorted(path.name for path in work.iterdir()) == ["log.jsonl", "sources.json", "step-0000000002"]
+    assert sorted(path.name for path in work.iterdir()) == ["bases.json", "log.jsonl", "sources.json", "step-0000000002"]
     assert not list(context.runs.root.glob("stages/finetune/*"))
     stop.clear()
     output = finetune.run(cell, base, source, context)
@@ -117,3 +121,14 @@ def test_a_bank_is_drawn_again_where_a_base_that_the_sampler_calls_has_other_wei
     make_base_anew(guide, new_context(), add=1.0)
     assert tune_anew() == 2
     assert len(list(context.runs.root.glob("stages/bank/*.replaced-*"))) == 1
+
+
+def test_weights_that_were_tuned_from_other_weights_of_the_base_are_made_again(cells, context, tune):
+    for name in ("small/none/s0", "small/mle/s0"):
+        first = FinetuneFacts.of(tune(cells[name]))
+        assert not tune(cells[name]).is_fresh
+        make_base_anew(cells[name].base, context, add=0.5)
+        again = tune(cells[name])
+        assert again.is_fresh
+        assert FinetuneFacts.of(again).weights_sha256 != first.weights_sha256
+    assert len(list(context.runs.root.glob("stages/finetune/*.replaced-*"))) == 2

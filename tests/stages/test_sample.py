@@ -6,14 +6,14 @@ import hashlib
 import pytest
 import stage_parts
 import torch
-from stage_parts import NOISE, Exploding, Prepared, Unprepared
+from stage_parts import NOISE, Exploding, Prepared, Unprepared, make_base_anew
 
 from harness.board.bases import Examples
 from harness.board.samplers import EvaluationSampler
 from harness.errors import Diverged, UserError
 from harness.sampling import drawing
 from harness.stages import base as base_stage
-from harness.stages import draws, sample
+from harness.stages import draws, finetune, sample
 from harness.stages.example_sets import SAMPLES
 from harness.stages.facts import PreparationFacts, SampleFacts
 from harness.stages.prepare import BaseSampler
@@ -102,7 +102,9 @@ def test_labels_stand_beside_their_samples(read_board, tiny_text, context):
     )
     board = read_board(text)
     cell, source = board.cells[0], context.dataset(board.dataset)
-    samples = tensors(sample.run(cell, base_stage.run(cell.base, source, context), source, context))
+    samples = tensors(
+        sample.run(cell, finetune.run(cell, base_stage.run(cell.base, source, context), source, context), source, context)
+    )
     assert samples["x.0"].shape == (30, 1, 8, 8)
     assert samples["labels.0"].bincount().tolist() == [3] * 10
 
@@ -137,3 +139,13 @@ def test_samplers_of_the_evaluation_draw_from_the_same_weights_and_are_prepared_
     mean = source.training_data(context.device).x.mean(0)
     torch.testing.assert_close(tensors(of_prepared)["x.0"], tensors(of_plain)["x.0"] + mean, rtol=0, atol=0)
     assert sample.run(prepared, tune(prepared), source, context).output.is_fresh is False
+
+
+def test_samples_of_other_weights_are_drawn_again(cells, draw, context):
+    cell = cells["small/none/s0"]
+    first = draw(cell).output
+    assert not draw(cell).output.is_fresh
+    make_base_anew(cell.base, context, add=0.5)
+    again = draw(cell).output
+    assert again.is_fresh
+    assert SampleFacts.of(again).samples_sha256 != SampleFacts.of(first).samples_sha256

@@ -104,7 +104,9 @@ def test_lengths_of_the_step_give_weights_on_one_line_through_the_base(neon, tun
         assert near[name].allclose(base[name] + 0.5 * (base[name] - trained[name]), rtol=0, atol=1e-6)
 
 
-def test_a_killed_training_goes_on_and_keeps_the_points_before(neon, source, context, tune, monkeypatch, tmp_path):
+@pytest.fixture
+def interrupt(tune, monkeypatch):
+    """Train a cell, and stop after three steps."""
     take = TrainingLoop._step
 
     def step_and_stop(self, part):
@@ -112,11 +114,18 @@ def test_a_killed_training_goes_on_and_keeps_the_points_before(neon, source, con
         if self.step == 3:
             stop.request()
 
-    monkeypatch.setattr(TrainingLoop, "_step", step_and_stop)
-    with pytest.raises(Interrupted):
-        tune(neon["near"])
-    monkeypatch.setattr(TrainingLoop, "_step", take)
-    stop.clear()
+    def interrupt(cell):
+        with monkeypatch.context() as patched:
+            patched.setattr(TrainingLoop, "_step", step_and_stop)
+            with pytest.raises(Interrupted):
+                tune(cell)
+        stop.clear()
+
+    return interrupt
+
+
+def test_a_killed_training_goes_on_and_keeps_the_points_before(neon, source, context, tune, interrupt, tmp_path):
+    interrupt(neon["near"])
     again = FinetuneFacts.of(tune(neon["near"]))
     elsewhere = Context(RunsFolder(tmp_path / "undisturbed"), context.options, "test")
     base = base_stage.run(neon["near"].base, source, elsewhere)
@@ -191,19 +200,16 @@ def test_a_training_on_a_base_that_was_made_anew_since_is_not_measured_with_the_
     assert trainings == [0, 1, 2, 3] * 2
 
 
-def test_a_training_that_began_on_other_weights_of_the_base_begins_again(neon, tune, context, trainings, monkeypatch):
-    take = TrainingLoop._step
-
-    def step_and_stop(self, part):
-        take(self, part)
-        if self.step == 3:
-            stop.request()
-
-    monkeypatch.setattr(TrainingLoop, "_step", step_and_stop)
-    with pytest.raises(Interrupted):
-        tune(neon["near"])
-    monkeypatch.setattr(TrainingLoop, "_step", take)
-    stop.clear()
+def test_a_training_that_began_on_other_weights_of_the_base_begins_again(neon, tune, context, trainings, interrupt):
+    interrupt(neon["near"])
     make_base_anew(neon["near"].base, context, add=0.5)
     tune(neon["far"])
+    assert trainings == [0, 1, 2, 0, 1, 2, 3]
+
+
+def test_a_cell_that_trains_alone_begins_again_on_other_weights_of_the_base_too(neon, tune, context, trainings, interrupt):
+    cell = alone(neon["near"])
+    interrupt(cell)
+    make_base_anew(cell.base, context, add=0.5)
+    tune(cell)
     assert trainings == [0, 1, 2, 0, 1, 2, 3]

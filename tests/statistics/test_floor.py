@@ -4,7 +4,7 @@ from scipy import stats
 
 from harness.statistics.floor import floor_interval, floor_p
 
-PAIRS = [1.0, 2.0, 3.0]  # mean 2, sd 1
+PAIRS = [2 - 0.75**0.5] * 2 + [2 + 0.75**0.5] * 2  # mean 2, standard deviation 1
 
 
 def told(draw, *, seeds=3, draws=4, pairs=10, boards=1000, effect=0.0, shared=0.0):
@@ -15,15 +15,20 @@ def told(draw, *, seeds=3, draws=4, pairs=10, boards=1000, effect=0.0, shared=0.
 
 
 def test_a_case_solved_by_hand():
-    # Standard error sqrt(1/6 + 1/3) = 0.70711; t = 2.12132 with 2 degrees of freedom.
-    assert floor_p(3.5, 6, PAIRS) == pytest.approx(2 * stats.t.sf(1.5 / 0.5**0.5, 2))
-    assert floor_p(0.5, 6, PAIRS) == floor_p(3.5, 6, PAIRS)
+    # Standard error sqrt(1/6 + 1/4) = 0.64550; t = 2.32379 with 3 degrees of freedom.
+    assert floor_p(3.5, 6, PAIRS) == pytest.approx(2 * stats.t.sf(2.32379, 3), rel=1e-5)
+    assert floor_p(0.5, 6, PAIRS) == pytest.approx(floor_p(3.5, 6, PAIRS))
 
 
-@pytest.mark.parametrize("pairs", [[], [1.0], [1.0, 1.0, 1.0]])
+@pytest.mark.parametrize("pairs", [[], [1.0], [1.0, 1.0, 1.0, 1.0]])
 def test_a_floor_without_a_spread_makes_no_test(pairs):
     assert floor_p(1.0, 4, pairs) is None
     assert floor_interval([1.0, 2.0], pairs) is None
+
+
+def test_too_few_pairs_make_no_test_since_nearly_every_row_would_pass_it():
+    assert floor_p(9.0, 6, [1.0, 1.1, 1.2]) is None
+    assert floor_p(9.0, 6, [1.0, 1.1, 1.2, 1.1]) < 1e-4
 
 
 @pytest.mark.parametrize(("seeds", "draws", "pairs"), [(1, 2, 10), (3, 4, 10), (5, 1, 10), (5, 4, 20)])
@@ -77,8 +82,8 @@ def test_a_metric_of_one_draw_tells_a_perfect_model_on_5_percent_of_boards_where
 
 
 def test_a_one_sided_case_solved_by_hand():
-    # Variance of independent draws 1 / (1 - 0.5) = 2: standard error sqrt(2 (1/6 + 0.5) + 1/3) = 1.29099.
-    assert floor_p(3.5, 6, PAIRS, shared=0.5, is_one_sided=True) == pytest.approx(2 * stats.t.sf(1.5 / 1.29099, 2), rel=1e-5)
+    # Variance of independent draws 1 / (1 - 0.5) = 2: standard error sqrt(2 (1/6 + 0.5) + 1/4) = 1.25831.
+    assert floor_p(3.5, 6, PAIRS, shared=0.5, is_one_sided=True) == pytest.approx(2 * stats.t.sf(1.5 / 1.25831, 3), rel=1e-5)
     assert floor_p(3.5, 6, PAIRS, is_one_sided=True) == floor_p(3.5, 6, PAIRS)
     pair, one = (floor_interval([5.0, 6.0], PAIRS, shared=0.5, is_one_sided=is_one_sided) for is_one_sided in (False, True))
     assert one[0] < pair[0] < pair[1] < one[1]
