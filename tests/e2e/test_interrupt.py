@@ -4,7 +4,9 @@ import json
 import os
 import signal
 
+import psutil
 import pytest
+from run_processes import servers_of
 
 
 def steps_of(notes, cell):
@@ -52,9 +54,7 @@ def test_ctrl_c_before_the_workers_are_ready(command, wait):
 
 
 def worker_of(pid):
-    import psutil
-
-    return [child for child in psutil.Process(pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    return servers_of(psutil.Process(pid))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -10,6 +10,7 @@ import time
 
 import psutil
 import pytest
+from run_processes import servers_of
 
 CELLS = ("--jobs", "2", "--seeds", "0", "--checkpoint-seconds", "0.1")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -20,7 +21,7 @@ def target_of(run, name, moment):
     """Return a process of the run: the command, its fork server, or one of its jobs; None where there is none now."""
     try:
         command = psutil.Process(run.pid)
-        servers = [child for child in command.children() if "spawn_main" in " ".join(child.cmdline())]
+        servers = servers_of(command)
         jobs = [job for server in servers for job in server.children()]
     except psutil.NoSuchProcess:
         return None

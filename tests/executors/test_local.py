@@ -8,6 +8,7 @@ import time
 
 import psutil
 import pytest
+from run_processes import servers_of
 
 from harness.config import NoConfig
 from harness.errors import UserError
@@ -93,8 +94,8 @@ def semaphores():
 
 
 def servers():
-    """The children of this process that run `harness_local.server`; multiprocessing has another child, its tracker."""
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    """The children of this process that run `harness_local.server`."""
+    return servers_of(psutil.Process())
 
 
 def wait_until(holds, seconds=20):
