@@ -5,6 +5,7 @@ import json
 import pytest
 from board_fixtures import fake_record
 
+from harness.board.reading.load import load_board
 from harness.store.records import CurvePoint, save_record
 
 
@@ -90,7 +91,7 @@ def test_records_without_a_curve_reach_nothing(published):
 def test_a_target_that_no_curve_reaches_has_no_time(published):
     file = published.folder / "board.yaml"
     file.write_text(file.read_text() + CURVE)
-    for cell in published.board.cells:
+    for cell in load_board(published.folder).cells:
         curve = [CurvePoint(images=images, value=0.5) for images in (0, 1280)]
         save_record(fake_record(cell, curve=curve), published.folder / "results" / f"{cell.name.replace('/', '__')}.json")
     done = published("target", "leaderboards/small", "0")
