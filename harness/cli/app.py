@@ -19,6 +19,7 @@ from harness.cli import (
     export,
     list_,
     measure,
+    new,
     prefetch,
     publish,
     rank,
@@ -61,6 +62,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prefetch": prefetch.prefetch,
     "convert": convert.convert_weights,
     "export": export.export,
+    "new": new.new,
 }
 
 
