@@ -47,8 +47,8 @@ they have at most 60 characters.
 _GRIDS = """\
 ## Grids
 
-An entry of `methods` may give a setting several values. It is then a row for each value, and for each combination where
-several settings have grids:
+An entry of `methods` may give a setting several values. It is then a row for each value, and for each combination
+where several settings have grids:
 
 ```yaml
 methods:
@@ -58,12 +58,12 @@ methods:
     training: {images: {grid: [64000, 128000]}}
 ```
 
-makes twelve methods, `ddo[alpha=1,beta=0.1,images=64000]` (*DDO, alpha 1, beta 0.1, images 64000*) and so on. A grid may
-stand at any depth of the method's settings or of `training`; its values are numbers, `true`, `false`, or plain words.
-A parameter is called by its last key, and by its whole path (`critic.lr`) where two grids of the entry have the same
-last key. `only` and `note` hold for all points, and a `control` that names the entry means all of them. A row of a grid
-has the key of the same row written by hand: where a board's rows become a grid, a run writes their records under the
-new names in seconds, without training.
+makes twelve methods, `ddo[alpha=1,beta=0.1,images=64000]` (*DDO, alpha 1, beta 0.1, images 64000*) and so on. A grid
+may stand at any depth of the method's settings or of `training`; its values are numbers, `true`, `false`, or plain
+words. A parameter is called by its last key, and by its whole path (`critic.lr`) where two grids of the entry have
+the same last key. `only` and `note` hold for all points, and a `control` that names the entry means all of them. A
+row of a grid has the key of the same row written by hand: where a board's rows become a grid, a run writes their
+records under the new names in seconds, without training.
 
 The page has a plot of each grid, a curve over one parameter or a heat map over two. The best of many points flatters
 itself: measure the chosen point on seeds, and a base, that the grid has not seen.
