@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import harness
-from harness.cli import convert, doctor, export, list_, measure, prefetch, publish, render, run, show, status, validate
+from harness.cli import convert, doctor, export, import_, list_, measure, prefetch, publish, render, run, show, status, validate
 from harness.cli.output import remark, result
 from harness.errors import Interrupted, UserError, faults_of
 from harness.process import memory, stop, streams
@@ -40,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "validate": validate.validate,
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,
+    "import": import_.import_images,
     "convert": convert.convert_weights,
     "export": export.export,
 }
