@@ -39,7 +39,7 @@ class BoardMethod:
     @property
     def cells_identity(self) -> str:
         """Text that is equal for two methods whose cells would be the same, in the full run: a smoke run may make two alike."""
-        method, training = self.method, self.full_training if self.method.component.trains else None
+        method, training = self.method, self.full_training.identity if self.method.component.trains else None
         return f"{method.name}/{(method.full or method.settings).identity}/{training}/{self.config.only}"
 
 
