@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import safe_open
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.images.quantise import to_uint8
+from harness.images.quantise import as_uint8
 from harness.run import kept
+from harness.stages.example_sets import draw_labels, draw_rows
 from harness.store.files import appearing, appearing_folder, storage
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
@@ -57,8 +56,7 @@ def find_samples(
     if target.exists():
         raise UserError(f"{target}: is there already; remove it first, or give another name")
     file = kept.samples_file(record, draw, runs, where=where)
-    with safe_open(file, framework="pt") as tensors:
-        count, *shape = tensors.get_slice(f"x.{draw}").get_shape()
+    count, *shape = draw_rows(file, draw).shape
     if n is not None and n > count:
         raise UserError(f"--n {n}: draw {draw} of {where} has {count:,} samples")
     count = count if n is None else n
@@ -101,21 +99,18 @@ def _write_arrays(file: Path, draw: int, count: int, target: Path, *, is_image: 
     """Write the samples as `arr_0`, images as bytes (n, H, W, channels), and the labels as `arr_1`, as ADM's scripts do."""
     parts = [_pixels(part) if is_image else part.numpy() for part in _parts(file, draw, count)]
     arrays = [np.concatenate(parts)]
-    with safe_open(file, framework="pt") as tensors:
-        if f"labels.{draw}" in set(tensors.keys()):
-            arrays.append(tensors.get_tensor(f"labels.{draw}")[:count].numpy())
+    if (labels := draw_labels(file, draw)) is not None:
+        arrays.append(labels[:count].numpy())
     with appearing(target) as scratch, scratch.open("wb") as out:
         np.savez(out, *arrays)  # which calls them arr_0 and arr_1
 
 
 def _parts(file: Path, draw: int, count: int) -> Iterator[Tensor]:
-    with safe_open(file, framework="pt") as tensors:
-        stored = tensors.get_slice(f"x.{draw}")
-        for start in range(0, count, IMAGES_AT_ONCE):
-            part: Tensor = stored[start : min(count, start + IMAGES_AT_ONCE)]
-            yield part
+    stored = draw_rows(file, draw)
+    for start in range(0, count, IMAGES_AT_ONCE):
+        yield stored.read(start, min(count, start + IMAGES_AT_ONCE))
 
 
 def _pixels(x: Tensor) -> NDArray[np.uint8]:
-    """Return images in [-1, 1], (n, channels, H, W), as bytes, (n, H, W, channels)."""
-    return to_uint8(x.to(torch.float32)).permute(0, 2, 3, 1).contiguous().numpy()
+    """Return images, bytes or floats in [-1, 1], (n, channels, H, W), as bytes, (n, H, W, channels)."""
+    return as_uint8(x).permute(0, 2, 3, 1).contiguous().numpy()
