@@ -155,6 +155,7 @@ class Pool:
         for each in given:
             losses = self._losses[each.job.name] = self._losses.get(each.job.name, 0) + 1
             if losses <= SERVER_LOSSES:
+                log.warning("%s: its fork server %s; the job starts again", each.job.name, death_of(exit_code))
                 self.queue.insert(0, each.job)
             elif not source.is_ready:
                 advice = memory.limit_advice()

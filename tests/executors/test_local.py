@@ -278,7 +278,7 @@ def test_a_second_request_ends_running_jobs_at_once_and_hands_their_ends_over():
     assert time.monotonic() - asked[0] < 60
 
 
-def test_jobs_of_a_killed_fork_server_get_another_one():
+def test_jobs_of_a_killed_fork_server_get_another_one_and_a_line_says_so(caplog):
     plan, killed = Plan(Job("nap", time.sleep, (1.0,))), []
     ready = plan.ready
 
@@ -293,6 +293,7 @@ def test_jobs_of_a_killed_fork_server_get_another_one():
     ends = run(plan, slots=1)
     assert killed
     assert ends["nap"].death is None
+    assert caplog.messages == ["nap: its fork server was killed by SIGKILL (out of memory?); the job starts again"]
 
 
 def test_a_fork_server_that_cannot_start_ends_the_run_with_one_line(tmp_path, monkeypatch):
