@@ -62,7 +62,9 @@ def find_samples(
     count = count if n is None else n
     is_image = len(shape) == 3 and shape[0] in (1, 3)
     if not is_image and target.suffix != ".npz":
-        raise UserError(f"{target}: samples of shape {tuple(shape)} are no images; give a file that ends in .npz")
+        raise UserError(
+            f"{target}: samples of shape {tuple(shape)} are no images; `harness export --samples NAME.npz` writes them"
+        )
     return file, count, is_image
 
 
@@ -85,14 +87,29 @@ def export_samples(record: Record, target: Path, runs: RunsFolder, *, draw: int,
     return count
 
 
-def _write_images(file: Path, draw: int, count: int, target: Path) -> None:
-    """Write the images 000000.png, 000001.png, … into a new folder."""
+def export_images(record: Record, folder: Path, runs: RunsFolder, *, draw: int, n: int | None, where: str) -> int:
+    """Write images of the cell, the bytes that metrics saw, as PNG files named by number and label: 000012-7.png.
+
+    Without labels the names are 000000.png, 000001.png, …. The arguments and errors are those of `export_samples`.
+    """
+    if folder.suffix == ".npz":
+        raise UserError(f"{folder}: names an array; images go into a folder")
+    file, count, _ = find_samples(record, folder, runs, draw=draw, n=n, where=where)
+    with storage(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    _write_images(file, draw, count, folder, draw_labels(file, draw))
+    return count
+
+
+def _write_images(file: Path, draw: int, count: int, target: Path, labels: Tensor | None = None) -> None:
+    """Write the images 000000.png, 000001.png, … into a new folder; with labels 000000-LABEL.png and so on."""
+    names = (f"{number:06}" if labels is None else f"{number:06}-{int(labels[number])}" for number in range(count))
     with appearing_folder(target) as folder:
-        number = 0
         for part in _parts(file, draw, count):
             for image in _pixels(part):
-                Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).save(folder / f"{number:06}.png")
-                number += 1
+                path = folder / f"{next(names)}.png"
+                with storage(target):
+                    Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).save(path)
 
 
 def _write_arrays(file: Path, draw: int, count: int, target: Path, *, is_image: bool) -> None:
