@@ -45,6 +45,11 @@ class Board:
         rows = {id(cell.row): cell.row for cell in self.cells}.values()
         return tuple({row.sampled_with.name: row.sampled_with for row in rows if row.sampled_with is not None}.values())
 
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that any row has, in the order of the cells."""
+        return tuple(dict.fromkeys(cell.seed for cell in self.cells))
+
     @property
     def bases_by_name(self) -> dict[str, list[Base]]:
         """The bases of each name, in the order of the board: one, or those of several seeds in the order of the cells."""
