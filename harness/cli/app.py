@@ -17,6 +17,7 @@ from harness.cli import (
     convert,
     doctor,
     export,
+    import_,
     list_,
     measure,
     new,
@@ -26,6 +27,7 @@ from harness.cli import (
     records,
     render,
     run,
+    samples,
     show,
     status,
     target,
@@ -62,8 +64,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "validate": validate.validate,
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,
+    "import": import_.import_images,
     "convert": convert.convert_weights,
     "export": export.export,
+    "samples": samples.samples,
     "new": new.new,
 }
 
