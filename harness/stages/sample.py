@@ -136,7 +136,7 @@ def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: C
             batch=cell.evaluation.batch,
             device=context.device,
         )
-        _check_size(drawn.batch.x, source.training_data(context.device).x)
+        _check_size(drawn.batch.x, source)
         return drawn
 
     return draw_set
@@ -157,8 +157,8 @@ def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, contex
     return draw_set
 
 
-def _check_size(samples: Tensor, training: Tensor) -> None:
-    generated, real = _root_mean_square(samples), _root_mean_square(training)
+def _check_size(samples: Tensor, source: CheckedSource) -> None:
+    generated, real = _root_mean_square(samples), source.root_mean_square
     if generated > EXPLODED * real:
         raise Diverged(f"samples exploded: root mean square {generated:.3g}, the training data's {real:.3g}")
 
