@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import harness
-from harness.cli import convert, doctor, export, list_, measure, prefetch, publish, render, run, show, status, validate
+from harness.cli import convert, doctor, export, list_, measure, prefetch, publish, render, run, samples, show, status, validate
 from harness.cli.output import remark, result
 from harness.errors import Interrupted, UserError, faults_of
 from harness.process import memory, stop, streams
@@ -42,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prefetch": prefetch.prefetch,
     "convert": convert.convert_weights,
     "export": export.export,
+    "samples": samples.samples,
 }
 
 
