@@ -10,7 +10,8 @@ from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.errors import noted
 from harness.stages import draws
-from harness.stages.checked import CheckedSource, DataFault
+from harness.stages.checked import CheckedSource
+from harness.stages.example_faults import DataFault
 from harness.stages.process_cache import ProcessCache
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with examples of a dataset: a wrong label or range would spoil every number."""
+"""Faults of the examples of a dataset: a wrong label or range would spoil every number."""
 
 from __future__ import annotations
 

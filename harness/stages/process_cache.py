@@ -16,8 +16,8 @@ from harness.stages.most_recent import MostRecent
 
 DATASETS = 4
 """Datasets in memory: a board has one, and a board of examples compares it with several others, one after the other."""
-ENCODED_SETS = 2
-"""Encoded training data in memory: one for each autoencoder. The latents of 50,000 images can take gigabytes."""
+ENCODED_SETS = 4
+"""Sets of encoded training data: each is read from its file, or kept on a device where a training asks for it."""
 EXTRACTORS = 4
 """Extractors in memory: the columns of a board share a few. Inception takes 100 MB."""
 

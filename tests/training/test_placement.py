@@ -19,7 +19,7 @@ LABELS = torch.arange(10)
 @pytest.fixture
 def in_file(tmp_path):
     (tmp_path / "pixels").write_bytes(PIXELS.numpy().tobytes())
-    return InFile(RowFile(tmp_path / "pixels", 0, (10, 1, 2, 2), "uint8"), LABELS, white=16)
+    return InFile(RowFile(tmp_path / "pixels", 0, (10, 1, 2, 2), torch.uint8), LABELS, white=16)
 
 
 @pytest.fixture
