@@ -12,7 +12,26 @@ from typing import Annotated, NoReturn
 import typer
 
 import harness
-from harness.cli import convert, doctor, export, list_, measure, prefetch, publish, render, run, samples, show, status, validate
+from harness.cli import (
+    compare,
+    convert,
+    doctor,
+    export,
+    import_,
+    list_,
+    measure,
+    new,
+    prefetch,
+    publish,
+    rank,
+    render,
+    run,
+    samples,
+    show,
+    status,
+    target,
+    validate,
+)
 from harness.cli.output import remark, result
 from harness.errors import Interrupted, UserError, faults_of
 from harness.process import memory, stop, streams
@@ -37,12 +56,17 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "show": show.show,
     "publish": publish.publish,
     "render": render.render,
+    "compare": compare.compare,
+    "rank": rank.rank,
+    "target": target.target,
     "validate": validate.validate,
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,
+    "import": import_.import_images,
     "convert": convert.convert_weights,
     "export": export.export,
     "samples": samples.samples,
+    "new": new.new,
 }
 
 

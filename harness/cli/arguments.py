@@ -37,6 +37,11 @@ def kind_names(incomplete: str) -> Iterator[str]:
     yield from (f"{kind}s" for kind in LISTED_KINDS if f"{kind}s".startswith(incomplete))
 
 
+def new_kind_names(incomplete: str) -> Iterator[str]:
+    """Give the kinds of plugins that `harness new` writes and that begin like the incomplete word."""
+    yield from (kind for kind in (*KINDS, "listener") if kind.startswith(incomplete))
+
+
 def folder_names(incomplete: str) -> Iterator[str]:
     """Give the folders whose path begins like the incomplete word."""
     yield from sorted(glob(f"{escape(incomplete)}*/"))

@@ -34,19 +34,20 @@ def test_every_file_of_the_example_is_named():
 
 def test_every_command_of_the_example_works(ran):
     assert [step.command.split()[:2] for step in ran] == [
+        ["harness", "new"],
         ["pytest", "tests"],
         ["harness", "list"],
         ["harness", "show"],
         ["harness", "run"],
     ]
-    assert [step.code for step in ran] == [0, 0, 0, 0], ran[-1].out + ran[-1].err
+    assert [step.code for step in ran] == [0, 0, 0, 0, 0], ran[-1].out + ran[-1].err
 
 
 def test_the_method_is_listed_with_its_settings(ran):
-    assert re.search(r"^l2-sp +l2sp +1/1 +needs Trains ", ran[1].out, re.MULTILINE)
-    assert re.search(r"^pull +number +0.01 +≥ 0 ", ran[2].out, re.MULTILINE)
+    assert re.search(r"^l2-sp +l2sp +1/1 +needs Trains ", ran[2].out, re.MULTILINE)
+    assert re.search(r"^pull +number +0.01 +≥ 0 ", ran[3].out, re.MULTILINE)
 
 
 def test_the_method_is_in_the_table(ran):
-    (row,) = (line for line in ran[3].out.splitlines() if "l2-sp" in line)
+    (row,) = (line for line in ran[4].out.splitlines() if "l2-sp" in line)
     assert re.search(r"\d\.\d+", row)

@@ -25,6 +25,7 @@ ROOMS = (
     "run",
     "measure",
     "report",
+    "scaffold",
     "cli",
 )
 """Lowest first: a room imports the rooms before it."""
