@@ -28,8 +28,14 @@ def in_memory():
 
 
 @pytest.mark.parametrize("where", ["auto", "disk"])
-def test_on_a_cpu_a_file_stays_a_file(in_file, where):
+def test_for_a_cpu_a_file_that_is_not_small_stays_a_file(in_file, where, monkeypatch):
+    monkeypatch.setattr(placement, "SMALL", 39)
     assert placed(in_file, where, CPU) is in_file
+
+
+def test_for_a_cpu_a_small_file_is_kept_in_memory(in_file, monkeypatch):
+    monkeypatch.setattr(placement, "SMALL", 40)
+    assert is_kept(placed(in_file, "auto", CPU))
 
 
 @pytest.mark.parametrize("where", ["host", "device"])
