@@ -24,6 +24,7 @@ from image_archives import (
 from PIL import Image
 
 from harness import UserError
+from harness.images.importing import cifar
 from harness.images.importing.recognise import found, source_of
 
 
@@ -263,6 +264,16 @@ def test_other_content_than_cifars_is_refused(tmp_path, changed, message):
             files[name] = pickle.dumps(value, 2)
     with pytest.raises(UserError, match=message):
         source_of(tarred(tmp_path / "cifar-10-x.tar.gz", files, "w:gz"))
+
+
+def test_an_archive_that_unpacks_to_far_more_than_cifar_is_refused(tmp_path):
+    members = {"data_batch_1": bytes(3 * 2**20), "batches.meta": b""}
+    path = tarred(tmp_path / "cifar-10-x.tar.gz", members, "w:gz")
+    for name in ("LARGEST_ARCHIVE", "LARGEST_BATCH"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cifar, name, 2**20)
+            with pytest.raises(UserError, match=r"cifar-10-x.tar.gz.*(1,048,576|fewer than)"):
+                source_of(path)
 
 
 def test_what_is_no_set_of_images_is_named(tmp_path):
