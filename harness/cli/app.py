@@ -26,6 +26,7 @@ from harness.cli import (
     rank,
     render,
     run,
+    samples,
     show,
     status,
     target,
@@ -64,6 +65,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "import": import_.import_images,
     "convert": convert.convert_weights,
     "export": export.export,
+    "samples": samples.samples,
     "new": new.new,
 }
 
