@@ -92,7 +92,7 @@ def _samples(where: str, shards: Sequence[Path]) -> list[Sample]:
                 while (member := archive.next()) is not None:
                     if member.isreg():
                         _add(found, shard, member, archive)
-                    archive.members.clear()  # else it keeps every member of the shard, a kilobyte each
+                    vars(archive)["members"].clear()  # else it keeps every member of the shard, a kilobyte each
         except (tarfile.TarError, OSError, EOFError, ValueError) as error:
             raise UserError(
                 f"{shard}: cannot be read as a tar archive: {error}; compressed shards are unpacked before (gunzip)"

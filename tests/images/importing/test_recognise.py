@@ -267,12 +267,11 @@ def test_other_content_than_cifars_is_refused(tmp_path, changed, message):
 
 
 def test_an_archive_that_unpacks_to_far_more_than_cifar_is_refused(tmp_path):
-    members = {"data_batch_1": bytes(3 * 2**20), "batches.meta": b""}
-    path = tarred(tmp_path / "cifar-10-x.tar.gz", members, "w:gz")
-    for name in ("LARGEST_ARCHIVE", "LARGEST_BATCH"):
+    path = cifar_archive(tmp_path, per_batch=9)
+    for name, message in [("LARGEST_ARCHIVE", "unpacks to more than 20,000 bytes"), ("LARGEST_BATCH", "fewer than 20,000")]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cifar, name, 2**20)
-            with pytest.raises(UserError, match=r"cifar-10-x.tar.gz.*(1,048,576|fewer than)"):
+            patch.setattr(cifar, name, 20_000)
+            with pytest.raises(UserError, match=rf"cifar-10-python.tar.gz.*{message}"):
                 source_of(path)
 
 
