@@ -6,26 +6,15 @@ import math
 from collections.abc import Sequence
 
 from harness.report.comparison import Comparison, full_name, values_by_seed
-from harness.report.display import Style, column_head, rounded
-from harness.report.number_text import factor, p_value
+from harness.report.display import column_head, rounded
+from harness.report.number_text import p_value
 from harness.report.rows import TableRow
 from harness.report.table import Table
+from harness.report.terminal_style import PLAIN
 from harness.statistics.power import MOST, POWER
 from harness.statistics.student import LEVEL
 
-NONE = "-"
-PLAIN = Style(
-    bold=lambda text: text,
-    plus_minus=" ± ",
-    floor_mark=" †",
-    beyond_mark=" ‡",
-    none=NONE,
-    down="↓",
-    up="↑",
-    escape=lambda text: text,
-    signed=lambda number: number,
-    factor=factor,
-)
+NONE = PLAIN.none
 
 
 def comparison_rows(comparisons: Sequence[Comparison]) -> list[dict[str, str]]:
