@@ -12,7 +12,22 @@ from typing import Annotated, NoReturn
 import typer
 
 import harness
-from harness.cli import convert, doctor, export, list_, measure, new, prefetch, publish, render, run, show, status, validate
+from harness.cli import (
+    check,
+    convert,
+    doctor,
+    export,
+    list_,
+    measure,
+    new,
+    prefetch,
+    publish,
+    render,
+    run,
+    show,
+    status,
+    validate,
+)
 from harness.cli.output import remark, result
 from harness.errors import Interrupted, UserError, faults_of
 from harness.process import memory, stop, streams
@@ -43,6 +58,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "convert": convert.convert_weights,
     "export": export.export,
     "new": new.new,
+    "check": check.check,
 }
 
 
