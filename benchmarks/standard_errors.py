@@ -36,7 +36,7 @@ Rows = NDArray[np.float32]
 
 def features(images: Tensor, extractor: FeatureExtractor) -> Rows:
     """Return the features (n, D) of images in [-1, 1]."""
-    pixels = ImageSet.of_floats("images", len(images), tuple(images.shape[1:]), lambda start, stop: images[start:stop])
+    pixels = ImageSet.of_parts("images", len(images), tuple(images.shape[1:]), lambda start, stop: images[start:stop])
     return Extraction(extractor, {"features"}).run(pixels).rows()
 
 

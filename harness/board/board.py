@@ -11,6 +11,7 @@ from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
 from harness.board.filters import Filter
+from harness.board.grids import MethodGrid
 from harness.board.samplers import EvaluationSampler
 from harness.board.schema import BoardConfig
 from harness.components import Dataset
@@ -22,10 +23,12 @@ class Board:
 
     Args:
         name: name of the board's folder.
-        config: the file's settings, as they are written even where the board is that of a smoke run.
+        config: the file's settings, as they are written even where the board is that of a smoke run. Each point of a grid is
+            a method there.
         bases: the bases that have cells; a base of several seeds stands there once for each.
         cells: all cells in the order of the file, skipped ones included: by number of samples, sampler, base, method, seed.
         floors: one for each number of samples and each column.
+        grids: the entries of `methods` that are several rows each.
         is_smoke: whether this is the small version that `--smoke` runs.
     """
 
@@ -38,12 +41,18 @@ class Board:
     columns: tuple[Column, ...]
     floors: tuple[Floor, ...]
     is_smoke: bool
+    grids: tuple[MethodGrid, ...] = ()
 
     @cached_property
     def samplers(self) -> tuple[EvaluationSampler, ...]:
         """The samplers of the evaluation that have cells; none where each base's own sampler draws what is measured."""
         rows = {id(cell.row): cell.row for cell in self.cells}.values()
         return tuple({row.sampled_with.name: row.sampled_with for row in rows if row.sampled_with is not None}.values())
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that any row has, in the order of the cells."""
+        return tuple(dict.fromkeys(cell.seed for cell in self.cells))
 
     @property
     def bases_by_name(self) -> dict[str, list[Base]]:

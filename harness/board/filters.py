@@ -1,7 +1,7 @@
 """The filter language, the same on the command line and in boards: `method=ddo,sft-*` or `base=edm,seed!=0`.
 
 Terms are joined by commas, and all terms must hold. `key=a,b` keeps what is a or b; `key!=a,b` keeps what is neither. Values may
-hold `*` and `?`.
+hold `*` and `?`. `method=ddo[beta=0.1]` keeps the points of the grid `ddo` with this beta.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from harness.board.grids import matches
 from harness.errors import UserError, nearest
 
 KEYS = ("base", "method", "seed", "model", "sampler", "n")
@@ -26,7 +26,7 @@ class Term:
 
     def keeps(self, facts: Mapping[str, str]) -> bool:
         """Whether the condition holds. `facts` has a value for the term's key."""
-        is_listed = any(fnmatchcase(facts[self.key], value) for value in self.values)
+        is_listed = any(matches(facts[self.key], value) for value in self.values)
         return is_listed != self.is_negated
 
 
@@ -49,7 +49,7 @@ class Filter:
         for term in self.terms:
             names = sorted({fact[term.key] for fact in facts})
             for value in term.values:
-                if not any(fnmatchcase(name, value) for name in names):
+                if not any(matches(name, value) for name in names):
                     raise UserError(
                         f"{where}: no {term.key} of this board matches {value!r}; "
                         f"{_hint(term.key, value, names)}there are: {', '.join(names) or 'none'}"
@@ -82,12 +82,14 @@ def parse_filter(text: str | Sequence[str], *, where: str) -> Filter:
     return Filter(tuple(term for text in texts for term in _parse_terms(text, where)))
 
 
+_COMMA = re.compile(r",(?![^\[]*\])")
+"""A comma, but not one between brackets."""
 _TERM = re.compile(r"\s*([\w-]+)\s*(!?=)\s*(.*?)\s*")
 
 
 def _parse_terms(text: str, where: str) -> list[Term]:
     terms: list[Term] = []
-    for part in text.split(","):
+    for part in _COMMA.split(text):
         match = _TERM.fullmatch(part)
         value = match[3] if match else part.strip()
         if not value or (match is None and not terms):

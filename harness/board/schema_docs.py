@@ -35,11 +35,38 @@ of a component.
 
 A **filter** is the same here and in `harness run --only`. `method=ddo,sft-*` keeps the cells whose method is one of
 these; `base!=edm` keeps the cells of all other bases. Terms are joined by commas, and a cell must pass all of them.
+`method=ddo` means all points of a [grid](#grids) `ddo`, and `method=ddo[beta=0.1]` those with this beta.
 The keys are {", ".join(f"`{key}`" for key in KEYS[:-1])} and `{KEYS[-1]}`, the number of samples. Values may hold `*`
 and `?`.
 
 **Names** of bases, methods, samplers and metrics are lower case letters and digits, joined by single `-`, `_` or `.`;
 they have at most 60 characters.
+"""
+
+
+_GRIDS = """\
+## Grids
+
+An entry of `methods` may give a setting several values. It is then a row for each value, and for each combination
+where several settings have grids:
+
+```yaml
+methods:
+  ddo:
+    label: DDO
+    method: {name: ddo, alpha: {grid: [1, 4]}, beta: {grid: [0.1, 1, 10]}, optimizer: {lr: 1.0e-4}}
+    training: {images: {grid: [64000, 128000]}}
+```
+
+makes twelve methods, `ddo[alpha=1,beta=0.1,images=64000]` (*DDO, alpha 1, beta 0.1, images 64000*) and so on. A grid
+may stand at any depth of the method's settings or of `training`; its values are numbers, `true`, `false`, or plain
+words. A parameter is called by its last key, and by its whole path (`critic.lr`) where two grids of the entry have
+the same last key. `only` and `note` hold for all points, and a `control` that names the entry means all of them. A
+row of a grid has the key of the same row written by hand: where a board's rows become a grid, a run writes their
+records under the new names in seconds, without training.
+
+The page has a plot of each grid, a curve over one parameter or a heat map over two. The best of many points flatters
+itself: measure the chosen point on seeds, and a base, that the grid has not seen.
 """
 
 
@@ -84,7 +111,7 @@ def page() -> str:
     places: dict[type[BaseModel], list[str]] = {}
     for model, place in _settings_classes(BoardConfig, ""):
         places.setdefault(model, []).append(place or "board.yaml")
-    return "\n".join([_INTRODUCTION, *(_section(model, names) for model, names in places.items()), _CLAIMS])
+    return "\n".join([_INTRODUCTION, *(_section(model, names) for model, names in places.items()), _GRIDS, _CLAIMS])
 
 
 def _settings_classes(model: type[BaseModel], place: str) -> Iterator[tuple[type[BaseModel], str]]:

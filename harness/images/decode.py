@@ -21,6 +21,8 @@ FORMATS = {
 LARGEST_PIXELS = 2**25
 """The largest number of pixels of an image: 7680x4320 is less. The header declares the number, so a larger image is refused
 before it takes memory. Decoding takes up to sixteen bytes a pixel."""
+CONVERTED = {"CMYK", "YCbCr"}
+"""Pillow's names of the colours of 8 bits a channel that become RGB where the caller asks for it."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,10 @@ class Decoded:
     unapplied: tuple[str, ...] = ()
 
 
-def decode(content: bytes, *, where: str) -> Decoded:
+def decode(content: bytes, *, where: str, to_rgb: bool = False) -> Decoded:
     """Return the image in a file's bytes. Grey stays grey, palette images become RGB, and what is opaque loses its alpha.
 
+    Args: to_rgb: whether colours other than grey become RGB too, by Pillow's conversion, as in a set of photographs in CMYK.
     Raises: UserError, beginning with `where`, for a damaged file, several frames, more than 8 bits a channel, colours other
     than grey and RGB, transparency, channels without a meaning, or more than LARGEST_PIXELS.
     """
@@ -55,7 +58,7 @@ def decode(content: bytes, *, where: str) -> Decoded:
                     # Decoding ignores the checksums of the pixels; `verify` reads them.
                     with Image.open(io.BytesIO(content), formats=["PNG"]) as unread:
                         unread.verify()
-                return Decoded(_pixels(image, bits, where), form, unapplied(image))
+                return Decoded(_pixels(image, bits, where, to_rgb), form, unapplied(image))
     except (UserError, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -73,10 +76,12 @@ def _check(image: Image.Image, where: str) -> None:
         raise UserError(f"{where}: holds {frames} frames; write each as an image of its own")
 
 
-def _pixels(encoded: Image.Image, bits: int, where: str) -> NDArray[np.uint8]:
+def _pixels(encoded: Image.Image, bits: int, where: str, to_rgb: bool) -> NDArray[np.uint8]:
     """Return (C, H, W) uint8 of an image in any mode that means 8-bit grey or RGB."""
     encoded.load()
     image = without_alpha(encoded, bits, where=where)
+    if to_rgb and image.mode in CONVERTED:
+        image = image.convert("RGB")
     if image.mode not in ("L", "RGB"):
         raise UserError(f"{where}: its colours are {image.mode}, in Pillow's words; what is measured is grey or RGB")
     array = np.asarray(image, np.uint8)

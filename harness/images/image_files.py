@@ -100,10 +100,11 @@ def _described(image: Decoded) -> str:
     return f"a {'grey' if channels == 1 else 'colour'} {image.form} of {width}x{height}"
 
 
-def folder(path: Path) -> ImageFiles:
+def folder(path: Path, *, of_one_format: bool = True) -> ImageFiles:
     """Return all images below a folder, sorted by path. Links to folders are not followed, and hidden files are left out.
 
-    Raises: UserError when there is no image, when the suffixes name two formats, or when a folder cannot be listed.
+    Args: of_one_format: whether images of two formats, by their suffixes, are refused.
+    Raises: UserError when there is no image, when there are two formats, or when a folder cannot be listed.
     """
     files: list[PurePosixPath] = []
     links = 0
@@ -116,7 +117,7 @@ def folder(path: Path) -> ImageFiles:
     def opened() -> Iterator[Read]:
         yield lambda name: _content(path / name)
 
-    return replace(_image_files(str(path), files, opened), links=links)
+    return replace(_image_files(str(path), files, opened, of_one_format), links=links)
 
 
 def _raise_unreadable(error: OSError) -> None:
@@ -132,9 +133,10 @@ def _content(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def archive(path: Path) -> ImageFiles:
+def archive(path: Path, *, of_one_format: bool = True) -> ImageFiles:
     """Return all images of a zip archive, sorted by path.
 
+    Args: of_one_format: whether images of two formats, by their suffixes, are refused.
     Raises: UserError when the archive is damaged, holds no image, a name twice, or images of two formats by their suffixes, when
     a name leads out of the archive, or when an image is encrypted or would unpack to far more bytes than an image can.
     """
@@ -155,7 +157,7 @@ def archive(path: Path) -> ImageFiles:
 
             yield read
 
-    return _image_files(str(path), [PurePosixPath(name) for name in members], opened)
+    return _image_files(str(path), [PurePosixPath(name) for name in members], opened, of_one_format)
 
 
 def _check_member(where: str, member: zipfile.ZipInfo) -> None:
@@ -169,14 +171,16 @@ def _check_member(where: str, member: zipfile.ZipInfo) -> None:
         )
 
 
-def _image_files(name: str, files: list[PurePosixPath], opened: Callable[[], AbstractContextManager[Read]]) -> ImageFiles:
+def _image_files(
+    name: str, files: list[PurePosixPath], opened: Callable[[], AbstractContextManager[Read]], of_one_format: bool
+) -> ImageFiles:
     """Return the images among files. Raises: UserError when there is none, or when their suffixes name two formats."""
     names = tuple(sorted(str(file) for file in files if file.suffix.lower() in FORMATS and not _is_hidden(file)))
     if not names:
         raise UserError(f"{name}: no image in it; suffixes of images: {', '.join(FORMATS)}")
     form = _format_of(names[0])
     for image in names:
-        if _format_of(image) != form:
+        if of_one_format and _format_of(image) != form:
             raise UserError(f"{name}: {image} is a {_format_of(image)}, but {names[0]} is a {form}; {UNIFORM}")
     return ImageFiles(name, names, len(files) - len(names), opened)
 

@@ -1,4 +1,4 @@
-"""Rounding of images from a model's range, [-1, 1], to bytes."""
+"""Rounding of images from a model's range, [-1, 1], to bytes, and back."""
 
 from __future__ import annotations
 
@@ -23,3 +23,13 @@ def to_uint8(x: Tensor) -> Tensor:
     if diverged:
         raise Diverged(f"{diverged} of {len(x)} images have values that are not finite")
     return ((x.float() + 1) * 127.5 + 0.5).floor_().clamp_(0, 255).to(torch.uint8)
+
+
+def as_uint8(x: Tensor) -> Tensor:
+    """Return images as bytes: bytes as they are, and floats in [-1, 1] by `to_uint8`."""
+    return x if x.dtype == torch.uint8 else to_uint8(x.to(torch.float32))
+
+
+def to_floats(x: Tensor) -> Tensor:
+    """Return bytes as floats in [-1, 1], float32, from which `to_uint8` gives the same bytes; floats as they are."""
+    return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x

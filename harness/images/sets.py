@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.images.quantise import to_uint8
+from harness.images.quantise import as_uint8
 
 LARGEST_BATCH = 200_000_000
 """Bytes of the largest batch that a reader of files makes: 250 images of 512x512 in colour have a little less. Of larger images,
@@ -43,8 +43,10 @@ class ImageSet:
     batches: Callable[[int], Iterator[Tensor]]
 
     @classmethod
-    def of_floats(cls, name: str, n: int, shape: tuple[int, ...], part: Callable[[int, int], Tensor]) -> ImageSet:
-        """Return the set of n images whose values are floats in [-1, 1]; `to_uint8` rounds them to bytes.
+    def of_parts(cls, name: str, n: int, shape: tuple[int, ...], part: Callable[[int, int], Tensor]) -> ImageSet:
+        """Return the set of n images that are bytes, or floats in [-1, 1], which `to_uint8` rounds to bytes.
+
+        The batches are the same for both: features of an image depend on its batch by rounding.
 
         Args:
             part: `part(start, stop)` returns the images with these indices, (stop - start, C, H, W).
@@ -53,6 +55,6 @@ class ImageSet:
         def batches(size: int) -> Iterator[Tensor]:
             count = images_at_once(size, shape, itemsize=4)
             for start in range(0, n, count):
-                yield to_uint8(part(start, min(start + count, n)))
+                yield as_uint8(part(start, min(start + count, n)))
 
         return cls(name, n, shape, batches)

@@ -10,12 +10,12 @@ from harness.errors import UserError
 from harness.images.decode import LARGEST_PIXELS
 from harness.images.sets import ImageSet
 from harness.measure.image_source import ImageSource, identified_as, identified_by_pixels
-from harness.stages.example_sets import SAMPLES, read_draw, stored_images
+from harness.stages.example_sets import SAMPLES, draw_rows, stored_images
 from harness.store import outputs
 from harness.store.manifests import MANIFEST
 from harness.store.reading import read_bytes
 from harness.store.records import load_record
-from harness.weights import state_dicts, tensor_file
+from harness.weights import tensor_file
 
 _DRAW = re.compile(r"x\.(0|[1-9][0-9]{0,8})")
 """The name of the tensor that holds a draw. No two names mean one number."""
@@ -33,7 +33,7 @@ def stored_draws(folder: Path) -> list[ImageSource]:
         raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {SAMPLES}")
     hashes = output.facts.get("draws_sha256")
     if isinstance(hashes, list) and not output.is_sealed:  # an older version wrote them, and nothing vouches for them
-        hashes = [state_dicts.sha256({"x": read_draw(folder / SAMPLES, draw).x}) for draw in range(len(hashes))]
+        hashes = [draw_rows(folder / SAMPLES, draw).sha256("x") for draw in range(len(hashes))]
     if not isinstance(hashes, list):
         raise UserError(f"{folder}: does not hold the hash of each draw, so that an older version wrote it; run the cell again")
     return [

@@ -5,9 +5,11 @@ A worker has one thread by default, stops in order on a signal, and ends when it
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables that set the number of threads. A worker gets one thread by default: small networks gain nothing from a second
 thread, and lose much time when another process needs the core."""
 PARENT_CHECK_SECONDS = 0.5
+PR_SET_PDEATHSIG = 1  # prctl(2)
 KILLED_WITH_PARENT = 1
 """Exit code of a worker whose parent has ended."""
 
@@ -80,6 +83,17 @@ def begin(parent: int | None = None, *, slot: int = 0) -> None:
     # Saturated activations become denormal numbers, and arithmetic on these is several times slower. A trained softplus network
     # spent two thirds of the time of its matrix products on them.
     torch.set_flush_denormal(True)
+
+
+def end_with(parent: int) -> None:
+    """Let this process end when its parent does, even when the parent is killed.
+
+    Args:
+        parent: id of the parent, as the parent knew it: it may have ended before this process asks for it.
+    """
+    if sys.platform.startswith("linux"):  # at once, also in the middle of a C function
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
 
 def _exit_with_parent(parent: int) -> None:

@@ -10,7 +10,7 @@ from harness.board.cells import Cell, Row
 from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.report.collect import Collection
-from harness.report.preview import Preview, preview_of, read_preview
+from harness.report.preview import Preview, preview_of, preview_of_rows, read_preview
 from harness.report.unfailing import unfailing
 from harness.store import outputs
 from harness.store.board_folder import BoardFolder
@@ -101,7 +101,7 @@ def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Pre
 
     Raises: UserError when the samples are damaged, cannot be read, or are other samples than those of the cell's record.
     """
-    from harness.stages.example_sets import SAMPLES, read_draw
+    from harness.stages.example_sets import SAMPLES, draw_labels, draw_rows
 
     source = collection.records[cell.name].samples_sha256
     folder = runs.stage("sample", cell.sample_key)
@@ -109,4 +109,4 @@ def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Pre
         return None
     if outputs.read(folder).facts.get("samples_sha256") != source:
         raise UserError(f"the samples in {folder} are not those of its record")
-    return preview_of(read_draw(folder / SAMPLES, 0), source)
+    return preview_of_rows(draw_rows(folder / SAMPLES, 0), draw_labels(folder / SAMPLES, 0), source)

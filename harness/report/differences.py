@@ -106,6 +106,7 @@ def _to_floor(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) -
         return None
     floor = floors[floor_name(column.name, row.size)]
     shared = shared_examples(row, floor)
-    interval = floor_interval(row.values_of(column), floor.values, shared=shared, is_one_sided=floor.is_one_sided)
+    values = row.values_of(column)
+    interval = floor_interval(values[np.isfinite(values)], floor.values, shared=shared, is_one_sided=floor.is_one_sided)
     low, high = interval or (None, None)
     return FloorDifference(score.mean - float(np.mean(floor.values)), low, high, p)

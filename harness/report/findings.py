@@ -20,6 +20,7 @@ from harness.store.record_names import row_name
 
 UNMEASURED = "[not measured yet]"
 UNTESTABLE = "[no test: not all seeds ended well]"
+UNPAIRED = "[no test: the rows share fewer than two seeds]"
 FLOORLESS = "[no test: the floor is not measured, or over too few pairs]"
 SHOWN_DIFFERENT = ("better", "off-floor")
 """Words of claims that say that something differs. All such claims of a board together err in 5 % of boards."""
@@ -121,7 +122,9 @@ def _text(finding: Finding, style: Style) -> str:
 
 
 def _untested(rows: Sequence[TableRow]) -> str:
-    """Return why there is no test of rows: seeds still lack, or ended without a result, or the floor has no spread to test by."""
+    """Return why there is no test of rows: seeds lack, ended without a result, or are not shared; or there is no floor."""
     if any(row.lacking for row in rows):
         return UNMEASURED
-    return FLOORLESS if all(row.is_whole for row in rows) else UNTESTABLE
+    if not all(row.is_whole for row in rows):
+        return UNTESTABLE
+    return FLOORLESS if len(rows) == 1 else UNPAIRED

@@ -45,7 +45,8 @@ def best_rows(rows: Sequence[TableRow], column: Column, block: Block) -> set[int
     competing = [
         index
         for index, row in enumerate(rows)
-        if row.block == block and row.competes and np.isfinite(row.values_of(column)).all()
+        # A row may have fewer seeds than the board; each of its own has a value.
+        if row.block == block and row.competes and np.isfinite(row.values_of(column)).sum() == row.seeds
     ]
     if not competing or any(rows[index].seeds < 2 for index in competing):
         return set()

@@ -149,9 +149,10 @@ def _bold_legend(table: Table) -> str:
 
 
 def method_notes(board: Board) -> str:
-    """Return the notes that board.yaml gives to methods, as a list."""
+    """Return the notes that board.yaml gives to methods, as a list. A grid has one note, which its first point keeps."""
+    grids = {grid.methods[0]: grid.label for grid in board.grids}
     return bullets(
-        f"**{markdown_text(entry.label or name)}**{where_only(entry)}: {' '.join(entry.note.split())}"
+        f"**{markdown_text(grids.get(name) or entry.label or name)}**{where_only(entry)}: {' '.join(entry.note.split())}"
         for name, entry in board.config.methods.items()
         if entry.note
     )

@@ -115,7 +115,8 @@ def _computation(training: TrainingConfig) -> str:
     micro_batches = "" if training.micro_batch is None else f", in micro-batches of {training.micro_batch}"
     precision = "" if training.precision == "float32" else f", {training.precision} autocast"
     channels_last = ", channels last" if training.channels_last else ""
-    return micro_batches + precision + channels_last + (", compiled" if training.compile else "")
+    compiled = ", compiled" if training.compile else ""
+    return micro_batches + precision + channels_last + compiled + (", images flipped at random" if training.flip else "")
 
 
 def where_only(entry: MethodConfig) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.interfaces import Batch
+    from harness.weights.tensor_rows import TensorRows
 
 POINTS = 2000
 """Points that a preview keeps."""
@@ -48,6 +49,13 @@ def preview_of(batch: Batch, source: str) -> Preview:
     if batch.x.ndim == 4:
         return Preview(source, sheet=sheet_of(batch.x, batch.labels))
     return Preview(source, _rounded(batch.x[:POINTS]))
+
+
+def preview_of_rows(rows: TensorRows, labels: Tensor | None, source: str) -> Preview:
+    """Make the preview of a sample set in a file, of which only what is shown is read."""
+    if len(rows.shape) == 4:
+        return Preview(source, sheet=sheet_of(rows, labels))
+    return Preview(source, _rounded(rows.read(0, POINTS)))
 
 
 def _rounded(points: Tensor) -> list[list[float]]:

@@ -15,6 +15,7 @@ from harness.report.logs import TrainingLogs, read_published_logs, read_run_logs
 from harness.report.page import Page
 from harness.report.plots.curves import curves_plot
 from harness.report.plots.deviations import deviations_plot
+from harness.report.plots.grids import grids_plot
 from harness.report.plots.plot import Plot, drawn_from
 from harness.report.plots.samples import samples_plot
 from harness.report.plots.sizes import sizes_plot
@@ -156,6 +157,7 @@ def _plots(collection: Collection, table: Table, previews: BoardPreviews, logs: 
         "what metrics see": lambda: deviations_plot(table),
         "sizes": lambda: sizes_plot(table),
         "sweeps": lambda: sweeps_plot(table),
+        "grids": lambda: grids_plot(table),
         "curves": lambda: curves_plot(collection),
         "training logs": lambda: training_log_plot(collection, logs),
     }

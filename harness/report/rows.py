@@ -43,7 +43,8 @@ class TableRow:
         trains: whether the method changes the base's weights.
         cost: forward passes of one example in training, as `training_cost` counts them, a mean over the seeds that are done; None
             where a record does not say.
-        values: each metric's value of each seed of the board, by the metric's name; None for a seed that is not done.
+        values: each metric's value of each seed of the board, by the metric's name; None for a seed that is not done, and for one
+            that the row does not have. So the same place is the same seed in all rows.
         within: the standard deviation of a seed's draws, over all done seeds, by the metric's name; only of metrics that have
             several draws.
     """
@@ -99,7 +100,7 @@ class TableRow:
         return (self.scores if statistic == "mean" else self.minima).get(column.name)
 
     def values_of(self, column: Column) -> Floats:
-        """Return the column's value of each seed of the board, (seeds,); NaN for a seed that is not done."""
+        """Return the column's value of each seed of the board, (seeds of the board,); NaN where the row has none."""
         return np.array(self.values.get(column.name, (None,) * self.seeds), dtype=np.float64)
 
 
@@ -131,7 +132,7 @@ def _table_row(row: Row, cells: list[Cell], collection: Collection) -> TableRow:
         sampler_label=None if row.sampled_with is None else row.sampled_with.label,
         trains=row.trains,
         cost=_cost(done) if row.trains else None,
-        values=_values_of_seeds(row, [collection.records.get(cell.name) for cell in cells]),
+        values=_values_of_seeds(row, cells, collection),
         within=_within(row, done),
     )
 
@@ -154,8 +155,10 @@ def _cost(done: Sequence[Outcome]) -> float | None:
     return mean(known) if known and len(known) == len(costs) else None
 
 
-def _values_of_seeds(row: Row, outcomes: Sequence[Outcome | None]) -> dict[str, tuple[float | None, ...]]:
-    means = [outcome.means if outcome is not None and outcome.status == "done" else {} for outcome in outcomes]
+def _values_of_seeds(row: Row, cells: Sequence[Cell], collection: Collection) -> dict[str, tuple[float | None, ...]]:
+    outcomes = {cell.seed: collection.records.get(cell.name) for cell in cells}
+    done = {seed: outcome.means for seed, outcome in outcomes.items() if outcome is not None and outcome.status == "done"}
+    means = [done.get(seed, {}) for seed in collection.board.seeds]
     return {column.name: tuple([of_seed.get(column.name) for of_seed in means]) for column in row.columns}
 
 

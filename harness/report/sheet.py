@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from harness.weights.tensor_rows import TensorRows
+
 COLUMNS = 10
 LINES = 4
 LARGEST_PIXELS = 2**26
@@ -20,23 +22,24 @@ GAP = 1
 """White pixels between images."""
 
 
-def sheet_of(x: Tensor, labels: Tensor | None) -> str:
+def sheet_of(x: Tensor | TensorRows, labels: Tensor | None) -> str:
     """Make a sheet. Of labelled images each class gets a column, in the order of the labels.
 
     With more classes than COLUMNS, or a class without an image, the first images are taken as they come.
 
     Args:
-        x: (n, 1 or 3, H, W) in [-1, 1]; values outside are clamped.
+        x: (n, 1 or 3, H, W), bytes, or floats in [-1, 1]; values outside are clamped. Of a tensor in a file only the images of
+            the sheet are read.
         labels: (n,) int64.
     Raises: harness.Diverged for values that are not finite.
     """
     import numpy as np
     from PIL import Image
 
-    from harness.images.quantise import to_uint8
+    from harness.images.quantise import as_uint8
 
     chosen, columns = _chosen(labels, len(x))
-    grid = _grid(to_uint8(x[chosen]).permute(0, 2, 3, 1).numpy(), columns)
+    grid = _grid(as_uint8(x[chosen]).permute(0, 2, 3, 1).numpy(), columns)
     buffer = io.BytesIO()
     Image.fromarray(grid if grid.shape[2] == 3 else np.ascontiguousarray(grid[..., 0])).save(buffer, format="png")
     return base64.b64encode(buffer.getvalue()).decode()

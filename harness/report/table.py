@@ -137,6 +137,15 @@ class Table:
             "cost": row.cost,
             "cost_over_control": self.cost_over_control(row),
             "status": "; ".join(row.notes),
+            **self._seed_numbers(row),
+        }
+
+    def _seed_numbers(self, row: TableRow) -> dict[str, object]:
+        """Return the value of each seed of the board, a mean over draws; None for a seed that the row lacks."""
+        return {
+            f"{column.name} seed {seed}": value
+            for column in self.board.columns
+            for seed, value in zip(self.board.seeds, row.values.get(column.name, [None] * len(self.board.seeds)), strict=True)
         }
 
     def _test_numbers(self, row: TableRow) -> dict[str, object]:

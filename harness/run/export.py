@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import safe_open
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.images.quantise import to_uint8
+from harness.images.quantise import as_uint8
 from harness.run import kept
+from harness.stages.example_sets import draw_labels, draw_rows
 from harness.store.files import appearing, appearing_folder, storage
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
@@ -57,14 +56,15 @@ def find_samples(
     if target.exists():
         raise UserError(f"{target}: is there already; remove it first, or give another name")
     file = kept.samples_file(record, draw, runs, where=where)
-    with safe_open(file, framework="pt") as tensors:
-        count, *shape = tensors.get_slice(f"x.{draw}").get_shape()
+    count, *shape = draw_rows(file, draw).shape
     if n is not None and n > count:
         raise UserError(f"--n {n}: draw {draw} of {where} has {count:,} samples")
     count = count if n is None else n
     is_image = len(shape) == 3 and shape[0] in (1, 3)
     if not is_image and target.suffix != ".npz":
-        raise UserError(f"{target}: samples of shape {tuple(shape)} are no images; give a file that ends in .npz")
+        raise UserError(
+            f"{target}: samples of shape {tuple(shape)} are no images; `harness export --samples NAME.npz` writes them"
+        )
     return file, count, is_image
 
 
@@ -87,35 +87,47 @@ def export_samples(record: Record, target: Path, runs: RunsFolder, *, draw: int,
     return count
 
 
-def _write_images(file: Path, draw: int, count: int, target: Path) -> None:
-    """Write the images 000000.png, 000001.png, … into a new folder."""
+def export_images(record: Record, folder: Path, runs: RunsFolder, *, draw: int, n: int | None, where: str) -> int:
+    """Write images of the cell, the bytes that metrics saw, as PNG files named by number and label: 000012-7.png.
+
+    Without labels the names are 000000.png, 000001.png, …. The arguments and errors are those of `export_samples`.
+    """
+    if folder.suffix == ".npz":
+        raise UserError(f"{folder}: names an array; images go into a folder")
+    file, count, _ = find_samples(record, folder, runs, draw=draw, n=n, where=where)
+    with storage(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    _write_images(file, draw, count, folder, draw_labels(file, draw))
+    return count
+
+
+def _write_images(file: Path, draw: int, count: int, target: Path, labels: Tensor | None = None) -> None:
+    """Write the images 000000.png, 000001.png, … into a new folder; with labels 000000-LABEL.png and so on."""
+    names = (f"{number:06}" if labels is None else f"{number:06}-{int(labels[number])}" for number in range(count))
     with appearing_folder(target) as folder:
-        number = 0
         for part in _parts(file, draw, count):
             for image in _pixels(part):
-                Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).save(folder / f"{number:06}.png")
-                number += 1
+                path = folder / f"{next(names)}.png"
+                with storage(target):
+                    Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).save(path)
 
 
 def _write_arrays(file: Path, draw: int, count: int, target: Path, *, is_image: bool) -> None:
     """Write the samples as `arr_0`, images as bytes (n, H, W, channels), and the labels as `arr_1`, as ADM's scripts do."""
     parts = [_pixels(part) if is_image else part.numpy() for part in _parts(file, draw, count)]
     arrays = [np.concatenate(parts)]
-    with safe_open(file, framework="pt") as tensors:
-        if f"labels.{draw}" in set(tensors.keys()):
-            arrays.append(tensors.get_tensor(f"labels.{draw}")[:count].numpy())
+    if (labels := draw_labels(file, draw)) is not None:
+        arrays.append(labels[:count].numpy())
     with appearing(target) as scratch, scratch.open("wb") as out:
         np.savez(out, *arrays)  # which calls them arr_0 and arr_1
 
 
 def _parts(file: Path, draw: int, count: int) -> Iterator[Tensor]:
-    with safe_open(file, framework="pt") as tensors:
-        stored = tensors.get_slice(f"x.{draw}")
-        for start in range(0, count, IMAGES_AT_ONCE):
-            part: Tensor = stored[start : min(count, start + IMAGES_AT_ONCE)]
-            yield part
+    stored = draw_rows(file, draw)
+    for start in range(0, count, IMAGES_AT_ONCE):
+        yield stored.read(start, min(count, start + IMAGES_AT_ONCE))
 
 
 def _pixels(x: Tensor) -> NDArray[np.uint8]:
-    """Return images in [-1, 1], (n, channels, H, W), as bytes, (n, H, W, channels)."""
-    return to_uint8(x.to(torch.float32)).permute(0, 2, 3, 1).contiguous().numpy()
+    """Return images, bytes or floats in [-1, 1], (n, channels, H, W), as bytes, (n, H, W, channels)."""
+    return as_uint8(x).permute(0, 2, 3, 1).contiguous().numpy()

@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.stages.base import WEIGHTS
-from harness.stages.example_sets import SAMPLES, read_draw
+from harness.stages.example_sets import SAMPLES, draw_rows
 from harness.store import outputs
 from harness.store.manifests import MANIFEST
 from harness.store.reading import read_bytes
@@ -56,7 +56,7 @@ def samples_file(record: Record, draw: int, runs: RunsFolder, *, where: str) -> 
     count = len(hashes) if isinstance(hashes, list) else 0
     if not 0 <= draw < count:
         raise UserError(f"{where}: has no draw {draw}; its {count} draws have the numbers 0 to {count - 1}")
-    if isinstance(hashes, list) and state_dicts.sha256({"x": read_draw(folder / SAMPLES, draw).x}) != hashes[draw]:
+    if isinstance(hashes, list) and draw_rows(folder / SAMPLES, draw).sha256("x") != hashes[draw]:
         raise UserError(f"{where}: {folder / SAMPLES} holds other samples than those that were measured")
     return folder / SAMPLES
 

@@ -23,11 +23,16 @@ class DrawnSamples:
 
     Args:
         batch: the samples and their labels, on the CPU.
-        nfe: network evaluations for each sample, guidance networks included.
+        evaluations: examples that went through networks, guidance networks included.
     """
 
     batch: Batch
-    nfe: float
+    evaluations: int
+
+    @property
+    def nfe(self) -> float:
+        """Network evaluations for each sample."""
+        return self.evaluations / len(self.batch)
 
 
 def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tensor | None:
@@ -87,9 +92,9 @@ def draw(
             streams = SampleStreams(seed, purpose, numbers[chunk], device)
             of_chunk = None if labels is None else labels[chunk].to(device)
             chunks.append(_chunk(sampler, model, spec, streams, of_chunk, as_tokens=as_tokens))
-    samples = torch.cat(chunks)
+    samples = chunks[0] if len(chunks) == 1 else torch.cat(chunks)
     _check_finite(samples)
-    return DrawnSamples(Batch(samples, labels), counter.examples / len(numbers))
+    return DrawnSamples(Batch(samples, labels), counter.examples)
 
 
 @torch.no_grad()
@@ -159,18 +164,22 @@ def draw_decoded(
     purpose: str,
     batch: int,
     device: torch.device,
+    indices: Sequence[int] | None = None,
 ) -> DrawnSamples:
     """Draw samples like `draw`, then decode latents, so that the result has the dataset's shape.
+
+    Samples that are drawn in parts, `batch` at a time from a multiple of `batch`, are those of one call bit for bit.
 
     Args:
         spec: the dataset's spec. The other arguments are those of `draw`.
     """
-    drawn = draw(sampler, model, latents.network_spec(model, spec), n=n, seed=seed, purpose=purpose, batch=batch, device=device)
+    seen = latents.network_spec(model, spec)
+    drawn = draw(sampler, model, seen, n=n, seed=seed, purpose=purpose, batch=batch, device=device, indices=indices)
     decoded = latents.decode_samples(model, drawn.batch, size=batch, device=device)
-    if tuple(decoded.x.shape) != (n, *spec.shape):
+    if tuple(decoded.x.shape) != (len(drawn.batch), *spec.shape):
         raise PluginFault(
             f"model {class_path(model)}: decode_latents gave images of shape {tuple(decoded.x.shape[1:])}; "
             f"it must give those of the data, {tuple(spec.shape)}"
         )
     _check_finite(decoded.x)
-    return DrawnSamples(decoded, drawn.nfe)
+    return DrawnSamples(decoded, drawn.evaluations)

@@ -58,4 +58,4 @@ def decode_samples(model: torch.nn.Module, batch: Batch, *, size: int, device: t
     for start in range(0, len(batch), size):
         stop.check()
         images.append(model.decode_latents(batch.x[start : start + size].to(device)).float().cpu())
-    return Batch(torch.cat(images), batch.labels)
+    return Batch(images[0] if len(images) == 1 else torch.cat(images), batch.labels)

@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from harness.errors import UserError
+from harness.images.quantise import to_floats
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
 from harness.stages import sources
 from harness.stages.checked import CheckedSource
 from harness.store.records import SourceFacts
+from harness.weights.tensor_rows import TensorRows, tensors
 
 SAMPLES = "samples.safetensors"
-"""The file of a cell's sample sets: tensors `x.D` and, for labelled data, `labels.D` for draw D."""
+"""The file of a cell's sample sets: tensors `x.D` and, for labelled data, `labels.D` for draw D. Images are bytes; floats where a
+metric compares the samples themselves, and in files of older versions. Other samples are floats."""
 
 _FLOATS = ("F16", "BF16", "F32", "F64")
-"""The types of samples, by their names in the header of a safetensors file."""
+"""The types of samples as they were drawn, by their names in the header of a safetensors file."""
 
 
 class IdentifiedImages(NamedTuple):
@@ -89,7 +91,7 @@ class RealExamples:
             "fingerprint": self.source.fingerprint,
             "draw": "train" if self.draw is None else self.draw,
         }
-        images = ImageSet.of_floats(
+        images = ImageSet.of_parts(
             f"{self.source.name}, {which}", n, self.source.spec.shape, lambda start, end: points().x[start:end]
         )
         return IdentifiedImages(images, identity, sources.of(self.source.dataset))
@@ -108,7 +110,8 @@ class StoredSamples:
     sha256: str
 
     def points(self) -> Batch:
-        """Return the samples, on the CPU."""
+        """Return the samples as they were drawn, on the CPU."""
+        assert draw_rows(self.file, self.draw).dtype != torch.uint8, "the stage keeps floats where a metric compares the samples"
         return read_draw(self.file, self.draw)
 
     def images(self) -> IdentifiedImages:
@@ -116,30 +119,35 @@ class StoredSamples:
         return IdentifiedImages(stored_images(self.file, self.draw), {"generated": self.sha256})
 
 
+def draw_rows(file: Path, draw: int) -> TensorRows:
+    """Return the samples of one draw of a file of sample sets, (n, …), which are read by rows. Raises: UserError without them."""
+    name = f"x.{draw}"
+    if (rows := tensors(file).get(name)) is None:
+        raise UserError(f"{file}: cannot be read: it has no {name}")
+    is_of_bytes = rows.kind == "U8" and len(rows.shape) == 4
+    if not rows.shape or not (rows.kind in _FLOATS or is_of_bytes):
+        raise UserError(
+            f"{file}: {name} holds {rows.kind} values of shape {rows.shape}, and samples are floats (n, …), or bytes (n, C, H, W)"
+        )
+    return rows
+
+
+def draw_labels(file: Path, draw: int) -> Tensor | None:
+    """Return the labels of one draw of a file of sample sets, (n,) int64; None where there are none."""
+    labels = tensors(file).get(f"labels.{draw}")
+    return None if labels is None else labels.read(0, len(labels))
+
+
 def read_draw(file: Path, draw: int) -> Batch:
-    """Read one draw of a file of sample sets, on the CPU, and leave the others on the disk. Raises: UserError without it."""
-    labels = f"labels.{draw}"
-    try:
-        with safe_open(file, framework="pt") as tensors:
-            return Batch(tensors.get_tensor(f"x.{draw}"), tensors.get_tensor(labels) if labels in set(tensors.keys()) else None)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from None
+    """Read one draw of a file of sample sets, on the CPU, and leave the others on the disk. Images of bytes become floats.
+
+    Raises: UserError without it.
+    """
+    rows = draw_rows(file, draw)
+    return Batch(to_floats(rows.read(0, len(rows))), draw_labels(file, draw))
 
 
 def stored_images(file: Path, draw: int, name: str = "the generated samples") -> ImageSet:
     """Return one draw of a file of sample sets as images, which are read batch by batch. name: for messages."""
-    try:
-        with safe_open(file, framework="pt") as tensors:
-            stored = tensors.get_slice(f"x.{draw}")
-            shape, kind = stored.get_shape(), stored.get_dtype()
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from None
-    if not shape or kind not in _FLOATS:
-        raise UserError(f"{file}: x.{draw} holds {kind} values of shape {tuple(shape)}, and samples are floats (n, …)")
-    n, *shape = shape
-
-    def part(start: int, end: int) -> Tensor:
-        with safe_open(file, framework="pt") as tensors:
-            return tensors.get_slice(f"x.{draw}")[start:end]
-
-    return ImageSet.of_floats(name, n, tuple(shape), part)
+    rows = draw_rows(file, draw)
+    return ImageSet.of_parts(name, len(rows), rows.shape[1:], rows.read)

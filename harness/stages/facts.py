@@ -132,11 +132,13 @@ class SampleFacts(StageFacts):
         draws_sha256: hash of each draw.
         weights_sha256: hash of the weights that they were drawn from; empty for examples of a dataset, and where an older version
             did not note it.
+        are_bytes: whether they are images that are kept as bytes; the hashes are then those of the bytes.
     """
 
-    ADDED_LATER = frozenset({"sources", "weights_sha256"})
+    ADDED_LATER = frozenset({"sources", "weights_sha256", "are_bytes"})
 
     weights_sha256: str = ""
+    are_bytes: bool = False
     nfe: float
     seconds: float
     samples_sha256: str

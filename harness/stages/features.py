@@ -97,7 +97,7 @@ def extract_batch(
     examples: Batch, needs: Collection[str], extractor: Resolved[Extractor], context: Context, name: str = "the generated samples"
 ) -> FeatureSet:
     """Return features of examples in memory; nothing is stored. name: name of the examples, for messages."""
-    images = ImageSet.of_floats(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
+    images = ImageSet.of_parts(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
     extraction = Extraction(context.extractor(extractor), needs, context.device)
     return extraction.run(images)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import NamedTuple
 
 from harness.board.bases import Examples
 from harness.board.cells import Cell
 from harness.errors import Diverged, UserError
+from harness.interfaces import Batch, DataSpec
 from harness.sampling import drawing
 from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
@@ -23,16 +25,26 @@ from harness.stages.context import Context
 from harness.stages.example_sets import SAMPLES
 from harness.stages.facts import FinetuneFacts, SampleFacts
 from harness.stages.prepare import BaseSampler
+from harness.stages.sample_file import SampleFile, SampleLayout, sum_of_squares
 from harness.store import outputs
+from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
-from harness.weights import state_dicts
 
 EXPLODED = 100.0
 """Samples whose root mean square is this many times the training data's have exploded: no metric says more than that."""
 
-DrawSet = Callable[[int], DrawnSamples]
-"""Make the set of an evaluation draw, given the draw's number."""
+
+class Drawer(NamedTuple):
+    """The source of a cell's samples.
+
+    Args:
+        draw: draws samples of an evaluation draw, given the draw's number and the numbers of the samples.
+        is_labelled: whether the samples have labels.
+    """
+
+    draw: Callable[[int, range], DrawnSamples]
+    is_labelled: bool
 
 
 @dataclass(frozen=True)
@@ -63,13 +75,7 @@ def run(cell: Cell, finetuned: Output, source: CheckedSource, context: Context) 
         return sources.merged(sources.of_facts(finetuned.facts), own, sampler.sources)
 
     weights = FinetuneFacts.of(finetuned).weights_sha256
-
-    def is_of_other_weights(drawn: Output) -> bool:
-        # An older version did not note the weights: its samples stay in use.
-        return SampleFacts.of(drawn).weights_sha256 not in ("", weights)
-
-    renewal.set_aside_where(context.runs, "sample", cell.sample_key, is_of_other_weights)
-    output = _once(cell, lambda: _from_network(cell, finetuned, sampler, source, context), made_by, context, weights)
+    output = _once(cell, source, lambda: _from_network(cell, finetuned, sampler, source, context), made_by, context, weights)
     return Samples(output, sampler.preparation)
 
 
@@ -82,51 +88,84 @@ def run_examples(cell: Cell, examples: Examples, source: CheckedSource, context:
     Raises: UserError for examples of another shape than the board's.
     """
     made_by = sources.of(examples.dataset, cell.base.dataset)
-    return Samples(_once(cell, lambda: _from_examples(cell, examples, source, context), lambda: made_by, context))
+    return Samples(_once(cell, source, lambda: _from_examples(cell, examples, source, context), lambda: made_by, context))
 
 
 def _once(
-    cell: Cell, start: Callable[[], DrawSet], made_by: Callable[[], list[SourceFacts]], context: Context, weights: str = ""
+    cell: Cell,
+    source: CheckedSource,
+    start: Callable[[], Drawer],
+    made_by: Callable[[], list[SourceFacts]],
+    context: Context,
+    weights: str = "",
 ) -> Output:
     """Draw all sets, unless they are there. weights: hash of the weights that draw; empty for examples."""
     context.reporter.stage("sample")
+    are_bytes, work = _are_bytes(cell, source.spec), context.runs.work("sample", cell.sample_key)
+
+    def is_of_no_use(drawn: Output) -> bool:
+        facts = SampleFacts.of(drawn)
+        # An older version did not note the weights: its samples stay in use. They are floats, which serve every metric.
+        return facts.weights_sha256 not in ("", weights) or (facts.are_bytes and not are_bytes)
 
     def make(folder: Path) -> dict[str, object]:
-        draw_set = start()
+        drawer = start()
         context.reporter.stage("sample")  # `start` may have prepared the sampler
-        facts = _draw_all(cell, draw_set, context, folder)
-        return facts.model_copy(update={"sources": made_by(), "weights_sha256": weights}).model_dump()
+        code = made_by()
+        identity = digest(sample=cell.sample_key, weights=weights, code=sources.as_json(code), device=context.device.type)
+        layout = SampleLayout(
+            cell.evaluation.draws, cell.evaluation.samples, tuple(source.spec.shape), are_bytes, drawer.is_labelled
+        )
+        file = SampleFile.open(work, layout, identity)
+        facts = _draw_all(file, cell, drawer, source, context)
+        file.hand_over(folder / SAMPLES)
+        return facts.model_copy(update={"sources": code, "weights_sha256": weights}).model_dump()
 
-    return outputs.once(context.runs, "sample", cell.sample_key, make, owner=cell.name)
+    renewal.set_aside_where(context.runs, "sample", cell.sample_key, is_of_no_use)
+    try:
+        output = outputs.once(context.runs, "sample", cell.sample_key, make, resumes=work.is_dir(), owner=cell.name)
+    except Diverged:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    return output
 
 
-def _draw_all(cell: Cell, draw_set: DrawSet, context: Context, folder: Path) -> SampleFacts:
-    tensors: dict[str, Tensor] = {}
-    hashes: list[str] = []
-    started, evaluations = time.perf_counter(), 0.0
-    for draw in range(cell.evaluation.draws):
-        drawn = draw_set(draw)
-        tensors[f"x.{draw}"] = drawn.batch.x
-        if drawn.batch.labels is not None:
-            tensors[f"labels.{draw}"] = drawn.batch.labels
-        hashes.append(state_dicts.sha256({"x": drawn.batch.x}))
-        evaluations += drawn.nfe
-        context.reporter.step(draw + 1, cell.evaluation.draws, {})
-    state_dicts.save(tensors, folder / SAMPLES)
+def _are_bytes(cell: Cell, spec: DataSpec) -> bool:
+    """Return whether samples are kept as the bytes that extractors see. Where a column compares the samples themselves, and
+    where they are no grey or colour images, they are kept as they were drawn."""
+    is_image = spec.preview == "images" and len(spec.shape) == 3 and spec.shape[0] in (1, 3)
+    return is_image and all(column.extractor is not None for column in cell.columns)
+
+
+def _draw_all(file: SampleFile, cell: Cell, drawer: Drawer, source: CheckedSource, context: Context) -> SampleFacts:
+    """Draw the chunks that are not in the file. A chunk is a batch of the sampler, so that a resume changes no batch."""
+    n, sets, batch = cell.evaluation.samples, cell.evaluation.draws, cell.evaluation.batch
+    for draw in range(sets):
+        for start in range(0, n, batch):
+            if (draw, start) not in file.chunks:
+                started = time.perf_counter()
+                drawn = drawer.draw(draw, range(start, min(start + batch, n)))
+                file.add(draw, start, drawn, time.perf_counter() - started)
+                context.reporter.step(len(file.chunks), sets * -(-n // batch), {})
+        if cell.base.has_network:
+            _check_size(file.root_mean_square(draw), source, context)
+    hashes = [file.sha256(draw) for draw in range(sets)]
     return SampleFacts(
-        nfe=evaluations / cell.evaluation.draws,
-        seconds=time.perf_counter() - started,
+        nfe=sum(file.nfe(draw) for draw in range(sets)) / sets,
+        seconds=math.fsum(chunk.seconds for chunk in file.chunks.values()),
         samples_sha256=hashlib.sha256("".join(hashes).encode()).hexdigest(),
         draws_sha256=hashes,
+        are_bytes=file.layout.is_bytes,
     )
 
 
-def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: CheckedSource, context: Context) -> DrawSet:
+def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: CheckedSource, context: Context) -> Drawer:
     network = base_stage.load(cell.base, finetuned, source, context)
     ready = sampler.ready
 
-    def draw_set(draw: int) -> DrawnSamples:
-        drawn = drawing.draw_decoded(
+    def draw_chunk(draw: int, numbers: range) -> DrawnSamples:
+        return drawing.draw_decoded(
             ready,
             network,
             source.spec,
@@ -135,14 +174,13 @@ def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: C
             purpose=f"evaluation/{draw}",
             batch=cell.evaluation.batch,
             device=context.device,
+            indices=numbers,
         )
-        _check_size(drawn.batch.x, source.training_data(context.device).x)
-        return drawn
 
-    return draw_set
+    return Drawer(draw_chunk, source.spec.classes > 0)
 
 
-def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, context: Context) -> DrawSet:
+def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, context: Context) -> Drawer:
     stand_in = context.dataset(examples.dataset)
     if stand_in.spec.shape != source.spec.shape:
         raise UserError(
@@ -150,18 +188,20 @@ def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, contex
             f"those of {source.name} {source.spec.shape}"
         )
 
-    def draw_set(draw: int) -> DrawnSamples:
+    @lru_cache(1)
+    def draw_set(draw: int) -> Batch:
         number, _ = draws.examples_for_samples(cell.seed, draw)
-        return DrawnSamples(stand_in.evaluation(number, cell.evaluation.samples), nfe=0.0)
+        return stand_in.evaluation(number, cell.evaluation.samples)
 
-    return draw_set
+    def draw_chunk(draw: int, numbers: range) -> DrawnSamples:
+        return DrawnSamples(draw_set(draw)[numbers.start : numbers.stop], evaluations=0)
+
+    return Drawer(draw_chunk, stand_in.spec.classes > 0)
 
 
-def _check_size(samples: Tensor, training: Tensor) -> None:
-    generated, real = _root_mean_square(samples), _root_mean_square(training)
+def _check_size(generated: float, source: CheckedSource, context: Context) -> None:
+    """Raises: Diverged for samples whose root mean square says that they have exploded."""
+    training = source.training_data(context.device).x
+    real = math.sqrt(sum_of_squares(training) / training.numel())
     if generated > EXPLODED * real:
         raise Diverged(f"samples exploded: root mean square {generated:.3g}, the training data's {real:.3g}")
-
-
-def _root_mean_square(x: Tensor) -> float:
-    return float(torch.sqrt((x.double() ** 2).mean()))

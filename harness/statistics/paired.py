@@ -30,6 +30,11 @@ class PairedDifference:
     p: float
     n: int
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the mean difference, (low, high); None where there is none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference | None:
     """Compare two rows by the paired t test.

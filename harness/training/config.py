@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from harness.config import Config
 
 Decay = Annotated[float, Field(gt=0, lt=1)]
+DataPlace = Literal["auto", "device", "host", "disk"]
+_OF_READING = frozenset({"data", "workers"})
+"""Settings that say where training examples lie and who reads them. They change no number."""
 
 
 class PowerFunctionEMA(Config):
@@ -42,7 +45,7 @@ class PowerFunctionEMA(Config):
 class TrainingConfig(Config):
     """A training budget, and what the harness does around each step."""
 
-    ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile"})
+    ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile", "flip", "data", "workers"})
 
     images: PositiveInt = Field(description="training examples seen, over all devices")
     batch: PositiveInt = Field(128, description="training examples of a step, over all devices")
@@ -67,11 +70,42 @@ class TrainingConfig(Config):
     )
     channels_last: bool = Field(False, description="whether training keeps the channels of each pixel side by side in memory")
     compile: bool = Field(False, description="whether training compiles the network with `torch.compile`")
+    flip: bool = Field(
+        False,
+        description="whether training mirrors each image left to right with probability one half, anew each time it is seen",
+    )
+    data: DataPlace = Field(
+        "auto",
+        description="where the training examples are kept, as stored bytes: on the device, in the memory of the host, or on "
+        "disk; auto keeps on a card what fits a quarter of its memory, and else reads where the dataset has them. No number "
+        "depends on it",
+    )
+    workers: NonNegativeInt | None = Field(
+        None,
+        description="processes that read the next batches in the background; by default two where a card would wait for the "
+        "disk, else none. No number depends on it",
+    )
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """The settings that numbers depend on: where the data lie, and who reads them, is left out."""
+        return {name: value for name, value in super().identity.items() if name not in _OF_READING}
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Settings that change nothing: those of reading; `flip`, where it is off."""
+        return _OF_READING if self.flip else _OF_READING | {"flip"}
 
     @property
     def steps(self) -> int:
         """Number of steps: images / batch, a whole number."""
         return self.images // self.batch
+
+    @model_validator(mode="after")
+    def _workers_have_work(self) -> TrainingConfig:
+        if self.workers and self.data == "device":
+            raise ValueError(f"workers ({self.workers}) read from host or disk, and data: device has nothing left to read")
+        return self
 
     @model_validator(mode="after")
     def _parts_are_smaller(self) -> TrainingConfig:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from harness.capabilities import WorksInLatents
 from harness.errors import Diverged, Interrupted, UserError
+from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
 from harness.process import stop
 from harness.sampling import latents
@@ -26,8 +26,8 @@ from harness.training.ema import WeightAverage, make_average
 from harness.training.evaluations import Evaluations
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
-from harness.training.order import BatchOrder
 from harness.training.out_of_memory import out_of_memory_advice
+from harness.training.reader import BatchReader
 from harness.training.rounds import Round, rounds_of
 from harness.training.scalar_means import ScalarMeans
 from harness.training.surroundings import Surroundings
@@ -68,7 +68,7 @@ class TrainingLoop:
     """Trains one method on one task, and goes on from the newest checkpoint in the folder if there is one.
 
     Args:
-        data: all training examples, on the task's device; for a model that works in latents, what `encode_images` gave.
+        data: the training examples; for a model that works in latents, what `encode_images` gave of them.
         training: the budget, and what the loop does around each step.
         seed: seed of the data order and of the generators of steps.
         around: files and functions around the loop.
@@ -81,7 +81,7 @@ class TrainingLoop:
         self,
         task: TrainingTask,
         method: FinetuneMethod,
-        data: Batch,
+        data: IndexedExamples | Batch,
         training: TrainingConfig,
         *,
         seed: int,
@@ -90,10 +90,9 @@ class TrainingLoop:
         name: str = "the method",
     ) -> None:
         self.task, self.method, self.training = task, method, training
-        self.data = Batch(data.x, data.labels, torch.arange(len(data), device=data.x.device))
         self.seed, self.around, self.curve, self.name = seed, around, curve, name
         self.is_in_latents = isinstance(task.model, WorksInLatents)
-        self.order = BatchOrder(len(data), training.batch, seed)
+        self.reader = BatchReader.of(data, training, task.device, seed=seed)
         self.plan = rounds_of(method.config)
         self.rounds = self.plan.schedule(training.steps)
         if self.plan.chooses and (curve is None or not curve.keeps_best):
@@ -123,23 +122,24 @@ class TrainingLoop:
 
     def advance(self, until: int) -> None:
         """Take steps until so many have been taken, over all rounds and candidates. Raises: like `run`."""
-        self._clock = time.perf_counter()
-        steps, saved_at = self.rounds.total, time.monotonic()
-        self._measure()
-        while self.step < until:
-            part = self.rounds.of_next_step(self.step)
-            if self.step == part.starts_after:
-                self._enter_round(part)
-            self._step(part)
-            if self.step % self.around.log_every == 0 or self.step == steps:
-                self._log()
+        with self.reader.open():
+            self._clock = time.perf_counter()
+            steps, saved_at = self.rounds.total, time.monotonic()
             self._measure()
-            if stop.is_requested():
-                self._save()
-                raise Interrupted
-            if time.monotonic() - saved_at > self.around.checkpoint_seconds and self.step < steps:
-                self._save()
-                saved_at = time.monotonic()
+            while self.step < until:
+                part = self.rounds.of_next_step(self.step)
+                if self.step == part.starts_after:
+                    self._enter_round(part)
+                self._step(part)
+                if self.step % self.around.log_every == 0 or self.step == steps:
+                    self._log()
+                self._measure()
+                if stop.is_requested():
+                    self._save()
+                    raise Interrupted
+                if time.monotonic() - saved_at > self.around.checkpoint_seconds and self.step < steps:
+                    self._save()
+                    saved_at = time.monotonic()
 
     def _enter_round(self, part: Round) -> None:
         """Begin a round: with its start weights, averages that begin there, and a method that has forgotten earlier rounds."""
@@ -167,7 +167,7 @@ class TrainingLoop:
     def _step(self, part: Round) -> None:
         in_round = self.step - part.starts_after
         index = part.first_step + in_round
-        batch = self.data[self.order.indices(index)]
+        batch = self.reader.batch(index)
         if self.is_in_latents:
             batch = latents.network_batch(self.task.model, batch, stream(self.seed, "latents", index))
         with out_of_memory_advice(self._memory_advice), precision.autocast(self.task.device, self.training):

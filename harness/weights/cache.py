@@ -33,6 +33,12 @@ def folder() -> Path:
     return (caches if HOME in caches.parts else caches.absolute()) / "finetune-harness"
 
 
+def data_folders() -> list[Path]:
+    """Return the folders to look for data in: $HARNESS_DATA where it is set, and then `data` in the cache folder."""
+    own = os.environ.get("HARNESS_DATA")
+    return [*([expanded(own).absolute()] if own else []), folder() / "data"]
+
+
 def check_known() -> None:
     """Raises: UserError where the cache folder is unknown, because there is no home folder."""
     if HOME in folder().parts:

@@ -1,4 +1,4 @@
-"""The Inception network of FID, as two libraries have it: their weights differ in format, and their resizing in kind."""
+"""The Inception network of FID, as three libraries have it: their weights differ in format, and their resizing in kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __version__ = "1"
 
 @hookimpl
 def harness_extractors() -> list[Extractor]:
-    """Provide both extractors, whose numbers never share a column."""
+    """Provide the extractors, whose numbers never share a column."""
     return [
         Extractor(
             "inception",
@@ -24,6 +24,13 @@ def harness_extractors() -> list[Extractor]:
             build="harness_inception.clean:InceptionClean",
             check_ready="harness_inception.files:check_clean",
             summary="Inception of FID, as clean-fid has it: Pillow's bicubic resizing of floats before it",
+            outputs={"features": 2048},
+        ),
+        Extractor(
+            "inception-nvidia",
+            build="harness_inception.nvidia:InceptionNvidia",
+            check_ready="harness_inception.files:check_nvidia",
+            summary="Inception of FID, as StyleGAN2-ADA, EDM and EDM2 have it: NVIDIA's network with its own resizing inside",
             outputs={"features": 2048},
         ),
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,8 +10,7 @@ from cleanfid.resize import make_resizer
 from torch import Tensor
 
 from harness.config import NoConfig
-from harness.errors import UserError, first_line
-from harness_inception import files
+from harness_inception import script
 
 
 class InceptionClean(torch.nn.Module):
@@ -33,13 +30,11 @@ class InceptionClean(torch.nn.Module):
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
         where = "extractor inception-clean"
-        content, self.weights_sha256 = files.CLEAN.verified_content(where=where)
+        network, self.weights_sha256 = script.load(where=where)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # torch deprecates TorchScript, the file's format
-                self.layers = torch.jit.load(io.BytesIO(content), map_location="cpu").eval().layers
-        except (RuntimeError, AttributeError) as error:
-            raise UserError(f"{where}: {files.CLEAN.name} holds no such network: {first_line(str(error))}") from error
+            self.layers = network.layers
+        except AttributeError as error:
+            raise script.no_network(where, error) from error
         self._resize = make_resizer("PIL", False, "bicubic", (299, 299))
 
     @torch.no_grad()

@@ -28,6 +28,11 @@ def check_inception(config: Config) -> None:  # noqa: ARG001 - as components cal
     INCEPTION.find(where="extractor inception")
 
 
+def check_nvidia(config: Config) -> None:  # noqa: ARG001 - as components call it
+    """Check that the TorchScript, which clean-fid uses too, is there. Raises: UserError when it is in no place."""
+    CLEAN.find(where="extractor inception-nvidia")
+
+
 def check_clean(config: Config) -> None:  # noqa: ARG001 - as components call it
     """Check that clean-fid's file is there. Raises: UserError when it is in no place."""
     CLEAN.find(where="extractor inception-clean")

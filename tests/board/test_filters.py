@@ -96,3 +96,17 @@ def test_a_filter_of_no_cells_says_that_there_are_none():
 )
 def test_a_range_of_seeds_is_spelled_out_with_those_there_are(text, seeds):
     assert seeds_in_range(text, [0, 1, 2, 10]) == seeds
+
+
+def test_commas_between_brackets_join_the_parameters_of_one_value():
+    chosen = parse_filter("method=ddo[alpha=1,beta=0.1],none,seed=0", where="--only")
+    facts = {**CELLS[0], "method": "ddo[alpha=1,beta=0.1,rate=2]"}
+    assert chosen.keeps(facts)
+    assert not chosen.keeps({**facts, "method": "ddo[alpha=1,beta=1,rate=2]"})
+    assert chosen.keeps({**facts, "method": "none"})
+
+
+def test_a_point_that_the_board_lacks_is_refused_with_those_that_it_has():
+    chosen = parse_filter("method=ddo[beta=3]", where="--only")
+    with pytest.raises(UserError, match=r"no method of this board matches 'ddo\[beta=3\]'; did you mean 'ddo\[beta=1\]'"):
+        chosen.check([{**CELLS[0], "method": "ddo[beta=1]"}], where="--only")

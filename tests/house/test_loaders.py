@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(file for base in ("harness", "plugins") for file in (ROOT / base).rglob("*.py"))
-PROGRAMS = {("plugins/harness_inception/clean.py", "torch.jit.load")}
+PROGRAMS = {("plugins/harness_inception/script.py", "torch.jit.load")}
 """The calls that load a program, by file."""
 MESSAGES = {("plugins/harness_local/child.py", "pickle.loads"), ("plugins/harness_local/pool.py", "pickle.loads")}
 """The calls that read no file, but a message of another process of the same run."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness import Diverged
-from harness.images.quantise import to_uint8
+from harness.images.quantise import as_uint8, to_floats, to_uint8
 
 
 def bytes_of(*values):
@@ -47,3 +47,10 @@ def test_images_that_are_not_finite_are_counted():
 def test_tensors_that_are_no_images_are_a_bug_of_the_caller(shape):
     with pytest.raises(ValueError, match=r"images are \(n, 1 or 3, height, width\), got"):
         to_uint8(torch.zeros(shape))
+
+
+def test_bytes_and_floats_are_told_apart():
+    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    assert as_uint8(every) is every
+    assert torch.equal(as_uint8(to_floats(every)), every)
+    assert to_floats(to_floats(every)).dtype == torch.float32

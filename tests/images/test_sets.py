@@ -23,7 +23,7 @@ class Parts:
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
 def test_all_images_come_in_order_at_every_batch_size(size):
-    images = ImageSet.of_floats("floats", 7, (3, 2, 2), Parts())
+    images = ImageSet.of_parts("floats", 7, (3, 2, 2), Parts())
     batches = list(images.batches(size))
     assert [len(batch) for batch in batches[:-1]] == [size] * (len(batches) - 1)
     assert torch.equal(torch.cat(batches), BYTES)
@@ -31,7 +31,7 @@ def test_all_images_come_in_order_at_every_batch_size(size):
 
 def test_a_set_reads_no_part_before_it_is_needed_and_reads_all_of_them_again():
     parts = Parts()
-    images = ImageSet.of_floats("floats", 7, (3, 2, 2), parts)
+    images = ImageSet.of_parts("floats", 7, (3, 2, 2), parts)
     assert parts.asked == []
     first = iter(images.batches(3))
     next(first)
@@ -41,6 +41,6 @@ def test_a_set_reads_no_part_before_it_is_needed_and_reads_all_of_them_again():
 
 
 def test_images_that_are_not_finite_stop_the_reading():
-    images = ImageSet.of_floats("floats", 7, (3, 2, 2), lambda start, stop: FLOATS[start:stop] / 0)
+    images = ImageSet.of_parts("floats", 7, (3, 2, 2), lambda start, stop: FLOATS[start:stop] / 0)
     with pytest.raises(Diverged, match="2 of 2 images have values that are not finite"):
         next(images.batches(2))

@@ -98,7 +98,7 @@ def test_statistics_that_are_enough_cost_no_extraction(features, make_source, ma
 def test_samples_that_are_not_finite_are_a_fault_of_the_file(reader):
     x = torch.zeros(5, 1, 8, 8)
     x[3, 0, 0, 0] = float("nan")
-    images = ImageSet.of_floats("samples", 5, (1, 8, 8), lambda start, stop: x[start:stop])
+    images = ImageSet.of_parts("samples", 5, (1, 8, 8), lambda start, stop: x[start:stop])
     source = ImageSource("samples.safetensors, draw 0", "sample set", images, identified_as({"generated": "x"}))
     with pytest.raises(UserError, match=r"samples\.safetensors, draw 0: 1 of 5 images have values that are not finite"):
         reader.features(source, reader.identify(source), {"moments"})

@@ -1,4 +1,4 @@
-"""Both Inceptions: through stand-in weights of the right shapes, the same features as the libraries' own paths give."""
+"""The Inceptions: through stand-in weights of the right shapes, the same features as the libraries' own paths give."""
 
 import hashlib
 import io
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from harness import NoConfig, UserError
 from harness.components import Extractor
@@ -18,6 +19,7 @@ from harness.testing.extractors import check_extractor
 from harness_inception import files
 from harness_inception.clean import InceptionClean
 from harness_inception.fidelity import Inception
+from harness_inception.nvidia import InceptionNvidia
 
 # torch deprecates TorchScript, which is what the published file is; clean-fid loads it too.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning")
@@ -67,12 +69,16 @@ class Layers(torch.nn.Module):
 
 
 class Whole(torch.nn.Module):
+    """Like the published network: it resizes inside, and gives features where it is asked for them."""
+
     def __init__(self):
         super().__init__()
         self.layers = Layers()
 
-    def forward(self, x):
-        return self.layers(x)
+    def forward(self, img: Tensor, return_features: bool = False):
+        x = torch.nn.functional.interpolate(img.to(torch.float32), size=(299, 299), mode="bilinear")
+        features = self.layers((x - 128) / 128)
+        return features if return_features else features[:, :1008]
 
 
 @pytest.fixture
@@ -140,11 +146,23 @@ def test_inception_clean_gives_what_clean_fid_gives_for_the_same_files(clean):
     np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-6)
 
 
+def test_inception_nvidia_gives_what_the_whole_network_gives_for_bytes(clean):
+    check_extractor(component("inception-nvidia"), shape=(3, 20, 26))
+    network = torch.jit.load(str(clean / files.CLEAN.name))
+    extractor = InceptionNvidia(NoConfig()).eval()
+    assert torch.equal(extractor(IMAGES)["features"], network(IMAGES, return_features=True))
+    grey = extractor(IMAGES[:, :1])["features"]
+    assert torch.equal(grey, network(IMAGES[:, :1].repeat(1, 3, 1, 1), return_features=True))
+    assert extractor.weights_sha256 == InceptionClean(NoConfig()).weights_sha256
+    assert extractor.preprocessing != InceptionClean.preprocessing
+
+
 @pytest.mark.parametrize(
     ("name", "file", "address"),
     [
         ("inception", "weights-inception-2015-12-05-6726825d.pth", "github.com/toshas/torch-fidelity"),
         ("inception-clean", "inception-2015-12-05.pt", "nvlabs-fi-cdn.nvidia.com"),
+        ("inception-nvidia", "inception-2015-12-05.pt", "nvlabs-fi-cdn.nvidia.com"),
         ("dinov2", "dinov2_vitl14_pretrain.pth", "dl.fbaipublicfiles.com"),
     ],
 )
@@ -193,16 +211,17 @@ def test_a_file_that_holds_something_else_is_named(content, tmp_path, monkeypatc
 def test_no_torchscript_is_named(tmp_path, monkeypatch):
     (tmp_path / "x.pt").write_bytes(b"nothing")
     pin(tmp_path / "x.pt", monkeypatch)
-    with pytest.raises(UserError, match=r"inception-2015-12-05\.pt holds no such network"):
-        InceptionClean(NoConfig())
+    for extractor in (InceptionClean, InceptionNvidia):
+        with pytest.raises(UserError, match=r"inception-2015-12-05\.pt holds no such network"):
+            extractor(NoConfig())
 
 
 class Writes(Whole):
     """A network whose `forward` writes a file: TorchScript can do that."""
 
-    def forward(self, x):
-        torch.save(x, "written")
-        return self.layers(x)
+    def forward(self, img: Tensor, return_features: bool = False):
+        torch.save(img, "written")
+        return self.layers(img)
 
 
 def test_a_torchscript_that_is_not_the_pinned_one_is_never_loaded(tmp_path, monkeypatch):
@@ -210,8 +229,9 @@ def test_a_torchscript_that_is_not_the_pinned_one_is_never_loaded(tmp_path, monk
     torch.jit.script(Writes()).save(files.CLEAN.name)
     monkeypatch.setenv("HARNESS_INCEPTION_CLEAN", str(tmp_path / files.CLEAN.name))
     monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("the file was loaded"))
-    with pytest.raises(UserError, match=r"inception-2015-12-05\.pt has sha256 [0-9a-f]{64}, not f58cb9b6ec323ed63459"):
-        InceptionClean(NoConfig())
+    for extractor in (InceptionClean, InceptionNvidia):
+        with pytest.raises(UserError, match=r"inception-2015-12-05\.pt has sha256 [0-9a-f]{64}, not f58cb9b6ec323ed63459"):
+            extractor(NoConfig())
     assert [path.name for path in tmp_path.iterdir()] == [files.CLEAN.name]
 
 

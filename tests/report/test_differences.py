@@ -1,10 +1,11 @@
 import pytest
 
 from harness.report.collect import collect_published
-from harness.report.differences import base_row, control_row, cost_over_control, row_tests
+from harness.report.differences import base_row, control_row, cost_over_control, difference, row_tests
 from harness.report.floors import FloorDraws
 from harness.report.rows import table_rows
 from harness.report.scores import score_of
+from harness.report.table import Table
 
 
 @pytest.fixture
@@ -77,3 +78,13 @@ def test_the_cost_of_a_row_is_over_that_of_the_control_of_its_base(make_row):
     )]  # fmt: skip
     assert [cost_over_control(row, rows, ["mle"]) for row in rows] == [None, 1.0, 2.5, None, None]
     assert [cost_over_control(row, rows, ["other"]) for row in rows] == [None] * 5
+
+
+def test_rows_of_different_seeds_are_paired_by_the_seed_and_not_by_the_place(load, publish_records, make_record):
+    board = load(("  tune:\n", "  tune: {only: 'seed=1,2'}\n"))
+    publish_records(board)
+    rows = {row.method: row for row in Table.from_collection(collect_published(board)).rows if row.base == "net"}
+    found = difference(rows["tune"], rows["none"], board.columns[0])
+    means = {cell.name: make_record(cell).metrics["distance"].mean for cell in board.cells}
+    by_seed = [means[f"net/tune/s{seed}"] - means[f"net/none/s{seed}"] for seed in (1, 2)]
+    assert (found.mean, found.n) == (pytest.approx(sum(by_seed) / 2), 2)

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.report.collect import collect_published
-from harness.report.findings import Findings
+from harness.report.findings import UNPAIRED, Findings
 from harness.report.formats import MARKDOWN
 from harness.report.render import render_published, render_runs
 from harness.report.table import Table
@@ -96,3 +96,14 @@ def test_a_claim_on_a_row_whose_seeds_diverged_says_that_there_is_no_test(load, 
     assert "[no test: not all seeds ended well]; " in render_published(board).page
     (board.folder / "results" / "floor__distance.json").unlink()
     assert "[no test: the floor is not measured, or over too few pairs]" in render_published(board).page
+
+
+def test_a_claim_about_rows_that_share_too_few_seeds_is_not_tested(load, publish_records):
+    claim = "{{better net/tune than net/fit in distance}}"
+    board = load(
+        ("title: Rings\n", f"title: Rings\nfindings: '{claim}'\n"),
+        ("note: the control}", "note: the control, only: 'seed=0,1'}"),
+        ("  tune:\n", "  tune: {only: 'seed=1,2'}\n"),
+    )
+    publish_records(board)
+    assert Findings(Table.from_collection(collect_published(board))).text(MARKDOWN) == UNPAIRED

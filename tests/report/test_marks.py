@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from harness.report.collect import collect_published
 from harness.report.floors import FloorDraws
 from harness.report.marks import best_rows, marked_rows
 from harness.report.scores import score_of
+from harness.report.table import Table
 
 FLOOR = {"distance": FloorDraws([0.9, 1.1, 0.8, 1.2, 1.0]), "likeness": FloorDraws([0.9, 1.1, 0.8, 1.2, 1.0])}
 """Mean 1.0, standard deviation 0.158. A row of three seeds with two draws each differs at 5 % from 0.266 on."""
@@ -158,3 +160,11 @@ def test_the_best_of_equal_rows_keeps_its_mark_on_95_percent_of_boards_and_a_wor
 def test_rows_compete_with_rows_of_the_same_sampler(column, row_of, make_row):
     rows = [row_of(5.0, 5.1, sampler="cfg"), row_of(90.0, 90.2, sampler="cfg"), row_of(1.0, 1.1, sampler="heun")]
     assert best([*rows, make_row(sampler="euler", done=0, lacking=3)], column()) == [True, False, True, False]
+
+
+def test_a_row_that_the_board_gives_fewer_seeds_competes_over_those_that_it_has(load, publish_records):
+    board = load(("  tune:\n", "  tune: {only: 'seed=1,2'}\n"))
+    publish_records(board)
+    rows = {(row.base, row.method): row for row in Table.from_collection(collect_published(board)).rows}
+    assert "distance" in rows["net", "tune"].maybe_best
+    assert "distance" not in rows["net", "none"].maybe_best

@@ -59,6 +59,7 @@ def test_a_budget_says_images_batches_and_steps():
         ({"ema": 0.999}, ", weights averaged with decay 0.999"),
         ({"ema": PowerFunctionEMA(std=0.1)}, ", weights averaged over a relative length of 0.1 (power function)"),
         ({"micro_batch": 32}, ", in micro-batches of 32"),
+        ({"flip": True, "data": "disk"}, ", images flipped at random"),
         ({"precision": "bf16"}, ", bf16 autocast"),
         ({"channels_last": True}, ", channels last"),
         ({"compile": True}, ", compiled"),

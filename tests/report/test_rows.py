@@ -1,5 +1,6 @@
 from dataclasses import astuple
 
+import numpy as np
 import pytest
 
 from harness.report.collect import collect_published
@@ -96,3 +97,13 @@ def test_rows_of_data_know_it_and_each_number_of_samples_has_its_row(data_board,
     rows = table_rows(collect_published(data_board))
     assert [(row.base, row.size) for row in rows] == [("good", 200), ("bad", 200), ("good", 100), ("bad", 100)]
     assert all(row.is_data and not row.competes for row in rows)
+
+
+def test_the_same_place_is_the_same_seed_in_rows_that_lack_seeds(load, publish_records, make_record, column):
+    board = load(("  tune:\n", "  tune: {only: 'seed=1,2'}\n"))
+    publish_records(board)
+    rows = {(row.base, row.method): row for row in table_rows(collect_published(board))}
+    of_seeds = [make_record(cell).metrics["distance"].mean for cell in board.cells if cell.row.name == "net/tune"]
+    assert rows["net", "tune"].values_of(column()).tolist() == pytest.approx([np.nan, *of_seeds], nan_ok=True)
+    assert np.isfinite(rows["net", "none"].values_of(column())).all()
+    assert (rows["net", "tune"].seeds, rows["net", "tune"].is_whole) == (2, True)

@@ -72,9 +72,9 @@ def test_a_point_that_the_metric_cannot_have_fails_the_cell(selecting, tmp_path,
 
 def test_seeds_of_selection_are_apart_from_those_of_the_evaluation(used):
     streams, real = used
-    selection, evaluation = streams[:-2], streams[-2:]
+    selection, evaluation = streams[:-4], streams[-4:]
     assert set(selection) == {(1, "selection")}
-    assert evaluation == [(1, "evaluation/0"), (1, "evaluation/1")]
+    assert evaluation == 2 * [(1, "evaluation/0")] + 2 * [(1, "evaluation/1")]  # in chunks of 16
     assert set(real[:-2]) == {draws.selection(1)}
     assert real[-2:] == [draws.evaluation(1, 0), draws.evaluation(1, 1)]
 

@@ -2,6 +2,9 @@
 
 import dataclasses
 import hashlib
+import multiprocessing
+import os
+import signal
 
 import pytest
 import stage_parts
@@ -11,12 +14,15 @@ from stage_parts import NOISE, Exploding, Prepared, Unprepared, make_base_anew
 from harness.board.bases import Examples
 from harness.board.samplers import EvaluationSampler
 from harness.errors import Diverged, UserError
+from harness.images.quantise import to_uint8
 from harness.sampling import drawing
 from harness.stages import base as base_stage
-from harness.stages import draws, finetune, sample
+from harness.stages import draws, finetune, metrics, sample
 from harness.stages.example_sets import SAMPLES
 from harness.stages.facts import PreparationFacts, SampleFacts
 from harness.stages.prepare import BaseSampler
+from harness.store import outputs
+from harness.store.files import set_aside
 from harness.weights import state_dicts
 
 
@@ -149,3 +155,94 @@ def test_samples_of_other_weights_are_drawn_again(cells, draw, context):
     again = draw(cell).output
     assert again.is_fresh
     assert SampleFacts.of(again).samples_sha256 != SampleFacts.of(first).samples_sha256
+
+
+class Killed(Unprepared):
+    """Draws like its base class. When it is called for the chunk `at`, its process is killed."""
+
+    at = None
+    calls = 0
+
+    def __call__(self, model, spec, streams, labels):
+        if Killed.calls == Killed.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        Killed.calls += 1
+        return super().__call__(model, spec, streams, labels)
+
+
+def test_after_a_kill_drawing_goes_on_at_the_next_chunk_bit_for_bit(cell, draw, tune, with_sampler, monkeypatch, context):
+    monkeypatch.setattr(stage_parts, "Killed", Killed, raising=False)
+    killed = with_sampler(cell, Killed)
+    tune(killed)
+    monkeypatch.setattr(Killed, "calls", 0)
+    monkeypatch.setattr(Killed, "at", 3)  # of four: each of two sets has 30 samples, 16 at a time
+    process = multiprocessing.get_context("fork").Process(target=draw, args=(killed,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert context.runs.work("sample", killed.sample_key).is_dir()
+    monkeypatch.setattr(Killed, "at", None)
+    resumed = draw(killed)
+    assert Killed.calls == 1, "chunks that were whole are drawn again"
+    assert not context.runs.work("sample", killed.sample_key).exists()
+    undisturbed = draw(with_sampler(cell, Unprepared))  # it draws the same numbers
+    for name in ("samples_sha256", "draws_sha256", "nfe"):
+        assert resumed.output.facts[name] == undisturbed.output.facts[name]
+    assert resumed.output.files[SAMPLES] == undisturbed.output.files[SAMPLES]
+
+
+FID = '"fid[digits-cnn]": {metric: {name: fid, few_images: true}}'
+
+
+@pytest.fixture
+def digits(read_board, tiny_text, context):
+    """Draw the samples of the first cell of a board of images with this text of `metrics`; returns them and the cell."""
+    text = tiny_text.replace("{name: swiss-roll, train_size: 256}", "digits").replace(
+        "{name: ddpm-mlp, steps: 2, width: 8}",
+        "{name: edm-unet, model_channels: 4, channel_mult: [1], attn_resolutions: []}\n    sampler: {name: heun, steps: 2}",
+    )
+
+    def call(metrics):
+        board = read_board(text[: text.index("metrics:")] + f"metrics: {{{metrics}}}\n")
+        cell, source = board.cells[0], context.dataset(board.dataset)
+        weights = finetune.run(cell, base_stage.run(cell.base, source, context), source, context)
+        return sample.run(cell, weights, source, context), cell, source
+
+    return call
+
+
+def test_images_are_kept_as_bytes_unless_a_column_compares_the_samples_themselves(digits, context):
+    of_features, cell, source = digits(FID)
+    values = metrics.run(cell, of_features.output, source, context)["fid[digits-cnn]"].measured.values
+    kept = tensors(of_features)
+    assert (kept["x.0"].dtype, SampleFacts.of(of_features.output).are_bytes) == (torch.uint8, True)
+    of_both, both, source = digits(f"{FID}, sliced-w2: {{}}")  # floats now, in the place of the bytes
+    assert (both.sample_key, of_both.output.is_fresh) == (cell.sample_key, True)
+    drawn = tensors(of_both)
+    assert (drawn["x.0"].dtype, SampleFacts.of(of_both.output).are_bytes) == (torch.float32, False)
+    assert torch.equal(to_uint8(drawn["x.0"]), kept["x.0"])
+    assert torch.equal(drawn["labels.1"], kept["labels.1"])
+    assert metrics.run(both, of_both.output, source, context)["fid[digits-cnn]"].measured.values == values
+    again, *_ = digits(FID)
+    assert not again.output.is_fresh, "floats serve every column, as those of older versions do"
+
+
+def test_an_older_version_s_floats_stay_in_use(digits, context):
+    samples, cell, _ = digits(f"{FID}, sliced-w2: {{}}")
+    old = {name: value for name, value in samples.output.facts.items() if name != "are_bytes"}
+    x = tensors(samples)
+    set_aside(samples.output.folder, "replaced")
+
+    def make(folder):
+        state_dicts.save(x, folder / SAMPLES)
+        return old
+
+    outputs.once(context.runs, "sample", cell.sample_key, make)
+    again, *_ = digits(FID)
+    assert (again.output.is_fresh, again.output.facts) == (False, old)
+
+
+def test_an_explosion_leaves_no_unfinished_samples_behind(cell, draw, with_sampler, context):
+    with pytest.raises(Diverged):
+        draw(with_sampler(cell, Exploding))
+    assert not list(context.runs.root.glob("work/sample-*"))

@@ -52,3 +52,16 @@ def test_a_row_that_is_worse_by_4_deviations_is_told_with_9_seeds_and_hardly_wit
     means = [0.0, 4.0, 4.0, 4.0, 4.0]
     assert share_of_boards(boards(means, 9, 300), 1) < 0.01
     assert share_of_boards(boards(means, 3, 300), 1) > 0.5
+
+
+def test_rows_are_compared_over_the_seeds_that_they_share():
+    nan = float("nan")
+    rows = [[1.0, 2.1, 3.0, 2.0], [nan, 4.1, 5.2, 3.9], [2.0, nan, nan, nan]]
+    # The second row is worse on each shared seed; the third shares one seed with the first, of which there is no test.
+    assert list(maybe_best(rows, higher_is_better=False)) == [True, False, True]
+
+
+def test_rows_without_some_seeds_are_marked_as_without_these_seeds_in_all_rows():
+    board = boards([0.0, 1.0, 2.0], 5, 1)[0]
+    padded = np.hstack([board, np.full((3, 2), np.nan)])
+    assert list(maybe_best(padded, higher_is_better=False)) == list(maybe_best(board, higher_is_better=False))

@@ -56,5 +56,16 @@ def test_keys_leave_out_later_settings_at_their_defaults_and_hold_all_others():
     """Records from before these settings were there stay fresh."""
     old = {"images": 8, "batch": 4, "ema": None, "select": "last"}
     assert TrainingConfig(images=8, batch=4).identity == old
-    used = {"micro_batch": 2, "precision": "bf16", "channels_last": True, "compile": True}
+    used = {"micro_batch": 2, "precision": "bf16", "channels_last": True, "compile": True, "flip": True}
     assert TrainingConfig(images=8, batch=4, **used).identity == {**old, **used}
+
+
+@pytest.mark.parametrize("settings", [{"data": "disk", "workers": 2}, {"data": "device"}, {"workers": 0}])
+def test_where_the_data_lie_is_no_part_of_a_key(settings):
+    assert TrainingConfig(images=8, batch=4, **settings).identity == TrainingConfig(images=8, batch=4).identity
+
+
+def test_data_on_the_device_leave_workers_nothing_to_read():
+    assert fault(data="device", workers=2).endswith(
+        "workers (2) read from host or disk, and data: device has nothing left to read"
+    )

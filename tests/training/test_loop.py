@@ -278,7 +278,7 @@ def test_a_model_in_latents_sees_new_latents_of_its_batch_at_each_step(make_loop
     loop.method.step = lambda batch, _generator, _index: seen.append(batch) or {}
     loop.run()
     for index, batch in enumerate(seen):
-        rows = loop.order.indices(index)
+        rows = loop.reader.order.indices(index)
         noise = torch.randn(len(rows), 2, generator=stream(3, "latents", index))
         torch.testing.assert_close(batch.x, data.x[rows] + noise)
         assert batch.rows is None

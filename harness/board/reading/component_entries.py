@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
+from harness.board.reading.method_grids import first_point
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import ComponentEntry, SamplerConfig, split_column
@@ -19,7 +20,7 @@ def check_component_entries(reader: BoardReader, board: Mapping[str, object]) ->
     """Add the faults of all components that an invalid board names, and of their settings."""
     for location, kind, value in _named_components(board):
         try:
-            entry = ComponentEntry.model_validate({"name": value} if isinstance(value, str) else value)
+            entry = ComponentEntry.model_validate({"name": value} if isinstance(value, str) else first_point(value))
         except ValidationError:  # the schema has said what is wrong
             continue
         reader.resolve(kind, entry, location)

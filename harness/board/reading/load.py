@@ -21,6 +21,7 @@ from harness.board.reading.evaluation_samplers import read_evaluation_samplers
 from harness.board.reading.find import board_file
 from harness.board.reading.findings import check_findings
 from harness.board.reading.grid import all_cells, all_floors, check_seeds
+from harness.board.reading.method_grids import expanded
 from harness.board.reading.methods import BoardMethod, check_control, check_repeats, read_method
 from harness.board.reading.only import check_filters, entry_filters
 from harness.board.reading.reader import BoardReader
@@ -43,7 +44,7 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
         plugins: the components that the board may name; by default all that are installed.
     """
     reader = BoardReader(read_yaml(board_file(path)), plugins or registry(), is_smoke=smoke)
-    config = _check_schema(reader)
+    config, grids = expanded(reader, _check_schema(reader))
     dataset = reader.resolve(Dataset, config.dataset, ("dataset",))
     columns = _read_columns(reader, config, dataset)
     bases = _read_bases(reader, config, dataset)
@@ -67,6 +68,7 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
         columns=columns,
         floors=all_floors(reader, config, dataset, columns),
         is_smoke=reader.is_smoke,
+        grids=grids,
     )
 
 

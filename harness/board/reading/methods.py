@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.board.components import Resolved
+from harness.board.grids import split_point
 from harness.board.reading.reader import BoardReader
 from harness.board.schema import BoardConfig, ComponentEntry, MethodConfig
 from harness.components import Method
@@ -39,13 +40,13 @@ class BoardMethod:
     @property
     def cells_identity(self) -> str:
         """Text that is equal for two methods whose cells would be the same, in the full run: a smoke run may make two alike."""
-        method, training = self.method, self.full_training if self.method.component.trains else None
+        method, training = self.method, self.full_training.identity if self.method.component.trains else None
         return f"{method.name}/{(method.full or method.settings).identity}/{training}/{self.config.only}"
 
 
 def read_method(reader: BoardReader, board: BoardConfig, name: str, config: MethodConfig) -> BoardMethod | None:
     """Read an entry of `methods`. Returns: None after a fault."""
-    location = ("methods", name)
+    location = ("methods", split_point(name)[0])
     entry = config.method or ComponentEntry(name=name)
     method = reader.resolve(Method, entry, (*location, "method") if config.method else location)
     if board.training is None and method is not None and method.component.trains:
@@ -90,4 +91,4 @@ def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:
         first = first_names.setdefault(method.cells_identity, method.name)
         if first != method.name:
             text = f"{method.name!r} and {first!r} have the same settings: duplicate cells"
-            reader.add_fault(("methods", method.name), text)
+            reader.add_fault(("methods", split_point(method.name)[0]), text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.board.cells import Cell
 from harness.board.filters import Filter, parse_filter
+from harness.board.grids import split_point
 from harness.board.reading.evaluation_samplers import sampler_names
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.yaml_file import Location
@@ -48,7 +49,7 @@ def _written(board: BoardConfig) -> Iterator[tuple[str, Sequence[str], Location,
     for name, base in board.bases.items():
         yield "base", [name], ("bases", name, "only"), base.only
     for name, method in board.methods.items():
-        yield "method", [name], ("methods", name, "only"), method.only
+        yield "method", [name], ("methods", split_point(name)[0], "only"), method.only
     names_of = sampler_names(board.evaluation.samplers)
     for name, sampler in board.evaluation.samplers.items():
         yield "sampler", names_of[name], ("evaluation", "samplers", name, "only"), sampler.only

@@ -11,10 +11,11 @@ from harness.board.reading.base_entry import BaseEntry
 from harness.board.reading.data_fit import model_fault, spec_of
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import check_sampler, read_sampler
-from harness.board.reading.skips import lacks, micro_batch_reason
+from harness.board.reading.skips import flip_reason, lacks, micro_batch_reason
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import BoardConfig, PretrainConfig
 from harness.components import Method, Model
+from harness.interfaces import DataSpec
 from harness.training.config import TrainingConfig
 
 Step = tuple[Resolved[Method], TrainingConfig]
@@ -35,7 +36,7 @@ def read_pretrained(
     sampler = read_sampler(reader, base, model)
     if (misfit := model_fault(model, spec_of(dataset))) is not None:
         reader.add_fault(base.at("model"), misfit)
-    valid_steps = _check_steps(reader, steps, model, locations)
+    valid_steps = _check_steps(reader, steps, model, spec_of(dataset), locations)
     if sampler is None or seeds is None or len(valid_steps) < len(configs):
         return ()
     check_sampler(reader, sampler, model, base)
@@ -99,7 +100,11 @@ def _methods_from_scratch(reader: BoardReader) -> list[str]:
 
 
 def _check_steps(
-    reader: BoardReader, steps: Sequence[Step | None], model: Resolved[Model], locations: Sequence[Location]
+    reader: BoardReader,
+    steps: Sequence[Step | None],
+    model: Resolved[Model],
+    spec: DataSpec | None,
+    locations: Sequence[Location],
 ) -> list[Step]:
     """Return the steps that could be read. Add a fault where a method cannot train the model as the budget asks."""
     valid: list[Step] = []
@@ -111,5 +116,7 @@ def _check_steps(
             reader.add_fault((*location, "method"), f"{model.name} lacks {', '.join(missing)}, which {method.name} needs")
         if reason := micro_batch_reason(method.component, model.component, training):
             reader.add_fault((*location, "training", "micro_batch"), reason)
+        if reason := flip_reason(method.component, spec, training):
+            reader.add_fault((*location, "training", "flip"), reason)
         valid.append(step)
     return valid

@@ -8,6 +8,7 @@ from harness.board.reading.data_fit import method_fault, spec_of
 from harness.board.samplers import EvaluationSampler
 from harness.components import Method, Model, Sampler
 from harness.inner_components import sampler_needs
+from harness.interfaces import DataSpec
 from harness.training.config import TrainingConfig
 
 
@@ -25,6 +26,7 @@ def skip_reason(
     return (
         _model_reason(method.component, base.origin.sampler, model)
         or micro_batch_reason(method.component, model, training)
+        or flip_reason(method.component, spec_of(base.dataset), training)
         or method_fault(method, model, spec_of(base.dataset), base.origin.sampler.component)
         or (None if sampled_with is None else _sampler_reason(sampled_with.sampler, model))
     )
@@ -43,6 +45,13 @@ def micro_batch_reason(method: Method, model: Model, training: TrainingConfig) -
         return f"{method.name} takes whole batches and cannot follow micro_batch"
     if "Trains" in method.needs and "TrainsInParts" not in model.provides:
         return f"{model.name} lacks TrainsInParts, which {method.name} needs for micro_batch"
+    return None
+
+
+def flip_reason(method: Method, spec: DataSpec | None, training: TrainingConfig) -> str | None:
+    """Return why the method cannot train on flipped examples; None when it can, or when the budget does not ask for them."""
+    if training.flip and method.trains and spec is not None and spec.preview != "images":
+        return f"flip mirrors images, and {method.name} trains on {spec.preview} here"
     return None
 
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.weights.pickles.containers import Finished, naturals
+from harness.weights.pickles.containers import Finished, encode, naturals
 from harness.weights.pickles.guard import count_copy
 from harness.weights.pickles.opcodes import RefusedPickle
 
@@ -49,6 +49,8 @@ class Array:
         if not isinstance(state, tuple) or len(state) != 5:
             raise RefusedPickle("a numpy array has a strange state")
         _, shape, kind, is_fortran, content = state
+        if isinstance(content, str):  # bytes of Python 2, which the reader decodes as latin1
+            content = encode(content, "latin1")
         self.value = fill_array(content, kind, shape, "F" if is_fortran is True else "C")
 
 

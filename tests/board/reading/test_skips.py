@@ -4,8 +4,9 @@ import pytest
 from board_fixtures import BOARD
 
 from harness.board.reading.load import load_board
-from harness.board.reading.skips import lacks, micro_batch_reason
+from harness.board.reading.skips import flip_reason, lacks, micro_batch_reason
 from harness.components import Method, Model
+from harness.interfaces import DataSpec
 from harness.training.config import TrainingConfig
 
 NET = "net: {model: unet, pretrain: {method: parts, training: {images: 256}}}"
@@ -91,3 +92,17 @@ def test_missing_capabilities_are_sorted():
 )
 def test_micro_batches_need_a_method_that_accumulates_and_a_model_that_trains_in_parts(changes, provides, micro_batch, reason):
     assert micro_batch_reason(method(**changes), model(*provides), budget(micro_batch)) == reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "spec", "flip", "reason"),
+    [
+        ({}, DataSpec((1, 8, 8), preview="images"), True, None),
+        ({}, DataSpec((2,)), False, None),
+        ({"trains": False}, DataSpec((2,)), True, None),
+        ({}, None, True, None),
+        ({}, DataSpec((2,)), True, "flip mirrors images, and ddo trains on points here"),
+    ],
+)
+def test_only_images_are_flipped(changes, spec, flip, reason):
+    assert flip_reason(method(**changes), spec, TrainingConfig(images=256, flip=flip)) == reason

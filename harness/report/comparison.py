@@ -1,0 +1,128 @@
+"""Two rows of a board compared over the seeds that they share, in each column and on each base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.board.columns import Column
+from harness.errors import UserError, unknown
+from harness.report.rows import TableRow
+from harness.report.table import Table
+from harness.statistics.bootstrap import bootstrap_interval
+from harness.statistics.holm import holm
+from harness.statistics.paired import EQUAL, PairedDifference, paired_difference
+from harness.statistics.power import pairs_to_tell
+from harness.statistics.student import LEVEL
+from harness.store.record_names import row_name
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two rows in one column.
+
+    Args:
+        difference: first − second over the seeds that are done in both; None for fewer than two.
+        bootstrap: the 95 % BCa interval of the mean difference; None for fewer than three pairs, and for equal differences.
+        adjusted_p: p adjusted for all comparisons that are made together (Holm).
+        pairs_to_tell: how many seeds find such a difference in 80 % of all cases; None without a difference or a spread.
+        seeds: those of the board, in the order of the rows' values.
+    """
+
+    first: TableRow
+    second: TableRow
+    column: Column
+    difference: PairedDifference | None
+    bootstrap: tuple[float, float] | None
+    adjusted_p: float | None
+    pairs_to_tell: int | None
+    seeds: tuple[int, ...]
+
+    @property
+    def better(self) -> TableRow | None:
+        """The row that is better by the adjusted p; None where the rows are not told apart, and in columns that do not rank."""
+        if self.difference is None or self.adjusted_p is None or self.adjusted_p > LEVEL or not self.column.ranks:
+            return None
+        return self.first if (self.difference.mean > 0) == self.column.higher_is_better else self.second
+
+
+def compare(table: Table, first: str, second: str, metrics: Sequence[str] = ()) -> list[Comparison]:
+    """Compare two methods on each base that has both, or two rows.
+
+    Args:
+        first, second: a method's name or label, or a row as `base/method`, with `/n500` and `/sampler` on boards of several.
+        metrics: names of columns; all that rank by default.
+    Raises: UserError for a row, method or column that the board lacks, for the same row twice, and for rows that share no base.
+    """
+    pairs = _pairs(table, first, second)
+    found = [_comparison(a, b, column, table.board.seeds) for column in _columns(table, metrics) for a, b in pairs]
+    tested = [each.difference.p for each in found if each.difference is not None]
+    adjusted = iter(holm(tested))
+    return [each if each.difference is None else replace(each, adjusted_p=next(adjusted)) for each in found]
+
+
+def _comparison(first: TableRow, second: TableRow, column: Column, seeds: tuple[int, ...]) -> Comparison:
+    a, b = first.values_of(column), second.values_of(column)
+    differences = (a - b)[np.isfinite(a) & np.isfinite(b)]
+    difference = paired_difference(a, b)
+    if difference is None:
+        return Comparison(first, second, column, None, None, None, None, seeds)
+    # Rounding is no spread: as in the t test, such differences are equal.
+    scale = max(float(np.nanmax(np.abs(a))), float(np.nanmax(np.abs(b))))
+    sd = float(differences.std(ddof=1))
+    has_spread = sd > EQUAL * scale
+    interval = bootstrap_interval(differences) if has_spread else None
+    needed = pairs_to_tell(difference.mean, sd) if has_spread else None
+    return Comparison(first, second, column, difference, interval, None, needed, seeds)
+
+
+def _columns(table: Table, metrics: Sequence[str]) -> list[Column]:
+    if not metrics:
+        if table.ranking_columns:
+            return table.ranking_columns
+        raise UserError(f"{table.board.name}: no column ranks; name columns with --metric")
+    by_name = {column.name: column for column in table.board.columns}
+    if lacking := next((name for name in metrics if name not in by_name), None):
+        raise unknown("metric", lacking, by_name, where="--metric")
+    return [by_name[name] for name in dict.fromkeys(metrics)]
+
+
+def _pairs(table: Table, first: str, second: str) -> list[tuple[TableRow, TableRow]]:
+    """Return the rows to compare: those of the same base, size and sampler, or just the two that are named in full."""
+    a, b = _rows_of(table, first), _rows_of(table, second)
+    if "/" in first and "/" in second:
+        pairs = [(a[0], b[0])]
+        if a[0].block != b[0].block:
+            raise UserError(f"{first} and {second}: measured with other numbers of samples or samplers, which no test compares")
+    else:
+        pairs = [(one, other) for one in a for other in b if (one.base, one.block) == (other.base, other.block)]
+    if not pairs:
+        raise UserError(f"{table.board.name}: {first} and {second} share no base; BASE/METHOD twice compares across bases")
+    if any(one is other for one, other in pairs):
+        raise UserError(f"{first} and {second} are the same row; a comparison needs two")
+    return pairs
+
+
+def _rows_of(table: Table, name: str) -> list[TableRow]:
+    rows = {full_name(row): row for row in table.rows}
+    if "/" in name:
+        if name not in rows:
+            raise unknown("row", name, rows, where=f"board {table.board.name}")
+        return [rows[name]]
+    found = [row for row in rows.values() if row.method == name] or [row for row in rows.values() if row.method_label == name]
+    if not found:
+        raise unknown("method", name, {row.method for row in rows.values()}, where=f"board {table.board.name}")
+    return found
+
+
+def full_name(row: TableRow) -> str:
+    """Return the name of a row, as claims of findings write it: `base/method`."""
+    return row_name(row.base, row.method, row.size, row.sampler)
+
+
+def values_by_seed(comparison: Comparison) -> Iterator[tuple[int, float | None, float | None]]:
+    """Yield (seed, value of the first row, value of the second) for each seed of the board; None where a row has none."""
+    column = comparison.column.name
+    yield from zip(comparison.seeds, comparison.first.values[column], comparison.second.values[column], strict=True)

@@ -1,0 +1,112 @@
+"""Methods ranked over several bases and boards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.board.columns import Column
+from harness.errors import UserError, unknown
+from harness.report.rows import TableRow
+from harness.report.table import Table
+from harness.statistics.ranks import FEWEST_BLOCKS, FEWEST_METHODS, MeanRanks, mean_ranks
+
+
+@dataclass(frozen=True)
+class RankedMethods:
+    """The methods that all blocks have, and their ranks.
+
+    Args:
+        methods: labels, the best mean rank first.
+        blocks: `board, base` of each block, in the order of the boards.
+        left_out: a line for each method and block that does not count, with the reason.
+    """
+
+    methods: tuple[str, ...]
+    blocks: tuple[str, ...]
+    ranks: MeanRanks
+    left_out: tuple[str, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """The largest runs of neighbours in rank that are not told apart."""
+        ends = [self._end_of_run(start) for start in range(len(self.methods))]
+        longest = [end for start, end in enumerate(ends) if end > start and (start == 0 or end > ends[start - 1])]
+        starts = [start for start, end in enumerate(ends) if end > start and (start == 0 or end > ends[start - 1])]
+        return [self.methods[start : end + 1] for start, end in zip(starts, longest, strict=True)]
+
+    def _end_of_run(self, start: int) -> int:
+        return max(end for end in range(start, len(self.methods)) if not self.ranks.told_apart(start, end))
+
+
+def rank_methods(tables: Sequence[Table], metric: str | None = None) -> RankedMethods:
+    """Rank the methods of several boards, each base of each board being a block.
+
+    A method is known by its label, since boards give settings of their own to each base. A block's value is the mean over the
+    seeds of a whole row. Of boards with several samplers or numbers of samples the first ones count.
+
+    Args:
+        metric: the column; by default the first column of each board that ranks.
+    Raises: UserError for a column that a board lacks, two rows of one label on a base, and too few methods or blocks to test.
+    """
+    left_out: list[str] = []
+    blocks: dict[str, tuple[dict[str, float], bool]] = {}
+    for table in tables:
+        column = _column(table, metric)
+        for base, rows in _rows_by_base(table).items():
+            values = _values(rows, column, f"{table.board.name}, {base}", left_out)
+            if len(values) > 1:
+                blocks[f"{table.board.name}, {base}"] = values, column.higher_is_better
+            else:
+                left_out.append(f"{table.board.name}, {base}: has one method, which ranks nothing")
+    methods = _shared_methods({name: values for name, (values, _) in blocks.items()}, left_out)
+    if len(blocks) < FEWEST_BLOCKS or len(methods) < FEWEST_METHODS:
+        lines = "".join(f"\n  {line}" for line in left_out)
+        raise UserError(
+            f"ranks need {FEWEST_METHODS} methods on {FEWEST_BLOCKS} bases at least: {len(methods)} methods are whole on all "
+            f"{len(blocks)} bases{lines}"
+        )
+    table_of = [[values[method] for method in methods] for values, _ in blocks.values()]
+    unsorted = mean_ranks(table_of, higher_is_better=[higher for _, higher in blocks.values()])
+    order = unsorted.means.argsort(kind="stable")
+    ranks = MeanRanks(unsorted.ranks[:, order], unsorted.means[order], unsorted.p, unsorted.critical_difference)
+    return RankedMethods(tuple(methods[place] for place in order), tuple(blocks), ranks, tuple(left_out))
+
+
+def _column(table: Table, metric: str | None) -> Column:
+    columns = {column.name: column for column in table.ranking_columns}
+    if metric is None and columns:
+        return next(iter(columns.values()))
+    if metric not in columns:
+        raise unknown("column that ranks", metric or "(any)", columns, where=f"board {table.board.name}")
+    return columns[metric]
+
+
+def _rows_by_base(table: Table) -> dict[str, list[TableRow]]:
+    rows = [row for row in table.rows if not row.is_data and row.block == (table.sizes[0], table.samplers[0])]
+    return {base: [row for row in rows if row.base == base] for base in dict.fromkeys(row.base for row in rows)}
+
+
+def _values(rows: Sequence[TableRow], column: Column, block: str, left_out: list[str]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for row in rows:
+        score = row.score(column)
+        if row.method_label in values:
+            raise UserError(f"{block}: two methods have the label {row.method_label!r}; give them labels of their own")
+        if score is not None and row.competes:
+            values[row.method_label] = score.mean
+        elif not any(note.startswith("skipped") for note in row.notes):
+            left_out.append(f"{block}: {row.method_label} is not whole")
+    return values
+
+
+def _shared_methods(values_of: Mapping[str, Mapping[str, float]], left_out: list[str]) -> list[str]:
+    """Return the methods that all blocks have; the others are noted."""
+    everywhere: list[str] = []
+    for method in dict.fromkeys(method for values in values_of.values() for method in values):
+        lacking = [block for block, values in values_of.items() if method not in values]
+        if lacking:
+            left_out.append(f"{method}: has no whole row at {'; '.join(lacking)}")
+        else:
+            everywhere.append(method)
+    return everywhere

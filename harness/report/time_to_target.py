@@ -1,0 +1,113 @@
+"""How long each method trains until its curve reaches a value: in images, network evaluations and seconds."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harness.board.columns import Column
+from harness.errors import UserError
+from harness.report.collect import Collection
+from harness.report.costs import training_cost
+from harness.report.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The first point of a seed's curve that is as good as the target.
+
+    Args:
+        images: training images seen at that point.
+        before: training images at the point before it, where the target was not reached; 0 for the first point.
+        cost: forward passes of one example up to there, a pass with gradients counting three; None where the record does not say.
+        seconds: of training up to there.
+    """
+
+    images: int
+    before: int
+    cost: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TimeToTarget:
+    """A row and what it took each of its done seeds; None for a seed that did not reach the target."""
+
+    base: str
+    method: str
+    base_label: str
+    method_label: str
+    seeds: tuple[Reached | None, ...]
+
+    @property
+    def reached(self) -> int:
+        """The number of seeds that reached the target."""
+        return sum(each is not None for each in self.seeds)
+
+    def median(self, amounts: Sequence[float | None]) -> float | None:
+        """Return the median over all done seeds, of amounts of those that reached the target.
+
+        A seed that did not reach it took longer than any other.
+        Returns: None where half of the seeds or more did not reach it, and where an amount is not known.
+        """
+        if any(amount is None for amount in amounts):
+            return None
+        known = [float(amount) for amount in amounts if amount is not None]
+        middle = statistics.median([*known, *([math.inf] * (len(self.seeds) - self.reached))])
+        return middle if math.isfinite(middle) else None
+
+
+def curve_column(collection: Collection) -> Column:
+    """Return the column that the board's curve measures. Raises: UserError for a board without a curve."""
+    config = collection.board.config.curve
+    if config is None:
+        raise UserError(f"{collection.board.name}: the board measures no curve along training (curve: in board.yaml)")
+    return next(column for column in collection.board.columns if column.name == config.metric)
+
+
+def times_to_target(collection: Collection, target: float) -> list[TimeToTarget]:
+    """Return, for each row that trains and has done seeds, what it took to reach the target.
+
+    Cost and seconds up to a point are the whole training's in proportion to its images: records do not hold them by point.
+
+    Args:
+        target: a value of the curve's column, in the metric's own unit.
+    Raises: UserError for a board without a curve.
+    """
+    column = curve_column(collection)
+    return [
+        TimeToTarget(
+            row.base.name,
+            row.method_name,
+            row.base.label,
+            row.method_label,
+            tuple(_reached(outcome, target, higher_is_better=column.higher_is_better) for outcome in done),
+        )
+        for row, cells in collection.trainings
+        if row.trains and (done := [outcome for outcome in collection.done(cells) if outcome.curve])
+    ]
+
+
+def _reached(outcome: Outcome, target: float, *, higher_is_better: bool) -> Reached | None:
+    before = 0
+    for images, value in sorted(outcome.curve):
+        if value >= target if higher_is_better else value <= target:
+            share = images / outcome.images_seen if outcome.images_seen else 0.0
+            cost = training_cost(outcome)
+            return Reached(images, before, None if cost is None else cost * share, outcome.seconds_finetune * share)
+        before = images
+    return None
+
+
+def resolution(collection: Collection) -> int:
+    """Return the largest distance in images between two points of any curve: targets are known to no less than that."""
+    gaps = [
+        after - before
+        for outcome in collection.records.values()
+        for points in [sorted({images for images, _ in outcome.curve})]
+        for before, after in pairwise(points)
+    ]
+    return max(gaps, default=0)

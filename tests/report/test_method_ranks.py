@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import UserError
+from harness.report.collect import collect_published
+from harness.report.method_ranks import rank_methods
+from harness.report.table import Table
+
+PLAIN_CHAIN = ("tune:\n", "tune: {method: fit, training: {images: 2560}}\n")
+"""Makes the third method one that every base can run."""
+
+
+@pytest.fixture
+def whole(load, publish_records):
+    board = load(PLAIN_CHAIN)
+    publish_records(board)
+    return Table.from_collection(collect_published(board))
+
+
+def test_methods_are_ranked_on_each_base_and_the_best_comes_first(whole):
+    ranked = rank_methods([whole])
+    # A later method has smaller distances on both bases.
+    assert ranked.methods == ("tune", "more of it", "base")
+    assert ranked.blocks == ("rings, net", "rings, chain")
+    assert ranked.ranks.means.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_the_direction_of_the_column_counts(whole):
+    assert rank_methods([whole], "likeness").methods == ("base", "more of it", "tune")
+
+
+def test_with_two_bases_nothing_is_told_apart_and_all_are_one_group(whole):
+    ranked = rank_methods([whole])
+    assert ranked.ranks.critical_difference > 2
+    assert ranked.groups == [ranked.methods]
+
+
+def test_with_many_bases_neighbours_are_groups(whole):
+    ranked = rank_methods([whole])
+    many = rank_methods([_renamed(whole, f"rings{number}") for number in range(5)])
+    assert many.ranks.told_apart(0, 2)
+    assert many.groups == [("tune", "more of it"), ("more of it", "base")]
+    assert many.ranks.critical_difference < ranked.ranks.critical_difference
+
+
+def _renamed(table, name):
+    return replace(table, board=replace(table.board, name=name))
+
+
+def test_what_is_not_whole_everywhere_is_left_out_and_said(table):
+    with pytest.raises(UserError) as error:
+        rank_methods([table])  # `tune` cannot run on the second base
+    assert "2 methods are whole on all 2 bases" in str(error.value)
+    assert "tune: has no whole row at rings, chain" in str(error.value)
+
+
+def test_a_column_that_a_board_lacks_is_refused(whole):
+    with pytest.raises(UserError, match="board rings: no column that ranks is called 'fid'"):
+        rank_methods([whole], "fid")
+
+
+def test_two_methods_of_one_label_on_a_base_are_refused(load, publish_records):
+    board = load(("tune:\n", "tune: {method: fit, label: more of it, training: {images: 2560}}\n"))
+    publish_records(board)
+    with pytest.raises(UserError, match="rings, net: two methods have the label 'more of it'"):
+        rank_methods([Table.from_collection(collect_published(board))])

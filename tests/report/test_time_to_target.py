@@ -1,0 +1,63 @@
+import pytest
+
+from harness.errors import UserError
+from harness.report.collect import collect_published
+from harness.report.time_to_target import resolution, times_to_target
+from harness.store.records import CurvePoint
+
+
+@pytest.fixture
+def collection_of(board, publish_records, make_record):
+    """Publishes the standard board with these values of the curves of `net/tune`, by seed."""
+
+    def collection_of(*curves):
+        publish_records(board)
+        for cell in board.cells:
+            if cell.row.name == "net/tune":
+                points = [CurvePoint(images=320 * place, value=value) for place, value in enumerate(curves[cell.seed])]
+                costs = make_record(cell).costs.model_copy(
+                    update={"images_seen": 1280, "seconds_finetune": 8.0, "forward_evaluations": 40, "backward_evaluations": 20}
+                )
+                publish_records(board, [cell], curve=points, costs=costs)
+        return collect_published(board)
+
+    return collection_of
+
+
+def of_tune(collection, target):
+    (row,) = [each for each in times_to_target(collection, target) if (each.base, each.method) == ("net", "tune")]
+    return row
+
+
+def test_the_first_point_as_good_as_the_target_counts_and_the_one_before_bounds_it(collection_of):
+    row = of_tune(collection_of([5, 4, 2, 3, 1], [5, 2, 2, 2, 2], [2, 5, 5, 5, 5]), 2.0)
+    assert [(each.images, each.before) for each in row.seeds] == [(640, 320), (320, 0), (0, 0)]
+    # 40 forward passes and 20 with gradients, which count three, in proportion to the images.
+    assert [(each.cost, each.seconds) for each in row.seeds] == [(50.0, 4.0), (25.0, 2.0), (0.0, 0.0)]
+
+
+def test_a_seed_that_does_not_reach_the_target_took_longer_than_any_other(collection_of):
+    row = of_tune(collection_of([5, 2, 1, 1, 1], [5, 5, 5, 2, 1], [5, 5, 5, 5, 5]), 2.0)
+    assert row.reached == 2
+    assert row.median([320, 960]) == 960
+    assert row.median([320, None]) is None
+
+
+def test_a_row_most_of_whose_seeds_do_not_reach_the_target_has_no_median(collection_of):
+    row = of_tune(collection_of([5, 2, 1, 1, 1], [5] * 5, [5] * 5), 2.0)
+    assert row.median([320]) is None
+
+
+def test_rows_that_do_not_train_have_no_time(collection_of):
+    assert {each.method for each in times_to_target(collection_of([1] * 5, [1] * 5, [1] * 5), 2.0)} == {"fit", "tune"}
+
+
+def test_the_resolution_is_the_largest_step_of_a_curve(collection_of):
+    assert resolution(collection_of([5, 4], [5, 4], [5, 4])) >= 320
+
+
+def test_a_board_without_a_curve_is_refused(load, publish_records):
+    board = load(("curve: {metric: distance, points: 4, samples: 100}\n", ""))
+    publish_records(board)
+    with pytest.raises(UserError, match="rings: the board measures no curve along training"):
+        times_to_target(collect_published(board), 1.0)
