@@ -13,6 +13,7 @@ import typer
 
 import harness
 from harness.cli import (
+    check,
     compare,
     convert,
     doctor,
@@ -67,6 +68,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": export.export,
     "samples": samples.samples,
     "new": new.new,
+    "check": check.check,
 }
 
 
