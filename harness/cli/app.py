@@ -13,6 +13,7 @@ import typer
 
 import harness
 from harness.cli import (
+    check,
     compare,
     convert,
     doctor,
@@ -69,6 +70,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": export.export,
     "samples": samples.samples,
     "new": new.new,
+    "check": check.check,
 }
 
 
