@@ -12,6 +12,7 @@ from harness.errors import noted
 from harness.stages import draws
 from harness.stages.checked import CheckedSource
 from harness.stages.example_faults import DataFault
+from harness.stages.metrics import can_be_measured
 from harness.stages.process_cache import ProcessCache
 
 
@@ -28,7 +29,8 @@ def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor], ca
         return []
     faults: list[str] = []
     with noted(faults):
-        _draw(cache.dataset(board.dataset), _draws_of_board(cells, floors))
+        there_are = [floor for floor in floors if can_be_measured(floor, cache.dataset(board.dataset))]
+        _draw(cache.dataset(board.dataset), _draws_of_board(cells, there_are))
         _check_selection(cache.dataset(board.dataset), cells)
         _check_training_set(cache.dataset(board.dataset), cells, floors)
     for base in _bases(cells):
@@ -46,7 +48,7 @@ def _bases(cells: Sequence[Cell]) -> list[Base]:
 
 def _draws_of_board(cells: Sequence[Cell], floors: Sequence[Floor]) -> Iterator[tuple[int, int]]:
     """Yield (draw, number of examples): the largest set of each purpose. A dataset may know some draws and not others."""
-    compared = [cell for cell in cells if not all(column.compares_with_training for column in cell.columns)]
+    compared = [cell for cell in cells if any(column.draws_real for column in cell.columns)]
     if compared:
         largest = max(compared, key=lambda cell: cell.evaluation.samples)
         yield draws.evaluation(largest.seed, 0), largest.evaluation.samples

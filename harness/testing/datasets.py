@@ -6,6 +6,7 @@ import copy
 import hashlib
 import subprocess
 import sys
+from functools import partial
 
 import torch
 
@@ -14,6 +15,7 @@ from harness.config import Config
 from harness.indexed import IndexedExamples, IndexedSource, read_examples
 from harness.interfaces import Batch, DataSource, DataSpec, SelectionSource
 from harness.streams import stream
+from harness.testing.checks import Checks, run_all
 from harness.testing.expect import expect
 
 EVALUATION = 64
@@ -28,21 +30,26 @@ def check_dataset(component: Dataset, *, config: Config | None = None, n: int = 
         n: examples in each evaluation set; fewer where the dataset cannot give so many.
     Raises: UserError when the dataset's files are absent, AssertionError when the dataset breaks a promise.
     """
+    run_all(dataset_checks(component, config=config, n=n))
+
+
+def dataset_checks(component: Dataset, *, config: Config | None = None, n: int = EVALUATION) -> Checks:
+    """Yield the checks of `check_dataset`, which has the same arguments. Raises: UserError when its files are absent."""
     config = config or component.config(**component.smoke)
     component.check_readiness(config)
     source = component.create(config)
     n = min(n, source.largest_evaluation or n)
-    check_spec_is_the_one_declared(component, config, source)
-    check_stratified_is_a_text(component, config)
-    check_batches(source, n)
-    check_largest_evaluation(source)
-    check_data_repeats(component, config, n)
-    check_evaluation_is_apart(source, n)
+    yield partial(check_spec_is_the_one_declared, component, config, source)
+    yield partial(check_stratified_is_a_text, component, config)
+    yield partial(check_batches, source, n)
+    yield partial(check_largest_evaluation, source)
+    yield partial(check_data_repeats, component, config, n)
+    yield partial(check_evaluation_is_apart, source, n)
     if isinstance(source, SelectionSource):
-        check_selection_is_apart(source, n)
+        yield partial(check_selection_is_apart, source, n)
     if isinstance(source, IndexedSource):
-        check_rows_are_the_whole(source, n)
-    check_other_processes_agree(component, config, n)
+        yield partial(check_rows_are_the_whole, source, n)
+    yield partial(check_other_processes_agree, component, config, n)
 
 
 def check_spec_is_the_one_declared(component: Dataset, config: Config, source: DataSource) -> None:

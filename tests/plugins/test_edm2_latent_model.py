@@ -143,7 +143,7 @@ def test_a_vae_that_is_missing_changed_or_of_other_sizes_is_named(tmp_path, fold
 def test_a_published_vae_that_is_not_here_is_named_with_address_and_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     message = str(cache.absent(VAE, "not here"))
-    for part in ("sd-vae-ft-mse-diffusion_pytorch_model.safetensors", VAE.address, "not pinned", str(tmp_path / "weights")):
+    for part in ("sd-vae-ft-mse-diffusion_pytorch_model.safetensors", VAE.address, str(VAE.sha256), str(tmp_path / "weights")):
         assert part in message
 
 
