@@ -78,7 +78,7 @@ class TrainingSet(IndexedExamples, Protocol):
 
     @property
     def spec(self) -> DataSpec:
-        """Shape and number of classes of the examples, once they are converted."""
+        """The form of one example, once it is converted."""
         ...
 
     @property

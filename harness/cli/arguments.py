@@ -12,7 +12,7 @@ import typer
 from harness.components import KINDS
 from harness.errors import UserError
 
-LISTED_KINDS = (*KINDS, "listener", "preset", "board")
+LISTED_KINDS = (*KINDS, "listener", "preset", "reference", "board")
 """The kinds that `harness list` takes, in the singular."""
 
 
@@ -29,6 +29,17 @@ def component_names(incomplete: str) -> Iterator[str]:
 
     installed = registry()
     names = {*LISTED_KINDS, *(name for kind in KINDS for name in installed.names(kind)), *installed.presets}
+    yield from sorted(name for name in names if name.startswith(incomplete))
+
+
+def checkable_names(incomplete: str) -> Iterator[str]:
+    """Give what `harness check` can be asked for, and that begins like the incomplete word."""
+    from harness.plugins import registry
+
+    installed = registry()
+    components = [(kind, name) for kind in KINDS for name in installed.names(kind)]
+    names = {*(f"{kind}:{name}" for kind, name in components), *(name for _, name in components), *installed.plugins}
+    names |= {f"{kind}s" for kind in (*KINDS, "preset", "listener", "plugin")}
     yield from sorted(name for name in names if name.startswith(incomplete))
 
 
