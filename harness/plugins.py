@@ -231,6 +231,10 @@ class Registry:
         names = ", ".join(self.names(cls.kind)) or "none"
         raise UserError(f"{where}: no installed {cls.kind} is the default; name one of: {names}")
 
+    def entry(self, plugin: str) -> metadata.EntryPoint | None:
+        """Return the entry point of a plugin that works; None when there is none of this name."""
+        return self._entries.get(plugin)
+
     def listen(self, hook: str, is_first: Callable[[str], bool] = lambda _: True, /, **arguments: object) -> None:
         """Call a listen hook of every plugin. One that raises is logged, and the others are still called.
 

@@ -13,6 +13,7 @@ import typer
 
 import harness
 from harness.cli import (
+    check,
     compare,
     convert,
     doctor,
@@ -24,6 +25,7 @@ from harness.cli import (
     prefetch,
     publish,
     rank,
+    records,
     render,
     run,
     samples,
@@ -58,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "render": render.render,
     "compare": compare.compare,
     "rank": rank.rank,
+    "records": records.records,
     "target": target.target,
     "validate": validate.validate,
     "doctor": doctor.doctor,
@@ -67,6 +70,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": export.export,
     "samples": samples.samples,
     "new": new.new,
+    "check": check.check,
 }
 
 

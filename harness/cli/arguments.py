@@ -32,6 +32,17 @@ def component_names(incomplete: str) -> Iterator[str]:
     yield from sorted(name for name in names if name.startswith(incomplete))
 
 
+def checkable_names(incomplete: str) -> Iterator[str]:
+    """Give what `harness check` can be asked for, and that begins like the incomplete word."""
+    from harness.plugins import registry
+
+    installed = registry()
+    components = [(kind, name) for kind in KINDS for name in installed.names(kind)]
+    names = {*(f"{kind}:{name}" for kind, name in components), *(name for _, name in components), *installed.plugins}
+    names |= {f"{kind}s" for kind in (*KINDS, "preset", "listener", "plugin")}
+    yield from sorted(name for name in names if name.startswith(incomplete))
+
+
 def kind_names(incomplete: str) -> Iterator[str]:
     """Give the kinds, in the plural, that begin like the incomplete word."""
     yield from (f"{kind}s" for kind in LISTED_KINDS if f"{kind}s".startswith(incomplete))

@@ -162,7 +162,8 @@ def _weights(networks: Sequence[Network]) -> str:
         hashes = ", ".join(
             f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`{_table(file)}" for file in weights.identity
         )
-        return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes})"
+        note = f" — {markdown_text(weights.note)} —" if weights.note else ""
+        return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes}){note}"
     steps = zip(*(other.steps for other in networks), strict=True)
     return "pretrained by " + "; then by ".join(map(_pretraining_step, steps))
 

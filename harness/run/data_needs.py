@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
-
 from harness.board.bases import Base, Examples
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.errors import noted
 from harness.stages import draws
-from harness.stages.checked import CheckedSource, DataFault
+from harness.stages.checked import CheckedSource
+from harness.stages.example_faults import DataFault
 from harness.stages.metrics import can_be_measured
 from harness.stages.process_cache import ProcessCache
 
@@ -77,7 +76,7 @@ def _check_training_set(source: CheckedSource, cells: Sequence[Cell], floors: Se
     if not asked:
         return
     n, name = max(asked)
-    if n > (there_are := len(source.training_data(torch.device("cpu")))):
+    if n > (there_are := len(source.training_set)):
         raise DataFault(
             f"metric {name}: against: train compares {n} samples with as many training examples, and {source.name} has "
             f"{there_are}: lower evaluation.samples or sizes, or write `against: train-all` where the metric compares features"

@@ -153,8 +153,10 @@ class Needs:
         return self._examined[0]
 
     def weights_remarks(self) -> list[str]:
-        """Return a remark for each file of weights of which the user should know which table was read, or how."""
-        return self._examined[1]
+        """Return what the user should know of weights: the notes of presets, and which table of a file was read, or how."""
+        loaded = [(base, base.origin) for base in self._bases if isinstance(base.origin, Loaded)]
+        notes = [f"base {base.name}: {origin.weights.note}" for base, origin in loaded if origin.weights.note]
+        return [*dict.fromkeys(notes), *self._examined[1]]
 
     @cached_property
     def _examined(self) -> tuple[list[str], list[str]]:

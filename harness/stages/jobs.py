@@ -16,9 +16,10 @@ from harness.process import stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
 from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample, sources
-from harness.stages.checked import CheckedSource, DataFault
+from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
+from harness.stages.example_faults import DataFault
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions

@@ -134,8 +134,8 @@ def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context
         "second": second,
         "n": n,
     }
-    generated = RealExamples(source, second, n, context.device)
-    real = _real(column, source, first, n, context)
+    generated = RealExamples(source, second, n)
+    real = _real(column, source, first, n)
     return _once(identity, Pair(floor.dataset, column, floor.columns or (column,), generated, real, seed=pair), context)
 
 
@@ -151,7 +151,7 @@ def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: C
         "generator": [cell.seed, draw],
     }
     generated = StoredSamples(samples.folder / SAMPLES, draw, sha256, n)
-    real = _real(column, source, compared_draw, n, context)
+    real = _real(column, source, compared_draw, n)
     seed = draws.evaluation(cell.seed, draw)
     return _once(identity, Pair(cell.base.dataset, column, cell.columns, generated, real, seed=seed), context)
 
@@ -163,13 +163,13 @@ def _real_identity(column: Column, draw: int) -> object:
     return column.config.against if column.compares_with_training else draw
 
 
-def _real(column: Column, source: CheckedSource, draw: int, n: int, context: Context) -> RealExamples | PublishedStatistics:
+def _real(column: Column, source: CheckedSource, draw: int, n: int) -> RealExamples | PublishedStatistics:
     """Return the real examples that a column compares n others with. draw: of the ones that are no training examples."""
     if column.reference is not None:
         return PublishedStatistics(column.reference)
     if column.compares_with_all_training:
-        return RealExamples(source, None, len(source.training_data(context.device)), context.device)
-    return RealExamples(source, None if column.compares_with_training else draw, n, context.device)
+        return RealExamples(source, None, len(source.training_set))
+    return RealExamples(source, None if column.compares_with_training else draw, n)
 
 
 def _real_draw(cell: Cell, draw: int) -> int:

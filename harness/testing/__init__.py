@@ -12,5 +12,7 @@ listeners       hooks that report events
 presets         published networks and their files: presets, layouts
 task            a task without a board, a disk or a loop, for tests of methods
 mixture         Gaussian mixtures, whose densities, samples and perfect networks are known
+suites          the checks of every installed component, on the models where it will be used: `harness check`
+conformance     the same suites under pytest: `pytest --pyargs harness.testing.conformance`
 golden          comparison with stored outputs of reference implementations
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import pydantic
 
@@ -12,6 +13,7 @@ from harness.capabilities import PROTOCOLS
 from harness.components import Component
 from harness.config import Config
 from harness.errors import PluginFault
+from harness.testing.checks import Checks, run_all
 from harness.testing.expect import expect
 
 HEAVY = ("torch", "sklearn", "ot", "torchvision", "scipy", "matplotlib")
@@ -36,12 +38,17 @@ print(*sorted({heavy!r} & set(sys.modules)))
 
 def check_component(component: Component) -> None:
     """Run all checks of this module that need no fresh interpreter."""
-    check_unknown_keys_are_rejected(component.config)
-    check_settings_are_frozen(component.config)
-    check_fields_are_described(component.config)
-    check_smoke_settings_are_valid(component)
-    check_name_and_summary(component)
-    check_target_loads(component)
+    run_all(component_checks(component))
+
+
+def component_checks(component: Component) -> Checks:
+    """Yield the checks of `check_component`."""
+    yield partial(check_unknown_keys_are_rejected, component.config)
+    yield partial(check_settings_are_frozen, component.config)
+    yield partial(check_fields_are_described, component.config)
+    yield partial(check_smoke_settings_are_valid, component)
+    yield partial(check_name_and_summary, component)
+    yield partial(check_target_loads, component)
 
 
 def check_unknown_keys_are_rejected(cls: type[Config]) -> None:

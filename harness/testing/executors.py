@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,8 @@ from harness.config import Config
 from harness.interfaces import Job, JobEnd, JobExecutor
 from harness.process import stop
 from harness.testing import executor_jobs
-from harness.testing.configs import check_component
+from harness.testing.checks import Checks, run_all
+from harness.testing.configs import component_checks
 from harness.testing.expect import expect
 
 LIMIT_SECONDS = 300.0
@@ -35,17 +37,22 @@ def check_executor(component: Executor, *, config: Config | None = None, survive
         config: settings to check with; by default the component's defaults with `smoke`.
         survives_death: False for an executor that runs jobs in the process of the command, which a job can take with it.
     """
-    check_component(component)
+    run_all(component_checks(component))
+    run_all(executor_checks(component, config=config, survives_death=survives_death))
+
+
+def executor_checks(component: Executor, *, config: Config | None = None, survives_death: bool = True) -> Checks:
+    """Yield the checks of this module. The arguments are those of `check_executor`."""
     settings = config or component.config(**component.smoke)
 
     def build() -> JobExecutor:
         return component.create(settings)
 
-    check_nothing_to_do_returns(build)
-    check_every_job_ends_once(build)
-    check_a_fault_ends_its_own_job(build, survives_death=survives_death)
-    check_slots_are_kept(build)
-    check_a_stop_reaches_running_jobs(build)
+    yield partial(check_nothing_to_do_returns, build)
+    yield partial(check_every_job_ends_once, build)
+    yield partial(check_a_fault_ends_its_own_job, build, survives_death=survives_death)
+    yield partial(check_slots_are_kept, build)
+    yield partial(check_a_stop_reaches_running_jobs, build)
 
 
 class Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from harness.config import Config
 from harness.images.extraction import outputs_fault
 from harness.interfaces import FeatureExtractor
 from harness.streams import stream
+from harness.testing.checks import Checks, run_all
 from harness.testing.expect import expect
 
 IMAGES = 7
@@ -24,14 +26,19 @@ def check_extractor(component: Extractor, *, config: Config | None = None, shape
 
     Raises: UserError when the extractor's weights are absent, AssertionError when it breaks a promise.
     """
+    run_all(extractor_checks(component, config=config, shape=shape))
+
+
+def extractor_checks(component: Extractor, *, config: Config | None = None, shape: tuple[int, int, int] = (3, 32, 32)) -> Checks:
+    """Yield the checks of `check_extractor`, which has the same arguments. Raises: UserError when the weights are absent."""
     settings = config or component.config(**component.smoke)
     component.check_readiness(settings)
     extractor = create(component, settings)
     images = torch.randint(0, 256, (IMAGES, *shape), dtype=torch.uint8, generator=stream(0, "images"))
-    check_declared(component, extractor)
-    check_outputs(extractor, images)
-    check_repeats(extractor, images)
-    check_rows_are_apart(extractor, images)
+    yield partial(check_declared, component, extractor)
+    yield partial(check_outputs, extractor, images)
+    yield partial(check_repeats, extractor, images)
+    yield partial(check_rows_are_apart, extractor, images)
 
 
 def create(component: Extractor, config: Config) -> FeatureExtractor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from harness.components import Component, Dataset, Method, Model, Sampler
 from harness.config import NoConfig
 from harness.plugins import LISTEN_HOOKS
 from harness.stages import record
+from harness.testing.checks import Checks, run_all
 from harness.testing.configs import check_top_module_is_light
 from harness.testing.expect import expect
 from harness.testing.metrics import numpy_randomness
@@ -38,11 +40,16 @@ def check_listener(module: str) -> None:
     Args:
         module: the plugin's top module, which its entry point names.
     """
-    check_top_module_is_light(module)
+    run_all(listener_checks(module))
+
+
+def listener_checks(module: str) -> Checks:
+    """Yield the checks of `check_listener`, which has the same argument."""
+    yield partial(check_top_module_is_light, module)
     hooks = listen_hooks(import_module(module))
     expect(hooks, f"{module} has no listen hook: {', '.join(LISTEN_HOOKS)}")
-    check_arguments_exist(hooks)
-    check_calls_raise_nothing_and_change_nothing(hooks)
+    yield partial(check_arguments_exist, hooks)
+    yield partial(check_calls_raise_nothing_and_change_nothing, hooks)
 
 
 def listen_hooks(module: ModuleType) -> dict[str, Callable[..., object]]:

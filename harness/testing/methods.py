@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,8 @@ from harness.components import Method
 from harness.config import Config
 from harness.interfaces import Batch
 from harness.streams import stream
-from harness.testing.configs import check_capabilities_exist, check_component
+from harness.testing.checks import Checks, run_all
+from harness.testing.configs import check_capabilities_exist, component_checks
 from harness.testing.expect import expect, expect_offers
 from harness.testing.global_state import check_global_state_is_left_alone
 from harness.testing.narrow import Undeclared, narrowed
@@ -85,21 +87,26 @@ def check_method(bench: Bench, *, stops: Sequence[int] | None = None) -> None:
     Args:
         stops: numbers of steps after which `check_resume_is_exact` stops; by default every number.
     """
-    check_component(bench.method)
-    check_global_state_is_left_alone(bench.method.title, bench.whole_work())
-    check_needs_are_known(bench)
-    check_result_is_pure(bench)
+    run_all(component_checks(bench.method))
+    run_all(method_checks(bench, stops=stops))
+
+
+def method_checks(bench: Bench, *, stops: Sequence[int] | None = None) -> Checks:
+    """Yield the checks of this module. The arguments are those of `check_method`."""
+    yield partial(check_global_state_is_left_alone, bench.method.title, bench.whole_work())
+    yield partial(check_needs_are_known, bench)
+    yield partial(check_result_is_pure, bench)
     if bench.method.trains:
-        check_steps_log_finite_scalars(bench)
-        check_runs_repeat(bench)
-        check_global_randomness_is_left_alone(bench)
-        check_resume_is_exact(bench, stops)
-        check_needs_are_enough(bench)
-        check_rounds_forget(bench)
+        yield partial(check_steps_log_finite_scalars, bench)
+        yield partial(check_runs_repeat, bench)
+        yield partial(check_global_randomness_is_left_alone, bench)
+        yield partial(check_resume_is_exact, bench, stops)
+        yield partial(check_needs_are_enough, bench)
+        yield partial(check_rounds_forget, bench)
         if bench.method.accumulates:
-            check_micro_batches_do_not_matter(bench)
+            yield partial(check_micro_batches_do_not_matter, bench)
         if bench.method.merges:
-            check_result_needs_the_base_alone(bench)
+            yield partial(check_result_needs_the_base_alone, bench)
 
 
 def check_needs_are_known(bench: Bench) -> None:

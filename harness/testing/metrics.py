@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from harness.config import Config
 from harness.features import FeatureSet
 from harness.interfaces import Batch, FeatureMetricFunction, MetricFunction
 from harness.streams import stream
+from harness.testing.checks import Checks, run_all
 from harness.testing.expect import expect
 
 ROUNDING = 1e-6
@@ -31,19 +33,25 @@ def check_metric(component: Metric, *, config: Config | None = None, shape: tupl
         config: settings to check with; by default the component's defaults with `smoke`.
         shape: shape of the examples, for a metric of the samples themselves. A metric on features gets features instead.
     """
+    run_all(metric_checks(component, config=config, shape=shape, n=n))
+
+
+def metric_checks(component: Metric, *, config: Config | None = None, shape: tuple[int, ...] = (2,), n: int = 64) -> Checks:
+    """Yield the checks of `check_metric`, which has the same arguments."""
     config = config or component.config(**component.smoke)
     metric = _built(component, config)
     if component.needs_features:
         shape = (FEATURES + LOGITS,)
     real = Batch(torch.randn(n, *shape, generator=stream(0, "real")))
     generated = Batch(torch.randn(n, *shape, generator=stream(0, "generated")))
-    check_values(component, metric, generated, real)
-    check_values_repeat(metric, generated, real)
-    check_a_new_object_gives_the_same(metric, _built(component, config), generated, real)
+    yield partial(check_values, component, metric, generated, real)
+    yield partial(check_values_repeat, metric, generated, real)
+    yield partial(check_a_new_object_gives_the_same, metric, _built(component, config), generated, real)
     if component.repeats_in_any_order:
-        check_order_of_rows_does_not_matter(metric, generated, real)
-    if component.real_needs:  # without real features nothing says what is nearer
-        check_nearer_is_better(component, metric, real)
+        yield partial(check_order_of_rows_does_not_matter, metric, generated, real)
+    sees_real = bool(component.real_needs) or not component.needs_features
+    if component.ranks and sees_real:  # without real features nothing says what is nearer
+        yield partial(check_nearer_is_better, component, metric, real)
 
 
 def _built(component: Metric, config: Config) -> MetricFunction:

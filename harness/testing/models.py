@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from safetensors.torch import load, save
@@ -21,6 +22,7 @@ from harness.interfaces import DataSpec
 from harness.sampling import latents
 from harness.streams import stream
 from harness.testing import capabilities, token_capabilities
+from harness.testing.checks import Checks, run_all
 from harness.testing.configs import check_capabilities_exist
 from harness.testing.expect import expect, expect_offers
 from harness.testing.probes import examples
@@ -59,23 +61,33 @@ def check_model(component: Model, *, config: Config | None = None, spec: DataSpe
         config: settings to check with; the component's defaults if absent.
         spec: data that the model can be built for; the first fitting one of SPECS if absent.
     """
+    run_all(model_checks(component, config=config, spec=spec))
+
+
+def model_checks(component: Model, *, config: Config | None = None, spec: DataSpec | None = None) -> Checks:
+    """Yield the checks of `check_model`, which has the same arguments."""
     config = config or component.config()
     spec = spec or buildable_spec(component, config)
-    check_names_are_capabilities(component)
-    check_building_repeats(component, config, spec)
-    check_weights_survive_a_file(component, config, spec)
-    check_training_leaves_all_state_in_the_weights(component, config, spec)
+    yield partial(check_names_are_capabilities, component)
+    yield partial(check_building_repeats, component, config, spec)
+    yield partial(check_weights_survive_a_file, component, config, spec)
+    yield partial(check_training_leaves_all_state_in_the_weights, component, config, spec)
     model = build(component, config, spec)
     if isinstance(model, WorksInLatents):
-        capabilities.check_works_in_latents(model, spec)
-    for name in sorted(component.provides):
-        expect_offers(model, PROTOCOLS[name], f"{component.name} declares {name}, but its module")
+        yield partial(capabilities.check_works_in_latents, model, spec)
+    for name in sorted(component.provides & PROTOCOLS.keys()):
+        yield partial(check_capability_is_offered, component, model, name)
         if name == "Transitions" and spec.classes:  # a chain need not take labels, and is then tried without
             unlabelled = dataclasses.replace(spec, classes=0)
             other = build(component, config, unlabelled)
-            CHECKS[name](other, latents.network_spec(other, unlabelled))
-        else:
-            CHECKS[name](model, latents.network_spec(model, spec))
+            yield partial(CHECKS[name], other, latents.network_spec(other, unlabelled))
+        elif name in CHECKS:
+            yield partial(CHECKS[name], model, latents.network_spec(model, spec))
+
+
+def check_capability_is_offered(component: Model, model: nn.Module, name: str) -> None:
+    """Check that the network has every member of a capability which the component declares."""
+    expect_offers(model, PROTOCOLS[name], f"{component.name} declares {name}, but its module")
 
 
 def buildable_spec(component: Model, config: Config) -> DataSpec:

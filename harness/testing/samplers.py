@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from harness.config import Config
 from harness.interfaces import Batch, DataSpec, GuidedSampler, PreparedSampler, SampleFunction, TokenSampler
 from harness.sampling.drawing import samples_fault
 from harness.streams import SampleStreams, stream
+from harness.testing.checks import Checks, run_all
 from harness.testing.configs import check_capabilities_exist
 from harness.testing.expect import expect, expect_offers
 
@@ -31,18 +33,23 @@ def check_sampler(component: Sampler, model: nn.Module, spec: DataSpec, *, confi
         spec: what the model generates.
         config: settings to check with; by default the component's defaults with `smoke`.
     """
+    run_all(sampler_checks(component, model, spec, config=config))
+
+
+def sampler_checks(component: Sampler, model: nn.Module, spec: DataSpec, *, config: Config | None = None) -> Checks:
+    """Yield the checks of `check_sampler`, which has the same arguments."""
     config = config or component.config(**component.smoke)
-    check_needs_are_capabilities(component)
-    check_formula(component, config)
+    yield partial(check_needs_are_capabilities, component)
+    yield partial(check_formula, component, config)
     sampler = component.create(config)
     prepared = prepare(sampler, model, spec)
-    check_shape_and_range(sampler, model, spec)
-    check_tokens_are_the_images(component, sampler, model, spec)
-    check_draws_repeat(sampler, model, spec)
-    check_batch_does_not_matter(sampler, model, spec)
-    check_other_seeds_differ(sampler, model, spec)
-    check_model_is_left_alone(sampler, model, spec)
-    check_a_new_object_draws_the_same(component, config, sampler, model, spec, prepared)
+    yield partial(check_shape_and_range, sampler, model, spec)
+    yield partial(check_tokens_are_the_images, component, sampler, model, spec)
+    yield partial(check_draws_repeat, sampler, model, spec)
+    yield partial(check_batch_does_not_matter, sampler, model, spec)
+    yield partial(check_other_seeds_differ, sampler, model, spec)
+    yield partial(check_model_is_left_alone, sampler, model, spec)
+    yield partial(check_a_new_object_draws_the_same, component, config, sampler, model, spec, prepared)
 
 
 def prepare(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> Mapping[str, Tensor]:

@@ -25,14 +25,15 @@ ROOMS = (
     "run",
     "measure",
     "report",
+    "results",
     "scaffold",
     "cli",
 )
 """Lowest first: a room imports the rooms before it."""
 
 BESIDE = {"toolkit", "testing"}
-"""Rooms for plugin authors: the core imports neither; `testing` may use everything below `cli`, `toolkit` the contract and what
-lies below `sampling`."""
+"""Rooms for plugin authors: the core imports neither, but for the command that runs the checks of `testing`, which may use
+everything below `cli`; `toolkit` may use the contract and what lies below `sampling`."""
 
 CORE = modules(ROOT, "harness")
 

@@ -84,7 +84,7 @@ def test_a_new_plugin_installs_in_an_environment_passes_its_tests_and_is_checked
 
     call(python, "-m", "pip", "install", *offline, "-e", ".")
     assert " passed" in call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    assert names.plugin in call(python, "-m", "harness", "list", "--json")
+    assert f"✓ {names.target}" in call(python, "-m", "harness", "check", names.target)
 
 
 @pytest.mark.parametrize("kind", NEW_KINDS)

@@ -162,7 +162,7 @@ def test_a_value_of_the_first_rows_alone_is_found(sets, failure):
 
 
 def test_a_metric_may_declare_that_order_matters(component, target, failure):
-    build = target(lambda _: lambda generated, real, generator: distance(generated[:4], real, generator))
+    build = target(lambda _: lambda generated, real, generator: distance(generated[:4], real[:4], generator))
     assert "in another order" in failure(check_metric, dataclasses.replace(component, build=build))
     check_metric(dataclasses.replace(component, build=build, repeats_in_any_order=False))
 
@@ -180,3 +180,11 @@ def test_a_direction_that_is_not_the_declared_one_is_found(component, sets, fail
 def test_a_metric_that_stops_rising_is_found(component, sets, failure):
     capped = lambda *arguments: {"distance": min(1.0, distance(*arguments)["distance"])}  # noqa: E731
     assert "at 0, 1.0 at 1, 1.0 at 3" in failure(metrics.check_nearer_is_better, component, capped, sets[1])
+
+
+def test_a_metric_of_the_samples_that_rates_far_sets_better_is_told(component, target):
+    backwards = dataclasses.replace(component, build=target(lambda _: lambda *sets: {"distance": -distance(*sets)["distance"]}))
+    with pytest.raises(AssertionError, match="distance does not rise as samples move away"):
+        check_metric(backwards)
+    check_metric(dataclasses.replace(backwards, higher_is_better=True))
+    check_metric(dataclasses.replace(backwards, ranks=False))
