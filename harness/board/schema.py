@@ -209,6 +209,16 @@ class EvaluationConfig(Config):
     batch: PositiveInt = Field(
         10_000, description="samples that are drawn at once; part of the record, since kernels round by batch"
     )
+    keep_samples: PositiveInt | None = Field(
+        None,
+        description="how many samples of a draw stay on the disk, from the first; the features of all are kept. By default all; "
+        "no number depends on it. It is for boards whose metrics all are on features",
+    )
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """The settings without `keep_samples`, which changes no result."""
+        return {name: value for name, value in super().identity.items() if name != "keep_samples"}
 
 
 class SamplerConfig(ComponentEntry):

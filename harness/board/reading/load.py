@@ -14,7 +14,7 @@ from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.board.components import Resolved
 from harness.board.reading.bases import read_base
-from harness.board.reading.columns import check_curve, read_column
+from harness.board.reading.columns import check_curve, check_kept_samples, read_column
 from harness.board.reading.component_entries import check_component_entries
 from harness.board.reading.data_fit import spec_of
 from harness.board.reading.evaluation_samplers import read_evaluation_samplers
@@ -51,6 +51,7 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
     methods = _read_methods(reader, config)
     samplers = read_evaluation_samplers(reader, config, bases)
     check_curve(reader, config)
+    check_kept_samples(reader, config, columns)
     check_seeds(reader, config)
     reader.faults.raise_any()
     assert dataset is not None  # otherwise there is a fault
