@@ -251,12 +251,16 @@ class Dataset(Component):
         stratified: function `(config)`, without torch, that returns in a few words how draws are more alike than independent ones
             of the same distribution; "" where they are independent, or chosen from a fixed set without regard to what they are.
             The page then says that no model reaches the floor. None: never.
+        made_up: function `(config)`, without torch, that returns whether the examples are made up, in the place of files that a
+            smoke run does without. A board may not ask for such examples; `smoke` does, and pages and the terminal say so.
+            None: never.
     """
 
     kind = "dataset"
     _: KW_ONLY
     spec: str = ""
     stratified: Callable[[Config], str] | None = None
+    made_up: Callable[[Config], bool] | None = None
 
     def create(self, config: Config) -> DataSource:
         """Build the dataset. Raises: UserError when the target builds something else."""
@@ -266,6 +270,10 @@ class Dataset(Component):
     def stratification(self, config: Config) -> str:
         """Return how draws are more alike than independent ones, in a few words; "" where they are not."""
         return "" if self.stratified is None else self.stratified(config)
+
+    def is_made_up(self, config: Config) -> bool:
+        """Return whether the examples are made up, for a smoke run."""
+        return self.made_up is not None and self.made_up(config)
 
     def known_spec(self, config: Config) -> DataSpec | None:
         """Call `spec`. Returns: None where only the data tell."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from harness.board.cells import Cell
     from harness.presets import Preset
+    from harness.references import Reference
     from harness.store.records import Record
 
 GROUP = "harness"
@@ -45,6 +46,11 @@ def harness_models() -> Sequence[Model]:  # type: ignore[empty-body]
 @hookspec
 def harness_presets() -> Sequence[Preset]:  # type: ignore[empty-body]
     """Return the published networks of the plugin's models: names, settings, sizes, files of weights."""
+
+
+@hookspec
+def harness_references() -> Sequence[Reference]:  # type: ignore[empty-body]
+    """Return published statistics of real images, which a column can compare with: files, and what they are of."""
 
 
 @hookspec

@@ -74,18 +74,19 @@ class IndexedExamples(Protocol):
 
 @runtime_checkable
 class TrainingSet(IndexedExamples, Protocol):
-    """The training examples of a dataset, with what identifies them.
+    """The training examples of a dataset, with what identifies them."""
 
-    Args:
-        spec: what one example is, once it is converted.
-        fingerprint: a hash of the stored values and labels. Two sets with the same fingerprint hold the same examples.
-    """
-
-    spec: DataSpec
+    @property
+    def spec(self) -> DataSpec:
+        """The form of one example, once it is converted."""
+        ...
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the stored values and labels, known without reading them all."""
+        """A hash of the stored values and labels, known without reading them all.
+
+        Two sets with the same fingerprint hold the same examples.
+        """
         ...
 
 

@@ -151,6 +151,7 @@ class PreparedSampler(SampleFunction, Protocol):
 
         Args:
             model: the base, in eval mode. The sampler must not change it.
+            train: the training examples; of a set of more than half a gigabyte, evenly spread ones.
             generator: the only source of randomness, on the CPU.
         """
         ...

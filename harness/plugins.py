@@ -6,7 +6,7 @@ Only this module and `harness.hookspecs` import pluggy.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -22,9 +22,11 @@ from harness.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from harness.presets import Preset
+    from harness.references import Reference
 
 log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Component)
+N = TypeVar("N", "Preset", "Reference")
 LISTEN_HOOKS = (
     "harness_run_started",
     "harness_step_logged",
@@ -72,6 +74,7 @@ class Registry:
         self._failed_listeners: set[tuple[str, str]] = set()
         self._components: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
         self._presets: dict[str, Preset] = {}
+        self._references: dict[str, Reference] = {}
         installed = metadata.entry_points(group=hookspecs.GROUP) if entry_points is None else entry_points
         self._entries: dict[str, metadata.EntryPoint] = {}
         seconds, left_out = plugin_code.seconds_allowed(plugin_code.MODULE_SECONDS), plugin_code.disabled_plugins()
@@ -98,6 +101,7 @@ class Registry:
                 _check_marks(module)
                 provided = self._provided_by(entry, module)
                 presets = self._presets_of(entry.name)
+                references = self._references_of(entry.name)
         except plugin_code.UserInterrupt:
             raise
         except BaseException as error:
@@ -109,6 +113,7 @@ class Registry:
         for each in provided:
             self._components[each.component.kind][each.component.name] = each
         self._presets.update(presets)
+        self._references.update(references)
 
     def _check_is_alone(self, entry: metadata.EntryPoint) -> None:
         """Raises: UserError when another distribution provides a plugin of this name."""
@@ -165,12 +170,21 @@ class Registry:
                 )
 
     def _presets_of(self, plugin: str) -> dict[str, Preset]:
-        presets: dict[str, Preset] = {}
-        for preset in cast("Iterator[Preset]", self._call(plugin, "harness_presets")):
-            if preset.name in presets or preset.name in self._presets:
-                raise UserError(f"preset {preset.name!r} is already provided; rename one of the two, or uninstall one plugin")
-            presets[preset.name] = preset
-        return presets
+        return _by_name("preset", cast("Iterator[Preset]", self._call(plugin, "harness_presets")), self._presets)
+
+    def _references_of(self, plugin: str) -> dict[str, Reference]:
+        return _by_name("reference", cast("Iterator[Reference]", self._call(plugin, "harness_references")), self._references)
+
+    @property
+    def references(self) -> Mapping[str, Reference]:
+        """Return all published references by name, sorted."""
+        return dict(sorted(self._references.items()))
+
+    def reference(self, name: str, *, where: str) -> Reference:
+        """Return the published reference of this name. Raises: UserError with the nearest name."""
+        if name not in self._references:
+            raise unknown("reference", name, self._references, where=where)
+        return self._references[name]
 
     @property
     def presets(self) -> Mapping[str, Preset]:
@@ -250,6 +264,16 @@ class Registry:
     def plugins(self) -> list[str]:
         """The names of all plugins that work, sorted: those that provide components or presets, and those that only listen."""
         return sorted(name for name, module in self._manager.list_name_plugin() if module is not None)
+
+
+def _by_name(kind: str, given: Iterable[N], known: Mapping[str, object]) -> dict[str, N]:
+    """Return what a hook gave by name. Raises: UserError for a name that is taken."""
+    named: dict[str, N] = {}
+    for each in given:
+        if each.name in named or each.name in known:
+            raise UserError(f"{kind} {each.name!r} is already provided; rename one of the two, or uninstall one plugin")
+        named[each.name] = each
+    return named
 
 
 def _check_marks(module: ModuleType) -> None:

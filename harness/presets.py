@@ -38,6 +38,9 @@ class Preset:
         spec: shape and classes of the examples that the network generates.
         parameters: number of trainable scalars, as published. Parts that are never trained are not counted.
         files: the files of its weights; empty where none are published.
+        fine_tuned_by: who fine-tuned the weights, such as `DDO`; empty for a base. A board may show such weights beside its own.
+        note: what a user must know before using the weights: a licence, or that they are others than the name suggests. Runs and
+            pages of boards that use the preset show it.
     """
 
     name: str
@@ -46,3 +49,5 @@ class Preset:
     spec: DataSpec
     parameters: int
     files: tuple[WeightsFile, ...] = ()
+    fine_tuned_by: str = ""
+    note: str = ""

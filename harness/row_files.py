@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -10,16 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from harness.errors import UserError
-
-_TYPES = {"U8": "|u1", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8"}
-"""NumPy's names of the types in the header of a safetensors file. NumPy has no bfloat16."""
-_LARGEST_HEADER = 100_000_000
-"""Bytes of the largest header that the format allows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,30 +26,13 @@ class RowFile:
         path: an uncompressed file: safetensors, .npy or bare values.
         offset: byte at which row 0 begins.
         shape: (n, …), n rows.
-        dtype: NumPy's name of the type of a value, such as "uint8" or "<f4".
+        dtype: type of a value.
     """
 
     path: Path
     offset: int
     shape: tuple[int, ...]
-    dtype: str
-
-    @classmethod
-    def of_safetensors(cls, path: Path, name: str) -> RowFile:
-        """Return the rows of a tensor in a safetensors file. Raises: UserError for a file without it, or of another format."""
-        try:
-            with path.open("rb") as file:
-                length = int.from_bytes(file.read(8), "little")
-                if length > _LARGEST_HEADER:
-                    raise ValueError("its header is too long")
-                entry = json.loads(file.read(length))[name]
-            first, last = entry["data_offsets"]
-            rows = cls(path, 8 + length + first, tuple(entry["shape"]), _TYPES[entry["dtype"]])
-            if rows.row_bytes * len(rows) != last - first:
-                raise ValueError("its header and its length do not agree")
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise UserError(f"{path}: no tensor {name} can be read: {error}") from error
-        return rows
+    dtype: torch.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -64,7 +40,7 @@ class RowFile:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return math.prod(self.shape[1:]) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def read(self, rows: Tensor) -> Tensor:
         """Return these rows, (k, *shape[1:]), in this order, on the CPU.
@@ -74,8 +50,8 @@ class RowFile:
         numbers: Sequence[int] = rows.tolist()
         if numbers and not 0 <= min(numbers) <= max(numbers) < len(self):
             raise IndexError(f"rows {min(numbers)} to {max(numbers)} of {len(self)}")
-        values = np.empty((len(numbers), *self.shape[1:]), np.dtype(self.dtype))
-        view, size = values.reshape(-1).view(np.uint8).data, self.row_bytes
+        values = torch.empty((len(numbers), *self.shape[1:]), dtype=self.dtype)
+        view, size = values.reshape(-1).view(torch.uint8).numpy().data, self.row_bytes
         try:
             for place, number in enumerate(numbers):
                 start, part = self.offset + number * size, view[place * size : (place + 1) * size]
@@ -83,7 +59,7 @@ class RowFile:
                     self._read_rest(part, start)
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read: {error.strerror or error}") from error
-        return torch.from_numpy(values)
+        return values
 
     def _read_rest(self, part: memoryview, start: int) -> None:
         """Read a row that came in pieces: a system gives at most 2 GB at once, and fewer where a signal arrives."""

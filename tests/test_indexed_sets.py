@@ -14,7 +14,7 @@ ROWS = torch.tensor([4, 1, 1])
 
 def test_a_file_gives_what_the_tensor_gives(tmp_path):
     (tmp_path / "pixels").write_bytes(PIXELS.numpy().tobytes())
-    in_file = InFile(RowFile(tmp_path / "pixels", 0, (6, 1, 2, 2), "uint8"), LABELS, white=16)
+    in_file = InFile(RowFile(tmp_path / "pixels", 0, (6, 1, 2, 2), torch.uint8), LABELS, white=16)
     in_memory = InMemory(StoredExamples(PIXELS, LABELS), white=16)
     assert len(in_file) == len(in_memory) == 6
     for examples in (in_file, in_memory):

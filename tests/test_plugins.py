@@ -326,7 +326,7 @@ def test_plugins_that_only_listen_are_known_with_what_they_hear(plugin):
 
 def test_every_hook_is_a_hook_of_components_or_listens():
     hooks = {name for name in vars(hookspecs) if name.startswith("harness_")}
-    assert hooks == {*(f"harness_{kind}s" for kind in KINDS), "harness_presets", *LISTEN_HOOKS}
+    assert hooks == {*(f"harness_{kind}s" for kind in KINDS), "harness_presets", "harness_references", *LISTEN_HOOKS}
 
 
 def test_a_broken_plugin_hears_nothing(plugin):

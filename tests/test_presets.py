@@ -65,14 +65,40 @@ def test_a_preset_of_transformer_and_tokenizer_has_the_published_names_and_shape
 
 
 def test_every_published_preset_is_compared_with_a_key_list():
-    # Those of ddpm, edm and edm2 in their plugins' own tests; ddpm-cifar10 is sftpg-cifar10 from another file.
-    compared = {*PUBLISHED, "ddpm-cifar10"}
-    others = {name for name in PRESETS if name not in compared and "tiny" not in name}
+    # Those of ddpm, edm and edm2 in their plugins' own tests; ddpm-cifar10 is sftpg-cifar10 from another file, and the other
+    # sizes of MaskGIT's second generation differ from those here in nothing but numbers.
+    compared = {*PUBLISHED, "ddpm-cifar10", "maskgit-v2-384-base", "maskgit-v2-256-tiny"}
+    bases = {name: preset for name, preset in PRESETS.items() if not preset.fine_tuned_by}
+    others = {name for name in bases if name not in compared and "tiny" not in name}
     assert {PRESETS[name].model for name in others} == {"ddpm-unet", "diffusers-unet", "edm-unet", "edm2-unet"}
 
 
 # Nobody's file of these is known to have an address: third parties' conversions, and a size that was published without.
-WITHOUT_A_FILE = {"sftpg-cifar10", "sftpg-celeba64", "edm2-img64-xs"}
+WITHOUT_A_FILE = {"sftpg-celeba64", "edm2-img64-xs"}
+
+
+FINE_TUNED = [preset for preset in PRESETS.values() if preset.fine_tuned_by]
+
+
+def test_weights_that_methods_authors_published_are_those_of_ddo_cca_and_neon():
+    assert {preset.fine_tuned_by for preset in FINE_TUNED} == {"DDO", "CCA", "Neon"}
+    assert len(FINE_TUNED) == 13
+
+
+@pytest.mark.parametrize("preset", FINE_TUNED, ids=lambda preset: preset.name)
+def test_fine_tuned_weights_are_of_the_network_of_their_base_in_a_file_of_their_own(preset):
+    base = PRESETS[preset.name.removesuffix(f"-{preset.fine_tuned_by.lower()}")]
+    assert (preset.model, preset.config, preset.spec, preset.parameters) == (base.model, base.config, base.spec, base.parameters)
+    own, theirs = preset.files[0], base.files[0]
+    assert own.address != theirs.address
+    assert preset.files[1:] == base.files[1:]
+    assert "licence" in preset.note
+
+
+def test_the_preset_of_raw_weights_says_so():
+    assert PRESETS["ddpm-cifar10"].note.startswith("raw weights, whose FID")
+    assert PRESETS["ddpm-cifar10-32"].note.startswith("raw weights, whose FID")
+    assert not PRESETS["sftpg-cifar10"].note
 
 
 @pytest.mark.parametrize("name", [name for name, one in PRESETS.items() if one.model in DIFFUSION])

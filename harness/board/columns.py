@@ -9,6 +9,7 @@ from functools import cached_property
 from harness.board.components import Resolved
 from harness.board.schema import MetricConfig, Statistic, split_column
 from harness.components import Component, Dataset, Extractor, Metric
+from harness.references import Reference
 from harness.store.keys import digest
 from harness.store.record_names import floor_name
 
@@ -31,6 +32,7 @@ class Column:
         draws: how many of a cell's draws are measured.
         floor_pairs: how many pairs of real draws make the floor.
         extractor: the extractor whose features the metric compares; None for a metric of the samples themselves.
+        reference: published statistics that the metric compares with, in the place of real examples; None compares with these.
     """
 
     name: str
@@ -40,18 +42,28 @@ class Column:
     draws: int
     floor_pairs: int
     extractor: Resolved[Extractor] | None = None
+    reference: Reference | None = None
 
     @cached_property
     def key_digest(self) -> str:
         """Hash of everything in the column that the key of a record depends on."""
         return digest(
-            metric=self.metric.identity, against=self.config.against, draws=self.draws, **self.extractor_identity
-        )  # fmt: skip
+            metric=self.metric.identity,
+            against=self.config.against,
+            draws=self.draws,
+            **self.extractor_identity,
+            **self.reference_identity,
+        )
 
     @property
     def extractor_identity(self) -> dict[str, object]:
         """The extractor as keys hold it; empty where there is none."""
         return {} if self.extractor is None else {"extractor": self.extractor.identity}
+
+    @property
+    def reference_identity(self) -> dict[str, object]:
+        """The published reference as keys hold it; empty where there is none."""
+        return {} if self.reference is None else {"reference": self.reference.identity}
 
     @property
     def components(self) -> tuple[Resolved[Component], ...]:
@@ -79,10 +91,15 @@ class Column:
         return self.config.against == "train-all"
 
     @property
+    def draws_real(self) -> bool:
+        """Whether a cell's samples are compared with an evaluation draw of real examples, as far as `against` tells."""
+        return not self.compares_with_training and self.reference is None
+
+    @property
     def is_one_sided(self) -> bool:
-        """Whether the metric sees no evaluation draw of real examples: it sees training examples, or none at all."""
+        """Whether the metric sees no evaluation draw of real examples: it sees training examples, or statistics, or nothing."""
         metric = self.metric.component
-        return self.compares_with_training or bool(metric.needs_features and not metric.real_needs)
+        return not self.draws_real or bool(metric.needs_features and not metric.real_needs)
 
     @property
     def explodes_above(self) -> float | None:
@@ -156,4 +173,5 @@ class Floor:
             samples=self.samples,
             pairs=self.pairs,
             **self.column.extractor_identity,
+            **self.column.reference_identity,
         )

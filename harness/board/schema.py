@@ -284,6 +284,12 @@ class MetricConfig(Config):
         description="real examples to compare with: fresh draws; `train`, the first `samples` training examples; or `train-all`, "
         "the whole training set, as papers have FID, for metrics on features",
     )
+    reference: str | None = Field(
+        None,
+        description="published statistics in the place of real examples, by name, such as `edm-cifar10`, for metrics of mean and "
+        "covariance; `harness list references` names them ([more](extractors.md#published-references)). `--smoke` compares with "
+        "real examples",
+    )
     draws: PositiveInt | None = Field(None, description="how many of the evaluation's draws are measured; by default all")
     floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; by default the board's number")
     shown_in: PositiveFloat = Field(1.0, description="unit of the table's figures: 1e-2 shows hundredths")
@@ -301,6 +307,12 @@ class MetricConfig(Config):
         "columns; false for a column that accompanies another, such as a standard error",
     )
     explodes_above: PositiveFloat | None = Field(None, description="limit above which a value marks the cell as diverged")
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> MetricConfig:
+        if self.reference is not None and "against" in self.model_fields_set:
+            raise ValueError("has against and reference: keep one of the two")
+        return self
 
 
 class FloorConfig(Config):

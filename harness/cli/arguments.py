@@ -12,7 +12,7 @@ import typer
 from harness.components import KINDS
 from harness.errors import UserError
 
-LISTED_KINDS = (*KINDS, "listener", "preset", "board")
+LISTED_KINDS = (*KINDS, "listener", "preset", "reference", "board")
 """The kinds that `harness list` takes, in the singular."""
 
 

@@ -59,6 +59,8 @@ def _rows(installed: Registry, kind: str) -> list[dict[str, str]]:
         return _board_rows()
     if kind == "listener":
         return _listener_rows(installed)
+    if kind == "reference":
+        return _reference_rows(installed)
     return _preset_rows(installed) if kind == "preset" else _component_rows(installed, kind)
 
 
@@ -95,6 +97,21 @@ def _preset_rows(installed: Registry) -> list[dict[str, str]]:
             "files": ", ".join(file.name for file in preset.files) or "none published",
         }
         for name, preset in installed.presets.items()
+    ]
+
+
+def _reference_rows(installed: Registry) -> list[dict[str, str]]:
+    return [
+        {
+            "name": name,
+            "of": reference.of,
+            "images": f"{reference.images:,}",
+            "extractors": ", ".join(reference.extractors),
+            "file": reference.file.name,
+            "sha256": reference.file.sha256 or "not pinned",
+            "address": reference.file.address,
+        }
+        for name, reference in installed.references.items()
     ]
 
 

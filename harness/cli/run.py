@@ -228,6 +228,8 @@ def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
     result(to_text(rendered.table).rstrip())
     if board.is_smoke:
         remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")
+        if board.dataset.component.is_made_up(board.dataset.settings):
+            remark(f"the examples of {board.dataset.name} were made up: no file of the dataset was read")
     written = rendered.write(runs.board(board.name))
     for path in written.paths:
         remark(f"wrote {path}")

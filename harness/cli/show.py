@@ -62,12 +62,26 @@ def _show_preset(preset: Preset, as_json: bool) -> None:
     settings = preset.config.model_dump(mode="json")
     if as_json:
         facts = {"name": preset.name, "kind": "preset", "model": preset.model, "parameters": preset.parameters}
-        print_json({**facts, "shape": preset.spec.shape, "classes": preset.spec.classes, "files": files, "settings": settings})
+        print_json(
+            {
+                **facts,
+                "shape": preset.spec.shape,
+                "classes": preset.spec.classes,
+                "fine_tuned_by": preset.fine_tuned_by,
+                "note": preset.note,
+                "files": files,
+                "settings": settings,
+            }
+        )
         return
     _print_fact("name", preset.name)
     _print_fact("kind", f"preset of the model {preset.model}")
     _print_fact("data", f"{'×'.join(map(str, preset.spec.shape))}, {preset.spec.classes or 'no'} classes")
     _print_fact("parameters", f"{preset.parameters:,}")
+    if preset.fine_tuned_by:
+        _print_fact("fine-tuned by", preset.fine_tuned_by)
+    if preset.note:
+        _print_fact("note", preset.note)
     result("files:" if files else "files:        none published")
     print_table(files)
     result("settings:")

@@ -46,8 +46,8 @@ def dataset_source(text: str, options: ReadingOptions, context: Context, *, wher
     source = context.dataset(resolved)
     if source.spec.preview != "images":
         raise UserError(f"{where} {text}: holds points and no images")
-    count = _count(source, request, options, context, f"{where} {text}")
-    images, identity, made_by = RealExamples(source, request.draw, count, context.device).images()
+    count = _count(source, request, options, f"{where} {text}")
+    images, identity, made_by = RealExamples(source, request.draw, count).images()
     if images.n < count:
         raise UserError(f"{where} {text}: {images.n} training images, and --images {count}")
     return ImageSource(
@@ -61,10 +61,10 @@ def dataset_source(text: str, options: ReadingOptions, context: Context, *, wher
     )
 
 
-def _count(source: CheckedSource, request: DatasetRequest, options: ReadingOptions, context: Context, where: str) -> int:
+def _count(source: CheckedSource, request: DatasetRequest, options: ReadingOptions, where: str) -> int:
     """How many images to take. Raises: UserError when nobody says it, or when the dataset cannot give so many."""
     if request.draw is None:
-        return options.images or len(source.training_data(context.device))
+        return options.images or len(source.training_set)
     count = options.images or source.largest_evaluation
     if not count:
         raise UserError(f"{where}: say how many images to take of it, with --images N")

@@ -106,10 +106,11 @@ def _cells_of_methods(board: Board) -> Iterator[tuple[str, Cell]]:
 def _metrics(board: Board) -> Iterator[Entry]:
     for column in board.columns:
         features = "" if column.extractor is None else f" on features of {full_component(column.extractor)}"
+        real = f"against: {column.config.against}" if column.reference is None else f"reference: {column.reference.name}"
         counts = f"draws: {column.draws}, floor\\_pairs: {column.floor_pairs}"
         yield (
             markdown_text(column.label),
-            f"{full_component(column.metric)}{features}; against: {column.config.against}, {counts}",
+            f"{full_component(column.metric)}{features}; {real}, {counts}",
         )
 
 

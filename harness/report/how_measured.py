@@ -15,6 +15,7 @@ from harness.report.extractor_versions import extractor_versions
 from harness.report.markup import markdown_text
 from harness.report.outcome import Outcome
 from harness.report.phrases import INNER, budget, component, seed_ranges, where_only
+from harness.report.reference_files import reference_files
 from harness.training.config import TrainingConfig
 
 ENVIRONMENT = {
@@ -46,6 +47,7 @@ def protocol_section(collection: Collection) -> str:
         evaluation_text(board),
         *(column_text(column, board.cells[0].evaluation.draws) for column in board.columns),
         *_extractors(collection),
+        *_references(collection),
         f"**Floor**: {_floor(board)}.",
         *([samplers_text(board)] if board.samplers else []),
         *(base_text(bases, has_samplers=bool(board.samplers)) for bases in board.bases_by_name.values()),
@@ -77,6 +79,8 @@ def _sizes(board: Board) -> str:
 def column_text(column: Column, evaluation_draws: int) -> str:
     """Return what a column measures, against which real examples, on how many of the evaluation's draws."""
     against = AGAINST[column.config.against]
+    if (reference := column.reference) is not None:
+        against = f"the published statistics `{reference.name}` of {reference.images:,} images"
     draws = ""
     if column.draws < evaluation_draws:
         draws = ", the first draw only" if column.draws == 1 else f", the first {column.draws} draws only"
@@ -91,12 +95,28 @@ def _extractors(collection: Collection) -> Iterator[str]:
         yield f"**{markdown_text(name)}**: weights sha256 `{version.weights}`; images: {markdown_text(version.preprocessing)}."
 
 
+def _references(collection: Collection) -> Iterator[str]:
+    """Yield which images each published reference stands for, and its file. The hash is of the file that the records read."""
+    read = reference_files(collection)
+    references = {column.reference.name: column.reference for column in collection.board.columns if column.reference is not None}
+    for name, reference in references.items():
+        sha256 = read.get(name, reference.file.sha256)
+        hashed = f"sha256 `{sha256}`" if sha256 else "not read yet, and no hash is published"
+        pinned = "" if reference.file.sha256 or not sha256 else ", which nobody has published"
+        yield (
+            f"**{markdown_text(name)}**: mean and covariance of {reference.images:,} images, {markdown_text(reference.of)}; file "
+            f"`{reference.file.name}`, {hashed}{pinned}."
+        )
+
+
 def _floor(board: Board) -> str:
     pairs_of_label = {floor.column.label: floor.pairs for floor in board.floors}
     pairs = ", ".join(f"{number} ({markdown_text(label)})" for label, number in pairs_of_label.items())
     draws = f"two independent draws of {_sizes(board)} real examples"
     training = any(floor.column.compares_with_training for floor in board.floors)
     instead = ", in a column against training examples between a draw and these" if training else ""
+    if any(floor.column.reference is not None for floor in board.floors):
+        instead += ", in a column against published statistics between a draw and these, where the dataset has as many examples"
     return f"the metric between {draws}{instead}, mean ± standard deviation over pairs: {pairs}"
 
 
@@ -142,7 +162,8 @@ def _weights(networks: Sequence[Network]) -> str:
         hashes = ", ".join(
             f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`{_table(file)}" for file in weights.identity
         )
-        return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes})"
+        note = f" — {markdown_text(weights.note)} —" if weights.note else ""
+        return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes}){note}"
     steps = zip(*(other.steps for other in networks), strict=True)
     return "pretrained by " + "; then by ".join(map(_pretraining_step, steps))
 

@@ -35,6 +35,11 @@ class _Extractor(Struct):
     preprocessing: str
 
 
+class _Reference(Struct):
+    name: str
+    sha256: str
+
+
 class _Source(Struct):
     component: str
     distribution: str = ""
@@ -74,6 +79,7 @@ class _Fields(Struct):
     size: int | None = None
     sampler_name: str | None = None
     extractors: dict[str, _Extractor] = {}
+    references: dict[str, _Reference] = {}
     sources: list[_Source] = []
     unsealed: list[str] = []
 
@@ -92,6 +98,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
         unsealed: stages whose facts nothing vouched for when the record was made.
         forward_evaluations, backward_evaluations, selection_evaluations: the parts of the network evaluations of training:
             without a graph, with one for gradients, and the curve's; None in records of older versions.
+        references: (name, sha256 of the file) of each published reference.
     """
 
     cell: str
@@ -122,6 +129,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     forward_evaluations: int | None = None
     backward_evaluations: int | None = None
     selection_evaluations: int | None = None
+    references: tuple[tuple[str, str], ...] = ()
 
 
 # A typed decoder skips fields that are not needed, which is several times faster than making a dictionary of all of them.
@@ -178,4 +186,5 @@ def _outcome(fields: _Fields) -> Outcome:
         forward_evaluations=costs.forward_evaluations,
         backward_evaluations=costs.backward_evaluations,
         selection_evaluations=costs.selection_evaluations,
+        references=tuple([(facts.name, facts.sha256) for facts in fields.references.values()]),
     )

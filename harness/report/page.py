@@ -51,7 +51,7 @@ class Page:
             self._marker(),
             f"# {markdown_text(board.config.title)}",
             self._by_hand(board.config.description),
-            SMOKE if board.is_smoke else "",
+            smoke_remark(board),
             self._how_made(),
             "## Results",
             markdown(self.table).strip(),
@@ -90,6 +90,14 @@ class Page:
         if not self.reported:
             return ""
         return f"Not measured here, and not part of any mean.\n\n{reported_markdown(self.reported).rstrip()}"
+
+
+def smoke_remark(board: Board) -> str:
+    """Return the sentences that say what the numbers of a smoke run are worth; "" for any other board."""
+    if not board.is_smoke:
+        return ""
+    names = [board.dataset.name] if board.dataset.component.is_made_up(board.dataset.settings) else []
+    return SMOKE + "".join(f" **The examples of {name} are made up: they are noise.**" for name in names)
 
 
 def run_command(board: Board) -> str:

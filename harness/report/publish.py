@@ -19,6 +19,7 @@ from harness.report.extractor_versions import check_extractor_versions
 from harness.report.phrases import listed
 from harness.report.preview import Preview, save_preview
 from harness.report.record_files import record_files
+from harness.report.reference_files import check_reference_files
 from harness.store.board_folder import BoardFolder
 from harness.store.files import appearing
 from harness.store.record_names import RecordName
@@ -72,6 +73,7 @@ def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False) -> Public
     _refuse_smoke(fresh)
     merged = _merged(fresh, published)
     check_extractor_versions(merged)
+    check_reference_files(merged)
     if not allow_mixed:
         check_code(fresh, published, merged)
     folder = BoardFolder(board.folder)

@@ -14,6 +14,7 @@ from harness.report.differences import FloorDifference, RowTests, cost_over_cont
 from harness.report.extractor_versions import check_extractor_versions
 from harness.report.floors import FloorDraws, floor_draws, floor_minima, floor_scores
 from harness.report.marks import marked_rows
+from harness.report.reference_files import check_reference_files
 from harness.report.rows import TableRow, table_rows
 from harness.report.scores import Score
 from harness.statistics.paired import PairedDifference
@@ -46,6 +47,7 @@ class Table:
         Raises: UserError where a column would hold numbers of several versions of its extractor.
         """
         check_extractor_versions(collection)
+        check_reference_files(collection)
         draws = floor_draws(collection)
         rows = marked_rows(table_rows(collection), collection.board.columns, draws)
         return cls(collection.board, tuple(rows), floor_scores(collection), floor_minima(collection), draws)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
-
 from harness.board.bases import Base, Examples
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.errors import noted
 from harness.stages import draws
-from harness.stages.checked import CheckedSource, DataFault
+from harness.stages.checked import CheckedSource
+from harness.stages.example_faults import DataFault
+from harness.stages.metrics import can_be_measured
 from harness.stages.process_cache import ProcessCache
 
 
@@ -29,7 +29,8 @@ def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor], ca
         return []
     faults: list[str] = []
     with noted(faults):
-        _draw(cache.dataset(board.dataset), _draws_of_board(cells, floors))
+        there_are = [floor for floor in floors if can_be_measured(floor, cache.dataset(board.dataset))]
+        _draw(cache.dataset(board.dataset), _draws_of_board(cells, there_are))
         _check_selection(cache.dataset(board.dataset), cells)
         _check_training_set(cache.dataset(board.dataset), cells, floors)
     for base in _bases(cells):
@@ -47,7 +48,7 @@ def _bases(cells: Sequence[Cell]) -> list[Base]:
 
 def _draws_of_board(cells: Sequence[Cell], floors: Sequence[Floor]) -> Iterator[tuple[int, int]]:
     """Yield (draw, number of examples): the largest set of each purpose. A dataset may know some draws and not others."""
-    compared = [cell for cell in cells if not all(column.compares_with_training for column in cell.columns)]
+    compared = [cell for cell in cells if any(column.draws_real for column in cell.columns)]
     if compared:
         largest = max(compared, key=lambda cell: cell.evaluation.samples)
         yield draws.evaluation(largest.seed, 0), largest.evaluation.samples
@@ -75,7 +76,7 @@ def _check_training_set(source: CheckedSource, cells: Sequence[Cell], floors: Se
     if not asked:
         return
     n, name = max(asked)
-    if n > (there_are := len(source.training_data(torch.device("cpu")))):
+    if n > (there_are := len(source.training_set)):
         raise DataFault(
             f"metric {name}: against: train compares {n} samples with as many training examples, and {source.name} has "
             f"{there_are}: lower evaluation.samples or sizes, or write `against: train-all` where the metric compares features"

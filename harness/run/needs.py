@@ -18,6 +18,8 @@ from harness.errors import Faults, UserError, noted
 from harness.inner_components import inner_samplers
 from harness.interfaces import DataSpec
 from harness.presets import WeightsFile
+from harness.references import Reference
+from harness.weights import cache
 
 if TYPE_CHECKING:
     from harness.stages.process_cache import ProcessCache
@@ -74,6 +76,11 @@ class Needs:
                 the others.
         """
         faults = self.absent_weights(only_brought=only_brought)
+        if not only_brought:
+            for reference in self._references:
+                with noted(faults):
+                    if not cache.path(reference.file).exists():
+                        raise cache.absent(reference.file, f"the reference {reference.name} is not here")
         for component, settings in self._components:
             with noted(faults):
                 component.check_readiness(settings)
@@ -146,8 +153,10 @@ class Needs:
         return self._examined[0]
 
     def weights_remarks(self) -> list[str]:
-        """Return a remark for each file of weights of which the user should know which table was read, or how."""
-        return self._examined[1]
+        """Return what the user should know of weights: the notes of presets, and which table of a file was read, or how."""
+        loaded = [(base, base.origin) for base in self._bases if isinstance(base.origin, Loaded)]
+        notes = [f"base {base.name}: {origin.weights.note}" for base, origin in loaded if origin.weights.note]
+        return [*dict.fromkeys(notes), *self._examined[1]]
 
     @cached_property
     def _examined(self) -> tuple[list[str], list[str]]:
@@ -193,7 +202,15 @@ class Needs:
         for component, settings in self._components:
             for needed in component.needed_files(settings):
                 files.setdefault(needed.name, needed)
+        files |= {reference.file.name: reference.file for reference in self._references}
         return list(files.values())
+
+    @cached_property
+    def _references(self) -> tuple[Reference, ...]:
+        """The published statistics that columns compare with."""
+        if not (self._bases or self.floors):
+            return ()
+        return tuple({column.reference: None for column in self.board.columns if column.reference is not None})
 
     @cached_property
     def _bases(self) -> tuple[Base, ...]:

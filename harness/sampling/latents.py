@@ -7,10 +7,12 @@ and nothing changes.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import torch
 
 from harness.capabilities import WorksInLatents
+from harness.indexed import IndexedExamples, read_examples
 from harness.interfaces import Batch, DataSpec
 from harness.process import stop
 
@@ -23,22 +25,23 @@ def network_spec(model: torch.nn.Module, spec: DataSpec) -> DataSpec:
     return dataclasses.replace(spec, shape=model.latent_shape) if isinstance(model, WorksInLatents) else spec
 
 
-def encode_dataset(model: WorksInLatents, data: Batch) -> torch.Tensor:
-    """Encode every image once, a few at a time.
+def encoded(model: WorksInLatents, images: IndexedExamples, device: torch.device, *, first: int = 0) -> Iterator[Batch]:
+    """Yield what `encode_images` keeps of every image, ROWS at a time, (k, …), with the labels, on the CPU.
 
-    Returns: what `encode_images` keeps of each image, (n, …), on the CPU. Raises: Interrupted when a stop was requested.
+    Args:
+        first: the row to begin with, a multiple of ROWS: the chunks do not depend on it.
+    Raises: Interrupted when a stop was requested.
     """
-    chunks = []
-    for start in range(0, len(data), ROWS):
+    for start in range(first, len(images), ROWS):
         stop.check()
-        chunks.append(model.encode_images(data.x[start : start + ROWS]).cpu())
-    return torch.cat(chunks)
+        batch = read_examples(images, torch.arange(start, min(start + ROWS, len(images))))
+        yield Batch(model.encode_images(batch.x.to(device)).cpu(), batch.labels)
 
 
 def network_batch(model: torch.nn.Module, batch: Batch, generator: torch.Generator) -> Batch:
     """Return the batch as the network sees it.
 
-    For a model that works in latents, `batch.x` must hold the images as `encode_dataset` returned them. Each call draws new
+    For a model that works in latents, `batch.x` must hold the images as `encoded` gave them. Each call draws new
     latents from it.
     """
     if not isinstance(model, WorksInLatents):

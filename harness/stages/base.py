@@ -163,7 +163,7 @@ def _loop(
     loop = TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
-        encoding.training_data(network, source, context, sources.of(step.model, base.dataset)),
+        encoding.training_data(network, source, context, sources.of(step.model, base.dataset), step.training),
         step.training,
         seed=step.seed,
         around=around,

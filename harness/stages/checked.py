@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 
 from harness.board.components import Resolved
 from harness.components import Dataset
-from harness.errors import EndsTheRun
+from harness.indexed import IndexedExamples, IndexedSource
+from harness.indexed_sets import InMemory
 from harness.interfaces import Batch, DataSource, DataSpec, SelectionSource
+from harness.stages.checked_sets import checked_set, root_mean_square
+from harness.stages.example_faults import DataFault, check_batch
+from harness.training.config import DataPlace
+from harness.training.placement import placed
 
-SLACK = 1e-3
-"""How far images may leave [-1, 1]: more than rounding moves them, and less than half a level of 8 bits (4e-3)."""
-
-
+T = TypeVar("T")
 FEWER = "lower evaluation.samples, sizes or curve.samples of the board, or --images of `harness measure`"
 """What to do where a dataset cannot give so many examples."""
-
-
-class DataFault(EndsTheRun):
-    """A dataset gives something else than it declares."""
 
 
 class CheckedSource(DataSource):
@@ -38,7 +37,7 @@ class CheckedSource(DataSource):
         self.identity: Mapping[str, object] = dataset.identity
         self.spec = source.spec
         self._source = source
-        self._training: dict[torch.device, Batch] = {}
+        self._placed: dict[tuple[DataPlace, torch.device], IndexedExamples] = {}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -51,14 +50,33 @@ class CheckedSource(DataSource):
         return self._source.largest_evaluation
 
     def train(self) -> Batch:
-        """Return all training examples."""
-        return check_batch(self._source.train(), self.spec, where=f"dataset {self.name}, training data")
+        """Return all training examples as one tensor."""
+        return check_batch(self._source.train(), self.spec, where=self._training)
 
-    def training_data(self, device: torch.device) -> Batch:
-        """Return all training examples on the device; they are read once and stay there as long as this object lives."""
-        if device not in self._training:
-            self._training[device] = self.train().to(device)
-        return self._training[device]
+    @cached_property
+    def training_set(self) -> IndexedExamples:
+        """The training examples. They are read once as a whole, or row by row where the dataset gives them so."""
+        if not isinstance(self._source, IndexedSource):
+            return InMemory.of(self.train())
+        examples = self._source.training_set()
+        if (given := getattr(examples, "spec", None)) != self.spec:
+            raise DataFault(f"{self._training}: its spec is {given}, and the dataset's is {self.spec}; the two must agree")
+        return checked_set(examples, self.spec, where=self._training)
+
+    def placed_training_set(self, where: DataPlace, device: torch.device) -> IndexedExamples:
+        """Return the training examples where a training reads them. They stay there as long as this object lives."""
+        if (where, device) not in self._placed:
+            self._placed[where, device] = placed(self.training_set, where, device)
+        return self._placed[where, device]
+
+    @cached_property
+    def root_mean_square(self) -> float:
+        """Root mean square of the values of the training examples."""
+        return root_mean_square(self.training_set, self.spec)
+
+    @property
+    def _training(self) -> str:
+        return f"dataset {self.name}, training data"
 
     @property
     def largest_selection(self) -> int | None:
@@ -75,6 +93,22 @@ class CheckedSource(DataSource):
         self._check_size(n)
         return self._drawn(self._source.evaluation, "evaluation", draw, n)
 
+    def evaluation_set(self, draw: int, n: int) -> IndexedExamples:
+        """Return evaluation set number `draw` with n examples, to be read row by row."""
+        self._check_size(n)
+        if not isinstance(self._source, IndexedSource):
+            return InMemory.of(self.evaluation(draw, n))
+        return self._drawn_set(self._source.evaluation_set, "evaluation", draw, n)
+
+    def selection_set(self, draw: int, n: int) -> IndexedExamples:
+        """Return n examples for the curve, to be read row by row: those of `selection`."""
+        if self.largest_selection is None:
+            return self.evaluation_set(draw, n)
+        if not isinstance(self._source, IndexedSource):
+            return InMemory.of(self.selection(draw, n))
+        self._check_selection_size(n, self.largest_selection)
+        return self._drawn_set(self._source.selection_set, "selection", draw, n)
+
     def selection(self, draw: int, n: int) -> Batch:
         """Return n examples for the curve: of those that the dataset keeps for it, else evaluation set number `draw`."""
         if self.largest_selection is None or not isinstance(self._source, SelectionSource):
@@ -83,15 +117,28 @@ class CheckedSource(DataSource):
         return self._drawn(self._source.selection, "selection", draw, n)
 
     def _drawn(self, give: Callable[[int, int], Batch], part: str, draw: int, n: int) -> Batch:
-        where = f"dataset {self.name}, {part} draw {draw}"
-        try:
-            batch = give(draw, n)
-        except ValueError as error:  # the way in which a dataset says that it cannot give them
-            raise DataFault(f"{where} of {n} examples: {error}; {FEWER}") from error
-        check_batch(batch, self.spec, where=where)
-        if len(batch) != n:
-            raise DataFault(f"{where}: {len(batch)} examples, and {n} were asked for; {FEWER}")
+        batch = self._given(give, part, draw, n)
+        check_batch(batch, self.spec, where=self._where(part, draw))
+        self._check_number(len(batch), part, draw, n)
         return batch
+
+    def _drawn_set(self, give: Callable[[int, int], IndexedExamples], part: str, draw: int, n: int) -> IndexedExamples:
+        examples = checked_set(self._given(give, part, draw, n), self.spec, where=self._where(part, draw))
+        self._check_number(len(examples), part, draw, n)
+        return examples
+
+    def _given(self, give: Callable[[int, int], T], part: str, draw: int, n: int) -> T:
+        try:
+            return give(draw, n)
+        except ValueError as error:  # the way in which a dataset says that it cannot give them
+            raise DataFault(f"{self._where(part, draw)} of {n} examples: {error}; {FEWER}") from error
+
+    def _check_number(self, given: int, part: str, draw: int, n: int) -> None:
+        if given != n:
+            raise DataFault(f"{self._where(part, draw)}: {given} examples, and {n} were asked for; {FEWER}")
+
+    def _where(self, part: str, draw: int) -> str:
+        return f"dataset {self.name}, {part} draw {draw}"
 
     def check_evaluation(self, draw: int, n: int) -> None:
         """Check that evaluation set number `draw` can have n examples. It is drawn where the dataset does not state a largest n.
@@ -99,7 +146,7 @@ class CheckedSource(DataSource):
         Raises: DataFault when the dataset cannot give so many.
         """
         if self.largest_evaluation is None:
-            self.evaluation(draw, n)
+            self.evaluation_set(draw, n)
         self._check_size(n)
 
     def check_selection(self, draw: int, n: int) -> None:
@@ -135,64 +182,3 @@ def _check_source(dataset: Resolved[Dataset], source: DataSource) -> None:
     declared = dataset.component.known_spec(dataset.settings)
     if declared is not None and declared != spec:
         raise DataFault(f"{where}: its data are {spec}, and {dataset.component.spec} declares {declared}; the two must agree")
-
-
-def check_batch(batch: Batch, spec: DataSpec, *, where: str) -> Batch:
-    """Return the batch, which must be what `spec` declares.
-
-    Args:
-        where: which data these are; the message begins with it.
-    Raises: DataFault for no examples; another shape or type; values that are not finite; pictures outside of [-1, 1]; labels
-        that are absent, not int64, or outside of [0, classes).
-    """
-    fault = batch_fault(batch, spec)
-    if fault:
-        raise DataFault(f"{where}: {fault}")
-    return batch
-
-
-def batch_fault(batch: object, spec: DataSpec) -> str | None:
-    """Return what is wrong with a batch that must be what `spec` declares, as one line; None when nothing is."""
-    if not isinstance(batch, Batch):
-        kind = "None" if batch is None else f"a {type(batch).__name__}"
-        return f"it gave {kind}; it must give a harness.interfaces.Batch"
-    for name, part in (("x", batch.x), ("labels", batch.labels)):
-        given: object = part
-        if not isinstance(given, torch.Tensor) and not (name == "labels" and given is None):
-            return f"{name} is a {type(given).__name__}, not a torch.Tensor"
-    return _examples_fault(batch.x, spec) or _labels_fault(batch, spec)
-
-
-def _examples_fault(x: torch.Tensor, spec: DataSpec) -> str | None:
-    if not x.dim() or not len(x):
-        return "there are no examples"
-    if tuple(x.shape[1:]) != tuple(spec.shape):
-        return f"examples have the shape {tuple(x.shape[1:])}, and the dataset declares {tuple(spec.shape)}"
-    if x.dtype != torch.float32:
-        return f"x is {x.dtype}, not torch.float32"
-    low, high = (float(extreme) for extreme in torch.aminmax(x))
-    if not (abs(low) < float("inf") and abs(high) < float("inf")):  # false for NaN, too
-        return "values that are not finite"
-    if _are_pictures(spec) and max(-low, high) > 1 + SLACK:
-        remedy = "; divide bytes by 127.5 and subtract 1" if low >= 0 and high <= 255 else ""
-        return f"values from {low:.4g} to {high:.4g}, and images are in [-1, 1]{remedy}"
-    return None
-
-
-def _are_pictures(spec: DataSpec) -> bool:
-    """Return True for grey and colour images. Latents have more channels, and any range."""
-    return spec.preview == "images" and len(spec.shape) == 3 and spec.shape[0] in (1, 3)
-
-
-def _labels_fault(batch: Batch, spec: DataSpec) -> str | None:
-    labels, classes = batch.labels, spec.classes
-    if labels is None:
-        return f"there are no labels, and the dataset declares {classes} classes" if classes else None
-    if not classes:
-        return "there are labels, and the dataset declares no classes"
-    if labels.dtype != torch.int64 or labels.shape != (len(batch),):
-        return f"labels are {labels.dtype} of shape {tuple(labels.shape)}, not torch.int64 of shape ({len(batch)},)"
-    low, high = (int(extreme) for extreme in torch.aminmax(labels))
-    if low < 0 or high >= classes:
-        return f"labels from {low} to {high}, and with {classes} classes they are 0 to {classes - 1}"
-    return None

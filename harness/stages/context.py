@@ -67,15 +67,24 @@ class Context:
         """Features of image sets, by key, kept in memory for the next metric."""
         return MostRecent(FEATURE_SETS)
 
-    def once(self, stage: str, key: str, make: Callable[[Path], Mapping[str, object]], made_by: Sequence[SourceFacts]) -> Output:
+    def once(
+        self,
+        stage: str,
+        key: str,
+        make: Callable[[Path], Mapping[str, object]],
+        made_by: Sequence[SourceFacts],
+        *,
+        resumes: bool = False,
+    ) -> Output:
         """Return the output under the key, like `outputs.once`. It is made anew where `makes_anew` says so.
 
         Args:
             made_by: the code with which this process would make the output.
+            resumes: see `outputs.once`.
         """
         if self.makes_anew:
             renewal.set_aside_other_code(self.runs, stage, key, made_by)
-        return outputs.once(self.runs, stage, key, make)
+        return outputs.once(self.runs, stage, key, make, resumes=resumes)
 
     def dataset(self, dataset: Resolved[Dataset]) -> CheckedSource:
         """Return the dataset, which the cache keeps for later stages."""

@@ -35,7 +35,7 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
     if settings is None:
         return None
     column = next(column for column in cell.columns if column.name == settings.metric)
-    real = RealExamples(source, draws.selection(cell.seed), settings.samples, context.device, is_selection=True)
+    real = RealExamples(source, draws.selection(cell.seed), settings.samples, is_selection=True)
     compared = _comparison(column, real, context)
     twin = task.frozen_copy()
 

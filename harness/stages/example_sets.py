@@ -14,6 +14,8 @@ from torch import Tensor
 from harness.errors import UserError
 from harness.images.quantise import to_floats
 from harness.images.sets import ImageSet
+from harness.indexed import IndexedExamples, read_examples, whole
+from harness.indexed_sets import ChosenRows
 from harness.interfaces import Batch
 from harness.stages import sources
 from harness.stages.checked import CheckedSource
@@ -62,37 +64,44 @@ class RealExamples:
     Args:
         draw: number of the draw; None for the first n training examples.
         n: how many.
-        device: where the training data are kept.
         is_selection: whether the draw is of the examples that the curve compares with.
     """
 
     source: CheckedSource
     draw: int | None
     n: int
-    device: torch.device
     is_selection: bool = False
 
     def points(self) -> Batch:
         """Return the examples, on the CPU."""
-        if self.is_selection and self.draw is not None:
-            return self.source.selection(self.draw, self.n)
         if self.draw is None:
-            return self.source.training_data(self.device)[: self.n].to("cpu")
-        return self.source.evaluation(self.draw, self.n)
+            return whole(self._set)
+        return (self.source.selection if self.is_selection else self.source.evaluation)(self.draw, self.n)
+
+    @property
+    def _set(self) -> IndexedExamples:
+        """The examples, to be read row by row."""
+        if self.draw is None:
+            training = self.source.training_set
+            return ChosenRows(training, torch.arange(min(self.n, len(training))))
+        return (self.source.selection_set if self.is_selection else self.source.evaluation_set)(self.draw, self.n)
 
     def images(self) -> IdentifiedImages:
-        """Return the examples as images, drawn when the first batch is read. Where features are stored, none is drawn."""
-        points: Callable[[], Batch] = cache(self.points)
+        """Return the examples as images, read batch by batch. Where features are stored, none is read or drawn."""
+        examples: Callable[[], IndexedExamples] = cache(lambda: self._set)
         part = "selection" if self.is_selection else "evaluation"
         which = "training images" if self.draw is None else f"{part} draw {self.draw}"
-        n = self.n if self.draw is not None else min(self.n, len(self.source.training_data(self.device)))
+        n = self.n if self.draw is not None else min(self.n, len(self.source.training_set))
         identity = {
             "dataset": self.source.identity,
             "fingerprint": self.source.fingerprint,
             "draw": "train" if self.draw is None else self.draw,
         }
         images = ImageSet.of_parts(
-            f"{self.source.name}, {which}", n, self.source.spec.shape, lambda start, end: points().x[start:end]
+            f"{self.source.name}, {which}",
+            n,
+            self.source.spec.shape,
+            lambda start, end: read_examples(examples(), torch.arange(start, end)).x,
         )
         return IdentifiedImages(images, identity, sources.of(self.source.dataset))
 

@@ -109,7 +109,7 @@ def shared_needs(extractor: Resolved[Extractor], columns: Iterable[Column]) -> t
     for column in columns:
         if column.extractor is not None and column.extractor.identity == extractor.identity:
             generated |= column.metric.component.needs_features
-            real |= column.metric.component.real_needs
+            real |= column.metric.component.real_needs if column.reference is None else frozenset()
     return generated, real
 
 

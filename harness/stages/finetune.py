@@ -244,7 +244,8 @@ def _loop(
 ) -> TrainingLoop:
     """Return the loop of a cell; one that other cells may share keeps weights where the other measures its curve."""
     method = initial.method(cell.method, task, seed=cell.seed)
-    data = encoding.training_data(task.model, source, context, sources.of(cell.base.network.model, cell.base.dataset))
+    made_by = sources.of(cell.base.network.model, cell.base.dataset)
+    data = encoding.training_data(task.model, source, context, made_by, cell.training)
     name = f"method {cell.method.name}"
     if is_shared:
         keeping = KeepingLoop(task, method, data, cell.training, seed=cell.seed, around=around, name=name)

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.board.bases import Base, Examples, Loaded, Pretrained
 from harness.board.cells import Cell
-from harness.board.columns import Floor
+from harness.board.columns import Column, Floor
 from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError, as_utf8, error_text
 from harness.process import stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
 from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample, sources
-from harness.stages.checked import CheckedSource, DataFault
+from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
+from harness.stages.example_faults import DataFault
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import ProcessCache
+from harness.stages.published import PublishedStatistics
 from harness.stages.record import CellResults, record_path
 from harness.stages.sample import Samples
 from harness.store.files import write_text
 from harness.store.lease import Busy, lease
-from harness.store.records import ExtractorFacts, FloorRecord, Record, save_record
+from harness.store.records import ExtractorFacts, FloorRecord, Record, ReferenceFacts, save_record
 from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
@@ -121,6 +123,7 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
                 seconds=floored.measured.seconds,
                 is_smoke=is_smoke,
                 extractor=None if extractor is None else features.extractor_facts(extractor, context),
+                reference=next(iter(_references([floor.column]).values()), None),
                 sources=floored.sources,
                 dataset_fingerprint=context.dataset(floor.dataset).fingerprint,
                 held_out=_held_out(context.dataset(floor.dataset)),
@@ -189,6 +192,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
         metrics={name: by_code.measured for name, by_code in measured.items()},
         sources=sources.merged(samples_facts.sources, *(by_code.sources for by_code in measured.values())),
         extractors=_extractors(cell, context),
+        references=_references(cell.columns),
         dataset_fingerprint=source.fingerprint,
         peak_memory_bytes=memory.read(),
         device=context.device.type,
@@ -203,6 +207,11 @@ def _preparation(samples: Samples) -> PreparationFacts:
 def _extractors(cell: Cell, context: Context) -> dict[str, ExtractorFacts]:
     extractors = {column.extractor.name: column.extractor for column in cell.columns if column.extractor is not None}
     return {name: features.extractor_facts(extractor, context) for name, extractor in extractors.items()}
+
+
+def _references(columns: Iterable[Column]) -> dict[str, ReferenceFacts]:
+    references = {column.reference.name: column.reference for column in columns if column.reference is not None}
+    return {name: PublishedStatistics(reference).facts for name, reference in references.items()}
 
 
 def _save_traceback(error: BaseException, runs: RunsFolder, stage: str, key: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,10 @@ from harness.process import stop
 from harness.stages import draws, features, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
-from harness.stages.example_sets import SAMPLES, ExampleSet, RealExamples, StoredSamples
+from harness.stages.example_sets import SAMPLES, ExampleSet, IdentifiedImages, RealExamples, StoredSamples
+from harness.stages.extracted_features import ExtractedFeatures
 from harness.stages.facts import PairFacts, SampleFacts
+from harness.stages.published import PublishedStatistics
 from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import Measured, SourceFacts
@@ -45,7 +47,7 @@ class Pair:
     column: Column
     columns: Iterable[Column]
     generated: ExampleSet
-    real: ExampleSet
+    real: ExampleSet | PublishedStatistics
     seed: int
 
     @cached_property
@@ -77,10 +79,13 @@ def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) ->
 def floor(floor: Floor, context: Context) -> MeasuredByCode:
     """Measure a floor: its metric between pairs of independent real draws.
 
-    Each pair is a held-out draw and a second one; or training data in the place of one, where the column compares with them.
+    Each pair is a held-out draw and a second one; or training data or published statistics in the place of one, where the column
+    compares with them. There are no values where the dataset has too few held-out examples to draw one.
     """
     context.reporter.stage("floor")
     source = context.dataset(floor.dataset)
+    if not can_be_measured(floor, source):
+        return MeasuredByCode(Measured(values=[]), sources.of(*floor.components))
     measured = []
     for pair in range(floor.pairs):
         stop.check()
@@ -88,6 +93,11 @@ def floor(floor: Floor, context: Context) -> MeasuredByCode:
         check_value(floor.metric.component, next(iter(measured[-1].values.values())), floor.column.name)
         context.reporter.step(pair + 1, floor.pairs, {})
     return _gathered(measured)
+
+
+def can_be_measured(floor: Floor, source: CheckedSource) -> bool:
+    """Return whether a floor can have values. Published statistics are of images that the dataset need not have."""
+    return floor.column.reference is None or source.largest_evaluation is None or floor.samples <= source.largest_evaluation
 
 
 def _gathered(pairs: list[PairFacts]) -> MeasuredByCode:
@@ -120,12 +130,12 @@ def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
-        "first": column.config.against if column.compares_with_training else first,
+        "first": _real_identity(column, first),
         "second": second,
         "n": n,
     }
-    generated = RealExamples(source, second, n, context.device)
-    real = _real(column, source, first, n, context)
+    generated = RealExamples(source, second, n)
+    real = _real(column, source, first, n)
     return _once(identity, Pair(floor.dataset, column, floor.columns or (column,), generated, real, seed=pair), context)
 
 
@@ -136,21 +146,30 @@ def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: C
         "metric": column.metric.identity,
         "dataset": source.identity,
         "generated": sha256,
-        "real": column.config.against if column.compares_with_training else compared_draw,
+        "real": _real_identity(column, compared_draw),
         "n": n,
         "generator": [cell.seed, draw],
     }
     generated = StoredSamples(samples.folder / SAMPLES, draw, sha256)
-    real = _real(column, source, compared_draw, n, context)
+    real = _real(column, source, compared_draw, n)
     seed = draws.evaluation(cell.seed, draw)
     return _once(identity, Pair(cell.base.dataset, column, cell.columns, generated, real, seed=seed), context)
 
 
-def _real(column: Column, source: CheckedSource, draw: int, n: int, context: Context) -> RealExamples:
+def _real_identity(column: Column, draw: int) -> object:
+    """Return what tells the real examples of a column from others of the dataset. draw: of those that are a draw."""
+    if column.reference is not None:
+        return PublishedStatistics(column.reference).identity
+    return column.config.against if column.compares_with_training else draw
+
+
+def _real(column: Column, source: CheckedSource, draw: int, n: int) -> RealExamples | PublishedStatistics:
     """Return the real examples that a column compares n others with. draw: of the ones that are no training examples."""
+    if column.reference is not None:
+        return PublishedStatistics(column.reference)
     if column.compares_with_all_training:
-        return RealExamples(source, None, len(source.training_data(context.device)), context.device)
-    return RealExamples(source, None if column.compares_with_training else draw, n, context.device)
+        return RealExamples(source, None, len(source.training_set))
+    return RealExamples(source, None if column.compares_with_training else draw, n)
 
 
 def _real_draw(cell: Cell, draw: int) -> int:
@@ -183,6 +202,7 @@ def _compare_points(pair: Pair) -> PairFacts:
     """Compare the samples themselves."""
     metric = pair.column.metric
     function = metric.component.create(metric.settings)
+    assert not isinstance(pair.real, PublishedStatistics), "a board that compares points with statistics is refused"
     generated, real = pair.generated.points(), pair.real.points()
     started = time.perf_counter()
     values = checked_values(metric.component, function(generated, real, _generator(pair)))
@@ -193,14 +213,29 @@ def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Conte
     """Compare features of images. The first column of an extractor extracts for all its columns."""
     metric = pair.column.metric
     function = metric.component.create_on_features(metric.settings)
-    generated_images, real_images = pair.generated.images(), pair.real.images()
+    generated_images = pair.generated.images()
+    real_images = None if isinstance(pair.real, PublishedStatistics) else pair.real.images()
     started = time.perf_counter()  # reading a dataset is no cost of the metric
     generated_needs, real_needs = features.shared_needs(extractor, pair.columns)
     generated = features.extracted_by_code(generated_images, generated_needs, extractor, context)
-    real = features.extracted_by_code(real_images, real_needs, extractor, context)
+    real = _real_features(pair, real_images, real_needs, extractor, context)
     values = checked_values(metric.component, function(generated.features, real.features, _generator(pair)))
     seconds = time.perf_counter() - started
     return PairFacts(values=values, seconds=seconds, sources=sources.merged(pair.code, generated.sources, real.sources))
+
+
+def _real_features(
+    pair: Pair,
+    images: IdentifiedImages | None,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+) -> ExtractedFeatures:
+    """Return features of the real images, or published statistics. images: None for these. needs: of the images."""
+    if isinstance(pair.real, PublishedStatistics):
+        return pair.real.features(extractor, context)
+    assert images is not None, "examples have images where a metric is on features"
+    return features.extracted_by_code(images, needs, extractor, context)
 
 
 def _generator(pair: Pair) -> torch.Generator:

@@ -13,12 +13,14 @@ from harness.board.bases import Base
 from harness.board.components import Resolved
 from harness.components import Sampler
 from harness.errors import PluginFault
-from harness.interfaces import GuidedSampler, PreparedSampler, SampleFunction
+from harness.indexed import IndexedExamples, read_examples
+from harness.interfaces import Batch, GuidedSampler, PreparedSampler, SampleFunction
 from harness.sampling import drawing, latents
 from harness.sampling.counting import EvaluationCounter
 from harness.stages import base as base_stage
 from harness.stages import encoding, renewal, sources
 from harness.stages.checked import CheckedSource
+from harness.stages.checked_sets import spread_rows
 from harness.stages.context import Context
 from harness.stages.facts import BaseFacts, PreparationFacts
 from harness.store import outputs
@@ -29,6 +31,8 @@ from harness.streams import stream
 from harness.weights import state_dicts
 
 PREPARED = "prepared.safetensors"
+LARGEST = 2**29
+"""Bytes of the training examples that a sampler gets to prepare with. Of a larger set it gets evenly spread examples."""
 
 
 class BaseSampler:
@@ -131,8 +135,8 @@ class BaseSampler:
         counter, started = EvaluationCounter(), time.perf_counter()
         for watched in (network, *others):
             counter.watch(watched)
-        kept = encoding.training_data(network, self._source, self._context, self._code)
-        train = latents.network_batch(network, kept, stream(seed, "prepare latents"))
+        kept = encoding.examples(network, self._source, self._context, self._code)
+        train = latents.network_batch(network, _bounded(kept).to(self._context.device), stream(seed, "prepare latents"))
         space = latents.network_spec(network, self._source.spec)
         prepared = checked_tensors(
             function.prepare(network, space, train, stream(seed, "prepare")), f"sampler {self._sampler.name}: prepare"
@@ -157,6 +161,13 @@ class BaseSampler:
         if base.key not in self._made:
             self._made[base.key] = base_stage.run(base, self._source, self._context)
         return self._made[base.key]
+
+
+def _bounded(examples: IndexedExamples) -> Batch:
+    """Return all examples; of a set that takes more than LARGEST bytes as float32, evenly spread ones."""
+    first = read_examples(examples, torch.zeros(1, dtype=torch.int64)).x
+    most = max(1, LARGEST // (first.numel() * first.element_size()))
+    return read_examples(examples, spread_rows(len(examples), most))
 
 
 def checked_tensors(given: object, what: str) -> Mapping[str, torch.Tensor]:

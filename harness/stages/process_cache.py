@@ -9,14 +9,15 @@ import torch
 
 from harness.board.components import Resolved
 from harness.components import Dataset, Extractor
-from harness.interfaces import Batch, FeatureExtractor
+from harness.indexed import IndexedExamples
+from harness.interfaces import FeatureExtractor
 from harness.stages.checked import CheckedSource
 from harness.stages.most_recent import MostRecent
 
 DATASETS = 4
 """Datasets in memory: a board has one, and a board of examples compares it with several others, one after the other."""
-ENCODED_SETS = 2
-"""Encoded training data in memory: one for each autoencoder. The latents of 50,000 images can take gigabytes."""
+ENCODED_SETS = 4
+"""Sets of encoded training data: each is read from its file, or kept on a device where a training asks for it."""
 EXTRACTORS = 4
 """Extractors in memory: the columns of a board share a few. Inception takes 100 MB."""
 
@@ -30,7 +31,7 @@ class ProcessCache:
 
     def __init__(self) -> None:
         self._datasets: MostRecent[str, CheckedSource] = MostRecent(DATASETS)
-        self._encoded: MostRecent[tuple[str, torch.device], Batch] = MostRecent(ENCODED_SETS)
+        self._encoded: MostRecent[str, IndexedExamples] = MostRecent(ENCODED_SETS)
         self._extractors: MostRecent[tuple[str, torch.device], FeatureExtractor] = MostRecent(EXTRACTORS)
 
     def dataset(self, dataset: Resolved[Dataset]) -> CheckedSource:
@@ -41,9 +42,9 @@ class ProcessCache:
 
         return self._datasets.get(_key(dataset), build)
 
-    def encoded(self, key: str, device: torch.device, make: Callable[[], Batch]) -> Batch:
-        """Return encoded training data on the device, made by `make` if they are not here. key: key of the stage's output."""
-        return self._encoded.get((key, device), make)
+    def encoded(self, key: str, make: Callable[[], IndexedExamples]) -> IndexedExamples:
+        """Return encoded training data, made by `make` if they are not here. key: of the stage's output and of their place."""
+        return self._encoded.get(key, make)
 
     def extractor(self, extractor: Resolved[Extractor], device: torch.device) -> FeatureExtractor:
         """Return the extractor, frozen and on the device. Raises: UserError when its weights are absent."""

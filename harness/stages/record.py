@@ -13,7 +13,17 @@ from harness.components import Component
 from harness.process import environment
 from harness.stages import sources
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
-from harness.store.records import ComponentFacts, Costs, ExtractorFacts, Measured, Record, SourceFacts, Status, save_record
+from harness.store.records import (
+    ComponentFacts,
+    Costs,
+    ExtractorFacts,
+    Measured,
+    Record,
+    ReferenceFacts,
+    SourceFacts,
+    Status,
+    save_record,
+)
 from harness.store.runs_folder import RunsFolder
 
 
@@ -25,6 +35,7 @@ class CellResults:
         base, finetuned: facts of the weights; the defaults where examples stand in the place of samples.
         preparation: facts of the sampler's preparation; the defaults where the sampler needs none.
         extractors: the extractors of the columns by name.
+        references: the published statistics that columns compared with, by name.
         sources: the code of everything that had a part in the numbers.
         dataset_fingerprint: of the board's dataset.
         peak_memory_bytes: peak memory over all stages.
@@ -38,6 +49,7 @@ class CellResults:
     preparation: PreparationFacts
     metrics: Mapping[str, Measured]
     extractors: Mapping[str, ExtractorFacts]
+    references: Mapping[str, ReferenceFacts]
     sources: Sequence[SourceFacts]
     dataset_fingerprint: str
     peak_memory_bytes: int
@@ -94,6 +106,7 @@ def done(cell: Cell, results: CellResults) -> Record:
         update={
             "metrics": dict(results.metrics),
             "extractors": dict(results.extractors),
+            "references": dict(results.references),
             "curve": finetuned.curve,
             "selected_images": finetuned.selected_images,
             "costs": _costs(results),

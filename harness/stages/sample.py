@@ -12,10 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from harness.board.bases import Examples
 from harness.board.cells import Cell
 from harness.errors import Diverged, UserError
-from harness.interfaces import Batch, DataSpec
+from harness.indexed import IndexedExamples, read_examples
+from harness.interfaces import DataSpec
 from harness.sampling import drawing
 from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
@@ -25,7 +28,7 @@ from harness.stages.context import Context
 from harness.stages.example_sets import SAMPLES
 from harness.stages.facts import FinetuneFacts, SampleFacts
 from harness.stages.prepare import BaseSampler
-from harness.stages.sample_file import SampleFile, SampleLayout, sum_of_squares
+from harness.stages.sample_file import SampleFile, SampleLayout
 from harness.store import outputs
 from harness.store.keys import digest
 from harness.store.outputs import Output
@@ -149,7 +152,7 @@ def _draw_all(file: SampleFile, cell: Cell, drawer: Drawer, source: CheckedSourc
                 file.add(draw, start, drawn, time.perf_counter() - started)
                 context.reporter.step(len(file.chunks), sets * -(-n // batch), {})
         if cell.base.has_network:
-            _check_size(file.root_mean_square(draw), source, context)
+            _check_size(file.root_mean_square(draw), source)
     hashes = [file.sha256(draw) for draw in range(sets)]
     return SampleFacts(
         nfe=sum(file.nfe(draw) for draw in range(sets)) / sets,
@@ -189,19 +192,18 @@ def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, contex
         )
 
     @lru_cache(1)
-    def draw_set(draw: int) -> Batch:
+    def draw_set(draw: int) -> IndexedExamples:
         number, _ = draws.examples_for_samples(cell.seed, draw)
-        return stand_in.evaluation(number, cell.evaluation.samples)
+        return stand_in.evaluation_set(number, cell.evaluation.samples)
 
     def draw_chunk(draw: int, numbers: range) -> DrawnSamples:
-        return DrawnSamples(draw_set(draw)[numbers.start : numbers.stop], evaluations=0)
+        return DrawnSamples(read_examples(draw_set(draw), torch.arange(numbers.start, numbers.stop)), evaluations=0)
 
     return Drawer(draw_chunk, stand_in.spec.classes > 0)
 
 
-def _check_size(generated: float, source: CheckedSource, context: Context) -> None:
+def _check_size(generated: float, source: CheckedSource) -> None:
     """Raises: Diverged for samples whose root mean square says that they have exploded."""
-    training = source.training_data(context.device).x
-    real = math.sqrt(sum_of_squares(training) / training.numel())
+    real = source.root_mean_square
     if generated > EXPLODED * real:
         raise Diverged(f"samples exploded: root mean square {generated:.3g}, the training data's {real:.3g}")

@@ -64,6 +64,15 @@ class ExtractorFacts(ComponentFacts):
     preprocessing: str
 
 
+class ReferenceFacts(Part):
+    """Published statistics that a column compared with: name, which images they are of, how many, and the hash of the file."""
+
+    name: str
+    of: str
+    images: int
+    sha256: str
+
+
 class SourceFacts(Part):
     """The source code of a component that had a part in a result.
 
@@ -183,6 +192,8 @@ class Record(RecordFile):
     evaluation: dict[str, object] = {}
     metrics: dict[str, Measured] = {}
     extractors: dict[str, ExtractorFacts] = {}
+    references: dict[str, ReferenceFacts] = {}
+    """Published statistics that columns compared with, by name; left out of the file where there are none."""
     curve: list[CurvePoint] = []
     size: int | None = None
     """The row's number of samples, on a board that measures several numbers; left out of other boards' files."""
@@ -223,6 +234,9 @@ class FloorRecord(RecordFile):
     is_smoke: bool = False
     extractor: ExtractorFacts | None = None
     """The extractor of a metric on features; left out for other metrics, and in records of older versions."""
+    reference: ReferenceFacts | None = None
+    """The published statistics that real draws were compared with; left out where there are none. Without any values the dataset
+    has too few held-out examples for a floor against them."""
     sources: list[SourceFacts] = []
     dataset_fingerprint: str | None = None
     """Of the examples that were compared; None in records of older versions."""
@@ -270,13 +284,13 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
     """Return the content of the file. Optional fields that are empty are left out, so that older files stay as they are."""
     content = record.model_dump(mode="json")
     for part in (content, *content.get("metrics", {}).values()):
-        for name in ("extractors", "also"):
+        for name in ("extractors", "references", "also"):
             if part.get(name) == {}:
                 del part[name]
     for name in ("weights_read", "unsealed"):
         if content.get(name) == []:
             del content[name]
-    for name in ("size", "sampler_name", "training_sampler", "extractor", "held_out", "dataset_fingerprint"):
+    for name in ("size", "sampler_name", "training_sampler", "extractor", "reference", "held_out", "dataset_fingerprint"):
         if content.get(name, 0) is None:
             del content[name]
     if not content["sources"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import torch
 
 from harness.components import Dataset
 from harness.config import Config
+from harness.indexed import IndexedExamples, IndexedSource, read_examples
 from harness.interfaces import Batch, DataSource, DataSpec, SelectionSource
+from harness.streams import stream
 from harness.testing.checks import Checks, run_all
 from harness.testing.expect import expect
 
@@ -44,6 +47,8 @@ def dataset_checks(component: Dataset, *, config: Config | None = None, n: int =
     yield partial(check_evaluation_is_apart, source, n)
     if isinstance(source, SelectionSource):
         yield partial(check_selection_is_apart, source, n)
+    if isinstance(source, IndexedSource):
+        yield partial(check_rows_are_the_whole, source, n)
     yield partial(check_other_processes_agree, component, config, n)
 
 
@@ -155,6 +160,27 @@ def check_selection_is_apart(source: SelectionSource, n: int) -> None:
     except ValueError:
         return
     raise AssertionError(f"selection(0, {largest + 1}) gave examples, but largest_selection is {largest}; raise ValueError")
+
+
+def check_rows_are_the_whole(source: IndexedSource, n: int) -> None:
+    """Check that sets give the examples of `train`, `evaluation` and `selection`, by any rows, and can go to other processes."""
+    training = source.training_set()
+    expect(training.spec == source.spec, f"training_set() is of {training.spec}, and the dataset of {source.spec}")
+    expect(training.fingerprint == source.fingerprint, "training_set() has another fingerprint than the dataset")
+    parts: dict[str, tuple[IndexedExamples, Batch]] = {"training_set()": (training, source.train())}
+    parts[f"evaluation_set(1, {n})"] = source.evaluation_set(1, n), source.evaluation(1, n)
+    if largest := source.largest_selection:
+        parts[f"selection_set(0, {largest})"] = source.selection_set(0, largest), source.selection(0, largest)
+    for what, (examples, expected) in parts.items():
+        expect(len(examples) == len(expected), f"{what} has {len(examples)} examples, and the whole {len(expected)}")
+        count = min(len(expected), EVALUATION)
+        rows = torch.cat([torch.randperm(len(expected), generator=stream(0, what))[:count], torch.zeros(1, dtype=torch.int64)])
+        for reader in (examples, copy.deepcopy(examples)):  # the copy is made as the one for another process is
+            batch = read_examples(reader, rows)
+            expect(torch.equal(batch.x, expected.x[rows]), f"{what}: read(rows) gives other examples than the whole set")
+            labels = None if expected.labels is None else expected.labels[rows].tolist()
+            given = None if batch.labels is None else batch.labels.tolist()
+            expect(given == labels, f"{what}: read(rows) gives other labels than the whole set")
 
 
 def check_other_processes_agree(component: Dataset, config: Config, n: int) -> None:

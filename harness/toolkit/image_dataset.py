@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.interfaces import Batch, DataSpec
+from harness.indexed import IndexedSource, StoredExamples
+from harness.indexed_sets import ChosenRows, IdentifiedSet, InMemory
+from harness.interfaces import DataSpec
 from harness.streams import stream
 
 
@@ -80,7 +82,7 @@ def set_apart(images: Images, n: int, *, salt: str) -> tuple[Images, Images]:
     return images[torch.nonzero(remains).flatten()], images[chosen]
 
 
-class ImageDataset:
+class ImageDataset(IndexedSource):
     """A dataset of fixed images, in [-1, 1].
 
     An evaluation draw is a random subset of the held-out images, without replacement. Draws 2k and 2k + 1 are the two halves of
@@ -127,12 +129,12 @@ class ImageDataset:
             text += f" {self._selection.sha256}"
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def train(self) -> Batch:
-        """Return all training images, (n, C, H, W) in [-1, 1]."""
-        return self._batch(self._train)
+    def training_set(self) -> IdentifiedSet:
+        """Return all training images, (n, C, H, W) uint8, which become floats in [-1, 1]."""
+        return IdentifiedSet(self._set(self._train), self.spec, self.fingerprint)
 
-    def evaluation(self, draw: int, n: int) -> Batch:
-        """Return evaluation set number `draw`, (n, C, H, W) in [-1, 1].
+    def evaluation_set(self, draw: int, n: int) -> ChosenRows:
+        """Return evaluation set number `draw`, (n, C, H, W) uint8, which become floats in [-1, 1].
 
         Raises: ValueError unless draw >= 0 and 1 <= n <= `largest_evaluation`.
         """
@@ -144,10 +146,10 @@ class ImageDataset:
             )
         order = torch.randperm(len(self._held_out), generator=stream(0, "evaluation images", draw // 2))
         first = draw % 2 * self.largest_evaluation
-        return self._batch(self._held_out[order[first : first + n]])
+        return ChosenRows(self._set(self._held_out), order[first : first + n])
 
-    def selection(self, draw: int, n: int) -> Batch:
-        """Return selection set number `draw`, (n, C, H, W) in [-1, 1].
+    def selection_set(self, draw: int, n: int) -> ChosenRows:
+        """Return selection set number `draw`, (n, C, H, W) uint8, which become floats in [-1, 1].
 
         Raises: ValueError unless draw >= 0 and 1 <= n <= `largest_selection`.
         """
@@ -155,10 +157,10 @@ class ImageDataset:
         if self._selection is None or n > len(self._selection):
             raise ValueError(f"{self.name}: {n} selection images asked for; it keeps {self.largest_selection or 0}")
         order = torch.randperm(len(self._selection), generator=stream(0, "selection images", draw))
-        return self._batch(self._selection[order[:n]])
+        return ChosenRows(self._set(self._selection), order[:n])
 
-    def _batch(self, images: Images) -> Batch:
-        return Batch(images.pixels.float() / (self._white / 2) - 1, images.labels)
+    def _set(self, images: Images) -> InMemory:
+        return InMemory(StoredExamples(images.pixels, images.labels), white=self._white)
 
 
 def _check_draw(draw: int, n: int) -> None:

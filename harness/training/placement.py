@@ -14,6 +14,8 @@ from harness.training.config import DataPlace
 
 SHARE_OF_CARD = 0.25
 """Training examples stay on a card by themselves if their stored bytes are at most this share of its memory."""
+SMALL = 2**27
+"""Bytes of training examples that a CPU keeps in memory by itself: reading rows of a file takes longer than a short step."""
 CHUNK_BYTES = 2**26
 """Bytes that are read at once where a set is read as a whole."""
 
@@ -51,8 +53,8 @@ def placed(examples: IndexedExamples, where: DataPlace, device: torch.device) ->
     """Return the set where a training on `device` reads it.
 
     Args:
-        where: `auto` keeps on a card what fits SHARE_OF_CARD of its memory, and reads everything else as the set gives it. On a
-            CPU, `device` and `host` are the same.
+        where: `auto` keeps on a card what fits SHARE_OF_CARD of its memory, for a CPU what is SMALL, and reads everything else as
+            the set gives it. On a CPU, `device` and `host` are the same.
     Raises: Interrupted when a stop was requested; what reading the set raises.
     """
     if where == "disk" or (where == "auto" and not _fits(examples, device)):
@@ -71,10 +73,10 @@ def row_bytes(examples: IndexedExamples) -> int:
 
 
 def _fits(examples: IndexedExamples, device: torch.device) -> bool:
+    size = len(examples) * row_bytes(examples)
     if device.type != "cuda":
-        return False  # the set itself is as near to a CPU as a copy would be
-    memory = torch.cuda.get_device_properties(device).total_memory
-    return len(examples) * row_bytes(examples) <= SHARE_OF_CARD * memory
+        return size <= SMALL
+    return size <= SHARE_OF_CARD * torch.cuda.get_device_properties(device).total_memory
 
 
 def _read_all(examples: IndexedExamples, place: torch.device) -> StoredExamples:

@@ -79,11 +79,13 @@ class BaseWeights:
     Args:
         preset: name of the preset; empty where there is none.
         spec: the data that the preset's network generates; None where there is no preset.
+        note: what a user must know of the preset's weights; empty where the board replaces the file of the network.
     """
 
     files: tuple[BaseFile, ...]
     preset: str = ""
     spec: DataSpec | None = None
+    note: str = ""
 
     @cached_property
     def identity(self) -> list[dict[str, str | None]]:

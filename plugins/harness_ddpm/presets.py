@@ -8,23 +8,42 @@ from harness.interfaces import DataSpec
 from harness.presets import Preset, WeightsFile
 from harness_ddpm import UNetConfig
 
+HEIBOX = "https://heibox.uni-heidelberg.de/f/2e4f01e2d9ee49bab1d5/?dl=1"
+"""Ho et al.'s averaged weights of CIFAR-10, converted from TensorFlow; SFT-PG starts from them."""
+RAW = (
+    "raw weights, whose FID over 1000 steps is about 12; Ho et al. report 3.17 with the averaged weights, which the preset "
+    "sftpg-cifar10 names"
+)
+BY_HAND = (
+    "DDIM's weights, published on a shared drive alone (file 1R_H-fJYXSH79wfSKs9D-fuKQVan5L-GR): fetch the file by hand and "
+    "name it, `weights: {preset: sftpg-celeba64, file: PATH}`"
+)
 GOOGLE = "https://huggingface.co/google/ddpm-cifar10-32/resolve/main/diffusion_pytorch_model.bin"
 
 
-def _preset(name: str, size: int, mult: tuple[int, ...], parameters: int, file: WeightsFile | None = None) -> Preset:
+def _preset(
+    name: str, size: int, mult: tuple[int, ...], parameters: int, file: WeightsFile | None = None, note: str = ""
+) -> Preset:
     config = UNetConfig(ch=128, ch_mult=mult, num_res_blocks=2, attn_resolutions=(16,), dropout=0.1, norm_groups=32)
     spec = DataSpec((3, size, size), 0, "images")
-    return Preset(name, "ddpm-unet", config, spec, parameters, (file,) if file else ())
+    return Preset(name, "ddpm-unet", config, spec, parameters, (file,) if file else (), note=note)
 
 
 PRESETS: Mapping[str, Preset] = {
     preset.name: preset
     for preset in (
-        # SFT-PG starts from checkpoints of Ho et al. that third parties converted from TensorFlow: there is no single address.
-        _preset("sftpg-cifar10", 32, (1, 2, 2, 2), 35_746_307),
-        _preset("sftpg-celeba64", 64, (1, 2, 2, 2, 4), 78_700_803),
+        _preset("sftpg-cifar10", 32, (1, 2, 2, 2), 35_746_307, WeightsFile("ddpm_ema_cifar10.ckpt", HEIBOX)),
+        # DDIM's file, which only a shared drive has: there is no address from which a program can fetch it.
+        _preset("sftpg-celeba64", 64, (1, 2, 2, 2, 4), 78_700_803, note=BY_HAND),
         # The network of sftpg-cifar10 in diffusers' layout, which the layout of ddpm-unet translates.
-        _preset("ddpm-cifar10", 32, (1, 2, 2, 2), 35_746_307, WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", GOOGLE)),
+        _preset(
+            "ddpm-cifar10",
+            32,
+            (1, 2, 2, 2),
+            35_746_307,
+            WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", GOOGLE),
+            note=RAW,
+        ),
     )
 }
 

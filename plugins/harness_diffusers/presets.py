@@ -30,6 +30,7 @@ PRESETS: Mapping[str, Preset] = {
         35_746_307,
         # ddpm-unet's preset of the same network keeps the same file under this name: it is downloaded once.
         (WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", CIFAR10),),
+        note="raw weights, whose FID over 1000 steps is about 12; Ho et al. report 3.17 with the averaged weights",
     )
 }
 

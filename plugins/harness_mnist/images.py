@@ -32,12 +32,12 @@ def mnist(config: MnistConfig) -> ImageDataset:
 
 
 def fashion_mnist(config: FashionConfig) -> ImageDataset:
-    """Make the dataset: images (1, 28, 28) in [-1, 1], 10 classes; 60,000 train, less those for the curve; 10,000 are held out.
+    """Make the dataset: images (1, size, size) in [-1, 1], 10 classes; 60,000 train, less those for the curve; 10,000 held out.
 
     Raises: UserError when its files are not there, are damaged, or hold other images.
     """
     paths = fashion_files()
-    return _fashion_mnist(tuple(sorted(paths.items())), config.selection)
+    return _fashion_mnist(tuple(sorted(paths.items())), config.selection, (config.size - 28) // 2)
 
 
 @cache
@@ -54,7 +54,7 @@ def _mnist(path: Path, selection: int) -> ImageDataset:
 
 
 @cache
-def _fashion_mnist(paths: tuple[tuple[str, Path], ...], selection: int) -> ImageDataset:
+def _fashion_mnist(paths: tuple[tuple[str, Path], ...], selection: int, border: int) -> ImageDataset:
     files = dict(paths)
 
     def part(name: str) -> Images:
@@ -62,15 +62,21 @@ def _fashion_mnist(paths: tuple[tuple[str, Path], ...], selection: int) -> Image
         labels = torch.from_numpy(read_idx(files[f"{name}-labels-idx1-ubyte"], axes=1))
         return pinned(Images(pixels.unsqueeze(1), labels.long()), f"fashion-mnist {name}")
 
-    return _with_selection("fashion-mnist", part("train"), part("t10k"), selection)
+    return _with_selection("fashion-mnist", part("train"), part("t10k"), selection, border)
 
 
-def _with_selection(name: str, train: Images, held_out: Images, n: int) -> ImageDataset:
-    """Return the dataset with n of the training images kept for the curve."""
-    if not n:
-        return ImageDataset(name, train, held_out, classes=10)
-    train, selection = set_apart(train, n, salt=f"{name} selection")
-    return ImageDataset(name, train, held_out, classes=10, selection=selection)
+def _with_selection(name: str, train: Images, held_out: Images, n: int, border: int = 0) -> ImageDataset:
+    """Return the dataset with n of the training images kept for the curve, which are the same with any border."""
+    selection = None
+    if n:
+        train, selection = set_apart(train, n, salt=f"{name} selection")
+    kept = None if selection is None else _bordered(selection, border)
+    return ImageDataset(name, _bordered(train, border), _bordered(held_out, border), classes=10, selection=kept)
+
+
+def _bordered(images: Images, width: int) -> Images:
+    """Return images with so many black pixels on each side."""
+    return images if not width else Images(torch.nn.functional.pad(images.pixels, (width,) * 4), images.labels)
 
 
 def pinned(images: Images, name: str) -> Images:

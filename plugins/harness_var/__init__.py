@@ -207,6 +207,6 @@ def harness_samplers() -> list[Sampler]:
 @hookimpl
 def harness_presets() -> list[Preset]:
     """Provide the published networks, and a tiny one."""
-    from harness_var.presets import PRESETS
+    from harness_var.presets import FINE_TUNED, PRESETS
 
-    return list(PRESETS.values())
+    return [*PRESETS.values(), *FINE_TUNED.values()]

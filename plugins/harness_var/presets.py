@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from harness.interfaces import DataSpec
 from harness.presets import Preset, WeightsFile
 from harness_var import VARConfig, VQVAEConfig
 
 ADDRESS = "https://huggingface.co/FoundationVision/var/resolve/main/"
-TOKENIZER = WeightsFile("vae_ch160v4096z32.pth", f"{ADDRESS}vae_ch160v4096z32.pth", part="tokenizer")
+TOKENIZER = WeightsFile(
+    "vae_ch160v4096z32.pth",
+    f"{ADDRESS}vae_ch160v4096z32.pth",
+    "7c3ec27ae28a3f87055e83211ea8cc8558bd1985d7b51742d074fb4c2fcf186c",
+    part="tokenizer",
+)
+HASHES = {"var_d16.pth": "4f6151aad91c94e03e224dd7358d8389fa05301c0c291279566998efb54b0ecb"}
+"""Of files of which a hash is known: one source prints that of d16."""
+DDO = "https://huggingface.co/nvidia/DirectDiscriminativeOptimization/resolve/main/"
+CCA = "https://huggingface.co/ChenDRAG/CCA_VAR/resolve/main/CCA_VAR_Guidance_Free/"
+NEON = "https://huggingface.co/sinaalemohammad/Neon/resolve/main/"
 
 # Pixels a side, and the number of trainable parameters, which are the transformer's.
 SIZES = {
@@ -22,10 +33,34 @@ def _preset(size: str, side: int, parameters: int) -> Preset:
     file = f"var_{size.removesuffix('-s')}.pth"
     config = VARConfig.model_validate({"preset": size})
     spec = DataSpec((3, side, side), 1000, "images")
-    return Preset(f"var-{size}", "var", config, spec, parameters, (WeightsFile(file, ADDRESS + file), TOKENIZER))
+    return Preset(
+        f"var-{size}", "var", config, spec, parameters, (WeightsFile(file, ADDRESS + file, HASHES.get(file)), TOKENIZER)
+    )
 
 
 _TINY = Preset("var-tiny", "var", VARConfig(tokenizer=VQVAEConfig(ch_mult=(1, 1))), DataSpec((1, 8, 8), 10, "images"), 42_248)
 PRESETS: Mapping[str, Preset] = {
     preset.name: preset for preset in (*(_preset(size, *rest) for size, rest in SIZES.items()), _TINY)
 }
+
+
+def _fine_tuned() -> Iterator[Preset]:
+    """Yield the networks that methods' authors published, which have the settings of their bases."""
+    licences = {"DDO": "licence of the weights: CC BY-NC-SA 4.0", "Neon": "licence of the weights: MIT"}
+    files = [
+        *(("DDO", size, f"var_{size}-ddo.pth", DDO) for size in ("d16", "d30")),
+        *(("CCA", size, f"VAR_{size}_CCA.pth", CCA) for size in ("d16", "d20", "d24", "d30")),
+        ("Neon", "d16", "Neon_VARd16_imagenet256.pth", NEON),
+    ]
+    for author, size, file, address in files:
+        base = PRESETS[f"var-{size}"]
+        yield replace(
+            base,
+            name=f"{base.name}-{author.lower()}",
+            files=(WeightsFile(file, address + file), TOKENIZER),
+            fine_tuned_by=author,
+            note=licences.get(author, "the licence of the weights is not known here: see where they are published"),
+        )
+
+
+FINE_TUNED: Mapping[str, Preset] = {preset.name: preset for preset in _fine_tuned()}

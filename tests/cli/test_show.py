@@ -35,14 +35,15 @@ def test_an_extractor_is_shown_with_its_outputs(shell):
 
 def test_a_preset_is_shown_with_its_files_and_settings(shell):
     lines = shell("show", "ddpm-cifar10").stdout.splitlines()
-    assert lines[:5] == [
+    assert lines[4].startswith("note:         raw weights, whose FID over 1000 steps is about 12")
+    assert [*lines[:4], lines[5]] == [
         "name:         ddpm-cifar10",
         "kind:         preset of the model ddpm-unet",
         "data:         3×32×32, no classes",
         "parameters:   35,746,307",
         "files:",
     ]
-    assert lines[6].split()[:3] == ["ddpm-cifar10-32-diffusion_pytorch_model.bin", "the", "network"]
+    assert lines[7].split()[:3] == ["ddpm-cifar10-32-diffusion_pytorch_model.bin", "the", "network"]
     assert "settings:" in lines
     assert "files:        none published" in shell("show", "preset", "ddpm-tiny-8").stdout
 

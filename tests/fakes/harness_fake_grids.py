@@ -9,6 +9,7 @@ from harness.errors import UserError
 from harness.inner_components import BaseName
 from harness.interfaces import DataSpec
 from harness.presets import Preset, WeightsFile
+from harness.references import Reference
 
 __version__ = "1"
 NOTHING = "harness_fake_grids:x"
@@ -93,6 +94,9 @@ def harness_samplers():
 def harness_metrics():
     return [
         Metric("gap", build=NOTHING, summary="", needs_features=frozenset({"moments"}), check="harness_fake_grids:check_gap"),
+        Metric("rows", build=NOTHING, summary="", needs_features=frozenset({"moments", "features"})),
+        Metric("rank", build=NOTHING, summary="", needs_features=frozenset({"features"}), needs_reference=frozenset({"moments"})),
+        Metric("alone", build=NOTHING, summary="", needs_features=frozenset({"features"}), needs_reference=frozenset()),
         Metric("blur", build=NOTHING, summary="", needs_features=frozenset({"spatial"})),
     ]
 
@@ -115,4 +119,17 @@ def harness_presets():
     return [
         Preset("unet-8", model="unet", config=UnetConfig(width=32), spec=spec, parameters=100, files=(WHOLE, TOKENIZER)),
         Preset("unet-secret", model="unet", config=UnetConfig(), spec=spec, parameters=100),
+    ]
+
+
+@hookimpl
+def harness_references():
+    def made(name, shape, *extractors):
+        file = WeightsFile(f"{name}.npz", f"https://example.org/{name}.npz")
+        return Reference(name, file, 5_000, "grids", shape, extractors)
+
+    return [
+        made("grids-8", (1, 8, 8), "edges", "corners"),
+        made("grids-16", (1, 16, 16), "edges"),
+        made("faces", (1, 8, 8), "cnn"),
     ]

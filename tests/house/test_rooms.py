@@ -25,6 +25,7 @@ ROOMS = (
     "run",
     "measure",
     "report",
+    "results",
     "scaffold",
     "cli",
 )

@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from harness.components import ModelUsage
 from harness.errors import UserError
+from harness.indexed_sets import InMemory
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
 from harness.sampling import latents
@@ -74,7 +75,7 @@ def test_the_presets_of_imagenet_512_make_images_and_name_the_vae():
 def test_the_network_is_trained_on_fresh_draws_and_the_autoencoder_is_not():
     network = model()
     x = torch.rand(6, 1, 16, 16, generator=stream(0, "images")) * 2 - 1
-    data = Batch(latents.encode_dataset(network, Batch(x)), None, torch.arange(6))
+    data = Batch(next(latents.encoded(network, InMemory.of(Batch(x)), torch.device("cpu"))).x, None, torch.arange(6))
     assert data.x.shape == (6, 4, 8, 8)
     first, second = (latents.network_batch(network, data, stream(seed, "draw")) for seed in (0, 1))
     assert first.x.shape == (6, 2, 8, 8)
@@ -142,7 +143,7 @@ def test_a_vae_that_is_missing_changed_or_of_other_sizes_is_named(tmp_path, fold
 def test_a_published_vae_that_is_not_here_is_named_with_address_and_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     message = str(cache.absent(VAE, "not here"))
-    for part in ("sd-vae-ft-mse-diffusion_pytorch_model.safetensors", VAE.address, "not pinned", str(tmp_path / "weights")):
+    for part in ("sd-vae-ft-mse-diffusion_pytorch_model.safetensors", VAE.address, str(VAE.sha256), str(tmp_path / "weights")):
         assert part in message
 
 

@@ -11,7 +11,7 @@ from harness.interfaces import DataSpec
 from harness.weights.stored import Stored
 from harness_edm2 import EDM2Config, harness_models
 from harness_edm2.model import build
-from harness_edm2.presets import PRESETS, TINY
+from harness_edm2.presets import FURTHER, PRESETS, TINY
 from harness_edm2.published import DEFAULTS, EDM2Layout, from_arguments
 from harness_edm2.published_training import images_of, learning_rate, parse_snapshot_name, snapshot_name
 
@@ -132,3 +132,12 @@ def test_snapshot_names_go_both_ways():
 @pytest.mark.parametrize("images", [1024, 1_048_576, 134_217_728, 2_147_483_648])
 def test_the_thousands_of_a_name_stand_for_a_multiple_of_1024_images(images):
     assert images_of(images // 1000) == images
+
+
+def test_further_averages_are_of_the_network_of_their_size():
+    assert len(FURTHER) == 15
+    for name, preset in FURTHER.items():
+        base = PRESETS["-".join(name.split("-")[:3])]
+        assert (preset.config, preset.spec, preset.parameters) == (base.config, base.spec, base.parameters)
+        assert preset.files[0].name == f"{name}.pkl"
+        assert [file.part for file in preset.files] == (["", "vae"] if "img512" in name else [""])

@@ -224,6 +224,22 @@ def test_images_kept_for_the_curve_come_out_of_the_training_images():
     assert MnistConfig().identity == FashionConfig().identity == {}
 
 
+def test_fashion_mnist_of_32_pixels_has_two_black_ones_around_each_image(stand_ins, monkeypatch):
+    monkeypatch.setattr(images, "pinned", lambda found, _: found)
+    small, large = (images.fashion_mnist(FashionConfig(selection=20, size=size)) for size in (28, 32))
+    assert large.spec.shape == (1, 32, 32)
+    for draw in (lambda source: source.train(), lambda source: source.evaluation(1, 15), lambda source: source.selection(0, 20)):
+        ours, theirs = draw(large), draw(small)
+        assert torch.equal(ours.x[..., 2:30, 2:30], theirs.x), "the same images, chosen alike"
+        assert torch.equal(ours.labels, theirs.labels)
+        border = torch.ones(32, 32, dtype=torch.bool)
+        border[2:30, 2:30] = False
+        assert ours.x[..., border].unique().tolist() == [-1], "all else is black"
+    assert large.fingerprint != small.fingerprint
+    assert FashionConfig(size=28).identity == FashionConfig().identity == {}
+    assert FashionConfig(size=32).identity == {"size": 32}
+
+
 def test_fashion_mnist_keeps_its_test_images_for_evaluation(stand_ins, monkeypatch):
     monkeypatch.setattr(images, "pinned", lambda read, _: read)
     plain, kept = images.fashion_mnist(FashionConfig()), images.fashion_mnist(FashionConfig(selection=20))

@@ -18,7 +18,7 @@ from harness.report.collect import collect_published, collect_runs
 from harness.report.preview import Preview, save_preview
 from harness.report.sheet import pixels, sheet_of
 from harness.stages import example_sets
-from harness.stages.checked import DataFault
+from harness.stages.example_faults import DataFault
 from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 

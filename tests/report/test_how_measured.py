@@ -2,13 +2,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from board_fixtures import SAMPLER_BOARD
+from board_fixtures import SAMPLER_BOARD, fake_floor
 
 from harness.board.bases import Loaded
+from harness.errors import UserError
+from harness.presets import WeightsFile
+from harness.references import Reference
 from harness.report.collect import collect_published
 from harness.report.how_measured import base_text, column_text, environment_texts, evaluation_text, protocol_section
 from harness.report.outcome import outcome_of_record
-from harness.store.records import ExtractorFacts
+from harness.report.render import render_published
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
+from harness.store.records import ExtractorFacts, ReferenceFacts, save_record
 from harness.weights.base_files import BaseFile, BaseWeights
 
 
@@ -166,3 +172,53 @@ def test_samplers_of_the_evaluation_stand_together_and_the_bases_say_what_draws_
         "Push: `push` (weight: 0.0), version 1/1, and with weight 0.5, 2."
     )
     assert "; sampled in training by `draw`, version 1/1." in section
+
+
+REFERENCE = Reference(
+    "ref_1", WeightsFile("ref.npz", "https://example.org/ref.npz"), 50_000, "the training set", (1, 8, 8), ("net",)
+)
+
+
+@pytest.fixture
+def published(board):
+    """The standard board, whose first column compares with published statistics."""
+    first, *others = board.columns
+    columns = (replace(first, reference=REFERENCE), *others)
+    floors = tuple(replace(floor, column=column, columns=columns) for floor, column in zip(board.floors, columns, strict=True))
+    cells = tuple(replace(cell, row=replace(cell.row, columns=columns)) for cell in board.cells)
+    return replace(board, columns=columns, floors=floors, cells=cells)
+
+
+def facts_of_reference(sha256):
+    return {"ref_1": ReferenceFacts(name="ref_1", of="the training set", images=50_000, sha256=sha256)}
+
+
+def test_the_page_says_which_statistics_a_column_compares_with(published, publish_records):
+    text = section(published)
+    assert "- **distance**: `distance`, version 1/1, against the published statistics `ref_1` of 50,000 images." in text
+    assert (
+        r"- **ref\_1**: mean and covariance of 50,000 images, the training set; file `ref.npz`, not read yet, and no hash is "
+        "published."
+    ) in text
+    assert any("in a column against published statistics between a draw and these, where the" in line for line in text)
+    publish_records(published, references=facts_of_reference("f" * 64))
+    (line,) = (line for line in section(published) if line.startswith(r"- **ref\_1**"))
+    assert line.endswith(f"; file `ref.npz`, sha256 `{'f' * 64}`, which nobody has published.")
+
+
+def test_records_against_two_files_of_a_reference_do_not_share_a_column(published, publish_records):
+    publish_records(published, published.cells[:1], references=facts_of_reference("e" * 64))
+    publish_records(published, published.cells[1:], references=facts_of_reference("f" * 64))
+    with pytest.raises(UserError, match="records against ref_1 are of different files, and such numbers do not share a column"):
+        protocol_section(collect_published(published))
+
+
+def test_a_floor_without_values_is_no_floor_and_breaks_no_page(published, publish_records):
+    publish_records(published, references=facts_of_reference("f" * 64))
+    floor = published.floors[0]
+    record = fake_floor(published, floor).model_copy(update={"values": []})
+    save_record(record, BoardFolder(published.folder).record(RecordName("floor", floor.name)))
+    rendered = render_published(published)
+    assert floor.name not in rendered.table.floors
+    assert "likeness" in rendered.table.floors
+    assert "ref\\_1" in rendered.page

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from harness.presets import WeightsFile
+from harness.references import Reference
 from harness.run.data_needs import data_faults
 from harness.stages import draws
 from harness.stages.checked import CheckedSource
@@ -120,3 +122,15 @@ def test_the_whole_training_set_may_be_smaller_than_a_draw(write_small):
     text = AGAINST_TRAIN.replace("sliced-w2: {against: train}", '"fid[digits-cnn]": {against: train-all}')
     board = write_small(text.replace("samples: 400", "samples: 2000"))
     assert data_faults(board, board.cells, (), ProcessCache()) == []
+
+
+def test_a_column_against_published_statistics_asks_for_no_real_examples(write_small, asked):
+    board = write_small(DIGITS.replace("  faulty", "  # faulty").replace("sliced-w2: ", '"fid[digits-cnn]": '))
+    reference = Reference("statistics", WeightsFile("statistics.npz"), 50_000, "digits", (1, 8, 8), ("digits-cnn",))
+    (column,) = (replace(column, reference=reference) for column in board.columns)
+    cells = [replace(cell, row=replace(cell.row, columns=(column,))) for cell in board.cells]
+    assert data_faults(board, cells, (), ProcessCache()) == []
+    assert asked == []
+    small, large = (replace(board.floors[0], column=column, samples=samples) for samples in (400, 50_000))
+    assert data_faults(board, cells, (small, large), ProcessCache()) == []
+    assert asked == [(draws.floor(0)[0], 400)], "of the larger one there is no floor"

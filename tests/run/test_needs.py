@@ -13,6 +13,7 @@ from harness.errors import Faults, UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.presets import WeightsFile
+from harness.references import Reference
 from harness.run.needs import Needs
 from harness.weights import cache
 
@@ -276,3 +277,18 @@ def test_samplers_of_the_evaluation_and_the_bases_that_they_call_are_needed(read
     assert {base.name for base in guided._bases} == {"main", "guide"}
     assert {component.name for component, _ in guided._components} >= {"autoguidance", "euler"}
     assert "autoguidance" not in {component.name for component, _ in alone._components}
+
+
+def test_an_absent_reference_is_named_and_can_be_fetched(read, monkeypatch):
+    text = LOADED.replace("few_images: true}}}}", "few_images: true}}, reference: statistics}}")
+    file = WeightsFile("statistics.npz", "https://example.org/statistics.npz")
+    reference = Reference("statistics", file, 50_000, "digits", (1, 8, 8), ("inception",))
+    monkeypatch.setitem(registry()._references, "statistics", reference)
+    needs = Needs.of_whole(read(text))
+    assert [file.name for file in needs.published_files()] == ["published-8.bin", "statistics.npz"]
+    (fault,) = (fault for fault in needs.absent_files() if fault.startswith("statistics.npz"))
+    assert fault.startswith("statistics.npz: the reference statistics is not here. Address: https://example.org/statistics.npz; ")
+    assert not any("statistics.npz" in fault for fault in needs.absent_files(only_brought=True))
+    cache.path(file).parent.mkdir(parents=True)
+    cache.path(file).write_bytes(b"")
+    assert not any("statistics.npz" in fault for fault in needs.absent_files())

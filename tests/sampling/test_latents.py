@@ -5,11 +5,13 @@ import torch
 
 from harness.capabilities import WorksInLatents
 from harness.errors import Interrupted
+from harness.indexed_sets import InMemory
 from harness.interfaces import Batch, DataSpec
 from harness.sampling import drawing, latents
 from harness.streams import stream
 
 SPEC = DataSpec((1, 4, 4), 3, "images")
+CPU = torch.device("cpu")
 
 
 class Halved(torch.nn.Module):
@@ -49,9 +51,14 @@ def test_methods_and_samplers_see_the_shape_of_latents_and_the_classes_of_the_da
 
 def test_images_are_encoded_a_few_at_a_time():
     model, x = Halved(), torch.rand(2 * latents.ROWS + 1, 1, 4, 4)
-    kept = latents.encode_dataset(model, Batch(x))
+    chunks = list(latents.encoded(model, InMemory.of(Batch(x, torch.arange(len(x)))), CPU))
+    kept = torch.cat([chunk.x for chunk in chunks])
     assert model.rows == [latents.ROWS, latents.ROWS, 1]
     torch.testing.assert_close(kept, torch.nn.functional.avg_pool2d(x, 2))
+    assert chunks[-1].labels is not None
+    assert chunks[-1].labels.tolist() == [2 * latents.ROWS]
+    rest = list(latents.encoded(model, InMemory.of(Batch(x)), CPU, first=latents.ROWS))
+    assert torch.equal(torch.cat([chunk.x for chunk in rest]), kept[latents.ROWS :])
 
 
 def test_each_step_draws_latents_anew_and_the_labels_stay():
@@ -93,7 +100,7 @@ def test_encoding_stops_when_asked(monkeypatch):
 
     monkeypatch.setattr("harness.process.stop.check", stopped)
     with pytest.raises(Interrupted):
-        latents.encode_dataset(Halved(), Batch(torch.zeros(1, 1, 4, 4)))
+        list(latents.encoded(Halved(), InMemory.of(Batch(torch.zeros(1, 1, 4, 4))), CPU))
 
 
 @pytest.mark.parametrize("size", [1, 4, 10])

@@ -8,8 +8,11 @@ import torch
 from harness import NoConfig
 from harness.board.components import Resolved
 from harness.components import Dataset
+from harness.indexed import IndexedSource, StoredExamples, whole
+from harness.indexed_sets import ChosenRows, IdentifiedSet, InMemory
 from harness.interfaces import Batch, DataSource, DataSpec
-from harness.stages.checked import CheckedSource, DataFault, check_batch
+from harness.stages.checked import CheckedSource
+from harness.stages.example_faults import DataFault, check_batch
 
 IMAGES = DataSpec((1, 4, 4), classes=3, preview="images")
 X, LABELS = torch.linspace(-1, 1, 32).view(2, 1, 4, 4), torch.tensor([0, 2])
@@ -62,11 +65,14 @@ def test_a_dataset_says_what_the_board_calls_it_and_what_its_plugin_declares():
 def test_training_data_are_read_once_and_kept_on_the_device():
     plugin = Source(Batch(X, LABELS))
     source = CheckedSource(PICTURES, plugin)
-    first = source.training_data(torch.device("cpu"))
-    assert source.training_data(torch.device("cpu")) is first
-    assert torch.equal(first.x, X)
-    meta = source.training_data(torch.device("meta"))  # another device has a copy of its own
-    assert (meta.x.device.type, plugin.reads) == ("meta", 2)
+    assert source.training_set is source.training_set
+    assert torch.equal(whole(source.training_set).x, X)
+    assert source.placed_training_set("auto", torch.device("cpu")) is source.training_set
+    meta = source.placed_training_set("device", torch.device("meta"))  # another device has a copy of its own
+    assert source.placed_training_set("device", torch.device("meta")) is meta
+    assert meta.read(torch.tensor([1])).values.device.type == "meta"
+    assert plugin.reads == 1
+    assert source.root_mean_square == pytest.approx(float((X.double() ** 2).mean().sqrt()), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -217,3 +223,60 @@ def test_a_dataset_that_draws_without_end_has_no_fixed_examples(kind, largest, i
     source = kind(Batch(X, LABELS))
     source.largest_evaluation = largest
     assert CheckedSource(PICTURES, source).has_fixed_examples is is_fixed
+
+
+class Indexed(IndexedSource):
+    """The same batch, as bytes of which any rows are read."""
+
+    largest_evaluation = 2
+    largest_selection = 1
+
+    def __init__(self, spec=IMAGES, set_spec=IMAGES):
+        self.spec, self.set_spec = spec, set_spec
+
+    def pixels(self):
+        return InMemory(StoredExamples(torch.arange(32, dtype=torch.uint8).view(2, 1, 4, 4), LABELS))
+
+    def training_set(self):
+        return IdentifiedSet(self.pixels(), self.set_spec, "f")
+
+    def evaluation_set(self, draw, n):
+        if draw == 7:
+            raise ValueError("there is no draw 7")
+        return ChosenRows(self.pixels(), torch.tensor([1, 0])[: n if draw else 1])
+
+    def selection_set(self, draw, n):
+        return ChosenRows(self.pixels(), torch.tensor([1]))
+
+
+def test_a_dataset_that_is_read_by_rows_gives_the_same_sets_by_rows_and_as_a_whole():
+    source = CheckedSource(PICTURES, Indexed())
+    assert torch.equal(whole(source.training_set).x, source.train().x)
+    assert torch.equal(whole(source.evaluation_set(1, 2)).x, source.evaluation(1, 2).x)
+    assert torch.equal(source.evaluation(1, 2).x, source.train().x.flip(0))
+    assert torch.equal(whole(source.selection_set(0, 1)).x, source.selection(0, 1).x)
+    assert source.fingerprint == "f"
+    assert source.has_fixed_examples
+
+
+def test_faults_of_a_dataset_that_is_read_by_rows_name_it():
+    source = CheckedSource(PICTURES, Indexed(set_spec=DataSpec((2,))))
+    with pytest.raises(DataFault, match=r"dataset pictures, training data: its spec is .*; the two must agree"):
+        _ = source.training_set
+    source = CheckedSource(PICTURES, Indexed())
+    with pytest.raises(DataFault, match="evaluation draw 7 of 2 examples: there is no draw 7; lower"):
+        source.evaluation_set(7, 2)
+    with pytest.raises(DataFault, match="evaluation draw 0: 1 examples, and 2 were asked for; lower"):
+        source.evaluation_set(0, 2)
+    with pytest.raises(DataFault, match="gives 2 held-out examples a draw at most, and 3 are asked for"):
+        source.evaluation_set(1, 3)
+    with pytest.raises(DataFault, match="keeps 1 examples for the curve, and 2 are asked for"):
+        source.selection_set(0, 2)
+
+
+def test_a_dataset_of_tensors_is_read_by_rows_too():
+    plain = CheckedSource(PICTURES, Keeping(Batch(X, LABELS)))
+    assert torch.equal(whole(plain.evaluation_set(0, 2)).x, X)
+    assert torch.equal(whole(plain.selection_set(0, 1)).x, X[:1])
+    endless = CheckedSource(PICTURES, Source(Batch(X, LABELS)))
+    assert torch.equal(whole(endless.selection_set(0, 2)).x, X)

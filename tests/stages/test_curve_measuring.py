@@ -124,7 +124,7 @@ def test_on_features_only_those_of_the_real_images_are_kept(context):
     pixels = resolved(COMPONENT)
     column = Column("gap[pixels]", "gap", resolved(GAP), MetricConfig(), 1, 1, pixels)
     source = context.dataset(NOISE)
-    compared = curve_measuring._comparison(column, RealExamples(source, draws.selection(0), 20, context.device), context)
+    compared = curve_measuring._comparison(column, RealExamples(source, draws.selection(0), 20), context)
     generated = Batch(source.evaluation(3, 20).x)
     first = compared(generated, stream(0, "selection metric"))
     kept = list(context.runs.root.glob("stages/features/*"))
@@ -141,7 +141,7 @@ def test_the_curve_compares_with_the_images_that_are_kept_for_it(context, monkey
     source = CheckedSource(Resolved(component, DigitsConfig(selection=448), "digits", "1/1"), kept)
     monkeypatch.setattr(CheckedSource, "evaluation", None)  # which is for what is evaluated
     for n in (448, 100):
-        real = RealExamples(source, draws.selection(0), n, context.device, is_selection=True)
+        real = RealExamples(source, draws.selection(0), n, is_selection=True)
         assert torch.equal(real.points().x, kept.selection(draws.selection(0), n).x)
         images, identity, _ = real.images()
         assert (images.name, images.n) == ("digits, selection draw 2000000000", n)

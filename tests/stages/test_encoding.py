@@ -1,9 +1,19 @@
 """Training data of networks that work in latents: encoded once for each autoencoder, kept, and labelled like the images."""
 
+import shutil
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from harness.stages import encoding
+from harness.errors import Interrupted, UserError
+from harness.indexed import whole
+from harness.indexed_sets import InFile
+from harness.process import stop
+from harness.sampling import latents
+from harness.stages import encoded_file, encoding
+from harness.store.manifests import MANIFEST, write_manifest
+from harness.training.config import TrainingConfig
 
 
 class InLatents(torch.nn.Module):
@@ -46,35 +56,122 @@ def _count_anew():
     InLatents.encoded = 0
 
 
-def test_a_network_of_images_gets_the_images(digits, context):
+@pytest.fixture
+def encode(digits, context):
+    """The training data of a network in latents, in this context or another, with a budget's settings."""
+
+    def encode(network=None, context=context, **settings):
+        training = TrainingConfig(images=8, batch=8, **settings)
+        return encoding.training_data(network or InLatents(), context.dataset(digits), context, [], training)
+
+    return encode
+
+
+def kept_files(context):
+    return sorted(context.runs.root.glob("stages/latents/*/kept.safetensors"))
+
+
+def test_a_network_of_images_gets_the_images(encode, digits, context):
     source = context.dataset(digits)
-    assert encoding.training_data(torch.nn.Linear(1, 1), source, context, []) is source.training_data(context.device)
+    assert encode(torch.nn.Linear(1, 1)) is source.placed_training_set("auto", context.device)
     assert not list(context.runs.root.glob("stages/*"))
 
 
-def test_a_network_in_latents_gets_what_its_autoencoder_keeps_with_the_labels(digits, context):
-    source = context.dataset(digits)
-    images = source.training_data(context.device)
-    data = encoding.training_data(InLatents(), source, context, [])
+def test_a_network_in_latents_gets_what_its_autoencoder_keeps_with_the_labels(encode, digits, context):
+    images = context.dataset(digits).train()
+    data = whole(encode())
     torch.testing.assert_close(data.x, images.x.mean(dim=(1, 3)), rtol=0, atol=0)
-    assert data.labels is images.labels
+    torch.testing.assert_close(data.labels, images.labels)
 
 
-def test_images_are_encoded_once_for_all_networks_of_an_autoencoder(digits, context, new_context):
-    source = context.dataset(digits)
-    first = encoding.training_data(InLatents(), source, context, [])
+def test_encoded_data_stay_in_their_file_where_the_budget_says_so(encode, digits, context):
+    data = encode(data="disk")
+    assert isinstance(data, InFile)
+    assert data.values.path in kept_files(context)
+    rows = torch.tensor([7, 0])
+    assert torch.equal(data.read(rows).values, whole(encode(data="host")).x[rows])
+
+
+def test_images_are_encoded_once_for_all_networks_of_an_autoencoder(encode, context, new_context):
+    first = encode()
     n = len(first)
-    assert encoding.training_data(InLatents(), source, context, []) is first
-    elsewhere = new_context()  # another process reads what this one has written
-    again = encoding.training_data(InLatents(), elsewhere.dataset(digits), elsewhere, [])
-    assert torch.equal(again.x, first.x)
+    assert encode() is first
+    again = encode(context=new_context())  # another process reads what this one has written
+    assert torch.equal(whole(again).x, whole(first).x)
     assert InLatents.encoded == n
-    assert len(list(context.runs.root.glob("stages/latents/*"))) == 1
+    assert len(kept_files(context)) == 1
 
 
-def test_another_autoencoder_encodes_anew(digits, context):
-    source = context.dataset(digits)
-    n = len(encoding.training_data(InLatents(), source, context, []))
-    encoding.training_data(InLatents("of other weights"), source, context, [])
+def test_another_autoencoder_encodes_anew(encode, context):
+    n = len(encode())
+    encode(InLatents("of other weights"))
     assert InLatents.encoded == 2 * n
-    assert len(list(context.runs.root.glob("stages/latents/*"))) == 2
+    assert len(kept_files(context)) == 2
+
+
+def test_what_an_older_version_kept_without_labels_gets_those_of_the_images(encode, digits, context, new_context):
+    expected = whole(encode())
+    (path,) = kept_files(context)
+    kept = load_file(path)["kept"]
+    save_file({"kept": kept}, path)
+    names = {"stage": "latents", "key": path.parent.name, "facts": {"seconds": 1.0, "images": len(kept), "sources": []}}
+    (path.parent / MANIFEST).unlink()
+    write_manifest(path.parent, names)
+    again = whole(encode(context=new_context()))
+    assert torch.equal(again.x, expected.x)
+    torch.testing.assert_close(again.labels, expected.labels)
+    assert InLatents.encoded == len(kept)
+
+
+def test_latents_are_not_flipped(encode):
+    with pytest.raises(
+        UserError, match=r"training.flip mirrors images, and the network trains on latents, which are encoded once"
+    ):
+        encode(flip=True)
+    assert InLatents.encoded == 0
+
+
+class Killed(BaseException):
+    """Stands for the end of a process at any moment."""
+
+
+def test_after_a_kill_encoding_goes_on_at_the_next_chunk(encode, context, new_context, monkeypatch):
+    expected = whole(encode())
+    n, InLatents.encoded = len(expected), 0
+    (path,) = kept_files(context)
+    shutil.rmtree(path.parent)
+    monkeypatch.setattr(encoded_file, "NOTE_SECONDS", 0.0)
+
+    def dying(self, x):
+        if InLatents.encoded >= 5 * latents.ROWS:
+            raise Killed
+        return encode_images(self, x)
+
+    encode_images = InLatents.encode_images
+    monkeypatch.setattr(InLatents, "encode_images", dying)
+    with pytest.raises(Killed):
+        encode(context=new_context())
+    monkeypatch.setattr(InLatents, "encode_images", encode_images)
+    again = whole(encode(context=new_context()))
+    assert torch.equal(again.x, expected.x)
+    torch.testing.assert_close(again.labels, expected.labels)
+    assert InLatents.encoded == n
+    assert not list(context.runs.root.glob("work/latents*"))
+
+
+def test_a_stop_keeps_what_was_encoded(encode, context, new_context, monkeypatch):
+    ended = iter([False] * 3 + [True])
+    monkeypatch.setattr(stop, "is_requested", lambda: False)
+    check = stop.check
+
+    def stopping():
+        if next(ended, False):
+            raise Interrupted
+
+    monkeypatch.setattr(stop, "check", stopping)
+    with pytest.raises(Interrupted):
+        encode()
+    monkeypatch.setattr(stop, "check", check)
+    assert InLatents.encoded == 3 * latents.ROWS
+    data = encode(context=new_context())
+    assert InLatents.encoded == len(data)

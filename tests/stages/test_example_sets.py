@@ -8,8 +8,6 @@ from stage_parts import NOISE, Noise
 from harness.images.quantise import to_uint8
 from harness.stages.example_sets import SAMPLES, RealExamples, StoredSamples, stored_images
 
-CPU = torch.device("cpu")
-
 
 @pytest.fixture
 def noise(context):
@@ -31,12 +29,12 @@ def pixels(images, size=3):
 
 
 def test_real_examples_are_a_draw_or_the_first_of_the_training_data(noise):
-    assert torch.equal(RealExamples(noise, 4, 7, CPU).points().x, noise.evaluation(4, 7).x)
-    assert torch.equal(RealExamples(noise, None, 7, CPU).points().x, noise.training_data(CPU).x[:7])
+    assert torch.equal(RealExamples(noise, 4, 7).points().x, noise.evaluation(4, 7).x)
+    assert torch.equal(RealExamples(noise, None, 7).points().x, noise.train().x[:7])
 
 
 def test_images_are_drawn_when_the_first_batch_is_read_and_once(noise):
-    images, *_ = RealExamples(noise, 4, 7, CPU).images()
+    images, *_ = RealExamples(noise, 4, 7).images()
     assert (images.n, images.shape, Noise.drawn) == (7, (1, 8, 8), 0)
     assert torch.equal(pixels(images), to_uint8(noise.evaluation(4, 7).x))
     pixels(images)
@@ -44,17 +42,17 @@ def test_images_are_drawn_when_the_first_batch_is_read_and_once(noise):
 
 
 def test_real_images_are_told_apart_by_dataset_and_draw(noise):
-    _, identity, made_by = RealExamples(noise, 4, 7, CPU).images()
+    _, identity, made_by = RealExamples(noise, 4, 7).images()
     assert "dataset noise" in {facts.component for facts in made_by}
     assert identity == {"dataset": NOISE.identity, "fingerprint": "noise-1", "draw": 4}
-    images, identity, _ = RealExamples(noise, None, 7, CPU).images()
+    images, identity, _ = RealExamples(noise, None, 7).images()
     assert identity["draw"] == "train"
     assert images.name == "noise, training images"
-    assert RealExamples(noise, 4, 7, CPU).images().images.name == "noise, evaluation draw 4"
+    assert RealExamples(noise, 4, 7).images().images.name == "noise, evaluation draw 4"
 
 
 def test_there_are_no_more_training_images_than_the_dataset_has(noise):
-    assert RealExamples(noise, None, 1000, CPU).images().images.n == 100
+    assert RealExamples(noise, None, 1000).images().images.n == 100
 
 
 def test_stored_samples_are_one_draw_of_the_file(stored):

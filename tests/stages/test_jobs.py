@@ -17,7 +17,8 @@ from harness.errors import UserError
 from harness.plugins import registry
 from harness.process import stop
 from harness.stages import jobs
-from harness.stages.checked import CheckedSource, DataFault
+from harness.stages.checked import CheckedSource
+from harness.stages.example_faults import DataFault
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import ProcessCache

@@ -59,7 +59,7 @@ def test_a_metrics_own_randomness_is_of_seed_and_draw(measured):
 
 def test_a_column_may_compare_with_training_data(measured, source, context):
     sets, found = measured(column(against="train", draws=1))
-    assert found.values == approx([float(sets["x.0"].mean() - source.training_data(context.device).x[:30].mean())])
+    assert found.values == approx([float(sets["x.0"].mean() - source.train().x[:30].mean())])
 
 
 def test_a_pair_is_measured_once_and_again_by_another_metric(measured, monkeypatch):
@@ -130,7 +130,7 @@ def test_a_floor_compares_independent_real_draws(tiny, source, context):
 
 def test_a_floor_against_training_data_compares_a_draw_with_them(tiny, source, context):
     found = metrics.floor(Floor(tiny.dataset, column(against="train"), 30), context).measured
-    training = source.training_data(context.device).x[:30].mean()
+    training = source.train().x[:30].mean()
     assert found.values == approx([float(source.evaluation(draws.floor(pair)[1], 30).x.mean() - training) for pair in range(3)])
 
 
@@ -146,7 +146,7 @@ def test_a_column_may_compare_with_the_whole_training_set_whose_features_are_mad
     whole = column(GAP, PIXELS, against="train-all")
     found = metrics.floor(Floor(NOISE, whole, 40), context).measured
     source, extractor = context.dataset(NOISE), PixelFeatures()
-    training = extractor(to_uint8(source.training_data(context.device).x))["features"].double().mean(0)
+    training = extractor(to_uint8(source.train().x))["features"].double().mean(0)
     assert sum(seen) - 100 == 100 + 3 * 40  # the training set once, for three pairs; 100 more are of this test
     for value, pair in zip(found.values, range(3), strict=True):
         real = extractor(to_uint8(source.evaluation(draws.floor(pair)[1], 40).x))["features"].double().mean(0)
@@ -168,7 +168,7 @@ def test_a_part_of_the_training_set_is_not_the_whole_of_it(context, seen):
 
 def test_a_cell_is_compared_with_the_whole_training_set(measured, source, context):
     sets, found = measured(column(against="train-all", draws=2))
-    training = source.training_data(context.device).x.mean()
+    training = source.train().x.mean()
     assert found.values == approx([float(sets[f"x.{draw}"].mean() - training) for draw in range(2)])
 
 

@@ -12,6 +12,8 @@ from harness.errors import PluginFault
 from harness.interfaces import DataSpec
 from harness.process.sources import CORE
 from harness.stages import base as base_stage
+from harness.stages import prepare
+from harness.stages.checked_sets import spread_rows
 from harness.stages.facts import PreparationFacts
 from harness.stages.prepare import BaseSampler
 from harness.store.manifests import MANIFEST, write_manifest
@@ -44,12 +46,20 @@ def test_nothing_is_prepared_before_somebody_asks(base, source, context):
 
 def test_a_ready_sampler_uses_what_it_measured_on_the_base(base, source, context):
     function = BaseSampler(base, source, context).ready
-    mean = source.training_data(context.device).x.mean(0)
+    mean = source.train().x.mean(0)
     assert isinstance(function, Prepared)
     torch.testing.assert_close(function.mean, mean, rtol=0, atol=0)
     network = base_stage.load(base, base_stage.run(base, source, context), source, context)
     shifted = draw(function, network, context)
     torch.testing.assert_close(shifted - mean, SampleStreams(0, "test", range(4), context.device).normal(2))
+
+
+def test_of_a_large_set_a_sampler_gets_evenly_spread_examples(base, source, context, monkeypatch):
+    x = source.train().x
+    monkeypatch.setattr(prepare, "LARGEST", 10 * 2 * 4)  # ten points of two floats
+    function = BaseSampler(base, source, context).ready
+    assert isinstance(function, Prepared)
+    torch.testing.assert_close(function.mean, x[spread_rows(len(x), 10)].mean(0), rtol=0, atol=0)
 
 
 class Remembers(Prepared):

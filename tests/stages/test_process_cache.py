@@ -9,6 +9,7 @@ from stage_parts import NOISE, Noise, resolved
 
 from harness.components import Extractor
 from harness.errors import UserError
+from harness.indexed_sets import InMemory
 from harness.interfaces import Batch
 from harness.stages.process_cache import DATASETS, ENCODED_SETS, ProcessCache
 
@@ -25,7 +26,7 @@ def test_a_dataset_is_built_and_its_training_data_read_once_for_all_jobs(cache):
     first = cache.dataset(NOISE)
     assert cache.dataset(dataclasses.replace(NOISE)) is first
     assert (Noise.built, Noise.trained) == (1, 0)  # nothing is read before it is needed
-    assert first.training_data(CPU) is cache.dataset(NOISE).training_data(CPU)
+    assert first.training_set is cache.dataset(NOISE).training_set
     assert Noise.trained == 1
 
 
@@ -48,12 +49,12 @@ def test_encoded_data_are_bounded(cache):
     made = []
 
     def encoded(key):
-        return cache.encoded(key, CPU, lambda: made.append(key) or Batch(torch.zeros(1)))
+        return cache.encoded(key, lambda: made.append(key) or InMemory.of(Batch(torch.zeros(1))))
 
-    for key in ("a", "b", "a", "c", "a", "b"):
-        assert isinstance(encoded(key), Batch)
-    assert ENCODED_SETS == 2
-    assert made == ["a", "b", "c", "b"]  # `b` was let go for `c`
+    for key in "abcdaebca":
+        assert isinstance(encoded(key), InMemory)
+    assert ENCODED_SETS == 4
+    assert made == [*"abcdeb", "c"]  # `b` was let go for `e`, `c` for `b`
 
 
 def test_an_extractor_is_frozen_in_eval_mode_and_leaves_the_random_numbers_alone(cache, monkeypatch):

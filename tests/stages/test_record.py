@@ -11,7 +11,7 @@ from harness.components import Sampler
 from harness.plugins import registry
 from harness.stages.facts import BaseFacts, FinetuneFacts, PreparationFacts, SampleFacts
 from harness.stages.record import CellResults, done, record_path, save_unrun, unmeasured
-from harness.store.records import CurvePoint, ExtractorFacts, Measured, SourceFacts, load_record, save_record
+from harness.store.records import CurvePoint, ExtractorFacts, Measured, ReferenceFacts, SourceFacts, load_record, save_record
 from harness.store.runs_folder import RunsFolder
 
 RESULTS = CellResults(
@@ -24,6 +24,7 @@ RESULTS = CellResults(
     samples=SampleFacts(nfe=10.0, seconds=2.5, samples_sha256="s" * 64, draws_sha256=["1" * 64, "2" * 64]),
     preparation=PreparationFacts(seconds=3.5, network_evaluations=77),
     metrics={"distance": Measured(values=[0.5, 0.25], seconds=0.125)},
+    references={"edm-cifar10": ReferenceFacts(name="edm-cifar10", of="CIFAR-10", images=50_000, sha256="f" * 64)},
     extractors={
         "pixels": ExtractorFacts(name="pixels", version="1/1", settings={}, weights_sha256="e" * 64, preprocessing="none")
     },
@@ -50,7 +51,7 @@ def test_a_done_record_holds_what_every_stage_gave(board, tmp_path):
     hashes = (record.base_weights_sha256, record.weights_sha256, record.samples_sha256, record.dataset_fingerprint)
     assert hashes == ("b" * 64, "f" * 64, "s" * 64, "ring-1")
     assert (record.parameters, record.selected_images, record.curve) == (9, 640, RESULTS.finetuned.curve)
-    assert (record.metrics, record.extractors) == (RESULTS.metrics, RESULTS.extractors)
+    assert (record.metrics, record.extractors, record.references) == (RESULTS.metrics, RESULTS.extractors, RESULTS.references)
     assert record.costs.model_dump() == {
         "images_seen": 640, "steps": 10, "network_evaluations": 1280, "forward_evaluations": 300,
         "backward_evaluations": 900, "selection_evaluations": 80, "nfe": 10.0, "seconds_finetune": 1.5,

@@ -142,7 +142,7 @@ def test_samplers_of_the_evaluation_draw_from_the_same_weights_and_are_prepared_
     assert tune(plain).folder == tune(prepared).folder == tune(cell).folder
     of_plain, of_prepared = (sample.run(each, tune(each), source, context) for each in (plain, prepared))
     assert (of_plain.preparation, Unprepared.prepared, Prepared.prepared) == (None, 0, 1)
-    mean = source.training_data(context.device).x.mean(0)
+    mean = source.train().x.mean(0)
     torch.testing.assert_close(tensors(of_prepared)["x.0"], tensors(of_plain)["x.0"] + mean, rtol=0, atol=0)
     assert sample.run(prepared, tune(prepared), source, context).output.is_fresh is False
 

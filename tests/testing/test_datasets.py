@@ -9,6 +9,8 @@ import torch
 from harness.components import Dataset
 from harness.config import NoConfig
 from harness.errors import UserError
+from harness.indexed import IndexedSource, StoredExamples, whole
+from harness.indexed_sets import ChosenRows, IdentifiedSet, InMemory
 from harness.interfaces import Batch, DataSource, DataSpec
 from harness.streams import stream
 from harness.testing import datasets
@@ -298,3 +300,67 @@ def test_what_is_no_line_on_how_draws_are_stratified_is_found(failure, component
     broken = dataclasses.replace(component, stratified=lambda _: text)
     message = failure(datasets.check_stratified_is_a_text, broken, NoConfig())
     assert message == f"points: stratified gave {text!r}; it must give a line of text, or nothing"
+
+
+class Indexed(IndexedSource):
+    """Points that are read by rows."""
+
+    spec = POINTS
+    largest_evaluation = 5
+
+    def __init__(self, **changed):
+        self.changed = changed
+
+    def training_set(self):
+        return self.changed.get("training_set") or IdentifiedSet(self.points("train", 20), POINTS, "f")
+
+    def points(self, purpose, n):
+        batch = Points().batch(purpose, n)
+        return InMemory(StoredExamples(batch.x, batch.labels))
+
+    def evaluation_set(self, draw, n):
+        return self.changed.get("evaluation_set") or ChosenRows(
+            self.points("evaluation", 10), torch.arange(5 * draw, 5 * draw + n)
+        )
+
+    def evaluation(self, draw, n):
+        return whole(Indexed().evaluation_set(draw, n))
+
+    def train(self):
+        return whole(Indexed().training_set())
+
+
+def test_sets_that_are_read_by_rows_pass():
+    datasets.check_rows_are_the_whole(Indexed(), 5)
+
+
+class Forgetful(InMemory):
+    """Gives the rows in the order of the file."""
+
+    def read(self, rows):
+        return super().read(rows.sort().values)
+
+
+def training(**changed):
+    batch = Points().batch("train", 20)
+    parts = {"source": InMemory(StoredExamples(batch.x, batch.labels)), "spec": POINTS, "fingerprint": "f", **changed}
+    return IdentifiedSet(**parts)
+
+
+BATCH = Points().batch("train", 20)
+
+
+@pytest.mark.parametrize(("changed", "message"), [
+    ({"training_set": training(spec=DataSpec((3,)))}, "training_set() is of DataSpec(shape=(3,)"),
+    ({"training_set": training(source=Forgetful(StoredExamples(BATCH.x, BATCH.labels)))}, "read(rows) gives other examples"),
+    ({"training_set": training(source=InMemory(StoredExamples(BATCH.x)))}, "training_set(): read(rows) gives other labels"),
+    ({"training_set": training(source=InMemory(StoredExamples(BATCH.x[:5])))}, "training_set() has 5 examples, and the whole 20"),
+    ({"evaluation_set": InMemory(StoredExamples(BATCH.x[:5]))}, "evaluation_set(1, 5): read(rows) gives other examples"),
+])  # fmt: skip
+def test_sets_that_are_not_the_whole_are_found(failure, changed, message):
+    assert message in failure(datasets.check_rows_are_the_whole, Indexed(**changed), 5)
+
+
+def test_another_fingerprint_of_the_training_set_is_found(failure):
+    source = type("Other", (Indexed,), {"fingerprint": "g"})()
+    assert "training_set() has another fingerprint" in failure(datasets.check_rows_are_the_whole, source, 5)

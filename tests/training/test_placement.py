@@ -19,7 +19,7 @@ LABELS = torch.arange(10)
 @pytest.fixture
 def in_file(tmp_path):
     (tmp_path / "pixels").write_bytes(PIXELS.numpy().tobytes())
-    return InFile(RowFile(tmp_path / "pixels", 0, (10, 1, 2, 2), "uint8"), LABELS, white=16)
+    return InFile(RowFile(tmp_path / "pixels", 0, (10, 1, 2, 2), torch.uint8), LABELS, white=16)
 
 
 @pytest.fixture
@@ -28,8 +28,14 @@ def in_memory():
 
 
 @pytest.mark.parametrize("where", ["auto", "disk"])
-def test_on_a_cpu_a_file_stays_a_file(in_file, where):
+def test_for_a_cpu_a_file_that_is_not_small_stays_a_file(in_file, where, monkeypatch):
+    monkeypatch.setattr(placement, "SMALL", 39)
     assert placed(in_file, where, CPU) is in_file
+
+
+def test_for_a_cpu_a_small_file_is_kept_in_memory(in_file, monkeypatch):
+    monkeypatch.setattr(placement, "SMALL", 40)
+    assert is_kept(placed(in_file, "auto", CPU))
 
 
 @pytest.mark.parametrize("where", ["host", "device"])

@@ -30,7 +30,7 @@ LABELS = torch.arange(N) % 3
 @pytest.fixture
 def in_file(tmp_path):
     (tmp_path / "pixels").write_bytes(PIXELS.numpy().tobytes())
-    return InFile(RowFile(tmp_path / "pixels", 0, tuple(PIXELS.shape), "uint8"), LABELS)
+    return InFile(RowFile(tmp_path / "pixels", 0, tuple(PIXELS.shape), torch.uint8), LABELS)
 
 
 def reader(examples, *, workers=0, flip=False):
@@ -200,7 +200,7 @@ from harness.row_files import RowFile
 from harness.training.order import BatchOrder
 from harness.training.reader import BatchReader
 
-examples = InFile(RowFile(Path(sys.argv[1]), 0, (23, 1, 2, 4), "uint8"))
+examples = InFile(RowFile(Path(sys.argv[1]), 0, (23, 1, 2, 4), torch.uint8))
 reader = BatchReader(examples, BatchOrder(23, 5, 4), torch.device("cpu"), workers=2)
 reader.batch(0)
 print("reading", flush=True)

@@ -9,6 +9,7 @@ from harness.board.schema import BoardConfig, ComponentEntry, MetricConfig, spli
 from harness.components import FEATURE_NEEDS, Extractor, Metric, MetricUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
+from harness.references import STATISTICS, Reference
 
 
 def read_column(reader: BoardReader, board: BoardConfig, name: str, config: MetricConfig, spec: DataSpec | None) -> Column | None:
@@ -29,8 +30,9 @@ def read_column(reader: BoardReader, board: BoardConfig, name: str, config: Metr
     extractor = _read_extractor(reader, name, config, metric, spec)
     if extractor is not None:
         _check_features(reader, name, metric, extractor, smallest.samples)
+    reference = _read_reference(reader, name, config, metric, extractor, spec)
     label = config.label or (name if board.evaluation.sizes else column_label(name, smallest.samples))
-    return Column(name, label, metric, config, draws, pairs, extractor)
+    return Column(name, label, metric, config, draws, pairs, extractor, reference)
 
 
 def check_curve(reader: BoardReader, board: BoardConfig) -> None:
@@ -103,3 +105,45 @@ def _check_features(
         component.check_usage(metric.settings, MetricUsage(samples, outputs))
     except UserError as error:
         reader.add_fault(("metrics", name), str(error))
+
+
+def _read_reference(
+    reader: BoardReader,
+    name: str,
+    config: MetricConfig,
+    metric: Resolved[Metric],
+    extractor: Resolved[Extractor] | None,
+    spec: DataSpec | None,
+) -> Reference | None:
+    """Read the published statistics that a column compares with. Returns: None where there are none, and after a fault."""
+    location = ("metrics", name, "reference")
+    if config.reference is None or (extractor is None and metric.component.needs_features):  # the column has a fault already
+        return None
+    with reader.faults.catching(location):
+        reference = reader.plugins.reference(config.reference, where=reader.source.where(location))
+        if (fault := _reference_fault(reference, metric, extractor, spec)) is not None:
+            reader.add_fault(location, fault)
+        # A smoke run needs no file: it compares with as many real examples as it draws.
+        return None if reader.is_smoke else reference
+    return None
+
+
+def _reference_fault(
+    reference: Reference, metric: Resolved[Metric], extractor: Resolved[Extractor] | None, spec: DataSpec | None
+) -> str | None:
+    """Return why a metric cannot be measured against published statistics; None when it can."""
+    needs, title = metric.component.real_needs, f"reference {reference.name}"
+    if extractor is None:
+        return f"{metric.name} compares the samples themselves, and a reference holds statistics of features: leave it out"
+    if not needs:
+        return f"{metric.name} compares with nothing real: leave the reference out"
+    if not needs <= STATISTICS:
+        return f"{metric.name} needs features of each real image, and a reference holds mean and covariance alone: leave it out"
+    if not needs <= reference.needs:
+        return f"{metric.name} needs {', '.join(sorted(needs))}, and {title} has {', '.join(sorted(reference.needs))}"
+    if extractor.name not in reference.extractors:
+        made = " or ".join(f"{metric.name}[{name}]" for name in reference.extractors)
+        return f"{title} is not of {extractor.name}, and a distance to other features means nothing: call the column {made}"
+    if spec is not None and spec.shape != reference.shape:
+        return f"{title} is of images of shape {reference.shape}, and the dataset's have {spec.shape}"
+    return None

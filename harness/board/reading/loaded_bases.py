@@ -70,11 +70,12 @@ def _read_weights(reader: BoardReader, base: BaseEntry, config: WeightsConfig, p
         named = _file(reader, file.file, file.sha256, base.at("weights", "parts", part), part)
         files[part] = replace(named, table=file.part)
     if "" not in files:
-        reader.add_fault(base.at("weights"), f"no file of {config.preset} is published: give weights.file")
+        note = f" ({preset.note})" if preset is not None and preset.note else ""
+        reader.add_fault(base.at("weights"), f"no file of {config.preset} is published: give weights.file{note}")
         return None
     if preset is None:
         return BaseWeights(tuple(files.values()))
-    return BaseWeights(tuple(files.values()), preset.name, preset.spec)
+    return BaseWeights(tuple(files.values()), preset.name, preset.spec, preset.note if config.file is None else "")
 
 
 def _file(reader: BoardReader, path: str, sha256: str | None, location: Location, part: str = "") -> BaseFile:

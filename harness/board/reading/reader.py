@@ -12,7 +12,7 @@ from harness.board.reading import smoke
 from harness.board.reading.faults import FaultList
 from harness.board.reading.yaml_file import Location, YamlFile
 from harness.board.schema import BoardConfig, ComponentEntry, EvaluationConfig
-from harness.components import Component
+from harness.components import Component, Dataset
 from harness.errors import nearest
 from harness.inner_components import with_smoke_samplers
 from harness.paths import board_context
@@ -51,6 +51,9 @@ class BoardReader:
                     settings = with_smoke_samplers(component.config.model_validate(smaller, context=self._context))
             except ValidationError as error:
                 self.faults.add_invalid(error, location, component.config, entry.settings)
+                return None
+            if isinstance(component, Dataset) and component.is_made_up(full or settings):
+                self.add_fault(location, f"the examples of {entry.name} would be made up with these settings, as in smoke runs")
                 return None
             return Resolved(component, settings, provided.plugin, provided.version, full)
         return None

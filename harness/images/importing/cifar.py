@@ -26,6 +26,8 @@ BATCHES = {TRAIN: [f"data_batch_{number}" for number in range(1, 6)], TEST: ["te
 """The names of the files of each part, in the order of the images."""
 LARGEST_BATCH = 64 * 2**20
 """Bytes of the largest file that is read. A batch of 10,000 images has 31,000,000."""
+LARGEST_ARCHIVE = 2**30
+"""Bytes of the largest archive once it is unpacked. The published one has 186,000,000."""
 AGAIN = "get the archive again"
 
 Read = Callable[[str], bytes]
@@ -106,6 +108,20 @@ def _itself(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels
 
 
+class _Unpacked(gzip.GzipFile):
+    """The content of a packed archive, as far as an archive of CIFAR-10 goes. Raises: OSError beyond that, for a bomb."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= LARGEST_BATCH:
+            raise OSError(f"it holds more than {LARGEST_BATCH:,} bytes in one piece")
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if offset > LARGEST_ARCHIVE:
+            raise OSError(f"it unpacks to more than {LARGEST_ARCHIVE:,} bytes")
+        return super().seek(offset, whence)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Sequence[str], Read]]:
     """Yield the names of the files and a function that reads one. Nothing is ever unpacked to disk."""
@@ -113,7 +129,7 @@ def _opened(path: Path) -> Iterator[tuple[Sequence[str], Read]]:
         yield [file.name for file in path.iterdir()], lambda name: _content(path / name)
         return
     try:
-        with open_regular(path) as packed, gzip.GzipFile(fileobj=packed) as file, tarfile.TarFile(fileobj=file) as archive:
+        with open_regular(path) as packed, _Unpacked(fileobj=packed) as file, tarfile.TarFile(fileobj=file) as archive:
             members = {PurePosixPath(member.name).name: member for member in archive.getmembers() if member.isreg()}
             yield list(members), lambda name: _member(archive, members, name, path)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:

@@ -14,7 +14,7 @@ from harness.images.image_files import ImageFiles
 from harness.images.importing.labelled import Labels, labelled
 from harness.images.importing.labels import GROUND_TRUTH, LARGEST, LabelTable, edm_labels, read_labels
 from harness.images.importing.layouts import Layout, layout
-from harness.images.importing.source import TEST, TRAIN, VALIDATION, Source, SourceImage
+from harness.images.importing.source import TEST, TRAIN, VALIDATION, Source, SourceImage, listed
 from harness.store.reading import read_bytes, read_text
 
 EDM_LABELS = "dataset.json"
@@ -97,7 +97,7 @@ def _source(path: Path, files: ImageFiles, arranged: Layout, labels: Labels, for
     names = arranged.names
     parts = tuple((part, len(members)) for part, members in arranged.parts.items())
     images = partial(_images, files, names)
-    return Source(str(path), form, parts, labels[0], labels[1], images, "\n".join(names), remarks)
+    return Source(str(path), form, parts, labels[0], labels[1], images, listed(names), remarks)
 
 
 def _images(files: ImageFiles, names: list[str], start: int) -> Iterator[SourceImage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,7 @@ class Source:
         classes: the names of the classes; empty where the images have no labels.
         labels: (n,) int64, the label of each image; None where the images have none.
         images: `images(start)` yields the images from number `start` on, in their order.
-        listing: a text that changes whenever other images are read, or in another order: names, numbers, lengths of files.
+        listing: a text that changes whenever other images are read, or in another order, such as `listed` of their names.
         remarks: what the user should know before the import.
     """
 
@@ -70,6 +70,14 @@ class Source:
                 return name
             number -= count
         raise IndexError(number)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return a hash of names in their order, 64 hex digits."""
+    whole = hashlib.sha256()
+    for name in names:
+        whole.update(f"{name}\n".encode(errors="surrogateescape"))
+    return whole.hexdigest()
 
 
 def natural_order(names: Sequence[str]) -> list[str]:

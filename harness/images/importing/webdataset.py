@@ -16,7 +16,7 @@ from harness.images.image_files import LARGEST_FILE
 from harness.images.importing.image_file_sources import FOLDER_LABELS, NO_LABELS
 from harness.images.importing.labelled import Labels, numbered
 from harness.images.importing.labels import Label, read_labels
-from harness.images.importing.source import ALL, Source, SourceImage
+from harness.images.importing.source import ALL, Source, SourceImage, listed
 from harness.store.reading import open_regular
 
 CLASS = "cls"
@@ -25,7 +25,7 @@ LARGEST_LABEL = 64
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
-@dataclass
+@dataclass(slots=True)
 class Sample:
     """A sample as the headers of its members say: where its image stands, and its label."""
 
@@ -80,7 +80,7 @@ def of_shards(path: Path, shards: Sequence[Path], labels: str | None) -> Source:
     samples = _samples(str(path), shards)
     classes, numbers = _labels(str(path), samples, labels)
     form = f"{len(shards)} shards of webdataset" if len(shards) > 1 else "a shard of webdataset"
-    listing = "\n".join(f"{sample.shard.name} {sample.key} {sample.size}" for sample in samples)
+    listing = listed(f"{sample.shard.name} {sample.key} {sample.size}" for sample in samples)
     return Source(str(path), form, ((ALL, len(samples)),), classes, numbers, partial(_images, samples), listing)
 
 
@@ -89,9 +89,10 @@ def _samples(where: str, shards: Sequence[Path]) -> list[Sample]:
     for shard in shards:
         try:
             with open_regular(shard) as file, tarfile.TarFile(fileobj=file) as archive:
-                for member in archive:
+                while (member := archive.next()) is not None:
                     if member.isreg():
                         _add(found, shard, member, archive)
+                    vars(archive)["members"].clear()  # else it keeps every member of the shard, a kilobyte each
         except (tarfile.TarError, OSError, EOFError, ValueError) as error:
             raise UserError(
                 f"{shard}: cannot be read as a tar archive: {error}; compressed shards are unpacked before (gunzip)"

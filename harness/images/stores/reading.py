@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,14 +59,12 @@ class ImageStore:
             start += part.images
         raise KeyError(name)
 
-    @cached_property
     def labels(self) -> NDArray[np.int64] | None:
-        """(n,), the label of each image; None where the images have none. Raises: UserError for damaged files."""
+        """Return the label of each image, (n,); None where the images have none. Raises: UserError for damaged files."""
         return self._whole("labels").astype(np.int64) if self.index.classes else None
 
-    @cached_property
     def digests(self) -> NDArray[np.uint8]:
-        """(n, 32), the sha256 of each image's bytes. Raises: UserError for damaged files."""
+        """Return the sha256 of each image's bytes, (n, 32). Raises: UserError for damaged files."""
         return self._whole("digests")
 
     def read(self, rows: ArrayLike) -> NDArray[np.uint8]:

@@ -93,3 +93,51 @@ def test_a_metric_that_needs_more_images_says_how_many(grid_faults):
 
 def test_the_smallest_of_several_sizes_must_be_enough(grid_faults):
     assert grid_faults(("samples: 100", "sizes: [500, 40]")) == ["board.yaml:8: gap needs 50 images, and there are 40"]
+
+
+def test_a_column_may_compare_with_published_statistics(grids):
+    plain, published, rank = grids(
+        (METRICS, '{"gap[edges]": , "gap[corners]": {reference: grids-8}, "rank[edges]": {reference: grids-8}}')
+    ).columns
+    assert (plain.reference, published.reference.name, rank.reference.images) == (None, "grids-8", 5_000)
+    assert (plain.draws_real, published.draws_real, published.is_one_sided) == (True, False, True)
+
+
+def test_keys_know_the_reference_by_name_and_version(grids):
+    keys = [
+        [board.cells[0].key, board.floors[0].key, board.cells[0].sample_key]
+        for board in (grids(), grids((METRICS, '{"gap[edges]": {reference: grids-8}}')))
+    ]
+    assert [one == other for one, other in zip(*keys, strict=True)] == [False, False, True]
+
+
+def test_a_smoke_run_compares_with_real_examples_and_needs_no_file(grids):
+    (column,) = grids((METRICS, '{"gap[edges]": {reference: grids-8}}'), smoke=True).columns
+    assert column.reference is None
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (
+            '{"gap[edges]": {reference: grids-9}}',
+            "no reference is called 'grids-9'; did you mean 'grids-8'? installed: faces, gri",
+        ),
+        ('{"gap[edges]": {reference: grids-8, against: train}}', "metrics.gap[edges]: has against and reference: keep o"),
+        ("{distance: {reference: grids-8}}", "distance compares the samples themselves, and a reference holds statistics of f"),
+        ('{"rows[edges]": {reference: grids-8}}', "rows needs features of each real image, and a reference holds mean and cov"),
+        ('{"alone[edges]": {reference: grids-8}}', "alone compares with nothing real: leave the reference out"),
+        ('{"blur[corners]": {reference: grids-8}}', "blur needs spatial, and reference grids-8 has moments"),
+        (
+            '{"gap[edges]": {reference: faces}}',
+            "reference faces is not of edges, and a distance to other features means nothing: call the column gap[cnn]",
+        ),
+        (
+            '{"gap[edges]": {reference: grids-16}}',
+            "reference grids-16 is of images of shape (1, 16, 16), and the dataset's have (1, 8, 8)",
+        ),
+    ],
+)
+def test_a_reference_that_the_metric_cannot_take_is_one_line(grid_faults, metrics, message):
+    (found,) = grid_faults((METRICS, metrics))
+    assert found.startswith(f"board.yaml:8: {message}")

@@ -24,6 +24,7 @@ from image_archives import (
 from PIL import Image
 
 from harness import UserError
+from harness.images.importing import cifar
 from harness.images.importing.recognise import found, source_of
 
 
@@ -263,6 +264,15 @@ def test_other_content_than_cifars_is_refused(tmp_path, changed, message):
             files[name] = pickle.dumps(value, 2)
     with pytest.raises(UserError, match=message):
         source_of(tarred(tmp_path / "cifar-10-x.tar.gz", files, "w:gz"))
+
+
+def test_an_archive_that_unpacks_to_far_more_than_cifar_is_refused(tmp_path):
+    path = cifar_archive(tmp_path, per_batch=9)
+    for name, message in [("LARGEST_ARCHIVE", "unpacks to more than 20,000 bytes"), ("LARGEST_BATCH", "fewer than 20,000")]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cifar, name, 20_000)
+            with pytest.raises(UserError, match=rf"cifar-10-python.tar.gz.*{message}"):
+                source_of(path)
 
 
 def test_what_is_no_set_of_images_is_named(tmp_path):

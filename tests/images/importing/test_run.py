@@ -41,7 +41,7 @@ def test_a_store_holds_the_images_and_labels_in_their_order(folder, tmp_path):
     imported = import_images(request(folder, tmp_path / "store"), lambda done, total: seen.append((done, total)))
     store = open_store(tmp_path / "store")
     assert np.array_equal(store.read(np.arange(8)), classes(4)[1])
-    assert store.labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert store.labels().tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert store.index.classes == ("cat", "dog")
     assert [shard.images for shard in store.index.shards] == [3, 3, 2]
     assert seen == [(3, 8), (6, 8), (8, 8)]
@@ -137,7 +137,7 @@ def test_damaged_images_are_named_one_by_one_after_all_others_are_written(folder
     imported = import_images(request(folder, tmp_path / "store", skips_damaged=True))
     store = open_store(tmp_path / "store")
     assert np.array_equal(store.read(np.arange(7)), classes(4)[1][:7]), "the image that was mended is there again"
-    assert store.labels.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert store.labels().tolist() == [0, 0, 0, 0, 1, 1, 1]
     (skipped,) = imported.index.skipped
     assert skipped.startswith("dog/007.png: damaged")
     assert str(tmp_path) not in (tmp_path / "store" / "index.json").read_text()

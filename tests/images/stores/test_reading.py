@@ -1,33 +1,21 @@
 """Stores are read by row, in any order and from any process, without staying in memory; damage is named."""
 
 import pickle
-from itertools import pairwise
 
 import numpy as np
 import pytest
+from made_stores import made_store
 
 from harness import UserError
 from harness.images.stores.index import Part, StoreIndex, read_index
 from harness.images.stores.reading import open_store
-from harness.images.stores.writing import Journal, WrittenShard, finish, write_journal, write_shard
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 3, 4, 5), dtype=np.uint8)
 LABELS = np.arange(10) % 3
 
 
 def made(folder, sizes=(4, 1, 5), *, has_labels=True, pixels=PIXELS, parts=(("train", 7), ("test", 3))):
-    """Write a store of shards of these sizes."""
-    folder.mkdir()
-    journal = Journal(plan={}, shape=pixels.shape[1:])
-    write_journal(folder, journal)
-    edges = np.cumsum([0, *sizes])
-    names = [name for name, count in parts for _ in range(count)]
-    for number, (first, last) in enumerate(pairwise(edges)):
-        shard = write_shard(folder, f"{number:05}", pixels[first:last], LABELS[first:last] if has_labels else None)
-        counts = {name: names[first:last].count(name) for name in dict.fromkeys(names[first:last])}
-        journal = journal.model_copy(update={"written": (*journal.written, WrittenShard(shard=shard, parts=counts))})
-    finish(folder, journal, ["a", "b", "c"] if has_labels else [], {"name": "made"})
-    return folder
+    return made_store(folder, pixels, LABELS if has_labels else None, sizes=sizes, parts=parts)
 
 
 @pytest.fixture
@@ -53,9 +41,9 @@ def test_rows_outside_of_the_store_are_no_images(folder):
 
 def test_labels_digests_parts_and_batches(folder):
     store = open_store(folder)
-    assert store.labels.tolist() == LABELS.tolist()
-    assert store.labels.dtype == np.int64
-    assert store.digests.shape == (10, 32)
+    assert store.labels().tolist() == LABELS.tolist()
+    assert store.labels().dtype == np.int64
+    assert store.digests().shape == (10, 32)
     assert (store.part("train"), store.part("test")) == (range(7), range(7, 10))
     with pytest.raises(KeyError):
         store.part("validation")
@@ -64,7 +52,7 @@ def test_labels_digests_parts_and_batches(folder):
 
 def test_a_store_without_labels_has_none(tmp_path):
     store = open_store(made(tmp_path / "store", has_labels=False))
-    assert store.labels is None
+    assert store.labels() is None
     assert store.index.classes == ()
 
 
@@ -122,7 +110,7 @@ def test_damage_of_labels_and_of_files_cut_short_later_is_named(folder):
     store = open_store(folder)
     (folder / "labels-00001.npy").write_bytes(b"")
     with pytest.raises(UserError, match=r"labels-00001.npy: damaged"):
-        _ = store.labels
+        store.labels()
     (folder / "images-00000.npy").write_bytes(b"")
     with pytest.raises(UserError, match=r"images-00000.npy: cannot be read: it ends before its last image"):
         store.read([0])
