@@ -15,6 +15,7 @@ import harness
 from harness.cli import (
     check,
     compare,
+    completion,
     convert,
     doctor,
     export,
@@ -71,6 +72,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "samples": samples.samples,
     "new": new.new,
     "check": check.check,
+    "completion": completion.completion,
 }
 
 

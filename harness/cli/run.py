@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import value_completion
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 Only = Annotated[
     list[str] | None,
-    typer.Option(metavar="FILTER", help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold."),
+    typer.Option(
+        metavar="FILTER",
+        help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold.",
+        autocompletion=value_completion.filters,
+    ),
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
@@ -39,6 +44,7 @@ FreshFilter = Annotated[
         "--fresh",
         metavar="FILTER",
         help="Make these cells anew, e.g. method=ddo, though they are done; what they had is set aside, and nothing is deleted.",
+        autocompletion=value_completion.filters,
     ),
 ]
 FreshBases = Annotated[bool, typer.Option("--fresh-bases", help="With --fresh: make the bases of these cells anew too.")]
@@ -60,9 +66,18 @@ ExecutorName = Annotated[
     typer.Option(
         metavar="NAME",
         help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
+        autocompletion=value_completion.names_of("executor"),
     ),
 ]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="EXECUTOR.KEY=VALUE", help="A setting of the executor.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="EXECUTOR.KEY=VALUE",
+        help="A setting of the executor.",
+        autocompletion=value_completion.settings_of("executor"),
+    ),
+]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
 LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
