@@ -32,6 +32,7 @@ class RunsFolder:
     runs/progress/               what each process is doing now
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
+    runs/trackers/NAME/          what the tracker of this name writes, with `--track`
     ```
     """
 
@@ -88,6 +89,14 @@ class RunsFolder:
     def board(self, board: str) -> Path:
         """Return the folder for a board's tables and plots."""
         return self.root / "boards" / board
+
+    def tracker(self, name: str) -> Path:
+        """Return the folder of a tracker."""
+        return self.root / "trackers" / name
+
+    def tracked(self, tracker: str, board: str, name: str) -> Path:
+        """Return the file that says what a tracker has logged of a cell or base."""
+        return self.root / "trackers" / ".state" / tracker / board / f"{RecordName('cell', name).file_stem}.json"
 
     def check_writable(self) -> None:
         """Raises: UserError when nothing can be written into the runs folder."""
