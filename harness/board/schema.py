@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from harness import validation
+from harness.board.search_settings import SearchConfig, SettingsFrom
 from harness.config import Config
 from harness.training.config import TrainingConfig
 
@@ -194,6 +195,11 @@ class MethodConfig(Config):
     method: ComponentField | None = Field(
         None, description="the method and its settings; by default the method whose name is the key"
     )
+    settings_from: SettingsFrom | None = Field(
+        None,
+        description="the file of a [search](search.md), whose chosen settings join those that stand here: "
+        "`searched/ddo.yaml`, or the keys below",
+    )
     training: dict[str, object] = Field({}, description="keys of the board's `training` that this method replaces")
     only: FilterText = Field("", description="filter: the cells of this method that the board has; by default all")
     note: str | None = Field(None, description="a remark under the table, in Markdown, such as where the settings come from")
@@ -368,4 +374,5 @@ class BoardConfig(Config):
     )
     floor: FloorConfig = Field(FloorConfig(), description="real examples against real examples")
     curve: CurveConfig | None = Field(None, description="measurements along training; by default none")
+    search: dict[Name, SearchConfig] = Field({}, description="searches for settings of methods, each with a name of its own")
     smoke: SmokeConfig = Field(SmokeConfig(), description="budgets of `--smoke`")

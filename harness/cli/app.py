@@ -27,6 +27,7 @@ from harness.cli import (
     render,
     run,
     samples,
+    search,
     show,
     status,
     target,
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
+    "search": search.search,
     "status": status.status,
     "measure": measure.measure,
     "list": list_.list_components,

@@ -99,9 +99,11 @@ def run(
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    slots, where = jobs or devices.slots(device), _executor(executor, settings or [])
+    slots, where = jobs or devices.slots(device), chosen_executor(executor, settings or [])
     options = RunOptions(slots, where, device, checkpoint_seconds, log_every)
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
+    for line in loaded.remarks:
+        remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
     if dry_run:
@@ -113,7 +115,7 @@ def run(
         _run(loaded, cells, anew, runs, options, as_json)
 
 
-def _executor(name: str | None, settings: Sequence[str]) -> Resolved[Executor]:
+def chosen_executor(name: str | None, settings: Sequence[str]) -> Resolved[Executor]:
     """Look the executor up. Raises: UserError for an unknown name, or when none is the default; Faults for its settings."""
     from harness.measure.named_components import parse_settings, resolve
     from harness.plugins import registry
