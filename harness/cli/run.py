@@ -125,6 +125,8 @@ def run(
     where, trackers = run_components(executor, track, settings or [])
     options = RunOptions(jobs or devices.slots(device), where, device, checkpoint_seconds, log_every, trackers)
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
+    for line in loaded.remarks:
+        remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
     if dry_run:
