@@ -255,6 +255,8 @@ class Dataset(Component):
         made_up: function `(config)`, without torch, that returns whether the examples are made up, in the place of files that a
             smoke run does without. A board may not ask for such examples; `smoke` does, and pages and the terminal say so.
             None: never.
+        archives: published archives and folders of which `harness import` makes the store of the dataset: the name of each, and
+            in a few words where a user gets it.
     """
 
     kind = "dataset"
@@ -262,6 +264,7 @@ class Dataset(Component):
     spec: str = ""
     stratified: Callable[[Config], str] | None = None
     made_up: Callable[[Config], bool] | None = None
+    archives: Mapping[str, str] = field(default_factory=dict)
 
     def create(self, config: Config) -> DataSource:
         """Build the dataset. Raises: UserError when the target builds something else."""

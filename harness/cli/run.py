@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import value_completion
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
 Only = Annotated[
     list[str] | None,
-    typer.Option(metavar="FILTER", help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold."),
+    typer.Option(
+        metavar="FILTER",
+        help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold.",
+        autocompletion=value_completion.filters,
+    ),
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
@@ -38,6 +43,7 @@ FreshFilter = Annotated[
         "--fresh",
         metavar="FILTER",
         help="Make these cells anew, e.g. method=ddo, though they are done; what they had is set aside, and nothing is deleted.",
+        autocompletion=value_completion.filters,
     ),
 ]
 FreshBases = Annotated[bool, typer.Option("--fresh-bases", help="With --fresh: make the bases of these cells anew too.")]
@@ -59,10 +65,17 @@ ExecutorName = Annotated[
     typer.Option(
         metavar="NAME",
         help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
+        autocompletion=value_completion.names_of("executor"),
     ),
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME.KEY=VALUE", help="A setting of the executor, or of a tracker.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME.KEY=VALUE",
+        help="A setting of the executor, or of a tracker.",
+        autocompletion=value_completion.settings_of("executor"),
+    ),
 ]
 Track = Annotated[
     str | None,
@@ -112,6 +125,8 @@ def run(
     where, trackers = run_components(executor, track, settings or [])
     options = RunOptions(jobs or devices.slots(device), where, device, checkpoint_seconds, log_every, trackers)
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
+    for line in loaded.remarks:
+        remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
     if dry_run:

@@ -29,6 +29,7 @@ class RunsFolder:
     runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
     runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
     runs/paths/                  which files the paths in settings stood for
+    runs/searches/BOARD/         the trials of each search, as far as it came
     runs/progress/               what each process is doing now
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
@@ -85,6 +86,10 @@ class RunsFolder:
     def floor(self, board: str, floor: str, key: str) -> Path:
         """Return the file of a floor's record."""
         return self.records(board) / _record_file(RecordName("floor", floor), key)
+
+    def search(self, board: str, search: str, base: str, key: str) -> Path:
+        """Return the file with the trials of a search on a base; the first digits of its key are part of the name."""
+        return self.root / "searches" / board / f"{search}__{base}.{key[:12]}.json"
 
     def board(self, board: str) -> Path:
         """Return the folder for a board's tables and plots."""
