@@ -24,6 +24,7 @@ from harness.interfaces import (
 )
 from harness.target_sources import fault_in_source
 from harness.targets import Target, conforming, require
+from harness.tracking import RunTracker, TrackedRun
 
 if TYPE_CHECKING:
     from torch import nn
@@ -397,6 +398,21 @@ class Executor(Component):
         return conforming(built, JobExecutor, where=self._where)
 
 
+@dataclass(frozen=True)
+class Tracker(Component):
+    """`build(config, run: harness.tracking.TrackedRun)` opens a run and returns a `harness.tracking.RunTracker`.
+
+    The constructor is called in a thread of the process that trains, before the first line of the run.
+    """
+
+    kind = "tracker"
+
+    def create(self, config: Config, run: TrackedRun) -> RunTracker:
+        """Open a run. Raises: UserError when the target builds something else; what the target raises."""
+        built = Target[Callable[[Config, TrackedRun], RunTracker]](self.build).load(where=self._field("build"))(config, run)
+        return conforming(built, RunTracker, where=self._where)
+
+
 KINDS: Mapping[str, type[Component]] = {
-    kind.kind: kind for kind in (Model, Method, Metric, Extractor, Dataset, Sampler, Executor)
+    kind.kind: kind for kind in (Model, Method, Metric, Extractor, Dataset, Sampler, Executor, Tracker)
 }
