@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from harness import validation
+from harness.board.search_settings import SearchConfig, SettingsFrom
 from harness.config import Config
 from harness.training.config import TrainingConfig
 
@@ -193,6 +194,11 @@ class MethodConfig(Config):
     label: str | None = Field(None, description="name of the method in tables; by default its key")
     method: ComponentField | None = Field(
         None, description="the method and its settings; by default the method whose name is the key"
+    )
+    settings_from: SettingsFrom | None = Field(
+        None,
+        description="the file of a [search](search.md), whose chosen settings join those that stand here: "
+        "`searched/ddo.yaml`, or the keys below",
     )
     training: dict[str, object] = Field({}, description="keys of the board's `training` that this method replaces")
     only: FilterText = Field("", description="filter: the cells of this method that the board has; by default all")
@@ -390,4 +396,5 @@ class BoardConfig(Config):
     )
     floor: FloorConfig = Field(FloorConfig(), description="real examples against real examples")
     curve: CurveConfig | None = Field(None, description="measurements along training; by default none")
+    search: dict[Name, SearchConfig] = Field({}, description="searches for settings of methods, each with a name of its own")
     smoke: SmokeConfig = Field(SmokeConfig(), description="budgets of `--smoke`")

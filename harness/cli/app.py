@@ -15,6 +15,7 @@ import harness
 from harness.cli import (
     check,
     compare,
+    completion,
     convert,
     doctor,
     export,
@@ -29,6 +30,7 @@ from harness.cli import (
     render,
     run,
     samples,
+    search,
     show,
     status,
     target,
@@ -52,6 +54,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
+    "search": search.search,
     "status": status.status,
     "measure": measure.measure,
     "list": list_.list_components,
@@ -71,6 +74,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "samples": samples.samples,
     "new": new.new,
     "check": check.check,
+    "completion": completion.completion,
 }
 
 
