@@ -120,6 +120,7 @@ class Pooled(torch.nn.Module):
     """Random projections of pooled pixels."""
 
     preprocessing, weights_sha256, images_on_cpu = "averaged to 8x8, / 255", "0" * 64, None
+    weight: Tensor
 
     def __init__(self, config: NoConfig) -> None:
         super().__init__()
