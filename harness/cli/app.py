@@ -30,6 +30,7 @@ from harness.cli import (
     render,
     run,
     samples,
+    search,
     show,
     status,
     target,
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
+    "search": search.search,
     "status": status.status,
     "measure": measure.measure,
     "list": list_.list_components,
