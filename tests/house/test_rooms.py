@@ -26,6 +26,7 @@ ROOMS = (
     "measure",
     "report",
     "results",
+    "submission",
     "scaffold",
     "cli",
 )
