@@ -144,8 +144,13 @@ def _row(texts: Sequence[str], names: int, row: TableRow, cells: list[Cell], tab
         sort_values=(*numbers, None),
         is_floor=False,
         is_whole=row.is_whole,
-        seeds=tuple(_seed(cell, collection.records.get(cell.name), table) for cell in cells if cell.skip_reason is None),
+        seeds=tuple(_seed(cell, collection.records.get(cell.name), table) for cell in cells if _has_line(cell, collection)),
     )
+
+
+def _has_line(cell: Cell, collection: Collection) -> bool:
+    """Return whether a cell can run, or has a record that says why it cannot."""
+    return cell.skip_reason is None or cell.name in collection.records
 
 
 def _seed(cell: Cell, outcome: Outcome | None, table: Table) -> Seed:

@@ -87,7 +87,7 @@ class LiveServer:
 class _Handler(BaseHTTPRequestHandler):
     """Answers with the files of a site, from memory: no path of a request leads to the disk."""
 
-    protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.0"  # a connection for each request: none outlives the server
     server_version = "harness"
 
     def __init__(self, live: LiveSite, *arguments: object) -> None:

@@ -40,7 +40,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Entry:
-    """A board in the index: its page, title and first paragraph, and how much of it is there."""
+    """A board in the index: its page, title and first paragraph, and how many of the cells that can run have a record."""
 
     name: str
     title: str
@@ -105,14 +105,15 @@ def _entry(rendered: Rendered, folders: Mapping[Path, str]) -> Entry:
     collection, table = rendered.content.collection, rendered.table
     board = collection.board
     about = board.config.description.strip().partition("\n\n")[0]
+    can_run = [cell for cell in board.cells if cell.skip_reason is None]
     target = targets_from(board.folder, {folder: address.removeprefix("../") for folder, address in folders.items()})
     return Entry(
         name=board.name,
         title=board.config.title,
         about=html_of(about, target),
         rows=len(table.rows),
-        records=len(collection.records),
-        cells=sum(cell.skip_reason is None for cell in board.cells),
+        records=sum(cell.name in collection.records for cell in can_run),
+        cells=len(can_run),
     )
 
 

@@ -1,14 +1,24 @@
 """Sites of two committed boards in a real Chromium: sorting, filters, keyboard, charts; no request leaves the machine."""
 
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from board_fixtures import fake_record
 from browser import browsing
 
+from harness.board.log_files import cell_log
 from harness.board.reading.load import load_board
+from harness.report.board_previews import BoardPreviews
 from harness.report.render import render_published
+from harness.site.live import LiveSite
+from harness.site.serve import LiveServer
 from harness.site.site import site_of
 from harness.site.writing import write_site
+from harness.store.records import save_record
+from harness.store.runs_folder import RunsFolder
+from harness.training.training_log import LogLine, TrainingLog
 
 LEADERBOARDS = Path(__file__).resolve().parents[2] / "leaderboards"
 ROWS = "[...document.querySelectorAll('#results-table tbody:not([hidden])')]"
@@ -182,3 +192,53 @@ def test_every_link_of_the_index_opens(board, site):
     assert board.value("[...document.querySelectorAll('.card a')].length") >= 2
     board.run("document.querySelector('.card h2 a').click()")
     board.until("document.querySelector('#results-table')")
+
+
+@contextmanager
+def serving(live):
+    """Serve a site in a thread."""
+    server = LiveServer(live, 0, print)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield server.address
+    finally:
+        server.end()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_a_page_follows_a_run_and_keeps_what_its_reader_chose(browser, write_board, fake_plugins, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.site.live._Previews.__call__", lambda *_: BoardPreviews())
+    monkeypatch.setattr("harness.site.serve.EVERY_SECONDS", 0.1)
+    board, runs = load_board(write_board(), plugins=fake_plugins), RunsFolder(tmp_path / "runs")
+    cells = {cell.name: cell for cell in board.cells}
+    log = cell_log(cells["net/fit/s0"])
+    path = log.sources(runs)[1]
+    path.parent.mkdir(parents=True)
+    training_log = TrainingLog(path, log.training_key)
+    training_log.begin(None)
+    training_log.add(LogLine(1, 64, {"loss": 0.5}))
+    live = LiveSite([board], runs, str)
+    live.refresh()
+    browser.complaints.clear()
+    browser.requests.clear()
+    browser.show()
+    with serving(live) as address:
+        browser.open(f"{address}rings/")
+        browser.until("document.querySelector('#running-list').textContent === 'Nothing runs now.'")
+        browser.run(
+            "const search = document.getElementById('search'); search.value = 'net'; search.dispatchEvent(new Event('input'))"
+        )
+        training_log.add(LogLine(2, 128, {"loss": 0.25}))
+        data = "JSON.parse(document.querySelector('#running script').textContent).lines[0].mean"
+        browser.until(f"{data}.length === 2")
+        cell = cells["net/none/s0"]
+        save_record(fake_record(cell), runs.record(board.name, cell.name, cell.key))
+        browser.until("document.querySelector('a[href=\"records/net__none__s0.html\"]')")
+        assert browser.value("document.getElementById('search').value") == "net"
+        assert browser.value("document.getElementById('shown-rows').textContent") == "3 of 6 rows"
+    browser.until("document.documentElement.dataset.connected === 'no'")
+    assert browser.value("document.getElementById('search').value") == "net"
+    assert browser.left_the_machine == []
+    assert [each for each in browser.complaints if "ERR_CONNECTION_REFUSED" not in each] == []

@@ -75,6 +75,15 @@ def test_pages_of_boards_are_whole(text, write_board, fake_plugins, publish_reco
     check_pages(site_of([loaded(write_board, fake_plugins, publish_records, text)]).files)
 
 
+def test_the_index_counts_the_cells_that_can_run(rendered, files, board, change_record):
+    assert "6 rows; 15 of 15 cells have a record" in read_page(files["index.html"]).text
+    change_record(board, "chain/tune/s0", status="skipped", reason="cannot", metrics={})
+    files = site_of([render_published(board)]).files
+    assert "6 rows; 15 of 15 cells have a record" in read_page(files["index.html"]).text
+    links = [link.attributes["href"] for link in read_page(files["rings/index.html"]).all("a")]
+    assert "records/chain__tune__s0.html" in links
+
+
 def test_a_board_that_nobody_ran_has_a_page(board):
     files = site_of([render_published(board)]).files
     check_pages(files)
