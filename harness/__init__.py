@@ -5,7 +5,7 @@ This package holds the names that most plugins need, and does not import torch. 
 `harness.testing`.
 """
 
-from harness.components import Component, Dataset, Executor, Extractor, Method, Metric, Model, Sampler
+from harness.components import Component, Dataset, Executor, Extractor, Method, Metric, Model, Sampler, Tracker
 from harness.config import Config, NoConfig
 from harness.errors import Diverged, UserError
 from harness.hookspecs import hookimpl
@@ -24,6 +24,7 @@ __all__ = [
     "Model",
     "NoConfig",
     "Sampler",
+    "Tracker",
     "UserError",
     "hookimpl",
 ]

@@ -24,6 +24,7 @@ from harness.interfaces import (
 )
 from harness.target_sources import fault_in_source
 from harness.targets import Target, conforming, require
+from harness.tracking import RunTracker, TrackedRun
 
 if TYPE_CHECKING:
     from torch import nn
@@ -254,6 +255,8 @@ class Dataset(Component):
         made_up: function `(config)`, without torch, that returns whether the examples are made up, in the place of files that a
             smoke run does without. A board may not ask for such examples; `smoke` does, and pages and the terminal say so.
             None: never.
+        archives: published archives and folders of which `harness import` makes the store of the dataset: the name of each, and
+            in a few words where a user gets it.
     """
 
     kind = "dataset"
@@ -261,6 +264,7 @@ class Dataset(Component):
     spec: str = ""
     stratified: Callable[[Config], str] | None = None
     made_up: Callable[[Config], bool] | None = None
+    archives: Mapping[str, str] = field(default_factory=dict)
 
     def create(self, config: Config) -> DataSource:
         """Build the dataset. Raises: UserError when the target builds something else."""
@@ -394,6 +398,21 @@ class Executor(Component):
         return conforming(built, JobExecutor, where=self._where)
 
 
+@dataclass(frozen=True)
+class Tracker(Component):
+    """`build(config, run: harness.tracking.TrackedRun)` opens a run and returns a `harness.tracking.RunTracker`.
+
+    The constructor is called in a thread of the process that trains, before the first line of the run.
+    """
+
+    kind = "tracker"
+
+    def create(self, config: Config, run: TrackedRun) -> RunTracker:
+        """Open a run. Raises: UserError when the target builds something else; what the target raises."""
+        built = Target[Callable[[Config, TrackedRun], RunTracker]](self.build).load(where=self._field("build"))(config, run)
+        return conforming(built, RunTracker, where=self._where)
+
+
 KINDS: Mapping[str, type[Component]] = {
-    kind.kind: kind for kind in (Model, Method, Metric, Extractor, Dataset, Sampler, Executor)
+    kind.kind: kind for kind in (Model, Method, Metric, Extractor, Dataset, Sampler, Executor, Tracker)
 }

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from harness.components import Dataset, Executor, Extractor, Method, Metric, Model, Sampler
+from harness.components import Dataset, Executor, Extractor, Method, Metric, Model, Sampler, Tracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +81,11 @@ def harness_samplers() -> Sequence[Sampler]:  # type: ignore[empty-body]
 @hookspec
 def harness_executors() -> Sequence[Executor]:  # type: ignore[empty-body]
     """Return the executors of the plugin."""
+
+
+@hookspec
+def harness_trackers() -> Sequence[Tracker]:  # type: ignore[empty-body]
+    """Return the trackers of the plugin, which `harness run --track NAME` switches on."""
 
 
 @hookspec

@@ -139,11 +139,11 @@ class IndexedSource(SelectionSource, Protocol):
 def bytes_to_floats(values: Tensor, white: float = WHITE) -> Tensor:
     """Return bytes as float32: value / (white / 2) - 1, so that 0 is -1 and `white` is 1.
 
-    The result is the same on every device, bit for bit: the divisor is a tensor there, since cards multiply by the reciprocal of
-    a plain number, which rounds otherwise.
+    The result is the same on every device, bit for bit.
     """
-    floats = values.float()
-    return floats.div_(floats.new_full((), white / 2)).sub_(1)
+    floats, half = values.float(), white / 2
+    # Cards multiply by the reciprocal of a plain number, which rounds otherwise. They divide by a tensor.
+    return floats.div_(half if floats.device.type == "cpu" else floats.new_full((), half)).sub_(1)
 
 
 def read_examples(source: IndexedExamples, rows: Tensor) -> Batch:

@@ -14,7 +14,7 @@ from harness.process import stop
 
 # Fake components and the fixtures of boards made of them.
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))
-pytest_plugins = ["board_fixtures"]
+pytest_plugins = ["board_fixtures", "search_boards"]
 
 # As workers do: a second thread gains nothing on small networks, and costs much beside another process.
 torch.set_num_threads(1)

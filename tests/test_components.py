@@ -209,7 +209,7 @@ def test_what_a_metric_needs_of_real_images_is_what_it_needs_unless_it_says_less
 
 def test_kinds_are_listed_by_their_names():
     assert {name: kind.kind for name, kind in KINDS.items()} == {name: name for name in KINDS}
-    assert set(KINDS) == {"model", "method", "metric", "extractor", "dataset", "sampler", "executor"}
+    assert set(KINDS) == {"model", "method", "metric", "extractor", "dataset", "sampler", "executor", "tracker"}
 
 
 def test_importing_components_costs_no_torch():

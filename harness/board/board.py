@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.board.bases import Base
 from harness.board.cells import Cell
+from harness.board.chosen_file import Chosen
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
 from harness.board.filters import Filter
@@ -29,6 +30,7 @@ class Board:
         cells: all cells in the order of the file, skipped ones included: by number of samples, sampler, base, method, seed.
         floors: one for each number of samples and each column.
         grids: the entries of `methods` that are several rows each.
+        chosen: the entries of `methods` that have settings from searches.
         is_smoke: whether this is the small version that `--smoke` runs.
     """
 
@@ -42,6 +44,7 @@ class Board:
     floors: tuple[Floor, ...]
     is_smoke: bool
     grids: tuple[MethodGrid, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
 
     @cached_property
     def samplers(self) -> tuple[EvaluationSampler, ...]:
@@ -53,6 +56,11 @@ class Board:
     def seeds(self) -> tuple[int, ...]:
         """The seeds that any row has, in the order of the cells."""
         return tuple(dict.fromkeys(cell.seed for cell in self.cells))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what the board's user should know and what is no fault."""
+        return tuple(remark for chosen in self.chosen for remark in chosen.remarks)
 
     @property
     def bases_by_name(self) -> dict[str, list[Base]]:

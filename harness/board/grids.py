@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+SettingPath = tuple[str, ...]
+"""The keys that lead to a setting of an entry of `methods`: `("method", "optimizer", "lr")`, `("training", "images")`."""
+LONGEST_NAME = 120
+"""Characters of the longest name of a method: names of files hold it."""
+_TEXT = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,24 @@ def split_point(name: str) -> tuple[str, dict[str, str]]:
         return name, {}
     pairs = (pair.partition("=") for pair in inside[:-1].split(","))
     return entry, {parameter.strip(): value.strip() for parameter, _, value in pairs}
+
+
+def value_text(value: object) -> str | None:
+    """Return a value as names have it; None for a value that no name can hold."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"{value:.12g}"
+        case str() if _TEXT.fullmatch(value):
+            return value
+    return None
+
+
+def short_names(paths: Mapping[SettingPath, object]) -> dict[SettingPath, str]:
+    """Return the last key of each path; the whole path, dotted, where two grids of the entry have the same last key."""
+    last = [path[-1] for path in paths]
+    return {path: path[-1] if last.count(path[-1]) == 1 else ".".join(path[1:]) for path in paths}
 
 
 def matches(name: str, pattern: str) -> bool:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from harness import validation
+from harness.board.search_settings import SearchConfig, SettingsFrom
 from harness.config import Config
 from harness.training.config import TrainingConfig
 
@@ -194,6 +195,11 @@ class MethodConfig(Config):
     method: ComponentField | None = Field(
         None, description="the method and its settings; by default the method whose name is the key"
     )
+    settings_from: SettingsFrom | None = Field(
+        None,
+        description="the file of a [search](search.md), whose chosen settings join those that stand here: "
+        "`searched/ddo.yaml`, or the keys below",
+    )
     training: dict[str, object] = Field({}, description="keys of the board's `training` that this method replaces")
     only: FilterText = Field("", description="filter: the cells of this method that the board has; by default all")
     note: str | None = Field(None, description="a remark under the table, in Markdown, such as where the settings come from")
@@ -209,6 +215,16 @@ class EvaluationConfig(Config):
     batch: PositiveInt = Field(
         10_000, description="samples that are drawn at once; part of the record, since kernels round by batch"
     )
+    keep_samples: PositiveInt | None = Field(
+        None,
+        description="how many samples of a draw stay on the disk, from the first; the features of all are kept. By default all; "
+        "no number depends on it. It is for boards whose metrics all are on features",
+    )
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """The settings without `keep_samples`, which changes no result."""
+        return {name: value for name, value in super().identity.items() if name != "keep_samples"}
 
 
 class SamplerConfig(ComponentEntry):
@@ -380,4 +396,5 @@ class BoardConfig(Config):
     )
     floor: FloorConfig = Field(FloorConfig(), description="real examples against real examples")
     curve: CurveConfig | None = Field(None, description="measurements along training; by default none")
+    search: dict[Name, SearchConfig] = Field({}, description="searches for settings of methods, each with a name of its own")
     smoke: SmokeConfig = Field(SmokeConfig(), description="budgets of `--smoke`")

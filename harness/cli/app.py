@@ -15,6 +15,7 @@ import harness
 from harness.cli import (
     check,
     compare,
+    completion,
     convert,
     doctor,
     export,
@@ -30,6 +31,7 @@ from harness.cli import (
     report,
     run,
     samples,
+    search,
     show,
     status,
     target,
@@ -53,6 +55,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
+    "search": search.search,
     "status": status.status,
     "measure": measure.measure,
     "list": list_.list_components,
@@ -73,6 +76,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "samples": samples.samples,
     "new": new.new,
     "check": check.check,
+    "completion": completion.completion,
 }
 
 

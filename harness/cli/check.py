@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from harness.cli import value_completion
 from harness.cli.arguments import checkable_names
 from harness.cli.output import print_json, remark, result
+from harness.components import KINDS
 
 if TYPE_CHECKING:
     from harness.plugins import Broken
@@ -24,7 +26,13 @@ Words = Annotated[
     ),
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME.KEY=VALUE", help="A setting of a component that is checked.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME.KEY=VALUE",
+        help="A setting of a component that is checked.",
+        autocompletion=value_completion.settings_of(*KINDS),
+    ),
 ]
 TimeLimit = Annotated[
     float, typer.Option("--time-limit", metavar="SECONDS", min=1, help="How long the checks of one component may take.")

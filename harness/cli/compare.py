@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import value_completion
 from harness.cli.arguments import AsJson, RunsDir
 from harness.cli.output import print_json, print_table, remark, result
 from harness.errors import UserError
@@ -19,10 +20,17 @@ Words = Annotated[
     typer.Argument(
         metavar="BOARD A B | RECORD RECORD",
         help="A board and two of its methods, or rows as BASE/METHOD; or the files of two records.",
+        autocompletion=value_completion.methods_of_board,
     ),
 ]
 Metrics = Annotated[
-    list[str] | None, typer.Option("--metric", metavar="NAME", help="A column; give it again for more. [default: all that rank]")
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="A column; give it again for more. [default: all that rank]",
+        autocompletion=value_completion.columns_of_board,
+    ),
 ]
 FromRuns = Annotated[bool, typer.Option("--runs", help="Read the records of the runs folder in the place of published ones.")]
 

@@ -26,5 +26,6 @@ def component_facts(provided: Provided) -> dict[str, str]:
         "capabilities": capabilities(provided),
         "sampler": getattr(component, "sampler", ""),
         "outputs": ", ".join(f"{name} {size}" for name, size in getattr(component, "outputs", {}).items()),
+        "archives": "; ".join(f"{name}: {where}" for name, where in getattr(component, "archives", {}).items()),
         "build": component.build,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import value_completion
 from harness.cli.network_options import NetworkOptions
 from harness.cli.output import remark, result
 from harness.errors import UserError
@@ -19,16 +20,28 @@ if TYPE_CHECKING:
 SourcePath = Annotated[Path, typer.Argument(metavar="SRC", help="A file of weights, or a diffusers folder.")]
 TargetPath = Annotated[Path, typer.Argument(metavar="DST", help="The safetensors file to write.")]
 PresetName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The network that the file is of, where the file does not say.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The network that the file is of, where the file does not say.",
+        autocompletion=value_completion.presets,
+    ),
 ]
 BaseName = Annotated[
     str | None, typer.Option(metavar="BOARD:BASE", help="The same, as the network of a board's base: leaderboards/digits:edm.")
 ]
 ModelName = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="The same, as a model with --set and --shape. Alone: refuse files of other models."),
+    typer.Option(
+        metavar="NAME",
+        help="The same, as a model with --set and --shape. Alone: refuse files of other models.",
+        autocompletion=value_completion.names_of("model"),
+    ),
 ]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of --model.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting of --model.", autocompletion=value_completion.model_settings),
+]
 Shape = Annotated[str | None, typer.Option(metavar="SIDES", help="The shape of an example of --model, e.g. 3x32x32.")]
 Classes = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="The number of classes of --model; 0 where it is left out.")

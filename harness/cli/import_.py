@@ -73,13 +73,22 @@ def import_images(
         raise UserError("--channels 2: images are grey (1) or RGB (3)")
     preparation = Preparation(resize, size, channels)
     preparation.check()
-    images = source_of(found(source, cache.data_folders()), labels=labels, value_range=value_range)
+    images = source_of(found(source, cache.data_folders(), _archives()), labels=labels, value_range=value_range)
     parts = ", ".join(f"{name} {count:,}" for name, count in images.parts) if len(images.parts) > 1 else f"{len(images):,} images"
     remark(f"{images.name}: {images.form}: {parts}" + (f"; {len(images.classes):,} classes" if images.classes else "; no labels"))
     for line in images.remarks:
         remark(line)
     imported = _import(Request(images, store, preparation, skips_damaged=skip_damaged))
     _report(imported, store)
+
+
+def _archives() -> dict[str, str]:
+    """Return the published archives that installed datasets name, and where a user gets each."""
+    from harness.components import Dataset
+    from harness.plugins import registry
+
+    datasets = (registry().get(Dataset, name, where="import") for name in registry().names("dataset"))
+    return {archive: where for dataset in datasets for archive, where in dataset.archives.items()}
 
 
 def _import(request: Request) -> Imported:

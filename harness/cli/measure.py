@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import value_completion
 from harness.cli.arguments import AsJson, Device, RunsDir
 from harness.cli.output import print_json, remark
 from harness.errors import Interrupted
@@ -28,6 +29,7 @@ Reference = Annotated[
     typer.Option(
         metavar="REF",
         help="Like SAMPLES, or statistics (.npz, .pkl, .pt). A dataset is NAME (held-out draw 0), NAME@DRAW or NAME@train.",
+        autocompletion=value_completion.names_of("dataset"),
     ),
 ]
 Metrics = Annotated[
@@ -35,6 +37,7 @@ Metrics = Annotated[
     typer.Option(
         metavar="NAMES",
         help="Names with commas; see harness list metrics. [default: the metric that a plugin marks as the default]",
+        autocompletion=value_completion.names_of("metric", with_commas=True),
     ),
 ]
 ExtractorName = Annotated[
@@ -42,10 +45,17 @@ ExtractorName = Annotated[
     typer.Option(
         metavar="NAME",
         help="Network that gives the features; see harness list extractors. [default: the one that a plugin marks as default]",
+        autocompletion=value_completion.names_of("extractor"),
     ),
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME.KEY=VALUE", help="A setting of a metric or the extractor.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME.KEY=VALUE",
+        help="A setting of a metric or the extractor.",
+        autocompletion=value_completion.settings_of("metric", "extractor"),
+    ),
 ]
 ImageCount = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="How many images to take of a dataset. [default: all it gives]")

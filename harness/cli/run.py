@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import value_completion
 from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, remark, result
 from harness.cli.records_elsewhere import records_elsewhere
-from harness.components import Executor
+from harness.cli.run_components import run_components
 from harness.errors import Faults, UserError
 from harness.process import devices, stop
 from harness.store.runs_folder import RunsFolder
@@ -20,7 +21,6 @@ from harness.store.runs_folder import RunsFolder
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
-    from harness.board.components import Resolved
     from harness.cli.run_plan import RunPlan
     from harness.run.fresh import Fresh
     from harness.run.start import RunOptions
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 Only = Annotated[
     list[str] | None,
-    typer.Option(metavar="FILTER", help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold."),
+    typer.Option(
+        metavar="FILTER",
+        help="Cells to run, e.g. method=ddo,sft-* or base!=edm; several must all hold.",
+        autocompletion=value_completion.filters,
+    ),
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
@@ -39,6 +43,7 @@ FreshFilter = Annotated[
         "--fresh",
         metavar="FILTER",
         help="Make these cells anew, e.g. method=ddo, though they are done; what they had is set aside, and nothing is deleted.",
+        autocompletion=value_completion.filters,
     ),
 ]
 FreshBases = Annotated[bool, typer.Option("--fresh-bases", help="With --fresh: make the bases of these cells anew too.")]
@@ -60,9 +65,26 @@ ExecutorName = Annotated[
     typer.Option(
         metavar="NAME",
         help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
+        autocompletion=value_completion.names_of("executor"),
     ),
 ]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="EXECUTOR.KEY=VALUE", help="A setting of the executor.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME.KEY=VALUE",
+        help="A setting of the executor, or of a tracker.",
+        autocompletion=value_completion.settings_of("executor"),
+    ),
+]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Log the runs of cells, e.g. tensorboard,wandb; see harness list trackers. [default: $HARNESS_TRACK, or nothing]",
+        show_default=False,
+    ),
+]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
 LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
@@ -82,6 +104,7 @@ def run(
     device: Device = "auto",
     executor: ExecutorName = None,
     settings: Settings = None,
+    track: Track = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     log_every: LogEvery = 100,
     as_json: AsJson = False,
@@ -99,9 +122,11 @@ def run(
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    slots, where = jobs or devices.slots(device), _executor(executor, settings or [])
-    options = RunOptions(slots, where, device, checkpoint_seconds, log_every)
+    where, trackers = run_components(executor, track, settings or [])
+    options = RunOptions(jobs or devices.slots(device), where, device, checkpoint_seconds, log_every, trackers)
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
+    for line in loaded.remarks:
+        remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
     if dry_run:
@@ -111,21 +136,6 @@ def run(
         if keep_published:
             _keep_published(loaded, runs)
         _run(loaded, cells, anew, runs, options, as_json)
-
-
-def _executor(name: str | None, settings: Sequence[str]) -> Resolved[Executor]:
-    """Look the executor up. Raises: UserError for an unknown name, or when none is the default; Faults for its settings."""
-    from harness.measure.named_components import parse_settings, resolve
-    from harness.plugins import registry
-
-    name = name or registry().default(Executor, where="--executor").name
-    chosen = parse_settings(settings, where="--set")
-    if others := sorted(set(chosen) - {name}):
-        raise UserError(f"--set {others[0]}: not the executor, which is {name}")
-    resolved = resolve(Executor, name, chosen.get(name, {}), where="--executor")
-    resolved.component.check_packages()
-    resolved.component.check_readiness(resolved.settings)
-    return resolved
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:

@@ -31,7 +31,7 @@ def stored_draws(folder: Path) -> list[ImageSource]:
     output = outputs.read(folder)
     if SAMPLES not in output.files:
         raise UserError(f"{folder}: the output of a stage that is no sample set: it has no {SAMPLES}")
-    hashes = output.facts.get("draws_sha256")
+    hashes = output.facts.get("kept_sha256") or output.facts.get("draws_sha256")
     if isinstance(hashes, list) and not output.is_sealed:  # an older version wrote them, and nothing vouches for them
         hashes = [draw_rows(folder / SAMPLES, draw).sha256("x") for draw in range(len(hashes))]
     if not isinstance(hashes, list):

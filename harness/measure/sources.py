@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from harness.components import Dataset
 from harness.errors import UserError, nearest
 from harness.images.image_files import archive, folder
 from harness.measure.array_sources import array_source
@@ -12,6 +15,7 @@ from harness.measure.folder_sources import image_files_source
 from harness.measure.image_source import ImageSource
 from harness.measure.reading_options import ReadingOptions
 from harness.measure.sample_sources import draws_in_file, is_stage_output, sample_set_of_record, stored_draws
+from harness.measure.store_sources import is_store, store_source
 from harness.plugins import registry
 from harness.stages.context import Context
 
@@ -19,8 +23,8 @@ from harness.stages.context import Context
 def read_sources(text: str, options: ReadingOptions, context: Context, *, where: str) -> list[ImageSource]:
     """Return the sets of images behind a path or a name: one, or one for each draw of a sample set.
 
-    A path is a folder of images, a .zip of them, an .npz or .npy array, a sample set of `harness run` (or the record of its
-    cell), or a file of statistics. A dataset is NAME (its held-out draw 0), NAME@DRAW or NAME@train, or a mapping
+    A path is a folder of images, a .zip of them, a store, an .npz or .npy array, a sample set of `harness run` (or the record of
+    its cell), or a file of statistics. A dataset is NAME (its held-out draw 0), NAME@DRAW or NAME@train, or a mapping
     {name: …, settings} with the same endings.
     Raises: UserError, beginning with `where` and the text, when the text is none of these.
     """
@@ -35,12 +39,24 @@ def read_sources(text: str, options: ReadingOptions, context: Context, *, where:
 
 
 def _is_dataset(text: str, where: str) -> bool:
-    """Whether the text names a dataset. Raises: UserError when a path has the same name."""
+    """Whether the text names a dataset. Raises: UserError when a path has the same name, and both could be meant."""
     path = Path(text)
     is_dataset = text.startswith("{") or _dataset_name(text) in registry().names("dataset")
     if is_dataset and path.exists() and path.parent == Path() and not text.startswith("./"):
+        if not _is_ready(text):
+            return False
         raise UserError(f"{where} {text}: is a dataset and a path; write ./{text} for the path, or run this elsewhere")
     return is_dataset
+
+
+def _is_ready(name: str) -> bool:
+    """Whether a dataset can be read by its name alone: `images` needs a store, and a folder may well have its name."""
+    component = registry().get(Dataset, name, where="dataset")
+    try:
+        component.check_readiness(component.config())
+    except (UserError, ValidationError):
+        return False
+    return True
 
 
 def _dataset_name(text: str) -> str:
@@ -58,6 +74,8 @@ def _existing_path(text: str, where: str) -> Path:
 
 def _sources_at(path: Path, options: ReadingOptions, where: str) -> list[ImageSource]:
     if path.is_dir():
+        if is_store(path):
+            return [store_source(path)]
         return stored_draws(path) if is_stage_output(path) else [image_files_source(folder(path), "folder")]
     suffix = path.suffix.lower()
     if suffix == ".zip":

@@ -122,7 +122,8 @@ def _evaluation(board: Board) -> Iterator[Entry]:
     sizes = dict.fromkeys(floor.samples for floor in board.floors)
     evaluation, curve = board.cells[0].evaluation, board.cells[0].curve
     samples = " or ".join(map(str, sizes))
-    yield "", f"samples: {samples}, draws: {evaluation.draws}, batch: {evaluation.batch}"
+    kept = "" if evaluation.keep_samples is None else f", keep\\_samples: {evaluation.keep_samples}"
+    yield "", f"samples: {samples}, draws: {evaluation.draws}, batch: {evaluation.batch}{kept}"
     if curve is not None:
         yield "", f"curve: {markdown_text(curve.metric)} at {curve.points + 1} points, samples: {curve.samples}"
 

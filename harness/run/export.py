@@ -83,7 +83,7 @@ def export_samples(record: Record, target: Path, runs: RunsFolder, *, draw: int,
     if target.suffix == ".npz":
         _write_arrays(file, draw, count, target, is_image=is_image)
     else:
-        _write_images(file, draw, count, target)
+        write_images(file, draw, count, target)
     return count
 
 
@@ -97,11 +97,11 @@ def export_images(record: Record, folder: Path, runs: RunsFolder, *, draw: int, 
     file, count, _ = find_samples(record, folder, runs, draw=draw, n=n, where=where)
     with storage(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    _write_images(file, draw, count, folder, draw_labels(file, draw))
+    write_images(file, draw, count, folder, draw_labels(file, draw))
     return count
 
 
-def _write_images(file: Path, draw: int, count: int, target: Path, labels: Tensor | None = None) -> None:
+def write_images(file: Path, draw: int, count: int, target: Path, labels: Tensor | None = None) -> None:
     """Write the images 000000.png, 000001.png, … into a new folder; with labels 000000-LABEL.png and so on."""
     names = (f"{number:06}" if labels is None else f"{number:06}-{int(labels[number])}" for number in range(count))
     with appearing_folder(target) as folder:

@@ -52,7 +52,8 @@ def samples_file(record: Record, draw: int, runs: RunsFolder, *, where: str) -> 
     """
     _check_done(record, where)
     folder = _find(runs, "sample", "samples_sha256", record.samples_sha256, f"{where}: the samples")
-    hashes = outputs.read(folder).facts.get("draws_sha256")
+    facts = outputs.read(folder).facts
+    hashes = facts.get("kept_sha256") or facts.get("draws_sha256")
     count = len(hashes) if isinstance(hashes, list) else 0
     if not 0 <= draw < count:
         raise UserError(f"{where}: has no draw {draw}; its {count} draws have the numbers 0 to {count - 1}")

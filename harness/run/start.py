@@ -9,7 +9,7 @@ from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.board.components import Resolved
-from harness.components import Executor
+from harness.components import Executor, Tracker
 from harness.errors import Interrupted, UserError
 from harness.plugins import registry
 from harness.process import global_state, stop
@@ -39,6 +39,7 @@ class RunOptions:
         device: "cpu", "cuda", "cuda:N" or "auto".
         checkpoint_seconds: seconds between two checkpoints.
         log_every: steps between two logs of a training.
+        trackers: what logs the runs of cells and bases, with its settings.
     Raises: UserError for fewer jobs than one, or fewer steps than one.
     """
 
@@ -47,6 +48,7 @@ class RunOptions:
     device: str = "auto"
     checkpoint_seconds: float = 30.0
     log_every: int = 100
+    trackers: tuple[Resolved[Tracker], ...] = ()
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -123,7 +125,12 @@ def _schedule(
     board: Board, cells: Sequence[Cell], floors: Sequence[Floor], runs: RunsFolder, options: RunOptions, on_event: OnEvent
 ) -> Schedule:
     job_options = JobOptions(
-        options.device, options.checkpoint_seconds, options.log_every, board=board.name, checks_resume=board.is_smoke
+        options.device,
+        options.checkpoint_seconds,
+        options.log_every,
+        board=board.name,
+        checks_resume=board.is_smoke,
+        trackers=options.trackers,
     )
     bases = {cell.base.key: cell.base for cell in cells}.values()
     return Schedule(

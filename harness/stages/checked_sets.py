@@ -13,8 +13,8 @@ from harness.indexed_sets import IdentifiedSet, InMemory
 from harness.interfaces import DataSpec
 from harness.stages.example_faults import DataFault, check_batch, stored_fault
 
-AT_ONCE = 2**24
-"""Values that are converted at once where a set is looked at as a whole: 64 MB of float32."""
+AT_ONCE = 2**22
+"""Values that are converted at once where a set is looked at as a whole: 16 MB of float32."""
 LOOKED_AT = 256
 """Examples of a set in files that are converted and checked before it is used: evenly spread ones."""
 MEASURED = 2**27

@@ -19,6 +19,7 @@ from harness.stages.extracted_features import ExtractedFeatures
 from harness.stages.most_recent import MostRecent
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import ProcessCache
+from harness.stages.tracking import Tracking
 from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.progress import Reporter
@@ -56,6 +57,11 @@ class Context:
     def reporter(self) -> Reporter:
         """Where stages report their progress; the job ends it."""
         return Reporter(self.runs, self.job)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """The trackers that show the runs of this job; the job ends them."""
+        return Tracking(self.options.trackers, self.runs, self.options.board)
 
     @cached_property
     def device(self) -> torch.device:
@@ -103,6 +109,7 @@ class Context:
             config: method, budget and seed, for listeners.
         """
         folder, options = self.runs.work(stage, key), self.options
+        self.tracking.follow(name, config, stage, key)
         log = TrainingLog(folder / training_log.FILE, key)
         return Surroundings(folder, options.checkpoint_seconds, self.listener(name, config), options.log_every, log)
 
@@ -116,6 +123,7 @@ class Context:
 
         def step_logged(step: int, steps: int, values: Mapping[str, float]) -> None:
             self.reporter.step(step, steps, values)
+            self.tracking.wake()
             listening.tell(self.runs, "harness_step_logged", step=step, steps=steps, values=values, **facts)
 
         def checkpoint_written(step: int, folder: Path) -> None:

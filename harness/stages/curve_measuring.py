@@ -14,7 +14,8 @@ from harness.board.components import Resolved
 from harness.board.metric_values import checked_values
 from harness.board.ranges import check_value
 from harness.components import Extractor, Metric
-from harness.interfaces import Batch, SampleFunction
+from harness.images.quantise import to_uint8
+from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.sampling import drawing
 from harness.stages import draws, features
 from harness.stages.checked import CheckedSource
@@ -41,17 +42,10 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
-        drawn = drawing.draw_decoded(
-            sampler,
-            twin,
-            source.spec,
-            n=settings.samples,
-            seed=cell.seed,
-            purpose="selection",
-            batch=cell.evaluation.batch,
-            device=task.device,
+        generated = _generated(
+            cell, settings.samples, sampler, twin, source.spec, task.device, as_bytes=column.extractor is not None
         )
-        values = checked_values(column.metric.component, compared(drawn.batch, stream(cell.seed, "selection metric")))
+        values = checked_values(column.metric.component, compared(generated, stream(cell.seed, "selection metric")))
         value = next(iter(values.values()))
         if math.isfinite(value):  # the training loop takes other values for a divergence
             check_value(column.metric.component, value, f"curve of {column.name}")
@@ -59,6 +53,37 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
 
     keeps_best = cell.training.select == "best" or rounds_of(cell.method.settings).chooses
     return Curve(measure, settings.points, column.higher_is_better, keeps_best)
+
+
+def _generated(
+    cell: Cell,
+    n: int,
+    sampler: SampleFunction,
+    network: torch.nn.Module,
+    spec: DataSpec,
+    device: torch.device,
+    *,
+    as_bytes: bool,
+) -> Batch:
+    """Draw the generated examples of a point. as_bytes: whether images are kept as the bytes that extractors see."""
+    batch, chunks = cell.evaluation.batch, list[Batch]()
+    for start in range(0, n, batch):
+        drawn = drawing.draw_decoded(
+            sampler,
+            network,
+            spec,
+            n=n,
+            seed=cell.seed,
+            purpose="selection",
+            batch=batch,
+            device=device,
+            indices=range(start, min(start + batch, n)),
+        ).batch
+        chunks.append(Batch(to_uint8(drawn.x), drawn.labels) if as_bytes else drawn)
+    if len(chunks) == 1:
+        return chunks[0]
+    labels = [chunk.labels for chunk in chunks if chunk.labels is not None]
+    return Batch(torch.cat([chunk.x for chunk in chunks]), torch.cat(labels) if labels else None)
 
 
 def _comparison(column: Column, real: RealExamples, context: Context) -> Compare:

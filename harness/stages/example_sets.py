@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -112,11 +112,13 @@ class StoredSamples:
 
     Args:
         sha256: hash of the draw.
+        n: number of its samples. The file may hold fewer, where the features of all are stored.
     """
 
     file: Path
     draw: int
     sha256: str
+    n: int
 
     def points(self) -> Batch:
         """Return the samples as they were drawn, on the CPU."""
@@ -124,8 +126,17 @@ class StoredSamples:
         return read_draw(self.file, self.draw)
 
     def images(self) -> IdentifiedImages:
-        """Return the samples as images, which are read from the file batch by batch."""
-        return IdentifiedImages(stored_images(self.file, self.draw), {"generated": self.sha256})
+        """Return the samples as images, which are read from the file batch by batch, unless their features are stored."""
+        images = stored_images(self.file, self.draw)
+        if (kept := images.n) < self.n:
+            images = replace(images, n=self.n, batches=lambda _: self._refuse(kept))
+        return IdentifiedImages(images, {"generated": self.sha256})
+
+    def _refuse(self, kept: int) -> Iterator[Tensor]:
+        raise UserError(
+            f"{self.file}: holds {kept:,} of {self.n:,} samples (keep_samples), and their features are gone; make the cell anew "
+            "with `harness run BOARD --fresh FILTER`"
+        )
 
 
 def draw_rows(file: Path, draw: int) -> TensorRows:

@@ -72,8 +72,7 @@ def extracted_by_code(
         batch: images at once. Features depend on it by rounding only, so it is no part of their key.
     """
     images = identified.images
-    identity = extractor_identity(extractor, context)
-    key = digest(stage="features", images=dict(identified.identity), n=images.n, **identity)
+    key = _set_key(identified.identity, images.n, extractor, context)
     known = context.feature_sets.find(key)
     if known is not None and set(needs) <= {*known.features.moments_by_need, *known.features.rows_by_need}:
         return known
@@ -91,6 +90,19 @@ def extracted_by_code(
     known = ExtractedFeatures(_read(images.name, images.n, kept), kept_code)
     context.feature_sets.keep(key, known)
     return known
+
+
+def are_stored(
+    identity: Mapping[str, object], n: int, needs: Collection[str], extractor: Resolved[Extractor], context: Context
+) -> bool:
+    """Return whether the features of a set of n images are there, so that they can be had without the images."""
+    key = _set_key(identity, n, extractor, context)
+    return all(outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs)
+
+
+def _set_key(identity: Mapping[str, object], n: int, extractor: Resolved[Extractor], context: Context) -> str:
+    """Return the key of a set of images as an extractor sees it."""
+    return digest(stage="features", images=dict(identity), n=n, **extractor_identity(extractor, context))
 
 
 def extract_batch(

@@ -74,6 +74,7 @@ def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
     except EndsTheRun as error:
         return JobResult("refused", str(error))
     finally:
+        context.tracking.close()
         context.reporter.end()
 
 
@@ -147,6 +148,7 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
         made = _record(cell, context)
         kept_logs.keep(cell, context.runs)
         save_record(made, path)
+    context.tracking.finish(cell, made)
     listening.tell(context.runs, "harness_cell_finished", cell=cell, record=made)
     return FINISHED
 

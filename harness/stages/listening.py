@@ -20,14 +20,18 @@ def begin(runs: RunsFolder) -> None:
 
 def tell(runs: RunsFolder, hook: str, **arguments: object) -> None:
     """Call a listen hook of every plugin, with these arguments and `runs`, the path of the runs folder."""
-    registry().listen(hook, lambda plugin: _is_first(runs, plugin, hook), runs=runs.root, **arguments)
+    registry().listen(hook, lambda plugin: is_first(runs, f"{plugin}-{hook}"), runs=runs.root, **arguments)
 
 
-def _is_first(runs: RunsFolder, plugin: str, hook: str) -> bool:
-    """Mark that a failure is shown. Returns: False when another process of the run has shown it."""
+def is_first(runs: RunsFolder, failure: str) -> bool:
+    """Mark that a failure is shown. Returns: False when another process of the run has shown it.
+
+    Args:
+        failure: what failed, as a part of a file's name.
+    """
     try:
         runs.progress.mkdir(parents=True, exist_ok=True)
-        (runs.progress / f"{plugin}-{hook}{SUFFIX}").touch(exist_ok=False)
+        (runs.progress / f"{failure}{SUFFIX}").touch(exist_ok=False)
     except FileExistsError:
         return False
     except OSError:  # a folder that takes no mark hides no failure

@@ -150,7 +150,7 @@ def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: C
         "n": n,
         "generator": [cell.seed, draw],
     }
-    generated = StoredSamples(samples.folder / SAMPLES, draw, sha256)
+    generated = StoredSamples(samples.folder / SAMPLES, draw, sha256, n)
     real = _real(column, source, compared_draw, n)
     seed = draws.evaluation(cell.seed, draw)
     return _once(identity, Pair(cell.base.dataset, column, cell.columns, generated, real, seed=seed), context)

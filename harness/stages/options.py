@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.board.components import Resolved
+from harness.components import Tracker
+
 
 @dataclass(frozen=True)
 class JobOptions:
@@ -15,6 +18,7 @@ class JobOptions:
         log_every: steps between two logs of a training.
         board: name of the board whose run the job belongs to; listeners get it.
         checks_resume: whether training is restored from a checkpoint once and compared with undisturbed training.
+        trackers: what logs the runs of cells and bases.
     """
 
     device: str = "auto"
@@ -22,3 +26,4 @@ class JobOptions:
     log_every: int = 100
     board: str = ""
     checks_resume: bool = False
+    trackers: tuple[Resolved[Tracker], ...] = ()

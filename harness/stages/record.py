@@ -90,7 +90,7 @@ def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None 
         dataset=_facts(cell.base.dataset),
         pretraining=cell.base.origin.facts,
         training=cell.training.identity if cell.trains else {},
-        evaluation=cell.evaluation.model_dump(mode="json"),
+        evaluation=cell.evaluation.model_dump(mode="json", exclude_none=True),
         size=cell.row.size,
         sampler_name=cell.row.sampler_name,
         environment={} if device is None else environment.describe(device),

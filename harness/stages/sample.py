@@ -22,7 +22,7 @@ from harness.interfaces import DataSpec
 from harness.sampling import drawing
 from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
-from harness.stages import draws, renewal, sources
+from harness.stages import draws, kept_samples, renewal, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.example_sets import SAMPLES
@@ -109,7 +109,8 @@ def _once(
     def is_of_no_use(drawn: Output) -> bool:
         facts = SampleFacts.of(drawn)
         # An older version did not note the weights: its samples stay in use. They are floats, which serve every metric.
-        return facts.weights_sha256 not in ("", weights) or (facts.are_bytes and not are_bytes)
+        is_of_other_weights = facts.weights_sha256 not in ("", weights)
+        return is_of_other_weights or (facts.are_bytes and not are_bytes) or kept_samples.lack_features(cell, facts, context)
 
     def make(folder: Path) -> dict[str, object]:
         drawer = start()
@@ -121,8 +122,8 @@ def _once(
         )
         file = SampleFile.open(work, layout, identity)
         facts = _draw_all(file, cell, drawer, source, context)
-        file.hand_over(folder / SAMPLES)
-        return facts.model_copy(update={"sources": code, "weights_sha256": weights}).model_dump()
+        facts = facts.model_copy(update={"sources": code, "weights_sha256": weights})
+        return _keep(file, folder / SAMPLES, cell, facts, context).model_dump()
 
     renewal.set_aside_where(context.runs, "sample", cell.sample_key, is_of_no_use)
     try:
@@ -161,6 +162,17 @@ def _draw_all(file: SampleFile, cell: Cell, drawer: Drawer, source: CheckedSourc
         draws_sha256=hashes,
         are_bytes=file.layout.is_bytes,
     )
+
+
+def _keep(file: SampleFile, target: Path, cell: Cell, facts: SampleFacts, context: Context) -> SampleFacts:
+    """Write what the cell keeps of its samples. Returns: the facts, which say how many these are where they are not all."""
+    count = cell.evaluation.keep_samples
+    if count is None or kept_samples.is_of_all(cell):
+        file.hand_over(target)
+        return facts
+    kept_samples.extract(cell, file.path, facts, context)
+    hashes = kept_samples.write_first(file, count, target)
+    return facts.model_copy(update={"kept": count, "kept_sha256": hashes})
 
 
 def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: CheckedSource, context: Context) -> Drawer:

@@ -29,9 +29,11 @@ class RunsFolder:
     runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
     runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
     runs/paths/                  which files the paths in settings stood for
+    runs/searches/BOARD/         the trials of each search, as far as it came
     runs/progress/               what each process is doing now
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
+    runs/trackers/NAME/          what the tracker of this name writes, with `--track`
     ```
     """
 
@@ -85,9 +87,21 @@ class RunsFolder:
         """Return the file of a floor's record."""
         return self.records(board) / _record_file(RecordName("floor", floor), key)
 
+    def search(self, board: str, search: str, base: str, key: str) -> Path:
+        """Return the file with the trials of a search on a base; the first digits of its key are part of the name."""
+        return self.root / "searches" / board / f"{search}__{base}.{key[:12]}.json"
+
     def board(self, board: str) -> Path:
         """Return the folder for a board's tables and plots."""
         return self.root / "boards" / board
+
+    def tracker(self, name: str) -> Path:
+        """Return the folder of a tracker."""
+        return self.root / "trackers" / name
+
+    def tracked(self, tracker: str, board: str, name: str) -> Path:
+        """Return the file that says what a tracker has logged of a cell or base."""
+        return self.root / "trackers" / ".state" / tracker / board / f"{RecordName('cell', name).file_stem}.json"
 
     def check_writable(self) -> None:
         """Raises: UserError when nothing can be written into the runs folder."""

@@ -9,6 +9,7 @@ models          models, and the capabilities they declare (`capabilities`, `toke
 methods, samplers, metrics, extractors, datasets, executors
 global_state    the global state of the process, which methods must leave alone
 listeners       hooks that report events
+trackers        what `harness run --track` switches on
 presets         published networks and their files: presets, layouts
 task            a task without a board, a disk or a loop, for tests of methods
 mixture         Gaussian mixtures, whose densities, samples and perfect networks are known

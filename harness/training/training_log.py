@@ -110,10 +110,11 @@ def read_log(path: Path, key: str) -> list[LogLine]:
         raise UserError(f"{path}: {error.strerror}; move it away") from None
     except (OSError, ValueError, RecursionError):
         return []
-    return [line for line in map(_line, lines) if line is not None]
+    return [line for line in map(parsed_line, lines) if line is not None]
 
 
-def _line(text: str) -> LogLine | None:
+def parsed_line(text: str) -> LogLine | None:
+    """Return a line of a log after the first one; None for one that is damaged."""
     try:
         line = LogLine(**json.loads(text))
         values = {str(name): float(value) for name, value in line.values.items()}

@@ -18,12 +18,23 @@ SELECTION = (
 )
 NOISE = "whether the images are noise, which smoke runs take in the place of images: their number, shape and classes count alone"
 
+ARCHIVES = {
+    "cifar-10-python.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz (170 MB)",
+    "celeba": "img_align_celeba.zip (1.4 GB) and list_eval_partition.txt from https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html "
+    "as a folder celeba",
+    "imagenet": "the training and validation images of ILSVRC2012 from https://image-net.org as a folder imagenet with "
+    "train/n…/*.JPEG and val/ (in folders of classes, or flat with LOC_val_solution.csv beside it)",
+}
+"""The published archives and folders, and where a user gets each."""
+
 
 class PublishedConfig(Config):
     """Settings of a published set. The images that cells are evaluated with are the same with any."""
 
     published: ClassVar[str]
     """The name of the set."""
+    archive: ClassVar[str] = "imagenet"
+    """The archive or folder that its store is made of."""
 
     store: BoardPath | None = Field(
         None,
@@ -43,12 +54,14 @@ class Cifar10Config(PublishedConfig):
     """Settings of `cifar10`."""
 
     published = "cifar10"
+    archive = "cifar-10-python.tar.gz"
 
 
 class CelebA64Config(PublishedConfig):
     """Settings of `celeba64`."""
 
     published = "celeba64"
+    archive = "celeba"
 
 
 class ImageNet64Config(PublishedConfig):
@@ -125,6 +138,7 @@ def harness_datasets() -> list[Dataset]:
             spec="harness_stores.published:spec",
             check_ready="harness_stores.published:check",
             summary=summary,
+            archives={config.archive: ARCHIVES[config.archive]},
         )
         for config, summary in SUMMARIES.items()
     ]

@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.images.stores.index import INDEX, StoreIndex, read_index
 from harness.interfaces import DataSpec
 from harness.weights import cache
-from harness_stores import PublishedConfig
+from harness_stores import ARCHIVES, PublishedConfig
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Published:
         shape, classes: of its images.
         parts: number of images of each part.
         evaluation: the part that cells are evaluated with.
-        source: the name of the archive or folder in the folder for data.
-        advice: how to get the source.
+        source: the name of the archive or folder in the folder for data, one of ARCHIVES.
         size: `--size` of the import; None: images stay as they are.
         resize: `--resize` of the import.
         channels: `--channels` of the import; None: as the images are.
@@ -36,7 +35,6 @@ class Published:
     parts: Mapping[str, int] = field(hash=False)
     evaluation: str
     source: str
-    advice: str
     size: int | None = None
     resize: str = "none"
     channels: int | None = None
@@ -72,7 +70,7 @@ class Published:
     def _absent(self, folder: Path) -> UserError:
         data = cache.data_folders()[0]
         return UserError(
-            f"dataset {self.name}: its store is not in {folder}. Get {self.advice}, put it into {data}, and run: "
+            f"dataset {self.name}: its store is not in {folder}. Get {ARCHIVES[self.source]}, put it into {data}, and run: "
             f"{self.command(folder)}"
         )
 
@@ -100,8 +98,6 @@ def _imagenet(size: int) -> Published:
         {"train": 1_281_167, "validation": 50_000},
         "validation",
         "imagenet",
-        "the training and validation images of ILSVRC2012 from https://image-net.org as a folder imagenet with train/n…/*.JPEG "
-        "and val/ (in folders of classes, or flat with LOC_val_solution.csv beside it)",
         size,
         "center-crop-dhariwal",
         3,  # some of its images are grey or in CMYK
@@ -118,7 +114,6 @@ PUBLISHED = {
             {"train": 50_000, "test": 10_000},
             "test",
             "cifar-10-python.tar.gz",
-            "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz (170 MB)",
         ),
         Published(
             "celeba64",
@@ -127,8 +122,6 @@ PUBLISHED = {
             {"train": 162_770, "validation": 19_867, "test": 19_962},
             "test",
             "celeba",
-            "img_align_celeba.zip (1.4 GB) and list_eval_partition.txt from https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html "
-            "into a folder celeba",
             64,
             "celeba-ddim",
         ),

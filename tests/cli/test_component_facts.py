@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import Extractor, Method, Model, Sampler
+from harness import Dataset, Extractor, Method, Model, Sampler
 from harness.cli.component_facts import capabilities, component_facts
 from harness.plugins import Provided
 
@@ -31,8 +31,13 @@ def test_facts_name_the_kind_where_it_comes_from_and_what_does_the_work():
     model = Model("net", build="fake.net:Net", summary="a net", provides=frozenset({"Trains"}), sampler="draw")
     assert component_facts(provided(model)) == {
         "name": "net", "kind": "model", "summary": "a net", "plugin": "fake", "version": "1/2",
-        "capabilities": "provides Trains", "sampler": "draw", "outputs": "", "build": "fake.net:Net",
+        "capabilities": "provides Trains", "sampler": "draw", "outputs": "", "archives": "", "build": "fake.net:Net",
     }  # fmt: skip
+
+
+def test_facts_of_a_dataset_name_the_archives_that_it_is_imported_from():
+    dataset = Dataset("d", build="x:y", summary="", archives={"d.tar": "http://x"})
+    assert component_facts(provided(dataset))["archives"] == "d.tar: http://x"
 
 
 def test_facts_of_an_extractor_name_its_outputs():

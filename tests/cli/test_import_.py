@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from image_archives import cifar_archive, classes, encoded, photos, write
 
+from harness.components import Dataset
 from harness.images.stores.reading import open_store
+from harness.plugins import Registry, registry
 
 
 @pytest.fixture
@@ -41,6 +44,15 @@ def test_a_published_archive_is_found_in_the_folder_for_data(shell, folder, monk
     assert done.returncode == 0, done.stderr
     assert "CIFAR-10's published archive: train 15, test 3; 10 classes" in done.stderr
     assert "store: written: train 15, test 3; in colour, 32x32; 10 classes" in done.stderr
+
+
+def test_a_published_archive_that_is_absent_is_named_with_its_address(shell, monkeypatch, tmp_path):
+    component = replace(registry().get(Dataset, "digits", where="test"), archives={"digits.tar": "http://x/digits.tar"})
+    monkeypatch.setattr(Registry, "get", lambda *_, **__: component)
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "my-data"))
+    done = shell("import", "digits.tar", "store")
+    assert done.returncode == 2
+    assert f"Get http://x/digits.tar, and put it into {tmp_path / 'my-data'}\n" in done.stderr
 
 
 def test_damaged_images_are_a_line_each_and_can_be_left_out(shell, photos_folder, folder):

@@ -200,7 +200,10 @@ def test_published_records_count_as_done_where_the_user_says_so(filled):
             ["leaderboards/small", "--set", "local.queue=long"],
             "executor local: queue: no setting is called 'queue'; there are: none",
         ),
-        (["leaderboards/small", "--set", "ray.queue=long"], "--set ray: not the executor, which is local"),
+        (
+            ["leaderboards/small", "--set", "ray.queue=long"],
+            "--set ray: neither the executor, which is local, nor a tracker of this run (none)",
+        ),
         (["leaderboards/small", "--set", "queue=long"], "--set queue=long: write NAME.KEY=VALUE"),
         (["leaderboards/small", "--device", "gpu"], "--device gpu: there are auto, cpu, cuda and cuda:N"),
         (["leaderboards/small", "--device", "cuda:99"], "--device cuda:99: PyTorch sees"),

@@ -20,6 +20,10 @@ class GridConfig(Config):
     classes: int = Field(0, description="number of labels")
 
 
+class BroughtConfig(GridConfig):
+    made_up: bool = Field(False, description="whether the images are noise")
+
+
 class UnetConfig(Config):
     width: int = Field(16, ge=1, description="channels")
     levels: int = Field(2, description="halvings of the image")
@@ -35,6 +39,10 @@ class TwiceGuidedConfig(GuidedConfig):
 
 def grid_spec(config):
     return DataSpec((1, config.size, config.size), config.classes, preview="images")
+
+
+def is_noise(config):
+    return config.made_up
 
 
 def check_unet(config, usage):
@@ -55,7 +63,13 @@ def check_gap(config, usage):
 @hookimpl
 def harness_datasets():
     target = "harness_fake_grids:grid_spec"
-    return [Dataset("grid", build=NOTHING, summary="", config=GridConfig, spec=target)]
+    return [
+        Dataset("grid", build=NOTHING, summary="", config=GridConfig, spec=target),
+        Dataset(
+            "brought", build=NOTHING, summary="", config=BroughtConfig, spec=target, smoke={"made_up": True},
+            made_up=is_noise,
+        ),
+    ]  # fmt: skip
 
 
 @hookimpl

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from made_stores import made_store
 from safetensors.torch import save_file
 
 from harness import UserError
@@ -23,6 +24,7 @@ def folder(tmp_path, monkeypatch, write_folder, random_images):
         for image in samples.iterdir():
             file.write(image, image.name)
     np.savez(tmp_path / "samples.npz", images.permute(0, 2, 3, 1).numpy())
+    made_store(tmp_path / "store", images.numpy())
     floats = images.float() / 127.5 - 1
     save_file({"x.0": floats, "x.1": floats.clone()}, tmp_path / "samples.safetensors")
     np.savez(tmp_path / "statistics.npz", mu=np.zeros(6), sigma=np.eye(6))
@@ -40,6 +42,7 @@ def read(text, context, **options):
         ("samples", ["folder of PNG images"]),
         ("./samples", ["folder of PNG images"]),
         ("samples.zip", ["zip of PNG images"]),
+        ("store", ["store"]),
         ("samples.npz", [".npz array"]),
         ("samples.safetensors", ["sample set", "sample set"]),
         ("statistics.npz", ["statistics (an .npz of mu and sigma)"]),

@@ -64,6 +64,11 @@ def test_names_settings_and_targets_are_in_order(name):
     check_component(DATASETS[name])
 
 
+@pytest.mark.parametrize(("name", "entry"), published.PUBLISHED.items())
+def test_a_published_set_is_imported_from_the_archive_that_its_dataset_names(name, entry):
+    assert list(DATASETS[name].archives) == [entry.source]
+
+
 @pytest.mark.parametrize(("name", "side"), [("cifar10", 32), ("celeba64", 64), ("imagenet256", 256), ("imagenet512", 512)])
 def test_noise_stands_in_for_a_published_set_without_a_file(name, side):
     component = DATASETS[name]

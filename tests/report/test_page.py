@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.report.page import bullets, legend, method_notes, terminal_table
+from harness.report.page import bullets, legend, method_notes, smoke_remark, terminal_table
 from harness.report.render import render_published, render_runs
 from harness.store.runs_folder import RunsFolder
 
@@ -112,6 +112,16 @@ def test_a_smoke_page_says_that_its_numbers_mean_nothing(load, publish_records):
     warning = "**A smoke run: tiny budgets, these numbers mean nothing.**"
     assert warning in render_published(smoke).page
     assert warning not in render_published(real).page
+
+
+def test_a_smoke_page_says_whose_examples_are_made_up(load, publish_records):
+    smoke = load(smoke=True)
+    component = replace(smoke.dataset.component, made_up=lambda _: True)
+    noise = replace(smoke, dataset=replace(smoke.dataset, component=component))
+    sentence = f"The examples of {smoke.dataset.name} are made up: they are noise."
+    assert sentence in smoke_remark(noise)
+    assert sentence not in smoke_remark(smoke)
+    assert smoke_remark(load()) == ""
 
 
 def test_reported_rows_stand_apart_with_their_source(board, publish_records):

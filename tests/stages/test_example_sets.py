@@ -57,7 +57,7 @@ def test_there_are_no_more_training_images_than_the_dataset_has(noise):
 
 def test_stored_samples_are_one_draw_of_the_file(stored):
     file, tensors = stored
-    first, second = (StoredSamples(file, draw, f"hash {draw}") for draw in range(2))
+    first, second = (StoredSamples(file, draw, f"hash {draw}", 5) for draw in range(2))
     assert torch.equal(second.points().x, tensors["x.1"])
     torch.testing.assert_close(second.points().labels, torch.arange(5), rtol=0, atol=0)
     assert first.points().labels is None

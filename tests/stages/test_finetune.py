@@ -11,9 +11,24 @@ from harness.stages import base as base_stage
 from harness.stages import finetune, renewal
 from harness.stages.context import Context
 from harness.stages.facts import BaseFacts, FinetuneFacts
+from harness.stages.options import JobOptions
 from harness.store.runs_folder import RunsFolder
 from harness.training.evaluations import NONE
 from harness.weights import state_dicts
+
+IMAGES = """\
+title: Images
+dataset: digits
+bases:
+  small:
+    model: {name: edm-unet, model_channels: 4, channel_mult: [1], num_blocks: 1, attn_resolutions: []}
+    pretrain: {method: mle, training: {images: 32, batch: 32}}
+training: {images: 64, batch: 32}
+methods: {mle: {}}
+seeds: [0]
+evaluation: {samples: 4, batch: 4}
+metrics: {sliced-w2: {metric: {name: sliced-w2, projections: 10}}}
+"""
 
 
 def by(cell, method):
@@ -132,3 +147,33 @@ def test_weights_that_were_tuned_from_other_weights_of_the_base_are_made_again(c
         assert again.is_fresh
         assert FinetuneFacts.of(again).weights_sha256 != first.weights_sha256
     assert len(list(context.runs.root.glob("stages/finetune/*.replaced-*"))) == 2
+
+
+@pytest.mark.parametrize("setting", ["workers: 2", "data: disk", "data: host, workers: 1", "data: device"])
+def test_weights_and_keys_do_not_depend_on_where_the_data_lie_and_who_reads_them(
+    cells, tune, read_board, tiny_text, tmp_path, setting
+):
+    expected = tune(cells["small/mle/s0"])
+    budget = "training: {images: 256, batch: 64"
+    assert budget in tiny_text
+    board = read_board(tiny_text.replace(budget, f"{budget}, {setting}"))
+    (cell,) = [cell for cell in board.cells if cell.name == "small/mle/s0"]
+    assert cell.key == cells["small/mle/s0"].key
+    context = Context(RunsFolder(tmp_path / "elsewhere"), JobOptions(device="cpu"), "test")
+    source = context.dataset(board.dataset)
+    again = finetune.run(cell, base_stage.run(cell.base, source, context), source, context)
+    assert again.is_fresh
+    assert FinetuneFacts.of(again).weights_sha256 == FinetuneFacts.of(expected).weights_sha256
+
+
+def test_flipped_images_are_another_training(read_board, context):
+    board = read_board(IMAGES)
+    flipped = read_board(IMAGES.replace("batch: 32}\nmethods", "batch: 32, flip: true}\nmethods"), "flipped")
+    hashes = []
+    for cell in (board.cells[0], flipped.cells[0]):
+        source = context.dataset(cell.base.dataset)
+        output = finetune.run(cell, base_stage.run(cell.base, source, context), source, context)
+        hashes.append(FinetuneFacts.of(output).weights_sha256)
+    assert board.cells[0].base.key == flipped.cells[0].base.key
+    assert board.cells[0].finetune_key != flipped.cells[0].finetune_key
+    assert hashes[0] != hashes[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.board.columns import Column, column_label
 from harness.board.components import Resolved
 from harness.board.reading.reader import BoardReader
@@ -39,6 +41,17 @@ def check_curve(reader: BoardReader, board: BoardConfig) -> None:
     """Add a fault where the curve's metric is no column of the board."""
     if board.curve is not None and board.curve.metric not in board.metrics:
         reader.add_unknown(("curve", "metric"), "metric", board.curve.metric, board.metrics)
+
+
+def check_kept_samples(reader: BoardReader, board: BoardConfig, columns: Iterable[Column]) -> None:
+    """Add a fault where a column compares the samples themselves, and the board does not keep them all."""
+    if board.evaluation.keep_samples is None:
+        return
+    for column in columns:
+        if column.extractor is None:
+            text = f"{column.name} compares the samples themselves, which must then all stay: leave keep_samples out"
+            reader.add_fault(("evaluation", "keep_samples"), text)
+            return
 
 
 def _read_counts(reader: BoardReader, board: BoardConfig, name: str, config: MetricConfig) -> tuple[int, int]:

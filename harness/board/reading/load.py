@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,8 @@ from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.board.components import Resolved
 from harness.board.reading.bases import read_base
-from harness.board.reading.columns import check_curve, read_column
+from harness.board.reading.chosen_settings import with_chosen
+from harness.board.reading.columns import check_curve, check_kept_samples, read_column
 from harness.board.reading.component_entries import check_component_entries
 from harness.board.reading.data_fit import spec_of
 from harness.board.reading.evaluation_samplers import read_evaluation_samplers
@@ -26,6 +28,7 @@ from harness.board.reading.methods import BoardMethod, check_control, check_repe
 from harness.board.reading.only import check_filters, entry_filters
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import with_named_bases
+from harness.board.reading.searches import check_searches
 from harness.board.reading.yaml_file import read_yaml
 from harness.board.schema import BoardConfig
 from harness.components import Dataset
@@ -44,13 +47,22 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
         plugins: the components that the board may name; by default all that are installed.
     """
     reader = BoardReader(read_yaml(board_file(path)), plugins or registry(), is_smoke=smoke)
-    config, grids = expanded(reader, _check_schema(reader))
+    written = check_schema(reader)
+    check_searches(reader, written)
+    config, chosen = with_chosen(reader, written)
+    config, grids = expanded(reader, config)
+    return replace(assembled(reader, config), grids=grids, chosen=chosen)
+
+
+def assembled(reader: BoardReader, config: BoardConfig) -> Board:
+    """Return the board of checked settings without grids. Raises: UserError or Faults, like `load_board`."""
     dataset = reader.resolve(Dataset, config.dataset, ("dataset",))
     columns = _read_columns(reader, config, dataset)
     bases = _read_bases(reader, config, dataset)
     methods = _read_methods(reader, config)
     samplers = read_evaluation_samplers(reader, config, bases)
     check_curve(reader, config)
+    check_kept_samples(reader, config, columns)
     check_seeds(reader, config)
     reader.faults.raise_any()
     assert dataset is not None  # otherwise there is a fault
@@ -68,11 +80,10 @@ def load_board(path: Path, *, smoke: bool = False, plugins: Registry | None = No
         columns=columns,
         floors=all_floors(reader, config, dataset, columns),
         is_smoke=reader.is_smoke,
-        grids=grids,
     )
 
 
-def _check_schema(reader: BoardReader) -> BoardConfig:
+def check_schema(reader: BoardReader) -> BoardConfig:
     """Return the settings of the file. Raises: Faults for what the schema does not allow, and for components that are unknown."""
     value = reader.source.value
     if not isinstance(value, dict):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import product
 from math import prod
 
-from harness.board.grids import MethodGrid, point_name
+from harness.board.grids import LONGEST_NAME, MethodGrid, SettingPath, point_name, short_names, value_text
 from harness.board.reading.reader import BoardReader
 from harness.board.schema import BoardConfig, ComponentEntry, MethodConfig
 from harness.errors import UserError
@@ -16,11 +15,6 @@ from harness.errors import UserError
 GRID = "grid"
 MOST_METHODS = 1000
 """The largest number of methods of one grid: more is a slip of the keyboard."""
-LONGEST_NAME = 120
-"""Characters of the longest name of a method: names of files hold it."""
-_TEXT = re.compile(r"[A-Za-z0-9_.+-]+")
-
-Path = tuple[str, ...]
 
 
 def expanded(reader: BoardReader, board: BoardConfig) -> tuple[BoardConfig, tuple[MethodGrid, ...]]:
@@ -44,6 +38,11 @@ def expanded(reader: BoardReader, board: BoardConfig) -> tuple[BoardConfig, tupl
     return board.model_copy(update=changes), tuple(grids.values())
 
 
+def has_grid(entry: MethodConfig) -> bool:
+    """Return whether a setting of an entry of `methods` has a grid."""
+    return next(_grids(_settings(entry)), None) is not None
+
+
 def first_point(settings: object) -> object:
     """Return settings as they are written with the first value of each grid, so that the other settings can be checked."""
     if not isinstance(settings, dict):
@@ -57,7 +56,7 @@ def first_point(settings: object) -> object:
 def _points(reader: BoardReader, name: str, entry: MethodConfig) -> tuple[MethodGrid, dict[str, MethodConfig]] | None:
     """Return the grid of an entry and its points; None for an entry without a grid, and after a fault."""
     found = dict(_grids(_settings(entry)))
-    texts: dict[Path, tuple[str, ...]] = {}
+    texts: dict[SettingPath, tuple[str, ...]] = {}
     for path, values in found.items():
         with reader.faults.catching(("methods", name, *path)):
             texts[path] = _texts(values, f"{reader.source.where(('methods', name, *path))}: grid of {'.'.join(path[1:])}")
@@ -72,15 +71,15 @@ def _points(reader: BoardReader, name: str, entry: MethodConfig) -> tuple[Method
         text = f"names such as {next(iter(entries))!r} have up to {longest} characters: {LONGEST_NAME} at most"
         reader.add_fault(("methods", name), text)
         return None
-    short = _short_names(found)
+    short = short_names(found)
     return MethodGrid(name, entry.label or name, {short[path]: texts[path] for path in found}, tuple(entries)), entries
 
 
 def _entries(
-    name: str, entry: MethodConfig, found: Mapping[Path, Sequence[object]], texts: Mapping[Path, Sequence[str]]
+    name: str, entry: MethodConfig, found: Mapping[SettingPath, Sequence[object]], texts: Mapping[SettingPath, Sequence[str]]
 ) -> Iterator[tuple[str, MethodConfig]]:
     """Yield the name and the entry of each point."""
-    short, note = _short_names(found), entry.note
+    short, note = short_names(found), entry.note
     for places in product(*(range(len(values)) for values in found.values())):
         chosen = list(zip(found, places, strict=True))
         point = {short[path]: texts[path][place] for path, place in chosen}
@@ -102,7 +101,7 @@ def _settings(entry: MethodConfig) -> dict[str, dict[str, object]]:
     return deepcopy({"method": method, "training": entry.training})
 
 
-def _put(settings: dict[str, dict[str, object]], path: Path, value: object) -> None:
+def _put(settings: dict[str, dict[str, object]], path: SettingPath, value: object) -> None:
     """Put a value at a path of settings, where a grid stands."""
     inner: dict[str, object] = settings[path[0]]
     for key in path[1:-1]:
@@ -112,7 +111,7 @@ def _put(settings: dict[str, dict[str, object]], path: Path, value: object) -> N
     inner[path[-1]] = value
 
 
-def _grids(settings: Mapping[str, object], path: Path = ()) -> Iterator[tuple[Path, list[object]]]:
+def _grids(settings: Mapping[str, object], path: SettingPath = ()) -> Iterator[tuple[SettingPath, list[object]]]:
     """Yield the path of each grid in settings, and its values; a value that is no list is its only one."""
     for key, value in settings.items():
         if isinstance(value, dict) and _is_grid(value):
@@ -129,27 +128,10 @@ def _texts(values: Sequence[object], where: str) -> tuple[str, ...]:
     """Return the values of a grid as names have them. Raises: UserError unless they are two or more different plain values."""
     if len(values) < 2:
         raise UserError(f"{where}: give a list of two values or more")
-    texts = [_text(value) for value in values]
+    texts = [value_text(value) for value in values]
     for value, text in zip(values, texts, strict=True):
         if text is None:
             raise UserError(f"{where}: {value!r} cannot be part of a name; give numbers, true, false or plain words")
         if texts.count(text) > 1:
             raise UserError(f"{where}: the value {text} stands there twice")
     return tuple(text for text in texts if text is not None)
-
-
-def _text(value: object) -> str | None:
-    match value:
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return f"{value:.12g}"
-        case str() if _TEXT.fullmatch(value):
-            return value
-    return None
-
-
-def _short_names(paths: Mapping[Path, object]) -> dict[Path, str]:
-    """Return the last key of each path; the whole path, dotted, where two grids of the entry have the same last key."""
-    last = [path[-1] for path in paths]
-    return {path: path[-1] if last.count(path[-1]) == 1 else ".".join(path[1:]) for path in paths}

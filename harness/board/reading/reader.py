@@ -32,7 +32,7 @@ class BoardReader:
     def __init__(self, source: YamlFile, plugins: Registry, *, is_smoke: bool) -> None:
         self.source, self.plugins, self.is_smoke = source, plugins, is_smoke
         self.faults = FaultList(source)
-        self._context = board_context(source.path.resolve().parent)
+        self.context = board_context(source.path.resolve().parent)
 
     def resolve(self, kind: type[C], entry: ComponentEntry, location: Location, *, may_shrink: bool = True) -> Resolved[C] | None:
         """Look a component up and check its settings. Returns: None after a fault.
@@ -45,10 +45,10 @@ class BoardReader:
             provided = self.plugins.provided(kind.kind, entry.name, where=where)
             component = self.plugins.get(kind, entry.name, where=where)
             try:
-                settings, full = component.config.model_validate(entry.settings, context=self._context), None
+                settings, full = component.config.model_validate(entry.settings, context=self.context), None
                 if self.is_smoke and may_shrink:
                     full, smaller = settings, {**entry.settings, **component.smoke}
-                    settings = with_smoke_samplers(component.config.model_validate(smaller, context=self._context))
+                    settings = with_smoke_samplers(component.config.model_validate(smaller, context=self.context))
             except ValidationError as error:
                 self.faults.add_invalid(error, location, component.config, entry.settings)
                 return None

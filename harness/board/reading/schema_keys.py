@@ -12,10 +12,23 @@ from harness.board.reading.yaml_file import Location
 
 def fields_at(schema: object, path: Location) -> list[str]:
     """Return the keys that the mapping at the end of `path` may have; none where `path` leads to no settings class."""
+    model = _settings_class(annotation_at(schema, path))
+    return list(model.model_fields) if model else []
+
+
+def annotation_at(schema: object, path: Location) -> object:
+    """Return the annotation of the value at the end of `path`; None where `path` leads nowhere."""
     for part in path:
         schema = _step(schema, part)
-    model = _settings_class(schema)
-    return list(model.model_fields) if model else []
+    return schema
+
+
+def plain_types(annotation: object) -> set[object]:
+    """Return the types of single values in an annotation, and the rules about them: int and float for `list[int] | float`."""
+    if annotation is None:
+        return set()
+    arguments = [argument for argument in get_args(annotation) if argument not in (Ellipsis, type(None))]
+    return set().union(*map(plain_types, arguments)) if arguments else {annotation}
 
 
 def _step(schema: object, part: str | int) -> object:

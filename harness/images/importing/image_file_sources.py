@@ -96,8 +96,16 @@ def _edm_labels(path: Path) -> bytes | None:
 def _source(path: Path, files: ImageFiles, arranged: Layout, labels: Labels, form: str, remarks: tuple[str, ...] = ()) -> Source:
     names = arranged.names
     parts = tuple((part, len(members)) for part, members in arranged.parts.items())
-    images = partial(_images, files, names)
-    return Source(str(path), form, parts, labels[0], labels[1], images, listed(names), remarks)
+    images, contents = partial(_images, files, names), partial(_contents, path, names)
+    return Source(str(path), form, parts, labels[0], labels[1], images, listed(names), remarks, contents)
+
+
+def _contents(path: Path, names: list[str]) -> str:
+    """Return a hash of the length of each file of a folder, or of the checksum of each member of an archive."""
+    if path.is_dir():
+        return listed(str((path / name).stat().st_size) for name in names)
+    members = zip_archives.members(path)
+    return listed(str(members[name].CRC) for name in names)
 
 
 def _images(files: ImageFiles, names: list[str], start: int) -> Iterator[SourceImage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import UserError
@@ -49,10 +49,11 @@ def _of_suffix(path: Path, labels: str | None, value_range: str | None) -> Sourc
     raise UserError(f"{path}: no set of images; {advice}")
 
 
-def found(name: str, folders: Sequence[Path]) -> Path:
+def found(name: str, folders: Sequence[Path], archives: Mapping[str, str]) -> Path:
     """Return the path that a user names: as it is, or else in one of the folders for data.
 
-    Raises: UserError that names every place where nothing is.
+    Args: archives: names of published archives, and where a user gets each.
+    Raises: UserError that names every place where nothing is, and where to get an archive that is published.
     """
     path = Path(os.path.expanduser(name))
     if path.exists() or webdataset.shards_of(path):
@@ -62,4 +63,5 @@ def found(name: str, folders: Sequence[Path]) -> Path:
         if place.exists():
             return place
     looked = ", ".join(map(str, [path.absolute(), *places]))
-    raise UserError(f"{name}: there is no such file or folder; looked for {looked}")
+    advice = f". Get {archives[name]}, and put it into {folders[0]}" if name in archives else ""
+    raise UserError(f"{name}: there is no such file or folder; looked for {looked}{advice}")

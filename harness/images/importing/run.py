@@ -123,6 +123,10 @@ def _existing(request: Request) -> StoreIndex:
         raise UserError(
             f"{request.store}: holds a store of other images, or made in another way; remove it, or name another folder"
         )
+    if store.index.source.get("contents") != request.source.contents():
+        raise UserError(
+            f"{request.store}: images of {request.source.name} have changed since this store was made; remove it to make it anew"
+        )
     store.verify()
     return store.index
 
@@ -270,7 +274,8 @@ class _Import:
     def _origin(self) -> dict[str, str]:
         """Facts about the source for the index: no path of this machine is among them."""
         plan = {key: value for key, value in self.request.plan.items() if key != "shard_bytes"}
-        return {"name": Path(self.source.name).name, "form": self.source.form, "pillow": PIL.__version__, **plan}
+        facts = {"name": Path(self.source.name).name, "form": self.source.form, "pillow": PIL.__version__}
+        return {**facts, **plan, "contents": self.source.contents()}
 
 
 def _content(image: SourceImage) -> Content:

@@ -41,6 +41,8 @@ class Source:
         images: `images(start)` yields the images from number `start` on, in their order.
         listing: a text that changes whenever other images are read, or in another order, such as `listed` of their names.
         remarks: what the user should know before the import.
+        contents: returns a text that changes when images of the same names are replaced, as far as lengths or checksums tell
+            without reading them; empty where `listing` tells it.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Source:
     images: Callable[[int], Iterator[SourceImage]]
     listing: str
     remarks: tuple[str, ...] = ()
+    contents: Callable[[], str] = str
 
     def __len__(self) -> int:
         return sum(count for _, count in self.parts)

@@ -7,7 +7,7 @@ import pytest
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.yaml_file import parse_yaml
 from harness.board.schema import BoardConfig, ComponentEntry
-from harness.components import Method, Model, Sampler
+from harness.components import Dataset, Method, Model, Sampler
 from harness.inner_components import inner_samplers
 from harness.plugins import registry
 
@@ -54,6 +54,18 @@ def test_a_wrong_setting_is_a_fault_on_its_own_line(reader):
     assert reader.faults.as_error().faults == (
         "board.yaml:5: model.width: must be at least 1, got 0",
     )  # fmt: skip
+
+
+def test_a_smoke_run_takes_noise_in_the_place_of_images_and_a_board_may_not(reader, smoke_reader):
+    entry = ComponentEntry(name="brought", size=4)
+    found = smoke_reader.resolve(Dataset, entry, ("dataset",))
+    assert (found.settings.made_up, found.settings.size, found.full.made_up) == (True, 4, False)
+    assert found.component.is_made_up(found.settings)
+    for one in (reader, smoke_reader):
+        assert one.resolve(Dataset, ComponentEntry(name="brought", made_up=True), ("dataset",)) is None
+        assert one.faults.as_error().faults == (
+            "board.yaml:2: the examples of brought would be made up with these settings, as in smoke runs",
+        )  # fmt: skip
 
 
 def test_a_smoke_run_shrinks_what_may_shrink(smoke_reader):

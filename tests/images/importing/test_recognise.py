@@ -293,9 +293,14 @@ def test_what_is_no_set_of_images_is_named(tmp_path):
 def test_a_name_is_looked_for_in_the_folders_for_data_too(tmp_path):
     (tmp_path / "data").mkdir()
     archive = cifar_archive(tmp_path / "data")
-    assert found(archive.name, [tmp_path / "none", tmp_path / "data"]) == archive
-    with pytest.raises(UserError, match=r"other.zip: there is no such file or folder; looked for .*other.zip, .*data/other.zip"):
-        found("other.zip", [tmp_path / "data"])
+    assert found(archive.name, [tmp_path / "none", tmp_path / "data"], {}) == archive
+    looked = r"other.zip: there is no such file or folder; looked for .*other.zip, .*data/other.zip"
+    for archives, advice in [
+        ({}, "$"),
+        ({"other.zip": "http://x/other.zip"}, r"\. Get http://x/other.zip, and put it into .*data$"),
+    ]:
+        with pytest.raises(UserError, match=looked + advice):
+            found("other.zip", [tmp_path / "data"], archives)
 
 
 def test_the_list_of_a_source_changes_with_its_images_and_labels(tmp_path):

@@ -1,6 +1,7 @@
 """Imports: what a store holds, where a stopped import goes on, and what is said of damaged and unlike images."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -121,6 +122,34 @@ def test_a_whole_store_is_checked_and_left_as_it_is(folder, tmp_path):
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match=r"images-00001.npy: damaged: it does not match its checksum; remove"):
         import_images(request(folder, tmp_path / "store"))
+
+
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_a_store_whose_images_have_changed_since_is_not_taken_for_the_new_ones(folder, tmp_path, is_zip):
+    files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.png")}
+    source = zipped(tmp_path / "x.zip", files) if is_zip else folder
+    import_images(request(source, tmp_path / "store"))
+    files["dog/007.png"] = encoded(photos(1, seed=1)[0]) + b"x"
+    if is_zip:
+        zipped(source, files)
+    else:
+        (folder / "dog" / "007.png").write_bytes(files["dog/007.png"])
+    with pytest.raises(UserError, match=r"store: images of .* have changed since this store was made; remove it"):
+        import_images(request(source, tmp_path / "store"))
+
+
+def test_an_import_holds_a_shard_and_not_its_source(tmp_path):
+    pixels = photos(1600, 64, 64)
+    np.save(tmp_path / "x.npy", pixels)
+    size = pixels.nbytes
+    del pixels
+    wanted = request(tmp_path / "x.npy", tmp_path / "store", shard_bytes=size // 20, threads=1)
+    tracemalloc.start()
+    import_images(wanted)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # A shard (5 %), and three times 64 of the 1600 images (4 % each): as they were read, as a batch, and the batch before.
+    assert peak < 0.25 * size
 
 
 def test_damaged_images_are_named_one_by_one_after_all_others_are_written(folder, tmp_path):

@@ -1,0 +1,160 @@
+"""`harness search`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
+from harness.cli.output import print_json, print_table, remark, result
+from harness.cli.run import CheckpointSeconds, ExecutorName, Settings
+from harness.cli.run_components import run_components
+from harness.process import devices, stop
+from harness.store.runs_folder import RunsFolder
+
+if TYPE_CHECKING:
+    from harness.board.board import Board
+    from harness.board.chosen_file import StudyFacts
+    from harness.board.reading.studies import Study
+    from harness.run.searching.search import SearchOptions
+    from harness.run.start import RunOptions
+    from harness.run.states import CellState
+
+Only = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A search of the board; again for more. [default: all]")]
+Bases = Annotated[list[str] | None, typer.Option("--base", metavar="NAME", help="A base; again for more. [default: all]")]
+Trials = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Trials on each base, earlier ones included. [default: the board's]")
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        min=1, metavar="K", help="Cells at once. Where they are more than the search has seeds, trials are asked together."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what there is and what would run.")]
+
+
+def search(
+    board: BoardPath,
+    only: Only = None,
+    base: Bases = None,
+    trials: Trials = None,
+    jobs: Jobs = 1,
+    dry_run: DryRun = False,
+    smoke: Smoke = False,
+    runs_dir: RunsDir = None,
+    device: Device = "auto",
+    executor: ExecutorName = None,
+    settings: Settings = None,
+    checkpoint_seconds: CheckpointSeconds = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Example: harness search leaderboards/swiss-roll --trials 40
+
+    Search for settings of a board's methods, on seeds of the search's own, and write what is chosen. What is done is kept.
+    """
+    from harness.board.reading.studies import load_studies
+    from harness.run.searching.search import SearchOptions
+    from harness.run.start import RunOptions
+
+    devices.check(device)
+    studies = load_studies(board, only or (), base or (), smoke=smoke)
+    runs = RunsFolder.of(runs_dir, smoke=smoke)
+    options = [SearchOptions(trials or study.search.trials, jobs) for study in studies]
+    if dry_run:
+        for study, option in zip(studies, options, strict=True):
+            result(_plan(study, option, runs))
+        return
+    how = RunOptions(jobs, run_components(executor, "", settings or [])[0], device, checkpoint_seconds)
+    facts = _search(studies, options, runs, how)
+    _print(studies, facts, as_json)
+
+
+def _plan(study: Study, options: SearchOptions, runs: RunsFolder) -> str:
+    """Return a line such as `ddo on edm: 12 of 20 trials are over; …`."""
+    from harness.run.searching.search import trial_file
+
+    over = sum(trial.end not in ("running", "failed") for trial in trial_file(study, runs).trials)
+    point = {dotted: dimension.ends[0] for dotted, dimension in study.space.items()}
+    budgets = [study.images(point, rung) for rung in range(study.search.rungs)]
+    rungs = " → ".join(f"{images:,}" for images in budgets)
+    seeds = len(study.search.seeds)
+    most = f"at most {max(0, options.trials - over) * seeds * sum(budgets):,} training images"
+    return (
+        f"{study.label}: {over} of {options.trials} trials are over; a trial trains on {rungs} images for "
+        f"{seeds} {'seed' if seeds == 1 else 'seeds'}; {most}"
+    )
+
+
+def _search(
+    studies: Sequence[Study], options: Sequence[SearchOptions], runs: RunsFolder, how: RunOptions
+) -> list[StudyFacts | None]:
+    """Run each study, and write what it chose. Raises: UserError; Interrupted after Ctrl-C."""
+    from harness.cli.progress import show_progress
+    from harness.run.searching.found import found, write_chosen
+    from harness.run.searching.search import run_search
+    from harness.run.start import run_board
+
+    facts = []
+    told: set[str] = set()
+
+    def once(line: str) -> None:
+        if line not in told:  # each batch of trials reads the same files of weights
+            told.add(line)
+            remark(line)
+
+    for study, option in zip(studies, options, strict=True):
+        with show_progress(runs) as on_event:
+
+            def run_cells(board: Board) -> Sequence[CellState]:
+                return run_board(board, board.cells, runs, how, on_event, once)
+
+            trials = run_search(study, runs, option, run_cells, remark).trials
+        stop.raise_on_signals()
+        chosen = found(study, trials, runs)
+        facts.append(chosen)
+        if chosen is not None and not study.is_smoke:
+            write_chosen(study, chosen)
+            remark(f"wrote {study.folder / study.search.chosen}")
+    return facts
+
+
+def _print(studies: Sequence[Study], facts: Sequence[StudyFacts | None], as_json: bool) -> None:
+    """Print what was found and what it cost. Raises: typer.Exit with 1 where a study found nothing, or a trial failed."""
+    found = [(study, chosen) for study, chosen in zip(studies, facts, strict=True) if chosen is not None]
+    if as_json:
+        print_json([{"search": study.name, "base": study.base, **chosen.model_dump(mode="json")} for study, chosen in found])
+    else:
+        print_table([_row(study, chosen) for study, chosen in found])
+    for study, chosen in found:
+        for edge in chosen.edges:
+            remark(f"{study.label}: {edge}")
+    if any(study.is_smoke for study in studies):
+        remark("a smoke run, with tiny budgets: these numbers mean nothing, and no file of chosen settings was written")
+    failed = [f"{study.label}: no trial has a value" for study, chosen in zip(studies, facts, strict=True) if chosen is None]
+    for study, chosen in found:
+        if number := sum(trial.end == "failed" for trial in chosen.all_trials):
+            failed.append(f"{study.label}: {number} of {chosen.trials} trials; the next search tries them again")
+    for line in failed:
+        remark(f"failed: {line}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _row(study: Study, chosen: StudyFacts) -> dict[str, str]:
+    from harness.board.points import point_text
+    from harness.cli.output import duration
+
+    cost = chosen.cost
+    return {
+        "search": study.name,
+        "base": study.base,
+        "chosen": point_text(chosen.settings),
+        chosen.metric: f"{chosen.value:.4g}",
+        "trials": str(chosen.trials),
+        "images": f"{cost.images + cost.pretraining_images:,}",
+        "network evaluations": f"{cost.network_evaluations:,}",
+        "time": duration(cost.seconds + cost.pretraining_seconds),
+    }

@@ -1,0 +1,91 @@
+"""The trials of a study, as far as it came: one file in the runs folder, written whole whenever a batch is asked or over.
+
+A killed search loses nothing: the trials that were running stand in the file with their settings, and what their cells made is
+found again by key.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.board.search_settings import Value
+from harness.errors import UserError
+from harness.store.files import Damage, reading, write_text
+from harness.store.reading import read_bytes
+
+End = Literal["running", "done", "stopped", "diverged", "failed"]
+
+
+class CellCost(BaseModel):
+    """The cost of one cell of a trial: training images, examples through networks, seconds."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    images: int
+    network_evaluations: int
+    seconds: float
+
+
+class Trial(BaseModel):
+    """A point, and what became of it.
+
+    Args:
+        together: how many trials were asked at once, this one included.
+        end: `running` until its batch is over; `stopped` where better ones went on to a larger budget.
+        values: the mean over seeds on each rung that the trial came to, the smallest budget first.
+        cells: the cost of each of its cells by the cell's key.
+        reason: why it diverged or failed.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    number: int
+    point: dict[str, Value]
+    together: int = 1
+    end: End = "running"
+    values: list[float] = []
+    cells: dict[str, CellCost] = {}
+    reason: str = ""
+
+
+class TrialFile:
+    """The trials of one study in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trials: list[Trial] = _read(path)
+
+    @property
+    def waiting(self) -> list[Trial]:
+        """The trials that are to run: those of a killed search, and failed ones, which are tried again."""
+        return [trial for trial in self.trials if trial.end in ("running", "failed")]
+
+    def add(self, trials: list[Trial]) -> None:
+        """Add new trials, before they run. Raises: StorageError."""
+        self.trials += trials
+        self._write()
+
+    def replace(self, trials: list[Trial]) -> None:
+        """Replace trials by what became of them. Raises: StorageError."""
+        by_number = {trial.number: trial for trial in trials}
+        self.trials = [by_number.get(trial.number, trial) for trial in self.trials]
+        self._write()
+
+    def _write(self) -> None:
+        content = {"schema_version": 1, "trials": [trial.model_dump(mode="json") for trial in self.trials]}
+        write_text(self.path, json.dumps(content, indent=1) + "\n")
+
+
+def _read(path: Path) -> list[Trial]:
+    try:
+        with reading(path):
+            content = json.loads(read_bytes(path))
+        return [Trial.model_validate(trial) for trial in content["trials"]]
+    except Damage:
+        return []
+    except (ValueError, KeyError, TypeError, RecursionError, ValidationError):
+        raise UserError(
+            f"{path}: damaged; delete the file: the search then begins anew, and what its cells made is found again"
+        ) from None
