@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from harness.board.cells import Cell
 from harness.board.log_files import log_files
 from harness.report.collect import Collection as BoardRecords
@@ -26,6 +28,7 @@ from harness.report.plots.plot import Plot, drawn_from
 from harness.report.remarks import remarks
 from harness.report.render import Rendered
 from harness.report.reported import HEADS as REPORTED_HEADS
+from harness.report.reported import with_links
 from harness.report.unfailing import unfailing
 from harness.site.addresses import INDEX, record_file
 from harness.site.board_table import board_table
@@ -144,13 +147,19 @@ class BoardSite:
             pictures={PICTURES[plot.name]: plot for plot in self.rendered.plots if plot.name in pictures},
             samples=samples,
             sample_data=sample_data(samples),
-            reported=self.rendered.content.reported,
+            reported=[
+                (each, self._with_links(each.source), self._with_links(each.note)) for each in self.rendered.content.reported
+            ],
             reported_heads=[head.strip("*") for head in REPORTED_HEADS],
             not_measured=NOT_MEASURED,
             downloads=[name for name in files if "/" not in name],
             **self._tables(),
             **self._texts(),
         )
+
+    def _with_links(self, text: str) -> Markup:
+        """Return a source or a note of a reported number, each arXiv number a link."""
+        return inline_html_of(with_links(text), self._target)
 
     def _tables(self) -> dict[str, object]:
         """Return the table, what its columns measure, and the tables of differences."""

@@ -170,6 +170,20 @@ def test_two_boards_of_one_name_are_refused(write_board, fake_plugins, tmp_path)
         site_of([render_published(first), render_published(load_board(other, plugins=fake_plugins))])
 
 
+def test_reported_numbers_stand_apart_with_their_sources_as_links(board):
+    (board.folder / "reported.csv").write_text(
+        "board,type,model,method,params_m,nfe,guidance,metric,value,source,note\n"
+        "rings,diffusion,DDPM,base,,10,none,W2,8.29,arXiv:2301.13362 Table 1,as the paper says\n"
+    )
+    page = read_page(site_of([render_published(board)]).files["rings/index.html"])
+    table = page.one("table", cls="reported")
+    assert [cell.text for cell in table.one("tbody").all("td")] == [
+        "DDPM", "base", "10", "W2", "8.29", "arXiv:2301.13362 Table 1", "as the paper says",
+    ]  # fmt: skip
+    assert table.one("a").attributes["href"] == "https://arxiv.org/abs/2301.13362"
+    assert "8.29" not in page.one("table", id="results-table").text
+
+
 def test_boards_link_to_each_other(write_board, fake_plugins, publish_records):
     text = BOARD.replace("title: Rings", "title: Rings\ndescription: see [the other](../two/README.md)")
     boards = [
