@@ -115,7 +115,7 @@ def _show_reference(reference: Reference, as_json: bool) -> None:
         print_json(facts)
         return
     for title, value in facts.items():
-        _print_fact(title, f"{value:,}" if isinstance(value, int) else value)
+        _print_fact(title, f"{value:,}" if isinstance(value, int) else str(value))
 
 
 def _show_record(path: Path, as_json: bool) -> None:
