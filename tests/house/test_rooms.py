@@ -25,6 +25,7 @@ ROOMS = (
     "run",
     "measure",
     "report",
+    "site",
     "results",
     "submission",
     "scaffold",
