@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +12,8 @@ import torch
 
 from harness.components import Tracker
 from harness.config import Config
-from harness.testing.configs import check_component
+from harness.testing.checks import Checks, run_all
+from harness.testing.configs import component_checks
 from harness.testing.expect import expect
 from harness.testing.metrics import numpy_randomness
 from harness.tracking import RunSummary, RunTracker, TrackedRun
@@ -26,10 +28,15 @@ def check_tracker(tracker: Tracker, config: Config | None = None) -> None:
     Args:
         config: settings that need neither a network nor an account; by default the tracker's own defaults.
     """
-    check_component(tracker)
+    run_all(component_checks(tracker))
     tracker.check_packages()
+    run_all(tracker_checks(tracker, config))
+
+
+def tracker_checks(tracker: Tracker, config: Config | None = None) -> Checks:
+    """Yield the checks of this module. The arguments are those of `check_tracker`."""
     settings = tracker.config() if config is None else config
-    check_runs_can_be_written(tracker, settings)
+    yield partial(check_runs_can_be_written, tracker, settings)
 
 
 def check_runs_can_be_written(tracker: Tracker, config: Config) -> None:
