@@ -34,8 +34,10 @@ from harness.cli import (
     search,
     show,
     status,
+    submit,
     target,
     validate,
+    verify,
 )
 from harness.cli.output import remark, result
 from harness.errors import Interrupted, UserError, faults_of
@@ -67,6 +69,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rank": rank.rank,
     "records": records.records,
     "target": target.target,
+    "submit": submit.submit,
+    "verify": verify.verify,
     "validate": validate.validate,
     "doctor": doctor.doctor,
     "prefetch": prefetch.prefetch,

@@ -24,6 +24,7 @@ from harness.components import (
     Metric,
     Model,
     Sampler,
+    Tracker,
 )
 from harness.config import Config
 from harness.errors import Faults, PluginFault, UserError, faults_of, nearest, unknown
@@ -44,6 +45,7 @@ from harness.testing.probes import examples
 from harness.testing.reports import Subject
 from harness.testing.samplers import sampler_checks
 from harness.testing.task import InMemoryTask
+from harness.testing.trackers import tracker_checks
 from harness.validation import SettingFault, setting_faults
 
 STEPS = 11  # two generator phases of SFT-PG and one step more; uneven rounds where a method has rounds
@@ -207,6 +209,10 @@ def _executor_suite(component: Executor, config: Config) -> Iterator[Case]:
     yield from map(Case, executor_checks(component, config=config, survives_death=False))
 
 
+def _tracker_suite(component: Tracker, config: Config) -> Iterator[Case]:
+    yield from map(Case, tracker_checks(component, config=config))
+
+
 SUITES: Mapping[str, Callable[..., Iterator[Case]]] = {
     "method": _method_suite,
     "sampler": _sampler_suite,
@@ -215,6 +221,7 @@ SUITES: Mapping[str, Callable[..., Iterator[Case]]] = {
     "dataset": _dataset_suite,
     "extractor": _extractor_suite,
     "executor": _executor_suite,
+    "tracker": _tracker_suite,
 }
 """What follows the checks of any component, by its kind; called with the component and its settings."""
 

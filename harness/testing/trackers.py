@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +12,8 @@ import torch
 
 from harness.components import Tracker
 from harness.config import Config
-from harness.testing.configs import check_component
+from harness.testing.checks import Checks, run_all
+from harness.testing.configs import component_checks
 from harness.testing.expect import expect
 from harness.testing.metrics import numpy_randomness
 from harness.tracking import RunSummary, RunTracker, TrackedRun
@@ -20,16 +22,19 @@ SUMMARY = RunSummary("done", "", 300, {"fid[digits-cnn]": 2.5}, {"steps": 300.0}
 """The end of a run, as a cell has it."""
 
 
-def check_tracker(tracker: Tracker, config: Config | None = None) -> None:
+def check_tracker(component: Tracker, *, config: Config | None = None) -> None:
     """Run all checks of this module, and those of every component.
 
     Args:
-        config: settings that need neither a network nor an account; by default the tracker's own defaults.
+        config: settings that need neither a network nor an account; by default those of `smoke`.
     """
-    check_component(tracker)
-    tracker.check_packages()
-    settings = tracker.config() if config is None else config
-    check_runs_can_be_written(tracker, settings)
+    run_all([*component_checks(component), *tracker_checks(component, config=config)])
+
+
+def tracker_checks(component: Tracker, *, config: Config | None = None) -> Checks:
+    """Yield the checks of this module; see `check_tracker`."""
+    settings = component.config.model_validate(dict(component.smoke)) if config is None else config
+    yield partial(check_runs_can_be_written, component, settings)
 
 
 def check_runs_can_be_written(tracker: Tracker, config: Config) -> None:

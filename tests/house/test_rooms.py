@@ -27,6 +27,7 @@ ROOMS = (
     "report",
     "site",
     "results",
+    "submission",
     "scaffold",
     "cli",
 )
