@@ -28,7 +28,8 @@ WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 236, 84, 28, 46, 20
 
 COLUMNS = {
     "cli": 2, "run": 2, "stages": 2, "training": 2, "weights": 2, "process": 2, CONTRACT: 2, "statistics": 0,
-    "report": 1, "board": 1, "sampling": 1, "measure": 3, "scaffold": 0, "results": 0, "images": 3, "store": 3,
+    "report": 1, "site": 1, "board": 1, "sampling": 1, "measure": 3, "scaffold": 0, "results": 0, "submission": 3, "images": 3,
+    "store": 3,
     "toolkit": 4, "testing": 4,
 }  # fmt: skip
 """The column of each room, from the left: the way of a cell goes down the third one, and no arrow passes behind a box."""

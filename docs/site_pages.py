@@ -1,8 +1,9 @@
 """Pages of the site that are made from the repository: a hook of mkdocs (see mkdocs.yml), run at each build.
 
 Pages that stand elsewhere in the repository (CONTRIBUTING.md, CHANGELOG.md, the leaderboards) enter the site under `generated/`,
-with their pictures. A page of all installed components is made from their settings. Links are written for readers of the
-repository; here they are turned into links of the site, or, where the site has no such page, into links of the repository.
+with their pictures. A page of all installed components is made from their settings, and the boards' web pages are made from their
+records. Links are written for readers of the repository; here they are turned into links of the site, or, where the site has no
+such page, into links of the repository.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Link
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.nav import Navigation
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(\]\(|src=\")(?P<target>[^)\s\"#]+)(?P<anchor>#[^)\s\"]*)?(?=[)\s\"])")
+BOARDS_SITE = "generated/boards"
+"""The folder of the site with the committed boards as `harness report` writes them."""
 OF_SITE = {"README.md": "index.md", "leaderboards": "generated/leaderboards/index.md"}
 """Pages of the repository that the site has in words of its own."""
 
@@ -31,7 +36,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, str(site_path(source)), content=_content(source)))
     files.append(File.generated(config, "generated/leaderboards/index.md", content=leaderboards_page()))
     files.append(File.generated(config, "generated/components.md", content=components_page()))
+    for path, content in boards_site().items():
+        files.append(File.generated(config, f"{BOARDS_SITE}/{path}", content=content))
     return files
+
+
+def on_nav(nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:  # noqa: ARG001 - as above
+    """Add the boards as web pages to the section of the leaderboards."""
+    section = next(item for item in nav.items if item.title == "Read")
+    section.children.append(Link("Leaderboards as web pages", f"{BOARDS_SITE}/index.html"))
+    return nav
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - mkdocs calls it so
@@ -93,11 +107,26 @@ def site_link(target: str, source: PurePosixPath, repository: str) -> str:
 def leaderboards_page() -> str:
     """Return the index of the published leaderboards, by their titles."""
     promise = "Every number on these pages was measured by the committed board, with the command on the page."
-    lines = ["# Leaderboards", "", promise, ""]
+    web = "The same boards [as web pages](../boards/index.html) have tables that sort and filter, charts and records."
+    lines = ["# Leaderboards", "", f"{promise} {web}", ""]
     for file in sorted((ROOT / "leaderboards").glob("*/README.md")):
         title = next(line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("# ")).removeprefix("# ")
         lines.append(f"- [{title}]({file.parent.name}/README.md)")
     return "\n".join([*lines, ""])
+
+
+def boards_site() -> dict[str, bytes]:
+    """Return the files of the site of all published boards. Raises: UserError where one cannot be made whole."""
+    from harness.board.reading.load import load_board
+    from harness.errors import UserError
+    from harness.report.render import render_published
+    from harness.site.site import site_of
+
+    folders = sorted(folder.parent for folder in (ROOT / "leaderboards").glob("*/results"))
+    site = site_of([render_published(load_board(folder)) for folder in folders])
+    if site.undrawn:
+        raise UserError("; ".join(site.undrawn))
+    return site.files
 
 
 def components_page() -> str:

@@ -20,6 +20,9 @@ def publish(
             help="Publish records of code that was edited; where two records are of different code, the page says so.",
         ),
     ] = False,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="hf://OWNER/NAME", help="Upload the pack to a dataset of Hugging Face too.")
+    ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
     """Example: harness publish leaderboards/quickstart
@@ -31,8 +34,10 @@ def publish(
     from harness.report.publish import plan
     from harness.report.render import render_published
     from harness.store.runs_folder import RunsFolder
+    from harness.submission.hub import hub_target, upload
 
     loaded = load_board(board)
+    target = None if to is None else hub_target(to)
     publication = plan(loaded, RunsFolder.of(runs_dir), allow_mixed=allow_mixed)
     for problem in publication.problems:
         remark(problem)
@@ -54,3 +59,5 @@ def publish(
         result(f"wrote {path}")
     for line in (*publication.unmade, *written.undrawn, *rendered.not_borne_out):
         remark(line)
+    if target is not None:
+        result(f"uploaded {upload(loaded, target)}")

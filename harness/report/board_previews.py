@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
 from harness.errors import UserError
-from harness.interfaces import DataSpec
+from harness.interfaces import Batch, DataSpec
 from harness.report.collect import Collection
-from harness.report.preview import Preview, preview_of, preview_of_rows, read_preview
+from harness.report.preview import Preview, is_enough, preview_of, preview_of_rows, read_preview
 from harness.report.unfailing import unfailing
 from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.runs_folder import RunsFolder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from harness.indexed import IndexedExamples
+
+READ_AT_ONCE = 500
+"""Real examples that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,25 @@ def real_preview(board: Board) -> Preview | None:
     source = ProcessCache().dataset(board.dataset)
     if not can_be_shown(source.spec):
         return None
-    return preview_of(source.evaluation(0, board.cells[0].evaluation.samples), source.fingerprint)
+    examples = source.evaluation_set(0, board.cells[0].evaluation.samples)
+    return preview_of(_beginning(examples, source.spec), source.fingerprint)
+
+
+def _beginning(examples: IndexedExamples, spec: DataSpec) -> Batch:
+    """Return as many of the first examples as a preview needs, so that no set is read whole where it need not be."""
+    import torch
+
+    from harness.indexed import in_chunks
+
+    x: list[Tensor] = []
+    labels: list[Tensor] = []
+    for chunk in in_chunks(examples, READ_AT_ONCE):
+        x.append(chunk.x)
+        if chunk.labels is not None:
+            labels.append(chunk.labels)
+        if is_enough(sum(map(len, x)), torch.cat(labels) if labels else None, spec):
+            break
+    return Batch(torch.cat(x), torch.cat(labels) if labels else None)
 
 
 def can_be_shown(spec: DataSpec) -> bool:

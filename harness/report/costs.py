@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.board.cells import Row
 from harness.report.collect import Collection
@@ -22,6 +23,7 @@ HEADS = (
 )
 PARTS = ("without gradients", "with gradients", "of the curve")
 """Heads of the parts of the network evaluations, where the records say them."""
+TITLE = "Costs"
 ABOUT = (
     "The cost of one cell: the mean over the seeds of its row. Network evaluations in training include those of banks, and "
     "those of the curve where it selects weights. Seconds are wall clock."
@@ -45,6 +47,11 @@ def training_cost(outcome: Outcome) -> int | None:
 
 def costs_section(collection: Collection) -> str:
     """Return the section with a line for each row of a model that has a done seed; empty when no row has one."""
+    return f"## {TITLE}\n\n{table}" if (table := costs_table(collection)) else ""
+
+
+def costs_table(collection: Collection) -> str:
+    """Return what the costs are, and the table, without the heading; empty when no row has a done seed."""
     from tabulate import tabulate
 
     rows_done = [(row, collection.done(cells)) for row, cells in collection.rows if row.base.has_network]
@@ -62,7 +69,7 @@ def costs_section(collection: Collection) -> str:
     align = [*["left"] * len(names), *["right"] * (len(heads) - len(names))]
     table = tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
     about = f"{ABOUT} {ABOUT_SAMPLERS}" if has_samplers else ABOUT
-    return f"## Costs\n\n{about}\n\n{table}"
+    return f"{about}\n\n{table}"
 
 
 def _labels(row: Row) -> list[str]:
@@ -83,12 +90,35 @@ def _parts(done: Sequence[Outcome]) -> list[str]:
     return [count(round(mean([getattr(outcome, part) or 0 for outcome in done]))) for part in parts]
 
 
+@dataclass(frozen=True)
+class MeanCosts:
+    """The costs of a cell of a row: means over the seeds that are done. Seconds are wall clock."""
+
+    network_evaluations: float
+    seconds_finetune: float
+    seconds_sample: float
+    seconds_metrics: float
+    peak_memory_bytes: float
+
+
+def mean_costs(done: Sequence[Outcome]) -> MeanCosts:
+    """Return the mean costs of at least one outcome that is done."""
+    return MeanCosts(
+        network_evaluations=mean([outcome.network_evaluations for outcome in done]),
+        seconds_finetune=mean([outcome.seconds_finetune for outcome in done]),
+        seconds_sample=mean([outcome.seconds_sample for outcome in done]),
+        seconds_metrics=mean([outcome.seconds_metrics for outcome in done]),
+        peak_memory_bytes=mean([outcome.peak_memory_bytes for outcome in done]),
+    )
+
+
 def _costs(done: Sequence[Outcome]) -> list[str]:
     """Return the mean costs of a row's done seeds, in the order of HEADS after base and method."""
+    costs = mean_costs(done)
     return [
-        count(round(mean([outcome.network_evaluations for outcome in done]))),
-        seconds(mean([outcome.seconds_finetune for outcome in done])),
-        seconds(mean([outcome.seconds_sample for outcome in done])),
-        seconds(mean([outcome.seconds_metrics for outcome in done])),
-        f"{mean([outcome.peak_memory_bytes for outcome in done]) / 1e6:.0f}",
+        count(round(costs.network_evaluations)),
+        seconds(costs.seconds_finetune),
+        seconds(costs.seconds_sample),
+        seconds(costs.seconds_metrics),
+        f"{costs.peak_memory_bytes / 1e6:.0f}",
     ]

@@ -69,12 +69,16 @@ def section(table: Table, style: Style) -> str:
         for each in tables
     ]
     first, *others = shown
-    has_pairs = any(row.trains for row in table.rows)
-    about = [ABOUT, OF_FLOOR, *([OF_PAIRS] if has_pairs else []), *_of_few_bases(table)]
-    parts = ["## Differences", " ".join(about), first]
+    parts = ["## Differences", about(table), first]
     if others:
         parts += ['<details markdown="1">\n<summary>The other columns</summary>', *others, "</details>"]
     return "\n\n".join(parts)
+
+
+def about(table: Table) -> str:
+    """Return what the figures of the tables mean."""
+    has_pairs = any(row.trains for row in table.rows)
+    return " ".join([ABOUT, OF_FLOOR, *([OF_PAIRS] if has_pairs else []), *_of_few_bases(table)])
 
 
 def _of_few_bases(table: Table) -> list[str]:
@@ -92,11 +96,11 @@ def _of_column(table: Table, column: Column, style: Style) -> DifferenceTable:
     parts = [
         (["SD between seeds"], [[_between(row, column, style)] for row in rows]),
         (["SD within a seed"], [[_within(row, column, style)] for row in rows]),
-        (["− floor", "p"], [_difference(each.to_floor, row, column, style) for row, each in zip(rows, tests, strict=True)]),
-        (["− base", "p"], [_difference(each.to_base, row, column, style) for row, each in zip(rows, tests, strict=True)]),
+        (["− floor", "p"], [difference_cells(each.to_floor, row, column, style) for row, each in zip(rows, tests, strict=True)]),
+        (["− base", "p"], [difference_cells(each.to_base, row, column, style) for row, each in zip(rows, tests, strict=True)]),
         (
             [f"− {table.control_label}", "p"],
-            [_difference(each.to_control, row, column, style) for row, each in zip(rows, tests, strict=True)],
+            [difference_cells(each.to_control, row, column, style) for row, each in zip(rows, tests, strict=True)],
         ),
     ]
     names = ["Base", "Method"] if table.has_models else ["Data"]
@@ -125,7 +129,9 @@ def _within(row: TableRow, column: Column, style: Style) -> str:
     return style.none if sd is None else rounded(sd, column)
 
 
-def _difference(difference: FloorDifference | PairedDifference | None, row: TableRow, column: Column, style: Style) -> list[str]:
+def difference_cells(
+    difference: FloorDifference | PairedDifference | None, row: TableRow, column: Column, style: Style
+) -> list[str]:
     """Return a difference with its interval, and its p."""
     if difference is None:
         return [style.none, style.none]

@@ -52,12 +52,14 @@ class Display:
         blocks: the rows at each number of samples, the floor first. Where the board has several samplers, each has a block, and
             the floor stands in the first one.
         with_floor: the places of the blocks that begin with a floor.
+        table_rows: the row of the table that each row of `blocks` shows; None for a floor.
     """
 
     heads: list[str]
     texts: int
     blocks: list[list[list[str]]]
     with_floor: frozenset[int]
+    table_rows: list[list[TableRow | None]]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -72,19 +74,26 @@ def display(table: Table, style: Style) -> Display:
     size_column = ["n"] if table.board.config.evaluation.sizes else []
     figures = [column_head(column, statistic, style) for column, statistic in table.columns]
     heads = [*names, *sampler_column, *size_column, *figures, "Seeds", *_model_heads(table, style), "Status"]
-    of_sizes = [_blocks(table, size, style) for size in table.sizes]
-    with_floor = frozenset(sum(map(len, of_sizes[:index])) for index in range(len(of_sizes)))
-    return Display(heads, len(names) + len(sampler_column), [block for blocks in of_sizes for block in blocks], with_floor)
+    of_sizes = [(size, _blocks(table, size)) for size in table.sizes]
+    with_floor = frozenset(sum(len(blocks) for _, blocks in of_sizes[:index]) for index in range(len(of_sizes)))
+    texts = [
+        [_floor_row(table, size, style) if row is None else _row(row, table, style) for row in block]
+        for size, blocks in of_sizes
+        for block in blocks
+    ]
+    return Display(
+        heads, len(names) + len(sampler_column), texts, with_floor, [block for _, blocks in of_sizes for block in blocks]
+    )
 
 
-def _blocks(table: Table, size: int | None, style: Style) -> list[list[list[str]]]:
-    """Return the blocks at a number of samples: one for each sampler. The first one begins with the floor, and holds data."""
-    rows_of: dict[str | None, list[list[str]]] = {sampler: [] for sampler in table.samplers}
+def _blocks(table: Table, size: int | None) -> list[list[TableRow | None]]:
+    """Return the blocks at a number of samples, one a sampler. The first one begins with the floor, None, and holds data."""
+    rows_of: dict[str | None, list[TableRow | None]] = {sampler: [] for sampler in table.samplers}
     for row in table.rows:
         if row.size == size:
-            rows_of[table.samplers[0] if row.is_data else row.sampler].append(_row(row, table, style))
+            rows_of[table.samplers[0] if row.is_data else row.sampler].append(row)
     first, *others = rows_of.values()
-    return [[_floor_row(table, size, style), *first], *(rows for rows in others if rows)]
+    return [[None, *first], *(rows for rows in others if rows)]
 
 
 def _model_heads(table: Table, style: Style) -> list[str]:
@@ -165,11 +174,24 @@ def _model_cells(row: TableRow, table: Table, style: Style) -> list[str]:
     return [style.none] * len(cells) if row.is_data else cells
 
 
-def _marked_figure(row: TableRow, column: Column, statistic: Statistic, style: Style) -> str:
-    text = figure(row.score(column, statistic), column, style)
+@dataclass(frozen=True)
+class Marks:
+    """The marks of one figure: bold, †, ‡."""
+
+    is_bold: bool = False
+    at_floor: bool = False
+    beyond_floor: bool = False
+
+
+def marks_of(row: TableRow, column: Column, statistic: Statistic) -> Marks:
+    """Return the marks of a row's figure. Only means in columns that rank have any."""
     if statistic != "mean" or not column.ranks:
-        return text
-    if column.name in row.maybe_best:
+        return Marks()
+    return Marks(column.name in row.maybe_best, column.name in row.at_floor, column.name in row.beyond_floor)
+
+
+def _marked_figure(row: TableRow, column: Column, statistic: Statistic, style: Style) -> str:
+    text, marks = figure(row.score(column, statistic), column, style), marks_of(row, column, statistic)
+    if marks.is_bold:
         text = style.bold(text)
-    at_floor, beyond = column.name in row.at_floor, column.name in row.beyond_floor
-    return text + (style.floor_mark if at_floor else style.beyond_mark if beyond else "")
+    return text + (style.floor_mark if marks.at_floor else style.beyond_mark if marks.beyond_floor else "")

@@ -15,8 +15,17 @@ Entry = tuple[str, str]
 """What has the settings, such as the label of a base, and the settings as text."""
 
 
+TITLE = "Every setting, given by the board or by default"
+
+
 def every_setting(board: Board) -> str:
-    """Return a section that a reader can unfold. Entries with the same settings stand in one line."""
+    """Return a section that a reader can unfold."""
+    # The blank lines let the inside be markdown; the attribute does so for mkdocs.
+    return f'<details markdown="1">\n<summary>{TITLE}</summary>\n\n{setting_list(board)}\n\n</details>'
+
+
+def setting_list(board: Board) -> str:
+    """Return the settings as a list in markdown. Entries with the same settings stand in one line."""
     parts: list[tuple[str, Iterator[Entry]]] = [
         ("Data", _data(board)),
         ("Models", _models(board)),
@@ -31,12 +40,7 @@ def every_setting(board: Board) -> str:
     for title, entries in parts:
         grouped = _grouped(entries)
         lines += [f"- **{title}**", *(f"{INNER}- {line}" for line in grouped)] if grouped else []
-    # The blank lines let the inside be markdown; the attribute does so for mkdocs.
-    return (
-        '<details markdown="1">\n<summary>Every setting, given by the board or by default</summary>\n\n'
-        + "\n".join(lines)
-        + "\n\n</details>"
-    )
+    return "\n".join(lines)
 
 
 def _grouped(entries: Iterator[Entry]) -> list[str]:

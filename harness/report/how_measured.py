@@ -39,8 +39,16 @@ AGAINST = {
 """The real examples that a column compares with, by its setting `against`."""
 
 
+TITLE = "How it was measured"
+
+
 def protocol_section(collection: Collection) -> str:
-    """Return the section: dataset, evaluation, metrics, extractors, floor, bases, budgets, curve, environment; every setting."""
+    """Return the section of a page: how the numbers were measured, and every setting."""
+    return f"## {TITLE}\n\n{protocol_list(collection)}\n\n{every_setting(collection.board)}"
+
+
+def protocol_list(collection: Collection) -> str:
+    """Return a list: dataset, evaluation, metrics, extractors, floor, bases, budgets, curve, environment."""
     board = collection.board
     items = [
         f"**Dataset**: {component(board.dataset)}.",
@@ -55,7 +63,7 @@ def protocol_section(collection: Collection) -> str:
     lines = [f"- {item}" for item in items]
     lines += _finetuning_lines(board)
     lines += [f"- {item}" for item in (*_curve(board), *environment_texts(collection.records.values()))]
-    return "## How it was measured\n\n" + "\n".join(lines) + "\n\n" + every_setting(board)
+    return "\n".join(lines)
 
 
 def evaluation_text(board: Board) -> str:

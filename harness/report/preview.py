@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.report.sheet import pixels, sheet_of
+from harness.report.sheet import COLUMNS, LINES, pixels, sheet_of
 from harness.store.files import write_text
 from harness.store.reading import read_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.interfaces import Batch
+    from harness.interfaces import Batch, DataSpec
     from harness.weights.tensor_rows import TensorRows
 
 POINTS = 2000
@@ -49,6 +49,22 @@ def preview_of(batch: Batch, source: str) -> Preview:
     if batch.x.ndim == 4:
         return Preview(source, sheet=sheet_of(batch.x, batch.labels))
     return Preview(source, _rounded(batch.x[:POINTS]))
+
+
+def is_enough(n: int, labels: Tensor | None, spec: DataSpec) -> bool:
+    """Return whether the preview of the first n examples is that of any larger set which begins with them.
+
+    Args:
+        labels: of these examples, (n,) int64.
+    """
+    if len(spec.shape) != 3:
+        return n >= POINTS
+    if labels is None or spec.classes == 1:
+        return n >= COLUMNS * LINES
+    counts = labels.bincount(minlength=spec.classes)
+    if spec.classes <= COLUMNS:
+        return bool((counts >= LINES).all())
+    return n >= COLUMNS * LINES and len(counts) > COLUMNS and bool(counts[COLUMNS:].any())
 
 
 def preview_of_rows(rows: TensorRows, labels: Tensor | None, source: str) -> Preview:

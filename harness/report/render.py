@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.board.board import Board
@@ -49,10 +49,13 @@ class Rendered:
     Args:
         content: the parts of the page, with all plots that the board has.
         undrawn: a line for each plot or preview that could not be made, with the reason.
+        previews, logs: what the plots of samples and of training logs are drawn from.
     """
 
     content: Page
     undrawn: tuple[str, ...] = ()
+    previews: BoardPreviews = field(default_factory=BoardPreviews)
+    logs: TrainingLogs = field(default_factory=TrainingLogs)
 
     @property
     def table(self) -> Table:
@@ -133,11 +136,17 @@ def render_published(board: Board) -> Rendered:
     return _rendered(collection, read_published_previews(collection), logs, board.folder, is_published=True)
 
 
-def render_runs(board: Board, runs: RunsFolder) -> Rendered:
-    """Render a board from the records of a runs folder. Imports torch."""
+def render_runs(
+    board: Board, runs: RunsFolder, make: Callable[[Collection, RunsFolder], BoardPreviews] = make_previews
+) -> Rendered:
+    """Render a board from the records of a runs folder. Imports torch.
+
+    Args:
+        make: makes the previews. Whoever renders a board many times keeps those that are made.
+    """
     collection = collect_runs(board, runs)
     logs = read_run_logs(board, runs)
-    return _rendered(collection, make_previews(collection, runs), logs, runs.board(board.name), is_published=False)
+    return _rendered(collection, make(collection, runs), logs, runs.board(board.name), is_published=False)
 
 
 def _rendered(
@@ -147,7 +156,8 @@ def _rendered(
     table = Table.from_collection(collection)
     plots, undrawn = _plots(collection, table, previews, logs)
     reported = read_reported(BoardFolder(collection.board.folder).reported)
-    return Rendered(Page(collection, table, reported, plots, folder, is_published), (*previews.unmade, *undrawn))
+    page = Page(collection, table, reported, plots, folder, is_published)
+    return Rendered(page, (*previews.unmade, *undrawn), previews, logs)
 
 
 def _plots(collection: Collection, table: Table, previews: BoardPreviews, logs: TrainingLogs) -> tuple[list[Plot], list[str]]:

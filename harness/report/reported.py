@@ -83,7 +83,7 @@ def reported_markdown(numbers: Sequence[Reported]) -> str:
     lines = [_line(number, notes) for number in numbers]
     table = tabulate(lines, headers=HEADS, tablefmt="pipe", colalign=align, disable_numparse=True)
     # Two spaces at the end of a line break it in markdown.
-    footnotes = "  \n".join(f"[{index}] {_with_links(note)}" for index, note in enumerate(notes, 1)).rstrip()
+    footnotes = "  \n".join(f"[{index}] {with_links(note)}" for index, note in enumerate(notes, 1)).rstrip()
     return f"{table}\n" + (f"\n\n{footnotes}\n" if footnotes else "")
 
 
@@ -92,9 +92,9 @@ def _line(number: Reported, notes: list[str]) -> list[str]:
         markdown_text, (number.model, number.method, number.nfe or "–", number.metric, number.value)
     )
     mark = f" [{notes.index(number.note) + 1}]" if number.note else ""
-    return [model, method, nfe, metric, f"*{value}*{mark}", _with_links(number.source)]
+    return [model, method, nfe, metric, f"*{value}*{mark}", with_links(number.source)]
 
 
-def _with_links(source: str) -> str:
+def with_links(source: str) -> str:
     """Return the source as markdown, each arXiv number a link."""
     return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", markdown_text(source))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +41,11 @@ def balanced_labels(seed: int, purpose: str, n: int, classes: int) -> torch.Tens
         return None
     labels = torch.arange(n) % classes
     return labels[torch.randperm(n, generator=stream(seed, f"{purpose}/labels"))]
+
+
+def batches(n: int, batch: int) -> Iterator[range]:
+    """Yield the numbers of n samples, `batch` at a time: samples that are drawn so are those of one call bit for bit."""
+    yield from (range(start, min(start + batch, n)) for start in range(0, n, batch))
 
 
 def extra_networks(sampler: SampleFunction) -> list[torch.nn.Module]:

@@ -67,7 +67,7 @@ def _generated(
 ) -> Batch:
     """Draw the generated examples of a point. as_bytes: whether images are kept as the bytes that extractors see."""
     batch, chunks = cell.evaluation.batch, list[Batch]()
-    for start in range(0, n, batch):
+    for numbers in drawing.batches(n, batch):
         drawn = drawing.draw_decoded(
             sampler,
             network,
@@ -77,7 +77,7 @@ def _generated(
             purpose="selection",
             batch=batch,
             device=device,
-            indices=range(start, min(start + batch, n)),
+            indices=numbers,
         ).batch
         chunks.append(Batch(to_uint8(drawn.x), drawn.labels) if as_bytes else drawn)
     if len(chunks) == 1:

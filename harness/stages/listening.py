@@ -23,6 +23,11 @@ def tell(runs: RunsFolder, hook: str, **arguments: object) -> None:
     registry().listen(hook, lambda plugin: is_first(runs, f"{plugin}-{hook}"), runs=runs.root, **arguments)
 
 
+def was_shown(runs: RunsFolder, failure: str) -> bool:
+    """Return whether a process of the run has shown this failure."""
+    return (runs.progress / f"{failure}{SUFFIX}").exists()
+
+
 def is_first(runs: RunsFolder, failure: str) -> bool:
     """Mark that a failure is shown. Returns: False when another process of the run has shown it.
 

@@ -146,11 +146,11 @@ def _draw_all(file: SampleFile, cell: Cell, drawer: Drawer, source: CheckedSourc
     """Draw the chunks that are not in the file. A chunk is a batch of the sampler, so that a resume changes no batch."""
     n, sets, batch = cell.evaluation.samples, cell.evaluation.draws, cell.evaluation.batch
     for draw in range(sets):
-        for start in range(0, n, batch):
-            if (draw, start) not in file.chunks:
+        for numbers in drawing.batches(n, batch):
+            if (draw, numbers.start) not in file.chunks:
                 started = time.perf_counter()
-                drawn = drawer.draw(draw, range(start, min(start + batch, n)))
-                file.add(draw, start, drawn, time.perf_counter() - started)
+                drawn = drawer.draw(draw, numbers)
+                file.add(draw, numbers.start, drawn, time.perf_counter() - started)
                 context.reporter.step(len(file.chunks), sets * -(-n // batch), {})
         if cell.base.has_network:
             _check_size(file.root_mean_square(draw), source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -63,6 +64,7 @@ class TrackerThread:
         self._waiting: deque[Followed | Ended] = deque()
         self._news = threading.Event()
         self._is_stopped = self._has_failed = False
+        self._stopped_at = 0.0
         self._logs: list[tuple[Followed, FollowedLog]] = []
         self._open: dict[str, _OpenRun] = {}
 
@@ -82,7 +84,7 @@ class TrackerThread:
 
     def stop(self) -> None:
         """Tell the thread to close its runs."""
-        self._is_stopped = True
+        self._is_stopped, self._stopped_at = True, time.monotonic()
         self._news.set()
 
     def join(self, seconds: float) -> None:
@@ -91,7 +93,8 @@ class TrackerThread:
             return
         self._thread.join(seconds)
         if self._thread.is_alive():
-            self._tell(f"it is still busy {seconds:.0f} s after the end of the job, and is left")
+            waited = time.monotonic() - self._stopped_at
+            self._tell(f"it is still busy {waited:.0f} s after the end of the job, and is left")
 
     def _work(self) -> None:
         try:
@@ -113,9 +116,17 @@ class TrackerThread:
 
     def _tell(self, text: str) -> None:
         """Show a failure, once in a run, whichever process it comes from."""
-        title = self._tracker.component.title
-        if listening.is_first(self._runs, title.replace(" ", "-")):
-            log.warning("%s: %s; cells go on without it", title, text)
+        if listening.is_first(self._runs, self._mark):
+            log.warning("%s: %s; cells go on without it", self._tracker.component.title, text)
+
+    @property
+    def _mark(self) -> str:
+        return self._tracker.component.title.replace(" ", "-")
+
+    @property
+    def has_failed_before(self) -> bool:
+        """Whether the tracker has failed in this run, in any process."""
+        return listening.was_shown(self._runs, self._mark)
 
     def _step(self) -> None:
         while self._waiting:

@@ -20,8 +20,10 @@ from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
 from harness.tracking import RunSummary
 
-CLOSE_SECONDS = 15.0
-"""How long a job waits at its end for all its trackers together."""
+CLOSE_SECONDS = 60.0
+"""How long a job waits at its end for all its trackers: their packages take seconds to import, and more on a busy machine."""
+CLOSE_SECONDS_AGAIN = 5.0
+"""How long it waits where a tracker has failed in this run already, so that a dead server costs each cell no more than that."""
 
 
 class Tracking:
@@ -61,7 +63,8 @@ class Tracking:
 
     def close(self) -> None:
         """End all runs of this job, and wait until they are closed, but not for long."""
-        until = time.monotonic() + CLOSE_SECONDS
+        has_failed = any(thread.has_failed_before for thread in self._threads)
+        until = time.monotonic() + (CLOSE_SECONDS_AGAIN if has_failed else CLOSE_SECONDS)
         for thread in self._threads:
             thread.stop()
         for thread in self._threads:

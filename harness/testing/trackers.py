@@ -22,21 +22,19 @@ SUMMARY = RunSummary("done", "", 300, {"fid[digits-cnn]": 2.5}, {"steps": 300.0}
 """The end of a run, as a cell has it."""
 
 
-def check_tracker(tracker: Tracker, config: Config | None = None) -> None:
+def check_tracker(component: Tracker, *, config: Config | None = None) -> None:
     """Run all checks of this module, and those of every component.
 
     Args:
-        config: settings that need neither a network nor an account; by default the tracker's own defaults.
+        config: settings that need neither a network nor an account; by default those of `smoke`.
     """
-    run_all(component_checks(tracker))
-    tracker.check_packages()
-    run_all(tracker_checks(tracker, config))
+    run_all([*component_checks(component), *tracker_checks(component, config=config)])
 
 
-def tracker_checks(tracker: Tracker, config: Config | None = None) -> Checks:
-    """Yield the checks of this module. The arguments are those of `check_tracker`."""
-    settings = tracker.config() if config is None else config
-    yield partial(check_runs_can_be_written, tracker, settings)
+def tracker_checks(component: Tracker, *, config: Config | None = None) -> Checks:
+    """Yield the checks of this module; see `check_tracker`."""
+    settings = component.config.model_validate(dict(component.smoke)) if config is None else config
+    yield partial(check_runs_can_be_written, component, settings)
 
 
 def check_runs_can_be_written(tracker: Tracker, config: Config) -> None:

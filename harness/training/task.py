@@ -21,7 +21,8 @@ from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams
 from harness.training import micro_batches, precision
 from harness.training.config import TrainingConfig
-from harness.weights import state_dicts
+from harness.weights import state_dicts, tensor_rows
+from harness.weights.tensor_rows import TensorRows
 
 
 def constrain(model: torch.nn.Module) -> None:
@@ -150,6 +151,19 @@ class TrainingTask:
         # Banks are drawn inside steps, which may autocast. They are counted by key in `bank_costs`, so that a reused one costs
         # the same.
         with precision.in_float32(self.device), self.counter.apart():
+            evaluations = self._fill(folder / "bank.safetensors", model, n, name, banks, as_tokens)
+        return {
+            "seconds": time.perf_counter() - started,
+            "network_evaluations": evaluations / n * n,
+            "sources": list(banks.sources),
+            "base_weights_sha256": dict(banks.weights),
+        }
+
+    def _fill(self, file: Path, model: torch.nn.Module, n: int, name: str, banks: BankSource, as_tokens: bool) -> int:
+        """Draw a bank into a file; memory holds one batch of it. Returns: examples that went through networks."""
+        stored: Mapping[str, TensorRows] = {}
+        evaluations = 0
+        for numbers in drawing.batches(n, banks.batch):
             drawn = drawing.draw(
                 banks.sampler,
                 model,
@@ -159,15 +173,14 @@ class TrainingTask:
                 purpose=f"bank/{name}",
                 batch=banks.batch,
                 device=self.device,
+                indices=numbers,
                 as_tokens=as_tokens,
             )
-        tensors = {"x": drawn.batch.x}
-        if drawn.batch.labels is not None:
-            tensors["labels"] = drawn.batch.labels
-        state_dicts.save(tensors, folder / "bank.safetensors")
-        return {
-            "seconds": time.perf_counter() - started,
-            "network_evaluations": drawn.nfe * n,
-            "sources": list(banks.sources),
-            "base_weights_sha256": dict(banks.weights),
-        }
+            labels = drawn.batch.labels
+            parts = {"x": drawn.batch.x, **({} if labels is None else {"labels": labels})}
+            if not stored:
+                stored = tensor_rows.allocate(file, {key: (part.dtype, (n, *part.shape[1:])) for key, part in parts.items()})
+            for key, part in parts.items():
+                tensor_rows.write(stored[key], numbers.start, part)
+            evaluations += drawn.evaluations
+        return evaluations

@@ -17,6 +17,7 @@ def harness_trackers() -> Sequence[Tracker]:
         Tracker(
             "wandb",
             config=WandbConfig,
+            smoke={"mode": "offline"},
             build="harness_wandb.runs:WandbRun",
             check_ready="harness_wandb.settings:check",
             summary="Weights & Biases, online or offline",

@@ -84,7 +84,7 @@ def test_a_search_writes_what_the_board_then_runs(folder):
 
     write_board(folder, (BOARD + SEARCH).replace("  ddo: {method", "  ddo: {settings_from: searched/ddo.yaml, method"))
     cells = {cell.method_name: cell for cell in load_board(folder).cells}
-    assert cells["ddo"].method.settings.beta == facts.settings["beta"]
+    assert cells["ddo"].method.settings.model_dump()["beta"] == facts.settings["beta"]
     ran = command("run", folder, "--only", "method=ddo")
     assert ran.code == 0, ran.err
     page = Path("runs/boards/tiny/README.md").read_text()

@@ -7,8 +7,6 @@ from harness.errors import UserError
 from harness.plugins import registry
 from harness.testing.trackers import check_tracker
 
-OFFLINE = {"wandb": {"mode": "offline"}}
-
 
 @pytest.mark.filterwarnings("ignore")  # what packages of trackers warn about at their import comes and goes with their releases
 @pytest.mark.parametrize("name", registry().names("tracker"))
@@ -20,4 +18,4 @@ def test_a_tracker_writes_runs_and_goes_on_with_killed_ones(name, monkeypatch):
         tracker.check_packages()
     except UserError as error:
         pytest.skip(str(error))
-    check_tracker(tracker, tracker.config.model_validate(OFFLINE.get(name, {})))
+    check_tracker(tracker)

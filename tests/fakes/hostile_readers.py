@@ -9,6 +9,7 @@ import importlib
 import json
 import random
 import struct
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -20,6 +21,8 @@ import numpy as np
 import torch
 from hostile_bytes import EVIL_TEXTS, changed_bytes, changed_json
 from hostile_files import GOLDEN, TENSORS, Content
+from image_archives import cifar_files, tarred
+from made_stores import made_store
 
 from harness.board.board import Board
 from harness.board.reading.load import load_board
@@ -27,8 +30,14 @@ from harness.board.reading.yaml_file import parse_value
 from harness.components import Model
 from harness.errors import Diverged, UserError
 from harness.images import arrays, image_files
+from harness.images.importing.cifar import of_archive
+from harness.images.importing.labels import read_labels
+from harness.images.importing.preparing import Preparation
+from harness.images.importing.recognise import source_of
+from harness.images.importing.source import Source
 from harness.images.sets import ImageSet
 from harness.images.statistics_files import recognise
+from harness.images.stores.reading import open_store
 from harness.measure.sample_sources import draws_in_file
 from harness.plugins import registry
 from harness.report.collect import Collection
@@ -186,6 +195,59 @@ def _solver_statistics(path: Path) -> None:
     read(SimpleNamespace(file=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest()))  # type: ignore[arg-type] # two of its fields
 
 
+def _store(path: Path) -> None:
+    store = open_store(path)
+    store.labels()
+    store.digests()
+    list(store.batches(2))
+
+
+def _store_files() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        pixels = np.arange(5 * 3 * 4 * 4, dtype=np.uint8).reshape(5, 3, 4, 4)
+        store = made_store(Path(folder) / "store", pixels, np.arange(5) % 2, sizes=(3, 2), parts=[("train", 3), ("test", 2)])
+        return {file.name: file.read_bytes() for file in store.iterdir()}
+
+
+def _changed_index(dice: random.Random) -> Content:
+    """A store whose index says something else, with a checksum that holds."""
+    body = changed_json(dice, _STORE["index.json"])
+    return {**_STORE, "index.json": files.sealed_json(body)}
+
+
+def _with_changed_file(dice: random.Random, content: dict[str, bytes]) -> Content:
+    name = dice.choice(sorted(content))
+    return {**content, name: changed_bytes(dice, content[name])}
+
+
+def _imported(path: Path) -> None:
+    _prepare(source_of(path))
+
+
+def _cifar(path: Path) -> None:
+    _prepare(of_archive(path))
+
+
+def _prepare(source: Source) -> None:
+    for image in source.images(0):
+        Preparation().apply(image.read(), image.name)
+
+
+def _tar(contents: dict[str, bytes]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return tarred(Path(folder) / "x.tar", contents).read_bytes()
+
+
+def _cifar_pickle(dice: random.Random) -> Content:
+    """An archive of CIFAR-10 one of whose pickles is evil."""
+    contents = {**cifar_files(1)[0], "data_batch_3": files.evil_pickle(dice)}
+    return gzip.compress(_tar(contents))
+
+
+def _labels(path: Path) -> None:
+    read_labels(path).of(["a.png", "b.png"])
+
+
 def _settings(path: Path) -> object:
     return parse_value(path.read_text(encoding="utf-8", errors="replace"), where="--set fid.x")
 
@@ -287,6 +349,9 @@ _STATISTICS = (
 )
 _IMAGES = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
 _SAMPLES = files.safetensors({"x.0": torch.zeros(3, 1, 8, 8), "x.1": torch.zeros(3, 1, 8, 8)})
+_STORE = _store_files()
+_TAR = _tar({f"{n}.{end}": body for n in range(2) for end, body in (("png", files.image()), ("cls", b"1"), ("json", b"{}"))})
+_CIFAR = _tar(cifar_files(1)[0])
 _FORMS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "ppm": "PPM"}
 _SOLVER = files.safetensors(
     {"lambda": torch.linspace(0, 1, 5), "l": torch.zeros(5, 2), "s": torch.zeros(5, 2), "b": torch.zeros(5, 2)}
@@ -396,6 +461,19 @@ READERS = {
             lambda dice: files.archive({"x.png": files.damaged_png(dice)}),
         ),
     ),
+    "store": Reader("/", [_STORE], _store, special=(_changed_index, lambda dice: _with_changed_file(dice, _STORE))),
+    "import, tar": Reader(".tar", [_TAR], _imported),
+    "import, CIFAR-10": Reader(
+        ".gz", [gzip.compress(_CIFAR)], _cifar, special=(lambda dice: gzip.compress(changed_bytes(dice, _CIFAR)), _cifar_pickle)
+    ),
+    "import, labels": Reader(
+        ".json",
+        [b'{"labels": [["a.png", 6], ["b.png", 0]]}'],
+        _labels,
+        is_text=True,
+        special=(lambda dice: changed_json(dice, b'{"labels": [["a.png", 6], ["b.png", 0]]}'),),
+    ),
+    "import, text of labels": Reader(".txt", [b"a.png 6\nb.png 0\n", b"cat\ndog\n"], _labels, is_text=True),
     "sample sets": Reader(".safetensors", [_SAMPLES], _samples, special=(files.header_of,)),
     "tokenizer": Reader(
         ".safetensors",

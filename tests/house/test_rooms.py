@@ -25,7 +25,9 @@ ROOMS = (
     "run",
     "measure",
     "report",
+    "site",
     "results",
+    "submission",
     "scaffold",
     "cli",
 )

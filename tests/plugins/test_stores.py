@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -175,8 +176,8 @@ def small(monkeypatch, tmp_path):
     return tmp_path / "data"
 
 
-def imported(path, store, **options):
-    import_images(Request(source_of(path), store, Preparation(**options)))
+def imported(path, store, *, skips_damaged=False, **options):
+    import_images(Request(source_of(path), store, Preparation(**options), skips_damaged=skips_damaged))
 
 
 def made(name, **settings):
@@ -206,6 +207,10 @@ def test_imagenet64_is_made_of_its_folders(small):
     imported(small / "imagenet", small / "imagenet64", rule="center-crop-dhariwal", size=64, channels=3)
     source = made("imagenet64")
     assert (len(source.train()), source.largest_evaluation) == (6, 2)
+    (small / "imagenet" / "train" / "n01" / "000.png").write_bytes(b"damaged")
+    shutil.rmtree(small / "imagenet64")
+    imported(small / "imagenet", small / "imagenet64", skips_damaged=True, rule="center-crop-dhariwal", size=64, channels=3)
+    assert len(made("imagenet64").train()) == 5, "what is damaged everywhere may be left out, since the index names it"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from harness_fake_images import shades
 from safetensors.torch import save_file
 
 from harness.errors import UserError
+from harness.indexed_sets import InMemory
 from harness.interfaces import DataSpec
 from harness.report.board_previews import (
     BoardPreviews,
@@ -193,3 +194,13 @@ def test_the_first_sampler_with_a_result_is_shown(load, publish_records):
     publish_records(board, [cell for cell in board.cells if cell.row.sampler_name == "plain"], status="diverged")
     assert {"net/none/push-0/s0", "net/fit/push-0/s0"} < set(names_of_shown(board)), "walking cannot draw from net"
     assert "chain/none/walking/s0" in names_of_shown(board)
+
+
+def test_real_examples_are_read_only_as_far_as_they_are_shown(image_board, monkeypatch):
+    expected = real_preview(image_board())
+    monkeypatch.setattr("harness.report.board_previews.READ_AT_ONCE", 7)
+    read = []
+    rows = InMemory.read
+    monkeypatch.setattr(InMemory, "read", lambda self, numbers: read.append(len(numbers)) or rows(self, numbers))
+    assert real_preview(image_board()) == expected
+    assert 40 <= sum(read) < 60  # four of each of ten classes, which take turns

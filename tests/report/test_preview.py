@@ -9,8 +9,8 @@ from harness_fake_images import shades
 from PIL import Image
 
 from harness.errors import UserError
-from harness.interfaces import Batch
-from harness.report.preview import POINTS, Preview, preview_of, read_preview, save_preview
+from harness.interfaces import Batch, DataSpec
+from harness.report.preview import POINTS, Preview, is_enough, preview_of, read_preview, save_preview
 from harness.report.sheet import pixels, sheet_of
 
 
@@ -97,3 +97,22 @@ def test_a_pipe_is_no_preview(path):
     os.mkfifo(path)
     with pytest.raises(UserError, match="a pipe or a device stands where a file must be"):
         read_preview(path)
+
+
+@pytest.mark.parametrize("classes", [0, 1, 2, 7, 10, 11, 30])
+def test_the_beginning_that_is_enough_gives_the_preview_of_the_whole(classes):
+    random = torch.Generator().manual_seed(classes)
+    x = torch.rand(400, 1, 2, 2, generator=random) * 2 - 1
+    labels = torch.randint(classes, (400,), generator=random) if classes else None
+    whole, spec = preview_of(Batch(x, labels), "abc"), DataSpec((1, 2, 2), classes, "images")
+    enough = [n for n in range(1, 400) if is_enough(n, None if labels is None else labels[:n], spec)]
+    assert enough[0] < 100
+    for n in (enough[0], enough[0] + 1, enough[-1]):
+        assert preview_of(Batch(x[:n], None if labels is None else labels[:n]), "abc") == whole
+
+
+def test_without_one_of_the_classes_the_whole_set_is_needed():
+    labels = torch.arange(400) % 9
+    assert not is_enough(400, labels, DataSpec((1, 2, 2), 10, "images"))
+    assert is_enough(POINTS, None, DataSpec((2,)))
+    assert not is_enough(POINTS - 1, None, DataSpec((2,)))

@@ -11,7 +11,7 @@ from torch import nn
 from harness.errors import Diverged, Interrupted, PluginFault
 from harness.interfaces import DataSpec
 from harness.process import stop
-from harness.sampling.drawing import balanced_labels, draw, draw_decoded, extra_networks
+from harness.sampling.drawing import balanced_labels, batches, draw, draw_decoded, extra_networks
 from harness.streams import SampleStreams, stream
 
 SPEC = DataSpec((3,), classes=4)
@@ -99,6 +99,14 @@ def test_network_evaluations_are_counted_not_declared(model, batch):
     assert sample(through_the_network, model, batch=batch).nfe == 5
     assert sample(noise, model, batch=batch).nfe == 0
     assert not model._forward_pre_hooks  # the counter is gone
+
+
+@pytest.mark.parametrize("batch", [1, 4, 23, 100])
+def test_samples_that_are_drawn_by_batches_are_those_of_one_call(model, batch):
+    whole = sample(through_the_network, model, batch=batch)
+    parts = [sample(through_the_network, model, batch=batch, indices=numbers) for numbers in batches(23, batch)]
+    assert torch.equal(torch.cat([part.batch.x for part in parts]), whole.batch.x)
+    assert sum(part.evaluations for part in parts) == whole.evaluations
 
 
 def test_no_graph_is_kept(model):

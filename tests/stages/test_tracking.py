@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -186,6 +187,25 @@ def test_a_tracker_that_hangs_is_left(new_process, log, monkeypatch, caplog):
     gate.set()
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("tracker kept: it is still busy 0 s after the end of the job, and is left")
+
+
+def test_a_job_waits_less_where_a_tracker_has_failed_in_the_run(new_process, log, monkeypatch):
+    monkeypatch.setattr(tracking, "CLOSE_SECONDS", 60)
+    monkeypatch.setattr(tracking, "CLOSE_SECONDS_AGAIN", 0.1)
+    monkeypatch.setattr(Kept, "fails_at", 100)
+    tracked = new_process()
+    tracked.follow(NAME, CONFIG, "finetune", KEY)
+    add(log, 100)
+    tracked.close()
+    gate = threading.Event()
+    monkeypatch.setattr(Kept, "gate", gate)
+    hanging = new_process()
+    hanging.follow(NAME, CONFIG, "finetune", KEY)
+    add(log, 200)
+    started = time.monotonic()
+    hanging.close()
+    assert time.monotonic() - started < 30
+    gate.set()
 
 
 def test_a_tracker_that_cannot_be_opened_is_one_line(new_process, log, monkeypatch, caplog):

@@ -6,6 +6,7 @@ from torch import nn
 
 from harness.errors import PluginFault
 from harness.interfaces import DataSpec
+from harness.sampling import drawing
 from harness.streams import SampleStreams, stream
 
 
@@ -46,6 +47,16 @@ def test_samples_of_a_bank_do_not_depend_on_its_size(make_task):
     # Kernels round by batch: chunks of 5 and a rest.
     large, small = task.bank(task.model, 10, "own").x, task.bank(task.model, 7, "own").x
     torch.testing.assert_close(large[:7], small, rtol=1e-6, atol=1e-7)
+
+
+def test_a_bank_that_is_written_by_batches_is_that_of_one_draw_bit_for_bit(make_task):
+    task = make_task(spec=DataSpec((2,), classes=3))
+    bank = task.bank(task.model, 13, "own")  # batches of 5, 5 and 3
+    drawn = drawing.draw(
+        task._banks.sampler, task.model, task.spec, n=13, seed=0, purpose="bank/own", batch=5, device=torch.device("cpu")
+    ).batch
+    assert torch.equal(bank.x, drawn.x)
+    assert bank.labels.tolist() == drawn.labels.tolist()
 
 
 def test_evaluations_of_references_count(make_task):

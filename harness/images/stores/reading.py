@@ -7,20 +7,24 @@ set. So the reader reads at places (`pread`), with the operating system's cache 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import UserError
 from harness.images.array_headers import read_header
+from harness.images.arrays import stored
 from harness.images.stores.index import AGAIN, Shard, StoreIndex, read_index
 from harness.store.keys import file_sha256
 from harness.store.reading import open_regular
 
+LARGEST_SMALL = 2**31
+"""Bytes of the largest file of labels or hashes that is read."""
 SEQUENTIAL = 64
 """Images that are read at once where a whole store is read."""
 
@@ -61,7 +65,7 @@ class ImageStore:
 
     def labels(self) -> NDArray[np.int64] | None:
         """Return the label of each image, (n,); None where the images have none. Raises: UserError for damaged files."""
-        return self._whole("labels").astype(np.int64) if self.index.classes else None
+        return self._whole("labels") if self.index.classes else None
 
     def digests(self) -> NDArray[np.uint8]:
         """Return the sha256 of each image's bytes, (n, 32). Raises: UserError for damaged files."""
@@ -112,19 +116,26 @@ class ImageStore:
                 if actual != expected:
                     raise UserError(f"{path}: damaged: it does not match its checksum; remove {self.folder} and {AGAIN}")
 
-    def _whole(self, kind: str) -> NDArray[np.uint8]:
+    def _whole(self, kind: str) -> NDArray[Any]:
         """Return the values of all shards, which are small: labels or digests."""
-        parts = []
-        for shard in self.index.shards:
-            path = self.folder / shard.file(kind)
-            try:
-                part = np.load(path, allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise UserError(f"{path}: damaged: {error}; {AGAIN}") from None
-            if len(part) != shard.images:
-                raise UserError(f"{path}: damaged: {len(part)} entries, and its shard has {shard.images} images; {AGAIN}")
-            parts.append(part)
-        return np.concatenate(parts)
+        dtype, rest = KINDS[kind]
+        return np.concatenate([small_array(self.folder, shard, kind, dtype, rest) for shard in self.index.shards])
+
+
+KINDS: Mapping[str, tuple[str, tuple[int, ...]]] = {"labels": ("<i8", ()), "digests": ("|u1", (32,))}
+"""Type and shape of what the small files of a shard hold of each image."""
+
+
+def small_array(folder: Path, shard: Shard, kind: str, dtype: str, rest: tuple[int, ...]) -> NDArray[Any]:
+    """Return what a file holds of each image of a shard. Raises: UserError where it is absent, or holds something else."""
+    path = folder / shard.file(kind)
+    try:
+        array = stored(path)[""].read(largest=LARGEST_SMALL)
+    except UserError as error:
+        raise UserError(f"{error}; {AGAIN}") from None
+    if array.dtype != np.dtype(dtype) or array.shape != (shard.images, *rest):
+        raise UserError(f"{path}: damaged: {array.dtype} {array.shape}, and its shard has {shard.images} images; {AGAIN}")
+    return array
 
 
 def open_store(folder: Path) -> ImageStore:

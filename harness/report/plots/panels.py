@@ -30,11 +30,16 @@ def panel_axes(
     return axes[:panels]
 
 
+def is_wide(values: Sequence[float]) -> bool:
+    """Return whether values, at least one, are to be drawn on a log scale: all positive, and more than LOG_RATIO apart."""
+    return min(values) > 0 and max(values) / min(values) > LOG_RATIO
+
+
 def use_log_scale_if_wide(axis: Axes, values: Sequence[float]) -> None:
     """Draw the axis's y on a log scale where the values to show are positive and span more than LOG_RATIO."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    if min(values) > 0 and max(values) / min(values) > LOG_RATIO:
+    if is_wide(values):
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

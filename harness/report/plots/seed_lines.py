@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,17 @@ class Panel:
     lines: tuple[Line, ...]
 
 
+def band(means: Sequence[float], sds: Sequence[float], *, least_share: float | None = None) -> tuple[list[float], list[float]]:
+    """Return the lower and the upper end of a band of one standard deviation.
+
+    Args:
+        least_share: share of the mean, above 0, at which the band ends below, for axes that may be logarithmic; None for no end.
+    """
+    pairs = list(zip(means, sds, strict=True))
+    lower = [mean - sd if least_share is None else max(mean - sd, mean * least_share) for mean, sd in pairs]
+    return lower, [mean + sd for mean, sd in pairs]
+
+
 def draw_line(axis: Axes, line: Line, style: Look, *, least_share: float | None = None, linewidth: float) -> None:
     """Draw a line and its band.
 
@@ -41,8 +53,6 @@ def draw_line(axis: Axes, line: Line, style: Look, *, least_share: float | None 
         least_share: share of the mean, above 0, at which the band ends below, for axes that may be logarithmic; None for no end.
         linewidth: in points.
     """
-    pairs = list(zip(line.means, line.sds, strict=True))
-    lower = [mean - sd if least_share is None else max(mean - sd, mean * least_share) for mean, sd in pairs]
-    upper = [mean + sd for mean, sd in pairs]
+    lower, upper = band(line.means, line.sds, least_share=least_share)
     axis.fill_between(line.images, lower, upper, color=style["color"], alpha=0.15, linewidth=0)
     axis.plot(line.images, line.means, markersize=4, linewidth=linewidth, label=plain(line.label), **style)

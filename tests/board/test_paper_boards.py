@@ -1,0 +1,89 @@
+"""The boards of the papers: their files say what the papers say, and what they count is counted one way."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from harness.board.bases import Loaded
+from harness.board.reading.load import load_board
+from harness.plugins import registry
+from harness.training.rounds import rounds_of
+
+BOARDS = Path(__file__).parents[2] / "leaderboards"
+NAMES = ("cifar10", "cifar10-cond", "cifar10-t10", "celeba64-t10", "imagenet64", "imagenet256-ar", "imagenet512")
+CIFAR10_ROUND, IMAGENET_ROUND = 1_499_648, 6_400_000
+
+
+@pytest.fixture(scope="module")
+def board_of():
+    boards = {name: load_board(BOARDS / name) for name in NAMES}
+    return boards.__getitem__
+
+
+def reported(name):
+    with (BOARDS / name / "reported.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_board_measures_50000_images_of_a_published_network(board_of, name):
+    board = board_of(name)
+    assert {cell.evaluation.samples for cell in board.cells} == {50_000}
+    assert all(isinstance(base.origin, Loaded) for base in board.bases)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "t10" not in name])
+def test_weights_of_methods_authors_are_rows_without_training(board_of, name):
+    board, presets = board_of(name), registry().presets
+    theirs = {base.name for base in board.bases if presets[base.origin.weights.preset].fine_tuned_by}
+    assert theirs
+    assert {cell.method_name for cell in board.cells if cell.base.name in theirs} == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("name", "rounds", "images"),
+    [
+        ("cifar10", 12, CIFAR10_ROUND),
+        ("cifar10-cond", 16, CIFAR10_ROUND),
+        ("imagenet64", 24, IMAGENET_ROUND),
+        ("imagenet512", 28, IMAGENET_ROUND),
+    ],
+)
+def test_ddo_has_the_papers_rounds_each_as_long_as_one_round(board_of, name, rounds, images):
+    cells = {cell.method_name: cell for cell in board_of(name).cells}
+    assert rounds_of(cells["ddo"].method.settings).rounds == rounds
+    assert cells["ddo"].training.images == rounds * images
+    assert (rounds_of(cells["ddo-1"].method.settings).rounds, cells["ddo-1"].training.images) == (1, images)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar10-cond", "imagenet64", "imagenet512"])
+def test_matched_training_does_the_work_of_one_round_of_ddo(board_of, name):
+    cells = {cell.method_name: cell for cell in board_of(name).cells}
+    nfe = 2 * cells["ddo"].base.origin.sampler.settings.model_dump()["steps"] - 1
+    # Of a real and a generated example each: both passes of the network (3), and one of the reference; and the bank.
+    work = 8 * cells["ddo-1"].training.images + 50_000 * nfe
+    matched = 3 * cells["mle-matched"].training.images
+    assert abs(work - matched) <= 3 * 512 / 2
+
+
+@pytest.mark.parametrize("name", ["cifar10-t10", "celeba64-t10"])
+def test_sft_pg_trains_the_ten_steps_that_it_is_sampled_in(board_of, name):
+    cells = [cell for cell in board_of(name).cells if cell.method_name == "sft-pg"]
+    assert {cell.row.sampler_name for cell in cells} == {"fastdpm"}
+    assert all(cell.skip_reason is None for cell in cells)
+
+
+def test_only_maskgit_skips_what_it_lacks(board_of):
+    assert [cell.name for name in NAMES for cell in board_of(name).cells if cell.skip_reason is not None] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_guided_row_counts_the_evaluations_of_both_networks(name):
+    rows = reported(name)
+    assert rows
+    by_model = {(row["model"], row["guidance"]): row for row in rows if row["nfe"]}
+    for (model, guidance), row in by_model.items():
+        plain = by_model.get((model, "none"))
+        if guidance in ("CFG", "AG", "guided") and plain is not None and plain["method"] == "base":
+            assert int(row["nfe"]) in (2 * int(plain["nfe"]), 50), row  # DPM-Solver-v3 has 25 steps

@@ -1,0 +1,134 @@
+"""Submissions: what a pack or a board can confirm, and what a change of it contradicts."""
+
+import json
+
+import pytest
+from in_process import command
+
+
+def verify(*arguments, code):
+    done = command("verify", *arguments)
+    assert done.code == code, done.out + done.err
+    return done.out.splitlines()
+
+
+def contradictions(lines):
+    return [line.partition("contradicted   ")[2] for line in lines if line.startswith("contradicted")]
+
+
+def test_a_board_as_it_was_published_is_confirmed(here):
+    lines = verify("tiny", code=0)
+    assert "confirmed      seals: 5 records are whole, as they were written, and of a known schema" in lines
+    assert "confirmed      keys: 5 records have the keys, the settings and the ranges of the board" in lines
+    assert "confirmed      whole: every cell and floor of the board has a record" in lines
+    assert any(line.startswith("confirmed      code: ") for line in lines)
+    assert any(line.startswith("not confirmed  values: no value was measured again") for line in lines)
+
+
+def test_a_pack_is_confirmed_as_its_board_is(pack):
+    first, *others = verify(pack, code=0)
+    assert first.startswith("confirmed      hashes: ")
+    assert others == verify("tiny", code=0)
+
+
+def test_values_are_measured_again_from_the_samples(here):
+    lines = [line for line in verify("tiny", "--recompute", "2", "--device", "cpu", code=0) if "recomputed" in line]
+    assert len(lines) == 2
+    assert all(line.endswith("4 values of 2 columns, equal bit for bit") for line in lines)
+
+
+def test_the_first_steps_are_trained_again(here):
+    (line,) = [
+        line for line in verify("tiny", "--replay", "--replay-steps", "3", "--device", "cpu", code=0) if "replayed" in line
+    ]
+    assert line.startswith("confirmed      replayed: small/")
+    assert line.endswith("equal bit for bit")
+
+
+def test_a_forged_value_with_a_right_seal_is_found_by_measuring_again(here, change_record):
+    content = change_record()
+    content["metrics"]["w2"]["values"][0] *= 0.9
+    change_record(metrics=content["metrics"])
+    assert verify("tiny", code=0)  # its seal, key and range are right
+    lines = contradictions(verify("tiny", "--recompute", "9", "--device", "cpu", code=1))
+    assert [line.split(" is ")[0] for line in lines] == ["recomputed: small/mle/s0: w2"]
+
+
+def test_a_forged_log_is_found_by_training_again(here, monkeypatch):
+    for log in (here / "tiny" / "results").glob("small__*.log.jsonl"):
+        lines = log.read_text().splitlines()
+        forged = [line.replace('"loss": ', '"loss": 1') for line in lines]
+        log.write_text("\n".join(forged) + "\n")
+    (line,) = contradictions(verify("tiny", "--replay", "--device", "cpu", code=1))
+    assert "the log says 1" in line
+
+
+def test_a_changed_record_without_a_right_seal_is_contradicted(here):
+    path = here / "tiny" / "results" / "small__mle__s0.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
+    (line,) = contradictions(verify("tiny", code=1))
+    assert line.startswith("seals: small__mle__s0.json: damaged: its checksum does not match")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"key": "f" * 24}, "its key ffffffffffff is not the one that the board gives"),
+        ({"training": {"images": 64, "batch": 64}}, "training.images: 64, the board says 256"),
+        ({"is_smoke": True}, "holds a record of a smoke run"),
+        ({"method": "none"}, "holds a record of the cell small/none/s0"),
+        ({"metrics": {"w2": {"values": [-1.0, 0.5]}}}, "w2 is -1, and the lowest value of w2 is 0"),
+        ({"metrics": {"w2": {"values": [0.5]}}}, "w2: 1 values, the board has 2 draws"),
+    ],
+)
+def test_a_record_that_is_not_the_board_s_is_contradicted(here, change_record, fields, expected):
+    change_record(**fields)
+    lines = contradictions(verify("tiny", code=1))
+    assert any(line.startswith("keys: small__mle__s0.json: ") and expected in line for line in lines), lines
+
+
+def test_a_record_of_another_version_of_a_component_is_neither_confirmed_nor_contradicted(here, change_record):
+    content = change_record()
+    change_record(model={**content["model"], "version": "1/999"}, key="f" * 24)
+    lines = verify("tiny", code=0)
+    assert any("made with other versions than are installed here: ddpm-mlp 1/999" in line for line in lines)
+
+
+def test_a_record_that_the_board_does_not_have_is_contradicted(here):
+    results = here / "tiny" / "results"
+    (results / "small__sft__s0.json").write_bytes((results / "small__mle__s0.json").read_bytes())
+    assert contradictions(verify("tiny", code=1)) == ["keys: small__sft__s0.json: the board has no such cell or floor"]
+
+
+def test_a_missing_record_is_said(here):
+    (here / "tiny" / "results" / "small__mle__s0.json").unlink()
+    assert any("1 cells and floors have no record: small/mle/s0" in line for line in verify("tiny", code=0))
+
+
+def test_without_samples_and_bases_nothing_is_measured_and_the_reason_is_said(here, monkeypatch):
+    monkeypatch.setenv("HARNESS_RUNS", str(here / "elsewhere"))
+    lines = verify("tiny", "--recompute", "1", "--replay", "--device", "cpu", code=0)
+    reasons = [line for line in lines if "recomputed" in line or "replayed" in line]
+    assert all(line.startswith("not confirmed") for line in reasons)
+    assert "are not in the runs folder" in reasons[0]
+    assert "the weights of its base are not in the runs folder" in reasons[1]
+
+
+def test_the_choice_of_cells_follows_from_the_seed(here):
+    chosen = [
+        [line.split(": ")[1] for line in verify("tiny", "--recompute", "1", "--seed", seed, code=0) if "recomputed" in line]
+        for seed in (3, 3)
+    ]
+    assert chosen[0] == chosen[1]
+
+
+def test_json_has_each_finding(here):
+    findings = json.loads(command("verify", "tiny", "--json").out)
+    assert {finding["verdict"] for finding in findings} == {"confirmed", "not confirmed"}
+    assert findings[0]["check"] == "board"
+
+
+def test_a_board_without_records_has_nothing_to_verify(here):
+    for file in (here / "tiny" / "results").iterdir():
+        file.unlink()
+    assert contradictions(verify("tiny", code=1)) == ["board: tiny has no published records"]
