@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,12 +16,10 @@ from harness.process import devices, stop
 from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
-    from harness.board.board import Board
     from harness.board.chosen_file import StudyFacts
     from harness.board.reading.studies import Study
     from harness.run.searching.search import SearchOptions
     from harness.run.start import RunOptions
-    from harness.run.states import CellState
 
 Only = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A search of the board; again for more. [default: all]")]
 Bases = Annotated[list[str] | None, typer.Option("--base", metavar="NAME", help="A base; again for more. [default: all]")]
@@ -93,9 +92,9 @@ def _search(
 ) -> list[StudyFacts | None]:
     """Run each study, and write what it chose. Raises: UserError; Interrupted after Ctrl-C."""
     from harness.cli.progress import show_progress
+    from harness.run.boards import run_boards
     from harness.run.searching.found import found, write_chosen
     from harness.run.searching.search import run_search
-    from harness.run.start import run_board
 
     facts = []
     told: set[str] = set()
@@ -107,11 +106,8 @@ def _search(
 
     for study, option in zip(studies, options, strict=True):
         with show_progress(runs) as on_event:
-
-            def run_cells(board: Board) -> Sequence[CellState]:
-                return run_board(board, board.cells, runs, how, on_event, once)
-
-            trials = run_search(study, runs, option, run_cells, remark).trials
+            run = partial(run_boards, runs=runs, options=how, on_event=on_event, on_remark=once)
+            trials = run_search(study, runs, option, run, remark).trials
         stop.raise_on_signals()
         chosen = found(study, trials, runs)
         facts.append(chosen)

@@ -57,6 +57,56 @@ class RunOptions:
             raise UserError(f"--log-every {self.log_every}: need at least 1")
 
 
+class PreparedRun:
+    """A board whose run is prepared: everything was checked, and its jobs wait for an executor.
+
+    Args: see `run_board`, which also says what this raises.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        cells: Sequence[Cell],
+        runs: RunsFolder,
+        options: RunOptions,
+        on_event: OnEvent,
+        on_remark: Callable[[str], None],
+        *,
+        on_states: OnStates = lambda _: None,
+        fresh: Fresh = NOTHING,
+    ) -> None:
+        self._board, self._cells, self._runs = board, cells, runs
+        runs.check_writable()
+        self._paths = setting_paths.checked(board, runs)
+        before, floors = planned(board, cells, fresh, runs)
+        _save_skipped(before, runs)
+        on_states(before)
+        self._to_run = [state.cell for state in before if state.needs_a_run]
+        with global_state.environment_kept():  # the packages of one cell must not set variables for the others
+            remarks = Needs(board, tuple(self._to_run), tuple(floors)).check()
+        for remark in remarks:
+            on_remark(remark)
+        fresh_results.begin(board, fresh, runs)
+        self.schedule = _schedule(board, self._to_run, floors, runs, options, on_event)
+
+    def begin(self) -> None:
+        """Note what the run is made of, and tell listeners. Call it before the first job runs."""
+        setting_paths.keep(self._paths)
+        listening.begin(self._runs)
+        listening.tell(self._runs, "harness_run_started", board=self._board.name, cells=tuple(self._to_run))
+
+    def end(self, executor: Resolved[Executor]) -> list[CellState]:
+        """Return the states of all cells after the executor's end. Raises: Interrupted; UserError: see `run_board`."""
+        if stop.is_requested() and not self.schedule.is_over:
+            raise Interrupted
+        if self.schedule.refusals:
+            raise UserError(self.schedule.refusals[0])
+        if not self.schedule.is_over:
+            raise UserError(f"executor {executor.name}: it ended while jobs of this run were still to do; run the command again")
+        fresh_results.end(self._board, self._runs)
+        return states(self._board, self._cells, self._runs)
+
+
 def run_board(
     board: Board,
     cells: Sequence[Cell],
@@ -79,36 +129,17 @@ def run_board(
         after Ctrl-C, when the running jobs have saved their state; UserError when the disk refuses, the data are not what the
         dataset declares, or a path in settings stood for another file when results of this runs folder were made.
     """
-    executor = options.executor or _default_executor()
-    runs.check_writable()
-    paths = setting_paths.checked(board, runs)
-    before, floors = planned(board, cells, fresh, runs)
-    _save_skipped(before, runs)
-    on_states(before)
-    to_run = [state.cell for state in before if state.needs_a_run]
-    with global_state.environment_kept():  # the packages of one cell must not set variables for the others
-        remarks = Needs(board, tuple(to_run), tuple(floors)).check()
-    for remark in remarks:
-        on_remark(remark)
-    fresh_results.begin(board, fresh, runs)
-    schedule = _schedule(board, to_run, floors, runs, options, on_event)
-    if schedule.total:
-        setting_paths.keep(paths)
-        listening.begin(runs)
-        listening.tell(runs, "harness_run_started", board=board.name, cells=tuple(to_run))
+    executor = options.executor or default_executor()
+    run = PreparedRun(board, cells, runs, options, on_event, on_remark, on_states=on_states, fresh=fresh)
+    if run.schedule.total:
+        run.begin()
         stop.on_signals()
-        executor.component.create(executor.settings).run(schedule.ready, slots=min(options.jobs, schedule.total))
-    if stop.is_requested() and not schedule.is_over:
-        raise Interrupted
-    if schedule.refusals:
-        raise UserError(schedule.refusals[0])
-    if not schedule.is_over:
-        raise UserError(f"executor {executor.name}: it ended while jobs of this run were still to do; run the command again")
-    fresh_results.end(board, runs)
-    return states(board, cells, runs)
+        executor.component.create(executor.settings).run(run.schedule.ready, slots=min(options.jobs, run.schedule.total))
+    return run.end(executor)
 
 
-def _default_executor() -> Resolved[Executor]:
+def default_executor() -> Resolved[Executor]:
+    """Return the executor that a plugin marks as the default, with its defaults. Raises: UserError where none is."""
     executor = registry().default(Executor, where="--executor")
     provided = registry().provided(Executor.kind, executor.name, where="--executor")
     return Resolved(executor, executor.config(), provided.plugin, provided.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from importlib.metadata import EntryPoint
 
@@ -58,7 +59,13 @@ class Trained:
         self.boards: list[list[str]] = []
         self.ends: dict[str, State] = {}
 
-    def __call__(self, board):
+    def __call__(self, boards):
+        states = None
+        with contextlib.suppress(StopIteration):
+            while True:
+                states = self.run(boards.send(states))
+
+    def run(self, board):
         self.boards.append(list(dict.fromkeys(cell.method_name for cell in board.cells)))
         return [self.state(cell) for cell in board.cells]
 

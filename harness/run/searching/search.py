@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from harness.board.board import Board
@@ -10,6 +10,7 @@ from harness.board.points import point_text
 from harness.board.reading.studies import Study
 from harness.errors import UserError
 from harness.process import stop
+from harness.run.boards import Boards
 from harness.run.searching.outcomes import RungOutcome, rung_outcome
 from harness.run.searching.suggest import check_installed, suggest
 from harness.run.searching.trials import Trial, TrialFile
@@ -17,8 +18,8 @@ from harness.run.states import CellState
 from harness.store.lease import Busy, lease
 from harness.store.runs_folder import RunsFolder
 
-RunCells = Callable[[Board], Sequence[CellState]]
-"""Runs all cells of a board of trials and returns how they stand."""
+RunBoards = Callable[[Boards], None]
+"""Runs all cells of each board of trials and sends back how they stand: see `harness.run.boards.run_boards`."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,13 @@ def run_search(
     study: Study,
     runs: RunsFolder,
     options: SearchOptions,
-    run_cells: RunCells,
+    run_boards: RunBoards,
     on_trial: Callable[[str], None] = lambda _: None,
 ) -> TrialFile:
     """Run trials of a study until there are as many as asked for. Failed ones are tried again, once for each command.
 
     Args:
-        run_cells: see `RunCells`.
+        run_boards: see `RunBoards`.
         on_trial: called with a line for each trial that has ended.
     Returns: all trials.
     Raises: UserError where Optuna is absent, another process works on the study, or no trial works; Interrupted after Ctrl-C.
@@ -71,7 +72,9 @@ def run_search(
     path = runs.lease("search", study.key)
     try:
         with lease(path, wait=False):
-            return _Search(study, trial_file(study, runs), options, run_cells, on_trial).run()
+            file = trial_file(study, runs)
+            run_boards(_Search(study, file, options, on_trial).boards())
+            return file
     except Busy:
         raise UserError(f"{study.label}: another search works on this study; wait for its end, or stop it") from None
 
@@ -79,20 +82,17 @@ def run_search(
 class _Search:
     """The state of one search while it runs."""
 
-    def __init__(
-        self, study: Study, file: TrialFile, options: SearchOptions, run_cells: RunCells, on_trial: Callable[[str], None]
-    ) -> None:
-        self._study, self._file, self._options = study, file, options
-        self._run_cells, self._on_trial = run_cells, on_trial
+    def __init__(self, study: Study, file: TrialFile, options: SearchOptions, on_trial: Callable[[str], None]) -> None:
+        self._study, self._file, self._options, self._on_trial = study, file, options, on_trial
         self._better = max if study.column.higher_is_better else min
 
-    def run(self) -> TrialFile:
+    def boards(self) -> Boards:
+        """Yield the board of each rung of each batch of trials, and take how their cells stand."""
         if waiting := self._file.waiting:
-            self._run_batch([trial.model_copy(update={"end": "running", "values": [], "reason": ""}) for trial in waiting])
+            yield from self._batch([trial.model_copy(update={"end": "running", "values": [], "reason": ""}) for trial in waiting])
         while len(self._file.trials) < self._options.trials:
             stop.check()
-            self._run_batch(self._ask())
-        return self._file
+            yield from self._batch(self._ask())
 
     def _ask(self) -> list[Trial]:
         """Ask for the next trials. All of a batch stand in the file before any of them runs: a killed search has all or none."""
@@ -112,12 +112,12 @@ class _Search:
         self._file.add(asked)
         return asked
 
-    def _run_batch(self, batch: Sequence[Trial]) -> None:
+    def _batch(self, batch: Sequence[Trial]) -> Boards:
         """Take trials through the rungs, and keep how they ended. Raises: UserError where all trials failed from the start."""
         trials = {trial.number: trial for trial in batch}
         climbing = list(trials)
         for rung in range(self._study.search.rungs):
-            outcomes = self._run_rung([trials[number] for number in climbing], rung)
+            outcomes = yield from self._rung([trials[number] for number in climbing], rung)
             for number, outcome in zip(climbing, outcomes, strict=True):
                 trials[number] = _after(trials[number], outcome)
             valued = [number for number in climbing if trials[number].end == "running"]
@@ -133,13 +133,13 @@ class _Search:
         if all(trial.end == "failed" for trial in self._file.trials):
             raise UserError(f"{self._study.label}: every trial failed: {ended[-1].reason}")
 
-    def _run_rung(self, trials: Sequence[Trial], rung: int) -> list[RungOutcome]:
+    def _rung(self, trials: Sequence[Trial], rung: int) -> Generator[Board, Sequence[CellState], list[RungOutcome]]:
         """Run the cells of trials on one rung. Trials of one point share their cells."""
         if not trials:
             return []
         study = self._study
         by_method: dict[str, list[CellState]] = {}
-        for state in self._run_cells(study.board([trial.point for trial in trials], rung)):
+        for state in (yield study.board([trial.point for trial in trials], rung)):
             by_method.setdefault(state.cell.method_name, []).append(state)
         states = [by_method[study.trial_name(trial.point, rung)] for trial in trials]
         return [rung_outcome(state, study.column, is_by_curve=study.is_by_curve) for state in states]

@@ -28,13 +28,15 @@ class Killed(Exception):
 
 def killed_after(trained, boards):
     """Trials that run until so many boards are over: the next one is killed."""
+    run = trained.run
 
-    def run(board):
+    def run_or_die(board):
         if len(trained.boards) >= boards:
             raise Killed
-        return trained(board)
+        return run(board)
 
-    return run
+    trained.run = run_or_die
+    return trained
 
 
 def test_a_search_finds_better_settings(search, trained):
