@@ -24,11 +24,16 @@ def board_names(incomplete: str) -> Iterator[str]:
 
 
 def component_names(incomplete: str) -> Iterator[str]:
-    """Give the kinds and names of installed components, and the presets, that begin like the incomplete word."""
+    """Give the kinds and names of installed components, presets and references that begin like the incomplete word."""
     from harness.plugins import registry
 
     installed = registry()
-    names = {*LISTED_KINDS, *(name for kind in KINDS for name in installed.names(kind)), *installed.presets}
+    names = {
+        *LISTED_KINDS,
+        *(name for kind in KINDS for name in installed.names(kind)),
+        *installed.presets,
+        *installed.references,
+    }
     yield from sorted(name for name in names if name.startswith(incomplete))
 
 

@@ -12,6 +12,7 @@ from harness.plugins import registry
 if TYPE_CHECKING:
     from harness.plugins import Provided
     from harness.presets import Preset
+    from harness.references import Reference
 
 
 def find_preset(words: Sequence[str]) -> Preset | None:
@@ -30,6 +31,20 @@ def find_preset(words: Sequence[str]) -> Preset | None:
     return None
 
 
+def find_reference(words: Sequence[str]) -> Reference | None:
+    """Return the published statistics that `reference NAME`, or `NAME` alone, means; None when the words mean something else.
+
+    Raises: UserError when `reference` is followed by an unknown name.
+    """
+    installed = registry()
+    match [_singular(words[0]), *words[1:]]:
+        case ["reference", name]:
+            return installed.reference(name, where="show")
+        case [_] if not any(words[0] in installed.names(kind) for kind in KINDS) and words[0] not in installed.presets:
+            return installed.references.get(words[0])
+    return None
+
+
 def find_component(words: Sequence[str]) -> Provided:
     """Return the component that `NAME` or `KIND NAME` means. Raises: UserError when there is none, or one of several kinds."""
     if len(words) > 2:
@@ -40,7 +55,7 @@ def find_component(words: Sequence[str]) -> Provided:
 def _of_kind(word: str, name: str) -> Provided:
     kind = _singular(word)
     if kind not in KINDS:
-        raise unknown("kind of component", word, [*KINDS, "preset"], where="show")
+        raise unknown("kind of component", word, [*KINDS, "preset", "reference"], where="show")
     if kind == "model" and name not in registry().names(kind):
         raise _no_model(name)
     return registry().provided(kind, name, where="show")

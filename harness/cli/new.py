@@ -14,7 +14,7 @@ Kind = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="method, metric, model, sampler, dataset, extractor, executor or listener.",
+        help="method, metric, model, sampler, dataset, extractor, executor, tracker or listener.",
         autocompletion=new_kind_names,
     ),
 ]

@@ -74,7 +74,7 @@ Settings = Annotated[
         "--set",
         metavar="NAME.KEY=VALUE",
         help="A setting of the executor, or of a tracker.",
-        autocompletion=value_completion.settings_of("executor"),
+        autocompletion=value_completion.settings_of("executor", "tracker"),
     ),
 ]
 Track = Annotated[
@@ -82,6 +82,7 @@ Track = Annotated[
     typer.Option(
         metavar="NAMES",
         help="Log the runs of cells, e.g. tensorboard,wandb; see harness list trackers. [default: $HARNESS_TRACK, or nothing]",
+        autocompletion=value_completion.names_of("tracker", with_commas=True),
         show_default=False,
     ),
 ]

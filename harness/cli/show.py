@@ -14,12 +14,15 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from harness.plugins import Provided
     from harness.presets import Preset
+    from harness.references import Reference
     from harness.store.records import FloorRecord, Record
 
 Words = Annotated[
     list[str],
     typer.Argument(
-        metavar="RECORD | [KIND] NAME", help="A record's path, a component or a preset.", autocompletion=component_names
+        metavar="RECORD | [KIND] NAME",
+        help="A record's path, a component, a preset or a reference.",
+        autocompletion=component_names,
     ),
 ]
 
@@ -27,14 +30,17 @@ Words = Annotated[
 def show(what: Words, as_json: AsJson = False) -> None:
     """Example: harness show method ddo
 
-    Show a record by its path, or a component with its settings: types, defaults, ranges, meaning. Or a preset: its files.
+    Show a record by its path, or a component with its settings: types, defaults, ranges, meaning. Or a preset's files, or a
+    reference's.
     """
-    from harness.cli.lookup import find_component, find_preset
+    from harness.cli.lookup import find_component, find_preset, find_reference
 
     if len(what) == 1 and (what[0].endswith(".json") or Path(what[0]).is_file()):
         _show_record(Path(what[0]), as_json)
     elif (preset := find_preset(what)) is not None:
         _show_preset(preset, as_json)
+    elif (reference := find_reference(what)) is not None:
+        _show_reference(reference, as_json)
     else:
         _show_component(find_component(what), as_json)
 
@@ -86,6 +92,30 @@ def _show_preset(preset: Preset, as_json: bool) -> None:
     print_table(files)
     result("settings:")
     print_table([{"setting": name, "value": str(value)} for name, value in settings.items()])
+
+
+def _show_reference(reference: Reference, as_json: bool) -> None:
+    from harness.weights import cache
+
+    path = cache.path(reference.file)
+    facts = {
+        "name": reference.name,
+        "kind": "reference",
+        "of": reference.of,
+        "images": reference.images,
+        "shape": "×".join(map(str, reference.shape)),
+        "extractors": ", ".join(reference.extractors),
+        "statistics": ", ".join(sorted(reference.needs)),
+        "file": reference.file.name,
+        "address": reference.file.address,
+        "sha256": reference.file.sha256 or "not pinned",
+        "path": f"{path}{'' if path.exists() else ' (absent)'}",
+    }
+    if as_json:
+        print_json(facts)
+        return
+    for title, value in facts.items():
+        _print_fact(title, f"{value:,}" if isinstance(value, int) else str(value))
 
 
 def _show_record(path: Path, as_json: bool) -> None:

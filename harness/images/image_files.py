@@ -117,7 +117,12 @@ def folder(path: Path, *, of_one_format: bool = True) -> ImageFiles:
     def opened() -> Iterator[Read]:
         yield lambda name: _content(path / name)
 
-    return replace(_image_files(str(path), files, opened, of_one_format), links=links)
+    try:
+        return replace(_image_files(str(path), files, opened, of_one_format), links=links)
+    except UserError as error:
+        if links:
+            raise UserError(f"{error}; {links} links to folders are not followed: name the folder that a link leads to") from None
+        raise
 
 
 def _raise_unreadable(error: OSError) -> None:

@@ -51,6 +51,8 @@ def warm_up() -> None:
     """
     # Libraries ask at their import whether there is a card. With this, torch asks NVML instead of CUDA, which cannot be forked.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    # pandas imports pyarrow where it is installed, whose allocator starts a thread unless it is told not to.
+    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     import torch  # noqa: F401
 
     from harness.plugins import registry

@@ -12,7 +12,7 @@ from harness.errors import UserError, unknown
 from harness.hookspecs import GROUP
 from harness.plugins import registry
 
-NEW_KINDS = ("method", "metric", "model", "sampler", "dataset", "extractor", "executor", "listener")
+NEW_KINDS = ("method", "metric", "model", "sampler", "dataset", "extractor", "executor", "tracker", "listener")
 """The kinds of plugins that can be written: those of components, and listeners."""
 LONGEST = 48
 """Characters of a name. Folders and modules carry it, and tables show it."""

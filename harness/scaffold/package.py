@@ -20,6 +20,7 @@ USAGE: Mapping[str, str] = {
     "dataset": "A board names it: `dataset: {name}`.",
     "extractor": "A board names it in a column, `fid[{name}]`; so does `harness measure … --extractor {name}`.",
     "executor": "The command line names it: `harness run BOARD --executor {name}`.",
+    "tracker": "The command line names it: `harness run BOARD --track {name}`.",
     "listener": "It hears every `harness run` where `${variable}` names the file to write to.",
 }
 """How each kind is used, for the README of the package."""
@@ -31,6 +32,7 @@ MEANINGS: Mapping[str, str] = {
     "dataset": "the data",
     "extractor": "the network that turns images into features",
     "executor": "where jobs run",
+    "tracker": "where a run is written to",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from harness.board.bases import Base, Examples, Loaded, Pretrained
@@ -12,7 +13,7 @@ from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError, as_utf8, error_text
-from harness.process import stop
+from harness.process import card_meter, stop
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
 from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample, sources
@@ -170,7 +171,27 @@ def _record(cell: Cell, context: Context) -> Record:
 
 
 def _results(cell: Cell, context: Context) -> CellResults:
-    memory = PeakMemory(context.device.type)
+    begins_here = _begins_here(cell, context)
+    memory, card = PeakMemory(context.device.type), card_meter.start(context.device.type)
+    try:
+        results = _stages(cell, context)
+    finally:
+        energy_wh, card_memory_bytes = (None, None) if card is None else card.stop()
+    if not begins_here:
+        energy_wh = card_memory_bytes = None  # what the processes before took is not known
+    return replace(results, peak_memory_bytes=memory.read(), energy_wh=energy_wh, card_memory_bytes=card_memory_bytes)
+
+
+def _begins_here(cell: Cell, context: Context) -> bool:
+    """Return whether no earlier process has trained or sampled for the cell."""
+    runs = context.runs
+    has_trained = any(runs.work("finetune", cell.finetune_key).glob("step-*"))
+    has_trained |= cell.trains and runs.stage("finetune", cell.finetune_key).is_dir()
+    return not (has_trained or runs.stage("sample", cell.sample_key).is_dir())
+
+
+def _stages(cell: Cell, context: Context) -> CellResults:
+    """Take a cell through its stages. Memory and energy of the whole are measured around them."""
     source = context.dataset(cell.base.dataset)
     base, finetuned = BaseFacts(), FinetuneFacts()
     unsealed: list[str] = []
@@ -196,7 +217,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
         extractors=_extractors(cell, context),
         references=_references(cell.columns),
         dataset_fingerprint=source.fingerprint,
-        peak_memory_bytes=memory.read(),
+        peak_memory_bytes=0,
         device=context.device.type,
         unsealed=unsealed,
     )

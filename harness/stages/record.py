@@ -39,6 +39,7 @@ class CellResults:
         sources: the code of everything that had a part in the numbers.
         dataset_fingerprint: of the board's dataset.
         peak_memory_bytes: peak memory over all stages.
+        energy_wh, card_memory_bytes: of the card over all stages; None where it does not tell them.
         device: type of the device: "cpu" or "cuda".
         unsealed: stages whose facts nothing vouches for, because an older version made their outputs.
     """
@@ -55,6 +56,8 @@ class CellResults:
     peak_memory_bytes: int
     device: str
     unsealed: Sequence[str] = ()
+    energy_wh: float | None = None
+    card_memory_bytes: int | None = None
 
 
 def record_path(cell: Cell, runs: RunsFolder) -> Path:
@@ -137,6 +140,8 @@ def _costs(results: CellResults) -> Costs:
         peak_memory_bytes=results.peak_memory_bytes,
         seconds_prepare=preparation.seconds,
         prepare_evaluations=preparation.network_evaluations,
+        energy_wh=results.energy_wh,
+        card_memory_bytes=results.card_memory_bytes,
     )
 
 

@@ -83,6 +83,10 @@ def _summary(record: Record) -> RunSummary:
         reason=record.reason,
         steps=record.costs.steps,
         metrics={name: measured.mean for name, measured in record.metrics.items()},
-        costs={name: float(value) for name, value in record.costs.model_dump().items()} if record.status == "done" else {},
+        costs=_costs(record) if record.status == "done" else {},
         facts={name: value for name, value in facts.items() if value},
     )
+
+
+def _costs(record: Record) -> dict[str, float]:
+    return {name: float(value) for name, value in record.costs.model_dump().items() if value is not None}

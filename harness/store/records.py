@@ -160,6 +160,11 @@ class Costs(Part):
     prepare_evaluations: int = 0
     """Network evaluations that prepared the sampler, once for all cells of a base. Without any, the file has neither this field
     nor `seconds_prepare`."""
+    energy_wh: float | None = None
+    """Energy of the card in Wh, over all processes on it, while the cell ran; left out of the file on a CPU, where nvidia-ml-py
+    does not tell it, and of a cell that an earlier process had begun."""
+    card_memory_bytes: int | None = None
+    """Peak memory of the card in bytes, over all processes on it, as the card tells it; left out like the energy."""
 
     @model_serializer(mode="wrap")
     def _without_empty_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:

@@ -21,7 +21,7 @@ from harness.submission.record_checks import check_records
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """What is done beyond reading.
+    """The checks beyond reading.
 
     Args:
         runs: the runs folder with sample sets and weights.

@@ -210,6 +210,9 @@ def _executor_suite(component: Executor, config: Config) -> Iterator[Case]:
 
 
 def _tracker_suite(component: Tracker, config: Config) -> Iterator[Case]:
+    if component.packages and config == component.config(**component.smoke):
+        advice = f"give settings that do not, such as --set {component.name}.mode=offline"
+        raise NotChecked(f"with its own settings it may write to a server or an account; {advice}")
     yield from map(Case, tracker_checks(component, config=config))
 
 

@@ -199,12 +199,18 @@ class MadeUpImages(IndexedExamples):
     def read(self, rows: Tensor) -> StoredExamples:
         """Return the images with these numbers."""
         numbers: list[int] = rows.tolist()
-        images = [
-            torch.randint(0, 256, self.spec.shape, dtype=torch.uint8, generator=stream(0, f"made-up {self.part}", number))
-            for number in numbers
-        ]
+        images = [self._image(number) for number in numbers]
         values = torch.stack(images) if images else torch.empty(0, *self.spec.shape, dtype=torch.uint8)
         return StoredExamples(values, rows % self.spec.classes if self.spec.classes else None)
+
+    def _image(self, number: int) -> Tensor:
+        """Return one image. A large one is of blocks, at most 128 on a side, since drawing a million bytes takes a while."""
+        channels, height, width = self.spec.shape
+        block = max(1, max(height, width) // 64)
+        generator = stream(0, f"made-up {self.part}", number)
+        sides = (channels, -(-height // block), -(-width // block))
+        blocks = torch.randint(0, 256, sides, dtype=torch.uint8, generator=generator)
+        return blocks.repeat_interleave(block, 1).repeat_interleave(block, 2)[:, :height, :width]
 
 
 class MadeUpDataset(IndexedSource):

@@ -75,8 +75,8 @@ def test_plugins_that_the_user_left_out_are_named(shell, monkeypatch):
 def test_json_holds_every_kind(shell):
     content = json.loads(shell("list", "--json").stdout)
     assert list(content) == [
-        "models", "methods", "metrics", "extractors", "datasets", "samplers", "executors", "listeners", "presets", "references",
-        "boards", "broken", "disabled",
+        "models", "methods", "metrics", "extractors", "datasets", "samplers", "executors", "trackers", "listeners", "presets",
+        "references", "boards", "broken", "disabled",
     ]  # fmt: skip
     assert "ddo" in [row["name"] for row in content["methods"]]
     assert content["broken"] == []

@@ -48,6 +48,17 @@ def test_a_preset_is_shown_with_its_files_and_settings(shell):
     assert "files:        none published" in shell("show", "preset", "ddpm-tiny-8").stdout
 
 
+@pytest.mark.parametrize("words", [["edm-cifar10"], ["reference", "edm-cifar10"], ["references", "edm-cifar10"]])
+def test_a_reference_is_shown_with_what_it_is_of_and_its_file(shell, words):
+    lines = shell("show", *words).stdout.splitlines()
+    assert "of:           CIFAR-10's training set" in lines
+    assert "images:       50,000" in lines
+    assert "extractors:   inception-nvidia" in lines
+    assert "address:      https://nvlabs-fi-cdn.nvidia.com/edm/fid-refs/cifar10-32x32.npz" in lines
+    assert json.loads(shell("show", *words, "--json").stdout)["images"] == 50_000
+    assert "no reference is called 'edm-cifar'; did you mean 'edm-cifar10'" in shell("show", "reference", "edm-cifar").stderr
+
+
 def test_json_of_a_preset_has_its_data_and_files(shell):
     content = json.loads(shell("show", "preset", "edm-cifar10-cond-vp", "--json").stdout)
     assert (content["kind"], content["model"], content["shape"], content["classes"]) == ("preset", "edm-unet", [3, 32, 32], 10)

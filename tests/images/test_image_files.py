@@ -146,6 +146,10 @@ def test_a_link_to_a_folder_is_counted_and_not_followed(folder, tmp_path):
     found = image_files.folder(folder)
     assert (found.links, len(found.names)) == (1, 8)
     assert found.names[-1] == "linked.png"
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "train").symlink_to(folder)
+    with pytest.raises(UserError, match=r"no image in it; .*; 1 links to folders are not followed: name the folder that a link"):
+        image_files.folder(tmp_path / "links")
 
 
 def test_a_pipe_is_refused_and_not_waited_for(folder):

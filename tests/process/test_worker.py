@@ -85,3 +85,10 @@ def test_a_worker_ends_when_its_parent_is_killed(python):
     while is_alive(worker_pid) and time.monotonic() < end:
         time.sleep(0.05)
     assert not is_alive(worker_pid)
+
+
+def test_importing_pandas_with_pyarrow_starts_no_thread_that_a_fork_would_lack(python):
+    pytest.importorskip("pyarrow", reason="needs the extra [parquet]")
+    code = "from harness.process import worker; worker.warm_up(); import os, pyarrow, pandas; print(len(os.listdir('/proc/self/task')))"
+    out, err = python(code).communicate(timeout=120)
+    assert out == "1\n", err

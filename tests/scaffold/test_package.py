@@ -17,7 +17,7 @@ from harness.scaffold.names import NEW_KINDS, Names
 from harness.scaffold.package import files_of, write
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = ("metric", "listener")
+QUICK = ("metric", "tracker", "listener")
 """The kinds whose tests run at once; those of all kinds run in an environment of their own, with -m long."""
 RUN = """
 import sys

@@ -180,6 +180,18 @@ def test_no_page_is_wider_than_its_window(board, site, width, dark):
         assert background == ("rgb(22, 24, 28)" if dark else "rgb(255, 255, 255)")
 
 
+def test_on_a_phone_the_first_column_names_the_row_and_stays_in_sight(board):
+    board.show(width=390)
+    row = "document.querySelector('tbody.row tr')"
+    assert board.value(f"{row}.cells[0].innerText.includes('base')")
+    assert board.value(f"getComputedStyle({row}.cells[1]).display") == "none"
+    left = board.value(f"{row}.cells[0].getBoundingClientRect().left")
+    board.run("document.getElementById('results-scroll').scrollLeft = 500")
+    assert board.value(f"{row}.cells[0].getBoundingClientRect().left") == left
+    board.show()
+    assert board.value(f"getComputedStyle({row}.cells[0].querySelector('.also')).display") == "none"
+
+
 def test_the_reader_chooses_the_theme(board):
     board.run("document.getElementById('theme').click()")
     assert board.value("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 28)"

@@ -381,3 +381,25 @@ def test_a_floor_that_cannot_be_measured_is_logged_with_its_traceback(floor, run
     assert caplog.messages == [f"floor shift: SystemExit: no such distance (traceback: {traceback})"]
     assert traceback.exists()
     assert not runs.floor("tiny", floor.name, floor.key).exists()
+
+
+class Meter:
+    """Stands in for the meter of a card."""
+
+    def stop(self):
+        return 1.5, 2**30
+
+
+def test_energy_of_a_card_is_in_the_record_of_a_cell_that_one_process_ran(run, cell, runs, monkeypatch):
+    monkeypatch.setattr("harness.process.card_meter.start", lambda _: Meter())
+    _, record = run()
+    assert (record.costs.energy_wh, record.costs.card_memory_bytes) == (1.5, 2**30)
+    record_path(cell, runs).unlink()  # as if killed after the samples
+    _, again = run()
+    assert (again.costs.energy_wh, again.costs.card_memory_bytes) == (None, None)
+    assert "energy_wh" not in record_path(cell, runs).read_text()
+
+
+def test_on_a_cpu_a_record_says_nothing_of_a_card(run, cell, runs):
+    run()
+    assert "energy_wh" not in record_path(cell, runs).read_text()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,8 @@ class ImageStore:
             raise IndexError(f"rows from {wanted.min()} to {wanted.max()} of a store of {len(self)} images")
         images = np.empty((len(wanted), *self.shape), np.uint8)
         shards = np.searchsorted(self.starts, wanted, "right") - 1
-        runs = list(_runs(wanted, shards))
-        for shard in sorted({shard for shard, _, _ in runs}):
-            self._fill(images, wanted, shard, [(first, last) for owner, first, last in runs if owner == shard])
+        for shard, runs in groupby(sorted(_runs(wanted, shards)), key=itemgetter(0)):
+            self._fill(images, wanted, shard, [(first, last) for _, first, last in runs])
         return images
 
     def _fill(self, images: NDArray[np.uint8], rows: NDArray[np.int64], shard: int, runs: Sequence[tuple[int, int]]) -> None:

@@ -194,7 +194,7 @@ window.harness = window.harness || {};
       field: "base",
       type: "nominal",
       scale: { domain: bases, range: bases.map((base, place) => SHAPES[place % SHAPES.length]) },
-      legend: { title: "Base", orient: "bottom", columns: innerWidth < 600 ? 2 : 4 },
+      legend: { title: "Base", symbolFillColor: ink(), orient: "bottom", columns: innerWidth < 600 ? 2 : 4 },
     };
     const tooltip = [
       { field: "base", title: "base" },

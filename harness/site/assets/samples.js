@@ -129,8 +129,10 @@ harness.startSamples = function () {
     const real = samples[0].points;
     const xs = real.map((point) => point[0]);
     const ys = real.map((point) => point[1]);
-    const margin = 0.15 * Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys));
-    const domain = (values) => [Math.min(...values) - margin, Math.max(...values) + margin];
+    // One scale for both axes, with a margin around the real points, as in the picture of all rows.
+    const middle = (values) => (Math.min(...values) + Math.max(...values)) / 2;
+    const half = 0.65 * Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys));
+    const domain = (values) => [middle(values) - half, middle(values) + half];
     const isFinitePoint = (point) => Number.isFinite(point[0]) && Number.isFinite(point[1]);
     const values = (points, set) => points.filter(isFinitePoint).map(([x, y]) => ({ x, y, set }));
     const moves = a.points.slice(0, LINES).map((from, at) => ({ from, to: b.points[at] })).filter(({ from, to }) => to && isFinitePoint(from) && isFinitePoint(to));
@@ -139,8 +141,11 @@ harness.startSamples = function () {
     const axis = { grid: false, title: null, tickCount: 4 };
     const x = { field: "x", type: "quantitative", scale: { domain: domain(xs) }, axis };
     const y = { field: "y", type: "quantitative", scale: { domain: domain(ys) }, axis };
+    const side = Math.max(200, Math.min(460, (container.clientWidth || 480) - 60));
     harness.drawSpec(container, {
-      height: Math.min(480, container.clientWidth || 480),
+      width: side,
+      height: side,
+      autosize: "pad",
       layer: [
         { data: { values: values(real, "real") }, mark: { type: "circle", size: 10, clip: true, opacity: 0.7 }, encoding: { x, y, color } },
         {

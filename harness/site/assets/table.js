@@ -91,10 +91,8 @@ harness.startTable = function () {
   function showColumns() {
     heads.forEach((head, column) => (head.hidden = state.columns.includes(column)));
     for (const group of groups) {
-      group.cells.forEach((cell, column) => (cell.hidden = state.columns.includes(column)));
-      const names = heads.filter((head) => head.classList.contains("name")).length;
-      for (const row of [...group.body.rows].slice(1)) {
-        [...row.cells].slice(1).forEach((cell, index) => (cell.hidden = state.columns.includes(names + index)));
+      for (const row of group.body.rows) {
+        [...row.cells].forEach((cell, column) => (cell.hidden = state.columns.includes(column)));
       }
     }
   }
