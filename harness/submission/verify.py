@@ -72,6 +72,7 @@ def _unpacked(manifest: Manifest, files: dict[str, bytes]) -> Iterator[Path]:
         folder = Path(scratch) / manifest.board
         BoardFolder(folder).results.mkdir(parents=True)
         for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         yield folder
 
