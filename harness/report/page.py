@@ -62,7 +62,7 @@ class Page:
             *map(_figure, self.plots),
             differences_section(self.table, MARKDOWN),
             _section("Findings", self._by_hand(Findings(self.table).text(MARKDOWN))),
-            _section("Methods", self._by_hand("\n".join(filter(None, (method_notes(board), bullets(searched(board))))))),
+            _section("Methods", self._by_hand(method_notes(board))),
             _section("Reported by papers", self._reported()),
             protocol_section(self.collection),
             costs_section(self.collection),
@@ -160,13 +160,17 @@ def _bold_legend(table: Table) -> str:
 
 
 def method_notes(board: Board) -> str:
-    """Return the notes that board.yaml gives to methods, as a list. A grid has one note, which its first point keeps."""
+    """Return the notes that board.yaml gives to methods, and where searches chose settings, as a list.
+
+    A grid has one note, which its first point keeps.
+    """
     grids = {grid.methods[0]: grid.label for grid in board.grids}
-    return bullets(
+    notes = (
         f"**{markdown_text(grids.get(name) or entry.label or name)}**{where_only(entry)}: {' '.join(entry.note.split())}"
         for name, entry in board.config.methods.items()
         if entry.note
     )
+    return bullets([*notes, *searched(board)])
 
 
 def bullets(lines: Iterable[str]) -> str:

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "weights_sha256",
         "dataset_fingerprint",
         "samples_sha256",
+        "references",
     ),
     "software and machine": ("extractors", "environment", "sources", "unsealed"),
     "numbers": ("status", "reason", "metrics", "selected_images", "curve", "costs"),

@@ -16,6 +16,8 @@ LARGEST_FILE = 2**27
 LARGEST_PACK = 2**30
 """Bytes of all files of a pack together, unpacked."""
 _RESULT = re.compile(r"results/(?!\.)[^/\\\x00-\x1f\x7f]{1,240}\.(json|log\.jsonl)")
+_CHOSEN = re.compile(r"(?!results/)([A-Za-z0-9_-]{1,100}/){0,3}[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\.yaml")
+"""A file of chosen settings in the board's folder. No folder has a dot in its name, so that the path leads nowhere else."""
 _OTHERS = frozenset({MANIFEST, BOARD, ENVIRONMENT, REPORTED})
 
 
@@ -48,8 +50,13 @@ def read_pack(path: Path) -> dict[str, bytes]:
         raise UserError(f"{path}: cannot be read as a pack: {error}") from error
 
 
+def is_chosen_file(name: str) -> bool:
+    """Return whether a pack may hold a file of chosen settings under this path from the board's folder."""
+    return _CHOSEN.fullmatch(name) is not None
+
+
 def _is_known(name: str) -> bool:
-    return name in _OTHERS or _RESULT.fullmatch(name) is not None
+    return name in _OTHERS or _RESULT.fullmatch(name) is not None or is_chosen_file(name)
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> bytes:

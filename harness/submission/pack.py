@@ -17,6 +17,7 @@ from harness.process import environment
 from harness.store.board_folder import BoardFolder
 from harness.store.files import appearing, storage
 from harness.store.reading import read_bytes
+from harness.submission.archive import is_chosen_file
 from harness.submission.manifest import BOARD, ENVIRONMENT, MANIFEST, REPORTED, RESULTS, manifest_text
 
 MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -26,7 +27,8 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 def packed_files(board: Board) -> dict[str, bytes]:
     """Return the files of a pack by name, without the manifest.
 
-    Raises: UserError for a board without published records, and for a smoke board.
+    Raises: UserError for a board without published records, for a smoke board, and for a board that takes settings from a file
+        elsewhere.
     """
     folder = BoardFolder(board.folder)
     results = [path for pattern in ("*.json", f"*{SUFFIX}") for path in sorted(folder.results.glob(pattern))]
@@ -35,6 +37,13 @@ def packed_files(board: Board) -> dict[str, bytes]:
     files = {BOARD: read_bytes(board.folder / BOARD), ENVIRONMENT: _environment()}
     if folder.reported.is_file():
         files[REPORTED] = read_bytes(folder.reported)
+    for chosen in board.chosen:
+        if not is_chosen_file(chosen.file):
+            raise UserError(
+                f"{board.folder}: takes settings from {chosen.file}, which no pack can hold; the search must write a file in the "
+                "board's folder, such as searched/ddo.yaml"
+            )
+        files[chosen.file] = read_bytes(board.folder / chosen.file)
     return {**files, **{f"{RESULTS}{path.name}": read_bytes(path) for path in results}}
 
 

@@ -21,7 +21,7 @@ from harness.submission.record_checks import check_records
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """The checks beyond reading.
+    """Options that say what is done beyond reading.
 
     Args:
         runs: the runs folder with sample sets and weights.
@@ -72,6 +72,7 @@ def _unpacked(manifest: Manifest, files: dict[str, bytes]) -> Iterator[Path]:
         folder = Path(scratch) / manifest.board
         BoardFolder(folder).results.mkdir(parents=True)
         for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         yield folder
 

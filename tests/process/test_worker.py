@@ -89,6 +89,7 @@ def test_a_worker_ends_when_its_parent_is_killed(python):
 
 def test_importing_pandas_with_pyarrow_starts_no_thread_that_a_fork_would_lack(python):
     pytest.importorskip("pyarrow", reason="needs the extra [parquet]")
-    imports = "from harness.process import worker; worker.warm_up(); import os, pyarrow, pandas"
-    out, err = python(f"{imports}; print(len(os.listdir('/proc/self/task')))").communicate(timeout=120)
+    code = "from harness.process import worker; worker.warm_up(); import os, pyarrow, pandas; "
+    code += "print(len(os.listdir('/proc/self/task')))"
+    out, err = python(code).communicate(timeout=120)
     assert out == "1\n", err

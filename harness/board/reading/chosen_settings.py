@@ -83,7 +83,7 @@ def _remarks(board: BoardConfig, file: str, study: StudyFacts) -> Iterator[str]:
     for name, search in board.search.items():
         if search.chosen != file or search.method not in board.methods:
             continue
-        again = f"the settings are those of before; run: harness search --only {name}"
+        again = f"the settings are those of before; run: harness search BOARD --only {name}"
         if search.asked != study.asked:
             changed = sorted(key for key in {*search.asked, *study.asked} if search.asked.get(key) != study.asked.get(key))
             yield f"{file}: {', '.join(changed)} of the search {name!r} changed since the file was written; {again}"

@@ -85,7 +85,7 @@ def test_a_changed_search_is_noticed_in_one_line(searched, load, change, remark)
     searched()
     (line,) = load(FROM.replace(*change)).remarks
     assert remark in line
-    assert "run: harness search --only weights" in line
+    assert "run: harness search BOARD --only weights" in line
     assert not load(FROM.replace("trials: 12", "trials: 40")).remarks
 
 
