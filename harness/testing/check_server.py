@@ -203,8 +203,8 @@ def _check(request: Mapping[str, object], give: Callable[[Answer], None]) -> Non
     from harness.testing.reports import Subject
 
     subject, settings = request["subject"], request["settings"]
-    assert isinstance(subject, dict)
-    assert isinstance(settings, dict)
+    if not (isinstance(subject, dict) and isinstance(settings, dict)):
+        raise TypeError("a request to check names a subject and its settings, each a mapping")
     for outcome in outcomes(Subject(**subject), settings):
         give({"outcome": asdict(outcome)})
 

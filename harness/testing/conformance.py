@@ -12,6 +12,7 @@ import pytest
 
 from harness.plugins import Broken
 from harness.testing.checker import Checker
+from harness.testing.expect import expect
 from harness.testing.reports import Subject
 
 
@@ -38,7 +39,7 @@ def checker() -> Iterator[Checker]:
 def test_no_installed_plugin_is_broken() -> None:
     """Every plugin can be imported and lists its components."""
     broken = _started()[2]
-    assert not broken, "; ".join(f"{plugin.plugin}: {plugin.reason}" for plugin in broken)
+    expect(not broken, "; ".join(f"{plugin.plugin}: {plugin.reason}" for plugin in broken))
 
 
 def test_it_keeps_the_contract(subject: Subject, checker: Checker) -> None:
@@ -47,6 +48,6 @@ def test_it_keeps_the_contract(subject: Subject, checker: Checker) -> None:
     failed = [
         f"{' '.join(filter(None, [each.check, each.on]))}: {each.message}" for each in report.outcomes if each.state == "failed"
     ]
-    assert not failed, "\n".join(failed)
+    expect(not failed, "\n".join(failed))
     if report.state == "skipped":
         pytest.skip("; ".join(outcome.message for outcome in report.outcomes if outcome.state == "skipped"))
