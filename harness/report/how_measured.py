@@ -167,13 +167,16 @@ def _weights(networks: Sequence[Network]) -> str:
     network = networks[0]
     if isinstance(network, Loaded):
         weights = network.weights
-        hashes = ", ".join(
-            f"{file['part'] or 'file'} sha256 `{str(file['sha256'])[:16]}…`{_table(file)}" for file in weights.identity
-        )
+        hashes = ", ".join(f"{file['part'] or 'file'} sha256 {_hash(file)}{_table(file)}" for file in weights.identity)
         note = f" — {markdown_text(weights.note)} —" if weights.note else ""
         return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes}){note}"
     steps = zip(*(other.steps for other in networks), strict=True)
     return "pretrained by " + "; then by ".join(map(_pretraining_step, steps))
+
+
+def _hash(file: Mapping[str, str | None]) -> str:
+    sha256 = file["sha256"]
+    return "not pinned" if sha256 is None else f"`{sha256[:16]}…`"
 
 
 def _table(file: Mapping[str, str | None]) -> str:

@@ -69,9 +69,9 @@ GUIDING: Mapping[str, Mapping[str, Sequence[str]]] = {
 DDO = "https://huggingface.co/nvidia/DirectDiscriminativeOptimization/resolve/main/"
 
 
-def _further(base: Preset, name: str, address: str, *, fine_tuned_by: str = "", note: str = "") -> Preset:
-    """Return a preset of other weights for the network of a base, whose file is called like the preset."""
-    files = (WeightsFile(f"{name}.pkl", f"{address}{name}.pkl"), *(file for file in base.files if file.part))
+def _further(base: Preset, name: str, file: str, address: str, *, fine_tuned_by: str = "", note: str = "") -> Preset:
+    """Return a preset of other weights for the network of a base. file: its name without the ending."""
+    files = (WeightsFile(f"{file}.pkl", f"{address}{file}.pkl"), *(file for file in base.files if file.part))
     return replace(base, name=name, files=files, fine_tuned_by=fine_tuned_by, note=note)
 
 
@@ -80,13 +80,16 @@ def _guiding() -> Iterator[Preset]:
         for snapshot, lengths in snapshots.items():
             base = PRESETS[f"edm2-{data}-{snapshot.partition('-')[0]}"]
             for length in lengths:
-                yield _further(base, f"edm2-{data}-{snapshot}-{length}", ADDRESS)
+                file = f"edm2-{data}-{snapshot}-{length}"
+                # A board takes a name with a dot for a path.
+                yield _further(base, file.replace("0.", ""), file, ADDRESS)
 
 
 def _fine_tuned() -> Iterator[Preset]:
     """Yield the networks that DDO's authors published."""
     for name in ("edm2-img64-s", "edm2-img512-l"):
-        yield _further(PRESETS[name], f"{name}-ddo", DDO, fine_tuned_by="DDO", note="licence of the weights: CC BY-NC-SA 4.0")
+        note = "licence of the weights: CC BY-NC-SA 4.0"
+        yield _further(PRESETS[name], f"{name}-ddo", f"{name}-ddo", DDO, fine_tuned_by="DDO", note=note)
 
 
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _all()}

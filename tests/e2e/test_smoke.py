@@ -24,7 +24,11 @@ from harness_mnist import images
 
 BOARDS = sorted((Path(__file__).parents[2] / "leaderboards").glob("*/board.yaml"))
 OF_FASHION = [board for board in BOARDS if re.search(r"^dataset: .*\bfashion-mnist\b", board.read_text(), re.MULTILINE)]
-SHORT = [board for board in BOARDS if board not in OF_FASHION or board.parent.name == "fashion-mnist-real"]
+OF_PAPERS = [board for board in BOARDS if re.search(r"^ *weights: |, weights: ", board.read_text(), re.MULTILINE)]
+"""Boards whose bases are published networks, which smoke runs need too."""
+SHORT = [
+    board for board in BOARDS if board not in OF_PAPERS and (board not in OF_FASHION or board.parent.name == "fashion-mnist-real")
+]
 """The other boards of Fashion-MNIST train networks for 28 × 28 pixels. They pass in a long test, on any machine."""
 
 
@@ -95,6 +99,15 @@ def test_a_board_passes_in_seconds_and_leaves_real_records_alone(board, tmp_path
     assert {path.name for path in tmp_path.iterdir()} == {"smoke"}
     assert list(tmp_path.glob("smoke/records/*/*.json"))
     assert {path: path.stat().st_mtime_ns for path in board.parent.rglob("*")} == real
+
+
+@pytest.mark.parametrize("board", OF_PAPERS, ids=lambda path: path.parent.name)
+def test_a_board_of_published_networks_names_all_files_that_are_absent(board, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    ended = CliRunner().invoke(cli.app, ["run", str(board.parent), "--smoke", "--runs-dir", str(tmp_path / "runs")])
+    assert isinstance(ended.exception, UserError)
+    published = [base.origin.weights.files[0].path.name for base in load_board(board).bases]
+    assert all(name in str(ended.exception) for name in published)
 
 
 @pytest.mark.long

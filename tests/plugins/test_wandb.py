@@ -1,6 +1,8 @@
 """Weights & Biases in its offline mode: the files hold what was logged, and a killed run keeps its id."""
 
 import struct
+import time
+from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
@@ -41,11 +43,10 @@ def contents(data):
 
 def records(folder):
     """The records in the files of all offline runs below a folder, in the order of their starts."""
-    from wandb.proto import wandb_internal_pb2
-
+    messages = import_module("wandb.proto.wandb_internal_pb2")
     for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
         for content in contents(file.read_bytes()):
-            record = wandb_internal_pb2.Record()
+            record = messages.Record()
             record.ParseFromString(content)
             yield record
 
@@ -68,6 +69,7 @@ def test_an_offline_run_holds_its_scalars_and_a_killed_one_goes_on(tmp_path, cap
     first = WandbRun(config, a_run(tmp_path))
     first.log(100, 6400, {"loss": 0.5})
     first.close()
+    time.sleep(1.1)  # wandb names the folder of a run by the second in which it starts
     resumed = WandbRun(config, a_run(tmp_path, is_resumed=True))
     resumed.log(200, 12800, {"loss": 0.25})
     resumed.log(100, 6400, {"curve": 2.0})

@@ -69,7 +69,7 @@ def known(make_task, make_loop, tmp_path):
             return 1.0
 
         curve = Curve(measure, points, higher_is_better=False, keeps_best=select == "best") if points else None
-        data = make_loop("data").data
+        data = make_loop("data").reader.examples
         around = Surroundings(tmp_path / folder, seconds)
         return TrainingLoop(task, Known(None, task), data, task._training, seed=0, around=around, curve=curve)
 
