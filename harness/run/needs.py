@@ -215,10 +215,11 @@ class Needs:
     @cached_property
     def _bases(self) -> tuple[Base, ...]:
         """Every base of the cells, with the bases that their samplers call."""
-        bases: dict[str, Base] = {}
+        bases: dict[tuple[object, ...], Base] = {}
         for row in self._rows:
             for base in _with_guides(row.base, row.sampler):
-                bases.setdefault(base.key, base)
+                # Bases of one network have one key while their files are absent and not pinned.
+                bases.setdefault((base.key, *(file.path for file in base.origin.files)), base)
         return tuple(bases.values())
 
     @cached_property
