@@ -26,10 +26,14 @@ BOARDS = sorted((Path(__file__).parents[2] / "leaderboards").glob("*/board.yaml"
 OF_FASHION = [board for board in BOARDS if re.search(r"^dataset: .*\bfashion-mnist\b", board.read_text(), re.MULTILINE)]
 OF_PAPERS = [board for board in BOARDS if re.search(r"^ *weights: |, weights: ", board.read_text(), re.MULTILINE)]
 """Boards whose bases are published networks, which smoke runs need too."""
+OF_SEARCHES = [board for board in BOARDS if board.parent.name.endswith("-search") and board not in OF_FASHION]
 SHORT = [
-    board for board in BOARDS if board not in OF_PAPERS and (board not in OF_FASHION or board.parent.name == "fashion-mnist-real")
+    board
+    for board in BOARDS
+    if board not in (*OF_PAPERS, *OF_SEARCHES) and (board not in OF_FASHION or board.parent.name == "fashion-mnist-real")
 ]
-"""The other boards of Fashion-MNIST train networks for 28 × 28 pixels. They pass in a long test, on any machine."""
+"""The other boards of Fashion-MNIST train networks for 28 × 28 pixels, and searches have the networks of their boards and many
+rows. They pass in long tests, on any machine."""
 
 
 def run_pickled(job):
@@ -84,7 +88,11 @@ def absent_files(board):
     return ""
 
 
-@pytest.mark.parametrize("board", SHORT, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "board",
+    [*SHORT, *(pytest.param(board, marks=pytest.mark.long) for board in OF_SEARCHES)],
+    ids=lambda path: path.parent.name,
+)
 @pytest.mark.usefixtures("no_workers")
 def test_a_board_passes_in_seconds_and_leaves_real_records_alone(board, tmp_path):
     real = {path: path.stat().st_mtime_ns for path in board.parent.rglob("*")}
