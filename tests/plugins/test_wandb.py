@@ -75,6 +75,9 @@ def test_an_offline_run_holds_its_scalars_and_a_killed_one_goes_on(tmp_path, cap
     resumed.log(100, 6400, {"curve": 2.0})
     resumed.finish(SUMMARY)
     resumed.close()
+    end = time.monotonic() + 30
+    while len(history(tmp_path)) < 3 and time.monotonic() < end:  # a process of wandb's own writes the file, after the close
+        time.sleep(0.1)
     assert history(tmp_path) == [
         {"step": 100, "images": 6400, "loss": 0.5},
         {"step": 200, "images": 12800, "loss": 0.25},
