@@ -1,6 +1,7 @@
 """Weights & Biases in its offline mode: the files hold what was logged, and a killed run keeps its id."""
 
 import struct
+import sys
 import time
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,6 +19,8 @@ needs_wandb = pytest.mark.skipif(find_spec("wandb") is None, reason="needs the e
 def _no_account(monkeypatch, tmp_path):
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("exit", "excepthook"):  # wandb replaces both for good: other tests of this process must find their own
+        monkeypatch.setattr(sys, name, getattr(sys, name))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
 
