@@ -40,7 +40,7 @@ def target(
     print_table([_line(each) for each in times])
     shown = "" if column.shown_in == 1 else f", shown as {rounded(value, column)} on the page"
     remark(f"target: {column.label} {value:g}{shown}; a curve's points are at most {resolution(collection):,} images apart")
-    remark("medians over seeds; a seed that did not reach the target counts as longest")
+    remark("medians over seeds; a seed that did not reach the target, or diverged, counts as longest")
     remark("evaluations (a pass with gradients counts three) and seconds are the training's, in proportion to images")
 
 

@@ -41,9 +41,24 @@ class Comparison:
     seeds: tuple[int, ...]
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all seeds of both rows ended well."""
+        return self.first.is_whole and self.second.is_whole
+
+    @property
     def better(self) -> TableRow | None:
-        """The row that is better by the adjusted p; None where the rows are not told apart, and in columns that do not rank."""
-        if self.difference is None or self.adjusted_p is None or self.adjusted_p > LEVEL or not self.column.ranks:
+        """The row that is better by the adjusted p.
+
+        Returns: None where the rows are not told apart, in columns that do not rank, and where a row has not all of its seeds: a
+            row must not win by the seeds that diverged.
+        """
+        if (
+            not self.is_whole
+            or self.difference is None
+            or self.adjusted_p is None
+            or self.adjusted_p > LEVEL
+            or not self.column.ranks
+        ):
             return None
         return self.first if (self.difference.mean > 0) == self.column.higher_is_better else self.second
 

@@ -38,7 +38,7 @@ def _line(comparison: Comparison) -> dict[str, str]:
         "p (Holm)": NONE,
         "seeds": "0" if difference is None else str(difference.n),
         "seeds to tell": NONE,
-        "finding": "; ".join(dict.fromkeys((*first.notes, *second.notes))) or "too few shared seeds",
+        "finding": _lacking(comparison) or "too few shared seeds",
     }
     if difference is None:
         return line
@@ -79,9 +79,17 @@ def _seeds_to_tell(comparison: Comparison) -> str:
     return f"> {MOST}" if comparison.pairs_to_tell is None else str(comparison.pairs_to_tell)
 
 
+def _lacking(comparison: Comparison) -> str:
+    """Return how the seeds that are not done ended, of both rows; "" where all are done."""
+    rows = (comparison.first, comparison.second)
+    return "; ".join(f"{full_name(row)} {', '.join(row.notes)}" for row in rows if row.notes)
+
+
 def _finding(comparison: Comparison) -> str:
     if not comparison.column.ranks:
         return "the column does not rank"
+    if not comparison.is_whole:
+        return f"none: {_lacking(comparison)}"
     return "not told apart" if comparison.better is None else f"{comparison.better.method_label} is better"
 
 
@@ -118,5 +126,6 @@ def _numbers(comparison: Comparison) -> dict[str, object]:
         "p": None if difference is None else difference.p,
         "p_holm": comparison.adjusted_p,
         "seeds_to_tell": comparison.pairs_to_tell,
+        "lacking": _lacking(comparison),
         "better": None if comparison.better is None else full_name(comparison.better),
     }

@@ -34,7 +34,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class TimeToTarget:
-    """A row and what it took each of its done seeds; None for a seed that did not reach the target."""
+    """A row and what it took each of its seeds that ended; None for a seed that did not reach the target, or diverged."""
 
     base: str
     method: str
@@ -48,7 +48,7 @@ class TimeToTarget:
         return sum(each is not None for each in self.seeds)
 
     def median(self, amounts: Sequence[float | None]) -> float | None:
-        """Return the median over all done seeds, of amounts of those that reached the target.
+        """Return the median over all seeds, of amounts of those that reached the target.
 
         A seed that did not reach it took longer than any other.
         Returns: None where half of the seeds or more did not reach it, and where an amount is not known.
@@ -69,34 +69,32 @@ def curve_column(collection: Collection) -> Column:
 
 
 def times_to_target(collection: Collection, target: float) -> list[TimeToTarget]:
-    """Return, for each row that trains and has done seeds, what it took to reach the target.
+    """Return, for each row that trains and has results with a curve, what it took to reach the target.
 
-    Cost and seconds up to a point are the whole training's in proportion to its images: records do not hold them by point.
+    Cost and seconds up to a point are the whole training's in proportion to its images: records do not hold them by point. Of a
+    training that tries several settings in each round, a point costs its share of all of them.
 
     Args:
         target: a value of the curve's column, in the metric's own unit.
     Raises: UserError for a board without a curve.
     """
-    column = curve_column(collection)
-    return [
-        TimeToTarget(
-            row.base.name,
-            row.method_name,
-            row.base.label,
-            row.method_label,
-            tuple(_reached(outcome, target, higher_is_better=column.higher_is_better) for outcome in done),
-        )
-        for row, cells in collection.trainings
-        if row.trains and (done := [outcome for outcome in collection.done(cells) if outcome.curve])
-    ]
+    higher_is_better = curve_column(collection).higher_is_better
+    times = []
+    for row, cells in collection.trainings:
+        ended = [outcome for outcome in collection.outcomes(cells) if outcome.status in ("done", "diverged")]
+        if row.trains and any(outcome.curve for outcome in ended):
+            images = row.training.images
+            seeds = tuple(_reached(outcome, target, images, higher_is_better=higher_is_better) for outcome in ended)
+            times.append(TimeToTarget(row.base.name, row.method_name, row.base.label, row.method_label, seeds))
+    return times
 
 
-def _reached(outcome: Outcome, target: float, *, higher_is_better: bool) -> Reached | None:
+def _reached(outcome: Outcome, target: float, all_images: int, *, higher_is_better: bool) -> Reached | None:
+    """Return the first point that reaches the target. all_images: of the path from the start to the end of training."""
     before = 0
-    for images, value in sorted(outcome.curve):
+    for images, value in sorted(outcome.curve) if outcome.status == "done" else ():
         if value >= target if higher_is_better else value <= target:
-            share = images / outcome.images_seen if outcome.images_seen else 0.0
-            cost = training_cost(outcome)
+            share, cost = images / all_images, training_cost(outcome)
             return Reached(images, before, None if cost is None else cost * share, outcome.seconds_finetune * share)
         before = images
     return None

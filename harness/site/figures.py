@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.board.columns import Column
 from harness.board.schema import Statistic
+from harness.report import terminal_style
 from harness.report.difference_tables import difference_cells
 from harness.report.differences import FloorDifference
-from harness.report.display import Marks, Style, figure, marks_of, rounded
-from harness.report.number_text import factor
+from harness.report.display import Marks, figure, marks_of, rounded
 from harness.report.rows import TableRow
 from harness.report.table import Table
 from harness.statistics.paired import PairedDifference
 
-PLAIN = Style(
-    bold=lambda text: text,
-    plus_minus=" ± ",
+PLAIN = replace(
+    terminal_style.PLAIN,
     floor_mark="",
     beyond_mark="",
     none="–",
-    down="↓",
-    up="↑",
-    escape=lambda text: text,
     signed=lambda number: number.replace("-", "−"),
-    factor=factor,
 )
 """Plain text: the templates escape it, and write marks as tags of their own."""
 

@@ -73,9 +73,24 @@ def test_a_pair_that_shares_too_few_seeds_has_no_test_and_says_why(table_of):
     table = table_of(("  tune:\n", "  tune: {only: 'seed=2'}\n"))
     comparisons = compare(table, "tune", "none", ["distance"])
     lines = comparison_rows(comparisons)
-    assert [line["finding"] for line in lines] == ["too few shared seeds", "skipped: chain lacks Likelihood, which tune needs"]
+    assert [line["finding"] for line in lines] == [
+        "too few shared seeds",
+        "chain/tune skipped: chain lacks Likelihood, which tune needs",
+    ]
     assert {line["p"] for line in lines} == {"-"}
     assert "adjusted for the tests here (0)" in explanation(table, comparisons)[1]
+
+
+def test_a_row_does_not_win_by_the_seeds_that_diverged(load, publish_records):
+    board = load(("seeds: [0, 1, 2]", "seeds: [0, 1, 2, 3, 4, 5, 6]"))
+    publish_records(board)
+    (cell,) = [cell for cell in board.cells if cell.name == "net/tune/s1"]
+    publish_records(board, [cell], status="diverged", metrics={})
+    (found,) = compare(Table.from_collection(collect_published(board)), "net/tune", "net/none", ["distance"])
+    assert found.adjusted_p is not None
+    assert found.adjusted_p < 0.05
+    assert found.better is None
+    assert comparison_rows([found])[0]["finding"] == "none: net/tune diverged 1/7"
 
 
 def test_numbers_are_unrounded_and_hold_each_seed(table):

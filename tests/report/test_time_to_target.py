@@ -43,6 +43,27 @@ def test_a_seed_that_does_not_reach_the_target_took_longer_than_any_other(collec
     assert row.median([320, None]) is None
 
 
+def test_a_seed_that_diverged_did_not_reach_the_target(board, publish_records, make_record, collection_of):
+    collection_of([1] * 5, [1] * 5, [1] * 5)
+    (cell,) = [cell for cell in board.cells if cell.name == "net/tune/s1"]
+    publish_records(board, [cell], status="diverged", curve=make_record(cell, curve=[CurvePoint(images=0, value=1.0)]).curve)
+    row = of_tune(collect_published(board), 2.0)
+    assert (row.reached, len(row.seeds)) == (2, 3)
+
+
+def test_a_point_of_a_training_with_candidates_costs_its_share_of_all_of_them(board, publish_records, make_record):
+    """Four candidates take four times the images of the path that the curve is drawn along."""
+    for cell in board.cells:
+        if cell.row.name == "net/tune":
+            points = [CurvePoint(images=images, value=5.0 - images / 640, candidate=1 + images % 2) for images in (0, 640, 1280)]
+            costs = make_record(cell).costs.model_copy(
+                update={"images_seen": 4 * 1280, "seconds_finetune": 8.0, "forward_evaluations": 40, "backward_evaluations": 0}
+            )
+            publish_records(board, [cell], curve=points, costs=costs)
+    row = of_tune(collect_published(board), 4.0)
+    assert [(each.images, each.cost, each.seconds) for each in row.seeds] == [(640, 20.0, 4.0)] * 3
+
+
 def test_a_row_most_of_whose_seeds_do_not_reach_the_target_has_no_median(collection_of):
     row = of_tune(collection_of([5, 2, 1, 1, 1], [5] * 5, [5] * 5), 2.0)
     assert row.median([320]) is None
