@@ -25,10 +25,11 @@ from harness.store import outputs
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
 from harness.training import evaluations, training_log
-from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop
 from harness.training.surroundings import Surroundings
 from harness.training.task import BankSource, TrainingTask
 from harness.training.training_log import TrainingLog, keep_log
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
 

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -24,44 +23,18 @@ from harness.training.config import TrainingConfig
 from harness.training.curve import Curve, Place
 from harness.training.ema import WeightAverage, make_average
 from harness.training.evaluations import Evaluations
+from harness.training.lost_candidates import LostCandidates
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
-from harness.training.out_of_memory import out_of_memory_advice
+from harness.training.out_of_memory import micro_batch_advice, out_of_memory_advice
 from harness.training.reader import BatchReader
 from harness.training.rounds import Round, rounds_of
 from harness.training.scalar_means import ScalarMeans
 from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask, constrain
 from harness.training.training_log import LogLine
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of training.
-
-    Args:
-        weights: the weights to evaluate: those of the last step or of the best point. Where training
-            averages weights, they are averages. Where the method merges weights, they are merged.
-        seconds: time of steps and of drawing banks, over all resumes. Where the best point is selected, the time of the curve
-            is included.
-        network_evaluations: examples that went through networks during the work that `seconds` includes.
-        curve: the curve's points, the place (`images` seen; `round` and `candidate`, where there are several) and the metric's
-            `value`.
-        selected_images: images seen at the selected point; None where nothing is selected.
-        parameters: number of the network's parameters, as scalars.
-        evaluations: the network evaluations by what they are; None where an older version began the training and did not count.
-        steps: steps taken, those of all candidates included.
-    """
-
-    weights: dict[str, Tensor]
-    seconds: float
-    network_evaluations: int
-    curve: list[dict[str, float]]
-    selected_images: int | None
-    parameters: int = 0
-    evaluations: Evaluations | None = None
-    steps: int = 0
 
 
 class TrainingLoop:
@@ -100,6 +73,7 @@ class TrainingLoop:
         self.average = self._new_average(self.rounds.all[0])
         self._start = state_dicts.snapshot(task.model) if self.rounds.candidates > 1 else {}
         self.step = 0
+        self.lost = LostCandidates(self.rounds)
         self._seconds = 0.0
         self._counts_graphs = True
         self._scalars = ScalarMeans(name)
@@ -109,7 +83,8 @@ class TrainingLoop:
         """Train to the end.
 
         Raises:
-            Diverged: a logged scalar, a weight or the curve's metric is not finite.
+            Diverged: a logged scalar, a weight or the curve's metric is not finite. Of a round that tries several candidates, one
+                that diverges ends there, and the others go on; the training diverges with the last of them.
             StorageError: a checkpoint cannot be written.
             UserError: the memory does not suffice for a step, or the method returned something that it must not return.
             Interrupted: a stop was requested. A checkpoint of the last finished step has been written, with one exception: a
@@ -125,21 +100,50 @@ class TrainingLoop:
         with self.reader.open():
             self._clock = time.perf_counter()
             steps, saved_at = self.rounds.total, time.monotonic()
-            self._measure()
+            with self._losing(self.rounds.of_last_step(self.step)):
+                self._measure()
             while self.step < until:
                 part = self.rounds.of_next_step(self.step)
-                if self.step == part.starts_after:
-                    self._enter_round(part)
-                self._step(part)
-                if self.step % self.around.log_every == 0 or self.step == steps:
-                    self._log()
-                self._measure()
+                with self._losing(part):
+                    self._take_step(part)
                 if stop.is_requested():
-                    self._save()
+                    with self._losing(part):
+                        self._save()
                     raise Interrupted
                 if time.monotonic() - saved_at > self.around.checkpoint_seconds and self.step < steps:
-                    self._save()
+                    with self._losing(part):
+                        self._save()
                     saved_at = time.monotonic()
+
+    def _take_step(self, part: Round) -> None:
+        """Take the next step, with what is due before and after it."""
+        if self.step == part.starts_after:
+            self._enter_round(part)
+        self._step(part)
+        if self.step % self.around.log_every == 0 or self.step == self.rounds.total:
+            self._log()
+        self._measure()
+
+    @contextmanager
+    def _losing(self, part: Round) -> Iterator[None]:
+        """Let a candidate of a round that diverges in the block end, in the place of the training."""
+        try:
+            yield
+        except Diverged:
+            if not self.lost.can_lose(part):
+                raise
+            self._end_candidate(part)
+
+    def _end_candidate(self, part: Round) -> None:
+        """Leave the rest of a candidate out, and go back to finite weights: those that a next round would start from."""
+        self._scalars.clear()
+        self._report(
+            {f"round/{name}": float(number) for name, number in self.rounds.numbers(part).items()} | {"round/diverged": 1.0}
+        )
+        self.lost.add(part, self.step)
+        self.step = part.starts_after + part.steps
+        self.task.model.load_state_dict(self._next_start())
+        self.average = self._new_average(part)
 
     def _enter_round(self, part: Round) -> None:
         """Begin a round: with its start weights, averages that begin there, and a method that has forgotten earlier rounds."""
@@ -170,20 +174,13 @@ class TrainingLoop:
         batch = self.reader.batch(index)
         if self.is_in_latents:
             batch = latents.network_batch(self.task.model, batch, stream(self.seed, "latents", index))
-        with out_of_memory_advice(self._memory_advice), precision.autocast(self.task.device, self.training):
+        with out_of_memory_advice(micro_batch_advice(self.training)), precision.autocast(self.task.device, self.training):
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.average is not None:
             self.average.update((in_round + 1) * self.training.batch)
         constrain(self.task.model)  # after the average, which follows what the update gave, as in EDM2's training
         self._scalars.add(scalars, self.step)
         self.step += 1
-
-    @property
-    def _memory_advice(self) -> str:
-        """The advice to a user when a step does not fit into memory."""
-        size = self.training.micro_batch
-        now = f"the whole batch of {self.training.batch}" if size is None else str(size)
-        return f"lower `training: micro_batch` (now {now}), which leaves the gradients as they are"
 
     @property
     def _when(self) -> str:
@@ -211,6 +208,8 @@ class TrainingLoop:
     def _measure(self) -> None:
         """Add a point to the curve where one is due. A stop during the measurement writes a checkpoint without the point."""
         part = self.rounds.of_last_step(self.step)
+        if self.lost.has(part):
+            return
         in_round = self.step - part.starts_after
         place = {"images": (part.first_step + in_round) * self.training.batch, **self.rounds.numbers(part)}
         if self.curve is not None and self._is_due(self.curve, part, in_round, place):
@@ -277,6 +276,7 @@ class TrainingLoop:
             "evaluations_with_graph": self.task.counter.examples_with_graph if self._counts_graphs else None,
             "bank_costs": self.task.bank_costs,
             "unlogged": self._scalars.state(),
+            "lost": self.lost.state(),
         }
         if self.around.log is not None:
             state["log_lines"] = self.around.log.lines
@@ -305,6 +305,7 @@ class TrainingLoop:
         self._restore_counts(saved.state)
         self.task.bank_costs = dict(saved.state["bank_costs"])
         self._scalars.restore(saved.state.get("unlogged", {}), self.task.device)
+        self.lost.restore(saved.state.get("lost", {}))
         part = self.rounds.of_last_step(self.step)
         self._start = saved.track("start")
         self.average = self._new_average(part)
@@ -338,7 +339,7 @@ class TrainingLoop:
             selected,
             state_dicts.parameters(self.task.model),
             evaluations if self._counts_graphs else None,
-            self.step,
+            self.step - self.lost.steps_left_out,
         )
 
     def _evaluations(self) -> Evaluations:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from harness.errors import UserError, first_line
+from harness.training.config import TrainingConfig
 
 SIGNS = ("can't allocate memory", "out of memory", "not enough memory")
 """Words in the RuntimeErrors of torch's CPU allocator, oneDNN and cuDNN, which have no class of their own."""
@@ -33,3 +34,9 @@ def is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     return any(sign in str(error) for sign in SIGNS)
+
+
+def micro_batch_advice(training: TrainingConfig) -> str:
+    """Return the advice to a user when a step does not fit into memory."""
+    now = f"the whole batch of {training.batch}" if training.micro_batch is None else str(training.micro_batch)
+    return f"lower `training: micro_batch` (now {now}), which leaves the gradients as they are"
