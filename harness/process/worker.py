@@ -24,6 +24,7 @@ PARENT_CHECK_SECONDS = 0.5
 PR_SET_PDEATHSIG = 1  # prctl(2)
 KILLED_WITH_PARENT = 1
 """Exit code of a worker whose parent has ended."""
+_job_id = ""
 
 
 def thread_environment() -> dict[str, str]:
@@ -85,6 +86,11 @@ def begin(parent: int | None = None, *, slot: int = 0) -> None:
     # Saturated activations become denormal numbers, and arithmetic on these is several times slower. A trained softplus network
     # spent two thirds of the time of its matrix products on them.
     torch.set_flush_denormal(True)
+
+
+def job_id() -> str:
+    """Return the id of this worker's job in the queue of its cluster; "" where there is no queue, and outside of workers."""
+    return _job_id
 
 
 def end_with(parent: int) -> None:
