@@ -26,7 +26,7 @@ class RunsFolder:
     ```
     runs/stages/STAGE/KEY/       output of a stage, with manifest.json
     runs/work/STAGE-KEY/         checkpoints of training that is under way, and tracebacks of failures
-    runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
+    runs/leases/                 who works on which output or cell now
     runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
     runs/paths/                  which files the paths in settings stood for
     runs/searches/BOARD/         the trials of each search, as far as it came
@@ -59,8 +59,8 @@ class RunsFolder:
         return self.root / "work" / f"{stage}-{key}"
 
     def lease(self, stage: str, key: str) -> Path:
-        """Return the lock file of a stage's output or of a cell."""
-        return self.root / "leases" / f"{stage}-{key}.lock"
+        """Return the path of the lease of a stage's output or of a cell: see `harness.store.lease`."""
+        return self.root / "leases" / f"{stage}-{key}"
 
     def fresh(self, kind: Literal["cell", "base", "floor"], key: str) -> Path:
         """Return the file that says that a result is to be made anew. Its key is that of the cell, base or floor."""
