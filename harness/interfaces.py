@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -290,6 +291,8 @@ class Job:
     Args:
         imports: modules that the function imports. An executor that forks processes may import them beforehand.
         resources: what the job asks of its machine. An executor that cannot give it ignores it.
+        folder: the runs folder, which the machine of the job must see. An executor for other machines checks that before the
+            job starts. A relative path begins in the working folder of the command.
     """
 
     name: str
@@ -297,6 +300,7 @@ class Job:
     arguments: tuple[object, ...]
     imports: tuple[str, ...] = field(default=(), kw_only=True)
     resources: Resources = field(default=Resources(), kw_only=True)
+    folder: Path | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
