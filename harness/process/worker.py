@@ -63,7 +63,7 @@ def warm_up() -> None:
     environment.commit()
 
 
-def begin(parent: int | None = None, *, slot: int = 0) -> None:
+def begin(parent: int | None = None, *, slot: int = 0, job_id: str = "") -> None:
     """Set this process up as a worker. A worker calls it before anything else.
 
     Args:
@@ -71,7 +71,11 @@ def begin(parent: int | None = None, *, slot: int = 0) -> None:
             use its results. None: the worker does not watch its parent.
         slot: number of this worker among those that run on this machine at once. Where `--device` names no card, the worker
             takes card number `slot` modulo the number of cards.
+        job_id: the id of the worker's job in the queue of its cluster, such as `4711_3` in Slurm, which people look up there;
+            "" where there is no queue.
     """
+    global _job_id
+    _job_id = job_id
     devices.take_slot(slot)
     streams.guard_stderr()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
