@@ -150,7 +150,7 @@ def _extract(
             list(keys),
             context.device,
             folder=work,
-            on_progress=lambda done: context.reporter.step(done, images.n, {}),
+            on_progress=lambda done: context.reporter.step(done, images.n, {}, images_per_step=1),
         )
         made = extraction.run(images, batch=batch)
         code = sources.as_json(made_by)
