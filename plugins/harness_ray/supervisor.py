@@ -1,4 +1,4 @@
-"""What runs on a machine of the cluster for one job: it starts the job's process, passes a stop on, and says how it ended.
+"""The supervisor of one job on a machine of the cluster: it starts the process, passes a stop on, and says how the job ended.
 
 Ray sends this module's class by value. So a machine without the harness can say that it lacks it. Nothing of the harness may be
 imported here, and what methods return are plain tuples.
