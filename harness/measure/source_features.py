@@ -42,7 +42,7 @@ class FeatureReader:
         self.announce(f"looking at {source.name}: {n:,} images, {'×'.join(map(str, source.images.shape))}")
         self.context.reporter.stage("look")
         with _faults_of_the_file(source):
-            return source.identify(lambda done: self.context.reporter.step(done, n, {}))
+            return source.identify(lambda done: self.context.reporter.step(done, n, {}, images_per_step=1))
 
     def features(self, source: ImageSource, identity: ImagesIdentity, needs: Collection[str]) -> FeatureSet:
         """Return the needed features. The file's own statistics are used where it has them; the rest comes from its images.

@@ -19,13 +19,16 @@ RETRY_SECONDS = 1.0
 """Seconds before the run hands out again a job that another process works on."""
 MOST_INTERRUPTIONS = 3
 """How often a job may be told to stop by somebody else than the user of the run. Then it counts as dead."""
+MOST_LOSSES = 3
+"""How often a job whose machine went away is handed out again. Then it counts as dead."""
 
 
 class Schedule:
     """Hands jobs to an executor and takes their ends.
 
     A job that another process works on is handed out again later. A job that stopped although this process was not told to (a
-    cluster manager sent SIGTERM to its worker) is handed out again at once, a few times. After a refused job (the disk is full,
+    cluster manager sent SIGTERM to its worker) is handed out again at once, a few times, and so is a job whose machine went away
+    (`JobEnd.is_lost`). A job that raised or died by itself is not. After a refused job (the disk is full,
     or the data are wrong: see `JobResult`) no further job is handed out, and `ready` returns None as soon as the running jobs
     have ended.
 
@@ -49,6 +52,7 @@ class Schedule:
             self._waiting[job.cell.base.key].append(job)
         self._retries: list[tuple[float, Job]] = []
         self._interruptions: Counter[str] = Counter()
+        self._losses: Counter[str] = Counter()
         self._has_told_wait = False
         self._running = 0
         self._ended = 0
@@ -88,6 +92,8 @@ class Schedule:
             return
         if result.outcome in ("interrupted", "died") and stop.is_requested():
             return
+        if end.is_lost and self._starts_again_after_loss(end):
+            return
         if result.outcome == "interrupted":
             self._interruptions[end.job.name] += 1
             if self._interruptions[end.job.name] < MOST_INTERRUPTIONS:
@@ -103,6 +109,15 @@ class Schedule:
         if isinstance(end.job, BaseJob):
             self._new += self._waiting.pop(end.job.base.key)
         self._tell(describe_end(end.job, result, self._layout))
+
+    def _starts_again_after_loss(self, end: JobEnd) -> bool:
+        """Hand a job whose machine went away out again, unless that happened too often. Returns: whether it starts again."""
+        self._losses[end.job.name] += 1
+        if self._losses[end.job.name] > MOST_LOSSES:
+            return False
+        self._new.append(end.job)
+        self._tell(f"{end.job.name}: {end.death}; the job starts again")
+        return True
 
     def _tell_wait(self) -> None:
         """Say once whom the run waits for: until the others have ended, it has nothing else to show."""

@@ -165,7 +165,7 @@ def _extract(
             context.device,
             folder=work,
             settings=settings,
-            on_progress=lambda done: context.reporter.step(done, images.n, {}),
+            on_progress=lambda done: context.reporter.step(done, images.n, {}, images_per_step=1),
         )
         made = extraction.run(images)
         code = sources.as_json(made_by)

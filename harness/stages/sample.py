@@ -151,7 +151,7 @@ def _draw_all(file: SampleFile, cell: Cell, drawer: Drawer, source: CheckedSourc
                 started = time.perf_counter()
                 drawn = drawer.draw(draw, numbers)
                 file.add(draw, numbers.start, drawn, time.perf_counter() - started)
-                context.reporter.step(len(file.chunks), sets * -(-n // batch), {})
+                context.reporter.step(len(file.chunks), sets * -(-n // batch), {}, images_per_step=batch)
         if cell.base.has_network:
             _check_size(file.root_mean_square(draw), source)
     hashes = [file.sha256(draw) for draw in range(sets)]

@@ -30,7 +30,7 @@ class RunsFolder:
     runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
     runs/paths/                  which files the paths in settings stood for
     runs/searches/BOARD/         the trials of each search, as far as it came
-    runs/progress/               what each process is doing now
+    runs/workers/                the heartbeat of each process, and what it is doing now
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
     runs/trackers/NAME/          what the tracker of this name writes, with `--track`
@@ -71,9 +71,9 @@ class RunsFolder:
         return self.root / "paths" / f"{key}.json"
 
     @property
-    def progress(self) -> Path:
+    def workers(self) -> Path:
         """The folder with one file for each process at work."""
-        return self.root / "progress"
+        return self.root / "workers"
 
     def records(self, board: str) -> Path:
         """Return the folder with a board's records."""

@@ -176,6 +176,31 @@ def test_a_job_whose_workers_are_told_to_stop_again_and_again_fails_with_that_re
     assert events[-1].text == f"net/fit/s0: failed: {record.reason}"
 
 
+def test_a_job_whose_machine_went_away_is_done_again(plan, events):
+    base = start(plan)["base net"]
+    for _ in range(schedule.MOST_LOSSES):
+        assert names(plan.ready([JobEnd(base, death="its node failed", is_lost=True)])) == ["base net"]
+    expected = "base net: its node failed; the job starts again"
+    assert [(event.text, event.ended) for event in events] == [(expected, 0)] * schedule.MOST_LOSSES
+    assert names(plan.ready([JobEnd(base, FINISHED)])) == ["net/fit/s0"]
+
+
+def test_a_job_that_is_lost_again_and_again_fails_with_the_last_reason(plan, runs, events):
+    cell = cell_of(plan, "base net")
+    for _ in range(schedule.MOST_LOSSES + 1):
+        plan.ready([JobEnd(cell, death="its node failed", is_lost=True)])
+    assert (record_of(cell, runs).status, record_of(cell, runs).reason) == ("failed", "its node failed")
+    assert events[-1].text == "net/fit/s0: failed: its node failed"
+    assert names(plan.ready([])) == []
+
+
+def test_a_lost_job_does_not_start_again_after_a_stop(plan, events):
+    base = start(plan)["base net"]
+    stop.request()
+    assert names(plan.ready([JobEnd(base, death="its node failed", is_lost=True)])) == []
+    assert events == []
+
+
 def test_a_run_that_can_only_wait_says_once_for_whom(plan, events, runs, monkeypatch):
     monkeypatch.setattr(schedule, "RETRY_SECONDS", 60.0)
     reporter = Reporter(runs, "floor/distance")

@@ -84,7 +84,7 @@ def test_a_cell_goes_through_all_stages(run, cell, runs):
     assert record.base_weights_sha256 != record.weights_sha256
     assert (record.costs.steps, record.costs.nfe) == (4, 2)
     assert record.costs.peak_memory_bytes > 1e6
-    assert not list(runs.progress.glob("*"))
+    assert not list(runs.workers.glob("*"))
 
 
 def test_plugins_hear_of_a_cell_after_its_record_is_there(run, cell, runs, monkeypatch):
