@@ -59,7 +59,7 @@ class FeatureReader:
         self.context.reporter.stage("extract")
         with _faults_of_the_file(source):
             images = IdentifiedImages(source.images, identity, source.sources)
-            made = features.extracted(images, rest, self.plan.extractor, self.context, batch=self.plan.batch)
+            made = features.extracted(images, rest, self.plan.extractor, self.context, self.plan.extraction)
         if not moments:
             return made
         return FeatureSet(source.name, made.n, {**made.moments_by_need, **moments}, made.rows_by_need)

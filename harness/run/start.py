@@ -165,6 +165,7 @@ def _schedule(
         board=board.name,
         checks_resume=board.is_smoke,
         trackers=options.trackers,
+        is_deterministic=board.config.deterministic,
     )
     bases = {cell.base.key: cell.base for cell in cells}.values()
     return Schedule(

@@ -66,7 +66,7 @@ class Context:
     @cached_property
     def device(self) -> torch.device:
         """The device that the options name."""
-        return devices.use(self.options.device)
+        return devices.use(self.options.device, is_deterministic=self.options.is_deterministic)
 
     @cached_property
     def feature_sets(self) -> MostRecent[str, ExtractedFeatures]:

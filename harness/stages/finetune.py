@@ -217,8 +217,17 @@ def _bank_source(cell: Cell, sampler: BaseSampler, context: Context) -> BankSour
         if weights:
             renewal.set_aside_where(context.runs, "bank", key, is_of_other_weights)
 
-    identity, batch = network.sampler.identity, cell.evaluation.batch
-    return BankSource(context.runs, sampler.ready, identity, cell.seed, batch, sources.as_json(code), weights, before_use)
+    return BankSource(
+        context.runs,
+        sampler.ready,
+        network.sampler.identity,
+        cell.seed,
+        cell.evaluation.batch,
+        sources.as_json(code),
+        weights,
+        cell.evaluation.sampling_precision,
+        before_use,
+    )
 
 
 def _curve_components(cell: Cell) -> list[Resolved[Component]]:

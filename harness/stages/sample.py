@@ -190,6 +190,7 @@ def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: C
             batch=cell.evaluation.batch,
             device=context.device,
             indices=numbers,
+            precision=cell.evaluation.sampling_precision,
         )
 
     return Drawer(draw_chunk, source.spec.classes > 0)

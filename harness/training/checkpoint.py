@@ -15,10 +15,10 @@ from typing import BinaryIO, NotRequired, TypedDict, cast
 import torch
 from torch import Tensor
 
+from harness.process.out_of_memory import is_out_of_memory
 from harness.store.files import Damage, StorageError, appearing_folder, reading, remove_folder, set_aside, storage
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.training.curve import CurveState
-from harness.training.out_of_memory import is_out_of_memory
 from harness.weights import state_dicts
 
 log = logging.getLogger(__name__)
