@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
     from torch import Tensor
 
@@ -255,7 +254,7 @@ class TakesSteps(Protocol):
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job asks of the machine that runs it. None asks for nothing: the executor's own setting or default holds.
+    """What a job asks of the machine that runs it; a field that is None asks for nothing, and the executor's own value holds.
 
     Resources say where a job can run. They are no part of what it computes, and of no key.
 
@@ -294,6 +293,8 @@ class Job:
         resources: what the job asks of its machine. An executor that cannot give it ignores it.
         key: text that is the same for every job that makes the same thing in the same runs folder, also one of another run. With
             it, an executor with a queue finds again what an earlier run has submitted. "" for a job that nobody else asks for.
+        folder: the runs folder, which the machine of the job must see. An executor for other machines checks that before the
+            job starts. A relative path begins in the working folder of the command.
     """
 
     name: str
@@ -302,6 +303,7 @@ class Job:
     imports: tuple[str, ...] = field(default=(), kw_only=True)
     resources: Resources = field(default=Resources(), kw_only=True)
     key: str = field(default="", kw_only=True)
+    folder: Path | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

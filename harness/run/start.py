@@ -186,6 +186,7 @@ def _schedule(
         board=board.name,
         checks_resume=board.is_smoke,
         trackers=options.trackers,
+        is_deterministic=board.config.deterministic,
     )
     bases = list({cell.base.key: cell.base for cell in cells}.values())
     if options.executor is not None and options.executor.component.has_queue:
