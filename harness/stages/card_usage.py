@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from harness.stages.context import Context
 from harness.store.files import write_text
 from harness.store.runs_folder import RunsFolder
 
-NOTHING = Usage(0.0, 0)
+NOTHING, UNKNOWN = Usage(0.0, 0), Usage(None, None)
 
 
 @dataclass
 class CellUsage:
     """What a cell has taken of the card; None where a process worked on it that could not, or did not, measure."""
 
-    total: Usage = Usage(None, None)
+    total: Usage = UNKNOWN
 
 
 @contextmanager
@@ -36,23 +37,30 @@ def measured(cell: Cell, context: Context, *, begins_here: bool) -> Iterator[Cel
     before = NOTHING if begins_here else _noted(path)
 
     def note(now: Usage) -> None:
-        write_text(path, json.dumps([(before + now).energy_wh, (before + now).memory_bytes]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(before.plus(now)))
 
     meter = card_meter.start(context.device.type, note)
     if meter is None:
-        path.unlink(missing_ok=True)  # what this process takes is not known
+        forget(cell, context.runs)  # what this process takes is not known
         yield usage
         return
     try:
         yield usage
     finally:
         now = meter.stop()
-        note(now)
-        usage.total = before + now
+        usage.total = before.plus(now)
+        with suppress(Exception):  # of a full disk, the work of the block has a message of its own
+            note(now)
+
+
+def forget(cell: Cell, runs: RunsFolder) -> None:
+    """Remove the note of a cell that has its record."""
+    shutil.rmtree(runs.work("card", cell.key), ignore_errors=True)
 
 
 def usage_file(cell: Cell, runs: RunsFolder) -> Path:
-    """Return the file that holds what a cell has taken of the card so far. It goes when the cell has its record."""
+    """Return the file that holds what a cell has taken of the card so far."""
     return runs.work("card", cell.key) / "usage.json"
 
 
@@ -61,5 +69,5 @@ def _noted(path: Path) -> Usage:
     try:
         energy_wh, memory_bytes = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
-        return Usage(None, None)
+        return UNKNOWN
     return Usage(energy_wh, memory_bytes)

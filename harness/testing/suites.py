@@ -109,7 +109,7 @@ def suite(subject: Subject, settings: Mapping[str, object] | None = None) -> Ite
     else:
         entry = registry().entry(subject.plugin)
         if entry is None:
-            raise unknown("plugin", subject.plugin, registry().plugins, where=WHERE)
+            raise unknown("plugin", subject.plugin, registry().plugins, where=WHERE, given="installed")
         is_listener = subject.kind == "listener"
         yield from map(Case, listener_checks(entry.module) if is_listener else [partial(check_top_module_is_light, entry.module)])
 

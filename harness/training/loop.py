@@ -15,6 +15,7 @@ from harness.errors import Diverged, Interrupted, UserError
 from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
 from harness.process import stop
+from harness.process.out_of_memory import out_of_memory_advice
 from harness.sampling import latents
 from harness.streams import stream
 from harness.training import checkpoint, precision
@@ -26,7 +27,7 @@ from harness.training.evaluations import Evaluations
 from harness.training.lost_candidates import LostCandidates
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
-from harness.training.out_of_memory import micro_batch_advice, out_of_memory_advice
+from harness.training.micro_batches import micro_batch_advice
 from harness.training.reader import BatchReader
 from harness.training.rounds import Round, rounds_of
 from harness.training.scalar_means import ScalarMeans
@@ -83,8 +84,7 @@ class TrainingLoop:
         """Train to the end.
 
         Raises:
-            Diverged: a logged scalar, a weight or the curve's metric is not finite. Of a round that tries several candidates, one
-                that diverges ends there, and the others go on; the training diverges with the last of them.
+            Diverged: a logged scalar, a weight or the curve's metric is not finite; of a round's candidates with the last of them.
             StorageError: a checkpoint cannot be written.
             UserError: the memory does not suffice for a step, or the method returned something that it must not return.
             Interrupted: a stop was requested. A checkpoint of the last finished step has been written, with one exception: a
@@ -136,10 +136,9 @@ class TrainingLoop:
 
     def _end_candidate(self, part: Round) -> None:
         """Leave the rest of a candidate out, and go back to finite weights: those that a next round would start from."""
+        facts = {**self.rounds.numbers(part), "diverged": 1}
         self._scalars.clear()
-        self._report(
-            {f"round/{name}": float(number) for name, number in self.rounds.numbers(part).items()} | {"round/diverged": 1.0}
-        )
+        self._report({f"round/{name}": float(value) for name, value in facts.items()})
         self.lost.add(part, self.step)
         self.step = part.starts_after + part.steps
         self.task.model.load_state_dict(self._next_start())

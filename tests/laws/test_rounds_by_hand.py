@@ -192,7 +192,7 @@ def test_a_candidate_that_diverges_loses_and_the_others_go_on(tmp_path, lost):
     assert [point["value"] for point in result.curve] == values
     assert {point.get("candidate") for point in result.curve[1:]} == {2 - lost}
     assert torch.equal(result.weights["mean"], best["mean"])
-    assert result.steps == ROUNDS * (LENGTH + 1)  # of the lost one the first step of each round
+    assert result.steps == ROUNDS * (LENGTH + 2)  # the lost one ends at the first point of the curve in each round
     assert loop.around.log.path.read_text().count('"round/diverged":1.0') == ROUNDS
 
 

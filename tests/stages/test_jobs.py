@@ -8,15 +8,17 @@ import threading
 
 import pytest
 import stage_parts
+import torch
 from stage_parts import DRIFTING, SHIFT, Drifting, Exploding, Shift, resolved
 
 from harness.board.bases import Examples
 from harness.board.columns import Column, Floor
 from harness.board.schema import MetricConfig
-from harness.errors import UserError
+from harness.errors import Interrupted, UserError
 from harness.plugins import registry
-from harness.process import stop
-from harness.stages import jobs
+from harness.process import devices, stop
+from harness.process.card_meter import Usage
+from harness.stages import card_usage, jobs, metrics
 from harness.stages.checked import CheckedSource
 from harness.stages.example_faults import DataFault
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
@@ -83,7 +85,7 @@ def test_a_cell_goes_through_all_stages(run, cell, runs):
     assert record.base_weights_sha256 != record.weights_sha256
     assert (record.costs.steps, record.costs.nfe) == (4, 2)
     assert record.costs.peak_memory_bytes > 1e6
-    assert not list(runs.progress.glob("*"))
+    assert not list(runs.workers.glob("*"))
 
 
 def test_plugins_hear_of_a_cell_after_its_record_is_there(run, cell, runs, monkeypatch):
@@ -107,6 +109,31 @@ def test_a_worker_builds_the_dataset_once_for_all_cells(cells, runs, monkeypatch
     for cell in cells.values():
         assert jobs.run_cell(cell, runs, CPU) == FINISHED
     assert created == ["swiss-roll"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), "out of memory: no setting lowers what one"),
+        (
+            RuntimeError("cumsum does not have a deterministic implementation, but you set"),
+            "no deterministic kernel: ",
+        ),
+    ],
+)
+def test_what_a_card_lacks_is_one_message_without_a_traceback(run, broken, error, reason):
+    broken(error)
+    result, record = run()
+    assert (result, record.status) == (FINISHED, "failed")
+    assert reason in record.reason
+    assert "traceback" not in record.reason
+
+
+def test_a_board_may_take_the_fastest_kernels(cell, runs, monkeypatch):
+    asked = []
+    monkeypatch.setattr(devices, "use", lambda _, *, is_deterministic: asked.append(is_deterministic) or torch.device("cpu"))
+    jobs.run_cell(cell, runs, JobOptions("cpu", is_deterministic=False))
+    assert asked == [False]
 
 
 class LosesItsSteps(Drifting):
@@ -209,7 +236,7 @@ def test_an_error_without_a_text_or_with_half_a_character_keeps_its_reason_and_i
     broken(error)
     result, record = run()
     assert (result, record.status) == (FINISHED, "failed")
-    assert record.reason.startswith(reason)
+    assert reason in record.reason
     assert type(error).__name__ in (runs.work("cell", cell.key) / "traceback.txt").read_text(encoding="utf-8")
 
 
@@ -387,17 +414,41 @@ class Meter:
     """Stands in for the meter of a card."""
 
     def stop(self):
-        return 1.5, 2**30
+        return Usage(1.5, 2**30)
 
 
 def test_energy_of_a_card_is_in_the_record_of_a_cell_that_one_process_ran(run, cell, runs, monkeypatch):
-    monkeypatch.setattr("harness.process.card_meter.start", lambda _: Meter())
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
     _, record = run()
     assert (record.costs.energy_wh, record.costs.card_memory_bytes) == (1.5, 2**30)
     record_path(cell, runs).unlink()  # as if killed after the samples
     _, again = run()
     assert (again.costs.energy_wh, again.costs.card_memory_bytes) == (None, None)
     assert "energy_wh" not in record_path(cell, runs).read_text()
+
+
+def stopped(*_):
+    raise Interrupted
+
+
+def test_energy_is_summed_over_the_processes_that_a_cell_was_stopped_in(run, cell, runs, monkeypatch):
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(metrics, "run", stopped)
+        assert jobs.run_cell(cell, runs, CPU) == INTERRUPTED
+    assert card_usage.usage_file(cell, runs).is_file()
+    _, record = run()
+    assert (record.costs.energy_wh, record.costs.card_memory_bytes) == (3.0, 2**30)
+    assert not card_usage.usage_file(cell, runs).parent.exists()
+
+
+def test_energy_is_unknown_where_a_process_without_a_meter_worked_on_the_cell(run, cell, runs, monkeypatch):
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(metrics, "run", stopped)
+        jobs.run_cell(cell, runs, CPU)
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
+    _, record = run()
+    assert record.costs.energy_wh is None
 
 
 def test_on_a_cpu_a_record_says_nothing_of_a_card(run, cell, runs):
