@@ -27,6 +27,8 @@ class _Measured(Struct):
 class _Point(Struct):
     images: Count
     value: float
+    round: Count = 1
+    candidate: Count = 1
 
 
 class _Extractor(Struct):
@@ -99,6 +101,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
         forward_evaluations, backward_evaluations, selection_evaluations: the parts of the network evaluations of training:
             without a graph, with one for gradients, and the curve's; None in records of older versions.
         references: (name, sha256 of the file) of each published reference.
+        places: (round, candidate) of each point of the curve, from 1; empty where all are of the first.
     """
 
     cell: str
@@ -130,6 +133,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     backward_evaluations: int | None = None
     selection_evaluations: int | None = None
     references: tuple[tuple[str, str], ...] = ()
+    places: tuple[tuple[int, int], ...] = ()
 
 
 # A typed decoder skips fields that are not needed, which is several times faster than making a dictionary of all of them.
@@ -187,4 +191,11 @@ def _outcome(fields: _Fields) -> Outcome:
         backward_evaluations=costs.backward_evaluations,
         selection_evaluations=costs.selection_evaluations,
         references=tuple([(facts.name, facts.sha256) for facts in fields.references.values()]),
+        places=_places(fields.curve),
     )
+
+
+def _places(curve: list[_Point]) -> tuple[tuple[int, int], ...]:
+    """Return the places of points; none where there is one round of one candidate, as on almost all boards."""
+    places = tuple([(point.round, point.candidate) for point in curve])
+    return () if set(places) <= {(1, 1)} else places

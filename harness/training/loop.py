@@ -84,7 +84,7 @@ class TrainingLoop:
         """Train to the end.
 
         Raises:
-            Diverged: a logged scalar, a weight or the curve's metric is not finite; of a round's candidates with the last of them.
+            Diverged: a logged scalar, a weight or the curve's metric is not finite; with candidates, of the last one left.
             StorageError: a checkpoint cannot be written.
             UserError: the memory does not suffice for a step, or the method returned something that it must not return.
             Interrupted: a stop was requested. A checkpoint of the last finished step has been written, with one exception: a
