@@ -91,14 +91,14 @@ def test_a_fault_names_file_line_and_key(write, line, message):
 
 def test_a_file_that_is_no_toml_says_where(write):
     path = write("jobs = = 3")
-    with pytest.raises(UserError, match="not a TOML file: .*line 1") as raised:
+    with pytest.raises(UserError, match=r"not a TOML file: .*line 1") as raised:
         user_files()
     assert str(raised.value).startswith(str(path))
 
 
 def test_resources_of_the_command_line():
     assert parse_resources(["gpus=4,hours=1.5", "cpus=2"], where="--resources") == Resources(gpus=4, cpus=2, hours=1.5)
-    with pytest.raises(UserError, match="^--resources gpus: write KEY=VALUE"):
+    with pytest.raises(UserError, match=r"^--resources gpus: write KEY=VALUE"):
         parse_resources(["gpus"], where="--resources")
-    with pytest.raises(Faults, match="^--resources gpu: there is no such key; did you mean 'gpus'"):
+    with pytest.raises(Faults, match=r"^--resources gpu: there is no such key; did you mean 'gpus'"):
         parse_resources(["gpu=1"], where="--resources")
