@@ -155,7 +155,7 @@ def _waited_for(path: Path) -> _Held:
 
 def _outlasts(found: Holding) -> bool:
     """Wait for the end of a lease of another process. Returns: whether its owner is gone. Raises: Interrupted."""
-    is_far, watch, wait = is_on_another_host(found), Watch(found), 0.0
+    is_far, watch, wait = is_on_another_host(found), Watch.of_owner(found), 0.0
     first, last = (FIRST_FAR_WAIT, LAST_FAR_WAIT) if is_far else (FIRST_WAIT, LAST_WAIT)
     while not found.is_over:
         if is_far and watch.look():

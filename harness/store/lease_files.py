@@ -1,4 +1,4 @@
-"""The file of a lease, `leases/NAME.json`, names who holds it. It appears by a link, which one process can make, and goes at its end.
+"""The file of a lease, `leases/NAME.json`, names who holds it. It appears by a link, which one process can make.
 
 Whoever takes a lease over from an owner that is gone renames a file of its own over the owner's. An owner that wakes up finds
 another file in the place of its own; so does the slower one of two that took it over at once.

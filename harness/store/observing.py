@@ -43,26 +43,39 @@ def is_on_another_host(held: Holding) -> bool:
 
 
 class Watch:
-    """Looks at the heartbeat of an owner on another host.
+    """Looks at the heartbeat of a process on another host.
 
     Args:
-        held: the lease. Where it names no owner, its own file is looked at.
+        path: the file that changes while the process lives.
+        mark: the file that says that it is gone; None where the process has no name.
     """
 
-    def __init__(self, held: Holding) -> None:
-        self.held = held
-        folder = workers_folder(held.base)
-        self._path = folder / f"{held.owner}{SUFFIX}" if held.owner else held.path
-        self._mark = folder / f"{held.owner}{GONE}" if held.owner else None
+    def __init__(self, path: Path, mark: Path | None) -> None:
+        self._path, self._mark = path, mark
         self._stamp: _Stamp | None = None
         self._content: bytes | None = None
-        self._unchanged = -1
+        self._unchanged, self._changes = -1, 0
         self._looked = 0.0
+
+    @classmethod
+    def of_owner(cls, held: Holding) -> Watch:
+        """Return the watch of the owner of a lease. Where the lease names no owner, its own file is looked at."""
+        return cls.of_worker(workers_folder(held.base), held.owner) if held.owner else cls(held.path, None)
+
+    @classmethod
+    def of_worker(cls, folder: Path, worker: str) -> Watch:
+        """Return the watch of a worker by its id."""
+        return cls(folder / f"{worker}{SUFFIX}", folder / f"{worker}{GONE}")
 
     @property
     def is_due(self) -> bool:
         """Whether a beat or more has passed since the last look that counted."""
         return self._unchanged < 0 or time.monotonic() - self._looked >= beat_seconds()
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the last look found another heartbeat than the look before."""
+        return self._changes > 0 and self._unchanged == 0
 
     def look(self) -> bool:
         """Look, if it is due. Returns: whether the owner is gone."""
@@ -74,6 +87,7 @@ class Watch:
         self._looked = time.monotonic()
         stamp = _stamp(self._path)
         if self._unchanged < 0 or stamp != self._stamp:
+            self._changes += self._unchanged >= 0
             self._stamp, self._unchanged = stamp, 0
             return
         self._unchanged += 1

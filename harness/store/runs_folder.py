@@ -15,6 +15,8 @@ from harness.store.files import ANOTHER_FOLDER, StorageError, blocking_file, dan
 from harness.store.record_names import RecordName
 
 PROBE = ".probe-"
+TRACKED = ".state"
+"""The folder beside those of trackers with what each of them has logged."""
 PROBE_SECONDS = 60
 """A probe that is older was left by a killed process: a living one removes it at once."""
 
@@ -101,7 +103,7 @@ class RunsFolder:
 
     def tracked(self, tracker: str, board: str, name: str) -> Path:
         """Return the file that says what a tracker has logged of a cell or base."""
-        return self.root / "trackers" / ".state" / tracker / board / f"{RecordName('cell', name).file_stem}.json"
+        return self.root / "trackers" / TRACKED / tracker / board / f"{RecordName('cell', name).file_stem}.json"
 
     def check_writable(self) -> None:
         """Raises: UserError when nothing can be written into the runs folder."""

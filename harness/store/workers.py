@@ -96,7 +96,7 @@ class Worker:
             if self._handle is not None and not self.look():
                 self._beat += 1
                 with suppress(OSError):
-                    self._write(at_once=is_shared(str(self.path.parent), os.environ.get(host.VARIABLE, "")))
+                    self._write(at_once=is_shared(self.path.parent))
 
     def _begin(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -51,7 +51,7 @@ def path(file: WeightsFile) -> Path:
 
 
 def lease_path(file: WeightsFile) -> Path:
-    """Return the path of the lease of a file that is being downloaded. One process downloads for all hosts that share the cache."""
+    """Return the path of the lease of a file that is downloaded: one process does it for all hosts that share the cache."""
     return folder() / "leases" / file.name.replace("/", "__")
 
 
