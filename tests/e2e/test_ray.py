@@ -132,6 +132,7 @@ def expected(tmp_path_factory, tiny_command):
 
 
 def test_a_machine_that_goes_away_costs_no_cell(command, expected, machines, notes, wait):
+    command.environment["HARNESS_BEAT_SECONDS"] = "1"  # what the lost machine held is then taken over in seconds
     run = command.start(*CELLS, *QUICK, *machines.settings)
     assert wait(lambda: ("step", "two") in notes(), run)
     machines.kill_second()

@@ -33,6 +33,7 @@ PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 LIMIT_SECONDS = 400.0
 """How long a command may take. Nothing that a kill leaves may let another command wait longer than for a few beats."""
 NAMES = ("one", "two", "three")
+"""Names of the hosts. No more than one command at a time runs on each."""
 
 
 @dataclass(frozen=True)

@@ -97,9 +97,11 @@ class Round:
 
     def _refill(self) -> None:
         """Let one or two commands run."""
-        for host in self.moment.sample(NAMES, self.engine.commands):
-            if len(self.commands) < self.engine.commands and all(command.host != host for command in self.commands):
-                self.start(host)
+        for _ in range(self.engine.commands - len(self.commands)):
+            self.start(self.moment.choice(self._free_hosts()))
+
+    def _free_hosts(self) -> list[str]:
+        return [host for host in NAMES if all(command.host != host for command in self.commands)]
 
     def _disturb(self) -> None:
         """Wait for a random moment, and do something random."""
@@ -141,8 +143,8 @@ class Round:
         if living:
             command = self.moment.choice(living)
             command.signal_all(signal.SIGSTOP)
-            other = next(host for host in NAMES if all(each.host != host for each in self.commands))
-            self.start(other)
+            if free := self._free_hosts():
+                self.start(self.moment.choice(free))
             time.sleep(STOP_SECONDS)
             command.signal_all(signal.SIGCONT)
             self._note("host", "SIGSTOP")
@@ -161,7 +163,9 @@ class Round:
 
     def _jump(self) -> None:
         """Start a command whose clock jumps while it works."""
-        free = [host for host in NAMES if all(command.host != host for command in self.commands)]
+        free = self._free_hosts()
+        if not free:
+            return
         jump = Jump(self.moment.uniform(0, 1), self.moment.choice([-3600.0, -20.0, 3600.0]))
         self.start(self.moment.choice(free), jump)
         self._note("clock", "set back" if jump.by < 0 else "set ahead")
