@@ -11,6 +11,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,7 @@ def play_all(chosen: argparse.Namespace, series: Series) -> int:
 def main(words: Sequence[str]) -> int:
     """Play. Returns: the exit code."""
     chosen = options(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that disks are unmounted, and engines end
     os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg", PYTHONWARNINGS="ignore")
     endurance_hosts.adopt_orphans()
     worker.warm_up()
