@@ -77,8 +77,8 @@ class ProcessId:
     @classmethod
     def new(cls) -> ProcessId:
         """Return a new id of this process."""
-        pid = os.getpid()
-        return cls(here().identity, pid, _start(pid) or 0, secrets.token_hex(3))
+        host, pid, start = this_process()
+        return cls(host.identity, pid, start, secrets.token_hex(3))
 
     @classmethod
     def of(cls, text: str) -> ProcessId | None:
@@ -101,6 +101,17 @@ class ProcessId:
         """Whether the process of this host lives. One that was stopped by SIGSTOP lives; one that is a zombie does not."""
         start = _start(self.pid)
         return start is not None and (start == self.start or 0 in (start, self.start))
+
+
+def this_process() -> tuple[Host, int, int]:
+    """Return host, process id and start of this process."""
+    pid = os.getpid()
+    return here(), pid, _start_of_this(pid)
+
+
+@cache
+def _start_of_this(pid: int) -> int:
+    return _start(pid) or 0
 
 
 def is_dead_here(text: str) -> bool:

@@ -22,7 +22,7 @@ from harness.stages.context import Context
 from harness.stages.example_sets import IdentifiedImages
 from harness.stages.extracted_features import ExtractedFeatures
 from harness.store import outputs
-from harness.store.files import storage
+from harness.store.files import scratch_path, storage
 from harness.store.keys import digest
 from harness.store.lease import lease
 from harness.store.outputs import Output
@@ -88,7 +88,8 @@ def extracted_by_code(
         found = {need: outputs.find(context.runs, "features", need_key) for need, need_key in keys.items()}
         kept = {need: output for need, output in found.items() if output is not None}
         if missing := {need: need_key for need, need_key in keys.items() if need not in kept}:
-            kept |= _extract(images, missing, made_by, extractor, context, context.runs.work("features", key), settings)
+            work = scratch_path(context.runs.work("features", key))  # nobody goes on with it
+            kept |= _extract(images, missing, made_by, extractor, context, work, settings)
     kept_code = sources.merged(*(sources.of_facts(output.facts) for output in kept.values()))
     known = ExtractedFeatures(_read(images.name, images.n, kept), kept_code)
     context.feature_sets.keep(key, known)
@@ -172,7 +173,6 @@ def _extract(
         made_by: the code of the extractor and of the images.
         work: a scratch folder for rows.
     """
-    shutil.rmtree(work, ignore_errors=True)
     with storage(work):
         work.mkdir(parents=True)
     started = time.perf_counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from harness.stages.prepare import BaseSampler
 from harness.stages.shared_training import KeepingLoop
 from harness.stages.starting_weights import BaseWeights
 from harness.store import outputs
+from harness.store.files import remove_folder
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
 from harness.training import evaluations, training_log
@@ -58,7 +58,7 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
         keeps_unsealed=cell.trains,
         owner=cell.name,
     )
-    shutil.rmtree(context.runs.work("finetune", cell.finetune_key), ignore_errors=True)  # checkpoints
+    remove_folder(context.runs.work("finetune", cell.finetune_key))  # checkpoints
     return output
 
 
@@ -159,7 +159,7 @@ def _shared(
         if log is not None:
             log.take(work / training_log.FILE, key)
         raise
-    shutil.rmtree(work, ignore_errors=True)  # checkpoints
+    remove_folder(work)  # checkpoints
     return shared
 
 

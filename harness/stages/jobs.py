@@ -31,7 +31,7 @@ from harness.stages.published import PublishedStatistics
 from harness.stages.record import CellResults, record_path
 from harness.stages.sample import Samples
 from harness.store.files import write_text
-from harness.store.lease import Busy, lease
+from harness.store.lease import Busy, check_held, is_any_lost, lease
 from harness.store.records import ExtractorFacts, FloorRecord, Record, ReferenceFacts, save_record
 from harness.store.runs_folder import RunsFolder
 
@@ -69,7 +69,8 @@ def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
 def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
     """Return the result of some work. Busy, Interrupted and EndsTheRun become results; other exceptions pass."""
     try:
-        return work()
+        with stop.also_when(is_any_lost):
+            return work()
     except Busy:
         return BUSY
     except Interrupted:
@@ -111,10 +112,11 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
         try:
             with _faults_of_devices():
                 floored = metrics.floor(floor, context)
-        except (Interrupted, EndsTheRun):
+        except (Busy, Interrupted, EndsTheRun):
             raise
         except FAULTS as error:
             stop.pass_ctrl_c_on(error)
+            check_held()
             # The board goes on: if the fault is the metric's, the cells meet it too, and their records hold the reason.
             saved = _save_traceback(error, context.runs, "floor", floor.key)
             log.warning("floor %s: %s (traceback: %s)", floor.name, error_text(error), saved)
@@ -165,12 +167,13 @@ def _record(cell: Cell, context: Context) -> Record:
         with _faults_of_devices():
             results = _results(cell, context)
         return record.done(cell, results)
-    except (Interrupted, EndsTheRun):
+    except (Busy, Interrupted, EndsTheRun):
         raise
     except Diverged as error:
         return record.unmeasured(cell, "diverged", as_utf8(str(error)), device)
     except FAULTS as error:
         stop.pass_ctrl_c_on(error)
+        check_held()  # a fault may come from another process that has taken the cell over
         saved = _save_traceback(error, context.runs, "cell", cell.key)
         hint = "" if isinstance(error, UserError) else f" (traceback: {saved})"
         return record.unmeasured(cell, "failed", f"{error_text(error)}{hint}", device)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from harness.stages.facts import FinetuneFacts, SampleFacts
 from harness.stages.prepare import BaseSampler
 from harness.stages.sample_file import SampleFile, SampleLayout
 from harness.store import outputs
+from harness.store.files import remove_folder
 from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
@@ -129,9 +129,9 @@ def _once(
     try:
         output = outputs.once(context.runs, "sample", cell.sample_key, make, resumes=work.is_dir(), owner=cell.name)
     except Diverged:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_folder(work)
         raise
-    shutil.rmtree(work, ignore_errors=True)
+    remove_folder(work)
     return output
 
 

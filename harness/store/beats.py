@@ -37,18 +37,17 @@ def beat_seconds() -> float:
 
 def progress_seconds(folder: Path) -> float:
     """Return the least time between two writes of a process's progress below a folder: short where no other host can see it."""
-    return beat_seconds() if is_shared(str(folder), os.environ.get(host.VARIABLE, "")) else LOCAL_PROGRESS_SECONDS
+    return beat_seconds() if is_shared(folder) else LOCAL_PROGRESS_SECONDS
+
+
+def is_shared(folder: Path) -> bool:
+    """Return whether other hosts may see a folder: by the type of its file system, or because $HARNESS_HOST says that this is one
+    of several hosts."""
+    return bool(os.environ.get(host.VARIABLE)) or _is_on_network(str(folder))
 
 
 @cache
-def is_shared(folder: str, named: str = "") -> bool:
-    """Return whether other hosts may see a folder, by the type of its file system.
-
-    Args:
-        named: the value of $HARNESS_HOST. Who sets it wants to be one of several hosts.
-    """
-    if named:
-        return True
+def _is_on_network(folder: str) -> bool:
     path, found, kind = os.path.realpath(folder), "", ""
     for partition in psutil.disk_partitions(all=True):
         point = partition.mountpoint

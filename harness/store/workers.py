@@ -29,7 +29,8 @@ ROOM = 1024
 """Bytes of a file at its start: a heartbeat then needs no room that a full disk does not have."""
 MODE = 0o644
 """Everybody who shares the folder must be able to see whether a process lives, whatever its umask says."""
-_LOST_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+LOST_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+"""Error numbers which say that a file is not at its path."""
 _WHOLE_AT_ONCE = getattr(os, "RWF_DSYNC", 0)
 
 
@@ -86,7 +87,7 @@ class Worker:
                 try:
                     os.stat(self.path)
                 except OSError as error:
-                    self.is_lost = error.errno in _LOST_FILE
+                    self.is_lost = error.errno in LOST_FILE
             return self.is_lost
 
     def beat(self) -> None:
@@ -95,7 +96,7 @@ class Worker:
             if self._handle is not None and not self.look():
                 self._beat += 1
                 with suppress(OSError):
-                    self._write(at_once=is_shared(str(self.path.parent), os.environ.get(host.VARIABLE, "")))
+                    self._write(at_once=is_shared(self.path.parent))
 
     def _begin(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,6 +164,12 @@ def this_worker(folder: Path) -> Worker:
         if worker is None or (worker.is_lost and not worker.is_used):
             worker = _workers[place] = Worker(place)
         return worker
+
+
+def is_own(worker: str) -> bool:
+    """Return whether a worker of this id is this process, and has not been given up."""
+    with _workers_lock:
+        return any(known.id == worker and not known.is_lost for known in _workers.values())
 
 
 def _after_fork() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.interfaces import JobEnd
 from harness.process import stop
-from harness.run import schedule
+from harness.run import busy_jobs, schedule
 from harness.run.events import describe_wait
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.schedule import Schedule
@@ -93,7 +93,7 @@ def test_cells_of_a_base_that_failed_run_too_and_record_why_they_fail(plan, end)
 
 
 def test_a_cell_that_another_run_works_on_is_asked_for_again_later(plan, events, monkeypatch):
-    monkeypatch.setattr(schedule, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 0.05)
     cell = cell_of(plan, "base net")
     ended = len(events)
     assert names(plan.ready([JobEnd(cell, BUSY)])) == []  # not at once
@@ -104,7 +104,7 @@ def test_a_cell_that_another_run_works_on_is_asked_for_again_later(plan, events,
 
 
 def test_a_run_waits_for_the_cells_of_another_run(plan, monkeypatch):
-    monkeypatch.setattr(schedule, "RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 60.0)
     jobs = start(plan)
     cells = plan.ready([JobEnd(job, FINISHED) for job in jobs.values()])
     assert plan.ready([JobEnd(job, BUSY) for job in cells]) == []
@@ -202,7 +202,7 @@ def test_a_lost_job_does_not_start_again_after_a_stop(plan, events):
 
 
 def test_a_run_that_can_only_wait_says_once_for_whom(plan, events, runs, monkeypatch):
-    monkeypatch.setattr(schedule, "RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 60.0)
     reporter = Reporter(runs, "floor/distance")
     reporter.stage("measure")
     jobs = start(plan)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.store import beats
 from harness.store.beats import BEAT_SECONDS, LOCAL_PROGRESS_SECONDS, beat_seconds, is_shared, progress_seconds
 
 
@@ -31,9 +32,9 @@ def test_the_file_system_says_whether_other_hosts_share_a_folder(monkeypatch, fo
     partitions = [("/", "ext4"), ("/home", "nfs4"), ("/home/x/disk", "xfs"), ("/mnt/sshfs", "fuse.sshfs")]
     monkeypatch.setattr("psutil.disk_partitions", lambda **_: [partition(*each) for each in partitions])
     monkeypatch.delenv("HARNESS_HOST", raising=False)
-    is_shared.cache_clear()
+    beats._is_on_network.cache_clear()
     try:
-        assert is_shared(folder) == shared
+        assert is_shared(Path(folder)) == shared
         assert progress_seconds(Path(folder)) == (BEAT_SECONDS if shared else LOCAL_PROGRESS_SECONDS)
     finally:
-        is_shared.cache_clear()
+        beats._is_on_network.cache_clear()

@@ -36,7 +36,7 @@ def test_every_file_is_where_other_tools_expect_it():
     runs = RunsFolder(Path("runs"))
     assert runs.stage("sample", KEY) == Path(f"runs/stages/sample/{KEY}")
     assert runs.work("finetune", KEY) == Path(f"runs/work/finetune-{KEY}")
-    assert runs.lease("cell", KEY) == Path(f"runs/leases/cell-{KEY}.lock")
+    assert runs.lease("cell", KEY) == Path(f"runs/leases/cell-{KEY}")
     assert runs.record("rings", "net/tune/n500/s2", KEY) == Path("runs/records/rings/net__tune__n500__s2.0123456789ab.json")
     assert runs.floor("rings", "fid[cnn]__n500", KEY) == Path("runs/records/rings/floor__fid[cnn]__n500.0123456789ab.json")
     assert (runs.workers, runs.board("rings")) == (Path("runs/workers"), Path("runs/boards/rings"))
