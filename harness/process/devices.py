@@ -53,6 +53,14 @@ def _cards() -> int:
     return torch.cuda.device_count()
 
 
+def finish(device: torch.device) -> None:
+    """Wait until a device has done what it was given. A card works beside the process, whose clock would else run ahead."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
 def take_slot(number: int) -> None:
     """Say which of the workers of this machine this process is, from 0; several cards are shared out by that number."""
     global _slot
