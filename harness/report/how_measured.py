@@ -27,7 +27,9 @@ ENVIRONMENT = {
     "numpy": "NumPy",
     "platform": "platform",
     "device": "device",
+    "cuda": "CUDA",
     "tf32": "TF32",
+    "deterministic": "deterministic kernels",
     "cores": "cores of the machine",
     "cpu_threads": "threads a process",
 }

@@ -12,7 +12,8 @@ from harness.board.columns import Column
 from harness.board.components import Resolved
 from harness.components import Extractor
 from harness.features import MOMENTS, FeatureSet, Moments
-from harness.images.extraction import BATCH, Extraction
+from harness.images.extraction import Extraction
+from harness.images.extraction_settings import DEFAULT, ExtractionSettings
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
 from harness.stages import renewal, sources
@@ -20,17 +21,20 @@ from harness.stages.context import Context
 from harness.stages.example_sets import IdentifiedImages
 from harness.stages.extracted_features import ExtractedFeatures
 from harness.store import outputs
-from harness.store.files import storage
+from harness.store.files import scratch_path, storage
 from harness.store.keys import digest
 from harness.store.lease import lease
 from harness.store.outputs import Output
 from harness.store.records import ExtractorFacts, SourceFacts
 
 
-def extractor_identity(extractor: Resolved[Extractor], context: Context) -> dict[str, object]:
+def extractor_identity(
+    extractor: Resolved[Extractor], context: Context, settings: ExtractionSettings = DEFAULT
+) -> dict[str, object]:
     """Return the extractor's part of a key. Where any value in it differs, the features count as other features."""
     built = context.extractor(extractor)
     return {
+        **settings.identity,
         "extractor": extractor.identity,
         "weights_sha256": built.weights_sha256,
         "preprocessing": built.preprocessing,
@@ -50,11 +54,10 @@ def extracted(
     needs: Collection[str],
     extractor: Resolved[Extractor],
     context: Context,
-    *,
-    batch: int = BATCH,
+    settings: ExtractionSettings = DEFAULT,
 ) -> FeatureSet:
     """Return `extracted_by_code(…)` without the code."""
-    return extracted_by_code(identified, needs, extractor, context, batch=batch).features
+    return extracted_by_code(identified, needs, extractor, context, settings).features
 
 
 def extracted_by_code(
@@ -62,17 +65,16 @@ def extracted_by_code(
     needs: Collection[str],
     extractor: Resolved[Extractor],
     context: Context,
-    *,
-    batch: int = BATCH,
+    settings: ExtractionSettings = DEFAULT,
 ) -> ExtractedFeatures:
     """Return features of a set of images. What this or another process has extracted before is read from the runs folder.
 
     Args:
         needs: names out of FEATURE_NEEDS; those that are missing are extracted in one pass.
-        batch: images at once. Features depend on it by rounding only, so it is no part of their key.
+        settings: precision of the extractor, and images at once.
     """
     images = identified.images
-    key = _set_key(identified.identity, images.n, extractor, context)
+    key = _set_key(identified.identity, images.n, extractor, context, settings)
     known = context.feature_sets.find(key)
     if known is not None and set(needs) <= {*known.features.moments_by_need, *known.features.rows_by_need}:
         return known
@@ -85,7 +87,8 @@ def extracted_by_code(
         found = {need: outputs.find(context.runs, "features", need_key) for need, need_key in keys.items()}
         kept = {need: output for need, output in found.items() if output is not None}
         if missing := {need: need_key for need, need_key in keys.items() if need not in kept}:
-            kept |= _extract(images, missing, made_by, extractor, context, context.runs.work("features", key), batch)
+            work = scratch_path(context.runs.work("features", key))  # nobody goes on with it
+            kept |= _extract(images, missing, made_by, extractor, context, work, settings)
     kept_code = sources.merged(*(sources.of_facts(output.facts) for output in kept.values()))
     known = ExtractedFeatures(_read(images.name, images.n, kept), kept_code)
     context.feature_sets.keep(key, known)
@@ -93,25 +96,37 @@ def extracted_by_code(
 
 
 def are_stored(
-    identity: Mapping[str, object], n: int, needs: Collection[str], extractor: Resolved[Extractor], context: Context
+    identity: Mapping[str, object],
+    n: int,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    settings: ExtractionSettings = DEFAULT,
 ) -> bool:
     """Return whether the features of a set of n images are there, so that they can be had without the images."""
-    key = _set_key(identity, n, extractor, context)
+    key = _set_key(identity, n, extractor, context, settings)
     return all(outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs)
 
 
-def _set_key(identity: Mapping[str, object], n: int, extractor: Resolved[Extractor], context: Context) -> str:
+def _set_key(
+    identity: Mapping[str, object], n: int, extractor: Resolved[Extractor], context: Context, settings: ExtractionSettings
+) -> str:
     """Return the key of a set of images as an extractor sees it."""
-    return digest(stage="features", images=dict(identity), n=n, **extractor_identity(extractor, context))
+    return digest(stage="features", images=dict(identity), n=n, **extractor_identity(extractor, context, settings))
 
 
 def extract_batch(
-    examples: Batch, needs: Collection[str], extractor: Resolved[Extractor], context: Context, name: str = "the generated samples"
+    examples: Batch,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    settings: ExtractionSettings = DEFAULT,
+    *,
+    name: str = "the generated samples",
 ) -> FeatureSet:
     """Return features of examples in memory; nothing is stored. name: name of the examples, for messages."""
     images = ImageSet.of_parts(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
-    extraction = Extraction(context.extractor(extractor), needs, context.device)
-    return extraction.run(images)
+    return Extraction(context.extractor(extractor), needs, context.device, settings=settings).run(images)
 
 
 def shared_needs(extractor: Resolved[Extractor], columns: Iterable[Column]) -> tuple[set[str], set[str]]:
@@ -132,7 +147,7 @@ def _extract(
     extractor: Resolved[Extractor],
     context: Context,
     work: Path,
-    batch: int,
+    settings: ExtractionSettings,
 ) -> dict[str, Output]:
     """Extract features in one pass and store them.
 
@@ -141,7 +156,6 @@ def _extract(
         made_by: the code of the extractor and of the images.
         work: a scratch folder for rows.
     """
-    shutil.rmtree(work, ignore_errors=True)
     with storage(work):
         work.mkdir(parents=True)
     try:
@@ -150,9 +164,10 @@ def _extract(
             list(keys),
             context.device,
             folder=work,
-            on_progress=lambda done: context.reporter.step(done, images.n, {}),
+            settings=settings,
+            on_progress=lambda done: context.reporter.step(done, images.n, {}, images_per_step=1),
         )
-        made = extraction.run(images, batch=batch)
+        made = extraction.run(images)
         code = sources.as_json(made_by)
         return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, code)) for need, key in keys.items()}
     finally:

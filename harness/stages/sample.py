@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from harness.stages.facts import FinetuneFacts, SampleFacts
 from harness.stages.prepare import BaseSampler
 from harness.stages.sample_file import SampleFile, SampleLayout
 from harness.store import outputs
+from harness.store.files import remove_folder
 from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
@@ -129,9 +129,9 @@ def _once(
     try:
         output = outputs.once(context.runs, "sample", cell.sample_key, make, resumes=work.is_dir(), owner=cell.name)
     except Diverged:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_folder(work)
         raise
-    shutil.rmtree(work, ignore_errors=True)
+    remove_folder(work)
     return output
 
 
@@ -151,7 +151,7 @@ def _draw_all(file: SampleFile, cell: Cell, drawer: Drawer, source: CheckedSourc
                 started = time.perf_counter()
                 drawn = drawer.draw(draw, numbers)
                 file.add(draw, numbers.start, drawn, time.perf_counter() - started)
-                context.reporter.step(len(file.chunks), sets * -(-n // batch), {})
+                context.reporter.step(len(file.chunks), sets * -(-n // batch), {}, images_per_step=batch)
         if cell.base.has_network:
             _check_size(file.root_mean_square(draw), source)
     hashes = [file.sha256(draw) for draw in range(sets)]
@@ -190,6 +190,7 @@ def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: C
             batch=cell.evaluation.batch,
             device=context.device,
             indices=numbers,
+            precision=cell.evaluation.sampling_precision,
         )
 
     return Drawer(draw_chunk, source.spec.classes > 0)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.capabilities import Constrains
 from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.process.inference_precision import FULL, Precision, computing_in
 from harness.sampling import drawing
 from harness.sampling.counting import EvaluationCounter
 from harness.store import outputs
@@ -44,6 +45,7 @@ class BankSource:
         sources: the code that draws, as JSON values for the manifests of banks.
         weights: hash of the weights of each base whose network the sampler calls, by the base's key. The keys of banks hold the
             bases and not their weights, which may be made anew.
+        precision: in which networks compute where samples are drawn, also those of a step.
         before_use: called with the key of each bank before it is looked for; it may set the bank aside.
     """
 
@@ -54,6 +56,7 @@ class BankSource:
     batch: int
     sources: Sequence[Mapping[str, object]] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
+    precision: Precision = FULL
     before_use: Callable[[str], None] = lambda _: None
 
 
@@ -110,7 +113,9 @@ class TrainingTask:
             name=name,
             n=n,
             batch=banks.batch,
-            **({"form": "tokens"} if as_tokens else {}),  # left out otherwise: banks of images keep their keys
+            # Left out otherwise: other banks keep their keys.
+            **({"form": "tokens"} if as_tokens else {}),
+            **({} if banks.precision == FULL else {"precision": banks.precision}),
         )
         banks.before_use(key)
         output = outputs.once(banks.runs, "bank", key, lambda folder: self._draw(folder, model, n, name, banks, as_tokens))
@@ -133,11 +138,11 @@ class TrainingTask:
             raise RuntimeError("pretraining has no sampler: there is no model to draw from yet")
         seed = int(torch.randint(2**62, (), generator=generator))
         streams = SampleStreams(seed, "sample", range(n), self.device)
-        with precision.in_float32(self.device):  # a step that autocasts must not draw in half precision
+        with computing_in(self._banks.precision, self.device):  # not in that of a step that autocasts
             if as_tokens:
                 return drawing.drawn_tokens(self._banks.sampler, model, streams, labels)
             drawn = self._banks.sampler(model, self.spec, streams, labels)
-        return drawing.checked_samples(self._banks.sampler, drawn, (n, *self.spec.shape))
+            return drawing.checked_samples(self._banks.sampler, drawn, (n, *self.spec.shape))
 
     def take_seconds_of_reused_banks(self) -> float:
         """Return the seconds that drawing took, at the time, for the banks that were reused since the last call."""
@@ -150,7 +155,7 @@ class TrainingTask:
         started = time.perf_counter()
         # Banks are drawn inside steps, which may autocast. They are counted by key in `bank_costs`, so that a reused one costs
         # the same.
-        with precision.in_float32(self.device), self.counter.apart():
+        with computing_in(banks.precision, self.device), self.counter.apart():
             evaluations = self._fill(folder / "bank.safetensors", model, n, name, banks, as_tokens)
         return {
             "seconds": time.perf_counter() - started,
@@ -175,6 +180,7 @@ class TrainingTask:
                 device=self.device,
                 indices=numbers,
                 as_tokens=as_tokens,
+                precision=banks.precision,
             )
             labels = drawn.batch.labels
             parts = {"x": drawn.batch.x, **({} if labels is None else {"labels": labels})}

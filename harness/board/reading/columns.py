@@ -37,7 +37,7 @@ def read_column(reader: BoardReader, board: BoardConfig, name: str, config: Metr
     label = config.label or (name if board.evaluation.sizes else column_label(name, smallest.samples))
     if extractor is not None and is_stand_in(extractor.component):
         label = f"{label}, stand-in"
-    return Column(name, label, metric, config, draws, pairs, extractor, reference)
+    return Column(name, label, metric, config, draws, pairs, extractor, reference, board.evaluation.extraction)
 
 
 def check_curve(reader: BoardReader, board: BoardConfig) -> None:
