@@ -383,9 +383,14 @@ class CurveConfig(Config):
 
 
 class SmokeConfig(Config):
-    """The small board that `--smoke` runs: the same path in seconds. Networks, samplers and banks shrink as their plugins say."""
+    """The small board that `--smoke` runs: the same path in seconds. Networks, samplers and banks shrink as their plugins say.
+
+    No file is read of published weights, data and extractors: random weights, noise and random features stand in for them, and
+    the output and the page say so. Weights that the board names by path alone are read.
+    """
 
     steps: PositiveInt = Field(8, description="steps of pretraining and of fine-tuning, at most")
+    batch: PositiveInt | None = Field(None, description="training examples of a step, at most; by default those of the budget")
     samples: PositiveInt = Field(64, description="generated examples of a draw, and as many real ones, at most")
     seeds: PositiveInt = Field(1, description="how many of the board's seeds run")
 

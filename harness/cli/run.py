@@ -226,6 +226,7 @@ def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, opt
 
 
 def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
+    from harness.board.stand_ins import stand_ins
     from harness.report import formats
     from harness.report.page import terminal_table
     from harness.report.render import render_runs
@@ -235,8 +236,8 @@ def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
     result(to_text(rendered.table).rstrip())
     if board.is_smoke:
         remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")
-        if board.dataset.component.is_made_up(board.dataset.settings):
-            remark(f"the examples of {board.dataset.name} were made up: no file of the dataset was read")
+        for sentence in stand_ins(board):
+            remark(sentence)
     written = rendered.write(runs.board(board.name))
     for path in written.paths:
         remark(f"wrote {path}")
