@@ -20,14 +20,18 @@ _slot = 0
 
 def check(name: str) -> None:
     """Raises: UserError when PyTorch finds no device of this name on this machine. The message begins with --device."""
-    known = re.fullmatch("auto|cpu|cuda(:(?P<index>[0-9]+))?", name)
-    if known is None:
-        raise UserError(f"--device {name}: there are auto, cpu, cuda and cuda:N")
+    check_name(name)
     if name.startswith("cuda"):
         import torch
 
-        if int(known["index"] or 0) >= torch.cuda.device_count():
+        if int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
             raise UserError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; see `harness doctor`")
+
+
+def check_name(name: str) -> None:
+    """Raises: UserError when no machine has a device of this name."""
+    if re.fullmatch("auto|cpu|cuda(:[0-9]+)?", name) is None:
+        raise UserError(f"--device {name}: there are auto, cpu, cuda and cuda:N")
 
 
 def slots(name: str) -> int:
@@ -47,6 +51,14 @@ def _cards() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a device has done what it was given. A card works beside the process, whose clock would else run ahead."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
 
 
 def take_slot(number: int) -> None:

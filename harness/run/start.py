@@ -21,6 +21,7 @@ from harness.run.events import OnEvent
 from harness.run.fresh import NOTHING, Fresh, planned
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
+from harness.run.resources import ResourceLayer, ResourceLayers, board_layer
 from harness.run.schedule import Schedule
 from harness.run.states import CellState, states
 from harness.stages import listening
@@ -43,6 +44,7 @@ class RunOptions:
         checkpoint_seconds: seconds between two checkpoints.
         log_every: steps between two logs of a training.
         trackers: what logs the runs of cells and bases, with its settings.
+        resources: what the user asks of the machines of jobs; each layer goes before the next, and all before the board.
     Raises: UserError for fewer jobs than one, or fewer steps than one.
     """
 
@@ -52,6 +54,7 @@ class RunOptions:
     checkpoint_seconds: float = 30.0
     log_every: int = 100
     trackers: tuple[Resolved[Tracker], ...] = ()
+    resources: tuple[ResourceLayer, ...] = ()
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -193,10 +196,11 @@ def _schedule(
     bases = list({cell.base.key: cell.base for cell in cells}.values())
     if options.executor is not None and options.executor.component.has_queue:
         bases = [base for base in bases if not _is_made(base, runs)]
+    asked = ResourceLayers([*options.resources, board_layer(board)])
     return Schedule(
-        [base_job(base, runs, job_options) for base in bases],
-        [floor_job(board.name, floor, runs, job_options, is_smoke=board.is_smoke) for floor in floors],
-        [cell_job(cell, runs, job_options) for cell in cells],
+        [base_job(base, runs, job_options, asked.of_base(base.name)) for base in bases],
+        [floor_job(board.name, floor, runs, job_options, asked.of_floor(), is_smoke=board.is_smoke) for floor in floors],
+        [cell_job(cell, runs, job_options, asked.of_cell(cell.base.name, cell.method_name)) for cell in cells],
         runs,
         on_event,
     )

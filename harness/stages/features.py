@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -108,6 +109,22 @@ def are_stored(
     return all(outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs)
 
 
+def seconds_of_pass(
+    identity: Mapping[str, object],
+    n: int,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    settings: ExtractionSettings = DEFAULT,
+) -> float | None:
+    """Return the seconds that extracting stored features of a set took; None where they are gone, or nobody noted it."""
+    key = _set_key(identity, n, extractor, context, settings)
+    stored = [outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs]
+    seconds = [None if output is None else output.facts.get("seconds") for output in stored]
+    known = [float(value) for value in seconds if isinstance(value, int | float)]
+    return max(known) if known and len(known) == len(seconds) else None  # what one pass gave has the same seconds
+
+
 def _set_key(
     identity: Mapping[str, object], n: int, extractor: Resolved[Extractor], context: Context, settings: ExtractionSettings
 ) -> str:
@@ -158,6 +175,7 @@ def _extract(
     """
     with storage(work):
         work.mkdir(parents=True)
+    started = time.perf_counter()
     try:
         extraction = Extraction(
             context.extractor(extractor),
@@ -168,15 +186,15 @@ def _extract(
             on_progress=lambda done: context.reporter.step(done, images.n, {}, images_per_step=1),
         )
         made = extraction.run(images)
-        code = sources.as_json(made_by)
-        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, code)) for need, key in keys.items()}
+        facts = {"seconds": time.perf_counter() - started, "sources": sources.as_json(made_by)}
+        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, facts)) for need, key in keys.items()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _writer(
-    need: str, made: FeatureSet, work: Path, made_by: Sequence[Mapping[str, str]]
-) -> Callable[[Path], Mapping[str, object]]:
+def _writer(need: str, made: FeatureSet, work: Path, facts: Mapping[str, object]) -> Callable[[Path], Mapping[str, object]]:
+    """Return a function that writes one of the features of a pass. facts: of the whole pass."""
+
     def write(folder: Path) -> dict[str, object]:
         with storage(folder):
             if need in MOMENTS:
@@ -187,7 +205,7 @@ def _writer(
                 if isinstance(rows, np.memmap):
                     rows.flush()
                 shutil.move(work / f"{need}.npy", folder / f"{need}.npy")
-        return {"n": made.n, "sources": list(made_by)}
+        return {"n": made.n, **facts}
 
     return write
 

@@ -18,7 +18,18 @@ from harness.process import deterministic, stop
 from harness.process.out_of_memory import card_memory_advice
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import card_usage, features, finetune, kept_logs, listening, metrics, record, sample, sources
+from harness.stages import (
+    card_usage,
+    features,
+    finetune,
+    kept_logs,
+    kept_samples,
+    listening,
+    metrics,
+    record,
+    sample,
+    sources,
+)
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
@@ -226,6 +237,7 @@ def _stages(cell: Cell, context: Context) -> CellResults:
         peak_memory_bytes=0,
         device=context.device.type,
         unsealed=unsealed,
+        extraction=kept_samples.extraction(cell, samples_facts, context),
     )
 
 

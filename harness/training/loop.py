@@ -14,7 +14,7 @@ from harness.capabilities import WorksInLatents
 from harness.errors import Diverged, Interrupted, UserError
 from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
-from harness.process import stop
+from harness.process import devices, stop
 from harness.process.out_of_memory import out_of_memory_advice
 from harness.sampling import latents
 from harness.streams import stream
@@ -132,13 +132,11 @@ class TrainingLoop:
         except Diverged:
             if not self.lost.can_lose(part):
                 raise
-            self._end_candidate(part)
-
-    def _end_candidate(self, part: Round) -> None:
-        """Leave the rest of a candidate out, and go back to finite weights: those that a next round would start from."""
-        facts = {**self.rounds.numbers(part), "diverged": 1}
+        else:
+            return
+        # The rest of the candidate is left out. The weights that a next round would start from are finite.
         self._scalars.clear()
-        self._report({f"round/{name}": float(value) for name, value in facts.items()})
+        self._report_round({**self.rounds.numbers(part), "diverged": 1})
         self.lost.add(part, self.step)
         self.step = part.starts_after + part.steps
         self.task.model.load_state_dict(self._next_start())
@@ -155,8 +153,7 @@ class TrainingLoop:
             self.method.begin_round(part)
             self.average = self._new_average(part)
         if len(self.rounds.all) > 1:
-            facts = {**self.rounds.numbers(part), **self.plan.values(part)}
-            self._report({f"round/{name}": float(value) for name, value in facts.items()})
+            self._report_round({**self.rounds.numbers(part), **self.plan.values(part)})
 
     def _next_start(self) -> dict[str, Tensor]:
         """Return the weights that the next round starts from."""
@@ -190,6 +187,9 @@ class TrainingLoop:
         if means := self._scalars.means(self._when):
             self._scalars.clear()
             self._report(means)
+
+    def _report_round(self, facts: Mapping[str, float]) -> None:
+        self._report({f"round/{name}": float(value) for name, value in facts.items()})
 
     def _report(self, values: Mapping[str, float]) -> None:
         if self.around.log is not None:
@@ -252,6 +252,7 @@ class TrainingLoop:
         self._clock = time.perf_counter()
 
     def _count_time(self) -> None:
+        devices.finish(self.task.device)
         now = time.perf_counter()
         self._seconds += now - self._clock + self.task.take_seconds_of_reused_banks()
         self._clock = now
@@ -301,7 +302,9 @@ class TrainingLoop:
         self.task.model.load_state_dict(saved.track("model"))
         self.method.load_state_dict(saved.state["method"])
         self._seconds = saved.state["seconds"]
-        self._restore_counts(saved.state)
+        with_graph = saved.state.get("evaluations_with_graph")
+        self.task.counter.examples, self.task.counter.examples_with_graph = saved.state["evaluations"], with_graph or 0
+        self._counts_graphs = with_graph is not None
         self.task.bank_costs = dict(saved.state["bank_costs"])
         self._scalars.restore(saved.state.get("unlogged", {}), self.task.device)
         self.lost.restore(saved.state.get("lost", {}))
@@ -313,15 +316,11 @@ class TrainingLoop:
         if self.curve is not None:
             self.curve.restore(saved.state["curve"], saved.track("best"), saved.track("best_raw"))
 
-    def _restore_counts(self, state: TrainingState) -> None:
-        with_graph = state.get("evaluations_with_graph")
-        self.task.counter.examples, self.task.counter.examples_with_graph = state["evaluations"], with_graph or 0
-        self._counts_graphs = with_graph is not None
-
     def end(self) -> TrainingResult:
         """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
         self._count_time()
         weights, selected, curve, evaluations = self.candidate(), None, self.curve, self._evaluations()
+        seconds_training = self._seconds
         network_evaluations = evaluations.forward + evaluations.backward
         if curve is not None and curve.keeps_best:  # the curve is a cost of what it chose
             self._seconds += curve.seconds
@@ -339,6 +338,7 @@ class TrainingLoop:
             state_dicts.parameters(self.task.model),
             evaluations if self._counts_graphs else None,
             self.step - self.lost.steps_left_out,
+            seconds_training,
         )
 
     def _evaluations(self) -> Evaluations:
