@@ -21,7 +21,7 @@ NOTHING, UNKNOWN = Usage(0.0, 0), Usage(None, None)
 
 @dataclass
 class CellUsage:
-    """What a cell has taken of the card; None where a process worked on it that could not, or did not, measure."""
+    """The energy and memory of a cell; None where a process worked on it that could not, or did not, measure."""
 
     total: Usage = UNKNOWN
 

@@ -1,4 +1,4 @@
-"""What processes left in a runs folder that were killed, and what older versions left: removed by the next run.
+"""Remove what killed processes, and older versions, left in a runs folder: the next run does it.
 
 Only what is certain to be nobody's goes: files in whose name a process stands that is dead, or that others gave up.
 """

@@ -1,4 +1,4 @@
-"""What a training ends with."""
+"""The result of a training: weights, costs, and the points of its curve."""
 
 from __future__ import annotations
 

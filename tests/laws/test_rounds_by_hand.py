@@ -193,7 +193,7 @@ def test_a_candidate_that_diverges_loses_and_the_others_go_on(tmp_path, lost):
     assert {point.get("candidate") for point in result.curve[1:]} == {2 - lost}
     assert torch.equal(result.weights["mean"], best["mean"])
     assert result.steps == ROUNDS * (LENGTH + 2)  # the lost one ends at the first point of the curve in each round
-    assert loop.around.log.path.read_text().count('"round/diverged":1.0') == ROUNDS
+    assert loop.around.log.path.read_text().count('"round/diverged": 1.0') == ROUNDS
 
 
 def test_a_lost_candidate_stays_lost_when_a_killed_training_goes_on(tmp_path):
