@@ -15,7 +15,8 @@ from harness.cli.output import print_json, remark, result
 from harness.cli.records_elsewhere import records_elsewhere
 from harness.cli.run_components import run_components
 from harness.errors import Faults, UserError
-from harness.process import devices, stop
+from harness.process import devices as process_devices
+from harness.process import stop
 from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ Jobs = Annotated[
         min=1, metavar="N", help="Cells at once. [default: the number of CUDA cards, or of cores on a CPU]", show_default=False
     ),
 ]
+Devices = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Devices of each cell: a process for each, which share its batches and samples.")
+]
 ExecutorName = Annotated[
     str | None,
     typer.Option(
@@ -103,6 +107,7 @@ def run(
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
     device: Device = "auto",
+    devices: Devices = 1,
     executor: ExecutorName = None,
     settings: Settings = None,
     track: Track = None,
@@ -117,14 +122,16 @@ def run(
     from harness.board.reading.load import load_board
     from harness.run.start import RunOptions
 
-    devices.check(device)
+    process_devices.check(device, devices)
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
     where, trackers = run_components(executor, track, settings or [])
-    options = RunOptions(jobs or devices.slots(device), where, device, checkpoint_seconds, log_every, trackers)
+    options = RunOptions(
+        jobs or process_devices.slots(device, devices), where, device, checkpoint_seconds, log_every, trackers, devices
+    )
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
     for line in loaded.remarks:
         remark(line)

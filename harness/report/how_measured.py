@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "numpy": "NumPy",
     "platform": "platform",
     "device": "device",
+    "devices": "devices of a cell",
     "tf32": "TF32",
     "cores": "cores of the machine",
     "cpu_threads": "threads a process",

@@ -25,9 +25,9 @@ class Schedule:
     """Hands jobs to an executor and takes their ends.
 
     A job that another process works on is handed out again later. A job that stopped although this process was not told to (a
-    cluster manager sent SIGTERM to its worker) is handed out again at once, a few times. After a refused job (the disk is full,
-    or the data are wrong: see `JobResult`) no further job is handed out, and `ready` returns None as soon as the running jobs
-    have ended.
+    cluster manager sent SIGTERM to its worker), or that lost one of its processes, is handed out again at once, a few times.
+    After a refused job (the disk is full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready`
+    returns None as soon as the running jobs have ended.
 
     Args:
         bases: the jobs of the bases of all cells.
@@ -86,15 +86,17 @@ class Schedule:
         if result.outcome == "busy":
             self._retries.append((time.monotonic() + RETRY_SECONDS, end.job))
             return
-        if result.outcome in ("interrupted", "died") and stop.is_requested():
+        if result.outcome in ("interrupted", "lost", "died") and stop.is_requested():
             return
-        if result.outcome == "interrupted":
+        if result.outcome in ("interrupted", "lost"):
             self._interruptions[end.job.name] += 1
             if self._interruptions[end.job.name] < MOST_INTERRUPTIONS:
                 self._new.append(end.job)
-                self._tell(f"{end.job.name}: its worker was told to stop, and this run was not; the job starts again")
+                reason = result.message or "its worker was told to stop, and this run was not"
+                self._tell(f"{end.job.name}: {reason}; the job starts again")
                 return
-            result = JobResult("died", f"its worker was told to stop {MOST_INTERRUPTIONS} times (SIGTERM?), and this run was not")
+            reason = f"its worker was told to stop {MOST_INTERRUPTIONS} times (SIGTERM?), and this run was not"
+            result = JobResult("died", f"{result.message}, for the {MOST_INTERRUPTIONS}rd time" if result.message else reason)
         self._ended += 1
         if result.outcome == "died":
             self._save_death(end.job, result.message)

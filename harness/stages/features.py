@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from harness.board.columns import Column
 from harness.board.components import Resolved
@@ -15,16 +16,20 @@ from harness.features import MOMENTS, FeatureSet, Moments
 from harness.images.extraction import BATCH, Extraction
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
+from harness.process.crew import ALONE, Crew
 from harness.stages import renewal, sources
 from harness.stages.context import Context
 from harness.stages.example_sets import IdentifiedImages
 from harness.stages.extracted_features import ExtractedFeatures
+from harness.stages.options import JobOptions
+from harness.stages.process_cache import MEMBER_CACHE
 from harness.store import outputs
 from harness.store.files import storage
 from harness.store.keys import digest
 from harness.store.lease import lease
 from harness.store.outputs import Output
 from harness.store.records import ExtractorFacts, SourceFacts
+from harness.store.runs_folder import RunsFolder
 
 
 def extractor_identity(extractor: Resolved[Extractor], context: Context) -> dict[str, object]:
@@ -110,8 +115,19 @@ def extract_batch(
 ) -> FeatureSet:
     """Return features of examples in memory; nothing is stored. name: name of the examples, for messages."""
     images = ImageSet.of_parts(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
+    crew = context.crew if len(examples) > BATCH else ALONE
+    extraction = Extraction(context.extractor(extractor), needs, context.device, crew=crew)
+    with crew.employ(helper, extractor, tuple(needs), context.runs, context.options):
+        return extraction.run(images)
+
+
+def helper(
+    crew: Crew, extractor: Resolved[Extractor], needs: Sequence[str], runs: RunsFolder, options: JobOptions
+) -> Callable[[Tensor], Mapping[str, Tensor]]:
+    """Return a function that extracts a batch of images, in a process that is not the lead of its job."""
+    context = Context(runs, options, "", MEMBER_CACHE, crew=crew)
     extraction = Extraction(context.extractor(extractor), needs, context.device)
-    return extraction.run(images)
+    return lambda pixels: {name: rows.cpu() for name, rows in extraction.outputs_of(pixels).items()}
 
 
 def shared_needs(extractor: Resolved[Extractor], columns: Iterable[Column]) -> tuple[set[str], set[str]]:
@@ -144,6 +160,7 @@ def _extract(
     shutil.rmtree(work, ignore_errors=True)
     with storage(work):
         work.mkdir(parents=True)
+    crew = context.crew if images.n > batch else ALONE
     try:
         extraction = Extraction(
             context.extractor(extractor),
@@ -151,8 +168,10 @@ def _extract(
             context.device,
             folder=work,
             on_progress=lambda done: context.reporter.step(done, images.n, {}),
+            crew=crew,
         )
-        made = extraction.run(images, batch=batch)
+        with crew.employ(helper, extractor, tuple(keys), context.runs, context.options):
+            made = extraction.run(images, batch=batch)
         code = sources.as_json(made_by)
         return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, code)) for need, key in keys.items()}
     finally:

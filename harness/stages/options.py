@@ -19,6 +19,7 @@ class JobOptions:
         board: name of the board whose run the job belongs to; listeners get it.
         checks_resume: whether training is restored from a checkpoint once and compared with undisturbed training.
         trackers: what logs the runs of cells and bases.
+        devices: how many devices the job uses, each by a process of its own.
     """
 
     device: str = "auto"
@@ -27,3 +28,4 @@ class JobOptions:
     board: str = ""
     checks_resume: bool = False
     trackers: tuple[Resolved[Tracker], ...] = ()
+    devices: int = 1

@@ -106,7 +106,7 @@ class TrainingLoop:
         self._clock = time.perf_counter()
 
     def run(self) -> TrainingResult:
-        """Train to the end.
+        """Train to the end, together with the other processes of the job, each of which calls this.
 
         Raises:
             Diverged: a logged scalar, a weight or the curve's metric is not finite.
@@ -118,6 +118,7 @@ class TrainingLoop:
         self._begin()
         with stop.saves_state():
             self.advance(self.rounds.total)
+            self.task.end_together()
             return self.end()
 
     def advance(self, until: int) -> None:
@@ -131,7 +132,10 @@ class TrainingLoop:
                 if self.step == part.starts_after:
                     self._enter_round(part)
                 self._step(part)
-                if self.step % self.around.log_every == 0 or self.step == steps:
+                is_due = self.step % self.around.log_every == 0 or self.step == steps
+                if is_due or self.step == 1:
+                    self.task.check_replicas(self.name, self.step)
+                if is_due:
                     self._log()
                 self._measure()
                 if stop.is_requested():
@@ -170,7 +174,11 @@ class TrainingLoop:
         batch = self.reader.batch(index)
         if self.is_in_latents:
             batch = latents.network_batch(self.task.model, batch, stream(self.seed, "latents", index))
-        with out_of_memory_advice(self._memory_advice), precision.autocast(self.task.device, self.training):
+        with (
+            out_of_memory_advice(self._memory_advice),
+            precision.autocast(self.task.device, self.training),
+            self.task.sharing(),
+        ):
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.average is not None:
             self.average.update((in_round + 1) * self.training.batch)
@@ -290,11 +298,19 @@ class TrainingLoop:
         return checkpoint.write(folder, Checkpoint(self.step, tensors, state))
 
     def _begin(self) -> None:
-        newest = checkpoint.read_newest(self.around.folder)
+        newest = self._newest()
         if newest is not None:
             self.restore(newest)
+        self.task.begin_together()
         if self.around.log is not None:
             self.around.log.begin(*((None,) if newest is None else (newest.step, newest.state.get("log_lines"))))
+
+    def _newest(self) -> Checkpoint | None:
+        """Return the checkpoint to go on from, which is the lead's choice; None for the start."""
+        crew = self.task.crew
+        mine = checkpoint.read_newest(self.around.folder) if crew.is_lead else None
+        step = crew.agree(lambda: None if mine is None else mine.step)
+        return mine if mine is not None or step is None else checkpoint.read_step(self.around.folder, step)
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint."""
