@@ -207,7 +207,7 @@ class Lead(Crew):
         return ProcessLost(self._death_of(gone[0])) if gone else None
 
     def _death_of(self, member: _Member) -> str:
-        return f"process {member.rank + 1} of the {self.size} of this job {death_of(member.process.returncode or 0)}"
+        return f"process {member.rank + 1} of {self.size} of the job {death_of(member.process.returncode or 0)}"
 
 
 def crew_of(size: int, device: str) -> Crew:

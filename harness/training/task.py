@@ -108,6 +108,7 @@ class TrainingTask:
             self.crew.is_together = True
             self._gradients = GradientMeans(self.crew.group)
             self._gradients.watch(self.model.parameters())
+            self.crew.group.gather(torch.zeros(1, device=self.device))  # all are here: no step waits for one that still begins
 
     def end_together(self) -> None:
         """Take no more steps together."""
