@@ -81,7 +81,7 @@ def in_one_process(folder: Path, cells: int) -> None:
     for cell in others[cells // 2 :]:
         jobs.run_cell(cell, runs, options)
     profile.disable()
-    pstats.Stats(profile).sort_stats("cumulative").print_stats("harness|fsync|filelock", 28)
+    pstats.Stats(profile).sort_stats("cumulative").print_stats("harness|fsync", 28)
 
 
 def whole(folder: Path, cells: int) -> float:

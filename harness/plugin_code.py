@@ -6,11 +6,13 @@ This module imports no torch.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -26,8 +28,10 @@ MODULE_SECONDS = 60.0
 """Limit for the top module of a plugin and its hooks, which import nothing heavy."""
 TARGET_SECONDS = 600.0
 """Limit for a target, which may be the first to import torch, from a slow disk."""
+SIGNAL_SECONDS = 0.1
+"""Seconds in which the handler of a signal runs, unless the import blocks."""
 _SIGNAL = signal.SIGVTALRM
-"""Breaks off an import. Timers of tests and of libraries use SIGALRM, and cluster managers SIGUSR1 and SIGUSR2."""
+"""Interrupts an import. Timers of tests and of libraries use SIGALRM, and cluster managers SIGUSR1 and SIGUSR2."""
 
 
 class PluginStopped(BaseException):
@@ -169,38 +173,88 @@ def _raise_interrupt(_: int, __: FrameType | None) -> None:
 @contextmanager
 def _time_limit(name: str, seconds: float) -> Iterator[None]:
     """Say that the block takes long, and break it off at the limit."""
-    done, thread = threading.Event(), threading.get_ident()
     is_main = threading.current_thread() is threading.main_thread()
-    watch = threading.Thread(target=_watch, args=(name, seconds, done, thread if is_main else None), daemon=True)
-    before = signal.signal(_SIGNAL, _raiser(seconds, done)) if is_main else None
-    watch.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watch.join()
-        if is_main:
-            signal.signal(_SIGNAL, signal.SIG_DFL if before is None else before)
+    watch = _Watch(name, seconds, threading.get_ident() if is_main else None)
+    with watch.listening() if is_main else nullcontext():
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.end()
 
 
-def _raiser(seconds: float, done: threading.Event) -> Callable[[int, FrameType | None], None]:
-    def stop(_: int, __: FrameType | None) -> None:
-        if done.is_set():
-            return
-        raise PluginStopped(f"importing it took longer than {seconds:g} s; {LIMIT} sets another limit")
+class _Watch(threading.Thread):
+    """Watches one import from a thread beside it.
 
-    return stop
+    Args:
+        name, seconds: what is imported, and the limit.
+        importer: the main thread, if it is the one that imports: no other thread can be broken off.
 
+    A signal can reach the process just before the import blocks (`time.sleep`, a connection): Python has noted it, and runs its
+    handler when the call returns, perhaps never. So each signal also wakes this thread, which interrupts the call.
+    """
 
-def _watch(name: str, seconds: float, done: threading.Event, thread: int | None) -> None:
-    first = min(SLOW_SECONDS, seconds)
-    if done.wait(first):
-        return
-    if first < seconds:
-        text = f"{name} takes long to import: {first:g} s so far, {seconds:g} s at most; {DISABLED} leaves plugins out\n"
-        with suppress(OSError):
-            os.write(2, text.encode())
-    wait = seconds - first
-    while not done.wait(wait) and thread is not None:
-        signal.pthread_kill(thread, _SIGNAL)
-        wait = 1.0  # code that catches everything is broken off again
+    def __init__(self, name: str, seconds: float, importer: int | None) -> None:
+        super().__init__(daemon=True)
+        self._import, self._seconds, self._importer = name, seconds, importer
+        self._limit = time.monotonic() + seconds
+        self._has_ended = self._has_heard = False
+        self._news, self._signals = os.pipe()
+        for descriptor in (self._news, self._signals):
+            os.set_blocking(descriptor, False)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take what interrupts the importing thread, and hear of all signals, in the block."""
+        handler, descriptor = (
+            signal.signal(_SIGNAL, self._interrupt),
+            signal.set_wakeup_fd(self._signals, warn_on_full_buffer=False),
+        )
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(descriptor)
+            signal.signal(_SIGNAL, signal.SIG_DFL if handler is None else handler)
+
+    def end(self) -> None:
+        """Stop watching."""
+        self._has_ended = True
+        with suppress(BlockingIOError):  # full of signals, which wake the thread too
+            os.write(self._signals, b"\0")
+        self.join()
+        os.close(self._news)
+        os.close(self._signals)
+
+    def run(self) -> None:
+        first = min(SLOW_SECONDS, self._seconds)
+        self._wait(self._limit - self._seconds + first)
+        if not self._has_ended and first < self._seconds:
+            text = f"{self._import} takes long to import: {first:g} s so far, {self._seconds:g} s at most"
+            with suppress(OSError):
+                os.write(2, f"{text}; {DISABLED} leaves plugins out\n".encode())
+        self._wait(self._limit)
+        while not self._has_ended and self._importer is not None:
+            signal.pthread_kill(self._importer, _SIGNAL)
+            self._wait(time.monotonic() + 1)  # code that catches everything is broken off again
+
+    def _interrupt(self, _: int, __: FrameType | None) -> None:
+        """Break the import off at its limit. Before that, there is nothing to do here: handlers of other signals have run."""
+        self._has_heard = True
+        if not self._has_ended and time.monotonic() >= self._limit:
+            raise PluginStopped(f"importing it took longer than {self._seconds:g} s; {LIMIT} sets another limit")
+
+    def _wait(self, until: float) -> None:
+        """Wait for the end of the import, at most until this time."""
+        pipe = select.poll()
+        pipe.register(self._news, select.POLLIN)
+        while not self._has_ended and (left := until - time.monotonic()) > 0:
+            if pipe.poll(1000 * left) and set(os.read(self._news, 4096)) - {0, _SIGNAL}:
+                self._wake_importer()
+
+    def _wake_importer(self) -> None:
+        """Interrupt what blocks the importing thread, if it does not run the handlers of signals by itself."""
+        self._has_heard = False
+        time.sleep(SIGNAL_SECONDS)
+        while not self._has_ended and not self._has_heard and self._importer is not None:
+            signal.pthread_kill(self._importer, _SIGNAL)
+            time.sleep(SIGNAL_SECONDS)

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.process import stop
-
 # Fake components and the fixtures of boards made of them.
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))
+
+from process_state import ProcessState
+
+from harness.process import stop
+
 pytest_plugins = ["board_fixtures", "search_boards"]
 
 # As workers do: a second thread gains nothing on small networks, and costs much beside another process.
@@ -21,10 +24,15 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def signals_as_before() -> Iterator[None]:
-    """Commands that run in the process of the tests set handlers of signals: the next test finds those from before."""
-    before = [(number, signal.getsignal(number)) for number in stop.SIGNALS]
+def process_as_before() -> Iterator[None]:
+    """Fail a test that leaves hooks, handlers of signals or settings of the harness behind: the next test is another one's.
+
+    The handlers that every command sets when it runs in the process of the tests are put back.
+    """
+    before, handlers = ProcessState(), [(number, signal.getsignal(number)) for number in stop.SIGNALS]
     yield
-    for number, handler in before:
+    for number, handler in handlers:
         signal.signal(number, handler)
     stop.clear()
+    if changed := before.changes():
+        pytest.fail(f"the test left its process changed: {', '.join(changed)}")

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from harness.interfaces import Batch, DataSource, DataSpec, FeatureExtractor, GuidedSampler, PreparedSampler, SampleFunction
+from harness.interfaces import (
+    Batch,
+    DataSource,
+    DataSpec,
+    FeatureExtractor,
+    GuidedSampler,
+    PreparedSampler,
+    Resources,
+    SampleFunction,
+)
 
 X = torch.arange(12.0).view(6, 2)
 
@@ -34,6 +43,13 @@ def test_batches_and_specs_do_not_change():
         Batch(X).x = X  # type: ignore[misc]
     assert DataSpec((2,)) == DataSpec((2,), 0, "points")
     assert hash(DataSpec((2,))) == hash(DataSpec((2,)))
+
+
+def test_resources_fill_what_others_leave_open_and_zero_is_an_answer():
+    asked, default = Resources(gpus=0, hours=12.0), Resources(gpus=1, cpus=4)
+    assert asked.over(default) == Resources(gpus=0, cpus=4, hours=12.0)
+    assert default.over(asked) == Resources(gpus=1, cpus=4, hours=12.0)
+    assert Resources().over(asked) == asked.over(Resources()) == asked
 
 
 def test_deriving_from_a_protocol_gives_its_defaults():

@@ -128,19 +128,49 @@ def test_a_real_ctrl_c_ends_the_command_also_where_the_plugin_swallows_it(code):
     assert issubclass(UserInterrupt, KeyboardInterrupt)
 
 
+def send_ctrl_c_past_the_main_thread():
+    """As a signal that comes just before a call that blocks: Python has noted it, and nothing interrupts the call."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.kill(os.getpid(), signal.SIGINT)  # another thread takes it
+
+
+def test_a_ctrl_c_that_comes_just_before_the_import_blocks_is_heard(request):
+    request.addfinalizer(lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT}))
+    started = time.monotonic()
+    with pytest.raises(UserInterrupt), guarded("plugin bad", 60):  # noqa: PT012 - what a plugin does
+        send_ctrl_c_past_the_main_thread()
+        time.sleep(30)
+    assert time.monotonic() - started < 15
+
+
+def test_a_signal_that_raises_nothing_breaks_no_import_off(request):
+    request.addfinalizer(lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT}))
+    numbers = []
+    before = signal.signal(signal.SIGINT, lambda number, _: numbers.append(number))
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    with guarded("plugin good", 60):
+        send_ctrl_c_past_the_main_thread()
+        time.sleep(0.5)
+        assert numbers == [signal.SIGINT]
+
+
 def test_a_ctrl_c_passes_through_the_registry(module):
     with pytest.raises(KeyboardInterrupt):
         Registry([EntryPoint("slow", module("import signal; signal.raise_signal(signal.SIGINT)"), "harness")])
 
 
 def test_everything_is_as_before_afterwards():
-    before = (os._exit, sys.stdout, signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGVTALRM), threading.active_count())
+    def state():
+        handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGVTALRM)]
+        descriptor = signal.set_wakeup_fd(-1)
+        return os._exit, sys.stdout, handlers, descriptor, threading.active_count(), len(os.listdir("/dev/fd"))
+
+    before = state()
     with guarded("plugin good", 60):
         assert os._exit is not before[0]
     with pytest.raises(PluginStopped), guarded("plugin bad", 60):
         os._exit(0)
-    after = (os._exit, sys.stdout, signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGVTALRM), threading.active_count())
-    assert after == before
+    assert state() == before
 
 
 def test_a_thread_that_is_not_the_main_one_is_guarded_too(module):

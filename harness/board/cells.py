@@ -12,6 +12,7 @@ from harness.board.components import Resolved
 from harness.board.samplers import EvaluationSampler
 from harness.board.schema import CurveConfig, EvaluationConfig
 from harness.components import Component, Method, Sampler
+from harness.process.inference_precision import FULL
 from harness.store.keys import digest
 from harness.store.record_names import row_name
 from harness.training.config import TrainingConfig
@@ -121,10 +122,14 @@ class Row:
 
     @property
     def _sampling_precision(self) -> Mapping[str, str]:
-        """The precision of samples that a method draws in its steps, under autocast.
+        """The precision of banks, of the curve's samples, and of those that a method draws in its steps.
 
-        They were in half precision at first, so that the keys of cells that autocast must differ from the keys of that time.
+        Under autocast the latter were in half precision at first, so that the keys of cells that autocast must differ from the
+        keys of that time.
         """
+        precision = self.evaluation.sampling_precision
+        if precision != FULL:
+            return {"sampling": precision}
         return {} if self.training.precision == "float32" else {"sampling": "float32"}
 
     @property

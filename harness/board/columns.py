@@ -9,6 +9,7 @@ from functools import cached_property
 from harness.board.components import Resolved
 from harness.board.schema import MetricConfig, Statistic, split_column
 from harness.components import Component, Dataset, Extractor, Metric
+from harness.images.extraction_settings import DEFAULT, ExtractionSettings
 from harness.references import Reference
 from harness.store.keys import digest
 from harness.store.record_names import floor_name
@@ -33,6 +34,7 @@ class Column:
         floor_pairs: how many pairs of real draws make the floor.
         extractor: the extractor whose features the metric compares; None for a metric of the samples themselves.
         reference: published statistics that the metric compares with, in the place of real examples; None compares with these.
+        extraction: how features are extracted, for all columns of the board.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Column:
     floor_pairs: int
     extractor: Resolved[Extractor] | None = None
     reference: Reference | None = None
+    extraction: ExtractionSettings = DEFAULT
 
     @cached_property
     def key_digest(self) -> str:
@@ -57,8 +60,11 @@ class Column:
 
     @property
     def extractor_identity(self) -> dict[str, object]:
-        """The extractor as keys hold it; empty where there is none."""
-        return {} if self.extractor is None else {"extractor": self.extractor.identity}
+        """The extractor and its precision as keys hold them; empty where there is none."""
+        if self.extractor is None:
+            return {}
+        precision = self.extraction.identity
+        return {"extractor": self.extractor.identity, **({"extraction": precision} if precision else {})}
 
     @property
     def reference_identity(self) -> dict[str, object]:

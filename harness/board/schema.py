@@ -17,6 +17,8 @@ from pydantic import (
 from harness import validation
 from harness.board.search_settings import SearchConfig, SettingsFrom
 from harness.config import Config
+from harness.images.extraction_settings import BATCH, ExtractionSettings
+from harness.process.inference_precision import FULL, PrecisionField
 from harness.training.config import TrainingConfig
 
 Name = Annotated[str, StringConstraints(pattern=validation.NAME, max_length=60)]
@@ -221,10 +223,33 @@ class EvaluationConfig(Config):
         "no number depends on it. It is for boards whose metrics all are on features",
     )
 
+    sampling_precision: PrecisionField = Field(
+        FULL,
+        description="precision of networks while samples are drawn: those that are measured, those of the curve, banks, and what "
+        "a method draws in its steps. `tf32` is float32 with shorter products, on cards that have it; `bf16` and `fp16` are "
+        "autocast",
+    )
+    extraction_precision: PrecisionField = Field(
+        FULL, description="precision of extractors, of generated and of real images; published statistics are as they are"
+    )
+    extraction_batch: PositiveInt = Field(
+        BATCH, description="images that go through an extractor at once; no key depends on it, and features by rounding only"
+    )
+
+    ADDED_LATER = frozenset({"sampling_precision"})
+
     @property
     def identity(self) -> dict[str, object]:
-        """The settings without `keep_samples`, which changes no result."""
-        return {name: value for name, value in super().identity.items() if name != "keep_samples"}
+        """The settings that samples depend on. Features depend on `extraction_precision`, which the columns' keys hold."""
+        return {name: value for name, value in super().identity.items() if name not in _NOT_OF_SAMPLES}
+
+    @property
+    def extraction(self) -> ExtractionSettings:
+        """How features are extracted."""
+        return ExtractionSettings(self.extraction_precision, self.extraction_batch)
+
+
+_NOT_OF_SAMPLES = frozenset({"keep_samples", "extraction_precision", "extraction_batch"})
 
 
 class SamplerConfig(ComponentEntry):
@@ -382,6 +407,11 @@ class BoardConfig(Config):
     )
     training: TrainingConfig | None = Field(
         None, description="the budget of every method that names no other; needed where a method trains"
+    )
+    deterministic: bool = Field(
+        True,
+        description="whether a card computes with deterministic kernels alone, so that a second run gives the same bits; false "
+        "takes the fastest kernels. No key depends on it, and records say it; the CPU's kernels are deterministic anyway",
     )
     seeds: list[Annotated[int, Field(ge=0, lt=1_000_000, strict=True)]] = Field(
         [0, 1, 2],

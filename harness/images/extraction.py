@@ -15,15 +15,15 @@ from torch import Tensor
 from harness.components import FEATURE_NEEDS
 from harness.errors import PluginFault, UserError
 from harness.features import MOMENTS, ROWS, FeatureSet, StreamingMoments
+from harness.images.extraction_settings import DEFAULT, ExtractionSettings
 from harness.images.sets import ImageSet
 from harness.interfaces import FeatureExtractor
 from harness.process import stop
 from harness.process.crew import ALONE, Crew
+from harness.process.inference_precision import as_float32, computing_in
+from harness.process.out_of_memory import advice, out_of_memory_advice
 from harness.store.files import storage
 from harness.targets import class_path
-
-BATCH = 250
-"""The number of images that go through an extractor at once. It bounds the memory, whatever the size of the set."""
 
 
 def outputs_fault(outputs: object, declared: Mapping[str, int], n: int) -> str | None:
@@ -52,6 +52,7 @@ class Extraction:
         extractor: the extractor; a torch module is on `device` already.
         needs: names out of FEATURE_NEEDS.
         folder: where rows are written while they are made; None keeps them in memory.
+        settings: precision of the extractor, and images at once.
         on_progress: called after each batch with the number of images so far.
         crew: the processes that share the batches; each of them computes `outputs_of` in the place of this one.
     """
@@ -60,15 +61,15 @@ class Extraction:
     needs: Collection[str]
     device: torch.device | str = "cpu"
     folder: Path | None = None
+    settings: ExtractionSettings = DEFAULT
     on_progress: Callable[[int], None] = lambda _: None
     crew: Crew = ALONE
 
-    def run(self, images: ImageSet, *, batch: int = BATCH) -> FeatureSet:
+    def run(self, images: ImageSet) -> FeatureSet:
         """Return the features of all images of a set.
 
-        Args:
-            batch: number of images at once. It changes the features by rounding errors only.
-        Raises: UserError when the extractor lacks an output that is needed, or gives values that are not finite; PluginFault
+        Raises: UserError when the extractor lacks an output that is needed, or gives values that are not finite, and where the
+            memory does not suffice; PluginFault
             when an output is no float32 tensor of the size that the extractor declares; ValueError when the set yields another
             number of images than its n; Interrupted when a stop was requested.
         """
@@ -76,7 +77,7 @@ class Extraction:
         sums = {need: StreamingMoments() for need in MOMENTS if need in self.needs}
         rows = {need: self._empty_rows(need, images.n) for need in ROWS if need in self.needs}
         count = 0
-        for outputs in self.crew.each(images.batches(batch), self.outputs_of):
+        for outputs in self.crew.each(images.batches(self.settings.batch), self.outputs_of):
             size = len(next(iter(outputs.values())))
             self._check_finite(outputs, f"images {count} to {count + size - 1}", images.name)
             for need, moments in sums.items():
@@ -108,14 +109,23 @@ class Extraction:
 
     def _outputs(self, pixels: Tensor) -> Mapping[str, Tensor]:
         """Return the outputs for a batch, computed in parts where the batch is too large for the extractor on a CPU."""
-        limit = self.extractor.images_on_cpu if torch.device(self.device).type == "cpu" else None
-        if limit is None or len(pixels) <= limit:
-            return self._of_part(pixels.to(self.device))
-        parts = [self._of_part(part) for part in pixels.to(self.device).split(limit)]
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        device = torch.device(self.device)
+        limit = self.extractor.images_on_cpu if device.type == "cpu" else None
+        with out_of_memory_advice(self._memory_advice(len(pixels))), computing_in(self.settings.precision, device):
+            if limit is None or len(pixels) <= limit:
+                return self._of_part(pixels.to(device))
+            parts = [self._of_part(part) for part in pixels.to(device).split(limit)]
+            return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _memory_advice(self, tried: int) -> str:
+        """Return the advice to a user when so many images at once do not fit into memory."""
+        setting, batch = self.settings.batch_setting, self.settings.batch
+        return advice(setting, tried, "image", now=str(batch), note=", which changes features by rounding only")
 
     def _of_part(self, pixels: Tensor) -> Mapping[str, Tensor]:
         outputs: object = self.extractor(pixels)
+        if self.settings.precision in ("bf16", "fp16") and isinstance(outputs, Mapping):
+            outputs = {name: as_float32(rows) if isinstance(rows, Tensor) else rows for name, rows in outputs.items()}
         if fault := outputs_fault(outputs, self.extractor.outputs, len(pixels)):
             raise PluginFault(f"extractor {class_path(self.extractor)}: {fault}")
         assert isinstance(outputs, Mapping), "outputs_fault has looked"

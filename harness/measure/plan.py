@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.board.components import Resolved
 from harness.components import FEATURE_NEEDS, Extractor, Metric
 from harness.features import MOMENTS
-from harness.images.extraction import BATCH
+from harness.images.extraction_settings import BATCH, ExtractionSettings
 from harness.measure.image_source import ImageSource
 
 
@@ -30,6 +30,11 @@ class MeasurementPlan:
     reference: ImageSource | None
     batch: int = BATCH
     write_statistics: Path | None = None
+
+    @property
+    def extraction(self) -> ExtractionSettings:
+        """How images go through the extractor."""
+        return ExtractionSettings(batch=self.batch, batch_setting="--batch")
 
     @property
     def sources(self) -> list[ImageSource]:

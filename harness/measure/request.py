@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.components import Extractor, Metric
 from harness.errors import Faults, UserError, noted
 from harness.images.arrays import RANGES
-from harness.images.extraction import BATCH
+from harness.images.extraction_settings import BATCH
 from harness.measure.image_source import ImageSource
 from harness.measure.named_components import Settings, choose
 from harness.measure.plan import MeasurementPlan

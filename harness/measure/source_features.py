@@ -42,7 +42,7 @@ class FeatureReader:
         self.announce(f"looking at {source.name}: {n:,} images, {'×'.join(map(str, source.images.shape))}")
         self.context.reporter.stage("look")
         with _faults_of_the_file(source):
-            return source.identify(lambda done: self.context.reporter.step(done, n, {}))
+            return source.identify(lambda done: self.context.reporter.step(done, n, {}, images_per_step=1))
 
     def features(self, source: ImageSource, identity: ImagesIdentity, needs: Collection[str]) -> FeatureSet:
         """Return the needed features. The file's own statistics are used where it has them; the rest comes from its images.
@@ -59,7 +59,7 @@ class FeatureReader:
         self.context.reporter.stage("extract")
         with _faults_of_the_file(source):
             images = IdentifiedImages(source.images, identity, source.sources)
-            made = features.extracted(images, rest, self.plan.extractor, self.context, batch=self.plan.batch)
+            made = features.extracted(images, rest, self.plan.extractor, self.context, self.plan.extraction)
         if not moments:
             return made
         return FeatureSet(source.name, made.n, {**made.moments_by_need, **moments}, made.rows_by_need)

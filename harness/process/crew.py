@@ -90,6 +90,8 @@ class Setup:
     Args:
         folder: where the processes meet.
         device: as the user named it, and `slot`, the number of the job among those of this machine.
+        is_deterministic: whether a card uses deterministic kernels alone.
+        lead: process id of the lead.
     """
 
     rank: int
@@ -97,6 +99,7 @@ class Setup:
     folder: str
     device: str
     slot: int
+    is_deterministic: bool
     lead: int
 
 

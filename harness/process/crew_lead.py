@@ -21,7 +21,22 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError
 from harness.process import devices, worker
-from harness.process.crew import Begin, Crew, Do, Done, End, Failed, Follow, Piece, ProcessLost, Ready, Result, Setup, Value
+from harness.process.crew import (
+    ALONE,
+    Begin,
+    Crew,
+    Do,
+    Done,
+    End,
+    Failed,
+    Follow,
+    Piece,
+    ProcessLost,
+    Ready,
+    Result,
+    Setup,
+    Value,
+)
 from harness.process.signals import death_of
 
 if TYPE_CHECKING:
@@ -79,10 +94,11 @@ class Lead(Crew):
     Args:
         size: number of processes.
         device: as the user named it.
+        is_deterministic: whether a card uses deterministic kernels alone.
     """
 
-    def __init__(self, size: int, device: str) -> None:
-        self.size, self.device = size, device
+    def __init__(self, size: int, device: str, *, is_deterministic: bool = True) -> None:
+        self.size, self.device, self.is_deterministic = size, device, is_deterministic
         self._members: list[_Member] = []
         self._group: Collectives | None = None
         self._folder: Path | None = None
@@ -163,10 +179,12 @@ class Lead(Crew):
         self._members = [self._new_member(rank) for rank in range(1, self.size)]
         for member in self._members:
             threading.Thread(target=self._watch, args=(member,), daemon=True).start()
-            member.send(Setup(member.rank, self.size, str(self._folder), self.device, devices.slot(), os.getpid()))
+            place = self.device, devices.slot(), self.is_deterministic
+            member.send(Setup(member.rank, self.size, str(self._folder), *place, os.getpid()))
         for member in self._members:
             assert isinstance(member.receive(), Ready), "a member begins so"
-        self._group = collectives.join(self._folder, 0, self.size, devices.use(self.device))
+        device = devices.use(self.device, is_deterministic=self.is_deterministic)
+        self._group = collectives.join(self._folder, 0, self.size, device)
 
     def _new_member(self, rank: int) -> _Member:
         ours, theirs = Pipe()
@@ -210,11 +228,7 @@ class Lead(Crew):
         return f"process {member.rank + 1} of {self.size} of the job {death_of(member.process.returncode or 0)}"
 
 
-def crew_of(size: int, device: str) -> Crew:
+def crew_of(size: int, device: str, *, is_deterministic: bool = True) -> Crew:
     """Return the crew of a job on so many devices; it starts nothing before it is needed."""
-    from harness.process.crew import ALONE
-
-    if size == 1:
-        return ALONE
     devices.share_cards(0, size)
-    return Lead(size, device)
+    return ALONE if size == 1 else Lead(size, device, is_deterministic=is_deterministic)

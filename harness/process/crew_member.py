@@ -40,7 +40,7 @@ class Member(Crew):
 
     def join(self, setup: Setup) -> None:
         """Say that this process is ready, and meet the others."""
-        device = devices.use(setup.device)
+        device = devices.use(setup.device, is_deterministic=setup.is_deterministic)
         self.send(Ready())
         self._group = join(Path(setup.folder), self.rank, self.size, device)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.process import tf32
+from harness.process import deterministic, tf32
 from harness.process.environment import cores
 
 if TYPE_CHECKING:
@@ -83,11 +82,14 @@ def share_cards(rank: int, size: int) -> None:
     _rank, _size = rank, size
 
 
-def use(name: str) -> torch.device:
-    """Return the device; torch is deterministic there, without TF32. "auto" is CUDA where there is a CUDA device, else the CPU.
+def use(name: str, *, is_deterministic: bool = True) -> torch.device:
+    """Return the device. On a card, torch computes without TF32. "auto" is CUDA where there is a CUDA device, else the CPU.
 
     Of several cards, "auto" and "cuda" take the one of this process's slot; where jobs use several devices each, the slot's
     cards follow each other. The card becomes torch's current one.
+
+    Args:
+        is_deterministic: whether a card uses deterministic kernels alone. The CPU's are deterministic anyway.
     """
     import torch
 
@@ -97,9 +99,7 @@ def use(name: str) -> torch.device:
         name = f"cuda:{(_slot * _size + _rank) % torch.cuda.device_count()}"
     device = torch.device(name)
     if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS needs a workspace of fixed size
-        torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
+        deterministic.switch(is_deterministic)
         tf32.switch_off()
         torch.cuda.set_device(device)  # memory, name and generator of "the" device are those of this card
     return device

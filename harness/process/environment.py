@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import harness
-from harness.process import tf32
+from harness.process import deterministic, tf32
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
@@ -52,6 +52,17 @@ def _commit_of_checkout(folder: Path) -> str:
         return ""
 
 
+def _card() -> dict[str, object]:
+    """Return the facts about a card that a record carries beside the card's name."""
+    import torch
+
+    return {
+        "cuda": torch.version.cuda or "",
+        "tf32": "on" if tf32.is_on() else "off",
+        "deterministic": "on" if deterministic.is_on() else "off",
+    }
+
+
 def describe(device: str, devices: int = 1) -> dict[str, object]:
     """Return the facts about this process that a record carries. Imports torch.
 
@@ -62,7 +73,7 @@ def describe(device: str, devices: int = 1) -> dict[str, object]:
     import numpy
     import torch
 
-    card = {"tf32": "on" if tf32.is_on() else "off"} if device == "cuda" else {}
+    card = _card() if device == "cuda" else {}
     return {
         "harness_version": harness.__version__,
         "commit": commit(),

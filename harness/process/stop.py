@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,6 +13,7 @@ from harness.plugin_code import UserInterrupt
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _requests = 0
 _saving: MutableSequence[int] = [0]
+_reasons: list[Callable[[], bool]] = []
 
 
 def request(signum: int = 0, frame: FrameType | None = None) -> None:  # noqa: ARG001 - the signature of a signal handler
@@ -22,8 +23,8 @@ def request(signum: int = 0, frame: FrameType | None = None) -> None:  # noqa: A
 
 
 def is_requested() -> bool:
-    """Return whether a stop was requested, by SIGINT, SIGTERM or `request`."""
-    return _requests > 0
+    """Return whether a stop was requested, by SIGINT, SIGTERM or `request`, or by what `also_when` was told."""
+    return _requests > 0 or any(is_reason() for is_reason in list(_reasons))
 
 
 def is_forced() -> bool:
@@ -33,8 +34,18 @@ def is_forced() -> bool:
 
 def check() -> None:
     """Raises: Interrupted when a stop was requested."""
-    if _requests:
+    if is_requested():
         raise Interrupted
+
+
+@contextmanager
+def also_when(is_reason: Callable[[], bool]) -> Iterator[None]:
+    """Count a stop as requested inside the block where the function says so. Each look calls it, so that it must cost nothing."""
+    _reasons.append(is_reason)
+    try:
+        yield
+    finally:
+        _reasons.remove(is_reason)
 
 
 def on_signals() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 def switch_off() -> None:
     """Let cards compute products and convolutions of float32 in float32. By default torch computes convolutions in TF32.
@@ -9,10 +12,17 @@ def switch_off() -> None:
     TF32 keeps 10 bits of the mantissa. The logarithms of ratios of densities, which some methods train on, are small differences
     of large numbers, and would be lost in that.
     """
-    import torch
+    _set(on=False)
 
-    torch.set_float32_matmul_precision("highest")  # not by `cuda.matmul.allow_tf32`: torch then refuses to tell the precision
-    torch.backends.cudnn.allow_tf32 = False
+
+@contextmanager
+def switched_on() -> Iterator[None]:
+    """Let cards compute products and convolutions of float32 in TF32 inside the block; afterwards it is off."""
+    _set(on=True)
+    try:
+        yield
+    finally:
+        _set(on=False)
 
 
 def is_on() -> bool:
@@ -23,3 +33,11 @@ def is_on() -> bool:
         return torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
     except RuntimeError:
         return True  # kinds of operations differ, so that one of them is in TF32
+
+
+def _set(*, on: bool) -> None:
+    import torch
+
+    # Not by `cuda.matmul.allow_tf32`: torch then refuses to tell the precision.
+    torch.set_float32_matmul_precision("high" if on else "highest")
+    torch.backends.cudnn.allow_tf32 = on

@@ -24,6 +24,7 @@ PARENT_CHECK_SECONDS = 0.5
 PR_SET_PDEATHSIG = 1  # prctl(2)
 KILLED_WITH_PARENT = 1
 """Exit code of a worker whose parent has ended."""
+_job_id = ""
 
 
 def thread_environment() -> dict[str, str]:
@@ -62,7 +63,7 @@ def warm_up() -> None:
     environment.commit()
 
 
-def begin(parent: int | None = None, *, slot: int = 0) -> None:
+def begin(parent: int | None = None, *, slot: int = 0, job_id: str = "") -> None:
     """Set this process up as a worker. A worker calls it before anything else.
 
     Args:
@@ -70,7 +71,11 @@ def begin(parent: int | None = None, *, slot: int = 0) -> None:
             use its results. None: the worker does not watch its parent.
         slot: number of this worker among those that run on this machine at once. Where `--device` names no card, the worker
             takes card number `slot` modulo the number of cards.
+        job_id: the id of the worker's job in the queue of its cluster, such as `4711_3` in Slurm, which people look up there;
+            "" where there is no queue.
     """
+    global _job_id
+    _job_id = job_id
     devices.take_slot(slot)
     streams.guard_stderr()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -85,6 +90,11 @@ def begin(parent: int | None = None, *, slot: int = 0) -> None:
     # Saturated activations become denormal numbers, and arithmetic on these is several times slower. A trained softplus network
     # spent two thirds of the time of its matrix products on them.
     torch.set_flush_denormal(True)
+
+
+def job_id() -> str:
+    """Return the id of this worker's job in the queue of its cluster; "" where there is no queue, and outside of workers."""
+    return _job_id
 
 
 def end_with(parent: int) -> None:

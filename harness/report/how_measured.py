@@ -27,7 +27,9 @@ ENVIRONMENT = {
     "platform": "platform",
     "device": "device",
     "devices": "devices of a cell",
+    "cuda": "CUDA",
     "tf32": "TF32",
+    "deterministic": "deterministic kernels",
     "cores": "cores of the machine",
     "cpu_threads": "threads a process",
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.interfaces import Job
+from harness.process.host import here
 from harness.run.job_calls import BaseJob, CellJob, FloorJob
 from harness.stages.current_records import current_record
 from harness.stages.job_result import JobResult
@@ -41,10 +42,11 @@ def describe_end(job: Job, result: JobResult, runs: RunsFolder) -> str:
 def describe_wait(jobs: Sequence[Job], runs: RunsFolder) -> str:
     """Return a line such as `waiting for ddpm-10/ddo/s0 and 2 more, on which another run works (process 4711)`."""
     named = {_progress_name(job) for job in jobs}
-    processes = sorted({progress.pid for progress in read(runs) if progress.job in named})
+    found = {(progress.host, progress.pid) for progress in read(runs) if progress.job in named}
+    processes = [f"{pid}" if host == here().name else f"{pid} on {host}" for host, pid in sorted(found)]
     others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
     label = "process" if len(processes) == 1 else "processes"
-    known = f" ({label} {', '.join(map(str, processes))})" if processes else ""  # on other machines they cannot be seen
+    known = f" ({label} {', '.join(processes)})" if processes else ""  # one that says nothing yet
     return f"waiting for {jobs[0].name}{others}, on which another run works{known}"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 
 from harness.interfaces import Job, JobEnd
 from harness.process import stop
+from harness.run.busy_jobs import BusyJobs
 from harness.run.events import OnEvent, RunEvent, describe_end, describe_wait
 from harness.run.job_calls import BaseJob, CellJob, FloorJob
 from harness.stages.current_records import current_record
@@ -15,18 +15,19 @@ from harness.stages.job_result import JobResult
 from harness.stages.record import save_unrun
 from harness.store.runs_folder import RunsFolder
 
-RETRY_SECONDS = 1.0
-"""Seconds before the run hands out again a job that another process works on."""
 MOST_INTERRUPTIONS = 3
 """How often a job may be told to stop by somebody else than the user of the run. Then it counts as dead."""
+MOST_LOSSES = 3
+"""How often a job whose machine went away is handed out again. Then it counts as dead."""
 
 
 class Schedule:
     """Hands jobs to an executor and takes their ends.
 
-    A job that another process works on is handed out again later. A job that stopped although this process was not told to (a
-    cluster manager sent SIGTERM to its worker), or that lost one of its processes, is handed out again at once, a few times.
-    After a refused job (the disk is full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready`
+    A job that another process works on is handed out again when it is free: see `BusyJobs`. A job that stopped although this
+    process was not told to (a cluster manager sent SIGTERM to its worker) is handed out again at once, a few times, and so is a
+    job whose machine went away (`JobEnd.is_lost`), or which lost one of its processes. A job that raised or died by itself is
+    not. After a refused job (the disk is full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready`
     returns None as soon as the running jobs have ended.
 
     Args:
@@ -47,8 +48,9 @@ class Schedule:
         self._waiting: dict[str, list[CellJob]] = {job.base.key: [] for job in bases}
         for job in cells:
             self._waiting[job.cell.base.key].append(job)
-        self._retries: list[tuple[float, Job]] = []
+        self._busy = BusyJobs(runs)
         self._interruptions: Counter[str] = Counter()
+        self._losses: Counter[str] = Counter()
         self._has_told_wait = False
         self._running = 0
         self._ended = 0
@@ -68,35 +70,31 @@ class Schedule:
             self._take_end(end)
         if self.refusals:
             return [] if self._running else None
-        jobs = [*self._new, *self._due_retries()]
+        jobs = [*self._new, *self._busy.due()]
         self._new = []
         self._running += len(jobs)
-        if self._retries and not self._running:
+        if self._busy and not self._running:
             self._tell_wait()
-        return jobs if jobs or self._running or self._retries else None
-
-    def _due_retries(self) -> list[Job]:
-        now = time.monotonic()
-        due = [job for moment, job in self._retries if moment <= now]
-        self._retries = [(moment, job) for moment, job in self._retries if moment > now]
-        return due
+        return jobs if jobs or self._running or self._busy else None
 
     def _take_end(self, end: JobEnd) -> None:
         result = _result(end)
         if result.outcome == "busy":
-            self._retries.append((time.monotonic() + RETRY_SECONDS, end.job))
+            self._busy.add(end.job)
             return
         if result.outcome in ("interrupted", "lost", "died") and stop.is_requested():
             return
-        if result.outcome in ("interrupted", "lost"):
+        if end.is_lost or result.outcome == "lost":
+            if self._starts_again_after_loss(end.job, result.message):
+                return
+            result = JobResult("died", result.message)
+        if result.outcome == "interrupted":
             self._interruptions[end.job.name] += 1
             if self._interruptions[end.job.name] < MOST_INTERRUPTIONS:
                 self._new.append(end.job)
-                reason = result.message or "its worker was told to stop, and this run was not"
-                self._tell(f"{end.job.name}: {reason}; the job starts again")
+                self._tell(f"{end.job.name}: its worker was told to stop, and this run was not; the job starts again")
                 return
-            reason = f"its worker was told to stop {MOST_INTERRUPTIONS} times (SIGTERM?), and this run was not"
-            result = JobResult("died", f"{result.message}, for the {MOST_INTERRUPTIONS}rd time" if result.message else reason)
+            result = JobResult("died", f"its worker was told to stop {MOST_INTERRUPTIONS} times (SIGTERM?), and this run was not")
         self._ended += 1
         if result.outcome == "died":
             self._save_death(end.job, result.message)
@@ -106,11 +104,23 @@ class Schedule:
             self._new += self._waiting.pop(end.job.base.key)
         self._tell(describe_end(end.job, result, self._layout))
 
+    def _starts_again_after_loss(self, job: Job, loss: str) -> bool:
+        """Hand a job out again whose machine went away, or a process of which was killed, unless that happened too often.
+
+        Returns: whether it starts again.
+        """
+        self._losses[job.name] += 1
+        if self._losses[job.name] > MOST_LOSSES:
+            return False
+        self._new.append(job)
+        self._tell(f"{job.name}: {loss}; the job starts again")
+        return True
+
     def _tell_wait(self) -> None:
         """Say once whom the run waits for: until the others have ended, it has nothing else to show."""
         if not self._has_told_wait:
             self._has_told_wait = True
-            self._tell(describe_wait([job for _, job in self._retries], self._layout))
+            self._tell(describe_wait(self._busy.jobs, self._layout))
 
     def _tell(self, text: str) -> None:
         self._on_event(RunEvent(text, self._ended, self.total))

@@ -24,6 +24,7 @@ from harness.run.states import CellState, states
 from harness.stages import listening
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path, save_unrun
+from harness.store import leftovers
 from harness.store.runs_folder import RunsFolder
 
 OnStates = Callable[[Sequence[CellState]], None]
@@ -81,6 +82,7 @@ class PreparedRun:
     ) -> None:
         self._board, self._cells, self._runs = board, cells, runs
         runs.check_writable()
+        leftovers.remove(runs)
         self._paths = setting_paths.checked(board, runs)
         before, floors = planned(board, cells, fresh, runs)
         _save_skipped(before, runs)
@@ -101,6 +103,7 @@ class PreparedRun:
 
     def end(self, executor: Resolved[Executor]) -> list[CellState]:
         """Return the states of all cells after the executor's end. Raises: Interrupted; UserError: see `run_board`."""
+        leftovers.remove(self._runs)  # of workers that were killed meanwhile
         if stop.is_requested() and not self.schedule.is_over:
             raise Interrupted
         if self.schedule.refusals:
@@ -167,6 +170,7 @@ def _schedule(
         checks_resume=board.is_smoke,
         trackers=options.trackers,
         devices=options.devices,
+        is_deterministic=board.config.deterministic,
     )
     bases = {cell.base.key: cell.base for cell in cells}.values()
     return Schedule(

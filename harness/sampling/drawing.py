@@ -11,6 +11,8 @@ from harness.capabilities import TakesTokens
 from harness.errors import Diverged, PluginFault
 from harness.interfaces import Batch, DataSpec, GuidedSampler, SampleFunction, TokenSampler
 from harness.process import stop
+from harness.process.inference_precision import FULL, Precision, as_float32, computing_in
+from harness.process.out_of_memory import advice, out_of_memory_advice
 from harness.sampling import latents
 from harness.sampling.counting import EvaluationCounter
 from harness.streams import SampleStreams, stream
@@ -67,6 +69,7 @@ def draw(
     device: torch.device,
     indices: Sequence[int] | None = None,
     as_tokens: bool = False,
+    precision: Precision = FULL,
 ) -> DrawnSamples:
     """Draw n samples of the model, or those of the n that `indices` names.
 
@@ -79,7 +82,9 @@ def draw(
         batch: largest number of samples drawn at once.
         indices: numbers, in [0, n), of the samples to draw, so that several devices can share the work; all n by default.
         as_tokens: whether the samples are tokens (n, L) int64 as drawn, in the place of decoded images.
+        precision: in which the networks compute.
     Raises:
+        UserError: the memory does not suffice.
         Diverged: some samples are not finite.
         PluginFault: the sampler gave no tensor, or one of another shape or dtype.
         Interrupted: a stop was requested; it is noticed between two chunks.
@@ -96,7 +101,8 @@ def draw(
             chunk = slice(start, start + batch)
             streams = SampleStreams(seed, purpose, numbers[chunk], device)
             of_chunk = None if labels is None else labels[chunk].to(device)
-            chunks.append(_chunk(sampler, model, spec, streams, of_chunk, as_tokens=as_tokens))
+            with out_of_memory_advice(_memory_advice(min(batch, len(numbers)), batch)), computing_in(precision, device):
+                chunks.append(_chunk(sampler, model, spec, streams, of_chunk, as_tokens=as_tokens))
     samples = chunks[0] if len(chunks) == 1 else torch.cat(chunks)
     _check_finite(samples)
     return DrawnSamples(Batch(samples, labels), counter.examples)
@@ -118,8 +124,19 @@ def _chunk(
     return checked_samples(sampler, sampler(model, spec, streams, labels), (len(streams), *spec.shape)).cpu()
 
 
+def _memory_advice(tried: int, batch: int) -> str:
+    """Return the advice to a user when so many samples at once do not fit into memory."""
+    note = ", which gives the samples new keys, since kernels round by batch"
+    return advice("evaluation: batch", tried, "sample", now=str(batch), note=note)
+
+
 def checked_samples(sampler: SampleFunction, drawn: object, shape: tuple[int, ...]) -> torch.Tensor:
-    """Return what a sampler gave. Raises: PluginFault unless that is a float32 tensor of this shape."""
+    """Return what a sampler gave; 16-bit floats, which autocast may give, as float32.
+
+    Raises: PluginFault unless that is a float32 tensor of this shape.
+    """
+    if isinstance(drawn, torch.Tensor) and torch.is_autocast_enabled(drawn.device.type):
+        drawn = as_float32(drawn)
     if fault := samples_fault(drawn, shape):
         raise PluginFault(f"sampler {class_path(sampler)}: {fault}")
     assert isinstance(drawn, torch.Tensor), "samples_fault has looked"
@@ -170,6 +187,7 @@ def draw_decoded(
     batch: int,
     device: torch.device,
     indices: Sequence[int] | None = None,
+    precision: Precision = FULL,
 ) -> DrawnSamples:
     """Draw samples like `draw`, then decode latents, so that the result has the dataset's shape.
 
@@ -179,8 +197,20 @@ def draw_decoded(
         spec: the dataset's spec. The other arguments are those of `draw`.
     """
     seen = latents.network_spec(model, spec)
-    drawn = draw(sampler, model, seen, n=n, seed=seed, purpose=purpose, batch=batch, device=device, indices=indices)
-    decoded = latents.decode_samples(model, drawn.batch, size=batch, device=device)
+    drawn = draw(
+        sampler,
+        model,
+        seen,
+        n=n,
+        seed=seed,
+        purpose=purpose,
+        batch=batch,
+        device=device,
+        indices=indices,
+        precision=precision,
+    )
+    with out_of_memory_advice(_memory_advice(min(batch, len(drawn.batch)), batch)), computing_in(precision, device):
+        decoded = latents.decode_samples(model, drawn.batch, size=batch, device=device)
     if tuple(decoded.x.shape) != (len(drawn.batch), *spec.shape):
         raise PluginFault(
             f"model {class_path(model)}: decode_latents gave images of shape {tuple(decoded.x.shape[1:])}; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ from harness.stages.facts import BaseFacts
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import MEMBER_CACHE
 from harness.store import outputs
+from harness.store.files import remove_folder
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
@@ -52,7 +52,7 @@ def run(base: Base, source: CheckedSource, context: Context) -> Output:
     )
     if not output.is_sealed:
         _check_facts(base, output, source, context)
-    shutil.rmtree(context.runs.work("base", base.key), ignore_errors=True)  # checkpoints of its training
+    remove_folder(context.runs.work("base", base.key))  # checkpoints of its training
     if isinstance(base.network, Loaded) and "weights_read" not in output.facts:
         _refuse_other_tensors(base, base.network, output, source, context)
     return output

@@ -70,7 +70,7 @@ class Context:
     @cached_property
     def device(self) -> torch.device:
         """The device that the options name."""
-        return devices.use(self.options.device)
+        return devices.use(self.options.device, is_deterministic=self.options.is_deterministic)
 
     @cached_property
     def feature_sets(self) -> MostRecent[str, ExtractedFeatures]:
@@ -129,9 +129,10 @@ class Context:
     def listener(self, name: str, config: Mapping[str, object]) -> Listener:
         """Return the training loop's listener, which tells the progress file and the plugins. name: of the cell or base."""
         facts = {"board": self.options.board, "cell": name, "config": config}
+        images_per_step = _batch(config)
 
         def step_logged(step: int, steps: int, values: Mapping[str, float]) -> None:
-            self.reporter.step(step, steps, values)
+            self.reporter.step(step, steps, values, images_per_step=images_per_step)
             self.tracking.wake()
             listening.tell(self.runs, "harness_step_logged", step=step, steps=steps, values=values, **facts)
 
@@ -139,3 +140,10 @@ class Context:
             listening.tell(self.runs, "harness_checkpoint_written", step=step, folder=folder, **facts)
 
         return Listener(step_logged, checkpoint_written)
+
+
+def _batch(config: Mapping[str, object]) -> float | None:
+    """Return the images of a training step, as the facts for listeners have them; None where they do not say it."""
+    training = config.get("training")
+    batch = training.get("batch") if isinstance(training, Mapping) else None
+    return batch if isinstance(batch, int) else None

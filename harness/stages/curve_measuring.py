@@ -15,6 +15,7 @@ from harness.board.components import Resolved
 from harness.board.metric_values import checked_values
 from harness.board.ranges import check_value
 from harness.components import Extractor, Metric
+from harness.images.extraction_settings import ExtractionSettings
 from harness.images.quantise import to_uint8
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.process.crew import ALONE
@@ -85,6 +86,7 @@ def _drawer(
         batch=cell.evaluation.batch,
         device=device,
         indices=numbers,
+        precision=cell.evaluation.sampling_precision,
     )
 
 
@@ -104,20 +106,26 @@ def _generated(cell: Cell, n: int, draw: Callable[[range], DrawnSamples], task: 
 def _comparison(column: Column, real: RealExamples, context: Context) -> Compare:
     if column.extractor is None:
         return _of_points(column.metric, real.points())
-    return _of_features(column.metric, column.extractor, real, context)
+    return _of_features(column.metric, column.extractor, real, context, column.extraction)
 
 
 def _of_points(metric: Resolved[Metric], real: Batch) -> Compare:
     return lambda generated, generator: metric.component.create(metric.settings)(generated, real, generator)
 
 
-def _of_features(metric: Resolved[Metric], extractor: Resolved[Extractor], real: RealExamples, context: Context) -> Compare:
+def _of_features(
+    metric: Resolved[Metric],
+    extractor: Resolved[Extractor],
+    real: RealExamples,
+    context: Context,
+    extraction: ExtractionSettings,
+) -> Compare:
     """Return a comparison of features. Only features of real images are stored: nobody asks for the others again."""
 
     def compare(generated: Batch, generator: torch.Generator) -> Mapping[str, float]:
         component = metric.component
-        of_generated = features.extract_batch(generated, component.needs_features, extractor, context)
-        of_real = features.extracted(real.images(), component.real_needs, extractor, context)
+        of_generated = features.extract_batch(generated, component.needs_features, extractor, context, extraction)
+        of_real = features.extracted(real.images(), component.real_needs, extractor, context, extraction)
         return component.create_on_features(metric.settings)(of_generated, of_real, generator)
 
     return compare

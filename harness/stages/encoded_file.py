@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -18,7 +19,7 @@ from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
 from harness.process import stop
 from harness.sampling import latents
-from harness.store.files import storage, write_text
+from harness.store.files import remove_folder, storage, write_text
 from harness.weights import tensor_rows
 
 KEPT = "kept.safetensors"
@@ -35,6 +36,8 @@ class Progress(BaseModel):
 
     Args:
         identity: a hash of everything that the encoded data depend on.
+        file: name of the file. Each beginning has a file of its own: a process that was given up may still write into the one
+            that it began.
         rows: rows that are in the file, and on the disk.
         seconds: that encoding them took.
     """
@@ -42,6 +45,7 @@ class Progress(BaseModel):
     identity: str
     rows: int
     seconds: float
+    file: str = KEPT
 
 
 @dataclass
@@ -50,6 +54,7 @@ class EncodedFile:
 
     folder: Path
     identity: str
+    _file: str = KEPT
 
     def write(
         self, network: WorksInLatents, examples: IndexedExamples, device: torch.device, on_progress: Callable[[int], None]
@@ -65,7 +70,7 @@ class EncodedFile:
         try:
             with stop.saves_state():
                 for batch in latents.encoded(network, examples, device, first=progress.rows):
-                    self._add(batch, progress.rows, len(examples))
+                    self._add(batch, progress, len(examples))
                     progress.rows, seconds = progress.rows + len(batch), time.perf_counter() - started
                     if seconds - progress.seconds > NOTE_SECONDS:
                         progress.seconds = seconds
@@ -78,25 +83,30 @@ class EncodedFile:
         return time.perf_counter() - started
 
     def hand_over(self, folder: Path) -> None:
-        """Move the file into the folder of the output."""
+        """Move the file, which `write` has completed, into the folder of the output."""
         with storage(folder):
-            shutil.move(self.folder / KEPT, folder / KEPT)
-        shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.move(self.folder / self._file, folder / KEPT)
+        remove_folder(self.folder)
 
     def _begin(self) -> Progress:
         try:
             noted = Progress.model_validate_json((self.folder / NOTE).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValidationError):
             noted = None
-        if noted is not None and noted.identity == self.identity and (self.folder / KEPT).is_file():
+        if noted is not None and noted.identity == self.identity and self._is_of_folder(noted.file):
+            self._file = noted.file
             return noted
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
         with storage(self.folder):
             self.folder.mkdir(parents=True)
-        return Progress(identity=self.identity, rows=0, seconds=0.0)
+        self._file = f"kept-{uuid4().hex[:8]}.safetensors"
+        return Progress(identity=self.identity, rows=0, seconds=0.0, file=self._file)
 
-    def _add(self, batch: Batch, start: int, n: int) -> None:
-        path = self.folder / KEPT
+    def _is_of_folder(self, name: str) -> bool:
+        return name == Path(name).name and (self.folder / name).is_file()
+
+    def _add(self, batch: Batch, progress: Progress, n: int) -> None:
+        path, start = self.folder / progress.file, progress.rows
         if not start:
             layout = {"kept": (batch.x.dtype, (n, *batch.x.shape[1:]))}
             if batch.labels is not None:
@@ -109,7 +119,7 @@ class EncodedFile:
 
     def _note(self, progress: Progress) -> None:
         """Note the progress once the disk has the rows."""
-        path = self.folder / KEPT
+        path = self.folder / progress.file
         if path.is_file():
             with storage(path), path.open("rb") as file:
                 os.fsync(file.fileno())

@@ -78,7 +78,10 @@ def _encoded(
     def make(folder: Path) -> dict[str, object]:
         images = source.training_set
         context.reporter.stage("encode")
-        seconds = file.write(network, images, context.device, lambda done: context.reporter.step(done, len(images), {}))
+        steps = len(images)
+        seconds = file.write(
+            network, images, context.device, lambda done: context.reporter.step(done, steps, {}, images_per_step=1)
+        )
         file.hand_over(folder)
         return {"seconds": seconds, "images": len(images), "sources": code}
 

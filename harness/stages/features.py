@@ -13,7 +13,8 @@ from harness.board.columns import Column
 from harness.board.components import Resolved
 from harness.components import Extractor
 from harness.features import MOMENTS, FeatureSet, Moments
-from harness.images.extraction import BATCH, Extraction
+from harness.images.extraction import Extraction
+from harness.images.extraction_settings import DEFAULT, ExtractionSettings
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
 from harness.process.crew import ALONE, Crew
@@ -24,7 +25,7 @@ from harness.stages.extracted_features import ExtractedFeatures
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import MEMBER_CACHE
 from harness.store import outputs
-from harness.store.files import storage
+from harness.store.files import scratch_path, storage
 from harness.store.keys import digest
 from harness.store.lease import lease
 from harness.store.outputs import Output
@@ -32,10 +33,13 @@ from harness.store.records import ExtractorFacts, SourceFacts
 from harness.store.runs_folder import RunsFolder
 
 
-def extractor_identity(extractor: Resolved[Extractor], context: Context) -> dict[str, object]:
+def extractor_identity(
+    extractor: Resolved[Extractor], context: Context, settings: ExtractionSettings = DEFAULT
+) -> dict[str, object]:
     """Return the extractor's part of a key. Where any value in it differs, the features count as other features."""
     built = context.extractor(extractor)
     return {
+        **settings.identity,
         "extractor": extractor.identity,
         "weights_sha256": built.weights_sha256,
         "preprocessing": built.preprocessing,
@@ -55,11 +59,10 @@ def extracted(
     needs: Collection[str],
     extractor: Resolved[Extractor],
     context: Context,
-    *,
-    batch: int = BATCH,
+    settings: ExtractionSettings = DEFAULT,
 ) -> FeatureSet:
     """Return `extracted_by_code(…)` without the code."""
-    return extracted_by_code(identified, needs, extractor, context, batch=batch).features
+    return extracted_by_code(identified, needs, extractor, context, settings).features
 
 
 def extracted_by_code(
@@ -67,17 +70,16 @@ def extracted_by_code(
     needs: Collection[str],
     extractor: Resolved[Extractor],
     context: Context,
-    *,
-    batch: int = BATCH,
+    settings: ExtractionSettings = DEFAULT,
 ) -> ExtractedFeatures:
     """Return features of a set of images. What this or another process has extracted before is read from the runs folder.
 
     Args:
         needs: names out of FEATURE_NEEDS; those that are missing are extracted in one pass.
-        batch: images at once. Features depend on it by rounding only, so it is no part of their key.
+        settings: precision of the extractor, and images at once.
     """
     images = identified.images
-    key = _set_key(identified.identity, images.n, extractor, context)
+    key = _set_key(identified.identity, images.n, extractor, context, settings)
     known = context.feature_sets.find(key)
     if known is not None and set(needs) <= {*known.features.moments_by_need, *known.features.rows_by_need}:
         return known
@@ -90,7 +92,8 @@ def extracted_by_code(
         found = {need: outputs.find(context.runs, "features", need_key) for need, need_key in keys.items()}
         kept = {need: output for need, output in found.items() if output is not None}
         if missing := {need: need_key for need, need_key in keys.items() if need not in kept}:
-            kept |= _extract(images, missing, made_by, extractor, context, context.runs.work("features", key), batch)
+            work = scratch_path(context.runs.work("features", key))  # nobody goes on with it
+            kept |= _extract(images, missing, made_by, extractor, context, work, settings)
     kept_code = sources.merged(*(sources.of_facts(output.facts) for output in kept.values()))
     known = ExtractedFeatures(_read(images.name, images.n, kept), kept_code)
     context.feature_sets.keep(key, known)
@@ -98,35 +101,53 @@ def extracted_by_code(
 
 
 def are_stored(
-    identity: Mapping[str, object], n: int, needs: Collection[str], extractor: Resolved[Extractor], context: Context
+    identity: Mapping[str, object],
+    n: int,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    settings: ExtractionSettings = DEFAULT,
 ) -> bool:
     """Return whether the features of a set of n images are there, so that they can be had without the images."""
-    key = _set_key(identity, n, extractor, context)
+    key = _set_key(identity, n, extractor, context, settings)
     return all(outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs)
 
 
-def _set_key(identity: Mapping[str, object], n: int, extractor: Resolved[Extractor], context: Context) -> str:
+def _set_key(
+    identity: Mapping[str, object], n: int, extractor: Resolved[Extractor], context: Context, settings: ExtractionSettings
+) -> str:
     """Return the key of a set of images as an extractor sees it."""
-    return digest(stage="features", images=dict(identity), n=n, **extractor_identity(extractor, context))
+    return digest(stage="features", images=dict(identity), n=n, **extractor_identity(extractor, context, settings))
 
 
 def extract_batch(
-    examples: Batch, needs: Collection[str], extractor: Resolved[Extractor], context: Context, name: str = "the generated samples"
+    examples: Batch,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    settings: ExtractionSettings = DEFAULT,
+    *,
+    name: str = "the generated samples",
 ) -> FeatureSet:
     """Return features of examples in memory; nothing is stored. name: name of the examples, for messages."""
     images = ImageSet.of_parts(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
-    crew = context.crew if len(examples) > BATCH else ALONE
-    extraction = Extraction(context.extractor(extractor), needs, context.device, crew=crew)
-    with crew.employ(helper, extractor, tuple(needs), context.runs, context.options):
+    crew = context.crew if len(examples) > settings.batch else ALONE
+    extraction = Extraction(context.extractor(extractor), needs, context.device, settings=settings, crew=crew)
+    with crew.employ(helper, extractor, tuple(needs), settings, context.runs, context.options):
         return extraction.run(images)
 
 
 def helper(
-    crew: Crew, extractor: Resolved[Extractor], needs: Sequence[str], runs: RunsFolder, options: JobOptions
+    crew: Crew,
+    extractor: Resolved[Extractor],
+    needs: Sequence[str],
+    settings: ExtractionSettings,
+    runs: RunsFolder,
+    options: JobOptions,
 ) -> Callable[[Tensor], Mapping[str, Tensor]]:
     """Return a function that extracts a batch of images, in a process that is not the lead of its job."""
     context = Context(runs, options, "", MEMBER_CACHE, crew=crew)
-    extraction = Extraction(context.extractor(extractor), needs, context.device)
+    extraction = Extraction(context.extractor(extractor), needs, context.device, settings=settings)
     return lambda pixels: {name: rows.cpu() for name, rows in extraction.outputs_of(pixels).items()}
 
 
@@ -148,7 +169,7 @@ def _extract(
     extractor: Resolved[Extractor],
     context: Context,
     work: Path,
-    batch: int,
+    settings: ExtractionSettings,
 ) -> dict[str, Output]:
     """Extract features in one pass and store them.
 
@@ -157,21 +178,21 @@ def _extract(
         made_by: the code of the extractor and of the images.
         work: a scratch folder for rows.
     """
-    shutil.rmtree(work, ignore_errors=True)
     with storage(work):
         work.mkdir(parents=True)
-    crew = context.crew if images.n > batch else ALONE
+    crew = context.crew if images.n > settings.batch else ALONE
     try:
         extraction = Extraction(
             context.extractor(extractor),
             list(keys),
             context.device,
             folder=work,
-            on_progress=lambda done: context.reporter.step(done, images.n, {}),
+            settings=settings,
+            on_progress=lambda done: context.reporter.step(done, images.n, {}, images_per_step=1),
             crew=crew,
         )
-        with crew.employ(helper, extractor, tuple(keys), context.runs, context.options):
-            made = extraction.run(images, batch=batch)
+        with crew.employ(helper, extractor, tuple(keys), settings, context.runs, context.options):
+            made = extraction.run(images)
         code = sources.as_json(made_by)
         return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, code)) for need, key in keys.items()}
     finally:

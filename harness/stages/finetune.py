@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +24,7 @@ from harness.stages.process_cache import MEMBER_CACHE
 from harness.stages.shared_training import KeepingLoop
 from harness.stages.starting_weights import BaseWeights
 from harness.store import outputs
+from harness.store.files import remove_folder
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
@@ -61,7 +61,7 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
         keeps_unsealed=cell.trains,
         owner=cell.name,
     )
-    shutil.rmtree(context.runs.work("finetune", cell.finetune_key), ignore_errors=True)  # checkpoints
+    remove_folder(context.runs.work("finetune", cell.finetune_key))  # checkpoints
     return output
 
 
@@ -161,7 +161,7 @@ def _shared(
         if log is not None:
             log.take(work / training_log.FILE, key)
         raise
-    shutil.rmtree(work, ignore_errors=True)  # checkpoints
+    remove_folder(work)  # checkpoints
     return shared
 
 
@@ -239,8 +239,17 @@ def _bank_source(cell: Cell, sampler: BaseSampler, context: Context) -> BankSour
         if weights:
             renewal.set_aside_where(context.runs, "bank", key, is_of_other_weights)
 
-    identity, batch = network.sampler.identity, cell.evaluation.batch
-    return BankSource(context.runs, sampler.ready, identity, cell.seed, batch, sources.as_json(code), weights, before_use)
+    return BankSource(
+        context.runs,
+        sampler.ready,
+        network.sampler.identity,
+        cell.seed,
+        cell.evaluation.batch,
+        sources.as_json(code),
+        weights,
+        cell.evaluation.sampling_precision,
+        before_use,
+    )
 
 
 def _curve_components(cell: Cell) -> list[Resolved[Component]]:

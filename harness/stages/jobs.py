@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError, as_utf8, error_text
-from harness.process import card_meter, stop
+from harness.process import card_meter, deterministic, stop
 from harness.process.crew import ProcessLost
 from harness.process.crew_lead import crew_of
+from harness.process.out_of_memory import card_memory_advice
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
 from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample, sources
@@ -31,7 +33,7 @@ from harness.stages.published import PublishedStatistics
 from harness.stages.record import CellResults, record_path
 from harness.stages.sample import Samples
 from harness.store.files import write_text
-from harness.store.lease import Busy, lease
+from harness.store.lease import Busy, check_held, is_any_lost, lease
 from harness.store.records import ExtractorFacts, FloorRecord, Record, ReferenceFacts, save_record
 from harness.store.runs_folder import RunsFolder
 
@@ -67,13 +69,15 @@ def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
 
 
 def _context(runs: RunsFolder, options: JobOptions, job: str, fresh: Path) -> Context:
-    return Context(runs, options, job, _CACHE, fresh.exists(), crew_of(options.devices, options.device))
+    crew = crew_of(options.devices, options.device, is_deterministic=options.is_deterministic)
+    return Context(runs, options, job, _CACHE, fresh.exists(), crew)
 
 
 def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
     """Return the result of some work. Busy, Interrupted, ProcessLost and EndsTheRun become results; other exceptions pass."""
     try:
-        return work()
+        with stop.also_when(is_any_lost):
+            return work()
     except Busy:
         return BUSY
     except Interrupted:
@@ -90,13 +94,11 @@ def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
 
 def _make_base(base: Base, context: Context) -> JobResult:
     try:
-        with (
-            lease(context.runs.lease("base-job", base.key), wait=False),
-            context.crew.watched(),
-        ):  # a second run says that it waits
+        with lease(context.runs.lease("base-job", base.key), wait=False):  # a second run says that it waits
             source = context.dataset(base.dataset)
             _check_fit(base, source)
-            base_stage.run(base, source, context)
+            with context.crew.watched(), _faults_of_devices():
+                base_stage.run(base, source, context)
     except (Busy, Interrupted, EndsTheRun, ProcessLost):
         raise
     except FAULTS as error:
@@ -118,12 +120,13 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
         if is_measured(board, floor, context.runs):  # another `run` was faster
             return FINISHED
         try:
-            with context.crew.watched():
+            with context.crew.watched(), _faults_of_devices():
                 floored = metrics.floor(floor, context)
-        except (Interrupted, EndsTheRun, ProcessLost):
+        except (Busy, Interrupted, EndsTheRun, ProcessLost):
             raise
         except FAULTS as error:
             stop.pass_ctrl_c_on(error)
+            check_held()
             # The board goes on: if the fault is the metric's, the cells meet it too, and their records hold the reason.
             saved = _save_traceback(error, context.runs, "floor", floor.key)
             log.warning("floor %s: %s (traceback: %s)", floor.name, error_text(error), saved)
@@ -171,15 +174,16 @@ def _record(cell: Cell, context: Context) -> Record:
     """Take the cell through all stages. A plugin may raise anything: the cell fails, and the board goes on."""
     device, devices = context.device.type, context.crew.size
     try:
-        with context.crew.watched():
+        with context.crew.watched(), _faults_of_devices():
             results = _results(cell, context)
         return record.done(cell, results)
-    except (Interrupted, EndsTheRun, ProcessLost):
+    except (Busy, Interrupted, EndsTheRun, ProcessLost):
         raise
     except Diverged as error:
         return record.unmeasured(cell, "diverged", as_utf8(str(error)), device, devices=devices)
     except FAULTS as error:
         stop.pass_ctrl_c_on(error)
+        check_held()  # a fault may come from another process that has taken the cell over
         saved = _save_traceback(error, context.runs, "cell", cell.key)
         hint = "" if isinstance(error, UserError) else f" (traceback: {saved})"
         return record.unmeasured(cell, "failed", f"{error_text(error)}{hint}", device, devices=devices)
@@ -251,6 +255,13 @@ def _extractors(cell: Cell, context: Context) -> dict[str, ExtractorFacts]:
 def _references(columns: Iterable[Column]) -> dict[str, ReferenceFacts]:
     references = {column.reference.name: column.reference for column in columns if column.reference is not None}
     return {name: PublishedStatistics(reference).facts for name, reference in references.items()}
+
+
+@contextmanager
+def _faults_of_devices() -> Iterator[None]:
+    """Turn what a device raises into one message, where the block has not done so itself. Raises: UserError."""
+    with deterministic.advice(), card_memory_advice():
+        yield
 
 
 def _save_traceback(error: BaseException, runs: RunsFolder, stage: str, key: str) -> Path:

@@ -29,7 +29,7 @@ def extract(cell: Cell, file: Path, facts: SampleFacts, context: Context) -> Non
     """Extract, and store, all features of all samples that the cell's columns need."""
     for draw, extractor, needs in _needed(cell):
         images = IdentifiedImages(stored_images(file, draw), {"generated": facts.draws_sha256[draw]})
-        features.extracted_by_code(images, needs, extractor, context)
+        features.extracted_by_code(images, needs, extractor, context, cell.evaluation.extraction)
 
 
 def lack_features(cell: Cell, facts: SampleFacts, context: Context) -> bool:
@@ -38,7 +38,8 @@ def lack_features(cell: Cell, facts: SampleFacts, context: Context) -> bool:
         return False
     n, hashes = cell.evaluation.samples, facts.draws_sha256
     return not all(
-        features.are_stored({"generated": hashes[draw]}, n, needs, extractor, context) for draw, extractor, needs in _needed(cell)
+        features.are_stored({"generated": hashes[draw]}, n, needs, extractor, context, cell.evaluation.extraction)
+        for draw, extractor, needs in _needed(cell)
     )
 
 

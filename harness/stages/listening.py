@@ -13,7 +13,7 @@ SUFFIX = ".failed-listener"
 
 def begin(runs: RunsFolder) -> None:
     """Forget which failures earlier runs have shown. The process of the command calls this once, before it starts workers."""
-    for mark in runs.progress.glob(f"*{SUFFIX}"):
+    for mark in runs.workers.glob(f"*{SUFFIX}"):
         with suppress(OSError):
             mark.unlink()
 
@@ -25,7 +25,7 @@ def tell(runs: RunsFolder, hook: str, **arguments: object) -> None:
 
 def was_shown(runs: RunsFolder, failure: str) -> bool:
     """Return whether a process of the run has shown this failure."""
-    return (runs.progress / f"{failure}{SUFFIX}").exists()
+    return (runs.workers / f"{failure}{SUFFIX}").exists()
 
 
 def is_first(runs: RunsFolder, failure: str) -> bool:
@@ -35,8 +35,8 @@ def is_first(runs: RunsFolder, failure: str) -> bool:
         failure: what failed, as a part of a file's name.
     """
     try:
-        runs.progress.mkdir(parents=True, exist_ok=True)
-        (runs.progress / f"{failure}{SUFFIX}").touch(exist_ok=False)
+        runs.workers.mkdir(parents=True, exist_ok=True)
+        (runs.workers / f"{failure}{SUFFIX}").touch(exist_ok=False)
     except FileExistsError:
         return False
     except OSError:  # a folder that takes no mark hides no failure

@@ -185,7 +185,7 @@ def _once(identity: Mapping[str, object], pair: Pair, context: Context) -> PairF
     extractor = pair.column.extractor
     if extractor is None:
         return _kept(identity, lambda: _compare_points(pair), pair.code, context)
-    with_extractor = {**identity, **features.extractor_identity(extractor, context)}
+    with_extractor = {**identity, **features.extractor_identity(extractor, context, pair.column.extraction)}
     return _kept(with_extractor, lambda: _compare_features(pair, extractor, context), pair.code, context)
 
 
@@ -217,7 +217,7 @@ def _compare_features(pair: Pair, extractor: Resolved[Extractor], context: Conte
     real_images = None if isinstance(pair.real, PublishedStatistics) else pair.real.images()
     started = time.perf_counter()  # reading a dataset is no cost of the metric
     generated_needs, real_needs = features.shared_needs(extractor, pair.columns)
-    generated = features.extracted_by_code(generated_images, generated_needs, extractor, context)
+    generated = features.extracted_by_code(generated_images, generated_needs, extractor, context, pair.column.extraction)
     real = _real_features(pair, real_images, real_needs, extractor, context)
     values = checked_values(metric.component, function(generated.features, real.features, _generator(pair)))
     seconds = time.perf_counter() - started
@@ -235,7 +235,7 @@ def _real_features(
     if isinstance(pair.real, PublishedStatistics):
         return pair.real.features(extractor, context)
     assert images is not None, "examples have images where a metric is on features"
-    return features.extracted_by_code(images, needs, extractor, context)
+    return features.extracted_by_code(images, needs, extractor, context, pair.column.extraction)
 
 
 def _generator(pair: Pair) -> torch.Generator:

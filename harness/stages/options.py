@@ -10,10 +10,11 @@ from harness.components import Tracker
 
 @dataclass(frozen=True)
 class JobOptions:
-    """Options that say how a job runs. None of them changes a result.
+    """Options that say how a job runs. None of them changes a result but by rounding.
 
     Args:
         device: "cpu", "cuda", "cuda:N" or "auto".
+        is_deterministic: whether a card uses deterministic kernels alone.
         checkpoint_seconds: seconds between two checkpoints.
         log_every: steps between two logs of a training.
         board: name of the board whose run the job belongs to; listeners get it.
@@ -29,3 +30,4 @@ class JobOptions:
     checks_resume: bool = False
     trackers: tuple[Resolved[Tracker], ...] = ()
     devices: int = 1
+    is_deterministic: bool = True

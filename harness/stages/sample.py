@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -34,6 +33,7 @@ from harness.stages.prepare import BaseSampler
 from harness.stages.process_cache import MEMBER_CACHE
 from harness.stages.sample_file import SampleFile, SampleLayout
 from harness.store import outputs
+from harness.store.files import remove_folder
 from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
@@ -139,9 +139,9 @@ def _once(
     try:
         output = outputs.once(context.runs, "sample", cell.sample_key, make, resumes=work.is_dir(), owner=cell.name)
     except Diverged:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_folder(work)
         raise
-    shutil.rmtree(work, ignore_errors=True)
+    remove_folder(work)
     return output
 
 
@@ -161,7 +161,7 @@ def _draw_all(file: SampleFile, cell: Cell, drawer: Drawer, source: CheckedSourc
         each = drawer.crew.each([(draw, numbers) for numbers in missing], drawer.draw)
         for numbers, drawn in zip(missing, each, strict=True):
             file.add(draw, numbers.start, drawn, time.perf_counter() - started)
-            context.reporter.step(len(file.chunks), sets * -(-n // batch), {})
+            context.reporter.step(len(file.chunks), sets * -(-n // batch), {}, images_per_step=batch)
             started = time.perf_counter()
         if cell.base.has_network:
             _check_size(file.root_mean_square(draw), source)
@@ -202,6 +202,7 @@ def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: C
             batch=cell.evaluation.batch,
             device=context.device,
             indices=numbers,
+            precision=cell.evaluation.sampling_precision,
         )
 
     def helped() -> AbstractContextManager[object]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
+from uuid import uuid4
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from harness.errors import UserError
 from harness.images.quantise import to_uint8
 from harness.sampling.drawing import DrawnSamples
 from harness.stages.example_sets import SAMPLES
-from harness.store.files import storage
+from harness.store.files import remove_folder, storage
 from harness.weights import tensor_rows
 from harness.weights.tensor_rows import TensorRows, bytes_of
 
@@ -78,18 +78,39 @@ class Chunk(BaseModel):
     seconds: float
 
 
+class Head(BaseModel):
+    """The first line of the file of chunks.
+
+    Args:
+        identity: a hash of everything that the samples depend on.
+        file: name of the file of samples. Each beginning has a file of its own: a process that was given up may still write into
+            the one that it began.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    identity: str
+    layout: SampleLayout
+    file: str = SAMPLES
+
+    @property
+    def line(self) -> str:
+        """The text of the line."""
+        return self.model_dump_json()
+
+
 @dataclass(frozen=True)
 class SampleFile:
     """A file of sample sets that is being drawn.
 
     Args:
-        head: the first line of the file of chunks, which says what is drawn.
+        head: the first line of the file of chunks, which says what is drawn, and into which file.
         chunks: what is in the file, by draw and start.
     """
 
     folder: Path
     layout: SampleLayout
-    head: str
+    head: Head
     chunks: dict[tuple[int, int], Chunk]
 
     @classmethod
@@ -100,22 +121,21 @@ class SampleFile:
             identity: a hash of everything that the samples depend on. A file of another identity is begun anew.
         Raises: StorageError.
         """
-        head = json.dumps({"identity": identity, "layout": layout._asdict()})
-        chunks = _whole_chunks(folder, head)
+        head, chunks = _unfinished(folder, identity, layout)
         if chunks is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
             with storage(folder):
                 folder.mkdir(parents=True)
-                tensor_rows.allocate(folder / SAMPLES, layout.tensors)
+                tensor_rows.allocate(folder / head.file, layout.tensors)
         opened = cls(folder, layout, head, {(chunk.draw, chunk.start): chunk for chunk in chunks or ()})
         # Written anew without what a kill has left half-written: the next line must begin a line.
-        opened._write("w", head, *(_line(head, chunk) for chunk in opened.chunks.values()))
+        opened._write("w", head.line, *(_line(head.line, chunk) for chunk in opened.chunks.values()))
         return opened
 
     @property
     def path(self) -> Path:
         """The file of the samples."""
-        return self.folder / SAMPLES
+        return self.folder / self.head.file
 
     def add(self, draw: int, start: int, drawn: DrawnSamples, seconds: float) -> None:
         """Write a chunk into the file. Raises: StorageError; Diverged for images that are not finite."""
@@ -134,7 +154,7 @@ class SampleFile:
             squares=sum_of_squares(x),
             seconds=seconds,
         )
-        self._write("a", _line(self.head, chunk))
+        self._write("a", _line(self.head.line, chunk))
         self.chunks[draw, start] = chunk
 
     def of_draw(self, draw: int) -> list[Chunk]:
@@ -173,15 +193,24 @@ def sum_of_squares(x: Tensor) -> float:
     return math.fsum(float((part.double() ** 2).sum()) for part in x.split(ROWS_AT_ONCE))
 
 
-def _whole_chunks(folder: Path, head: str) -> list[Chunk] | None:
-    """Return the chunks of an unfinished file, in their order, up to one that is damaged; None where there is no such file."""
+def _unfinished(folder: Path, identity: str, layout: SampleLayout) -> tuple[Head, list[Chunk] | None]:
+    """Return the head and the chunks of an unfinished file; where there is no such file, a new head and None.
+
+    The chunks come in their order, up to one that is damaged.
+    """
+    head = Head(identity=identity, layout=layout, file=f"samples-{uuid4().hex[:8]}.safetensors")
     try:
         first, *lines = (folder / CHUNKS).read_text(encoding="utf-8").split("\n")
-        stored, chunks = tensor_rows.tensors(folder / SAMPLES), list[Chunk]()
-    except (OSError, UnicodeDecodeError, UserError):
-        return None
-    if first != head:
-        return None
+        found = Head.model_validate_json(first)
+        if (found.identity, found.layout) != (identity, layout) or found.file != Path(found.file).name:
+            return head, None
+        return found, _whole_chunks(tensor_rows.tensors(folder / found.file), found.line, lines)
+    except (OSError, UnicodeDecodeError, UserError, ValidationError):
+        return head, None
+
+
+def _whole_chunks(stored: Mapping[str, TensorRows], head: str, lines: Sequence[str]) -> list[Chunk]:
+    chunks: list[Chunk] = []
     for line in lines:
         chunk = _chunk_of(head, line)
         if chunk is None:  # the end, or a line that a kill has cut

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
 from harness.errors import EndsTheRun
+from harness.process.host import ProcessId, this_process
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -23,6 +25,10 @@ ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS (for dow
 _KEPT = "run again: finished work is kept"
 FILE_BITS = 0o666
 """The permissions that a new file may have before the umask; it is not executable."""
+checks: list[Callable[[], None]] = []
+"""Functions that raise where this process must write no more: `harness.store.lease` adds the one that looks at its leases. They
+are called before anything appears, is renamed or is removed."""
+_numbers = itertools.count()
 
 
 class StorageError(EndsTheRun):
@@ -111,14 +117,58 @@ def blocking_file(folder: Path) -> Path | None:
     return None if first is None or os.path.isdir(first) else first
 
 
+def scratch_path(path: Path) -> Path:
+    """Return a new name beside a path, for what is on its way there: hidden, with the process in it: `.NAME.IDENTITY-PID-…`.
+
+    So nobody removes what another process writes, and what a dead process left can be told.
+    """
+    host, pid, start = this_process()
+    return path.with_name(f".{path.name}.{ProcessId(host.identity, pid, start, f'{next(_numbers) % 2**24:06x}')}")
+
+
+def scratch_owner(name: str) -> ProcessId | None:
+    """Return the process in the name of a scratch file or folder; None for other names."""
+    return ProcessId.of(name.rpartition(".")[2]) if name.startswith(".") else None
+
+
+def _check() -> None:
+    for check in checks:
+        check()
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename a file or folder, one of whose two names is this process's own. Raises: OSError.
+
+    A server of a network's file system may do it and lose its answer: the second try then finds no source, and fails. Nobody else
+    knows the own name, so the names that are there say what happened.
+    """
+    try:
+        source.replace(target)
+    except OSError:
+        if os.path.lexists(source) or not os.path.lexists(target):
+            raise
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder and what is in it, if it is there and the system lets it go. It is gone at once, and its files follow.
+
+    Raises: Lost, see `harness.store.lease`.
+    """
+    scratch = scratch_path(path)
+    _check()
+    with suppress(OSError):
+        rename(path, scratch)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
     """Yield a scratch path, where the block writes a file. If the block succeeds, the file is synced and renamed to `path`.
 
     If the block fails, the file is deleted. Missing folders above `path` are made. The file's mode follows the umask, whatever
-    the block did. Raises: StorageError.
+    the block did. Raises: StorageError; Lost, see `harness.store.lease`.
     """
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}")
+    scratch = scratch_path(path)
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -127,7 +177,8 @@ def appearing(path: Path) -> Iterator[Path]:
             yield scratch
             _set_mode(scratch, mode)
             _sync(scratch)
-            scratch.replace(path)
+            _check()
+            rename(scratch, path)
             _sync(path.parent)
         finally:
             with suppress(OSError):
@@ -138,19 +189,18 @@ def appearing(path: Path) -> Iterator[Path]:
 def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]:
     """Yield a scratch folder for the block to fill. It is renamed to `path` if the block succeeds, and deleted if not.
 
-    When a folder exists at `path` already, that one is kept and the new one is deleted. The caller must hold a lease of `path`.
-    So a folder that is found at the scratch path was left by a killed writer, and it is removed first. The modes of all files
-    follow the umask, whatever the block did.
+    When a folder exists at `path` already, that one is kept and the new one is deleted. The modes of all files follow the umask,
+    whatever the block did.
 
     Args:
         synced_after: the folder is synced to the disk if the block took at least so many seconds. The work of a shorter block may
             go without a sync. A killed process loses nothing that way. After a loss of power the checksums show the damage, and
             making the folder again takes hardly longer than the sync would have taken.
-    Raises: StorageError when the disk refuses the folder. An OSError of the block passes unchanged, since it may come from a
-    plugin and concern another disk. Code in the block that writes into the folder must use `storage` itself.
+    Raises: StorageError when the disk refuses the folder; Lost, see `harness.store.lease`. An OSError of the block passes
+    unchanged, since it may come from a plugin and concern another disk. Code in the block that writes into the folder must use
+    `storage` itself.
     """
-    scratch = path.with_name(f".{path.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch = scratch_path(path)
     with storage(path):
         scratch.mkdir(parents=True)
     began = time.monotonic()
@@ -163,6 +213,7 @@ def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]
             if is_synced:
                 for file in (*scratch.iterdir(), scratch):
                     _sync(file)
+            _check()
             _rename_unless_there(scratch, path)
             if is_synced:
                 _sync(path.parent)
@@ -172,7 +223,7 @@ def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]
 
 def _rename_unless_there(scratch: Path, path: Path) -> None:
     try:
-        scratch.rename(path)
+        rename(scratch, path)
     except OSError:
         if not path.is_dir():
             raise
@@ -202,8 +253,9 @@ def set_aside(path: Path, reason: Literal["damaged", "replaced"] = "damaged") ->
     Returns: the new path. Raises: StorageError.
     """
     new_path = path.with_name(f"{path.name}.{reason}-{uuid4().hex[:8]}")
+    _check()
     with storage(path):
-        path.rename(new_path)
+        rename(path, new_path)
     return new_path
 
 

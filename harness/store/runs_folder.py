@@ -15,6 +15,8 @@ from harness.store.files import ANOTHER_FOLDER, StorageError, blocking_file, dan
 from harness.store.record_names import RecordName
 
 PROBE = ".probe-"
+TRACKED = ".state"
+"""The folder beside those of trackers with what each of them has logged."""
 PROBE_SECONDS = 60
 """A probe that is older was left by a killed process: a living one removes it at once."""
 
@@ -26,11 +28,11 @@ class RunsFolder:
     ```
     runs/stages/STAGE/KEY/       output of a stage, with manifest.json
     runs/work/STAGE-KEY/         checkpoints of training that is under way, and tracebacks of failures
-    runs/leases/                 lock files of stages and cells; a process holds the lock while it works on one
+    runs/leases/                 who works on which output or cell now
     runs/fresh/                  what `--fresh` was asked to make anew, until all of it is made
     runs/paths/                  which files the paths in settings stood for
     runs/searches/BOARD/         the trials of each search, as far as it came
-    runs/progress/               what each process is doing now
+    runs/workers/                the heartbeat of each process, and what it is doing now
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
     runs/trackers/NAME/          what the tracker of this name writes, with `--track`
@@ -59,8 +61,8 @@ class RunsFolder:
         return self.root / "work" / f"{stage}-{key}"
 
     def lease(self, stage: str, key: str) -> Path:
-        """Return the lock file of a stage's output or of a cell."""
-        return self.root / "leases" / f"{stage}-{key}.lock"
+        """Return the path of the lease of a stage's output or of a cell: see `harness.store.lease`."""
+        return self.root / "leases" / f"{stage}-{key}"
 
     def fresh(self, kind: Literal["cell", "base", "floor"], key: str) -> Path:
         """Return the file that says that a result is to be made anew. Its key is that of the cell, base or floor."""
@@ -71,9 +73,9 @@ class RunsFolder:
         return self.root / "paths" / f"{key}.json"
 
     @property
-    def progress(self) -> Path:
+    def workers(self) -> Path:
         """The folder with one file for each process at work."""
-        return self.root / "progress"
+        return self.root / "workers"
 
     def records(self, board: str) -> Path:
         """Return the folder with a board's records."""
@@ -101,7 +103,7 @@ class RunsFolder:
 
     def tracked(self, tracker: str, board: str, name: str) -> Path:
         """Return the file that says what a tracker has logged of a cell or base."""
-        return self.root / "trackers" / ".state" / tracker / board / f"{RecordName('cell', name).file_stem}.json"
+        return self.root / "trackers" / TRACKED / tracker / board / f"{RecordName('cell', name).file_stem}.json"
 
     def check_writable(self) -> None:
         """Raises: UserError when nothing can be written into the runs folder."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from harness.components import Executor
 from harness.config import Config
-from harness.interfaces import Job, JobEnd, JobExecutor
+from harness.interfaces import Job, JobEnd, JobExecutor, Resources
 from harness.process import stop
 from harness.testing import executor_jobs
 from harness.testing.checks import Checks, run_all
@@ -51,6 +49,7 @@ def executor_checks(component: Executor, *, config: Config | None = None, surviv
     yield partial(check_nothing_to_do_returns, build)
     yield partial(check_every_job_ends_once, build)
     yield partial(check_a_fault_ends_its_own_job, build, survives_death=survives_death)
+    yield partial(check_resources_are_no_obstacle, build)
     yield partial(check_slots_are_kept, build)
     yield partial(check_a_stop_reaches_running_jobs, build)
 
@@ -120,17 +119,29 @@ def check_a_fault_ends_its_own_job(build: Build, *, survives_death: bool) -> Non
     Args:
         survives_death: whether to try a job that takes its process with it.
     """
-    jobs = [Job("raises", operator.truediv, (1, 0)), Job("exits", sys.exit, (3,))]
+    jobs = [Job("raises", operator.truediv, (1, 0)), Job("exits", executor_jobs.exit_with, (3,))]
     if survives_death:
-        jobs.append(Job("dies", os._exit, (9,)))
+        jobs.append(Job("dies", executor_jobs.die_with, (9,)))
     ends = run(build, Plan(*jobs, then=[Job("works", math.sqrt, (4.0,))]))
     for job in jobs:
-        death = ends[job.name].death
+        death, is_lost = ends[job.name].death, ends[job.name].is_lost
         expect(death, f"a job that {job.name} ended without a reason; hand JobEnd(job, death=…) to ready")
         expect("\n" not in str(death), f"the reason of a job that {job.name} has several lines; tables show one")
+        expect(
+            not is_lost, f"a job that {job.name} counts as lost, and would run again; only a machine that went away loses jobs"
+        )
     reason = str(ends["raises"].death)
     expect("division by zero" in reason, f"the reason of a job that raises lacks its text: {reason}")
     expect(ends["works"].value == 2.0, "after jobs that failed, a job did not run")
+
+
+def check_resources_are_no_obstacle(build: Build) -> None:
+    """Check that a job which asks for little of its machine runs, beside one that asks for nothing."""
+    little = Resources(gpus=0, cpus=1, memory_gib=1.0, hours=0.1)
+    ends = run(build, Plan(Job("asks", math.sqrt, (9.0,), resources=little), Job("asks nothing", math.sqrt, (4.0,))), slots=2)
+    asks = ends["asks"]
+    expect(asks.value == 3.0, f"a job with {little} did not run: {asks.death}; ignore what your machines cannot give")
+    expect(ends["asks nothing"].value == 2.0, "beside a job with resources, a job without did not run")
 
 
 def check_slots_are_kept(build: Build) -> None:

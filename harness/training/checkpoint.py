@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from typing import BinaryIO, NotRequired, TypedDict, cast
 import torch
 from torch import Tensor
 
-from harness.store.files import Damage, StorageError, appearing_folder, reading, set_aside, storage
+from harness.process.out_of_memory import is_out_of_memory
+from harness.store.files import Damage, StorageError, appearing_folder, reading, remove_folder, set_aside, storage
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.training.curve import CurveState
-from harness.training.out_of_memory import is_out_of_memory
 from harness.weights import state_dicts
 
 log = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
             _save_state(checkpoint.state, scratch / "state.pt")
             write_manifest(scratch, {"training": folder.name, "step": checkpoint.step})
     for old in _all(folder)[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+        remove_folder(old)
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from harness.config import Config
 
@@ -12,6 +12,10 @@ Decay = Annotated[float, Field(gt=0, lt=1)]
 DataPlace = Literal["auto", "device", "host", "disk"]
 _OF_READING = frozenset({"data", "workers"})
 """Settings that say where training examples lie and who reads them. They change no number."""
+
+
+def _long_name(value: object) -> object:
+    return "float32" if value == "fp32" else value  # the name of the same precision where samples are drawn
 
 
 class PowerFunctionEMA(Config):
@@ -63,10 +67,10 @@ class TrainingConfig(Config):
         description="training examples that pass through the network at once, to save memory; the gradient is still that of the "
         "whole batch",
     )
-    precision: Literal["float32", "bf16"] = Field(
+    precision: Annotated[Literal["float32", "bf16"], BeforeValidator(_long_name)] = Field(
         "float32",
         description="precision of the network in training steps; bf16 is autocast. What a method must keep exact stays in "
-        "float32, as does all sampling",
+        "float32. Samples are drawn in the evaluation's `sampling_precision`",
     )
     channels_last: bool = Field(False, description="whether training keeps the channels of each pixel side by side in memory")
     compile: bool = Field(False, description="whether training compiles the network with `torch.compile`")

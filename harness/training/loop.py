@@ -16,6 +16,7 @@ from harness.errors import Diverged, Interrupted, UserError
 from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
 from harness.process import stop
+from harness.process.out_of_memory import advice, out_of_memory_advice
 from harness.sampling import latents
 from harness.streams import stream
 from harness.training import checkpoint, precision
@@ -26,7 +27,6 @@ from harness.training.ema import WeightAverage, make_average
 from harness.training.evaluations import Evaluations
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
-from harness.training.out_of_memory import out_of_memory_advice
 from harness.training.reader import BatchReader
 from harness.training.rounds import Round, rounds_of
 from harness.training.scalar_means import ScalarMeans
@@ -189,9 +189,10 @@ class TrainingLoop:
     @property
     def _memory_advice(self) -> str:
         """The advice to a user when a step does not fit into memory."""
-        size = self.training.micro_batch
-        now = f"the whole batch of {self.training.batch}" if size is None else str(size)
-        return f"lower `training: micro_batch` (now {now}), which leaves the gradients as they are"
+        size, batch = self.training.micro_batch, self.training.batch
+        now = f"the whole batch of {batch}" if size is None else ""
+        note = ", which leaves the gradients as they are"
+        return advice("training: micro_batch", size or batch, "training example", now=now, note=note)
 
     @property
     def _when(self) -> str:

@@ -1,6 +1,6 @@
 """Memory format, precision and compilation of a network in training steps.
 
-Sampling is in float32 always: banks, new samples of a step (`Task.sample`), and the samples that are evaluated.
+Sampling has a precision of its own, also inside of a step: banks, new samples (`Task.sample`), and what is evaluated.
 """
 
 from __future__ import annotations
@@ -35,6 +35,6 @@ def autocast(device: torch.device, training: TrainingConfig) -> AbstractContextM
 def in_float32(device: torch.device) -> torch.autocast:
     """Return a context that turns autocast off inside a training step.
 
-    Methods use it where a result is a small difference of large numbers. The harness uses it where it draws banks.
+    Methods use it where a result is a small difference of large numbers.
     """
     return torch.autocast(device.type, enabled=False)

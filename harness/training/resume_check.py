@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.errors import UserError
+from harness.store.files import remove_folder
 from harness.training import checkpoint
 from harness.training.loop import TrainingLoop, TrainingResult
 from harness.training.state_differences import difference, state_difference
@@ -34,7 +34,7 @@ def run_checked(make: LoopMaker, around: Surroundings) -> TrainingResult:
     Returns: the result of the undisturbed training.
     Raises: UserError when the restored training differs; what `TrainingLoop.run` raises.
     """
-    shutil.rmtree(around.folder, ignore_errors=True)
+    remove_folder(around.folder)
     if around.log is not None:
         around.log.begin(None)
     logs, logs_again = Logs(), Logs()

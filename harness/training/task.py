@@ -16,6 +16,7 @@ from torch import Tensor
 from harness.capabilities import Constrains
 from harness.interfaces import Batch, DataSpec, SampleFunction
 from harness.process.crew import ALONE, Crew
+from harness.process.inference_precision import FULL, Precision, computing_in
 from harness.sampling import drawing, sharing
 from harness.sampling.counting import EvaluationCounter
 from harness.sampling.drawing import DrawnSamples
@@ -50,6 +51,7 @@ class BankSource:
         sources: the code that draws, as JSON values for the manifests of banks.
         weights: hash of the weights of each base whose network the sampler calls, by the base's key. The keys of banks hold the
             bases and not their weights, which may be made anew.
+        precision: in which networks compute where samples are drawn, also those of a step.
         before_use: called with the key of each bank before it is looked for; it may set the bank aside.
     """
 
@@ -60,6 +62,7 @@ class BankSource:
     batch: int
     sources: Sequence[Mapping[str, object]] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
+    precision: Precision = FULL
     before_use: Callable[[str], None] = lambda _: None
 
 
@@ -153,7 +156,9 @@ class TrainingTask:
             name=name,
             n=n,
             batch=banks.batch,
-            **({"form": "tokens"} if as_tokens else {}),  # left out otherwise: banks of images keep their keys
+            # Left out otherwise: other banks keep their keys.
+            **({"form": "tokens"} if as_tokens else {}),
+            **({} if banks.precision == FULL else {"precision": banks.precision}),
         )
         with sharing.shared(None):  # a bank is shared out by batches, whole samples
             output = self._bank(key, model, n, name, banks, as_tokens)
@@ -170,7 +175,7 @@ class TrainingTask:
     def _bank(self, key: str, model: torch.nn.Module, n: int, name: str, banks: BankSource, as_tokens: bool) -> Output:
         """Return the bank under a key. In the steps of several processes, the lead finds or draws it, and the others help."""
         if self.crew.is_together and not self.crew.is_lead:
-            with precision.in_float32(self.device), self.counter.apart():
+            with computing_in(banks.precision, self.device), self.counter.apart():
                 output = self.crew.serve(lambda numbers: self._drawn(model, n, name, banks, as_tokens, cast(range, numbers)))
             return cast(Output, output)
         banks.before_use(key)
@@ -194,7 +199,7 @@ class TrainingTask:
             samples = sampler(model, self.spec, streams, labels)
             return drawing.checked_samples(sampler, samples, (len(streams), *self.spec.shape))
 
-        with precision.in_float32(self.device):  # a step that autocasts must not draw in half precision
+        with computing_in(self._banks.precision, self.device):  # not in that of a step that autocasts
             return sharing.by_rows(drawn, torch.arange(n), labels)
 
     def take_seconds_of_reused_banks(self) -> float:
@@ -208,7 +213,7 @@ class TrainingTask:
         started = time.perf_counter()
         # Banks are drawn inside steps, which may autocast. They are counted by key in `bank_costs`, so that a reused one costs
         # the same.
-        with precision.in_float32(self.device), self.counter.apart():
+        with computing_in(banks.precision, self.device), self.counter.apart():
             evaluations = self._fill(folder / "bank.safetensors", model, n, name, banks, as_tokens)
         return {
             "seconds": time.perf_counter() - started,
@@ -249,4 +254,5 @@ class TrainingTask:
             device=self.device,
             indices=numbers,
             as_tokens=as_tokens,
+            precision=banks.precision,
         )

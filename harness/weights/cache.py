@@ -50,6 +50,11 @@ def path(file: WeightsFile) -> Path:
     return folder() / "weights" / file.name
 
 
+def lease_path(file: WeightsFile) -> Path:
+    """Return the path of the lease of a file that is downloaded: one process does it for all hosts that share the cache."""
+    return folder() / "leases" / file.name.replace("/", "__")
+
+
 def is_offline() -> bool:
     """Return whether HARNESS_OFFLINE forbids downloads."""
     return os.environ.get("HARNESS_OFFLINE", "").lower() not in ("", "0", "false", "no")

@@ -47,7 +47,7 @@ def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
     cache.check_known()
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with lease(target.with_name(f"{target.name}.lock"), wait=True):
+        with lease(cache.lease_path(file), wait=True):
             if target.exists():
                 return _checked(file, target)
             part = PartFile(target.with_name(f"{target.name}.part"))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 
 from harness.tracking import RunSummary, TrackedRun
+from harness_wandb.process_hooks import hooks_kept
 from harness_wandb.settings import WandbConfig
 
 LONGEST_TAG = 64
@@ -24,21 +25,22 @@ class WandbRun:
 
         logging.getLogger("wandb").propagate = False  # it has files of its own, and tells a worker's stderr each of its steps
         base, _, rest = run.name.partition("/")
-        self._run = wandb.init(
-            project=config.project or os.environ.get("WANDB_PROJECT") or run.board,
-            entity=config.entity,
-            id=run.id,
-            name=run.name,
-            group=f"{base}/{rest.rpartition('/')[0]}" if rest else base,
-            job_type="cell" if rest else "base",
-            tags=[f"{name}:{value}"[:LONGEST_TAG] for name, value in run.tags.items() if value],
-            config={**run.config, **run.tags},
-            dir=str(run.folder),
-            mode="online" if config.is_online else "offline",
-            resume="allow",
-            reinit="create_new",  # a base and a cell can be open at once
-            settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True, x_disable_stats=True),
-        )
+        with hooks_kept():
+            self._run = wandb.init(
+                project=config.project or os.environ.get("WANDB_PROJECT") or run.board,
+                entity=config.entity,
+                id=run.id,
+                name=run.name,
+                group=f"{base}/{rest.rpartition('/')[0]}" if rest else base,
+                job_type="cell" if rest else "base",
+                tags=[f"{name}:{value}"[:LONGEST_TAG] for name, value in run.tags.items() if value],
+                config={**run.config, **run.tags},
+                dir=str(run.folder),
+                mode="online" if config.is_online else "offline",
+                resume="allow",
+                reinit="create_new",  # a base and a cell can be open at once
+                settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True, x_disable_stats=True),
+            )
         self._run.define_metric("step")
         self._run.define_metric("*", step_metric="step")
 

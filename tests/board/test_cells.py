@@ -119,6 +119,28 @@ def test_the_batch_of_banks_and_curves_is_part_of_the_key_unless_it_is_the_defau
     assert finetune(samples=100, batch=9_999) != row.finetune_digest
 
 
+def with_evaluation(**settings):
+    """The standard board's text with more settings of its evaluation."""
+    more = ", ".join(f"{name}: {value}" for name, value in settings.items())
+    return BOARD.replace("samples: 100, draws: 2}", f"samples: 100, draws: 2, {more}}}")
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
+def test_another_precision_of_sampling_changes_every_sample_and_what_is_trained_on_samples(write_board, fake_plugins, precision):
+    plain = load_board(write_board(), plugins=fake_plugins)
+    other = load_board(write_board(with_evaluation(sampling_precision=precision)), plugins=fake_plugins)
+    for before, after in zip(plain.cells, other.cells, strict=True):
+        assert before.sample_key != after.sample_key
+        assert (before.finetune_key != after.finetune_key) == before.trains
+
+
+def test_the_names_of_defaults_and_how_features_are_extracted_change_no_key_of_a_board_of_points(write_board, fake_plugins):
+    before = keys_of(write_board, fake_plugins)
+    said = with_evaluation(sampling_precision="fp32", extraction_precision="float32", extraction_batch=16)
+    assert keys_of(write_board, fake_plugins, said) == before
+    assert keys_of(write_board, fake_plugins, f"{with_evaluation(extraction_precision='bf16')}deterministic: false\n") == before
+
+
 def first_digest(row):
     """The digest of weights before keys said how samples were computed, and where averages begin."""
     return digest(

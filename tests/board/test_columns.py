@@ -9,6 +9,7 @@ from harness.board.components import Resolved
 from harness.board.schema import MetricConfig
 from harness.components import Dataset, Extractor, Metric
 from harness.config import NoConfig
+from harness.images.extraction_settings import ExtractionSettings
 
 
 def resolved(component):
@@ -59,6 +60,18 @@ def test_the_digest_of_a_column_holds_metric_extractor_reference_and_draws():
         metric=identity("fid"), against="evaluation", draws=3, extractor=identity("inception")
     )  # fmt: skip
     assert column(extractor=None).key_digest == digest(metric=identity("fid"), against="evaluation", draws=3)
+
+
+def test_the_precision_of_features_is_part_of_digest_and_floor_and_the_batch_is_not():
+    def extracted(**settings):
+        return replace(column(), extraction=ExtractionSettings(**settings))
+
+    plain, half = extracted(batch=7), extracted(precision="bf16")
+    assert plain.key_digest == column().key_digest
+    assert half.key_digest not in (plain.key_digest, extracted(precision="fp16").key_digest)
+    assert replace(floor(), column=plain).key == floor().key
+    assert replace(floor(), column=half).key != floor().key
+    assert replace(half, extractor=None).key_digest == column(extractor=None).key_digest  # no features, no precision
 
 
 def test_how_a_column_is_shown_is_no_part_of_its_digest():

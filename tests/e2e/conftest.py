@@ -9,13 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import in_process
 import pytest
+from filelock import FileLock
+
+from harness.plugins import registry
 
 BOARD = """\
 title: Tiny
@@ -117,6 +121,17 @@ class Command:
         self.board = folder
 
 
+class CommandHere(Command):
+    """The same command in the process of the tests, for boards that need no workers: torch is imported once for all of them."""
+
+    def run(self, *arguments: str, **_: object) -> subprocess.CompletedProcess[str]:
+        return self.call("run", str(self.board), "--runs-dir", str(self.runs), *arguments)
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        ended = in_process.command(*arguments)
+        return subprocess.CompletedProcess(arguments, ended.code, ended.out, ended.err)
+
+
 def result(record: dict[str, Any]) -> object:
     """Everything of a record but times, memory and dates: a kill, a second process or another order may not change it."""
     if "metrics" not in record:
@@ -168,6 +183,7 @@ def wait() -> Callable[..., bool]:
 
 def make_command(folder: Path, board: str = BOARD) -> Command:
     command = Command(folder / "tiny", folder / "runs")
+    command.board.parent.mkdir(parents=True, exist_ok=True)
     command.write_board(board)
     return command
 
@@ -176,6 +192,31 @@ def make_command(folder: Path, board: str = BOARD) -> Command:
 def command(tmp_path) -> Command:
     """The tiny board, never run."""
     return make_command(tmp_path)
+
+
+@pytest.fixture
+def command_here(tmp_path, monkeypatch) -> CommandHere:
+    """As `command`, without processes of its own: not for tests of kills, signals, plugins or the environment."""
+    in_process.run_in_this_process(monkeypatch)
+    command = CommandHere(tmp_path / "tiny", tmp_path / "runs")
+    command.write_board(BOARD)
+    return command
+
+
+@pytest.fixture
+def plugin_here(monkeypatch) -> Iterator[Callable[[Command, str, str], None]]:
+    """As `plugin`, for a command in this process, which finds its plugins anew."""
+    names = []
+
+    def put(command: Command, name: str, source: str) -> None:
+        monkeypatch.syspath_prepend(install(command, name, source).parent)
+        names.append(name)
+        registry.cache_clear()
+
+    yield put
+    for name in names:
+        sys.modules.pop(name, None)
+    registry.cache_clear()
 
 
 RECORDER = """\
@@ -246,9 +287,16 @@ class Undisturbed:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Undisturbed:
-    """The run that all others are compared with. Read only."""
-    command = make_command(tmp_path_factory.mktemp("undisturbed"))
-    return Undisturbed(command, command.run("--jobs", "2"))
+    """The run that all others are compared with, made once for all processes of the tests. Read only."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "undisturbed"
+    kept = folder / "ended.json"
+    with FileLock(f"{folder}.lock"):
+        command = make_command(folder)
+        if not kept.exists():
+            ended = command.run("--jobs", "2")
+            kept.write_text(json.dumps([ended.returncode, ended.stdout, ended.stderr]))
+    return Undisturbed(command, subprocess.CompletedProcess([], *json.loads(kept.read_text())))
 
 
 @pytest.fixture

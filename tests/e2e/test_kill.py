@@ -19,7 +19,7 @@ OFTEN = ("--checkpoint-seconds", "0.1")
 def stages(command):
     """The stages that the processes of a run are in now."""
     found = set()
-    for path in command.runs.glob("progress/*.json"):
+    for path in command.runs.glob("workers/*.json"):
         try:
             found.add(json.loads(path.read_text())["stage"])
         except (OSError, ValueError):
@@ -29,7 +29,7 @@ def stages(command):
 
 def forget(command):
     """Progress of killed processes."""
-    shutil.rmtree(command.runs / "progress", ignore_errors=True)
+    shutil.rmtree(command.runs / "workers", ignore_errors=True)
 
 
 def whole(files):

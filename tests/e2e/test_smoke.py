@@ -88,16 +88,31 @@ def absent_files(board):
     return ""
 
 
-@pytest.mark.parametrize(
-    "board",
-    [*SHORT, *(pytest.param(board, marks=pytest.mark.long) for board in OF_SEARCHES)],
-    ids=lambda path: path.parent.name,
-)
+WHOLE = "quickstart"
+"""The board whose seeds all run in the fast tests. Another seed is the same code on other numbers."""
+
+
+def first_seed(board):
+    return [] if board.parent.name == WHOLE else ["--seeds", str(load_board(board).seeds[0])]
+
+
+@pytest.mark.parametrize("board", SHORT, ids=lambda path: path.parent.name)
 @pytest.mark.usefixtures("no_workers")
 def test_a_board_passes_in_seconds_and_leaves_real_records_alone(board, tmp_path):
+    check_smoke(board, tmp_path, *first_seed(board))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("board", [*SHORT, *OF_SEARCHES], ids=lambda path: path.parent.name)
+@pytest.mark.usefixtures("no_workers")
+def test_a_board_passes_with_all_seeds(board, tmp_path):
+    check_smoke(board, tmp_path)
+
+
+def check_smoke(board, tmp_path, *arguments):
     real = {path: path.stat().st_mtime_ns for path in board.parent.rglob("*")}
     began = time.process_time()
-    ended = CliRunner().invoke(cli.app, ["run", str(board.parent), "--smoke", "--runs-dir", str(tmp_path)])
+    ended = CliRunner().invoke(cli.app, ["run", str(board.parent), "--smoke", "--runs-dir", str(tmp_path), *arguments])
     if absent := absent_files(board):
         assert isinstance(ended.exception, UserError)
         assert absent in str(ended.exception)

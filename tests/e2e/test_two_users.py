@@ -83,9 +83,9 @@ def assert_one_line(ended, *words):
     assert "damaged" not in ended.err
 
 
-def test_every_mode_follows_the_umask_and_locks_are_for_all(finished):
+def test_every_mode_follows_the_umask(finished):
     for path in finished(0o027).rglob("*"):
-        expected = 0o666 if path.suffix == ".lock" else 0o750 if path.is_dir() else 0o640
+        expected = 0o750 if path.is_dir() else 0o640
         assert oct(path.stat().st_mode & 0o777) == oct(expected), path
 
 
@@ -143,7 +143,6 @@ def test_a_disk_that_takes_no_writes_can_be_read_and_published_from(board, finis
     ("stages/base/*", "records/tiny/*__mle__s0*"),
     ("stages/pair/*/manifest.json", "records/tiny/*__mle__s0*"),
     ("stages", "records/tiny/*__mle__s0*"),
-    ("leases/cell-*.lock", "records/tiny/*__mle__s0*"),
     ("records/tiny/*__mle__s0*", ""),
     ("records/tiny/floor__w2*", ""),
     ("records/tiny", ""),

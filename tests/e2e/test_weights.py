@@ -28,6 +28,12 @@ metrics:
 
 
 @pytest.fixture
+def command(command_here):
+    """The command in this process: the board needs no workers."""
+    return command_here
+
+
+@pytest.fixture
 def weights(tmp_path):
     """A stand-in for a published file: what an earlier training would have saved."""
     preset = registry().presets["edm-tiny-8"]

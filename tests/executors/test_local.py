@@ -3,7 +3,6 @@
 import itertools
 import operator
 import os
-import sys
 import time
 
 import psutil
@@ -14,13 +13,14 @@ from harness.config import NoConfig
 from harness.errors import UserError
 from harness.interfaces import Job
 from harness.process import stop
+from harness.testing import executor_jobs
 from harness_local.executor import LocalExecutor
 
-# Workers import what jobs name, and test modules cannot be imported there: these are functions of Python itself.
+# Workers import what jobs name, and test modules cannot be imported there: these are functions of Python and of the harness.
 ALIVE = Job("alive", os.getpid, ())
 RAISES = Job("raises", operator.truediv, (1, 0))
-EXITS = Job("exits", sys.exit, (3,))
-DIES = Job("dies", os._exit, (1,))
+EXITS = Job("exits", executor_jobs.exit_with, (3,))
+DIES = Job("dies", executor_jobs.die_with, (1,))
 
 
 def python(name, *lines, imports=()):

@@ -395,9 +395,9 @@ READERS = {
     ),
     "progress": Reader(
         "/",
-        [{"progress/1.json": _PROGRESS}],
+        [{"workers/0123456789ab-1-0-0a1b2c.json": _PROGRESS}],
         _progress,
-        special=(lambda dice: {"progress/1.json": changed_json(dice, _PROGRESS)},),
+        special=(lambda dice: {"workers/0123456789ab-1-0-0a1b2c.json": changed_json(dice, _PROGRESS)},),
     ),
     "training log": Reader(
         ".jsonl",

@@ -9,7 +9,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(file for base in ("harness", "plugins") for file in (ROOT / base).rglob("*.py"))
 PROGRAMS = {("plugins/harness_inception/script.py", "torch.jit.load")}
 """The calls that load a program, by file."""
-MESSAGES = {("plugins/harness_local/child.py", "pickle.loads"), ("plugins/harness_local/pool.py", "pickle.loads")}
+MESSAGES = {
+    (f"plugins/harness_{executor}/{module}.py", "pickle.loads") for executor in ("local", "ray") for module in ("child", "pool")
+}
 """The calls that read no file, but a message of another process of the same run."""
 SAFE_WITH = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
 """The argument that makes a call read data alone."""

@@ -3,6 +3,7 @@
 import errno
 import os
 import weakref
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from pixel_features import PixelFeatures
 from harness.errors import Interrupted, PluginFault, UserError
 from harness.features import FeatureSet, Moments, StreamingMoments
 from harness.images.extraction import Extraction
+from harness.images.extraction_settings import ExtractionSettings
 from harness.images.fingerprint import fingerprint
 from harness.images.sets import ImageSet
 from harness.process import stop
@@ -20,10 +22,11 @@ from harness.store.files import StorageError
 
 IMAGES = torch.randint(0, 256, (203, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 ALL = {"moments", "features", "logits", "spatial"}
+FIFTY = ExtractionSettings(batch=50)
 
 
 def extracted(images=IMAGES, needs=ALL, batch=50, **options):
-    return Extraction(PixelFeatures(), needs, **options).run(image_set(images), batch=batch)
+    return Extraction(PixelFeatures(), needs, settings=ExtractionSettings(batch=batch), **options).run(image_set(images))
 
 
 @pytest.mark.parametrize("batch", [1, 7, 250])
@@ -46,7 +49,7 @@ def test_an_extractor_for_few_images_on_a_cpu_gets_no_more_at_once():
             seen.append(len(images))
             return super().forward(images)
 
-    found = Extraction(Few(), ALL).run(image_set(IMAGES), batch=50)
+    found = Extraction(Few(), ALL, settings=FIFTY).run(image_set(IMAGES))
     assert seen == 4 * [16, 16, 16, 2] + [3]
     np.testing.assert_allclose(found.rows("features"), extracted().rows("features"), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.moments("spatial").mean, extracted().moments("spatial").mean, atol=1e-5)
@@ -74,7 +77,7 @@ def test_features_that_are_not_finite_name_the_images():
             return {name: rows / 0 for name, rows in super().forward(images).items()}
 
     with pytest.raises(UserError, match=r"the images: features of images 0 to 49 are not all finite"):
-        Extraction(Broken(), {"moments"}).run(image_set(IMAGES), batch=50)
+        Extraction(Broken(), {"moments"}, settings=FIFTY).run(image_set(IMAGES))
 
 
 def test_an_output_that_the_extractor_lacks_is_the_users_to_mend_and_costs_no_image():
@@ -198,3 +201,43 @@ def test_fifty_thousand_images_are_never_in_memory_together(tmp_path):
     rows = Extraction(PixelFeatures(), {"features"}, folder=tmp_path).run(made.set).rows()
     assert isinstance(rows, np.memmap)
     assert (tmp_path / "features.npy").stat().st_size < made.n * 6 * 4 + 1000  # float32
+
+
+class Linear(torch.nn.Module):
+    """An extractor whose precision shows in its values."""
+
+    outputs: Mapping[str, int] = {"features": 4}
+    weights_sha256 = preprocessing = ""
+    images_on_cpu: int | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3 * 8 * 8, 4)
+        torch.nn.init.normal_(self.layer.weight, generator=torch.Generator().manual_seed(0))
+
+    @torch.no_grad()
+    def __call__(self, images: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        return {"features": self.layer(images.flatten(1).float() / 255)}
+
+
+@pytest.mark.parametrize(("precision", "far"), [("tf32", 0.0), ("bf16", 0.2), ("fp16", 0.02)])
+def test_features_in_another_precision_are_rounded_float32(precision, far):
+    linear = Linear()
+    exact = Extraction(linear, {"features"}).run(image_set(IMAGES)).rows()
+    rounded = Extraction(linear, {"features"}, settings=ExtractionSettings(precision)).run(image_set(IMAGES)).rows()
+    assert rounded.dtype == np.float32
+    # Sums of 192 products of about 0.5: 8 bits of mantissa are wrong in the first digit after the point, 11 in the second.
+    assert np.abs(rounded - exact).max() <= far
+    assert far == 0.0 or not np.array_equal(rounded, exact)
+
+
+def test_images_that_do_not_fit_name_the_batch_of_extraction():
+    class Hungry(Linear):
+        def __call__(self, images):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+
+    said = r"203 images at once were tried: lower `evaluation: extraction_batch` \(now 250; 101 takes about half\), .* 9.00 GiB"
+    with pytest.raises(UserError, match=said):
+        Extraction(Hungry(), {"features"}).run(image_set(IMAGES))
+    with pytest.raises(UserError, match=r"lower `--batch` \(now 50; 25 takes"):
+        Extraction(Hungry(), {"features"}, settings=ExtractionSettings(batch=50, batch_setting="--batch")).run(image_set(IMAGES))

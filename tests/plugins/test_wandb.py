@@ -1,5 +1,7 @@
 """Weights & Biases in its offline mode: the files hold what was logged, and a killed run keeps its id."""
 
+import os
+import pickle
 import struct
 import sys
 import time
@@ -10,6 +12,7 @@ import pytest
 from tracked_runs import SUMMARY, a_run
 
 from harness.errors import UserError
+from harness_wandb.process_hooks import SERVICE, hooks_kept
 from harness_wandb.settings import WandbConfig, check
 
 needs_wandb = pytest.mark.skipif(find_spec("wandb") is None, reason="needs the extra [wandb]")
@@ -19,8 +22,6 @@ needs_wandb = pytest.mark.skipif(find_spec("wandb") is None, reason="needs the e
 def _no_account(monkeypatch, tmp_path):
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("exit", "excepthook"):  # wandb replaces both for good: other tests of this process must find their own
-        monkeypatch.setattr(sys, name, getattr(sys, name))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -92,6 +93,35 @@ def test_an_offline_run_holds_its_scalars_and_a_killed_one_goes_on(tmp_path, cap
     final = {item.key: item.value_json for record in found if record.HasField("summary") for item in record.summary.update}
     assert final["final/fid[cnn]"] == "2.5"
     assert capfd.readouterr().out == ""
+
+
+@needs_wandb
+@pytest.mark.filterwarnings("ignore")
+def test_the_process_keeps_its_own_exit_hooks_and_environment(tmp_path):
+    from harness_wandb.runs import WandbRun
+
+    leave, excepthook, environment = sys.exit, sys.excepthook, dict(os.environ)
+    run = WandbRun(WandbConfig(mode="offline"), a_run(tmp_path))
+    while_open = sys.exit, sys.excepthook
+    run.close()
+    assert while_open == (sys.exit, sys.excepthook) == (leave, excepthook)
+    assert pickle.loads(pickle.dumps(sys.exit)) is sys.exit  # as executors send it to workers
+    assert dict(os.environ) == environment
+
+
+def test_hooks_that_others_set_meanwhile_stay(monkeypatch):
+    for name in ("exit", "excepthook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))
+    monkeypatch.setenv(SERVICE, "of the user")
+
+    def hook_of_another(*_):
+        """Stand in for the hook of another package."""
+
+    with hooks_kept():
+        sys.excepthook = hook_of_another
+        os.environ[SERVICE] = "of wandb"
+    assert sys.excepthook is hook_of_another
+    assert os.environ[SERVICE] == "of the user"
 
 
 def test_online_without_an_account_is_refused_before_the_run():

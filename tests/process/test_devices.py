@@ -52,6 +52,7 @@ def deterministic(monkeypatch):
     asked = []
     monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     precision = torch.get_float32_matmul_precision()
@@ -91,6 +92,13 @@ def test_a_card_computes_deterministically_and_a_processor_is_left_alone(determi
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # the user's own, which is deterministic as well
     devices.use("cuda")
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_a_card_takes_the_fastest_kernels_where_the_board_says_so(deterministic, one_card):
+    devices.use("cuda", is_deterministic=False)
+    assert (deterministic, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == ([False], True, False)
+    assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    assert environment.describe("cuda")["deterministic"] == "off"
 
 
 def test_memory_and_name_are_those_of_the_card_that_the_user_names(two_cards):

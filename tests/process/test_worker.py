@@ -63,6 +63,12 @@ def test_a_signal_that_is_not_held_kills_the_worker_before_it_begins(python):
     assert "KeyboardInterrupt" in err
 
 
+def test_a_worker_knows_its_job_in_a_queue(python):
+    assert worker.job_id() == ""
+    code = "from harness.process import worker; worker.begin(job_id='4711_3'); print(worker.job_id())"
+    assert python(code).communicate(timeout=120)[0] == "4711_3\n"
+
+
 def test_signals_are_held_only_inside_of_the_block():
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     with worker.hold_signals():

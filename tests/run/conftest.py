@@ -6,7 +6,7 @@ from harness.board.reading.load import load_board
 from harness.components import Executor
 from harness.interfaces import JobEnd
 from harness.process import stop
-from harness.run import schedule
+from harness.run import busy_jobs
 
 BOARD = """\
 title: Run
@@ -62,7 +62,7 @@ class Serial:
 def serial(monkeypatch):
     executor = Serial()
     monkeypatch.setattr(Executor, "create", lambda *_: executor)
-    monkeypatch.setattr(schedule, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(stop, "on_signals", lambda: None)  # signals belong to the process of the tests
     yield executor
     stop.clear()

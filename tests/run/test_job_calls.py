@@ -60,3 +60,7 @@ def test_a_job_names_the_modules_that_it_imports(three_jobs):
     assert base == shared | network
     assert floor == shared | {"harness_wasserstein.sliced"}
     assert cell == shared | network | {"harness_wasserstein.sliced", "harness_controls.none"}
+
+
+def test_a_job_names_the_folder_that_its_machine_must_see(three_jobs, tmp_path):
+    assert {job.folder for job in three_jobs} == {tmp_path / "runs"}

@@ -7,7 +7,7 @@ import pytest
 
 from harness.interfaces import JobEnd
 from harness.process import stop
-from harness.run import schedule
+from harness.run import busy_jobs, schedule
 from harness.run.events import describe_wait
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.schedule import Schedule
@@ -93,7 +93,7 @@ def test_cells_of_a_base_that_failed_run_too_and_record_why_they_fail(plan, end)
 
 
 def test_a_cell_that_another_run_works_on_is_asked_for_again_later(plan, events, monkeypatch):
-    monkeypatch.setattr(schedule, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 0.05)
     cell = cell_of(plan, "base net")
     ended = len(events)
     assert names(plan.ready([JobEnd(cell, BUSY)])) == []  # not at once
@@ -104,7 +104,7 @@ def test_a_cell_that_another_run_works_on_is_asked_for_again_later(plan, events,
 
 
 def test_a_run_waits_for_the_cells_of_another_run(plan, monkeypatch):
-    monkeypatch.setattr(schedule, "RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 60.0)
     jobs = start(plan)
     cells = plan.ready([JobEnd(job, FINISHED) for job in jobs.values()])
     assert plan.ready([JobEnd(job, BUSY) for job in cells]) == []
@@ -176,8 +176,33 @@ def test_a_job_whose_workers_are_told_to_stop_again_and_again_fails_with_that_re
     assert events[-1].text == f"net/fit/s0: failed: {record.reason}"
 
 
+def test_a_job_whose_machine_went_away_is_done_again(plan, events):
+    base = start(plan)["base net"]
+    for _ in range(schedule.MOST_LOSSES):
+        assert names(plan.ready([JobEnd(base, death="its node failed", is_lost=True)])) == ["base net"]
+    expected = "base net: its node failed; the job starts again"
+    assert [(event.text, event.ended) for event in events] == [(expected, 0)] * schedule.MOST_LOSSES
+    assert names(plan.ready([JobEnd(base, FINISHED)])) == ["net/fit/s0"]
+
+
+def test_a_job_that_is_lost_again_and_again_fails_with_the_last_reason(plan, runs, events):
+    cell = cell_of(plan, "base net")
+    for _ in range(schedule.MOST_LOSSES + 1):
+        plan.ready([JobEnd(cell, death="its node failed", is_lost=True)])
+    assert (record_of(cell, runs).status, record_of(cell, runs).reason) == ("failed", "its node failed")
+    assert events[-1].text == "net/fit/s0: failed: its node failed"
+    assert names(plan.ready([])) == []
+
+
+def test_a_lost_job_does_not_start_again_after_a_stop(plan, events):
+    base = start(plan)["base net"]
+    stop.request()
+    assert names(plan.ready([JobEnd(base, death="its node failed", is_lost=True)])) == []
+    assert events == []
+
+
 def test_a_run_that_can_only_wait_says_once_for_whom(plan, events, runs, monkeypatch):
-    monkeypatch.setattr(schedule, "RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 60.0)
     reporter = Reporter(runs, "floor/distance")
     reporter.stage("measure")
     jobs = start(plan)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.errors import Diverged, Interrupted, PluginFault
+from harness.errors import Diverged, Interrupted, PluginFault, UserError
 from harness.interfaces import DataSpec
 from harness.process import stop
 from harness.sampling.drawing import balanced_labels, batches, draw, draw_decoded, extra_networks
@@ -252,3 +252,29 @@ def test_samples_are_float32_and_labels_int64_on_the_cpu(model):
     found = sample(noise, model)
     assert found.batch.x.dtype == torch.float32
     assert found.batch.labels.dtype == torch.int64
+
+
+@pytest.mark.parametrize(("precision", "far"), [("tf32", 0.0), ("bf16", 0.1), ("fp16", 0.01)])
+def test_samples_in_another_precision_are_float32_and_near(model, precision, far):
+    exact, other = sample(through_the_network, model).batch.x, sample(through_the_network, model, precision=precision).batch.x
+    assert other.dtype == torch.float32
+    # Five passes of two layers, values of about 1: half a percent a rounding for 8 bits of mantissa.
+    assert (other - exact).abs().max() <= far
+    assert far == 0.0 or not other.equal(exact)
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_sampler_that_gives_half_precision_without_autocast_is_at_fault(model):
+    with pytest.raises(PluginFault, match="float16"):
+        sample(lambda *_: torch.zeros(23, 3, dtype=torch.float16), model)
+
+
+def test_samples_that_do_not_fit_name_the_batch_of_the_evaluation(model):
+    def hungry(model, spec, streams, labels):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    said = (
+        r"^out of memory: 23 samples at once were tried: lower `evaluation: batch` \(now 100; 11 takes about half\), which gives"
+    )
+    with pytest.raises(UserError, match=said):
+        sample(hungry, model, batch=100)

@@ -13,7 +13,6 @@ from harness.plugins import registry
 from harness.stages.context import FEATURE_SETS, Context
 from harness.stages.options import JobOptions
 from harness.stages.process_cache import ProcessCache
-from harness.store.progress import EVERY_SECONDS
 from harness.store.runs_folder import RunsFolder
 
 CONFIG = {"seed": 0}
@@ -59,8 +58,8 @@ def test_features_of_the_last_image_sets_stay_in_memory(context):
 
 def test_the_loops_steps_reach_the_progress_file_and_the_plugins(context, heard, monkeypatch):
     context.reporter.stage("finetune")
-    (file,) = context.runs.progress.glob("*.json")
-    monkeypatch.setattr("harness.store.progress.EVERY_SECONDS", -EVERY_SECONDS)
+    (file,) = context.runs.workers.glob("*.json")
+    monkeypatch.setattr("harness.store.beats.LOCAL_PROGRESS_SECONDS", -1.0)
     context.listener("small/mle/s0", CONFIG).step_logged(100, 400, {"loss": 0.5})
     progress = json.loads(file.read_text())
     assert [progress[name] for name in ("job", "stage", "step", "steps", "values")] == [
@@ -83,8 +82,8 @@ def test_checkpoints_reach_the_plugins(context, heard, tmp_path):
 
 
 def test_progress_that_cannot_be_written_stops_no_work(context, caplog):
-    context.runs.progress.parent.mkdir(parents=True)
-    context.runs.progress.write_text("a file in the place of a folder")
+    context.runs.workers.parent.mkdir(parents=True)
+    context.runs.workers.write_text("a file in the place of a folder")
     with caplog.at_level(logging.DEBUG):
         context.reporter.stage("sample")
         context.reporter.end()

@@ -11,6 +11,7 @@ from stage_parts import GAP, NOISE, resolved
 from harness.board.columns import Column
 from harness.board.schema import MetricConfig
 from harness.errors import UserError
+from harness.images.extraction_settings import ExtractionSettings
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
 from harness.stages import features, sources
@@ -107,9 +108,15 @@ def test_features_of_real_images_are_made_anew_where_the_code_of_the_dataset_was
 
 
 def test_the_number_of_images_at_once_is_no_part_of_the_key(extract, seen):
-    extract({"moments"}, batch=7)
-    extract({"moments"}, batch=60)
+    extract({"moments"}, settings=ExtractionSettings(batch=7))
+    extract({"moments"}, settings=ExtractionSettings(batch=60))
     assert seen == [7] * 8 + [4]
+
+
+def test_features_in_another_precision_are_other_features(extract, seen):
+    for precision in ("fp32", "bf16", "fp32", "bf16"):
+        extract({"moments"}, settings=ExtractionSettings(precision))
+    assert sum(seen) == 120
 
 
 def test_a_failed_pass_leaves_nothing_behind(context):

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from harness.errors import Diverged
+from harness.errors import Diverged, UserError
 from harness.images.quantise import to_uint8
 from harness.interfaces import Batch
 from harness.sampling.drawing import DrawnSamples
@@ -98,8 +98,20 @@ def test_a_damaged_file_is_begun_anew(tmp_path, content):
     file = SampleFile.open(tmp_path, IMAGES, "a")
     add(file, 0, 0)
     file.path.write_bytes(content)
-    assert not SampleFile.open(tmp_path, IMAGES, "a").chunks
-    assert example_sets.draw_rows(file.path, 1).shape == (6, 3, 4, 4)
+    anew = SampleFile.open(tmp_path, IMAGES, "a")
+    assert (anew.chunks, anew.path != file.path) == ({}, True)
+    assert example_sets.draw_rows(anew.path, 1).shape == (6, 3, 4, 4)
+
+
+def test_a_process_that_was_given_up_cannot_write_into_the_file_that_another_one_began(tmp_path):
+    given_up = SampleFile.open(tmp_path, IMAGES, "a")
+    add(given_up, 0, 0)
+    (tmp_path / CHUNKS).unlink()  # as a folder shows it that tells of new files late
+    other = SampleFile.open(tmp_path, IMAGES, "a")
+    with pytest.raises(UserError, match="No such file"):
+        add(given_up, 0, 2)
+    assert not other.chunks
+    assert sorted(SampleFile.open(tmp_path, IMAGES, "a").chunks) == []
 
 
 def test_images_that_are_not_finite_are_no_samples(tmp_path):

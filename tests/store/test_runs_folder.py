@@ -25,7 +25,7 @@ def test_smoke_runs_share_no_path_with_real_ones():
     real, smoke = RunsFolder.of(Path("runs")), RunsFolder.of(Path("runs"), smoke=True)
 
     def paths(runs):
-        places = (runs.stage("base", KEY), runs.work("base", KEY), runs.lease("base", KEY), runs.progress, runs.board("b"))
+        places = (runs.stage("base", KEY), runs.work("base", KEY), runs.lease("base", KEY), runs.workers, runs.board("b"))
         return {*places, runs.records("b"), runs.record("b", "net/none/s0", KEY), runs.floor("b", "fid", KEY)}
 
     assert not paths(real) & paths(smoke)
@@ -36,10 +36,10 @@ def test_every_file_is_where_other_tools_expect_it():
     runs = RunsFolder(Path("runs"))
     assert runs.stage("sample", KEY) == Path(f"runs/stages/sample/{KEY}")
     assert runs.work("finetune", KEY) == Path(f"runs/work/finetune-{KEY}")
-    assert runs.lease("cell", KEY) == Path(f"runs/leases/cell-{KEY}.lock")
+    assert runs.lease("cell", KEY) == Path(f"runs/leases/cell-{KEY}")
     assert runs.record("rings", "net/tune/n500/s2", KEY) == Path("runs/records/rings/net__tune__n500__s2.0123456789ab.json")
     assert runs.floor("rings", "fid[cnn]__n500", KEY) == Path("runs/records/rings/floor__fid[cnn]__n500.0123456789ab.json")
-    assert (runs.progress, runs.board("rings")) == (Path("runs/progress"), Path("runs/boards/rings"))
+    assert (runs.workers, runs.board("rings")) == (Path("runs/workers"), Path("runs/boards/rings"))
 
 
 @pytest.mark.parametrize("metric", ["fid[cnn]__n500", "sliced-w2", "kid.mean"])

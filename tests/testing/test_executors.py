@@ -7,7 +7,7 @@ from traceback import format_exception_only
 import pytest
 
 from harness.components import Executor
-from harness.interfaces import JobEnd
+from harness.interfaces import JobEnd, Resources
 from harness.process import stop
 from harness.testing import executor_jobs, executors
 from harness.testing.executors import Plan, check_executor
@@ -48,6 +48,19 @@ class Vague(Serial):
     def end_of(self, job):
         end = super().end_of(job)
         return JobEnd(job, death="it failed") if end.death else end
+
+
+class LosesWhatRaises(Serial):
+    def end_of(self, job):
+        end = super().end_of(job)
+        return JobEnd(job, end.value, end.death, is_lost=end.death is not None)
+
+
+class IsTooProud(Serial):
+    """Runs no job that asks for something."""
+
+    def end_of(self, job):
+        return JobEnd(job, death="no such machine") if job.resources != Resources() else super().end_of(job)
 
 
 class Twice(Serial):
@@ -110,6 +123,17 @@ def test_an_executor_that_keeps_the_rules_passes_and_leaves_no_request_to_stop(c
 def test_faults_without_words_are_found(failure, executor, message):
     executors.check_a_fault_ends_its_own_job(Serial, survives_death=False)
     assert failure(executors.check_a_fault_ends_its_own_job, executor, survives_death=False) == message
+
+
+def test_faults_that_count_as_lost_machines_are_found(failure):
+    expected = "a job that raises counts as lost, and would run again; only a machine that went away loses jobs"
+    assert failure(executors.check_a_fault_ends_its_own_job, LosesWhatRaises, survives_death=False) == expected
+
+
+def test_jobs_that_are_turned_away_for_their_resources_are_found(failure):
+    executors.check_resources_are_no_obstacle(Serial)
+    message = failure(executors.check_resources_are_no_obstacle, IsTooProud)
+    assert message.startswith("a job with Resources(gpus=0, cpus=1, memory_gib=1.0, hours=0.1) did not run: no such machine")
 
 
 def test_ends_that_are_lost_or_doubled_are_found(failure):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.errors import Diverged, Interrupted
+from harness.errors import Diverged, Interrupted, UserError
 from harness.interfaces import Batch
 from harness.process import stop
 from harness.streams import stream
@@ -353,3 +353,23 @@ def test_what_is_logged_as_whole_numbers_is_a_mean_too(make_loop):
     }
     loop.run()
     assert logged == [(STEPS, STEPS, {"count": 3.0, "rare": 4.0})]
+
+
+def test_a_step_that_does_not_fit_says_which_setting_to_lower(make_loop):
+    loop = make_loop()
+
+    def hungry(index):
+        torch.empty(2**50)
+
+    loop.method.before = hungry
+    said = r"4 training examples at once were tried: lower `training: micro_batch` \(now the whole batch of 4; 2 takes"
+    with pytest.raises(UserError, match=said):
+        loop.run()
+
+
+def test_a_bank_that_does_not_fit_says_the_setting_of_sampling_and_not_that_of_steps(make_loop):
+    def hungry(model, spec, streams, labels):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(UserError, match=r"5 samples at once were tried: lower `evaluation: batch` \(now 5; 2 takes about half\)"):
+        make_loop(sampler=hungry).run()

@@ -118,7 +118,7 @@ def test_another_hash_is_thrown_away_and_says_what_was_expected(server):
     with pytest.raises(UserError, match=f"has sha256 {SHA}") as error:
         fetch(file)
     says_all(error, file)
-    assert [path.name for path in cache.path(file).parent.iterdir() if not path.name.endswith(".lock")] == []
+    assert [path.name for path in cache.path(file).parent.iterdir()] == []
 
 
 def test_what_is_not_there_names_file_address_hash_and_folder(server):
@@ -218,7 +218,7 @@ def test_a_file_without_a_pinned_hash_goes_on_where_the_server_says_that_it_is_t
     file = broken_off(server)
     assert fetch(file).read_bytes() == CONTENT
     assert server["asked"] == ["bytes=900000-"]
-    assert [path.name for path in cache.path(file).parent.iterdir() if not path.name.endswith(".lock")] == ["w.bin"]
+    assert [path.name for path in cache.path(file).parent.iterdir()] == ["w.bin"]
 
 
 def test_a_file_that_changed_in_length_alone_starts_anew(server):
@@ -261,7 +261,7 @@ def test_a_web_page_is_no_file(server, content, content_type, message):
     with pytest.raises(UserError, match=message) as error:
         fetch(file)
     says_all(error, WeightsFile(file.name, file.address, "not pinned"))
-    assert [path.name for path in cache.path(file).parent.iterdir() if not path.name.endswith(".lock")] == []
+    assert [path.name for path in cache.path(file).parent.iterdir()] == []
     with pytest.raises(UserError, match="is a web page of sha256"):
         fetch(published(server))
 

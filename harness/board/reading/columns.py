@@ -34,7 +34,7 @@ def read_column(reader: BoardReader, board: BoardConfig, name: str, config: Metr
         _check_features(reader, name, metric, extractor, smallest.samples)
     reference = _read_reference(reader, name, config, metric, extractor, spec)
     label = config.label or (name if board.evaluation.sizes else column_label(name, smallest.samples))
-    return Column(name, label, metric, config, draws, pairs, extractor, reference)
+    return Column(name, label, metric, config, draws, pairs, extractor, reference, board.evaluation.extraction)
 
 
 def check_curve(reader: BoardReader, board: BoardConfig) -> None:

@@ -18,7 +18,7 @@ from harness.board.reading.methods import NO_TRAINING
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.searches import Dimension, check_searches, dimensions, pretrain_seed, rung_images
 from harness.board.reading.yaml_file import YamlFile, read_yaml
-from harness.board.schema import BaseConfig, BoardConfig, BoardEvaluationConfig, MethodConfig
+from harness.board.schema import BaseConfig, BoardConfig, BoardEvaluationConfig, EvaluationConfig, MethodConfig
 from harness.board.search_settings import Point, SearchConfig
 from harness.components import Method
 from harness.errors import UserError, nearest
@@ -193,8 +193,14 @@ class Study:
         evaluation, curve = self.config.evaluation, self.config.curve
         first = evaluation.by_size[0]
         if self.is_by_curve and curve is not None:
-            return BoardEvaluationConfig(samples=curve.samples, draws=1, batch=evaluation.batch)
-        return BoardEvaluationConfig(samples=first.samples, draws=first.draws, batch=evaluation.batch)
+            return _evaluated_like(first, samples=curve.samples, draws=1)
+        return _evaluated_like(first, samples=first.samples, draws=first.draws)
+
+
+def _evaluated_like(evaluation: EvaluationConfig, *, samples: int, draws: int) -> BoardEvaluationConfig:
+    """Return an evaluation of other numbers, which draws and extracts as this one does. Trials keep all samples."""
+    settings = {**evaluation.model_dump(exclude={"keep_samples"}), "samples": samples, "draws": draws}
+    return BoardEvaluationConfig.model_validate(settings)
 
 
 def load_studies(

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -31,7 +32,10 @@ AT_ONCE = 64
 """Images that are read before they are decoded in threads, at most."""
 READ_AT_ONCE = 2**26
 """Bytes of image files after which no further one is read before these are decoded."""
-LOCK = ".lock"
+AT_WORK = ".import"
+"""The folder that says who writes a store now, while somebody does."""
+_LOCKS = {AT_WORK, ".lock"}
+"""The second is that of older versions, which is empty and stays."""
 MOST_FAULTS = 1000
 """Damaged images that are named one by one; the rest are counted."""
 
@@ -96,12 +100,25 @@ def import_images(request: Request, tell: Tell | None = None) -> Imported:
     request.preparation.check()
     _check_place(request.store)
     try:
-        with lease(request.store / LOCK, wait=False):
+        with _writing(request.store):
             if (request.store / INDEX).exists():
                 return Imported(_existing(request), was_there=True)
             return _Import(request, tell or (lambda *_: None)).run()
     except Busy:
         raise UserError(f"{request.store}: another `harness import` writes this store now") from None
+
+
+@contextmanager
+def _writing(store: Path) -> Iterator[None]:
+    """Hold the store. Raises: Busy; StorageError."""
+    folder = store / AT_WORK
+    try:
+        with lease(folder / "leases" / "store", wait=False):
+            yield
+    finally:
+        for empty in (folder / "leases", folder / "workers", folder):
+            with suppress(OSError):  # another process has it now
+                empty.rmdir()
 
 
 def _check_place(store: Path) -> None:
@@ -110,7 +127,7 @@ def _check_place(store: Path) -> None:
         raise UserError(f"{store}: {file} is a file; name a folder, which need not be there yet")
     if (store / INDEX).exists() or (store / JOURNAL).exists() or not store.is_dir():
         return
-    if any(file.name != LOCK for file in store.iterdir()):
+    if any(file.name not in _LOCKS for file in store.iterdir()):
         raise UserError(f"{store}: is a folder with other files; name one that is empty, or not there yet")
 
 

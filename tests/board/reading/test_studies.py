@@ -50,6 +50,15 @@ def test_the_curve_counts_and_one_draw_is_measured(studies):
     assert (cell.evaluation.draws, [column.name for column in cell.columns]) == (2, ["distance", "likeness"])
 
 
+def test_trials_are_drawn_and_extracted_as_the_board_says(studies):
+    text = SEARCH_BOARD.replace("draws: 2}", "draws: 2, batch: 20, sampling_precision: bf16, extraction_batch: 9}")
+    assert "sampling_precision" in text
+    for change in ("trials: 12", "metric: likeness"):
+        evaluation = studies(text.replace("trials: 12", change))[0].board([POINT], 0).cells[0].evaluation
+        assert (evaluation.batch, evaluation.sampling_precision, evaluation.extraction_batch) == (20, "bf16", 9)
+    assert studies(text)[0].key != studies(text.replace("bf16", "fp16"))[0].key
+
+
 def test_each_base_has_a_study(studies):
     text = SEARCH_BOARD.replace("bases: net", "bases: [net, chain]")
     assert [study.label for study in studies(text)] == ["weights on net", "weights on chain"]

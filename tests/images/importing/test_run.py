@@ -34,7 +34,7 @@ def request(source, store, preparation=None, labels=None, **options):
 
 
 def contents(store):
-    return {file.name: file.read_bytes() for file in sorted(store.iterdir()) if file.name != run.LOCK}
+    return {file.name: file.read_bytes() for file in sorted(store.iterdir()) if file.is_file()}
 
 
 def test_a_store_holds_the_images_and_labels_in_their_order(folder, tmp_path):

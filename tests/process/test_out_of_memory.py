@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.errors import UserError
-from harness.training.out_of_memory import out_of_memory_advice
+from harness.process.out_of_memory import NOTHING_TO_LOWER, advice, out_of_memory_advice
 
 
 @pytest.mark.parametrize(
@@ -25,15 +25,25 @@ def test_other_errors_pass():
         raise RuntimeError("shapes do not fit")
 
 
-def test_a_step_that_does_not_fit_says_which_setting_to_lower(make_loop):
-    loop = make_loop()
+def test_the_advice_says_what_was_tried_and_what_takes_half():
+    text = advice("evaluation: batch", 500, "sample", now="1000", note=", which is slower")
+    assert text == "500 samples at once were tried: lower `evaluation: batch` (now 1000; 250 takes about half), which is slower"
+    assert advice("evaluation: batch", 1, "sample") == NOTHING_TO_LOWER.format(what="sample")  # nothing is below one
 
-    def hungry(index):
-        torch.empty(2**50)
 
-    loop.method.before = hungry
-    with pytest.raises(UserError, match=r"lower `training: micro_batch` \(now the whole batch of 4\)"):
-        loop.run()
+@pytest.mark.parametrize("text", ["CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", "CUDNN_STATUS_ALLOC_FAILED"])
+def test_libraries_of_cards_run_out_of_memory_in_words_of_their_own(text):
+    with pytest.raises(UserError, match="out of memory: lower it"), out_of_memory_advice("lower it"):
+        raise RuntimeError(f"cuDNN error: {text}")
+
+
+def test_the_innermost_advice_stands():
+    with (
+        pytest.raises(UserError, match="lower the inner"),
+        out_of_memory_advice("lower the outer"),
+        out_of_memory_advice("lower the inner"),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
 
 def test_an_error_without_a_text_is_named_by_its_class():

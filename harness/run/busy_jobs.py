@@ -1,0 +1,100 @@
+"""Jobs that other processes work on: each is due again when nobody holds its lease any more, or who holds it is gone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from harness.interfaces import Job
+from harness.process.host import is_dead_here
+from harness.run.job_calls import BaseJob, CellJob, FloorJob
+from harness.store.beats import is_shared
+from harness.store.lease import take_over
+from harness.store.lease_files import Holding, holder, lease_name
+from harness.store.neighbours import Neighbours
+from harness.store.observing import Watch
+from harness.store.runs_folder import RunsFolder
+
+LOOK_SECONDS = 1.0
+"""Seconds between two looks at the leases; where other hosts share the folder, the first of times that grow."""
+
+
+class BusyJobs:
+    """The busy jobs of a run. However many there are, a look lists one folder."""
+
+    def __init__(self, runs: RunsFolder) -> None:
+        self._folder = runs.lease("cell", "any").parent
+        self._runs = runs
+        self._neighbours = Neighbours(runs.workers)
+        self._jobs: dict[str, tuple[Job, str]] = {}
+        self._holders: dict[tuple[str, int], Holding] = {}
+        self._nameless: dict[Holding, Watch] = {}
+        self._wait = LOOK_SECONDS
+        self._next = 0.0
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """The jobs, in the order in which they were found busy."""
+        return [job for job, _ in self._jobs.values()]
+
+    def add(self, job: Job) -> None:
+        """Keep a job that another process works on."""
+        if not self._jobs:
+            self._wait = LOOK_SECONDS
+            self._next = time.monotonic() + self._wait
+        self._jobs[job.name] = job, _lease(job, self._runs).name
+
+    def due(self) -> list[Job]:
+        """Return the jobs that may be free now, and forget them. A call between two looks costs nothing."""
+        self._neighbours.look()
+        if not self._jobs or time.monotonic() < self._next:
+            return []
+        held = self._held()
+        free = [name for name, (_, lease) in self._jobs.items() if lease not in held or self._is_gone(held[lease])]
+        if is_shared(self._folder):
+            self._wait = LOOK_SECONDS if free else min(2 * self._wait, max(LOOK_SECONDS, self._neighbours.seconds))
+        self._next = time.monotonic() + self._wait
+        return [self._jobs.pop(name)[0] for name in free]
+
+    def _held(self) -> Mapping[str, Holding]:
+        """Return who holds which lease of these jobs. Files that were read before are not read again."""
+        found: dict[tuple[str, int], Holding] = {}
+        wanted = {lease for _, lease in self._jobs.values()}
+        with suppress(OSError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                name = lease_name(entry.name)
+                if name in wanted:
+                    file = (name, entry.inode())
+                    holding = self._holders.get(file) or holder(self._folder / name)
+                    if holding is not None:
+                        found[file] = holding
+        self._holders = found
+        self._nameless = {held: self._nameless.get(held) or Watch.of_owner(held) for held in found.values() if not held.owner}
+        return {name: holding for (name, _), holding in found.items()}
+
+    def _is_gone(self, held: Holding) -> bool:
+        if held.owner:
+            return is_dead_here(held.owner) or held.owner in self._neighbours.gone
+        if is_over := self._nameless[held].look():
+            with suppress(OSError):
+                take_over(held)
+        return is_over
+
+
+def _lease(job: Job, runs: RunsFolder) -> Path:
+    """Return the path of the lease that the job takes."""
+    match job:
+        case BaseJob():
+            return runs.lease("base-job", job.base.key)
+        case FloorJob():
+            return runs.lease("floor", job.floor.key)
+        case CellJob():
+            return runs.lease("cell", job.cell.key)
+        case _:
+            raise TypeError(f"{job.name}: not a job of a run")

@@ -1,0 +1,187 @@
+"""Boards on a Ray cluster of two machines: the same bits as on this machine alone, also where one goes away in the middle.
+
+The two machines are processes here. Each has a host of its own in the runs folder, and one core.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra [ray]"),
+    pytest.mark.filterwarnings("ignore"),
+]
+QUICKSTART = Path(__file__).parents[2] / "leaderboards" / "quickstart"
+QUICK = ("--checkpoint-seconds", "0.1", "--log-every", "1")
+HOSTS = {"one", "two"}
+RECORDER = """\
+import os
+from harness import hookimpl
+
+
+def note(*words):
+    with open(os.environ["NOTES"], "a") as file:
+        file.write(" ".join(map(str, words)) + "\\n")
+
+
+@hookimpl
+def harness_step_logged(cell, step):
+    note("step", cell, os.environ["HARNESS_HOST"])
+
+
+@hookimpl
+def harness_cell_finished(cell, record):
+    note("finished", cell.name, os.environ["HARNESS_HOST"])
+"""
+
+
+class Machines:
+    """A cluster of two machines on this one."""
+
+    def __init__(self, folder):
+        from ray.cluster_utils import Cluster
+
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        shared = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False, "temp_dir": str(folder)}
+        self.cluster = Cluster(
+            initialize_head=True, head_node_args={**shared, "env_vars": {"HARNESS_HOST": "one"}}, shutdown_at_exit=False
+        )
+        self.second = self.cluster.add_node(**shared, env_vars={"HARNESS_HOST": "two"})
+
+    @property
+    def settings(self):
+        return ("--executor", "ray", "--set", f"ray.address={self.cluster.address}", "--jobs", "2")
+
+    def kill_second(self):
+        self.cluster.remove_node(self.second, allow_graceful=False)
+
+
+@pytest.fixture
+def temporary():
+    """A folder for the sockets and logs of clusters, whose names may have 107 letters: pytest's folders are too deep."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def machines(temporary):
+    started = Machines(temporary)
+    yield started
+    started.cluster.shutdown()
+
+
+@pytest.fixture
+def notes(command, plugin):
+    """Let a run note on which machine its steps are done; the result gives the pairs (what, host) noted so far."""
+    plugin(command, "recorder", RECORDER)
+    file = command.board.parent / "notes.txt"
+    command.environment["NOTES"] = str(file)
+
+    def read():
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(words[0], words[-1]) for words in map(str.split, lines) if len(words) == 3]
+
+    return read
+
+
+def assert_clean(command):
+    """No lease, no scratch file, and no mark of the executor stays behind."""
+    hidden = [str(path) for path in command.runs.rglob(".*") if path.name.startswith((".probe", ".ray"))]
+    assert hidden == []
+
+
+def test_quickstart_is_the_same_bit_for_bit_on_two_machines(command, machines, notes, tmp_path):
+    command.board = QUICKSTART
+    spread = command.run("--smoke", *machines.settings)
+    assert spread.returncode == 0, spread.stderr
+    assert {host for what, host in notes() if what == "finished"} == HOSTS
+    assert_clean(command)
+    there = results_of_smoke(command, tmp_path / "runs")
+    command.environment["HARNESS_HOST"] = "one"
+    here = command.run("--smoke", "--runs-dir", str(tmp_path / "alone"))
+    assert here.returncode == 0, here.stderr
+    assert there == results_of_smoke(command, tmp_path / "alone")
+    assert len(there) == 6 + 2  # cells and floors
+
+
+def results_of_smoke(command, runs):
+    before, command.runs = command.runs, runs / "smoke"
+    try:
+        return command.results()
+    finally:
+        command.runs = before
+
+
+def test_a_machine_that_goes_away_costs_no_cell(command, undisturbed, machines, notes, wait):
+    cells = ("--seeds", "0", *QUICK)
+    run = command.start(*cells, *machines.settings)
+    assert wait(lambda: ("step", "two") in notes(), run)
+    machines.kill_second()
+    _, err = run.communicate(timeout=1500)
+    assert run.returncode == 0, err
+    assert "went away; the job starts again" in err
+    assert "Traceback" not in err
+    expected = undisturbed.command.results()
+    assert len(command.results()) == 5 + 2
+    assert command.results() == {name: expected[name] for name in command.results()}
+    assert_clean(command)
+
+
+@pytest.fixture
+def own(command, temporary):
+    """A command that starts a cluster of its own, with a folder for temporary files that nobody else uses."""
+    command.environment["TMPDIR"] = str(temporary)
+    return command, temporary
+
+
+CELL = ("--only", "method=ddo", "--seeds", "0", "--executor", "ray", *QUICK)
+
+
+def descendants(run):
+    return psutil.Process(run.pid).children(recursive=True)
+
+
+def assert_gone(processes):
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive
+
+
+def test_a_stop_reaches_the_job_which_saves_and_goes_on_later(own, undisturbed, wait):
+    command, temporary = own
+    run = command.start(*CELL)
+    assert wait(lambda: list(command.runs.glob("work/finetune-*/step-*")), run)
+    processes = descendants(run)
+    run.send_signal(signal.SIGTERM)
+    _, err = run.communicate(timeout=300)
+    assert (run.returncode, "Traceback" in err) == (130, False), err
+    assert_gone(processes)
+    assert list(temporary.iterdir()) == []
+    steps = list(command.runs.glob("work/finetune-*/step-*"))
+    assert steps, "no checkpoint"
+    ended = command.run(*CELL)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("ray") == 0, ended.stderr  # it says nothing of its own
+    expected = undisturbed.command.results()
+    assert command.results() == {name: expected[name] for name in command.results()}
+
+
+def test_nothing_of_a_killed_run_stays(own, wait):
+    command, temporary = own
+    run = command.start(*CELL)
+    assert wait(lambda: list(command.runs.glob("work/base-*/step-*")), run)
+    processes = descendants(run)
+    assert any("raylet" in process.name() for process in processes)
+    os.kill(run.pid, signal.SIGKILL)
+    run.communicate()
+    assert_gone(processes)
+    assert command.run(*CELL).returncode == 0
+    assert list(temporary.iterdir()) == [], "the folder of the killed run's cluster stays"
