@@ -69,9 +69,8 @@ class Extraction:
         """Return the features of all images of a set.
 
         Raises: UserError when the extractor lacks an output that is needed, or gives values that are not finite, and where the
-            memory does not suffice; PluginFault
-            when an output is no float32 tensor of the size that the extractor declares; ValueError when the set yields another
-            number of images than its n; Interrupted when a stop was requested.
+            memory does not suffice; PluginFault when an output is no float32 tensor of the size that the extractor declares;
+            ValueError when the set yields another number of images than its n; Interrupted when a stop was requested.
         """
         self._check_outputs(images.name)
         sums = {need: StreamingMoments() for need in MOMENTS if need in self.needs}

@@ -1,4 +1,4 @@
-"""What the processes of a job say to each other within a step: gloo on CPUs, NCCL between cards, by accelerate's state."""
+"""Collectives: calls with which the processes of a job exchange tensors within a step, by gloo on CPUs and NCCL on cards."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Crew:
 
     @property
     def group(self) -> Collectives | None:
-        """What the processes say to each other within a step; None where there is one process."""
+        """The group that the processes share rows with within a step; None where there is one process."""
         return None
 
     def employ(self, factory: Callable[..., Callable[[Piece], Result]], *arguments: object) -> AbstractContextManager[object]:
@@ -85,7 +85,7 @@ ALONE = Crew()
 
 @dataclass(frozen=True)
 class Setup:
-    """What a member needs to begin.
+    """The facts that a member needs to begin.
 
     Args:
         folder: where the processes meet.

@@ -68,7 +68,7 @@ class Region:
 
 
 class _State(threading.local):
-    """What this thread shares: tests run processes of a cell as threads."""
+    """The state of this thread, since tests run the processes of a cell as threads."""
 
     group: Group | None = None
     region: Region | None = None

@@ -186,7 +186,7 @@ def _loop_of(
     return TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
-        encoding.training_data(network, source, context, sources.of(step.model, base.dataset), step.training),
+        encoding.training_data(network, source, context, sources.of(step.model, base.dataset), step.training, base),
         step.training,
         seed=step.seed,
         around=around,

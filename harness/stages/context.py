@@ -28,10 +28,10 @@ from harness.store.progress import Reporter
 from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 from harness.training import training_log
-from harness.training.loop import TrainingResult
 from harness.training.resume_check import LoopMaker, run_checked
 from harness.training.surroundings import Listener, Surroundings
 from harness.training.training_log import TrainingLog
+from harness.training.training_result import TrainingResult
 
 FEATURE_SETS = 8
 """Image sets whose features stay in memory: moments of 2048 features are 34 MB each."""

@@ -29,10 +29,11 @@ from harness.store.outputs import Output
 from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 from harness.training import evaluations, training_log
-from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop
 from harness.training.surroundings import Surroundings
 from harness.training.task import BankSource, TrainingTask
 from harness.training.training_log import TrainingLog, keep_log
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
 
@@ -276,7 +277,7 @@ def _loop(
     """Return the loop of a cell; one that other cells may share keeps weights where the other measures its curve."""
     method = initial.method(cell.method, task, seed=cell.seed)
     made_by = sources.of(cell.base.network.model, cell.base.dataset)
-    data = encoding.training_data(task.model, source, context, made_by, cell.training)
+    data = encoding.training_data(task.model, source, context, made_by, cell.training, cell.base)
     name = f"method {cell.method.name}"
     if is_shared:
         keeping = KeepingLoop(task, method, data, cell.training, seed=cell.seed, around=around, name=name)

@@ -26,7 +26,7 @@ Logged = Mapping[str, Tensor]
 
 @dataclass
 class _Threads:
-    """What threads say to each other."""
+    """A place where threads leave tensors for each other."""
 
     size: int
     slots: list[Tensor] = field(default_factory=list)

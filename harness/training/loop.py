@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -33,35 +32,8 @@ from harness.training.scalar_means import ScalarMeans
 from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask, constrain
 from harness.training.training_log import LogLine
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of training.
-
-    Args:
-        weights: the weights to evaluate: those of the last step or of the best point. Where training
-            averages weights, they are averages. Where the method merges weights, they are merged.
-        seconds: time of steps and of drawing banks, over all resumes. Where the best point is selected, the time of the curve
-            is included.
-        network_evaluations: examples that went through networks during the work that `seconds` includes.
-        curve: the curve's points, the place (`images` seen; `round` and `candidate`, where there are several) and the metric's
-            `value`.
-        selected_images: images seen at the selected point; None where nothing is selected.
-        parameters: number of the network's parameters, as scalars.
-        evaluations: the network evaluations by what they are; None where an older version began the training and did not count.
-        steps: steps taken, those of all candidates included.
-    """
-
-    weights: dict[str, Tensor]
-    seconds: float
-    network_evaluations: int
-    curve: list[dict[str, float]]
-    selected_images: int | None
-    parameters: int = 0
-    evaluations: Evaluations | None = None
-    steps: int = 0
 
 
 class TrainingLoop:

@@ -11,7 +11,7 @@ PROGRAMS = {("plugins/harness_inception/script.py", "torch.jit.load")}
 """The calls that load a program, by file."""
 MESSAGES = {
     (f"plugins/harness_{executor}/{module}.py", "pickle.loads") for executor in ("local", "ray") for module in ("child", "pool")
-}
+} | {(f"harness/process/crew_{side}.py", "pickle.loads") for side in ("lead", "member")}
 """The calls that read no file, but a message of another process of the same run."""
 SAFE_WITH = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
 """The argument that makes a call read data alone."""

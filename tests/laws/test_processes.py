@@ -73,7 +73,7 @@ def runs_of(tmp_path_factory, cells):
         with pytest.MonkeyPatch.context() as patch:
             if devices > 1:
                 lead = leads.setdefault(devices, _Kept(devices, "cpu"))
-                patch.setattr(jobs, "crew_of", lambda size, device, **_: lead)
+                patch.setattr(jobs, "crew_of", lambda *_, **__: lead)
             for name in names:
                 jobs.run_cell(cells[name], runs, dataclasses.replace(JobOptions("cpu"), devices=devices))
         return runs

@@ -44,7 +44,7 @@ def test_pieces_are_shared_out_in_turn_and_their_results_come_in_order(lead):
 
 def test_tensors_pass_and_members_have_one_thread(lead):
     with lead.employ(crew_work.places):
-        (_, (tensor, threads, pid)) = lead.each([torch.ones(3), torch.ones(3)], lambda piece: None)
+        (_, (tensor, threads, pid)) = lead.each([torch.ones(3), torch.ones(3)], str)
     assert torch.equal(tensor, torch.full((3,), 2.0))
     assert (threads, pid != os.getpid()) == (1, True)
 
@@ -71,23 +71,31 @@ def test_rows_of_every_type_are_gathered(lead):
         assert (second.dtype, second.shape) == (part.dtype, part.shape)
 
 
+def ask_one_that_fails(crew):
+    with crew.watched(), crew.employ(crew_work.failing):
+        list(crew.each([1, 2], lambda piece: piece))
+
+
 def test_what_a_member_raises_is_told_and_all_processes_end():
     before, crew = psutil.Process().children(), Lead(2, "cpu")
-    with pytest.raises(RuntimeError, match="(?s)process 1 of the job raised:.*ValueError: piece 2 is bad"), crew.watched():
-        with crew.employ(crew_work.failing):
-            list(crew.each([1, 2], lambda piece: piece))
+    with pytest.raises(RuntimeError, match=r"(?s)process 1 of the job raised:.*ValueError: piece 2 is bad"):
+        ask_one_that_fails(crew)
     crew.close()
     assert psutil.Process().children() == before
 
 
-def test_a_member_that_is_killed_is_told():
-    crew = Lead(2, "cpu")
-    death = r"process 2 of 2 of the job was killed by SIGKILL \(out of memory\?\)"
-    with pytest.raises(ProcessLost, match=death), crew.watched():
+def wait_for_one_that_is_killed(crew):
+    with crew.watched():
         crew.agree(lambda: 0)
         (member,) = crew._members
         os.kill(member.process.pid, signal.SIGKILL)
         crew.group.mean_(torch.ones(2))
+
+
+def test_a_member_that_is_killed_is_told():
+    crew = Lead(2, "cpu")
+    with pytest.raises(ProcessLost, match=r"process 2 of 2 of the job was killed by SIGKILL \(out of memory\?\)"):
+        wait_for_one_that_is_killed(crew)
     crew.close()
 
 
