@@ -39,24 +39,24 @@ class CellJob(Job):
 
 def base_job(base: Base, runs: RunsFolder, options: JobOptions) -> BaseJob:
     """Return the job of a base."""
-    return BaseJob(
-        f"base {base.full_name}", run_base, (base, runs, options), base, imports=_imports(_of_base(base)), folder=runs.root
-    )
+    name, imports = f"base {base.full_name}", _imports(_of_base(base))
+    return BaseJob(name, run_base, (base, runs, options), base, imports=imports, key=f"base/{base.key}", folder=runs.root)
 
 
 def floor_job(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, *, is_smoke: bool) -> FloorJob:
     """Return the job of a floor of the board with this name."""
     imports = _imports([floor.dataset, *_of_column(floor.column)])
-    return FloorJob(
-        f"floor {floor.name}", run_floor, (board, floor, runs, options, is_smoke), floor, imports=imports, folder=runs.root
-    )
+    arguments = (board, floor, runs, options, is_smoke)
+    key = f"floor/{board}/{floor.name}/{floor.key}"
+    return FloorJob(f"floor {floor.name}", run_floor, arguments, floor, imports=imports, key=key, folder=runs.root)
 
 
 def cell_job(cell: Cell, runs: RunsFolder, options: JobOptions) -> CellJob:
     """Return the job of a cell."""
     of_columns = (part for column in cell.columns for part in _of_column(column))
     parts = [*_of_base(cell.base), cell.row.sampler, cell.method, *of_columns]
-    return CellJob(cell.name, run_cell, (cell, runs, options), cell, imports=_imports(parts), folder=runs.root)
+    key = f"cell/{cell.board}/{cell.name}/{cell.key}"
+    return CellJob(cell.name, run_cell, (cell, runs, options), cell, imports=_imports(parts), key=key, folder=runs.root)
 
 
 def _of_base(base: Base) -> list[Resolved[Component]]:

@@ -31,8 +31,8 @@ class Schedule:
     returns None as soon as the running jobs have ended.
 
     Args:
-        bases: the jobs of the bases of all cells.
-        cells: each is handed out after the job of its base has ended, well or not.
+        bases: the jobs of bases.
+        cells: each is handed out after the job of its base has ended, well or not; at once where its base has no job here.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Schedule:
         self._new: list[Job] = [*bases, *floors]
         self._waiting: dict[str, list[CellJob]] = {job.base.key: [] for job in bases}
         for job in cells:
-            self._waiting[job.cell.base.key].append(job)
+            self._waiting.get(job.cell.base.key, self._new).append(job)
         self._busy = BusyJobs(runs)
         self._interruptions: Counter[str] = Counter()
         self._losses: Counter[str] = Counter()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.board.bases import Base
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.board.components import Resolved
 from harness.components import Executor, Tracker
 from harness.errors import Interrupted, UserError
+from harness.interfaces import Job, JobEnd, QueueExecutor
 from harness.plugins import registry
 from harness.process import global_state, stop
 from harness.run import fresh as fresh_results
@@ -24,7 +26,7 @@ from harness.run.states import CellState, states
 from harness.stages import listening
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path, save_unrun
-from harness.store import leftovers
+from harness.store import leftovers, outputs
 from harness.store.runs_folder import RunsFolder
 
 OnStates = Callable[[Sequence[CellState]], None]
@@ -141,8 +143,22 @@ def run_board(
     if run.schedule.total:
         run.begin()
         stop.on_signals()
-        executor.component.create(executor.settings).run(run.schedule.ready, slots=min(options.jobs, run.schedule.total))
+        execute(executor, run.schedule.ready, runs, slots=min(options.jobs, run.schedule.total))
     return run.end(executor)
+
+
+def execute(
+    executor: Resolved[Executor],
+    ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None],
+    runs: RunsFolder,
+    *,
+    slots: int,
+) -> None:
+    """Run jobs with an executor until `ready` returns None. See `harness.interfaces.JobExecutor`."""
+    built = executor.component.create(executor.settings)
+    if isinstance(built, QueueExecutor):
+        built.take_folder(runs.executor(executor.name))
+    built.run(ready, slots=slots)
 
 
 def default_executor() -> Resolved[Executor]:
@@ -159,6 +175,13 @@ def _save_skipped(cell_states: Sequence[CellState], runs: RunsFolder) -> None:
             save_unrun(state.cell, runs, "skipped", state.reason)
 
 
+def _is_made(base: Base, runs: RunsFolder) -> bool:
+    """Return whether the job of a base would find nothing to do. Should the base be damaged, its cells make it again."""
+    if not base.has_network:
+        return True
+    return outputs.is_there(runs.stage("base", base.key)) and not runs.fresh("base", base.key).exists()
+
+
 def _schedule(
     board: Board, cells: Sequence[Cell], floors: Sequence[Floor], runs: RunsFolder, options: RunOptions, on_event: OnEvent
 ) -> Schedule:
@@ -172,7 +195,9 @@ def _schedule(
         devices=options.devices,
         is_deterministic=board.config.deterministic,
     )
-    bases = {cell.base.key: cell.base for cell in cells}.values()
+    bases = list({cell.base.key: cell.base for cell in cells}.values())
+    if options.executor is not None and options.executor.component.has_queue:
+        bases = [base for base in bases if not _is_made(base, runs)]
     return Schedule(
         [base_job(base, runs, job_options) for base in bases],
         [floor_job(board.name, floor, runs, job_options, is_smoke=board.is_smoke) for floor in floors],
