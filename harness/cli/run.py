@@ -63,6 +63,9 @@ Jobs = Annotated[
         show_default=False,
     ),
 ]
+Devices = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Devices of each cell: a process for each, which share its batches and samples.")
+]
 ExecutorName = Annotated[
     str | None,
     typer.Option(
@@ -114,6 +117,7 @@ def run(
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
     device: RunDevice = None,
+    devices: Devices = 1,
     executor: ExecutorName = None,
     settings: Settings = None,
     resources: AskedResources = None,
@@ -134,8 +138,10 @@ def run(
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    how = run_settings(executor, track, settings or [], jobs=jobs, device=device, resources=resources or [])
-    options = RunOptions(how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, resources=how.resources)
+    how = run_settings(executor, track, settings or [], jobs=jobs, device=device, devices=devices, resources=resources or [])
+    options = RunOptions(
+        how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, resources=how.resources, devices=devices
+    )
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
     for line in (*how.remarks, *loaded.remarks):
         remark(line)

@@ -45,7 +45,8 @@ class RunOptions:
         log_every: steps between two logs of a training.
         trackers: what logs the runs of cells and bases, with its settings.
         resources: what the user asks of the machines of jobs; each layer goes before the next, and all before the board.
-    Raises: UserError for fewer jobs than one, or fewer steps than one.
+        devices: how many devices each job uses, by a process for each.
+    Raises: UserError for fewer jobs, steps or devices than one.
     """
 
     jobs: int
@@ -55,12 +56,15 @@ class RunOptions:
     log_every: int = 100
     trackers: tuple[Resolved[Tracker], ...] = ()
     resources: tuple[ResourceLayer, ...] = ()
+    devices: int = 1
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
             raise UserError(f"--jobs {self.jobs}: need at least 1")
         if self.log_every < 1:
             raise UserError(f"--log-every {self.log_every}: need at least 1")
+        if self.devices < 1:
+            raise UserError(f"--devices {self.devices}: need at least 1")
 
 
 class PreparedRun:
@@ -191,6 +195,7 @@ def _schedule(
         board=board.name,
         checks_resume=board.is_smoke,
         trackers=options.trackers,
+        devices=options.devices,
         is_deterministic=board.config.deterministic,
     )
     bases = list({cell.base.key: cell.base for cell in cells}.values())
