@@ -47,7 +47,7 @@ def bench_of(method: str, settings: dict[str, object], model: str) -> Bench:
     spec = spec_for(component.needs, on)
 
     def task() -> InMemoryTask:
-        made = tiny_task(on, spec)
+        made = tiny_task(on, spec, STEPS)
         made.steps, made.batch, made.micro_batch = STEPS, BATCH, micro_batch
         return made
 
