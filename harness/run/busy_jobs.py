@@ -31,7 +31,7 @@ class BusyJobs:
         self._neighbours = Neighbours(runs.workers)
         self._jobs: dict[str, tuple[Job, str]] = {}
         self._holders: dict[tuple[str, int], Holding] = {}
-        self._nameless: dict[Holding, Watch] = {}
+        self._absent: dict[Holding, Watch] = {}
         self._wait = LOOK_SECONDS
         self._next = 0.0
 
@@ -75,16 +75,19 @@ class BusyJobs:
                     if holding is not None:
                         found[file] = holding
         self._holders = found
-        self._nameless = {held: self._nameless.get(held) or Watch.of_owner(held) for held in found.values() if not held.owner}
+        absent = (held for held in found.values() if held.owner not in self._neighbours.present)
+        self._absent = {held: self._absent.get(held) or Watch.of_owner(held) for held in absent}
         return {name: holding for (name, _), holding in found.items()}
 
     def _is_gone(self, held: Holding) -> bool:
-        if held.owner:
-            return is_dead_here(held.owner) or held.owner in self._neighbours.gone
-        if is_over := self._nameless[held].look():
-            with suppress(OSError):
-                take_over(held)
-        return is_over
+        if is_dead_here(held.owner) or held.owner in self._neighbours.gone:
+            return True
+        if held not in self._absent or not self._absent[held].look():
+            return False
+        self._absent[held].give_up()  # it ended, or was removed, and left its lease
+        with suppress(OSError):
+            take_over(held)
+        return True
 
 
 def _lease(job: Job, runs: RunsFolder) -> Path:
