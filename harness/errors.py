@@ -85,10 +85,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return "" if near is None else f"did you mean {near!r}? "
 
 
-def unknown(kind: str, name: str, known: Iterable[str], *, where: str) -> UserError:
-    """Return the error for a name that no installed component has."""
+def unknown(kind: str, name: str, known: Iterable[str], *, where: str, given: str = "there are") -> UserError:
+    """Return the error for a name that nothing of its kind has.
+
+    Args:
+        given: what the known names are, in words before a colon.
+    """
     names = sorted(known)
-    return UserError(f"{where}: no {kind} is called {name!r}; {nearest(name, names)}installed: {', '.join(names) or 'none'}")
+    return UserError(f"{where}: no {kind} is called {name!r}; {nearest(name, names)}{given}: {', '.join(names) or 'none'}")
 
 
 def first_line(text: str) -> str:

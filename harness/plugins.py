@@ -85,7 +85,8 @@ class Registry:
             else:
                 self._enter(entry, seconds)
         for name in set(left_out) - set(self.disabled):
-            log.warning("%s=%s: %s", plugin_code.DISABLED, name, unknown("plugin", name, self._entries, where="plugins"))
+            fault = unknown("plugin", name, self._entries, where="plugins", given="installed")
+            log.warning("%s=%s: %s", plugin_code.DISABLED, name, fault)
 
     def _enter(self, entry: metadata.EntryPoint, seconds: float) -> None:
         # All components of a plugin are registered, or none: an error in one hook must not leave some of them behind.
@@ -183,7 +184,7 @@ class Registry:
     def reference(self, name: str, *, where: str) -> Reference:
         """Return the published reference of this name. Raises: UserError with the nearest name."""
         if name not in self._references:
-            raise unknown("reference", name, self._references, where=where)
+            raise unknown("reference", name, self._references, where=where, given="installed")
         return self._references[name]
 
     @property
@@ -194,7 +195,7 @@ class Registry:
     def preset(self, name: str, *, where: str) -> Preset:
         """Return the preset of this name. Raises: UserError with the nearest name."""
         if name not in self._presets:
-            raise unknown("preset", name, self._presets, where=where)
+            raise unknown("preset", name, self._presets, where=where, given="installed")
         return self._presets[name]
 
     def names(self, kind: str) -> list[str]:
@@ -218,7 +219,7 @@ class Registry:
         try:
             return self._components[kind][name]
         except KeyError:
-            error = unknown(kind, name, self._components[kind], where=where)
+            error = unknown(kind, name, self._components[kind], where=where, given="installed")
             reasons = "".join(f"; plugin {broken.plugin!r} is broken: {broken.reason}" for broken in self.broken)
             reasons += f"; left out by {plugin_code.DISABLED}: {', '.join(self.disabled)}" if self.disabled else ""
             raise UserError(f"{error}{reasons}") from None

@@ -34,9 +34,9 @@ def test_a_name_in_another_case_goes_before_a_similar_one():
 
 def test_an_unknown_name_says_where_what_and_what_there_is():
     assert str(unknown("method", "dod", ["neon", "ddo"], where="board.yaml:14")) == (
-        "board.yaml:14: no method is called 'dod'; did you mean 'ddo'? installed: ddo, neon"
+        "board.yaml:14: no method is called 'dod'; did you mean 'ddo'? there are: ddo, neon"
     )
-    assert str(unknown("method", "dod", [], where="here")) == "here: no method is called 'dod'; installed: none"
+    assert str(unknown("method", "dod", [], where="here")) == "here: no method is called 'dod'; there are: none"
 
 
 def test_faults_are_a_line_each_in_their_order():

@@ -56,7 +56,7 @@ def reason(found, name):
 def test_a_capability_with_a_typo_breaks_its_plugin(plugin, hook, component, where):
     found = Registry([plugin("one", **{f"harness_{hook}": lambda: [component]})])
     assert found.names(component.kind) == []
-    said = f"{where}: no capability is called 'Liklihood'; did you mean 'Likelihood'? installed: Denoises, "
+    said = f"{where}: no capability is called 'Liklihood'; did you mean 'Likelihood'? there are: Denoises, "
     assert reason(found, "one").startswith(said)
 
 

@@ -51,7 +51,7 @@ def chosen(subjects: Sequence[Subject], broken: Sequence[Broken], words: Sequenc
 
 def _unknown(word: str, known: Sequence[str]) -> UserError:
     error = unknown("component, plugin or distribution", word, known, where="check")
-    return UserError(str(error).partition("installed: ")[0] + "harness list names what is installed")
+    return UserError(str(error).partition("there are: ")[0] + "harness list names what is installed")
 
 
 def settings_by_title(subjects: Sequence[Subject], texts: Sequence[str]) -> Mapping[str, Mapping[str, object]]:

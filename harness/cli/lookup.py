@@ -68,7 +68,7 @@ def _of_any_kind(name: str) -> Provided:
         raise UserError(f"show: {name!r} is several things; write {' or '.join(f'`{kind} {name}`' for kind in kinds)}")
     if not kinds:
         known = {*installed.presets, *(name for kind in KINDS for name in installed.names(kind))}
-        raise unknown("record, component or preset", name, known, where="show")
+        raise unknown("record, component or preset", name, known, where="show", given="installed")
     return installed.provided(kinds[0], name, where="show")
 
 

@@ -35,6 +35,7 @@ class RunsFolder:
     runs/workers/                the heartbeat of each process, and what it is doing now
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
+    runs/executors/NAME/         what an executor with a queue must find again, and what its jobs printed
     runs/trackers/NAME/          what the tracker of this name writes, with `--track`
     ```
     """
@@ -96,6 +97,10 @@ class RunsFolder:
     def board(self, board: str) -> Path:
         """Return the folder for a board's tables and plots."""
         return self.root / "boards" / board
+
+    def executor(self, name: str) -> Path:
+        """Return the folder of an executor."""
+        return self.root / "executors" / name
 
     def tracker(self, name: str) -> Path:
         """Return the folder of a tracker."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.capabilities import TrainsInParts
 from harness.components import Method
@@ -20,6 +20,7 @@ from harness.interfaces import Batch
 from harness.streams import stream
 from harness.testing.checks import Checks, run_all
 from harness.testing.configs import check_capabilities_exist, component_checks
+from harness.testing.devices import are_shares, check_devices_do_not_matter, gradients_of
 from harness.testing.expect import expect, expect_offers
 from harness.testing.global_state import check_global_state_is_left_alone
 from harness.testing.narrow import Undeclared, narrowed
@@ -32,6 +33,16 @@ from harness.weights.state_dicts import snapshot
 
 ADVICE = "put all state in keep or state_dict"
 """The advice where a resumed run differs from an undisturbed one."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A method that has taken all steps of its task: the weights before and after them, and what each step logged."""
+
+    method: FinetuneMethod
+    before: Mapping[str, Tensor]
+    after: Mapping[str, Tensor]
+    logs: Sequence[Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,18 @@ class Bench:
             begin_round_where_due(method, index)
             logged.append(method.step(self._batch(method, index), stream(7, "method", index), index))
         return logged
+
+    def run(self) -> Run:
+        """Take all steps with a method made afresh."""
+        task = self.task()
+        before, method = snapshot(task.model), self.build(task)
+        logs = self.take(method, 0, task.steps)
+        return Run(method, before, snapshot(task.model), logs)
+
+    @cached_property
+    def undisturbed(self) -> Run:
+        """A run that several checks look at, or compare theirs with. They leave it as it is."""
+        return self.run()
 
     def whole_work(self) -> Callable[[], object]:
         """Return a function that does everything with the method once: makes it, takes all steps, asks for result and state."""
@@ -103,6 +126,7 @@ def method_checks(bench: Bench, *, stops: Sequence[int] | None = None) -> Checks
         yield partial(check_resume_is_exact, bench, stops)
         yield partial(check_needs_are_enough, bench)
         yield partial(check_rounds_forget, bench)
+        yield partial(check_devices_do_not_matter, bench)
         if bench.method.accumulates:
             yield partial(check_micro_batches_do_not_matter, bench)
         if bench.method.merges:
@@ -116,9 +140,8 @@ def check_needs_are_known(bench: Bench) -> None:
 
 def check_steps_log_finite_scalars(bench: Bench) -> None:
     """Check that each step logs 0-dim, detached, finite tensors, and that training changes the weights."""
-    task = bench.task()
-    before = snapshot(task.model)
-    for index, logged in enumerate(bench.take(bench.build(task), 0, task.steps)):
+    run = bench.undisturbed
+    for index, logged in enumerate(run.logs):
         given: object = logged
         expect(isinstance(given, Mapping), f"step {index} gave {_kind(given)}; it must give scalars by name, or {{}}")
         for name, value in logged.items():
@@ -126,34 +149,30 @@ def check_steps_log_finite_scalars(bench: Bench) -> None:
             expect(value.dim() == 0, f"step {index}: {name} has shape {tuple(value.shape)}; log scalars, such as a mean")
             expect(not value.requires_grad, f"step {index}: {name} is not detached, so its graph stays in memory")
             expect(torch.isfinite(value), f"step {index}: {name} is {value.item()}")
-    expect(difference(before, snapshot(task.model)), f"{task.steps} steps left every weight as it was")
+    expect(difference(run.before, run.after), f"{len(run.logs)} steps left every weight as it was")
 
 
 def check_runs_repeat(bench: Bench) -> None:
     """Check that the same data and generators give the same weights and logs, bit for bit."""
-    first, second = bench.task(), bench.task()
-    logs = bench.take(bench.build(first), 0, first.steps), bench.take(bench.build(second), 0, second.steps)
-    moved = difference(snapshot(first.model), snapshot(second.model))
+    first, second = bench.undisturbed, bench.run()
+    moved = difference(first.after, second.after)
     expect(not moved, f"two equal runs differ in {moved}; take all randomness from the step's generator")
-    for index, (logged, again) in enumerate(zip(*logs, strict=True)):
+    for index, (logged, again) in enumerate(zip(first.logs, second.logs, strict=True)):
         values, values_again = ({name: value.item() for name, value in step.items()} for step in (logged, again))
         expect(values == values_again, f"two equal runs log other values at step {index}")
 
 
 def check_global_randomness_is_left_alone(bench: Bench) -> None:
     """Check that neither making the method nor a step draws from torch's global generator, and that its seed does not matter."""
-    weights = []
-    for seed in (1, 2):
-        task = bench.task()
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            before = torch.get_rng_state()
-            method = bench.build(task)
-            expect(torch.equal(before, torch.get_rng_state()), "making the method draws from the global generator")
-            bench.take(method, 0, task.steps)
-            expect(torch.equal(before, torch.get_rng_state()), "a step draws from the global generator")
-        weights.append(snapshot(task.model))
-    moved = difference(*weights)
+    task, undisturbed = bench.task(), bench.undisturbed
+    with torch.random.fork_rng():
+        torch.manual_seed((torch.initial_seed() + 1) % 2**62)
+        before = torch.get_rng_state()
+        method = bench.build(task)
+        expect(torch.equal(before, torch.get_rng_state()), "making the method draws from the global generator")
+        bench.take(method, 0, task.steps)
+        expect(torch.equal(before, torch.get_rng_state()), "a step draws from the global generator")
+    moved = difference(undisturbed.after, snapshot(task.model))
     expect(not moved, f"the global seed changes {moved}")
 
 
@@ -250,16 +269,14 @@ def _restored(bench: Bench, saved: bytes) -> tuple[InMemoryTask, FinetuneMethod]
 
 def check_result_is_pure(bench: Bench) -> None:
     """Check that `result` keeps names, shapes and dtypes, repeats, and changes neither its input nor the model."""
-    task = bench.task()
-    method = bench.build(task)
-    if bench.method.trains:
-        bench.take(method, 0, task.steps)
-    weights, before = snapshot(task.model), snapshot(task.model)
+    method = bench.undisturbed.method if bench.method.trains else bench.build(bench.task())
+    model = method.task.model
+    weights, before = snapshot(model), snapshot(model)
     first, second = method.result(weights), method.result(weights)
     given: object = first
     expect(isinstance(given, Mapping), f"result gave {_kind(given)}; it must give the weights by name")
     expect(not (moved := difference(before, weights)), f"result changes its input: {moved}; change a copy")
-    expect(not (moved := difference(before, snapshot(task.model))), f"result changes the model: {moved}")
+    expect(not (moved := difference(before, snapshot(model))), f"result changes the model: {moved}")
     expect(first.keys() == before.keys(), f"result has other names: {sorted(first.keys() ^ before.keys())}")
     expect(not (moved := difference(first, second)), f"result gives two answers for {moved}")
     for name, tensor in first.items():
@@ -272,11 +289,8 @@ def check_result_needs_the_base_alone(bench: Bench) -> None:
 
     Cells that share a training ask a new method each (`Method.merges`).
     """
-    task = bench.task()
-    method = bench.build(task)
-    bench.take(method, 0, task.steps)
-    trained = snapshot(task.model)
-    moved = difference(method.result(trained), bench.build(bench.task()).result(trained))
+    run = bench.undisturbed
+    moved = difference(run.method.result(run.after), bench.build(bench.task()).result(run.after))
     expect(not moved, f"result of a new method, made on the base, differs in {moved}; `merges` needs a result without a history")
 
 
@@ -304,24 +318,13 @@ def check_micro_batches_do_not_matter(bench: Bench) -> None:
     for index in range(whole.steps):
         logs = bench.take(on_whole, index, index + 1)[0], bench.take(on_cut, index, index + 1)[0]
         for (name, value), other in zip(logs[0].items(), logs[1].values(), strict=True):
-            if index == 0 and _are_shares(value, other, n=whole.batch):
+            if index == 0 and are_shares(value, other, n=whole.batch):
                 continue  # a share of rows in which one value is larger: model and reference are equal still, and all rows tie
             # Far above float32's rounding: sums over dimensions are taken in another order, and steps amplify the difference.
             is_near = torch.allclose(value, other, rtol=1e-2, atol=1e-3)
             expect(is_near, f"in micro-batches {name} is {other.item()} at step {index}, not {value.item()}")
-        gradients = [_gradients(task.model) for task in (whole, cut)]
+        gradients = [gradients_of(task.model) for task in (whole, cut)]
         if len(gradients[0]) and len(gradients[1]):
             apart, length = (gradients[0] - gradients[1]).norm(), gradients[0].norm()
             expect(apart <= 1e-2 * length, f"in micro-batches the gradient differs by {apart / length:.1e} of its length")
             return
-
-
-def _are_shares(*values: Tensor, n: int) -> bool:
-    """Return whether all values are shares of n rows, as an accuracy is."""
-    return all(0 <= float(value) <= 1 and abs(float(value) * n - round(float(value) * n)) < 1e-4 for value in values)
-
-
-def _gradients(model: nn.Module) -> Tensor:
-    """Return all gradients that the last update left, in one vector; an empty one where it left none."""
-    gradients = [parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]
-    return torch.cat(gradients) if gradients else torch.empty(0)

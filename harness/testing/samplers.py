@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from harness.testing.checks import Checks, run_all
 from harness.testing.configs import check_capabilities_exist
 from harness.testing.expect import expect, expect_offers
 
+Drawn = Callable[[], Tensor]
+"""Gives the samples of `draw`, which several checks look at; a check that is called without it draws them."""
 SAMPLES = 10
 ROUNDING = 1e-4
 """Largest difference between two batch sizes, relative to the largest value: noise and labels agree bit for bit, but kernels add
@@ -43,11 +45,12 @@ def sampler_checks(component: Sampler, model: nn.Module, spec: DataSpec, *, conf
     yield partial(check_formula, component, config)
     sampler = component.create(config)
     prepared = prepare(sampler, model, spec)
-    yield partial(check_shape_and_range, sampler, model, spec)
+    drawn = cache(partial(draw, sampler, model, spec))
+    yield partial(check_shape_and_range, sampler, model, spec, drawn)
     yield partial(check_tokens_are_the_images, component, sampler, model, spec)
-    yield partial(check_draws_repeat, sampler, model, spec)
-    yield partial(check_batch_does_not_matter, sampler, model, spec)
-    yield partial(check_other_seeds_differ, sampler, model, spec)
+    yield partial(check_draws_repeat, sampler, model, spec, drawn)
+    yield partial(check_batch_does_not_matter, sampler, model, spec, drawn)
+    yield partial(check_other_seeds_differ, sampler, model, spec, drawn)
     yield partial(check_model_is_left_alone, sampler, model, spec)
     yield partial(check_a_new_object_draws_the_same, component, config, sampler, model, spec, prepared)
 
@@ -106,6 +109,10 @@ def draw(
     return sampler(model, spec, SampleStreams(seed, "conformance", indices), labels)
 
 
+def _drawn(sampler: SampleFunction, model: nn.Module, spec: DataSpec, drawn: Drawn | None) -> Tensor:
+    return draw(sampler, model, spec) if drawn is None else drawn()
+
+
 def check_needs_are_capabilities(component: Sampler) -> None:
     """Check that `needs` names capabilities that exist."""
     check_capabilities_exist(component, component.needs, "needs")
@@ -119,9 +126,9 @@ def check_formula(component: Sampler, config: Config) -> None:
         expect(is_line, f"{component.name}: formula gave {text!r}; records keep one line of text, not empty")
 
 
-def check_shape_and_range(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> None:
+def check_shape_and_range(sampler: SampleFunction, model: nn.Module, spec: DataSpec, drawn: Drawn | None = None) -> None:
     """Check that there is one finite sample for each stream, float32, without gradients."""
-    x = draw(sampler, model, spec)
+    x = _drawn(sampler, model, spec, drawn)
     fault = samples_fault(x, (SAMPLES, *spec.shape))
     expect(fault is None, str(fault))
     expect(x.isfinite().all(), "samples of a model with random weights are not finite")
@@ -141,9 +148,9 @@ def check_tokens_are_the_images(component: Sampler, sampler: SampleFunction, mod
     expect(torch.equal(images.float(), draw(sampler, model, spec)), "decoded tokens are not the images of the same streams")
 
 
-def check_draws_repeat(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> None:
+def check_draws_repeat(sampler: SampleFunction, model: nn.Module, spec: DataSpec, drawn: Drawn | None = None) -> None:
     """Check that the same streams give the same samples, bit for bit, and that no global randomness is used."""
-    first = draw(sampler, model, spec)
+    first = _drawn(sampler, model, spec, drawn)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(12345)
         state = torch.get_rng_state()
@@ -152,18 +159,18 @@ def check_draws_repeat(sampler: SampleFunction, model: nn.Module, spec: DataSpec
     expect(torch.equal(first, second), "the same streams give other samples")
 
 
-def check_batch_does_not_matter(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> None:
+def check_batch_does_not_matter(sampler: SampleFunction, model: nn.Module, spec: DataSpec, drawn: Drawn | None = None) -> None:
     """Check that a sample is the same in any batch, up to rounding."""
-    whole = draw(sampler, model, spec)
+    whole = _drawn(sampler, model, spec, drawn)
     in_threes = torch.cat([draw(sampler, model, spec, range(i, min(i + 3, SAMPLES))) for i in range(0, SAMPLES, 3)])
     difference = float((whole - in_threes).abs().max())
     bound = ROUNDING * max(1.0, float(whole.abs().max()))
     expect(difference <= bound, f"batches of 3 and of {SAMPLES} differ by {difference:.2g}: samples share randomness")
 
 
-def check_other_seeds_differ(sampler: SampleFunction, model: nn.Module, spec: DataSpec) -> None:
+def check_other_seeds_differ(sampler: SampleFunction, model: nn.Module, spec: DataSpec, drawn: Drawn | None = None) -> None:
     """Check that samples of one draw differ from each other, and from those of another seed."""
-    x, other = draw(sampler, model, spec), draw(sampler, model, spec, seed=6)
+    x, other = _drawn(sampler, model, spec, drawn), draw(sampler, model, spec, seed=6)
     expect(not (x == other).flatten(1).all(1).any(), "another seed gives the same sample")
     expect(len(x.flatten(1).unique(dim=0)) == SAMPLES, "two streams give the same sample")
 

@@ -49,10 +49,9 @@ from harness.testing.trackers import tracker_checks
 from harness.validation import SettingFault, setting_faults
 
 STEPS = 11  # two generator phases of SFT-PG and one step more; uneven rounds where a method has rounds
-"""Steps of a method that is checked. On the first model of each method a run is stopped after every step: the state is the
-method's own."""
-FEW_STOPS = (0, 6)
-"""Where runs are stopped on the other models."""
+"""Steps of a method on the first of its models. A run is stopped after every step there: the state is the method's own."""
+FEW_STEPS = 6  # one generator phase of SFT-PG and one step more
+"""Steps on its other models, where a run is stopped once."""
 WHERE = "check"
 
 
@@ -110,7 +109,7 @@ def suite(subject: Subject, settings: Mapping[str, object] | None = None) -> Ite
     else:
         entry = registry().entry(subject.plugin)
         if entry is None:
-            raise unknown("plugin", subject.plugin, registry().plugins, where=WHERE)
+            raise unknown("plugin", subject.plugin, registry().plugins, where=WHERE, given="installed")
         is_listener = subject.kind == "listener"
         yield from map(Case, listener_checks(entry.module) if is_listener else [partial(check_top_module_is_light, entry.module)])
 
@@ -169,8 +168,9 @@ def _method_suite(component: Method, config: Config) -> Iterator[Case]:
         raise NotChecked(f"no installed model provides all that it needs: {', '.join(sorted(component.needs))}")
     for index, model in enumerate(models):
         spec = spec_for(component.needs, model)
-        bench = Bench(component, config, partial(tiny_task, model, spec), Batch(*examples(spec, n=64)))
-        for check in method_checks(bench, stops=None if index == 0 else FEW_STOPS):
+        steps, stops = (FEW_STEPS, (FEW_STEPS // 2,)) if index else (STEPS, None)
+        bench = Bench(component, config, partial(tiny_task, model, spec, steps), Batch(*examples(spec, n=64)))
+        for check in method_checks(bench, stops=stops):
             yield Case(check, f"on {model.name}")
 
 
@@ -249,8 +249,8 @@ def spec_for(needs: Collection[str], model: Model) -> DataSpec:
     return dataclasses.replace(spec, classes=0) if "Transitions" in needs else spec
 
 
-def tiny_task(model: Model, spec: DataSpec) -> InMemoryTask:
+def tiny_task(model: Model, spec: DataSpec, steps: int) -> InMemoryTask:
     """Return a task on this model, with weights from a fixed seed and its native sampler."""
     sampler = registry().get(Sampler, model.sampler, where=WHERE)
     draws = sampler.create(sampler.config(**sampler.smoke))
-    return InMemoryTask(build(model, model.config(**model.smoke), spec), spec, draws, steps=STEPS, batch=8)
+    return InMemoryTask(build(model, model.config(**model.smoke), spec), spec, draws, steps=steps, batch=8)

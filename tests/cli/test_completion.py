@@ -148,7 +148,7 @@ def test_the_shell_is_that_of_the_user_where_none_is_named(shell):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fish",), "no shell with a completion is called 'fish'; installed: bash, zsh"),
+        (("fish",), "no shell with a completion is called 'fish'; there are: bash, zsh"),
         ((), "completion: $SHELL is '/bin/tcsh'; name bash or zsh"),
     ],
 )

@@ -9,13 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import in_process
 import pytest
+import record_results
+from filelock import FileLock
+
+from harness.plugins import registry
 
 BOARD = """\
 title: Tiny
@@ -89,7 +94,7 @@ class Command:
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Content of all records, by the name of their file; floors too."""
-        return {path.name: json.loads(path.read_bytes()) for path in self.runs.glob("records/*/*.json")}
+        return record_results.records(self.runs)
 
     def record(self, cell: str) -> dict[str, Any]:
         """The record of a cell, of which there is no second."""
@@ -98,7 +103,7 @@ class Command:
 
     def results(self) -> dict[str, object]:
         """The part of each record that may not depend on how the run went."""
-        return {name: result(record) for name, record in self.records().items()}
+        return record_results.results(self.runs)
 
     def files(self, pattern: str = "stages/*/*/*") -> dict[str, tuple[int, int]]:
         """Inode and time of each file: what was made again has others."""
@@ -117,20 +122,15 @@ class Command:
         self.board = folder
 
 
-def result(record: dict[str, Any]) -> object:
-    """Everything of a record but times, memory and dates: a kill, a second process or another order may not change it."""
-    if "metrics" not in record:
-        return record["values"]
-    costs = record["costs"]
-    return {
-        "cell": [record["base"], record["method"], record["seed"], record["key"]],
-        "status": [record["status"], record["reason"]],
-        "metrics": {name: measured["values"] for name, measured in record["metrics"].items()},
-        "curve": record["curve"],
-        "selected": record["selected_images"],
-        "costs": [costs["images_seen"], costs["steps"], costs["network_evaluations"], costs["nfe"]],
-        "hashes": [record[name] for name in ("weights_sha256", "samples_sha256", "base_weights_sha256")],
-    }
+class CommandHere(Command):
+    """The same command in the process of the tests, for boards that need no workers: torch is imported once for all of them."""
+
+    def run(self, *arguments: str, **_: object) -> subprocess.CompletedProcess[str]:
+        return self.call("run", str(self.board), "--runs-dir", str(self.runs), *arguments)
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        ended = in_process.command(*arguments)
+        return subprocess.CompletedProcess(arguments, ended.code, ended.out, ended.err)
 
 
 def end_group(process: subprocess.Popen[str]) -> None:
@@ -168,14 +168,46 @@ def wait() -> Callable[..., bool]:
 
 def make_command(folder: Path, board: str = BOARD) -> Command:
     command = Command(folder / "tiny", folder / "runs")
+    command.board.parent.mkdir(parents=True, exist_ok=True)
     command.write_board(board)
     return command
+
+
+@pytest.fixture(scope="session")
+def tiny_command() -> Callable[..., Command]:
+    """See `make_command`: the tiny board in a folder."""
+    return make_command
 
 
 @pytest.fixture
 def command(tmp_path) -> Command:
     """The tiny board, never run."""
     return make_command(tmp_path)
+
+
+@pytest.fixture
+def command_here(tmp_path, monkeypatch) -> CommandHere:
+    """As `command`, without processes of its own: not for tests of kills, signals, plugins or the environment."""
+    in_process.run_in_this_process(monkeypatch)
+    command = CommandHere(tmp_path / "tiny", tmp_path / "runs")
+    command.write_board(BOARD)
+    return command
+
+
+@pytest.fixture
+def plugin_here(monkeypatch) -> Iterator[Callable[[Command, str, str], None]]:
+    """As `plugin`, for a command in this process, which finds its plugins anew."""
+    names = []
+
+    def put(command: Command, name: str, source: str) -> None:
+        monkeypatch.syspath_prepend(install(command, name, source).parent)
+        names.append(name)
+        registry.cache_clear()
+
+    yield put
+    for name in names:
+        sys.modules.pop(name, None)
+    registry.cache_clear()
 
 
 RECORDER = """\
@@ -246,9 +278,16 @@ class Undisturbed:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Undisturbed:
-    """The run that all others are compared with. Read only."""
-    command = make_command(tmp_path_factory.mktemp("undisturbed"))
-    return Undisturbed(command, command.run("--jobs", "2"))
+    """The run that all others are compared with, made once for all processes of the tests. Read only."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "undisturbed"
+    kept = folder / "ended.json"
+    with FileLock(f"{folder}.lock"):
+        command = make_command(folder)
+        if not kept.exists():
+            ended = command.run("--jobs", "2")
+            kept.write_text(json.dumps([ended.returncode, ended.stdout, ended.stderr]))
+    return Undisturbed(command, subprocess.CompletedProcess([], *json.loads(kept.read_text())))
 
 
 @pytest.fixture

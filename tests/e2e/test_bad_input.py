@@ -32,12 +32,10 @@ class Tune:
 
 
 class Pictures(DataSource):
-    fingerprint = "pictures"
-
     def __init__(self, config):
         from harness.interfaces import DataSpec
 
-        self.fault, side = config.fault, 9 if config.fault == "size" else 8
+        self.fault, self.fingerprint, side = config.fault, f"pictures {config.fault}", 9 if config.fault == "size" else 8
         self.spec = DataSpec((1, side, side), classes=2, preview="images")
 
     def train(self):
@@ -89,8 +87,9 @@ def errors(ended):
         ("size", "error: base small: model edm-unet: 2 levels (channel_mult) need a size divisible by 2, and the images are 9×9"),
     ],
 )
-def test_data_that_are_wrong_end_the_run_once_before_any_training(command, plugin, fault, message):
-    plugin(command, "pictures", PLUGIN)
+def test_data_that_are_wrong_end_the_run_once_before_any_training(command_here, plugin_here, fault, message):
+    command = command_here
+    plugin_here(command, "pictures", PLUGIN)
     command.write_board(BOARD.format(fault=fault, method="mle"))
     (line,) = errors(command.run())
     assert message in line
@@ -99,8 +98,9 @@ def test_data_that_are_wrong_end_the_run_once_before_any_training(command, plugi
     assert {path.parts[-3] for path in command.runs.glob("stages/*/*/manifest.json")} <= {"pair"}
 
 
-def test_a_method_whose_target_is_not_there_is_refused_before_any_training(command, plugin):
-    plugin(command, "pictures", PLUGIN)
+def test_a_method_whose_target_is_not_there_is_refused_before_any_training(command_here, plugin_here):
+    command = command_here
+    plugin_here(command, "pictures", PLUGIN)
     command.write_board(BOARD.format(fault='""', method="tune"))
     (line,) = errors(command.run())
     assert errors(command.run("--dry-run")) == [line]
@@ -123,7 +123,8 @@ def test_data_that_fail_after_the_run_cost_the_preview_and_not_the_table(command
     assert (command.board / "README.md").is_file()
 
 
-def test_a_model_that_cannot_take_the_data_is_found_by_validate(command):
+def test_a_model_that_cannot_take_the_data_is_found_by_validate(command_here):
+    command = command_here
     command.write_board(BOARD.format(fault='""', method="mle").replace('{name: pictures, fault: ""}', "swiss-roll"))
     (line,) = errors(command.call("validate", str(command.board)))
     assert "board.yaml:5: model edm-unet: needs square images" in line

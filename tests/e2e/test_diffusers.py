@@ -27,6 +27,12 @@ metrics:
 """
 
 
+@pytest.fixture
+def command(command_here):
+    """The command in this process: the board needs no workers."""
+    return command_here
+
+
 def test_a_network_of_diffusers_runs_from_a_board(command):
     command.write_board(BOARD)
     ended = command.run()

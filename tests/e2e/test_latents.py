@@ -56,6 +56,12 @@ def write(command, tmp_path):
     return folder
 
 
+@pytest.fixture
+def command(command_here):
+    """The command in this process: the board needs no workers."""
+    return command_here
+
+
 def test_a_board_trains_in_latents_and_measures_images(command, tmp_path):
     folder = write(command, tmp_path)
     ended = command.run()

@@ -26,6 +26,12 @@ metrics: {sliced-w2: {metric: {name: sliced-w2, projections: 10}}}
 
 
 @pytest.fixture
+def command(command_here):
+    """The command in this process: the board needs no workers."""
+    return command_here
+
+
+@pytest.fixture
 def page(command):
     """Runs some cells of the board; returns the command, what the run printed, and the page that it wrote."""
     (command.board.parent / "pyproject.toml").touch()

@@ -28,6 +28,12 @@ metrics:
 
 
 @pytest.fixture
+def command(command_here):
+    """The command in this process: the board needs no workers."""
+    return command_here
+
+
+@pytest.fixture
 def weights(tmp_path):
     """A stand-in for a published file: what an earlier training would have saved."""
     preset = registry().presets["edm-tiny-8"]
@@ -54,7 +60,7 @@ def test_a_board_fine_tunes_from_a_file_and_its_key_holds_the_hash(command, weig
     command.write_board(BOARD.format(sha=f", sha256: {sha256}"))
     assert "2 done, 0 to run" in command.run("--dry-run").stdout.replace("2 cells: 2 done", "2 done, 0 to run")
     weights.write_bytes(weights.read_bytes() + b"\0")
-    again = command.run("--smoke")
+    again = command.run("--fresh", "method=none")
     assert again.returncode == 2
     assert f"and the board or its preset says {sha256}" in again.stderr
 

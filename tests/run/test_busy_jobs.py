@@ -19,6 +19,7 @@ from harness.store.runs_folder import RunsFolder
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(busy_jobs, "LOOKS_A_READ", 2)
     monkeypatch.setenv(beats.VARIABLE, "0.05")
 
 
