@@ -63,7 +63,7 @@ def test_further_options_of_sbatch_are_written_as_they_are():
 
 def test_the_processes_of_this_machine_have_a_time_limit_alone():
     parameters = local_parameters(SlurmConfig(cluster="local", setup=["true"], save_seconds=20), Resources(gpus=1, hours=2.0))
-    assert parameters == {"timeout_min": 120, "signal_delay_s": 20, "setup": ["true"]}
+    assert parameters == {"timeout_min": 120, "signal_delay_s": 20}
 
 
 def test_a_machine_without_slurm_is_told_before_any_work(monkeypatch, tmp_path):
