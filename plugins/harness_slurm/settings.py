@@ -91,7 +91,7 @@ def slurm_parameters(config: SlurmConfig, resources: Resources, *, job_name: str
         "account": config.account,
         "qos": config.qos,
         "array_parallelism": config.array_parallelism,
-        "signal_delay_s": config.save_seconds,
+        "signal_delay_s": min(config.save_seconds, _minutes(wanted) * 60 // 4),  # a short job has time for its work too
         "setup": [*_threads(), *config.setup],
         "srun_args": _srun_arguments(config) or None,
         # Slurm queues a job again by itself when its node fails.

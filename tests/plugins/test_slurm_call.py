@@ -80,7 +80,7 @@ def requests(monkeypatch, tmp_path, queued):
 def test_signals_of_the_cluster_are_one_request_to_stop_that_puts_the_job_back(requests, number, queued):
     made = requests("RUNNING")
     for _ in range(2):
-        signal.raise_signal(getattr(call.signal, number))
+        signal.raise_signal(getattr(signal, number))
     assert stop.is_requested()
     assert not stop.is_forced()
     assert made.are_from_cluster

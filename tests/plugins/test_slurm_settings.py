@@ -40,6 +40,7 @@ def test_what_a_job_asks_for_goes_before_the_settings_and_zero_cards_are_none():
     lines = script(Resources(gpus=0, hours=0.001), gpus=4, cpus=2)
     assert not [line for line in lines if "gpus" in line]
     assert "#SBATCH --time=1" in lines  # a whole minute is Slurm's least
+    assert "#SBATCH --signal=USR2@15" in lines
     assert "#SBATCH --cpus-per-task=2" in lines
 
 
