@@ -26,9 +26,9 @@ class Schedule:
 
     A job that another process works on is handed out again when it is free: see `BusyJobs`. A job that stopped although this
     process was not told to (a cluster manager sent SIGTERM to its worker) is handed out again at once, a few times, and so is a
-    job whose machine went away (`JobEnd.is_lost`). A job that raised or died by itself is not. After a refused job (the disk is
-    full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready` returns None as soon as the running
-    jobs have ended.
+    job whose machine went away (`JobEnd.is_lost`), or which lost one of its processes. A job that raised or died by itself is
+    not. After a refused job (the disk is full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready`
+    returns None as soon as the running jobs have ended.
 
     Args:
         bases: the jobs of bases.
@@ -82,10 +82,12 @@ class Schedule:
         if result.outcome == "busy":
             self._busy.add(end.job)
             return
-        if result.outcome in ("interrupted", "died") and stop.is_requested():
+        if result.outcome in ("interrupted", "lost", "died") and stop.is_requested():
             return
-        if end.is_lost and self._starts_again_after_loss(end):
-            return
+        if end.is_lost or result.outcome == "lost":
+            if self._starts_again_after_loss(end.job, result.message):
+                return
+            result = JobResult("died", result.message)
         if result.outcome == "interrupted":
             self._interruptions[end.job.name] += 1
             if self._interruptions[end.job.name] < MOST_INTERRUPTIONS:
@@ -102,13 +104,16 @@ class Schedule:
             self._new += self._waiting.pop(end.job.base.key)
         self._tell(describe_end(end.job, result, self._layout))
 
-    def _starts_again_after_loss(self, end: JobEnd) -> bool:
-        """Hand a job whose machine went away out again, unless that happened too often. Returns: whether it starts again."""
-        self._losses[end.job.name] += 1
-        if self._losses[end.job.name] > MOST_LOSSES:
+    def _starts_again_after_loss(self, job: Job, loss: str) -> bool:
+        """Hand a job out again whose machine went away, or a process of which was killed, unless that happened too often.
+
+        Returns: whether it starts again.
+        """
+        self._losses[job.name] += 1
+        if self._losses[job.name] > MOST_LOSSES:
             return False
-        self._new.append(end.job)
-        self._tell(f"{end.job.name}: {end.death}; the job starts again")
+        self._new.append(job)
+        self._tell(f"{job.name}: {loss}; the job starts again")
         return True
 
     def _tell_wait(self) -> None:

@@ -21,6 +21,7 @@ from harness.run.events import OnEvent
 from harness.run.fresh import NOTHING, Fresh, planned
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
+from harness.run.resources import ResourceLayer, ResourceLayers, board_layer
 from harness.run.schedule import Schedule
 from harness.run.states import CellState, states
 from harness.stages import listening
@@ -43,7 +44,9 @@ class RunOptions:
         checkpoint_seconds: seconds between two checkpoints.
         log_every: steps between two logs of a training.
         trackers: what logs the runs of cells and bases, with its settings.
-    Raises: UserError for fewer jobs than one, or fewer steps than one.
+        resources: what the user asks of the machines of jobs; each layer goes before the next, and all before the board.
+        devices: how many devices each job uses, by a process for each.
+    Raises: UserError for fewer jobs, steps or devices than one.
     """
 
     jobs: int
@@ -52,12 +55,16 @@ class RunOptions:
     checkpoint_seconds: float = 30.0
     log_every: int = 100
     trackers: tuple[Resolved[Tracker], ...] = ()
+    resources: tuple[ResourceLayer, ...] = ()
+    devices: int = 1
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
             raise UserError(f"--jobs {self.jobs}: need at least 1")
         if self.log_every < 1:
             raise UserError(f"--log-every {self.log_every}: need at least 1")
+        if self.devices < 1:
+            raise UserError(f"--devices {self.devices}: need at least 1")
 
 
 class PreparedRun:
@@ -188,15 +195,17 @@ def _schedule(
         board=board.name,
         checks_resume=board.is_smoke,
         trackers=options.trackers,
+        devices=options.devices,
         is_deterministic=board.config.deterministic,
     )
     bases = list({cell.base.key: cell.base for cell in cells}.values())
     if options.executor is not None and options.executor.component.has_queue:
         bases = [base for base in bases if not _is_made(base, runs)]
+    asked = ResourceLayers([*options.resources, board_layer(board)])
     return Schedule(
-        [base_job(base, runs, job_options) for base in bases],
-        [floor_job(board.name, floor, runs, job_options, is_smoke=board.is_smoke) for floor in floors],
-        [cell_job(cell, runs, job_options) for cell in cells],
+        [base_job(base, runs, job_options, asked.of_base(base.name)) for base in bases],
+        [floor_job(board.name, floor, runs, job_options, asked.of_floor(), is_smoke=board.is_smoke) for floor in floors],
+        [cell_job(cell, runs, job_options, asked.of_cell(cell.base.name, cell.method_name)) for cell in cells],
         runs,
         on_event,
     )

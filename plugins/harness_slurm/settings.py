@@ -59,7 +59,7 @@ class SlurmConfig(Config):
 
     @property
     def default_resources(self) -> Resources:
-        """What a job gets where nobody asks for something."""
+        """The resources of a job for which nobody asks for something."""
         return Resources(self.gpus, self.cpus, self.memory_gib, self.hours)
 
 

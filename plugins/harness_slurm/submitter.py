@@ -114,7 +114,9 @@ class Submitter:
             submission.remove()
             raise _Refused(fault_of(error)) from error
         submission = submission.submitted([handle.job_id for handle in handles])
-        return [Tracked(handle.job_id, submission.folder, job, handle) for job, handle in zip(jobs, handles, strict=True)]
+        # submitit asks Slurm's sacct about its handles; those of this machine hold the processes that somebody must wait for.
+        kept = [None if self.queue.is_remote else handle for handle in handles]
+        return [Tracked(job_id, submission.folder, *rest) for job_id, *rest in zip(submission.ids or (), jobs, kept, strict=True)]
 
 
 class _Refused(Exception):
