@@ -20,6 +20,7 @@ class JobOptions:
         board: name of the board whose run the job belongs to; listeners get it.
         checks_resume: whether training is restored from a checkpoint once and compared with undisturbed training.
         trackers: what logs the runs of cells and bases.
+        command: id of the command whose job it is: who asks the command to stop asks the job too. "" for none.
     """
 
     device: str = "auto"
@@ -29,3 +30,4 @@ class JobOptions:
     checks_resume: bool = False
     trackers: tuple[Resolved[Tracker], ...] = ()
     is_deterministic: bool = True
+    command: str = ""
