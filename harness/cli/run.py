@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import detached, value_completion
-from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
+from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, remark, result
 from harness.cli.records_elsewhere import records_elsewhere
-from harness.cli.run_components import run_components
+from harness.cli.run_settings import run_settings
 from harness.errors import Faults, UserError
-from harness.process import devices, stop
+from harness.process import stop
 from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
@@ -59,14 +59,21 @@ KeepPublished = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Cells at once. [default: the number of CUDA cards, or of cores on a CPU]", show_default=False
+        min=1,
+        metavar="N",
+        help="Cells at once. [default: harness.toml, or the number of CUDA cards, or of cores on a CPU; all of them in a queue]",
+        show_default=False,
     ),
+]
+Devices = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Devices of each cell: a process for each, which share its batches and samples.")
 ]
 ExecutorName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
+        help="Where cells run; see harness list executors. [default: harness.toml, or local]",
+        show_default=False,
         autocompletion=value_completion.names_of("executor"),
     ),
 ]
@@ -79,11 +86,18 @@ Settings = Annotated[
         autocompletion=value_completion.settings_of("executor", "tracker"),
     ),
 ]
+AskedResources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--resources", metavar="KEY=VALUE", help="What each job asks of its machine: gpus=1,cpus=4,memory_gib=30,hours=12."
+    ),
+]
 Track = Annotated[
     str | None,
     typer.Option(
         metavar="NAMES",
-        help="Log the runs of cells, e.g. tensorboard,wandb; see harness list trackers. [default: $HARNESS_TRACK, or nothing]",
+        help="Log the runs of cells, e.g. tensorboard,wandb; see harness list trackers. "
+        "[default: $HARNESS_TRACK, harness.toml, or none]",
         autocompletion=value_completion.names_of("tracker", with_commas=True),
         show_default=False,
     ),
@@ -114,9 +128,11 @@ def run(
     fresh_floors: FreshFloors = False,
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
-    device: Device = "auto",
+    device: RunDevice = None,
+    devices: Devices = 1,
     executor: ExecutorName = None,
     settings: Settings = None,
+    resources: AskedResources = None,
     track: Track = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     log_every: LogEvery = 100,
@@ -137,7 +153,6 @@ def run(
         if dry_run or collect:
             raise UserError("--detach: --dry-run and --collect run nothing; leave one of the two out")
         detached.start(board, RunsFolder.of(runs_dir, smoke=smoke))
-    devices.check(device)
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
@@ -146,10 +161,12 @@ def run(
         return
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    where, trackers = run_components(executor, track, settings or [])
-    options = RunOptions(jobs or devices.slots(device), where, device, checkpoint_seconds, log_every, trackers)
+    how = run_settings(executor, track, settings or [], jobs=jobs, device=device, devices=devices, resources=resources or [])
+    options = RunOptions(
+        how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, resources=how.resources, devices=devices
+    )
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
-    for line in loaded.remarks:
+    for line in (*how.remarks, *loaded.remarks):
         remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
@@ -294,6 +311,7 @@ def _collect(board: Board, cells: Sequence[Cell], runs: RunsFolder, as_json: boo
 
 
 def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
+    from harness.board.stand_ins import stand_ins
     from harness.report import formats
     from harness.report.page import terminal_table
     from harness.report.render import render_runs
@@ -303,8 +321,8 @@ def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
     result(to_text(rendered.table).rstrip())
     if board.is_smoke:
         remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")
-        if board.dataset.component.is_made_up(board.dataset.settings):
-            remark(f"the examples of {board.dataset.name} were made up: no file of the dataset was read")
+        for sentence in stand_ins(board):
+            remark(sentence)
     written = rendered.write(runs.board(board.name))
     for path in written.paths:
         remark(f"wrote {path}")

@@ -31,16 +31,16 @@ class Schedule:
 
     A job that another process works on is handed out again when it is free: see `BusyJobs`. A job that stopped although this
     process was not told to (a cluster manager sent SIGTERM to its worker) is handed out again at once, a few times, and so is a
-    job whose machine went away (`JobEnd.is_lost`). A job that raised or died by itself is not. After a refused job (the disk is
-    full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready` returns None as soon as the running
-    jobs have ended.
+    job whose machine went away (`JobEnd.is_lost`), or which lost one of its processes. A job that raised or died by itself is
+    not. After a refused job (the disk is full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready`
+    returns None as soon as the running jobs have ended.
 
     A job that somebody asks to stop with `harness cancel` is over. Where all are asked to stop, it is as if the user of the run
     had asked.
 
     Args:
-        bases: the jobs of the bases of all cells.
-        cells: each is handed out after the job of its base has ended, well or not.
+        bases: the jobs of bases.
+        cells: each is handed out after the job of its base has ended, well or not; at once where its base has no job here.
         cancels: the requests to stop that concern this run; None where nobody can ask it.
     """
 
@@ -57,7 +57,7 @@ class Schedule:
         self._new: list[Job] = [*bases, *floors]
         self._waiting: dict[str, list[CellJob]] = {job.base.key: [] for job in bases}
         for job in cells:
-            self._waiting[job.cell.base.key].append(job)
+            self._waiting.get(job.cell.base.key, self._new).append(job)
         self._busy = BusyJobs(runs)
         self._interruptions: Counter[str] = Counter()
         self._losses: Counter[str] = Counter()
@@ -91,16 +91,12 @@ class Schedule:
 
     def _take_end(self, end: JobEnd) -> None:
         result = _result(end)
-        if result.outcome == "busy":
-            self._busy.add(end.job)
+        if self._takes_unfinished(end.job, result):
             return
-        if result.outcome in ("interrupted", "died") and stop.is_requested():
-            return
-        if end.is_lost and self._starts_again_after_loss(end):
-            return
-        if result.outcome == "interrupted" and self._is_cancelled(end.job):
-            self._end_cancelled(end.job)
-            return
+        if end.is_lost or result.outcome == "lost":
+            if self._starts_again_after_loss(end.job, result.message):
+                return
+            result = JobResult("died", result.message)
         if result.outcome == "interrupted":
             self._interruptions[end.job.name] += 1
             if self._interruptions[end.job.name] < MOST_INTERRUPTIONS:
@@ -117,13 +113,28 @@ class Schedule:
             self._new += self._waiting.pop(end.job.base.key)
         self._tell(describe_end(end.job, result, self._layout))
 
-    def _starts_again_after_loss(self, end: JobEnd) -> bool:
-        """Hand a job whose machine went away out again, unless that happened too often. Returns: whether it starts again."""
-        self._losses[end.job.name] += 1
-        if self._losses[end.job.name] > MOST_LOSSES:
+    def _takes_unfinished(self, job: Job, result: JobResult) -> bool:
+        """Take the end of a job that another process works on, or that somebody asked to stop. Returns: whether it is one."""
+        if result.outcome == "busy":
+            self._busy.add(job)
+            return True
+        if result.outcome in ("interrupted", "lost", "died") and stop.is_requested():
+            return True
+        if result.outcome == "interrupted" and self._is_cancelled(job):
+            self._end_cancelled(job)
+            return True
+        return False
+
+    def _starts_again_after_loss(self, job: Job, loss: str) -> bool:
+        """Hand a job out again whose machine went away, or a process of which was killed, unless that happened too often.
+
+        Returns: whether it starts again.
+        """
+        self._losses[job.name] += 1
+        if self._losses[job.name] > MOST_LOSSES:
             return False
-        self._new.append(end.job)
-        self._tell(f"{end.job.name}: {end.death}; the job starts again")
+        self._new.append(job)
+        self._tell(f"{job.name}: {loss}; the job starts again")
         return True
 
     @property

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.board.bases import Base
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.board.components import Resolved
 from harness.components import Executor, Tracker
 from harness.errors import Interrupted, UserError
+from harness.interfaces import Job, JobEnd, QueueExecutor
 from harness.plugins import registry
 from harness.process import global_state, stop
 from harness.run import fresh as fresh_results
@@ -19,12 +21,13 @@ from harness.run.events import OnEvent
 from harness.run.fresh import NOTHING, Fresh, planned
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
+from harness.run.resources import ResourceLayer, ResourceLayers, board_layer
 from harness.run.schedule import Schedule
 from harness.run.states import CellState, states
 from harness.stages import listening
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path, save_unrun
-from harness.store import leftovers
+from harness.store import leftovers, outputs
 from harness.store.cancels import Cancelled, Cancels
 from harness.store.runs_folder import RunsFolder
 
@@ -42,8 +45,10 @@ class RunOptions:
         checkpoint_seconds: seconds between two checkpoints.
         log_every: steps between two logs of a training.
         trackers: what logs the runs of cells and bases, with its settings.
+        resources: what the user asks of the machines of jobs; each layer goes before the next, and all before the board.
+        devices: how many devices each job uses, by a process for each.
         command: id of the command that runs the board, by which others ask it to stop; "" where nobody can.
-    Raises: UserError for fewer jobs than one, or fewer steps than one.
+    Raises: UserError for fewer jobs, steps or devices than one.
     """
 
     jobs: int
@@ -52,6 +57,8 @@ class RunOptions:
     checkpoint_seconds: float = 30.0
     log_every: int = 100
     trackers: tuple[Resolved[Tracker], ...] = ()
+    resources: tuple[ResourceLayer, ...] = ()
+    devices: int = 1
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -59,6 +66,8 @@ class RunOptions:
             raise UserError(f"--jobs {self.jobs}: need at least 1")
         if self.log_every < 1:
             raise UserError(f"--log-every {self.log_every}: need at least 1")
+        if self.devices < 1:
+            raise UserError(f"--devices {self.devices}: need at least 1")
 
 
 class PreparedRun:
@@ -145,8 +154,22 @@ def run_board(
         run.begin()
         on_begin()
         stop.on_signals()
-        executor.component.create(executor.settings).run(run.schedule.ready, slots=min(options.jobs, run.schedule.total))
+        execute(executor, run.schedule.ready, runs, slots=min(options.jobs, run.schedule.total))
     return run.end(executor)
+
+
+def execute(
+    executor: Resolved[Executor],
+    ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None],
+    runs: RunsFolder,
+    *,
+    slots: int,
+) -> None:
+    """Run jobs with an executor until `ready` returns None. See `harness.interfaces.JobExecutor`."""
+    built = executor.component.create(executor.settings)
+    if isinstance(built, QueueExecutor):
+        built.take_folder(runs.executor(executor.name))
+    built.run(ready, slots=slots)
 
 
 def default_executor() -> Resolved[Executor]:
@@ -163,6 +186,13 @@ def _save_skipped(cell_states: Sequence[CellState], runs: RunsFolder) -> None:
             save_unrun(state.cell, runs, "skipped", state.reason)
 
 
+def _is_made(base: Base, runs: RunsFolder) -> bool:
+    """Return whether the job of a base would find nothing to do. Should the base be damaged, its cells make it again."""
+    if not base.has_network:
+        return True
+    return outputs.is_there(runs.stage("base", base.key)) and not runs.fresh("base", base.key).exists()
+
+
 def _schedule(
     board: Board, cells: Sequence[Cell], floors: Sequence[Floor], runs: RunsFolder, options: RunOptions, on_event: OnEvent
 ) -> Schedule:
@@ -173,14 +203,18 @@ def _schedule(
         board=board.name,
         checks_resume=board.is_smoke,
         trackers=options.trackers,
+        devices=options.devices,
         is_deterministic=board.config.deterministic,
         command=options.command,
     )
-    bases = {cell.base.key: cell.base for cell in cells}.values()
+    bases = list({cell.base.key: cell.base for cell in cells}.values())
+    if options.executor is not None and options.executor.component.has_queue:
+        bases = [base for base in bases if not _is_made(base, runs)]
+    asked = ResourceLayers([*options.resources, board_layer(board)])
     return Schedule(
-        [base_job(base, runs, job_options) for base in bases],
-        [floor_job(board.name, floor, runs, job_options, is_smoke=board.is_smoke) for floor in floors],
-        [cell_job(cell, runs, job_options) for cell in cells],
+        [base_job(base, runs, job_options, asked.of_base(base.name)) for base in bases],
+        [floor_job(board.name, floor, runs, job_options, asked.of_floor(), is_smoke=board.is_smoke) for floor in floors],
+        [cell_job(cell, runs, job_options, asked.of_cell(cell.base.name, cell.method_name)) for cell in cells],
         runs,
         on_event,
         Cancels(runs, options.command),

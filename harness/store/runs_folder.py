@@ -38,6 +38,7 @@ class RunsFolder:
     runs/logs/BOARD/             what the jobs of each cell, base and floor printed
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
+    runs/executors/NAME/         what an executor with a queue must find again, and what its jobs printed
     runs/trackers/NAME/          what the tracker of this name writes, with `--track`
     ```
     """
@@ -113,6 +114,10 @@ class RunsFolder:
     def board(self, board: str) -> Path:
         """Return the folder for a board's tables and plots."""
         return self.root / "boards" / board
+
+    def executor(self, name: str) -> Path:
+        """Return the folder of an executor."""
+        return self.root / "executors" / name
 
     def tracker(self, name: str) -> Path:
         """Return the folder of a tracker."""

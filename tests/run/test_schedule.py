@@ -186,6 +186,15 @@ def test_a_job_whose_machine_went_away_is_done_again(plan, events):
     assert names(plan.ready([JobEnd(base, FINISHED)])) == ["net/fit/s0"]
 
 
+def test_a_job_that_lost_one_of_its_processes_is_done_again_and_fails_in_the_end(plan, runs, events):
+    cell, lost = cell_of(plan, "base net"), JobResult("lost", "process 2 of 2 of the job was killed by SIGKILL")
+    for _ in range(schedule.MOST_LOSSES):
+        assert names(plan.ready([JobEnd(cell, lost)])) == ["net/fit/s0"]
+    assert events[-1].text == "net/fit/s0: process 2 of 2 of the job was killed by SIGKILL; the job starts again"
+    plan.ready([JobEnd(cell, lost)])
+    assert (record_of(cell, runs).status, record_of(cell, runs).reason) == ("failed", lost.message)
+
+
 def test_a_job_that_is_lost_again_and_again_fails_with_the_last_reason(plan, runs, events):
     cell = cell_of(plan, "base net")
     for _ in range(schedule.MOST_LOSSES + 1):
