@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.cli.run_components import run_components
-from harness.process import devices
+from harness.process import devices as process_devices
 
 if TYPE_CHECKING:
     from harness.board.components import Resolved
@@ -43,9 +43,13 @@ def run_settings(
     *,
     jobs: int | None = None,
     device: str | None = None,
+    devices: int = 1,
     resources: Sequence[str] = (),
 ) -> RunSettings:
     """Return how a run goes. The arguments are those of the command line, None where it says nothing.
+
+    Args:
+        devices: how many devices each job uses.
 
     Raises: UserError or Faults for files that are wrong, for unknown names, wrong settings, and a device that is not here.
     """
@@ -60,11 +64,11 @@ def run_settings(
     layers = (ResourceLayer(asked.over(asked_of_executor(own))), *(file.layer(where.name) for file in files))
     chosen = device or next((file.config.device for file in files if file.config.device), "auto")
     if where.component.has_queue:
-        devices.check_name(chosen)  # the device is one of the machines of the cluster
+        process_devices.check_name(chosen)  # the device is one of the machines of the cluster
     else:
-        devices.check(chosen)
+        process_devices.check(chosen, devices)
     at_once = jobs or next((file.config.jobs for file in files if file.config.jobs), None)
-    default = ALL_AT_ONCE if where.component.has_queue else devices.slots(chosen)
+    default = ALL_AT_ONCE if where.component.has_queue else process_devices.slots(chosen, devices)
     given = {"executor": executor, "track": track, "jobs": jobs, "device": device}
     remarks = tuple(_remarks(files, where.name, {name for name, value in given.items() if value is not None}))
     return RunSettings(where, trackers, at_once or default, chosen, layers, remarks)

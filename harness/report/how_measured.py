@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "numpy": "NumPy",
     "platform": "platform",
     "device": "device",
+    "devices": "devices of a cell",
     "cuda": "CUDA",
     "tf32": "TF32",
     "deterministic": "deterministic kernels",

@@ -1,4 +1,4 @@
-"""Remove what killed processes, and older versions, left in a runs folder: the next run does it.
+"""The next run removes what killed processes left in a runs folder, and what older versions left there.
 
 Only what is certain to be nobody's goes: files in whose name a process stands that is dead, or that others gave up.
 """

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -23,7 +24,6 @@ from harness.training.checkpoint import Checkpoint, TrainingState
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve, Place
 from harness.training.ema import WeightAverage, make_average
-from harness.training.evaluations import Evaluations
 from harness.training.lost_candidates import LostCandidates
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
@@ -81,7 +81,7 @@ class TrainingLoop:
         self._clock = time.perf_counter()
 
     def run(self) -> TrainingResult:
-        """Train to the end.
+        """Train to the end, together with the other processes of the job, each of which calls this.
 
         Raises:
             Diverged: a logged scalar, a weight or the curve's metric is not finite; with candidates, of the last one left.
@@ -93,6 +93,7 @@ class TrainingLoop:
         self._begin()
         with stop.saves_state():
             self.advance(self.rounds.total)
+            self.task.end_together()
             return self.end()
 
     def advance(self, until: int) -> None:
@@ -120,7 +121,10 @@ class TrainingLoop:
         if self.step == part.starts_after:
             self._enter_round(part)
         self._step(part)
-        if self.step % self.around.log_every == 0 or self.step == self.rounds.total:
+        is_due = self.step % self.around.log_every == 0 or self.step == self.rounds.total
+        if is_due or self.step == 1:
+            self.task.check_replicas(self.name, self.step)
+        if is_due:
             self._log()
         self._measure()
 
@@ -130,7 +134,7 @@ class TrainingLoop:
         try:
             yield
         except Diverged:
-            if not self.lost.can_lose(part):
+            if self.task.crew.size > 1 or not self.lost.can_lose(part):  # the others of a crew may not have noticed
                 raise
         else:
             return
@@ -170,7 +174,11 @@ class TrainingLoop:
         batch = self.reader.batch(index)
         if self.is_in_latents:
             batch = latents.network_batch(self.task.model, batch, stream(self.seed, "latents", index))
-        with out_of_memory_advice(micro_batch_advice(self.training)), precision.autocast(self.task.device, self.training):
+        with (
+            out_of_memory_advice(micro_batch_advice(self.training)),
+            precision.autocast(self.task.device, self.training),
+            self.task.sharing(),
+        ):
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.average is not None:
             self.average.update((in_round + 1) * self.training.batch)
@@ -290,11 +298,19 @@ class TrainingLoop:
         return checkpoint.write(folder, Checkpoint(self.step, tensors, state))
 
     def _begin(self) -> None:
-        newest = checkpoint.read_newest(self.around.folder)
+        newest = self._newest()
         if newest is not None:
             self.restore(newest)
+        self.task.begin_together()
         if self.around.log is not None:
             self.around.log.begin(*((None,) if newest is None else (newest.step, newest.state.get("log_lines"))))
+
+    def _newest(self) -> Checkpoint | None:
+        """Return the checkpoint to go on from, which is the lead's choice; None for the start."""
+        crew = self.task.crew
+        mine = checkpoint.read_newest(self.around.folder) if crew.is_lead else None
+        step = crew.agree(lambda: None if mine is None else mine.step)
+        return mine if mine is not None or step is None else checkpoint.read_step(self.around.folder, step)
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint."""
@@ -319,8 +335,9 @@ class TrainingLoop:
     def end(self) -> TrainingResult:
         """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
         self._count_time()
-        weights, selected, curve, evaluations = self.candidate(), None, self.curve, self._evaluations()
+        weights, selected, curve, evaluations = self.candidate(), None, self.curve, self.task.evaluations()
         seconds_training = self._seconds
+        evaluations = evaluations if curve is None else replace(evaluations, selection=curve.evaluations)
         network_evaluations = evaluations.forward + evaluations.backward
         if curve is not None and curve.keeps_best:  # the curve is a cost of what it chose
             self._seconds += curve.seconds
@@ -340,11 +357,3 @@ class TrainingLoop:
             self.step - self.lost.steps_left_out,
             seconds_training,
         )
-
-    def _evaluations(self) -> Evaluations:
-        """Return what went through networks so far. A checkpoint of an older version makes the three numbers meaningless but not
-        the sum that is a cost."""
-        counter = self.task.counter
-        banks = round(sum(self.task.bank_costs.values()))
-        selection = 0 if self.curve is None else self.curve.evaluations
-        return Evaluations(counter.examples - counter.examples_with_graph + banks, counter.examples_with_graph, selection)

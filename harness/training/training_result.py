@@ -1,4 +1,4 @@
-"""The result of a training: weights, costs, and the points of its curve."""
+"""The result of a training."""
 
 from __future__ import annotations
 

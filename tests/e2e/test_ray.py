@@ -50,7 +50,7 @@ class Machines:
     def __init__(self, folder):
         from ray.cluster_utils import Cluster
 
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")
         shared = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False, "temp_dir": str(folder)}
         self.cluster = Cluster(
             initialize_head=True, head_node_args={**shared, "env_vars": {"HARNESS_HOST": "one"}}, shutdown_at_exit=False

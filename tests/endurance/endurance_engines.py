@@ -91,7 +91,7 @@ class RayEngine(Engine):
     def _begin_node(self, name: str, *options: str) -> None:
         ray = Path(sys.executable).with_name("ray")
         line = [str(ray), "start", "--block", "--num-cpus=2", "--object-store-memory=83886080", "--node-ip-address=127.0.0.1"]
-        variables = {**os.environ, "HARNESS_HOST": f"ray {name}", "RAY_USAGE_STATS_ENABLED": "0"}
+        variables = {**os.environ, "HARNESS_HOST": f"ray {name}", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
         with (self._folder / f"{name}.log").open("wb") as log:
             node = subprocess.Popen([*line, *options], stdout=log, stderr=log, env=variables, start_new_session=True)
         self._nodes[name] = node

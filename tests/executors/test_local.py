@@ -286,10 +286,10 @@ def test_jobs_of_a_killed_fork_server_get_another_one_and_a_line_says_so(caplog)
     ready = plan.ready
 
     def killing(ends):
-        for process in servers() if not killed else []:
-            if process.children():
-                killed.append(process)
-                process.kill()
+        for fork_server in servers() if not killed else []:
+            if fork_server.children():
+                killed.append(fork_server)
+                fork_server.kill()
         return ready(ends)
 
     plan.ready = killing
