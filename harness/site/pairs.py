@@ -35,7 +35,7 @@ def pair_charts(table: Table) -> ChartGroup | None:
         _chart(number, columns, [[each for each in of_column if _place(each) == place] for of_column in found])
         for number, place in enumerate(places)
     )
-    return ChartGroup("pairs", HEADING, CAPTION, charts) if charts else None
+    return ChartGroup("comparison", HEADING, CAPTION, charts) if charts else None
 
 
 def _place(comparison: Comparison) -> tuple[object, ...]:

@@ -294,7 +294,8 @@ window.harness = window.harness || {};
       { field: "seeds", title: "seeds" },
       { field: "finding", title: "finding" },
     ];
-    const color = { field: "colour", type: "quantitative", scale: { domain: [-3, 0, 3], range: worseToBetter() }, legend: null };
+    const scale = { domain: [-3, 0, 3], range: worseToBetter(), interpolate: "rgb" };
+    const color = { field: "colour", type: "quantitative", scale, legend: null };
     return {
       data: { values },
       width: { step: 62 },
