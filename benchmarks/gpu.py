@@ -74,8 +74,10 @@ def ratio(ours: Result, bare: Result | None) -> str:
     return f"{mine / plain:.2f}" if isinstance(mine, float) and isinstance(plain, float) else "–"
 
 
-def yardstick(result: Result) -> str:
+def yardstick(result: Result, *, is_tiny: bool) -> str:
     """Return what others report, where the piece can be compared with it."""
+    if is_tiny:
+        return "–"
     name, piece = str(result["subject"]), str(result["piece"])
     if name == "inception":
         return f"{INCEPTION:.0f}"
@@ -83,7 +85,7 @@ def yardstick(result: Result) -> str:
     return f"{known:.0f}" if known is not None and piece.startswith("mle") else "–"
 
 
-def table(found: Iterable[Result]) -> str:
+def table(found: Iterable[Result], *, is_tiny: bool = False) -> str:
     """Return the results as a table in Markdown."""
     lines, by_name = [], {(str(each["subject"]), str(each["piece"])): each for each in found}
     for (subject, piece), each in by_name.items():
@@ -93,7 +95,9 @@ def table(found: Iterable[Result]) -> str:
             continue
         memory, nfe = number(each, "peak_memory_gib", 2), number(each, "nfe", 0)
         speed, spent = number(each, "images_per_second"), number(each, "seconds_a_call", 3)
-        lines.append([subject, piece, speed, ratio(each, bare) if bare else "–", yardstick(each), spent, memory, nfe])
+        lines.append(
+            [subject, piece, speed, ratio(each, bare) if bare else "–", yardstick(each, is_tiny=is_tiny), spent, memory, nfe]
+        )
     heads = ["network", "piece", "images a second", "to bare", "others report", "s a call", "peak GiB", "NFE"]
     return tabulate(lines, headers=heads, tablefmt="pipe", disable_numparse=True)
 
@@ -108,7 +112,13 @@ def page(options: argparse.Namespace, notes: Iterable[str], facts: Mapping[str, 
     title = f"# {facts.get('device', options.device)}" + (", a rehearsal on tiny networks" if options.tiny else "")
     said = [f"- {name}: {value}" for name, value in facts.items()]
     told = [f"- {note}" for note in notes]
-    parts = [title, "\n".join(said), "\n".join(sizes), table(results(options.out / "gpu.jsonl")), "\n".join(told)]
+    parts = [
+        title,
+        "\n".join(said),
+        "\n".join(sizes),
+        table(results(options.out / "gpu.jsonl"), is_tiny=options.tiny),
+        "\n".join(told),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

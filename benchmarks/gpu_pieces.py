@@ -75,7 +75,7 @@ SUBJECTS = {
         "edm-cifar10-uncond-vp", "edm-tiny-ddpmpp", 512, 128, 128, 256, {"steps": 18}, {"dropout": 0.0}, yardstick=145
     ),  # a step of batch 512 does not fit without micro-batches, and dropout cannot be cut into them
     "edm2": Subject("edm2-img64-s", "edm2-tiny-8", 128, 32, 32, 32, {"steps": 32}, {"dropout": 0.0}, yardstick=70),
-    "var": Subject("var-d16", "var-tiny", 32, None, 16, 25, {}, {}, yardstick=74),
+    "var": Subject("var-d16", "var-tiny", 16, None, 8, 25, {}, {}, yardstick=74),
 }
 
 
@@ -149,8 +149,9 @@ def loop_of(
 
 
 def training_of(subject: Subject, options: Options, batch: int, **settings: object) -> TrainingConfig:
+    """Return the budget of a piece. A step of DDO has a fake for each example, so that half as many go through at once."""
     size = 4 if options.is_tiny else batch
-    micro = None if subject.micro is None else min(subject.micro, size)
+    micro = None if subject.micro is None else min(subject.micro // (2 if batch == subject.ddo else 1), size)
     whole = {"images": size * 10**6, "batch": size, "micro_batch": None if micro == size else micro, "data": "device"}
     return TrainingConfig.model_validate({**whole, **settings})
 

@@ -8,6 +8,7 @@ from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Column
+from harness.board.reading import smoke
 from harness.board.samplers import EvaluationSampler
 from harness.process.inference_precision import FULL
 from harness.report.collect import Collection
@@ -27,6 +28,7 @@ ENVIRONMENT = {
     "numpy": "NumPy",
     "platform": "platform",
     "device": "device",
+    "devices": "devices of a cell",
     "cuda": "CUDA",
     "tf32": "TF32",
     "deterministic": "deterministic kernels",
@@ -180,6 +182,8 @@ def _weights(networks: Sequence[Network]) -> str:
     network = networks[0]
     if isinstance(network, Loaded):
         weights = network.weights
+        if weights.is_stand_in:
+            return f"random weights in the place of those of `{weights.preset}`"
         hashes = ", ".join(f"{file['part'] or 'file'} sha256 {_hash(file)}{_table(file)}" for file in weights.identity)
         note = f" — {markdown_text(weights.note)} —" if weights.note else ""
         return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes}){note}"
@@ -219,7 +223,7 @@ def _board_training(board: Board) -> TrainingConfig | None:
     training = board.config.training
     if training is None or not board.is_smoke:
         return training
-    return training.model_copy(update={"images": min(board.config.smoke.steps, training.steps) * training.batch})
+    return smoke.training(board.config, training)
 
 
 def _method_lines(board: Board, common: str) -> Iterator[str]:

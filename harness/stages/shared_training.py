@@ -21,11 +21,12 @@ from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.store.outputs import Output
 from harness.training.curve import Curve, is_point
 from harness.training.evaluations import Evaluations
-from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
 from harness.training.surroundings import Surroundings
 from harness.training.training_log import FILE, LogLine, read_log
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
 PREFIX = "after-"

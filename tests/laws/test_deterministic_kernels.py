@@ -69,7 +69,7 @@ METHODS, MODELS, SAMPLERS = all_of(Method, "method"), all_of(Model, "model"), al
 def test_a_step_of_a_method_is_deterministic_on_a_card(method, model):
     spec = spec_for(method.needs, model)
     settings = {**method.smoke, **({"bank_size": 8} if "bank_size" in method.config.model_fields else {})}
-    bench = Bench(method, method.config.model_validate(settings), lambda: tiny_task(model, spec, 1), Batch(*examples(spec, n=64)))
+    bench = Bench(method, method.config.model_validate(settings), lambda: tiny_task(model, spec, 4), Batch(*examples(spec, n=64)))
     built = bench.build(bench.task())
     with Noting() as noting:
         bench.take(built, 0, 1)

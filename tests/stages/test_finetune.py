@@ -15,7 +15,7 @@ from harness.stages.options import JobOptions
 from harness.store import outputs
 from harness.store.runs_folder import RunsFolder
 from harness.training.evaluations import NONE
-from harness.training.loop import TrainingResult
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
 IMAGES = """\
