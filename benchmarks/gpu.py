@@ -94,6 +94,7 @@ def table(found: Iterable[Result], *, is_tiny: bool = False) -> str:
             lines.append([subject, piece, str(each["error"]).replace("|", "\\|"), *["–"] * 5])
             continue
         memory, nfe = number(each, "peak_memory_gib", 2), number(each, "nfe", 0)
+        others = yardstick(each, is_tiny=is_tiny)
         speed, spent = number(each, "images_per_second"), number(each, "seconds_a_call", 3)
         lines.append(
             [subject, piece, speed, ratio(each, bare) if bare else "–", yardstick(each, is_tiny=is_tiny), spent, memory, nfe]

@@ -54,10 +54,11 @@ def test_the_table_has_the_share_of_the_bare_loop_and_keeps_what_failed():
 
 
 def test_a_group_that_takes_too_long_is_stopped_and_keeps_what_it_had(tmp_path, monkeypatch):
-    (tmp_path / "gpu_pieces.py").write_text("import sys, time; open(sys.argv[7], 'w').write('{}\\n'); time.sleep(60)")
+    writes = "open(sys.argv[sys.argv.index('--out') + 1], 'w').write('{}\\n')"
+    (tmp_path / "gpu_pieces.py").write_text(f"import sys, time; {writes}; time.sleep(600)")
     monkeypatch.setattr(gpu, "HERE", tmp_path)
     options = argparse.Namespace(device="cpu", seconds=0.01, out=tmp_path, tiny=True)
-    assert gpu.run_group("edm", options, 5.0) == "stopped after its 5 s; what it had measured is kept"
+    assert gpu.run_group("edm", options, 15.0) == "stopped after its 15 s; what it had measured is kept"
     assert gpu.results(tmp_path / "gpu.jsonl") == [{}]
 
 
