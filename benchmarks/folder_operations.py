@@ -20,7 +20,9 @@ import struct
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from harness.process import host
@@ -29,6 +31,7 @@ from harness.store.progress import Reporter
 from harness.store.runs_folder import RunsFolder
 
 WORKERS_OF_HOST = 8
+BEGINNING_SECONDS = 30.0
 BOUND = 50.0
 KINDS = ("open", "close", "read", "write", "sync", "stat", "list", "link", "rename", "remove", "make")
 CALLS = {
@@ -103,24 +106,31 @@ def train(reporter: Reporter) -> None:
         time.sleep(0.1)
 
 
-def run_command(runs: RunsFolder, worker: int, cells: int) -> None:
-    """Do what the process of a `harness run` does, and its worker, on a board whose other cells are busy."""
+def commands(runs: RunsFolder, cells: int) -> Callable[[int], None]:
+    """Return what the process of a `harness run` does, and its worker, on a board whose other cells are busy."""
     from harness.board.reading.load import load_board
     from harness.run.busy_jobs import BusyJobs
     from harness.run.job_calls import cell_job
     from harness.stages.options import JobOptions
 
+    (runs.root / "board").mkdir()
+    (runs.root / "board/board.yaml").write_text(BOARD % ", ".join(map(str, range(cells))), encoding="utf-8")
     board = load_board(runs.root / "board")
-    assert len(board.cells) == cells
-    busy = BusyJobs(runs)
-    with lease(runs.lease("cell", board.cells[worker].key), wait=False):
-        time.sleep(5)  # all of them have begun
-        for number, cell in enumerate(board.cells):
-            if number != worker:
-                busy.add(cell_job(cell, runs, JobOptions()))
-        while True:
-            assert not busy.due()
-            time.sleep(0.2)
+    paths = [runs.lease("cell", cell.key) for cell in board.cells]
+    jobs = [cell_job(cell, runs, JobOptions()) for cell in board.cells]
+
+    def work(worker: int) -> None:
+        busy = BusyJobs(runs)
+        with lease(paths[worker], wait=False):
+            time.sleep(BEGINNING_SECONDS)  # all of them have begun
+            for job in jobs[:worker] + jobs[worker + 1 :]:
+                busy.add(job)
+            while True:
+                for job in busy.due():
+                    busy.add(job)
+                time.sleep(0.2)
+
+    return work
 
 
 def main() -> None:
@@ -136,19 +146,12 @@ def main() -> None:
 
 def measure(runs: RunsFolder, options: argparse.Namespace) -> bool:
     """Print the rates. Returns: whether the last window keeps the bound."""
-    work: Callable[[int], None] = lambda worker: wait_for_base(runs, worker)  # noqa: E731 - the other one is below
-    if options.scenario == "commands":
-        (runs.root / "board").mkdir()
-        (runs.root / "board/board.yaml").write_text(BOARD % ", ".join(map(str, range(options.workers))), encoding="utf-8")
-        from harness.board.reading.load import load_board
-
-        load_board(runs.root / "board")  # the forks have the modules
-        work = lambda worker: run_command(runs, worker, options.workers)  # noqa: E731
+    work = commands(runs, options.workers) if options.scenario == "commands" else partial(wait_for_base, runs)
     counts = Counts(options.workers)
     children = [start(work, counts, worker) for worker in range(options.workers)]
     rate = 0.0
     try:
-        time.sleep(10)  # all of them have begun
+        time.sleep(BEGINNING_SECONDS)  # all of them have begun
         for window in range(1, 4):
             before = counts.sums()
             time.sleep(options.seconds)
@@ -173,6 +176,8 @@ def start(work: Callable[[int], None], counts: Counts, worker: int) -> int:
         os.environ[host.VARIABLE] = f"host-{worker // WORKERS_OF_HOST}"
         count_calls(counts, worker)
         work(worker)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(1)
 
