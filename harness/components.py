@@ -43,6 +43,8 @@ class Component:
         summary: one line for `harness list`.
         config: settings class; it must live in a module that does not import torch.
         smoke: settings that `--smoke` replaces, so that any board passes in seconds.
+        shrink: function `(config)`, without torch, that returns further settings that `--smoke` replaces, where they depend on
+            those of the board: the sizes of a network inside the network, the levels of an autoencoder. None: no further ones.
         version: raise it when a change of the code makes the same settings give other numbers. Records of older versions then
             become stale.
         check_ready: target of a function `(config)`, without torch, that is called before any work starts. It raises UserError
@@ -64,6 +66,7 @@ class Component:
     summary: str
     config: type[Config] = NoConfig
     smoke: Mapping[str, object] = field(default_factory=dict)
+    shrink: Callable[[Config], Mapping[str, object]] | None = None
     version: str = "1"
     check_ready: str = ""
     files: str = ""
@@ -74,6 +77,10 @@ class Component:
     def title(self) -> str:
         """The kind and the name, with which messages begin: `metric fid`."""
         return f"{self.kind} {self.name}"
+
+    def smoke_settings(self, config: Config) -> Mapping[str, object]:
+        """Return the settings that a smoke run replaces on a board that asks for `config`."""
+        return {**self.smoke, **({} if self.shrink is None else self.shrink(config))}
 
     def check_packages(self) -> None:
         """Raises: UserError when one of `packages` is not installed."""
@@ -370,6 +377,8 @@ class Metric(Component):
 @dataclass(frozen=True)
 class Extractor(Component):
     """`build(config)` returns a `harness.interfaces.FeatureExtractor`.
+
+    A smoke run takes random features in the place of an extractor with `check_ready` or `files`, so that it needs no file.
 
     Args:
         outputs: dimension of each output by name, equal to `outputs` of the built object. Boards are checked with it before the

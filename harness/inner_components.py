@@ -130,7 +130,9 @@ def with_smoke_samplers(settings: Config) -> Config:
     """Return the settings with the replacements of `--smoke` in the inner samplers."""
     inner = {field: value for field, value in settings if isinstance(value, InnerSampler)}
     changed = {
-        field: InnerSampler.model_validate({"name": value.name, **value.settings, **value.component.smoke}, context=value.context)
+        field: InnerSampler.model_validate(
+            {"name": value.name, **value.settings, **value.component.smoke_settings(value.config)}, context=value.context
+        )
         for field, value in inner.items()
     }
     return settings.model_copy(update=changed) if changed else settings

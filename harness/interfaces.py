@@ -254,7 +254,7 @@ class TakesSteps(Protocol):
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job asks of the machine that runs it; a field that is None asks for nothing, and the executor's own value holds.
+    """Demands of a job on the machine that runs it; a field that is None asks for nothing, and the executor's own value holds.
 
     Resources say where a job can run. They are no part of what it computes, and of no key.
 

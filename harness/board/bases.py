@@ -128,7 +128,7 @@ class Loaded(_Network):
 
     @property
     def files(self) -> tuple[BaseFile, ...]:
-        return self.weights.files
+        return () if self.weights.is_stand_in else self.weights.files
 
     def spec_on(self, data: DataSpec) -> DataSpec:
         """Return what the network generates on a dataset that holds `data`."""

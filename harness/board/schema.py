@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from harness import validation
+from harness.board.resources import ResourcesConfig
 from harness.board.search_settings import SearchConfig, SettingsFrom
 from harness.config import Config
 from harness.images.extraction_settings import BATCH, ExtractionSettings
@@ -175,6 +176,9 @@ class BaseConfig(Config):
         "them. No method trains such a base",
     )
     only: FilterText = Field("", description="filter: the cells of this base that the board has; by default all")
+    resources: ResourcesConfig = Field(
+        ResourcesConfig(), description="what the job of the base and its cells ask of their machines; part of no key"
+    )
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> BaseConfig:
@@ -205,6 +209,9 @@ class MethodConfig(Config):
     training: dict[str, object] = Field({}, description="keys of the board's `training` that this method replaces")
     only: FilterText = Field("", description="filter: the cells of this method that the board has; by default all")
     note: str | None = Field(None, description="a remark under the table, in Markdown, such as where the settings come from")
+    resources: ResourcesConfig = Field(
+        ResourcesConfig(), description="what the cells ask of their machines; goes before the base's; part of no key"
+    )
 
 
 class EvaluationConfig(Config):
@@ -376,9 +383,14 @@ class CurveConfig(Config):
 
 
 class SmokeConfig(Config):
-    """The small board that `--smoke` runs: the same path in seconds. Networks, samplers and banks shrink as their plugins say."""
+    """The small board that `--smoke` runs: the same path in seconds. Networks, samplers and banks shrink as their plugins say.
+
+    No file is read of published weights, data and extractors: random weights, noise and random features stand in for them, and
+    the output and the page say so. Weights that the board names by path alone are read.
+    """
 
     steps: PositiveInt = Field(8, description="steps of pretraining and of fine-tuning, at most")
+    batch: PositiveInt | None = Field(None, description="training examples of a step, at most; by default those of the budget")
     samples: PositiveInt = Field(64, description="generated examples of a draw, and as many real ones, at most")
     seeds: PositiveInt = Field(1, description="how many of the board's seeds run")
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import value_completion
-from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
+from harness.cli import detached, value_completion
+from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, remark, result
 from harness.cli.records_elsewhere import records_elsewhere
-from harness.cli.run_components import run_components
+from harness.cli.run_settings import run_settings
 from harness.errors import Faults, UserError
-from harness.process import devices as process_devices
 from harness.process import stop
 from harness.store.runs_folder import RunsFolder
 
@@ -58,7 +59,10 @@ KeepPublished = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Cells at once. [default: the number of CUDA cards, or of cores on a CPU]", show_default=False
+        min=1,
+        metavar="N",
+        help="Cells at once. [default: harness.toml, or the number of CUDA cards, or of cores on a CPU; all of them in a queue]",
+        show_default=False,
     ),
 ]
 Devices = Annotated[
@@ -68,7 +72,8 @@ ExecutorName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
+        help="Where cells run; see harness list executors. [default: harness.toml, or local]",
+        show_default=False,
         autocompletion=value_completion.names_of("executor"),
     ),
 ]
@@ -81,16 +86,33 @@ Settings = Annotated[
         autocompletion=value_completion.settings_of("executor", "tracker"),
     ),
 ]
+AskedResources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--resources", metavar="KEY=VALUE", help="What each job asks of its machine: gpus=1,cpus=4,memory_gib=30,hours=12."
+    ),
+]
 Track = Annotated[
     str | None,
     typer.Option(
         metavar="NAMES",
-        help="Log the runs of cells, e.g. tensorboard,wandb; see harness list trackers. [default: $HARNESS_TRACK, or nothing]",
+        help="Log the runs of cells, e.g. tensorboard,wandb; see harness list trackers. "
+        "[default: $HARNESS_TRACK, harness.toml, or none]",
         autocompletion=value_completion.names_of("tracker", with_commas=True),
         show_default=False,
     ),
 ]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Return when the run has begun; it goes on without the terminal (see status, cancel).")
+]
+Beside = Annotated[
+    bool,
+    typer.Option("--beside", help="Work beside a run of the same cells that is at work, and do not follow it to its end."),
+]
+Collect = Annotated[
+    bool, typer.Option("--collect", help="Run nothing: note which jobs have died, and print the table of the records so far.")
+]
 LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
 
@@ -106,13 +128,17 @@ def run(
     fresh_floors: FreshFloors = False,
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
-    device: Device = "auto",
+    device: RunDevice = None,
     devices: Devices = 1,
     executor: ExecutorName = None,
     settings: Settings = None,
+    resources: AskedResources = None,
     track: Track = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     log_every: LogEvery = 100,
+    detach: Detach = False,
+    beside: Beside = False,
+    collect: Collect = False,
     as_json: AsJson = False,
 ) -> None:
     """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
@@ -122,18 +148,25 @@ def run(
     from harness.board.reading.load import load_board
     from harness.run.start import RunOptions
 
-    process_devices.check(device, devices)
+    parent = detached.parent()
+    if detach and parent is None:
+        if dry_run or collect:
+            raise UserError("--detach: --dry-run and --collect run nothing; leave one of the two out")
+        detached.start(board, RunsFolder.of(runs_dir, smoke=smoke))
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
+    if collect:
+        _collect(loaded, cells, runs, as_json)
+        return
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    where, trackers = run_components(executor, track, settings or [])
+    how = run_settings(executor, track, settings or [], jobs=jobs, device=device, devices=devices, resources=resources or [])
     options = RunOptions(
-        jobs or process_devices.slots(device, devices), where, device, checkpoint_seconds, log_every, trackers, devices
+        how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, resources=how.resources, devices=devices
     )
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
-    for line in loaded.remarks:
+    for line in (*how.remarks, *loaded.remarks):
         remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
@@ -143,7 +176,23 @@ def run(
     else:
         if keep_published:
             _keep_published(loaded, runs)
-        _run(loaded, cells, anew, runs, options, as_json)
+        follows = not (beside or fresh or fresh_floors)
+        _run(loaded, cells, anew, runs, options, _Ways(as_json, follows, parent))
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """How a run shows itself.
+
+    Args:
+        as_json: whether its table is JSON.
+        follows: whether it follows another run of its cells.
+        parent: the command that waits for its begin.
+    """
+
+    as_json: bool
+    follows: bool
+    parent: detached.Parent | None
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:
@@ -198,20 +247,13 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
         raise Faults(dict.fromkeys(faults))
 
 
-def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
+def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, ways: _Ways) -> None:
     """Run the cells and print the table. Raises: typer.Exit with 1 when a cell or a floor failed."""
-    from harness.cli.progress import show_progress
-    from harness.run.start import run_board
     from harness.run.states import missing_floors
 
-    def ask(states: Sequence[CellState]) -> None:
-        for line in questions(board, states, runs):
-            remark(line)
-
-    with show_progress(runs) as on_event:
-        states = run_board(board, cells, runs, options, on_event, remark, on_states=ask, fresh=anew)
+    states = _states_after_run(board, cells, anew, runs, options, ways)
     stop.raise_on_signals()
-    _print_results(board, runs, as_json)
+    _print_results(board, runs, ways.as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
     failed += [f"{state.cell.name}: it left no record; run again" for state in states if state.state == "to run"]
     failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]
@@ -221,7 +263,55 @@ def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, opt
         raise typer.Exit(1)
 
 
+def _states_after_run(
+    board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, ways: _Ways
+) -> list[CellState]:
+    """Run the cells, or follow the run that does."""
+    from harness.cli.progress import show_progress
+    from harness.run import states
+    from harness.run.attach import at_work
+    from harness.run.start import default_executor, run_board
+
+    def ask(states: Sequence[CellState]) -> None:
+        for line in questions(board, states, runs):
+            remark(line)
+
+    facts = {
+        "arguments": tuple(sys.argv[1:]),
+        "executor": (options.executor or default_executor()).name,
+        "is_detached": ways.parent is not None,
+    }
+    with (
+        show_progress(runs) as on_event,
+        at_work(board, cells, runs, on_event=on_event, on_remark=remark, follows=ways.follows, facts=facts) as command,
+    ):
+        if command is None:
+            return states.states(board, cells, runs)
+        own = replace(options, command=command.id)
+
+        def begin() -> None:
+            if ways.parent is not None:
+                ways.parent.tell(command, runs)
+
+        return run_board(board, cells, runs, own, on_event, remark, on_states=ask, on_begin=begin, fresh=anew)
+
+
+def _collect(board: Board, cells: Sequence[Cell], runs: RunsFolder, as_json: bool) -> None:
+    """Note which jobs have died, and print the table. Raises: typer.Exit with 1 when a cell failed."""
+    from harness.run import collect
+    from harness.run.states import states, summary
+
+    for line in collect.note_deaths(board, cells, runs, remark):
+        remark(line)
+    _print_results(board, runs, as_json)
+    after = states(board, cells, runs)
+    remark(summary(after))
+    if any(state.state == "failed" for state in after):
+        raise typer.Exit(1)
+
+
 def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
+    from harness.board.stand_ins import stand_ins
     from harness.report import formats
     from harness.report.page import terminal_table
     from harness.report.render import render_runs
@@ -231,8 +321,8 @@ def _print_results(board: Board, runs: RunsFolder, as_json: bool) -> None:
     result(to_text(rendered.table).rstrip())
     if board.is_smoke:
         remark("a smoke run, with tiny budgets, networks and samplers: these numbers mean nothing")
-        if board.dataset.component.is_made_up(board.dataset.settings):
-            remark(f"the examples of {board.dataset.name} were made up: no file of the dataset was read")
+        for sentence in stand_ins(board):
+            remark(sentence)
     written = rendered.write(runs.board(board.name))
     for path in written.paths:
         remark(f"wrote {path}")

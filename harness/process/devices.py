@@ -24,16 +24,20 @@ def check(name: str, devices: int = 1) -> None:
 
     Raises: UserError, whose message begins with --device or --devices.
     """
-    known = re.fullmatch("auto|cpu|cuda(:(?P<index>[0-9]+))?", name)
-    if known is None:
-        raise UserError(f"--device {name}: there are auto, cpu, cuda and cuda:N")
+    check_name(name)
     if name.startswith("cuda"):
         import torch
 
-        if int(known["index"] or 0) >= torch.cuda.device_count():
+        if int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
             raise UserError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; see `harness doctor`")
     if devices > 1:
         _check_several(name, devices)
+
+
+def check_name(name: str) -> None:
+    """Raises: UserError when no machine has a device of this name."""
+    if re.fullmatch("auto|cpu|cuda(:[0-9]+)?", name) is None:
+        raise UserError(f"--device {name}: there are auto, cpu, cuda and cuda:N")
 
 
 def _check_several(name: str, devices: int) -> None:
@@ -63,6 +67,14 @@ def _cards() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a device has done what it was given. A card works beside the process, whose clock would else run ahead."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
 
 
 def take_slot(number: int) -> None:

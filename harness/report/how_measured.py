@@ -8,7 +8,9 @@ from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Column
+from harness.board.reading import smoke
 from harness.board.samplers import EvaluationSampler
+from harness.process.inference_precision import FULL
 from harness.report.collect import Collection
 from harness.report.every_setting import every_setting
 from harness.report.extractor_versions import extractor_versions
@@ -78,7 +80,17 @@ def evaluation_text(board: Board) -> str:
     batch = f"; samples drawn {evaluation.batch:,} at a time" if has_models else ""
     seeds = seed_ranges(sorted({cell.seed for cell in board.cells}))
     value = "" if evaluation.draws == 1 else ", and the value of the cell is their mean"
-    return f"**Evaluation**: each cell has {draws} of {_sizes(board)} {examples}{value}; seeds {seeds}{batch}."
+    computed = "".join(_computed(board, has_models=has_models))
+    return f"**Evaluation**: each cell has {draws} of {_sizes(board)} {examples}{value}; seeds {seeds}{batch}{computed}."
+
+
+def _computed(board: Board, *, has_models: bool) -> Iterator[str]:
+    """Yield in which precision samples are drawn and features extracted, where that is not float32."""
+    evaluation = board.cells[0].evaluation
+    if has_models and evaluation.sampling_precision != FULL:
+        yield f"; networks sample in {evaluation.sampling_precision}"
+    if evaluation.extraction_precision != FULL and any(column.extractor is not None for column in board.columns):
+        yield f"; features are extracted in {evaluation.extraction_precision}"
 
 
 def _sizes(board: Board) -> str:
@@ -170,6 +182,8 @@ def _weights(networks: Sequence[Network]) -> str:
     network = networks[0]
     if isinstance(network, Loaded):
         weights = network.weights
+        if weights.is_stand_in:
+            return f"random weights in the place of those of `{weights.preset}`"
         hashes = ", ".join(f"{file['part'] or 'file'} sha256 {_hash(file)}{_table(file)}" for file in weights.identity)
         note = f" — {markdown_text(weights.note)} —" if weights.note else ""
         return f"weights loaded{f' of `{weights.preset}`' if weights.preset else ''} ({hashes}){note}"
@@ -209,7 +223,7 @@ def _board_training(board: Board) -> TrainingConfig | None:
     training = board.config.training
     if training is None or not board.is_smoke:
         return training
-    return training.model_copy(update={"images": min(board.config.smoke.steps, training.steps) * training.batch})
+    return smoke.training(board.config, training)
 
 
 def _method_lines(board: Board, common: str) -> Iterator[str]:

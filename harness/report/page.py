@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.board.board import Board
+from harness.board.stand_ins import stand_ins
 from harness.report.collect import Collection
 from harness.report.costs import costs_section
 from harness.report.difference_tables import section as differences_section
@@ -99,8 +100,7 @@ def smoke_remark(board: Board) -> str:
     """Return the sentences that say what the numbers of a smoke run are worth; "" for any other board."""
     if not board.is_smoke:
         return ""
-    names = [board.dataset.name] if board.dataset.component.is_made_up(board.dataset.settings) else []
-    return SMOKE + "".join(f" **The examples of {name} are made up: they are noise.**" for name in names)
+    return SMOKE + "".join(f" **{sentence}**" for sentence in stand_ins(board))
 
 
 def run_command(board: Board) -> str:

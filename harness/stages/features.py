@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -113,6 +114,22 @@ def are_stored(
     return all(outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs)
 
 
+def seconds_of_pass(
+    identity: Mapping[str, object],
+    n: int,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    settings: ExtractionSettings = DEFAULT,
+) -> float | None:
+    """Return the seconds that extracting stored features of a set took; None where they are gone, or nobody noted it."""
+    key = _set_key(identity, n, extractor, context, settings)
+    stored = [outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs]
+    seconds = [None if output is None else output.facts.get("seconds") for output in stored]
+    known = [float(value) for value in seconds if isinstance(value, int | float)]
+    return max(known) if known and len(known) == len(seconds) else None  # what one pass gave has the same seconds
+
+
 def _set_key(
     identity: Mapping[str, object], n: int, extractor: Resolved[Extractor], context: Context, settings: ExtractionSettings
 ) -> str:
@@ -180,6 +197,7 @@ def _extract(
     """
     with storage(work):
         work.mkdir(parents=True)
+    started = time.perf_counter()
     crew = context.crew if images.n > settings.batch else ALONE
     try:
         extraction = Extraction(
@@ -193,15 +211,15 @@ def _extract(
         )
         with crew.employ(helper, extractor, tuple(keys), settings, context.runs, context.options):
             made = extraction.run(images)
-        code = sources.as_json(made_by)
-        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, code)) for need, key in keys.items()}
+        facts = {"seconds": time.perf_counter() - started, "sources": sources.as_json(made_by)}
+        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, facts)) for need, key in keys.items()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _writer(
-    need: str, made: FeatureSet, work: Path, made_by: Sequence[Mapping[str, str]]
-) -> Callable[[Path], Mapping[str, object]]:
+def _writer(need: str, made: FeatureSet, work: Path, facts: Mapping[str, object]) -> Callable[[Path], Mapping[str, object]]:
+    """Return a function that writes one of the features of a pass. facts: of the whole pass."""
+
     def write(folder: Path) -> dict[str, object]:
         with storage(folder):
             if need in MOMENTS:
@@ -212,7 +230,7 @@ def _writer(
                 if isinstance(rows, np.memmap):
                     rows.flush()
                 shutil.move(work / f"{need}.npy", folder / f"{need}.npy")
-        return {"n": made.n, "sources": list(made_by)}
+        return {"n": made.n, **facts}
 
     return write
 

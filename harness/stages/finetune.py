@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -91,6 +92,7 @@ def _finetune(
         "images_seen": trained.steps * cell.training.batch,
         "steps": trained.steps,
         "seconds": trained.seconds,
+        "seconds_steps": _seconds_of_steps(trained, banks, context) if cell.trains else None,
         "network_evaluations": trained.network_evaluations,
         **({} if trained.evaluations is None else trained.evaluations.facts),
         "curve": trained.curve,
@@ -262,6 +264,15 @@ def _sources_of_banks(keys: Sequence[str], context: Context) -> list[list[Source
     """Return the sources of stored banks, which another cell may have drawn, with other code."""
     stored = [outputs.find(context.runs, "bank", key) for key in keys]
     return [sources.of_facts(bank.facts) for bank in stored if bank is not None]
+
+
+def _seconds_of_steps(trained: TrainingResult, banks: Sequence[str], context: Context) -> float | None:
+    """Return the seconds of a training's steps, without the curve and the drawing of banks; None where a bank is gone."""
+    stored = [outputs.find(context.runs, "bank", key) for key in banks]
+    seconds = [bank.facts["seconds"] for bank in stored if bank is not None]
+    if len(seconds) < len(banks):
+        return None
+    return max(0.0, trained.seconds_training - math.fsum(value for value in seconds if isinstance(value, int | float)))
 
 
 def _loop(

@@ -41,6 +41,7 @@ class CellResults:
         peak_memory_bytes: peak memory over all stages.
         energy_wh, card_memory_bytes: of the card over all stages; None where it does not tell them.
         device: type of the device: "cpu" or "cuda"; devices: how many were used side by side.
+        extraction: how many generated images went through extractors, and the seconds; None where that is not known.
         unsealed: stages whose facts nothing vouches for, because an older version made their outputs.
     """
 
@@ -56,6 +57,7 @@ class CellResults:
     peak_memory_bytes: int
     device: str
     unsealed: Sequence[str] = ()
+    extraction: tuple[int, float] | None = None
     energy_wh: float | None = None
     card_memory_bytes: int | None = None
     devices: int = 1
@@ -129,6 +131,7 @@ def done(cell: Cell, results: CellResults) -> Record:
 
 def _costs(results: CellResults) -> Costs:
     finetuned, samples, preparation = results.finetuned, results.samples, results.preparation
+    images_extracted, seconds_extract = results.extraction or (None, None)
     return Costs(
         images_seen=finetuned.images_seen,
         steps=finetuned.steps,
@@ -144,6 +147,9 @@ def _costs(results: CellResults) -> Costs:
         prepare_evaluations=preparation.network_evaluations,
         energy_wh=results.energy_wh,
         card_memory_bytes=results.card_memory_bytes,
+        seconds_steps=finetuned.seconds_steps,
+        images_extracted=images_extracted,
+        seconds_extract=seconds_extract,
     )
 
 

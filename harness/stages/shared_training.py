@@ -127,7 +127,9 @@ class Merging:
                 raise Diverged(f"weights are not finite at step {step} of {facts.points[-1] // self.batch}")
             self._measure(images, last, facts.points[-1])
         trained = TrainingResult(last, facts.seconds, facts.network_evaluations, [], None, facts.parameters)
-        return self._chosen(replace(trained, evaluations=self._evaluations(facts), steps=facts.points[-1] // self.batch))
+        steps = facts.points[-1] // self.batch
+        trained = replace(trained, evaluations=self._evaluations(facts), steps=steps, seconds_training=facts.seconds)
+        return self._chosen(trained)
 
     def _evaluations(self, facts: SharedTrainingFacts) -> Evaluations | None:
         backward = facts.backward_evaluations

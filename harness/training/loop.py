@@ -14,7 +14,7 @@ from harness.capabilities import WorksInLatents
 from harness.errors import Diverged, Interrupted, UserError
 from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
-from harness.process import stop
+from harness.process import devices, stop
 from harness.process.out_of_memory import advice, out_of_memory_advice
 from harness.sampling import latents
 from harness.streams import stream
@@ -235,6 +235,7 @@ class TrainingLoop:
         self._clock = time.perf_counter()
 
     def _count_time(self) -> None:
+        devices.finish(self.task.device)
         now = time.perf_counter()
         self._seconds += now - self._clock + self.task.take_seconds_of_reused_banks()
         self._clock = now
@@ -311,6 +312,7 @@ class TrainingLoop:
         """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
         self._count_time()
         weights, selected, curve, evaluations = self.candidate(), None, self.curve, self._evaluations()
+        seconds_training = self._seconds
         network_evaluations = evaluations.forward + evaluations.backward
         if curve is not None and curve.keeps_best:  # the curve is a cost of what it chose
             self._seconds += curve.seconds
@@ -328,6 +330,7 @@ class TrainingLoop:
             state_dicts.parameters(self.task.model),
             evaluations if self._counts_graphs else None,
             self.step,
+            seconds_training,
         )
 
     def _evaluations(self) -> Evaluations:

@@ -25,6 +25,7 @@ class TrainingResult:
         parameters: number of the network's parameters, as scalars.
         evaluations: the network evaluations by what they are; None where an older version began the training and did not count.
         steps: steps taken, those of all candidates included.
+        seconds_training: the part of `seconds` without the curve.
     """
 
     weights: dict[str, Tensor]
@@ -35,3 +36,4 @@ class TrainingResult:
     parameters: int = 0
     evaluations: Evaluations | None = None
     steps: int = 0
+    seconds_training: float = 0.0

@@ -80,16 +80,20 @@ class BaseWeights:
         preset: name of the preset; empty where there is none.
         spec: the data that the preset's network generates; None where there is no preset.
         note: what a user must know of the preset's weights; empty where the board replaces the file of the network.
+        is_stand_in: whether random weights stand in for the files, in a smoke run.
     """
 
     files: tuple[BaseFile, ...]
     preset: str = ""
     spec: DataSpec | None = None
     note: str = ""
+    is_stand_in: bool = False
 
     @cached_property
     def identity(self) -> list[dict[str, str | None]]:
         """The identity of each file, for keys and records. Keys and records never hold paths."""
+        if self.is_stand_in:
+            return [{"part": "", "sha256": None, "stand_in": "random weights"}]
         return [file.identity for file in self.files]
 
     def data_fault(self, data: DataSpec, dataset: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -103,6 +104,15 @@ class EDM2Config(ChainLevels):
     )
 
 
+def _shrunk(config: Config) -> Mapping[str, object]:
+    """Return a tiny autoencoder with the levels of the Stability VAE, where the network works in its latents."""
+    vae = EDM2Config.model_validate(config).vae
+    if vae is None or vae.weights is not None:
+        return {}
+    widths = (8,) * len(vae.block_out_channels)
+    return {"vae": {**vae.model_dump(), "block_out_channels": widths, "layers_per_block": 1, "norm_num_groups": 4}}
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the family of the published networks."""
@@ -116,6 +126,7 @@ def harness_models() -> list[Model]:
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Denoises", "Transitions"}),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
+            shrink=_shrunk,
             summary="EDM2 for images or latents: magnitude-preserving U-Net with learned log-variance",
         )
     ]

@@ -230,6 +230,15 @@ def guidance_formula(config: ConfidenceConfig | HaltonConfig) -> str:
     return f"logits = (1 + t) * cond - t * null, t = {config.w:g}{grows} at step s of 0 ... S - 1"
 
 
+def _shrunk(config: Config) -> Mapping[str, object]:
+    """Return tiny sizes in the place of published ones. The number of tokens stays, and with it the size of the images."""
+    full = MaskGITConfig.model_validate(config)
+    if full.preset is None and full.tokenizer.preset is None:
+        return {}
+    tokenizer = {"layout": full.tokenizer.layout, "ch_mult": (1,) * len(full.tokenizer.ch_mult)}  # beside tiny defaults
+    return {"preset": None, "hidden_dim": 32, "heads": 4, "mlp_dim": 64, "tokenizer": tokenizer}
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the transformer with its tokenizer."""
@@ -243,6 +252,7 @@ def harness_models() -> list[Model]:
             sampler="maskgit-confidence",
             check="harness_maskgit.check:fits",
             smoke={"depth": 1},
+            shrink=_shrunk,
             summary="MaskGIT (valeoai v1 and Halton): masked tokens of images in [-1, 1]; likelihood bound",
         )
     ]

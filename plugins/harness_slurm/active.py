@@ -50,7 +50,7 @@ class Tracked:
     Args:
         folder: of its submission.
         job: what the run handed out; None for a job of an earlier command that this run has not asked for.
-        handle: submitit's own view of it, where this process has submitted it; kept for the process that it may hold.
+        handle: submitit's own view of it, which holds the job's process; None for a job on another machine or of another command.
         over_since: when the queue first said that the job is over, by the monotonic clock.
     """
 

@@ -153,14 +153,13 @@ class _Requests:
         return self._of_cluster and not self._of_user
 
     def restart(self, answer: Answer) -> Answer:
-        """Put the job back into the queue, unless somebody has cancelled it there.
+        """Put the job back into the queue, unless Slurm is ending it: somebody has cancelled it, or its time is over.
 
-        Returns: an answer, where the job cannot be put back from here. Raises: SystemExit after it was put back.
+        Returns: an answer, where the job was not put back; the executor knows then how it ended. Raises: SystemExit after it was.
         """
-        if _is_cancelled(self.environment):
-            return answer
         try:
-            self._requeue(self.environment._usr_sig(), None)
+            if not _is_ending(self.environment):
+                self._requeue(self.environment._usr_sig(), None)
         except Exception as error:  # no scontrol in a container, no answer of slurmctld, or too many restarts
             print(f"the job cannot be put back into the queue from here: {error}", file=sys.stderr)  # noqa: T201
         return Answer(answer.value, answer.death, wants_restart=True)
@@ -177,16 +176,16 @@ def _answer(call: bytes) -> Answer:
     return answer
 
 
-def _is_cancelled(environment: JobEnvironment) -> bool:
-    """Return whether somebody has cancelled this job: Slurm then sends SIGTERM too, and would run it again when asked to."""
+def _is_ending(environment: JobEnvironment) -> bool:
+    """Return whether Slurm is ending this job for good. It sends SIGTERM then too, and would run the job again when asked to."""
     if environment.cluster != "slurm":
         return False
-    command = ["scontrol", "show", "job", "--oneliner", environment.raw_job_id]
+    command = ["scontrol", "show", "job", environment.raw_job_id]
     try:
         output = subprocess.run(command, capture_output=True, text=True, timeout=SCONTROL_SECONDS, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return False
-    return "JobState=CANCELLED" in output
+    return "JobState=RUNNING" not in output  # a job that somebody has cancelled is COMPLETING as long as its processes live
 
 
 def _end_when_idle(requests: _Requests, save_seconds: float) -> None:

@@ -40,7 +40,7 @@ class JobState:
 
 
 class Queue(Protocol):
-    """What the executor asks of a queue. Ids are those of submitit: `4711`, and in an array `4711_3`."""
+    """A queue of a cluster, as the executor needs it. Ids are those of submitit: `4711`, and in an array `4711_3`."""
 
     unknown: JobState
     """The state of a job that the queue does not know, or knows no more."""

@@ -114,7 +114,10 @@ class Submitter:
             submission.remove()
             raise _Refused(fault_of(error)) from error
         submission = submission.submitted([handle.job_id for handle in handles])
-        return [Tracked(handle.job_id, submission.folder, job, handle) for job, handle in zip(jobs, handles, strict=True)]
+        # submitit asks Slurm's sacct about its handles; those of this machine hold the processes that somebody must wait for.
+        kept = [None if self.queue.is_remote else handle for handle in handles]
+        folder, ids = submission.folder, [handle.job_id for handle in handles]
+        return [Tracked(job_id, folder, job, handle) for job_id, job, handle in zip(ids, jobs, kept, strict=True)]
 
 
 class _Refused(Exception):

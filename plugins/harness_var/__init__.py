@@ -170,6 +170,15 @@ def guidance_formula(config: VARSamplerConfig) -> str:
     return f"logits = (1 + t) * cond - t * null, {weight} at scale k of 0 ... K - 1"
 
 
+def _shrunk(config: Config) -> Mapping[str, object]:
+    """Return tiny sizes in the place of published ones. The scales stay, and with them the size of the images."""
+    full = VARConfig.model_validate(config)
+    if full.preset is None and full.tokenizer.preset is None:
+        return {}
+    tokenizer = {"ch_mult": (1,) * len(full.tokenizer.ch_mult)}  # beside the defaults, which are tiny
+    return {"preset": None, "embed_dim": 32, "num_heads": 4, "tokenizer": tokenizer}
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the transformer with its tokenizer."""
@@ -183,6 +192,7 @@ def harness_models() -> list[Model]:
             sampler="var",
             check="harness_var.check:fits",
             smoke={"depth": 1},
+            shrink=_shrunk,
             summary="VAR: next-scale prediction over multi-scale tokens of images in [-1, 1]; exact likelihood",
         )
     ]

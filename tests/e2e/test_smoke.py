@@ -25,7 +25,7 @@ from harness_mnist import images
 BOARDS = sorted((Path(__file__).parents[2] / "leaderboards").glob("*/board.yaml"))
 OF_FASHION = [board for board in BOARDS if re.search(r"^dataset: .*\bfashion-mnist\b", board.read_text(), re.MULTILINE)]
 OF_PAPERS = [board for board in BOARDS if re.search(r"^ *weights: |, weights: ", board.read_text(), re.MULTILINE)]
-"""Boards whose bases are published networks, which smoke runs need too."""
+"""Boards whose bases are published networks: random weights, noise and random features stand in for all of their files."""
 OF_SEARCHES = [board for board in BOARDS if board.parent.name.endswith("-search") and board not in OF_FASHION]
 SHORT = [
     board
@@ -124,13 +124,66 @@ def check_smoke(board, tmp_path, *arguments):
     assert {path: path.stat().st_mtime_ns for path in board.parent.rglob("*")} == real
 
 
+@pytest.fixture
+def no_files(tmp_path, monkeypatch):
+    """A machine without any file of data or weights, and without a net."""
+    for variable in ("HARNESS_DATA", "HARNESS_INCEPTION", "HARNESS_INCEPTION_CLEAN", "HARNESS_DINOV2", "TORCH_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("HARNESS_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "nothing"))
+    monkeypatch.setenv("HARNESS_OFFLINE", "1")
+
+
 @pytest.mark.parametrize("board", OF_PAPERS, ids=lambda path: path.parent.name)
-def test_a_board_of_published_networks_names_all_files_that_are_absent(board, tmp_path, monkeypatch):
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    ended = CliRunner().invoke(cli.app, ["run", str(board.parent), "--smoke", "--runs-dir", str(tmp_path / "runs")])
+@pytest.mark.usefixtures("no_files")
+def test_a_board_of_published_networks_names_all_files_that_are_absent(board, tmp_path):
+    ended = CliRunner().invoke(cli.app, ["run", str(board.parent), "--runs-dir", str(tmp_path / "runs")])
     assert isinstance(ended.exception, UserError)
     published = [base.origin.weights.files[0].path.name for base in load_board(board).bases]
     assert all(name in str(ended.exception) for name in published)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("board", OF_PAPERS, ids=lambda path: path.parent.name)
+@pytest.mark.usefixtures("no_workers", "no_files")
+def test_a_board_of_published_networks_passes_on_a_machine_without_any_file(board, tmp_path):
+    ended = CliRunner().invoke(cli.app, ["run", str(board.parent), "--smoke", "--runs-dir", str(tmp_path / "runs")])
+    assert ended.exit_code == 0, ended.stderr
+    assert "stand in for" in ended.stderr
+    assert "stand-in" in ended.stdout
+    records = [path for path in tmp_path.glob("runs/smoke/records/*/*.json") if not path.name.startswith("floor__")]
+    assert len(records) == len(load_board(board, smoke=True).cells)
+
+
+OF_FILES = """\
+title: Files
+dataset: digits
+bases:
+  published: {weights: {preset: edm-tiny-8, file: absent.pt}, sampler: {name: heun, steps: 2}}
+methods: {none: , mle: }
+training: {images: 1280}
+seeds: [0]
+evaluation: {samples: 64}
+floor: {pairs: 1}
+metrics:
+  "kid[inception]": {metric: {name: kid, subset_size: 32}}
+smoke: {steps: 2, batch: 16, samples: 16}
+"""
+
+
+@pytest.mark.usefixtures("no_workers", "no_files")
+def test_stand_ins_for_weights_and_features_let_a_board_pass_without_its_files(tmp_path):
+    (tmp_path / "board.yaml").write_text(OF_FILES)
+    ended = CliRunner().invoke(cli.app, ["run", str(tmp_path), "--smoke", "--runs-dir", str(tmp_path / "runs")])
+    assert ended.exit_code == 0, ended.stderr
+    assert "Random weights of tiny networks stand in for the published ones of published." in ended.stderr
+    assert "Random features stand in for those of inception." in ended.stderr
+    assert "published, random weights" in ended.stdout
+    assert "kid-16[inception], stand-in" in ended.stdout
+    refused = CliRunner().invoke(cli.app, ["run", str(tmp_path), "--runs-dir", str(tmp_path / "runs")])
+    assert "absent.pt" in str(refused.exception)
+    assert "weights-inception-2015-12-05-6726825d.pth" in str(refused.exception)
 
 
 @pytest.mark.long

@@ -60,7 +60,7 @@ def test_a_board_fine_tunes_from_a_file_and_its_key_holds_the_hash(command, weig
     command.write_board(BOARD.format(sha=f", sha256: {sha256}"))
     assert "2 done, 0 to run" in command.run("--dry-run").stdout.replace("2 cells: 2 done", "2 done, 0 to run")
     weights.write_bytes(weights.read_bytes() + b"\0")
-    again = command.run("--smoke")
+    again = command.run("--fresh", "method=none")
     assert again.returncode == 2
     assert f"and the board or its preset says {sha256}" in again.stderr
 

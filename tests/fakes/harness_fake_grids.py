@@ -45,6 +45,10 @@ def is_noise(config):
     return config.made_up
 
 
+def halved(config):
+    return {"width": config.width // 2}
+
+
 def check_unet(config, usage):
     if usage.data.shape[-1] % 2**config.levels:
         raise UserError(f"{config.levels} levels do not divide {usage.data.shape[-1]}")
@@ -80,6 +84,7 @@ def harness_models():
             "unet", build=NOTHING, summary="", config=UnetConfig, smoke={"width": 2}, provides=provides, sampler="ascent",
             check="harness_fake_grids:check_unet",
         ),
+        Model("unet-halving", build=NOTHING, summary="", config=UnetConfig, shrink=halved, provides=provides, sampler="ascent"),
         Model("coarse", build=NOTHING, summary="", provides=frozenset({"Trains"}), sampler="draw"),
     ]  # fmt: skip
 
@@ -120,6 +125,7 @@ def harness_extractors():
     return [
         Extractor("edges", build=NOTHING, summary="", outputs={"features": 4}),
         Extractor("corners", build=NOTHING, summary="", outputs={"features": 4, "spatial": 3}),
+        Extractor("published", build=NOTHING, summary="", outputs={"features": 2048, "spatial": 3}, check_ready=NOTHING),
     ]
 
 

@@ -1,7 +1,7 @@
 """A real Slurm cluster of one machine, without systemd and without accounting: munged, slurmctld, and a slurmd for each node.
 
-Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge. Everything that it writes, munge's key and socket
-included, stands in one folder; its ports are free ones. All its processes are children of this one and end with it.
+Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge. Everything that it writes stands in
+the given folder, but munge's key and socket; its ports are free ones. All its processes are children of this one and end with it.
 """
 
 import os
@@ -13,6 +13,7 @@ import subprocess
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 
 import psutil
 
@@ -23,7 +24,7 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={munge}/socket,cred_expire=5
 CredType=cred/munge
 SlurmctldPort={controller}
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -74,6 +75,7 @@ class SlurmCluster:
 
     def __init__(self, folder, nodes=("node1", "node2"), cpus=2):
         self.folder, self.nodes = Path(folder), nodes
+        self.munge = Path(mkdtemp(prefix="munge-"))  # another user's processes must reach it, and its socket has a short path
         self.host = socket.gethostname().partition(".")[0]
         self._daemons = {}
         ports = free_ports(1 + len(nodes))
@@ -81,7 +83,9 @@ class SlurmCluster:
             NODE.format(name=name, host=self.host, port=port, cpus=cpus) for name, port in zip(nodes, ports[1:], strict=True)
         ]
         self.configuration = self.folder / "slurm.conf"
-        text = CONFIGURATION.format(host=self.host, folder=self.folder, controller=ports[0], nodes="\n".join(lines))
+        text = CONFIGURATION.format(
+            host=self.host, folder=self.folder, munge=self.munge, controller=ports[0], nodes="\n".join(lines)
+        )
         self.configuration.write_text(text)
 
     def start(self):
@@ -95,15 +99,11 @@ class SlurmCluster:
         wait_until(lambda: self.idle() == set(self.nodes), "all nodes are idle")
 
     def _start_munge(self):
-        user, home = pwd.getpwnam("munge"), self.folder / "munge"
-        home.mkdir(mode=0o755)
+        user, home = pwd.getpwnam("munge"), self.munge
         (home / "key").write_bytes(os.urandom(128))
         (home / "key").chmod(0o600)
         for path in (home, home / "key"):
             os.chown(path, user.pw_uid, user.pw_gid)
-        for parent in (self.folder, *self.folder.parents):
-            if parent.owner() == "root" and parent != Path("/") and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)  # munged must reach its own folder
         options = ["--foreground", f"--socket={home}/socket", f"--key-file={home}/key", f"--pid-file={home}/pid"]
         options += [f"--log-file={home}/log", f"--seed-file={home}/seed", "--force", "--num-threads=2"]
         self._start("munged", "munged", *options, user=user.pw_uid, group=user.pw_gid)
@@ -161,6 +161,7 @@ class SlurmCluster:
                 except subprocess.TimeoutExpired:
                     daemon.kill()
                     daemon.wait()
+        shutil.rmtree(self.munge, ignore_errors=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from harness.board.reading.reader import BoardReader
 from harness.board.schema import BoardConfig, ComponentEntry, MetricConfig, split_column
 from harness.components import FEATURE_NEEDS, Extractor, Metric, MetricUsage
 from harness.errors import UserError
+from harness.images.stand_in import is_stand_in
 from harness.interfaces import DataSpec
 from harness.references import STATISTICS, Reference
 
@@ -34,6 +35,8 @@ def read_column(reader: BoardReader, board: BoardConfig, name: str, config: Metr
         _check_features(reader, name, metric, extractor, smallest.samples)
     reference = _read_reference(reader, name, config, metric, extractor, spec)
     label = config.label or (name if board.evaluation.sizes else column_label(name, smallest.samples))
+    if extractor is not None and is_stand_in(extractor.component):
+        label = f"{label}, stand-in"
     return Column(name, label, metric, config, draws, pairs, extractor, reference, board.evaluation.extraction)
 
 

@@ -1,4 +1,8 @@
-"""Bases whose weights are loaded: from a preset, from files by path, or from both."""
+"""Bases whose weights are loaded: from a preset, from files by path, or from both.
+
+In a smoke run, a tiny network with random weights stands in for that of a preset: no file is read, so that the run passes on any
+machine. A file that a board names without a preset is read in smoke runs too.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +42,12 @@ def read_loaded(reader: BoardReader, base: BaseEntry, config: WeightsConfig) -> 
     if sampler is None:
         return None
     check_sampler(reader, sampler, model, base)
-    return Base(base.name, base.label, base.dataset, Loaded(model, sampler, weights))
+    label = f"{base.label}, random weights" if weights.is_stand_in else base.label
+    return Base(base.name, label, base.dataset, Loaded(model, sampler, weights))
 
 
 def _read_model(reader: BoardReader, base: BaseEntry, preset: Preset | None) -> Resolved[Model] | None:
-    """Read the network that the weights are for. A smoke run cannot make the network smaller."""
+    """Read the network that the weights are for. A smoke run can make it smaller where it reads no weights, as with a preset."""
     written, location = base.config.model, base.at("model")
     if preset is None:
         assert written is not None  # BaseConfig sees to it
@@ -52,7 +57,7 @@ def _read_model(reader: BoardReader, base: BaseEntry, preset: Preset | None) -> 
         reader.add_fault(location, f"the preset {preset.name} is of the model {preset.model}, not {changes.name}")
         return None
     settings = {**preset.config.model_dump(exclude_unset=True), **changes.settings}
-    return reader.resolve(Model, ComponentEntry(name=preset.model, **settings), location, may_shrink=False)
+    return reader.resolve(Model, ComponentEntry(name=preset.model, **settings), location)
 
 
 def _read_weights(reader: BoardReader, base: BaseEntry, config: WeightsConfig, preset: Preset | None) -> BaseWeights | None:
@@ -75,6 +80,8 @@ def _read_weights(reader: BoardReader, base: BaseEntry, config: WeightsConfig, p
         return None
     if preset is None:
         return BaseWeights(tuple(files.values()))
+    if reader.is_smoke:
+        return BaseWeights(tuple(files.values()), preset.name, preset.spec, is_stand_in=True)
     return BaseWeights(tuple(files.values()), preset.name, preset.spec, preset.note if config.file is None else "")
 
 

@@ -47,7 +47,7 @@ class BoardReader:
             try:
                 settings, full = component.config.model_validate(entry.settings, context=self.context), None
                 if self.is_smoke and may_shrink:
-                    full, smaller = settings, {**entry.settings, **component.smoke}
+                    full, smaller = settings, {**entry.settings, **component.smoke_settings(settings)}
                     settings = with_smoke_samplers(component.config.model_validate(smaller, context=self.context))
             except ValidationError as error:
                 self.faults.add_invalid(error, location, component.config, entry.settings)
@@ -55,7 +55,8 @@ class BoardReader:
             if isinstance(component, Dataset) and component.is_made_up(full or settings):
                 self.add_fault(location, f"the examples of {entry.name} would be made up with these settings, as in smoke runs")
                 return None
-            return Resolved(component, settings, provided.plugin, provided.version, full)
+            resolved = Resolved(component, settings, provided.plugin, provided.version, full)
+            return smoke.without_files(resolved) if self.is_smoke else resolved
         return None
 
     def training(self, config: BoardConfig, settings: dict[str, object], location: Location) -> TrainingConfig | None:

@@ -1,15 +1,37 @@
-"""The budgets of a board under `--smoke`. Networks, samplers and banks shrink as their plugins say."""
+"""The budgets of a board under `--smoke`, and what stands in for extractors with files.
+
+Networks, samplers and banks shrink as their plugins say.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
+from harness.board.components import Resolved
 from harness.board.schema import BoardConfig, CurveConfig, EvaluationConfig
+from harness.components import Component, Extractor
+from harness.images.stand_in import StandInConfig, stand_in
 from harness.training.config import TrainingConfig
+
+C = TypeVar("C", bound=Component)
+
+
+def without_files(resolved: Resolved[C]) -> Resolved[C]:
+    """Return random features in the place of an extractor that needs files; any other component as it is."""
+    component = resolved.component
+    if not isinstance(component, Extractor) or not (component.check_ready or component.files):
+        return resolved
+    random_features = stand_in(component)
+    settings = StandInConfig(outputs=dict(random_features.outputs))
+    return replace(resolved, component=random_features, settings=settings, version="stand-in")
 
 
 def training(board: BoardConfig, full: TrainingConfig) -> TrainingConfig:
-    """Return a budget of a few steps with the full budget's batch."""
-    steps = min(board.smoke.steps, full.steps)
-    return full.model_copy(update={"images": steps * full.batch})
+    """Return a budget of a few steps with the full budget's batch, or with the smaller one that the board gives smoke runs."""
+    steps, batch = min(board.smoke.steps, full.steps), min(board.smoke.batch or full.batch, full.batch)
+    micro_batch = None if full.micro_batch is None else min(full.micro_batch, batch)
+    return full.model_copy(update={"images": steps * batch, "batch": batch, "micro_batch": micro_batch})
 
 
 def evaluation(board: BoardConfig) -> EvaluationConfig:

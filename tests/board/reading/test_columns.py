@@ -45,6 +45,12 @@ def test_a_metric_of_the_samples_themselves_has_no_extractor(board):
     assert [(column.label, column.extractor) for column in board.columns] == [("distance", None), ("likeness", None)]
 
 
+def test_a_column_of_a_smoke_run_says_that_its_features_are_a_stand_in(grids):
+    (column,) = grids((METRICS, '{"gap[published]": {metric: gap}}'), smoke=True).columns
+    assert column.label == "gap-64[published], stand-in"
+    assert grids((METRICS, '{"gap[published]": {metric: gap}}')).columns[0].label == "gap-100[published]"
+
+
 def test_the_extractor_is_the_one_in_the_brackets(grids):
     (column,) = grids().columns
     assert (column.name, column.label, column.metric.name, column.extractor.name) == (

@@ -71,10 +71,22 @@ def test_files_alone_have_no_preset(origin):
     assert (weights.preset, weights.spec) == ("", None)
 
 
-def test_a_smoke_run_does_not_shrink_the_network_that_weights_are_for(origin):
-    assert origin("net: {weights: unet-8}", smoke=True).model.settings.width == 32
-    assert origin("net: {model: unet, weights: net.pt}", smoke=True).model.settings.width == 16
+def test_a_smoke_run_does_not_shrink_the_network_that_a_file_of_the_board_is_for(origin):
+    loaded = origin("net: {model: unet, weights: net.pt}", smoke=True)
+    assert (loaded.model.settings.width, loaded.weights.is_stand_in, len(loaded.files)) == (16, False, 1)
     assert origin(PRETRAINED, smoke=True).model.settings.width == 2
+
+
+@pytest.mark.parametrize("weights", ["unet-8", "{preset: unet-8, file: mine.pt}"])
+def test_in_a_smoke_run_a_tiny_network_with_random_weights_stands_in_for_a_preset(grids, weights):
+    entry = f"net: {{weights: {weights}, label: Grids}}"
+    (base,) = grids((PRETRAINED, entry), smoke=True).bases
+    assert (base.network.model.settings.width, base.network.model.full.width) == (2, 32)
+    assert (base.network.weights.is_stand_in, base.network.files) == (True, ())
+    assert base.label == "Grids, random weights"
+    (real,) = grids((PRETRAINED, entry)).bases
+    assert (real.network.weights.is_stand_in, real.label) == (False, "Grids")
+    assert real.key != base.key
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.yaml_file import parse_yaml
 from harness.board.schema import BoardConfig, ComponentEntry
-from harness.components import Dataset, Method, Model, Sampler
+from harness.components import Dataset, Extractor, Method, Model, Sampler
 from harness.inner_components import inner_samplers
 from harness.plugins import registry
 
@@ -74,6 +74,21 @@ def test_a_smoke_run_shrinks_what_may_shrink(smoke_reader):
     assert (small.settings.width, small.full.width) == (2, 5)
     kept = smoke_reader.resolve(Model, entry, ("model",), may_shrink=False)
     assert (kept.settings.width, kept.full) == (5, None)
+
+
+def test_sizes_in_a_smoke_run_may_depend_on_those_of_the_board(smoke_reader):
+    small = smoke_reader.resolve(Model, ComponentEntry(name="unet-halving", width=10), ("model",))
+    assert (small.settings.width, small.full.width) == (5, 10)
+
+
+def test_a_smoke_run_takes_random_features_where_an_extractor_has_files(reader, smoke_reader):
+    entry = ComponentEntry(name="published")
+    found = smoke_reader.resolve(Extractor, entry, ("metrics",))
+    assert (found.name, found.version, found.component.check_ready) == ("published", "stand-in", "")
+    assert found.component.outputs == found.settings.outputs == {"features": 64, "spatial": 3}
+    assert reader.resolve(Extractor, entry, ("metrics",)).component.build == "harness_fake_grids:x"
+    bundled = smoke_reader.resolve(Extractor, ComponentEntry(name="edges"), ("metrics",))
+    assert bundled.component.build == "harness_fake_grids:x"
 
 
 def test_a_smoke_run_checks_the_boards_own_settings(smoke_reader):

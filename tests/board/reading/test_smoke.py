@@ -30,6 +30,13 @@ def test_a_budget_keeps_its_batch_and_has_few_steps(images, steps):
     assert (small.steps, small.batch, small.ema) == (steps, 128, 0.9)
 
 
+def test_the_board_may_give_smoke_runs_a_smaller_batch():
+    board = config(smoke={"batch": 16})
+    small = smoke.training(board, TrainingConfig(images=12_800, micro_batch=64))
+    assert (small.steps, small.batch, small.micro_batch, small.images) == (8, 16, 16, 128)
+    assert smoke.training(board, TrainingConfig(images=12_800, batch=8)).batch == 8
+
+
 def test_the_board_says_how_many_steps_samples_and_seeds(write_board, fake_plugins):
     board = config(smoke={"steps": 3, "samples": 16, "seeds": 2})
     assert smoke.training(board, TrainingConfig(images=12_800)).steps == 3
