@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import value_completion
+from harness.cli import detached, value_completion
 from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
@@ -101,6 +103,16 @@ Track = Annotated[
     ),
 ]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Return when the run has begun; it goes on without the terminal (see status, cancel).")
+]
+Beside = Annotated[
+    bool,
+    typer.Option("--beside", help="Work beside a run of the same cells that is at work, and do not follow it to its end."),
+]
+Collect = Annotated[
+    bool, typer.Option("--collect", help="Run nothing: note which jobs have died, and print the table of the records so far.")
+]
 LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
 
@@ -124,6 +136,9 @@ def run(
     track: Track = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     log_every: LogEvery = 100,
+    detach: Detach = False,
+    beside: Beside = False,
+    collect: Collect = False,
     as_json: AsJson = False,
 ) -> None:
     """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
@@ -133,9 +148,17 @@ def run(
     from harness.board.reading.load import load_board
     from harness.run.start import RunOptions
 
+    parent = detached.parent()
+    if detach and parent is None:
+        if dry_run or collect:
+            raise UserError("--detach: --dry-run and --collect run nothing; leave one of the two out")
+        detached.start(board, RunsFolder.of(runs_dir, smoke=smoke))
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
+    if collect:
+        _collect(loaded, cells, runs, as_json)
+        return
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
     how = run_settings(executor, track, settings or [], jobs=jobs, device=device, devices=devices, resources=resources or [])
@@ -153,7 +176,23 @@ def run(
     else:
         if keep_published:
             _keep_published(loaded, runs)
-        _run(loaded, cells, anew, runs, options, as_json)
+        follows = not (beside or fresh or fresh_floors)
+        _run(loaded, cells, anew, runs, options, _Ways(as_json, follows, parent))
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """How a run shows itself.
+
+    Args:
+        as_json: whether its table is JSON.
+        follows: whether it follows another run of its cells.
+        parent: the command that waits for its begin.
+    """
+
+    as_json: bool
+    follows: bool
+    parent: detached.Parent | None
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:
@@ -208,26 +247,66 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
         raise Faults(dict.fromkeys(faults))
 
 
-def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
+def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, ways: _Ways) -> None:
     """Run the cells and print the table. Raises: typer.Exit with 1 when a cell or a floor failed."""
-    from harness.cli.progress import show_progress
-    from harness.run.start import run_board
     from harness.run.states import missing_floors
 
-    def ask(states: Sequence[CellState]) -> None:
-        for line in questions(board, states, runs):
-            remark(line)
-
-    with show_progress(runs) as on_event:
-        states = run_board(board, cells, runs, options, on_event, remark, on_states=ask, fresh=anew)
+    states = _states_after_run(board, cells, anew, runs, options, ways)
     stop.raise_on_signals()
-    _print_results(board, runs, as_json)
+    _print_results(board, runs, ways.as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
     failed += [f"{state.cell.name}: it left no record; run again" for state in states if state.state == "to run"]
     failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]
     for failure in failed:
         remark(f"failed: {failure}")
     if failed:
+        raise typer.Exit(1)
+
+
+def _states_after_run(
+    board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, ways: _Ways
+) -> list[CellState]:
+    """Run the cells, or follow the run that does."""
+    from harness.cli.progress import show_progress
+    from harness.run import states
+    from harness.run.attach import at_work
+    from harness.run.start import default_executor, run_board
+
+    def ask(states: Sequence[CellState]) -> None:
+        for line in questions(board, states, runs):
+            remark(line)
+
+    facts = {
+        "arguments": tuple(sys.argv[1:]),
+        "executor": (options.executor or default_executor()).name,
+        "is_detached": ways.parent is not None,
+    }
+    with (
+        show_progress(runs) as on_event,
+        at_work(board, cells, runs, on_event=on_event, on_remark=remark, follows=ways.follows, facts=facts) as command,
+    ):
+        if command is None:
+            return states.states(board, cells, runs)
+        own = replace(options, command=command.id)
+
+        def begin() -> None:
+            if ways.parent is not None:
+                ways.parent.tell(command, runs)
+
+        return run_board(board, cells, runs, own, on_event, remark, on_states=ask, on_begin=begin, fresh=anew)
+
+
+def _collect(board: Board, cells: Sequence[Cell], runs: RunsFolder, as_json: bool) -> None:
+    """Note which jobs have died, and print the table. Raises: typer.Exit with 1 when a cell failed."""
+    from harness.run import collect
+    from harness.run.states import states, summary
+
+    for line in collect.note_deaths(board, cells, runs, remark):
+        remark(line)
+    _print_results(board, runs, as_json)
+    after = states(board, cells, runs)
+    remark(summary(after))
+    if any(state.state == "failed" for state in after):
         raise typer.Exit(1)
 
 

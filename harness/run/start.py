@@ -28,6 +28,7 @@ from harness.stages import listening
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path, save_unrun
 from harness.store import leftovers, outputs
+from harness.store.cancels import Cancelled, Cancels
 from harness.store.runs_folder import RunsFolder
 
 OnStates = Callable[[Sequence[CellState]], None]
@@ -46,6 +47,7 @@ class RunOptions:
         trackers: what logs the runs of cells and bases, with its settings.
         resources: what the user asks of the machines of jobs; each layer goes before the next, and all before the board.
         devices: how many devices each job uses, by a process for each.
+        command: id of the command that runs the board, by which others ask it to stop; "" where nobody can.
     Raises: UserError for fewer jobs, steps or devices than one.
     """
 
@@ -57,6 +59,7 @@ class RunOptions:
     trackers: tuple[Resolved[Tracker], ...] = ()
     resources: tuple[ResourceLayer, ...] = ()
     devices: int = 1
+    command: str = ""
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -110,6 +113,8 @@ class PreparedRun:
         """Return the states of all cells after the executor's end. Raises: Interrupted; UserError: see `run_board`."""
         leftovers.remove(self._runs)  # of workers that were killed meanwhile
         if stop.is_requested() and not self.schedule.is_over:
+            if self.schedule.cancelled_by:
+                raise Cancelled(f"cancelled by {self.schedule.cancelled_by}; run the same command again to go on")
             raise Interrupted
         if self.schedule.refusals:
             raise UserError(self.schedule.refusals[0])
@@ -128,6 +133,7 @@ def run_board(
     on_remark: Callable[[str], None] = lambda _: None,
     *,
     on_states: OnStates = lambda _: None,
+    on_begin: Callable[[], None] = lambda: None,
     fresh: Fresh = NOTHING,
 ) -> list[CellState]:
     """Run each of `cells` that has no result or has failed, and measure the board's missing floors.
@@ -135,6 +141,7 @@ def run_board(
     Args:
         on_remark: called, before the first job, with each line that says what was read of a file of weights.
         on_states: called once, before the first job, with the states of all `cells`.
+        on_begin: called once, when everything was checked and a job is to run.
         fresh: what is made anew; its cells are among `cells`.
     Returns: the states of all `cells` afterwards.
     Raises: Faults, before any job, when a package, a file or weights that the cells need are absent or unfit; Interrupted
@@ -145,6 +152,7 @@ def run_board(
     run = PreparedRun(board, cells, runs, options, on_event, on_remark, on_states=on_states, fresh=fresh)
     if run.schedule.total:
         run.begin()
+        on_begin()
         stop.on_signals()
         execute(executor, run.schedule.ready, runs, slots=min(options.jobs, run.schedule.total))
     return run.end(executor)
@@ -197,6 +205,7 @@ def _schedule(
         trackers=options.trackers,
         devices=options.devices,
         is_deterministic=board.config.deterministic,
+        command=options.command,
     )
     bases = list({cell.base.key: cell.base for cell in cells}.values())
     if options.executor is not None and options.executor.component.has_queue:
@@ -208,4 +217,5 @@ def _schedule(
         [cell_job(cell, runs, job_options, asked.of_cell(cell.base.name, cell.method_name)) for cell in cells],
         runs,
         on_event,
+        Cancels(runs, options.command),
     )

@@ -14,13 +14,24 @@ from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError, as_utf8, error_text
-from harness.process import card_meter, deterministic, stop
+from harness.process import deterministic, stop
 from harness.process.crew import ProcessLost
 from harness.process.crew_lead import crew_of
 from harness.process.out_of_memory import card_memory_advice
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, kept_logs, kept_samples, listening, metrics, record, sample, sources
+from harness.stages import (
+    card_usage,
+    features,
+    finetune,
+    kept_logs,
+    kept_samples,
+    listening,
+    metrics,
+    record,
+    sample,
+    sources,
+)
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
@@ -32,6 +43,7 @@ from harness.stages.process_cache import ProcessCache
 from harness.stages.published import PublishedStatistics
 from harness.stages.record import CellResults, record_path
 from harness.stages.sample import Samples
+from harness.store import cancels, job_log
 from harness.store.files import write_text
 from harness.store.lease import Busy, check_held, is_any_lost, lease
 from harness.store.records import ExtractorFacts, FloorRecord, Record, ReferenceFacts, save_record
@@ -53,19 +65,22 @@ def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:
     if isinstance(base.origin, Examples):
         return FINISHED
     context = _context(runs, options, base.full_name, runs.fresh("base", base.key))
-    return _result(lambda: _make_base(base, context), context)
+    log = runs.job_log(options.board, "base", base.full_name) if options.board else None
+    return _result(lambda: _make_base(base, context), context, f"base {base.full_name}", log)
 
 
 def run_floor(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
     """Measure a floor and write its record."""
     context = _context(runs, options, f"floor/{floor.name}", runs.fresh("floor", floor.key))
-    return _result(lambda: _make_floor(board, floor, context, is_smoke), context)
+    log = runs.job_log(board, "floor", floor.name)
+    return _result(lambda: _make_floor(board, floor, context, is_smoke), context, f"floor {floor.name}", log)
 
 
 def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
     """Take a cell through all stages and write its record, however the cell ends: done, diverged or failed."""
     context = _context(runs, options, cell.name, runs.fresh("cell", cell.key))
-    return _result(lambda: _make_cell(cell, context), context)
+    log = runs.job_log(cell.board, "cell", cell.name)
+    return _result(lambda: _make_cell(cell, context), context, cell.name, log)
 
 
 def _context(runs: RunsFolder, options: JobOptions, job: str, fresh: Path) -> Context:
@@ -73,10 +88,28 @@ def _context(runs: RunsFolder, options: JobOptions, job: str, fresh: Path) -> Co
     return Context(runs, options, job, _CACHE, fresh.exists(), crew)
 
 
-def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
+def _result(work: Callable[[], JobResult], context: Context, name: str, log: Path | None) -> JobResult:
+    """Return the result of some work, and keep its log. Others than bugs become results.
+
+    Args:
+        name: of the job.
+        log: file of the job's log; None to keep none.
+    """
+    with job_log.kept(log) as kept:
+        try:
+            result = _result_of(work, context, name)
+        except BaseException:
+            kept.write(traceback.format_exc().encode(errors="replace"))
+            raise
+        if result.outcome != "busy" or kept.is_begun:
+            kept.end(f"{result.outcome}: {result.message}" if result.message else result.outcome)
+        return result
+
+
+def _result_of(work: Callable[[], JobResult], context: Context, name: str) -> JobResult:
     """Return the result of some work. Busy, Interrupted, ProcessLost and EndsTheRun become results; other exceptions pass."""
     try:
-        with stop.also_when(is_any_lost):
+        with stop.also_when(is_any_lost), cancels.obeyed(context.runs, context.options.command, name):
             return work()
     except Busy:
         return BUSY
@@ -165,6 +198,9 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
         made = _record(cell, context)
         kept_logs.keep(cell, context.runs)
         save_record(made, path)
+        card_usage.forget(cell, context.runs)
+    if made.status != "done":
+        job_log.note(f"{made.status}: {made.reason}\n")
     context.tracking.finish(cell, made)
     listening.tell(context.runs, "harness_cell_finished", cell=cell, record=made)
     return FINISHED
@@ -190,14 +226,11 @@ def _record(cell: Cell, context: Context) -> Record:
 
 
 def _results(cell: Cell, context: Context) -> CellResults:
-    begins_here = _begins_here(cell, context)
-    memory, card = PeakMemory(context.device.type), card_meter.start(context.device.type)
-    try:
+    memory = PeakMemory(context.device.type)
+    with card_usage.measured(cell, context, begins_here=_begins_here(cell, context)) as card:
         results = _stages(cell, context)
-    finally:
-        energy_wh, card_memory_bytes = (None, None) if card is None else card.stop()
-    if not begins_here or context.crew.size > 1:  # this process sees its own card alone
-        energy_wh = card_memory_bytes = None  # what the processes before took is not known
+    # Of several processes, each sees its own card alone.
+    energy_wh, card_memory_bytes = card.total if context.crew.size == 1 else (None, None)
     return replace(results, peak_memory_bytes=memory.read(), energy_wh=energy_wh, card_memory_bytes=card_memory_bytes)
 
 
@@ -267,5 +300,7 @@ def _faults_of_devices() -> Iterator[None]:
 
 def _save_traceback(error: BaseException, runs: RunsFolder, stage: str, key: str) -> Path:
     path = runs.work(stage, key) / "traceback.txt"
-    write_text(path, as_utf8("".join(traceback.format_exception(error))))
+    text = as_utf8("".join(traceback.format_exception(error)))
+    job_log.note(text)
+    write_text(path, text)
     return path

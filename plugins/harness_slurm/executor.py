@@ -81,9 +81,10 @@ class _Run:
             if jobs is None:
                 return
             self._wait_for(jobs)
-            ends = self._submit()
+            self._submit()
+            ends = []
             if self.active.jobs and time.monotonic() - polled >= self.config.poll_seconds:
-                ends += self._ends()
+                ends = self._ends()
                 polled = time.monotonic()
             if not ends:
                 time.sleep(READY_SECONDS)
@@ -96,11 +97,11 @@ class _Run:
             delay = min(LONGEST_DELAY_SECONDS, self.config.poll_seconds * 2 ** (returns - 1)) if returns else 0.0
             self._waiting.append((time.monotonic() + delay, job))
 
-    def _submit(self) -> list[JobEnd]:
+    def _submit(self) -> None:
         """Submit the jobs that are due, as far as slots are free."""
         room, now = self.slots - len(self.active.jobs), time.monotonic()
         if room <= 0 or self.submitter.is_refused:
-            return []
+            return
         due = [job for moment, job in self._waiting if moment <= now][:room]
         if due:
             chosen = {id(job) for job in due}
@@ -109,7 +110,6 @@ class _Run:
             self._waiting = [*((now, job) for job in unsent), *self._waiting]
             for each in tracked:
                 self.active.jobs[each.job_id] = each
-        return []
 
     def _ends(self) -> list[JobEnd]:
         """Return the ends of jobs. A job that the cluster stopped, and that could not go back by itself, is queued again here."""

@@ -39,7 +39,9 @@ class SlurmConfig(Config):
     max_queued: int = Field(
         2_000, ge=1, description="jobs in the queue at once, at most; the others are submitted when these have ended"
     )
-    setup: list[str] = Field([], description="lines of the shell before Python starts, such as `module load cuda`")
+    setup: list[str] = Field(
+        [], description="lines of the shell before Python starts, such as `module load cuda`; not with `local`"
+    )
     python: str | None = Field(None, description="command that starts Python on the nodes; by default the Python of this command")
     container: str | None = Field(
         None, description="image for `srun --container-image` (pyxis): the path of a .sqsh file or `registry#image:tag`"
@@ -89,7 +91,7 @@ def slurm_parameters(config: SlurmConfig, resources: Resources, *, job_name: str
         "account": config.account,
         "qos": config.qos,
         "array_parallelism": config.array_parallelism,
-        "signal_delay_s": config.save_seconds,
+        "signal_delay_s": min(config.save_seconds, _minutes(wanted) * 60 // 4),  # a short job has time for its work too
         "setup": [*_threads(), *config.setup],
         "srun_args": _srun_arguments(config) or None,
         # Slurm queues a job again by itself when its node fails.
@@ -101,7 +103,8 @@ def slurm_parameters(config: SlurmConfig, resources: Resources, *, job_name: str
 def local_parameters(config: SlurmConfig, resources: Resources) -> dict[str, object]:
     """Return the parameters of `submitit.LocalExecutor.update_parameters`. Processes of this machine have no limit but time."""
     minutes = _minutes(resources.over(config.default_resources))
-    return {"timeout_min": minutes, "signal_delay_s": config.save_seconds, "setup": config.setup}
+    # Without the lines of `setup`: with them submitit starts a shell, whose id would stand for the job.
+    return {"timeout_min": minutes, "signal_delay_s": config.save_seconds}
 
 
 def _minutes(resources: Resources) -> int:

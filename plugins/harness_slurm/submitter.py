@@ -116,7 +116,8 @@ class Submitter:
         submission = submission.submitted([handle.job_id for handle in handles])
         # submitit asks Slurm's sacct about its handles; those of this machine hold the processes that somebody must wait for.
         kept = [None if self.queue.is_remote else handle for handle in handles]
-        return [Tracked(job_id, submission.folder, *rest) for job_id, *rest in zip(submission.ids or (), jobs, kept, strict=True)]
+        folder, ids = submission.folder, [handle.job_id for handle in handles]
+        return [Tracked(job_id, folder, job, handle) for job_id, job, handle in zip(ids, jobs, kept, strict=True)]
 
 
 class _Refused(Exception):

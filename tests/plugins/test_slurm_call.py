@@ -3,6 +3,7 @@
 import math
 import operator
 import pickle
+import signal
 import threading
 from types import SimpleNamespace
 
@@ -45,55 +46,59 @@ def test_a_checkpoint_is_the_same_call():
 
 class Environment(SimpleNamespace):
     def _usr_sig(self):
-        return call.signal.SIGUSR2
+        return signal.SIGUSR2
 
 
 @pytest.fixture
-def requests(monkeypatch, tmp_path):
-    """The requests of a worker whose job has this state in Slurm; `queued` has the signals with which it was put back."""
+def queued():
+    """The signals with which the job was put back."""
+    return []
+
+
+@pytest.fixture
+def requests(monkeypatch, tmp_path, queued):
+    """Makes the requests of a worker whose job has this state in Slurm."""
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    before = {number: call.signal.getsignal(number) for number in (*call.FROM_CLUSTER, call.signal.SIGINT)}
-    queued = []
+    before = {number: signal.getsignal(number) for number in (*call.FROM_CLUSTER, signal.SIGINT)}
 
     def requests(state, put_back=lambda number, _: queued.append(number)):
         script = tmp_path / "scontrol"
         script.write_text(f"#!/bin/sh\necho 'JobId=7 JobName=x'\necho '   JobState={state} Reason=None'\n")
         script.chmod(0o755)
-        call.signal.signal(call.signal.SIGUSR2, put_back)
+        signal.signal(signal.SIGUSR2, put_back)
         made = call._Requests(Environment(cluster="slurm", raw_job_id="7"))
         made.take_signals()
         return made
 
-    requests.queued = queued
     yield requests
     for number, handler in before.items():
-        call.signal.signal(number, handler)
+        signal.signal(number, handler)
     stop.clear()
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGUSR1", "SIGUSR2"])
-def test_signals_of_the_cluster_are_one_request_to_stop_that_puts_the_job_back(requests, number):
+def test_signals_of_the_cluster_are_one_request_to_stop_that_puts_the_job_back(requests, number, queued):
     made = requests("RUNNING")
     for _ in range(2):
-        call.signal.raise_signal(getattr(call.signal, number))
+        signal.raise_signal(getattr(signal, number))
     assert stop.is_requested()
     assert not stop.is_forced()
     assert made.are_from_cluster
     made.restart(Answer(INTERRUPTED))
-    assert requests.queued == [call.signal.SIGUSR2]
+    assert queued == [signal.SIGUSR2]
 
 
 def test_a_stop_of_the_user_does_not_put_the_job_back_whatever_else_comes(requests):
     made = requests("RUNNING")
-    call.signal.raise_signal(call.signal.SIGTERM)
-    call.signal.raise_signal(call.signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
     assert stop.is_requested()
     assert not made.are_from_cluster
 
 
-def test_a_job_that_slurm_is_ending_is_left_to_it(requests):
+def test_a_job_that_slurm_is_ending_is_left_to_it(requests, queued):
     assert requests("COMPLETING").restart(Answer(INTERRUPTED)) == Answer(INTERRUPTED, wants_restart=True)
-    assert requests.queued == []
+    assert queued == []
 
 
 def test_a_job_that_cannot_be_put_back_from_its_container_asks_the_executor_for_it(requests, capfd):
@@ -104,8 +109,8 @@ def test_a_job_that_cannot_be_put_back_from_its_container_asks_the_executor_for_
     assert "cannot be put back into the queue from here: scontrol" in capfd.readouterr().err
 
 
-def test_a_slurm_that_does_not_answer_is_asked_to_put_the_job_back(requests, tmp_path):
+def test_a_slurm_that_does_not_answer_is_asked_to_put_the_job_back(requests, tmp_path, queued):
     made = requests("RUNNING")
     (tmp_path / "scontrol").write_text("#!/bin/sh\nexit 1\n")
     made.restart(Answer(INTERRUPTED))
-    assert requests.queued == [call.signal.SIGUSR2]
+    assert queued == [signal.SIGUSR2]

@@ -40,6 +40,7 @@ def test_what_a_job_asks_for_goes_before_the_settings_and_zero_cards_are_none():
     lines = script(Resources(gpus=0, hours=0.001), gpus=4, cpus=2)
     assert not [line for line in lines if "gpus" in line]
     assert "#SBATCH --time=1" in lines  # a whole minute is Slurm's least
+    assert "#SBATCH --signal=USR2@15" in lines
     assert "#SBATCH --cpus-per-task=2" in lines
 
 
@@ -63,7 +64,7 @@ def test_further_options_of_sbatch_are_written_as_they_are():
 
 def test_the_processes_of_this_machine_have_a_time_limit_alone():
     parameters = local_parameters(SlurmConfig(cluster="local", setup=["true"], save_seconds=20), Resources(gpus=1, hours=2.0))
-    assert parameters == {"timeout_min": 120, "signal_delay_s": 20, "setup": ["true"]}
+    assert parameters == {"timeout_min": 120, "signal_delay_s": 20}
 
 
 def test_a_machine_without_slurm_is_told_before_any_work(monkeypatch, tmp_path):
