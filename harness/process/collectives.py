@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -74,7 +75,10 @@ def leave() -> None:
 
 @contextmanager
 def _environment(rank: int, size: int) -> Iterator[None]:
-    """Set what torch and accelerate read of the environment while a group begins, and put it back afterwards."""
+    """Set what torch and accelerate read of the environment while a group begins, and put it back afterwards.
+
+    torch also replaces the hook of uncaught errors, which is put back too: it would write a rank before every line.
+    """
     names = {
         "RANK": str(rank),
         "WORLD_SIZE": str(size),
@@ -84,10 +88,11 @@ def _environment(rank: int, size: int) -> Iterator[None]:
     }
     if any(name == LOOPBACK for _, name in socket.if_nameindex()):
         names |= {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", LOOPBACK)}  # all processes are on this machine
-    before = dict(os.environ)
+    before, hook = dict(os.environ), sys.excepthook
     os.environ.update(names)
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+        sys.excepthook = hook

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -118,7 +119,7 @@ class SharedBench:
                 logged[rank] = self.bench.take(method, index, index + 1)[0]
             replicas.check(self.tasks[rank].model, self.groups[rank], "the method", index + 1)
 
-        at_once([lambda rank=rank: work(rank) for rank in range(len(self.groups))], self.groups)  # type: ignore[misc]
+        at_once([partial(work, rank) for rank in range(len(self.groups))], self.groups)
         return logged[0]
 
 

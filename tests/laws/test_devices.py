@@ -19,7 +19,7 @@ STEPS, BATCH = 20, 7  # shares of unequal length
 # A bias before a normalisation has no gradient but what rounding leaves, and Adam divides that by its own size: signs of noise.
 PLAIN = {"name": "sgd", "lr": 0.1}
 OF_DDO = {"bank_size": 16, "rounds": 2}
-CASES = {
+CASES: dict[str, tuple[str, dict[str, object], str]] = {
     "mle": ("mle", {}, "edm-mlp"),
     "mle of tokens": ("mle", {}, "var"),
     "mle of an image denoiser": ("mle", {}, "edm2-unet"),
@@ -42,13 +42,13 @@ CORE = ("mle", "ddo with a bank", "ddo on new samples", "neon", "cca", "sft-pg",
 
 def bench_of(method: str, settings: dict[str, object], model: str) -> Bench:
     component, on = registry().get(Method, method, where="test"), registry().get(Model, model, where="test")
-    settings = dict(settings)
-    micro_batch = settings.pop("micro_batch", None)
     spec = spec_for(component.needs, on)
+    micro_batch = 2 if "micro_batch" in settings else None
+    settings = {name: value for name, value in settings.items() if name != "micro_batch"}
 
     def task() -> InMemoryTask:
         made = tiny_task(on, spec, STEPS)
-        made.steps, made.batch, made.micro_batch = STEPS, BATCH, micro_batch
+        made.batch, made.micro_batch = BATCH, micro_batch
         return made
 
     return Bench(component, component.config(**settings), task, Batch(*examples(spec, n=32)))
@@ -56,16 +56,15 @@ def bench_of(method: str, settings: dict[str, object], model: str) -> Bench:
 
 def trajectory(bench: Bench, devices: int, steps: int) -> torch.Tensor:
     """Weights after each step, (steps, number of weights)."""
-    weights = []
-    if devices == 1:
-        task = bench.task()
-        method, take = bench.build(task), None
-        take = lambda index: bench.take(method, index, index + 1)  # noqa: E731
-    else:
-        several = SharedBench(bench, devices)
-        task, take = several.tasks[0], several.take
+    weights, task = [], bench.task()
+    method = bench.build(task)
+    several = SharedBench(bench, devices) if devices > 1 else None
     for index in range(steps):
-        take(index)
+        if several is None:
+            bench.take(method, index, index + 1)
+        else:
+            several.take(index)
+            task = several.tasks[0]
         weights.append(torch.cat([value.flatten().double() for value in snapshot(task.model).values()]))
     return torch.stack(weights)
 

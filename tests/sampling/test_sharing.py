@@ -1,5 +1,7 @@
 """Rows of a batch that several processes share: values and gradients are those of one. Threads stand for processes."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -21,7 +23,7 @@ def on_threads(size, function):
         with sharing.shared(group):
             found[group.rank] = function(group)
 
-    at_once([lambda group=group: work(group) for group in groups], groups)
+    at_once([partial(work, group) for group in groups], groups)
     return found
 
 
