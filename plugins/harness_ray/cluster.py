@@ -34,6 +34,8 @@ QUIET = {
     "RAY_worker_niceness": "0",  # on a machine of our own, jobs get as much of it as those of `local`
 }
 """Variables of the processes that Ray starts."""
+OWN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid4().hex + uuid4().hex}
+"""Variables of a cluster of our own: only who has the token may use it. Ray writes one into the user's home otherwise."""
 LOCAL = "local"
 LOCAL_HOST = "127.0.0.1"
 """The address of a cluster of our own. Ray runs what anybody sends it, so that no other machine may reach it."""
@@ -184,7 +186,7 @@ def _actor() -> ActorClass[Supervisor]:
 def _init(**options: object) -> None:
     """Call `ray.init`, which may change neither the environment nor the handlers of signals."""
     with global_state.environment_kept(), _handlers_kept():
-        os.environ.update(QUIET)
+        os.environ.update(QUIET, **(OWN if options["address"] == LOCAL else {}))
         import ray
 
         ray.init(log_to_driver=False, logging_level=logging.ERROR, namespace=uuid4().hex, **options)

@@ -72,8 +72,8 @@ class Series:
     def _engine(self, name: str) -> endurance_engines.Engine:
         if name not in self._started:
             engine = endurance_engines.ENGINES[name](self._seconds)
+            self._started[name] = engine  # before its start, which may fail half-way
             engine.start(self._folder)
-            self._started[name] = engine
         return self._started[name]
 
     def play(self, number: int, most: int) -> Round:

@@ -77,6 +77,7 @@ class RayEngine(Engine):
     def start(self, folder: Path) -> None:
         self._folder = folder / "ray"
         self._folder.mkdir()
+        os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled", RAY_worker_niceness="0")
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -90,8 +91,8 @@ class RayEngine(Engine):
 
     def _begin_node(self, name: str, *options: str) -> None:
         ray = Path(sys.executable).with_name("ray")
-        line = [str(ray), "start", "--block", "--num-cpus=2", "--object-store-memory=83886080", "--node-ip-address=127.0.0.1"]
-        variables = {**os.environ, "HARNESS_HOST": f"ray {name}", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+        line = [str(ray), "start", "--block", "--num-cpus=2", "--object-store-memory=83886080"]
+        variables = {**os.environ, "HARNESS_HOST": f"ray {name}"}
         with (self._folder / f"{name}.log").open("wb") as log:
             node = subprocess.Popen([*line, *options], stdout=log, stderr=log, env=variables, start_new_session=True)
         self._nodes[name] = node
@@ -104,8 +105,7 @@ class RayEngine(Engine):
             time.sleep(0.1)
 
     def close(self) -> None:
-        for node in self._nodes.values():
-            _end_all([node])
+        _end_all(self._nodes.values())
 
     def is_its_own(self, process: psutil.Process) -> bool:
         """All that Ray starts but jobs, which end with their supervisors."""

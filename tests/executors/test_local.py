@@ -320,3 +320,11 @@ def test_a_fork_server_whose_command_was_killed_ends_without_a_word(monkeypatch)
     monkeypatch.setattr(server, "signal", SimpleNamespace(signal=lambda *_: None))
     monkeypatch.setattr(server._Server, "warm_up", lambda _: None)
     server.serve(its_end, frozenset())
+
+
+def test_jobs_that_run_at_once_have_slots_of_their_own_and_so_cards():
+    slot = "(time.sleep(1), __import__('harness.process.devices').process.devices.slot())[-1]"
+    ends = run(Plan(*(python(f"job-{number}", slot) for number in range(4))), slots=2)
+    taken = [ends[f"job-{number}"].value for number in range(4)]
+    assert sorted(taken[:2]) == [0, 1]  # began together, on two cards
+    assert set(taken) == {0, 1}
