@@ -83,7 +83,8 @@ class Needs:
                         raise cache.absent(reference.file, f"the reference {reference.name} is not here")
         for component, settings in self._components:
             with noted(faults):
-                component.check_readiness(settings)
+                if not (only_brought and component.needed_files(settings)):
+                    component.check_readiness(settings)
         return list(dict.fromkeys(faults))  # columns share extractors
 
     def absent_weights(self, *, only_brought: bool = False) -> list[str]:
