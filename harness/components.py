@@ -397,8 +397,15 @@ class Extractor(Component):
 
 @dataclass(frozen=True)
 class Executor(Component):
-    """`build(config)` returns a `harness.interfaces.JobExecutor`."""
+    """`build(config)` returns a `harness.interfaces.JobExecutor`.
 
+    Args:
+        has_queue: whether jobs wait in the queue of a cluster. Then a run hands all of them out at once, unless `--jobs` says how
+            many, and hands out no job of a base that is already there: it would wait in the queue to do nothing.
+    """
+
+    _: KW_ONLY
+    has_queue: bool = False
     kind = "executor"
 
     def create(self, config: Config) -> JobExecutor:

@@ -254,7 +254,7 @@ class TakesSteps(Protocol):
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job asks of the machine that runs it; a field that is None asks for nothing, and the executor's own value holds.
+    """Demands of a job on the machine that runs it; a field that is None asks for nothing, and the executor's own value holds.
 
     Resources say where a job can run. They are no part of what it computes, and of no key.
 
@@ -291,6 +291,8 @@ class Job:
     Args:
         imports: modules that the function imports. An executor that forks processes may import them beforehand.
         resources: what the job asks of its machine. An executor that cannot give it ignores it.
+        key: text that is the same for every job that makes the same thing in the same runs folder, also one of another run. With
+            it, an executor with a queue finds again what an earlier run has submitted. "" for a job that nobody else asks for.
         folder: the runs folder, which the machine of the job must see. An executor for other machines checks that before the
             job starts. A relative path begins in the working folder of the command.
     """
@@ -300,6 +302,7 @@ class Job:
     arguments: tuple[object, ...]
     imports: tuple[str, ...] = field(default=(), kw_only=True)
     resources: Resources = field(default=Resources(), kw_only=True)
+    key: str = field(default="", kw_only=True)
     folder: Path | None = field(default=None, kw_only=True)
 
 
@@ -333,4 +336,17 @@ class JobExecutor(Protocol):
         When `harness.process.stop.is_requested()`, start no further job and tell the running ones to stop; on SIGINT they write
         a checkpoint. Hand their ends to `ready`, and return. When `harness.process.stop.is_forced()`, kill the jobs at once.
         """
+        ...
+
+
+@runtime_checkable
+class QueueExecutor(JobExecutor, Protocol):
+    """An executor whose jobs wait in a queue outside of the command, and outlive the command.
+
+    It keeps in a folder what it must find again: a job that an earlier run has submitted and that is not over counts as submitted
+    (see `Job.key`), and is not submitted again.
+    """
+
+    def take_folder(self, folder: Path) -> None:
+        """Take the executor's own folder in the runs folder, which need not exist yet. Called once, before `run`."""
         ...

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from harness.card_kernels import running_sum
+
 BLOCK = 1 << 15
 """The number of random numbers that `normals` draws at once for one sample, at most, unless a single draw is larger."""
 
@@ -94,6 +96,6 @@ class SampleStreams:
         The cumulative distribution function is inverted in float64, with one uniform number for each distribution. An index of
         probability 0 is never drawn.
         """
-        below = probabilities.double().cumsum(-1)
+        below = running_sum(probabilities.double())
         level = self.uniform(*probabilities.shape[1:-1]).to(below)[..., None] * below[..., -1:]
         return (below <= level).sum(-1)

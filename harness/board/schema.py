@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from harness import validation
+from harness.board.resources import ResourcesConfig
 from harness.board.search_settings import SearchConfig, SettingsFrom
 from harness.config import Config
 from harness.images.extraction_settings import BATCH, ExtractionSettings
@@ -175,6 +176,9 @@ class BaseConfig(Config):
         "them. No method trains such a base",
     )
     only: FilterText = Field("", description="filter: the cells of this base that the board has; by default all")
+    resources: ResourcesConfig = Field(
+        ResourcesConfig(), description="what the job of the base and its cells ask of their machines; part of no key"
+    )
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> BaseConfig:
@@ -205,6 +209,9 @@ class MethodConfig(Config):
     training: dict[str, object] = Field({}, description="keys of the board's `training` that this method replaces")
     only: FilterText = Field("", description="filter: the cells of this method that the board has; by default all")
     note: str | None = Field(None, description="a remark under the table, in Markdown, such as where the settings come from")
+    resources: ResourcesConfig = Field(
+        ResourcesConfig(), description="what the cells ask of their machines; goes before the base's; part of no key"
+    )
 
 
 class EvaluationConfig(Config):

@@ -13,6 +13,7 @@ import typer
 
 import harness
 from harness.cli import (
+    cancel,
     check,
     compare,
     completion,
@@ -21,6 +22,7 @@ from harness.cli import (
     export,
     import_,
     list_,
+    logs,
     measure,
     new,
     prefetch,
@@ -59,6 +61,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "search": search.search,
     "status": status.status,
+    "logs": logs.logs,
+    "cancel": cancel.cancel,
     "measure": measure.measure,
     "list": list_.list_components,
     "show": show.show,
@@ -132,8 +136,8 @@ def main() -> None:
         raise
     except UserError as error:
         _refuse(faults_of(error))
-    except (KeyboardInterrupt, Interrupted):
-        _end_interrupted()
+    except (KeyboardInterrupt, Interrupted) as error:
+        _end_interrupted(str(error) if isinstance(error, Interrupted) else "")
     except StdoutFailed as error:
         _refuse([f"the output cannot be written: {error.strerror}"])
     except (ImportError, MemoryError) as error:
@@ -152,6 +156,6 @@ def _refuse(faults: Sequence[str]) -> NoReturn:
     sys.exit(2)
 
 
-def _end_interrupted() -> NoReturn:
-    remark("interrupted; run the same command again to go on")
+def _end_interrupted(reason: str = "") -> NoReturn:
+    remark(reason or "interrupted; run the same command again to go on")
     sys.exit(INTERRUPTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from glob import escape, glob
 from pathlib import Path
@@ -70,6 +71,15 @@ def named_folder(text: str) -> Path:
     return Path(text)
 
 
+def chosen_runs_dir(context: typer.Context, folder: Path | None) -> Path | None:
+    """Return the folder of the option; where neither it nor $HARNESS_RUNS says one, that of the user's files, if they do."""
+    if folder is not None or context.resilient_parsing or os.environ.get("HARNESS_RUNS"):
+        return folder
+    from harness.run.user_files import user_files
+
+    return next((file.runs_dir for file in user_files() if file.runs_dir is not None), None)
+
+
 BoardPath = Annotated[
     Path, typer.Argument(metavar="BOARD", help="A board's folder, or its board.yaml.", autocompletion=board_names)
 ]
@@ -80,11 +90,16 @@ RunsDir = Annotated[
         "--runs-dir",
         metavar="FOLDER",
         parser=named_folder,
+        callback=chosen_runs_dir,
         autocompletion=folder_names,
-        help="Where runs, checkpoints and caches live. [default: $HARNESS_RUNS, or ./runs]",
+        help="Where runs, checkpoints and caches live. [default: $HARNESS_RUNS, harness.toml, or ./runs]",
         show_default=False,
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
+RunDevice = Annotated[
+    str | None,
+    typer.Option("--device", metavar="NAME", help="cpu, cuda, or auto. [default: harness.toml, or auto]", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Tiny budgets, the same code path; kept apart from real records.")]

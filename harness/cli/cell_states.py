@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from harness.run.states import CellState
 
 
-def state_line(state: CellState) -> str:
-    """Return a line on one cell: its state, its name, and the reason where there is one."""
-    return f"  {state.state:<8}  {state.cell.name}" + (f"   {state.reason}" if state.reason else "")
+def state_line(state: CellState, *, is_running: bool = False) -> str:
+    """Return a line on one cell: its state, its name, and the reason where there is one. is_running: a process works on it."""
+    word = "running" if is_running and state.needs_a_run else state.state
+    return f"  {word:<8}  {state.cell.name}" + (f"   {state.reason}" if state.reason else "")

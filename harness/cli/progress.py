@@ -69,8 +69,16 @@ def _block(running: list[Progress]) -> RenderableType:
 
 
 def running_line(progress: Progress) -> str:
-    """Return a line on what a process does: `ddpm-10/ddo/s0  finetune  1200/2344  loss 0.693  35 s`."""
+    """Return a line on what a process does: `ddpm-10/ddo/s0  finetune  1200/2344  loss 0.693  350 images/s  35 s, 20 s left`."""
     step = f"{progress.step}/{progress.steps}" if progress.steps else ""
     values = "  ".join(f"{name} {value:z.4g}" for name, value in progress.values.items())
-    parts = (progress.job, progress.stage, step, values, duration(progress.seconds))
+    speed = "" if progress.images_per_second is None else f"{progress.images_per_second:,.4g} images/s"
+    left = "" if progress.seconds_left is None else f", {duration(progress.seconds_left)} left"
+    parts = (progress.job, progress.stage, step, values, speed, f"{duration(progress.seconds)}{left}")
     return "  ".join(part for part in parts if part)
+
+
+def running_line_with_machine(progress: Progress) -> str:
+    """Return a line on what a process does, and where: its machine, its process, and its job in the queue of a cluster."""
+    job = f", job {progress.job_id}" if progress.job_id else ""
+    return f"{running_line(progress)}  ({progress.host or 'unnamed host'}, process {progress.pid}{job})"

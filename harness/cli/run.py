@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import value_completion
-from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
+from harness.cli import detached, value_completion
+from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, remark, result
 from harness.cli.records_elsewhere import records_elsewhere
-from harness.cli.run_components import run_components
+from harness.cli.run_settings import run_settings
 from harness.errors import Faults, UserError
-from harness.process import devices, stop
+from harness.process import stop
 from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ Only = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
+Rehearse = Annotated[bool, typer.Option("--rehearse", help="Like --dry-run; also build networks in full, without memory.")]
 FreshFilter = Annotated[
     list[str] | None,
     typer.Option(
@@ -57,14 +60,21 @@ KeepPublished = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Cells at once. [default: the number of CUDA cards, or of cores on a CPU]", show_default=False
+        min=1,
+        metavar="N",
+        help="Cells at once. [default: harness.toml, or the number of CUDA cards, or of cores on a CPU; all of them in a queue]",
+        show_default=False,
     ),
+]
+Devices = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Devices of each cell: a process for each, which share its batches and samples.")
 ]
 ExecutorName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Where cells run; see harness list executors. [default: the executor that a plugin marks as the default]",
+        help="Where cells run; see harness list executors. [default: harness.toml, or local]",
+        show_default=False,
         autocompletion=value_completion.names_of("executor"),
     ),
 ]
@@ -77,16 +87,33 @@ Settings = Annotated[
         autocompletion=value_completion.settings_of("executor", "tracker"),
     ),
 ]
+AskedResources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--resources", metavar="KEY=VALUE", help="What each job asks of its machine: gpus=1,cpus=4,memory_gib=30,hours=12."
+    ),
+]
 Track = Annotated[
     str | None,
     typer.Option(
         metavar="NAMES",
-        help="Log the runs of cells, e.g. tensorboard,wandb; see harness list trackers. [default: $HARNESS_TRACK, or nothing]",
+        help="Log the runs of cells, e.g. tensorboard,wandb; see harness list trackers. "
+        "[default: $HARNESS_TRACK, harness.toml, or none]",
         autocompletion=value_completion.names_of("tracker", with_commas=True),
         show_default=False,
     ),
 ]
 CheckpointSeconds = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two checkpoints.")]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Return when the run has begun; it goes on without the terminal (see status, cancel).")
+]
+Beside = Annotated[
+    bool,
+    typer.Option("--beside", help="Work beside a run of the same cells that is at work, and do not follow it to its end."),
+]
+Collect = Annotated[
+    bool, typer.Option("--collect", help="Run nothing: note which jobs have died, and print the table of the records so far.")
+]
 LogEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps of training between two logs.")]
 
 
@@ -95,6 +122,7 @@ def run(
     only: Only = None,
     seeds: Seeds = None,
     dry_run: DryRun = False,
+    rehearse: Rehearse = False,
     smoke: Smoke = False,
     keep_published: KeepPublished = False,
     fresh: FreshFilter = None,
@@ -102,12 +130,17 @@ def run(
     fresh_floors: FreshFloors = False,
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
-    device: Device = "auto",
+    device: RunDevice = None,
+    devices: Devices = 1,
     executor: ExecutorName = None,
     settings: Settings = None,
+    resources: AskedResources = None,
     track: Track = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     log_every: LogEvery = 100,
+    detach: Detach = False,
+    beside: Beside = False,
+    collect: Collect = False,
     as_json: AsJson = False,
 ) -> None:
     """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
@@ -117,26 +150,68 @@ def run(
     from harness.board.reading.load import load_board
     from harness.run.start import RunOptions
 
-    devices.check(device)
+    parent = detached.parent()
+    if detach and parent is None:
+        if dry_run or rehearse or collect:
+            raise UserError("--detach: --dry-run, --rehearse and --collect run nothing; leave one of the two out")
+        detached.start(board, RunsFolder.of(runs_dir, smoke=smoke))
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
+    if collect:
+        _collect(loaded, cells, runs, as_json)
+        return
     if keep_published and smoke:
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
-    where, trackers = run_components(executor, track, settings or [])
-    options = RunOptions(jobs or devices.slots(device), where, device, checkpoint_seconds, log_every, trackers)
+    how = run_settings(executor, track, settings or [], jobs=jobs, device=device, devices=devices, resources=resources or [])
+    options = RunOptions(
+        how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, resources=how.resources, devices=devices
+    )
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
-    for line in loaded.remarks:
+    for line in (*how.remarks, *loaded.remarks):
         remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
-    if dry_run:
+    if dry_run or rehearse:
         plan = _plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published)
         _print_plan(plan, loaded, runs, as_json)
+        if rehearse:
+            _rehearse(loaded, cells)
     else:
         if keep_published:
             _keep_published(loaded, runs)
-        _run(loaded, cells, anew, runs, options, as_json)
+        follows = not (beside or fresh or fresh_floors)
+        _run(loaded, cells, anew, runs, options, _Ways(as_json, follows, parent))
+
+
+def _rehearse(board: Board, cells: Sequence[Cell]) -> None:
+    """Print the networks and the memory of steps. Raises: Faults where a network cannot be built, or is not the published one."""
+    from harness.run.needs import Needs
+    from harness.run.rehearsal import rehearse
+
+    needs = Needs(board, tuple(cells), ())
+    if (data := needs.known_data) is None:
+        raise UserError(f"--rehearse: the shape of {board.dataset.name} is known from its data alone, which are absent")
+    rehearsal = rehearse(cells, needs.bases, data)
+    for line in rehearsal.lines:
+        result(line)
+    if rehearsal.faults:
+        raise Faults(rehearsal.faults)
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """How a run shows itself.
+
+    Args:
+        as_json: whether its table is JSON.
+        follows: whether it follows another run of its cells.
+        parent: the command that waits for its begin.
+    """
+
+    as_json: bool
+    follows: bool
+    parent: detached.Parent | None
 
 
 def _keep_published(board: Board, runs: RunsFolder) -> None:
@@ -191,26 +266,66 @@ def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) ->
         raise Faults(dict.fromkeys(faults))
 
 
-def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, as_json: bool) -> None:
+def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, ways: _Ways) -> None:
     """Run the cells and print the table. Raises: typer.Exit with 1 when a cell or a floor failed."""
-    from harness.cli.progress import show_progress
-    from harness.run.start import run_board
     from harness.run.states import missing_floors
 
-    def ask(states: Sequence[CellState]) -> None:
-        for line in questions(board, states, runs):
-            remark(line)
-
-    with show_progress(runs) as on_event:
-        states = run_board(board, cells, runs, options, on_event, remark, on_states=ask, fresh=anew)
+    states = _states_after_run(board, cells, anew, runs, options, ways)
     stop.raise_on_signals()
-    _print_results(board, runs, as_json)
+    _print_results(board, runs, ways.as_json)
     failed = [f"{state.cell.name}: {state.reason}" for state in states if state.state == "failed"]
     failed += [f"{state.cell.name}: it left no record; run again" for state in states if state.state == "to run"]
     failed += [f"floor {floor.name}: see the message above" for floor in missing_floors(board, runs)]
     for failure in failed:
         remark(f"failed: {failure}")
     if failed:
+        raise typer.Exit(1)
+
+
+def _states_after_run(
+    board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, ways: _Ways
+) -> list[CellState]:
+    """Run the cells, or follow the run that does."""
+    from harness.cli.progress import show_progress
+    from harness.run import states
+    from harness.run.attach import at_work
+    from harness.run.start import default_executor, run_board
+
+    def ask(states: Sequence[CellState]) -> None:
+        for line in questions(board, states, runs):
+            remark(line)
+
+    facts = {
+        "arguments": tuple(sys.argv[1:]),
+        "executor": (options.executor or default_executor()).name,
+        "is_detached": ways.parent is not None,
+    }
+    with (
+        show_progress(runs) as on_event,
+        at_work(board, cells, runs, on_event=on_event, on_remark=remark, follows=ways.follows, facts=facts) as command,
+    ):
+        if command is None:
+            return states.states(board, cells, runs)
+        own = replace(options, command=command.id)
+
+        def begin() -> None:
+            if ways.parent is not None:
+                ways.parent.tell(command, runs)
+
+        return run_board(board, cells, runs, own, on_event, remark, on_states=ask, on_begin=begin, fresh=anew)
+
+
+def _collect(board: Board, cells: Sequence[Cell], runs: RunsFolder, as_json: bool) -> None:
+    """Note which jobs have died, and print the table. Raises: typer.Exit with 1 when a cell failed."""
+    from harness.run import collect
+    from harness.run.states import states, summary
+
+    for line in collect.note_deaths(board, cells, runs, remark):
+        remark(line)
+    _print_results(board, runs, as_json)
+    after = states(board, cells, runs)
+    remark(summary(after))
+    if any(state.state == "failed" for state in after):
         raise typer.Exit(1)
 
 

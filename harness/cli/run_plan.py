@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.cell_states import state_line
 from harness.cli.output import duration
+from harness.cli.run_settings import ALL_AT_ONCE
 
 if TYPE_CHECKING:
     from harness.board.columns import Floor
@@ -55,7 +56,8 @@ class RunPlan:
         total = sum(known) / len(known) * len(self.waiting)
         time = duration(total / min(self.jobs, len(self.waiting)))
         floors = "; floors come on top" if self.floors else ""
-        return f"about {time} with {self.jobs} jobs, by what such cells took before{floors}"
+        at_once = f"{self.jobs} jobs" if self.jobs < ALL_AT_ONCE else "all jobs at once"
+        return f"about {time} with {at_once}, by what such cells took before{floors}"
 
 
 def with_published(plan: RunPlan, anew: Fresh, published: Sequence[RecordFiles]) -> RunPlan:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.arguments import AsJson, BoardPath, Device, RunsDir, Smoke
+from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke
 from harness.cli.output import print_json, print_table, remark, result
 from harness.cli.run import CheckpointSeconds, ExecutorName, Settings
-from harness.cli.run_components import run_components
-from harness.process import devices, stop
+from harness.cli.run_settings import run_settings
+from harness.process import stop
 from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def search(
     dry_run: DryRun = False,
     smoke: Smoke = False,
     runs_dir: RunsDir = None,
-    device: Device = "auto",
+    device: RunDevice = None,
     executor: ExecutorName = None,
     settings: Settings = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
@@ -58,7 +58,6 @@ def search(
     from harness.run.searching.search import SearchOptions
     from harness.run.start import RunOptions
 
-    devices.check(device)
     studies = load_studies(board, only or (), base or (), smoke=smoke)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
     options = [SearchOptions(trials or study.search.trials, jobs) for study in studies]
@@ -66,7 +65,10 @@ def search(
         for study, option in zip(studies, options, strict=True):
             result(_plan(study, option, runs))
         return
-    how = RunOptions(jobs, run_components(executor, "", settings or [])[0], device, checkpoint_seconds)
+    chosen = run_settings(executor, "", settings or [], jobs=jobs, device=device)
+    for line in chosen.remarks:
+        remark(line)
+    how = RunOptions(jobs, chosen.executor, chosen.device, checkpoint_seconds, resources=chosen.resources)
     facts = _search(studies, options, runs, how)
     _print(studies, facts, as_json)
 

@@ -2,39 +2,91 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
 from harness.cli.cell_states import state_line
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, result
-from harness.cli.progress import running_line
+from harness.cli.progress import running_line_with_machine
 from harness.cli.records_elsewhere import records_elsewhere
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.run.states import CellState
+    from harness.store.commands import Command
+    from harness.store.progress import Progress
+    from harness.store.runs_folder import RunsFolder
 
 ORDER = ("to run", "failed", "diverged", "skipped", "done")
+Watch = Annotated[bool, typer.Option("--watch", help="Go on showing it, until no run of the board is at work.")]
 
 
-def status(board: BoardPath, smoke: Smoke = False, runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
-    """Example: harness status leaderboards/quickstart
+def status(
+    board: BoardPath, watch: Watch = False, smoke: Smoke = False, runs_dir: RunsDir = None, as_json: AsJson = False
+) -> None:
+    """Example: harness status leaderboards/quickstart --watch
 
-    Show how each cell of a board stands, and what runs now.
+    Show how each cell of a board stands, and what runs now, on whatever machine.
     """
     from harness.board.reading.load import load_board
     from harness.run.states import states, summary
+    from harness.store.commands import commands
     from harness.store.progress import read
     from harness.store.runs_folder import RunsFolder
 
     loaded = load_board(board, smoke=smoke)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
-    cells, running = states(loaded, loaded.cells, runs), read(runs)
-    if as_json:
-        print_json({"cells": [state.as_json() for state in cells], "running": [asdict(progress) for progress in running]})
+    if watch:
+        from harness.cli.watch import watch_board
+
+        if as_json:
+            raise UserError("--watch: it prints no JSON; leave --json or --watch out")
+        watch_board(loaded, runs)
         return
-    result(summary(cells))
-    for state in sorted(cells, key=lambda state: ORDER.index(state.state)):
-        result(state_line(state))
-    for line in (*questions(loaded, cells, runs), *records_elsewhere(loaded, loaded.cells, runs)):
-        result(line)
-    result("running now:" if running else "nothing runs now")
-    for progress in running:
-        result(f"  {running_line(progress)}")
+    cells, running, known = states(loaded, loaded.cells, runs), read(runs), commands(runs, loaded.name)
+    if as_json:
+        found = [_as_json(command, runs) for command in known]
+        print_json({"cells": [state.as_json() for state in cells], "running": [asdict(each) for each in running], "runs": found})
+        return
+    at_work = {progress.job for progress in running}
+    lines = [summary(cells)]
+    lines += [state_line(state, is_running=state.cell.name in at_work) for state in sorted(cells, key=_place)]
+    lines += [*questions(loaded, cells, runs), *records_elsewhere(loaded, loaded.cells, runs)]
+    lines += [*command_lines(known, runs), *running_lines(running)]
+    result("\n".join(lines))
+    sys.stdout.flush()
+
+
+def _place(state: CellState) -> int:
+    return ORDER.index(state.state)
+
+
+def command_lines(known: Sequence[Command], runs: RunsFolder) -> Iterator[str]:
+    """Give a line on each run that is at work, or died."""
+    from harness.store.commands import is_at_work, log_of
+
+    for command in known:
+        log = f"; its output: {log_of(command.id, runs)}" if command.is_detached else ""
+        if is_at_work(command, runs):
+            yield f"a run is at work: {command.where}, executor {command.executor}, started {command.started}{log}"
+        else:
+            yield f"a run has died: {command.where}, started {command.started}{log}; run the board again to go on"
+
+
+def running_lines(running: Sequence[Progress]) -> Iterator[str]:
+    """Give lines on what runs now."""
+    yield "running now:" if running else "nothing runs now"
+    yield from (f"  {running_line_with_machine(progress)}" for progress in running)
+
+
+def _as_json(command: Command, runs: RunsFolder) -> dict[str, object]:
+    from harness.store.commands import is_at_work
+
+    facts = {name: value for name, value in asdict(command).items() if name not in ("keys", "before")}
+    return {**facts, "is_at_work": is_at_work(command, runs)}

@@ -19,6 +19,7 @@ from harness.images.extraction_settings import DEFAULT, ExtractionSettings
 from harness.images.sets import ImageSet
 from harness.interfaces import FeatureExtractor
 from harness.process import stop
+from harness.process.crew import ALONE, Crew
 from harness.process.inference_precision import as_float32, computing_in
 from harness.process.out_of_memory import advice, out_of_memory_advice
 from harness.store.files import storage
@@ -53,6 +54,7 @@ class Extraction:
         folder: where rows are written while they are made; None keeps them in memory.
         settings: precision of the extractor, and images at once.
         on_progress: called after each batch with the number of images so far.
+        crew: the processes that share the batches; each of them computes `outputs_of` in the place of this one.
     """
 
     extractor: FeatureExtractor
@@ -61,26 +63,27 @@ class Extraction:
     folder: Path | None = None
     settings: ExtractionSettings = DEFAULT
     on_progress: Callable[[int], None] = lambda _: None
+    crew: Crew = ALONE
 
     def run(self, images: ImageSet) -> FeatureSet:
         """Return the features of all images of a set.
 
         Raises: UserError when the extractor lacks an output that is needed, or gives values that are not finite, and where the
-            memory does not suffice; PluginFault
-            when an output is no float32 tensor of the size that the extractor declares; ValueError when the set yields another
-            number of images than its n; Interrupted when a stop was requested.
+            memory does not suffice; PluginFault when an output is no float32 tensor of the size that the extractor declares;
+            ValueError when the set yields another number of images than its n; Interrupted when a stop was requested.
         """
         self._check_outputs(images.name)
         sums = {need: StreamingMoments() for need in MOMENTS if need in self.needs}
         rows = {need: self._empty_rows(need, images.n) for need in ROWS if need in self.needs}
         count = 0
-        for pixels in images.batches(self.settings.batch):
-            outputs = self._checked_outputs(pixels, images.name, count)
+        for outputs in self.crew.each(images.batches(self.settings.batch), self.outputs_of):
+            size = len(next(iter(outputs.values())))
+            self._check_finite(outputs, f"images {count} to {count + size - 1}", images.name)
             for need, moments in sums.items():
-                moments.add(outputs[FEATURE_NEEDS[need]])
+                moments.add(outputs[FEATURE_NEEDS[need]].to(self.device))
             for need, array in rows.items():
-                array[count : count + len(pixels)] = outputs[FEATURE_NEEDS[need]].cpu().numpy()
-            count += len(pixels)
+                array[count : count + size] = outputs[FEATURE_NEEDS[need]].cpu().numpy()
+            count += size
             self.on_progress(count)
             stop.check()
         if count != images.n:
@@ -92,13 +95,16 @@ class Extraction:
             if FEATURE_NEEDS[need] not in self.extractor.outputs:
                 raise UserError(f"{name}: the extractor gives {', '.join(self.extractor.outputs)}, and no {FEATURE_NEEDS[need]}")
 
-    def _checked_outputs(self, pixels: Tensor, name: str, first: int) -> Mapping[str, Tensor]:
+    def outputs_of(self, pixels: Tensor) -> Mapping[str, Tensor]:
+        """Return the outputs that are needed of a batch of images, by name. Raises: PluginFault, as `run`."""
         outputs = self._outputs(pixels)
-        for need in self.needs:
-            output = FEATURE_NEEDS[need]
-            if not bool(torch.isfinite(outputs[output]).all()):
-                raise UserError(f"{name}: {output} of images {first} to {first + len(pixels) - 1} are not all finite")
-        return outputs
+        return {name: outputs[name] for name in dict.fromkeys(FEATURE_NEEDS[need] for need in self.needs)}
+
+    @staticmethod
+    def _check_finite(outputs: Mapping[str, Tensor], which: str, name: str) -> None:
+        for output, values in outputs.items():
+            if not bool(torch.isfinite(values).all()):
+                raise UserError(f"{name}: {output} of {which} are not all finite")
 
     def _outputs(self, pixels: Tensor) -> Mapping[str, Tensor]:
         """Return the outputs for a batch, computed in parts where the batch is too large for the extractor on a CPU."""

@@ -63,11 +63,12 @@ def _card() -> dict[str, object]:
     }
 
 
-def describe(device: str) -> dict[str, object]:
+def describe(device: str, devices: int = 1) -> dict[str, object]:
     """Return the facts about this process that a record carries. Imports torch.
 
     Args:
         device: type of the device that did the work: "cpu" or "cuda".
+        devices: how many did it side by side; records of one device do not say so.
     """
     import numpy
     import torch
@@ -84,4 +85,5 @@ def describe(device: str) -> dict[str, object]:
         "cpu_threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         **card,
+        **({"devices": devices} if devices > 1 else {}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import signal
 from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from harness.plugin_code import UserInterrupt
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _requests = 0
-_saving: MutableSequence[int] = [0]
+_saving: MutableSequence[int] | mmap.mmap = [0]
 _reasons: list[Callable[[], bool]] = []
 
 
@@ -81,7 +82,7 @@ def saves_state() -> Iterator[None]:
         _saving[0] -= 1
 
 
-def tell_saving(shared: MutableSequence[int]) -> None:
+def tell_saving(shared: MutableSequence[int] | mmap.mmap) -> None:
     """Keep the number of blocks of `saves_state` in `shared[0]` from now on: memory that the executor can read too."""
     global _saving
     shared[0] = _saving[0]

@@ -25,6 +25,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 KILLED_WITH_PARENT = 1
 """Exit code of a worker whose parent has ended."""
 _job_id = ""
+_has_begun = False
 
 
 def thread_environment() -> dict[str, str]:
@@ -74,8 +75,8 @@ def begin(parent: int | None = None, *, slot: int = 0, job_id: str = "") -> None
         job_id: the id of the worker's job in the queue of its cluster, such as `4711_3` in Slurm, which people look up there;
             "" where there is no queue.
     """
-    global _job_id
-    _job_id = job_id
+    global _has_begun, _job_id
+    _has_begun, _job_id = True, job_id
     devices.take_slot(slot)
     streams.guard_stderr()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -95,6 +96,11 @@ def begin(parent: int | None = None, *, slot: int = 0, job_id: str = "") -> None
 def job_id() -> str:
     """Return the id of this worker's job in the queue of its cluster; "" where there is no queue, and outside of workers."""
     return _job_id
+
+
+def has_begun() -> bool:
+    """Return whether this process is a worker, which prints nothing but what its jobs print."""
+    return _has_begun
 
 
 def end_with(parent: int) -> None:

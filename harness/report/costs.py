@@ -30,6 +30,12 @@ ABOUT = (
 )
 
 
+RATES = ("Training images/s", "Samples/s", "Features/s")
+"""Heads of the throughputs, where the records say them."""
+ABOUT_RATES = (
+    "Images a second: in the steps of training, without banks and curve; of samples drawn; and of generated images through "
+    "extractors. Device and precision stand where the page says how it was measured."
+)
 ABOUT_SAMPLERS = "The rows of a base and method share one training, whose cost each of them shows."
 GRADIENT = 3
 """Forward passes that a pass with a graph counts for: the pass itself, and a backward pass, which takes twice the operations."""
@@ -59,23 +65,40 @@ def costs_table(collection: Collection) -> str:
     if not rows_done:
         return ""
     have_parts, has_samplers = any(_have_parts(done) for _, done in rows_done), bool(collection.board.samplers)
+    have_rates = any(outcome.seconds_steps is not None or outcome.seconds_extract for _, done in rows_done for outcome in done)
     names = [*HEADS[:2], *(["Sampler"] if has_samplers else [])]
-    heads = [*names, HEADS[2], *(PARTS if have_parts else ()), *HEADS[3:]]
+    heads = [*names, HEADS[2], *(PARTS if have_parts else ()), *HEADS[3:], *(RATES if have_rates else ())]
     rows = []
     for row, done in rows_done:
         evaluations, *others = _costs(done)
         parts = _parts(done) if have_parts else []
-        rows.append([*_labels(row), evaluations, *parts, *others])
+        rows.append([*_labels(row), evaluations, *parts, *others, *(_rates(row, done) if have_rates else [])])
     align = [*["left"] * len(names), *["right"] * (len(heads) - len(names))]
     table = tabulate(rows, headers=heads, tablefmt="pipe", colalign=align, disable_numparse=True)
-    about = f"{ABOUT} {ABOUT_SAMPLERS}" if has_samplers else ABOUT
-    return f"{about}\n\n{table}"
+    about = [ABOUT, *([ABOUT_SAMPLERS] if has_samplers else []), *([ABOUT_RATES] if have_rates else [])]
+    return f"{' '.join(about)}\n\n{table}"
 
 
 def _labels(row: Row) -> list[str]:
     """Return base and method of a row, and its sampler where the board has several."""
     labels = [row.base.label, row.method_label, *([] if row.sampled_with is None else [row.sampled_with.label])]
     return [markdown_text(label) for label in labels]
+
+
+def _rates(row: Row, done: Sequence[Outcome]) -> list[str]:
+    """Return images a second over the row's done seeds, in the order of RATES; a dash where there is nothing to tell."""
+    drawn = row.evaluation.samples * row.evaluation.draws
+    return [
+        _rate([(outcome.images_seen, outcome.seconds_steps) for outcome in done]),
+        _rate([(drawn, outcome.seconds_sample) for outcome in done]),
+        _rate([(outcome.images_extracted or 0, outcome.seconds_extract) for outcome in done]),
+    ]
+
+
+def _rate(parts: Sequence[tuple[int, float | None]]) -> str:
+    """Return all images by all seconds; the parts without seconds are left out."""
+    known = [(images, spent) for images, spent in parts if spent]
+    return count(sum(images for images, _ in known) / sum(spent for _, spent in known)) if known else "–"
 
 
 def _have_parts(done: Sequence[Outcome]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from harness.board.bases import Base, Examples, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
+from harness.process.inference_precision import FULL
 from harness.report.markup import markdown_text
 from harness.report.phrases import INNER, full_component, setting_text, used_settings, where_only
 from harness.training.config import TrainingConfig
@@ -123,7 +124,9 @@ def _evaluation(board: Board) -> Iterator[Entry]:
     evaluation, curve = board.cells[0].evaluation, board.cells[0].curve
     samples = " or ".join(map(str, sizes))
     kept = "" if evaluation.keep_samples is None else f", keep\\_samples: {evaluation.keep_samples}"
-    yield "", f"samples: {samples}, draws: {evaluation.draws}, batch: {evaluation.batch}{kept}"
+    names = ("sampling_precision", "extraction_precision")
+    precisions = [f", {markdown_text(name)}: {value}" for name in names if (value := getattr(evaluation, name)) != FULL]
+    yield "", f"samples: {samples}, draws: {evaluation.draws}, batch: {evaluation.batch}{kept}{''.join(precisions)}"
     if curve is not None:
         yield "", f"curve: {markdown_text(curve.metric)} at {curve.points + 1} points, samples: {curve.samples}"
 

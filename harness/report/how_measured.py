@@ -10,6 +10,7 @@ from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.board.reading import smoke
 from harness.board.samplers import EvaluationSampler
+from harness.process.inference_precision import FULL
 from harness.report.collect import Collection
 from harness.report.every_setting import every_setting
 from harness.report.extractor_versions import extractor_versions
@@ -27,6 +28,7 @@ ENVIRONMENT = {
     "numpy": "NumPy",
     "platform": "platform",
     "device": "device",
+    "devices": "devices of a cell",
     "cuda": "CUDA",
     "tf32": "TF32",
     "deterministic": "deterministic kernels",
@@ -78,7 +80,17 @@ def evaluation_text(board: Board) -> str:
     batch = f"; samples drawn {evaluation.batch:,} at a time" if has_models else ""
     seeds = seed_ranges(sorted({cell.seed for cell in board.cells}))
     value = "" if evaluation.draws == 1 else ", and the value of the cell is their mean"
-    return f"**Evaluation**: each cell has {draws} of {_sizes(board)} {examples}{value}; seeds {seeds}{batch}."
+    computed = "".join(_computed(board, has_models=has_models))
+    return f"**Evaluation**: each cell has {draws} of {_sizes(board)} {examples}{value}; seeds {seeds}{batch}{computed}."
+
+
+def _computed(board: Board, *, has_models: bool) -> Iterator[str]:
+    """Yield in which precision samples are drawn and features extracted, where that is not float32."""
+    evaluation = board.cells[0].evaluation
+    if has_models and evaluation.sampling_precision != FULL:
+        yield f"; networks sample in {evaluation.sampling_precision}"
+    if evaluation.extraction_precision != FULL and any(column.extractor is not None for column in board.columns):
+        yield f"; features are extracted in {evaluation.extraction_precision}"
 
 
 def _sizes(board: Board) -> str:

@@ -57,6 +57,9 @@ class _Costs(Struct):
     forward_evaluations: Count | None = None
     backward_evaluations: Count | None = None
     selection_evaluations: Count | None = None
+    seconds_steps: Cost | None = None
+    images_extracted: Count | None = None
+    seconds_extract: Cost | None = None
 
 
 class _Fields(Struct):
@@ -99,6 +102,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
         forward_evaluations, backward_evaluations, selection_evaluations: the parts of the network evaluations of training:
             without a graph, with one for gradients, and the curve's; None in records of older versions.
         references: (name, sha256 of the file) of each published reference.
+        seconds_steps, images_extracted, seconds_extract: see `harness.store.records.Costs`; None in records of older versions.
     """
 
     cell: str
@@ -130,6 +134,9 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     backward_evaluations: int | None = None
     selection_evaluations: int | None = None
     references: tuple[tuple[str, str], ...] = ()
+    seconds_steps: float | None = None
+    images_extracted: int | None = None
+    seconds_extract: float | None = None
 
 
 # A typed decoder skips fields that are not needed, which is several times faster than making a dictionary of all of them.
@@ -187,4 +194,7 @@ def _outcome(fields: _Fields) -> Outcome:
         backward_evaluations=costs.backward_evaluations,
         selection_evaluations=costs.selection_evaluations,
         references=tuple([(facts.name, facts.sha256) for facts in fields.references.values()]),
+        seconds_steps=costs.seconds_steps,
+        images_extracted=costs.images_extracted,
+        seconds_extract=costs.seconds_extract,
     )

@@ -77,6 +77,9 @@ _COSTS = (
     TableColumn("seconds_sample", "float64", "seconds of sampling, over all draws"),
     TableColumn("seconds_prepare", "float64", "seconds of preparing the sampler"),
     TableColumn("peak_memory_bytes", "Int64", "peak memory in bytes: of the process on a CPU, of PyTorch's allocator on a card"),
+    TableColumn("seconds_steps", "float64", "seconds of the steps of fine-tuning, without banks and curve"),
+    TableColumn("images_extracted", "Int64", "generated images that went through extractors, once for each extractor"),
+    TableColumn("seconds_extract", "float64", "seconds of extracting their features"),
     TableColumn("energy_wh", "float64", "energy of the card in Wh, over all processes on it"),
     TableColumn("card_memory_bytes", "Int64", "peak memory of the card in bytes, over all processes on it"),
 )

@@ -11,7 +11,7 @@ from harness.errors import Interrupted
 from harness.interfaces import Job, JobEnd
 from harness.process import stop
 from harness.run.events import OnEvent
-from harness.run.start import PreparedRun, RunOptions, default_executor
+from harness.run.start import PreparedRun, RunOptions, default_executor, execute
 from harness.run.states import CellState
 from harness.store.runs_folder import RunsFolder
 
@@ -34,7 +34,7 @@ def run_boards(
     session = _Session(boards, executor, lambda board: PreparedRun(board, board.cells, runs, options, on_event, on_remark))
     if session.goes_on():
         stop.on_signals()
-        executor.component.create(executor.settings).run(session.ready, slots=options.jobs)
+        execute(executor, session.ready, runs, slots=options.jobs)
     session.end()
 
 

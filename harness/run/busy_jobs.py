@@ -1,10 +1,11 @@
-"""Jobs that other processes work on: each is due again when nobody holds its lease any more, or who holds it is gone."""
+"""Jobs that other processes work on: each is due again when nobody holds its lease any more, or its holder is gone."""
 
 from __future__ import annotations
 
 import os
+import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from harness.interfaces import Job
 from harness.process.host import is_dead_here
 from harness.run.job_calls import BaseJob, CellJob, FloorJob
 from harness.store.beats import is_shared
+from harness.store.files import StorageError
 from harness.store.lease import take_over
 from harness.store.lease_files import Holding, holder, lease_name
 from harness.store.neighbours import Neighbours
@@ -20,6 +22,9 @@ from harness.store.runs_folder import RunsFolder
 
 LOOK_SECONDS = 1.0
 """Seconds between two looks at the leases; where other hosts share the folder, the first of times that grow."""
+
+LOOKS_A_READ = 10
+"""Of so many looks at a shared folder, one reads a file."""
 
 
 class BusyJobs:
@@ -30,8 +35,11 @@ class BusyJobs:
         self._runs = runs
         self._neighbours = Neighbours(runs.workers)
         self._jobs: dict[str, tuple[Job, str]] = {}
-        self._holders: dict[tuple[str, int], Holding] = {}
-        self._nameless: dict[Holding, Watch] = {}
+        self._holders: dict[tuple[str, int], Holding | None] = {}
+        self._absent: dict[Holding, Watch] = {}
+        self._known_dead: Set[str] = frozenset()
+        self._chance = random.SystemRandom()
+        self._looks = 0
         self._wait = LOOK_SECONDS
         self._next = 0.0
 
@@ -62,29 +70,44 @@ class BusyJobs:
         self._next = time.monotonic() + self._wait
         return [self._jobs.pop(name)[0] for name in free]
 
-    def _held(self) -> Mapping[str, Holding]:
-        """Return who holds which lease of these jobs. Files that were read before are not read again."""
-        found: dict[tuple[str, int], Holding] = {}
+    def _held(self) -> Mapping[str, Holding | None]:
+        """Return who holds which lease of these jobs; None where nobody has read that yet."""
         wanted = {lease for _, lease in self._jobs.values()}
+        files: list[tuple[str, int]] = []
         with suppress(OSError), os.scandir(self._folder) as entries:
-            for entry in entries:
-                name = lease_name(entry.name)
-                if name in wanted:
-                    file = (name, entry.inode())
-                    holding = self._holders.get(file) or holder(self._folder / name)
-                    if holding is not None:
-                        found[file] = holding
-        self._holders = found
-        self._nameless = {held: self._nameless.get(held) or Watch.of_owner(held) for held in found.values() if not held.owner}
-        return {name: holding for (name, _), holding in found.items()}
+            files = [(name, entry.inode()) for entry in entries if (name := lease_name(entry.name)) in wanted]
+        self._holders = {file: self._holders.get(file) for file in files}
+        self._read([file for file, found in self._holders.items() if found is None])
+        absent = (held for held in self._holders.values() if held and held.owner not in self._neighbours.present)
+        self._absent = {held: self._absent.get(held) or Watch.of_owner(held) for held in absent}
+        return {name: found for (name, _), found in self._holders.items()}
 
-    def _is_gone(self, held: Holding) -> bool:
-        if held.owner:
-            return is_dead_here(held.owner) or held.owner in self._neighbours.gone
-        if is_over := self._nameless[held].look():
-            with suppress(OSError):
-                take_over(held)
-        return is_over
+    def _read(self, files: Sequence[tuple[str, int]]) -> None:
+        """Read who holds leases, as far as that matters.
+
+        Two hundred runs that read each lease of each other would cost a shared folder much. So these files are read there when
+        a worker is found to be gone, and otherwise a single one now and then: its owner may have left without a word.
+        """
+        dead = {worker for worker in self._neighbours.present if is_dead_here(worker)} | self._neighbours.gone
+        if is_shared(self._folder) and dead <= self._known_dead:
+            self._looks += 1
+            files = self._chance.sample(files, min(1, len(files))) if self._looks % LOOKS_A_READ == 0 else []
+        self._known_dead = dead
+        for name, inode in files:
+            with suppress(StorageError):
+                self._holders[name, inode] = holder(self._folder / name)
+
+    def _is_gone(self, held: Holding | None) -> bool:
+        if held is None:
+            return False
+        if is_dead_here(held.owner) or held.owner in self._neighbours.gone:
+            return True
+        if held not in self._absent or not self._absent[held].look():
+            return False
+        self._absent[held].give_up()  # it ended, or was removed, and left its lease
+        with suppress(OSError):
+            take_over(held)
+        return True
 
 
 def _lease(job: Job, runs: RunsFolder) -> Path:

@@ -36,7 +36,7 @@ OnEvent = Callable[[RunEvent], None]
 def describe_end(job: Job, result: JobResult, runs: RunsFolder) -> str:
     """Return a line such as `ddpm-10/ddo/s0: done (w2 0.0247)`, or `base ddpm-10: failed`."""
     record = current_record(job.cell, runs) if isinstance(job, CellJob) and result.outcome != "died" else None
-    return f"{job.name}: {_of_result(result) if record is None else _of_record(record)}"
+    return f"{job.name}: {_of_result(result) if record is None else of_record(record)}"
 
 
 def describe_wait(jobs: Sequence[Job], runs: RunsFolder) -> str:
@@ -61,7 +61,8 @@ def _progress_name(job: Job) -> str:
             return job.name
 
 
-def _of_record(record: Record) -> str:
+def of_record(record: Record) -> str:
+    """Return what a line says of a cell with this record: `done (w2 0.0247)`."""
     values = ", ".join(f"{name} {measured.mean:z.4g}" for name, measured in record.metrics.items())
     details = values or record.reason
     return record.status + (f" ({details})" if details else "")

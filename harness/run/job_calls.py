@@ -10,7 +10,8 @@ from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
 from harness.components import Component
-from harness.interfaces import Job
+from harness.interfaces import Job, Resources
+from harness.run.resources import NOTHING
 from harness.stages.job_result import JobResult
 from harness.stages.options import JobOptions
 from harness.store.runs_folder import RunsFolder
@@ -37,26 +38,31 @@ class CellJob(Job):
     cell: Cell
 
 
-def base_job(base: Base, runs: RunsFolder, options: JobOptions) -> BaseJob:
+def base_job(base: Base, runs: RunsFolder, options: JobOptions, resources: Resources = NOTHING) -> BaseJob:
     """Return the job of a base."""
-    return BaseJob(
-        f"base {base.full_name}", run_base, (base, runs, options), base, imports=_imports(_of_base(base)), folder=runs.root
-    )
+    name, imports = f"base {base.full_name}", _imports(_of_base(base))
+    arguments, key = (base, runs, options), f"base/{base.key}"
+    return BaseJob(name, run_base, arguments, base, imports=imports, resources=resources, key=key, folder=runs.root)
 
 
-def floor_job(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, *, is_smoke: bool) -> FloorJob:
+def floor_job(
+    board: str, floor: Floor, runs: RunsFolder, options: JobOptions, resources: Resources = NOTHING, *, is_smoke: bool
+) -> FloorJob:
     """Return the job of a floor of the board with this name."""
     imports = _imports([floor.dataset, *_of_column(floor.column)])
-    return FloorJob(
-        f"floor {floor.name}", run_floor, (board, floor, runs, options, is_smoke), floor, imports=imports, folder=runs.root
-    )
+    arguments = (board, floor, runs, options, is_smoke)
+    key = f"floor/{board}/{floor.name}/{floor.key}"
+    name = f"floor {floor.name}"
+    return FloorJob(name, run_floor, arguments, floor, imports=imports, resources=resources, key=key, folder=runs.root)
 
 
-def cell_job(cell: Cell, runs: RunsFolder, options: JobOptions) -> CellJob:
+def cell_job(cell: Cell, runs: RunsFolder, options: JobOptions, resources: Resources = NOTHING) -> CellJob:
     """Return the job of a cell."""
     of_columns = (part for column in cell.columns for part in _of_column(column))
     parts = [*_of_base(cell.base), cell.row.sampler, cell.method, *of_columns]
-    return CellJob(cell.name, run_cell, (cell, runs, options), cell, imports=_imports(parts), folder=runs.root)
+    key = f"cell/{cell.board}/{cell.name}/{cell.key}"
+    arguments, imports = (cell, runs, options), _imports(parts)
+    return CellJob(cell.name, run_cell, arguments, cell, imports=imports, resources=resources, key=key, folder=runs.root)
 
 
 def _of_base(base: Base) -> list[Resolved[Component]]:

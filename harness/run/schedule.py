@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
 from harness.interfaces import Job, JobEnd
 from harness.process import stop
@@ -13,8 +15,11 @@ from harness.run.job_calls import BaseJob, CellJob, FloorJob
 from harness.stages.current_records import current_record
 from harness.stages.job_result import JobResult
 from harness.stages.record import save_unrun
+from harness.store import job_log
+from harness.store.cancels import COMMAND_SECONDS, Cancels
 from harness.store.runs_folder import RunsFolder
 
+J = TypeVar("J", bound=Job)
 MOST_INTERRUPTIONS = 3
 """How often a job may be told to stop by somebody else than the user of the run. Then it counts as dead."""
 MOST_LOSSES = 3
@@ -26,13 +31,17 @@ class Schedule:
 
     A job that another process works on is handed out again when it is free: see `BusyJobs`. A job that stopped although this
     process was not told to (a cluster manager sent SIGTERM to its worker) is handed out again at once, a few times, and so is a
-    job whose machine went away (`JobEnd.is_lost`). A job that raised or died by itself is not. After a refused job (the disk is
-    full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready` returns None as soon as the running
-    jobs have ended.
+    job whose machine went away (`JobEnd.is_lost`), or which lost one of its processes. A job that raised or died by itself is
+    not. After a refused job (the disk is full, or the data are wrong: see `JobResult`) no further job is handed out, and `ready`
+    returns None as soon as the running jobs have ended.
+
+    A job that somebody asks to stop with `harness cancel` is over. Where all are asked to stop, it is as if the user of the run
+    had asked.
 
     Args:
-        bases: the jobs of the bases of all cells.
-        cells: each is handed out after the job of its base has ended, well or not.
+        bases: the jobs of bases.
+        cells: each is handed out after the job of its base has ended, well or not; at once where its base has no job here.
+        cancels: the requests to stop that concern this run; None where nobody can ask it.
     """
 
     def __init__(
@@ -42,15 +51,17 @@ class Schedule:
         cells: Sequence[CellJob],
         runs: RunsFolder,
         on_event: OnEvent,
+        cancels: Cancels | None = None,
     ) -> None:
         self._layout, self._on_event = runs, on_event
         self._new: list[Job] = [*bases, *floors]
         self._waiting: dict[str, list[CellJob]] = {job.base.key: [] for job in bases}
         for job in cells:
-            self._waiting[job.cell.base.key].append(job)
+            self._waiting.get(job.cell.base.key, self._new).append(job)
         self._busy = BusyJobs(runs)
         self._interruptions: Counter[str] = Counter()
         self._losses: Counter[str] = Counter()
+        self._cancels, self._next_look = cancels, 0.0
         self._has_told_wait = False
         self._running = 0
         self._ended = 0
@@ -68,6 +79,7 @@ class Schedule:
         for end in ends:
             self._running -= 1
             self._take_end(end)
+        self._look_for_cancels()
         if self.refusals:
             return [] if self._running else None
         jobs = [*self._new, *self._busy.due()]
@@ -79,13 +91,12 @@ class Schedule:
 
     def _take_end(self, end: JobEnd) -> None:
         result = _result(end)
-        if result.outcome == "busy":
-            self._busy.add(end.job)
+        if self._takes_unfinished(end.job, result):
             return
-        if result.outcome in ("interrupted", "died") and stop.is_requested():
-            return
-        if end.is_lost and self._starts_again_after_loss(end):
-            return
+        if end.is_lost or result.outcome == "lost":
+            if self._starts_again_after_loss(end.job, result.message):
+                return
+            result = JobResult("died", result.message)
         if result.outcome == "interrupted":
             self._interruptions[end.job.name] += 1
             if self._interruptions[end.job.name] < MOST_INTERRUPTIONS:
@@ -102,14 +113,73 @@ class Schedule:
             self._new += self._waiting.pop(end.job.base.key)
         self._tell(describe_end(end.job, result, self._layout))
 
-    def _starts_again_after_loss(self, end: JobEnd) -> bool:
-        """Hand a job whose machine went away out again, unless that happened too often. Returns: whether it starts again."""
-        self._losses[end.job.name] += 1
-        if self._losses[end.job.name] > MOST_LOSSES:
+    def _takes_unfinished(self, job: Job, result: JobResult) -> bool:
+        """Take the end of a job that another process works on, or that somebody asked to stop. Returns: whether it is one."""
+        if result.outcome == "busy":
+            self._busy.add(job)
+            return True
+        if result.outcome in ("interrupted", "lost", "died") and stop.is_requested():
+            return True
+        if result.outcome == "interrupted" and self._is_cancelled(job):
+            self._end_cancelled(job)
+            return True
+        return False
+
+    def _starts_again_after_loss(self, job: Job, loss: str) -> bool:
+        """Hand a job out again whose machine went away, or a process of which was killed, unless that happened too often.
+
+        Returns: whether it starts again.
+        """
+        self._losses[job.name] += 1
+        if self._losses[job.name] > MOST_LOSSES:
             return False
-        self._new.append(end.job)
-        self._tell(f"{end.job.name}: {end.death}; the job starts again")
+        self._new.append(job)
+        self._tell(f"{job.name}: {loss}; the job starts again")
         return True
+
+    @property
+    def cancelled_by(self) -> str:
+        """Who asked all jobs to stop; "" where nobody did."""
+        request = None if self._cancels is None else self._cancels.of_all
+        return "" if request is None else request.by
+
+    def _look_for_cancels(self) -> None:
+        if self._cancels is None or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + COMMAND_SECONDS
+        if not self._cancels.look():
+            return
+        if self._cancels.of_all is not None:
+            stop.request()
+            return
+        for base, jobs in self._waiting.items():
+            self._waiting[base] = self._without_cancelled(jobs)
+        new, self._new = self._new, []
+        self._new += self._without_cancelled(new)
+
+    def _without_cancelled(self, jobs: Sequence[J]) -> list[J]:
+        """Return the jobs that nobody asks to stop. The others are over."""
+        kept = []
+        for job in jobs:
+            if self._cancels is not None and self._cancels.of_job(job.name) is not None:
+                self._end_cancelled(job)
+            else:
+                kept.append(job)
+        return kept
+
+    def _is_cancelled(self, job: Job) -> bool:
+        """Return whether somebody asks a job to stop that has stopped. Its worker may have seen it before this process."""
+        if self._cancels is None:
+            return False
+        self._cancels.look()
+        return self._cancels.of_job(job.name) is not None
+
+    def _end_cancelled(self, job: Job) -> None:
+        self._ended += 1
+        if isinstance(job, BaseJob):
+            self._new += self._without_cancelled(self._waiting.pop(job.base.key))
+        request = None if self._cancels is None else self._cancels.of_job(job.name)
+        self._tell(f"{job.name}: cancelled{f' by {request.by}' if request else ''}; run it again to go on")
 
     def _tell_wait(self) -> None:
         """Say once whom the run waits for: until the others have ended, it has nothing else to show."""
@@ -124,6 +194,7 @@ class Schedule:
         """Write a failed record of a cell whose process died, unless the cell has a current record that did not fail."""
         if isinstance(job, CellJob):
             record = current_record(job.cell, self._layout)
+            job_log.append(self._layout.job_log(job.cell.board, "cell", job.cell.name), f"its process died: {death}")
             if record is None or record.status == "failed":
                 save_unrun(job.cell, self._layout, "failed", death)
 

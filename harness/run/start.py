@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.board.bases import Base
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.board.components import Resolved
 from harness.components import Executor, Tracker
 from harness.errors import Interrupted, UserError
+from harness.interfaces import Job, JobEnd, QueueExecutor
 from harness.plugins import registry
 from harness.process import global_state, stop
 from harness.run import fresh as fresh_results
@@ -19,12 +21,14 @@ from harness.run.events import OnEvent
 from harness.run.fresh import NOTHING, Fresh, planned
 from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
+from harness.run.resources import ResourceLayer, ResourceLayers, board_layer
 from harness.run.schedule import Schedule
 from harness.run.states import CellState, states
 from harness.stages import listening
 from harness.stages.options import JobOptions
 from harness.stages.record import record_path, save_unrun
-from harness.store import leftovers
+from harness.store import leftovers, outputs
+from harness.store.cancels import Cancelled, Cancels
 from harness.store.runs_folder import RunsFolder
 
 OnStates = Callable[[Sequence[CellState]], None]
@@ -41,7 +45,10 @@ class RunOptions:
         checkpoint_seconds: seconds between two checkpoints.
         log_every: steps between two logs of a training.
         trackers: what logs the runs of cells and bases, with its settings.
-    Raises: UserError for fewer jobs than one, or fewer steps than one.
+        resources: what the user asks of the machines of jobs; each layer goes before the next, and all before the board.
+        devices: how many devices each job uses, by a process for each.
+        command: id of the command that runs the board, by which others ask it to stop; "" where nobody can.
+    Raises: UserError for fewer jobs, steps or devices than one.
     """
 
     jobs: int
@@ -50,12 +57,17 @@ class RunOptions:
     checkpoint_seconds: float = 30.0
     log_every: int = 100
     trackers: tuple[Resolved[Tracker], ...] = ()
+    resources: tuple[ResourceLayer, ...] = ()
+    devices: int = 1
+    command: str = ""
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
             raise UserError(f"--jobs {self.jobs}: need at least 1")
         if self.log_every < 1:
             raise UserError(f"--log-every {self.log_every}: need at least 1")
+        if self.devices < 1:
+            raise UserError(f"--devices {self.devices}: need at least 1")
 
 
 class PreparedRun:
@@ -101,6 +113,8 @@ class PreparedRun:
         """Return the states of all cells after the executor's end. Raises: Interrupted; UserError: see `run_board`."""
         leftovers.remove(self._runs)  # of workers that were killed meanwhile
         if stop.is_requested() and not self.schedule.is_over:
+            if self.schedule.cancelled_by:
+                raise Cancelled(f"cancelled by {self.schedule.cancelled_by}; run the same command again to go on")
             raise Interrupted
         if self.schedule.refusals:
             raise UserError(self.schedule.refusals[0])
@@ -119,6 +133,7 @@ def run_board(
     on_remark: Callable[[str], None] = lambda _: None,
     *,
     on_states: OnStates = lambda _: None,
+    on_begin: Callable[[], None] = lambda: None,
     fresh: Fresh = NOTHING,
 ) -> list[CellState]:
     """Run each of `cells` that has no result or has failed, and measure the board's missing floors.
@@ -126,6 +141,7 @@ def run_board(
     Args:
         on_remark: called, before the first job, with each line that says what was read of a file of weights.
         on_states: called once, before the first job, with the states of all `cells`.
+        on_begin: called once, when everything was checked and a job is to run.
         fresh: what is made anew; its cells are among `cells`.
     Returns: the states of all `cells` afterwards.
     Raises: Faults, before any job, when a package, a file or weights that the cells need are absent or unfit; Interrupted
@@ -136,9 +152,24 @@ def run_board(
     run = PreparedRun(board, cells, runs, options, on_event, on_remark, on_states=on_states, fresh=fresh)
     if run.schedule.total:
         run.begin()
+        on_begin()
         stop.on_signals()
-        executor.component.create(executor.settings).run(run.schedule.ready, slots=min(options.jobs, run.schedule.total))
+        execute(executor, run.schedule.ready, runs, slots=min(options.jobs, run.schedule.total))
     return run.end(executor)
+
+
+def execute(
+    executor: Resolved[Executor],
+    ready: Callable[[Sequence[JobEnd]], Sequence[Job] | None],
+    runs: RunsFolder,
+    *,
+    slots: int,
+) -> None:
+    """Run jobs with an executor until `ready` returns None. See `harness.interfaces.JobExecutor`."""
+    built = executor.component.create(executor.settings)
+    if isinstance(built, QueueExecutor):
+        built.take_folder(runs.executor(executor.name))
+    built.run(ready, slots=slots)
 
 
 def default_executor() -> Resolved[Executor]:
@@ -155,6 +186,13 @@ def _save_skipped(cell_states: Sequence[CellState], runs: RunsFolder) -> None:
             save_unrun(state.cell, runs, "skipped", state.reason)
 
 
+def _is_made(base: Base, runs: RunsFolder) -> bool:
+    """Return whether the job of a base would find nothing to do. Should the base be damaged, its cells make it again."""
+    if not base.has_network:
+        return True
+    return outputs.is_there(runs.stage("base", base.key)) and not runs.fresh("base", base.key).exists()
+
+
 def _schedule(
     board: Board, cells: Sequence[Cell], floors: Sequence[Floor], runs: RunsFolder, options: RunOptions, on_event: OnEvent
 ) -> Schedule:
@@ -165,13 +203,19 @@ def _schedule(
         board=board.name,
         checks_resume=board.is_smoke,
         trackers=options.trackers,
+        devices=options.devices,
         is_deterministic=board.config.deterministic,
+        command=options.command,
     )
-    bases = {cell.base.key: cell.base for cell in cells}.values()
+    bases = list({cell.base.key: cell.base for cell in cells}.values())
+    if options.executor is not None and options.executor.component.has_queue:
+        bases = [base for base in bases if not _is_made(base, runs)]
+    asked = ResourceLayers([*options.resources, board_layer(board)])
     return Schedule(
-        [base_job(base, runs, job_options) for base in bases],
-        [floor_job(board.name, floor, runs, job_options, is_smoke=board.is_smoke) for floor in floors],
-        [cell_job(cell, runs, job_options) for cell in cells],
+        [base_job(base, runs, job_options, asked.of_base(base.name)) for base in bases],
+        [floor_job(board.name, floor, runs, job_options, asked.of_floor(), is_smoke=board.is_smoke) for floor in floors],
+        [cell_job(cell, runs, job_options, asked.of_cell(cell.base.name, cell.method_name)) for cell in cells],
         runs,
         on_event,
+        Cancels(runs, options.command),
     )

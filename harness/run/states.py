@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from harness.board.board import Board
@@ -13,6 +16,7 @@ from harness.board.columns import Floor
 from harness.run.changes import Change, changes
 from harness.run.durations import PastDurations, seconds_of
 from harness.stages.current_records import current_floor, current_record
+from harness.stages.record import record_path
 from harness.store.records import Record, Status
 from harness.store.runs_folder import RunsFolder
 
@@ -58,17 +62,51 @@ class CellState:
 
 def states(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> list[CellState]:
     """Return how each cell stands, in the order of `cells`."""
-    past = PastDurations(board, runs)
-    return [_state(cell, runs, past) for cell in cells]
+    return StatesReader(board, cells, runs).read()
 
 
-def _state(cell: Cell, runs: RunsFolder, past: PastDurations) -> CellState:
-    if cell.skip_reason is not None:
-        return CellState(cell, "skipped", cell.skip_reason)
-    record = current_record(cell, runs)
-    if record is None:
-        return CellState(cell, "to run", seconds=past.estimate(cell))
-    return recorded_state(cell, record)
+class StatesReader:
+    """Reads how cells stand, again and again. A record is read again when its file is another one: a look lists one folder."""
+
+    def __init__(self, board: Board, cells: Sequence[Cell], runs: RunsFolder) -> None:
+        self._cells, self._runs = cells, runs
+        self._folder = runs.records(board.name)
+        self._past = PastDurations(board, runs)
+        self._known: dict[str, tuple[_Stamp, CellState]] = {}
+
+    def read(self) -> list[CellState]:
+        """Return how each cell stands now, in the order of the cells."""
+        stamps = _stamps(self._folder) if self._known else {}
+        return [self._state(cell, stamps) for cell in self._cells]
+
+    def _state(self, cell: Cell, stamps: Mapping[str, _Stamp]) -> CellState:
+        if cell.skip_reason is not None:
+            return CellState(cell, "skipped", cell.skip_reason)
+        path = record_path(cell, self._runs)
+        stamp, known = stamps.get(path.name), self._known.get(path.name)
+        if stamp is not None and known is not None and known[0] == stamp:
+            return known[1]
+        record = current_record(cell, self._runs)
+        if record is None:
+            return CellState(cell, "to run", seconds=self._past.estimate(cell))
+        state = recorded_state(cell, record)
+        self._known[path.name] = stamp or _NEVER, state
+        return state
+
+
+_Stamp = tuple[int, int, int]
+_NEVER: _Stamp = (0, 0, 0)
+
+
+def _stamps(folder: Path) -> dict[str, _Stamp]:
+    """Return inode, size and time of each file of a folder, by its name."""
+    found: dict[str, _Stamp] = {}
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                status = entry.stat()
+                found[entry.name] = status.st_ino, status.st_size, status.st_mtime_ns
+    return found
 
 
 def recorded_state(cell: Cell, record: Record) -> CellState:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from harness.sampling import sharing
+
 
 class EvaluationCounter:
     """Counts the examples that go through `forward` of the modules it watches.
@@ -56,9 +58,10 @@ class EvaluationCounter:
             self._count(module, arguments, named)
 
     def _count(self, module: torch.nn.Module, arguments: tuple[Tensor, ...], named: Mapping[str, object]) -> None:
-        self.examples += len(arguments[0])
+        rows = sharing.rows_counted(len(arguments[0]))
+        self.examples += rows
         if torch.is_grad_enabled() and _asks_for_gradients([*arguments, *named.values()], module):
-            self.examples_with_graph += len(arguments[0])
+            self.examples_with_graph += rows
 
 
 def _asks_for_gradients(arguments: Iterable[object], module: torch.nn.Module) -> bool:

@@ -15,6 +15,7 @@ from harness.capabilities import WorksInLatents
 from harness.indexed import IndexedExamples, read_examples
 from harness.interfaces import Batch, DataSpec
 from harness.process import stop
+from harness.process.crew import ALONE, Crew
 
 ROWS = 64
 """The number of images that are encoded at once."""
@@ -25,17 +26,28 @@ def network_spec(model: torch.nn.Module, spec: DataSpec) -> DataSpec:
     return dataclasses.replace(spec, shape=model.latent_shape) if isinstance(model, WorksInLatents) else spec
 
 
-def encoded(model: WorksInLatents, images: IndexedExamples, device: torch.device, *, first: int = 0) -> Iterator[Batch]:
+def encoded(
+    model: WorksInLatents, images: IndexedExamples, device: torch.device, *, first: int = 0, crew: Crew = ALONE
+) -> Iterator[Batch]:
     """Yield what `encode_images` keeps of every image, ROWS at a time, (k, …), with the labels, on the CPU.
 
     Args:
         first: the row to begin with, a multiple of ROWS: the chunks do not depend on it.
+        crew: the processes that share the chunks; each computes `encoded_rows` of a chunk's first row.
     Raises: Interrupted when a stop was requested.
     """
-    for start in range(first, len(images), ROWS):
+
+    def own(start: int) -> Batch:
         stop.check()
-        batch = read_examples(images, torch.arange(start, min(start + ROWS, len(images))))
-        yield Batch(model.encode_images(batch.x.to(device)).cpu(), batch.labels)
+        return encoded_rows(model, images, device, start)
+
+    yield from crew.each(range(first, len(images), ROWS), own)
+
+
+def encoded_rows(model: WorksInLatents, images: IndexedExamples, device: torch.device, start: int) -> Batch:
+    """Return what `encode_images` keeps of ROWS images from a row on, or of those that are left, on the CPU."""
+    batch = read_examples(images, torch.arange(start, min(start + ROWS, len(images))))
+    return Batch(model.encode_images(batch.x.to(device)).cpu(), batch.labels)
 
 
 def network_batch(model: torch.nn.Module, batch: Batch, generator: torch.Generator) -> Batch:

@@ -8,15 +8,19 @@ import torch
 
 from harness.board.bases import Base, Loaded, Pretrained
 from harness.errors import UserError
+from harness.process.crew import Crew
 from harness.sampling import latents
 from harness.stages import encoding, initial, loading, sources, starting_weights
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.facts import BaseFacts
+from harness.stages.options import JobOptions
+from harness.stages.process_cache import MEMBER_CACHE
 from harness.store import outputs
 from harness.store.files import remove_folder
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
+from harness.store.runs_folder import RunsFolder
 from harness.training.loop import TrainingLoop
 from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask
@@ -131,6 +135,7 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
     def make(around: Surroundings) -> TrainingLoop:
         loop, code = _loop(base, step, source, context, around)
         made_by.append(code)
+        context.crew.follow(follow, base, step, context.runs, context.options)
         return loop
 
     trained = context.train(make, around)
@@ -146,6 +151,17 @@ def _pretrain(base: Base, step: Pretrained, source: CheckedSource, context: Cont
     }
 
 
+def follow(crew: Crew, base: Base, step: Pretrained, runs: RunsFolder, options: JobOptions) -> None:
+    """Take the steps of a base's training in a process that is not the lead of its job."""
+    context = Context(runs, options, base.full_name, MEMBER_CACHE, crew=crew)
+    source = context.dataset(base.dataset)
+    if step.after is None:
+        network = build(base, source, context, seed=step.seed)
+    else:
+        network = load(step.after, run(step.after, source, context), source, context)
+    _loop_of(network, base, step, source, context, context.member_surroundings("base", base.key)).run()
+
+
 def _loop(
     base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings
 ) -> tuple[TrainingLoop, list[SourceFacts]]:
@@ -159,14 +175,20 @@ def _loop(
         starting_weights.begin_on(work, {step.after.key: BaseFacts.of(before).weights_sha256})
         network, earlier = load(step.after, before, source, context), sources.of_facts(before.facts)
     made_by = sources.merged(earlier, sources.of_training(work, step.model, base.dataset, step.method))
-    task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, step.training, banks=None)
-    loop = TrainingLoop(
+    return _loop_of(network, base, step, source, context, around), made_by
+
+
+def _loop_of(
+    network: torch.nn.Module, base: Base, step: Pretrained, source: CheckedSource, context: Context, around: Surroundings
+) -> TrainingLoop:
+    spec = latents.network_spec(network, source.spec)
+    task = TrainingTask(network, spec, context.device, step.training, banks=None, crew=context.crew)
+    return TrainingLoop(
         task,
         initial.method(step.method, task, seed=step.seed),
-        encoding.training_data(network, source, context, sources.of(step.model, base.dataset), step.training),
+        encoding.training_data(network, source, context, sources.of(step.model, base.dataset), step.training, base),
         step.training,
         seed=step.seed,
         around=around,
         name=f"method {step.method.name}",
     )
-    return loop, made_by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from harness.board.components import Resolved
 from harness.components import Dataset, Extractor
 from harness.interfaces import FeatureExtractor
 from harness.process import devices
+from harness.process.crew import ALONE, Crew
 from harness.stages import listening, renewal
 from harness.stages.checked import CheckedSource
 from harness.stages.extracted_features import ExtractedFeatures
@@ -26,10 +28,10 @@ from harness.store.progress import Reporter
 from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 from harness.training import training_log
-from harness.training.loop import TrainingResult
 from harness.training.resume_check import LoopMaker, run_checked
 from harness.training.surroundings import Listener, Surroundings
 from harness.training.training_log import TrainingLog
+from harness.training.training_result import TrainingResult
 
 FEATURE_SETS = 8
 """Image sets whose features stay in memory: moments of 2048 features are 34 MB each."""
@@ -45,6 +47,7 @@ class Context:
         cache: holds the objects that this job shares with other jobs of the process; by default the job shares nothing.
         makes_anew: whether outputs that other code has made are made anew, where this job shares them with other jobs: banks,
             features, measured pairs, preparations of samplers, encoded training data.
+        crew: the processes of the job, of which this is one.
     """
 
     runs: RunsFolder
@@ -52,6 +55,7 @@ class Context:
     job: str
     cache: ProcessCache = field(default_factory=ProcessCache, repr=False, compare=False)
     makes_anew: bool = False
+    crew: Crew = field(default=ALONE, repr=False, compare=False)
 
     @cached_property
     def reporter(self) -> Reporter:
@@ -114,8 +118,13 @@ class Context:
         return Surroundings(folder, options.checkpoint_seconds, self.listener(name, config), options.log_every, log)
 
     def train(self, make: LoopMaker, around: Surroundings) -> TrainingResult:
-        """Train, and check in smoke runs that training resumes exactly. make: makes the loop."""
-        return run_checked(make, around) if self.options.checks_resume else make(around).run()
+        """Train, and check in smoke runs on one device that training resumes exactly. make: makes the loop."""
+        checks_resume = self.options.checks_resume and self.crew.size == 1
+        return run_checked(make, around) if checks_resume else make(around).run()
+
+    def member_surroundings(self, stage: str, key: str) -> Surroundings:
+        """Return what is around the training loop of a process that is not the lead of its job: it writes and tells nothing."""
+        return Surroundings(self.runs.work(stage, key), math.inf, log_every=self.options.log_every)
 
     def listener(self, name: str, config: Mapping[str, object]) -> Listener:
         """Return the training loop's listener, which tells the progress file and the plugins. name: of the cell or base."""

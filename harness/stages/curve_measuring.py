@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -17,13 +18,16 @@ from harness.components import Extractor, Metric
 from harness.images.extraction_settings import ExtractionSettings
 from harness.images.quantise import to_uint8
 from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.process.crew import ALONE
 from harness.sampling import drawing
+from harness.sampling.drawing import DrawnSamples
 from harness.stages import draws, features
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.example_sets import RealExamples
 from harness.streams import stream
 from harness.training.curve import Curve
+from harness.training.method import Weights
 from harness.training.rounds import rounds_of
 from harness.training.task import TrainingTask
 
@@ -36,51 +40,62 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
     settings = cell.curve
     if settings is None:
         return None
+    keeps_best = cell.training.select == "best" or rounds_of(cell.method.settings).chooses
+    twin = task.frozen_copy()
+    draw = _drawer(cell, settings.samples, sampler, twin, source.spec, task.device)
     column = next(column for column in cell.columns if column.name == settings.metric)
+    if not context.crew.is_lead:
+        return Curve(_serving(twin, draw, context), settings.points, column.higher_is_better, keeps_best)
     real = RealExamples(source, draws.selection(cell.seed), settings.samples, is_selection=True)
     compared = _comparison(column, real, context)
-    twin = task.frozen_copy()
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
-        generated = _generated(
-            cell, settings.samples, sampler, twin, source.spec, task.device, as_bytes=column.extractor is not None
-        )
+        generated = _generated(cell, settings.samples, draw, task, as_bytes=column.extractor is not None)
         values = checked_values(column.metric.component, compared(generated, stream(cell.seed, "selection metric")))
         value = next(iter(values.values()))
         if math.isfinite(value):  # the training loop takes other values for a divergence
             check_value(column.metric.component, value, f"curve of {column.name}")
+        context.crew.release(value)
         return value
 
-    keeps_best = cell.training.select == "best" or rounds_of(cell.method.settings).chooses
     return Curve(measure, settings.points, column.higher_is_better, keeps_best)
 
 
-def _generated(
-    cell: Cell,
-    n: int,
-    sampler: SampleFunction,
-    network: torch.nn.Module,
-    spec: DataSpec,
-    device: torch.device,
-    *,
-    as_bytes: bool,
-) -> Batch:
+def _serving(twin: torch.nn.Module, draw: Callable[[range], DrawnSamples], context: Context) -> Callable[[Weights], float]:
+    """Return how a process that is not the lead of its job measures: it draws its share for the lead, which has the value."""
+
+    def measure(candidate: Weights) -> float:
+        twin.load_state_dict(candidate)
+        return cast(float, context.crew.serve(lambda numbers: draw(cast(range, numbers))))
+
+    return measure
+
+
+def _drawer(
+    cell: Cell, n: int, sampler: SampleFunction, network: torch.nn.Module, spec: DataSpec, device: torch.device
+) -> Callable[[range], DrawnSamples]:
+    """Return a function that draws some of the n generated examples of a point."""
+    return lambda numbers: drawing.draw_decoded(
+        sampler,
+        network,
+        spec,
+        n=n,
+        seed=cell.seed,
+        purpose="selection",
+        batch=cell.evaluation.batch,
+        device=device,
+        indices=numbers,
+        precision=cell.evaluation.sampling_precision,
+    )
+
+
+def _generated(cell: Cell, n: int, draw: Callable[[range], DrawnSamples], task: TrainingTask, *, as_bytes: bool) -> Batch:
     """Draw the generated examples of a point. as_bytes: whether images are kept as the bytes that extractors see."""
-    batch, chunks = cell.evaluation.batch, list[Batch]()
-    for numbers in drawing.batches(n, batch):
-        drawn = drawing.draw_decoded(
-            sampler,
-            network,
-            spec,
-            n=n,
-            seed=cell.seed,
-            purpose="selection",
-            batch=batch,
-            device=device,
-            indices=numbers,
-            precision=cell.evaluation.sampling_precision,
-        ).batch
+    crew, chunks, evaluations = task.crew if task.crew.is_together else ALONE, list[Batch](), task.counter.examples
+    for made in crew.each(drawing.batches(n, cell.evaluation.batch), draw):
+        drawn, evaluations = made.batch, evaluations + made.evaluations
+        task.counter.examples = evaluations  # also what other processes have drawn
         chunks.append(Batch(to_uint8(drawn.x), drawn.labels) if as_bytes else drawn)
     if len(chunks) == 1:
         return chunks[0]

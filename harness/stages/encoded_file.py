@@ -18,6 +18,7 @@ from harness.errors import Interrupted
 from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
 from harness.process import stop
+from harness.process.crew import ALONE, Crew
 from harness.sampling import latents
 from harness.store.files import remove_folder, storage, write_text
 from harness.weights import tensor_rows
@@ -50,10 +51,15 @@ class Progress(BaseModel):
 
 @dataclass
 class EncodedFile:
-    """A file of encoded data that is being written into a folder. A folder of another identity is begun anew."""
+    """A file of encoded data that is being written into a folder. A folder of another identity is begun anew.
+
+    Args:
+        crew: the processes that share the encoding.
+    """
 
     folder: Path
     identity: str
+    crew: Crew = ALONE
     _file: str = KEPT
 
     def write(
@@ -69,7 +75,7 @@ class EncodedFile:
         started = time.perf_counter() - progress.seconds
         try:
             with stop.saves_state():
-                for batch in latents.encoded(network, examples, device, first=progress.rows):
+                for batch in latents.encoded(network, examples, device, first=progress.rows, crew=self.crew):
                     self._add(batch, progress, len(examples))
                     progress.rows, seconds = progress.rows + len(batch), time.perf_counter() - started
                     if seconds - progress.seconds > NOTE_SECONDS:

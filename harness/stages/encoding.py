@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
+from harness.board.bases import Base
 from harness.capabilities import WorksInLatents
 from harness.errors import UserError
 from harness.indexed import IndexedExamples
 from harness.indexed_sets import InFile
+from harness.interfaces import Batch
+from harness.process.crew import ALONE, Crew
 from harness.row_files import RowFile
-from harness.stages import sources
+from harness.sampling import latents
+from harness.stages import initial, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.encoded_file import KEPT, EncodedFile
+from harness.stages.options import JobOptions
+from harness.stages.process_cache import MEMBER_CACHE
 from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
+from harness.store.runs_folder import RunsFolder
 from harness.training.config import DataPlace, TrainingConfig
 from harness.training.placement import placed
 from harness.weights.tensor_rows import tensors
@@ -33,6 +40,7 @@ def training_data(
     context: Context,
     made_by: Sequence[SourceFacts],
     training: TrainingConfig,
+    base: Base | None = None,
 ) -> IndexedExamples:
     """Return all training data in the form that the network trains on, where the budget says that they are read.
 
@@ -41,12 +49,13 @@ def training_data(
 
     Args:
         made_by: the code of the network's model and of the dataset.
+        base: as in `examples`.
     Raises: UserError where the budget flips something else than images.
     """
     if training.flip and (isinstance(network, WorksInLatents) or source.spec.preview != "images"):
         form = "latents, which are encoded once" if isinstance(network, WorksInLatents) else source.spec.preview
         raise UserError(f"training.flip mirrors images, and the network trains on {form}: remove flip")
-    return examples(network, source, context, made_by, training.data)
+    return examples(network, source, context, made_by, training.data, base)
 
 
 def examples(
@@ -55,37 +64,63 @@ def examples(
     context: Context,
     made_by: Sequence[SourceFacts],
     where: DataPlace = "disk",
+    base: Base | None = None,
 ) -> IndexedExamples:
     """Return all training data in the form that the network trains on.
 
     Args:
         made_by: the code of the network's model and of the dataset.
         where: where they are kept; by default they are read where they are.
+        base: whose network it is: other processes of the job then build it too, and share the encoding. None shares nothing.
     """
     if not isinstance(network, WorksInLatents):
         return source.placed_training_set(where, context.device)
     key = digest(stage="latents", fingerprint=source.fingerprint, autoencoder=network.autoencoder_identity())
     kept = f"{key}, {where} of {context.device}" + (", anew" if context.makes_anew else "")
-    return context.cache.encoded(kept, lambda: placed(_encoded(network, source, key, context, made_by), where, context.device))
+    return context.cache.encoded(
+        kept, lambda: placed(_encoded(network, source, key, context, made_by, base), where, context.device)
+    )
 
 
 def _encoded(
-    network: WorksInLatents, source: CheckedSource, key: str, context: Context, made_by: Sequence[SourceFacts]
+    network: WorksInLatents,
+    source: CheckedSource,
+    key: str,
+    context: Context,
+    made_by: Sequence[SourceFacts],
+    base: Base | None,
 ) -> InFile:
     work, code = context.runs.work("latents", key), sources.as_json(made_by)
-    file = EncodedFile(work, digest(latents=key, code=code, device=context.device.type))
+    crew = ALONE if base is None else context.crew
+    file = EncodedFile(work, digest(latents=key, code=code, device=context.device.type), crew)
 
     def make(folder: Path) -> dict[str, object]:
         images = source.training_set
         context.reporter.stage("encode")
         steps = len(images)
-        seconds = file.write(
-            network, images, context.device, lambda done: context.reporter.step(done, steps, {}, images_per_step=1)
-        )
+        with crew.employ(helper, base, network.autoencoder_identity(), context.runs, context.options):
+            seconds = file.write(
+                network, images, context.device, lambda done: context.reporter.step(done, steps, {}, images_per_step=1)
+            )
         file.hand_over(folder)
         return {"seconds": seconds, "images": len(images), "sources": code}
 
     return _read(context.once("latents", key, make, made_by, resumes=True), source)
+
+
+def helper(
+    crew: Crew, base: Base, identity: Mapping[str, object], runs: RunsFolder, options: JobOptions
+) -> Callable[[int], Batch]:
+    """Return a function that encodes a chunk, in a process that is not the lead of its job.
+
+    Raises: RuntimeError where the base's model has another autoencoder here.
+    """
+    context = Context(runs, options, base.full_name, MEMBER_CACHE, crew=crew)
+    source = context.dataset(base.dataset)
+    network = initial.network(base.network.model, base.network.spec_on(source.spec), context.device, seed=0)
+    if not isinstance(network, WorksInLatents) or network.autoencoder_identity() != identity:
+        raise RuntimeError(f"base {base.full_name}: its model has another autoencoder in another process")
+    return lambda start: latents.encoded_rows(network, source.training_set, context.device, start)
 
 
 def _read(output: Output, source: CheckedSource) -> InFile:

@@ -55,6 +55,7 @@ class FinetuneFacts(StageFacts):
             where nobody counted them.
         selected_images: images seen by the weights that were chosen along the curve; None where the last weights are taken.
         banks: keys of the banks of generated samples that the training used; other cells may use them too.
+        seconds_steps: the part of `seconds` that was neither the curve's nor spent on banks; None where that is not known.
         base_weights_sha256: hash of the weights of each base that had a part in the training, by the base's key; None where an
             older version noted none.
     """
@@ -63,6 +64,7 @@ class FinetuneFacts(StageFacts):
         {
             "sources",
             "banks",
+            "seconds_steps",
             "forward_evaluations",
             "backward_evaluations",
             "selection_evaluations",
@@ -75,6 +77,7 @@ class FinetuneFacts(StageFacts):
     images_seen: int = 0
     steps: int = 0
     seconds: float = 0.0
+    seconds_steps: float | None = None
     network_evaluations: int = 0
     forward_evaluations: int | None = None
     backward_evaluations: int | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from harness.board.columns import Column
 from harness.board.components import Resolved
@@ -16,16 +18,20 @@ from harness.images.extraction import Extraction
 from harness.images.extraction_settings import DEFAULT, ExtractionSettings
 from harness.images.sets import ImageSet
 from harness.interfaces import Batch
+from harness.process.crew import ALONE, Crew
 from harness.stages import renewal, sources
 from harness.stages.context import Context
 from harness.stages.example_sets import IdentifiedImages
 from harness.stages.extracted_features import ExtractedFeatures
+from harness.stages.options import JobOptions
+from harness.stages.process_cache import MEMBER_CACHE
 from harness.store import outputs
 from harness.store.files import scratch_path, storage
 from harness.store.keys import digest
 from harness.store.lease import lease
 from harness.store.outputs import Output
 from harness.store.records import ExtractorFacts, SourceFacts
+from harness.store.runs_folder import RunsFolder
 
 
 def extractor_identity(
@@ -108,6 +114,22 @@ def are_stored(
     return all(outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs)
 
 
+def seconds_of_pass(
+    identity: Mapping[str, object],
+    n: int,
+    needs: Collection[str],
+    extractor: Resolved[Extractor],
+    context: Context,
+    settings: ExtractionSettings = DEFAULT,
+) -> float | None:
+    """Return the seconds that extracting stored features of a set took; None where they are gone, or nobody noted it."""
+    key = _set_key(identity, n, extractor, context, settings)
+    stored = [outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs]
+    seconds = [None if output is None else output.facts.get("seconds") for output in stored]
+    known = [float(value) for value in seconds if isinstance(value, int | float)]
+    return max(known) if known and len(known) == len(seconds) else None  # what one pass gave has the same seconds
+
+
 def _set_key(
     identity: Mapping[str, object], n: int, extractor: Resolved[Extractor], context: Context, settings: ExtractionSettings
 ) -> str:
@@ -126,7 +148,24 @@ def extract_batch(
 ) -> FeatureSet:
     """Return features of examples in memory; nothing is stored. name: name of the examples, for messages."""
     images = ImageSet.of_parts(name, len(examples), tuple(examples.x.shape[1:]), lambda start, end: examples.x[start:end])
-    return Extraction(context.extractor(extractor), needs, context.device, settings=settings).run(images)
+    crew = context.crew if len(examples) > settings.batch else ALONE
+    extraction = Extraction(context.extractor(extractor), needs, context.device, settings=settings, crew=crew)
+    with crew.employ(helper, extractor, tuple(needs), settings, context.runs, context.options):
+        return extraction.run(images)
+
+
+def helper(
+    crew: Crew,
+    extractor: Resolved[Extractor],
+    needs: Sequence[str],
+    settings: ExtractionSettings,
+    runs: RunsFolder,
+    options: JobOptions,
+) -> Callable[[Tensor], Mapping[str, Tensor]]:
+    """Return a function that extracts a batch of images, in a process that is not the lead of its job."""
+    context = Context(runs, options, "", MEMBER_CACHE, crew=crew)
+    extraction = Extraction(context.extractor(extractor), needs, context.device, settings=settings)
+    return lambda pixels: {name: rows.cpu() for name, rows in extraction.outputs_of(pixels).items()}
 
 
 def shared_needs(extractor: Resolved[Extractor], columns: Iterable[Column]) -> tuple[set[str], set[str]]:
@@ -158,6 +197,8 @@ def _extract(
     """
     with storage(work):
         work.mkdir(parents=True)
+    started = time.perf_counter()
+    crew = context.crew if images.n > settings.batch else ALONE
     try:
         extraction = Extraction(
             context.extractor(extractor),
@@ -166,17 +207,19 @@ def _extract(
             folder=work,
             settings=settings,
             on_progress=lambda done: context.reporter.step(done, images.n, {}, images_per_step=1),
+            crew=crew,
         )
-        made = extraction.run(images)
-        code = sources.as_json(made_by)
-        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, code)) for need, key in keys.items()}
+        with crew.employ(helper, extractor, tuple(keys), settings, context.runs, context.options):
+            made = extraction.run(images)
+        facts = {"seconds": time.perf_counter() - started, "sources": sources.as_json(made_by)}
+        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, facts)) for need, key in keys.items()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _writer(
-    need: str, made: FeatureSet, work: Path, made_by: Sequence[Mapping[str, str]]
-) -> Callable[[Path], Mapping[str, object]]:
+def _writer(need: str, made: FeatureSet, work: Path, facts: Mapping[str, object]) -> Callable[[Path], Mapping[str, object]]:
+    """Return a function that writes one of the features of a pass. facts: of the whole pass."""
+
     def write(folder: Path) -> dict[str, object]:
         with storage(folder):
             if need in MOMENTS:
@@ -187,7 +230,7 @@ def _writer(
                 if isinstance(rows, np.memmap):
                     rows.flush()
                 shutil.move(work / f"{need}.npy", folder / f"{need}.npy")
-        return {"n": made.n, "sources": list(made_by)}
+        return {"n": made.n, **facts}
 
     return write
 

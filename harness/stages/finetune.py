@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from harness.board.cells import Cell
 from harness.board.components import Resolved
 from harness.components import Component
 from harness.errors import Diverged
+from harness.process.crew import Crew
 from harness.sampling import drawing, latents
 from harness.stages import base as base_stage
 from harness.stages import encoding, initial, renewal, shared_training, sources, starting_weights
@@ -17,18 +19,22 @@ from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.curve_measuring import curve_of
 from harness.stages.facts import BaseFacts, FinetuneFacts, SharedTrainingFacts
+from harness.stages.options import JobOptions
 from harness.stages.prepare import BaseSampler
+from harness.stages.process_cache import MEMBER_CACHE
 from harness.stages.shared_training import KeepingLoop
 from harness.stages.starting_weights import BaseWeights
 from harness.store import outputs
 from harness.store.files import remove_folder
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
+from harness.store.runs_folder import RunsFolder
 from harness.training import evaluations, training_log
-from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop
 from harness.training.surroundings import Surroundings
 from harness.training.task import BankSource, TrainingTask
 from harness.training.training_log import TrainingLog, keep_log
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
 
@@ -86,6 +92,7 @@ def _finetune(
         "images_seen": trained.steps * cell.training.batch,
         "steps": trained.steps,
         "seconds": trained.seconds,
+        "seconds_steps": _seconds_of_steps(trained, banks, context) if cell.trains else None,
         "network_evaluations": trained.network_evaluations,
         **({} if trained.evaluations is None else trained.evaluations.facts),
         "curve": trained.curve,
@@ -172,7 +179,9 @@ def _train(
         starts.append(_start(cell, base, source, context, context.runs.work(stage, key)))
         context.reporter.stage("finetune")  # `_start` may have prepared the sampler
         task, sampler, _ = starts[-1]
-        return _loop(cell, task, sampler, source, context, around, is_shared=stage == "training")
+        loop = _loop(cell, task, sampler, source, context, around, is_shared=stage == "training")
+        context.crew.follow(follow, cell, base, stage, key, context.runs, context.options)
+        return loop
 
     around = context.surroundings(cell.name, stage, key, _config(cell))
     trained = context.train(make, around)
@@ -180,6 +189,18 @@ def _train(
     task, sampler, own = starts[0]
     banks = list(task.bank_costs)
     return _Trained(trained, banks, sources.merged(own, sampler.sources, *_sources_of_banks(banks, context)))
+
+
+def follow(crew: Crew, cell: Cell, base: Output, stage: str, key: str, runs: RunsFolder, options: JobOptions) -> None:
+    """Take the steps of a cell's training in a process that is not the lead of its job. The arguments are those of `_train`."""
+    context = Context(runs, options, cell.name, MEMBER_CACHE, crew=crew)
+    source = context.dataset(cell.base.dataset)
+    task, sampler = _task(cell, base, source, context)
+    method = initial.method(cell.method, task, seed=cell.seed)
+    data = encoding.training_data(task.model, source, context, (), cell.training)
+    curve = curve_of(cell, source, task, sampler.ready, context) if stage == "finetune" else None
+    around, name = context.member_surroundings(stage, key), f"method {cell.method.name}"
+    TrainingLoop(task, method, data, cell.training, seed=cell.seed, around=around, curve=curve, name=name).run()
 
 
 def _config(cell: Cell) -> dict[str, object]:
@@ -190,16 +211,20 @@ def _start(
     cell: Cell, base: Output, source: CheckedSource, context: Context, work: Path
 ) -> tuple[TrainingTask, BaseSampler, list[SourceFacts]]:
     """Return the task of the cell's method, the sampler, and the code of the training. work: the folder of its checkpoints."""
-    network = base_stage.load(cell.base, base, source, context)
     origin = cell.base.network
     used = [origin.model, cell.base.dataset, origin.sampler, cell.method, *_curve_components(cell)]
     own = sources.of_training(work, *used)
+    return *_task(cell, base, source, context), own
+
+
+def _task(cell: Cell, base: Output, source: CheckedSource, context: Context) -> tuple[TrainingTask, BaseSampler]:
+    network = base_stage.load(cell.base, base, source, context)
     sampler = BaseSampler(cell.base, source, context)
-    banks = _bank_source(cell, sampler, context)
-    task = TrainingTask(network, latents.network_spec(network, source.spec), context.device, cell.training, banks)
+    banks, spec = _bank_source(cell, sampler, context), latents.network_spec(network, source.spec)
+    task = TrainingTask(network, spec, context.device, cell.training, banks, context.crew)
     for other in drawing.extra_networks(sampler.ready):
         task.counter.watch(other)
-    return task, sampler, own
+    return task, sampler
 
 
 def _bank_source(cell: Cell, sampler: BaseSampler, context: Context) -> BankSource:
@@ -241,6 +266,15 @@ def _sources_of_banks(keys: Sequence[str], context: Context) -> list[list[Source
     return [sources.of_facts(bank.facts) for bank in stored if bank is not None]
 
 
+def _seconds_of_steps(trained: TrainingResult, banks: Sequence[str], context: Context) -> float | None:
+    """Return the seconds of a training's steps, without the curve and the drawing of banks; None where a bank is gone."""
+    stored = [outputs.find(context.runs, "bank", key) for key in banks]
+    seconds = [bank.facts["seconds"] for bank in stored if bank is not None]
+    if len(seconds) < len(banks):
+        return None
+    return max(0.0, trained.seconds_training - math.fsum(value for value in seconds if isinstance(value, int | float)))
+
+
 def _loop(
     cell: Cell,
     task: TrainingTask,
@@ -254,7 +288,7 @@ def _loop(
     """Return the loop of a cell; one that other cells may share keeps weights where the other measures its curve."""
     method = initial.method(cell.method, task, seed=cell.seed)
     made_by = sources.of(cell.base.network.model, cell.base.dataset)
-    data = encoding.training_data(task.model, source, context, made_by, cell.training)
+    data = encoding.training_data(task.model, source, context, made_by, cell.training, cell.base)
     name = f"method {cell.method.name}"
     if is_shared:
         keeping = KeepingLoop(task, method, data, cell.training, seed=cell.seed, around=around, name=name)

@@ -15,10 +15,12 @@ from harness.board.columns import Column, Floor
 from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError, as_utf8, error_text
 from harness.process import card_meter, deterministic, stop
+from harness.process.crew import ProcessLost
+from harness.process.crew_lead import crew_of
 from harness.process.out_of_memory import card_memory_advice
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, kept_logs, listening, metrics, record, sample, sources
+from harness.stages import features, finetune, kept_logs, kept_samples, listening, metrics, record, sample, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
@@ -30,6 +32,7 @@ from harness.stages.process_cache import ProcessCache
 from harness.stages.published import PublishedStatistics
 from harness.stages.record import CellResults, record_path
 from harness.stages.sample import Samples
+from harness.store import cancels, job_log
 from harness.store.files import write_text
 from harness.store.lease import Busy, check_held, is_any_lost, lease
 from harness.store.records import ExtractorFacts, FloorRecord, Record, ReferenceFacts, save_record
@@ -50,26 +53,52 @@ def run_base(base: Base, runs: RunsFolder, options: JobOptions) -> JobResult:
     """
     if isinstance(base.origin, Examples):
         return FINISHED
-    context = Context(runs, options, base.full_name, _CACHE, runs.fresh("base", base.key).exists())
-    return _result(lambda: _make_base(base, context), context)
+    context = _context(runs, options, base.full_name, runs.fresh("base", base.key))
+    log = runs.job_log(options.board, "base", base.full_name) if options.board else None
+    return _result(lambda: _make_base(base, context), context, f"base {base.full_name}", log)
 
 
 def run_floor(board: str, floor: Floor, runs: RunsFolder, options: JobOptions, is_smoke: bool) -> JobResult:
     """Measure a floor and write its record."""
-    context = Context(runs, options, f"floor/{floor.name}", _CACHE, runs.fresh("floor", floor.key).exists())
-    return _result(lambda: _make_floor(board, floor, context, is_smoke), context)
+    context = _context(runs, options, f"floor/{floor.name}", runs.fresh("floor", floor.key))
+    log = runs.job_log(board, "floor", floor.name)
+    return _result(lambda: _make_floor(board, floor, context, is_smoke), context, f"floor {floor.name}", log)
 
 
 def run_cell(cell: Cell, runs: RunsFolder, options: JobOptions) -> JobResult:
     """Take a cell through all stages and write its record, however the cell ends: done, diverged or failed."""
-    context = Context(runs, options, cell.name, _CACHE, runs.fresh("cell", cell.key).exists())
-    return _result(lambda: _make_cell(cell, context), context)
+    context = _context(runs, options, cell.name, runs.fresh("cell", cell.key))
+    log = runs.job_log(cell.board, "cell", cell.name)
+    return _result(lambda: _make_cell(cell, context), context, cell.name, log)
 
 
-def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
-    """Return the result of some work. Busy, Interrupted and EndsTheRun become results; other exceptions pass."""
+def _context(runs: RunsFolder, options: JobOptions, job: str, fresh: Path) -> Context:
+    crew = crew_of(options.devices, options.device, is_deterministic=options.is_deterministic)
+    return Context(runs, options, job, _CACHE, fresh.exists(), crew)
+
+
+def _result(work: Callable[[], JobResult], context: Context, name: str, log: Path | None) -> JobResult:
+    """Return the result of some work, and keep its log. Others than bugs become results.
+
+    Args:
+        name: of the job.
+        log: file of the job's log; None to keep none.
+    """
+    with job_log.kept(log) as kept:
+        try:
+            result = _result_of(work, context, name)
+        except BaseException:
+            kept.write(traceback.format_exc().encode(errors="replace"))
+            raise
+        if result.outcome != "busy" or kept.is_begun:
+            kept.end(f"{result.outcome}: {result.message}" if result.message else result.outcome)
+        return result
+
+
+def _result_of(work: Callable[[], JobResult], context: Context, name: str) -> JobResult:
+    """Return the result of some work. Busy, Interrupted, ProcessLost and EndsTheRun become results; other exceptions pass."""
     try:
-        with stop.also_when(is_any_lost):
+        with stop.also_when(is_any_lost), cancels.obeyed(context.runs, context.options.command, name):
             return work()
     except Busy:
         return BUSY
@@ -77,7 +106,10 @@ def _result(work: Callable[[], JobResult], context: Context) -> JobResult:
         return INTERRUPTED
     except EndsTheRun as error:
         return JobResult("refused", str(error))
+    except ProcessLost as error:
+        return JobResult("lost", str(error))
     finally:
+        context.crew.close()
         context.tracking.close()
         context.reporter.end()
 
@@ -87,9 +119,9 @@ def _make_base(base: Base, context: Context) -> JobResult:
         with lease(context.runs.lease("base-job", base.key), wait=False):  # a second run says that it waits
             source = context.dataset(base.dataset)
             _check_fit(base, source)
-            with _faults_of_devices():
+            with context.crew.watched(), _faults_of_devices():
                 base_stage.run(base, source, context)
-    except (Busy, Interrupted, EndsTheRun):
+    except (Busy, Interrupted, EndsTheRun, ProcessLost):
         raise
     except FAULTS as error:
         stop.pass_ctrl_c_on(error)
@@ -110,9 +142,9 @@ def _make_floor(board: str, floor: Floor, context: Context, is_smoke: bool) -> J
         if is_measured(board, floor, context.runs):  # another `run` was faster
             return FINISHED
         try:
-            with _faults_of_devices():
+            with context.crew.watched(), _faults_of_devices():
                 floored = metrics.floor(floor, context)
-        except (Busy, Interrupted, EndsTheRun):
+        except (Busy, Interrupted, EndsTheRun, ProcessLost):
             raise
         except FAULTS as error:
             stop.pass_ctrl_c_on(error)
@@ -155,6 +187,8 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
         made = _record(cell, context)
         kept_logs.keep(cell, context.runs)
         save_record(made, path)
+    if made.status != "done":
+        job_log.note(f"{made.status}: {made.reason}\n")
     context.tracking.finish(cell, made)
     listening.tell(context.runs, "harness_cell_finished", cell=cell, record=made)
     return FINISHED
@@ -162,21 +196,21 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
 
 def _record(cell: Cell, context: Context) -> Record:
     """Take the cell through all stages. A plugin may raise anything: the cell fails, and the board goes on."""
-    device = context.device.type
+    device, devices = context.device.type, context.crew.size
     try:
-        with _faults_of_devices():
+        with context.crew.watched(), _faults_of_devices():
             results = _results(cell, context)
         return record.done(cell, results)
-    except (Busy, Interrupted, EndsTheRun):
+    except (Busy, Interrupted, EndsTheRun, ProcessLost):
         raise
     except Diverged as error:
-        return record.unmeasured(cell, "diverged", as_utf8(str(error)), device)
+        return record.unmeasured(cell, "diverged", as_utf8(str(error)), device, devices=devices)
     except FAULTS as error:
         stop.pass_ctrl_c_on(error)
         check_held()  # a fault may come from another process that has taken the cell over
         saved = _save_traceback(error, context.runs, "cell", cell.key)
         hint = "" if isinstance(error, UserError) else f" (traceback: {saved})"
-        return record.unmeasured(cell, "failed", f"{error_text(error)}{hint}", device)
+        return record.unmeasured(cell, "failed", f"{error_text(error)}{hint}", device, devices=devices)
 
 
 def _results(cell: Cell, context: Context) -> CellResults:
@@ -186,7 +220,7 @@ def _results(cell: Cell, context: Context) -> CellResults:
         results = _stages(cell, context)
     finally:
         energy_wh, card_memory_bytes = (None, None) if card is None else card.stop()
-    if not begins_here:
+    if not begins_here or context.crew.size > 1:  # this process sees its own card alone
         energy_wh = card_memory_bytes = None  # what the processes before took is not known
     return replace(results, peak_memory_bytes=memory.read(), energy_wh=energy_wh, card_memory_bytes=card_memory_bytes)
 
@@ -228,7 +262,9 @@ def _stages(cell: Cell, context: Context) -> CellResults:
         dataset_fingerprint=source.fingerprint,
         peak_memory_bytes=0,
         device=context.device.type,
+        devices=context.crew.size,
         unsealed=unsealed,
+        extraction=kept_samples.extraction(cell, samples_facts, context),
     )
 
 
@@ -255,5 +291,7 @@ def _faults_of_devices() -> Iterator[None]:
 
 def _save_traceback(error: BaseException, runs: RunsFolder, stage: str, key: str) -> Path:
     path = runs.work(stage, key) / "traceback.txt"
-    write_text(path, as_utf8("".join(traceback.format_exception(error))))
+    text = as_utf8("".join(traceback.format_exception(error)))
+    job_log.note(text)
+    write_text(path, text)
     return path

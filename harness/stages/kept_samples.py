@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,20 @@ def extract(cell: Cell, file: Path, facts: SampleFacts, context: Context) -> Non
     for draw, extractor, needs in _needed(cell):
         images = IdentifiedImages(stored_images(file, draw), {"generated": facts.draws_sha256[draw]})
         features.extracted_by_code(images, needs, extractor, context, cell.evaluation.extraction)
+
+
+def extraction(cell: Cell, facts: SampleFacts, context: Context) -> tuple[int, float] | None:
+    """Return how many generated images of a cell went through extractors, and the seconds; None where that is not known.
+
+    An image that goes through two extractors counts twice.
+    """
+    n, hashes = cell.evaluation.samples, facts.draws_sha256
+    seconds = [
+        features.seconds_of_pass({"generated": hashes[draw]}, n, needs, extractor, context, cell.evaluation.extraction)
+        for draw, extractor, needs in _needed(cell)
+    ]
+    known = [value for value in seconds if value is not None]
+    return (n * len(known), math.fsum(known)) if known and len(known) == len(seconds) else None
 
 
 def lack_features(cell: Cell, facts: SampleFacts, context: Context) -> bool:

@@ -20,6 +20,8 @@ class JobOptions:
         board: name of the board whose run the job belongs to; listeners get it.
         checks_resume: whether training is restored from a checkpoint once and compared with undisturbed training.
         trackers: what logs the runs of cells and bases.
+        devices: how many devices the job uses, each by a process of its own.
+        command: id of the command whose job it is: who asks the command to stop asks the job too. "" for none.
     """
 
     device: str = "auto"
@@ -28,4 +30,6 @@ class JobOptions:
     board: str = ""
     checks_resume: bool = False
     trackers: tuple[Resolved[Tracker], ...] = ()
+    devices: int = 1
     is_deterministic: bool = True
+    command: str = ""

@@ -135,7 +135,7 @@ class BaseSampler:
         counter, started = EvaluationCounter(), time.perf_counter()
         for watched in (network, *others):
             counter.watch(watched)
-        kept = encoding.examples(network, self._source, self._context, self._code)
+        kept = encoding.examples(network, self._source, self._context, self._code, base=self._base)
         train = latents.network_batch(network, _bounded(kept).to(self._context.device), stream(seed, "prepare latents"))
         space = latents.network_spec(network, self._source.spec)
         prepared = checked_tensors(

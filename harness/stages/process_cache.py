@@ -60,5 +60,9 @@ class ProcessCache:
         return self._extractors.get((_key(extractor), device), build)
 
 
+MEMBER_CACHE = ProcessCache()
+"""What is shared by all work of a process that is not the lead of its job."""
+
+
 def _key(component: Resolved[Dataset] | Resolved[Extractor]) -> str:
     return json.dumps(component.identity, sort_keys=True)

@@ -40,7 +40,8 @@ class CellResults:
         dataset_fingerprint: of the board's dataset.
         peak_memory_bytes: peak memory over all stages.
         energy_wh, card_memory_bytes: of the card over all stages; None where it does not tell them.
-        device: type of the device: "cpu" or "cuda".
+        device: type of the device: "cpu" or "cuda"; devices: how many were used side by side.
+        extraction: how many generated images went through extractors, and the seconds; None where that is not known.
         unsealed: stages whose facts nothing vouches for, because an older version made their outputs.
     """
 
@@ -56,8 +57,10 @@ class CellResults:
     peak_memory_bytes: int
     device: str
     unsealed: Sequence[str] = ()
+    extraction: tuple[int, float] | None = None
     energy_wh: float | None = None
     card_memory_bytes: int | None = None
+    devices: int = 1
 
 
 def record_path(cell: Cell, runs: RunsFolder) -> Path:
@@ -70,11 +73,12 @@ def save_unrun(cell: Cell, runs: RunsFolder, status: Status, reason: str) -> Non
     save_record(unmeasured(cell, status, reason), record_path(cell, runs))
 
 
-def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None = None) -> Record:
+def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None = None, *, devices: int = 1) -> Record:
     """Return a record with what is known of the cell before any work.
 
     Args:
         device: type of the device that was used; None for a cell that no process worked on. A device imports torch.
+        devices: how many devices were used side by side.
     """
     return Record(
         board=cell.board,
@@ -96,7 +100,7 @@ def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None 
         evaluation=cell.evaluation.model_dump(mode="json", exclude_none=True),
         size=cell.row.size,
         sampler_name=cell.row.sampler_name,
-        environment={} if device is None else environment.describe(device),
+        environment={} if device is None else environment.describe(device, devices),
         sources=[] if device is None else sources.of(*cell.components),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -105,7 +109,7 @@ def unmeasured(cell: Cell, status: Status, reason: str = "", device: str | None 
 def done(cell: Cell, results: CellResults) -> Record:
     """Return the record of a cell that went through all stages."""
     base, finetuned, samples = results.base, results.finetuned, results.samples
-    return unmeasured(cell, "done", device=results.device).model_copy(
+    return unmeasured(cell, "done", device=results.device, devices=results.devices).model_copy(
         update={
             "metrics": dict(results.metrics),
             "extractors": dict(results.extractors),
@@ -127,6 +131,7 @@ def done(cell: Cell, results: CellResults) -> Record:
 
 def _costs(results: CellResults) -> Costs:
     finetuned, samples, preparation = results.finetuned, results.samples, results.preparation
+    images_extracted, seconds_extract = results.extraction or (None, None)
     return Costs(
         images_seen=finetuned.images_seen,
         steps=finetuned.steps,
@@ -142,6 +147,9 @@ def _costs(results: CellResults) -> Costs:
         prepare_evaluations=preparation.network_evaluations,
         energy_wh=results.energy_wh,
         card_memory_bytes=results.card_memory_bytes,
+        seconds_steps=finetuned.seconds_steps,
+        images_extracted=images_extracted,
+        seconds_extract=seconds_extract,
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.board.cells import Cell
 from harness.errors import Diverged, UserError
 from harness.indexed import IndexedExamples, read_examples
 from harness.interfaces import DataSpec
+from harness.process.crew import ALONE, Crew
 from harness.sampling import drawing
 from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
@@ -26,13 +28,16 @@ from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.example_sets import SAMPLES
 from harness.stages.facts import FinetuneFacts, SampleFacts
+from harness.stages.options import JobOptions
 from harness.stages.prepare import BaseSampler
+from harness.stages.process_cache import MEMBER_CACHE
 from harness.stages.sample_file import SampleFile, SampleLayout
 from harness.store import outputs
 from harness.store.files import remove_folder
 from harness.store.keys import digest
 from harness.store.outputs import Output
 from harness.store.records import SourceFacts
+from harness.store.runs_folder import RunsFolder
 
 EXPLODED = 100.0
 """Samples whose root mean square is this many times the training data's have exploded: no metric says more than that."""
@@ -44,10 +49,14 @@ class Drawer(NamedTuple):
     Args:
         draw: draws samples of an evaluation draw, given the draw's number and the numbers of the samples.
         is_labelled: whether the samples have labels.
+        crew: the processes that share the chunks.
+        helped: a context in which the others can draw.
     """
 
-    draw: Callable[[int, range], DrawnSamples]
+    draw: Callable[[tuple[int, range]], DrawnSamples]
     is_labelled: bool
+    crew: Crew = ALONE
+    helped: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,8 @@ def _once(
             cell.evaluation.draws, cell.evaluation.samples, tuple(source.spec.shape), are_bytes, drawer.is_labelled
         )
         file = SampleFile.open(work, layout, identity)
-        facts = _draw_all(file, cell, drawer, source, context)
+        with drawer.helped():
+            facts = _draw_all(file, cell, drawer, source, context)
         facts = facts.model_copy(update={"sources": code, "weights_sha256": weights})
         return _keep(file, folder / SAMPLES, cell, facts, context).model_dump()
 
@@ -146,12 +156,13 @@ def _draw_all(file: SampleFile, cell: Cell, drawer: Drawer, source: CheckedSourc
     """Draw the chunks that are not in the file. A chunk is a batch of the sampler, so that a resume changes no batch."""
     n, sets, batch = cell.evaluation.samples, cell.evaluation.draws, cell.evaluation.batch
     for draw in range(sets):
-        for numbers in drawing.batches(n, batch):
-            if (draw, numbers.start) not in file.chunks:
-                started = time.perf_counter()
-                drawn = drawer.draw(draw, numbers)
-                file.add(draw, numbers.start, drawn, time.perf_counter() - started)
-                context.reporter.step(len(file.chunks), sets * -(-n // batch), {}, images_per_step=batch)
+        missing = [numbers for numbers in drawing.batches(n, batch) if (draw, numbers.start) not in file.chunks]
+        started = time.perf_counter()
+        each = drawer.crew.each([(draw, numbers) for numbers in missing], drawer.draw)
+        for numbers, drawn in zip(missing, each, strict=True):
+            file.add(draw, numbers.start, drawn, time.perf_counter() - started)
+            context.reporter.step(len(file.chunks), sets * -(-n // batch), {}, images_per_step=batch)
+            started = time.perf_counter()
         if cell.base.has_network:
             _check_size(file.root_mean_square(draw), source)
     hashes = [file.sha256(draw) for draw in range(sets)]
@@ -179,7 +190,8 @@ def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: C
     network = base_stage.load(cell.base, finetuned, source, context)
     ready = sampler.ready
 
-    def draw_chunk(draw: int, numbers: range) -> DrawnSamples:
+    def draw_chunk(chunk: tuple[int, range]) -> DrawnSamples:
+        draw, numbers = chunk
         return drawing.draw_decoded(
             ready,
             network,
@@ -193,7 +205,20 @@ def _from_network(cell: Cell, finetuned: Output, sampler: BaseSampler, source: C
             precision=cell.evaluation.sampling_precision,
         )
 
-    return Drawer(draw_chunk, source.spec.classes > 0)
+    def helped() -> AbstractContextManager[object]:
+        return context.crew.employ(helper, cell, finetuned, context.runs, context.options)
+
+    return Drawer(draw_chunk, source.spec.classes > 0, context.crew, helped)
+
+
+def helper(
+    crew: Crew, cell: Cell, finetuned: Output, runs: RunsFolder, options: JobOptions
+) -> Callable[[tuple[int, range]], DrawnSamples]:
+    """Return a function that draws a chunk, in a process that is not the lead of its job."""
+    context = Context(runs, options, cell.name, MEMBER_CACHE, crew=crew)
+    source = context.dataset(cell.base.dataset)
+    sampler = BaseSampler(cell.base, source, context, cell.row.network_sampler)
+    return _from_network(cell, finetuned, sampler, source, context).draw
 
 
 def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, context: Context) -> Drawer:
@@ -209,7 +234,8 @@ def _from_examples(cell: Cell, examples: Examples, source: CheckedSource, contex
         number, _ = draws.examples_for_samples(cell.seed, draw)
         return stand_in.evaluation_set(number, cell.evaluation.samples)
 
-    def draw_chunk(draw: int, numbers: range) -> DrawnSamples:
+    def draw_chunk(chunk: tuple[int, range]) -> DrawnSamples:
+        draw, numbers = chunk
         return DrawnSamples(read_examples(draw_set(draw), torch.arange(numbers.start, numbers.stop)), evaluations=0)
 
     return Drawer(draw_chunk, stand_in.spec.classes > 0)

@@ -21,11 +21,12 @@ from harness.store.manifests import MANIFEST, read_manifest, write_manifest
 from harness.store.outputs import Output
 from harness.training.curve import Curve, is_point
 from harness.training.evaluations import Evaluations
-from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
 from harness.training.surroundings import Surroundings
 from harness.training.training_log import FILE, LogLine, read_log
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
 PREFIX = "after-"
@@ -126,7 +127,9 @@ class Merging:
                 raise Diverged(f"weights are not finite at step {step} of {facts.points[-1] // self.batch}")
             self._measure(images, last, facts.points[-1])
         trained = TrainingResult(last, facts.seconds, facts.network_evaluations, [], None, facts.parameters)
-        return self._chosen(replace(trained, evaluations=self._evaluations(facts), steps=facts.points[-1] // self.batch))
+        steps = facts.points[-1] // self.batch
+        trained = replace(trained, evaluations=self._evaluations(facts), steps=steps, seconds_training=facts.seconds)
+        return self._chosen(trained)
 
     def _evaluations(self, facts: SharedTrainingFacts) -> Evaluations | None:
         backward = facts.backward_evaluations

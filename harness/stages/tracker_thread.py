@@ -18,6 +18,7 @@ from harness.process import environment
 from harness.stages import listening
 from harness.stages.followed_log import FollowedLog
 from harness.stages.tracked_state import TrackedState
+from harness.store.lease import Lost
 from harness.store.runs_folder import RunsFolder
 from harness.tracking import RunSummary, RunTracker, TrackedRun
 from harness.training.training_log import FILE
@@ -104,6 +105,9 @@ class TrackerThread:
                 self._step()
             self._step()
             self._end()
+        except Lost:  # another process has the job now, and shows it
+            self._has_failed = True
+            self._give_up()
         except (Exception, SystemExit) as error:  # code of a plugin and of its package may raise anything
             self._has_failed = True
             self._tell(in_one_line(error))

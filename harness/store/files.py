@@ -224,8 +224,9 @@ def appearing_folder(path: Path, *, synced_after: float = 0.0) -> Iterator[Path]
 def _rename_unless_there(scratch: Path, path: Path) -> None:
     try:
         rename(scratch, path)
-    except OSError:
-        if not path.is_dir():
+    except OSError as error:
+        # The number is the server's word. What this host knows of the path may be older, where a network lies between them.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) and not path.is_dir():
             raise
 
 

@@ -18,19 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.process import stop
+from harness.process.host import is_dead_here
 from harness.store import files, lease_files
-from harness.store.beats import beat_seconds
+from harness.store.beats import beat_seconds, is_shared
 from harness.store.files import storage
 from harness.store.lease_files import Holding, holder
 from harness.store.observing import Watch, is_known_gone, is_on_another_host, workers_folder
 from harness.store.workers import Worker, this_worker
 
 FIRST_WAIT, LAST_WAIT = 0.05, 0.5
-"""Seconds between two looks at a lease that a process of this host holds, at first and after a while."""
-FIRST_FAR_WAIT, LAST_FAR_WAIT = 0.25, 2.0
-"""Beats between two looks at a lease that another host holds, at first and after a while."""
+"""Seconds between two looks at a lease that another process holds, at first and after a while, in a folder of one host."""
+FIRST_SHARED_WAIT, LAST_SHARED_WAIT = 0.25, 2.0
+"""Beats between two looks in a folder that several hosts share."""
 SLICE_SECONDS = 0.2
-"""A wait notices a request to stop after this time."""
+"""A wait notices a request to stop after this time, and the death of an owner on its own host."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,9 @@ def _waited_for(path: Path) -> _Held:
 def _outlasts(found: Holding) -> bool:
     """Wait for the end of a lease of another process. Returns: whether its owner is gone. Raises: Interrupted."""
     is_far, watch, wait = is_on_another_host(found), Watch.of_owner(found), 0.0
-    first, last = (FIRST_FAR_WAIT, LAST_FAR_WAIT) if is_far else (FIRST_WAIT, LAST_WAIT)
+    first, last = FIRST_WAIT, LAST_WAIT
+    if is_far or is_shared(found.base):
+        first, last = (beats * beat_seconds() for beats in (FIRST_SHARED_WAIT, LAST_SHARED_WAIT))
     while not found.is_over:
         if is_far and watch.look():
             watch.give_up()
@@ -164,14 +167,14 @@ def _outlasts(found: Holding) -> bool:
         if not is_far and is_known_gone(found):
             return True
         wait = min(max(2 * wait, first), last)
-        _sleep(wait * (beat_seconds() if is_far else 1.0) * _chance.uniform(0.8, 1.2))
+        _sleep(wait * _chance.uniform(0.8, 1.2), found)
     return False
 
 
-def _sleep(seconds: float) -> None:
-    """Raises: Interrupted."""
+def _sleep(seconds: float, found: Holding) -> None:
+    """Wait, without a look at the folder. An owner that dies on this host ends the wait. Raises: Interrupted."""
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
+    while (left := end - time.monotonic()) > 0 and not is_dead_here(found.owner):
         stop.check()
         time.sleep(min(left, SLICE_SECONDS))
 

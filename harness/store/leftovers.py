@@ -1,4 +1,4 @@
-"""What processes left in a runs folder that were killed, and what older versions left: removed by the next run.
+"""The next run removes what killed processes left in a runs folder, and what older versions left there.
 
 Only what is certain to be nobody's goes: files in whose name a process stands that is dead, or that others gave up.
 """

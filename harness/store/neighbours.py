@@ -37,6 +37,8 @@ class Neighbours:
         self._next = 0.0
         self.gone: Set[str] = frozenset()
         """The ids of workers that are known to be gone."""
+        self.present: Set[str] = frozenset()
+        """The ids of workers that have a file."""
         self.seconds = beat_seconds()
         """Time between two rounds."""
 
@@ -51,8 +53,9 @@ class Neighbours:
         self.seconds = beat_seconds() * (1 if len(names) < CROWD else 2)
         self._next = now + self.seconds
         self.gone = frozenset(name.removesuffix(GONE) for name in names if name.endswith(GONE))
-        far = {name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)} - self.gone
-        self._watch({worker for worker in far if (process := ProcessId.of(worker)) and not process.is_here}, len(names))
+        self.present = frozenset(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+        far = {worker for worker in self.present - self.gone if (process := ProcessId.of(worker)) and not process.is_here}
+        self._watch(far, len(names))
 
     def _watch(self, far: Set[str], workers: int) -> None:
         """Go on with the watches of this process, and begin others as far as there is room."""

@@ -7,11 +7,13 @@ older versions have no checksum, so that nothing vouches for their facts: what n
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.process import stop
 from harness.store.files import Damage, appearing_folder, reading, set_aside, storage
 from harness.store.lease import lease
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
@@ -20,6 +22,9 @@ from harness.store.runs_folder import RunsFolder
 log = logging.getLogger(__name__)
 SHORT_SECONDS = 0.5
 """An output that took less time to make is not synced: else a board of 1,000 short cells would mostly wait for the disk."""
+LATE_LOOKS, LATE_SECONDS = 600, 0.1
+"""Looks, and seconds between two, for a folder that stands on the server: a client of a network's file system may keep for a
+minute that it was not there."""
 _FIELDS = frozenset({"stage", "key", "facts"})
 
 
@@ -86,25 +91,28 @@ def once(
     """
     if (existing := find(runs, stage, key)) is not None:
         return existing
+    folder = runs.stage(stage, key)
     with lease(runs.lease(stage, key), wait=True):
-        folder = runs.stage(stage, key)
-        if (existing := _existing(folder, owner, keeps_unsealed=keeps_unsealed)) is not None:
-            return existing
-        with appearing_folder(folder, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
-            facts = dict(make(scratch))
-            with storage(folder):
-                files = write_manifest(scratch, {"stage": stage, "key": key, "facts": facts})
-                inode = scratch.stat().st_ino
-        if _is_of_another_process(folder, inode):  # which has given this one up, and was faster; its facts are those that count
-            return _existing(folder, owner, keeps_unsealed=keeps_unsealed) or Output(folder, facts, files, True)
-        return Output(folder, facts, files, True)
+        while (existing := _existing(folder, owner, keeps_unsealed=keeps_unsealed)) is None:
+            with appearing_folder(folder, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
+                facts = dict(make(scratch))
+                with storage(folder):
+                    files = write_manifest(scratch, {"stage": stage, "key": key, "facts": facts})
+                    inode = scratch.stat().st_ino
+            if not _is_of_another_process(folder, inode):
+                return Output(folder, facts, files, True)
+        return existing
 
 
 def _is_of_another_process(folder: Path, inode: int) -> bool:
-    try:
-        return folder.stat().st_ino != inode
-    except OSError:
-        return False
+    """Return whether another process, which had given this one up, was faster: then its facts are those that count."""
+    for _ in range(LATE_LOOKS):
+        try:
+            return folder.stat().st_ino != inode
+        except OSError:  # it is there, and this host does not know it yet
+            stop.check()
+            time.sleep(LATE_SECONDS)
+    return True
 
 
 def _existing(folder: Path, owner: str, *, keeps_unsealed: bool) -> Output | None:

@@ -165,6 +165,13 @@ class Costs(Part):
     does not tell it, and of a cell that an earlier process had begun."""
     card_memory_bytes: int | None = None
     """Peak memory of the card in bytes, over all processes on it, as the card tells it; left out like the energy."""
+    seconds_steps: float | None = None
+    """The part of `seconds_finetune` that was spent on steps: without the curve and without drawing banks. Left out where no
+    method trains, and in files of older versions."""
+    images_extracted: int | None = None
+    """Generated images that went through extractors, each once for each extractor; left out where no metric is on features, and
+    in files of older versions, like the seconds that this took."""
+    seconds_extract: float | None = None
 
     @model_serializer(mode="wrap")
     def _without_empty_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:

@@ -33,8 +33,12 @@ class RunsFolder:
     runs/paths/                  which files the paths in settings stood for
     runs/searches/BOARD/         the trials of each search, as far as it came
     runs/workers/                the heartbeat of each process, and what it is doing now
+    runs/commands/               which runs are at work, and what those printed that were started with `--detach`
+    runs/cancels/                requests of `harness cancel`
+    runs/logs/BOARD/             what the jobs of each cell, base and floor printed
     runs/records/BOARD/          one record for each cell and floor, and the logs of their trainings
     runs/boards/BOARD/           tables and plots of the records, as `run` prints them
+    runs/executors/NAME/         what an executor with a queue must find again, and what its jobs printed
     runs/trackers/NAME/          what the tracker of this name writes, with `--track`
     ```
     """
@@ -73,6 +77,20 @@ class RunsFolder:
         return self.root / "paths" / f"{key}.json"
 
     @property
+    def commands(self) -> Path:
+        """The folder with one file for each command at work."""
+        return self.root / "commands"
+
+    @property
+    def cancels(self) -> Path:
+        """The folder with the requests to stop runs."""
+        return self.root / "cancels"
+
+    def job_log(self, board: str, kind: Literal["cell", "base", "floor"], name: str) -> Path:
+        """Return the file with what the jobs of a cell, base or floor printed."""
+        return self.root / "logs" / board / f"{kind}s" / f"{RecordName('cell', name).file_stem}.log"
+
+    @property
     def workers(self) -> Path:
         """The folder with one file for each process at work."""
         return self.root / "workers"
@@ -96,6 +114,10 @@ class RunsFolder:
     def board(self, board: str) -> Path:
         """Return the folder for a board's tables and plots."""
         return self.root / "boards" / board
+
+    def executor(self, name: str) -> Path:
+        """Return the folder of an executor."""
+        return self.root / "executors" / name
 
     def tracker(self, name: str) -> Path:
         """Return the folder of a tracker."""

@@ -91,10 +91,10 @@ class Worker:
             return self.is_lost
 
     def beat(self) -> None:
-        """Look whether the process was given up, and say that it lives."""
+        """Say that the process lives, and look at every second beat whether it was given up."""
         with self._lock:
-            if self._handle is not None and not self.look():
-                self._beat += 1
+            self._beat += 1
+            if self._handle is not None and not (self.look() if self._beat % 2 else self.is_lost):
                 with suppress(OSError):
                     self._write(at_once=is_shared(self.path.parent))
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from harness.components import Executor
 from harness.config import Config
-from harness.interfaces import Job, JobEnd, JobExecutor, Resources
+from harness.interfaces import Job, JobEnd, JobExecutor, QueueExecutor, Resources
 from harness.process import stop
 from harness.testing import executor_jobs
 from harness.testing.checks import Checks, run_all
@@ -87,8 +87,16 @@ class Plan:
 def run(build: Build, plan: Plan, *, slots: int = 1) -> dict[str, JobEnd]:
     """Run a plan. Returns: the ends by the names of their jobs."""
     with _no_stop_requests():
-        build().run(plan.ready, slots=slots)
+        _execute(build, plan, slots=slots)
     return plan.by_name()
+
+
+def _execute(build: Build, plan: Plan, *, slots: int) -> None:
+    executor = build()
+    with TemporaryDirectory() as folder:
+        if isinstance(executor, QueueExecutor):
+            executor.take_folder(Path(folder) / "executor")
+        executor.run(plan.ready, slots=slots)
 
 
 @contextmanager
@@ -161,7 +169,7 @@ def check_a_stop_reaches_running_jobs(build: Build) -> None:
         plan = Plan(running, Job("never", executor_jobs.nap, (folder, "never", 0.0)))
         asking = threading.Thread(target=_ask_to_stop, args=(Path(folder) / "running.began",), daemon=True)
         asking.start()
-        build().run(plan.ready, slots=1)
+        _execute(build, plan, slots=1)
         asking.join()
         ends, has_begun = plan.by_name(), (Path(folder) / "never.began").exists()
     expect(not has_begun, "a job was started after the request to stop")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.capabilities import TrainsInParts
 from harness.components import Method
@@ -20,6 +20,7 @@ from harness.interfaces import Batch
 from harness.streams import stream
 from harness.testing.checks import Checks, run_all
 from harness.testing.configs import check_capabilities_exist, component_checks
+from harness.testing.devices import are_shares, check_devices_do_not_matter, gradients_of
 from harness.testing.expect import expect, expect_offers
 from harness.testing.global_state import check_global_state_is_left_alone
 from harness.testing.narrow import Undeclared, narrowed
@@ -125,6 +126,7 @@ def method_checks(bench: Bench, *, stops: Sequence[int] | None = None) -> Checks
         yield partial(check_resume_is_exact, bench, stops)
         yield partial(check_needs_are_enough, bench)
         yield partial(check_rounds_forget, bench)
+        yield partial(check_devices_do_not_matter, bench)
         if bench.method.accumulates:
             yield partial(check_micro_batches_do_not_matter, bench)
         if bench.method.merges:
@@ -316,24 +318,13 @@ def check_micro_batches_do_not_matter(bench: Bench) -> None:
     for index in range(whole.steps):
         logs = bench.take(on_whole, index, index + 1)[0], bench.take(on_cut, index, index + 1)[0]
         for (name, value), other in zip(logs[0].items(), logs[1].values(), strict=True):
-            if index == 0 and _are_shares(value, other, n=whole.batch):
+            if index == 0 and are_shares(value, other, n=whole.batch):
                 continue  # a share of rows in which one value is larger: model and reference are equal still, and all rows tie
             # Far above float32's rounding: sums over dimensions are taken in another order, and steps amplify the difference.
             is_near = torch.allclose(value, other, rtol=1e-2, atol=1e-3)
             expect(is_near, f"in micro-batches {name} is {other.item()} at step {index}, not {value.item()}")
-        gradients = [_gradients(task.model) for task in (whole, cut)]
+        gradients = [gradients_of(task.model) for task in (whole, cut)]
         if len(gradients[0]) and len(gradients[1]):
             apart, length = (gradients[0] - gradients[1]).norm(), gradients[0].norm()
             expect(apart <= 1e-2 * length, f"in micro-batches the gradient differs by {apart / length:.1e} of its length")
             return
-
-
-def _are_shares(*values: Tensor, n: int) -> bool:
-    """Return whether all values are shares of n rows, as an accuracy is."""
-    return all(0 <= float(value) <= 1 and abs(float(value) * n - round(float(value) * n)) < 1e-4 for value in values)
-
-
-def _gradients(model: nn.Module) -> Tensor:
-    """Return all gradients that the last update left, in one vector; an empty one where it left none."""
-    gradients = [parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]
-    return torch.cat(gradients) if gradients else torch.empty(0)

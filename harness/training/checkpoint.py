@@ -142,6 +142,11 @@ def read_newest(folder: Path) -> Checkpoint | None:
     return None
 
 
+def read_step(folder: Path, step: int) -> Checkpoint:
+    """Read the checkpoint of a step, which another process of the job has read a moment ago. Raises: Damage; StorageError."""
+    return _read(folder / _folder_name(step))
+
+
 def _all(folder: Path) -> list[Path]:
     """Return the folders of checkpoints, newest first. Damaged checkpoints were renamed with a suffix, and are left out."""
     try:

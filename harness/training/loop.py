@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -15,7 +14,7 @@ from harness.capabilities import WorksInLatents
 from harness.errors import Diverged, Interrupted, UserError
 from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
-from harness.process import stop
+from harness.process import devices, stop
 from harness.process.out_of_memory import advice, out_of_memory_advice
 from harness.sampling import latents
 from harness.streams import stream
@@ -33,35 +32,8 @@ from harness.training.scalar_means import ScalarMeans
 from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask, constrain
 from harness.training.training_log import LogLine
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of training.
-
-    Args:
-        weights: the weights to evaluate: those of the last step or of the best point. Where training
-            averages weights, they are averages. Where the method merges weights, they are merged.
-        seconds: time of steps and of drawing banks, over all resumes. Where the best point is selected, the time of the curve
-            is included.
-        network_evaluations: examples that went through networks during the work that `seconds` includes.
-        curve: the curve's points, the place (`images` seen; `round` and `candidate`, where there are several) and the metric's
-            `value`.
-        selected_images: images seen at the selected point; None where nothing is selected.
-        parameters: number of the network's parameters, as scalars.
-        evaluations: the network evaluations by what they are; None where an older version began the training and did not count.
-        steps: steps taken, those of all candidates included.
-    """
-
-    weights: dict[str, Tensor]
-    seconds: float
-    network_evaluations: int
-    curve: list[dict[str, float]]
-    selected_images: int | None
-    parameters: int = 0
-    evaluations: Evaluations | None = None
-    steps: int = 0
 
 
 class TrainingLoop:
@@ -106,7 +78,7 @@ class TrainingLoop:
         self._clock = time.perf_counter()
 
     def run(self) -> TrainingResult:
-        """Train to the end.
+        """Train to the end, together with the other processes of the job, each of which calls this.
 
         Raises:
             Diverged: a logged scalar, a weight or the curve's metric is not finite.
@@ -118,6 +90,7 @@ class TrainingLoop:
         self._begin()
         with stop.saves_state():
             self.advance(self.rounds.total)
+            self.task.end_together()
             return self.end()
 
     def advance(self, until: int) -> None:
@@ -131,7 +104,10 @@ class TrainingLoop:
                 if self.step == part.starts_after:
                     self._enter_round(part)
                 self._step(part)
-                if self.step % self.around.log_every == 0 or self.step == steps:
+                is_due = self.step % self.around.log_every == 0 or self.step == steps
+                if is_due or self.step == 1:
+                    self.task.check_replicas(self.name, self.step)
+                if is_due:
                     self._log()
                 self._measure()
                 if stop.is_requested():
@@ -170,7 +146,11 @@ class TrainingLoop:
         batch = self.reader.batch(index)
         if self.is_in_latents:
             batch = latents.network_batch(self.task.model, batch, stream(self.seed, "latents", index))
-        with out_of_memory_advice(self._memory_advice), precision.autocast(self.task.device, self.training):
+        with (
+            out_of_memory_advice(self._memory_advice),
+            precision.autocast(self.task.device, self.training),
+            self.task.sharing(),
+        ):
             scalars = self.method.step(batch, stream(self.seed, "step", index), index)
         if self.average is not None:
             self.average.update((in_round + 1) * self.training.batch)
@@ -255,6 +235,7 @@ class TrainingLoop:
         self._clock = time.perf_counter()
 
     def _count_time(self) -> None:
+        devices.finish(self.task.device)
         now = time.perf_counter()
         self._seconds += now - self._clock + self.task.take_seconds_of_reused_banks()
         self._clock = now
@@ -291,11 +272,19 @@ class TrainingLoop:
         return checkpoint.write(folder, Checkpoint(self.step, tensors, state))
 
     def _begin(self) -> None:
-        newest = checkpoint.read_newest(self.around.folder)
+        newest = self._newest()
         if newest is not None:
             self.restore(newest)
+        self.task.begin_together()
         if self.around.log is not None:
             self.around.log.begin(*((None,) if newest is None else (newest.step, newest.state.get("log_lines"))))
+
+    def _newest(self) -> Checkpoint | None:
+        """Return the checkpoint to go on from, which is the lead's choice; None for the start."""
+        crew = self.task.crew
+        mine = checkpoint.read_newest(self.around.folder) if crew.is_lead else None
+        step = crew.agree(lambda: None if mine is None else mine.step)
+        return mine if mine is not None or step is None else checkpoint.read_step(self.around.folder, step)
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint."""
@@ -323,6 +312,7 @@ class TrainingLoop:
         """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
         self._count_time()
         weights, selected, curve, evaluations = self.candidate(), None, self.curve, self._evaluations()
+        seconds_training = self._seconds
         network_evaluations = evaluations.forward + evaluations.backward
         if curve is not None and curve.keeps_best:  # the curve is a cost of what it chose
             self._seconds += curve.seconds
@@ -340,6 +330,7 @@ class TrainingLoop:
             state_dicts.parameters(self.task.model),
             evaluations if self._counts_graphs else None,
             self.step,
+            seconds_training,
         )
 
     def _evaluations(self) -> Evaluations:

@@ -138,9 +138,15 @@ class Optimizer:
             parameter.grad = None
 
     def apply(self) -> None:
-        """Clip the gradients that are there, set the learning rate, and step."""
+        """Average the gradients over the processes of the job, clip those that are there, set the learning rate, and step."""
         import torch
 
+        from harness.sampling import sharing
+
+        if (group := sharing.active()) is not None:
+            from harness.training.shared_network import average_gradients
+
+            average_gradients([each for each in self.parameters if not sharing.is_averaged(each)], group)
         if self.config.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
         if self._has_schedule:

@@ -12,9 +12,10 @@ from torch import Tensor
 from harness.errors import UserError
 from harness.store.files import remove_folder
 from harness.training import checkpoint
-from harness.training.loop import TrainingLoop, TrainingResult
+from harness.training.loop import TrainingLoop
 from harness.training.state_differences import difference, state_difference
 from harness.training.surroundings import Listener, Surroundings
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
 LoopMaker = Callable[[Surroundings], TrainingLoop]

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from harness.capabilities import Constrains
 from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.process.crew import ALONE, Crew
 from harness.process.inference_precision import FULL, Precision, computing_in
-from harness.sampling import drawing
+from harness.sampling import drawing, sharing
 from harness.sampling.counting import EvaluationCounter
+from harness.sampling.drawing import DrawnSamples
 from harness.store import outputs
 from harness.store.keys import digest
+from harness.store.outputs import Output
 from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams
-from harness.training import micro_batches, precision
+from harness.training import micro_batches, precision, replicas
 from harness.training.config import TrainingConfig
+from harness.training.shared_network import GradientMeans, share_network
 from harness.weights import state_dicts, tensor_rows
 from harness.weights.tensor_rows import TensorRows
 
@@ -67,6 +73,7 @@ class TrainingTask:
         model: the network to train, on `device`.
         training: the budget, and how the network computes.
         banks: None in pretraining, where there is no model to draw from yet.
+        crew: the processes of the job, which take the steps of the training together.
     """
 
     def __init__(
@@ -76,9 +83,14 @@ class TrainingTask:
         device: torch.device,
         training: TrainingConfig,
         banks: BankSource | None,
+        crew: Crew = ALONE,
     ) -> None:
         self.model, self.spec, self.device = model, spec, device
         self.steps, self.batch, self._training = training.steps, training.batch, training
+        self.crew = crew
+        self._gradients: GradientMeans | None = None
+        if crew.size > 1:
+            share_network(model, is_compiled=training.compile)
         precision.prepare_network(model, training)
         constrain(model)  # before a method copies the model as a reference
         self.counter = EvaluationCounter()
@@ -89,8 +101,39 @@ class TrainingTask:
         self._banks = banks
 
     def micro_batches(self, n: int) -> list[slice]:
-        """Cut n examples into micro-batches of the size in the settings."""
-        return micro_batches.slices(n, self._training.micro_batch)
+        """Cut n examples into micro-batches of the size in the settings, on each device."""
+        size = self._training.micro_batch
+        return micro_batches.slices(n, None if size is None else size * self.crew.size)
+
+    def begin_together(self) -> None:
+        """Take the steps from now on together with the other processes of the job. Each calls this after it made the method."""
+        if self.crew.group is not None:
+            self.crew.is_together = True
+            self._gradients = GradientMeans(self.crew.group)
+            self._gradients.watch(self.model.parameters())
+            self.crew.group.gather(torch.zeros(1, device=self.device))  # all are here: no step waits for one that still begins
+
+    def end_together(self) -> None:
+        """Take no more steps together."""
+        self.crew.is_together, self._gradients = False, None
+
+    def sharing(self) -> AbstractContextManager[object]:
+        """Return the context of a step, in which the processes of the job share the batches of networks."""
+        return nullcontext() if self._gradients is None else self._sharing(self._gradients)
+
+    @contextmanager
+    def _sharing(self, gradients: GradientMeans) -> Iterator[None]:
+        gradients.is_on = True
+        try:
+            with sharing.shared(gradients.group, gradients.places):
+                yield
+        finally:
+            gradients.is_on = False
+
+    def check_replicas(self, name: str, step: int) -> None:
+        """Check that all processes hold the same weights. Raises: UserError in all of them where they do not."""
+        if self._gradients is not None:
+            replicas.check(self.model, self._gradients.group, name, step)
 
     def frozen_copy(self) -> torch.nn.Module:
         """Copy `model` as it is now, without gradients, in eval mode. The copy's evaluations count too."""
@@ -117,8 +160,8 @@ class TrainingTask:
             **({"form": "tokens"} if as_tokens else {}),
             **({} if banks.precision == FULL else {"precision": banks.precision}),
         )
-        banks.before_use(key)
-        output = outputs.once(banks.runs, "bank", key, lambda folder: self._draw(folder, model, n, name, banks, as_tokens))
+        with sharing.shared(None):  # a bank is shared out by batches, whole samples
+            output = self._bank(key, model, n, name, banks, as_tokens)
         seconds, evaluations = output.facts["seconds"], output.facts["network_evaluations"]
         assert isinstance(seconds, int | float)
         assert isinstance(evaluations, int | float)
@@ -129,6 +172,17 @@ class TrainingTask:
         tensors = state_dicts.load(output.folder / "bank.safetensors")
         return Batch(tensors["x"], tensors.get("labels"), torch.arange(len(tensors["x"]))).to(self.device)
 
+    def _bank(self, key: str, model: torch.nn.Module, n: int, name: str, banks: BankSource, as_tokens: bool) -> Output:
+        """Return the bank under a key. In the steps of several processes, the lead finds or draws it, and the others help."""
+        if self.crew.is_together and not self.crew.is_lead:
+            with computing_in(banks.precision, self.device), self.counter.apart():
+                output = self.crew.serve(lambda numbers: self._drawn(model, n, name, banks, as_tokens, cast(range, numbers)))
+            return cast(Output, output)
+        banks.before_use(key)
+        output = outputs.once(banks.runs, "bank", key, lambda folder: self._draw(folder, model, n, name, banks, as_tokens))
+        self.crew.release(output)
+        return output
+
     @torch.no_grad()
     def sample(
         self, model: torch.nn.Module, n: int, labels: Tensor | None, generator: torch.Generator, *, as_tokens: bool = False
@@ -136,13 +190,17 @@ class TrainingTask:
         """Draw n new samples of `model`, or their tokens. The counter counts their evaluations like all others of the method."""
         if self._banks is None:
             raise RuntimeError("pretraining has no sampler: there is no model to draw from yet")
-        seed = int(torch.randint(2**62, (), generator=generator))
-        streams = SampleStreams(seed, "sample", range(n), self.device)
-        with computing_in(self._banks.precision, self.device):  # not in that of a step that autocasts
+        sampler, seed = self._banks.sampler, int(torch.randint(2**62, (), generator=generator))
+
+        def drawn(numbers: Tensor, labels: Tensor | None) -> Tensor:
+            streams = SampleStreams(seed, "sample", numbers.tolist(), self.device)
             if as_tokens:
-                return drawing.drawn_tokens(self._banks.sampler, model, streams, labels)
-            drawn = self._banks.sampler(model, self.spec, streams, labels)
-            return drawing.checked_samples(self._banks.sampler, drawn, (n, *self.spec.shape))
+                return drawing.drawn_tokens(sampler, model, streams, labels)
+            samples = sampler(model, self.spec, streams, labels)
+            return drawing.checked_samples(sampler, samples, (len(streams), *self.spec.shape))
+
+        with computing_in(self._banks.precision, self.device):  # not in that of a step that autocasts
+            return sharing.by_rows(drawn, torch.arange(n), labels)
 
     def take_seconds_of_reused_banks(self) -> float:
         """Return the seconds that drawing took, at the time, for the banks that were reused since the last call."""
@@ -168,20 +226,10 @@ class TrainingTask:
         """Draw a bank into a file; memory holds one batch of it. Returns: examples that went through networks."""
         stored: Mapping[str, TensorRows] = {}
         evaluations = 0
-        for numbers in drawing.batches(n, banks.batch):
-            drawn = drawing.draw(
-                banks.sampler,
-                model,
-                self.spec,
-                n=n,
-                seed=banks.seed,
-                purpose=f"bank/{name}",
-                batch=banks.batch,
-                device=self.device,
-                indices=numbers,
-                as_tokens=as_tokens,
-                precision=banks.precision,
-            )
+        crew = self.crew if self.crew.is_together else ALONE
+        parts_of_bank = list(drawing.batches(n, banks.batch))
+        each = crew.each(parts_of_bank, lambda numbers: self._drawn(model, n, name, banks, as_tokens, numbers))
+        for numbers, drawn in zip(parts_of_bank, each, strict=True):
             labels = drawn.batch.labels
             parts = {"x": drawn.batch.x, **({} if labels is None else {"labels": labels})}
             if not stored:
@@ -190,3 +238,21 @@ class TrainingTask:
                 tensor_rows.write(stored[key], numbers.start, part)
             evaluations += drawn.evaluations
         return evaluations
+
+    def _drawn(
+        self, model: torch.nn.Module, n: int, name: str, banks: BankSource, as_tokens: bool, numbers: range
+    ) -> DrawnSamples:
+        """Draw some samples of a bank."""
+        return drawing.draw(
+            banks.sampler,
+            model,
+            self.spec,
+            n=n,
+            seed=banks.seed,
+            purpose=f"bank/{name}",
+            batch=banks.batch,
+            device=self.device,
+            indices=numbers,
+            as_tokens=as_tokens,
+            precision=banks.precision,
+        )

@@ -4,6 +4,7 @@ at all."""
 from __future__ import annotations
 
 import http.client
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from harness.errors import UserError
 from harness.presets import WeightsFile
 from harness.store.files import storage
 from harness.store.keys import file_sha256
-from harness.store.lease import lease
+from harness.store.lease import Lost, lease
 from harness.weights import cache, found_hashes, hub
 from harness.weights.part_file import PartFile, Version
 
@@ -22,6 +23,8 @@ CHUNK = 2**20
 SECONDS = 60.0
 """A connection that delivers no data for this time counts as lost."""
 
+LOST_SECONDS = 1.0
+"""Time before a process that has lost a download to another one waits for its end."""
 ATTEMPTS = 3
 PAGES = ("text/html", "application/xhtml+xml")
 """Types of content that are web pages. Weights never have them."""
@@ -30,7 +33,8 @@ Progress = Callable[[int, int | None], None]
 
 
 def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
-    """Return the file's path. Download the file first if it is absent. Several processes may call this at once.
+    """Return the file's path. Download the file first if it is absent. Several processes may call this at once, on several hosts
+    that share the cache: one of them downloads, and the others wait.
 
     A file on the hub goes into the hub's cache, by huggingface_hub where that is installed. Where nobody has published the hash
     of a file, that of the first download is written down, and later ones are compared with it: `harness.weights.found_hashes`.
@@ -38,8 +42,16 @@ def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
     When a download breaks off, the bytes received so far stay beside the file as `.part`. The next call continues from them if
     the server still has the same version of the file, by its ETag or the time of its last change; otherwise it starts anew.
     Raises: UserError, naming file, address, hash and folder, when the file cannot be downloaded, has another hash, or is a web
-    page; UserError, naming the address, when the address is not http or https; StorageError.
+    page; UserError, naming the address, when the address is not http or https; StorageError; Interrupted.
     """
+    while True:
+        try:
+            return _fetched(file, progress)
+        except Lost:  # another process has taken the download over, because this one was silent for long
+            time.sleep(LOST_SECONDS)
+
+
+def _fetched(file: WeightsFile, progress: Progress) -> Path:
     target = cache.path(file)
     if not target.exists():
         if cache.is_offline():
@@ -162,6 +174,9 @@ def _append(response: IO[bytes], part: PartFile, total: int | None, progress: Pr
             out.write(chunk)
             received += len(chunk)
             progress(received, total)
+    if part.received != received:  # a process that was given up has woken up, and written on too
+        part.remove()
+        raise ConnectionError("another process wrote into the file while it came")
     if total is not None and received < total:
         raise ConnectionError(f"{received} of {total} bytes came")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.store.files import appearing
+from harness.store.lease import check_held
 from harness.store.reading import read_bytes
 
 
@@ -72,11 +73,13 @@ class PartFile:
             scratch.write_text(json.dumps(vars(version)), encoding="utf-8")
 
     def become(self, target: Path) -> None:
-        """Move the whole file to its place."""
+        """Move the whole file to its place. Raises: OSError; Lost."""
+        check_held()
         self.path.replace(target)
         self._note.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the bytes and the note, if they are there."""
+        """Remove the bytes and the note, if they are there. Raises: OSError; Lost."""
+        check_held()
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)

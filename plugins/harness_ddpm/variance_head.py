@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.capabilities import NoiseChain
+from harness.card_kernels import running_sum
 from harness.interfaces import Batch, DataSpec
 from harness_ddpm import HeadConfig
 
@@ -69,7 +70,7 @@ def train_head(
         predicts_residual: True for the target (eps - eps_theta)^2; False for eps^2.
     """
     betas, device = chain.chain_betas, data.x.device
-    alpha_bars = torch.cumsum(torch.log1p(-betas), 0).exp().float().to(device)
+    alpha_bars = running_sum(torch.log1p(-betas), 0).exp().float().to(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
         head = VarianceHead(spec.shape, config.width).to(device)

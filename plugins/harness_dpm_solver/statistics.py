@@ -19,6 +19,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from harness.card_kernels import running_sum
+
 NAMES = ("lambda", "l", "s", "b")
 """Names of the tensors in a file."""
 
@@ -98,7 +100,7 @@ class Statistics:
 def _cumulative(grid: Tensor, values: Tensor) -> Tensor:
     """Integrate from the start of the grid to each of its points, by trapezoids: exact for what is linear in between."""
     width = float(grid[1] - grid[0])
-    return torch.cat([torch.zeros_like(values[:1]), torch.cumsum((values[1:] + values[:-1]) / 2 * width, 0)])
+    return torch.cat([torch.zeros_like(values[:1]), running_sum((values[1:] + values[:-1]) / 2 * width, 0)])
 
 
 def from_tensors(tensors: Mapping[str, Tensor]) -> Statistics:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from multiprocessing.connection import wait
 from harness.errors import UserError
 from harness.interfaces import Job, JobEnd
 from harness.process import memory, worker
+from harness.process.signals import death_of
 from harness_local import server
 from harness_local.child import STOP
 from harness_local.messages import Declined, Ended, Order, Ready, Unable
@@ -177,15 +177,6 @@ class Pool:
         for each in self._servers:
             each.close()
         self._servers.clear()
-
-
-def death_of(exit_code: int) -> str:
-    """Return how a process ended, as the rest of a sentence."""
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    number = -exit_code
-    name = signal.Signals(number).name if number in {each.value for each in signal.Signals} else f"signal {number}"
-    return f"was killed by {name}" + (" (out of memory?)" if number == signal.SIGKILL else "")
 
 
 def _end(job: Job, message: Ended) -> JobEnd:

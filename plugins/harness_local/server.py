@@ -45,16 +45,17 @@ def serve(connection: Connection, barred: frozenset[str]) -> None:
     streams.guard_stderr()
     server = _Server(connection, barred)
     signal.signal(child.STOP, server.stop)
-    try:
-        server.warm_up()
-    except (Exception, SystemExit) as error:
-        connection.send(Unable(" ".join(f"{type(error).__name__}: {error}".split())))
-        return
-    connection.send(Ready())
-    try:
-        server.run()
-    finally:
-        server.kill()
+    with suppress(BrokenPipeError):  # the command is gone: whatever there is to say, nobody listens
+        try:
+            server.warm_up()
+        except (Exception, SystemExit) as error:
+            connection.send(Unable(" ".join(f"{type(error).__name__}: {error}".split())))
+            return
+        try:
+            connection.send(Ready())
+            server.run()
+        finally:
+            server.kill()
 
 
 class _Stopped(BaseException):
@@ -115,7 +116,7 @@ class _Server:
             job.signal(signal.SIGKILL)
 
     def run(self) -> None:
-        """Take orders until there is nobody who could give one."""
+        """Take orders until there is nobody who could give one. Raises: BrokenPipeError when there is nobody to answer."""
         while True:
             pipes = [job.pipe for job in self.children.values() if job.answered is None]
             ends = [job.process.sentinel for job in self.children.values()]
@@ -126,10 +127,7 @@ class _Server:
                     except (EOFError, ConnectionError):
                         return
                     self._take(order)
-            try:
-                self._look_after_children()
-            except BrokenPipeError:
-                return
+            self._look_after_children()
 
     def _take(self, order: Order) -> None:
         names, self.wanted = (*order.imports, *self.wanted), []

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms, check_labels
+from harness.card_kernels import token_losses
 from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness.streams import seeded
@@ -142,8 +142,7 @@ class WithTokenizer(_Network):
 
     def losses(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """Return the cross-entropy of each token, (B, L), with the label smoothing of the settings."""
-        smoothing = self.config.label_smoothing
-        return functional.cross_entropy(logits.mT, tokens, reduction="none", label_smoothing=smoothing)
+        return token_losses(logits, tokens, label_smoothing=self.config.label_smoothing)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> MaskDraw:
         """Draw a mask for each image: |M| is uniform in 1 … L, and M is uniform among the sets of |M| tokens."""

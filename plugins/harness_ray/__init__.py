@@ -19,6 +19,7 @@ def harness_executors() -> Sequence[Executor]:
             config=RayConfig,
             build="harness_ray.executor:RayExecutor",
             summary="the machines of a Ray cluster, one process a job; without an address, a cluster on this machine",
+            has_queue=True,
             packages={"ray": 'pip install "finetune-harness[ray]"'},
         )
     ]

@@ -31,6 +31,7 @@ WHERE = "executor ray"
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray warns otherwise
+    "RAY_worker_niceness": "0",  # on a machine of our own, jobs get as much of it as those of `local`
 }
 """Variables of the processes that Ray starts."""
 LOCAL = "local"

@@ -53,7 +53,7 @@ class Pool:
     config: RayConfig
     slots: int
     queue: list[Job] = field(default_factory=list)
-    _awaited: dict[ObjectRef, _Placed] = field(default_factory=dict)
+    _awaited: dict[ObjectRef[object], _Placed] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
 
     @property
@@ -101,7 +101,7 @@ class Pool:
         over, _ = ray.wait(list(self._awaited), num_returns=1, timeout=timeout)
         return [end for awaited in over for end in self._take(awaited, self._awaited.pop(awaited))]
 
-    def _take(self, awaited: ObjectRef, placed: _Placed) -> Iterator[JobEnd]:
+    def _take(self, awaited: ObjectRef[object], placed: _Placed) -> Iterator[JobEnd]:
         """Take what a supervisor gave: first its machine, where its job then begins, and at last how the job ended."""
         import ray
 
@@ -145,7 +145,7 @@ class Pool:
         """End everything at once. Returns: the ends of the jobs that ran."""
         return [self._killed(awaited, "a second request to stop ended it") for awaited in list(self._awaited)]
 
-    def _killed(self, awaited: ObjectRef, reason: str) -> JobEnd:
+    def _killed(self, awaited: ObjectRef[object], reason: str) -> JobEnd:
         return _over(self._awaited.pop(awaited), death=f"its process died: {reason}")
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ class RayConfig(Config):
     )
     memory_gib: PositiveFloat | None = Field(None, description="main memory a job, GiB; none: Ray does not count memory")
     resources: dict[str, PositiveFloat] = Field(
-        default_factory=dict, description="what else a job asks of its machine: resources that the cluster gave a name"
+        {}, description="what else a job asks of its machine: resources that the cluster gave a name"
     )
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.card_kernels import running_sum
 from harness_var import VARSamplerConfig
 
 UNGUIDED = {"ramp": 0.0, "constant": 0.0, "scale": 1.0}
@@ -43,7 +44,7 @@ def surviving(logits: Tensor, *, top_k: int = 0, top_p: float = 0.0) -> Tensor:
         keep = logits >= logits.topk(min(top_k, logits.shape[-1])).values[..., -1:]
     if top_p > 0:
         ascending, order = logits.masked_fill(~keep, -torch.inf).sort(dim=-1)
-        survives = ascending.softmax(-1).cumsum(-1) > 1 - top_p
+        survives = running_sum(ascending.softmax(-1)) > 1 - top_p
         survives[..., -1] = True
         keep = keep & torch.zeros_like(keep).scatter(-1, order, survives)  # back in the order of the codes
     return keep

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from harness.capabilities import TokenizerTerms, check_labels
+from harness.card_kernels import token_losses
 from harness.components import ModelUsage
 from harness.interfaces import DataSpec
 from harness.toolkit.classifier_free import all_null, wide
@@ -93,9 +93,7 @@ class VAR(VARTransformer):
         keep = self._keep(len(x), generator)
         tokens = self._tokens_of(x)
         logits = self(self.tokenizer.teacher_input(tokens), labels, keep=None if keep is None else keep.to(x.device))
-        smoothing = self.config.label_smoothing
-        losses = functional.cross_entropy(wide(logits).mT, tokens, reduction="none", label_smoothing=smoothing)
-        return losses.mean(1)
+        return token_losses(wide(logits), tokens, label_smoothing=self.config.label_smoothing).mean(1)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> None:
         """Return None: the likelihood is exact, and has no random part."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.card_kernels import enlarged
 from harness.toolkit.codebook import nearest_code
 from harness_var import VQVAEConfig
 
@@ -147,7 +148,7 @@ class MultiScaleQuantizer(nn.Module):
         sides = patch_nums or self.patch_nums
         u = self.embedding(tokens).transpose(1, 2).unflatten(2, (sides[scale], sides[scale]))
         if scale < len(sides) - 1:
-            u = functional.interpolate(u, (sides[-1], sides[-1]), mode="bicubic", align_corners=False)
+            u = enlarged(u, sides[-1])
         return self.phi(scale, len(sides))(u)
 
     def partial_sums(self, tokens: Sequence[Tensor]) -> Iterator[Tensor]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import in_process
 import pytest
+import record_results
 from filelock import FileLock
 
 from harness.plugins import registry
@@ -93,7 +94,7 @@ class Command:
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Content of all records, by the name of their file; floors too."""
-        return {path.name: json.loads(path.read_bytes()) for path in self.runs.glob("records/*/*.json")}
+        return record_results.records(self.runs)
 
     def record(self, cell: str) -> dict[str, Any]:
         """The record of a cell, of which there is no second."""
@@ -102,7 +103,7 @@ class Command:
 
     def results(self) -> dict[str, object]:
         """The part of each record that may not depend on how the run went."""
-        return {name: result(record) for name, record in self.records().items()}
+        return record_results.results(self.runs)
 
     def files(self, pattern: str = "stages/*/*/*") -> dict[str, tuple[int, int]]:
         """Inode and time of each file: what was made again has others."""
@@ -130,22 +131,6 @@ class CommandHere(Command):
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         ended = in_process.command(*arguments)
         return subprocess.CompletedProcess(arguments, ended.code, ended.out, ended.err)
-
-
-def result(record: dict[str, Any]) -> object:
-    """Everything of a record but times, memory and dates: a kill, a second process or another order may not change it."""
-    if "metrics" not in record:
-        return record["values"]
-    costs = record["costs"]
-    return {
-        "cell": [record["base"], record["method"], record["seed"], record["key"]],
-        "status": [record["status"], record["reason"]],
-        "metrics": {name: measured["values"] for name, measured in record["metrics"].items()},
-        "curve": record["curve"],
-        "selected": record["selected_images"],
-        "costs": [costs["images_seen"], costs["steps"], costs["network_evaluations"], costs["nfe"]],
-        "hashes": [record[name] for name in ("weights_sha256", "samples_sha256", "base_weights_sha256")],
-    }
 
 
 def end_group(process: subprocess.Popen[str]) -> None:
@@ -186,6 +171,12 @@ def make_command(folder: Path, board: str = BOARD) -> Command:
     command.board.parent.mkdir(parents=True, exist_ok=True)
     command.write_board(board)
     return command
+
+
+@pytest.fixture(scope="session")
+def tiny_command() -> Callable[..., Command]:
+    """See `make_command`: the tiny board in a folder."""
+    return make_command
 
 
 @pytest.fixture

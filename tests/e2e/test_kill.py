@@ -21,10 +21,10 @@ def stages(command):
     found = set()
     for path in command.runs.glob("workers/*.json"):
         try:
-            found.add(json.loads(path.read_text())["stage"])
+            found.add(json.loads(path.read_text()).get("stage", ""))
         except (OSError, ValueError):
             continue  # its process has just ended, or it belongs to one that was killed
-    return found
+    return found - {""}  # a process that has taken a lease and has not begun
 
 
 def forget(command):

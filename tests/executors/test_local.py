@@ -1,9 +1,11 @@
 """The local executor: jobs side by side, a fresh process for each; what a job does to its process reaches no other job."""
 
 import itertools
+import multiprocessing
 import operator
 import os
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,6 +16,7 @@ from harness.errors import UserError
 from harness.interfaces import Job
 from harness.process import stop
 from harness.testing import executor_jobs
+from harness_local import server
 from harness_local.executor import LocalExecutor
 
 # Workers import what jobs name, and test modules cannot be imported there: these are functions of Python and of the harness.
@@ -283,10 +286,10 @@ def test_jobs_of_a_killed_fork_server_get_another_one_and_a_line_says_so(caplog)
     ready = plan.ready
 
     def killing(ends):
-        for server in servers() if not killed else []:
-            if server.children():
-                killed.append(server)
-                server.kill()
+        for fork_server in servers() if not killed else []:
+            if fork_server.children():
+                killed.append(fork_server)
+                fork_server.kill()
         return ready(ends)
 
     plan.ready = killing
@@ -308,3 +311,20 @@ def test_nothing_to_do_starts_no_process():
     calls = []
     LocalExecutor(NoConfig()).run(lambda ends: calls.append(ends), slots=3)
     assert calls == [[]]
+
+
+def test_a_fork_server_whose_command_was_killed_ends_without_a_word(monkeypatch):
+    ours, its_end = multiprocessing.Pipe()
+    ours.close()
+    monkeypatch.setattr(server, "os", SimpleNamespace(dup2=lambda *_: None))
+    monkeypatch.setattr(server, "signal", SimpleNamespace(signal=lambda *_: None))
+    monkeypatch.setattr(server._Server, "warm_up", lambda _: None)
+    server.serve(its_end, frozenset())
+
+
+def test_jobs_that_run_at_once_have_slots_of_their_own_and_so_cards():
+    slot = "(time.sleep(1), __import__('harness.process.devices').process.devices.slot())[-1]"
+    ends = run(Plan(*(python(f"job-{number}", slot) for number in range(4))), slots=2)
+    taken = [ends[f"job-{number}"].value for number in range(4)]
+    assert sorted(taken[:2]) == [0, 1]  # began together, on two cards
+    assert set(taken) == {0, 1}

@@ -11,8 +11,9 @@ PROGRAMS = {("plugins/harness_inception/script.py", "torch.jit.load")}
 """The calls that load a program, by file."""
 MESSAGES = {
     (f"plugins/harness_{executor}/{module}.py", "pickle.loads") for executor in ("local", "ray") for module in ("child", "pool")
-}
-"""The calls that read no file, but a message of another process of the same run."""
+} | {(f"plugins/harness_slurm/{module}.py", "pickle.loads") for module in ("call", "submissions")}
+MESSAGES |= {(f"harness/process/crew_{side}.py", "pickle.loads") for side in ("lead", "member")}
+"""The calls that read a message of another process of the same user: in a pipe, or in the runs folder."""
 SAFE_WITH = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
 """The argument that makes a call read data alone."""
 FORBIDDEN = (

@@ -7,6 +7,7 @@ import pytest
 from harness.errors import UserError
 from harness.interfaces import Job, Resources
 from harness.process import stop
+from harness_ray.cluster import Cluster
 from harness_ray.executor import RayExecutor
 from harness_ray.pool import GIB, Pool, death_of
 from harness_ray.settings import RayConfig
@@ -55,7 +56,7 @@ def test_no_cluster_is_started_where_nothing_is_to_do():
     RayExecutor(RayConfig(address="127.0.0.1:1")).run(one_job, slots=1)
 
 
-class FakeCluster:
+class FakeCluster(Cluster):
     is_own = True
 
     def __init__(self, cards):

@@ -44,6 +44,7 @@ def one_card(monkeypatch):
 def two_cards(monkeypatch, deterministic):
     yield Cards(monkeypatch, 2)
     devices.take_slot(0)
+    devices.share_cards(0, 1)
 
 
 @pytest.fixture
@@ -143,3 +144,31 @@ def test_a_card_computes_float32_in_float32(two_cards, name):
     assert not torch.backends.cuda.matmul.allow_tf32
     assert torch.get_float32_matmul_precision() == "highest"
     assert environment.describe("cuda")["tf32"] == "off"
+
+
+def test_processes_of_jobs_on_several_devices_take_the_cards_in_turn(monkeypatch, two_cards):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    taken = []
+    for slot in (0, 1):
+        devices.take_slot(slot)
+        for rank in (0, 1):
+            devices.share_cards(rank, 2)
+            taken.append(devices.use("cuda").index)
+    assert taken == [0, 1, 2, 3]
+
+
+def test_jobs_on_several_devices_are_as_many_fewer(monkeypatch):
+    monkeypatch.setattr(devices, "_cards", lambda: 8)
+    assert [devices.slots("cuda", n) for n in (1, 4, 5)] == [8, 2, 1]
+    monkeypatch.setattr(devices, "cores", lambda: 4)
+    assert [devices.slots("cpu", n) for n in (1, 2, 8)] == [4, 2, 1]
+
+
+def test_more_devices_than_there_are_and_one_card_by_its_number_are_refused(monkeypatch, two_cards):
+    monkeypatch.setattr(devices, "_cards", lambda: 2)
+    devices.check("cuda", 2)
+    devices.check("cpu", 3)
+    with pytest.raises(UserError, match="--devices 3: PyTorch sees 2 CUDA devices here"):
+        devices.check("auto", 3)
+    with pytest.raises(UserError, match="--devices 2: --device cuda:1 is one card; name `--device cuda`"):
+        devices.check("cuda:1", 2)

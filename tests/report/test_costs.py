@@ -5,7 +5,7 @@ import pytest
 from msgspec import structs
 
 from harness.report.collect import collect_published
-from harness.report.costs import HEADS, PARTS, costs_section, training_cost
+from harness.report.costs import HEADS, PARTS, RATES, costs_section, training_cost
 from harness.report.outcome import outcome_of_json
 from harness.store.records import Costs, Measured
 
@@ -45,6 +45,19 @@ def test_costs_are_means_over_the_done_seeds(board, publish_records, lines):
             status="diverged" if cell.seed == 2 else "done",
         )
     assert lines(collect_published(board)) == [["Net", "base", "20", "0", "1.5", "1.5", "2"]]
+
+
+def test_throughput_is_told_where_records_say_it(board, publish_records):
+    for cell, steps in zip(board.cells[3:6], (2.0, 6.0, None), strict=True):
+        images = {"images_extracted": 400, "seconds_extract": 0.5} if cell.seed == 0 else {}
+        costs = Costs(images_seen=1280, seconds_steps=steps, seconds_sample=4.0, **images)
+        publish_records(board, [cell], costs=costs)
+    _, about, table = costs_section(collect_published(board)).split("\n\n")
+    assert "Images a second: in the steps of training, without banks and curve" in about
+    head, _, row = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert head == [*HEADS, *RATES]
+    # 2 × 1280 images in 8 s; 3 × 2 draws of 100 in 12 s; 400 images in half a second.
+    assert row[-3:] == ["320", "50", "800"]
 
 
 def test_labels_are_escaped(load, publish_records, lines):

@@ -9,6 +9,7 @@ from harness.errors import UserError
 from harness.presets import WeightsFile
 from harness.references import Reference
 from harness.report.collect import collect_published
+from harness.report.every_setting import every_setting
 from harness.report.how_measured import base_text, column_text, environment_texts, evaluation_text, protocol_section
 from harness.report.outcome import outcome_of_record
 from harness.report.render import render_published
@@ -55,6 +56,14 @@ def test_one_draw_and_another_batch_are_named(load):
         "**Evaluation**: each cell has one draw of 1,000 generated and as many real examples; "
         "seeds 1, 7; samples drawn 50 at a time."
     )
+
+
+def test_a_precision_is_named_where_it_is_not_float32(load):
+    board = load(("draws: 2}", "draws: 2, sampling_precision: bf16, extraction_precision: tf32}"))
+    # The board has points, and no features.
+    assert evaluation_text(board).endswith("; samples drawn 10,000 at a time; networks sample in bf16.")
+    assert "sampling\\_precision: bf16, extraction\\_precision: tf32" in every_setting(board)
+    assert "precision" not in evaluation_text(load())
 
 
 def test_a_board_of_data_generates_nothing_and_names_all_its_sizes(data_board):

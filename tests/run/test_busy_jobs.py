@@ -19,6 +19,7 @@ from harness.store.runs_folder import RunsFolder
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     monkeypatch.setattr(busy_jobs, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(busy_jobs, "LOOKS_A_READ", 2)
     monkeypatch.setenv(beats.VARIABLE, "0.05")
 
 
@@ -104,10 +105,11 @@ def test_a_job_whose_owner_on_another_host_is_silent_is_due_and_can_be_taken(job
         pass
 
 
-def test_a_lease_that_names_nobody_is_ended_after_some_beats(jobs, runs):
+@pytest.mark.parametrize("content", ["", '{"owner": "0123456789ab-1-1-000000"}'])
+def test_a_lease_that_names_nobody_or_a_worker_without_a_file_is_ended_after_some_beats(jobs, runs, content):
     job, path = jobs[2]
     path.parent.mkdir(parents=True)
-    path.with_name(f"{path.name}.json").write_bytes(b"")
+    path.with_name(f"{path.name}.json").write_text(content)
     busy = BusyJobs(runs)
     busy.add(job)
     assert due_within(busy, 0.1) == []

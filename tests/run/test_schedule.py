@@ -13,6 +13,7 @@ from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.schedule import Schedule
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
+from harness.store.cancels import Cancels, ask
 from harness.store.progress import Reporter
 from harness.store.records import load_record, save_record
 from harness.store.runs_folder import RunsFolder
@@ -185,6 +186,15 @@ def test_a_job_whose_machine_went_away_is_done_again(plan, events):
     assert names(plan.ready([JobEnd(base, FINISHED)])) == ["net/fit/s0"]
 
 
+def test_a_job_that_lost_one_of_its_processes_is_done_again_and_fails_in_the_end(plan, runs, events):
+    cell, lost = cell_of(plan, "base net"), JobResult("lost", "process 2 of 2 of the job was killed by SIGKILL")
+    for _ in range(schedule.MOST_LOSSES):
+        assert names(plan.ready([JobEnd(cell, lost)])) == ["net/fit/s0"]
+    assert events[-1].text == "net/fit/s0: process 2 of 2 of the job was killed by SIGKILL; the job starts again"
+    plan.ready([JobEnd(cell, lost)])
+    assert (record_of(cell, runs).status, record_of(cell, runs).reason) == ("failed", lost.message)
+
+
 def test_a_job_that_is_lost_again_and_again_fails_with_the_last_reason(plan, runs, events):
     cell = cell_of(plan, "base net")
     for _ in range(schedule.MOST_LOSSES + 1):
@@ -219,3 +229,39 @@ def test_a_run_that_can_only_wait_says_once_for_whom(plan, events, runs, monkeyp
 def test_a_run_on_another_machine_is_waited_for_without_the_number_of_its_process(plan, runs):
     jobs = start(plan)
     assert describe_wait([jobs["base net"]], runs) == "waiting for base net, on which another run works"
+
+
+@pytest.fixture
+def cancellable(board, runs, events, monkeypatch):
+    """As `plan`, with two cells a base, of a command that others can ask to stop."""
+    monkeypatch.setattr(schedule, "COMMAND_SECONDS", 0.0)
+    options = JobOptions(command="own")
+    wanted = ("net/fit/s0", "net/fit/s1", "chain/fit/s0")
+    cells = [next(cell for cell in board.cells if cell.name == name) for name in wanted]
+    bases = {cell.base.key: cell.base for cell in cells}.values()
+    jobs = [cell_job(cell, runs, options) for cell in cells]
+    return Schedule([base_job(base, runs, options) for base in bases], [], jobs, runs, events.append, Cancels(runs, "own"))
+
+
+def test_cancelled_cells_do_not_begin_and_the_others_go_on(cancellable, runs, events):
+    jobs = start(cancellable)
+    cells = cancellable.ready([JobEnd(jobs["base net"], FINISHED)])
+    assert names(cells) == ["net/fit/s0", "net/fit/s1"]
+    ask(runs, ["own"], ["net/fit/s0", "chain/fit/s0", "base chain"])
+    assert names(cancellable.ready([JobEnd(cells[0], INTERRUPTED)])) == []  # its worker has seen the request
+    assert not stop.is_requested()
+    assert names(cancellable.ready([JobEnd(jobs["base chain"], INTERRUPTED)])) == []
+    assert cancellable.ready([JobEnd(cells[1], FINISHED)]) is None
+    assert cancellable.is_over
+    assert [event.text.partition(" by ")[0] for event in events] == [
+        "base net: done", "net/fit/s0: cancelled", "chain/fit/s0: cancelled", "base chain: cancelled", "net/fit/s1: done",
+    ]  # fmt: skip
+
+
+def test_a_cancelled_run_stops_as_if_its_user_had_asked(cancellable, runs):
+    start(cancellable)
+    assert cancellable.cancelled_by == ""
+    ask(runs, ["own"], None)
+    cancellable.ready([])
+    assert stop.is_requested()
+    assert " on " in cancellable.cancelled_by

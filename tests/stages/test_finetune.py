@@ -12,8 +12,10 @@ from harness.stages import finetune, renewal
 from harness.stages.context import Context
 from harness.stages.facts import BaseFacts, FinetuneFacts
 from harness.stages.options import JobOptions
+from harness.store import outputs
 from harness.store.runs_folder import RunsFolder
 from harness.training.evaluations import NONE
+from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
 IMAGES = """\
@@ -177,3 +179,21 @@ def test_flipped_images_are_another_training(read_board, context):
     assert board.cells[0].base.key == flipped.cells[0].base.key
     assert board.cells[0].finetune_key != flipped.cells[0].finetune_key
     assert hashes[0] != hashes[1]
+
+
+def test_the_seconds_of_steps_are_those_without_banks_and_curve(context):
+    def bank(seconds):
+        key = f"{seconds:024.0f}"
+        outputs.once(context.runs, "bank", key, lambda _: {"seconds": seconds})
+        return key
+
+    trained = TrainingResult({}, 10.0, 0, [], None, seconds_training=8.0)
+    assert finetune._seconds_of_steps(trained, [], context) == 8.0
+    assert finetune._seconds_of_steps(trained, [bank(1.0), bank(2.0)], context) == 5.0
+    assert finetune._seconds_of_steps(trained, [bank(1.0), "0" * 24], context) is None  # the bank is gone, and its seconds
+
+
+def test_steps_take_a_part_of_the_seconds_of_a_training(cells, tune):
+    facts = FinetuneFacts.of(tune(cells["small/mle/s0"]))
+    assert 0 < facts.seconds_steps <= facts.seconds
+    assert FinetuneFacts.of(tune(cells["small/none/s0"])).seconds_steps is None

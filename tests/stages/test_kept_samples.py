@@ -5,7 +5,7 @@ import torch
 
 from harness.errors import UserError
 from harness.stages import base as base_stage
-from harness.stages import finetune, metrics, sample
+from harness.stages import finetune, kept_samples, metrics, sample
 from harness.stages.example_sets import SAMPLES
 from harness.stages.facts import SampleFacts
 from harness.store.files import set_aside
@@ -97,3 +97,14 @@ def test_to_keep_as_many_as_there_are_keeps_all(measured, kept):
 def test_a_column_of_the_samples_themselves_needs_them_all(read_board):
     with pytest.raises(UserError, match=r"board.yaml:10: sliced-w2 compares the samples themselves, which must then all stay: "):
         read_board(KEPT + "  sliced-w2: \n")
+
+
+def test_images_and_seconds_of_extraction_are_those_of_all_draws(read_board, measured, new_context):
+    output, _ = measured(DIGITS)
+    cell, facts = read_board(DIGITS).cells[0], SampleFacts.of(output)
+    found = kept_samples.extraction(cell, facts, new_context())
+    assert found is not None
+    assert found[0] == 2 * 70  # the draws of kid; fid measures one of them
+    assert 0 < found[1] < 60
+    forget(new_context(), "features")
+    assert kept_samples.extraction(cell, facts, new_context()) is None

@@ -81,7 +81,7 @@ def test_a_cell_ends_as_if_it_had_trained_alone(name, neon, tune, source, contex
     elsewhere = Context(RunsFolder(tmp_path / "alone"), context.options, "test")
     cell = alone(neon[name])
     expected = finetune.run(cell, base_stage.run(cell.base, source, elsewhere), source, elsewhere)
-    fields = {"seconds": 0.0, "sources": []}
+    fields = {"seconds": 0.0, "seconds_steps": 0.0, "sources": []}
     facts, facts_alone = (FinetuneFacts.of(made).model_copy(update=fields) for made in (output, expected))
     assert facts == facts_alone
     lines, lines_alone = (read_log(made.folder / "log.jsonl", cell.finetune_key) for made in (output, expected))

@@ -277,7 +277,9 @@ def test_an_observer_that_was_stopped_does_not_take_the_gap_for_silence(hold, pa
     os.kill(child, signal.SIGSTOP)  # for the length of one beat and some looks of an observer whose clock jumps
     now = [0.0]
     monkeypatch.setattr("harness.store.observing.time.monotonic", lambda: now[0])
-    watch = Watch.of_owner(holder(path))
+    held = holder(path)
+    assert held
+    watch = Watch.of_owner(held)
     for _ in range(beats.LOOKS):
         assert not watch.look()
         now[0] += 3600

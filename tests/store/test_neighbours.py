@@ -5,6 +5,7 @@ import pytest
 from harness.process.host import ProcessId
 from harness.store import beats, neighbours
 from harness.store.neighbours import Neighbours
+from harness.store.observing import Watch
 
 
 @pytest.fixture
@@ -67,14 +68,14 @@ def test_where_there_are_many_each_watches_few_and_together_they_find_the_silent
     workers = [Far(folder, number) for number in range(20)]
     watchers = [Neighbours(folder) for _ in range(20)]
     looked = []
-    monkeypatch.setattr(neighbours.Watch, "of_worker", lambda place, worker: looked.append(worker) or watch(place, worker))
+    monkeypatch.setattr(Watch, "of_worker", lambda place, worker: looked.append(worker) or watch(place, worker))
     watchers[0].look()
     assert len(looked) == 1
     rounds(clock, watchers, 40, *workers[1:])
     assert {worker for watcher in watchers for worker in watcher.gone} == {workers[0].id}
 
 
-watch = neighbours.Watch.of_worker
+watch = Watch.of_worker
 
 
 def test_a_folder_that_cannot_be_read_is_looked_at_later(folder, clock):

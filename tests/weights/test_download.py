@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import os
 import threading
 from functools import partial
 
@@ -9,7 +10,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.presets import WeightsFile
-from harness.weights import cache
+from harness.weights import cache, download
 from harness.weights.download import fetch
 
 CONTENT = bytes(range(256)) * 4000
@@ -172,6 +173,51 @@ def test_a_file_without_an_address_has_to_be_brought(server):
 
 def test_a_file_without_a_pinned_hash_is_taken_as_it_comes(server):
     assert fetch(published(server, sha256=None)).read_bytes() == CONTENT
+
+
+def test_of_several_hosts_that_share_the_cache_one_downloads(server, tmp_path):
+    children = []
+    for host in ("a", "b", "c"):
+        child = os.fork()
+        if child == 0:
+            try:
+                os.environ["HARNESS_HOST"], os.environ["HARNESS_BEAT_SECONDS"] = host, "1"
+                os._exit(0 if fetch(published(server)).read_bytes() == CONTENT else 1)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    assert server["asked"] == [None]
+    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == ["w.bin"]
+
+
+def test_a_process_that_lost_the_download_waits_for_the_other_one(server, monkeypatch):
+    monkeypatch.setattr(download, "LOST_SECONDS", 0.0)
+    receive, taken = download._receive, []
+
+    def give_up_once(file, part, progress):
+        receive(file, part, progress)
+        if not taken:
+            taken.extend(cache.folder().glob("workers/*.json"))
+            for worker in taken:
+                worker.rename(worker.with_suffix(".gone"))
+
+    monkeypatch.setattr(download, "_receive", give_up_once)
+    assert fetch(published(server)).read_bytes() == CONTENT
+    assert len(taken) == 1
+
+
+def test_bytes_that_another_process_wrote_in_between_are_thrown_away(server):
+    file = published(server, sha256=None)
+    part = cache.path(file).with_name("w.bin.part")
+
+    def disturb(received, _):
+        if len(server["asked"]) == 1:
+            with part.open("ab") as other:
+                other.write(b"x")
+
+    assert fetch(file, disturb).read_bytes() == CONTENT
+    assert server["asked"] == [None, None]
 
 
 def test_several_that_ask_at_once_download_once(server):

@@ -1,0 +1,91 @@
+"""How a run goes: what the command line says, else the project's file, else the person's, else the default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.cli.run_components import run_components
+from harness.process import devices as process_devices
+
+if TYPE_CHECKING:
+    from harness.board.components import Resolved
+    from harness.components import Executor, Tracker
+    from harness.run.resources import ResourceLayer
+    from harness.run.user_files import UserFile
+
+ALL_AT_ONCE = 1_000_000
+"""Jobs at once where they wait in the queue of a cluster."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a run goes.
+
+    Args:
+        resources: what is asked of the machines of jobs, the command line's word first.
+        remarks: a line for each file of the user that says something of this run.
+    """
+
+    executor: Resolved[Executor]
+    trackers: tuple[Resolved[Tracker], ...]
+    jobs: int
+    device: str
+    resources: tuple[ResourceLayer, ...]
+    remarks: tuple[str, ...]
+
+
+def run_settings(
+    executor: str | None,
+    track: str | None,
+    settings: Sequence[str],
+    *,
+    jobs: int | None = None,
+    device: str | None = None,
+    devices: int = 1,
+    resources: Sequence[str] = (),
+) -> RunSettings:
+    """Return how a run goes. The arguments are those of the command line, None where it says nothing.
+
+    Args:
+        devices: how many devices each job uses.
+
+    Raises: UserError or Faults for files that are wrong, for unknown names, wrong settings, and a device that is not here.
+    """
+    from harness.measure.named_components import parse_settings
+    from harness.run.resources import ResourceLayer
+    from harness.run.user_files import asked_of_executor, parse_resources, user_files
+
+    files = user_files()
+    where, trackers = run_components(executor, track, settings, files)
+    asked = parse_resources(list(resources), where="--resources")
+    own = parse_settings(settings, where="--set").get(where.name, {})
+    layers = (ResourceLayer(asked.over(asked_of_executor(own))), *(file.layer(where.name) for file in files))
+    chosen = device or next((file.config.device for file in files if file.config.device), "auto")
+    if where.component.has_queue:
+        process_devices.check_name(chosen)  # the device is one of the machines of the cluster
+    else:
+        process_devices.check(chosen, devices)
+    at_once = jobs or next((file.config.jobs for file in files if file.config.jobs), None)
+    default = ALL_AT_ONCE if where.component.has_queue else process_devices.slots(chosen, devices)
+    given = {"executor": executor, "track": track, "jobs": jobs, "device": device}
+    remarks = tuple(_remarks(files, where.name, {name for name, value in given.items() if value is not None}))
+    return RunSettings(where, trackers, at_once or default, chosen, layers, remarks)
+
+
+def _remarks(files: Sequence[UserFile], executor: str, given: set[str]) -> Iterator[str]:
+    """Give a line for each file that says something which neither the command line nor an earlier file replaces."""
+    known = set(given)
+    for file in files:
+        config = file.config
+        values = {"executor": config.executor, "jobs": config.jobs, "device": config.device, "runs_dir": config.runs_dir}
+        said = {name: str(value) for name, value in values.items() if value is not None and name not in known}
+        if config.track is not None and "track" not in known:
+            said["track"] = ", ".join(config.track) or "nothing"
+        said |= {f"{executor}.{key}": str(value) for key, value in config.executors.get(executor, {}).items()}
+        if config.resources.model_fields_set:
+            said["resources"] = ", ".join(sorted(config.resources.model_fields_set))
+        known |= said.keys()
+        if said:
+            yield f"{file.path}: " + "; ".join(f"{name} = {value}" for name, value in said.items())

@@ -1,0 +1,111 @@
+"""Precedence, one rule for everything: command line, project, person, board, default."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from harness import plugins
+from harness.cli import run_settings as module
+from harness.cli.arguments import chosen_runs_dir
+from harness.cli.run_components import TRACK
+from harness.cli.run_settings import run_settings
+from harness.errors import Faults, UserError
+from harness.interfaces import Resources
+from harness.measure import named_components
+from harness.plugins import Registry
+from harness.run.resources import ResourceLayers
+
+PLUGINS = {"local": "harness_local", "slurm": "harness_slurm", "track_files": "harness_track_files"}
+PROJECT = """\
+executor = "slurm"
+track = ["csv"]
+[executors.slurm]
+cluster = "local"
+partition = "project"
+gpus = 2
+"""
+PERSONAL = """\
+executor = "local"
+jobs = 3
+device = "cpu"
+[executors.slurm]
+partition = "personal"
+account = "personal"
+[resources]
+gpus = 8
+cpus = 8
+"""
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    found = Registry([EntryPoint(name, package, "harness") for name, package in PLUGINS.items()])
+    monkeypatch.setattr(plugins, "registry", lambda: found)
+    monkeypatch.setattr(named_components, "registry", lambda: found)
+    monkeypatch.delenv(TRACK, raising=False)
+    monkeypatch.delenv("HARNESS_RUNS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "harness.toml").write_text(PROJECT)
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "config.toml").write_text(PERSONAL)
+    return tmp_path
+
+
+def test_the_project_goes_before_the_person_key_by_key():
+    how = run_settings(None, None, [])
+    assert how.executor.name == "slurm"
+    assert (how.executor.settings.partition, how.executor.settings.account) == ("project", "personal")
+    assert (how.jobs, how.device, [tracker.name for tracker in how.trackers]) == (3, "cpu", ["csv"])
+    assert ResourceLayers(how.resources).of_floor() == Resources(gpus=2, cpus=8)
+
+
+def test_the_command_line_goes_before_both(monkeypatch):
+    monkeypatch.setenv(TRACK, "jsonl")
+    how = run_settings(None, None, ["slurm.partition=mine", "slurm.gpus=1"], jobs=1, resources=["cpus=2"])
+    assert (how.executor.settings.partition, how.jobs) == ("mine", 1)
+    assert [tracker.name for tracker in how.trackers] == ["jsonl"]  # a variable is set for one shell
+    assert ResourceLayers(how.resources).of_floor() == Resources(gpus=1, cpus=2)
+    assert run_settings("local", "", []).executor.name == "local"
+
+
+def test_without_a_word_a_queue_takes_all_jobs_at_once_and_a_machine_as_many_as_it_has_cores(files):
+    (files / "harness" / "config.toml").unlink()
+    assert run_settings(None, None, []).jobs == module.ALL_AT_ONCE
+    assert run_settings("local", None, [], device="cpu").jobs < module.ALL_AT_ONCE
+
+
+def test_a_card_that_the_machines_of_the_cluster_have_need_not_be_here(monkeypatch):
+    assert run_settings(None, None, [], device="cuda:7").device == "cuda:7"
+    with pytest.raises(UserError, match="--device gpu: there are"):
+        run_settings(None, None, [], device="gpu")
+
+
+def test_a_run_says_which_file_a_setting_came_from(files):
+    project, personal = run_settings(None, None, ["slurm.partition=mine"]).remarks
+    assert project == (
+        f"{files}/harness.toml: executor = slurm; track = csv; slurm.cluster = local; slurm.partition = project; slurm.gpus = 2"
+    )
+    assert personal.startswith(f"{files}/harness/config.toml: jobs = 3; device = cpu; slurm.")
+
+
+def test_a_wrong_setting_of_the_executor_names_its_file(files):
+    (files / "harness.toml").write_text(PROJECT.replace("partition", "partitoin"))
+    with pytest.raises(Faults, match=r"harness.toml: \[executors.slurm\]: .*partitoin.*did you mean 'partition'"):
+        run_settings(None, None, [])
+    (files / "harness.toml").write_text('executor = "slrum"')
+    with pytest.raises(UserError, match=r"harness.toml: executor: no executor is called 'slrum'; did you mean 'slurm'"):
+        run_settings(None, None, [])
+
+
+class _Context:
+    resilient_parsing = False
+
+
+def test_the_runs_folder_of_the_files_holds_where_nobody_else_says_one(files, monkeypatch):
+    assert chosen_runs_dir(_Context(), None) is None
+    (files / "harness.toml").write_text('runs_dir = "shared"')
+    assert chosen_runs_dir(_Context(), None) == files / "shared"
+    assert chosen_runs_dir(_Context(), files / "mine") == files / "mine"
+    monkeypatch.setenv("HARNESS_RUNS", "elsewhere")
+    assert chosen_runs_dir(_Context(), None) is None

@@ -1,0 +1,78 @@
+"""The script that runs everything on a card stands ready: what can be tried without a card is tried here."""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import gpu  # noqa: E402 - of benchmarks
+import gpu_pieces  # noqa: E402
+
+
+def run_script(*arguments, script="gpu.sh"):
+    command = ["sh", str(ROOT / "benchmarks" / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fast"], "what is --fast?"),
+        (["--only", "all-of-it"], "--only takes tests or speed, not all-of-it"),
+        (["--out"], "--out needs a folder"),
+    ],
+)
+def test_a_wrong_option_is_named_before_anything_is_done(arguments, said):
+    ended = run_script(*arguments)
+    assert ended.returncode != 0
+    assert said in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_the_script_of_wheels_asks_where_they_go():
+    ended = run_script(script="gpu_wheels.sh")
+    assert ended.returncode != 0
+    assert "say where the wheels go" in ended.stderr
+
+
+def test_the_table_has_the_share_of_the_bare_loop_and_keeps_what_failed():
+    found = [
+        {"subject": "edm", "piece": "mle fp32", "images_per_second": 300.0, "seconds_a_call": 1.7, "peak_memory_gib": 40.0},
+        {"subject": "edm", "piece": "bare fp32", "images_per_second": 320.0, "seconds_a_call": 1.6, "peak_memory_gib": 39.0},
+        {"subject": "edm", "piece": "ddo fp32", "error": "UserError: out of memory"},
+    ]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in gpu.table(found).splitlines()]
+    assert lines[2] == ["edm", "mle fp32", "300.0", "0.94", "145", "1.700", "40.00", "–"]
+    assert lines[3][:5] == ["edm", "bare fp32", "320.0", "–", "–"]
+    assert lines[4][:3] == ["edm", "ddo fp32", "UserError: out of memory"]
+
+
+def test_a_group_that_takes_too_long_is_stopped_and_keeps_what_it_had(tmp_path, monkeypatch):
+    writes = "open(sys.argv[sys.argv.index('--out') + 1], 'w').write('{}\\n')"
+    (tmp_path / "gpu_pieces.py").write_text(f"import sys, time; {writes}; time.sleep(600)")
+    monkeypatch.setattr(gpu, "HERE", tmp_path)
+    options = argparse.Namespace(device="cpu", seconds=0.01, out=tmp_path, tiny=True)
+    assert gpu.run_group("edm", options, 15.0) == "stopped after its 15 s; what it had measured is kept"
+    assert gpu.results(tmp_path / "gpu.jsonl") == [{}]
+
+
+def test_every_group_has_a_limit_and_all_end_within_the_minutes():
+    assert set(gpu.LIMITS) >= {*gpu_pieces.SUBJECTS, "inception"}
+    assert sum(gpu.LIMITS.values()) <= 330  # the last one gets what is left of five minutes
+
+
+@pytest.mark.long
+def test_all_pieces_of_a_network_are_measured_in_the_rehearsal(tmp_path):
+    command = [sys.executable, str(ROOT / "benchmarks/gpu.py"), "--device", "cpu", "--tiny", "--seconds", "0.01", "--only", "var"]
+    ended = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = [json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines()]
+    assert [each["piece"] for each in found if "error" in each] == []
+    assert len(found) == 11
+    assert "a rehearsal on tiny networks" in (tmp_path / "gpu.md").read_text()
