@@ -96,9 +96,7 @@ def table(found: Iterable[Result], *, is_tiny: bool = False) -> str:
         memory, nfe = number(each, "peak_memory_gib", 2), number(each, "nfe", 0)
         others = yardstick(each, is_tiny=is_tiny)
         speed, spent = number(each, "images_per_second"), number(each, "seconds_a_call", 3)
-        lines.append(
-            [subject, piece, speed, ratio(each, bare) if bare else "–", yardstick(each, is_tiny=is_tiny), spent, memory, nfe]
-        )
+        lines.append([subject, piece, speed, ratio(each, bare) if bare else "–", others, spent, memory, nfe])
     heads = ["network", "piece", "images a second", "to bare", "others report", "s a call", "peak GiB", "NFE"]
     return tabulate(lines, headers=heads, tablefmt="pipe", disable_numparse=True)
 

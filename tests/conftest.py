@@ -27,12 +27,14 @@ torch.set_num_threads(1)
 def process_as_before() -> Iterator[None]:
     """Fail a test that leaves hooks, handlers of signals or settings of the harness behind: the next test is another one's.
 
-    The handlers that every command sets when it runs in the process of the tests are put back.
+    What every command sets when it runs in the process of the tests is put back: handlers of signals, and typer's excepthook.
     """
     before, handlers = ProcessState(), [(number, signal.getsignal(number)) for number in stop.SIGNALS]
     yield
     for number, handler in handlers:
         signal.signal(number, handler)
     stop.clear()
+    if sys.excepthook.__module__.startswith("typer"):
+        sys.excepthook = before.excepthook
     if changed := before.changes():
         pytest.fail(f"the test left its process changed: {', '.join(changed)}")

@@ -1,87 +1,46 @@
-"""The settings that a board.yaml may hold. docs/boards.md is made from the docstrings and field descriptions of this file."""
+"""The settings that a board.yaml may hold. docs/boards.md is made from the docstrings and field descriptions of these classes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from harness import validation
+from harness.board.entries import (
+    ColumnName,
+    ComponentField,
+    Sha256,
+    file_in_full,
+    list_of_mappings,
+    list_of_texts,
+    mapping_in_full,
+    weights_in_full,
+)
+from harness.board.entries import (
+    ComponentEntry as ComponentEntry,
+)
+from harness.board.entries import (
+    FilterText as FilterText,
+)
+from harness.board.entries import (
+    Name as Name,
+)
+from harness.board.entries import (
+    split_column as split_column,
+)
+from harness.board.evaluation_schema import (
+    BoardEvaluationConfig as BoardEvaluationConfig,
+)
+from harness.board.evaluation_schema import (
+    EvaluationConfig as EvaluationConfig,
+)
+from harness.board.evaluation_schema import (
+    SamplerConfig as SamplerConfig,
+)
 from harness.board.resources import ResourcesConfig
 from harness.board.search_settings import SearchConfig, SettingsFrom
 from harness.config import Config
-from harness.images.extraction_settings import BATCH, ExtractionSettings
-from harness.process.inference_precision import FULL, PrecisionField
 from harness.training.config import TrainingConfig
-
-Name = Annotated[str, StringConstraints(pattern=validation.NAME, max_length=60)]
-"""The name of a base or a method."""
-
-ColumnName = Annotated[str, StringConstraints(pattern=validation.COLUMN, max_length=60)]
-"""The name of a column. Where the metric compares features, the name says whose: `fid[fashion-cnn]`."""
-
-Sha256 = Annotated[str, StringConstraints(pattern=validation.SHA256)]
-FilterText = str | list[str]
-
-
-def split_column(name: str) -> tuple[str, str | None]:
-    """Return the metric and the extractor of a column: `fid` and `fashion-cnn` of `fid[fashion-cnn]`, `w2` and None of `w2`."""
-    metric, bracket, extractor = name.partition("[")
-    return metric, extractor.removesuffix("]") if bracket else None
-
-
-# A board may write many values in a short form; these functions write them in full before they are checked.
-
-
-def _name_in_full(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _file_in_full(value: object) -> object:
-    return {"file": value} if isinstance(value, str) else value
-
-
-def _weights_in_full(value: object) -> object:
-    if isinstance(value, str):
-        is_path = "/" in value or "." in value  # the name of a preset has neither a slash nor an ending
-        return {"file" if is_path else "preset": value}
-    return value
-
-
-def _mapping_in_full(value: object) -> object:
-    return {} if value is None else value
-
-
-def _list_of_mappings(value: object) -> object:
-    return [value] if isinstance(value, Mapping) else value
-
-
-def _list_of_texts(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-class ComponentEntry(Config):
-    """A component by its name, with its settings beside the name: `{name: ddo, beta: 0.02}`, or just `ddo`."""
-
-    model_config = {**Config.model_config, "extra": "allow"}
-
-    name: str = Field(description="name of an installed component")
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """Everything beside the name."""
-        return dict(self.__pydantic_extra__ or {})
-
-
-ComponentField = Annotated[ComponentEntry, BeforeValidator(_name_in_full)]
 
 
 class PretrainConfig(Config):
@@ -110,7 +69,7 @@ class PretrainConfig(Config):
         return self.seeds[index] if self.seeds else self.seed
 
 
-PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(_list_of_mappings), Field(min_length=1)]
+PretrainSteps = Annotated[list[PretrainConfig], BeforeValidator(list_of_mappings), Field(min_length=1)]
 
 
 _TABLE = (
@@ -138,7 +97,7 @@ class WeightsConfig(Config):
     )
     sha256: Sha256 | None = Field(None, description="hash that the file must have; by default the preset's")
     part: str = Field("", description=_TABLE)
-    parts: dict[str, Annotated[PartConfig, BeforeValidator(_file_in_full)]] = Field(
+    parts: dict[str, Annotated[PartConfig, BeforeValidator(file_in_full)]] = Field(
         {}, description="files of those parts of the network that have files of their own, such as `tokenizer`"
     )
 
@@ -162,7 +121,7 @@ class BaseConfig(Config):
         description="how the board makes the weights: one step, or a list of steps, each of which starts from the weights of the "
         "step before",
     )
-    weights: Annotated[WeightsConfig, BeforeValidator(_weights_in_full)] | None = Field(
+    weights: Annotated[WeightsConfig, BeforeValidator(weights_in_full)] | None = Field(
         None, description="where the weights come from: the name of a preset, the path of a file, or the keys below"
     )
     sampler: ComponentField | None = Field(
@@ -214,100 +173,6 @@ class MethodConfig(Config):
     )
 
 
-class EvaluationConfig(Config):
-    """How each cell is measured."""
-
-    samples: PositiveInt = Field(10_000, description="generated examples of a draw, and as many real ones")
-    draws: PositiveInt = Field(
-        1, description="independent draws of generated and real examples in each cell; the cell's value is their mean"
-    )
-    batch: PositiveInt = Field(
-        10_000, description="samples that are drawn at once; part of the record, since kernels round by batch"
-    )
-    keep_samples: PositiveInt | None = Field(
-        None,
-        description="how many samples of a draw stay on the disk, from the first; the features of all are kept. By default all; "
-        "no number depends on it. It is for boards whose metrics all are on features",
-    )
-
-    sampling_precision: PrecisionField = Field(
-        FULL,
-        description="precision of networks while samples are drawn: those that are measured, those of the curve, banks, and what "
-        "a method draws in its steps. `tf32` is float32 with shorter products, on cards that have it; `bf16` and `fp16` are "
-        "autocast",
-    )
-    extraction_precision: PrecisionField = Field(
-        FULL, description="precision of extractors, of generated and of real images; published statistics are as they are"
-    )
-    extraction_batch: PositiveInt = Field(
-        BATCH, description="images that go through an extractor at once; no key depends on it, and features by rounding only"
-    )
-
-    ADDED_LATER = frozenset({"sampling_precision"})
-
-    @property
-    def identity(self) -> dict[str, object]:
-        """The settings that samples depend on. Features depend on `extraction_precision`, which the columns' keys hold."""
-        return {name: value for name, value in super().identity.items() if name not in _NOT_OF_SAMPLES}
-
-    @property
-    def extraction(self) -> ExtractionSettings:
-        """How features are extracted."""
-        return ExtractionSettings(self.extraction_precision, self.extraction_batch)
-
-
-_NOT_OF_SAMPLES = frozenset({"keep_samples", "extraction_precision", "extraction_batch"})
-
-
-class SamplerConfig(ComponentEntry):
-    """A sampler that draws from the weights of every base and method. The sampler's settings stand beside its name:
-    `{name: heun, steps: 18}`, or just `heun`. A sampler is prepared once for each base where it needs preparation."""
-
-    label: str | None = Field(None, description="name of the sampler in tables; by default its key")
-    sweep: Annotated[dict[str, Annotated[list[float], Field(min_length=2)]], Field(max_length=1)] = Field(
-        {},
-        description="one setting of the sampler with several numbers, each of which makes a sampler of its own: "
-        "`{weight: [1, 1.5, 2]}` of `cfg` makes `cfg-1`, `cfg-1.5` and `cfg-2`",
-    )
-    only: FilterText = Field("", description="filter: the cells of this sampler that the board has; by default all")
-
-    @model_validator(mode="after")
-    def _has_distinct_points(self) -> SamplerConfig:
-        for setting, values in self.sweep.items():
-            if setting in self.settings:
-                raise ValueError(f"has {setting} and a sweep of it: keep one of the two")
-            if len(set(values)) < len(values):
-                raise ValueError(f"sweep has a number of {setting} twice: {values}")
-        return self
-
-
-class BoardEvaluationConfig(EvaluationConfig):
-    """How each cell is measured."""
-
-    sizes: list[PositiveInt] = Field(
-        [], description="several numbers in the place of `samples`; the table has a block of rows and floors for each"
-    )
-    samplers: dict[Name, Annotated[SamplerConfig, BeforeValidator(_name_in_full)]] = Field(
-        {},
-        description="samplers that are compared on the same fine-tuned weights; the table has a block of rows for each. A base's "
-        "own `sampler` then draws only what training needs: banks and the curve. By default it draws what is measured too",
-    )
-
-    @model_validator(mode="after")
-    def _one_or_several(self) -> BoardEvaluationConfig:
-        if self.sizes and "samples" in self.model_fields_set:
-            raise ValueError("has samples and sizes: keep one of the two")
-        if len(set(self.sizes)) < len(self.sizes):
-            raise ValueError(f"sizes has a number twice: {self.sizes}")
-        return self
-
-    @property
-    def by_size(self) -> list[EvaluationConfig]:
-        """The evaluation of each number of samples: one for each of `sizes`, or the only one."""
-        common = self.model_dump(exclude={"sizes", "samplers"})
-        return [EvaluationConfig.model_validate({**common, "samples": size}) for size in self.sizes or [self.samples]]
-
-
 Statistic = Literal["mean", "minimum"]
 
 
@@ -342,7 +207,7 @@ class MetricConfig(Config):
     floor_pairs: PositiveInt | None = Field(None, description="pairs of real draws for the floor; by default the board's number")
     shown_in: PositiveFloat = Field(1.0, description="unit of the table's figures: 1e-2 shows hundredths")
     digits: int = Field(2, ge=0, le=10, description="decimals of the table's figures")
-    show: Annotated[list[Statistic], BeforeValidator(_list_of_texts)] = Field(
+    show: Annotated[list[Statistic], BeforeValidator(list_of_texts)] = Field(
         ["mean"],
         min_length=1,
         max_length=2,
@@ -395,7 +260,7 @@ class SmokeConfig(Config):
     seeds: PositiveInt = Field(1, description="how many of the board's seeds run")
 
 
-MayBeEmpty = BeforeValidator(_mapping_in_full)
+MayBeEmpty = BeforeValidator(mapping_in_full)
 
 
 class BoardConfig(Config):
@@ -412,7 +277,7 @@ class BoardConfig(Config):
     dataset: ComponentField = Field(description="the reference data")
     bases: dict[Name, BaseConfig] = Field(min_length=1, description="models to fine-tune")
     methods: dict[Name, Annotated[MethodConfig, MayBeEmpty]] = Field(min_length=1, description="methods to compare")
-    control: Annotated[list[Name], BeforeValidator(_list_of_texts)] = Field(
+    control: Annotated[list[Name], BeforeValidator(list_of_texts)] = Field(
         ["mle"],
         description="the method, or a list of them, that the page compares the others with; of several on a base the first one "
         "counts. By default `mle`, where the board has a method of that name",

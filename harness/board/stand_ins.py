@@ -1,4 +1,4 @@
-"""What a smoke run takes in the place of files that it does without, in sentences for its output and its page."""
+"""Say what a smoke run takes in the place of files that it does without, in sentences for its output and its page."""
 
 from __future__ import annotations
 

@@ -24,9 +24,13 @@ def questions(board: Board, states: Sequence[CellState], runs: RunsFolder) -> li
     changed = [state for state in states if state.changed and not state.needs_a_run]
     floors = floor_changes(board, runs)
     concerned: dict[Change, list[str]] = {}
+    # Thousands of cells share one tuple of changes, whose hash is dear.
+    names_of: dict[int, tuple[tuple[Change, ...], list[str]]] = {}
     for name, changes in [*((state.cell.name, state.changed) for state in changed), *floors.items()]:
+        names_of.setdefault(id(changes), (changes, []))[1].append(name)
+    for changes, names in names_of.values():
         for change in changes:
-            concerned.setdefault(change.without_commit, []).append(name)
+            concerned.setdefault(change.without_commit, []).extend(names)
     lines = [_line(change, names) for change, names in concerned.items()]
     return [*lines, _advice(board, changed, has_floors=bool(floors))] if lines else []
 

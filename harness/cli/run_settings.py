@@ -53,25 +53,38 @@ def run_settings(
 
     Raises: UserError or Faults for files that are wrong, for unknown names, wrong settings, and a device that is not here.
     """
-    from harness.measure.named_components import parse_settings
-    from harness.run.resources import ResourceLayer
-    from harness.run.user_files import asked_of_executor, parse_resources, user_files
+    from harness.run.user_files import user_files
 
     files = user_files()
     where, trackers = run_components(executor, track, settings, files)
-    asked = parse_resources(list(resources), where="--resources")
-    own = parse_settings(settings, where="--set").get(where.name, {})
-    layers = (ResourceLayer(asked.over(asked_of_executor(own))), *(file.layer(where.name) for file in files))
     chosen = device or next((file.config.device for file in files if file.config.device), "auto")
     if where.component.has_queue:
         process_devices.check_name(chosen)  # the device is one of the machines of the cluster
     else:
         process_devices.check(chosen, devices)
+    cards = devices if where.component.has_queue and devices > 1 and chosen != "cpu" else None
+    layers = (_command_line(where.name, resources, settings, cards), *(file.layer(where.name) for file in files))
     at_once = jobs or next((file.config.jobs for file in files if file.config.jobs), None)
     default = ALL_AT_ONCE if where.component.has_queue else process_devices.slots(chosen, devices)
     given = {"executor": executor, "track": track, "jobs": jobs, "device": device}
     remarks = tuple(_remarks(files, where.name, {name for name, value in given.items() if value is not None}))
     return RunSettings(where, trackers, at_once or default, chosen, layers, remarks)
+
+
+def _command_line(executor: str, resources: Sequence[str], settings: Sequence[str], cards: int | None) -> ResourceLayer:
+    """Return what the command line asks of the machines of jobs.
+
+    Args:
+        cards: of each job in a queue that computes on several, where neither `--resources` nor `--set` says it.
+    """
+    from harness.interfaces import Resources
+    from harness.measure.named_components import parse_settings
+    from harness.run.resources import ResourceLayer
+    from harness.run.user_files import asked_of_executor, parse_resources
+
+    asked = parse_resources(list(resources), where="--resources")
+    own = parse_settings(settings, where="--set").get(executor, {})
+    return ResourceLayer(asked.over(asked_of_executor(own)).over(Resources(gpus=cards)))
 
 
 def _remarks(files: Sequence[UserFile], executor: str, given: set[str]) -> Iterator[str]:

@@ -35,7 +35,7 @@ def status(
     Show how each cell of a board stands, and what runs now, on whatever machine.
     """
     from harness.board.reading.load import load_board
-    from harness.run.states import states, summary
+    from harness.run.states import StatesReader, summary
     from harness.store.commands import commands
     from harness.store.progress import read
     from harness.store.runs_folder import RunsFolder
@@ -49,7 +49,7 @@ def status(
             raise UserError("--watch: it prints no JSON; leave --json or --watch out")
         watch_board(loaded, runs)
         return
-    cells, running, known = states(loaded, loaded.cells, runs), read(runs), commands(runs, loaded.name)
+    cells, running, known = StatesReader(loaded, loaded.cells, runs).read(), read(runs), commands(runs, loaded.name)
     if as_json:
         found = [_as_json(command, runs) for command in known]
         print_json({"cells": [state.as_json() for state in cells], "running": [asdict(each) for each in running], "runs": found})

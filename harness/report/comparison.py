@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from harness.statistics.paired import EQUAL, PairedDifference, paired_difference
 from harness.statistics.power import pairs_to_tell
 from harness.statistics.student import LEVEL
 from harness.store.record_names import row_name
+
+ENOUGH_SEEDS = 10
+"""Seeds below which the bootstrap's interval is too narrow."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,30 @@ def compare(table: Table, first: str, second: str, metrics: Sequence[str] = ()) 
     Raises: UserError for a row, method or column that the board lacks, for the same row twice, and for rows that share no base.
     """
     pairs = _pairs(table, first, second)
-    found = [_comparison(a, b, column, table.board.seeds) for column in _columns(table, metrics) for a, b in pairs]
+    return _adjusted([_comparison(a, b, column, table.board.seeds) for column in _columns(table, metrics) for a, b in pairs])
+
+
+def compare_all(table: Table, column: Column) -> list[Comparison]:
+    """Compare each two rows of one base, number of samples and sampler in a column, those that share two done seeds or more.
+
+    p is adjusted for all of these comparisons. There is a bootstrap interval from ENOUGH_SEEDS on.
+    """
+    rows = [row for row in table.rows if not row.is_data and row.score(column) is not None]
+    pairs = [(a, b) for a, b in combinations(rows, 2) if (a.base, a.block) == (b.base, b.block)]
+    found = [_comparison(a, b, column, table.board.seeds, bootstrap_from=ENOUGH_SEEDS) for a, b in pairs]
+    return _adjusted([each for each in found if each.difference is not None])
+
+
+def _adjusted(found: Sequence[Comparison]) -> list[Comparison]:
+    """Return comparisons that are made together, with their adjusted p."""
     tested = [each.difference.p for each in found if each.difference is not None]
     adjusted = iter(holm(tested))
     return [each if each.difference is None else replace(each, adjusted_p=next(adjusted)) for each in found]
 
 
-def _comparison(first: TableRow, second: TableRow, column: Column, seeds: tuple[int, ...]) -> Comparison:
+def _comparison(
+    first: TableRow, second: TableRow, column: Column, seeds: tuple[int, ...], *, bootstrap_from: int = 0
+) -> Comparison:
     a, b = first.values_of(column), second.values_of(column)
     differences = (a - b)[np.isfinite(a) & np.isfinite(b)]
     difference = paired_difference(a, b)
@@ -88,7 +109,7 @@ def _comparison(first: TableRow, second: TableRow, column: Column, seeds: tuple[
     scale = max(float(np.nanmax(np.abs(a))), float(np.nanmax(np.abs(b))))
     sd = float(differences.std(ddof=1))
     has_spread = sd > EQUAL * scale
-    interval = bootstrap_interval(differences) if has_spread else None
+    interval = bootstrap_interval(differences) if has_spread and len(differences) >= bootstrap_from else None
     needed = pairs_to_tell(difference.mean, sd) if has_spread else None
     return Comparison(first, second, column, difference, interval, None, needed, seeds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.report.comparison import Comparison, full_name, values_by_seed
+from harness.report.comparison import ENOUGH_SEEDS, Comparison, full_name, values_by_seed
 from harness.report.display import column_head, rounded
 from harness.report.number_text import p_value
 from harness.report.rows import TableRow
@@ -101,7 +101,7 @@ def explanation(table: Table, comparisons: Sequence[Comparison]) -> list[str]:
         f"p: paired t test; p (Holm): adjusted for the tests here ({tests}), which the finding goes by (level {LEVEL:g})",
         f"seeds to tell: how many show such a difference with {POWER:.0%} power, if mean and spread here are the true ones",
     ]
-    if any(each.difference is not None and each.difference.n < 10 and each.bootstrap for each in comparisons):
+    if any(each.difference is not None and each.difference.n < ENOUGH_SEEDS and each.bootstrap for each in comparisons):
         lines.append("bootstrap: with fewer than ten seeds its interval is too narrow; trust the t interval")
     return lines
 

@@ -27,6 +27,8 @@ class _Measured(Struct):
 class _Point(Struct):
     images: Count
     value: float
+    round: Count = 1
+    candidate: Count = 1
 
 
 class _Extractor(Struct):
@@ -103,6 +105,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
             without a graph, with one for gradients, and the curve's; None in records of older versions.
         references: (name, sha256 of the file) of each published reference.
         seconds_steps, images_extracted, seconds_extract: see `harness.store.records.Costs`; None in records of older versions.
+        places: (round, candidate) of each point of the curve, from 1; empty where all are of the first.
     """
 
     cell: str
@@ -137,6 +140,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     seconds_steps: float | None = None
     images_extracted: int | None = None
     seconds_extract: float | None = None
+    places: tuple[tuple[int, int], ...] = ()
 
 
 # A typed decoder skips fields that are not needed, which is several times faster than making a dictionary of all of them.
@@ -197,4 +201,11 @@ def _outcome(fields: _Fields) -> Outcome:
         seconds_steps=costs.seconds_steps,
         images_extracted=costs.images_extracted,
         seconds_extract=costs.seconds_extract,
+        places=_places(fields.curve),
     )
+
+
+def _places(curve: list[_Point]) -> tuple[tuple[int, int], ...]:
+    """Return the places of points; none where there is one round of one candidate, as on almost all boards."""
+    places = tuple([(point.round, point.candidate) for point in curve])
+    return () if set(places) <= {(1, 1)} else places

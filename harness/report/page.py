@@ -21,6 +21,7 @@ from harness.report.plots.plot import Plot
 from harness.report.published_path import published_path
 from harness.report.remarks import remarks
 from harness.report.reported import Reported, reported_markdown
+from harness.report.round_winners import round_winners
 from harness.report.searched import searched
 from harness.report.table import Table
 
@@ -63,7 +64,7 @@ class Page:
             *map(_figure, self.plots),
             differences_section(self.table, MARKDOWN),
             _section("Findings", self._by_hand(Findings(self.table).text(MARKDOWN))),
-            _section("Methods", self._by_hand(method_notes(board))),
+            _section("Methods", self._by_hand(method_notes(self.collection))),
             _section("Reported by papers", self._reported()),
             protocol_section(self.collection),
             costs_section(self.collection),
@@ -159,18 +160,19 @@ def _bold_legend(table: Table) -> str:
     return f"{bold} At {where} no figure is bold while {missing}, since a row that lacks seeds may yet be the best."
 
 
-def method_notes(board: Board) -> str:
-    """Return the notes that board.yaml gives to methods, and where searches chose settings, as a list.
+def method_notes(collection: Collection) -> str:
+    """Return the notes that board.yaml gives to methods, and which settings searches and rounds chose, as a list.
 
     A grid has one note, which its first point keeps.
     """
+    board = collection.board
     grids = {grid.methods[0]: grid.label for grid in board.grids}
     notes = (
         f"**{markdown_text(grids.get(name) or entry.label or name)}**{where_only(entry)}: {' '.join(entry.note.split())}"
         for name, entry in board.config.methods.items()
         if entry.note
     )
-    return bullets([*notes, *searched(board)])
+    return bullets([*notes, *searched(board), *round_winners(collection)])
 
 
 def bullets(lines: Iterable[str]) -> str:

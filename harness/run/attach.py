@@ -17,7 +17,7 @@ from harness.errors import Interrupted
 from harness.process import stop
 from harness.process.host import ProcessId
 from harness.run.events import OnEvent, RunEvent, of_record
-from harness.run.states import states
+from harness.run.states import StatesReader
 from harness.stages.current_records import current_record
 from harness.stages.record import record_path
 from harness.store.beats import is_shared
@@ -85,7 +85,7 @@ def _waiting(board: Board, cells: Sequence[Cell], runs: RunsFolder, followed: se
     """
     return [
         state.cell
-        for state in states(board, cells, runs)
+        for state in StatesReader(board, cells, runs).read()
         if state.state == "to run" or (state.state == "failed" and state.cell.key[:KEY_DIGITS] not in followed)
     ]
 

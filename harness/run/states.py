@@ -15,9 +15,10 @@ from harness.board.cells import Cell
 from harness.board.columns import Floor
 from harness.run.changes import Change, changes
 from harness.run.durations import PastDurations, seconds_of
+from harness.stages.brief_records import brief_record
 from harness.stages.current_records import current_floor, current_record
 from harness.stages.record import record_path
-from harness.store.records import Record, Status
+from harness.store.records import Record, SourceFacts, Status
 from harness.store.runs_folder import RunsFolder
 
 State = Status | Literal["to run"]
@@ -31,7 +32,7 @@ class CellState:
 
     Args:
         reason: why the cell is skipped, diverged or failed.
-        record: the record of the cell's current key; None when the cell is to run, or skipped.
+        record: the record of the cell's current key; None when the cell is to run, or skipped, and from a `StatesReader`.
         changed: the code that was edited since the record was made; the cell keeps its state.
         seconds: what the cell took; for a cell that is to run an estimate, None when no such cell has run before.
     """
@@ -61,23 +62,43 @@ class CellState:
 
 
 def states(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> list[CellState]:
-    """Return how each cell stands, in the order of `cells`."""
-    return StatesReader(board, cells, runs).read()
+    """Return how each cell stands, with its record, in the order of `cells`."""
+    past = PastDurations(board, runs)
+    return [_state(cell, runs, past) for cell in cells]
+
+
+def _state(cell: Cell, runs: RunsFolder, past: PastDurations) -> CellState:
+    if cell.skip_reason is not None:
+        return CellState(cell, "skipped", cell.skip_reason)
+    record = current_record(cell, runs)
+    if record is None:
+        return CellState(cell, "to run", seconds=past.estimate(cell))
+    return recorded_state(cell, record)
 
 
 class StatesReader:
-    """Reads how cells stand, again and again. A record is read again when its file is another one: a look lists one folder."""
+    """Reads how cells stand, without their records, again and again.
+
+    A record is read again when its file is another one: a look lists one folder. Ten thousand records take a second.
+    """
 
     def __init__(self, board: Board, cells: Sequence[Cell], runs: RunsFolder) -> None:
         self._cells, self._runs = cells, runs
         self._folder = runs.records(board.name)
         self._past = PastDurations(board, runs)
         self._known: dict[str, tuple[_Stamp, CellState]] = {}
+        self._changed: dict[int, tuple[tuple[SourceFacts, ...], tuple[Change, ...]]] = {}
 
     def read(self) -> list[CellState]:
         """Return how each cell stands now, in the order of the cells."""
         stamps = _stamps(self._folder) if self._known else {}
         return [self._state(cell, stamps) for cell in self._cells]
+
+    def _changes(self, sources: tuple[SourceFacts, ...]) -> tuple[Change, ...]:
+        """Return what was edited since records were made that share these sources."""
+        if id(sources) not in self._changed:
+            self._changed[id(sources)] = sources, changes(sources)
+        return self._changed[id(sources)][1]
 
     def _state(self, cell: Cell, stamps: Mapping[str, _Stamp]) -> CellState:
         if cell.skip_reason is not None:
@@ -86,10 +107,10 @@ class StatesReader:
         stamp, known = stamps.get(path.name), self._known.get(path.name)
         if stamp is not None and known is not None and known[0] == stamp:
             return known[1]
-        record = current_record(cell, self._runs)
+        record = brief_record(cell, self._runs, path)
         if record is None:
             return CellState(cell, "to run", seconds=self._past.estimate(cell))
-        state = recorded_state(cell, record)
+        state = CellState(cell, record.status, record.reason, None, record.seconds, self._changes(record.sources))
         self._known[path.name] = stamp or _NEVER, state
         return state
 

@@ -35,6 +35,7 @@ from harness.site.board_table import board_table
 from harness.site.charts import ChartGroup, plot_charts
 from harness.site.figures import PLAIN
 from harness.site.markdown import LinkTarget, html_of, inline_html_of, targets_from
+from harness.site.pairs import pair_charts
 from harness.site.pareto import pareto_charts
 from harness.site.record_page import record_html
 from harness.site.samples import Samples, sample_data, samples_of
@@ -182,7 +183,7 @@ class BoardSite:
             "how_made": self.rendered.content.how_made(),
             "legend": legend(table),
             "findings": Findings(table).text(MARKDOWN),
-            "methods": method_notes(board),
+            "methods": method_notes(records),
             "protocol": protocol_list(records),
             "settings": setting_list(board),
             "costs": costs_table(records),
@@ -196,7 +197,7 @@ class BoardSite:
 
     def _groups(self) -> dict[str, ChartGroup]:
         table = self.rendered.table
-        groups = [*plot_charts(self.rendered.plots), pareto_charts(table, self._shown), seed_charts(table)]
+        groups = [*plot_charts(self.rendered.plots), pareto_charts(table, self._shown), seed_charts(table), pair_charts(table)]
         return {group.name: group for group in groups if group is not None}
 
     def _records(self, *, live: bool) -> Files:

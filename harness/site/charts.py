@@ -12,7 +12,7 @@ from harness.report.plots.panels import is_wide
 from harness.report.plots.plot import Plot
 from harness.report.plots.seed_lines import band
 
-Kind = Literal["lines", "sweep", "pareto", "seeds", "points"]
+Kind = Literal["lines", "sweep", "pareto", "seeds", "points", "pairs", "map", "bars"]
 DIGITS = 6
 """Significant digits of numbers in charts, which nobody reads more exactly from a picture."""
 LEAST_SHARE = 0.1
@@ -52,6 +52,7 @@ HEADINGS = {
     "curves.png": ("curves", "Curves along training"),
     "sizes.png": ("sizes", "Metrics against the number of samples"),
     "sweeps.png": ("sweeps", "Sweeps of a sampler's setting"),
+    "grids.png": ("grids", "Grids of settings"),
     "training-log.png": ("logs", "Training logs"),
 }
 """The plots that are shown as charts: the name and the heading of their section."""
@@ -76,6 +77,8 @@ def _charts(name: str, shown: object) -> Iterator[Chart]:
         yield from _sizes(_mappings(shown))
     elif name == "sweeps":
         yield from _sweeps(_mappings(shown))
+    elif name == "grids":
+        yield from _grids(_mappings(shown))
     else:
         yield from _logs(_mappings(shown))
 
@@ -169,6 +172,29 @@ def _sweeps(panels: Sequence[Mapping[str, object]]) -> Iterator[Chart]:
             for value, x, y in zip(*(_floats(each[name]) for name in ("values", "x", "y")), strict=True)
         )
         yield Chart(f"sweep-{number}", "sweep", str(panel["title"]), data, heads, rows)
+
+
+def _grids(panels: Sequence[Mapping[str, object]]) -> Iterator[Chart]:
+    """Yield a chart for each panel of the plot of grids: a heat map over two settings, or the values of one."""
+    for number, panel in enumerate(panels):
+        names = {name: panel[name] for name in ("x_name", "y_name", "x", "y", "untrained")}
+        cells = list(_grid_cells(panel))
+        data = {**names, "label": panel["value_label"], "higher": panel["higher_is_better"], "cells": cells}
+        shown = ["y", "x"] if panel["y_name"] else ["x"]
+        heads = (*(str(panel[f"{name}_name"]) for name in shown), "Mean", "SD")
+        rows = tuple((*(str(cell[name]) for name in shown), f"{cell['mean']:.4g}", f"{cell['sd']:.2g}") for cell in cells)
+        yield Chart(f"grid-{number}", "map" if panel["y_name"] else "bars", str(panel["title"]), data, heads, rows)
+
+
+def _grid_cells(panel: Mapping[str, object]) -> Iterator[dict[str, object]]:
+    """Yield the points of a grid that have a value."""
+    columns = [values for values in (panel["x"], panel["y"], panel["means"], panel["sds"]) if isinstance(values, list)]
+    assert len(columns) == 4, "the inputs of plots hold lists"
+    x, y, means, sds = columns
+    for below, (line, line_sds) in zip(y, zip(means, sds, strict=True), strict=True):
+        for left, mean, sd in zip(x, line, line_sds, strict=True):
+            if mean is not None:
+                yield {"x": left, "y": below, "mean": short(float(mean)), "sd": short(float(sd))}
 
 
 def _domain(charts: Sequence[Mapping[str, object]]) -> list[float]:

@@ -14,13 +14,24 @@ from harness.board.cells import Cell
 from harness.board.columns import Column, Floor
 from harness.board.reading.data_fit import model_fault
 from harness.errors import Diverged, EndsTheRun, Interrupted, UserError, as_utf8, error_text
-from harness.process import card_meter, deterministic, stop
+from harness.process import deterministic, stop
 from harness.process.crew import ProcessLost
 from harness.process.crew_lead import crew_of
 from harness.process.out_of_memory import card_memory_advice
 from harness.process.peak_memory import PeakMemory
 from harness.stages import base as base_stage
-from harness.stages import features, finetune, kept_logs, kept_samples, listening, metrics, record, sample, sources
+from harness.stages import (
+    card_usage,
+    features,
+    finetune,
+    kept_logs,
+    kept_samples,
+    listening,
+    metrics,
+    record,
+    sample,
+    sources,
+)
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.current_records import has_result, is_measured
@@ -187,6 +198,7 @@ def _make_cell(cell: Cell, context: Context) -> JobResult:
         made = _record(cell, context)
         kept_logs.keep(cell, context.runs)
         save_record(made, path)
+        card_usage.forget(cell, context.runs)
     if made.status != "done":
         job_log.note(f"{made.status}: {made.reason}\n")
     context.tracking.finish(cell, made)
@@ -214,14 +226,11 @@ def _record(cell: Cell, context: Context) -> Record:
 
 
 def _results(cell: Cell, context: Context) -> CellResults:
-    begins_here = _begins_here(cell, context)
-    memory, card = PeakMemory(context.device.type), card_meter.start(context.device.type)
-    try:
+    memory = PeakMemory(context.device.type)
+    with card_usage.measured(cell, context, begins_here=_begins_here(cell, context)) as card:
         results = _stages(cell, context)
-    finally:
-        energy_wh, card_memory_bytes = (None, None) if card is None else card.stop()
-    if not begins_here or context.crew.size > 1:  # this process sees its own card alone
-        energy_wh = card_memory_bytes = None  # what the processes before took is not known
+    # Of several processes, each sees its own card alone.
+    energy_wh, card_memory_bytes = card.total if context.crew.size == 1 else (None, None)
     return replace(results, peak_memory_bytes=memory.read(), energy_wh=energy_wh, card_memory_bytes=card_memory_bytes)
 
 

@@ -101,7 +101,7 @@ class RunsFolder:
 
     def record(self, board: str, cell: str, key: str) -> Path:
         """Return the file of a cell's record; the first digits of the key are part of its name."""
-        return self.records(board) / _record_file(RecordName("cell", cell), key)
+        return self.root.joinpath("records", board, _record_file(RecordName("cell", cell), key))
 
     def floor(self, board: str, floor: str, key: str) -> Path:
         """Return the file of a floor's record."""

@@ -43,6 +43,7 @@ class TrainingState(TypedDict):
             version, which did not count them, and absent in checkpoints of older versions.
         bank_costs: network evaluations of each bank, by its key.
         unlogged: the scalars since the last log, by name; absent in checkpoints of older versions.
+        lost: steps left out of each candidate that diverged, by `round/candidate`; absent in checkpoints of older versions.
         log_lines: lines of the training's log so far; absent where there is no log, and in checkpoints of older versions.
         curve: present where the training has a curve.
     """
@@ -53,6 +54,7 @@ class TrainingState(TypedDict):
     evaluations_with_graph: NotRequired[int | None]
     bank_costs: dict[str, float]
     unlogged: NotRequired[dict[str, Tensor]]
+    lost: NotRequired[dict[str, int]]
     log_lines: NotRequired[int]
     curve: NotRequired[CurveState]
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -15,7 +16,7 @@ from harness.errors import Diverged, Interrupted, UserError
 from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
 from harness.process import devices, stop
-from harness.process.out_of_memory import advice, out_of_memory_advice
+from harness.process.out_of_memory import out_of_memory_advice
 from harness.sampling import latents
 from harness.streams import stream
 from harness.training import checkpoint, precision
@@ -23,9 +24,10 @@ from harness.training.checkpoint import Checkpoint, TrainingState
 from harness.training.config import TrainingConfig
 from harness.training.curve import Curve, Place
 from harness.training.ema import WeightAverage, make_average
-from harness.training.evaluations import Evaluations
+from harness.training.lost_candidates import LostCandidates
 from harness.training.method import FinetuneMethod
 from harness.training.method_result import checked_result
+from harness.training.micro_batches import micro_batch_advice
 from harness.training.reader import BatchReader
 from harness.training.rounds import Round, rounds_of
 from harness.training.scalar_means import ScalarMeans
@@ -72,6 +74,7 @@ class TrainingLoop:
         self.average = self._new_average(self.rounds.all[0])
         self._start = state_dicts.snapshot(task.model) if self.rounds.candidates > 1 else {}
         self.step = 0
+        self.lost = LostCandidates(self.rounds)
         self._seconds = 0.0
         self._counts_graphs = True
         self._scalars = ScalarMeans(name)
@@ -81,7 +84,7 @@ class TrainingLoop:
         """Train to the end, together with the other processes of the job, each of which calls this.
 
         Raises:
-            Diverged: a logged scalar, a weight or the curve's metric is not finite.
+            Diverged: a logged scalar, a weight or the curve's metric is not finite; with candidates, of the last one left.
             StorageError: a checkpoint cannot be written.
             UserError: the memory does not suffice for a step, or the method returned something that it must not return.
             Interrupted: a stop was requested. A checkpoint of the last finished step has been written, with one exception: a
@@ -98,24 +101,50 @@ class TrainingLoop:
         with self.reader.open():
             self._clock = time.perf_counter()
             steps, saved_at = self.rounds.total, time.monotonic()
-            self._measure()
+            with self._losing(self.rounds.of_last_step(self.step)):
+                self._measure()
             while self.step < until:
                 part = self.rounds.of_next_step(self.step)
-                if self.step == part.starts_after:
-                    self._enter_round(part)
-                self._step(part)
-                is_due = self.step % self.around.log_every == 0 or self.step == steps
-                if is_due or self.step == 1:
-                    self.task.check_replicas(self.name, self.step)
-                if is_due:
-                    self._log()
-                self._measure()
+                with self._losing(part):
+                    self._take_step(part)
                 if stop.is_requested():
-                    self._save()
+                    with self._losing(part):
+                        self._save()
                     raise Interrupted
                 if time.monotonic() - saved_at > self.around.checkpoint_seconds and self.step < steps:
-                    self._save()
+                    with self._losing(part):
+                        self._save()
                     saved_at = time.monotonic()
+
+    def _take_step(self, part: Round) -> None:
+        """Take the next step, with what is due before and after it."""
+        if self.step == part.starts_after:
+            self._enter_round(part)
+        self._step(part)
+        is_due = self.step % self.around.log_every == 0 or self.step == self.rounds.total
+        if is_due or self.step == 1:
+            self.task.check_replicas(self.name, self.step)
+        if is_due:
+            self._log()
+        self._measure()
+
+    @contextmanager
+    def _losing(self, part: Round) -> Iterator[None]:
+        """Let a candidate of a round that diverges in the block end, in the place of the training."""
+        try:
+            yield
+        except Diverged:
+            if self.task.crew.size > 1 or not self.lost.can_lose(part):  # the others of a crew may not have noticed
+                raise
+        else:
+            return
+        # The rest of the candidate is left out. The weights that a next round would start from are finite.
+        self._scalars.clear()
+        self._report_round({**self.rounds.numbers(part), "diverged": 1})
+        self.lost.add(part, self.step)
+        self.step = part.starts_after + part.steps
+        self.task.model.load_state_dict(self._next_start())
+        self.average = self._new_average(part)
 
     def _enter_round(self, part: Round) -> None:
         """Begin a round: with its start weights, averages that begin there, and a method that has forgotten earlier rounds."""
@@ -128,8 +157,7 @@ class TrainingLoop:
             self.method.begin_round(part)
             self.average = self._new_average(part)
         if len(self.rounds.all) > 1:
-            facts = {**self.rounds.numbers(part), **self.plan.values(part)}
-            self._report({f"round/{name}": float(value) for name, value in facts.items()})
+            self._report_round({**self.rounds.numbers(part), **self.plan.values(part)})
 
     def _next_start(self) -> dict[str, Tensor]:
         """Return the weights that the next round starts from."""
@@ -147,7 +175,7 @@ class TrainingLoop:
         if self.is_in_latents:
             batch = latents.network_batch(self.task.model, batch, stream(self.seed, "latents", index))
         with (
-            out_of_memory_advice(self._memory_advice),
+            out_of_memory_advice(micro_batch_advice(self.training)),
             precision.autocast(self.task.device, self.training),
             self.task.sharing(),
         ):
@@ -159,14 +187,6 @@ class TrainingLoop:
         self.step += 1
 
     @property
-    def _memory_advice(self) -> str:
-        """The advice to a user when a step does not fit into memory."""
-        size, batch = self.training.micro_batch, self.training.batch
-        now = f"the whole batch of {batch}" if size is None else ""
-        note = ", which leaves the gradients as they are"
-        return advice("training: micro_batch", size or batch, "training example", now=now, note=note)
-
-    @property
     def _when(self) -> str:
         return f"step {self.step} of {self.rounds.total}"
 
@@ -175,6 +195,9 @@ class TrainingLoop:
         if means := self._scalars.means(self._when):
             self._scalars.clear()
             self._report(means)
+
+    def _report_round(self, facts: Mapping[str, float]) -> None:
+        self._report({f"round/{name}": float(value) for name, value in facts.items()})
 
     def _report(self, values: Mapping[str, float]) -> None:
         if self.around.log is not None:
@@ -192,6 +215,8 @@ class TrainingLoop:
     def _measure(self) -> None:
         """Add a point to the curve where one is due. A stop during the measurement writes a checkpoint without the point."""
         part = self.rounds.of_last_step(self.step)
+        if self.lost.has(part):
+            return
         in_round = self.step - part.starts_after
         place = {"images": (part.first_step + in_round) * self.training.batch, **self.rounds.numbers(part)}
         if self.curve is not None and self._is_due(self.curve, part, in_round, place):
@@ -259,6 +284,7 @@ class TrainingLoop:
             "evaluations_with_graph": self.task.counter.examples_with_graph if self._counts_graphs else None,
             "bank_costs": self.task.bank_costs,
             "unlogged": self._scalars.state(),
+            "lost": self.lost.state(),
         }
         if self.around.log is not None:
             state["log_lines"] = self.around.log.lines
@@ -292,9 +318,12 @@ class TrainingLoop:
         self.task.model.load_state_dict(saved.track("model"))
         self.method.load_state_dict(saved.state["method"])
         self._seconds = saved.state["seconds"]
-        self._restore_counts(saved.state)
+        with_graph = saved.state.get("evaluations_with_graph")
+        self.task.counter.examples, self.task.counter.examples_with_graph = saved.state["evaluations"], with_graph or 0
+        self._counts_graphs = with_graph is not None
         self.task.bank_costs = dict(saved.state["bank_costs"])
         self._scalars.restore(saved.state.get("unlogged", {}), self.task.device)
+        self.lost.restore(saved.state.get("lost", {}))
         part = self.rounds.of_last_step(self.step)
         self._start = saved.track("start")
         self.average = self._new_average(part)
@@ -303,16 +332,12 @@ class TrainingLoop:
         if self.curve is not None:
             self.curve.restore(saved.state["curve"], saved.track("best"), saved.track("best_raw"))
 
-    def _restore_counts(self, state: TrainingState) -> None:
-        with_graph = state.get("evaluations_with_graph")
-        self.task.counter.examples, self.task.counter.examples_with_graph = state["evaluations"], with_graph or 0
-        self._counts_graphs = with_graph is not None
-
     def end(self) -> TrainingResult:
         """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
         self._count_time()
-        weights, selected, curve, evaluations = self.candidate(), None, self.curve, self._evaluations()
+        weights, selected, curve, evaluations = self.candidate(), None, self.curve, self.task.evaluations()
         seconds_training = self._seconds
+        evaluations = evaluations if curve is None else replace(evaluations, selection=curve.evaluations)
         network_evaluations = evaluations.forward + evaluations.backward
         if curve is not None and curve.keeps_best:  # the curve is a cost of what it chose
             self._seconds += curve.seconds
@@ -329,14 +354,6 @@ class TrainingLoop:
             selected,
             state_dicts.parameters(self.task.model),
             evaluations if self._counts_graphs else None,
-            self.step,
+            self.step - self.lost.steps_left_out,
             seconds_training,
         )
-
-    def _evaluations(self) -> Evaluations:
-        """Return what went through networks so far. A checkpoint of an older version makes the three numbers meaningless but not
-        the sum that is a cost."""
-        counter = self.task.counter
-        banks = round(sum(self.task.bank_costs.values()))
-        selection = 0 if self.curve is None else self.curve.evaluations
-        return Evaluations(counter.examples - counter.examples_with_graph + banks, counter.examples_with_graph, selection)

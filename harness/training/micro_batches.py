@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from harness.errors import UserError
+from harness.process.out_of_memory import advice
 
 if TYPE_CHECKING:
     import torch
 
     from harness.capabilities import Trains, TrainsInParts
     from harness.interfaces import Batch
+    from harness.training.config import TrainingConfig
     from harness.training.method import Task
 
 Rows = slice | Tensor
@@ -64,3 +66,11 @@ def training_losses(task: Task, batch: Batch, generator: torch.Generator) -> Ite
         part = batch[rows]
         # A sum over the part divided by the whole batch's length: the terms add up to the mean over the batch.
         yield model.training_loss_at(part.x, part.labels, rows_of(draw, rows)).sum() / len(batch)
+
+
+def micro_batch_advice(training: TrainingConfig) -> str:
+    """Return the advice to a user when a step does not fit into memory."""
+    size, batch = training.micro_batch, training.batch
+    now = f"the whole batch of {batch}" if size is None else ""
+    note = ", which leaves the gradients as they are"
+    return advice("training: micro_batch", size or batch, "training example", now=now, note=note)

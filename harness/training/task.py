@@ -27,6 +27,7 @@ from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams
 from harness.training import micro_batches, precision, replicas
 from harness.training.config import TrainingConfig
+from harness.training.evaluations import Evaluations
 from harness.training.shared_network import GradientMeans, share_network
 from harness.weights import state_dicts, tensor_rows
 from harness.weights.tensor_rows import TensorRows
@@ -134,6 +135,12 @@ class TrainingTask:
         """Check that all processes hold the same weights. Raises: UserError in all of them where they do not."""
         if self._gradients is not None:
             replicas.check(self.model, self._gradients.group, name, step)
+
+    def evaluations(self) -> Evaluations:
+        """Return what went through networks so far, without the curve's. A checkpoint of an older version makes the numbers
+        meaningless, but not their sum, which is a cost."""
+        counter, banks = self.counter, round(sum(self.bank_costs.values()))
+        return Evaluations(counter.examples - counter.examples_with_graph + banks, counter.examples_with_graph, 0)
 
     def frozen_copy(self) -> torch.nn.Module:
         """Copy `model` as it is now, without gradients, in eval mode. The copy's evaluations count too."""

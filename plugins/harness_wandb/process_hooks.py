@@ -1,4 +1,4 @@
-"""What wandb changes of its process when it starts; whoever runs the tracker must find the process as it was before."""
+"""Undo the changes that wandb makes to its process when it starts: others must find the process as it was before."""
 
 from __future__ import annotations
 

@@ -81,6 +81,15 @@ def test_a_card_that_the_machines_of_the_cluster_have_need_not_be_here(monkeypat
         run_settings(None, None, [], device="gpu")
 
 
+def test_a_job_in_a_queue_asks_for_as_many_cards_as_it_computes_on():
+    asked = [
+        ResourceLayers(run_settings(executor, None, [], devices=4, **options).resources).of_floor().gpus
+        for executor, options in [("slurm", {"device": "auto"}), ("slurm", {"device": "cuda", "resources": ["gpus=8"]})]
+    ]
+    assert asked == [4, 8]
+    assert ResourceLayers(run_settings("slurm", None, [], device="cpu", devices=4).resources).of_floor().gpus == 2  # the file's
+
+
 def test_a_run_says_which_file_a_setting_came_from(files):
     project, personal = run_settings(None, None, ["slurm.partition=mine"]).remarks
     assert project == (

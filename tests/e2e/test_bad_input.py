@@ -35,8 +35,12 @@ class Pictures(DataSource):
     def __init__(self, config):
         from harness.interfaces import DataSpec
 
-        self.fault, self.fingerprint, side = config.fault, f"pictures {config.fault}", 9 if config.fault == "size" else 8
+        self.fault, side = config.fault, 9 if config.fault == "size" else 8
         self.spec = DataSpec((1, side, side), classes=2, preview="images")
+
+    @property
+    def fingerprint(self):
+        return f"pictures {self.fault}"
 
     def train(self):
         import torch

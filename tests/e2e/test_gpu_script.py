@@ -42,7 +42,7 @@ def test_the_script_of_wheels_asks_where_they_go():
 
 
 def test_the_table_has_the_share_of_the_bare_loop_and_keeps_what_failed():
-    found = [
+    found: list[gpu.Result] = [
         {"subject": "edm", "piece": "mle fp32", "images_per_second": 300.0, "seconds_a_call": 1.7, "peak_memory_gib": 40.0},
         {"subject": "edm", "piece": "bare fp32", "images_per_second": 320.0, "seconds_a_call": 1.6, "peak_memory_gib": 39.0},
         {"subject": "edm", "piece": "ddo fp32", "error": "UserError: out of memory"},

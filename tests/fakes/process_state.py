@@ -8,10 +8,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-SIGNALS = tuple(
-    signal.Signals[f"SIG{name}"] for name in ("ALRM", "CHLD", "HUP", "PIPE", "QUIT", "USR1", "USR2", "VTALRM", "WINCH")
-)
-"""Signals that programs handle; those of `stop` are put back after each test, since every command sets them."""
+SIGNALS = tuple(signal.Signals[f"SIG{name}"] for name in ("CHLD", "HUP", "PIPE", "QUIT", "USR1", "USR2", "VTALRM", "WINCH"))
+"""Signals that programs handle. Those of `stop` are put back after each test, since every command sets them; SIGALRM is that of
+the limit on the time of a test."""
 
 
 def _handlers() -> dict[str, object]:

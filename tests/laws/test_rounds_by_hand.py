@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.errors import Diverged
 from harness.interfaces import Batch, DataSpec
 from harness.store.runs_folder import RunsFolder
 from harness.streams import stream
@@ -159,6 +160,64 @@ def test_a_search_in_each_round_is_every_candidate_by_hand_from_one_start(tmp_pa
     assert_equal(again, result := again.end(), expected)
     assert result.network_evaluations == whole.network_evaluations
     assert result.steps == 4 * ROUNDS * LENGTH  # of all candidates
+
+
+def diverging(loop, is_lost):
+    """Let candidates of a loop diverge at their second step. is_lost: called with the numbers of round and candidate."""
+    take = loop.method.step
+
+    def step(*arguments):
+        part = loop.rounds.of_next_step(loop.step)
+        logged = take(*arguments)
+        if is_lost(part.number, part.candidate) and loop.step == part.starts_after + 1:
+            with torch.no_grad():
+                loop.task.model.mean.fill_(torch.nan)
+            return {"loss": torch.tensor(torch.nan)}
+        return logged
+
+    loop.method.step = step
+    return loop
+
+
+ALPHAS = {"alpha": (1.0, 3.0)}
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_candidate_that_diverges_loses_and_the_others_go_on(tmp_path, lost):
+    """By hand: the rounds with the other candidate alone."""
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=ALPHAS)
+    values, _, best = by_hand(tmp_path / "hand", "best", "averaged", 0.7, [{"alpha": ALPHAS["alpha"][1 - lost]}])
+    loop = diverging(loop_of(tmp_path, config, 0.7), lambda _, candidate: candidate == lost)
+    result = loop.run()
+    assert [point["value"] for point in result.curve] == values
+    assert {point.get("candidate") for point in result.curve[1:]} == {2 - lost}
+    assert torch.equal(result.weights["mean"], best["mean"])
+    assert result.steps == ROUNDS * (LENGTH + 2)  # the lost one ends at the first point of the curve in each round
+    assert loop.around.log.path.read_text().count('"round/diverged": 1.0') == ROUNDS
+
+
+def test_a_lost_candidate_stays_lost_when_a_killed_training_goes_on(tmp_path):
+    def is_lost(number, candidate):
+        return number == 1 and candidate == 0
+
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=ALPHAS)
+    whole = diverging(loop_of(tmp_path, config, 0.7, "whole"), is_lost).run()
+    loop = loop_of(tmp_path, config, 0.7)
+    for step in range(1, loop.rounds.total + 1):
+        loop = diverging(loop_of(tmp_path, config, 0.7), is_lost)
+        loop._begin()
+        if loop.step < step:
+            loop.advance(step)
+        loop.save(tmp_path / "work")
+    again = loop.end()
+    assert (again.curve, again.steps) == (whole.curve, whole.steps)
+    assert torch.equal(again.weights["mean"], whole.weights["mean"])
+
+
+def test_a_round_of_which_all_candidates_diverge_ends_the_training(tmp_path):
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=ALPHAS)
+    with pytest.raises(Diverged):
+        diverging(loop_of(tmp_path, config, 0.7), lambda number, _: number == 1).run()
 
 
 class Killed(BaseException):

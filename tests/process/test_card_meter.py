@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.process import card_meter
-from harness.process.card_meter import CardMeter
+from harness.process.card_meter import CardMeter, Usage
 
 
 class NvmlError(Exception):
@@ -92,3 +92,20 @@ def test_the_card_of_the_process_is_measured(monkeypatch):
     meter = card_meter.start("cuda")
     card.counter += 7_200_000
     assert meter.stop()[0] == pytest.approx(2.0)
+
+
+def test_the_usage_so_far_is_noted_for_a_process_that_is_killed(monkeypatch):
+    monkeypatch.setattr(card_meter, "NOTE_SECONDS", 0.0)
+    card, notes = FakeNvml(), []
+    card.nvmlDeviceGetTotalEnergyConsumption = lambda _: 1_000_000 + 3_600_000 * bool(notes)
+    meter = CardMeter(card, "GPU-1", notes.append)
+    while len(notes) < 2:
+        pass
+    meter.stop()
+    assert notes[1].energy_wh == pytest.approx(1.0)
+
+
+def test_what_one_process_does_not_know_is_not_known_of_all():
+    assert Usage(1.0, 5).plus(Usage(2.0, 3)) == (3.0, 5)
+    assert Usage(None, 5).plus(Usage(2.0, 3)) == (None, 5)
+    assert Usage(1.0, 5).plus(Usage(2.0, None)) == (3.0, None)

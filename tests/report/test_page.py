@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.report.collect import collect_published
 from harness.report.page import bullets, legend, method_notes, smoke_remark, terminal_table
 from harness.report.render import render_published, render_runs
 from harness.store.runs_folder import RunsFolder
@@ -195,8 +196,10 @@ def test_on_a_board_of_several_numbers_of_samples_the_legend_says_where_no_figur
 
 def test_notes_of_methods_are_listed_with_label_and_filter(load):
     board = load(("  tune:\n", "  tune: {note: its settings are the paper's, only: base=net}\n"))
-    assert method_notes(board) == ("- **more of it**: the control\n- **tune** (`base=net`): its settings are the paper's")
-    assert method_notes(load((", note: the control", ""))) == ""
+    assert method_notes(collect_published(board)) == (
+        "- **more of it**: the control\n- **tune** (`base=net`): its settings are the paper's"
+    )
+    assert method_notes(collect_published(load((", note: the control", "")))) == ""
 
 
 def test_bullets_are_a_markdown_list():

@@ -97,3 +97,33 @@ def test_a_board_that_nobody_ran_has_no_charts(board):
     rendered = render_published(board)
     assert plot_charts(rendered.plots) == []
     assert seed_charts(rendered.table) is None
+
+
+def grids(y_name, y, means, sds):
+    panel = {
+        "title": "Net, ddo", "value_label": "FID", "higher_is_better": False, "x_name": "alpha", "x": ["1", "4"],
+        "y_name": y_name, "y": y, "means": means, "sds": sds, "untrained": 5.0,
+    }  # fmt: skip
+    (group,) = plot_charts([Plot("grids.png", "over the settings", json.dumps([panel]), Figure)])
+    (chart,) = group.charts
+    return chart
+
+
+def test_a_grid_of_two_settings_is_a_heat_map_without_what_is_not_done():
+    chart = grids("beta", ["0.1", "0.5"], [[3.0, 2.0], [4.0, None]], [[0.1, 0.2], [0.3, 0.0]])
+    assert chart.kind == "map"
+    assert [(cell["x"], cell["y"], cell["mean"]) for cell in json_of(chart)["cells"]] == [
+        ("1", "0.1", 3.0),
+        ("4", "0.1", 2.0),
+        ("1", "0.5", 4.0),
+    ]
+    assert chart.heads == ("beta", "alpha", "Mean", "SD")
+    assert chart.rows[1] == ("0.1", "4", "2", "0.2")
+    assert json_of(chart)["untrained"] == 5.0
+
+
+def test_a_grid_of_one_setting_has_its_values_side_by_side():
+    chart = grids("", [""], [[3.0, 2.0]], [[0.1, 0.2]])
+    assert chart.kind == "bars"
+    assert chart.heads == ("alpha", "Mean", "SD")
+    assert chart.rows == (("1", "3", "0.1"), ("4", "2", "0.2"))

@@ -36,7 +36,8 @@ def test_facts_survive_their_manifest(tmp_path):
     (manifest,) = tmp_path.glob("stages/finetune/key/manifest.json")
     assert list(json.loads(manifest.read_text())["facts"]) == [
         "sources", "weights_sha256", "base_weights_sha256", "images_seen", "steps", "seconds", "seconds_steps",
-        "network_evaluations", "forward_evaluations", "backward_evaluations", "selection_evaluations", "curve", "selected_images", "banks",
+        "network_evaluations", "forward_evaluations", "backward_evaluations", "selection_evaluations",
+        "curve", "selected_images", "banks",
     ]  # fmt: skip
 
 

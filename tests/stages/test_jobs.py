@@ -14,10 +14,11 @@ from stage_parts import DRIFTING, SHIFT, Drifting, Exploding, Shift, resolved
 from harness.board.bases import Examples
 from harness.board.columns import Column, Floor
 from harness.board.schema import MetricConfig
-from harness.errors import UserError
+from harness.errors import Interrupted, UserError
 from harness.plugins import registry
 from harness.process import devices, stop
-from harness.stages import jobs
+from harness.process.card_meter import Usage
+from harness.stages import card_usage, jobs, metrics
 from harness.stages.checked import CheckedSource
 from harness.stages.example_faults import DataFault
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
@@ -413,17 +414,41 @@ class Meter:
     """Stands in for the meter of a card."""
 
     def stop(self):
-        return 1.5, 2**30
+        return Usage(1.5, 2**30)
 
 
 def test_energy_of_a_card_is_in_the_record_of_a_cell_that_one_process_ran(run, cell, runs, monkeypatch):
-    monkeypatch.setattr("harness.process.card_meter.start", lambda _: Meter())
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
     _, record = run()
     assert (record.costs.energy_wh, record.costs.card_memory_bytes) == (1.5, 2**30)
     record_path(cell, runs).unlink()  # as if killed after the samples
     _, again = run()
     assert (again.costs.energy_wh, again.costs.card_memory_bytes) == (None, None)
     assert "energy_wh" not in record_path(cell, runs).read_text()
+
+
+def stopped(*_):
+    raise Interrupted
+
+
+def test_energy_is_summed_over_the_processes_that_a_cell_was_stopped_in(run, cell, runs, monkeypatch):
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(metrics, "run", stopped)
+        assert jobs.run_cell(cell, runs, CPU) == INTERRUPTED
+    assert card_usage.usage_file(cell, runs).is_file()
+    _, record = run()
+    assert (record.costs.energy_wh, record.costs.card_memory_bytes) == (3.0, 2**30)
+    assert not card_usage.usage_file(cell, runs).parent.exists()
+
+
+def test_energy_is_unknown_where_a_process_without_a_meter_worked_on_the_cell(run, cell, runs, monkeypatch):
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(metrics, "run", stopped)
+        jobs.run_cell(cell, runs, CPU)
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
+    _, record = run()
+    assert record.costs.energy_wh is None
 
 
 def test_on_a_cpu_a_record_says_nothing_of_a_card(run, cell, runs):

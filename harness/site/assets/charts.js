@@ -263,7 +263,117 @@ window.harness = window.harness || {};
     };
   }
 
-  const MAKERS = { lines, sweep, pareto, seeds };
+  // The colours of worse, equal and better. All of them are pale in light, and dark in dark: texts keep the ink of the page.
+  function worseToBetter() {
+    return harness.isDark() ? ["#8a4a12", "#26292f", "#14567f"] : ["#eeb173", "#f4f4f2", "#7fbce0"];
+  }
+
+  function matrixAxis(names, field, extra) {
+    const axis = { grid: false, domain: false, ticks: false, labelLimit: innerWidth < 600 ? 110 : 220, ...extra };
+    return { field, type: "nominal", sort: names, axis };
+  }
+
+  function pairs(data, choice) {
+    const names = data.rows.map((name, place) => (data.rows.indexOf(name) === place ? name : `${name} (${place + 1})`));
+    const values = data.cells[choice.metric || 0].map((cell) => ({
+      ...cell,
+      row: names[cell.y],
+      column: names[cell.x],
+      shown: cell.told ? `${cell.text} ✓` : cell.text,
+      finding: cell.told ? `${names[cell.colour > 0 ? cell.y : cell.x]} is better` : "not told apart",
+    }));
+    const x = { ...matrixAxis(names, "column", { orient: "top", labelAngle: -40, labelAlign: "left" }), title: null };
+    const y = { ...matrixAxis(names, "row"), title: null };
+    const tooltip = [
+      { field: "row", title: "row" },
+      { field: "column", title: "less" },
+      { field: "text", title: "difference" },
+      { field: "interval", title: "95 % interval" },
+      { field: "p", title: "p" },
+      { field: "holm", title: "p (Holm)" },
+      { field: "seeds", title: "seeds" },
+      { field: "finding", title: "finding" },
+    ];
+    const scale = { domain: [-3, 0, 3], range: worseToBetter(), interpolate: "rgb" };
+    const color = { field: "colour", type: "quantitative", scale, legend: null };
+    return {
+      data: { values },
+      width: { step: 62 },
+      height: { step: 26 },
+      autosize: "pad",
+      layer: [
+        { mark: "rect", encoding: { x, y, color, tooltip } },
+        { mark: { type: "text", fontSize: 11, color: ink() }, encoding: { x, y, tooltip, text: { field: "shown" } } },
+      ],
+    };
+  }
+
+  // A grid of two settings. Colours run from worse to better.
+  function map(data) {
+    const means = data.cells.map((cell) => cell.mean);
+    const middle = (Math.min(...means) + Math.max(...means)) / 2;
+    const values = data.cells.map((cell) => ({
+      ...cell,
+      shown: String(Number(cell.mean.toPrecision(3))),
+      bright: cell.mean > middle === data.higher,
+    }));
+    const x = { ...matrixAxis(data.x, "x", { labelAngle: 0 }), title: data.x_name };
+    const y = { ...matrixAxis([...data.y].reverse(), "y"), title: data.y_name };
+    const tooltip = [
+      { field: "x", title: data.x_name },
+      { field: "y", title: data.y_name },
+      { field: "mean", title: data.label, format: ".4~g" },
+      { field: "sd", title: "SD over seeds", format: ".2~g" },
+    ];
+    const color = {
+      field: "mean",
+      type: "quantitative",
+      title: data.untrained === null ? data.label : `${data.label}; base ${Number(data.untrained.toPrecision(3))}`,
+      scale: { scheme: "cividis", reverse: !data.higher, zero: false },
+      legend: { orient: "bottom", gradientLength: 180, titleLimit: 320 },
+    };
+    const text = { condition: { test: "datum.bright", value: "#000000" }, value: "#ffffff" };
+    return {
+      data: { values },
+      height: { step: 36 },
+      layer: [
+        { mark: "rect", encoding: { x, y, tooltip, color } },
+        { mark: { type: "text", fontSize: 12 }, encoding: { x, y, tooltip, text: { field: "shown" }, color: text } },
+      ],
+      resolve: { scale: { color: "independent" } },
+    };
+  }
+
+  // A grid of one setting: a point and a bar of one standard deviation for each of its values.
+  function bars(data) {
+    const values = data.cells.map((cell) => ({ ...cell, low: cell.mean - cell.sd, high: cell.mean + cell.sd }));
+    const x = { field: "x", type: "ordinal", sort: data.x, title: data.x_name, axis: { labelAngle: 0, grid: false } };
+    const y = { field: "mean", type: "quantitative", title: data.label, scale: { zero: false } };
+    const color = colours()[0];
+    const tooltip = [
+      { field: "x", title: data.x_name },
+      { field: "mean", title: "mean", format: ".4~g" },
+      { field: "sd", title: "SD over seeds", format: ".2~g" },
+    ];
+    const layer = [
+      { mark: { type: "rule", color, strokeWidth: 1.5 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" } } },
+      { mark: { type: "line", color, opacity: 0.6 }, encoding: { x, y } },
+      { mark: { type: "point", filled: true, size: 60, color }, encoding: { x, y, tooltip } },
+    ];
+    if (data.untrained !== null) {
+      layer.unshift({
+        data: { values: [{ base: data.untrained, label: "base without training" }] },
+        mark: { type: "rule", color: ink(), strokeDash: [5, 3] },
+        encoding: {
+          y: { field: "base", type: "quantitative" },
+          tooltip: [{ field: "label", title: "line" }, { field: "base", format: ".4~g" }],
+        },
+      });
+    }
+    return { data: { values }, height: 230, layer };
+  }
+
+  const MAKERS = { lines, sweep, pareto, seeds, pairs, map, bars };
 
   function tooltip(handler, event, item, value) {
     if (value === null || value === undefined || value === "") {
