@@ -32,7 +32,7 @@ from harness.process import worker  # noqa: E402
 
 DISK = "64m"
 """Room on the disk of a round: the board needs a few MB."""
-SHARES = {"local": 8, "ray": 1, "slurm": 1}
+SHARES = {"local": 12, "ray": 1, "slurm": 1}
 """How often an engine plays; jobs of a cluster start a Python each, which takes seconds."""
 
 
@@ -42,7 +42,8 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--kills", type=int, required=True, help="how many in all, with those that FILE has")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--engines", default=",".join(endurance_engines.available()), help="names with commas between them")
+    there = ",".join(endurance_engines.available())
+    parser.add_argument("--engines", default=there, help=f"names with commas between them; all that are here: {there}")
     parser.add_argument("--round", type=int, help="play this round alone, and count nothing")
     return parser.parse_args(words)
 
