@@ -206,7 +206,7 @@ def harness_samplers() -> list[Sampler]:
             config=HeadConfig,
             build="harness_ddpm.variances:SquaredNoise",
             needs=frozenset({"NoiseChain"}),
-            smoke={"steps": 4, "training_steps": 4},
+            smoke={"steps": 4, "training_steps": 4, "batch": 8},
             summary="SN-DPM: variances of each coordinate from a head that predicts the squared noise",
         ),
         Sampler(
@@ -214,7 +214,7 @@ def harness_samplers() -> list[Sampler]:
             config=HeadConfig,
             build="harness_ddpm.variances:Residual",
             needs=frozenset({"NoiseChain"}),
-            smoke={"steps": 4, "training_steps": 4},
+            smoke={"steps": 4, "training_steps": 4, "batch": 8},
             summary="NPR-DPM: variances of each coordinate from a head that predicts the squared residual",
         ),
     ]
