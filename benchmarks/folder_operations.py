@@ -126,8 +126,8 @@ def commands(runs: RunsFolder, cells: int) -> Callable[[int], None]:
             for job in jobs[:worker] + jobs[worker + 1 :]:
                 busy.add(job)
             while True:
-                for job in busy.due():
-                    busy.add(job)
+                for free in busy.due():
+                    busy.add(free)
                 time.sleep(0.2)
 
     return work

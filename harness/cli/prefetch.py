@@ -48,7 +48,7 @@ def prefetch(board: BoardPath, dry_run: DryRun = False, as_json: AsJson = False)
 
 def _fetch(files: Sequence[WeightsFile]) -> list[str]:
     """Fetch every file that is not here. Returns: why files could not be fetched."""
-    from harness.weights import cache
+    from harness.weights import cache, found_hashes
     from harness.weights.download import fetch
 
     faults: list[str] = []
@@ -56,18 +56,22 @@ def _fetch(files: Sequence[WeightsFile]) -> list[str]:
         with noted(faults):
             if not (cache.path(file).exists() or cache.is_offline()):
                 remark(f"fetching {file.name} from {file.address or 'nowhere'}")
-            fetch(file)
+            is_first = file.sha256 is None and found_hashes.found(file) is None
+            path = fetch(file)
+            if is_first:
+                remark(f"{file.name}: nobody has published its hash; later runs compare with this one, {cache.sha256(path)}")
     return faults
 
 
 def _row(file: WeightsFile) -> dict[str, str]:
-    from harness.weights import cache
+    from harness.weights import cache, found_hashes
 
-    path = cache.path(file)
+    path, noted = cache.path(file), found_hashes.found(file)
+    first = "not pinned" if noted is None else f"{noted.sha256} (of the first download, {noted.when})"
     return {
         "file": file.name,
         "state": "here" if path.exists() else "absent",
         "path": str(path),
         "address": file.address,
-        "sha256": file.sha256 or "not pinned",
+        "sha256": file.sha256 or first,
     }

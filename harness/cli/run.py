@@ -39,6 +39,7 @@ Only = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
+Rehearse = Annotated[bool, typer.Option("--rehearse", help="Like --dry-run; also build networks in full, without memory.")]
 FreshFilter = Annotated[
     list[str] | None,
     typer.Option(
@@ -121,6 +122,7 @@ def run(
     only: Only = None,
     seeds: Seeds = None,
     dry_run: DryRun = False,
+    rehearse: Rehearse = False,
     smoke: Smoke = False,
     keep_published: KeepPublished = False,
     fresh: FreshFilter = None,
@@ -150,8 +152,8 @@ def run(
 
     parent = detached.parent()
     if detach and parent is None:
-        if dry_run or collect:
-            raise UserError("--detach: --dry-run and --collect run nothing; leave one of the two out")
+        if dry_run or rehearse or collect:
+            raise UserError("--detach: --dry-run, --rehearse and --collect run nothing; leave one of the two out")
         detached.start(board, RunsFolder.of(runs_dir, smoke=smoke))
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
@@ -170,14 +172,31 @@ def run(
         remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
-    if dry_run:
+    if dry_run or rehearse:
         plan = _plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published)
         _print_plan(plan, loaded, runs, as_json)
+        if rehearse:
+            _rehearse(loaded, cells)
     else:
         if keep_published:
             _keep_published(loaded, runs)
         follows = not (beside or fresh or fresh_floors)
         _run(loaded, cells, anew, runs, options, _Ways(as_json, follows, parent))
+
+
+def _rehearse(board: Board, cells: Sequence[Cell]) -> None:
+    """Print the networks and the memory of steps. Raises: Faults where a network cannot be built, or is not the published one."""
+    from harness.run.needs import Needs
+    from harness.run.rehearsal import rehearse
+
+    needs = Needs(board, tuple(cells), ())
+    if (data := needs.known_data) is None:
+        raise UserError(f"--rehearse: the shape of {board.dataset.name} is known from its data alone, which are absent")
+    rehearsal = rehearse(cells, needs.bases, data)
+    for line in rehearsal.lines:
+        result(line)
+    if rehearsal.faults:
+        raise Faults(rehearsal.faults)
 
 
 @dataclass(frozen=True)

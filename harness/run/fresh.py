@@ -56,7 +56,7 @@ class _Result:
         name: name of the result, for messages.
         note: the file that says that the result is made anew.
         components: the components whose code makes the result.
-        leases: the lock files of everything that is renamed.
+        leases: the leases of everything that is renamed.
         set_aside: renames everything that the result had, its record last.
         is_made: whether the result is there.
         keeps_training: whether the result is of a cell whose training stays.

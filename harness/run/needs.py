@@ -83,13 +83,14 @@ class Needs:
                         raise cache.absent(reference.file, f"the reference {reference.name} is not here")
         for component, settings in self._components:
             with noted(faults):
-                component.check_readiness(settings)
+                if not (only_brought and component.needed_files(settings)):
+                    component.check_readiness(settings)
         return list(dict.fromkeys(faults))  # columns share extractors
 
     def absent_weights(self, *, only_brought: bool = False) -> list[str]:
         """Return a message for each file of weights of a base that is absent. only_brought: see `absent_files`."""
         faults: list[str] = []
-        for base in self._bases:
+        for base in self.bases:
             for file in base.origin.files:
                 with noted(faults):
                     if not (only_brought and file.published):
@@ -101,10 +102,10 @@ class Needs:
         faults: list[str] = []
         dataset = self.board.dataset
         presets = [
-            (base, base.origin.weights) for base in self._bases if isinstance(base.origin, Loaded) and base.origin.weights.spec
+            (base, base.origin.weights) for base in self.bases if isinstance(base.origin, Loaded) and base.origin.weights.spec
         ]
         for base, weights in presets:
-            spec = self._known_data
+            spec = self.known_data
             if spec is not None and (fault := weights.data_fault(spec, dataset.name)) is not None:
                 faults.append(f"base {base.name}: {fault}")
         return faults
@@ -130,7 +131,7 @@ class Needs:
 
     def lacking_data(self) -> list[str]:
         """Return a message for each dataset that cannot give the examples that cells and floors ask for. Imports torch."""
-        if not (self._bases or self.floors):
+        if not (self.bases or self.floors):
             return []
         from harness.run.data_needs import data_faults
 
@@ -138,11 +139,11 @@ class Needs:
 
     def unbuildable_networks(self) -> list[str]:
         """Return a message for each base whose network cannot be built on the board's data. Imports torch."""
-        if not self._bases or (data := self._known_data) is None:
+        if not self.bases or (data := self.known_data) is None:
             return []
         from harness.stages.buildable import build_fault
 
-        faults = (build_fault(base, data) for base in self._bases)
+        faults = (build_fault(base, data) for base in self.bases)
         return [fault for fault in faults if fault is not None]
 
     def unfit_weights(self) -> list[str]:
@@ -154,18 +155,18 @@ class Needs:
 
     def weights_remarks(self) -> list[str]:
         """Return what the user should know of weights: the notes of presets, and which table of a file was read, or how."""
-        loaded = [(base, base.origin) for base in self._bases if isinstance(base.origin, Loaded)]
+        loaded = [(base, base.origin) for base in self.bases if isinstance(base.origin, Loaded)]
         notes = [f"base {base.name}: {origin.weights.note}" for base, origin in loaded if origin.weights.note]
         return [*dict.fromkeys(notes), *self._examined[1]]
 
     @cached_property
     def _examined(self) -> tuple[list[str], list[str]]:
         """The faults and the remarks of reading all files of weights that are here."""
-        bases = [(base, base.origin) for base in self._bases if isinstance(base.origin, Loaded)]
+        bases = [(base, base.origin) for base in self.bases if isinstance(base.origin, Loaded)]
         bases = [(base, loaded) for base, loaded in bases if all(file.path.exists() for file in loaded.files)]
         faults: list[str] = []
         remarks: list[str] = []
-        if bases and (data := self._known_data) is not None:
+        if bases and (data := self.known_data) is not None:
             from harness.stages import loading
 
             for base, loaded in bases:
@@ -174,7 +175,7 @@ class Needs:
         return list(dict.fromkeys(faults)), list(dict.fromkeys(remarks))
 
     @cached_property
-    def _known_data(self) -> DataSpec | None:
+    def known_data(self) -> DataSpec | None:
         """The spec of the dataset; None where it is absent, as `absent_files` says, or cannot be read, as `lacking_data` says."""
         dataset = self.board.dataset
         if (spec := dataset.component.known_spec(dataset.settings)) is not None:
@@ -195,7 +196,7 @@ class Needs:
     def published_files(self) -> list[WeightsFile]:
         """Return the files that can be fetched, each once: published weights of bases, and what components ask for."""
         files: dict[str, WeightsFile] = {}
-        for base in self._bases:
+        for base in self.bases:
             for file in base.origin.files:
                 if file.published is not None:
                     files.setdefault(file.published.name, file.published)
@@ -208,12 +209,12 @@ class Needs:
     @cached_property
     def _references(self) -> tuple[Reference, ...]:
         """The published statistics that columns compare with."""
-        if not (self._bases or self.floors):
+        if not (self.bases or self.floors):
             return ()
         return tuple({column.reference: None for column in self.board.columns if column.reference is not None})
 
     @cached_property
-    def _bases(self) -> tuple[Base, ...]:
+    def bases(self) -> tuple[Base, ...]:
         """Every base of the cells, with the bases that their samplers call."""
         bases: dict[tuple[object, ...], Base] = {}
         for row in self._rows:
@@ -233,10 +234,10 @@ class Needs:
         return tuple(_with_inner_samplers(self._parts()))
 
     def _parts(self) -> Iterator[Resolved[Component]]:
-        if not (self._bases or self.floors):
+        if not (self.bases or self.floors):
             return
         yield self.board.dataset
-        for base in self._bases:
+        for base in self.bases:
             yield from base.origin.components
         for row in self._rows:
             yield from (row.method, row.sampler)

@@ -15,7 +15,7 @@ from harness.stages.extracted_features import ExtractedFeatures
 from harness.stages.features import extractor_facts
 from harness.store.keys import digest
 from harness.store.records import ReferenceFacts
-from harness.weights import cache
+from harness.weights import cache, found_hashes
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,13 @@ class PublishedStatistics:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of the file. Raises: UserError when the file is absent, or another one than the reference pins."""
+        """The hash of the file. Raises: UserError when the file is absent, or not the one that is pinned or came first."""
         file = self.reference.file
         path = cache.path(file)
         if not path.exists():
             raise cache.absent(file, "not here")
-        actual = cache.sha256(path)
-        if file.sha256 is not None and actual != file.sha256:
-            raise cache.absent(file, f"{path} has sha256 {actual}: remove it, it is another file or damaged")
-        return actual
+        found_hashes.check(file, path)
+        return cache.sha256(path)
 
     @property
     def identity(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.errors import UserError, nearest
 from harness.interfaces import DataSpec
 from harness.presets import WeightsFile
-from harness.weights import cache
+from harness.weights import cache, found_hashes
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ class BaseFile:
         return self.sha256 or (cache.sha256(self.path) if self.path.exists() else None)
 
     def check(self) -> None:
-        """Raises: UserError when the file is absent, or when its hash differs from the pinned one."""
+        """Raises: UserError when the file is absent, or has another hash than the pinned one, or than its first download had."""
         self.check_there()
         if self.sha256 is not None and (actual := cache.sha256(self.path)) != self.sha256:
             raise UserError(f"{self._prefix}{self.path}: has sha256 {actual}, and the board or its preset says {self.sha256}")
+        if self.sha256 is None and self.published is not None:
+            found_hashes.check(self.published, self.path)
 
     def check_there(self) -> None:
         """Raises: UserError when the file is absent."""

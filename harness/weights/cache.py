@@ -13,6 +13,7 @@ from harness.paths import expanded
 from harness.presets import WeightsFile
 from harness.store.files import blocking_file
 from harness.store.keys import file_sha256
+from harness.weights import hub
 from harness.weights.diffusers_folders import network_folder
 
 HOME = "~"
@@ -45,9 +46,15 @@ def check_known() -> None:
         raise UserError("no home folder is known, and so no place for downloads: set HARNESS_CACHE to a folder")
 
 
-def path(file: WeightsFile) -> Path:
-    """Return the place of a published file in the cache, whether it is there or not."""
+def place(file: WeightsFile) -> Path:
+    """Return the place of a published file in the cache folder, whether it is there or not."""
     return folder() / "weights" / file.name
+
+
+def path(file: WeightsFile) -> Path:
+    """Return the path of a published file: in the cache folder, else in the cache of the hub; where it is absent, its place."""
+    own = place(file)
+    return own if own.exists() else hub.find(file) or own
 
 
 def lease_path(file: WeightsFile) -> Path:
@@ -64,7 +71,7 @@ def absent(file: WeightsFile, why: str) -> UserError:
     """Return the error for a file that is not available. It gives name, reason (`why`), address, hash and target folder."""
     return UserError(
         f"{file.name}: {why}. Address: {file.address or 'none known'}; "
-        f"sha256: {file.sha256 or 'not pinned'}; put the file into {path(file).parent}, or run `harness prefetch BOARD`"
+        f"sha256: {file.sha256 or 'not pinned'}; put the file into {place(file).parent}, or run `harness prefetch BOARD`"
     )
 
 

@@ -16,7 +16,7 @@ from harness.presets import WeightsFile
 from harness.store.files import storage
 from harness.store.keys import file_sha256
 from harness.store.lease import Lost, lease
-from harness.weights import cache
+from harness.weights import cache, found_hashes, hub
 from harness.weights.part_file import PartFile, Version
 
 CHUNK = 2**20
@@ -33,8 +33,11 @@ Progress = Callable[[int, int | None], None]
 
 
 def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
-    """Return the file's path in the cache. Download the file first if it is absent. Several processes may call this at once, on
-    several hosts that share the cache: one of them downloads, and the others wait.
+    """Return the file's path. Download the file first if it is absent. Several processes may call this at once, on several hosts
+    that share the cache: one of them downloads, and the others wait.
+
+    A file on the hub goes into the hub's cache, by huggingface_hub where that is installed. Where nobody has published the hash
+    of a file, that of the first download is written down, and later ones are compared with it: `harness.weights.found_hashes`.
 
     When a download breaks off, the bytes received so far stay beside the file as `.part`. The next call continues from them if
     the server still has the same version of the file, by its ETag or the time of its last change; otherwise it starts anew.
@@ -50,32 +53,46 @@ def fetch(file: WeightsFile, progress: Progress = lambda *_: None) -> Path:
 
 def _fetched(file: WeightsFile, progress: Progress) -> Path:
     target = cache.path(file)
-    if target.exists():
-        return _checked(file, target)
-    if cache.is_offline():
-        raise cache.absent(file, "not here, and HARNESS_OFFLINE forbids downloads")
-    if not file.address:
-        raise cache.absent(file, "not here, and no address of it is known")
-    cache.check_known()
+    if not target.exists():
+        if cache.is_offline():
+            raise cache.absent(file, "not here, and HARNESS_OFFLINE forbids downloads")
+        if not file.address:
+            raise cache.absent(file, "not here, and no address of it is known")
+        cache.check_known()
+        target = _from_hub(file) if hub.takes(file) else _from_address(file, target, progress)
+    found_hashes.check(file, target)
+    found_hashes.keep(file, target)
+    return target
+
+
+def _from_hub(file: WeightsFile) -> Path:
+    """Download a file into the hub's cache. Raises: UserError where it cannot be had."""
+    if hub.is_offline():
+        raise cache.absent(file, "not here, and HF_HUB_OFFLINE forbids downloads")
+    try:
+        return hub.download(file)
+    except UserError as error:
+        raise cache.absent(file, f"the hub does not give it: {error}") from None
+
+
+def _from_address(file: WeightsFile, target: Path, progress: Progress) -> Path:
+    """Download a file to `target`. Raises: UserError and StorageError, like `fetch`."""
+    noted = found_hashes.found(file)
+    expected = file.sha256 or (None if noted is None else noted.sha256)
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with lease(cache.lease_path(file), wait=True):
             if target.exists():
-                return _checked(file, target)
+                return target
             part = PartFile(target.with_name(f"{target.name}.part"))
             _download(file, part, progress)
             actual = file_sha256(part.path)
-            if actual != file.sha256 and (file.sha256 is not None or _is_page(part.path)):
+            if actual != expected and (expected is not None or _is_page(part.path)):
                 what = "is a web page of" if _is_page(part.path) else "has"
                 part.remove()
-                raise cache.absent(file, f"what the address gives {what} sha256 {actual}, so it was thrown away")
+                earlier = "" if file.sha256 or noted is None else f"; the first download, on {noted.when}, had {noted.sha256}"
+                raise cache.absent(file, f"what the address gives {what} sha256 {actual}, so it was thrown away{earlier}")
             part.become(target)
-    return target
-
-
-def _checked(file: WeightsFile, target: Path) -> Path:
-    if file.sha256 is not None and (actual := cache.sha256(target)) != file.sha256:
-        raise cache.absent(file, f"{target} has sha256 {actual}: remove it, it is another file or damaged")
     return target
 
 

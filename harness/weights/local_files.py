@@ -10,13 +10,14 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.paths import expanded
+from harness.presets import WeightsFile
 from harness.store.keys import file_sha256
 from harness.weights import cache
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file that the harness reads and never downloads, and where a user can get it.
+    """A file that a user brings or `harness prefetch` fetches, and where to get it; a run never downloads it.
 
     Args:
         name: its file name.
@@ -53,6 +54,17 @@ class LocalFile:
             f"Get it from {self.source} (sha256 {self._expected}), put it into {self._cached}"
             + (f", or set {self.variable} to its path" if self.variable else "")
         )
+
+    def to_fetch(self, sha256: str | None = None) -> list[WeightsFile]:
+        """Return the file as one that `harness prefetch` fetches; nothing where the user keeps it outside of the cache.
+
+        Args:
+            sha256: the whole hash, where `self.sha256` has its first digits alone.
+        """
+        elsewhere = [folder / self.name for folder in self.folders() if folder != self._cached]
+        if (self.variable and os.environ.get(self.variable)) or any(path.is_file() for path in elsewhere):
+            return []
+        return [WeightsFile(self.name, self.source, sha256 or self.sha256)]
 
     def folders(self) -> list[Path]:
         """Return the folders to search, the cache first. A place that names an unset environment variable is left out."""

@@ -15,6 +15,7 @@ def harness_extractors() -> list[Extractor]:
             "dinov2",
             build="harness_dinov2.extractor:DINOv2",
             check_ready="harness_dinov2.files:check",
+            files="harness_dinov2.files:needed",
             summary="DINOv2 ViT-L/14, class token; 1,024 features",
             outputs={"features": 1024},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.config import Config
+from harness.presets import WeightsFile
 from harness.toolkit import torch_hub
 from harness.weights.local_files import LocalFile
 
@@ -21,6 +22,20 @@ CLEAN = LocalFile(
     sha256="f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
     variable="HARNESS_INCEPTION_CLEAN",
 )
+
+
+FULL_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+"""The whole hash of the network, which torch-fidelity's file shares with others of its name's digits."""
+
+
+def needed_inception(config: Config) -> list[WeightsFile]:  # noqa: ARG001 - as components call it
+    """Return torch-fidelity's file, unless it is in a place of the user's already."""
+    return INCEPTION.to_fetch(FULL_SHA256)
+
+
+def needed_nvidia(config: Config) -> list[WeightsFile]:  # noqa: ARG001 - as components call it
+    """Return the TorchScript, unless it is in a place of the user's already."""
+    return CLEAN.to_fetch()
 
 
 def check_inception(config: Config) -> None:  # noqa: ARG001 - as components call it

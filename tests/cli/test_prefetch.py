@@ -1,5 +1,6 @@
 """`harness prefetch`: files that a board needs, fetched, listed, or asked for."""
 
+import dataclasses
 import hashlib
 import json
 import threading
@@ -84,7 +85,10 @@ def test_a_board_can_be_right_where_its_files_are_not(offline):
 def test_every_file_that_a_board_lacks_is_named_once(offline, arguments, code):
     done = offline(arguments[0], "leaderboards/small", *arguments[1:])
     assert done.returncode == code
-    for part in faults_of(offline):
+    near, published, extractor = faults_of(offline)
+    if arguments == ["prefetch"]:  # it tries to fetch the extractor's file
+        extractor = "weights-inception-2015-12-05-6726825d.pth: not here, and HARNESS_OFFLINE forbids downloads"
+    for part in (near, published, extractor):
         assert done.stderr.count(part) == 1
     assert "Traceback" not in done.stderr
 
@@ -96,10 +100,12 @@ def test_an_absent_file_is_named_with_its_line_in_the_board(offline):
 def test_a_dry_run_lists_what_can_be_fetched_and_what_the_user_brings(offline):
     listed = offline("prefetch", "leaderboards/small", "--dry-run")
     assert listed.returncode == 0
-    assert "to be brought by you: extractor inception" in listed.stderr
-    head, row = listed.stdout.splitlines()
+    assert "to be brought by you: " in listed.stderr
+    assert "mine.pt" in listed.stderr
+    head, row, extractor = listed.stdout.splitlines()
     assert head.split() == ["file", "state", "path", "address", "sha256"]
     assert row.split()[:2] == ["ddpm-cifar10-32-diffusion_pytorch_model.bin", "absent"]
+    assert extractor.split()[:2] == ["weights-inception-2015-12-05-6726825d.pth", "absent"]
 
 
 def test_a_board_that_needs_no_file_says_so(shell):
@@ -110,7 +116,9 @@ def test_a_board_that_needs_no_file_says_so(shell):
 
 def test_a_board_whose_files_the_user_brings_says_that_none_can_be_fetched(offline):
     board = offline.folder / "board.yaml"
-    board.write_text(board.read_text().replace("  published:\n    weights: ddpm-cifar10\n", ""))
+    board.write_text(
+        board.read_text().replace("  published:\n    weights: ddpm-cifar10\n", "").partition('  "kid[')[0] + "  w2:\n"
+    )
     done = offline("prefetch", "leaderboards/small", "--dry-run")
     assert "this board needs files that the harness cannot download" in done.stderr
 
@@ -121,6 +129,20 @@ def test_a_published_file_is_fetched_once(shell, published):
     assert done.stdout.splitlines()[1].split()[:3] == ["here.bin", "here", str(cache.path(published))]
     assert cache.path(published).read_bytes() == b"weights"
     assert shell("prefetch", "leaderboards/small").stderr == ""
+
+
+def test_a_hash_that_nobody_published_is_written_down_and_compared_with(shell, published, tmp_path, monkeypatch):
+    unpinned = dataclasses.replace(published, sha256=None)
+    monkeypatch.setattr(Needs, "published_files", lambda _: [unpinned])
+    done = shell("prefetch", "leaderboards/small")
+    assert f"here.bin: nobody has published its hash; later runs compare with this one, {published.sha256}" in done.stderr
+    assert f"{published.sha256} (of the first download, " in done.stdout
+    assert "nobody has published" not in shell("prefetch", "leaderboards/small").stderr
+    cache.path(unpinned).unlink()
+    (tmp_path / "there.bin").write_bytes(b"other weights")
+    changed = shell("prefetch", "leaderboards/small")
+    assert changed.returncode == 2
+    assert "so it was thrown away; the first download, on " in changed.stderr
 
 
 def test_a_file_of_another_hash_is_a_fault_and_not_kept(shell, published, tmp_path):

@@ -256,7 +256,7 @@ def test_settings_of_an_executor_are_checked_and_reach_it(tiny, monkeypatch):
 
 def test_as_many_cells_run_at_once_as_there_are_cards(filled, monkeypatch):
     filled.record("ddpm/ddo/s1").unlink()
-    monkeypatch.setattr(devices, "slots", lambda name: {"auto": 3, "cpu": 5}[name])
+    monkeypatch.setattr(devices, "slots", lambda name, _: {"auto": 3, "cpu": 5}[name])
     dry = ("run", "leaderboards/small", "--dry-run")
     assert "with 3 jobs" in filled(*dry).stdout
     assert "with 5 jobs" in filled(*dry, "--device", "cpu").stdout

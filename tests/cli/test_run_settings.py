@@ -3,6 +3,7 @@
 from importlib.metadata import EntryPoint
 
 import pytest
+import typer
 
 from harness import plugins
 from harness.cli import run_settings as module
@@ -14,6 +15,7 @@ from harness.interfaces import Resources
 from harness.measure import named_components
 from harness.plugins import Registry
 from harness.run.resources import ResourceLayers
+from harness_slurm.settings import SlurmConfig
 
 PLUGINS = {"local": "harness_local", "slurm": "harness_slurm", "track_files": "harness_track_files"}
 PROJECT = """\
@@ -55,7 +57,7 @@ def files(tmp_path, monkeypatch):
 def test_the_project_goes_before_the_person_key_by_key():
     how = run_settings(None, None, [])
     assert how.executor.name == "slurm"
-    assert (how.executor.settings.partition, how.executor.settings.account) == ("project", "personal")
+    assert how.executor.settings == SlurmConfig(cluster="local", partition="project", account="personal", gpus=2)
     assert (how.jobs, how.device, [tracker.name for tracker in how.trackers]) == (3, "cpu", ["csv"])
     assert ResourceLayers(how.resources).of_floor() == Resources(gpus=2, cpus=8)
 
@@ -63,7 +65,8 @@ def test_the_project_goes_before_the_person_key_by_key():
 def test_the_command_line_goes_before_both(monkeypatch):
     monkeypatch.setenv(TRACK, "jsonl")
     how = run_settings(None, None, ["slurm.partition=mine", "slurm.gpus=1"], jobs=1, resources=["cpus=2"])
-    assert (how.executor.settings.partition, how.jobs) == ("mine", 1)
+    assert how.executor.settings == SlurmConfig(cluster="local", partition="mine", account="personal", gpus=1)
+    assert how.jobs == 1
     assert [tracker.name for tracker in how.trackers] == ["jsonl"]  # a variable is set for one shell
     assert ResourceLayers(how.resources).of_floor() == Resources(gpus=1, cpus=2)
     assert run_settings("local", "", []).executor.name == "local"
@@ -82,11 +85,9 @@ def test_a_card_that_the_machines_of_the_cluster_have_need_not_be_here(monkeypat
 
 
 def test_a_job_in_a_queue_asks_for_as_many_cards_as_it_computes_on():
-    asked = [
-        ResourceLayers(run_settings(executor, None, [], devices=4, **options).resources).of_floor().gpus
-        for executor, options in [("slurm", {"device": "auto"}), ("slurm", {"device": "cuda", "resources": ["gpus=8"]})]
-    ]
-    assert asked == [4, 8]
+    on_four = run_settings("slurm", None, [], device="auto", devices=4)
+    said = run_settings("slurm", None, [], device="auto", devices=4, resources=["gpus=8"])
+    assert [ResourceLayers(how.resources).of_floor().gpus for how in (on_four, said)] == [4, 8]
     assert ResourceLayers(run_settings("slurm", None, [], device="cpu", devices=4).resources).of_floor().gpus == 2  # the file's
 
 
@@ -107,14 +108,13 @@ def test_a_wrong_setting_of_the_executor_names_its_file(files):
         run_settings(None, None, [])
 
 
-class _Context:
-    resilient_parsing = False
+CONTEXT = typer.Context(typer.main.get_command(typer.Typer(callback=lambda: None)))
 
 
 def test_the_runs_folder_of_the_files_holds_where_nobody_else_says_one(files, monkeypatch):
-    assert chosen_runs_dir(_Context(), None) is None
+    assert chosen_runs_dir(CONTEXT, None) is None
     (files / "harness.toml").write_text('runs_dir = "shared"')
-    assert chosen_runs_dir(_Context(), None) == files / "shared"
-    assert chosen_runs_dir(_Context(), files / "mine") == files / "mine"
+    assert chosen_runs_dir(CONTEXT, None) == files / "shared"
+    assert chosen_runs_dir(CONTEXT, files / "mine") == files / "mine"
     monkeypatch.setenv("HARNESS_RUNS", "elsewhere")
-    assert chosen_runs_dir(_Context(), None) is None
+    assert chosen_runs_dir(CONTEXT, None) is None

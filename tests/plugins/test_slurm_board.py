@@ -50,13 +50,13 @@ def results(board, folder, executor, settings):
     how = RunOptions(2, Resolved(executor, settings, "test", "1"), "cpu")
     states = run_board(board, board.cells, runs, how, lambda event: events.append(event.text))
     assert {state.state for state in states} == {"done"}, events
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for cell in board.cells:
         record = load_record(runs.record(cell.board, cell.name, cell.key))
         values = {name: measured.values for name, measured in record.metrics.items()}
         found[cell.name] = (values, record.weights_sha256, record.samples_sha256, record.costs.network_evaluations)
     (floor,) = board.floors
-    found["floor"] = load_floor(runs.floor(board.name, floor.name, floor.key)).values
+    found["floor"] = (load_floor(runs.floor(board.name, floor.name, floor.key)).values,)
     return found, events
 
 

@@ -95,10 +95,10 @@ def test_it_conforms(cluster):
 
 def records(runs):
     """Return all of each record that must not depend on where it was made, by the record's file."""
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for path in sorted((runs / "smoke" / "records").rglob("*.json")):
         if path.name.startswith("floor__"):
-            found[path.name] = load_floor(path).values
+            found[path.name] = (load_floor(path).values,)
         else:
             record = load_record(path)
             values = {name: measured.values for name, measured in record.metrics.items()}

@@ -135,10 +135,10 @@ def test_every_absent_file_is_named_at_once_with_its_line(read):
 
 def test_what_can_be_fetched_need_not_be_brought(read):
     needs = Needs.of_whole(read(LOADED))
-    (file,) = needs.published_files()
-    assert file.name == "published-8.bin"
+    file, extractor = needs.published_files()
+    assert (file.name, extractor.name) == ("published-8.bin", "weights-inception-2015-12-05-6726825d.pth")
     brought = needs.absent_files(only_brought=True)
-    assert len(brought) == 2
+    assert len(brought) == 1
     assert not any(file.name in fault for fault in brought)
     cache.path(file).parent.mkdir(parents=True)
     cache.path(file).write_bytes(b"")
@@ -168,7 +168,7 @@ def test_a_file_of_another_network_or_another_hash_is_refused(read, weights):
 
 def test_data_that_a_preset_does_not_generate_are_refused_before_its_file_is_asked_for(read, monkeypatch):
     board = read(LOADED)
-    monkeypatch.setattr(Needs, "_known_data", DataSpec((1, 16, 16), 10, "images"))
+    monkeypatch.setattr(Needs, "known_data", DataSpec((1, 16, 16), 10, "images"))
     with pytest.raises(Faults) as caught:
         Needs.of_whole(board).check()
     assert caught.value.faults == tuple(
@@ -273,8 +273,8 @@ def test_samplers_of_the_evaluation_and_the_bases_that_they_call_are_needed(read
     alone, guided = (
         Needs(board, tuple(cell for cell in cells if cell.row.sampler_name == name), ()) for name in ("plain", "guided")
     )
-    assert [base.name for base in alone._bases] == ["main"]
-    assert {base.name for base in guided._bases} == {"main", "guide"}
+    assert [base.name for base in alone.bases] == ["main"]
+    assert {base.name for base in guided.bases} == {"main", "guide"}
     assert {component.name for component, _ in guided._components} >= {"autoguidance", "euler"}
     assert "autoguidance" not in {component.name for component, _ in alone._components}
 
@@ -285,7 +285,8 @@ def test_an_absent_reference_is_named_and_can_be_fetched(read, monkeypatch):
     reference = Reference("statistics", file, 50_000, "digits", (1, 8, 8), ("inception",))
     monkeypatch.setitem(registry()._references, "statistics", reference)
     needs = Needs.of_whole(read(text))
-    assert [file.name for file in needs.published_files()] == ["published-8.bin", "statistics.npz"]
+    extractor = "weights-inception-2015-12-05-6726825d.pth"
+    assert [file.name for file in needs.published_files()] == ["published-8.bin", extractor, "statistics.npz"]
     (fault,) = (fault for fault in needs.absent_files() if fault.startswith("statistics.npz"))
     assert fault.startswith("statistics.npz: the reference statistics is not here. Address: https://example.org/statistics.npz; ")
     assert not any("statistics.npz" in fault for fault in needs.absent_files(only_brought=True))

@@ -335,7 +335,7 @@ window.harness = window.harness || {};
     const text = { condition: { test: "datum.bright", value: "#000000" }, value: "#ffffff" };
     return {
       data: { values },
-      height: { step: 36 },
+      height: 36 * data.y.length,
       layer: [
         { mark: "rect", encoding: { x, y, tooltip, color } },
         { mark: { type: "text", fontSize: 12 }, encoding: { x, y, tooltip, text: { field: "shown" }, color: text } },
