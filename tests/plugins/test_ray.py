@@ -34,7 +34,6 @@ def test_wrong_settings_are_named(settings, message):
 
 
 def test_an_address_where_nobody_answers_is_one_line_before_any_work():
-    pytest.importorskip("ray")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
