@@ -51,9 +51,9 @@ metrics:
 
 def board(folder: Path, cells: int) -> Path:
     """Write a board of at least so many cells: the control and fine-tuned rows, each with many seeds."""
-    methods = {"none": {}} | {
-        f"mle-{number}": {"method": "mle", "training": {"images": 10 * number, "batch": 10}} for number in range(1, METHODS)
-    }
+    methods: dict[str, object] = {"none": {}}
+    for number in range(1, METHODS):
+        methods[f"mle-{number}"] = {"method": "mle", "training": {"images": 10 * number, "batch": 10}}
     path = folder / "capacity"
     path.mkdir(parents=True, exist_ok=True)
     text = BOARD.replace("METHODS", json.dumps(methods)).replace("SEEDS", str(list(range(-(-cells // METHODS)))))
@@ -85,18 +85,17 @@ class AnsweringExecutor:
         from harness.run.job_calls import CellJob, FloorJob
         from harness.stages.record import record_path
         from harness.store.records import FloorRecord, save_record
+        from harness.store.runs_folder import RunsFolder
 
+        (runs,) = (argument for argument in job.arguments if isinstance(argument, RunsFolder))
         if isinstance(job, CellJob):
-            cell, runs = job.cell, job.arguments[1]
+            cell = job.cell
             names = {"method": cell.method_name, "seed": cell.seed, "key": cell.key, "base": cell.base.name}
-            path, record = record_path(cell, runs), self._template.model_copy(update=names)
+            save_record(self._template.model_copy(update=names), record_path(cell, runs))
         elif isinstance(job, FloorJob):
-            board_name, floor, runs = job.arguments[:3]
-            path = runs.floor(board_name, floor.name, floor.key)
-            record = FloorRecord(board=board_name, metric=floor.column.name, key=floor.key, values=[0.1, 0.2])
-        else:
-            return JobEnd(job, FINISHED)
-        save_record(record, path)
+            floor, (board_name, *_) = job.floor, job.arguments
+            record = FloorRecord(board=str(board_name), metric=floor.column.name, key=floor.key, values=[0.1, 0.2])
+            save_record(record, runs.floor(record.board, floor.name, floor.key))
         return JobEnd(job, FINISHED)
 
 

@@ -18,7 +18,7 @@ from harness.weights.state_dicts import snapshot
 STEPS, BATCH = 20, 7  # shares of unequal length
 # A bias before a normalisation has no gradient but what rounding leaves, and Adam divides that by its own size: signs of noise.
 PLAIN = {"name": "sgd", "lr": 0.1}
-OF_DDO = {"bank_size": 16, "rounds": 2}
+OF_DDO: dict[str, object] = {"bank_size": 16, "rounds": 2}
 CASES: dict[str, tuple[str, dict[str, object], str]] = {
     "mle": ("mle", {}, "edm-mlp"),
     "mle of tokens": ("mle", {}, "var"),

@@ -21,6 +21,7 @@ def board():
 
 def rehearsed(board):
     needs = Needs(board, board.cells, ())
+    assert needs.known_data is not None
     return rehearse(board.cells, needs.bases, needs.known_data)
 
 
