@@ -49,7 +49,7 @@ def test_an_unknown_tracker_is_told_the_nearest_and_where_it_was_named(monkeypat
 
 
 def test_settings_of_a_tracker_stand_in_set(monkeypatch):
-    monkeypatch.setattr("harness.components.require", lambda *_, **__: None)
+    monkeypatch.setattr("harness.component.require", lambda *_, **__: None)
     _, (wandb,) = run_components(None, "wandb", ["wandb.mode=offline", "wandb.project=rings"])
     assert wandb.settings == WandbConfig(mode="offline", project="rings")
     with pytest.raises(Faults, match="projct"):
