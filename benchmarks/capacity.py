@@ -51,7 +51,7 @@ metrics:
 
 def board(folder: Path, cells: int) -> Path:
     """Write a board of at least so many cells: the control and fine-tuned rows, each with many seeds."""
-    methods = {"none": {}} | {
+    methods: dict[str, object] = {"none": {}} | {
         f"mle-{number}": {"method": "mle", "training": {"images": 10 * number, "batch": 10}} for number in range(1, METHODS)
     }
     path = folder / "capacity"

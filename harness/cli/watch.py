@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.output import result
 from harness.cli.progress import running_line_with_machine
-from harness.cli.status import command_lines, running_lines
+from harness.cli.work_lines import command_lines, running_lines
 
 if TYPE_CHECKING:
     from harness.board.board import Board
