@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +12,13 @@ from harness.cli.arguments import AsJson, BoardPath, RunsDir, Smoke
 from harness.cli.cell_states import state_line
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, result
-from harness.cli.progress import running_line_with_machine
 from harness.cli.records_elsewhere import records_elsewhere
+from harness.cli.work_lines import command_lines, running_lines
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.run.states import CellState
     from harness.store.commands import Command
-    from harness.store.progress import Progress
     from harness.store.runs_folder import RunsFolder
 
 ORDER = ("to run", "failed", "diverged", "skipped", "done")
@@ -65,24 +63,6 @@ def status(
 
 def _place(state: CellState) -> int:
     return ORDER.index(state.state)
-
-
-def command_lines(known: Sequence[Command], runs: RunsFolder) -> Iterator[str]:
-    """Give a line on each run that is at work, or died."""
-    from harness.store.commands import is_at_work, log_of
-
-    for command in known:
-        log = f"; its output: {log_of(command.id, runs)}" if command.is_detached else ""
-        if is_at_work(command, runs):
-            yield f"a run is at work: {command.where}, executor {command.executor}, started {command.started}{log}"
-        else:
-            yield f"a run has died: {command.where}, started {command.started}{log}; run the board again to go on"
-
-
-def running_lines(running: Sequence[Progress]) -> Iterator[str]:
-    """Give lines on what runs now."""
-    yield "running now:" if running else "nothing runs now"
-    yield from (f"  {running_line_with_machine(progress)}" for progress in running)
 
 
 def _as_json(command: Command, runs: RunsFolder) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.output import result
 from harness.cli.progress import running_line_with_machine
-from harness.cli.status import command_lines, running_lines
+from harness.cli.work_lines import command_lines, running_lines
 
 if TYPE_CHECKING:
     from harness.board.board import Board
@@ -25,7 +25,7 @@ SPEAK_SECONDS = 60.0
 
 
 class _View:
-    """What a look at the folder finds."""
+    """The state of a board, as a look at the folder finds it."""
 
     def __init__(self, board: Board, runs: RunsFolder) -> None:
         from harness.run.states import StatesReader

@@ -18,7 +18,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What rehearsing some cells found.
+    """The result of rehearsing some cells.
 
     Args:
         lines: a sentence for each base and each method that trains on it.

@@ -1,4 +1,4 @@
-"""What states of cells need of a record, read many times faster than the record itself.
+"""Read the part of a record that states of cells need, many times faster than the record itself.
 
 The checksum says that a harness wrote the file, so that its content was valid then. What the fast way does not take as it is, a
 newer version's file for example, is read in the usual way, which says what is wrong. Imports no torch.

@@ -21,7 +21,7 @@ EXAMPLES = 2
 
 @dataclass(frozen=True)
 class StepMemory:
-    """What a network takes in training.
+    """The memory that a network takes in training.
 
     Args:
         parameters: number of trainable scalars.

@@ -62,7 +62,7 @@ class Command:
 
     @property
     def where(self) -> str:
-        """Its process, for people: `process 4711 on node3`."""
+        """The process, for people: `process 4711 on node3`."""
         return f"process {self.pid} on {self.host}"
 
 

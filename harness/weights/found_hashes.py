@@ -18,7 +18,7 @@ from harness.weights import cache
 
 @dataclass(frozen=True)
 class FoundHash:
-    """What a first download of a file gave.
+    """The hash that a first download of a file gave.
 
     Args:
         when: the day, in the form 2026-01-31.

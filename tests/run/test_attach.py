@@ -32,11 +32,10 @@ def second(board, cells, runs):
     """A second run of the cells; it notes what it is told."""
 
     def run(chosen=None, **options):
-        told: list[str] = []
-        run.told = told  # type: ignore[attr-defined]
+        run.told[:] = []  # type: ignore[attr-defined]
         facts = {"executor": "local"}
-        options |= {"on_event": lambda event: told.append(event.text), "on_remark": told.append}
-        return at_work(board, cells if chosen is None else chosen, runs, facts=facts, **options)
+        say = {"on_event": lambda event: run.told.append(event.text), "on_remark": run.told.append}  # type: ignore[attr-defined]
+        return at_work(board, cells if chosen is None else chosen, runs, facts=facts, **say, **options)
 
     run.told = []  # type: ignore[attr-defined]
     return run
@@ -95,7 +94,7 @@ def test_ctrl_c_leaves_the_first_run_alone(second, first, runs, cells, monkeypat
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.run.attach.time.sleep", interrupt)
+    monkeypatch.setattr(time, "sleep", interrupt)
     with pytest.raises(Attached, match="which goes on"), second(cells[:2]):
         pytest.fail("it began")
     assert file_of(first.id, runs).exists()
