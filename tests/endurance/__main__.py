@@ -42,8 +42,9 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--kills", type=int, required=True, help="how many in all, with those that FILE has")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    there = ",".join(endurance_engines.available())
-    parser.add_argument("--engines", default=there, help=f"names with commas between them; all that are here: {there}")
+    there = endurance_engines.available()
+    usual = ",".join(name for name in there if name != "slurm")  # its jobs take a minute each to start and to be noticed
+    parser.add_argument("--engines", default=usual, help=f"names with commas between them; all that are here: {', '.join(there)}")
     parser.add_argument("--round", type=int, help="play this round alone, and count nothing")
     return parser.parse_args(words)
 
