@@ -25,7 +25,7 @@ SPEAK_SECONDS = 60.0
 
 
 class _View:
-    """What a look at the folder finds."""
+    """The cells, processes and runs of a board, as the last look at the folder found them."""
 
     def __init__(self, board: Board, runs: RunsFolder) -> None:
         from harness.run.states import StatesReader
