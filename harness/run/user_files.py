@@ -89,13 +89,14 @@ def user_files() -> tuple[UserFile, ...]:
 
 def _project_file() -> Path | None:
     here = Path.cwd()
-    return next((folder / PROJECT_FILE for folder in (here, *here.parents) if (folder / PROJECT_FILE).is_file()), None)
+    return next((folder / PROJECT_FILE for folder in (here, *here.parents) if os.path.isfile(folder / PROJECT_FILE)), None)
 
 
 def _personal_file() -> Path | None:
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     path = Path(folder) / PERSONAL_FILE
-    return path if path.is_file() else None
+    # A home folder that this user may not look into, as services have, holds no file for it.
+    return path if os.path.isfile(path) else None
 
 
 def asked_of_executor(settings: Mapping[str, object]) -> Resources:

@@ -102,3 +102,12 @@ def test_resources_of_the_command_line():
         parse_resources(["gpus"], where="--resources")
     with pytest.raises(Faults, match=r"^--resources gpu: there is no such key; did you mean 'gpus'"):
         parse_resources(["gpu=1"], where="--resources")
+
+
+def test_a_home_folder_that_may_not_be_looked_into_holds_no_file(monkeypatch, tmp_path):
+    def refused(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("os.stat", refused)
+    assert user_files() == ()
