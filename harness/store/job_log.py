@@ -45,6 +45,7 @@ class JobLog:
         self._handle: int | None = None
         self._room = LARGEST
         self._began = time.monotonic()
+        self._end = b""
 
     @property
     def is_begun(self) -> bool:
@@ -65,12 +66,14 @@ class JobLog:
                 os.write(self._handle, b"\n=== the log is full; what the job prints from here on is not kept\n")
 
     def end(self, outcome: str) -> None:
-        """Say how the job ended."""
-        self._room = max(self._room, 1000)
-        self.write(f"=== {outcome} after {time.monotonic() - self._began:.1f} s\n".encode(errors="replace"))
+        """Say how the job ended. It becomes the last line, after all that is still on its way to the file."""
+        self._end = f"=== {outcome} after {time.monotonic() - self._began:.1f} s\n".encode(errors="replace")
 
     def close(self) -> None:
         """Close the file."""
+        if self._end:
+            self._room = max(self._room, len(self._end))
+            self.write(self._end)
         if self._handle is not None:
             with suppress(OSError):
                 os.close(self._handle)

@@ -92,7 +92,12 @@ def _end(held: _Held) -> None:
         _held.remove(held)
     if not held.worker.is_lost:
         held.holding.remove()
-    held.worker.leave()
+    _leave(held.worker)
+
+
+def _leave(worker: Worker) -> None:
+    worker.leases -= 1
+    worker.leave()
 
 
 def check_held() -> None:
@@ -119,7 +124,7 @@ def take_over(gone: Holding) -> None:
     """Take a lease over from an owner that is gone, and end it, so that whoever wants it finds it free. Raises: OSError."""
     if (held := _taken(gone.base, gone)) is not None:
         held.holding.remove()
-        held.worker.leave()
+        _leave(held.worker)
 
 
 def _taken(path: Path, gone: Holding | None = None) -> _Held | None:
@@ -135,12 +140,17 @@ def _taken(path: Path, gone: Holding | None = None) -> _Held | None:
     if worker.is_lost:
         raise Lost(str(path))
     worker.use()
+    worker.leases += 1
     made = None
     try:
         made = lease_files.take(path, worker.id, found)
     finally:
         if made is None:
-            worker.leave()
+            _leave(worker)
+    if made is not None and worker.look():  # a process that was stopped until now may learn of its end here
+        made.remove()
+        _leave(worker)
+        raise Lost(str(path))
     return None if made is None else _Held(made, worker)
 
 

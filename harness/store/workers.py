@@ -46,6 +46,8 @@ class Worker:
         self.path = folder / f"{self.id}{SUFFIX}"
         self.is_lost = False
         """Whether another process has given this one up. It stays so."""
+        self.leases = 0
+        """How many leases name it as their owner."""
         self._lock = threading.RLock()
         self._uses = 0
         self._handle: int | None = None
@@ -157,11 +159,15 @@ _workers_lock = threading.Lock()
 
 
 def this_worker(folder: Path) -> Worker:
-    """Return this process as it works in the folder of workers. One that was given up is another one when its work has ended."""
+    """Return this process as it works in the folder of workers.
+
+    A process that was given up is another worker as soon as it holds none of the leases that it has lost. What else it does,
+    such as running a command, goes on under its first id.
+    """
     place = Path(os.path.abspath(folder))
     with _workers_lock:
         worker = _workers.get(place)
-        if worker is None or (worker.is_lost and not worker.is_used):
+        if worker is None or (worker.is_lost and not worker.leases):
             worker = _workers[place] = Worker(place)
         return worker
 

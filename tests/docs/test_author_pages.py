@@ -23,7 +23,7 @@ ROWS = {
     "extractor": rf"\| blurred digits +\|{NUMBER}\|{NUMBER}\|{NUMBER}\|",
     "listener": rf"\| small +\| mle +\|{NUMBER}\|",
     "metric": rf"\| blurred digits +\|{NUMBER}\|{NUMBER}\|",
-    "model": rf"\| loaded +\| mle +\|{NUMBER}\|",
+    "model": rf"\| loaded, random weights +\| mle +\|{NUMBER}\|",
     "sampler": rf"\| midpoint +\| none +\|{NUMBER}\|",
 }
 """A row that the smoke board of the page prints, with numbers in it."""

@@ -34,7 +34,7 @@ def undisturbed(board, module_patch):
     module_patch.setattr("harness.report.plots.plot.Plot.png", lambda _: b"no picture")  # plots take the most time, and no part
     whole = board.parent / "whole"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.stages.finetune.shutil.rmtree", lambda *_, **__: None)  # keeps the checkpoints
+        patch.setattr("harness.stages.finetune.remove_folder", lambda _: None)  # keeps the checkpoints
         assert command("run", board, "--runs-dir", whole, "--checkpoint-seconds", "0").code == 0
     folders = dict.fromkeys(STATES, whole)
     for state in STATES[1:]:

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-SIGNALS = tuple(signal.Signals[f"SIG{name}"] for name in ("CHLD", "HUP", "PIPE", "QUIT", "USR1", "USR2", "VTALRM", "WINCH"))
+SIGNALS = tuple(signal.Signals[f"SIG{name}"] for name in ("HUP", "PIPE", "QUIT", "USR1", "USR2", "VTALRM", "WINCH"))
 """Signals that programs handle. Those of `stop` are put back after each test, since every command sets them; SIGALRM is that of
-the limit on the time of a test."""
+the limit on the time of a test, and SIGCHLD is torch's: whatever reads data in processes of its own leaves its handler."""
 
 
 def _handlers() -> dict[str, object]:

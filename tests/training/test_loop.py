@@ -329,7 +329,7 @@ def test_a_checkpoint_holds_the_tracks_that_training_has(make_loop):
     newest = checkpoint.read_newest(loop.around.folder)
     assert {name.split("/")[0] for name in newest.tensors} == {"model", "ema", "best"}
     assert newest.state.keys() == {
-        "method", "seconds", "evaluations", "evaluations_with_graph", "bank_costs", "unlogged", "curve"
+        "method", "seconds", "evaluations", "evaluations_with_graph", "bank_costs", "unlogged", "curve", "lost"
     }  # fmt: skip
     plain = make_loop("plain", runs="plain", select="last", ema=None, points=0, seconds=-1.0)
     plain.run()
