@@ -22,6 +22,9 @@ pytest_plugins = ["board_fixtures", "search_boards"]
 # As workers do: a second thread gains nothing on small networks, and costs much beside another process.
 torch.set_num_threads(1)
 
+HANDLERS = [(number, signal.getsignal(number)) for number in stop.SIGNALS]
+"""The handlers before any test. A command that a fixture of a module runs has its own before the first test of the module."""
+
 
 @pytest.fixture(autouse=True)
 def process_as_before() -> Iterator[None]:
@@ -29,9 +32,9 @@ def process_as_before() -> Iterator[None]:
 
     What every command sets when it runs in the process of the tests is put back: handlers of signals, and typer's excepthook.
     """
-    before, handlers = ProcessState(), [(number, signal.getsignal(number)) for number in stop.SIGNALS]
+    before = ProcessState()
     yield
-    for number, handler in handlers:
+    for number, handler in HANDLERS:
         signal.signal(number, handler)
     stop.clear()
     if sys.excepthook.__module__.startswith("typer"):
