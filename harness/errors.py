@@ -103,12 +103,16 @@ def first_line(text: str) -> str:
 def error_text(error: BaseException) -> str:
     """Return the class and the text of an error, `ValueError: not so`; of one without a text the class alone.
 
+    The text of a UserError is written for its reader, and needs no class.
+
     What no text file can hold, such as half of a surrogate pair, is written as an escape.
     """
     try:
         text = str(error).strip()
     except Exception:  # the error may be of a plugin's class, whose __str__ fails
         text = ""
+    if isinstance(error, UserError) and text:
+        return as_utf8(text)
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
     return as_utf8(f"{name}: {text}" if text else name)

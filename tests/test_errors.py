@@ -90,8 +90,8 @@ def test_an_error_is_its_class_and_its_text_and_a_note_does_not_take_the_texts_p
     error = ValueError("not so")
     error.add_note("a note of a library")
     assert error_text(error) == "ValueError: not so"
-    assert error_text(UserError("two\nlines")) == "harness.errors.UserError: two\nlines"
-    assert in_one_line(UserError("two\nlines")) == "harness.errors.UserError: two lines"
+    assert error_text(UserError("two\nlines")) == "two\nlines"
+    assert in_one_line(UserError("two\nlines")) == "two lines"
 
 
 @pytest.mark.parametrize("error", [MemoryError(), MemoryError(""), MemoryError("\n")])

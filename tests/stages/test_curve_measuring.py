@@ -66,7 +66,7 @@ def test_a_point_that_the_metric_cannot_have_fails_the_cell(selecting, tmp_path,
     record = load_record(runs.record("tiny", selecting.name, selecting.key))
     assert record.status == "failed"
     assert record.reason.startswith(
-        "harness.errors.UserError: curve of sliced-w2 is -0.5, and the lowest value of sliced-w2 is 0"
+        "curve of sliced-w2 is -0.5, and the lowest value of sliced-w2 is 0"
     )
 
 
