@@ -65,9 +65,7 @@ def test_a_point_that_the_metric_cannot_have_fails_the_cell(selecting, tmp_path,
     jobs.run_cell(selecting, runs, JobOptions("cpu"))
     record = load_record(runs.record("tiny", selecting.name, selecting.key))
     assert record.status == "failed"
-    assert record.reason.startswith(
-        "curve of sliced-w2 is -0.5, and the lowest value of sliced-w2 is 0"
-    )
+    assert record.reason.startswith("curve of sliced-w2 is -0.5, and the lowest value of sliced-w2 is 0")
 
 
 def test_seeds_of_selection_are_apart_from_those_of_the_evaluation(used):

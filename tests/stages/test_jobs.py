@@ -289,16 +289,14 @@ def test_changed_facts_of_an_older_base_do_not_reach_a_record(run, cell, runs, c
     record_path(cell, runs).unlink()
     _, record = run()
     assert record.status == "failed"
-    assert record.reason.startswith(
-        f"{folder}: the manifest, which an older version wrote, does not fit"
-    )
+    assert record.reason.startswith(f"{folder}: the manifest, which an older version wrote, does not fit")
 
 
 def test_a_users_mistake_is_its_own_reason_without_a_traceback(run, broken):
     broken(UserError("kid: 30 images are too few"))
     _, record = run()
     assert record.status == "failed"
-    assert record.reason.endswith("kid: 30 images are too few")
+    assert record.reason == "kid: 30 images are too few"
 
 
 def test_a_cell_that_explodes_has_diverged(run, cell, with_sampler):
