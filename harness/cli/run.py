@@ -295,23 +295,14 @@ def _states_after_run(
         for line in questions(board, states, runs):
             remark(line)
 
-    facts = {
-        "arguments": tuple(sys.argv[1:]),
-        "executor": (options.executor or default_executor()).name,
-        "is_detached": ways.parent is not None,
-    }
+    executor = (options.executor or default_executor()).name
+    facts = {"arguments": tuple(sys.argv[1:]), "executor": executor, "is_detached": ways.parent is not None}
+    follow = detached.on_follow(ways.parent, runs)
     with (
         show_progress(runs) as on_event,
         at_work(
-            board,
-            cells,
-            runs,
-            on_event=on_event,
-            on_remark=remark,
-            follows=ways.follows,
-            facts=facts,
-            on_follow=detached.on_follow(ways.parent, runs),
-        ) as command,  # fmt: skip
+            board, cells, runs, on_event=on_event, on_remark=remark, on_follow=follow, follows=ways.follows, facts=facts
+        ) as command,
     ):
         if command is None:
             return states.states(board, cells, runs)
