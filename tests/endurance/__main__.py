@@ -103,7 +103,8 @@ class Series:
 
 def play_all(chosen: argparse.Namespace, series: Series) -> int:
     """Play rounds until there are as many kills as asked for. Returns: the exit code."""
-    command = f"python tests/endurance --seed {chosen.seed} --kills {chosen.kills} --out {chosen.out.name}"
+    command = f"python tests/endurance --seed {chosen.seed} --kills {chosen.kills}"
+    command += f" --engines {chosen.engines} --out {chosen.out.name}"
     counts = Counts.read(chosen.out, command, chosen.kills)
     while counts.kills < chosen.kills:
         number = counts.rounds if chosen.round is None else chosen.round
