@@ -68,9 +68,10 @@ def test_a_file_has_the_lines_of_each_component_before_the_next_one_is_checked(t
             return super().check(subject, settings)
 
     monkeypatch.setattr(checker, "Checker", Watched)
-    with path.open("w") as file, pytest.raises(typer.Exit):
+    with path.open("w") as file:
         monkeypatch.setattr(sys, "stdout", file)
-        check()
+        with pytest.raises(typer.Exit):
+            check()
     assert seen == [0, 1, 2]
 
 
