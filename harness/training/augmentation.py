@@ -25,7 +25,7 @@ SHIFT = 1 / 8
 
 @dataclass(frozen=True)
 class Changes:
-    """What is done to each of n images; zero where nothing is. All are (n,), float64, on the CPU, named as in Table 6.
+    """The changes of n images; zero where nothing is changed. All are (n,), float64, on the CPU, named as in Table 6.
 
     Args:
         mirror_x, mirror_y: a0 and a1, 1 where the image is mirrored left to right, or top to bottom.

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from harness.components import Method, Model
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
-from harness.streams import stream
+from harness.streams import SampleStreams, stream
 from harness.testing.devices import SharedBench
 from harness.testing.methods import Bench
 from harness.testing.models import build
@@ -89,7 +90,10 @@ def test_a_training_on_two_devices_takes_the_steps_of_one(case):
 
 def test_labels_of_augmentation_are_shared_out_with_their_images():
     method, on = registry().get(Method, "mle", where="test"), registry().get(Model, "edm-unet", where="test")
-    config, spec = on.config(model_channels=8, attn_resolutions=(4,), augment_dim=9), DataSpec((1, 8, 8), preview="images")
+    config, spec = (
+        on.config.model_validate({"model_channels": 8, "attn_resolutions": (4,), "augment_dim": 9}),
+        DataSpec((1, 8, 8), preview="images"),
+    )
     x, _ = examples(spec, n=32)
 
     def task() -> InMemoryTask:
@@ -101,7 +105,7 @@ def test_labels_of_augmentation_are_shared_out_with_their_images():
     assert not torch.equal(one, trajectory(replace(bench, real=Batch(x)), 1, 4))
 
 
-def no_sampler(*_: object) -> torch.Tensor:
+def no_sampler(model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
     raise NotImplementedError
 
 
