@@ -8,7 +8,7 @@ from harness.board.reading.load import load_board
 from harness.run import rehearsal
 from harness.run.needs import Needs
 from harness.run.rehearsal import rehearse, step_text
-from harness.stages.step_memory import StepMemory
+from harness.stages.step_memory import StepMemory, built_on_meta
 from harness.training.config import TrainingConfig
 
 CIFAR10 = Path(__file__).parents[2] / "leaderboards" / "cifar10"
@@ -42,7 +42,7 @@ def test_another_number_of_parameters_than_is_published_is_a_fault(board, monkey
 
 
 def test_another_name_than_is_published_is_a_fault(board, monkeypatch):
-    build = rehearsal.built_on_meta
+    build = built_on_meta
 
     def renamed(*arguments):
         network = build(*arguments)
