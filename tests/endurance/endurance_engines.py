@@ -110,7 +110,7 @@ class RayEngine(Engine):
 
     def is_its_own(self, process: psutil.Process) -> bool:
         """All that Ray starts but jobs, which end with their supervisors."""
-        return "harness_ray.child" not in " ".join(process.cmdline())
+        return "harness.toolkit.supervised" not in " ".join(process.cmdline())
 
     def targets(self, command: Command) -> Found:
         found: Found = {"command": [], "supervisor": [], "job": []}
@@ -120,7 +120,7 @@ class RayEngine(Engine):
             words = " ".join(process.cmdline())
             if words.startswith("ray::Supervisor"):
                 found["supervisor"].append(process)
-            elif "harness_ray.child" in words:
+            elif "harness.toolkit.supervised" in words:
                 found["job"].append(process)
         return found
 
