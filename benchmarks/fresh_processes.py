@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import gc
 import importlib
 import mmap
 import os
@@ -145,6 +144,7 @@ def main() -> None:
     from harness.run.job_calls import cell_job
     from harness.stages.options import JobOptions
     from harness.store.runs_folder import RunsFolder
+    from harness_local import shared_pages
 
     with tempfile.TemporaryDirectory(dir=".") as folder:  # on a disk: /tmp may be memory
         in_turns = 2 * max(1, round(options.cells / BLOCK)) * BLOCK + 2 * BLOCK
@@ -155,8 +155,7 @@ def main() -> None:
         for name in jobs[0].imports:
             importlib.import_module(name)
         forked(partial(jobs[0].function, *jobs[0].arguments))  # the base
-        gc.collect()
-        gc.freeze()
+        shared_pages.arrange()
         del jobs[0]
         long, short = ([jobs.pop() for _ in range(in_turns)] for _ in range(2))
         pairs = zip(jobs[::2], jobs[1::2], strict=True)

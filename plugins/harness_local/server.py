@@ -7,7 +7,6 @@ would reach all later jobs: then it takes no more orders, and the executor start
 
 from __future__ import annotations
 
-import gc
 import importlib
 import mmap
 import os
@@ -24,7 +23,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from harness.process import streams, worker
-from harness_local import child, cleanness
+from harness_local import child, cleanness, shared_pages
 from harness_local.messages import Declined, Ended, Order, Ready, Unable
 
 POLL_SECONDS = 0.1
@@ -100,7 +99,7 @@ class _Server:
         """Import what every job needs, and note the state that every job finds."""
         worker.warm_up()
         self.clean = cleanness.note()
-        _freeze()
+        shared_pages.arrange()
 
     def stop(self, *_: object) -> None:
         """Handle the signal STOP: tell all jobs to stop, and start no other."""
@@ -153,7 +152,7 @@ class _Server:
             if changed := self.clean.changes():
                 self.spoiled = (package, "; ".join(changed))
                 return
-        _freeze()
+        shared_pages.arrange()
 
     def _import_modules(self, names: Iterable[str]) -> None:
         self.is_importing = True
@@ -210,9 +209,3 @@ def _held(number: int) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _freeze() -> None:
-    """Keep the garbage collector away from what is here now, so that the pages stay shared with all jobs."""
-    gc.collect()
-    gc.freeze()
