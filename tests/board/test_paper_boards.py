@@ -35,7 +35,7 @@ def test_a_board_measures_50000_images_of_a_published_network(board_of, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_board_says_what_it_fills_in_where_its_paper_is_silent(board_of, name):
-    assert "filled in" in board_of(name).description
+    assert "filled in" in board_of(name).config.description
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "t10" not in name])
