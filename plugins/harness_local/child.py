@@ -1,4 +1,4 @@
-"""The process of one job: forked from the fork server, which has imported what the job needs."""
+"""The process of a job: forked from the fork server, which has imported what the job needs. It may do other jobs after it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from multiprocessing.connection import Connection
 from traceback import format_exception_only
 
 from harness.process import stop, worker
-from harness_local.messages import Answer, Order
+from harness_local import reuse
+from harness_local.messages import Answer, Done, Order
 
 STOP = signal.SIGUSR1
 """The signal with which the executor tells the fork server that all jobs must stop. SIGINT and SIGTERM stay blocked there."""
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def run(order: Order, server: int, to_server: Connection, of_server: Connection, saving: MutableSequence[int]) -> None:
-    """Do a job and send its answer, with the names of the modules that it imported: (names, pickled `Answer`).
+def run(
+    order: Order, server: int, to_server: Connection, of_server: Connection, saving: MutableSequence[int], is_reused: bool
+) -> None:
+    """Do a job and send `Done`. A process that is used again then waits for another order, until one leaves something changed.
 
     Args:
         server: process id of the fork server.
-        to_server: the end of this job's own pipe.
+        to_server: the end of this process's own pipe.
         of_server: the server's connection with the executor, which a job must not keep open.
         saving: see `harness.process.stop.tell_saving`.
     """
@@ -35,10 +38,33 @@ def run(order: Order, server: int, to_server: Connection, of_server: Connection,
     is_tied = _die_with(server)
     stop.tell_saving(saving)
     worker.begin(None if is_tied else server, slot=order.slot)
+    before = reuse.note() if is_reused else None
+    next_order: Order | None = order
+    while next_order is not None:
+        done = _done(next_order, before)
+        to_server.send(done)
+        next_order = _received(to_server) if done.is_free else None
+
+
+def _done(order: Order, before: reuse.Before | None) -> Done:
+    """Do a job. before: the state of the process before its first job, where it is to do others too."""
     _seed_anew()
     last = next(reversed(sys.modules))
     answer = _answer(order)
-    to_server.send((_imported_after(last), answer))
+    imported = _imported_after(last)
+    if before is None:
+        return Done(answer, imported)
+    left = before.left()
+    return Done(answer, imported, left, is_free=not left and reuse.is_possible())
+
+
+def _received(to_server: Connection) -> Order | None:
+    """Wait for an order. Returns: None when there is none."""
+    try:
+        order: Order = to_server.recv()
+    except (EOFError, OSError):
+        return None
+    return order
 
 
 def _imported_after(last: str) -> tuple[str, ...]:
