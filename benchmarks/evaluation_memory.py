@@ -30,11 +30,11 @@ from harness.indexed_sets import IdentifiedSet, InMemory
 from harness.interfaces import DataSpec
 from harness.plugins import Registry
 from harness.process.peak_memory import PeakMemory
-from harness.run import export
+from harness.run import export, kept
 from harness.stages import base as base_stage
 from harness.stages import features, finetune, metrics, sample
 from harness.stages.context import Context
-from harness.stages.example_sets import SAMPLES, IdentifiedImages, RealExamples, StoredSamples
+from harness.stages.example_sets import SAMPLES, IdentifiedImages, RealExamples, StoredSamples, draw_rows
 from harness.stages.facts import SampleFacts
 from harness.stages.options import JobOptions
 from harness.store.runs_folder import RunsFolder
@@ -204,7 +204,8 @@ class Evaluation:
         """Write 2,000 of the samples as PNG files."""
         self.draw()
         file, count = self.samples.folder / SAMPLES, min(2_000, self.cell.evaluation.samples)
-        export.write_images(file, 0, count, self.folder / "png")
+        examples = kept.KeptExamples("draw 0", draw_rows(file, 0), None)
+        export.write_images(examples, count, self.folder / "png")
         return count
 
     def _extract(self, images: IdentifiedImages) -> int:

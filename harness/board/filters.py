@@ -29,6 +29,10 @@ class Term:
         is_listed = any(matches(facts[self.key], value) for value in self.values)
         return is_listed != self.is_negated
 
+    def __str__(self) -> str:
+        """Return the condition as filters have it: `method!=ddo,sft-*`."""
+        return f"{self.key}{'!=' if self.is_negated else '='}{','.join(self.values)}"
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -42,6 +46,14 @@ class Filter:
 
     def __and__(self, other: Filter) -> Filter:
         return Filter(self.terms + other.terms)
+
+    def __str__(self) -> str:
+        """Return the filter as boards and the command line have it; the empty filter is an empty text."""
+        return ",".join(map(str, self.terms))
+
+    def without(self, key: str) -> Filter:
+        """Return the filter without its conditions on this key."""
+        return Filter(tuple(term for term in self.terms if term.key != key))
 
     def check(self, known: Iterable[Mapping[str, str]], *, where: str) -> None:
         """Check all values. Raises: UserError, with the nearest value, for one that matches nothing in `known`."""

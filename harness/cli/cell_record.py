@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from harness.store.records import Record
 
 RecordPath = Annotated[Path, typer.Argument(metavar="RECORD", help="The record of a cell, in a runs folder or published.")]
-Draw = Annotated[int, typer.Option(min=0, metavar="D", help="The evaluation draw whose samples are written.")]
+Draw = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="D", help="The evaluation draw whose samples are written. [default: 0]", show_default=False),
+]
+Bank = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="K", help="In its place: the fakes that the method trained on, bank K, from 1; in rounds, one a round."
+    ),
+]
 Number = Annotated[
     int | None,
     typer.Option("--n", min=1, metavar="N", help="How many samples, from the first. [default: all]", show_default=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -86,6 +87,7 @@ def _print_report(report: Report, verbose: bool) -> None:
     for outcome in report.outcomes:
         if verbose or outcome.state != "passed":
             result(f"    {_line(outcome)}")
+    sys.stdout.flush()  # the checks of all components take minutes, and a file or a pipe has no lines before 8 KiB are full
 
 
 def _line(outcome: Outcome) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.arguments import RunsDir
-from harness.cli.cell_record import Draw, Number, RecordPath, record_of_cell
+from harness.cli.cell_record import Bank, Draw, Number, RecordPath, record_of_cell
 from harness.cli.output import remark, result
 from harness.errors import UserError
 
@@ -22,7 +22,8 @@ def export(
     record: RecordPath,
     weights: Weights = None,
     samples: Samples = None,
-    draw: Draw = 0,
+    draw: Draw = None,
+    bank: Bank = None,
     n: Number = None,
     runs_dir: RunsDir = None,
 ) -> None:
@@ -33,19 +34,23 @@ def export(
     if weights is None and samples is None:
         raise UserError("export: give --weights FILE, --samples FOLDER, or both")
     loaded, runs = record_of_cell(record, runs_dir)
-    from harness.run.export import check_weights_target, export_samples, export_weights, find_samples
+    from harness.run import kept
+    from harness.run.export import check_examples, check_samples_target, check_weights_target, export_samples, export_weights
 
     if weights is not None:
         check_weights_target(weights)
+    examples = None
     if samples is not None:  # before the weights are written: a fault leaves nothing behind
-        find_samples(loaded, samples, runs, draw=draw, n=n, where=str(record))
-    elif n is not None:
-        raise UserError("--n: counts samples; give --samples FOLDER with it")
+        check_samples_target(samples)
+        examples = kept.examples(loaded, runs, draw=draw, bank=bank, where=str(record))
+        check_examples(examples, samples, n, where=str(record))
+    elif n is not None or draw is not None or bank is not None:
+        raise UserError("--n, --draw and --bank are about samples; give --samples FOLDER with them")
     if weights is not None:
         numbers = export_weights(loaded, weights, runs, where=str(record))
         remark(f"wrote {weights}: {numbers:,} numbers of {loaded.model.name}, as {loaded.cell} of {loaded.board} left them")
         result(str(weights))
-    if samples is not None:
-        count = export_samples(loaded, samples, runs, draw=draw, n=n, where=str(record))
-        remark(f"wrote {samples}: {count:,} samples, from the first of draw {draw}")
+    if samples is not None and examples is not None:
+        count = export_samples(examples, samples, n, where=str(record))
+        remark(f"wrote {samples}: {count:,} samples, from the first of {examples.title}")
         result(str(samples))

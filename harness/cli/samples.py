@@ -8,22 +8,25 @@ from typing import Annotated
 import typer
 
 from harness.cli.arguments import RunsDir
-from harness.cli.cell_record import Draw, Number, RecordPath, record_of_cell
+from harness.cli.cell_record import Bank, Draw, Number, RecordPath, record_of_cell
 from harness.cli.output import remark, result
 
 Folder = Annotated[Path, typer.Option("--png", metavar="FOLDER", help="Write each image to a PNG file in this new folder.")]
 
 
-def samples(record: RecordPath, png: Folder, draw: Draw = 0, n: Number = None, runs_dir: RunsDir = None) -> None:
+def samples(
+    record: RecordPath, png: Folder, draw: Draw = None, bank: Bank = None, n: Number = None, runs_dir: RunsDir = None
+) -> None:
     """Example: harness samples runs/records/digits/edm__ddo__s0.1a2b3c.json --png ddo/
 
     Write the images that a cell was measured on, byte for byte, as PNG files named by number and label.
     """
     loaded, runs = record_of_cell(record, runs_dir)
+    from harness.run import kept
     from harness.run.export import export_images
 
-    count = export_images(loaded, png, runs, draw=draw, n=n, where=str(record))
-    remark(
-        f"wrote {png}: {count:,} images of {loaded.cell} of {loaded.board} as they were measured, from the first of draw {draw}"
-    )
+    examples = kept.examples(loaded, runs, draw=draw, bank=bank, where=str(record))
+    count = export_images(examples, png, n, where=str(record))
+    how = "as they were measured" if bank is None else "that its method trained on"
+    remark(f"wrote {png}: {count:,} images of {loaded.cell} of {loaded.board} {how}, from the first of {examples.title}")
     result(str(png))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.board.components import Resolved
+from harness.board.filters import parse_filter
 from harness.board.schema import MethodConfig
 from harness.components import Component
 from harness.config import Config
@@ -116,10 +117,17 @@ def _computation(training: TrainingConfig) -> str:
     precision = "" if training.precision == "float32" else f", {training.precision} autocast"
     channels_last = ", channels last" if training.channels_last else ""
     compiled = ", compiled" if training.compile else ""
-    return micro_batches + precision + channels_last + compiled + (", images flipped at random" if training.flip else "")
+    flipped = ", images flipped at random" if training.flip else ""
+    augment = training.augment
+    augmented = "" if augment is None else f", images augmented as by {augment.name.upper()} with probability {augment.p:g}"
+    return micro_batches + precision + channels_last + compiled + flipped + augmented
 
 
 def where_only(entry: MethodConfig) -> str:
-    """Return the filter of a method that the board has on some of its cells only: ` (`base=edm2`)`; else nothing."""
-    filters = [entry.only] if isinstance(entry.only, str) else entry.only
-    return f" (`{', '.join(filters)}`)" if any(filters) else ""
+    """Return the filter of a method that the board has on some of its cells only: ` (`base=edm2`)`; else nothing.
+
+    Conditions on the method are left out: they say which points of a grid the board has, and a row is one of these.
+    """
+    written = [entry.only] if isinstance(entry.only, str) else entry.only
+    filters = [str(parse_filter(text, where="only").without("method")) for text in written if text]
+    return f" (`{', '.join(filter(None, filters))}`)" if any(filters) else ""

@@ -13,7 +13,7 @@ from torch import Tensor
 from harness.errors import UserError
 from harness.images.quantise import as_uint8
 from harness.run import kept
-from harness.stages.example_sets import draw_labels, draw_rows
+from harness.run.kept import KeptExamples
 from harness.store.files import appearing, appearing_folder, storage
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
@@ -46,86 +46,93 @@ def export_weights(record: Record, target: Path, runs: RunsFolder, *, where: str
     return sum(value.numel() for value in weights.values())
 
 
-def find_samples(
-    record: Record, target: Path, runs: RunsFolder, *, draw: int, n: int | None, where: str
-) -> tuple[Path, int, bool]:
-    """Check that samples can be exported, before anything is written. The arguments are those of `export_samples`.
-
-    Returns: their file, how many are to be written, and whether they are images. Raises: UserError, as `export_samples` does.
-    """
+def check_samples_target(target: Path) -> None:
+    """Raises: UserError when the folder or the file of samples is there already."""
     if target.exists():
         raise UserError(f"{target}: is there already; remove it first, or give another name")
-    file = kept.samples_file(record, draw, runs, where=where)
-    count, *shape = draw_rows(file, draw).shape
+
+
+def check_examples(examples: KeptExamples, target: Path, n: int | None, *, where: str) -> None:
+    """Check that examples can be exported, before anything is written. The arguments are those of `export_samples`.
+
+    Raises: UserError, as `export_samples` does.
+    """
+    check_samples_target(target)
+    count, *shape = examples.rows.shape
     if n is not None and n > count:
-        raise UserError(f"--n {n}: draw {draw} of {where} has {count:,} samples")
-    count = count if n is None else n
-    is_image = len(shape) == 3 and shape[0] in (1, 3)
+        raise UserError(f"--n {n}: {examples.title} of {where} has {count:,} samples")
+    is_image = _are_images(examples)
     if not is_image and target.suffix != ".npz":
         raise UserError(
             f"{target}: samples of shape {tuple(shape)} are no images; `harness export --samples NAME.npz` writes them"
         )
-    return file, count, is_image
 
 
-def export_samples(record: Record, target: Path, runs: RunsFolder, *, draw: int, n: int | None, where: str) -> int:
-    """Write samples of the cell: as PNG files in a folder, or as the arrays of one .npz file.
+def export_samples(examples: KeptExamples, target: Path, n: int | None, *, where: str) -> int:
+    """Write samples of a cell: as PNG files in a folder, or as the arrays of one .npz file.
 
     Args:
-        draw: number of the evaluation draw. n: how many of its samples, from the first; None for all.
-        where: path of the record, with which messages begin.
-    Returns: how many samples were written. Raises: UserError when the runs folder does not hold them, or when they are no images
-        and `target` is a folder; harness.Diverged for images that are not finite; StorageError.
+        examples: which samples. n: how many of them, from the first; None for all.
+        where: path of the record, for messages.
+    Returns: how many samples were written. Raises: UserError when they are no images and `target` is a folder, and for a target
+        that is there; harness.Diverged for images that are not finite; StorageError.
     """
-    file, count, is_image = find_samples(record, target, runs, draw=draw, n=n, where=where)
+    check_examples(examples, target, n, where=where)
+    count = len(examples.rows) if n is None else n
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     if target.suffix == ".npz":
-        _write_arrays(file, draw, count, target, is_image=is_image)
+        _write_arrays(examples, count, target)
     else:
-        write_images(file, draw, count, target)
+        write_images(examples._replace(labels=None), count, target)
     return count
 
 
-def export_images(record: Record, folder: Path, runs: RunsFolder, *, draw: int, n: int | None, where: str) -> int:
-    """Write images of the cell, the bytes that metrics saw, as PNG files named by number and label: 000012-7.png.
+def export_images(examples: KeptExamples, folder: Path, n: int | None, *, where: str) -> int:
+    """Write images of a cell, the bytes that metrics saw, as PNG files named by number and label: 000012-7.png.
 
     Without labels the names are 000000.png, 000001.png, …. The arguments and errors are those of `export_samples`.
     """
     if folder.suffix == ".npz":
         raise UserError(f"{folder}: names an array; images go into a folder")
-    file, count, _ = find_samples(record, folder, runs, draw=draw, n=n, where=where)
+    check_examples(examples, folder, n, where=where)
+    count = len(examples.rows) if n is None else n
     with storage(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    write_images(file, draw, count, folder, draw_labels(file, draw))
+    write_images(examples, count, folder)
     return count
 
 
-def write_images(file: Path, draw: int, count: int, target: Path, labels: Tensor | None = None) -> None:
+def write_images(examples: KeptExamples, count: int, target: Path) -> None:
     """Write the images 000000.png, 000001.png, … into a new folder; with labels 000000-LABEL.png and so on."""
+    labels = examples.labels
     names = (f"{number:06}" if labels is None else f"{number:06}-{int(labels[number])}" for number in range(count))
     with appearing_folder(target) as folder:
-        for part in _parts(file, draw, count):
+        for part in _parts(examples, count):
             for image in _pixels(part):
                 path = folder / f"{next(names)}.png"
                 with storage(target):
                     Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).save(path)
 
 
-def _write_arrays(file: Path, draw: int, count: int, target: Path, *, is_image: bool) -> None:
+def _write_arrays(examples: KeptExamples, count: int, target: Path) -> None:
     """Write the samples as `arr_0`, images as bytes (n, H, W, channels), and the labels as `arr_1`, as ADM's scripts do."""
-    parts = [_pixels(part) if is_image else part.numpy() for part in _parts(file, draw, count)]
-    arrays = [np.concatenate(parts)]
-    if (labels := draw_labels(file, draw)) is not None:
-        arrays.append(labels[:count].numpy())
+    is_image = _are_images(examples)
+    arrays = [np.concatenate([_pixels(part) if is_image else part.numpy() for part in _parts(examples, count)])]
+    if examples.labels is not None:
+        arrays.append(examples.labels[:count].numpy())
     with appearing(target) as scratch, scratch.open("wb") as out:
         np.savez(out, *arrays)  # which calls them arr_0 and arr_1
 
 
-def _parts(file: Path, draw: int, count: int) -> Iterator[Tensor]:
-    stored = draw_rows(file, draw)
+def _are_images(examples: KeptExamples) -> bool:
+    shape = examples.rows.shape
+    return len(shape) == 4 and shape[1] in (1, 3)
+
+
+def _parts(examples: KeptExamples, count: int) -> Iterator[Tensor]:
     for start in range(0, count, IMAGES_AT_ONCE):
-        yield stored.read(start, min(count, start + IMAGES_AT_ONCE))
+        yield examples.rows.read(start, min(count, start + IMAGES_AT_ONCE))
 
 
 def _pixels(x: Tensor) -> NDArray[np.uint8]:

@@ -1,10 +1,11 @@
-"""Search for what a runs folder kept of a cell: its fine-tuned network and its samples, by the hashes in the cell's record."""
+"""Search for what a runs folder kept of a cell, by the hashes in its record: its network, its samples, its banks of fakes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from torch import Tensor
@@ -14,15 +15,31 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.plugins import registry
 from harness.stages.base import WEIGHTS
-from harness.stages.example_sets import SAMPLES, draw_rows
+from harness.stages.example_sets import SAMPLES, draw_labels, draw_rows
 from harness.store import outputs
 from harness.store.manifests import MANIFEST
 from harness.store.reading import read_bytes
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
+from harness.training.task import BANK
 from harness.validation import first_fault
 from harness.weights import comparison, state_dicts
 from harness.weights.convert import Network
+from harness.weights.tensor_rows import TensorRows, tensors
+
+
+class KeptExamples(NamedTuple):
+    """Generated examples of a cell in a file.
+
+    Args:
+        title: which they are, for messages: "draw 0", or "bank 2".
+        rows: the n examples, (n, …), read by rows.
+        labels: (n,) int64; None where the data has none.
+    """
+
+    title: str
+    rows: TensorRows
+    labels: Tensor | None
 
 
 def network_weights(record: Record, runs: RunsFolder, *, where: str) -> Mapping[str, Tensor]:
@@ -60,6 +77,43 @@ def samples_file(record: Record, draw: int, runs: RunsFolder, *, where: str) -> 
     if isinstance(hashes, list) and draw_rows(folder / SAMPLES, draw).sha256("x") != hashes[draw]:
         raise UserError(f"{where}: {folder / SAMPLES} holds other samples than those that were measured")
     return folder / SAMPLES
+
+
+def examples(record: Record, runs: RunsFolder, *, draw: int | None, bank: int | None, where: str) -> KeptExamples:
+    """Return one evaluation draw of a cell, or a bank of fakes that its method trained on.
+
+    Args:
+        draw: number of the draw, from 0; None means 0.
+        bank: number of the bank, from 1. Methods draw one in each round.
+        where: path of the record, with which messages begin.
+    Raises: UserError for both at once, for a draw or a bank that the cell does not have, and where the runs folder lacks it.
+    """
+    if bank is None:
+        file = samples_file(record, draw or 0, runs, where=where)
+        return KeptExamples(f"draw {draw or 0}", draw_rows(file, draw or 0), draw_labels(file, draw or 0))
+    if draw is not None:
+        raise UserError("--draw and --bank name different samples: give one of them")
+    file = _bank_file(record, bank, runs, where=where)
+    stored = tensors(file)
+    labels = stored.get("labels")
+    return KeptExamples(f"bank {bank}", stored["x"], None if labels is None else labels.read(0, len(labels)))
+
+
+def _bank_file(record: Record, number: int, runs: RunsFolder, *, where: str) -> Path:
+    _check_done(record, where)
+    if not record.weights_sha256:
+        raise UserError(f"{where}: this cell has no network, so nothing was drawn for its training")
+    folder = _find(runs, "finetune", "weights_sha256", record.weights_sha256, f"{where}: the training")
+    keys = outputs.read(folder).facts.get("banks")
+    banks = keys if isinstance(keys, list) else []
+    if not banks:
+        raise UserError(f"{where}: {record.cell} drew no bank of fakes for its training")
+    if not 1 <= number <= len(banks):
+        raise UserError(f"{where}: has no bank {number}; its banks have the numbers 1 to {len(banks)}")
+    found = outputs.find(runs, "bank", str(banks[number - 1]))
+    if found is None:
+        raise UserError(f"{where}: bank {number} is not in the runs folder {runs.root}: it was deleted, or damaged")
+    return found.folder / BANK
 
 
 def network_of(record: Record, weights: Mapping[str, Tensor], *, where: str) -> Network:

@@ -32,6 +32,9 @@ from harness.training.shared_network import GradientMeans, share_network
 from harness.weights import state_dicts, tensor_rows
 from harness.weights.tensor_rows import TensorRows
 
+BANK = "bank.safetensors"
+"""The file of a bank of generated samples: `x`, (n, …), and `labels`, (n,), for labelled data."""
+
 
 def constrain(model: torch.nn.Module) -> None:
     """Call the model's `constrain` if it has the capability `Constrains`; else do nothing."""
@@ -176,7 +179,7 @@ class TrainingTask:
             # The bank was drawn before a kill, or by another cell with the same base and seed. It counts as if it were drawn now.
             self._seconds_of_reused_banks += float(seconds)
         self.bank_costs[key] = float(evaluations)
-        tensors = state_dicts.load(output.folder / "bank.safetensors")
+        tensors = state_dicts.load(output.folder / BANK)
         return Batch(tensors["x"], tensors.get("labels"), torch.arange(len(tensors["x"]))).to(self.device)
 
     def _bank(self, key: str, model: torch.nn.Module, n: int, name: str, banks: BankSource, as_tokens: bool) -> Output:
@@ -221,7 +224,7 @@ class TrainingTask:
         # Banks are drawn inside steps, which may autocast. They are counted by key in `bank_costs`, so that a reused one costs
         # the same.
         with computing_in(banks.precision, self.device), self.counter.apart():
-            evaluations = self._fill(folder / "bank.safetensors", model, n, name, banks, as_tokens)
+            evaluations = self._fill(folder / BANK, model, n, name, banks, as_tokens)
         return {
             "seconds": time.perf_counter() - started,
             "network_evaluations": evaluations / n * n,

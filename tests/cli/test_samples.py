@@ -9,6 +9,7 @@ from harness.stages.example_sets import SAMPLES, draw_labels, stored_images
 from harness.stages.record import record_path
 from harness.store import outputs
 from harness.store.records import load_record, save_record
+from harness.training.task import BANK
 from harness.weights import state_dicts
 
 
@@ -84,3 +85,30 @@ def test_points_are_no_images(filled, keep):
     done = filled("samples", path, "--png", "points")
     assert done.returncode == 2
     assert "points: samples of shape (2,) are no images" in done.stderr
+
+
+def test_the_fakes_that_a_method_trained_on_are_images_too(filled, keep):
+    path, _ = keep({"x.0": images(2, 3)})
+    record = load_record(path)
+    x = images(4, 1)
+
+    def bank(folder):
+        state_dicts.save({"x": x.float() / 127.5 - 1}, folder / BANK)
+        return {}
+
+    outputs.once(filled.runs, "bank", "c" * 24, bank)
+    weights = {"w": torch.zeros(1)}
+
+    def training(folder):
+        state_dicts.save(weights, folder / "weights.safetensors")
+        return {"weights_sha256": "e" * 64, "banks": ["c" * 24]}
+
+    outputs.once(filled.runs, "finetune", "e" * 24, training)
+    save_record(record.model_copy(update={"weights_sha256": "e" * 64}), path)
+    done = filled("samples", path, "--png", "fakes", "--bank", "1", "--n", "3")
+    assert done.returncode == 0, done.stderr
+    assert "wrote fakes: 3 images of ddpm/ddo/s0 of small that its method trained on, from the first of bank 1" in done.stderr
+    folder = filled.folder.parents[1] / "fakes"
+    assert [np.asarray(Image.open(file)).tolist() for file in sorted(folder.iterdir())] == x[:3, 0].tolist()
+    again = filled("samples", path, "--png", "others", "--bank", "2")
+    assert (again.returncode, "has no bank 2; its banks have the numbers 1 to 1" in again.stderr) == (2, True)

@@ -106,6 +106,7 @@ class RayEngine(Engine):
 
     def close(self) -> None:
         _end_all(self._nodes.values())
+        shutil.rmtree(self._folder, ignore_errors=True)  # a later round begins with a new cluster
 
     def is_its_own(self, process: psutil.Process) -> bool:
         """All that Ray starts but jobs, which end with their supervisors."""

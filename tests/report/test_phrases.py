@@ -60,6 +60,7 @@ def test_a_budget_says_images_batches_and_steps():
         ({"ema": PowerFunctionEMA(std=0.1)}, ", weights averaged over a relative length of 0.1 (power function)"),
         ({"micro_batch": 32}, ", in micro-batches of 32"),
         ({"flip": True, "data": "disk"}, ", images flipped at random"),
+        ({"augment": {"name": "edm", "p": 0.15}}, ", images augmented as by EDM with probability 0.15"),
         ({"precision": "bf16"}, ", bf16 autocast"),
         ({"channels_last": True}, ", channels last"),
         ({"compile": True}, ", compiled"),
@@ -113,4 +114,18 @@ def test_a_method_that_the_board_has_on_some_bases_only_says_which(board):
     entry = board.config.methods[board.cells[0].method_name]
     assert where_only(entry.model_copy(update={"only": ["base=net", "seed=0"]})) == " (`base=net, seed=0`)"
     assert where_only(entry.model_copy(update={"only": "base=net"})) == " (`base=net`)"
+    assert where_only(entry.model_copy(update={"only": "base!=net,other-*,seed=0"})) == " (`base!=net,other-*,seed=0`)"
     assert where_only(entry.model_copy(update={"only": ""})) == where_only(entry.model_copy(update={"only": []})) == ""
+
+
+@pytest.mark.parametrize(
+    ("only", "text"),
+    [
+        (["base=net", "method=tune[rate=1e-4],tune[rate=0.3,beta=1]"], " (`base=net`)"),
+        ("method=tune[rate=1e-4,beta=1],base=net,old,seed!=0", " (`base=net,old,seed!=0`)"),
+        ("method!=tune[rate=1e-4]", ""),
+    ],
+)
+def test_which_points_of_a_grid_a_board_has_is_not_said_beside_each_point(board, only, text):
+    entry = board.config.methods[board.cells[0].method_name]
+    assert where_only(entry.model_copy(update={"only": only})) == text

@@ -3,25 +3,23 @@
 import numpy as np
 import pytest
 import torch
-from board_fixtures import fake_record
 from PIL import Image
 
 from harness.errors import UserError
-from harness.run import kept
 from harness.run.export import export_samples
-from harness.store.runs_folder import RunsFolder
+from harness.run.kept import KeptExamples
 from harness.weights import state_dicts
+from harness.weights.tensor_rows import tensors
 
 
 @pytest.fixture
-def export(tmp_path, monkeypatch, small):
-    """Export samples, which `kept` would find, to a path."""
+def export(tmp_path):
+    """Export samples to a path."""
 
-    def call(x, name, **options):
-        state_dicts.save({"x.0": x}, tmp_path / "samples.safetensors")
-        monkeypatch.setattr(kept, "samples_file", lambda *_, **__: tmp_path / "samples.safetensors")
-        record = fake_record(small.cells[0])
-        return export_samples(record, tmp_path / name, RunsFolder(tmp_path), draw=0, where="r.json", **{"n": None, **options})
+    def call(x, name, n=None):
+        state_dicts.save({"x": x}, tmp_path / "samples.safetensors")
+        examples = KeptExamples("draw 0", tensors(tmp_path / "samples.safetensors")["x"], None)
+        return export_samples(examples, tmp_path / name, n, where="r.json")
 
     return call
 

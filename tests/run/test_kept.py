@@ -13,6 +13,7 @@ from harness.stages.example_sets import SAMPLES
 from harness.stages.record import unmeasured
 from harness.store import outputs
 from harness.store.runs_folder import RunsFolder
+from harness.training.task import BANK
 from harness.weights import state_dicts
 
 BOARD = """\
@@ -106,6 +107,51 @@ def test_samples_are_found_with_the_draws_that_there_are(record, runs):
     assert kept.samples_file(record, 0, runs, where="r.json") == folder / SAMPLES
     with pytest.raises(UserError, match=r"r\.json: has no draw 1; its 1 draws have the numbers 0 to 0"):
         kept.samples_file(record, 1, runs, where="r.json")
+
+
+@pytest.fixture
+def banks(runs, record, weights):
+    """Two banks of the record's cell, of other values, the second with labels."""
+
+    def bank(tensors):
+        def make(folder):
+            state_dicts.save(tensors, folder / BANK)
+            return {}
+
+        return make
+
+    keys = ["c" * 24, "d" * 24]
+    outputs.once(runs, "bank", keys[0], bank({"x": torch.zeros(3, 2)}))
+    outputs.once(runs, "bank", keys[1], bank({"x": torch.ones(4, 2), "labels": torch.tensor([2, 0, 1, 1])}))
+
+    def make(folder):
+        state_dicts.save(weights, folder / "weights.safetensors")
+        return {"weights_sha256": record.weights_sha256, "banks": keys}
+
+    outputs.once(runs, "finetune", "a" * 24, make)
+    return keys
+
+
+def test_banks_have_the_numbers_of_their_rounds(record, runs, banks):
+    first, second = (kept.examples(record, runs, draw=None, bank=number, where="r.json") for number in (1, 2))
+    assert (first.title, first.labels, first.rows.read(0, 3).tolist()) == ("bank 1", None, [[0.0, 0.0]] * 3)
+    assert (second.labels.tolist(), second.rows.read(3, 9).tolist()) == ([2, 0, 1, 1], [[1.0, 1.0]])
+
+
+def test_a_bank_that_is_not_there_says_which_are(record, runs, banks):
+    with pytest.raises(UserError, match=r"^r\.json: has no bank 3; its banks have the numbers 1 to 2"):
+        kept.examples(record, runs, draw=None, bank=3, where="r.json")
+    (runs.stage("bank", banks[1]) / BANK).unlink()
+    with pytest.raises(UserError, match=r"^r\.json: bank 2 is not in the runs folder .*: it was deleted, or damaged"):
+        kept.examples(record, runs, draw=None, bank=2, where="r.json")
+    with pytest.raises(UserError, match="--draw and --bank name different samples: give one of them"):
+        kept.examples(record, runs, draw=0, bank=1, where="r.json")
+
+
+def test_a_method_without_fakes_has_no_bank(record, runs, weights):
+    keep(runs, weights, record.weights_sha256)
+    with pytest.raises(UserError, match=r"^r\.json: ddpm/none/s0 drew no bank of fakes for its training"):
+        kept.examples(record, runs, draw=None, bank=1, where="r.json")
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ PLUGINS = Registry([EntryPoint(name, name, "harness") for name in ("harness_fake
 def table_of(write_board, publish_records):
     """The table of a board whose method `tune` has these grids; a row's distance says where it is."""
 
-    def table_of(grids, value):
-        text = BOARD.replace("  tune:\n", f"  tune: {{label: Tune, method: {{name: weigh, {grids}}}}}\n")
+    def table_of(grids, value, only='""'):
+        text = BOARD.replace("  tune:\n", f"  tune: {{label: Tune, method: {{name: weigh, {grids}}}, only: {only}}}\n")
         board = load_board(write_board(text), plugins=PLUGINS)
         publish_records(board, [])
         for cell in board.cells:
@@ -52,6 +52,16 @@ def test_two_parameters_are_a_map_with_the_last_one_from_left_to_right(table_of)
     (panel,) = panels(table_of("strength: {grid: [0.5, 1.0]}, bank: {grid: [10, 20, 30]}", value))
     assert (panel["x_name"], panel["y_name"]) == ("bank", "strength")
     assert panel["means"][1] == pytest.approx([100 * (0.1 + bank / 1000 + 0.001) for bank in (10, 20, 30)])
+
+
+def test_a_map_of_which_the_board_has_some_points_leaves_the_others_without_colour_and_says_so(table_of):
+    grids = "strength: {grid: [0.5, 1.0]}, bank: {grid: [10, 20]}"
+    whole, cut = table_of(grids, value), table_of(grids, value, only='"method!=tune[strength=1,bank=20]"')
+    (panel,) = panels(cut)
+    assert panel["means"] == [panels(whole)[0]["means"][0], [panels(whole)[0]["means"][1][0], None]]
+    assert grids_plot(cut).caption.endswith(". A field without a colour: the board has no such row, or no result of it")
+    assert "without a colour" not in grids_plot(whole).caption
+    assert ink(decoded(grids_plot(cut).png())) > 0.01
 
 
 def test_further_parameters_have_a_panel_for_each_of_their_values(table_of):
