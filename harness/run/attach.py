@@ -20,7 +20,7 @@ from harness.run.events import OnEvent, RunEvent, of_record
 from harness.run.states import StatesReader
 from harness.stages.current_records import current_record
 from harness.stages.record import record_path
-from harness.store.beats import is_shared
+from harness.store.beats import beat_seconds, is_shared
 from harness.store.cancels import Cancelled, Cancels
 from harness.store.commands import KEY_DIGITS, Command, commands, forget, is_at_work, registered, this_command
 from harness.store.lease import lease
@@ -29,6 +29,10 @@ from harness.store.runs_folder import RunsFolder
 
 LOOK_SECONDS, SHARED_LOOK_SECONDS = 0.5, 3.0
 """Seconds between two looks at the run that is followed, in a folder of this host and in one that several hosts share."""
+GROWTH, MOST_BEATS = 1.25, 2
+"""In a shared folder each wait is longer than the last by this factor, up to so many beats: many runs may follow one."""
+STOP_SECONDS = 0.2
+"""Seconds until a run that waits notices Ctrl-C."""
 
 
 class Attached(Interrupted):
@@ -101,11 +105,11 @@ def _follow(other: Command, cells: Sequence[Cell], runs: RunsFolder, on_event: O
     keys = set(other.keys)
     waiting = {cell.key: cell for cell in cells if cell.key[:KEY_DIGITS] in keys and not _has_record(cell, runs)}
     cancels, end, total = Cancels(runs, other.id), _End(other, runs), len(waiting)
+    waits = _waits(runs)
     try:
         while not end.has_come():
             _tell_new_records(waiting, runs, total, on_event)
-            time.sleep(SHARED_LOOK_SECONDS if is_shared(runs.root) else LOOK_SECONDS)
-            stop.check()
+            _pause(next(waits))
             cancels.look()
     except (KeyboardInterrupt, Interrupted):
         raise Attached(f"left {other.where}, which goes on; see harness status, and harness cancel to stop it") from None
@@ -113,6 +117,24 @@ def _follow(other: Command, cells: Sequence[Cell], runs: RunsFolder, on_event: O
     cancels.look()
     if cancels.of_all is not None:
         raise Cancelled(f"cancelled by {cancels.of_all.by}")
+
+
+def _waits(runs: RunsFolder) -> Iterator[float]:
+    """Give the seconds until the next look, again and again."""
+    seconds = SHARED_LOOK_SECONDS if is_shared(runs.root) else LOOK_SECONDS
+    while True:
+        yield seconds
+        if is_shared(runs.root):
+            seconds = max(SHARED_LOOK_SECONDS, min(GROWTH * seconds, MOST_BEATS * beat_seconds()))
+
+
+def _pause(seconds: float) -> None:
+    """Wait. Raises: Interrupted when a stop is requested meanwhile."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        stop.check()
+        time.sleep(min(left, STOP_SECONDS))
+    stop.check()
 
 
 def _tell_new_records(waiting: dict[str, Cell], runs: RunsFolder, total: int, on_event: OnEvent) -> None:
