@@ -75,9 +75,8 @@ def test_a_comparison_goes_on_with_methods_and_columns_of_its_board(offered):
 def test_a_search_goes_on_with_the_searches_of_its_board_and_their_bases(offered, folder):
     file = folder / "board.yaml"
     grid = "methods: {none: , mle: , ddo: , grid: {method: {name: mle, optimizer: {lr: {grid: [0.1, 0.2]}}}}}"
-    search = (
-        "search: {rate: {method: mle, bases: ddpm, space: {optimizer.lr: {low: 0.01, high: 1}}, seeds: [9], chosen: rate.yaml}}\n"
-    )
+    space = "space: {optimizer.lr: {low: 0.01, high: 1}}"
+    search = f"search: {{rate: {{method: mle, bases: ddpm, {space}, seeds: [9], metric: sliced-w2, chosen: r.yaml}}}}\n"
     file.write_text(file.read_text().replace("methods: {none: , mle: , ddo: }", grid) + search)
     line = "harness search leaderboards/small"
     assert offered(value_completion.searches_of_board, "", f"{line} --only") == ["rate"]
