@@ -1,17 +1,24 @@
-"""A rehearsal of a board: every network at its full size on the meta device, and the memory of a step. Imports torch."""
+"""A rehearsal of a board: every network at its full size on the meta device, its published names, and the memory of a step.
+
+Imports torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from torch import nn
+
 from harness.board.bases import Base, Loaded
 from harness.board.cells import Cell
-from harness.errors import in_one_line
+from harness.errors import UserError, in_one_line
 from harness.interfaces import DataSpec
 from harness.plugins import registry
-from harness.stages.step_memory import StepMemory, step_memory
+from harness.presets import Preset
+from harness.stages.step_memory import StepMemory, built_on_meta, step_memory
 from harness.training.config import TrainingConfig
+from harness.weights.published_names import check_names, unlisted_parts
 
 GIB = 2**30
 
@@ -21,8 +28,8 @@ class Rehearsal:
     """The result of rehearsing some cells.
 
     Args:
-        lines: a sentence for each base and each method that trains on it.
-        faults: networks that cannot be built, or have another number of parameters than is published.
+        lines: a sentence for each base, and for the steps of methods that train on it.
+        faults: networks that cannot be built, or that published files do not fit.
     """
 
     lines: tuple[str, ...]
@@ -41,31 +48,69 @@ def rehearse(cells: Sequence[Cell], bases: Sequence[Base], data: DataSpec) -> Re
         if not base.has_network:
             continue
         try:
-            memory = step_memory(base.network, data)
+            network = built_on_meta(base.network, data)
         except Exception as error:  # whatever a plugin's code raises
             faults.append(f"base {base.name}: the network cannot be built: {in_one_line(error)}")
             continue
-        published = _published(base)
-        if published not in (None, memory.parameters):
-            faults.append(f"base {base.name}: has {memory.parameters:,} parameters, and {published:,} are published")
-        as_published = ", as published" if published == memory.parameters else ""
-        lines.append(f"{base.name}: the network has {memory.parameters:,} parameters{as_published}")
+        memory = step_memory(network, base.network.spec_on(data))
+        comparison, base_faults = _compared(base, network, memory.parameters)
+        faults += base_faults
+        lines.append(f"{base.name}: the network has {memory.parameters:,} parameters{comparison}")
         lines += _step_lines(base, cells, memory)
     return Rehearsal(tuple(lines), tuple(faults))
 
 
-def _published(base: Base) -> int | None:
-    """Return the number of parameters that the preset of a base gives; None where there is no preset."""
+def _compared(base: Base, network: nn.Module, parameters: int) -> tuple[str, list[str]]:
+    """Return how a network compares with what is published of its preset, and the faults.
+
+    A file of the board's own may be of another size than the preset's, on purpose: a difference is then no fault.
+    """
+    preset = _preset(base)
+    if preset is None or not isinstance(base.origin, Loaded):
+        return "", []
+    faults = _differences(preset, base, network, parameters)
+    is_own = any(not file.part and file.published is None for file in base.origin.files)
+    if faults and is_own and base.origin.model.settings != preset.config:
+        return f"; the board's own file must hold it, which is not {preset.name} as published", []
+    return ("" if faults else _as_published(preset)), [f"base {base.name}: {fault}" for fault in faults]
+
+
+def _preset(base: Base) -> Preset | None:
+    """Return the preset of a base; None where there is none."""
     if not isinstance(base.origin, Loaded) or not base.origin.weights.preset:
         return None
-    preset = registry().presets.get(base.origin.weights.preset)
-    return None if preset is None else preset.parameters
+    return registry().presets.get(base.origin.weights.preset)
+
+
+def _differences(preset: Preset, base: Base, network: nn.Module, parameters: int) -> list[str]:
+    if parameters != preset.parameters:
+        return [f"has {parameters:,} parameters, and {preset.parameters:,} are published"]
+    try:
+        check_names(preset, base.network.model.component, network)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def _as_published(preset: Preset) -> str:
+    """Return what was found to be as published."""
+    unlisted = unlisted_parts(preset)
+    if "" in unlisted:
+        return ", as published; no list of published names is known"
+    parts = f"; no list is known for its {' and '.join(unlisted)}" if unlisted else ""
+    of_base = " of its base's file" if preset.fine_tuned_by else ""
+    return f", with the published names and shapes{of_base}{parts}"
 
 
 def _step_lines(base: Base, cells: Sequence[Cell], memory: StepMemory) -> Iterator[str]:
-    trainings = {cell.method_name: cell.training for cell in cells if cell.base.name == base.name and cell.trains}
-    for name, training in trainings.items():
-        yield f"{base.name}/{name}: {step_text(memory, training)}"
+    """Yield the memory of steps, once for all methods whose budgets take the same."""
+    names: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.base.name == base.name and cell.trains:
+            methods = names.setdefault(step_text(memory, cell.training), [])
+            methods += [cell.method_name] if cell.method_name not in methods else []
+    for text, methods in names.items():
+        yield f"{base.name}, a step of {', '.join(methods)}: {text}"
 
 
 def step_text(memory: StepMemory, training: TrainingConfig) -> str:

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.board.bases import Network
 from harness.capabilities import Trains
@@ -56,17 +56,25 @@ class _Kept:
         return sum(storage.nbytes() for storage in self.storages)
 
 
-def step_memory(network: Network, data: DataSpec) -> StepMemory:
-    """Build a network at its full size on the meta device, and take a step of its pretraining loss there.
+def built_on_meta(network: Network, data: DataSpec) -> nn.Module:
+    """Build a network at its full size on the meta device.
 
     Args:
         data: what the board's dataset holds.
     Raises: UserError, and what plugins raise, where the network cannot be built there.
     """
-    spec = network.spec_on(data)
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a tokenizer that loads its own file warns that a meta tensor takes no values
-        module = network.model.component.create(network.model.settings, spec)
+        return network.model.component.create(network.model.settings, network.spec_on(data))
+
+
+def step_memory(module: nn.Module, spec: DataSpec) -> StepMemory:
+    """Take a step of a network's pretraining loss on the meta device.
+
+    Args:
+        module: the network, which moves there.
+        spec: what the network generates.
+    """
     parameters = sum(value.numel() for value in module.parameters() if value.requires_grad)
     weight_bytes = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     try:
@@ -76,7 +84,7 @@ def step_memory(network: Network, data: DataSpec) -> StepMemory:
     return StepMemory(parameters, weight_bytes, math.ceil(kept / EXAMPLES))
 
 
-def _kept_bytes(module: torch.nn.Module, spec: DataSpec) -> int:
+def _kept_bytes(module: nn.Module, spec: DataSpec) -> int:
     if not isinstance(module, Trains):
         raise TypeError("the network has no pretraining loss")
     x = torch.zeros(EXAMPLES, *latents.network_spec(module, spec).shape, device="meta")

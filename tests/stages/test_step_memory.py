@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from harness.interfaces import DataSpec
-from harness.stages.step_memory import StepMemory, step_memory
+from harness.stages.step_memory import StepMemory, built_on_meta, step_memory
 
 SPEC = DataSpec((8,), 0, "points")
 
@@ -33,11 +33,16 @@ def network(make):
     return SimpleNamespace(spec_on=lambda data: data, model=SimpleNamespace(component=component, settings=None))
 
 
+def test_a_network_is_built_without_memory():
+    module = built_on_meta(network(Square), SPEC)
+    assert {value.device.type for value in module.state_dict().values()} == {"meta"}
+
+
 def test_weights_and_what_a_loss_keeps_are_counted_once():
-    assert step_memory(network(Square), SPEC) == StepMemory(parameters=36, weight_bytes=4 * 136, example_bytes=4 * (8 + 4))
+    assert step_memory(Square(), SPEC) == StepMemory(parameters=36, weight_bytes=4 * 136, example_bytes=4 * (8 + 4))
 
 
 def test_a_loss_that_asks_for_a_value_leaves_activations_unknown_with_the_reason():
-    memory = step_memory(network(Asks), SPEC)
+    memory = step_memory(Asks(), SPEC)
     assert (memory.parameters, memory.example_bytes) == (36, None)
     assert "item" in memory.reason or "meta" in memory.reason
