@@ -1,19 +1,15 @@
-"""A rehearsal of a board: every network at its full size on the meta device, and the memory of a step. Imports torch."""
+"""A rehearsal of a board: every network at its full size on the meta device. Imports torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.board.bases import Base, Loaded
-from harness.board.cells import Cell
 from harness.errors import in_one_line
 from harness.interfaces import DataSpec
 from harness.plugins import registry
-from harness.stages.step_memory import StepMemory, step_memory
-from harness.training.config import TrainingConfig
-
-GIB = 2**30
+from harness.stages.step_cost import network_size
 
 
 @dataclass(frozen=True)
@@ -21,7 +17,7 @@ class Rehearsal:
     """The result of rehearsing some cells.
 
     Args:
-        lines: a sentence for each base and each method that trains on it.
+        lines: a sentence for each base.
         faults: networks that cannot be built, or have another number of parameters than is published.
     """
 
@@ -29,8 +25,8 @@ class Rehearsal:
     faults: tuple[str, ...]
 
 
-def rehearse(cells: Sequence[Cell], bases: Sequence[Base], data: DataSpec) -> Rehearsal:
-    """Build the networks of these bases and estimate a step of each method that trains on them. Nothing is downloaded.
+def rehearse(bases: Sequence[Base], data: DataSpec) -> Rehearsal:
+    """Build the networks of these bases, and compare their sizes with what is published. Nothing is downloaded.
 
     Args:
         data: what the board's dataset holds.
@@ -41,16 +37,15 @@ def rehearse(cells: Sequence[Cell], bases: Sequence[Base], data: DataSpec) -> Re
         if not base.has_network:
             continue
         try:
-            memory = step_memory(base.network, data)
+            parameters = network_size(base.network, data).parameters
         except Exception as error:  # whatever a plugin's code raises
             faults.append(f"base {base.name}: the network cannot be built: {in_one_line(error)}")
             continue
         published = _published(base)
-        if published not in (None, memory.parameters):
-            faults.append(f"base {base.name}: has {memory.parameters:,} parameters, and {published:,} are published")
-        as_published = ", as published" if published == memory.parameters else ""
-        lines.append(f"{base.name}: the network has {memory.parameters:,} parameters{as_published}")
-        lines += _step_lines(base, cells, memory)
+        if published not in (None, parameters):
+            faults.append(f"base {base.name}: has {parameters:,} parameters, and {published:,} are published")
+        as_published = ", as published" if published == parameters else ""
+        lines.append(f"{base.name}: the network has {parameters:,} parameters{as_published}")
     return Rehearsal(tuple(lines), tuple(faults))
 
 
@@ -60,27 +55,3 @@ def _published(base: Base) -> int | None:
         return None
     preset = registry().presets.get(base.origin.weights.preset)
     return None if preset is None else preset.parameters
-
-
-def _step_lines(base: Base, cells: Sequence[Cell], memory: StepMemory) -> Iterator[str]:
-    trainings = {cell.method_name: cell.training for cell in cells if cell.base.name == base.name and cell.trains}
-    for name, training in trainings.items():
-        yield f"{base.name}/{name}: {step_text(memory, training)}"
-
-
-def step_text(memory: StepMemory, training: TrainingConfig) -> str:
-    """Return what a step of a budget takes at least: by the pretraining loss, with Adam, and a second copy of averaged weights.
-
-    A method with a reference, or with other networks, takes more.
-    """
-    scalars = 4 * memory.parameters
-    state = memory.weight_bytes + 3 * scalars + (scalars if training.ema is not None else 0)
-    examples = training.micro_batch or training.batch
-    text = f"weights, gradients, Adam and average {state / GIB:.1f} GiB"
-    if memory.example_bytes is None:
-        return f"{text}; activations not known ({memory.reason})"
-    kept = memory.example_bytes * examples
-    return (
-        f"{text}; activations of {examples:,} examples {kept / GIB:.1f} GiB in float32, by the pretraining loss; at least "
-        f"{(state + kept) / GIB:.1f} GiB in all"
-    )
