@@ -75,7 +75,14 @@ Jobs = Annotated[
     ),
 ]
 Devices = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Devices of each cell: a process for each, which share its batches and samples.")
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Devices of each cell: a process for each, which share its batches and samples. [default: harness.toml; in a queue, "
+        "the cards that a job asks for; or 1]",
+        show_default=False,
+    ),
 ]
 ExecutorName = Annotated[
     str | None,
@@ -140,7 +147,7 @@ def run(
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
     device: RunDevice = None,
-    devices: Devices = 1,
+    devices: Devices = None,
     executor: ExecutorName = None,
     settings: Settings = None,
     resources: AskedResources = None,
@@ -176,7 +183,7 @@ def run(
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
     how = run_settings(executor, track, settings or [], jobs=jobs, device=device, devices=devices, resources=resources or [])
     options = RunOptions(
-        how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, resources=how.resources, devices=devices
+        how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, how.resources, how.devices
     )
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
     for line in (*how.remarks, *loaded.remarks):

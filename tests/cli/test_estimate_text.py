@@ -8,11 +8,11 @@ from harness.cli.estimate_text import EstimateText, as_json, on_card
 from harness.process.cards import Card
 from harness.run.disk_estimate import Disk
 from harness.run.estimates import RowEstimate, Work
-from harness.stages.step_cost import NetworkSize, SamplingCost, StepCost
+from harness.stages.step_cost import Flops, NetworkSize, SamplingCost, StepCost
 
 GIB = 2**30
 CARD = Card("made-up", 10, {"fp32": 1.0})
-HOUR = {"fp32": 0.7e12 * 3600}
+HOUR: Flops = {"fp32": 0.7e12 * 3600}
 STEP = StepCost(examples=64, state_bytes=2 * GIB, peak_bytes=10 * GIB, flops={"fp32": 1.0})
 ROW = RowEstimate(
     "net/fit",

@@ -18,6 +18,11 @@ POINTS = DataSpec((2,), 0, "points")
 CURVE = "curve: {metric: sliced-w2, points: 4, samples: 30}\n"
 
 
+def known_data(board):
+    """Returns what the board's dataset holds."""
+    return Needs(board, board.cells, ()).known_data
+
+
 def rows(board, *, in_full=True, cells=None):
     return {row.name: row for row in Estimator(POINTS, in_full=in_full).rows(cells or board.cells)}
 
@@ -69,7 +74,7 @@ def test_rounds_and_candidates_cost_their_banks_points_and_images(write_small, s
 
 def test_the_published_network_of_cifar10_has_the_operations_that_papers_count():
     board = load_board(BOARDS / "cifar10")
-    data = Needs(board, board.cells, ()).known_data
+    data = known_data(board)
     cells = [cell for cell in board.cells if cell.name == "edm/none/s0"]
     (row,) = Estimator(data, in_full=True).rows(cells)
     ((at_once, sampling),) = row.sampling.values()
@@ -98,7 +103,7 @@ def test_published_throughputs_are_within_a_factor_of_two(flops, card, precision
 
 def test_a_training_step_of_cifar10_has_the_operations_of_its_yardstick():
     board = load_board(BOARDS / "cifar10")
-    data = Needs(board, board.cells, ()).known_data
+    data = known_data(board)
     (row,) = Estimator(data, in_full=False).rows([cell for cell in board.cells if cell.name == "edm/mle/s0"])
     assert row.step.flops["fp32"] == pytest.approx(127.3e9, rel=1e-3)
     # Weights, gradients, two moments; the step's largest memory is that of 512 examples, beside average and curve's copy.

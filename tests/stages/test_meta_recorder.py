@@ -72,10 +72,11 @@ def test_unknown_values_pass_checks_of_ranges(recorder):
 @pytest.mark.parametrize("heads", [(), (2,)])
 def test_attention_keeps_no_table_of_all_pairs_and_counts_its_products(recorder, heads):
     length, width = 512, 8
-    parts = [torch.empty(3, *heads, length, width, device=META, requires_grad=True) for _ in range(3)]
+    query, key, value = (torch.empty(3, *heads, length, width, device=META, requires_grad=True) for _ in range(3))
+    bias = torch.empty(1, 1, length, length, device=META)
     with recording(recorder):
-        mixed = functional.scaled_dot_product_attention(*parts, attn_mask=torch.empty(1, 1, length, length, device=META))
-        assert mixed.shape == parts[0].shape
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        assert mixed.shape == query.shape
         of_forward = recorder.flops["fp32"]
         mixed.sum().backward()
     images = 3 * (heads[0] if heads else 1)
