@@ -61,6 +61,7 @@ class DryRun:
 
         if not any(base.has_network for base in needs.bases) or (data := needs.known_data) is None:
             return None
+        from harness.run.downloads import downloads
         from harness.run.estimates import LARGE, Estimator
 
         in_full = self.rehearses or self.card is not None
@@ -71,8 +72,11 @@ class DryRun:
         if not in_full and all(size is None or size.parameters < LARGE for size in sizes):
             return None
         rows = list(estimator.rows(needs.cells))
+        if not rows:
+            return None
         encodes = any(row.size.kept_bytes for row in rows)
-        return EstimateText(rows, self.card, needs.training_examples if encodes else None) if rows else None
+        to_fetch = downloads(needs.bases, lambda base: None if (size := estimator.size(base)) is None else size.weight_bytes)
+        return EstimateText(rows, self.card, needs.training_examples if encodes else None, to_fetch)
 
 
 def estimate_card(name: str | None, device: str) -> Card | None:

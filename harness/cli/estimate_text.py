@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.process.cards import Card
 from harness.process.inference_precision import Precision
+from harness.run.downloads import Downloads
 
 if TYPE_CHECKING:
     from harness.run.estimates import RowEstimate
@@ -24,11 +25,13 @@ class EstimateText:
     Args:
         card: the card that hours are for; None where none is named.
         examples: number of training examples, where the dataset is here.
+        downloads: absent files of weights.
     """
 
     rows: Sequence[RowEstimate]
     card: Card | None
     examples: int | None = None
+    downloads: Downloads = field(default_factory=Downloads)
 
     def table(self) -> list[dict[str, str]]:
         """Return a row of texts for each row."""
@@ -64,6 +67,10 @@ class EstimateText:
         if (checkpoints := max(row.disk.checkpoints for row in self.rows)) > 0:
             yield f"while a training runs, its checkpoints take up to {_number(checkpoints / 1e9)} GB of disk more"
         yield from self._latents()
+        if self.downloads.files:
+            least, most = _number(self.downloads.least / 1e9), _number(self.downloads.most / 1e9)
+            size = f"{least} GB" if least == most else f"{least} to {most} GB, by the networks' numbers in 16 or 32 bits"
+            yield f"absent files of weights: {self.downloads.files}, about {size}"
         yield from (f"{row.name}: a step is not known: {row.step}" for row in self.rows if isinstance(row.step, str))
         yield from _lower_bounds(self.rows)
         if self.card is not None:

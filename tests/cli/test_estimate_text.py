@@ -7,6 +7,7 @@ import pytest
 from harness.cli.estimate_text import EstimateText, as_json, on_card
 from harness.process.cards import Card
 from harness.run.disk_estimate import Disk
+from harness.run.downloads import Downloads
 from harness.run.estimates import RowEstimate, Work
 from harness.stages.step_cost import Flops, NetworkSize, SamplingCost, StepCost
 
@@ -94,6 +95,17 @@ def test_encoded_latents_are_counted_for_all_training_examples_or_each():
     row = dataclasses.replace(ROW, size=NetworkSize(1, 1, kept_bytes=131_072))
     assert "latents of the training examples take 128 KiB of disk each" in sentences(row)
     assert "latents of 1,281,167 training examples take 168 GB of disk" in sentences(row, examples=1_281_167)
+
+
+@pytest.mark.parametrize(
+    ("downloads", "size"),
+    [
+        (Downloads(2, 1_240_000_000, 2_480_000_000), "2, about 1.2 to 2.5 GB, by the networks' numbers in 16 or 32 bits"),
+        (Downloads(1, 436_075_834, 436_075_834), "1, about 0.44 GB"),
+    ],
+)
+def test_absent_files_have_a_size(downloads, size):
+    assert f"absent files of weights: {size}" in list(EstimateText([ROW], None, None, downloads).sentences())
 
 
 def test_json_has_the_row_in_bytes_and_hours():

@@ -235,6 +235,11 @@ def test_a_run_imports_no_torch_before_its_workers():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+def executor_with(*, has_queue):
+    """Returns an executor that is never asked for more than whether it has a queue."""
+    return SimpleNamespace(component=SimpleNamespace(has_queue=has_queue))
+
+
 @pytest.mark.parametrize(
     ("options", "has_queue", "gpus", "devices"),
     [
@@ -249,15 +254,13 @@ def test_a_run_imports_no_torch_before_its_workers():
     ],
 )
 def test_a_job_uses_the_cards_that_it_asks_for_where_nobody_says_how_many(options, has_queue, gpus, devices):
-    executor = SimpleNamespace(component=SimpleNamespace(has_queue=has_queue))
-    assert RunOptions(1, executor, **options).devices_of(Resources(gpus=gpus)) == devices
+    assert RunOptions(1, executor_with(has_queue=has_queue), **options).devices_of(Resources(gpus=gpus)) == devices
 
 
 def test_each_job_has_the_devices_of_its_own_cards(small, tmp_path, monkeypatch):
     monkeypatch.setattr(start, "_is_made", lambda *_: False)
-    executor = SimpleNamespace(component=SimpleNamespace(has_queue=True))
     layer = ResourceLayer(methods={"ddo": Resources(gpus=4)}, bases={"edm": Resources(gpus=2)})
-    options = RunOptions(1, executor, resources=(layer,))
+    options = RunOptions(1, executor_with(has_queue=True), resources=(layer,))
     made = start._schedule(small, small.cells, small.floors, RunsFolder(tmp_path / "runs"), options, lambda _: None)
     ready = made.ready([])
     of_bases = {job.name: job.arguments[-1].devices for job in ready if job.name.startswith("base")}
