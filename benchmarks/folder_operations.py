@@ -1,13 +1,17 @@
 """Count what 200 workers that poll one shared folder cost it: operations a second, all workers together.
 
-Usage: python benchmarks/folder_operations.py [--workers 200] [--seconds 60] [--scenario waiting|commands]
+Usage: python benchmarks/folder_operations.py [--workers 200] [--seconds 60] [--scenario waiting|commands|followers]
 
 Every worker is a process of its own, eight of them to a host, with the beat that is the default. It counts each call of its own
 that reaches the folder: open, close, read, write, sync, look at one file (stat), list, link, rename, remove.
 
 - waiting: each worker holds the lease of a cell, reports the progress of a training ten times a second, and waits for the lease
   of a base that one of them makes, from the moment at which all of them begin.
-- commands: each worker is a `harness run` of its own on the same board, and all but one of its cells are busy in the others.
+- commands: each worker is a `harness run --beside` of its own on the same board, and all but one of its cells are busy in the
+  others.
+- followers: each worker but the first is a `harness run` of its own that follows the run of the first.
+
+Each worker looks for requests to stop (`harness cancel`): as a job does in the first scenario, and as a command in the others.
 """
 
 from __future__ import annotations
@@ -24,11 +28,18 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.process import host
+from harness.store.cancels import Cancels, obeyed
+from harness.store.commands import registered, this_command
 from harness.store.lease import lease
 from harness.store.progress import Reporter
 from harness.store.runs_folder import RunsFolder
+from harness.store.workers import this_worker
+
+if TYPE_CHECKING:
+    from harness.board.board import Board
 
 WORKERS_OF_HOST = 8
 BEGINNING_SECONDS = 30.0
@@ -88,7 +99,7 @@ def counting(function: Callable[..., object], kind: str, counts: Counts, worker:
 def wait_for_base(runs: RunsFolder, worker: int) -> None:
     """Work on a cell, whose base another worker makes."""
     reporter = Reporter(runs, f"cell {worker}")
-    with lease(runs.lease("cell", f"{worker:03d}"), wait=False):
+    with lease(runs.lease("cell", f"{worker:03d}"), wait=False), obeyed(runs, "command", f"cell {worker}"):
         reporter.stage("base")
         if worker == 0:
             with lease(runs.lease("base", "0"), wait=True):
@@ -106,29 +117,56 @@ def train(reporter: Reporter) -> None:
         time.sleep(0.1)
 
 
+def many_cells(runs: RunsFolder, cells: int) -> Board:
+    """Return a board with so many cells."""
+    from harness.board.reading.load import load_board
+
+    (runs.root / "board").mkdir()
+    (runs.root / "board/board.yaml").write_text(BOARD % ", ".join(map(str, range(cells))), encoding="utf-8")
+    return load_board(runs.root / "board")
+
+
 def commands(runs: RunsFolder, cells: int) -> Callable[[int], None]:
     """Return what the process of a `harness run` does, and its worker, on a board whose other cells are busy."""
-    from harness.board.reading.load import load_board
     from harness.run.busy_jobs import BusyJobs
     from harness.run.job_calls import cell_job
     from harness.stages.options import JobOptions
 
-    (runs.root / "board").mkdir()
-    (runs.root / "board/board.yaml").write_text(BOARD % ", ".join(map(str, range(cells))), encoding="utf-8")
-    board = load_board(runs.root / "board")
+    board = many_cells(runs, cells)
     paths = [runs.lease("cell", cell.key) for cell in board.cells]
     jobs = [cell_job(cell, runs, JobOptions()) for cell in board.cells]
 
     def work(worker: int) -> None:
         busy = BusyJobs(runs)
-        with lease(paths[worker], wait=False):
+        own = this_command(board.name, runs, [], {"executor": "local"})
+        cancels = Cancels(runs, own.id)
+        with registered(own, runs), lease(paths[worker], wait=False):
             time.sleep(BEGINNING_SECONDS)  # all of them have begun
             for job in jobs[:worker] + jobs[worker + 1 :]:
                 busy.add(job)
             while True:
                 for free in busy.due():
                     busy.add(free)
+                cancels.look_now_and_then()
                 time.sleep(0.2)
+
+    return work
+
+
+def followers(runs: RunsFolder, cells: int) -> Callable[[int], None]:
+    """Return what the process of a `harness run` does that follows the run of another process, and what that other one does."""
+    from harness.run.attach import at_work
+
+    board = many_cells(runs, cells)
+
+    def work(worker: int) -> None:
+        time.sleep(BEGINNING_SECONDS / 3 if worker else 0)
+        with at_work(board, board.cells, runs, on_event=print, on_remark=lambda _: None, facts={"executor": "local"}):
+            cancels = Cancels(runs, this_worker(runs.workers).id)
+            while worker == 0:
+                cancels.look_now_and_then()
+                time.sleep(0.2)
+        raise AssertionError("there is nothing to follow")
 
     return work
 
@@ -137,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0, help="length of a window; there are three, one after another")
-    parser.add_argument("--scenario", choices=["waiting", "commands"], default="waiting")
+    parser.add_argument("--scenario", choices=["waiting", "commands", "followers"], default="waiting")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if not measure(RunsFolder(Path(folder)), options):
@@ -146,7 +184,8 @@ def main() -> None:
 
 def measure(runs: RunsFolder, options: argparse.Namespace) -> bool:
     """Print the rates. Returns: whether the last window keeps the bound."""
-    work = commands(runs, options.workers) if options.scenario == "commands" else partial(wait_for_base, runs)
+    makers = {"commands": commands, "followers": followers}
+    work = makers[options.scenario](runs, options.workers) if options.scenario in makers else partial(wait_for_base, runs)
     counts = Counts(options.workers)
     children = [start(work, counts, worker) for worker in range(options.workers)]
     rate = 0.0

@@ -6,15 +6,15 @@ The board is that of trivial_cells.py; the two ways take turns, a cell each. The
 `local` makes it. Times are processor time of all processes. Most of the difference are page faults: a fork maps the pages of
 torch's libraries anew when it touches them. So the script prints their number, and what a fault costs on this machine.
 
-Then the executor itself does cells in one slot. Blocks of cells here and there take turns. Times are wall times, for trivial
-cells and for cells that compute for 200 ms more. That part needs a machine with a second core that is idle.
+Then the executor itself does cells in one slot, with a fresh process for each and with `reuse`: processor time of all its
+processes, messages included. At last, blocks of cells here and there take turns. Times are wall times, for trivial cells and for
+cells that compute for 200 ms more. That part needs a machine with a second core that is idle.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import gc
 import importlib
 import mmap
 import os
@@ -23,9 +23,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
 from trivial_cells import board
 
 from harness.interfaces import Job, JobEnd
@@ -121,13 +123,50 @@ class Turns:
             self.shared.append((time.perf_counter() - began) * 1e3)
 
 
+class Meter:
+    """Hands jobs to an executor, one at a time, and notes the processor time that its processes have had at each end."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = list(jobs)
+        self.spent: list[float] = []
+        self.is_running = False
+
+    def ready(self, ends: Sequence[JobEnd]) -> Sequence[Job] | None:
+        if ends:
+            self.spent.append(processor_seconds_below())
+        elif self.is_running:
+            return []
+        self.is_running = bool(self.jobs)
+        return [self.jobs.pop()] if self.jobs else None
+
+
+def processor_seconds_below() -> float:
+    """Return the processor time of all processes below this one, those included that have ended."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            total += sum(process.cpu_times()[:4])
+    return total
+
+
+def print_processor_times(jobs: Sequence[Job], *, reuse: bool) -> None:
+    """Print the processor time of cells by the executor; the first cells, with their imports, are left out."""
+    from harness_local.executor import LocalExecutor
+    from harness_local.settings import LocalConfig
+
+    meter = Meter(jobs)
+    LocalExecutor(LocalConfig(reuse=reuse)).run(meter.ready, slots=1)
+    spent = (meter.spent[-1] - meter.spent[BLOCK]) / (len(meter.spent) - 1 - BLOCK) * 1e3
+    print(f"a cell by the executor{', with reuse' if reuse else ''}: {spent:.1f} ms")
+
+
 def print_wall_times(jobs: Sequence[Job], seconds: float) -> None:
     """Print wall times of cells by the executor beside those of cells here; the first block, with its imports, is left out."""
-    from harness.config import NoConfig
     from harness_local.executor import LocalExecutor
+    from harness_local.settings import LocalConfig
 
     turns = Turns(jobs, seconds)
-    LocalExecutor(NoConfig()).run(turns.ready, slots=1)
+    LocalExecutor(LocalConfig()).run(turns.ready, slots=1)
     fresh, shared = (statistics.median(times[BLOCK:]) for times in (turns.fresh, turns.shared))
     name = f"a cell and {seconds * 1e3:.0f} ms" if seconds else "a cell"
     print(f"{name}, wall time: {fresh:.1f} ms by the executor, {shared:.1f} in one process with others,")
@@ -145,9 +184,10 @@ def main() -> None:
     from harness.run.job_calls import cell_job
     from harness.stages.options import JobOptions
     from harness.store.runs_folder import RunsFolder
+    from harness_local import shared_pages
 
     with tempfile.TemporaryDirectory(dir=".") as folder:  # on a disk: /tmp may be memory
-        in_turns = 2 * max(1, round(options.cells / BLOCK)) * BLOCK + 2 * BLOCK
+        in_turns = 2 * max(1, round(options.cells / BLOCK)) * BLOCK + 6 * BLOCK
         loaded = load_board(board(Path(folder) / "trivial", 2 * options.cells + 1 + 2 * in_turns))
         jobs = [cell_job(cell, RunsFolder(Path(folder) / "runs"), JobOptions("cpu")) for cell in loaded.cells]
         worker.warm_up()
@@ -155,8 +195,7 @@ def main() -> None:
         for name in jobs[0].imports:
             importlib.import_module(name)
         forked(partial(jobs[0].function, *jobs[0].arguments))  # the base
-        gc.collect()
-        gc.freeze()
+        shared_pages.arrange()
         del jobs[0]
         long, short = ([jobs.pop() for _ in range(in_turns)] for _ in range(2))
         pairs = zip(jobs[::2], jobs[1::2], strict=True)
@@ -165,6 +204,8 @@ def main() -> None:
         for forked_job, job in pairs:
             fresh.append(forked(partial(forked_job.function, *forked_job.arguments)))
             shared.append(alone(partial(job.function, *job.arguments)))
+        for reuse in (False, True):
+            print_processor_times([long.pop() for _ in range(2 * BLOCK)], reuse=reuse)
         worker.begin()
         print_wall_times(short, seconds=0)
         print_wall_times(long, seconds=0.2)

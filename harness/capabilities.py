@@ -49,6 +49,28 @@ class TrainsInParts(Protocol):
 
 
 @runtime_checkable
+class TakesAugmentation(Protocol):
+    """Takes labels that say how training images were augmented, beside what `TrainsInParts` takes.
+
+    So it learns from augmented images, and draws images as they are: without labels it computes what labels of zero give. No
+    method needs this capability: a board's setting `augment` does.
+    """
+
+    @property
+    def augmentation_labels(self) -> int:
+        """The number of labels of an image that the network takes; 0 where its settings leave no place for them."""
+        ...
+
+    def augmented_loss_at(self, x: Tensor, labels: Tensor | None, draw: object, augmentation: Tensor) -> Tensor:
+        """Return what `training_loss_at` returns, of images that were augmented: (B,), differentiable.
+
+        Args:
+            augmentation: (B, augmentation_labels), float32. Zeros give the value of `training_loss_at`.
+        """
+        ...
+
+
+@runtime_checkable
 class Likelihood(Protocol):
     """Has a log-likelihood or a bound on it. Its randomness is drawn first, so that two networks can use the same draw."""
 
@@ -339,8 +361,11 @@ class MaskedTokens(Protocol):
 
 
 def check_labels(labels: Tensor, classes: int) -> None:
-    """Raises: ValueError unless all labels are in [0, classes]; the label `classes` stands for no class."""
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) <= classes:
+    """Raises: ValueError unless all labels are in [0, classes]; the label `classes` stands for no class.
+
+    Labels on the meta device have no values, and pass.
+    """
+    if labels.numel() and not labels.is_meta and not 0 <= int(labels.min()) <= int(labels.max()) <= classes:
         low, high = int(labels.min()), int(labels.max())
         raise ValueError(f"labels run from {low} to {high}, but there are {classes} classes (and {classes} for none)")
 
@@ -350,6 +375,7 @@ PROTOCOLS = {
     for protocol in (
         Trains,
         TrainsInParts,
+        TakesAugmentation,
         Likelihood,
         WeightedBound,
         Transitions,

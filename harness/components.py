@@ -37,9 +37,11 @@ class ModelUsage:
 
     Args:
         data: what the dataset of the board holds.
+        augmentation: number of labels that say how training images are augmented; 0 for training on images as they are.
     """
 
     data: DataSpec
+    augmentation: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class Method(Component):
         trains: False for a method that leaves the base as it is: such a method gets no steps.
         from_scratch: True when the method can also pretrain a base from random weights.
         accumulates: True when a step follows `task.micro_batches`. Other methods are skipped where a board sets `micro_batch`.
+        augments: True when all that a step does with its batch is to minimise `micro_batches.training_losses`, which tell the
+            network how images were augmented. Other methods are skipped where a board sets `augment`.
         check: target of a function `(config, usage: MethodUsage)`, without torch, that is called when a board is read. It raises
             UserError where the method cannot run on this model and this data, beyond `needs`; the cells are then skipped, and
             the text of the error is the reason in the table. Empty: `needs` says all.
@@ -122,6 +126,7 @@ class Method(Component):
     trains: bool = True
     from_scratch: bool = False
     accumulates: bool = False
+    augments: bool = False
     check: str = ""
     merges: frozenset[str] = frozenset()
 

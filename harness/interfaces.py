@@ -41,11 +41,14 @@ class Batch:
     Args:
         rows: (n,) int64, the index of each example in a fixed set (the training data, or a bank). With it, a value that was
             computed for an example can be cached. None where the examples come from no fixed set.
+        augmentation: (n, A) float32, labels that say how each image was augmented, for the network; zero for an image as it is.
+            None where images are not augmented in a way that the network is told of.
     """
 
     x: Tensor
     labels: Tensor | None = None
     rows: Tensor | None = None
+    augmentation: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -58,8 +61,8 @@ class Batch:
         return self._each(lambda part: part.to(device))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        labels = None if self.labels is None else change(self.labels)
-        return Batch(change(self.x), labels, None if self.rows is None else change(self.rows))
+        beside = (None if part is None else change(part) for part in (self.labels, self.rows, self.augmentation))
+        return Batch(change(self.x), *beside)
 
 
 @runtime_checkable

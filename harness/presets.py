@@ -30,6 +30,20 @@ class WeightsFile:
 
 
 @dataclass(frozen=True)
+class PublishedNames:
+    """The names and shapes of the tensors in a published file, which a plugin brings as a list.
+
+    Args:
+        resource: "package:path" of the list in the plugin's package: a JSON object, compressed by gzip, which gives for each name
+            the shape and the type of the numbers, such as `[[3, 64], "float32"]`.
+        part: the part of the network that the file holds, as in `WeightsFile`.
+    """
+
+    resource: str
+    part: str = ""
+
+
+@dataclass(frozen=True)
 class Preset:
     """A published network, or a tiny one for smoke runs.
 
@@ -43,6 +57,8 @@ class Preset:
         fine_tuned_by: who fine-tuned the weights, such as `DDO`; empty for a base. A board may show such weights beside its own.
         note: what a user must know before using the weights: a licence, or that they are others than the name suggests. Runs and
             pages of boards that use the preset show it.
+        names: lists of the tensors in the files of its weights, with which `harness run --rehearse` compares the network; a file
+            that others fine-tuned has those of its base. Empty where no list is known.
     """
 
     name: str
@@ -53,3 +69,4 @@ class Preset:
     files: tuple[WeightsFile, ...] = ()
     fine_tuned_by: str = ""
     note: str = ""
+    names: tuple[PublishedNames, ...] = ()

@@ -199,6 +199,11 @@ class Base:
         return isinstance(self.origin, Network)
 
     @property
+    def has_random_weights(self) -> bool:
+        """Whether random weights stand in for the base's files, in a smoke run. Their samples may have any size."""
+        return isinstance(self.origin, Loaded) and self.origin.weights.is_stand_in
+
+    @property
     def network(self) -> Network:
         """The origin of a base that has a network; ask `has_network` first."""
         assert isinstance(self.origin, Network), f"base {self.name} has no network"

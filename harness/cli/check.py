@@ -82,10 +82,10 @@ def _print_broken(plugin: Broken) -> None:
 def _print_report(report: Report, verbose: bool) -> None:
     counted = f"{report.passed} {'check' if report.passed == 1 else 'checks'} passed"
     origin = f"  ({report.subject.distribution})" if report.subject.distribution else ""
-    result(f"{MARKS[report.state]} {report.subject.title}  {counted}{origin}")
+    result(f"{MARKS[report.state]} {report.subject.title}  {counted}{origin}", at_once=True)
     for outcome in report.outcomes:
         if verbose or outcome.state != "passed":
-            result(f"    {_line(outcome)}")
+            result(f"    {_line(outcome)}", at_once=True)
 
 
 def _line(outcome: Outcome) -> str:

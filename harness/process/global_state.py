@@ -16,7 +16,8 @@ from types import ModuleType
 
 PATCHABLE = (
     "torch", "torch.Tensor", "torch.nn.functional", "torch.nn.init", "torch.random", "torch.linalg", "torch.autograd",
-    "torch.nn", "torch.nn.Module", "torch.optim", "numpy", "numpy.random", "numpy.linalg", "random", "math",
+    "torch.nn", "torch.nn.Module", "torch.optim", "numpy", "numpy.random", "numpy.linalg", "random", "math", "os", "time",
+    "builtins",
 )  # fmt: skip
 """Modules and classes whose functions are looked at: a replaced `torch.randn` changes every later number. The classes of
 `torch.nn` belong to them: Linear, Conv2d and the others."""
@@ -135,9 +136,14 @@ def environment_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)
+        put_back_environment(before)
+
+
+def put_back_environment(before: Mapping[str, str]) -> None:
+    """Give the environment variables the values that they had."""
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def _hash(state: bytes) -> str:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
 import harness
 from harness.components import KINDS, Component
 from harness.plugins import Provided, registry
-from harness.process import environment
+from harness.process import environment, source_files
 
 CORE = "harness"
 """The import package of the core, and its name among the sources of a record."""
 CORE_DISTRIBUTION = "finetune-harness"
 MAKE_NO_NUMBER = frozenset({"cli", "measure", "report", "run", "statistics", "testing"})
 """Rooms of the core that no result of a cell depends on. An edit of a page's layout does not make records questionable."""
-_COMPILED = (*EXTENSION_SUFFIXES, ".pyd")
 
 
 @dataclass(frozen=True)
@@ -55,13 +52,13 @@ class Source:
 def core_source() -> Source:
     """Return the source of the core, without the rooms in MAKE_NO_NUMBER."""
     folder = Path(harness.__file__).parent
-    return Source(CORE_DISTRIBUTION, harness.__version__, _sha256((folder,), MAKE_NO_NUMBER), (folder,))
+    return Source(CORE_DISTRIBUTION, harness.__version__, source_files.sha256((folder,), MAKE_NO_NUMBER), (folder,))
 
 
 @cache
 def plugin_source(packages: tuple[Path, ...], distribution: str, version: str) -> Source:
     """Return the source in some packages, which are read once in each process."""
-    return Source(distribution, version, _sha256(packages), packages)
+    return Source(distribution, version, source_files.sha256(packages), packages)
 
 
 _at_start: dict[tuple[Path, ...], Source] = {}
@@ -72,11 +69,13 @@ def note_start() -> None:
     """Note the code of the core and of every installed component. A process that forks workers calls it when it starts.
 
     Such a process imports plugins once for all its children. A child that is forked after an edit would read the hash of code
-    that it does not run: `edited_since_start` tells.
+    that it does not run: `edited_since_start` tells. Children find commits and versions read already.
     """
     found = [core_source()]
     found += [component_source(each.component, each) for kind in KINDS for each in registry().all(kind).values()]
-    _at_start.update({source.packages: source for source in found})
+    for source in found:
+        _at_start[source.packages] = source
+        _ = source.commit  # of a checkout it is read once: git takes long
     core_source.cache_clear()
     plugin_source.cache_clear()
 
@@ -101,7 +100,13 @@ def component_source(component: Component, provided: Provided | None) -> Source:
     dist = None if entry is None else entry.dist
     packages = [own, *(package for package in named if package is not None and _belongs(package, own, dist))]
     found = sorted({package for package in packages if package is not None} - {Path(harness.__file__).parent})
-    return plugin_source(tuple(found), "" if dist is None else dist.name, "" if dist is None else dist.version)
+    return plugin_source(tuple(found), *("", "") if dist is None else _name_and_version(dist))
+
+
+@cache
+def _name_and_version(dist: metadata.Distribution) -> tuple[str, str]:
+    """Return what the metadata of a distribution say, which take milliseconds to read."""
+    return dist.name, dist.version
 
 
 def _belongs(package: Path, own: Path | None, dist: metadata.Distribution | None) -> bool:
@@ -138,36 +143,3 @@ def _place(spec: ModuleSpec | None) -> Path | None:
     if not origin.is_file():  # built in, frozen, or in an archive
         return None
     return origin.parent if spec.submodule_search_locations else origin
-
-
-def _sha256(packages: tuple[Path, ...], left_out: frozenset[str] = frozenset()) -> str:
-    """Return the hash over the path and the content of every file; "" where there is none, or one cannot be read.
-
-    Args:
-        left_out: names of folders of the first level.
-    """
-    digest, count = hashlib.sha256(), 0
-    try:
-        for name, file in sorted(pair for package in packages for pair in _files(package, left_out)):
-            content = file.read_bytes()
-            if name.endswith(".py"):  # git may have converted the line ends
-                content = content.replace(b"\r\n", b"\n")
-            digest.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape") + content)
-            count += 1
-    except OSError:
-        return ""
-    return digest.hexdigest() if count else ""
-
-
-def _files(package: Path, left_out: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    """Yield every Python file and compiled extension of a package, each with its path from the package's parent."""
-    if package.is_file():
-        yield package.name, package
-        return
-    for folder, folders, files in os.walk(package):
-        here = Path(folder)
-        hidden = left_out if here == package else frozenset[str]()
-        folders[:] = [name for name in folders if name not in hidden and name != "__pycache__" and not name.startswith(".")]
-        for name in files:
-            if name.endswith((".py", *_COMPILED)):
-                yield (here / name).relative_to(package.parent).as_posix(), here / name

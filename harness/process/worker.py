@@ -14,8 +14,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from harness.process import devices, environment, memory, sources, stop, streams
+from harness.process import devices, environment, host, memory, sources, stop, streams
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables that set the number of threads. A worker gets one thread by default: small networks gain nothing from a second
@@ -59,9 +60,11 @@ def warm_up() -> None:
 
     from harness.plugins import registry
 
+    _set_up_for_good()
     registry()
     sources.note_start()
     environment.commit()
+    host.here()
 
 
 def begin(parent: int | None = None, *, slot: int = 0, job_id: str = "") -> None:
@@ -78,19 +81,25 @@ def begin(parent: int | None = None, *, slot: int = 0, job_id: str = "") -> None
     global _has_begun, _job_id
     _has_begun, _job_id = True, job_id
     devices.take_slot(slot)
-    streams.guard_stderr()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _set_up_for_good()
     stop.on_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
     if parent is not None:
         threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
-    memory.keep_freed()
     import torch
 
     torch.set_num_threads(int(thread_environment()["OMP_NUM_THREADS"]))
     # Saturated activations become denormal numbers, and arithmetic on these is several times slower. A trained softplus network
     # spent two thirds of the time of its matrix products on them.
     torch.set_flush_denormal(True)
+
+
+@cache
+def _set_up_for_good() -> None:
+    """Set up what a fork has of its parent: it costs each worker a millisecond where the process that forks has not done so."""
+    streams.guard_stderr()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    memory.keep_freed()
 
 
 def job_id() -> str:

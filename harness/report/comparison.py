@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from harness.board.columns import Column
+from harness.board.grids import matches
 from harness.errors import UserError, unknown
 from harness.report.rows import TableRow
 from harness.report.table import Table
@@ -71,7 +72,8 @@ def compare(table: Table, first: str, second: str, metrics: Sequence[str] = ()) 
     """Compare two methods on each base that has both, or two rows.
 
     Args:
-        first, second: a method's name or label, or a row as `base/method`, with `/n500` and `/sampler` on boards of several.
+        first, second: a method's name or label, a grid or points of it as a filter has them (`ddo`, `ddo[lr=1e-4]`), or a row as
+            `base/method`, with `/n500` and `/sampler` on boards of several.
         metrics: names of columns; all that rank by default.
     Raises: UserError for a row, method or column that the board lacks, for the same row twice, and for rows that share no base.
     """
@@ -144,13 +146,32 @@ def _pairs(table: Table, first: str, second: str) -> list[tuple[TableRow, TableR
 def _rows_of(table: Table, name: str) -> list[TableRow]:
     rows = {full_name(row): row for row in table.rows}
     if "/" in name:
-        if name not in rows:
-            raise unknown("row", name, rows, where=f"board {table.board.name}")
-        return [rows[name]]
-    found = [row for row in rows.values() if row.method == name] or [row for row in rows.values() if row.method_label == name]
+        return [_row_of(table, name, rows)]
+    found = (
+        [row for row in rows.values() if row.method == name]
+        or [row for row in rows.values() if row.method_label == name]
+        or [row for row in rows.values() if matches(row.method, name)]
+    )
     if not found:
         raise unknown("method", name, {row.method for row in rows.values()}, where=f"board {table.board.name}")
     return found
+
+
+def _row_of(table: Table, name: str, rows: Mapping[str, TableRow]) -> TableRow:
+    """Return the row of a full name, whose numbers may be written as in a filter: `edm/ddo[lr=1e-4]`."""
+    if name in rows:
+        return rows[name]
+    base, method, *block = name.split("/")
+    found = {
+        full: row
+        for full, row in rows.items()
+        if row.base == base and full.split("/")[2:] == block and matches(row.method, method)
+    }
+    if not found:
+        raise unknown("row", name, rows, where=f"board {table.board.name}")
+    if len(found) > 1:
+        raise UserError(f"board {table.board.name}: {name} means {len(found)} rows: {', '.join(found)}; name one")
+    return next(iter(found.values()))
 
 
 def full_name(row: TableRow) -> str:

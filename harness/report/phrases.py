@@ -117,7 +117,10 @@ def _computation(training: TrainingConfig) -> str:
     precision = "" if training.precision == "float32" else f", {training.precision} autocast"
     channels_last = ", channels last" if training.channels_last else ""
     compiled = ", compiled" if training.compile else ""
-    return micro_batches + precision + channels_last + compiled + (", images flipped at random" if training.flip else "")
+    flipped = ", images flipped at random" if training.flip else ""
+    augment = training.augment
+    augmented = "" if augment is None else f", images augmented as by {augment.name.upper()} with probability {augment.p:g}"
+    return micro_batches + precision + channels_last + compiled + flipped + augmented
 
 
 def where_only(entry: MethodConfig) -> str:

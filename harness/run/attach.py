@@ -20,7 +20,7 @@ from harness.run.events import OnEvent, RunEvent, of_record
 from harness.run.states import StatesReader
 from harness.stages.current_records import current_record
 from harness.stages.record import record_path
-from harness.store.beats import is_shared
+from harness.store.beats import beat_seconds, is_shared
 from harness.store.cancels import Cancelled, Cancels
 from harness.store.commands import KEY_DIGITS, Command, commands, forget, is_at_work, registered, this_command
 from harness.store.lease import lease
@@ -29,6 +29,10 @@ from harness.store.runs_folder import RunsFolder
 
 LOOK_SECONDS, SHARED_LOOK_SECONDS = 0.5, 3.0
 """Seconds between two looks at the run that is followed, in a folder of this host and in one that several hosts share."""
+GROWTH, MOST_BEATS = 1.25, 2
+"""In a shared folder each wait is longer than the last by this factor, up to so many beats: many runs may follow one."""
+STOP_SECONDS = 0.2
+"""Seconds until a run that waits notices Ctrl-C."""
 
 
 class Attached(Interrupted):
@@ -44,12 +48,14 @@ def at_work(
     on_event: OnEvent,
     on_remark: Callable[[str], None],
     facts: Mapping[str, object],
+    on_follow: Callable[[Command], None] = lambda _: None,
     follows: bool = True,
 ) -> Iterator[Command | None]:
     """Be the run at work on these cells during the block, as soon as no other one works on all of them that wait.
 
     Args:
         on_event, on_remark: are told what the other run does meanwhile.
+        on_follow: is told of each run that this one follows, before it does.
         follows: False to work beside the other run.
         facts: of `harness.store.commands.Command`: arguments, executor, is_detached.
     Yields: this command; None where another run has done all that waited, and nothing is left to do.
@@ -73,6 +79,7 @@ def at_work(
                 yield None if followed and not waiting else own
                 return
         on_remark(f"a run of these cells is at work ({other.where}): this one follows it, and Ctrl-C leaves it alone")
+        on_follow(other)
         _follow(other, cells, runs, on_event)
         followed |= set(other.keys)
 
@@ -101,11 +108,11 @@ def _follow(other: Command, cells: Sequence[Cell], runs: RunsFolder, on_event: O
     keys = set(other.keys)
     waiting = {cell.key: cell for cell in cells if cell.key[:KEY_DIGITS] in keys and not _has_record(cell, runs)}
     cancels, end, total = Cancels(runs, other.id), _End(other, runs), len(waiting)
+    waits = _waits(runs)
     try:
         while not end.has_come():
             _tell_new_records(waiting, runs, total, on_event)
-            time.sleep(SHARED_LOOK_SECONDS if is_shared(runs.root) else LOOK_SECONDS)
-            stop.check()
+            _pause(next(waits))
             cancels.look()
     except (KeyboardInterrupt, Interrupted):
         raise Attached(f"left {other.where}, which goes on; see harness status, and harness cancel to stop it") from None
@@ -113,6 +120,24 @@ def _follow(other: Command, cells: Sequence[Cell], runs: RunsFolder, on_event: O
     cancels.look()
     if cancels.of_all is not None:
         raise Cancelled(f"cancelled by {cancels.of_all.by}")
+
+
+def _waits(runs: RunsFolder) -> Iterator[float]:
+    """Give the seconds until the next look, again and again."""
+    seconds = SHARED_LOOK_SECONDS if is_shared(runs.root) else LOOK_SECONDS
+    while True:
+        yield seconds
+        if is_shared(runs.root):
+            seconds = max(SHARED_LOOK_SECONDS, min(GROWTH * seconds, MOST_BEATS * beat_seconds()))
+
+
+def _pause(seconds: float) -> None:
+    """Wait. Raises: Interrupted when a stop is requested meanwhile."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        stop.check()
+        time.sleep(min(left, STOP_SECONDS))
+    stop.check()
 
 
 def _tell_new_records(waiting: dict[str, Cell], runs: RunsFolder, total: int, on_event: OnEvent) -> None:

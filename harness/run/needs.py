@@ -90,11 +90,15 @@ class Needs:
     def absent_weights(self, *, only_brought: bool = False) -> list[str]:
         """Return a message for each file of weights of a base that is absent. only_brought: see `absent_files`."""
         faults: list[str] = []
+        told: set[WeightsFile] = set()  # networks of one family share a tokenizer
         for base in self.bases:
             for file in base.origin.files:
+                if file.published is not None:
+                    if only_brought or file.published in told:
+                        continue
+                    told.add(file.published)
                 with noted(faults):
-                    if not (only_brought and file.published):
-                        file.check_there()
+                    file.check_there()
         return faults
 
     def unfit_data(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
@@ -16,7 +15,7 @@ from harness.stages.current_records import current_record
 from harness.stages.job_result import JobResult
 from harness.stages.record import save_unrun
 from harness.store import job_log
-from harness.store.cancels import COMMAND_SECONDS, Cancels
+from harness.store.cancels import Cancels
 from harness.store.runs_folder import RunsFolder
 
 J = TypeVar("J", bound=Job)
@@ -61,7 +60,7 @@ class Schedule:
         self._busy = BusyJobs(runs)
         self._interruptions: Counter[str] = Counter()
         self._losses: Counter[str] = Counter()
-        self._cancels, self._next_look = cancels, 0.0
+        self._cancels = cancels
         self._has_told_wait = False
         self._running = 0
         self._ended = 0
@@ -144,10 +143,7 @@ class Schedule:
         return "" if request is None else request.by
 
     def _look_for_cancels(self) -> None:
-        if self._cancels is None or time.monotonic() < self._next_look:
-            return
-        self._next_look = time.monotonic() + COMMAND_SECONDS
-        if not self._cancels.look():
+        if self._cancels is None or not self._cancels.look_now_and_then():
             return
         if self._cancels.of_all is not None:
             stop.request()

@@ -74,9 +74,9 @@ def _cell(comparison: Comparison, y: int, x: int, *, sign: float) -> Mapping[str
     return {
         "y": y,
         "x": x,
-        "text": rounded(sign * difference.mean, column),
+        "text": PLAIN.signed(rounded(sign * difference.mean, column)),
         "colour": short(sign * _advantage(comparison)),
-        "interval": " to ".join(f"{bound:.4g}" for bound in bounds) or "equal on every seed",
+        "interval": " to ".join(PLAIN.signed(f"{bound:.4g}") for bound in bounds) or "equal on every seed",
         "p": p_value(difference.p),
         "holm": "" if comparison.adjusted_p is None else p_value(comparison.adjusted_p),
         "seeds": difference.n,

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from harness.board.bases import Base
-from harness.capabilities import WorksInLatents
+from harness.capabilities import TakesAugmentation, WorksInLatents
 from harness.errors import UserError
 from harness.indexed import IndexedExamples
 from harness.indexed_sets import InFile
@@ -55,7 +55,20 @@ def training_data(
     if training.flip and (isinstance(network, WorksInLatents) or source.spec.preview != "images"):
         form = "latents, which are encoded once" if isinstance(network, WorksInLatents) else source.spec.preview
         raise UserError(f"training.flip mirrors images, and the network trains on {form}: remove flip")
+    if training.augment is not None:
+        _check_augmentation(network, source, training.augment.LABELS)
     return examples(network, source, context, made_by, training.data, base)
+
+
+def _check_augmentation(network: torch.nn.Module, source: CheckedSource, labels: int) -> None:
+    """Raises: UserError where the training set has no images, or the network takes another number of labels of augmentation."""
+    if source.spec.preview != "images":
+        raise UserError(f"training.augment changes images, and the network trains on {source.spec.preview}: remove augment")
+    taken = network.augmentation_labels if isinstance(network, TakesAugmentation) else 0
+    if taken != labels:
+        raise UserError(
+            f"augment gives {labels} labels for each image, and the network takes {taken}: it would draw augmented images"
+        )
 
 
 def examples(

@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -24,14 +25,19 @@ import msgspec
 from harness.errors import Interrupted
 from harness.process import stop
 from harness.process.host import here
-from harness.store.beats import beat_seconds
+from harness.store.beats import beat_seconds, is_shared
+from harness.store.commands import count
 from harness.store.files import write_text
 from harness.store.reading import read_bytes
 from harness.store.runs_folder import RunsFolder
 from harness.store.workers import SUFFIX
 
 COMMAND_SECONDS = 1.0
-"""Seconds between two looks of a command."""
+"""Seconds between two looks of a command; more in a shared folder with many commands."""
+SHARE_SECONDS = 0.4
+"""All commands in a shared folder together look once in so many seconds, at most."""
+LOOKS_A_COUNT = 8
+"""Of so many looks of a command, one counts the commands."""
 WORKER_BEATS = 2
 """Beats between two looks of a worker: its command, if it lives, tells it earlier."""
 
@@ -77,9 +83,10 @@ class Cancels:
     """
 
     def __init__(self, runs: RunsFolder, command: str) -> None:
-        self._folder, self._command = runs.cancels, command
+        self._runs, self._folder, self._command = runs, runs.cancels, command
         self._known: set[str] = set()
         self._requests: list[Request] = []
+        self._looks, self._seconds, self._next = 0, COMMAND_SECONDS, 0.0
 
     @property
     def of_all(self) -> Request | None:
@@ -89,6 +96,16 @@ class Cancels:
     def of_job(self, job: str) -> Request | None:
         """Return the request that asks a job of the command to stop, by its name; None where there is none."""
         return next((request for request in self._requests if request.jobs is None or job in request.jobs), None)
+
+    def look_now_and_then(self) -> bool:
+        """Look, if that is due: see `look`. A call between two looks costs nothing."""
+        if not self._command or time.monotonic() < self._next:
+            return False
+        if self._looks % LOOKS_A_COUNT == 0 and is_shared(self._folder):
+            self._seconds = max(COMMAND_SECONDS, SHARE_SECONDS * count(self._runs))
+        self._looks += 1
+        self._next = time.monotonic() + self._seconds
+        return self.look()
 
     def look(self) -> bool:
         """Look for new requests: one listing of the folder. Returns: whether there is one that concerns the command."""

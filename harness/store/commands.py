@@ -119,6 +119,14 @@ def commands(runs: RunsFolder, board: str | None = None) -> list[Command]:
     return sorted((command for command in found if board in (None, command.board)), key=lambda command: command.started)
 
 
+def count(runs: RunsFolder) -> int:
+    """Return how many commands have a file: one listing of a folder."""
+    try:
+        return sum(name.endswith(SUFFIX) for name in os.listdir(runs.commands))
+    except OSError:
+        return 0
+
+
 def is_at_work(command: Command, runs: RunsFolder) -> bool:
     """Return whether a command lives, as far as one look can tell: one on another host may have died a minute ago."""
     if is_dead_here(command.id) or (runs.workers / f"{command.id}{GONE}").exists():

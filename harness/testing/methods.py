@@ -18,6 +18,7 @@ from harness.components import Method
 from harness.config import Config
 from harness.interfaces import Batch
 from harness.streams import stream
+from harness.testing.augmentation import check_augmentation_is_told
 from harness.testing.checks import Checks, run_all
 from harness.testing.configs import check_capabilities_exist, component_checks
 from harness.testing.devices import are_shares, check_devices_do_not_matter, gradients_of
@@ -70,7 +71,7 @@ class Bench:
         logged = []
         for index in range(first, stop):
             begin_round_where_due(method, index)
-            logged.append(method.step(self._batch(method, index), stream(7, "method", index), index))
+            logged.append(method.step(self.batch(method, index), stream(7, "method", index), index))
         return logged
 
     def run(self) -> Run:
@@ -98,9 +99,10 @@ class Bench:
 
         return work
 
-    def _batch(self, method: FinetuneMethod, index: int) -> Batch:
+    def batch(self, method: FinetuneMethod, index: int) -> Batch:
+        """Return the real examples of a step."""
         chosen = torch.randint(len(self.real), (method.task.batch,), generator=stream(7, "data", index))
-        real = Batch(self.real.x, self.real.labels, torch.arange(len(self.real)))
+        real = replace(self.real, rows=torch.arange(len(self.real)))
         return real[chosen].to(method.task.device)
 
 
@@ -129,6 +131,8 @@ def method_checks(bench: Bench, *, stops: Sequence[int] | None = None) -> Checks
         yield partial(check_devices_do_not_matter, bench)
         if bench.method.accumulates:
             yield partial(check_micro_batches_do_not_matter, bench)
+        if bench.method.augments:
+            yield partial(check_augmentation_is_told, bench)
         if bench.method.merges:
             yield partial(check_result_needs_the_base_alone, bench)
 

@@ -22,6 +22,7 @@ from harness.interfaces import DataSpec
 from harness.sampling import latents
 from harness.streams import stream
 from harness.testing import capabilities, token_capabilities
+from harness.testing.augmentation import check_takes_augmentation
 from harness.testing.checks import Checks, run_all
 from harness.testing.configs import check_capabilities_exist
 from harness.testing.expect import expect, expect_offers
@@ -39,6 +40,7 @@ SPECS = (
 CHECKS: Mapping[str, Callable[[nn.Module, DataSpec], None]] = {
     "Trains": capabilities.check_trains,
     "TrainsInParts": capabilities.check_trains_in_parts,
+    "TakesAugmentation": check_takes_augmentation,
     "Likelihood": capabilities.check_likelihood,
     "WeightedBound": capabilities.check_weighted_bound,
     "Transitions": capabilities.check_transitions,

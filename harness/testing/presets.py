@@ -11,6 +11,7 @@ from torch import nn
 
 from harness.components import Model
 from harness.config import Config
+from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.presets import Preset, WeightsFile
 from harness.targets import Target
@@ -19,6 +20,7 @@ from harness.testing.models import build, buildable_spec
 from harness.weights import network_files, state_dicts, stored
 from harness.weights.layouts import Layout
 from harness.weights.network_files import NetworkFile
+from harness.weights.published_names import check_names
 
 
 def check_preset(preset: Preset, model: Model) -> None:
@@ -39,6 +41,10 @@ def check_preset(preset: Preset, model: Model) -> None:
     expect(trainable == preset.parameters, f"{where}: says {preset.parameters:,} parameters, and the network has {trainable:,}")
     for file in preset.files:
         check_weights_file(file, network, where=where)
+    try:
+        check_names(preset, model, network)
+    except UserError as error:
+        raise AssertionError(f"{where}: {error}") from error
 
 
 def check_weights_file(file: WeightsFile, network: nn.Module, *, where: str) -> None:

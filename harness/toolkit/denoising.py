@@ -18,6 +18,8 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from torch import Tensor
 
@@ -204,13 +206,17 @@ class DenoisingObjective:
         the mean over draws the integral of |D - x|^2 / sigma^2 over ln(sigma), the part of the bound within these levels.
         Source of the bound: Kingma et al. 2021 (VDM), Eq. 18, with the signal-to-noise ratio 1 / sigma^2.
         """
+        return -self.weighted_error(lambda noisy, sigma: self.denoise(noisy, sigma, labels), x, draw, weighting.weight)
+
+    def weighted_error(self, denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, draw: object, weight: str) -> Tensor:
+        """Return the weighted squared error at a draw, (B,), of a function that denoises (B, …) at noise levels (B,)."""
         from harness.streams import seeded
 
-        # -w(sigma) |D(x + sigma n; sigma) - x|^2
+        # w(sigma) |D(x + sigma n; sigma) - x|^2
         sigma, noise, *seed = cast("NoisyLevel | NoisyLevelAndMask", draw)
         with seeded(seed[0] if seed else None, x.device):
-            denoised = self.denoise(x + column(sigma, x) * noise, sigma, labels)
-        return -self._weight(sigma, weighting.weight) * (denoised - x).square().flatten(1).sum(1)
+            denoised = denoise(x + column(sigma, x) * noise, sigma)
+        return self._weight(sigma, weight) * (denoised - x).square().flatten(1).sum(1)
 
     def _weight(self, sigma: Tensor, name: str) -> Tensor:
         if name == "simple":

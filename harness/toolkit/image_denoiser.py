@@ -52,6 +52,9 @@ class ImageDenoiser(GaussianChain, DenoisingObjective, nn.Module):
 
     def denoise(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
         """E[clean | noisy], (B, C, R, R), float32. sigma: (B,) or 0-dim, above 0; labels: (B,) int64, or None."""
-        rows = functional.one_hot(labels, self.classes) if self.classes and labels is not None else None
-        denoised: torch.Tensor = self(x, sigma, rows)
+        denoised: torch.Tensor = self(x, sigma, self.class_rows(labels))
         return denoised
+
+    def class_rows(self, labels: Tensor | None) -> Tensor | None:
+        """Return labels (B,) as rows (B, classes), one-hot; None without labels, and for a network without classes."""
+        return functional.one_hot(labels, self.classes) if self.classes and labels is not None else None

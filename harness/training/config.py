@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from harness.config import Config
+from harness.training.augmentation_settings import EDMAugmentation
 
 Decay = Annotated[float, Field(gt=0, lt=1)]
 DataPlace = Literal["auto", "device", "host", "disk"]
@@ -49,7 +50,7 @@ class PowerFunctionEMA(Config):
 class TrainingConfig(Config):
     """A training budget, and what the harness does around each step."""
 
-    ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile", "flip", "data", "workers"})
+    ADDED_LATER = frozenset({"micro_batch", "precision", "channels_last", "compile", "flip", "augment", "data", "workers"})
 
     images: PositiveInt = Field(description="training examples seen, over all devices")
     batch: PositiveInt = Field(128, description="training examples of a step, over all devices")
@@ -78,6 +79,11 @@ class TrainingConfig(Config):
         False,
         description="whether training mirrors each image left to right with probability one half, anew each time it is seen",
     )
+    augment: EDMAugmentation | None = Field(
+        None,
+        description="augmentation of which the network is told by labels, so that it draws images as they are; for pretraining "
+        "on few images. Methods that train by more than the pretraining loss are skipped",
+    )
     data: DataPlace = Field(
         "auto",
         description="where the training examples are kept, as stored bytes: on the device, in the memory of the host, or on "
@@ -97,8 +103,8 @@ class TrainingConfig(Config):
 
     @property
     def unused(self) -> frozenset[str]:
-        """Settings that change nothing: those of reading; `flip`, where it is off."""
-        return _OF_READING if self.flip else _OF_READING | {"flip"}
+        """Settings that change nothing: those of reading; `flip` and `augment`, where they are off."""
+        return _OF_READING | {name for name in ("flip", "augment") if not getattr(self, name)}
 
     @property
     def steps(self) -> int:
@@ -109,6 +115,12 @@ class TrainingConfig(Config):
     def _workers_have_work(self) -> TrainingConfig:
         if self.workers and self.data == "device":
             raise ValueError(f"workers ({self.workers}) read from host or disk, and data: device has nothing left to read")
+        return self
+
+    @model_validator(mode="after")
+    def _one_mirror(self) -> TrainingConfig:
+        if self.flip and self.augment is not None:
+            raise ValueError("augment mirrors images too, and tells the network: leave flip out")
         return self
 
     @model_validator(mode="after")

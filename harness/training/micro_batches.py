@@ -17,7 +17,7 @@ from harness.process.out_of_memory import advice
 if TYPE_CHECKING:
     import torch
 
-    from harness.capabilities import Trains, TrainsInParts
+    from harness.capabilities import TakesAugmentation, Trains, TrainsInParts
     from harness.interfaces import Batch
     from harness.training.config import TrainingConfig
     from harness.training.method import Task
@@ -54,10 +54,11 @@ def rows_of(draw: object, rows: Rows) -> object:
 def training_losses(task: Task, batch: Batch, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield the batch mean of the model's training loss as terms that add up to it, one for each micro-batch.
 
-    Each term is computed when it is asked for, so that only one graph is in memory; see `Optimizer.update_in_parts`.
+    Each term is computed when it is asked for, so that only one graph is in memory; see `Optimizer.update_in_parts`. The network
+    is told how images were augmented, where they were.
     """
     micro_batches = task.micro_batches(len(batch))
-    if len(micro_batches) == 1:
+    if len(micro_batches) == 1 and batch.augmentation is None:
         yield cast("Trains", task.model).training_loss(batch.x, batch.labels, generator).mean()
         return
     model = cast("TrainsInParts", task.model)
@@ -65,7 +66,14 @@ def training_losses(task: Task, batch: Batch, generator: torch.Generator) -> Ite
     for rows in micro_batches:
         part = batch[rows]
         # A sum over the part divided by the whole batch's length: the terms add up to the mean over the batch.
-        yield model.training_loss_at(part.x, part.labels, rows_of(draw, rows)).sum() / len(batch)
+        yield _losses(model, part, rows_of(draw, rows)).sum() / len(batch)
+
+
+def _losses(model: TrainsInParts, batch: Batch, draw: object) -> Tensor:
+    """Return the training loss of each example, (n,)."""
+    if batch.augmentation is None:
+        return model.training_loss_at(batch.x, batch.labels, draw)
+    return cast("TakesAugmentation", model).augmented_loss_at(batch.x, batch.labels, draw, batch.augmentation)
 
 
 def micro_batch_advice(training: TrainingConfig) -> str:

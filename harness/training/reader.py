@@ -24,6 +24,8 @@ from harness.indexed_sets import InMemory
 from harness.interfaces import Batch
 from harness.process import worker
 from harness.streams import stream
+from harness.training.augmentation import augmented
+from harness.training.augmentation_settings import EDMAugmentation
 from harness.training.config import TrainingConfig
 from harness.training.order import BatchOrder
 from harness.training.placement import is_kept
@@ -42,7 +44,9 @@ class BatchReader:
         order: the rows of each batch.
         device: where batches come.
         workers: processes that read ahead; by default WORKERS where a card would wait for the disk, else none.
-        flip_seed: seed of the flips; None flips nothing.
+        seed: seed of the changes of images.
+        flip: whether half of the images are mirrored.
+        augment: how images are augmented, with labels for the network; None for images as they are.
     """
 
     def __init__(
@@ -52,18 +56,21 @@ class BatchReader:
         device: torch.device,
         *,
         workers: int | None = None,
-        flip_seed: int | None = None,
+        seed: int = 0,
+        flip: bool = False,
+        augment: EDMAugmentation | None = None,
     ) -> None:
-        self.examples, self.order, self.device, self.flip_seed = examples, order, device, flip_seed
+        self.examples, self.order, self.device = examples, order, device
+        self.seed, self.flip, self.augment = seed, flip, augment
         self.workers = processes(examples, device, workers)
         self._ahead: _ReadAhead | None = None
 
     @classmethod
     def of(cls, data: IndexedExamples | Batch, training: TrainingConfig, device: torch.device, *, seed: int) -> BatchReader:
-        """Return the reader of a training. seed: of the order and of the flips."""
+        """Return the reader of a training. seed: of the order, and of the changes of images."""
         examples = InMemory.of(data) if isinstance(data, Batch) else data
         order = BatchOrder(len(examples), training.batch, seed)
-        return cls(examples, order, device, workers=training.workers, flip_seed=seed if training.flip else None)
+        return cls(examples, order, device, workers=training.workers, seed=seed, flip=training.flip, augment=training.augment)
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -83,7 +90,9 @@ class BatchReader:
         stored = self.examples.read(rows) if self.workers == 0 else self._read_ahead(index)
         stored = stored.to(self.device, non_blocking=True)
         batch = Batch(self.examples.examples(stored.values), stored.labels, rows.to(self.device, copy=True))
-        return batch if self.flip_seed is None else self._flipped(batch, self.flip_seed, index)
+        if self.augment is not None:
+            return augmented(batch, self.augment, seed=self.seed, index=index)
+        return self._flipped(batch, index) if self.flip else batch
 
     def close(self) -> None:
         """End the processes that read ahead. The next batch starts them again."""
@@ -97,9 +106,9 @@ class BatchReader:
             self._ahead = _ReadAhead(self.examples, self.order, index, self.workers, pins=self.device.type == "cuda")
         return self._ahead.take()
 
-    def _flipped(self, batch: Batch, seed: int, index: int) -> Batch:
+    def _flipped(self, batch: Batch, index: int) -> Batch:
         """Mirror half of the images, left to right. A mirrored image is another example: its row is beyond all others."""
-        is_flipped = torch.randint(2, (len(batch),), generator=stream(seed, "flip", index)).bool().to(self.device)
+        is_flipped = torch.randint(2, (len(batch),), generator=stream(self.seed, "flip", index)).bool().to(self.device)
         shape = (-1, *[1] * (batch.x.dim() - 1))
         rows = None if batch.rows is None else batch.rows + self.order.n * is_flipped
         return Batch(torch.where(is_flipped.view(shape), batch.x.flip(-1), batch.x), batch.labels, rows)

@@ -17,7 +17,7 @@ from harness.capabilities import TrainsInParts
 from harness.sampling import sharing
 from harness.sampling.sharing import Group, NotShared
 
-CAPABILITIES = ("training_loss_at", "log_likelihood", "weighted_bound", "tokenizer_terms")
+CAPABILITIES = ("training_loss_at", "augmented_loss_at", "log_likelihood", "weighted_bound", "tokenizer_terms")
 """Functions of capabilities that take a batch as their first argument, and give a row for each example."""
 BUCKET = 2**25
 """Numbers that are averaged at once: 128 MB in float32."""

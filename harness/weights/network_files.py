@@ -108,6 +108,32 @@ def find(files: Sequence[NetworkFile], model: Model, network: torch.nn.Module) -
     return Found(by_name, tuple(tables))
 
 
+@dataclass(frozen=True)
+class PartContent:
+    """The content of a file with a network, or with a part of it; its tensors may be on the meta device."""
+
+    stored: Stored
+    part: str
+
+
+def check_contents(contents: Sequence[PartContent], model: Model, network: torch.nn.Module, *, others: Sequence[str]) -> None:
+    """Check that the contents of some files have the names and shapes of a network.
+
+    Args:
+        others: parts of the network that are not among the contents, and are not compared.
+    Raises: UserError, which lists the first names that are missing, unexpected, or of another shape.
+    """
+    parts = {content.part for content in contents if content.part} | {part for part in others if part}
+    expected = network.state_dict()
+    for content in contents:
+        wanted = _wanted(content.part, parts, network, expected)
+        candidate = choose(content.stored, layout(model), wanted).candidate
+        if candidate.differences is None:
+            raise UserError(candidate.fault)
+        tensors = {name: value for name, value in candidate.tensors.items() if not name.startswith(wanted.elsewhere)}
+        check(tensors, wanted.expected, where=f"{content.stored.path}: not of this {model.name}")
+
+
 def module_tensors(path: Path, rules: Layout, module: torch.nn.Module, *, where: str) -> Mapping[str, Tensor]:
     """Return the tensors of one file for a module that stands apart, such as an autoencoder that a model's settings name.
 

@@ -44,5 +44,6 @@ def harness_methods() -> Sequence[Method]:
             needs=frozenset({"Trains"}),
             from_scratch=True,
             accumulates=True,
+            augments=True,
         ),
     ]

@@ -10,6 +10,8 @@ from harness import Config, Model, Sampler, hookimpl
 from harness.toolkit.chains import ChainConfig, ImageChainConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.presets import Preset
 
 __version__ = "1"
@@ -133,6 +135,11 @@ class HeadConfig(DDIMConfig):
     lr: float = Field(1e-3, gt=0, description="learning rate of the head (Adam)")
 
 
+def _shrunk(config: Config) -> Mapping[str, object]:
+    """Return as many levels as the network has: one level alone would attend at the size of the images."""
+    return {"ch_mult": (1,) * len(UNetConfig.model_validate(config).ch_mult)}
+
+
 @hookimpl
 def harness_models() -> list[Model]:
     """Provide the networks of the SFT-PG paper: for its toy problems, and for images."""
@@ -153,7 +160,8 @@ def harness_models() -> list[Model]:
             layout="harness_ddpm.published:DDPMLayout",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Transitions", "NoiseChain"}),
             sampler="ancestral",
-            smoke={"ch": 8, "ch_mult": (1,), "num_res_blocks": 1, "norm_groups": 4, "sampling_steps": 4},
+            smoke={"ch": 8, "num_res_blocks": 1, "norm_groups": 4, "sampling_steps": 4},
+            shrink=_shrunk,
             summary="DDPM for images: the U-Net of Ho et al., sampled in few steps (FastDPM)",
         ),
     ]

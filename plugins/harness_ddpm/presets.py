@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset, WeightsFile
+from harness.presets import Preset, PublishedNames, WeightsFile
 from harness_ddpm import UNetConfig
 
 HEIBOX = "https://heibox.uni-heidelberg.de/f/2e4f01e2d9ee49bab1d5/?dl=1"
@@ -22,11 +22,20 @@ GOOGLE = "https://huggingface.co/google/ddpm-cifar10-32/resolve/main/diffusion_p
 
 
 def _preset(
-    name: str, size: int, mult: tuple[int, ...], parameters: int, file: WeightsFile | None = None, note: str = ""
+    name: str,
+    size: int,
+    mult: tuple[int, ...],
+    parameters: int,
+    file: WeightsFile | None = None,
+    *,
+    note: str = "",
+    names: str = "",
 ) -> Preset:
+    """Return a preset. names: the list of the names in its file; by default the one under the preset's name."""
     config = UNetConfig(ch=128, ch_mult=mult, num_res_blocks=2, attn_resolutions=(16,), dropout=0.1, norm_groups=32)
     spec = DataSpec((3, size, size), 0, "images")
-    return Preset(name, "ddpm-unet", config, spec, parameters, (file,) if file else (), note=note)
+    listed = PublishedNames(f"harness_ddpm:published_names/{names or name}.json.gz")
+    return Preset(name, "ddpm-unet", config, spec, parameters, (file,) if file else (), note=note, names=(listed,))
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -43,6 +52,7 @@ PRESETS: Mapping[str, Preset] = {
             35_746_307,
             WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", GOOGLE),
             note=RAW,
+            names="diffusers-ddpm-cifar10-32",
         ),
     )
 }

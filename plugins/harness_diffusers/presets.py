@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset, WeightsFile
+from harness.presets import Preset, PublishedNames, WeightsFile
 from harness_diffusers import UNet2DConfig
 
 CIFAR10 = "https://huggingface.co/google/ddpm-cifar10-32/resolve/main/diffusion_pytorch_model.bin"
@@ -31,6 +31,7 @@ PRESETS: Mapping[str, Preset] = {
         # ddpm-unet's preset of the same network keeps the same file under this name: it is downloaded once.
         (WeightsFile("ddpm-cifar10-32-diffusion_pytorch_model.bin", CIFAR10),),
         note="raw weights, whose FID over 1000 steps is about 12; Ho et al. report 3.17 with the averaged weights",
+        names=(PublishedNames("harness_diffusers:published_names/diffusers-ddpm-cifar10-32.json.gz"),),
     )
 }
 

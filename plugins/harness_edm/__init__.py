@@ -165,7 +165,9 @@ def harness_models() -> list[Model]:
             build="harness_edm.unet:build",
             check="harness_edm.check:fits",
             layout="harness_edm.published:EDMLayout",
-            provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Denoises", "Transitions"}),
+            provides=frozenset(
+                {"Trains", "TrainsInParts", "TakesAugmentation", "Likelihood", "WeightedBound", "Denoises", "Transitions"}
+            ),
             sampler="heun",
             smoke={"model_channels": 8, "channel_mult": (1,), "num_blocks": 1},
             summary="EDM for images: DDPM++, NCSN++ or ADM U-Net, as published",

@@ -26,8 +26,13 @@ def fits(config: UNetConfig, usage: ModelUsage) -> None:
     """Check the settings against the data.
 
     Raises: UserError for data that the network cannot take, for attention at a size that the settings name and no level has, and
-        for widths that group normalisation cannot divide.
+        for widths that group normalisation cannot divide; for training on augmented images without their labels.
     """
+    if usage.augmentation not in (0, config.augment_dim):
+        raise UserError(
+            f"model edm-unet: augment gives {usage.augmentation} labels for each image, and augment_dim is {config.augment_dim}: "
+            f"set it to {usage.augmentation}, or the network would draw augmented images"
+        )
     levels = len(config.channel_mult)
     check_unet(config, usage.data, levels=levels, setting="channel_mult", model="edm-unet", patch=config.patch)
     if misfit := next((width for width in normalised_widths(config) if width % min(GROUPS, width // 4)), None):

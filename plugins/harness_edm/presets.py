@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset, WeightsFile
+from harness.presets import Preset, PublishedNames, WeightsFile
 from harness_edm import UNetConfig
 
 ADDRESS = "https://nvlabs-fi-cdn.nvidia.com/edm/pretrained/"
@@ -27,7 +27,8 @@ TINY_PARAMETERS = {"ddpm++": 78_561, "ncsn++": 79_921, "adm": 90_001}
 
 def _published(name: str, file: str, size: int, classes: int, parameters: int, settings: Mapping[str, object]) -> Preset:
     config, spec = UNetConfig.model_validate(settings), DataSpec((3, size, size), classes, "images")
-    return Preset(name, "edm-unet", config, spec, parameters, (WeightsFile(file, ADDRESS + file),))
+    names = PublishedNames(f"harness_edm:published_names/{file.removesuffix('.pkl')}.json.gz")
+    return Preset(name, "edm-unet", config, spec, parameters, (WeightsFile(file, ADDRESS + file),), names=(names,))
 
 
 def _tiny(family: str, parameters: int) -> Preset:

@@ -44,6 +44,25 @@ class EDMUNet(ImageDenoiser):
 
         return self.preconditioned(network, x, sigma, class_labels)
 
+    @property
+    def augmentation_labels(self) -> int:
+        """The number of labels that say how an image was augmented."""
+        return self.config.augment_dim
+
+    def augmented_loss_at(self, x: Tensor, labels: Tensor | None, draw: object, augmentation: Tensor) -> Tensor:
+        """Return the training loss of augmented images at a draw, (B,), summed over dimensions.
+
+        Args:
+            augmentation: (B, augment_dim), how each image of x was augmented; zeros for an image as it is.
+        """
+        rows = self.class_rows(labels)
+
+        def denoise(noisy: Tensor, sigma: Tensor) -> Tensor:
+            denoised: Tensor = self(noisy, sigma, rows, augmentation)
+            return denoised
+
+        return self.weighted_error(denoise, x, draw, "edm")
+
 
 def build(config: UNetConfig, spec: DataSpec) -> EDMUNet:
     """Build a denoiser with random weights for images of this shape. Raises: UserError for data that are no fitting images."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset, WeightsFile
+from harness.presets import Preset, PublishedNames, WeightsFile
 from harness_edm2 import EDM2Config, VAEConfig
 
 ADDRESS = "https://nvlabs-fi-cdn.nvidia.com/edm2/posthoc-reconstructions/"
@@ -43,7 +43,8 @@ def _preset(name: str, size: str, spec: DataSpec, snapshot: str, parameters: int
     })  # fmt: skip
     file = f"{name}-{snapshot}.pkl"
     files = (WeightsFile(file, ADDRESS + file),) if snapshot else ()
-    return Preset(name, "edm2-unet", config, spec, parameters, files if config.vae is None else (*files, VAE))
+    names = PublishedNames(f"harness_edm2:published_names/{name}.json.gz")
+    return Preset(name, "edm2-unet", config, spec, parameters, files if config.vae is None else (*files, VAE), names=(names,))
 
 
 def _all() -> list[Preset]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import Executor, hookimpl
+from harness_local.settings import LocalConfig
 
 __version__ = "1"
 
@@ -16,6 +17,7 @@ def harness_executors() -> Sequence[Executor]:
         Executor(
             "local",
             build="harness_local.executor:LocalExecutor",
+            config=LocalConfig,
             summary="processes on this machine, one job each",
             is_default=True,
         )

@@ -38,14 +38,14 @@ class Cleanness:
         changed = global_state.changes(self.state) + global_state.environment_changes(self.environment)
         if _threads() > self.threads:
             changed.append("its threads, which no fork has")
-        if _has_cuda() and not self.has_cuda:
+        if has_cuda_driver() and not self.has_cuda:
             changed.append("CUDA: its driver is loaded, which cannot be forked")
         return changed
 
 
 def note() -> Cleanness:
     """Return how the process is now."""
-    return Cleanness(global_state.snapshot(), dict(os.environ), _threads(), _has_cuda())
+    return Cleanness(global_state.snapshot(), dict(os.environ), _threads(), has_cuda_driver())
 
 
 def _threads() -> int:
@@ -58,7 +58,7 @@ def _threads() -> int:
         return threading.active_count()
 
 
-def _has_cuda() -> bool:
+def has_cuda_driver() -> bool:
     """Return whether the driver of NVIDIA's cards is in this process: no fork of it could use a card."""
     try:
         return "/libcuda.so" in MAPS.read_text()

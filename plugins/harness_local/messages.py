@@ -40,12 +40,14 @@ class Ended:
 
     Args:
         answer: pickled `Answer`; None where the process died before it gave one.
-        exit_code: of the process; -N where signal N killed it.
+        exit_code: of the process; -N where signal N killed it. 0 where the process waits for another order.
+        left: what the order left changed in its process, where the process was to do others too; "" where it left nothing.
     """
 
     number: int
     answer: bytes | None
     exit_code: int
+    left: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,23 @@ class Declined:
     number: int
     package: str
     change: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of a job, as its process tells it to the server.
+
+    Args:
+        answer: pickled `Answer`.
+        imported: names of the modules that the job imported.
+        left: see `Ended`.
+        is_free: whether the process waits for another order.
+    """
+
+    answer: bytes
+    imported: tuple[str, ...]
+    left: str = ""
+    is_free: bool = False
 
 
 @dataclass(frozen=True)

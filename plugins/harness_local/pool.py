@@ -35,10 +35,10 @@ class _Given:
 class _ForkServer:
     """A fork server and the jobs that it has."""
 
-    def __init__(self, barred: frozenset[str]) -> None:
+    def __init__(self, barred: frozenset[str], reuse: bool) -> None:
         context = get_context("spawn")
         self.connection, its_end = context.Pipe()
-        self.process = context.Process(target=server.serve, args=(its_end, barred))
+        self.process = context.Process(target=server.serve, args=(its_end, barred, reuse))
         resource_tracker.ensure_running()  # which lets signals through at its end: not inside of the block
         with worker.hold_signals():  # for good: it ends with this process, and jobs let signals through themselves
             self.process.start()
@@ -78,13 +78,15 @@ class _ForkServer:
 
 @dataclass
 class Pool:
-    """Jobs side by side in processes of their own.
+    """Jobs side by side, each in a process that is as it was before any job.
 
     Args:
         slots: how many at once.
+        reuse: whether a process does one job after the other, as long as none leaves it changed.
     """
 
     slots: int
+    reuse: bool = False
     queue: list[Job] = field(default_factory=list)
     _servers: list[_ForkServer] = field(default_factory=list)
     _barred: set[str] = field(default_factory=set)
@@ -108,7 +110,7 @@ class Pool:
 
     def _current(self) -> _ForkServer:
         if not (self._servers and self._servers[-1].takes_orders):
-            self._servers.append(_ForkServer(frozenset(self._barred)))
+            self._servers.append(_ForkServer(frozenset(self._barred), self.reuse))
         return self._servers[-1]
 
     def ends(self, timeout: float) -> list[JobEnd]:
@@ -127,7 +129,10 @@ class Pool:
             while source.connection.poll():
                 message = source.connection.recv()
                 if isinstance(message, Ended):
-                    yield _end(source.given.pop(message.number).job, message)
+                    job = source.given.pop(message.number).job
+                    if message.left:
+                        log.warning("%s left its process changed, which ends with it: %s", job.name, message.left)
+                    yield _end(job, message)
                 else:
                     self._note(source, message)
         except (EOFError, ConnectionError):

@@ -7,7 +7,6 @@ would reach all later jobs: then it takes no more orders, and the executor start
 
 from __future__ import annotations
 
-import gc
 import importlib
 import mmap
 import os
@@ -17,15 +16,15 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from harness.process import streams, worker
-from harness_local import child, cleanness
-from harness_local.messages import Declined, Ended, Order, Ready, Unable
+from harness_local import child, cleanness, shared_pages
+from harness_local.messages import Declined, Done, Ended, Order, Ready, Unable
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 2.0
@@ -34,16 +33,17 @@ EXIT_SECONDS = 10.0
 """Time that a process has to end after it has given its answer; threads of a plugin may keep it."""
 
 
-def serve(connection: Connection, barred: frozenset[str]) -> None:
+def serve(connection: Connection, barred: frozenset[str], reuse: bool = False) -> None:
     """Run orders until the other end of the connection is closed, then kill what runs.
 
     Args:
         barred: packages that the server must not import.
+        reuse: whether a process does one order after the other, as long as none leaves it changed.
     """
     with suppress(OSError):
         os.dup2(2, 1)  # what plugins print must not get between the results of the command, which may be JSON
     streams.guard_stderr()
-    server = _Server(connection, barred)
+    server = _Server(connection, barred, reuse)
     signal.signal(child.STOP, server.stop)
     with suppress(BrokenPipeError):  # the command is gone: whatever there is to say, nobody listens
         try:
@@ -69,6 +69,7 @@ class _Child:
     Args:
         saving: shared with the process: see `harness.process.stop.tell_saving`.
         answered: the moment of the answer, by the monotonic clock.
+        left, is_free: see `Done`.
     """
 
     order: Order
@@ -77,6 +78,13 @@ class _Child:
     saving: mmap.mmap
     answer: bytes | None = None
     answered: float | None = None
+    left: str = ""
+    is_free: bool = False
+
+    def close(self) -> None:
+        """Give up its memory and its pipe, at whose end a process that waits for an order ends."""
+        self.pipe.close()
+        self.saving.close()
 
     def signal(self, number: int) -> None:
         if self.process.exitcode is None:  # it is not reaped yet, so the number is its own
@@ -90,7 +98,10 @@ class _Server:
 
     connection: Connection
     barred: frozenset[str]
+    reuse: bool
     children: dict[int, _Child] = field(default_factory=dict)
+    free: dict[int, _Child] = field(default_factory=dict)
+    """Processes that wait for an order, by their slots."""
     wanted: list[str] = field(default_factory=list)
     stopped: float | None = None
     is_importing: bool = False
@@ -100,13 +111,14 @@ class _Server:
         """Import what every job needs, and note the state that every job finds."""
         worker.warm_up()
         self.clean = cleanness.note()
-        _freeze()
+        shared_pages.arrange()
 
     def stop(self, *_: object) -> None:
         """Handle the signal STOP: tell all jobs to stop, and start no other."""
         self.stopped = self.stopped or time.monotonic()
         for job in list(self.children.values()):
             job.signal(signal.SIGINT)
+        self._end_free()
         if self.is_importing:
             raise _Stopped
 
@@ -114,6 +126,13 @@ class _Server:
         """Kill all jobs."""
         for job in list(self.children.values()):
             job.signal(signal.SIGKILL)
+        self._end_free()
+
+    def _end_free(self) -> None:
+        while self.free:
+            _, waiting = self.free.popitem()
+            waiting.signal(signal.SIGKILL)
+            waiting.close()
 
     def run(self) -> None:
         """Take orders until there is nobody who could give one. Raises: BrokenPipeError when there is nobody to answer."""
@@ -138,7 +157,7 @@ class _Server:
             self.connection.send(Ended(order.number, None, -signal.SIGINT))
         elif self.spoiled is not None:
             self.connection.send(Declined(order.number, *self.spoiled))
-        else:
+        elif not self._is_taken_by_free(order):
             self._fork(order)
 
     def _import(self, names: Iterable[str]) -> None:
@@ -153,7 +172,7 @@ class _Server:
             if changed := self.clean.changes():
                 self.spoiled = (package, "; ".join(changed))
                 return
-        _freeze()
+        shared_pages.arrange()
 
     def _import_modules(self, names: Iterable[str]) -> None:
         self.is_importing = True
@@ -165,11 +184,24 @@ class _Server:
         finally:
             self.is_importing = False
 
+    def _is_taken_by_free(self, order: Order) -> bool:
+        """Give the order to the process of its slot that waits for one. Returns: whether there is one."""
+        waiting = self.free.pop(order.slot, None)
+        if waiting is None:
+            return False
+        try:
+            waiting.pipe.send(order)
+        except OSError:  # it was killed meanwhile
+            waiting.close()
+            return False
+        self.children[order.number] = replace(waiting, order=order, answer=None, answered=None, is_free=False)
+        return True
+
     def _fork(self, order: Order) -> None:
         context = get_context("fork")
-        reader, writer = context.Pipe(duplex=False)
+        reader, writer = context.Pipe()
         saving = mmap.mmap(-1, mmap.PAGESIZE)  # memory that a fork shares
-        process = context.Process(target=child.run, args=(order, os.getpid(), writer, self.connection, saving))
+        process = context.Process(target=child.run, args=(order, os.getpid(), writer, self.connection, saving, self.reuse))
         with _held(child.STOP), warnings.catch_warnings():
             # Python warns of forks beside threads. A package that starts some ends the server (see `cleanness`); there are only
             # those of BLAS, if the user wants several, which can be forked.
@@ -182,8 +214,11 @@ class _Server:
         for number, job in list(self.children.items()):
             if job.answered is None and job.pipe.poll():
                 self._take_answer(job)
+            if job.is_free and self.stopped is None:
+                self._keep_free(job)
+                continue
             now = time.monotonic()
-            is_hanging = job.answered is not None and now - job.answered > EXIT_SECONDS
+            is_hanging = job.is_free or (job.answered is not None and now - job.answered > EXIT_SECONDS)
             is_idle = self.stopped is not None and now - self.stopped > STOP_SECONDS and not job.saving[0]
             if is_hanging or (is_idle and job.answered is None):
                 job.signal(signal.SIGKILL)
@@ -191,15 +226,21 @@ class _Server:
                 if job.answered is None and job.pipe.poll():
                     self._take_answer(job)
                 del self.children[number]
-                job.pipe.close()
-                job.saving.close()
-                self.connection.send(Ended(number, job.answer, job.process.exitcode or 0))
+                job.close()
+                self.connection.send(Ended(number, job.answer, job.process.exitcode or 0, job.left))
 
     def _take_answer(self, job: _Child) -> None:
         job.answered = time.monotonic()
         with suppress(EOFError, OSError):
-            imported, job.answer = job.pipe.recv()
-            self.wanted += imported
+            done: Done = job.pipe.recv()
+            job.answer, job.left, job.is_free = done.answer, done.left, done.is_free
+            self.wanted += done.imported
+
+    def _keep_free(self, job: _Child) -> None:
+        """Keep a process that waits for another order, and hand the end of the last one over."""
+        del self.children[job.order.number]
+        self.free[job.order.slot] = job
+        self.connection.send(Ended(job.order.number, job.answer, 0))
 
 
 @contextmanager
@@ -210,9 +251,3 @@ def _held(number: int) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _freeze() -> None:
-    """Keep the garbage collector away from what is here now, so that the pages stay shared with all jobs."""
-    gc.collect()
-    gc.freeze()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset, WeightsFile
+from harness.presets import Preset, PublishedNames, WeightsFile
 from harness_maskgit import MaskGITConfig, VQGANConfig
 
 FIRST = "https://huggingface.co/llvictorll/Maskgit-pytorch/resolve/main/pretrained_maskgit/"
@@ -15,10 +15,18 @@ LLAMAGEN = "https://huggingface.co/FoundationVision/LlamaGen/resolve/main/"
 TAMING = WeightsFile("last.ckpt", f"{FIRST}VQGAN/last.ckpt", part="tokenizer")
 DS16 = WeightsFile("vq_ds16_c2i.pt", f"{LLAMAGEN}vq_ds16_c2i.pt", part="tokenizer")
 
+LISTED = ("v1-256", "v1-512", "v2-256-base", "v2-256-large", "v2-384-large", "v2-512-large")
+"""Networks of whose files the names and shapes are known."""
+
 
 def _preset(name: str, side: int, parameters: int, *files: WeightsFile) -> Preset:
     config = MaskGITConfig.model_validate({"preset": name})
-    return Preset(f"maskgit-{name}", "maskgit", config, DataSpec((3, side, side), 1000, "images"), parameters, files)
+    spec = DataSpec((3, side, side), 1000, "images")
+    tokenizer = "vqgan_v1_taming_f16_1024" if name.startswith("v1") else "vqgan_v2_llamagen_ds16"
+    names = PublishedNames(f"harness_maskgit:published_names/{tokenizer}.json.gz", part="tokenizer")
+    own = (PublishedNames(f"harness_maskgit:published_names/maskgit_{name.replace('-', '_')}.json.gz"),)
+    lists = (names, *(own if name in LISTED else ()))
+    return Preset(f"maskgit-{name}", "maskgit", config, spec, parameters, files, names=lists)
 
 
 def _first(side: int, parameters: int) -> Preset:

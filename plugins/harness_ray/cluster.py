@@ -34,8 +34,11 @@ QUIET = {
     "RAY_worker_niceness": "0",  # on a machine of our own, jobs get as much of it as those of `local`
 }
 """Variables of the processes that Ray starts."""
-OWN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid4().hex + uuid4().hex}
-"""Variables of a cluster of our own: only who has the token may use it. Ray writes one into the user's home otherwise."""
+OWN = {
+    "RAY_AUTH_MODE": "token",  # only who has the token may use the cluster
+    "RAY_AUTH_TOKEN": uuid4().hex + uuid4().hex,  # Ray writes one into the user's home otherwise
+}
+"""Variables of a cluster of our own."""
 LOCAL = "local"
 LOCAL_HOST = "127.0.0.1"
 """The address of a cluster of our own. Ray runs what anybody sends it, so that no other machine may reach it."""
@@ -177,9 +180,11 @@ def _actor() -> ActorClass[Supervisor]:
     import ray
     from ray import cloudpickle
 
-    from harness_ray import supervisor
+    from harness.toolkit import supervisor
+    from harness_ray import supervisor as actor
 
-    cloudpickle.register_pickle_by_value(supervisor)  # a machine without the harness can then say so
+    for module in (supervisor, actor):
+        cloudpickle.register_pickle_by_value(module)  # a machine without the harness can then say so
     return ray.remote(Supervisor)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError, in_one_line
 from harness.interfaces import Job, JobEnd, Resources
+from harness.toolkit.supervisor import death_of
 from harness_ray.cluster import WHERE, Cluster
 from harness_ray.settings import RayConfig
 from harness_ray.supervisor import Supervisor
@@ -173,12 +173,3 @@ def _end(placed: _Placed, answer: bytes | None, exit_code: int) -> JobEnd:
     except Exception as error:
         return JobEnd(placed.job, death=f"what it returned cannot be read: {in_one_line(error)}")
     return JobEnd(placed.job, value, death)
-
-
-def death_of(exit_code: int) -> str:
-    """Return how a process ended, as the rest of a sentence."""
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    number = -exit_code
-    name = signal.Signals(number).name if number in {each.value for each in signal.Signals} else f"signal {number}"
-    return f"was killed by {name}" + (" (out of memory?)" if number == signal.SIGKILL else "")

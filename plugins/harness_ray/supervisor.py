@@ -1,48 +1,26 @@
-"""The supervisor of one job on a machine of the cluster: it starts the process, passes a stop on, and says how the job ended.
+"""The supervisor of one job, as Ray runs it: an actor on a machine of the cluster.
 
-Ray sends this module's class by value. So a machine without the harness can say that it lacks it. Nothing of the harness may be
-imported here, and what methods return are plain tuples.
+Ray sends this module's class by value: see `harness.toolkit.supervisor`.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-STOP_SECONDS = 2.0
-"""Time after a stop request that a job has to end where it has nothing to save."""
-EXIT_SECONDS = 10.0
-"""Time that a process has to end after it has given its answer; threads of a plugin may keep it."""
-SIGHT_SECONDS = 30.0
-"""How long a shared folder may take to show a new file to another machine."""
-OF_THE_MACHINE = ("RAY_", "SLURM_", "CUDA_VISIBLE_", "HIP_VISIBLE_", "ROCR_VISIBLE_", "LD_", "HARNESS_HOST")
-"""Beginnings of the variables that belong to a machine: a job has those of its own, and of the others those of the command."""
-ALSO_OF_THE_MACHINE = ("HOSTNAME", "TMPDIR", "TMP", "TEMP", "XDG_RUNTIME_DIR", "PWD")
-POLL_SECONDS = 0.1
+from harness.toolkit import supervisor
 
 
-class Supervisor:
-    """The life of one job on one machine. `run` and `stop` are called in two threads.
+class Supervisor(supervisor.Supervisor):
+    """The life of one job on one machine.
 
     Args:
-        folder: the working folder of the command; relative paths in jobs begin there.
-        environment: the variables of the command.
+        folder, environment: see the base class.
         cards: how many cards the job asks for. With none it sees none.
     """
 
     def __init__(self, folder: str, environment: Mapping[str, str], cards: float) -> None:
-        self._folder = folder
-        self._environment = _of_a_job(environment, cards)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._saving: mmap.mmap | None = None
-        self._is_stopped = False
-        self._lock = threading.Lock()
+        super().__init__(folder, environment, sees_cards=bool(cards))
 
     def machine(self) -> tuple[str, str, str]:
         """Return (id of this machine in the cluster, its name, id of this supervisor, which is that of its job)."""
@@ -50,114 +28,3 @@ class Supervisor:
 
         here = ray.get_runtime_context()
         return here.get_node_id(), os.uname().nodename, here.get_actor_id() or ""
-
-    def look(self, marks: Sequence[str], version: str) -> tuple[str, str]:
-        """Look whether a job can run here.
-
-        Args:
-            marks: files that the command has written into the folders which all machines must share.
-            version: of the harness.
-        Returns: (the machine's name, what stands in the way; "" where nothing does).
-        """
-        return os.uname().nodename, self._hidden(marks) or self._other_harness(version)
-
-    def _hidden(self, marks: Sequence[str]) -> str:
-        if not os.path.isdir(self._folder):
-            return f"it has no folder {self._folder}, in which the command was started; all machines must share it"
-        until = time.monotonic() + SIGHT_SECONDS
-        for mark in marks:
-            while not os.path.exists(os.path.join(self._folder, mark)):
-                if time.monotonic() > until:
-                    return f"it does not see what this machine writes into {os.path.dirname(mark)}; all machines must share it"
-                time.sleep(POLL_SECONDS)
-        return ""
-
-    def _other_harness(self, version: str) -> str:
-        line = [sys.executable, "-c", "import harness_ray, harness; print(harness.__version__)"]
-        tried = subprocess.run(line, capture_output=True, text=True, env=self._environment, cwd=self._folder, check=False)
-        if tried.returncode != 0:
-            fault = (tried.stderr.strip().splitlines() or ["no reason"])[-1]
-            return f"its Python, {sys.executable}, cannot import the harness ({fault}); install it there"
-        found = tried.stdout.strip()
-        return "" if found == version else f"it has version {found} of the harness, and this machine has {version}"
-
-    def run(self, call: bytes, job_id: str) -> tuple[bytes | None, int]:
-        """Run a job to its end.
-
-        Args:
-            call: pickled (function, arguments).
-            job_id: see `harness.process.worker.begin`.
-        Returns: (the job's answer: see `harness_ray.child`; None where there is none, exit code of the process; -N: signal N).
-        """
-        reader, writer = os.pipe()
-        saving = os.memfd_create("saving")
-        os.ftruncate(saving, mmap.PAGESIZE)
-        with self._lock:
-            if self._is_stopped:
-                return None, -signal.SIGINT
-            self._saving = mmap.mmap(saving, mmap.PAGESIZE)
-            self._process = self._started((writer, saving), job_id)
-        for descriptor in (writer, saving):
-            os.close(descriptor)
-        self._give(self._process, call)
-        with os.fdopen(reader, "rb") as answers:
-            answer = answers.read()  # until the process closes its end
-        return answer or None, _exit_code(self._process)
-
-    def _started(self, descriptors: tuple[int, int], job_id: str) -> subprocess.Popen[bytes]:
-        line = [sys.executable, "-m", "harness_ray.child", str(os.getpid()), *map(str, descriptors), job_id]
-        # Signals stay blocked in the process until it is ready for them. A session of its own: no terminal's Ctrl-C reaches it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
-        try:
-            return subprocess.Popen(
-                line,
-                stdin=subprocess.PIPE,
-                pass_fds=descriptors,
-                env=self._environment,
-                cwd=self._folder,
-                start_new_session=True,
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    @staticmethod
-    def _give(process: subprocess.Popen[bytes], call: bytes) -> None:
-        try:
-            with process.stdin or open(os.devnull, "wb") as stdin:
-                stdin.write(call)
-        except BrokenPipeError:
-            pass  # it has died: its exit code says so
-
-    def stop(self) -> None:
-        """Tell the job to stop. Where it has nothing to save, it is killed after STOP_SECONDS."""
-        with self._lock:
-            self._is_stopped = True
-            process, saving = self._process, self._saving
-        if process is None or saving is None:
-            return
-        process.send_signal(signal.SIGINT)
-        until = time.monotonic() + STOP_SECONDS
-        while process.poll() is None:
-            if time.monotonic() > until and not saving[0]:
-                process.kill()
-            time.sleep(POLL_SECONDS)
-
-
-def _of_a_job(environment: Mapping[str, str], cards: float) -> dict[str, str]:
-    """Return the variables of a job: those of the command, and this machine's own."""
-    passed = {name: value for name, value in environment.items() if not _belongs_to_machine(name)}
-    own = {name: value for name, value in os.environ.items() if _belongs_to_machine(name)}
-    # Ray sets the number of threads to the number of cores, and a sum over threads has other last digits.
-    return {**passed, **own, **({} if cards else {"CUDA_VISIBLE_DEVICES": ""})}
-
-
-def _belongs_to_machine(name: str) -> bool:
-    return name.startswith(OF_THE_MACHINE) or name in ALSO_OF_THE_MACHINE
-
-
-def _exit_code(process: subprocess.Popen[bytes]) -> int:
-    try:
-        return process.wait(EXIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()

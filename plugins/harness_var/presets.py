@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from harness.interfaces import DataSpec
-from harness.presets import Preset, WeightsFile
+from harness.presets import Preset, PublishedNames, WeightsFile
 from harness_var import VARConfig, VQVAEConfig
 
 ADDRESS = "https://huggingface.co/FoundationVision/var/resolve/main/"
@@ -34,9 +34,14 @@ def _preset(size: str, side: int, parameters: int) -> Preset:
     file = f"var_{size.removesuffix('-s')}.pth"
     config = VARConfig.model_validate({"preset": size})
     spec = DataSpec((3, side, side), 1000, "images")
-    return Preset(
-        f"var-{size}", "var", config, spec, parameters, (WeightsFile(file, ADDRESS + file, HASHES.get(file)), TOKENIZER)
+    # The scales of 512 pixels give the tokenizer another buffer's rows; the published file is the same.
+    tokenizer = "vae_ch160v4096z32" + ("_512" if side == 512 else "")
+    names = (
+        PublishedNames(f"harness_var:published_names/var_{size}.json.gz"),
+        PublishedNames(f"harness_var:published_names/{tokenizer}.json.gz", part="tokenizer"),
     )
+    files = (WeightsFile(file, ADDRESS + file, HASHES.get(file)), TOKENIZER)
+    return Preset(f"var-{size}", "var", config, spec, parameters, files, names=names)
 
 
 _TINY = Preset("var-tiny", "var", VARConfig(tokenizer=VQVAEConfig(ch_mult=(1, 1))), DataSpec((1, 8, 8), 10, "images"), 42_248)

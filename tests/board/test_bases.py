@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -141,6 +142,13 @@ def test_components_are_all_that_the_samples_need(tmp_path):
     assert second.components == (MODEL, SAMPLER, METHOD, other)
     assert loaded(tmp_path).components == (MODEL, SAMPLER)
     assert Examples(OTHER).components == (OTHER,)
+
+
+def test_only_stand_ins_have_random_weights(tmp_path):
+    origin = loaded(tmp_path)
+    assert not base(origin).has_random_weights
+    assert not base(pretrained()).has_random_weights
+    assert base(replace(origin, weights=replace(origin.weights, is_stand_in=True))).has_random_weights
 
 
 def test_only_loaded_weights_have_files(tmp_path):

@@ -1,9 +1,12 @@
 """`harness check` says what passed, what failed and why, and ends with 1 where something failed."""
 
 import json
+import sys
 
 import pytest
+import typer
 
+from harness.cli.check import check
 from harness.plugins import Broken
 from harness.testing import checker
 from harness.testing.reports import Outcome, Report, Subject
@@ -54,6 +57,22 @@ def test_what_failed_is_shown_with_what_to_change_and_what_passed_is_counted(she
         "    – skipped the other checks: its file is not here",
     ]
     assert ended.stderr == "1 passed, 1 failed, 1 skipped in part or whole\n"
+
+
+def test_a_file_has_the_lines_of_each_component_before_the_next_one_is_checked(tmp_path, monkeypatch):
+    path, seen = tmp_path / "checked", []
+
+    class Watched(Scripted):
+        def check(self, subject, settings=None):
+            seen.append(path.read_text().count("metric:"))
+            return super().check(subject, settings)
+
+    monkeypatch.setattr(checker, "Checker", Watched)
+    with path.open("w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        with pytest.raises(typer.Exit):
+            check()
+    assert seen == [0, 1, 2]
 
 
 def test_what_is_skipped_is_no_failure(shell):

@@ -22,6 +22,11 @@ def test_a_site_is_written_and_named(published):
     assert done.stdout == "wrote site: 1 board, 8 pages; open site/index.html\n"
 
 
+def test_a_board_that_is_named_twice_is_shown_once(published):
+    done = published("report", "leaderboards/small", "leaderboards/../leaderboards/small/", "-o", "site")
+    assert done.stdout == "wrote site: 1 board, 8 pages; open site/index.html\n"
+
+
 def test_the_records_of_a_runs_folder_have_a_site_before_they_are_published(filled):
     done = filled("report", "leaderboards/small", "--runs", "-o", "site")
     assert done.returncode == 0

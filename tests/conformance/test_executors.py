@@ -7,7 +7,7 @@ from harness.errors import UserError
 from harness.plugins import registry
 from harness.testing.executors import check_executor
 
-SLOW = {"ray": "each check starts a cluster", "slurm": "each job starts an interpreter"}
+SLOW = {"dask": "each job starts an interpreter", "ray": "each check starts a cluster", "slurm": "each job starts an interpreter"}
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,10 @@ class Command:
         """The part of each record that may not depend on how the run went."""
         return record_results.results(self.runs)
 
+    def results_of_smoke(self) -> dict[str, object]:
+        """As `results`, of what `--smoke` has made."""
+        return record_results.results(self.runs / "smoke")
+
     def files(self, pattern: str = "stages/*/*/*") -> dict[str, tuple[int, int]]:
         """Inode and time of each file: what was made again has others."""
         paths = [path for path in self.runs.glob(pattern) if path.is_file()]
@@ -260,6 +264,41 @@ def recorder() -> Callable[[Command], Callable[[], list[str]]]:
         return lambda: notes.read_text().splitlines() if notes.exists() else []
 
     return watch
+
+
+HOST_RECORDER = """\
+import os
+from harness import hookimpl
+
+
+def note(*words):
+    with open(os.environ["NOTES"], "a") as file:
+        file.write(" ".join(map(str, words)) + "\\n")
+
+
+@hookimpl
+def harness_step_logged(cell, step):
+    note("step", cell, os.environ["HARNESS_HOST"])
+
+
+@hookimpl
+def harness_cell_finished(cell, record):
+    note("finished", cell.name, os.environ["HARNESS_HOST"])
+"""
+
+
+@pytest.fixture
+def notes(command, plugin) -> Callable[[], list[tuple[str, str]]]:
+    """Let a run note on which host its steps are done; the result gives the pairs (what, host) noted so far."""
+    plugin(command, "recorder", HOST_RECORDER)
+    file = command.board.parent / "notes.txt"
+    command.environment["NOTES"] = str(file)
+
+    def read() -> list[tuple[str, str]]:
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(words[0], words[-1]) for words in map(str.split, lines) if len(words) == 3]
+
+    return read
 
 
 @pytest.fixture

@@ -67,16 +67,17 @@ class Series:
 
     def __init__(self, seed: int, engines: Sequence[str], folder: Path) -> None:
         self._seed, self._names, self._folder = seed, engines, folder
-        self._started: dict[str, endurance_engines.Engine] = {}
+        self._started: endurance_engines.Engine | None = None
         folder.joinpath("undisturbed").mkdir()
         self._expected, self._seconds = undisturbed(folder / "undisturbed")
 
     def _engine(self, name: str) -> endurance_engines.Engine:
-        if name not in self._started:
-            engine = endurance_engines.ENGINES[name](self._seconds)
-            self._started[name] = engine  # before its start, which may fail half-way
-            engine.start(self._folder)
-        return self._started[name]
+        """Return the engine of a round; that of the round before ends where it is another."""
+        if self._started is None or self._started.name != name:
+            self.close()
+            self._started = endurance_engines.ENGINES[name](self._seconds)  # kept before its start, which may fail half-way
+            self._started.start(self._folder)
+        return self._started
 
     def play(self, number: int, most: int) -> Round:
         """Play a round. Raises: AssertionError where it does not end as it must."""
@@ -96,14 +97,16 @@ class Series:
         return game
 
     def close(self) -> None:
-        """End the engines."""
-        for engine in self._started.values():
-            engine.close()
+        """End the engine."""
+        if self._started is not None:
+            self._started.close()
+        self._started = None
 
 
 def play_all(chosen: argparse.Namespace, series: Series) -> int:
     """Play rounds until there are as many kills as asked for. Returns: the exit code."""
-    command = f"python tests/endurance --seed {chosen.seed} --kills {chosen.kills} --out {chosen.out.name}"
+    command = f"python tests/endurance --seed {chosen.seed} --kills {chosen.kills}"
+    command += f" --engines {chosen.engines} --out {chosen.out.name}"
     counts = Counts.read(chosen.out, command, chosen.kills)
     while counts.kills < chosen.kills:
         number = counts.rounds if chosen.round is None else chosen.round

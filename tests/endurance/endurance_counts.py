@@ -11,8 +11,8 @@ ROW = re.compile(r"\| (?P<engine>[a-z]+) \| (?P<target>[a-z ]+) \| (?P<what>[A-Z
 PAGE = """\
 # Endurance
 
-Runs of a small board were disturbed at random moments. After each round every record was the same, bit for bit, as that of an
-undisturbed run; no process, no lease and no temporary file was left; and no command hung.
+Runs of a small board were disturbed at random moments. After each round every record was the same, bit for bit, as
+that of an undisturbed run; no process, no lease and no temporary file was left; and no command hung.
 
 ```bash
 {command}

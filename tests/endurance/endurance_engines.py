@@ -106,10 +106,11 @@ class RayEngine(Engine):
 
     def close(self) -> None:
         _end_all(self._nodes.values())
+        shutil.rmtree(self._folder, ignore_errors=True)  # a later round begins with a new cluster
 
     def is_its_own(self, process: psutil.Process) -> bool:
         """All that Ray starts but jobs, which end with their supervisors."""
-        return "harness_ray.child" not in " ".join(process.cmdline())
+        return "harness.toolkit.supervised" not in " ".join(process.cmdline())
 
     def targets(self, command: Command) -> Found:
         found: Found = {"command": [], "supervisor": [], "job": []}
@@ -119,7 +120,7 @@ class RayEngine(Engine):
             words = " ".join(process.cmdline())
             if words.startswith("ray::Supervisor"):
                 found["supervisor"].append(process)
-            elif "harness_ray.child" in words:
+            elif "harness.toolkit.supervised" in words:
                 found["job"].append(process)
         return found
 

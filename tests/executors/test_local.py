@@ -9,29 +9,22 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from local_jobs import Plan, python
 from run_processes import servers_of
 
-from harness.config import NoConfig
 from harness.errors import UserError
 from harness.interfaces import Job
 from harness.process import stop
 from harness.testing import executor_jobs
 from harness_local import server
 from harness_local.executor import LocalExecutor
+from harness_local.settings import LocalConfig
 
 # Workers import what jobs name, and test modules cannot be imported there: these are functions of Python and of the harness.
 ALIVE = Job("alive", os.getpid, ())
 RAISES = Job("raises", operator.truediv, (1, 0))
 EXITS = Job("exits", executor_jobs.exit_with, (3,))
 DIES = Job("dies", executor_jobs.die_with, (1,))
-
-
-def python(name, *lines, imports=()):
-    """A job that evaluates lines of Python, one after the other; the value of the last line is the job's."""
-    modules = ["os", "signal", "sys", "time", "torch", "stop"]
-    given = ", ".join(f"{module} := __import__('{module}')" for module in modules[:-1])
-    given += ", stop := __import__('harness.process.stop').process.stop"
-    return Job(name, eval, (f"[{given}, {', '.join(lines)}][-1]",), imports=imports)
 
 
 STATE = (
@@ -64,22 +57,6 @@ RESETS, THREADS_VARIABLE = "torch.nn.Linear.reset_parameters.__module__", "os.en
 DRAWS = "(__import__('numpy').random.rand(), __import__('random').random(), torch.initial_seed())"
 
 
-class Plan:
-    """Hands out jobs; each end may bring others."""
-
-    def __init__(self, *jobs, then=None):
-        self.new, self.then, self.running, self.ends = list(jobs), then or {}, 0, []
-
-    def ready(self, ends):
-        self.ends += ends
-        self.running -= len(ends)
-        for end in ends:
-            self.new += self.then.get(end.job.name, [])
-        jobs, self.new = self.new, []
-        self.running += len(jobs)
-        return None if not jobs and not self.running else jobs
-
-
 @pytest.fixture(autouse=True)
 def _no_stop_request():
     stop.clear()
@@ -88,7 +65,7 @@ def _no_stop_request():
 
 
 def run(plan, slots):
-    LocalExecutor(NoConfig()).run(plan.ready, slots=slots)
+    LocalExecutor(LocalConfig()).run(plan.ready, slots=slots)
     return {end.job.name: end for end in plan.ends}
 
 
@@ -309,7 +286,7 @@ def test_a_fork_server_that_cannot_start_ends_the_run_with_one_line(tmp_path, mo
 
 def test_nothing_to_do_starts_no_process():
     calls = []
-    LocalExecutor(NoConfig()).run(lambda ends: calls.append(ends), slots=3)
+    LocalExecutor(LocalConfig()).run(lambda ends: calls.append(ends), slots=3)
     assert calls == [[]]
 
 

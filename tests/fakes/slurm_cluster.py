@@ -43,7 +43,7 @@ MpiDefault=none
 ReturnToService=2
 SlurmctldTimeout=30
 SlurmdTimeout=10
-MinJobAge=300
+MinJobAge=7200
 KillWait=20
 SchedulerParameters=sched_interval=2,batch_sched_delay=0,bf_interval=2
 EnforcePartLimits=ALL

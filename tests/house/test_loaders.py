@@ -10,8 +10,12 @@ FILES = sorted(file for base in ("harness", "plugins") for file in (ROOT / base)
 PROGRAMS = {("plugins/harness_inception/script.py", "torch.jit.load")}
 """The calls that load a program, by file."""
 MESSAGES = {
-    (f"plugins/harness_{executor}/{module}.py", "pickle.loads") for executor in ("local", "ray") for module in ("child", "pool")
-} | {(f"plugins/harness_slurm/{module}.py", "pickle.loads") for module in ("call", "submissions")}
+    ("harness/toolkit/supervised.py", "pickle.loads"),
+    *((f"plugins/harness_local/{module}.py", "pickle.loads") for module in ("child", "pool")),
+    *((f"plugins/harness_slurm/{module}.py", "pickle.loads") for module in ("call", "submissions")),
+    *((f"plugins/harness_dask/{module}.py", "pickle.loads") for module in ("look", "pool")),
+    ("plugins/harness_ray/pool.py", "pickle.loads"),
+}
 MESSAGES |= {(f"harness/process/crew_{side}.py", "pickle.loads") for side in ("lead", "member")}
 """The calls that read a message of another process of the same user: in a pipe, or in the runs folder."""
 SAFE_WITH = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import Tensor
 
 from harness.components import Method, Model
-from harness.interfaces import Batch
+from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
+from harness.streams import SampleStreams, stream
 from harness.testing.devices import SharedBench
 from harness.testing.methods import Bench
+from harness.testing.models import build
 from harness.testing.probes import examples
 from harness.testing.suites import spec_for, tiny_task
 from harness.testing.task import InMemoryTask
@@ -81,6 +86,27 @@ def expect_the_same(case: str, devices: int, steps: int = STEPS) -> None:
 @pytest.mark.parametrize("case", CORE)
 def test_a_training_on_two_devices_takes_the_steps_of_one(case):
     expect_the_same(case, 2, steps=4 if CASES[case][2] == "var" else 10)
+
+
+def test_labels_of_augmentation_are_shared_out_with_their_images():
+    method, on = registry().get(Method, "mle", where="test"), registry().get(Model, "edm-unet", where="test")
+    config, spec = (
+        on.config.model_validate({"model_channels": 8, "attn_resolutions": (4,), "augment_dim": 9}),
+        DataSpec((1, 8, 8), preview="images"),
+    )
+    x, _ = examples(spec, n=32)
+
+    def task() -> InMemoryTask:
+        return InMemoryTask(build(on, config, spec), spec, no_sampler, steps=4, batch=BATCH)
+
+    bench = Bench(method, method.config(), task, Batch(x, augmentation=torch.randn(32, 9, generator=stream(0, "labels"))))
+    one, several = trajectory(bench, 1, 4), trajectory(bench, 3, 4)
+    assert float(((one - several).norm(dim=1) / one.norm(dim=1)).max()) <= 1e-5
+    assert not torch.equal(one, trajectory(replace(bench, real=Batch(x)), 1, 4))
+
+
+def no_sampler(model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
+    raise NotImplementedError
 
 
 @pytest.mark.long

@@ -40,6 +40,15 @@ def test_a_tiny_network_has_the_size_that_it_says():
     assert sum(parameter.numel() for parameter in network.parameters()) == TINY.parameters < 100_000
 
 
+@pytest.mark.parametrize(("name", "levels"), [("sftpg-celeba64", 5), ("sftpg-cifar10", 4)])
+def test_a_smoke_network_keeps_its_levels_so_that_it_attends_where_images_are_small(name, levels):
+    config = PRESETS[name].config
+    smaller = COMPONENT.smoke_settings(config)
+    assert smaller["ch_mult"] == (1,) * levels
+    network = COMPONENT.create(config.model_copy(update=smaller), PRESETS[name].spec)
+    assert sum(parameter.numel() for parameter in network.parameters()) < 100_000
+
+
 def test_only_the_network_with_one_address_names_a_file():
     assert {name: len(preset.files) for name, preset in PRESETS.items()} == {
         "sftpg-cifar10": 1, "sftpg-celeba64": 0, "ddpm-cifar10": 1,

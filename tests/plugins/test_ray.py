@@ -9,7 +9,7 @@ from harness.interfaces import Job, Resources
 from harness.process import stop
 from harness_ray.cluster import Cluster
 from harness_ray.executor import RayExecutor
-from harness_ray.pool import GIB, Pool, death_of
+from harness_ray.pool import GIB, Pool
 from harness_ray.settings import RayConfig
 
 
@@ -83,11 +83,3 @@ def test_a_job_that_a_cluster_on_this_machine_can_never_run_is_one_line():
     pool = Pool(FakeCluster(1), RayConfig(), 1, [Job("base large", print, (), resources=Resources(gpus=4))])
     with pytest.raises(UserError, match="base large asks for GPU 4, and this machine has less; name a cluster, or ask for less"):
         pool.fill()
-
-
-@pytest.mark.parametrize(("code", "words"), [
-    (3, "ended with exit code 3"), (-9, "was killed by SIGKILL (out of memory?)"), (-11, "was killed by SIGSEGV"),
-    (-200, "was killed by signal 200"),
-])  # fmt: skip
-def test_the_end_of_a_process_is_in_words(code, words):
-    assert death_of(code) == words

@@ -101,6 +101,22 @@ def test_numbers_are_unrounded_and_hold_each_seed(table):
     assert numbers["better"] == "net/tune"
 
 
+@pytest.fixture
+def table_of_a_grid(table_of):
+    return table_of(("  tune:\n", "  tune: {method: {name: tune, rate: {grid: [0.0001, 0.5]}}}\n"))
+
+
+def test_a_grid_means_all_of_its_points_and_numbers_are_compared_as_numbers(table_of_a_grid):
+    found = compare(table_of_a_grid, "tune", "none", ["distance"])
+    assert {each.first.method for each in found} == {"tune[rate=0.0001]", "tune[rate=0.5]"}
+    found = compare(table_of_a_grid, "tune[rate=1e-4]", "tune[rate=5e-1]", ["distance"])
+    assert {(each.first.method, each.second.method) for each in found} == {("tune[rate=0.0001]", "tune[rate=0.5]")}
+    (across,) = compare(table_of_a_grid, "net/tune[rate=1e-4]", "chain/none", ["distance"])
+    assert across.first.method == "tune[rate=0.0001]"
+    with pytest.raises(UserError, match=r"net/tune means 2 rows: net/tune\[rate=0.0001\], net/tune\[rate=0.5\]; name one"):
+        compare(table_of_a_grid, "net/tune", "net/none")
+
+
 @pytest.mark.parametrize(
     ("first", "second", "metrics", "fault"),
     [

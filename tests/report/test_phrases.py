@@ -60,6 +60,7 @@ def test_a_budget_says_images_batches_and_steps():
         ({"ema": PowerFunctionEMA(std=0.1)}, ", weights averaged over a relative length of 0.1 (power function)"),
         ({"micro_batch": 32}, ", in micro-batches of 32"),
         ({"flip": True, "data": "disk"}, ", images flipped at random"),
+        ({"augment": {"name": "edm", "p": 0.15}}, ", images augmented as by EDM with probability 0.15"),
         ({"precision": "bf16"}, ", bf16 autocast"),
         ({"channels_last": True}, ", channels last"),
         ({"compile": True}, ", compiled"),

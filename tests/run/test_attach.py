@@ -1,5 +1,6 @@
 """A second run of the same cells follows the first, leaves it alone, and takes over when it has died."""
 
+import itertools
 import os
 import threading
 import time
@@ -47,6 +48,16 @@ def first(board, cells, runs):
     command = this_command(board.name, runs, [cell.key for cell in cells[:2]], {"executor": "local"})
     with registered(command, runs):
         yield command
+
+
+def test_in_a_shared_folder_waits_grow_to_two_beats(runs, monkeypatch):
+    first_waits = list(itertools.islice(attach._waits(runs), 30))
+    assert set(first_waits) == {attach.LOOK_SECONDS}  # no other host sees the folder
+    monkeypatch.setenv("HARNESS_HOST", "node3")
+    monkeypatch.setattr(attach, "SHARED_LOOK_SECONDS", 3.0)
+    waits = list(itertools.islice(attach._waits(runs), 30))
+    assert waits[:2] == [3.0, 3.75]
+    assert waits[-1] == 30.0
 
 
 def later(action):

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -293,3 +294,10 @@ def test_an_absent_reference_is_named_and_can_be_fetched(read, monkeypatch):
     cache.path(file).parent.mkdir(parents=True)
     cache.path(file).write_bytes(b"")
     assert not any("statistics.npz" in fault for fault in needs.absent_files())
+
+
+def test_a_published_file_that_several_bases_share_is_named_once():
+    board = load_board(Path(__file__).parents[2] / "leaderboards" / "imagenet256-ar")
+    faults = Needs.of_whole(board).absent_weights()
+    assert len([fault for fault in faults if "vae_ch160v4096z32.pth: not here" in fault]) == 1
+    assert len(faults) == 11 + 3  # eleven VAR, their tokenizer, and the two files of MaskGIT

@@ -13,6 +13,7 @@ from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.schedule import Schedule
 from harness.stages.job_result import BUSY, FAILED, FINISHED, INTERRUPTED, JobResult
 from harness.stages.options import JobOptions
+from harness.store import cancels
 from harness.store.cancels import Cancels, ask
 from harness.store.progress import Reporter
 from harness.store.records import load_record, save_record
@@ -234,7 +235,7 @@ def test_a_run_on_another_machine_is_waited_for_without_the_number_of_its_proces
 @pytest.fixture
 def cancellable(board, runs, events, monkeypatch):
     """As `plan`, with two cells a base, of a command that others can ask to stop."""
-    monkeypatch.setattr(schedule, "COMMAND_SECONDS", 0.0)
+    monkeypatch.setattr(cancels, "COMMAND_SECONDS", 0.0)
     options = JobOptions(command="own")
     wanted = ("net/fit/s0", "net/fit/s1", "chain/fit/s0")
     cells = [next(cell for cell in board.cells if cell.name == name) for name in wanted]

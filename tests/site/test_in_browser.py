@@ -150,6 +150,38 @@ def test_charts_are_drawn_and_follow_what_is_chosen(board):
     board.until("document.querySelector('#chart-pareto svg').textContent.includes('network evaluations for a sample (NFE)')")
 
 
+OVERLAPPING = """
+    const shown = text => text.textContent.trim() && text.getAttribute('opacity') !== '0';
+    const texts = [...document.querySelectorAll('#chart-pareto svg text')].filter(shown);
+    const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
+    const meet = (a, b) => a.left < b.right - 1 && a.right > b.left + 1 && a.top < b.bottom - 2 && a.bottom > b.top + 2;
+    const over = ([name, box], others) => others.filter(other => meet(box, other[1])).map(other => [name, other[0]]);
+    return boxes.flatMap((box, place) => over(box, boxes.slice(place + 1)))
+"""
+CUT = """
+    const texts = [...document.querySelectorAll('figure.chart svg text')].filter(text => text.textContent.trim());
+    const outside = text => text.getBoundingClientRect().right > text.closest('.plot').getBoundingClientRect().right + 1;
+    return texts.filter(text => outside(text) && !text.closest('.chart-pairs')).map(text => text.textContent)
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_text_of_a_chart_lies_over_another_or_is_cut(board, site, width):
+    board.show(width=width)
+    board.open((site / "swiss-roll" / "index.html").as_uri())
+    for name in ("pareto", "seeds"):
+        board.run(f"document.getElementById('chart-{name}').scrollIntoView()")
+        board.until(f"document.querySelector('#chart-{name} .plot svg')")
+    for cost in (0, 2):
+        board.run(
+            f"const select = document.querySelector('#chart-pareto select[data-choice=cost]'); select.value = '{cost}';"
+            "document.querySelector('#chart-pareto .plot').dataset.drawn = ''; select.dispatchEvent(new Event('change'))"
+        )
+        board.until("document.querySelector('#chart-pareto .plot').dataset.drawn === 'yes'")
+        assert (board.run(OVERLAPPING), board.run(CUT)) == ([], [])
+    assert board.value("[...document.querySelectorAll('#chart-seeds svg text')].every(text => !text.textContent.includes('…'))")
+
+
 def test_two_methods_stand_side_by_side_from_the_same_noise(board):
     board.run("document.getElementById('pair').scrollIntoView()")
     assert board.value("document.querySelectorAll('#pair-shown img').length") == 2

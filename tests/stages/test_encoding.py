@@ -131,6 +131,14 @@ def test_latents_are_not_flipped(encode):
     assert InLatents.encoded == 0
 
 
+def test_networks_that_are_not_told_do_not_train_on_augmented_images(encode):
+    with pytest.raises(
+        UserError, match=r"augment gives 9 labels for each image, and the network takes 0: it would draw augmented"
+    ):
+        encode(augment={"name": "edm"})
+    assert InLatents.encoded == 0
+
+
 class Killed(BaseException):
     """Stands for the end of a process at any moment."""
 

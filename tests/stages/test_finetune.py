@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from stage_parts import DRIFTING, Beside, Drifting, Prepared, make_base_anew
 
-from harness.errors import Interrupted
+from harness.errors import Interrupted, UserError
 from harness.process import stop
 from harness.stages import base as base_stage
 from harness.stages import finetune, renewal
@@ -179,6 +179,25 @@ def test_flipped_images_are_another_training(read_board, context):
     assert board.cells[0].base.key == flipped.cells[0].base.key
     assert board.cells[0].finetune_key != flipped.cells[0].finetune_key
     assert hashes[0] != hashes[1]
+
+
+def test_augmented_images_are_another_training_of_base_and_cell(read_board, context):
+    labelled = IMAGES.replace("attn_resolutions: []", "attn_resolutions: [], augment_dim: 9")
+    augmented = labelled.replace("batch: 32}", "batch: 32, augment: {name: edm, p: 0.5}}")
+    plain, told = read_board(labelled), read_board(augmented, "augmented")
+    assert plain.cells[0].base.key != told.cells[0].base.key
+    hashes = []
+    for cell in (plain.cells[0], told.cells[0]):
+        source = context.dataset(cell.base.dataset)
+        base = base_stage.run(cell.base, source, context)
+        output = finetune.run(cell, base, source, context)
+        hashes += [BaseFacts.of(base).weights_sha256, FinetuneFacts.of(output).weights_sha256]
+    assert len(set(hashes)) == 4
+
+
+def test_a_base_without_a_place_for_labels_is_not_pretrained_on_augmented_images(read_board):
+    with pytest.raises(UserError, match=r"board.yaml:6: .*augment gives 9 labels for each image, and augment_dim is 0: set it"):
+        read_board(IMAGES.replace("training: {images: 32, batch: 32}", "training: {images: 32, batch: 32, augment: {name: edm}}"))
 
 
 def test_the_seconds_of_steps_are_those_without_banks_and_curve(context):

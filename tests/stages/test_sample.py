@@ -11,7 +11,7 @@ import stage_parts
 import torch
 from stage_parts import NOISE, Exploding, Prepared, Unprepared, make_base_anew
 
-from harness.board.bases import Examples
+from harness.board.bases import Base, Examples
 from harness.board.samplers import EvaluationSampler
 from harness.errors import Diverged, UserError
 from harness.images.quantise import to_uint8
@@ -99,6 +99,11 @@ def test_samples_far_larger_than_the_training_data_have_exploded_and_are_not_kep
     with pytest.raises(Diverged, match=r"^samples exploded: root mean square .*e\+06, the training data's "):
         draw(with_sampler(cell, Exploding))
     assert not list(context.runs.root.glob("stages/sample/*"))
+
+
+def test_samples_of_random_weights_may_have_any_size(cell, draw, with_sampler, monkeypatch):
+    monkeypatch.setattr(Base, "has_random_weights", True)  # as in a smoke run of a board whose bases are published
+    assert draw(with_sampler(cell, Exploding)).output.is_fresh
 
 
 def test_labels_stand_beside_their_samples(read_board, tiny_text, context):

@@ -6,6 +6,7 @@ import pytest
 
 from harness.errors import Interrupted
 from harness.process import stop
+from harness.store import cancels
 from harness.store.cancels import Cancels, ask, obeyed
 from harness.store.runs_folder import RunsFolder
 
@@ -33,6 +34,46 @@ def test_a_request_can_concern_some_jobs(runs):
     assert own.of_all is None
     assert own.of_job("net/ddo/s0") is not None
     assert own.of_job("net/ddo/s1") is None
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def looked(runs, monkeypatch):
+    """A function: how often a command looks in two minutes, with so many commands in the folder."""
+
+    def looked(others):
+        clock, looks = Clock(), []
+        monkeypatch.setattr(cancels, "time", clock)
+        monkeypatch.setattr(Cancels, "look", lambda _: bool(looks.append(clock.now)))
+        runs.commands.mkdir(parents=True, exist_ok=True)
+        for number in range(others):
+            (runs.commands / f"{number}.json").touch()
+        own = Cancels(runs, "own")
+        for _ in range(1200):
+            own.look_now_and_then()
+            clock.now += 0.1
+        return len(looks)
+
+    return looked
+
+
+def test_two_hundred_commands_look_two_or_three_times_a_second_together(looked, monkeypatch):
+    monkeypatch.setenv("HARNESS_HOST", "node3")
+    assert looked(2) == pytest.approx(120, abs=12)  # each second
+    assert looked(200) == 2  # so 200 commands look 400 times in 120 s
+
+
+def test_a_folder_of_this_host_alone_is_looked_at_each_second(looked):
+    assert looked(200) == pytest.approx(120, abs=12)
 
 
 def test_a_damaged_request_concerns_nobody(runs):

@@ -1,6 +1,10 @@
 """A method that leaves the global state of its process changed is refused, and what it changed is named and put back."""
 
+import os
 import random
+import signal
+import sys
+import time
 import warnings
 
 import numpy
@@ -9,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from harness.process import global_state
+from harness.process.process_state import ProcessState
 from harness.testing.global_state import check_global_state_is_left_alone
 
 CHANGES = {
@@ -33,17 +38,25 @@ CHANGES = {
     "torch.randn": lambda: setattr(torch, "randn", torch.rand),
     "torch.nn.functional.relu": lambda: setattr(functional, "relu", functional.silu),
     "torch.Tensor.mul": lambda: setattr(torch.Tensor, "mul", torch.Tensor.add),
+    "os.replace": lambda: setattr(os, "replace", os.rename),
+    "time.time": lambda: setattr(time, "time", time.monotonic),
+    "the working directory": lambda: os.chdir("/"),
+    "the umask": lambda: os.umask(0o027),
+    "sys.path": lambda: sys.path.append("/nowhere"),
+    "sys.excepthook": lambda: setattr(sys, "excepthook", print),
+    "the environment variable LEFT": lambda: os.environ.update(LEFT="1"),
+    "the handler of SIGUSR2": lambda: signal.signal(signal.SIGUSR2, signal.SIG_IGN),
     "numpy.mean": lambda: setattr(numpy, "mean", numpy.median),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_is_left_changed_is_named_and_put_back(change):
-    before = global_state.snapshot()
+    before, process = global_state.snapshot(), ProcessState()
     with pytest.raises(AssertionError, match=r"^method fit leaves the global state of its process changed: ") as caught:
         check_global_state_is_left_alone("method fit", CHANGES[change])
     assert change in str(caught.value)
-    assert global_state.changes(before) == []
+    assert global_state.changes(before) + process.changes() == []
 
 
 def test_several_changes_are_named_together():

@@ -205,7 +205,7 @@ class DrawsInSteps(Fit):
 class ReadsTheSeed(Fit):
     def step(self, batch, generator, index):
         with torch.no_grad():
-            self.task.model.layer.bias.add_(torch.initial_seed() % 7)
+            self.task.model.layer.bias.add_(torch.initial_seed() % 5)  # of 7, a quarter of all seeds would agree
         return super().step(batch, generator, index)
 
 

@@ -105,7 +105,7 @@ def test_rows_of_a_batch_may_be_changed_by_a_method():
 
 def test_half_of_the_images_are_flipped_anew_each_time():
     images = InMemory(StoredExamples(torch.arange(200 * 4, dtype=torch.float32).view(200, 1, 1, 4), torch.arange(200)))
-    made = BatchReader(images, BatchOrder(200, 200, 0), CPU, flip_seed=0)
+    made = BatchReader(images, BatchOrder(200, 200, 0), CPU, flip=True)
     counts = []
     flips = []
     for index in range(3):
@@ -124,8 +124,8 @@ def test_half_of_the_images_are_flipped_anew_each_time():
 
 def test_flips_depend_on_seed_and_step_alone_and_not_on_the_order():
     images = InMemory(StoredExamples(PIXELS, LABELS))
-    first, second = (BatchReader(images, BatchOrder(N, BATCH, 0), CPU, flip_seed=seed).batch(9) for seed in (1, 2))
-    again = BatchReader(images, BatchOrder(N, BATCH, 0), CPU, flip_seed=1).batch(9)
+    first, second = (BatchReader(images, BatchOrder(N, BATCH, 0), CPU, seed=seed, flip=True).batch(9) for seed in (1, 2))
+    again = BatchReader(images, BatchOrder(N, BATCH, 0), CPU, seed=1, flip=True).batch(9)
     assert same([first], [again])
     assert torch.equal(labels_of(first), labels_of(second))
     assert not same([first], [second])

@@ -13,15 +13,18 @@ def spec_of(dataset: Resolved[Dataset]) -> DataSpec | None:
     return dataset.component.known_spec(dataset.settings)
 
 
-def model_fault(model: Resolved[Model], spec: DataSpec | None) -> str | None:
+def model_fault(model: Resolved[Model], spec: DataSpec | None, *, augmentation: int = 0) -> str | None:
     """Return why the model cannot be built for the data; None when it can, or when the spec of the data is not known yet.
 
     A smoke run checks the board's own settings, not its smaller ones: the full run would fail only after hours.
+
+    Args:
+        augmentation: as in `ModelUsage`.
     """
     if spec is None:
         return None
     try:
-        model.component.check_usage(model.full or model.settings, ModelUsage(spec))
+        model.component.check_usage(model.full or model.settings, ModelUsage(spec, augmentation))
     except UserError as error:
         return str(error)
     return None

@@ -11,7 +11,7 @@ from harness.board.reading.base_entry import BaseEntry
 from harness.board.reading.data_fit import model_fault, spec_of
 from harness.board.reading.reader import BoardReader
 from harness.board.reading.samplers import check_sampler, read_sampler
-from harness.board.reading.skips import flip_reason, lacks, micro_batch_reason
+from harness.board.reading.skips import augment_reason, flip_reason, lacks, micro_batch_reason
 from harness.board.reading.yaml_file import Location
 from harness.board.schema import BoardConfig, PretrainConfig
 from harness.components import Method, Model
@@ -118,5 +118,7 @@ def _check_steps(
             reader.add_fault((*location, "training", "micro_batch"), reason)
         if reason := flip_reason(method.component, spec, training):
             reader.add_fault((*location, "training", "flip"), reason)
+        if reason := augment_reason(method.component, model, spec, training):
+            reader.add_fault((*location, "training", "augment"), reason)
         valid.append(step)
     return valid

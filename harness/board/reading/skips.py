@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.board.bases import Base, Network
 from harness.board.components import Resolved
-from harness.board.reading.data_fit import method_fault, spec_of
+from harness.board.reading.data_fit import method_fault, model_fault, spec_of
 from harness.board.samplers import EvaluationSampler
 from harness.components import Method, Model, Sampler
 from harness.inner_components import sampler_needs
@@ -27,6 +27,7 @@ def skip_reason(
         _model_reason(method.component, base.origin.sampler, model)
         or micro_batch_reason(method.component, model, training)
         or flip_reason(method.component, spec_of(base.dataset), training)
+        or augment_reason(method.component, base.origin.model, spec_of(base.dataset), training)
         or method_fault(method, model, spec_of(base.dataset), base.origin.sampler.component)
         or (None if sampled_with is None else _sampler_reason(sampled_with.sampler, model))
     )
@@ -53,6 +54,21 @@ def flip_reason(method: Method, spec: DataSpec | None, training: TrainingConfig)
     if training.flip and method.trains and spec is not None and spec.preview != "images":
         return f"flip mirrors images, and {method.name} trains on {spec.preview} here"
     return None
+
+
+def augment_reason(method: Method, model: Resolved[Model], spec: DataSpec | None, training: TrainingConfig) -> str | None:
+    """Return why the method cannot train the model on augmented images; None when it can, or when the budget asks for none."""
+    if training.augment is None or not method.trains:
+        return None
+    if not method.augments:
+        return f"{method.name} trains by more than the pretraining loss, through which augment tells the network what was changed"
+    if "TakesAugmentation" not in model.component.provides:
+        return f"{model.name} lacks TakesAugmentation, which augment needs"
+    if spec is None:
+        return None
+    if spec.preview != "images":
+        return f"augment changes images, and {method.name} trains on {spec.preview} here"
+    return model_fault(model, spec, augmentation=training.augment.LABELS)
 
 
 def _model_reason(method: Method, sampler: Resolved[Sampler], model: Model) -> str | None:

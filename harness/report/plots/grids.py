@@ -63,7 +63,7 @@ def grids_plot(table: Table) -> Plot | None:
         "beside the colours: the base without training. The best point of many flatters itself"
     )
     if any(panel.y_name and any(None in line for line in panel.means) for panel in panels):
-        caption += ". White: the board has no such row, or no result of the row"
+        caption += ". A field without a colour: the board has no such row, or no result of it"
     return Plot("grids.png", caption, json.dumps([asdict(panel) for panel in panels]), lambda: _draw(panels))
 
 

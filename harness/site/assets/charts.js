@@ -10,6 +10,8 @@ window.harness = window.harness || {};
   const SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right"];
   const DASHES = [[1, 0], [6, 3], [6, 2, 2, 2], [2, 2], [8, 2], [4, 2, 1, 2, 1, 2]];
   const LARGE_RATIO = 20;
+  const PARETO_HEIGHT = 380;
+  const AXIS_WIDTH = 45;
   const ZERO = "datum.value === 0 ? '0' : datum.label";
 
   function colours() {
@@ -38,7 +40,7 @@ window.harness = window.harness || {};
       font: "system-ui, sans-serif",
       view: { stroke: null },
       axis: { labelColor: soft, titleColor: ink(), gridColor: faint, domainColor: soft, tickColor: soft, titleFontWeight: 500 },
-      legend: { labelColor: ink(), titleColor: ink(), labelLimit: 320, symbolSize: 60 },
+      legend: { labelColor: ink(), titleColor: ink(), labelLimit: 320, symbolSize: 60, layout: { bottom: { anchor: "start", direction: "vertical", margin: 12 } } },
       text: { color: ink() },
     };
   }
@@ -159,7 +161,34 @@ window.harness = window.harness || {};
     };
   }
 
-  function pareto(data, choice) {
+  // How far along its axis each value lies, from 0 to 1, where the axis holds others too.
+  function shares(values, others) {
+    const all = [...values, ...others];
+    const [first, last] = [Math.min(...all), Math.max(...all)];
+    return values.map((value) => (last > first ? (value - first) / (last - first) : 0.5));
+  }
+
+  // Where the names of points stand: above them, below where another name would be in the way, and nowhere where both would.
+  // A point's tooltip has its name too. `left` and `top` are the shares of the chart's sides; a letter is about 6.2 pixels wide.
+  function placed(points, width, height) {
+    const boxes = [];
+    return points.map((point) => {
+      const length = 6.2 * point.name.length;
+      const align = point.left * width + length + 12 > width ? "right" : "left";
+      const start = point.left * width + (align === "left" ? 4 : -4 - length);
+      for (const dy of [-11, 17]) {
+        const middle = point.top * height + dy - 3;
+        const box = { left: start, right: start + length, top: middle - 8, bottom: middle + 8 };
+        const meets = boxes.some((other) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top);
+        if (meets || start < 0 || box.bottom > height) continue;
+        boxes.push(box);
+        return { ...point, align, dy };
+      }
+      return { ...point, name: "" };
+    });
+  }
+
+  function pareto(data, choice, plotWidth) {
     const cost = choice.cost || 0;
     const metric = choice.metric || 0;
     const front = data.fronts[cost][metric];
@@ -204,10 +233,22 @@ window.harness = window.harness || {};
       { field: "front", title: "row" },
     ];
     const onFront = front.map((place) => values[place]);
+    const scaled = (cost) => (wide && !zero ? Math.log(cost) : wide ? Math.log1p(cost / Math.min(...positive)) : cost);
+    const left = shares(values.map((value) => scaled(value.cost)), zero ? [0] : []);
+    const bottom = shares(values.map((value) => value.value), data.floors[metric] === null ? [] : [data.floors[metric]]);
+    const points = front.map((place) => ({ ...values[place], left: left[place], top: 1 - bottom[place] }));
+    const names = placed(points, plotWidth - AXIS_WIDTH, PARETO_HEIGHT);
+    const textLayers = ["left", "right"].flatMap((align) =>
+      [-11, 17].map((dy) => ({
+        data: { values: names.filter((value) => value.align === align && value.dy === dy) },
+        mark: { type: "text", align, dx: align === "left" ? 4 : -4, dy, fontSize: 11, color: ink() },
+        encoding: { x, y, text: { field: "name" } },
+      })),
+    );
     const layer = [
       { data: { values: onFront }, mark: { type: "line", color: ink(), opacity: 0.6, interpolate: "step-after", strokeWidth: 1.2 }, encoding: { x, y } },
       { mark: { type: "point", filled: true, size: 90 }, encoding: { x, y, color, shape, tooltip } },
-      { data: { values: onFront }, mark: { type: "text", dy: -11, fontSize: 11, color: ink() }, encoding: { x, y, text: { field: "name" } } },
+      ...textLayers.filter((each) => each.data.values.length),
     ];
     const floor = data.floors[metric];
     if (floor !== null) {
@@ -217,7 +258,7 @@ window.harness = window.harness || {};
         encoding: { y: { field: "floor", type: "quantitative" }, tooltip: [{ field: "label", title: "line" }, { field: "floor", format: ".4~g" }] },
       });
     }
-    return { data: { values }, height: 380, layer };
+    return { data: { values }, height: PARETO_HEIGHT, layer };
   }
 
   function seeds(data, choice) {
@@ -233,7 +274,11 @@ window.harness = window.harness || {};
     const means = rows.filter((row) => row.mean !== null).map((row) => ({ row: row.label, value: row.mean }));
     const numbers = values.map((entry) => entry.value);
     const wide = Math.min(...numbers) > 0 && Math.max(...numbers) / Math.min(...numbers) > LARGE_RATIO;
-    const y = { field: "row", type: "nominal", sort: named, title: null, axis: { labelLimit: innerWidth < 600 ? 130 : 320, grid: true } };
+    // On a phone the base stands above the method: a name that is cut would not say which row it is.
+    const narrow = innerWidth < 600;
+    const twoLines = `datum.label === '${FLOOR}' ? ['floor', 'real against real'] : split(datum.label, ' × ')`;
+    const rowLabels = narrow ? { labelLimit: 165, labelExpr: twoLines, labelOffset: -6 } : { labelLimit: 320 };
+    const y = { field: "row", type: "nominal", sort: named, title: null, axis: { ...rowLabels, grid: true } };
     const x = {
       field: "value",
       type: "quantitative",
@@ -243,7 +288,7 @@ window.harness = window.harness || {};
     };
     return {
       data: { values },
-      height: 22 * named.length,
+      height: (narrow ? 32 : 22) * named.length,
       layer: [
         {
           mark: { type: "point", filled: true, size: 55, opacity: 0.75 },
@@ -416,7 +461,7 @@ window.harness = window.harness || {};
     const data = JSON.parse(figure.querySelector("script.chart-data").textContent);
     const container = figure.querySelector(".plot");
     figure.dataset.asked = "yes";
-    harness.drawSpec(container, MAKERS[kind](data, choices(figure)));
+    harness.drawSpec(container, MAKERS[kind](data, choices(figure), container.clientWidth));
   }
 
   // A chart is drawn when it comes near the screen: boards have dozens.

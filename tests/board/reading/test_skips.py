@@ -3,10 +3,13 @@
 import pytest
 from board_fixtures import BOARD
 
+from harness.board.components import Resolved
 from harness.board.reading.load import load_board
-from harness.board.reading.skips import flip_reason, lacks, micro_batch_reason
+from harness.board.reading.skips import augment_reason, flip_reason, lacks, micro_batch_reason
 from harness.components import Method, Model
 from harness.interfaces import DataSpec
+from harness.plugins import registry
+from harness.training.augmentation_settings import EDMAugmentation
 from harness.training.config import TrainingConfig
 
 NET = "net: {model: unet, pretrain: {method: parts, training: {images: 256}}}"
@@ -106,3 +109,41 @@ def test_micro_batches_need_a_method_that_accumulates_and_a_model_that_trains_in
 )
 def test_only_images_are_flipped(changes, spec, flip, reason):
     assert flip_reason(method(**changes), spec, TrainingConfig(images=256, flip=flip)) == reason
+
+
+EDM = registry().get(Model, "edm-unet", where="test")
+IMAGES = DataSpec((1, 8, 8), preview="images")
+
+
+@pytest.mark.parametrize(
+    ("changes", "on", "augment_dim", "spec", "reason"),
+    [
+        ({}, EDM, 9, IMAGES, None),
+        ({}, EDM, 9, None, None),
+        ({"trains": False, "augments": False}, model(), 0, DataSpec((2,)), None),
+        (
+            {"augments": False}, EDM, 9, IMAGES,
+            "ddo trains by more than the pretraining loss, through which augment tells the network what was changed",
+        ),
+        ({}, model("Trains"), 0, IMAGES, "unet lacks TakesAugmentation, which augment needs"),
+        ({}, EDM, 9, DataSpec((2,)), "augment changes images, and ddo trains on points here"),
+        (
+            {}, EDM, 0, IMAGES,
+            "model edm-unet: augment gives 9 labels for each image, and augment_dim is 0: set it to 9, or the network would draw "
+            "augmented images",
+        ),
+    ],
+)  # fmt: skip
+def test_augmentation_needs_a_network_that_is_told_and_a_method_that_tells(changes, on, augment_dim, spec, reason):
+    config = on.config(augment_dim=augment_dim) if augment_dim else on.config()
+    training = TrainingConfig(images=256, augment=EDMAugmentation(name="edm"))
+    resolved = Resolved(on, config, on.name, "1/1")
+    assert augment_reason(method(**{"augments": True, **changes}), resolved, spec, training) == reason
+    assert augment_reason(method(**changes), resolved, spec, TrainingConfig(images=256)) is None
+
+
+def test_methods_that_tell_data_from_samples_are_skipped_where_a_board_augments():
+    """Augmented on the side of data alone, images would give themselves away (DDO, CCA), and banks have no labels (Neon)."""
+    methods = {name: found.component for name, found in registry().all("method").items()}
+    declared = {name for name, method in methods.items() if isinstance(method, Method) and method.augments}
+    assert declared == {"mle"}

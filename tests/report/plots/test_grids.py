@@ -54,13 +54,13 @@ def test_two_parameters_are_a_map_with_the_last_one_from_left_to_right(table_of)
     assert panel["means"][1] == pytest.approx([100 * (0.1 + bank / 1000 + 0.001) for bank in (10, 20, 30)])
 
 
-def test_a_map_of_which_the_board_has_some_points_leaves_the_others_white_and_says_so(table_of):
+def test_a_map_of_which_the_board_has_some_points_leaves_the_others_without_colour_and_says_so(table_of):
     grids = "strength: {grid: [0.5, 1.0]}, bank: {grid: [10, 20]}"
     whole, cut = table_of(grids, value), table_of(grids, value, only='"method!=tune[strength=1,bank=20]"')
     (panel,) = panels(cut)
     assert panel["means"] == [panels(whole)[0]["means"][0], [panels(whole)[0]["means"][1][0], None]]
-    assert grids_plot(cut).caption.endswith(". White: the board has no such row, or no result of the row")
-    assert "White" not in grids_plot(whole).caption
+    assert grids_plot(cut).caption.endswith(". A field without a colour: the board has no such row, or no result of it")
+    assert "without a colour" not in grids_plot(whole).caption
     assert ink(decoded(grids_plot(cut).png())) > 0.01
 
 

@@ -1,7 +1,8 @@
-"""The process of one job: `python -m harness_ray.child SUPERVISOR ANSWERS SAVING JOB_ID`, with the pickled call on stdin.
+"""The process of one job that has a supervisor: `python -m harness.toolkit.supervised SUPERVISOR ANSWERS SAVING SLOT JOB_ID`.
 
-SUPERVISOR is the process id of its parent, with which it ends. ANSWERS is the descriptor of the pipe for its answer, the pickled
-pair (value, death). SAVING is the descriptor of memory for `harness.process.stop.tell_saving`.
+The pickled call comes on stdin. SUPERVISOR is the process id of its parent, with which it ends. ANSWERS is the descriptor of the
+pipe for its answer, the pickled pair (value, death). SAVING is the descriptor of memory for `harness.process.stop.tell_saving`.
+SLOT and JOB_ID are those of `harness.process.worker.begin`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from harness.errors import in_one_line
 from harness.process import stop, worker
 
 
-def main(supervisor: int, answers: int, saving: int, job_id: str) -> None:
+def main(supervisor: int, answers: int, saving: int, slot: int, job_id: str) -> None:
     """Do the job on stdin and write its answer."""
     worker.end_with(supervisor)
     for descriptor in (answers, saving):
@@ -23,7 +24,7 @@ def main(supervisor: int, answers: int, saving: int, job_id: str) -> None:
     os.dup2(2, 1)  # what plugins print goes into the log of the machine
     stop.tell_saving(mmap.mmap(saving, mmap.PAGESIZE))
     call = sys.stdin.buffer.read()
-    worker.begin(job_id=job_id)
+    worker.begin(slot=slot, job_id=job_id)
     answer = _answer(call)
     with os.fdopen(answers, "wb") as pipe:
         pipe.write(answer)
@@ -38,4 +39,4 @@ def _answer(call: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])

@@ -1,7 +1,4 @@
-"""What runs on a machine of a Ray cluster: what it looks at, which variables a job gets, and how the job's end is told.
-
-Nothing here needs Ray: a supervisor is an object like any other.
-"""
+"""What runs on a machine of a cluster: what it looks at, which variables a job gets, and how the job's end is told."""
 
 import math
 import operator
@@ -16,14 +13,14 @@ import pytest
 
 import harness
 from harness.testing import executor_jobs
-from harness_ray import supervisor
-from harness_ray.supervisor import Supervisor
+from harness.toolkit import supervisor
+from harness.toolkit.supervisor import Supervisor, death_of
 
 
 @pytest.fixture
 def here(tmp_path):
     """A supervisor on this machine, of a command that was started in `tmp_path`."""
-    return Supervisor(str(tmp_path), {**os.environ, "OMP_NUM_THREADS": "1"}, cards=0)
+    return Supervisor(str(tmp_path), {**os.environ, "OMP_NUM_THREADS": "1"}, sees_cards=False)
 
 
 def test_a_machine_that_sees_the_folder_and_has_this_harness_can_run_jobs(here, tmp_path):
@@ -33,7 +30,7 @@ def test_a_machine_that_sees_the_folder_and_has_this_harness_can_run_jobs(here, 
 
 def test_a_machine_that_cannot_run_jobs_says_what_stands_in_the_way(here, tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "SIGHT_SECONDS", 0.2)
-    absent = Supervisor(str(tmp_path / "absent"), dict(os.environ), cards=0)
+    absent = Supervisor(str(tmp_path / "absent"), dict(os.environ), sees_cards=False)
     assert absent.look([], harness.__version__)[1] == (
         f"it has no folder {tmp_path}/absent, in which the command was started; all machines must share it"
     )
@@ -44,8 +41,8 @@ def test_a_machine_that_cannot_run_jobs_says_what_stands_in_the_way(here, tmp_pa
 
 
 def test_a_machine_without_the_harness_says_so(tmp_path):
-    (tmp_path / "harness_ray.py").write_text("raise ImportError('not here')")  # the first on the path is the working folder
-    _, fault = Supervisor(str(tmp_path), dict(os.environ), cards=0).look([], harness.__version__)
+    (tmp_path / "harness.py").write_text("raise ImportError('not here')")  # the first on the path is the working folder
+    _, fault = Supervisor(str(tmp_path), dict(os.environ), sees_cards=False).look([], harness.__version__)
     assert "cannot import the harness (ImportError: not here); install it there" in fault
 
 
@@ -54,11 +51,11 @@ def test_a_job_has_the_variables_of_the_command_and_the_places_of_its_machine(mo
     monkeypatch.setenv("TMPDIR", "/here")
     monkeypatch.delenv("HARNESS_HOST", raising=False)
     command = {"HARNESS_CACHE": "/shared", "OMP_NUM_THREADS": "1", "TMPDIR": "/there", "HARNESS_HOST": "head"}
-    job = Supervisor("/", command, cards=1)._environment
+    job = Supervisor("/", command, sees_cards=True)._environment
     assert (job["HARNESS_CACHE"], job["OMP_NUM_THREADS"], job["TMPDIR"]) == ("/shared", "1", "/here")
     assert job["CUDA_VISIBLE_DEVICES"] == "3"
     assert "HARNESS_HOST" not in job
-    assert Supervisor("/", command, cards=0)._environment["CUDA_VISIBLE_DEVICES"] == "", "it asked for no card"
+    assert Supervisor("/", command, sees_cards=False)._environment["CUDA_VISIBLE_DEVICES"] == "", "it asked for no card"
 
 
 def test_a_job_that_is_stopped_before_it_begins_does_not_begin(here):
@@ -69,7 +66,7 @@ def test_a_job_that_is_stopped_before_it_begins_does_not_begin(here):
 @pytest.mark.long
 def test_a_job_runs_in_a_process_of_its_own_and_its_end_is_told(tmp_path):
     def run(function, *arguments):
-        here = Supervisor(str(tmp_path), {**os.environ, "OMP_NUM_THREADS": "1"}, cards=0)
+        here = Supervisor(str(tmp_path), {**os.environ, "OMP_NUM_THREADS": "1"}, sees_cards=False)
         answer, code = here.run(pickle.dumps((function, arguments)), "job")
         return None if answer is None else pickle.loads(answer), code
 
@@ -85,7 +82,7 @@ def test_a_job_runs_in_a_process_of_its_own_and_its_end_is_told(tmp_path):
 
 def stopped(folder, function, *arguments):
     """Run a job, stop it as soon as it has begun. Returns: (what it answered, exit code)."""
-    here = Supervisor(str(folder), {**os.environ, "OMP_NUM_THREADS": "1"}, cards=0)
+    here = Supervisor(str(folder), {**os.environ, "OMP_NUM_THREADS": "1"}, sees_cards=False)
     ends = []
     call = pickle.dumps((function, (str(folder), function.__name__, *arguments)))
     running = threading.Thread(target=lambda: ends.append(here.run(call, "")))
@@ -102,3 +99,25 @@ def stopped(folder, function, *arguments):
 def test_a_stop_reaches_a_job_with_something_to_save_and_ends_another(tmp_path):
     assert stopped(tmp_path, executor_jobs.until_stopped) == (("asked to stop", None), 0)
     assert stopped(tmp_path, executor_jobs.nap, 60.0) == (None, -signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("code", "words"), [
+    (3, "ended with exit code 3"), (-9, "was killed by SIGKILL (out of memory?)"), (-11, "was killed by SIGSEGV"),
+    (-200, "was killed by signal 200"),
+])  # fmt: skip
+def test_the_end_of_a_process_is_in_words(code, words):
+    assert death_of(code) == words
+
+
+@pytest.mark.long
+def test_a_kill_ends_a_job_at_once(tmp_path):
+    here = Supervisor(str(tmp_path), {**os.environ, "OMP_NUM_THREADS": "1"}, sees_cards=False)
+    ends = []
+    call = pickle.dumps((executor_jobs.until_stopped, (str(tmp_path), "job")))
+    running = threading.Thread(target=lambda: ends.append(here.run(call, "")))
+    running.start()
+    while not (tmp_path / "job.began").exists():
+        running.join(0.05)
+    here.kill()
+    running.join()
+    assert ends == [(None, -signal.SIGKILL)]
