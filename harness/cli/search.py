@@ -84,7 +84,7 @@ def search(
     chosen = run_settings(executor, "", settings or [], jobs=jobs, device=device)
     for line in chosen.remarks:
         remark(line)
-    how = RunOptions(jobs, chosen.executor, chosen.device, checkpoint_seconds, resources=chosen.resources)
+    how = RunOptions(jobs, chosen.executor, chosen.device, checkpoint_seconds, resources=chosen.resources, devices=chosen.devices)
     facts = _search(studies, options, runs, how)
     _print(studies, facts, as_json)
 
