@@ -257,7 +257,7 @@ def test_a_smoke_run_takes_noise_where_fashion_mnists_files_are_absent(nowhere):
     smaller = FashionConfig.model_validate({**config.model_dump(), **FASHION.smoke_settings(config)})
     assert FASHION.is_made_up(smaller)
     FASHION.check_readiness(smaller)
-    noise = FASHION.create(smaller)
+    noise = images.fashion_mnist(smaller)
     assert noise.spec == DataSpec((1, 32, 32), 10, "images")
     assert noise.largest_selection == 20
 
