@@ -195,9 +195,10 @@ def one_run(folder: Path, cells: int, record: Path, profile: str, name: str) -> 
     from harness.board.reading.load import load_board
     from harness.store.runs_folder import RunsFolder
 
-    executor: AnsweringExecutor | StandInSlurm = AnsweringExecutor(record)
+    answers = AnsweringExecutor(record)
+    executor: AnsweringExecutor | StandInSlurm = answers
     if name == "slurm":
-        executor = StandInSlurm(SlurmConfig(poll_seconds=1.0), Path(tempfile.mkdtemp(dir=folder)), executor)
+        executor = StandInSlurm(SlurmConfig(poll_seconds=1.0), Path(tempfile.mkdtemp(dir=folder)), answers)
     resolved = Resolved(_Given(name, executor), Config(), "benchmarks", "1")
     slots = 64 if name == "answering" else cells
     profiler = cProfile.Profile()

@@ -1,4 +1,4 @@
-"""What one piece of work may leave changed in its process, for the next one to find: hooks, handlers, streams, paths, threads.
+"""The state of a process that one piece of work may leave changed for the next one: hooks, handlers, paths, threads.
 
 What numbers depend on directly, torch's settings and the global generators, is in `global_state`.
 """

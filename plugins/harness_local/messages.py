@@ -66,7 +66,7 @@ class Declined:
 
 @dataclass(frozen=True)
 class Done:
-    """What a job's process tells the server at the end of the job.
+    """The end of a job, as its process tells it to the server.
 
     Args:
         answer: pickled `Answer`.

@@ -108,7 +108,7 @@ def test_a_job_that_left_nothing_on_a_full_disk_is_refused_and_not_failed(run, m
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def step(queue):
-        monkeypatch.setattr(submissions.os, "fsync", refuse)
+        monkeypatch.setattr("harness_slurm.submissions.os.fsync", refuse)
         queue.set("1_0", state)
 
     ended = end_of(run(FakeQueue(step), ROOT))
