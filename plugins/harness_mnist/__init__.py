@@ -45,6 +45,11 @@ class FashionConfig(Config):
     )
     made_up: bool = Field(False, description="noise in the place of the images, for smoke runs where the files are absent")
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """Boards have no noise, and their pages do not speak of it."""
+        return frozenset() if self.made_up else frozenset({"made_up"})
+
 
 def _is_made_up(config: Config) -> bool:
     return isinstance(config, FashionConfig) and config.made_up
