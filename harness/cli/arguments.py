@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from glob import escape, glob
 from pathlib import Path
@@ -103,3 +104,13 @@ RunDevice = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Tiny budgets, the same code path; kept apart from real records.")]
+
+
+def of_same_place(board: Path, runs_dir: Path | None, *, smoke: bool) -> str:
+    """Return the board and the options that name its runs folder, for a command line that a message shows.
+
+    Args:
+        runs_dir, smoke: what the command line said of the folder.
+    """
+    options = ["--smoke"] * smoke + ([] if runs_dir is None else ["--runs-dir", str(runs_dir)])
+    return shlex.join([str(board), *options])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import value_completion
-from harness.cli.arguments import BoardPath, RunsDir, Smoke
+from harness.cli.arguments import BoardPath, RunsDir, Smoke, of_same_place
 from harness.cli.cell_selection import selected_cells
 from harness.cli.output import remark, result
 
@@ -52,7 +52,7 @@ def cancel(board: BoardPath, only: Only = None, seeds: Seeds = None, smoke: Smok
             result(f"asked the run of {command.where} to stop{what}")
         else:
             result(f"the run of {command.where} is dead; jobs of it that are still in a queue will not begin")
-    remark(f"they save their state first; what still runs: harness status {board}")
+    remark(f"they save their state first; what still runs: harness status {of_same_place(board, runs_dir, smoke=smoke)}")
 
 
 def _jobs(board: Board, cells: Sequence[Cell]) -> list[str]:

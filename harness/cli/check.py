@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -83,11 +82,10 @@ def _print_broken(plugin: Broken) -> None:
 def _print_report(report: Report, verbose: bool) -> None:
     counted = f"{report.passed} {'check' if report.passed == 1 else 'checks'} passed"
     origin = f"  ({report.subject.distribution})" if report.subject.distribution else ""
-    result(f"{MARKS[report.state]} {report.subject.title}  {counted}{origin}")
+    result(f"{MARKS[report.state]} {report.subject.title}  {counted}{origin}", at_once=True)
     for outcome in report.outcomes:
         if verbose or outcome.state != "passed":
-            result(f"    {_line(outcome)}")
-    sys.stdout.flush()  # the checks of all components take minutes, and a file or a pipe has no lines before 8 KiB are full
+            result(f"    {_line(outcome)}", at_once=True)
 
 
 def _line(outcome: Outcome) -> str:

@@ -10,6 +10,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,27 @@ class Parent:
 
         if self.descriptor < 0:
             return
-        path = log_of(command.id, runs)
+        self._tell(f"{command.where} goes on by itself", log_of(command.id, runs))
+
+    def tell_of_other(self, other: Command, runs: RunsFolder) -> None:
+        """Say that this process follows another run of the same cells, which it takes over should that run die."""
+        from harness.process.host import here
+        from harness.store.commands import log_of
+        from harness.store.workers import this_worker
+
+        if self.descriptor < 0:
+            return
+        where = f"process {os.getpid()} on {here().name}"
+        self._tell(
+            f"{other.where} works on these cells already; {where} follows it by itself",
+            log_of(this_worker(runs.workers).id, runs),
+        )
+
+    def _tell(self, message: str, path: Path) -> None:
         with suppress(OSError):
             self.log.replace(path)
         with suppress(OSError):
-            os.write(self.descriptor, f"process {command.pid} on {command.host}\n{path}".encode(errors="surrogateescape"))
+            os.write(self.descriptor, f"{message}\n{path}".encode(errors="surrogateescape"))
         self.close()
 
     def close(self) -> None:
@@ -70,9 +87,21 @@ def parent() -> Parent | None:
     return None
 
 
-def start(board: Path, runs: RunsFolder) -> NoReturn:
+def on_follow(waiting: Parent | None, runs: RunsFolder) -> Callable[[Command], None]:
+    """Return the function that tells the command that waits, if one does, which other run this process follows."""
+
+    def tell(other: Command) -> None:
+        if waiting is not None:
+            waiting.tell_of_other(other, runs)
+
+    return tell
+
+
+def start(place: str, runs: RunsFolder) -> NoReturn:
     """Start this command in a session of its own, and end when its run has begun, or has ended before.
 
+    Args:
+        place: see `harness.cli.arguments.of_same_place`.
     Raises: typer.Exit with 0 when it has begun, else with the exit code of the run, whose output is printed; UserError where the
         runs folder takes no files; KeyboardInterrupt.
     """
@@ -99,9 +128,9 @@ def start(board: Path, runs: RunsFolder) -> NoReturn:
     finally:
         os.close(source)
     if message:
-        where, _, path = message.partition("\n")
-        remark(f"detached: {where} goes on by itself; its output: {path}")
-        result(f"harness status {board} --watch\nharness cancel {board}")
+        what, _, path = message.partition("\n")
+        remark(f"detached: {what}; its output: {path}")
+        result(f"harness status {place} --watch\nharness cancel {place}")
         raise typer.Exit
     code = process.wait()
     remark(log.read_text(encoding="utf-8", errors="replace").rstrip())

@@ -7,9 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 
 
-def result(text: str) -> None:
-    """Print what the user asked for, on stdout."""
-    print(text)  # noqa: T201 - `typer.echo` writes UTF-8 where the encoding is ASCII
+def result(text: str, *, at_once: bool = False) -> None:
+    """Print what the user asked for, on stdout.
+
+    Args:
+        at_once: whether a file or a pipe has the text now: Python gathers 8 KiB first, which may take a command minutes.
+    """
+    print(text, flush=at_once)  # noqa: T201 - `typer.echo` writes UTF-8 where the encoding is ASCII
 
 
 def remark(text: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import detached, value_completion
-from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke
+from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke, of_same_place
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
 from harness.cli.output import print_json, remark, result
@@ -154,7 +154,7 @@ def run(
     if detach and parent is None:
         if dry_run or rehearse or collect:
             raise UserError("--detach: --dry-run, --rehearse and --collect run nothing; leave one of the two out")
-        detached.start(board, RunsFolder.of(runs_dir, smoke=smoke))
+        detached.start(of_same_place(board, runs_dir, smoke=smoke), RunsFolder.of(runs_dir, smoke=smoke))
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
@@ -295,14 +295,14 @@ def _states_after_run(
         for line in questions(board, states, runs):
             remark(line)
 
-    facts = {
-        "arguments": tuple(sys.argv[1:]),
-        "executor": (options.executor or default_executor()).name,
-        "is_detached": ways.parent is not None,
-    }
+    executor = (options.executor or default_executor()).name
+    facts = {"arguments": tuple(sys.argv[1:]), "executor": executor, "is_detached": ways.parent is not None}
+    follow = detached.on_follow(ways.parent, runs)
     with (
         show_progress(runs) as on_event,
-        at_work(board, cells, runs, on_event=on_event, on_remark=remark, follows=ways.follows, facts=facts) as command,
+        at_work(
+            board, cells, runs, on_event=on_event, on_remark=remark, on_follow=follow, follows=ways.follows, facts=facts
+        ) as command,
     ):
         if command is None:
             return states.states(board, cells, runs)

@@ -67,7 +67,7 @@ def run_settings(
     at_once = jobs or next((file.config.jobs for file in files if file.config.jobs), None)
     default = ALL_AT_ONCE if where.component.has_queue else process_devices.slots(chosen, devices)
     given = {"executor": executor, "track": track, "jobs": jobs, "device": device}
-    remarks = tuple(_remarks(files, where.name, {name for name, value in given.items() if value is not None}))
+    remarks = (*_remarks(files, where.name, {name for name, value in given.items() if value is not None}), *_ignored(files))
     return RunSettings(where, trackers, at_once or default, chosen, layers, remarks)
 
 
@@ -102,3 +102,15 @@ def _remarks(files: Sequence[UserFile], executor: str, given: set[str]) -> Itera
         known |= said.keys()
         if said:
             yield f"{file.path}: " + "; ".join(f"{name} = {value}" for name, value in said.items())
+
+
+def _ignored(files: Sequence[UserFile]) -> Iterator[str]:
+    """Give a line for each executor in a file that is not installed: a person's file may serve several environments."""
+    from harness.errors import unknown
+    from harness.plugins import registry
+
+    installed = registry().names("executor")
+    for file in files:
+        for name in file.config.executors.keys() - set(installed):
+            fault = unknown("executor", name, installed, where=f"{file.path}: [executors.{name}]", given="installed")
+            yield f"{fault}; what stands there has no effect"

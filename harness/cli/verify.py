@@ -50,7 +50,7 @@ def verify(
     for finding in findings_of(pack, options):
         findings.append(finding)
         if not as_json:
-            result(finding.line)
+            result(finding.line, at_once=True)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     counts = {

@@ -40,6 +40,8 @@ def members(path: Path) -> dict[str, zipfile.ZipInfo]:
                 if name in found:
                     raise UserError(f"{path}: holds {name} twice; write the archive again, each image once")
                 found[name] = member
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
     except DAMAGE as error:
         raise UserError(f"{path}: cannot be read as a zip archive: {error}") from error
     return found

@@ -53,8 +53,8 @@ def check_code(fresh: Collection, published: Collection, merged: Collection) -> 
     faults += [f"{component} was edited after these records were made: {listed(names)}" for component, names in edited.items()]
     raise UserError(
         f"{merged.board.name}: records were made by code that was edited, and their numbers may not be comparable: "
-        f"{'; '.join(faults)}. Make them anew (harness run {merged.board.folder} --fresh FILTER), restore the code, or publish "
-        "with --allow-mixed"
+        f"{'; '.join(faults)}. Make them anew (harness run {merged.board.folder} --fresh FILTER, with --fresh-bases and "
+        "--fresh-floors for bases and floors), restore the code, or publish with --allow-mixed"
     )
 
 

@@ -48,12 +48,14 @@ def at_work(
     on_event: OnEvent,
     on_remark: Callable[[str], None],
     facts: Mapping[str, object],
+    on_follow: Callable[[Command], None] = lambda _: None,
     follows: bool = True,
 ) -> Iterator[Command | None]:
     """Be the run at work on these cells during the block, as soon as no other one works on all of them that wait.
 
     Args:
         on_event, on_remark: are told what the other run does meanwhile.
+        on_follow: is told of each run that this one follows, before it does.
         follows: False to work beside the other run.
         facts: of `harness.store.commands.Command`: arguments, executor, is_detached.
     Yields: this command; None where another run has done all that waited, and nothing is left to do.
@@ -77,6 +79,7 @@ def at_work(
                 yield None if followed and not waiting else own
                 return
         on_remark(f"a run of these cells is at work ({other.where}): this one follows it, and Ctrl-C leaves it alone")
+        on_follow(other)
         _follow(other, cells, runs, on_event)
         followed |= set(other.keys)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.store.seal import seal_fault, sealed
 from harness.submission.findings import Finding, confirmed, contradicted
@@ -14,6 +15,19 @@ from harness.validation import first_fault
 SCHEMA = 1
 MANIFEST, ENVIRONMENT, BOARD, REPORTED, RESULTS = "manifest.json", "environment.json", "board.yaml", "reported.csv", "results/"
 """Names of files in a pack; records and training logs stand under `results/`."""
+LONGEST_NAME = 200
+"""Bytes of the longest name of a board, in UTF-8: file systems take 255."""
+
+
+def board_name(name: str) -> str:
+    """Return the name of a board, which is to be that of a folder. Raises: ValueError for a name that a pack does not take."""
+    is_plain = name.isprintable() and not name.startswith(".") and not {"/", "\\"} & set(name)
+    if not (name and is_plain and len(name.encode(errors="replace")) <= LONGEST_NAME):
+        raise ValueError(
+            f"{name!r} is no name of a board in a pack: printable characters without slashes, no dot first, {LONGEST_NAME} bytes "
+            "at most"
+        )
+    return name
 
 
 class PackedFile(BaseModel):
@@ -34,7 +48,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     pack: int = SCHEMA
-    board: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    board: Annotated[str, AfterValidator(board_name)]
     harness: str = ""
     files: dict[str, PackedFile]
 

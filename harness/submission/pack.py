@@ -18,7 +18,7 @@ from harness.store.board_folder import BoardFolder
 from harness.store.files import appearing, storage
 from harness.store.reading import read_bytes
 from harness.submission.archive import is_chosen_file
-from harness.submission.manifest import BOARD, ENVIRONMENT, MANIFEST, REPORTED, RESULTS, manifest_text
+from harness.submission.manifest import BOARD, ENVIRONMENT, MANIFEST, REPORTED, RESULTS, board_name, manifest_text
 
 MOMENT = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a pack, so that its bytes do not depend on when it was made. Zip files know no earlier one."""
@@ -34,6 +34,10 @@ def packed_files(board: Board) -> dict[str, bytes]:
     results = [path for pattern in ("*.json", f"*{SUFFIX}") for path in sorted(folder.results.glob(pattern))]
     if board.is_smoke or not any(path.suffix == ".json" and not path.name.startswith("preview__") for path in results):
         raise UserError(f"{board.folder}: has no published records; run `harness publish {board.folder}` first")
+    try:
+        board_name(board.name)
+    except ValueError as error:
+        raise UserError(f"{board.folder}: {error}; give the folder of the board another name") from error
     files = {BOARD: read_bytes(board.folder / BOARD), ENVIRONMENT: _environment()}
     if folder.reported.is_file():
         files[REPORTED] = read_bytes(folder.reported)

@@ -77,4 +77,9 @@ def _recomputed(cell: Cell, record: Record, runs: RunsFolder, device: str) -> Fi
         pair for name, again in measured.items() for pair in zip(record.metrics[name].values, again.measured.values, strict=True)
     ]
     difference = largest_difference(values)
-    return confirmed(CHECK, f"{cell.name}: {len(values)} values of {len(measured)} columns, {in_words(difference)}")
+    counts = f"{_count(len(values), 'value')} of {_count(len(measured), 'column')}"
+    return confirmed(CHECK, f"{cell.name}: {counts}, {in_words(difference)}")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

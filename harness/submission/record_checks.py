@@ -126,7 +126,10 @@ def _logs(board: Board) -> Iterator[Finding]:
     wrong = [path.name for log, path in present if not read_log(path, log.training_key)]
     if wrong:
         yield unconfirmed("logs", f"{len(wrong)} logs are not of the trainings of the board now: {listed(wrong)}")
-    yield confirmed("logs", f"{len(present) - len(wrong)} of {len(files)} trainings have their log")
+    if files and not present:
+        yield unconfirmed("logs", f"no log of the board's {len(files)} trainings is there")
+    else:
+        yield confirmed("logs", f"{len(present) - len(wrong)} of {len(files)} trainings have their log")
 
 
 def _code(records: Iterator[Record | FloorRecord]) -> Iterator[Finding]:

@@ -82,9 +82,10 @@ def _verify_board(board: Board, options: VerifyOptions) -> Iterator[Finding]:
     if not any(results.glob("*.json")):
         yield contradicted("board", f"{board.name} has no published records")
         return
-    yield confirmed(
-        "board", f"{board.name}: {len(board.cells)} cells, {len(board.floors)} floors, protocol {board.config.protocol}"
+    cells, floors = (
+        f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((len(board.cells), "cell"), (len(board.floors), "floor"))
     )
+    yield confirmed("board", f"{board.name}: {cells}, {floors}, protocol {board.config.protocol}")
     yield from check_records(board)
     if options.recompute:
         from harness.submission.recompute import recompute

@@ -64,10 +64,17 @@ def check_augmentation_is_told(bench: Bench) -> None:
 
 def _note_labels(model: nn.Module, told: list[Tensor]) -> None:
     """Give a model a loss of augmented images, which is its training loss, and notes the labels."""
-
-    def augmented_loss_at(self: TrainsInParts, x: Tensor, labels: Tensor | None, draw: object, augmentation: Tensor) -> Tensor:
-        told.append(augmentation)
-        return self.training_loss_at(x, labels, draw)
-
     kind = type(model)
-    model.__class__ = type(kind.__name__, (kind,), {"augmented_loss_at": augmented_loss_at})
+
+    def augmented_loss_at(
+        self: TrainsInParts, x: Tensor, labels: Tensor | None, draw: object, augmentation: Tensor | None
+    ) -> Tensor:
+        told.extend([] if augmentation is None else [augmentation])
+        model.__class__ = kind  # whose training loss may be made of its own loss of augmented images
+        try:
+            return self.training_loss_at(x, labels, draw)
+        finally:
+            model.__class__ = noting
+
+    noting = type(kind.__name__, (kind,), {"augmented_loss_at": augmented_loss_at})
+    model.__class__ = noting

@@ -105,9 +105,9 @@ class Active:
         try:
             result = submissions.result_of(tracked.folder, tracked.job_id)
         except ValueError as error:
-            return None if waited < patience else (JobEnd(tracked.job, death=str(error)), False)
+            return None if waited < patience else (_refused(tracked) or JobEnd(tracked.job, death=str(error)), False)
         if result is None:
-            return None if waited < patience else (_without_result(tracked, state), False)
+            return None if waited < patience else (_refused(tracked) or _without_result(tracked, state), False)
         return _with_result(tracked, state, *result)
 
     def _tell_reasons(self, states: Collection[JobState]) -> None:
@@ -140,6 +140,14 @@ def _with_result(tracked: Tracked, state: JobState, outcome: str, value: object)
     if state.name == "CANCELLED" and is_interrupted(value.value) and not stop.is_requested():
         return JobEnd(tracked.job, death=_named(tracked, DEATHS["CANCELLED"])), False
     return JobEnd(tracked.job, value.value, value.death), value.wants_restart
+
+
+def _refused(tracked: Tracked) -> JobEnd | None:
+    """Return the end of a job that could leave no result because the disk is full; None where it has room."""
+    from harness.stages.job_result import JobResult
+
+    fault = submissions.disk_fault(tracked.folder)
+    return JobEnd(tracked.job, JobResult("refused", fault)) if fault else None
 
 
 def _without_result(tracked: Tracked, state: JobState) -> JobEnd:

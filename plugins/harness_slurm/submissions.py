@@ -21,13 +21,17 @@ from uuid import uuid4
 import psutil
 
 from harness.interfaces import Job
-from harness.store.files import write_text
+from harness.store.files import StorageError, storage, write_text
+from harness.store.runs_folder import PROBE
 
 PLAN = "plan.json"
 KEPT_SECONDS = 7 * 24 * 3600.0
 """How long the files of a submission stay after its last job has ended: they hold what the jobs printed."""
 SUBMITTING_SECONDS = 600.0
 """A plan without ids that is older has lost its command, on whatever machine that was."""
+
+RESULT_BYTES = 64 * 2**10
+"""More than a job leaves when it ends: its result and the last lines of what it prints."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,21 @@ def result_of(folder: Path, job_id: str) -> tuple[str, object] | None:
     except Exception as error:  # whatever a plugin's classes do when they are read
         raise ValueError(f"what it returned cannot be read: {error}") from error
     return str(outcome), value
+
+
+def disk_fault(folder: Path) -> str:
+    """Return why the disk takes no more of what jobs leave in a folder, with the remedy; "" where it does."""
+    probe = folder / f"{PROBE}{uuid4().hex}"
+    try:
+        with storage(folder), probe.open("wb") as file:
+            file.write(bytes(RESULT_BYTES))
+            file.flush()
+            os.fsync(file.fileno())  # a quota may not speak before
+    except StorageError as error:
+        return str(error)
+    finally:
+        probe.unlink(missing_ok=True)
+    return ""
 
 
 def log_of(folder: Path, job_id: str) -> Path:

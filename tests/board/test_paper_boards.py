@@ -33,6 +33,11 @@ def test_a_board_measures_50000_images_of_a_published_network(board_of, name):
     assert all(isinstance(base.origin, Loaded) for base in board.bases)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_board_says_what_it_fills_in_where_its_paper_is_silent(board_of, name):
+    assert "filled in" in board_of(name).config.description
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if "t10" not in name])
 def test_weights_of_methods_authors_are_rows_without_training(board_of, name):
     board, presets = board_of(name), registry().presets

@@ -118,3 +118,12 @@ def test_the_runs_folder_of_the_files_holds_where_nobody_else_says_one(files, mo
     assert chosen_runs_dir(CONTEXT, files / "mine") == files / "mine"
     monkeypatch.setenv("HARNESS_RUNS", "elsewhere")
     assert chosen_runs_dir(CONTEXT, None) is None
+
+
+def test_settings_of_an_executor_that_is_not_installed_are_named(files):
+    (files / "harness.toml").write_text('[executors.slrum]\npartition = "gpu"\n')
+    remark = run_settings("local", None, []).remarks[-1]
+    assert remark == (
+        f"{files}/harness.toml: [executors.slrum]: no executor is called 'slrum'; did you mean 'slurm'? "
+        "installed: local, slurm; what stands there has no effect"
+    )

@@ -5,6 +5,8 @@ import os
 import resource
 import subprocess
 import sys
+from contextlib import suppress
+from importlib.util import find_spec
 
 import in_process
 import pytest
@@ -70,6 +72,35 @@ def test_a_full_disk(command, undisturbed, mount):
     assert_result(command, undisturbed)
 
 
+OTHER_EXECUTORS = {
+    "dask": ("--executor", "dask"),
+    "ray": ("--executor", "ray"),
+    "slurm": ("--executor", "slurm", "--set", "slurm.cluster=local", "--set", "slurm.poll_seconds=0.2"),
+}
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("executor", OTHER_EXECUTORS)
+def test_a_disk_that_somebody_fills_while_a_job_of_another_executor_runs(command, undisturbed, mount, wait, executor):
+    if find_spec({"dask": "distributed", "slurm": "submitit"}.get(executor, executor)) is None:  # Ray sets hooks when imported
+        pytest.skip(f"needs the extra [{executor}]")
+    disk = mount("size=1m")
+    command.runs = disk / "runs"
+    run = command.start(*CELLS, *OTHER_EXECUTORS[executor])
+    assert wait(lambda: list(command.runs.glob("work/finetune-*")), run)
+    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(bytes(512)):
+            pass
+    out, err = run.communicate(timeout=600)
+    ended = subprocess.CompletedProcess(run.args, run.returncode, out, err)
+    assert_refused(ended, "no room left", "finished work is kept")
+    assert not list(command.runs.glob("records/*/small__*"))
+    (disk / "filler").unlink()
+    subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+    assert_result(command, undisturbed, *OTHER_EXECUTORS[executor])
+
+
 def test_a_limit_on_the_size_of_files(command, undisturbed):
     # The same for who may not mount: the system refuses all but small files.
     def limit():
@@ -91,8 +122,8 @@ def test_a_file_system_without_locks_and_links(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("runs/leases/*"))
 
 
-def assert_result(command, undisturbed):
-    ended = command.run(*CELLS)
+def assert_result(command, undisturbed, *options):
+    ended = command.run(*CELLS, *options)
     assert ended.returncode == 0, ended.stderr
     expected = undisturbed.command.results()
     assert command.results() == {name: expected[name] for name in command.results()}

@@ -152,6 +152,7 @@ def test_a_board_of_published_networks_passes_on_a_machine_without_any_file(boar
     assert ended.exit_code == 0, ended.stderr
     assert "stand in for" in ended.stderr
     assert "stand-in" in ended.stdout
+    assert "diverged" not in ended.stdout  # random weights may give samples of any size
     records = [path for path in tmp_path.glob("runs/smoke/records/*/*.json") if not path.name.startswith("floor__")]
     assert len(records) == len(load_board(board, smoke=True).cells)
 

@@ -14,12 +14,14 @@ from harness.components import Extractor, Method, Model, Sampler
 from harness.inner_components import sampler_needs
 from harness.interfaces import Batch
 from harness.plugins import registry
+from harness.streams import stream
 from harness.testing import extractors
 from harness.testing.methods import Bench
 from harness.testing.models import build, buildable_spec
 from harness.testing.probes import examples
 from harness.testing.samplers import draw, prepare
 from harness.testing.suites import spec_for, tiny_task
+from harness.training.augmentation import changed, draw_changes
 
 WITHOUT = {
     "_adaptive_avg_pool2d_backward", "_adaptive_avg_pool3d_backward", "adaptive_max_pool2d_backward", "avg_pool3d_backward",
@@ -103,3 +105,9 @@ def test_an_extractor_is_deterministic_on_a_card(extractor):
     with Noting() as noting:
         built(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
     assert not noting.found
+
+
+def test_images_are_augmented_with_deterministic_kernels():
+    with Noting() as noting:
+        changed(torch.rand(40, 3, 8, 8), draw_changes(40, 0.5, stream(0, "changes")))
+    assert noting.found == set()

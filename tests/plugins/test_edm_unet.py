@@ -37,7 +37,7 @@ def test_the_default_network_is_tiny():
 
 @ARCHITECTURES
 def test_every_architecture_keeps_the_contract(architecture):
-    config = UNetConfig(**TINY, architecture=architecture, head_channels=4)
+    config = UNetConfig(**TINY, architecture=architecture, head_channels=4, augment_dim=9)
     models.check_model(COMPONENT, config=config, spec=IMAGES)
 
 

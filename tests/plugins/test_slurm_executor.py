@@ -1,5 +1,6 @@
 """The executor `slurm` on a queue in memory: what is submitted when, and how each end of a job in the queue is told."""
 
+import errno
 import math
 import operator
 import os
@@ -99,6 +100,20 @@ def test_no_more_jobs_are_in_the_queue_than_there_are_slots(run, limits):
 
     run(FakeQueue(step), *(Job(f"job {number}", math.sqrt, (1.0,)) for number in range(5)), **limits)
     assert most == [2, 2, 1]
+
+
+@pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "NODE_FAIL"])
+def test_a_job_that_left_nothing_on_a_full_disk_is_refused_and_not_failed(run, monkeypatch, state):
+    def refuse(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def step(queue):
+        monkeypatch.setattr("harness_slurm.submissions.os.fsync", refuse)
+        queue.set("1_0", state)
+
+    ended = end_of(run(FakeQueue(step), ROOT))
+    assert (ended.value.outcome, ended.death, ended.is_lost) == ("refused", None, False)
+    assert "no room left; free some space and run again" in ended.value.message
 
 
 @pytest.mark.parametrize("state", ["NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "TIMEOUT", "DEADLINE", "REVOKED"])

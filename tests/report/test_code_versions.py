@@ -85,7 +85,7 @@ def test_mixed_records_are_not_published_unless_the_user_says_so(board, runs, ru
         "rings: records were made by code that was edited, and their numbers may not be comparable: method tune in several "
         "versions: source aaaaaaaaaaaa made net/tune/s0, net/tune/s2; source bbbbbbbbbbbb made net/tune/s1. Make them anew"
     )
-    assert "--fresh FILTER" in line
+    assert "--fresh FILTER, with --fresh-bases and --fresh-floors for bases and floors" in line
     assert line.endswith("or publish with --allow-mixed")
     assert not BoardFolder(board.folder).results.exists()
     plan(board, runs, allow_mixed=True).apply()

@@ -108,7 +108,7 @@ def test_a_pack_whose_files_are_not_those_of_its_manifest_is_contradicted(repack
     assert f"contradicted   {expected}" in done.out.splitlines()
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "", ".", "x" * 200])
+@pytest.mark.parametrize("name", ["../up", "a/b", "a\\b", "", ".", "..", ".a", "a\n", "\u202ea", "x" * 201])
 def test_the_name_of_the_board_is_no_path(repack, name):
     text = manifest_text("tiny", "0", {})
     body = {key: value for key, value in json.loads(text).items() if key != "sha256"}

@@ -11,6 +11,7 @@ from harness.errors import UserError
 from harness.run.searching.trials import Trial
 from harness.store.runs_folder import RunsFolder
 from harness.submission.archive import is_chosen_file, read_pack
+from harness.submission.manifest import read_manifest
 from harness.submission.pack import write_pack
 
 FROM = SEARCH_BOARD.replace("label: Tune,", "label: Tune, settings_from: searched/tune.yaml,")
@@ -57,3 +58,20 @@ def test_a_board_without_searches_packs_no_more(write_board, publish_records, fa
 def test_paths_that_no_pack_holds(path):
     assert not is_chosen_file(path)
     assert is_chosen_file("searched/ddo.v2.yaml")
+
+
+@pytest.mark.parametrize("name", ["мой-board", "a board (2)", "émile"])
+def test_a_board_in_a_folder_of_any_readable_name_is_packed(publish, tmp_path, name):
+    board = publish()
+    board.folder.rename(tmp_path / name)
+    write_pack(load_board(tmp_path / name, plugins=plugins()), tmp_path / "pack.zip")
+    assert read_manifest(read_pack(tmp_path / "pack.zip")["manifest.json"]).board == name
+
+
+def test_a_folder_whose_name_no_pack_takes_is_one_line(publish, tmp_path):
+    board = publish()
+    board.folder.rename(tmp_path / ".hidden")
+    with pytest.raises(
+        UserError, match=r"'\.hidden' is no name of a board in a pack: .*; give the folder of the board another name"
+    ):
+        write_pack(load_board(tmp_path / ".hidden", plugins=plugins()), tmp_path / "pack.zip")

@@ -25,6 +25,18 @@ def test_a_board_as_it_was_published_is_confirmed(here):
     assert any(line.startswith("not confirmed  values: no value was measured again") for line in lines)
 
 
+def test_a_board_without_any_log_has_none_confirmed(here):
+    for log in (here / "tiny" / "results").glob("*.log.jsonl"):
+        log.unlink()
+    (line,) = [line for line in verify("tiny", code=0) if " logs: " in line]
+    assert line.startswith("not confirmed  logs: no log of the board's ")
+
+
+def test_a_pack_that_is_not_there_is_one_line(here):
+    done = command("verify", "absent.zip")
+    assert (done.code, done.out, done.err) == (2, "", "error: absent.zip: no such file\n")
+
+
 def test_a_pack_is_confirmed_as_its_board_is(pack):
     first, *others = verify(pack, code=0)
     assert first.startswith("confirmed      hashes: ")
