@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -199,10 +200,12 @@ def _init(**options: object) -> None:
 
 @contextmanager
 def _handlers_kept() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in stop.SIGNALS}
+    """Put the handlers of signals and the hook for exceptions back after the block: Ray sets its own."""
+    before, excepthook = {number: signal.getsignal(number) for number in stop.SIGNALS}, sys.excepthook
     try:
         yield
     finally:
+        sys.excepthook = excepthook
         for number, handler in before.items():
             signal.signal(number, handler)
 
