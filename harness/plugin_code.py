@@ -5,6 +5,7 @@ This module imports no torch.
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
@@ -77,7 +78,7 @@ def guarded(name: str, seconds: float) -> Iterator[None]:
     Raises: PluginStopped when the code calls os._exit, or at the limit; what the code raises. A KeyboardInterrupt that the user
     caused ends the process as everywhere: it is raised as `UserInterrupt`.
     """
-    with _stdout_to_stderr(), _without_exit(), _user_interrupts(), _time_limit(name, seconds):
+    with _stdout_to_stderr(), _place_kept(), _without_exit(), _user_interrupts(), _time_limit(name, seconds):
         yield
 
 
@@ -120,6 +121,28 @@ def _swap_stdout() -> int | None:
         os.close(saved)
         return None
     return saved
+
+
+@contextmanager
+def _place_kept() -> Iterator[None]:
+    """Put back what every command and every other plugin counts on: working directory, umask, sys.path and logging.
+
+    Relative paths of the command line begin at the working directory. What the block adds to sys.path stays.
+    """
+    path, disabled, mask = list(sys.path), logging.root.manager.disable, os.umask(0o022)
+    os.umask(mask)
+    try:
+        folder = os.getcwd()
+    except OSError:  # it was deleted
+        folder = ""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.chdir(folder or ".")
+        os.umask(mask)
+        sys.path += [place for place in path if place not in sys.path]
+        logging.disable(disabled)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+from lease_holders import Holders
 
 from harness.process.host import VARIABLE
 from harness.run import busy_jobs
@@ -42,26 +43,9 @@ def jobs(board, runs):
 @pytest.fixture
 def hold():
     """Hold a lease in a process of a host. Returns: its id."""
-    children = []
-
-    def start(path, host):
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.environ[VARIABLE] = host
-            with lease(path, wait=False):
-                os.write(writing, b"!")
-                time.sleep(60)
-        children.append(child)
-        assert os.read(reading, 1) == b"!"
-        os.close(reading)
-        os.close(writing)
-        return child
-
-    yield start
-    for child in children:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    holders = Holders()
+    yield holders.start
+    holders.end()
 
 
 def due_within(busy, seconds):

@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from lease_holders import Holders
 
 from harness.errors import Interrupted
 from harness.process import stop
@@ -46,29 +47,9 @@ def on_host(monkeypatch):
 @pytest.fixture
 def hold(path):
     """Start a process that holds the lease, on this host or on another one. Returns: its id."""
-    children = []
-
-    def start(host=None):
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                if host is not None:
-                    os.environ[VARIABLE] = host
-                with lease(path, wait=False):
-                    os.write(writing, b"!")
-                    time.sleep(60)
-            finally:
-                os._exit(0)
-        children.append(child)
-        assert os.read(reading, 1) == b"!"
-        os.close(reading)
-        os.close(writing)
-        return child
-
-    yield start
-    for child in children:
-        kill(child)
+    holders = Holders()
+    yield lambda host=None: holders.start(path, host)
+    holders.end()
 
 
 def kill(child):

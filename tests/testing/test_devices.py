@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from noised_layer import NoisedLayer
 from torch import nn
 
 from harness.components import Method
@@ -21,30 +22,7 @@ from harness.training.optimizer import Optimizer, OptimizerConfig
 SPEC = DataSpec((2,))
 
 
-class Model(nn.Module):
-    """Noised data through a layer."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(2, 2)
-        with torch.no_grad():
-            for number, parameter in enumerate(self.parameters()):
-                parameter.copy_(torch.randn(parameter.shape, generator=stream(number, "weights")))
-
-    def forward(self, x):
-        return self.layer(x)
-
-    def training_draw(self, x, generator):
-        return torch.randn(x.shape, generator=generator)
-
-    def training_loss_at(self, x, labels, draw):
-        return (self(x + draw) - x).square().sum(1)
-
-    def training_loss(self, x, labels, generator):
-        return self.training_loss_at(x, labels, self.training_draw(x, generator))
-
-
-class Drops(Model):
+class Drops(NoisedLayer):
     """Drops activations at random in each call."""
 
     def forward(self, x):
@@ -74,7 +52,7 @@ def sampler(model, spec, streams, labels):
 def bench(target):
     """The bench of a method; of the conforming one by default."""
 
-    def make(method=Fit, model=Model):
+    def make(method=Fit, model=NoisedLayer):
         component = Method("fit", build=target(method), summary="fit", needs=frozenset({"Trains", "TrainsInParts"}))
         real = Batch(torch.randn(12, 2, generator=stream(0, "real")))
         return Bench(component, NoConfig(), lambda: InMemoryTask(model(), SPEC, sampler, steps=3, batch=5), real)

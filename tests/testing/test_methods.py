@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 import torch
+from noised_layer import NoisedLayer
 from pydantic import Field
-from torch import nn
 
 from harness.components import Method
 from harness.config import Config
@@ -26,29 +26,10 @@ class FitConfig(Config):
     pull: float = Field(0.1, ge=0, description="weight of the pull to the base")
 
 
-class Model(nn.Module):
-    """Noised data through a layer; the noise can be drawn first."""
+class Model(NoisedLayer):
+    """A denoiser too."""
 
     sigma_range = (0.1, 10.0)
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(2, 2)
-        with torch.no_grad():
-            for number, parameter in enumerate(self.parameters()):
-                parameter.copy_(torch.randn(parameter.shape, generator=stream(number, "weights")))
-
-    def forward(self, x):
-        return self.layer(x)
-
-    def training_draw(self, x, generator):
-        return torch.randn(x.shape, generator=generator)
-
-    def training_loss_at(self, x, labels, draw):
-        return (self(x + draw) - x).square().sum(1)
-
-    def training_loss(self, x, labels, generator):
-        return self.training_loss_at(x, labels, self.training_draw(x, generator))
 
     def denoise(self, x, sigma, labels):
         return self(x)
