@@ -19,12 +19,14 @@ class WeightsFile:
         sha256: hash of the file, in hexadecimal; None until somebody has pinned it.
         part: the part of the network that the file holds: "" for the whole network; "tokenizer" for the tensors whose names
             in the network begin with `tokenizer.`.
+        size_bytes: size of the file, as published; None where nobody has said it.
     """
 
     name: str
     address: str = ""
     sha256: str | None = None
     part: str = ""
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from harness.cli import detached, value_completion
 from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke, of_same_place
 from harness.cli.cell_selection import chosen_anew, selected_cells
 from harness.cli.changed_code import questions
-from harness.cli.output import print_json, remark, result
+from harness.cli.dry_run import DryRun, estimate_card, plan
+from harness.cli.output import remark, result
 from harness.cli.records_elsewhere import records_elsewhere
 from harness.cli.run_settings import run_settings
-from harness.errors import Faults, UserError
+from harness.errors import UserError
 from harness.process import stop
 from harness.store.runs_folder import RunsFolder
 
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.board.cells import Cell
-    from harness.cli.run_plan import RunPlan
     from harness.run.fresh import Fresh
     from harness.run.start import RunOptions
     from harness.run.states import CellState
@@ -38,8 +38,16 @@ Only = Annotated[
     ),
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and how long it may take.")]
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would run, what it takes, and what is missing.")]
 Rehearse = Annotated[bool, typer.Option("--rehearse", help="Like --dry-run; also build networks in full, without memory.")]
+CardName = Annotated[
+    str | None,
+    typer.Option(
+        "--card",
+        metavar="NAME",
+        help="With --dry-run or --rehearse: estimate memory and hours on a card, e.g. h100, a100, v100, rtx-4090, here.",
+    ),
+]
 FreshFilter = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,7 +75,14 @@ Jobs = Annotated[
     ),
 ]
 Devices = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Devices of each cell: a process for each, which share its batches and samples.")
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Devices of each cell: a process for each, which share its batches and samples. [default: harness.toml; in a queue, "
+        "the cards that a job asks for; or 1]",
+        show_default=False,
+    ),
 ]
 ExecutorName = Annotated[
     str | None,
@@ -121,8 +136,9 @@ def run(
     board: BoardPath,
     only: Only = None,
     seeds: Seeds = None,
-    dry_run: DryRun = False,
+    dry_run: DryRunFlag = False,
     rehearse: Rehearse = False,
+    card: CardName = None,
     smoke: Smoke = False,
     keep_published: KeepPublished = False,
     fresh: FreshFilter = None,
@@ -131,7 +147,7 @@ def run(
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
     device: RunDevice = None,
-    devices: Devices = 1,
+    devices: Devices = None,
     executor: ExecutorName = None,
     settings: Settings = None,
     resources: AskedResources = None,
@@ -155,6 +171,8 @@ def run(
         if dry_run or rehearse or collect:
             raise UserError("--detach: --dry-run, --rehearse and --collect run nothing; leave one of the two out")
         detached.start(of_same_place(board, runs_dir, smoke=smoke), RunsFolder.of(runs_dir, smoke=smoke))
+    if card is not None and not (dry_run or rehearse):
+        raise UserError("--card: an estimate is for a card, and a run is not: add --dry-run or --rehearse")
     loaded = load_board(board, smoke=smoke)
     cells = selected_cells(loaded, only or [], seeds)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
@@ -165,7 +183,7 @@ def run(
         raise UserError("--keep-published: there are no published records of smoke runs; leave one of the two out")
     how = run_settings(executor, track, settings or [], jobs=jobs, device=device, devices=devices, resources=resources or [])
     options = RunOptions(
-        how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, resources=how.resources, devices=devices
+        how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, how.resources, how.devices
     )
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
     for line in (*how.remarks, *loaded.remarks):
@@ -173,30 +191,13 @@ def run(
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)
     if dry_run or rehearse:
-        plan = _plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published)
-        _print_plan(plan, loaded, runs, as_json)
-        if rehearse:
-            _rehearse(loaded, cells)
+        asked = DryRun(as_json, rehearse, estimate_card(card, options.device))
+        asked.show(plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published), loaded, cells, runs)
     else:
         if keep_published:
             _keep_published(loaded, runs)
         follows = not (beside or fresh or fresh_floors)
         _run(loaded, cells, anew, runs, options, _Ways(as_json, follows, parent))
-
-
-def _rehearse(board: Board, cells: Sequence[Cell]) -> None:
-    """Print the networks and the memory of steps. Raises: Faults where a network cannot be built, or is not the published one."""
-    from harness.run.needs import Needs
-    from harness.run.rehearsal import rehearse
-
-    needs = Needs(board, tuple(cells), ())
-    if (data := needs.known_data) is None:
-        raise UserError(f"--rehearse: the shape of {board.dataset.name} is known from its data alone, which are absent")
-    rehearsal = rehearse(cells, needs.bases, data)
-    for line in rehearsal.lines:
-        result(line)
-    if rehearsal.faults:
-        raise Faults(rehearsal.faults)
 
 
 @dataclass(frozen=True)
@@ -219,51 +220,6 @@ def _keep_published(board: Board, runs: RunsFolder) -> None:
     from harness.report.adopt import adopt
 
     remark(f"{adopt(board, runs)} published records copied into {runs.root} and taken as done")
-
-
-def _plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jobs: int, *, keep_published: bool) -> RunPlan:
-    """Return the plan of a run. Nothing is written: published records count as done without being copied."""
-    from harness.cli.run_plan import RunPlan, with_published
-    from harness.report.adopt import adoptable
-    from harness.run import setting_paths
-    from harness.run.fresh import planned
-
-    try:
-        runs.check_permissions()
-    except UserError as error:
-        remark(f"a run would stop: {error}")  # who may only read a shared folder may ask what is left to run
-    setting_paths.checked(board, runs)
-    plan = RunPlan(*planned(board, cells, anew, runs), jobs)
-    if not keep_published:
-        return plan
-    published = adoptable(board, runs)
-    remark(f"{len(published)} published records would be copied into {runs.root} and taken as done")
-    return with_published(plan, anew, published)
-
-
-def _print_plan(plan: RunPlan, board: Board, runs: RunsFolder, as_json: bool) -> None:
-    """Print the plan, and what is absent. Raises: Faults for what is here and cannot be used."""
-    from harness.run.needs import Needs
-
-    if as_json:
-        print_json([state.as_json() for state in plan.states])
-    else:
-        for line in (*plan.lines(), *questions(board, plan.states, runs)):
-            result(line)
-    needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
-    packages = needs.absent_packages()
-    absent = [*packages, *needs.absent_files()]
-    for fault in absent:
-        remark(f"absent, and needed to run: {fault}")
-    if packages:
-        return  # without them no network can be built, with which weights are compared
-    faults = [*needs.unfit_data(), *needs.missing_targets()] or needs.unbuildable_networks()
-    if not faults:
-        for text in needs.weights_remarks():
-            remark(text)
-        faults = [*([] if absent else needs.lacking_data()), *needs.unfit_weights()]
-    if faults:
-        raise Faults(dict.fromkeys(faults))
 
 
 def _run(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, options: RunOptions, ways: _Ways) -> None:

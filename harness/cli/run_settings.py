@@ -24,6 +24,7 @@ class RunSettings:
     """How a run goes.
 
     Args:
+        devices: how many devices each job uses; None for as many as it has cards, where an executor with a queue gives them.
         resources: what is asked of the machines of jobs, the command line's word first.
         remarks: a line for each file of the user that says something of this run.
     """
@@ -32,6 +33,7 @@ class RunSettings:
     trackers: tuple[Resolved[Tracker], ...]
     jobs: int
     device: str
+    devices: int | None
     resources: tuple[ResourceLayer, ...]
     remarks: tuple[str, ...]
 
@@ -43,13 +45,10 @@ def run_settings(
     *,
     jobs: int | None = None,
     device: str | None = None,
-    devices: int = 1,
+    devices: int | None = None,
     resources: Sequence[str] = (),
 ) -> RunSettings:
     """Return how a run goes. The arguments are those of the command line, None where it says nothing.
-
-    Args:
-        devices: how many devices each job uses.
 
     Raises: UserError or Faults for files that are wrong, for unknown names, wrong settings, and a device that is not here.
     """
@@ -58,17 +57,21 @@ def run_settings(
     files = user_files()
     where, trackers = run_components(executor, track, settings, files)
     chosen = device or next((file.config.device for file in files if file.config.device), "auto")
+    on_cards = where.component.has_queue and chosen != "cpu"
+    # Files say it to executors that give cards through the resources of jobs, beside those of methods and bases.
+    each = devices if on_cards else devices or next((file.config.devices for file in files if file.config.devices), 1)
     if where.component.has_queue:
         process_devices.check_name(chosen)  # the device is one of the machines of the cluster
     else:
-        process_devices.check(chosen, devices)
-    cards = devices if where.component.has_queue and devices > 1 and chosen != "cpu" else None
-    layers = (_command_line(where.name, resources, settings, cards), *(file.layer(where.name) for file in files))
+        process_devices.check(chosen, each or 1)
+    cards = devices if on_cards and devices != 1 else None
+    of_files = (file.layer(where.name, cards=file.config.devices if on_cards else None) for file in files)
+    layers = (_command_line(where.name, resources, settings, cards), *of_files)
     at_once = jobs or next((file.config.jobs for file in files if file.config.jobs), None)
-    default = ALL_AT_ONCE if where.component.has_queue else process_devices.slots(chosen, devices)
-    given = {"executor": executor, "track": track, "jobs": jobs, "device": device}
+    default = ALL_AT_ONCE if where.component.has_queue else process_devices.slots(chosen, each or 1)
+    given = {"executor": executor, "track": track, "jobs": jobs, "device": device, "devices": devices}
     remarks = (*_remarks(files, where.name, {name for name, value in given.items() if value is not None}), *_ignored(files))
-    return RunSettings(where, trackers, at_once or default, chosen, layers, remarks)
+    return RunSettings(where, trackers, at_once or default, chosen, each, layers, remarks)
 
 
 def _command_line(executor: str, resources: Sequence[str], settings: Sequence[str], cards: int | None) -> ResourceLayer:
@@ -92,7 +95,7 @@ def _remarks(files: Sequence[UserFile], executor: str, given: set[str]) -> Itera
     known = set(given)
     for file in files:
         config = file.config
-        values = {"executor": config.executor, "jobs": config.jobs, "device": config.device, "runs_dir": config.runs_dir}
+        values = {name: getattr(config, name) for name in ("executor", "jobs", "device", "devices", "runs_dir")}
         said = {name: str(value) for name, value in values.items() if value is not None and name not in known}
         if config.track is not None and "track" not in known:
             said["track"] = ", ".join(config.track) or "nothing"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import value_completion
 from harness.cli.arguments import AsJson, BoardPath, RunDevice, RunsDir, Smoke
 from harness.cli.output import print_json, print_table, remark, result
 from harness.cli.run import CheckpointSeconds, ExecutorName, Settings
@@ -21,8 +22,23 @@ if TYPE_CHECKING:
     from harness.run.searching.search import SearchOptions
     from harness.run.start import RunOptions
 
-Only = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A search of the board; again for more. [default: all]")]
-Bases = Annotated[list[str] | None, typer.Option("--base", metavar="NAME", help="A base; again for more. [default: all]")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="A search of the board; again for more. [default: all]",
+        autocompletion=value_completion.searches_of_board,
+    ),
+]
+Bases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--base",
+        metavar="NAME",
+        help="A base; again for more. [default: all]",
+        autocompletion=value_completion.searched_bases_of_board,
+    ),
+]
 Trials = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Trials on each base, earlier ones included. [default: the board's]")
 ]
@@ -68,7 +84,7 @@ def search(
     chosen = run_settings(executor, "", settings or [], jobs=jobs, device=device)
     for line in chosen.remarks:
         remark(line)
-    how = RunOptions(jobs, chosen.executor, chosen.device, checkpoint_seconds, resources=chosen.resources)
+    how = RunOptions(jobs, chosen.executor, chosen.device, checkpoint_seconds, resources=chosen.resources, devices=chosen.devices)
     facts = _search(studies, options, runs, how)
     _print(studies, facts, as_json)
 

@@ -82,7 +82,20 @@ def methods_of_board(incomplete: str) -> Iterator[str]:
     if board is None:
         yield from board_names(incomplete)
     else:
-        yield from _beginning("", sorted({cell.facts["method"] for cell in board.cells}), incomplete)
+        methods = {cell.facts["method"] for cell in board.cells}
+        yield from _beginning("", sorted(methods | {grid.name for grid in board.grids}), incomplete)
+
+
+def searches_of_board(incomplete: str) -> Iterator[str]:
+    """Give the searches of the board that the line names."""
+    if (board := board_of_line()) is not None:
+        yield from _beginning("", board.config.search, incomplete)
+
+
+def searched_bases_of_board(incomplete: str) -> Iterator[str]:
+    """Give the bases of the searches of the board that the line names."""
+    if (board := board_of_line()) is not None:
+        yield from _beginning("", sorted({base for search in board.config.search.values() for base in search.bases}), incomplete)
 
 
 def columns_of_board(incomplete: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import UserError
 from harness.process import deterministic, tf32
@@ -67,6 +67,23 @@ def _cards() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+class CardHere(NamedTuple):
+    """A card of this machine, as its driver names it."""
+
+    name: str
+    memory_bytes: int
+
+
+def card_here(name: str) -> CardHere | None:
+    """Return the first card that a device of this name stands for; None where there is none."""
+    if name == "cpu" or _cards() == 0:
+        return None
+    import torch
+
+    facts = torch.cuda.get_device_properties(int(name.partition(":")[2] or 0))
+    return CardHere(facts.name, facts.total_memory)
 
 
 def finish(device: torch.device) -> None:

@@ -190,6 +190,16 @@ class Needs:
         except UserError:
             return None
 
+    @property
+    def training_examples(self) -> int | None:
+        """The number of training examples; None where the dataset is absent, or cannot be read."""
+        dataset = self.board.dataset
+        try:
+            dataset.component.check_readiness(dataset.settings)
+            return len(self._cache.dataset(dataset).training_set)
+        except UserError:
+            return None
+
     @cached_property
     def _cache(self) -> ProcessCache:
         """The datasets, which are read once for all checks."""

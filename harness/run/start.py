@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.board.bases import Base
 from harness.board.board import Board
@@ -12,7 +12,7 @@ from harness.board.columns import Floor
 from harness.board.components import Resolved
 from harness.components import Executor, Tracker
 from harness.errors import Interrupted, UserError
-from harness.interfaces import Job, JobEnd, QueueExecutor
+from harness.interfaces import Job, JobEnd, QueueExecutor, Resources
 from harness.plugins import registry
 from harness.process import global_state, stop
 from harness.run import fresh as fresh_results
@@ -46,7 +46,8 @@ class RunOptions:
         log_every: steps between two logs of a training.
         trackers: what logs the runs of cells and bases, with its settings.
         resources: what the user asks of the machines of jobs; each layer goes before the next, and all before the board.
-        devices: how many devices each job uses, by a process for each.
+        devices: how many devices each job uses, by a process for each; None for as many cards as the job asks for, where the
+            executor has a queue, and else one.
         command: id of the command that runs the board, by which others ask it to stop; "" where nobody can.
     Raises: UserError for fewer jobs, steps or devices than one.
     """
@@ -58,7 +59,7 @@ class RunOptions:
     log_every: int = 100
     trackers: tuple[Resolved[Tracker], ...] = ()
     resources: tuple[ResourceLayer, ...] = ()
-    devices: int = 1
+    devices: int | None = None
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -66,8 +67,16 @@ class RunOptions:
             raise UserError(f"--jobs {self.jobs}: need at least 1")
         if self.log_every < 1:
             raise UserError(f"--log-every {self.log_every}: need at least 1")
-        if self.devices < 1:
+        if self.devices is not None and self.devices < 1:
             raise UserError(f"--devices {self.devices}: need at least 1")
+
+    def devices_of(self, asked: Resources) -> int:
+        """Return how many devices a job uses that asks for these resources."""
+        if self.devices is not None:
+            return self.devices
+        gives_cards = self.executor is not None and self.executor.component.has_queue
+        is_one = self.device == "cpu" or ":" in self.device
+        return max(1, asked.gpus or 1) if gives_cards and not is_one else 1
 
 
 class PreparedRun:
@@ -203,7 +212,6 @@ def _schedule(
         board=board.name,
         checks_resume=board.is_smoke,
         trackers=options.trackers,
-        devices=options.devices,
         is_deterministic=board.config.deterministic,
         command=options.command,
     )
@@ -211,10 +219,14 @@ def _schedule(
     if options.executor is not None and options.executor.component.has_queue:
         bases = [base for base in bases if not _is_made(base, runs)]
     asked = ResourceLayers([*options.resources, board_layer(board)])
+
+    def on(resources: Resources) -> tuple[JobOptions, Resources]:
+        return replace(job_options, devices=options.devices_of(resources)), resources
+
     return Schedule(
-        [base_job(base, runs, job_options, asked.of_base(base.name)) for base in bases],
-        [floor_job(board.name, floor, runs, job_options, asked.of_floor(), is_smoke=board.is_smoke) for floor in floors],
-        [cell_job(cell, runs, job_options, asked.of_cell(cell.base.name, cell.method_name)) for cell in cells],
+        [base_job(base, runs, *on(asked.of_base(base.name))) for base in bases],
+        [floor_job(board.name, floor, runs, *on(asked.of_floor()), is_smoke=board.is_smoke) for floor in floors],
+        [cell_job(cell, runs, *on(asked.of_cell(cell.base.name, cell.method_name))) for cell in cells],
         runs,
         on_event,
         Cancels(runs, options.command),

@@ -48,6 +48,7 @@ class UserFileConfig(Config):
     resources: ResourcesTable = Field(ResourcesTable(), description="what jobs ask of their machines, as `--resources`")
     jobs: PositiveInt | None = Field(None, description="cells at once, as `--jobs`")
     device: str | None = Field(None, description="device, as `--device`")
+    devices: PositiveInt | None = Field(None, description="devices of each cell, as `--devices`")
     runs_dir: str | None = Field(None, description="runs folder, as `--runs-dir`; a relative path begins at the file's folder")
     track: Annotated[list[str], BeforeValidator(_list_of_names)] | None = Field(None, description="trackers, as `--track`")
 
@@ -64,14 +65,17 @@ class UserFile:
         """The runs folder that the file names."""
         return None if self.config.runs_dir is None else self.path.parent / Path(self.config.runs_dir).expanduser()
 
-    def layer(self, executor: str) -> ResourceLayer:
+    def layer(self, executor: str, *, cards: int | None = None) -> ResourceLayer:
         """Return what the file asks of the machines of jobs, where they run with this executor.
 
         An executor's settings of the same names (`[executors.slurm] gpus`) count as asked for every job.
+
+        Args:
+            cards: of each job, where the file says no other number under `resources` or of the executor.
         """
         table = self.config.resources
         return ResourceLayer(
-            asked_of_executor(self.config.executors.get(executor, {})).over(table.resources),
+            asked_of_executor(self.config.executors.get(executor, {})).over(table.resources).over(Resources(gpus=cards)),
             {name: entry.resources for name, entry in table.methods.items()},
             {name: entry.resources for name, entry in table.bases.items()},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -35,8 +36,32 @@ Compare = Callable[[Batch, torch.Generator], Mapping[str, float]]
 """Compare generated examples with the real examples of the selection."""
 
 
-def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: SampleFunction, context: Context) -> Curve | None:
-    """Return the curve of a cell that trains; None where the board asks for none."""
+@dataclass
+class MergedPoint:
+    """The point of a training that cells share which is measured now, after the training has ended.
+
+    The other processes of the job then draw their share with `merged_helper`, which reads the point's weights itself.
+
+    Args:
+        images: training images seen by the kept weights.
+    """
+
+    images: int = 0
+
+
+def curve_of(
+    cell: Cell,
+    source: CheckedSource,
+    task: TrainingTask,
+    sampler: SampleFunction,
+    context: Context,
+    merged: MergedPoint | None = None,
+) -> Curve | None:
+    """Return the curve of a cell that trains; None where the board asks for none.
+
+    Args:
+        merged: the point that is measured, for a curve that is measured after the training; None for one along it.
+    """
     settings = cell.curve
     if settings is None:
         return None
@@ -51,7 +76,7 @@ def curve_of(cell: Cell, source: CheckedSource, task: TrainingTask, sampler: Sam
 
     def measure(candidate: Mapping[str, Tensor]) -> float:
         twin.load_state_dict(candidate)
-        generated = _generated(cell, settings.samples, draw, task, as_bytes=column.extractor is not None)
+        generated = _generated(cell, settings.samples, draw, task, merged, as_bytes=column.extractor is not None)
         values = checked_values(column.metric.component, compared(generated, stream(cell.seed, "selection metric")))
         value = next(iter(values.values()))
         if math.isfinite(value):  # the training loop takes other values for a divergence
@@ -72,6 +97,34 @@ def _serving(twin: torch.nn.Module, draw: Callable[[range], DrawnSamples], conte
     return measure
 
 
+def merged_drawer(
+    cell: Cell,
+    sampler: SampleFunction,
+    network: torch.nn.Module,
+    spec: DataSpec,
+    device: torch.device,
+    weights: Callable[[int], Weights],
+) -> Callable[[tuple[int, range]], DrawnSamples]:
+    """Return how a process that is not the lead draws its share of the points of a training that cells share.
+
+    Args:
+        network: gets the weights of each point.
+        weights: returns the weights of the point after so many images.
+    Returns: a function of a point and of the numbers of samples.
+    """
+    assert cell.curve is not None, "points are measured of cells that have a curve"
+    draw, loaded = _drawer(cell, cell.curve.samples, sampler, network, spec, device), list[int]()
+
+    def drawn(piece: tuple[int, range]) -> DrawnSamples:
+        images, numbers = piece
+        if loaded[-1:] != [images]:
+            network.load_state_dict(weights(images))
+            loaded.append(images)
+        return draw(numbers)
+
+    return drawn
+
+
 def _drawer(
     cell: Cell, n: int, sampler: SampleFunction, network: torch.nn.Module, spec: DataSpec, device: torch.device
 ) -> Callable[[range], DrawnSamples]:
@@ -90,10 +143,23 @@ def _drawer(
     )
 
 
-def _generated(cell: Cell, n: int, draw: Callable[[range], DrawnSamples], task: TrainingTask, *, as_bytes: bool) -> Batch:
+def _generated(
+    cell: Cell,
+    n: int,
+    draw: Callable[[range], DrawnSamples],
+    task: TrainingTask,
+    merged: MergedPoint | None,
+    *,
+    as_bytes: bool,
+) -> Batch:
     """Draw the generated examples of a point. as_bytes: whether images are kept as the bytes that extractors see."""
-    crew, chunks, evaluations = task.crew if task.crew.is_together else ALONE, list[Batch](), task.counter.examples
-    for made in crew.each(drawing.batches(n, cell.evaluation.batch), draw):
+    batches, chunks, evaluations = drawing.batches(n, cell.evaluation.batch), list[Batch](), task.counter.examples
+    if merged is None:
+        each = (task.crew if task.crew.is_together else ALONE).each(batches, draw)
+    else:
+        images = merged.images
+        each = task.crew.each(((images, numbers) for numbers in batches), lambda piece: draw(piece[1]))
+    for made in each:
         drawn, evaluations = made.batch, evaluations + made.evaluations
         task.counter.examples = evaluations  # also what other processes have drawn
         chunks.append(Batch(to_uint8(drawn.x), drawn.labels) if as_bytes else drawn)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,12 @@ from harness.components import Component
 from harness.errors import Diverged
 from harness.process.crew import Crew
 from harness.sampling import drawing, latents
+from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
 from harness.stages import encoding, initial, renewal, shared_training, sources, starting_weights
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
-from harness.stages.curve_measuring import curve_of
+from harness.stages.curve_measuring import MergedPoint, curve_of, merged_drawer
 from harness.stages.facts import BaseFacts, FinetuneFacts, SharedTrainingFacts
 from harness.stages.options import JobOptions
 from harness.stages.prepare import BaseSampler
@@ -31,6 +33,7 @@ from harness.store.records import SourceFacts
 from harness.store.runs_folder import RunsFolder
 from harness.training import evaluations, training_log
 from harness.training.loop import TrainingLoop
+from harness.training.method import Weights
 from harness.training.surroundings import Surroundings
 from harness.training.task import BankSource, TrainingTask
 from harness.training.training_log import TrainingLog, keep_log
@@ -122,16 +125,21 @@ def _merged(cell: Cell, base: Output, source: CheckedSource, context: Context, f
     shared = _shared(cell, base, source, context, weights, around.log)
     task, sampler, own = _start(cell, base, source, context, around.folder)
     context.reporter.stage("finetune")  # `_start` may have prepared the sampler
-    trained = shared_training.Merging(
+    point = MergedPoint()
+    merging = shared_training.Merging(
         shared,
         cell.shared_training_key,
         initial.method(cell.method, task, seed=cell.seed),
         f"method {cell.method.name}",
-        curve_of(cell, source, task, sampler.ready, context),
+        curve_of(cell, source, task, sampler.ready, context, point),
         around,
         cell.training.batch,
         lambda: task.counter.examples,
-    ).result()
+        point,
+    )
+    shares_curve = context.crew.size > 1 and cell.curve is not None
+    with context.crew.employ(helper, cell, base, shared, context.runs, context.options) if shares_curve else nullcontext():
+        trained = merging.result()
     keep_log(around.log, folder)
     made_by = sources.merged(own, sampler.sources, sources.of_facts(shared.facts))
     return _Trained(trained, SharedTrainingFacts.of(shared).banks, made_by)
@@ -201,6 +209,21 @@ def follow(crew: Crew, cell: Cell, base: Output, stage: str, key: str, runs: Run
     curve = curve_of(cell, source, task, sampler.ready, context) if stage == "finetune" else None
     around, name = context.member_surroundings(stage, key), f"method {cell.method.name}"
     TrainingLoop(task, method, data, cell.training, seed=cell.seed, around=around, curve=curve, name=name).run()
+
+
+def helper(
+    crew: Crew, cell: Cell, base: Output, shared: Output, runs: RunsFolder, options: JobOptions
+) -> Callable[[tuple[int, range]], DrawnSamples]:
+    """Return a function that draws samples of a point of a shared training, in a process that is not the lead of its job."""
+    context = Context(runs, options, cell.name, MEMBER_CACHE, crew=crew)
+    source = context.dataset(cell.base.dataset)
+    task, sampler = _task(cell, base, source, context)
+    method = initial.method(cell.method, task, seed=cell.seed)
+
+    def weights(images: int) -> Weights:
+        return shared_training.merged_weights(method, shared, images, f"method {cell.method.name}")
+
+    return merged_drawer(cell, sampler.ready, task.frozen_copy(), source.spec, context.device, weights)
 
 
 def _config(cell: Cell) -> dict[str, object]:

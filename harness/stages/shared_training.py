@@ -15,6 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.errors import Diverged
+from harness.stages.curve_measuring import MergedPoint
 from harness.stages.facts import SharedTrainingFacts
 from harness.store.files import Damage, StorageError, appearing_folder, set_aside, storage
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
@@ -98,6 +99,7 @@ class Merging:
         around: of the cell. Its log has the lines of the training and the points of the cell's curve.
         batch: training images of a step.
         evaluations: returns how many examples went through networks while the curve was measured.
+        point: the point that is measured, for the curve.
     """
 
     shared: Output
@@ -108,6 +110,7 @@ class Merging:
     around: Surroundings
     batch: int
     evaluations: Callable[[], int]
+    point: MergedPoint
 
     def result(self) -> TrainingResult:
         """Return the result that the training would have had with this method alone.
@@ -122,7 +125,7 @@ class Merging:
             step = images // self.batch
             self._log([line for line in lines if line.step <= step])
             lines = [line for line in lines if line.step > step]
-            last = checked_result(self.method.result, state_dicts.load(self.shared.folder / _name(images)), self.name)
+            last = merged_weights(self.method, self.shared, images, self.name)
             if not state_dicts.are_finite(last):
                 raise Diverged(f"weights are not finite at step {step} of {facts.points[-1] // self.batch}")
             self._measure(images, last, facts.points[-1])
@@ -141,6 +144,7 @@ class Merging:
         if self.curve is None:
             return
         step, steps = images // self.batch, all_images // self.batch
+        self.point.images = images
         value = self.curve.add({"images": images}, weights)
         if not math.isfinite(value):
             raise Diverged(f"the curve's metric is {value} at step {step} of {steps}")
@@ -167,6 +171,11 @@ class Merging:
         if self.around.log is not None:
             for line in lines:
                 self.around.log.add(line)
+
+
+def merged_weights(method: FinetuneMethod, shared: Output, images: int, name: str) -> dict[str, Tensor]:
+    """Return what a method makes of the weights that a training kept after so many images. name: that of the method."""
+    return checked_result(method.result, state_dicts.load(shared.folder / _name(images)), name)
 
 
 def _name(images: int) -> str:

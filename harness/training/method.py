@@ -110,6 +110,14 @@ class FinetuneMethod(abc.ABC):
         Returns: scalars to log by name, 0-dim and detached. The cell ends as diverged when a scalar is not finite.
         """
 
+    @property
+    def period(self) -> int:
+        """The number of steps after which the method does again what it has done; 1 where all steps do the same.
+
+        Estimates of memory and time (`harness run --card`) take so many steps.
+        """
+        return 1
+
     def begin_round(self, part: Round) -> None:
         """Begin a round, before its first step: the model has the weights that the round starts from.
 

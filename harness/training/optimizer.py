@@ -94,7 +94,8 @@ class Optimizer:
         options: dict[str, object] = {"lr": config.lr, "weight_decay": config.weight_decay}
         if config.name in _ADAMS:
             options["betas"] = config.betas
-            options["fused"] = True  # less than half the time of torch's loop over operations, on CPUs too
+            # Less than half the time of torch's loop over operations, on CPUs too. The meta device has no such kernel.
+            options["fused"] = not any(parameter.is_meta for parameter in self.parameters)
         else:
             options["foreach"] = True  # a quarter less time than one parameter after the other, on CPUs too
         optim = torch.optim

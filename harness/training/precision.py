@@ -5,11 +5,15 @@ Sampling has a precision of its own, also inside of a step: banks, new samples (
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
 import torch
 
 from harness.training.config import TrainingConfig
+
+_is_half_on_meta = ContextVar("is_half_on_meta", default=False)
 
 
 def prepare_network(model: torch.nn.Module, training: TrainingConfig) -> None:
@@ -27,14 +31,30 @@ def autocast(device: torch.device, training: TrainingConfig) -> AbstractContextM
     """Return a context for one training step: bfloat16 where the settings ask for bf16, and no change otherwise."""
     if training.precision == "float32":
         return nullcontext()
+    if device.type == "meta":
+        return _on_meta(is_half=True)
     from accelerate import Accelerator
 
     return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16").autocast()
 
 
-def in_float32(device: torch.device) -> torch.autocast:
+def in_float32(device: torch.device) -> AbstractContextManager[object]:
     """Return a context that turns autocast off inside a training step.
 
     Methods use it where a result is a small difference of large numbers.
     """
-    return torch.autocast(device.type, enabled=False)
+    return _on_meta(is_half=False) if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
+def is_half_on_meta() -> bool:
+    """Return whether a step on the meta device, which has no autocast, is where it would run in half precision."""
+    return _is_half_on_meta.get()
+
+
+@contextmanager
+def _on_meta(*, is_half: bool) -> Iterator[None]:
+    before = _is_half_on_meta.set(is_half)
+    try:
+        yield
+    finally:
+        _is_half_on_meta.reset(before)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
-from harness import Config, Dataset, hookimpl
+from harness import Config, Dataset, UserError, hookimpl
 
 __version__ = "1"
 
@@ -34,7 +35,7 @@ class MnistConfig(Config):
 class FashionConfig(Config):
     """Settings of `fashion-mnist`. The images that cells are evaluated with are the same with any: its test set."""
 
-    ADDED_LATER = frozenset({"selection", "size"})
+    ADDED_LATER = frozenset({"selection", "size", "made_up"})
 
     selection: int = _selection(50_000, 2_500)
     size: Literal[28, 32] = Field(
@@ -42,6 +43,27 @@ class FashionConfig(Config):
         description="height and width in pixels; 32 puts two black pixels around each image, as is usual for networks that halve "
         "images",
     )
+    made_up: bool = Field(False, description="noise in the place of the images, for smoke runs where the files are absent")
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Boards have no noise, and their pages do not speak of it."""
+        return frozenset() if self.made_up else frozenset({"made_up"})
+
+
+def _is_made_up(config: Config) -> bool:
+    return isinstance(config, FashionConfig) and config.made_up
+
+
+def _without_files(config: Config) -> Mapping[str, object]:  # noqa: ARG001 - as components call it
+    """Return the setting that replaces the images by noise, where their files are absent."""
+    from harness_mnist.files import fashion_files
+
+    try:
+        fashion_files()
+    except UserError:
+        return {"made_up": True}
+    return {}
 
 
 @hookimpl
@@ -60,6 +82,8 @@ def harness_datasets() -> list[Dataset]:
             config=FashionConfig,
             build="harness_mnist.images:fashion_mnist",
             check_ready="harness_mnist.files:check_fashion_mnist",
+            shrink=_without_files,
+            made_up=_is_made_up,
             summary="Fashion-MNIST, 28×28 or padded to 32×32: 60,000 to train, 10,000 held out; evaluation sets of up to 5,000",
         ),
     ]

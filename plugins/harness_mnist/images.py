@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from harness.errors import UserError
+from harness.interfaces import DataSpec
 from harness.toolkit.image_dataset import ImageDataset, Images, set_apart, split
+from harness.toolkit.store_dataset import MadeUpDataset
 from harness_mnist import FashionConfig, MnistConfig
 from harness_mnist.files import fashion_files, mnist_file
 from harness_mnist.idx import read_idx
@@ -31,11 +33,13 @@ def mnist(config: MnistConfig) -> ImageDataset:
     return _mnist(mnist_file(), config.selection)
 
 
-def fashion_mnist(config: FashionConfig) -> ImageDataset:
+def fashion_mnist(config: FashionConfig) -> ImageDataset | MadeUpDataset:
     """Make the dataset: images (1, size, size) in [-1, 1], 10 classes; 60,000 train, less those for the curve; 10,000 held out.
 
     Raises: UserError when its files are not there, are damaged, or hold other images.
     """
+    if config.made_up:
+        return MadeUpDataset(DataSpec((1, config.size, config.size), 10, "images"), train=256, selection=config.selection)
     paths = fashion_files()
     return _fashion_mnist(tuple(sorted(paths.items())), config.selection, (config.size - 28) // 2)
 

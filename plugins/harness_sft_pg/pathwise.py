@@ -50,6 +50,11 @@ class SFT(FinetuneMethod):
                 logged |= self._improve_generator(len(batch), generator)
         return logged
 
+    @property
+    def period(self) -> int:
+        """The steps from one update of the network to the next."""
+        return self.config.n_critic
+
     def _noise(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw the noise of n trajectories, (T + 1, n, …): the first state and that of each step."""
         noise = torch.randn(self.model.transitions + 1, n, *self.task.spec.shape, generator=generator)

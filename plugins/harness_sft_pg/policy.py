@@ -83,6 +83,11 @@ class SFTPG(FinetuneMethod):
             self.buffer.clear()
         return logged
 
+    @property
+    def period(self) -> int:
+        """The steps from one generator phase to the next."""
+        return self.config.n_critic
+
     def _initialise(self, generator: torch.Generator) -> None:
         """Draw the first weights of critic and value network."""
         if self.config.regulariser == "spectral-norm":

@@ -15,6 +15,7 @@ TOKENIZER = WeightsFile(
     f"{ADDRESS}vae_ch160v4096z32.pth",
     "7c3ec27ae28a3f87055e83211ea8cc8558bd1985d7b51742d074fb4c2fcf186c",
     part="tokenizer",
+    size_bytes=436_075_834,
 )
 HASHES = {"var_d16.pth": "4f6151aad91c94e03e224dd7358d8389fa05301c0c291279566998efb54b0ecb"}
 """Of files of which a hash is known: one source prints that of d16."""

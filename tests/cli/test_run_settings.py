@@ -91,6 +91,28 @@ def test_a_job_in_a_queue_asks_for_as_many_cards_as_it_computes_on():
     assert ResourceLayers(run_settings("slurm", None, [], device="cpu", devices=4).resources).of_floor().gpus == 2  # the file's
 
 
+def test_files_say_on_how_many_devices_a_cell_runs(files, monkeypatch):
+    (files / "harness.toml").write_text("devices = 3\n")
+    with (files / "harness" / "config.toml").open("r+") as file:
+        text = file.read()
+        file.seek(0)
+        file.write("devices = 2\n" + text)
+    assert run_settings("local", None, []).devices == 3  # the project before the person
+    assert run_settings("local", None, [], devices=1).devices == 1
+    assert run_settings("slurm", None, []).devices == 3  # the person's device is the CPU, where no card is asked for
+    assert run_settings(None, None, []).remarks[0].endswith("harness.toml: devices = 3")
+
+
+def test_in_a_queue_the_devices_of_a_file_are_cards_that_methods_may_replace(files):
+    (files / "harness" / "config.toml").unlink()
+    (files / "harness.toml").write_text("devices = 2\n[resources.methods.ddo]\ngpus = 4\n")
+    how = run_settings("slurm", None, [])
+    layers = ResourceLayers(how.resources)
+    assert (how.devices, layers.of_floor().gpus, layers.of_cell("edm", "ddo").gpus) == (None, 2, 4)
+    on_one = run_settings("slurm", None, [], devices=1)
+    assert (on_one.devices, ResourceLayers(on_one.resources).of_floor().gpus) == (1, 2)
+
+
 def test_a_run_says_which_file_a_setting_came_from(files):
     project, personal = run_settings(None, None, ["slurm.partition=mine"]).remarks
     assert project == (

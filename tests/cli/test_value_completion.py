@@ -72,6 +72,20 @@ def test_a_comparison_goes_on_with_methods_and_columns_of_its_board(offered):
     assert offered(value_completion.columns_of_board, "", f"{line} --metric") == ["sliced-w2"]
 
 
+def test_a_search_goes_on_with_the_searches_of_its_board_and_their_bases(offered, folder):
+    file = folder / "board.yaml"
+    grid = "methods: {none: , mle: , ddo: , grid: {method: {name: mle, optimizer: {lr: {grid: [0.1, 0.2]}}}}}"
+    space = "space: {optimizer.lr: {low: 0.01, high: 1}}"
+    search = f"search: {{rate: {{method: mle, bases: ddpm, {space}, seeds: [9], metric: sliced-w2, chosen: r.yaml}}}}\n"
+    file.write_text(file.read_text().replace("methods: {none: , mle: , ddo: }", grid) + search)
+    line = "harness search leaderboards/small"
+    assert offered(value_completion.searches_of_board, "", f"{line} --only") == ["rate"]
+    assert offered(value_completion.searched_bases_of_board, "d", f"{line} --base") == ["ddpm"]
+    assert offered(value_completion.searches_of_board, "", "harness search --only") == []
+    methods = ["grid", "grid[lr=0.1]", "grid[lr=0.2]"]  # the whole grid, and each of its points
+    assert offered(value_completion.methods_of_board, "g", "harness compare leaderboards/small") == methods
+
+
 def test_a_quote_that_is_open_still_hides_no_board(offered):
     assert offered(value_completion.filters, "seed=1", 'harness run leaderboards/small --only "') == ["seed=1"]
 

@@ -12,6 +12,7 @@ import torch
 
 from harness.board.reading.load import load_board
 from harness.process.crew_lead import Lead
+from harness.sampling import drawing
 from harness.stages import jobs
 from harness.stages.example_sets import SAMPLES
 from harness.stages.job_result import FINISHED
@@ -104,6 +105,22 @@ def expect_the_same(cell, one: RunsFolder, several: RunsFolder, devices: int) ->
 def test_a_cell_on_two_devices_is_that_of_one(cells, runs_of):
     one, two = runs_of(1, "ddo"), runs_of(2, "ddo")
     expect_the_same(cells["ddo"], one, two, 2)
+
+
+def test_all_devices_draw_the_points_of_a_training_that_rows_share(cells, runs_of, monkeypatch):
+    one, drawn, draw = runs_of(1, "neon"), [], drawing.draw_decoded
+
+    def noted(*args, **named):
+        if named["purpose"] == "selection":
+            drawn.append(named["indices"])
+        return draw(*args, **named)
+
+    monkeypatch.setattr(drawing, "draw_decoded", noted)
+    two = runs_of(2, "neon")
+    assert drawn == [range(8), range(16, 24)] * 3  # of four batches every second, at the start and at two points
+    expect_the_same(cells["neon"], one, two, 2)
+    curves = [load_record(record_path(cells["neon"], runs)).curve for runs in (one, two)]
+    assert [point.value for point in curves[1]] == pytest.approx([point.value for point in curves[0]], rel=1e-4)
 
 
 @pytest.mark.long

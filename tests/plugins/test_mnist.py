@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from harness import NoConfig, UserError
+from harness.interfaces import DataSpec
 from harness.toolkit.image_dataset import Images
-from harness_mnist import FashionConfig, MnistConfig, files, images
+from harness_mnist import FashionConfig, MnistConfig, files, harness_datasets, images
 from harness_mnist.idx import read_idx
 
 
@@ -246,3 +247,22 @@ def test_fashion_mnist_keeps_its_test_images_for_evaluation(stand_ins, monkeypat
     assert torch.equal(plain.evaluation(0, 15).x, kept.evaluation(0, 15).x)
     assert (len(kept.train()), kept.largest_selection) == (40, 20)
     assert kept.selection(0, 20).labels.bincount().tolist() == [2] * 10
+
+
+FASHION = next(component for component in harness_datasets() if component.name == "fashion-mnist")
+
+
+def test_a_smoke_run_takes_noise_where_fashion_mnists_files_are_absent(nowhere):
+    config = FashionConfig(size=32, selection=20)
+    smaller = FashionConfig.model_validate({**config.model_dump(), **FASHION.smoke_settings(config)})
+    assert FASHION.is_made_up(smaller)
+    FASHION.check_readiness(smaller)
+    noise = images.fashion_mnist(smaller)
+    assert noise.spec == DataSpec((1, 32, 32), 10, "images")
+    assert noise.largest_selection == 20
+
+
+def test_a_smoke_run_takes_the_images_where_their_files_are_here(stand_ins):
+    assert FASHION.smoke_settings(FashionConfig()) == {}
+    assert not FASHION.is_made_up(FashionConfig())
+    assert "made_up" not in FashionConfig().identity

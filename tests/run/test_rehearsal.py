@@ -1,15 +1,15 @@
-"""Rehearsals: networks at full size without memory, compared with what is published, and the memory of steps."""
+"""Rehearsals: networks at full size without memory, compared with what is published."""
 
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.board.reading.load import load_board
 from harness.run import rehearsal
 from harness.run.needs import Needs
-from harness.run.rehearsal import rehearse, step_text
-from harness.stages.step_memory import StepMemory, built_on_meta
-from harness.training.config import TrainingConfig
+from harness.run.rehearsal import rehearse
+from harness.stages.meta_task import network_on_meta
 
 CIFAR10 = Path(__file__).parents[2] / "leaderboards" / "cifar10"
 
@@ -22,36 +22,33 @@ def board():
 def rehearsed(board):
     needs = Needs(board, board.cells, ())
     assert needs.known_data is not None
-    return rehearse(board.cells, needs.bases, needs.known_data)
+    return rehearse(needs.bases, needs.known_data)
 
 
-def test_published_networks_have_the_published_names_and_each_method_its_step(board):
+def test_published_networks_have_the_published_names(board):
     found = rehearsed(board)
     assert found.faults == ()
     assert "edm: the network has 55,733,891 parameters, with the published names and shapes" in found.lines
     assert "edm-ddo: the network has 55,733,891 parameters, with the published names and shapes of its base's file" in found.lines
-    # Budgets that take the same are told once.
-    assert [line.partition(":")[0] for line in found.lines] == [
-        "edm", "edm, a step of mle, mle-matched, ddo-1, ddo, neon", "edm-ddo", "edm-neon"
-    ]  # fmt: skip
+    assert [line.partition(":")[0] for line in found.lines] == ["edm", "edm-ddo", "edm-neon"]
 
 
 def test_another_number_of_parameters_than_is_published_is_a_fault(board, monkeypatch):
-    monkeypatch.setattr(rehearsal, "step_memory", lambda *_: StepMemory(7, 28, 4))
+    def narrower(*_):
+        return torch.nn.Linear(6, 1), None
+
+    monkeypatch.setattr(rehearsal, "network_on_meta", narrower)
     assert "base edm: has 7 parameters, and 55,733,891 are published" in rehearsed(board).faults
 
 
 def test_another_name_than_is_published_is_a_fault(board, monkeypatch):
-    build = built_on_meta
-
     def renamed(*arguments):
-        network = build(*arguments)
+        network, spec = network_on_meta(*arguments)
         network.model.map_layer2 = network.model.map_layer1
         del network.model.map_layer1
-        return network
+        return network, spec
 
-    monkeypatch.setattr(rehearsal, "built_on_meta", renamed)
-    monkeypatch.setattr(rehearsal, "step_memory", lambda *_: StepMemory(55_733_891, 28, 4))
+    monkeypatch.setattr(rehearsal, "network_on_meta", renamed)
     (fault, *_) = rehearsed(board).faults
     assert fault.startswith("base edm: edm-cifar10-32x32-uncond-vp.json.gz: not of this edm-unet: 2 missing: model.map_layer2")
 
@@ -60,7 +57,7 @@ def test_a_network_that_cannot_be_built_is_a_fault(board, monkeypatch):
     def fails(*_):
         raise ValueError("no such width")
 
-    monkeypatch.setattr(rehearsal, "built_on_meta", fails)
+    monkeypatch.setattr(rehearsal, "network_on_meta", fails)
     assert "base edm: the network cannot be built: ValueError: no such width" in rehearsed(board).faults
 
 
@@ -114,18 +111,5 @@ def test_labels_without_values_are_no_fault_of_a_token_model():
     cells = [cell for cell in board.cells if cell.base.name in ("var-d16", "maskgit")]
     needs = Needs(board, tuple(cells), ())
     assert needs.known_data is not None
-    found = rehearse(cells, needs.bases, needs.known_data)
+    found = rehearse(needs.bases, needs.known_data)
     assert found.faults == ()
-    steps = [line for line in found.lines if "a step of" in line]
-    assert steps
-    assert all("at least" in line for line in steps), steps
-
-
-def test_a_step_takes_weights_gradients_adam_the_average_and_activations():
-    memory = StepMemory(2**28, 2**30, 2**20)  # a GiB of weights
-    plain = step_text(memory, TrainingConfig(images=2048, batch=2048))
-    assert "weights, gradients, Adam and average 4.0 GiB; activations of 2,048 examples 2.0 GiB" in plain
-    small = step_text(memory, TrainingConfig(images=2048, batch=2048, micro_batch=1024, ema=0.9))
-    assert "at least 6.0 GiB in all" in small
-    unknown = step_text(StepMemory(2**28, 2**30, None, "no value"), TrainingConfig(images=256))
-    assert unknown.endswith("activations not known (no value)")

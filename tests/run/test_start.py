@@ -1,14 +1,17 @@
 """A board is run whole, once, whatever its jobs do: in one process, by an executor that runs jobs in any order."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from harness.errors import Interrupted, UserError
-from harness.interfaces import JobEnd
+from harness.interfaces import JobEnd, Resources
 from harness.plugins import registry
 from harness.process import stop
+from harness.run import start
 from harness.run.needs import Needs
+from harness.run.resources import ResourceLayer
 from harness.run.start import RunOptions, run_board
 from harness.run.states import states
 from harness.stages.job_result import INTERRUPTED, JobResult
@@ -88,8 +91,6 @@ def test_plugins_hear_once_which_cells_will_run(small, serial, first, monkeypatc
 
 
 def test_what_is_missing_stops_everything_before_any_job_unless_nothing_is_to_run(small, serial, first, tmp_path, monkeypatch):
-    from harness.run.needs import Needs
-
     def missing(self):
         return ["dataset: no files"] if self._components else []
 
@@ -232,3 +233,35 @@ def test_a_run_imports_no_torch_before_its_workers():
 
     code = "import sys, harness.run.start; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def executor_with(*, has_queue):
+    """Returns an executor that is never asked for more than whether it has a queue."""
+    return SimpleNamespace(component=SimpleNamespace(has_queue=has_queue))
+
+
+@pytest.mark.parametrize(
+    ("options", "has_queue", "gpus", "devices"),
+    [
+        ({}, True, 4, 4),  # the executor gives the cards that a job asks for, and the job uses them
+        ({}, True, None, 1),
+        ({}, True, 0, 1),
+        ({}, False, 4, 1),  # this machine's executor gives a card to each job
+        ({"devices": 2}, True, 4, 2),
+        ({"devices": 2}, False, None, 2),
+        ({"device": "cpu"}, True, 4, 1),
+        ({"device": "cuda:1"}, True, 4, 1),
+    ],
+)
+def test_a_job_uses_the_cards_that_it_asks_for_where_nobody_says_how_many(options, has_queue, gpus, devices):
+    assert RunOptions(1, executor_with(has_queue=has_queue), **options).devices_of(Resources(gpus=gpus)) == devices
+
+
+def test_each_job_has_the_devices_of_its_own_cards(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(start, "_is_made", lambda *_: False)
+    layer = ResourceLayer(methods={"ddo": Resources(gpus=4)}, bases={"edm": Resources(gpus=2)})
+    options = RunOptions(1, executor_with(has_queue=True), resources=(layer,))
+    made = start._schedule(small, small.cells, small.floors, RunsFolder(tmp_path / "runs"), options, lambda _: None)
+    ready = made.ready([])
+    of_bases = {job.name: job.arguments[-1].devices for job in ready if job.name.startswith("base")}
+    assert of_bases == {"base ddpm": 1, "base edm": 2}

@@ -6,18 +6,21 @@ import pytest
 import torch
 
 from harness.components import Method, Model, ModelUsage
-from harness.errors import UserError
+from harness.errors import Interrupted, UserError
 from harness.indexed import StoredExamples
 from harness.indexed_sets import InMemory
 from harness.interfaces import Batch, DataSpec
 from harness.plugins import registry
+from harness.process import stop
 from harness.streams import stream
 from harness.testing.task import InMemoryTask
 from harness.training.augmentation import Changes, augmented, changed, draw_changes
 from harness.training.augmentation_settings import EDMAugmentation
 from harness.training.config import TrainingConfig
+from harness.training.loop import TrainingLoop
 from harness.training.micro_batches import training_losses
 from harness.training.reader import BatchReader
+from harness.training.surroundings import Listener, Surroundings
 
 CPU = torch.device("cpu")
 SIZE = 24
@@ -186,6 +189,40 @@ def test_a_training_step_gives_the_labels_a_meaning_and_absent_labels_are_zeros(
         assert torch.equal(network(batch.x, sigma, None, torch.zeros(20, 9)), plain)
         assert not torch.equal(network(batch.x, sigma, None, batch.augmentation), plain)
         assert torch.equal(training.model.denoise(batch.x, sigma, None), plain)
+
+
+def test_a_training_that_was_stopped_goes_on_with_the_same_images_and_labels(make_task, tmp_path):
+    weights = []
+    for folder, stops in (("whole", False), ("stopped", True)):
+        for stops_now in (True, False) if stops else (False,):
+            trained = trained_in(make_task, tmp_path / folder, stop_after=1 if stops_now else None)
+        weights.append(trained)
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def trained_in(make_task, folder, *, stop_after):
+    """Train for three steps on augmented images, from the folder's checkpoint on. Returns: the weights, if it was not stopped."""
+    network, budget = task().model, {"steps": 3, "batch": 20, "augment": EDM}
+    live = make_task(model=network, spec=network.spec, banks=False, **budget)
+    mle = registry().get(Method, "mle", where="test")
+    method = mle.create(mle.config(), live)
+    examples, training = InMemory(StoredExamples(PIXELS, None)), TrainingConfig(images=60, batch=20, augment=EDM)
+    loop = TrainingLoop(live, method, examples, training, seed=3, around=Surroundings(folder, 1e9, Listener()))
+    if stop_after is None:
+        return loop.run().weights
+    take = method.step
+
+    def step(batch, generator, index):
+        if index == stop_after:
+            stop.request()
+        return take(batch, generator, index)
+
+    method.step = step
+    with pytest.raises(Interrupted):
+        loop.run()
+    stop.clear()
+    return {}
 
 
 def test_micro_batches_have_the_labels_of_their_images():
