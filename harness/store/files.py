@@ -93,8 +93,8 @@ def _writing_fault(path: Path, error: OSError) -> str | None:
         return "no room left; free some space"
     if error.errno in _REFUSED:
         return f"not writable; {ANOTHER_FOLDER}, or change its permissions"
-    if (link := dangling_link(path)) is not None:
-        return f"{link} is a link to {os.readlink(link)}, which is not there; make that folder, or remove the link"
+    if (link := link_fault(path)) is not None:
+        return link
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return f"a file stands where a folder must be; {ANOTHER_FOLDER}"
     if error.errno == errno.EISDIR:
@@ -109,6 +109,13 @@ def _writing_fault(path: Path, error: OSError) -> str | None:
 def dangling_link(path: Path) -> Path | None:
     """Return the first of the path and the folders above it that is a link to nothing; None when there is none."""
     return next((part for part in (path, *path.parents) if os.path.islink(part) and not os.path.exists(part)), None)
+
+
+def link_fault(path: Path) -> str | None:
+    """Return what is wrong with a path, and the remedy, where a part of it is a link to nothing; None elsewhere."""
+    if (link := dangling_link(path)) is None:
+        return None
+    return f"{link} is a link to {os.readlink(link)}, which is not there; make that folder, or remove the link"
 
 
 def blocking_file(folder: Path) -> Path | None:

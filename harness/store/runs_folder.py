@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from typing import Literal
 
 from harness.errors import UserError
-from harness.store.files import ANOTHER_FOLDER, StorageError, blocking_file, dangling_link, storage
+from harness.store.files import ANOTHER_FOLDER, StorageError, blocking_file, dangling_link, link_fault, storage
 from harness.store.record_names import RecordName
 
 PROBE = ".probe-"
@@ -141,7 +141,11 @@ class RunsFolder:
             raise UserError(str(error)) from None
 
     def check_permissions(self) -> None:
-        """Check without writing anything. Raises: UserError when the user may not write into the folder, or may not make it."""
+        """Check without writing anything. Raises: UserError when the user may not write into the folder, or cannot make it."""
+        if (fault := link_fault(self.root)) is not None:
+            raise UserError(f"{self.root}: {fault}")
+        if (file := blocking_file(self.root)) is not None:
+            raise UserError(f"{self.root}: {file} is a file, and a folder must be there; {ANOTHER_FOLDER}")
         nearest = next(folder for folder in (self.root, *self.root.absolute().parents) if os.path.exists(folder))
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise UserError(f"{nearest}: not writable; {ANOTHER_FOLDER}, or change its permissions")

@@ -65,6 +65,16 @@ def test_permissions_are_looked_up_where_the_folder_is_or_would_be_made_and_noth
     assert os.listdir(tmp_path) == []
 
 
+def test_a_place_where_no_folder_can_be_is_found_without_writing_anything(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=f"link/runs: {tmp_path}/link is a link to {tmp_path}/nowhere, which is not there; make"):
+        RunsFolder(tmp_path / "link" / "runs").check_permissions()
+    with pytest.raises(UserError, match=f"file/runs: {tmp_path}/file is a file, and a folder must be there; choose another"):
+        RunsFolder(tmp_path / "file" / "runs").check_permissions()
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
 def test_a_kill_while_the_folder_is_checked_leaves_nothing(tmp_path, kill_everywhere):
     runs = RunsFolder(tmp_path)
     kill_everywhere(runs.check_writable, lambda: None)
