@@ -34,8 +34,10 @@ class EstimateText:
     downloads: Downloads = field(default_factory=Downloads)
 
     def table(self) -> list[dict[str, str]]:
-        """Return a row of texts for each row."""
-        return [self._columns(row) for row in self.rows]
+        """Return a row of texts for each row, without columns in which nothing stands."""
+        rows = [self._columns(row) for row in self.rows]
+        filled = [name for name in rows[0] if any(row[name] != "–" for row in rows)]
+        return [{name: row[name] for name in filled} for row in rows]
 
     def _columns(self, row: RowEstimate) -> dict[str, str]:
         step = None if row.step is None or isinstance(row.step, str) else row.step

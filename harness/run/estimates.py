@@ -184,14 +184,16 @@ class Estimator:
     def _step(
         self, base: Base, method: Resolved[Method], training: TrainingConfig, sampling: Precision, *, has_banks: bool
     ) -> StepCost | str:
-        network, at_once = base.network, (training.micro_batch or training.batch, training.precision)
-        facts = (network.model.identity, network.spec_on(self.data), *at_once)
-        if not self.in_full:
-            return self._once(lambda: loss_cost(network, self.data, training, IN_BRIEF), "loss", *facts)
+        network, at_once = base.network, training.micro_batch or training.batch
+        facts = (network.model.identity, network.spec_on(self.data), training.precision)
+        if not self.in_full:  # one step for each network
+            cost = self._once(lambda: loss_cost(network, self.data, training, IN_BRIEF), "loss", *facts)
+            return cost.of(at_once) if isinstance(cost, StepCost) else cost
         return self._once(
             lambda: step_cost(network, self.data, method, training, sampling, has_banks=has_banks),
             "step",
             *facts,
+            at_once,
             method.identity,
             network.sampler.identity,
             sampling,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -70,6 +70,11 @@ class StepCost:
     flops: Flops = field(default_factory=dict)
     banks: tuple[tuple[int, int], ...] = ()
     reason: str = ""
+
+    def of(self, examples: int) -> StepCost:
+        """Return about what the step takes with another number of examples at once."""
+        passing = (self.peak_bytes - self.state_bytes) * examples // self.examples
+        return replace(self, examples=examples, peak_bytes=self.state_bytes + passing)
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,7 @@ def _of_method(
             batch = examples_on_meta(spec, examples)
             for index in range(period):
                 built.step(batch, torch.Generator().manual_seed(index), index)
+            del batch  # what stays is read below
     flops = {kind: count / examples / period for kind, count in recorder.flops.items()}
     return StepCost(examples, recorder.bytes, steady.bytes, flops, tuple(task.banks))
 
@@ -158,6 +164,7 @@ def _of_loss(network: Network, data: DataSpec, training: TrainingConfig, reason:
         with _SteadyPeak(recorder) as steady, autocast(META, training):
             batch = examples_on_meta(spec, examples)
             optimizer.update(module.training_loss(batch.x, batch.labels, torch.Generator().manual_seed(0)).mean())
+            del batch  # what stays is read below
     flops = {kind: count / examples for kind, count in recorder.flops.items()}
     return StepCost(examples, recorder.bytes, steady.bytes, flops, reason=reason)
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 STOP_SECONDS = 2.0
-"""Time after a stop request that a job has to end where it has nothing to save."""
+"""Time that a job has to end after a stop request where it has nothing to save, and after it has saved what it has."""
 EXIT_SECONDS = 10.0
 """Time that a process has to end after it has given its answer; threads of a plugin may keep it."""
 SIGHT_SECONDS = 30.0
@@ -140,16 +140,18 @@ class Supervisor:
                 self._process.kill()
 
     def stop(self) -> None:
-        """Tell the job to stop, and wait until it has. Where it has nothing to save, it is killed after STOP_SECONDS."""
+        """Tell the job to stop, and wait until it has. Where it has nothing (more) to save, it is killed after STOP_SECONDS."""
         with self._lock:
             self._is_stopped = True
             process, saving = self._process, self._saving
         if process is None or saving is None:
             return
         process.send_signal(signal.SIGINT)
-        until = time.monotonic() + STOP_SECONDS
+        idle_since = time.monotonic()
         while process.poll() is None:
-            if time.monotonic() > until and not saving[0]:
+            if saving[0]:
+                idle_since = time.monotonic()  # after it has saved, it still has to answer
+            elif time.monotonic() - idle_since > STOP_SECONDS:
                 process.kill()
             time.sleep(POLL_SECONDS)
 

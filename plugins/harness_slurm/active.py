@@ -154,7 +154,7 @@ def _without_result(tracked: Tracked, state: JobState) -> JobEnd:
     if (loss := LOSSES.get(state.name)) is not None:
         return JobEnd(tracked.job, death=_named(tracked, loss), is_lost=True)
     log_file = submissions.log_of(tracked.folder, tracked.job_id)
-    place = log_file.relative_to(tracked.folder.parent.parent)  # records are published, and no path of a machine with them
+    place = log_file.relative_to(tracked.folder.parents[2])  # records are published, and no path of a machine with them
     reason = DEATHS.get(state.name, f"its process died ({state.name}; {place} may say why)")
     return JobEnd(tracked.job, death=_named(tracked, reason))
 

@@ -55,7 +55,7 @@ def run(tmp_path, monkeypatch):
         monkeypatch.setattr(executor, "queue_of", lambda *_: queue)
         plan = Plan(*jobs)
         slurm = SlurmExecutor(SlurmConfig(poll_seconds=0.01, **settings))
-        slurm.take_folder(tmp_path / "slurm")
+        slurm.take_folder(tmp_path / "runs" / "executors" / "slurm")
         slurm.run(plan.ready, slots=slots)
         return plan.ends
 
@@ -141,7 +141,7 @@ def test_a_job_that_ended_by_itself_or_by_hand_is_not_tried_again(run, state, re
 def test_a_process_that_died_names_the_file_with_what_it_printed(run):
     queue = FakeQueue(ending("FAILED"))
     end = end_of(run(queue, ROOT))
-    log_file = f"slurm/{queue.folders['1_0'].name}/1_0_0_log.err"
+    log_file = f"executors/slurm/{queue.folders['1_0'].name}/1_0_0_log.err"
     assert (end.death, end.is_lost) == (f"its process died (FAILED; {log_file} may say why): job 1_0", False)
 
 
@@ -218,7 +218,7 @@ def test_a_queue_that_takes_no_job_at_all_ends_the_run_with_its_words(run, tmp_p
     queue.refusals = ["sbatch: error: invalid partition specified: gpuu\nsbatch: error: Batch job submission failed"]
     with pytest.raises(UserError, match=r"^executor slurm: the queue takes no jobs: .*Batch job submission failed"):
         run(queue, ROOT)
-    assert os.listdir(tmp_path / "slurm") == []
+    assert os.listdir(tmp_path / "runs" / "executors" / "slurm") == []
 
 
 def test_jobs_beyond_a_limit_of_the_queue_are_submitted_later(run, monkeypatch, caplog):
@@ -295,7 +295,7 @@ def test_what_a_command_submitted_that_died_before_it_knew_the_ids_is_cancelled(
     monkeypatch.undo()
     monkeypatch.setattr(executor, "READY_SECONDS", 0.005)
     monkeypatch.setattr(active, "LATE_SECONDS", 0.0)
-    plan = next((tmp_path / "slurm").glob("*/plan.json"))
+    plan = next((tmp_path / "runs" / "executors" / "slurm").glob("*/plan.json"))
     plan.write_text(plan.read_text().replace(f'"pid": {os.getpid()}', '"pid": 4194305'))  # above every process id
     queue.steps = [lambda _: None, lambda queue: queue.finish()]
     assert end_of(run(queue, ROOT)).value == 3.0
@@ -316,7 +316,7 @@ def test_files_of_old_submissions_are_removed_and_recent_ones_stay(run, tmp_path
     queue = FakeQueue(lambda queue: queue.finish())
     run(queue, ROOT)
     run(queue, SUM)
-    assert len(list((tmp_path / "slurm").glob("*/plan.json"))) == 2
+    assert len(list((tmp_path / "runs" / "executors" / "slurm").glob("*/plan.json"))) == 2
     monkeypatch.setattr(submissions, "KEPT_SECONDS", -1.0)
     run(queue, RAISES)
-    assert len(list((tmp_path / "slurm").glob("*/plan.json"))) == 1
+    assert len(list((tmp_path / "runs" / "executors" / "slurm").glob("*/plan.json"))) == 1
