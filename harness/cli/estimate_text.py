@@ -35,7 +35,7 @@ class EstimateText:
 
     def table(self) -> list[dict[str, str]]:
         """Return a row of texts for each row, without columns in which nothing stands."""
-        rows = [self._columns(row) for row in self.rows]
+        rows = [self._columns(row.on(self.card)) for row in self.rows]
         filled = [name for name in rows[0] if any(row[name] != "–" for row in rows)]
         return [{name: row[name] for name in filled} for row in rows]
 
@@ -97,7 +97,7 @@ class EstimateText:
         rest = ", without what is not known" if unknown else ""
         yield f"in all about {_number(sum(map(sum, known)))} hours of one {card.name}{rest}"
         yield from (f"{name}: hours do not hold all: {reason}" for name, reason in unknown)
-        yield from (line for row in self.rows if (line := _too_large(row, card)) is not None)
+        yield from (line for row in self.rows if (line := _too_large(row.on(card), card)) is not None)
 
 
 def on_card(card: Card, memory_bytes: int) -> Card:
@@ -107,6 +107,7 @@ def on_card(card: Card, memory_bytes: int) -> Card:
 
 def as_json(row: RowEstimate, card: Card | None) -> dict[str, object]:
     """Return what `--json` shows of a row, beside each of its cells."""
+    row = row.on(card)
     hours = None if card is None else row.hours(card)
     return {
         "row": row.name,

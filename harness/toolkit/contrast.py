@@ -5,10 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from harness.interfaces import Batch
+from harness.training.method import Bank
 
 
-def labels_of(batch: Batch) -> Tensor:
-    """Return the labels (B,) of a batch. There are labels, because a method's check has refused data without them."""
+def labels_of(batch: Batch | Bank) -> Tensor:
+    """Return the labels (B,) of a batch or a bank. There are labels, because a method's check has refused data without them."""
     assert batch.labels is not None, "the method's check lets no data without labels through"
     return batch.labels
 

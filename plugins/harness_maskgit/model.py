@@ -31,7 +31,7 @@ class MaskDraw(NamedTuple):
 
 
 class TrainingDraw(NamedTuple):
-    """What is random about the training loss of B images.
+    """The random part of the training loss of B images.
 
     Args:
         mask: (B, L) bool, True where a token is masked.

@@ -21,7 +21,7 @@ from harness_var.tokenizer import VQVAE
 
 
 class TrainingDraw(NamedTuple):
-    """What is random about the training loss of B images.
+    """The random part of the training loss of B images.
 
     Args:
         dropped: (B,) bool, images whose label is the null class.

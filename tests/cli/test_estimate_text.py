@@ -75,6 +75,20 @@ def test_a_step_that_does_not_fit_names_the_micro_batch_that_does(memory, advice
     assert sentences(ROW, on_card(CARD, 80 * GIB))[-1].startswith("in all")
 
 
+def test_a_bank_that_is_too_large_for_a_card_stays_on_the_host():
+    step = dataclasses.replace(STEP, banks=((100, GIB), (50, GIB // 2)))  # of the 2 GiB that stay between steps
+    row = dataclasses.replace(ROW, step=step)
+    texts = [
+        (columns["kept GiB"], columns["step GiB"], sentences(row, card)[-1].endswith("48 or less"))
+        for card in (CARD, on_card(CARD, 3 * GIB))
+        for (columns,) in [EstimateText([row], card).table()]
+    ]
+    assert texts[0] == ("3.0", "11", True)  # 1 GiB is less than a quarter of 10
+    assert texts[1] == ("2.0", "10", False)  # and more than a quarter of 3; half a GiB stays
+    assert as_json(row, CARD)["step_bytes"] == 11 * GIB
+    assert as_json(row, on_card(CARD, 3 * GIB))["step_bytes"] == 10 * GIB
+
+
 def test_lower_bounds_are_marked_with_their_reason():
     step = dataclasses.replace(STEP, reason="it asks for values")
     row = dataclasses.replace(ROW, step=step, work=Work(HOUR, {}, {}, ("samples of sn: too long",)))

@@ -13,7 +13,7 @@ from harness.testing import models
 from harness.training.micro_batches import rows_of
 from harness_maskgit import MaskGITConfig, harness_models
 from harness_maskgit.check import fits
-from harness_maskgit.model import MaskDraw
+from harness_maskgit.model import MaskDraw, TrainingDraw
 from harness_maskgit.schedules import mask_probability
 
 GENERATIONS = pytest.mark.parametrize("generation", ["v1", "v2"])
@@ -136,7 +136,10 @@ def test_dropout_of_a_whole_batch_has_the_seed_that_is_drawn_last_and_a_micro_ba
     rows = slice(2, 5)
     part = [network.training_loss_at(x[rows], labels[rows], rows_of(draw, rows)) for _ in range(2)]
     assert torch.equal(*part)
-    assert rows_of(draw, rows).seeds[0] == seed + 2
+    part_draw = rows_of(draw, rows)
+    assert isinstance(part_draw, TrainingDraw)
+    assert part_draw.seeds is not None
+    assert part_draw.seeds[0] == seed + 2
 
 
 def test_the_mode_is_restored_after_a_fault_under_dropout():
