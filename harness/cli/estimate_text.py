@@ -45,17 +45,17 @@ class EstimateText:
         columns = {
             "estimate": row.name,
             "cells": str(row.cells),
-            "parameters": _count(row.size.parameters),
+            "params": _count(row.size.parameters),
             "at once": "–" if step is None else f"{step.examples:,}",
             "kept GiB": "–" if step is None else f"{sign}{_number((step.state_bytes + row.resident_bytes) / GIB)}",
             "step GiB": "–" if row.step_bytes is None else f"{sign}{_number(row.step_bytes / GIB)}",
-            "sampling GiB": "–" if row.sampling_bytes is None else _number(row.sampling_bytes / GIB),
+            "sample GiB": "–" if row.sampling_bytes is None else _number(row.sampling_bytes / GIB),
             "disk GB": _number(row.disk.kept / 1e9),
         }
         if self.card is not None:
             sign = "≥ " if row.work is not None and row.work.unknown else ""
             hours = row.hours(self.card) or (0.0, 0.0, 0.0)
-            names = ("training h", "banks, curve h", "samples h")
+            names = ("train h", "curve h", "samples h")
             columns |= {name: f"{sign}{_number(time)}" for name, time in zip(names, hours, strict=True)}
         return columns
 
@@ -91,7 +91,7 @@ class EstimateText:
         yield (
             f"hours are those of one {card.name} for all cells of a row, if nothing is done yet: {assumed}. The shares of the "
             "peak are those of published throughputs, which lie within half and twice of what is counted here (docs/gpu.md). "
-            "Reading data, preparing samplers, features and metrics come on top"
+            "Those of the curve hold banks. Reading data, preparing samplers, features and metrics come on top"
         )
         unknown = [(row.name, reason) for row in self.rows if row.work is not None for reason in row.work.unknown]
         rest = ", without what is not known" if unknown else ""

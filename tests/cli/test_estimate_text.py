@@ -36,18 +36,18 @@ def test_the_table_has_memory_disk_and_hours_by_hand():
         {
             "estimate": "net/fit",
             "cells": "3",
-            "parameters": "55.7 M",
+            "params": "55.7 M",
             "at once": "64",
             "kept GiB": "3.0",
             "step GiB": "11",
-            "sampling GiB": "2.0",
+            "sample GiB": "2.0",
             "disk GB": "1.5",
-            "training h": "1.0",
-            "banks, curve h": "0",
+            "train h": "1.0",
+            "curve h": "0",
             "samples h": "1.0",
         }
     ]
-    assert "training h" not in EstimateText([ROW], None).table()[0]
+    assert "train h" not in EstimateText([ROW], None).table()[0]
 
 
 def test_what_is_assumed_is_said():
@@ -55,6 +55,7 @@ def test_what_is_assumed_is_said():
     assert lines[0].startswith("these are estimates from the shapes of networks, and nothing was measured")
     assert "while a training runs, its checkpoints take up to 4.0 GB of disk more" in lines
     assert "hours are those of one made-up for all cells of a row" in lines[2]
+    assert "Those of the curve hold banks." in lines[2]
     assert "fp32 at 0.7 of 1 TFLOP/s" in lines[2]
     assert "in all about 2.0 hours of one made-up" in lines
     assert not any("hours" in line for line in sentences(ROW, None))
@@ -78,7 +79,7 @@ def test_lower_bounds_are_marked_with_their_reason():
     step = dataclasses.replace(STEP, reason="it asks for values")
     row = dataclasses.replace(ROW, step=step, work=Work(HOUR, {}, {}, ("samples of sn: too long",)))
     (columns,) = EstimateText([row], CARD).table()
-    assert (columns["step GiB"], columns["training h"], columns["samples h"]) == ("≥ 11", "≥ 1.0", "≥ 0")
+    assert (columns["step GiB"], columns["train h"], columns["samples h"]) == ("≥ 11", "≥ 1.0", "≥ 0")
     lines = sentences(row)
     assert "≥: a step of the pretraining loss with Adam, which is less than the method's (net/fit): it asks for values" in lines
     assert "net/fit: hours do not hold all: samples of sn: too long" in lines
