@@ -2,6 +2,7 @@
 
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
@@ -154,7 +155,7 @@ def test_settings_of_an_executor_that_is_not_installed_are_named(files):
 
 def test_resources_of_a_method_or_base_that_the_board_lacks_are_named(files):
     rows = [SimpleNamespace(method_name=name, base=SimpleNamespace(name="ddpm-10")) for name in ("none", "ddo[beta=1]")]
-    board = SimpleNamespace(cells=[SimpleNamespace(row=row) for row in rows])
+    board: Any = SimpleNamespace(cells=[SimpleNamespace(row=row) for row in rows])
     (files / "harness.toml").write_text(
         "[resources.methods.ddp]\ngpus = 4\n[resources.methods.ddo]\ngpus = 4\n[resources.methods.'*']\ngpus = 1\n"
         "[resources.bases.'nix-*']\ncpus = 1\n[resources.bases.'ddpm*']\ncpus = 1\n"
