@@ -16,7 +16,7 @@ from harness.cli.changed_code import questions
 from harness.cli.dry_run import DryRun, estimate_card, plan
 from harness.cli.output import remark, result
 from harness.cli.records_elsewhere import records_elsewhere
-from harness.cli.run_settings import run_settings
+from harness.cli.run_settings import run_settings, unused_resources
 from harness.errors import UserError
 from harness.process import stop
 from harness.store.runs_folder import RunsFolder
@@ -186,7 +186,7 @@ def run(
         how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, how.resources, how.devices
     )
     anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
-    for line in (*how.remarks, *loaded.remarks):
+    for line in (*how.remarks, *unused_resources(loaded), *loaded.remarks):
         remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
         remark(line)

@@ -10,6 +10,7 @@ from harness.cli.run_components import run_components
 from harness.process import devices as process_devices
 
 if TYPE_CHECKING:
+    from harness.board.board import Board
     from harness.board.components import Resolved
     from harness.components import Executor, Tracker
     from harness.run.resources import ResourceLayer
@@ -105,6 +106,26 @@ def _remarks(files: Sequence[UserFile], executor: str, given: set[str]) -> Itera
         known |= said.keys()
         if said:
             yield f"{file.path}: " + "; ".join(f"{name} = {value}" for name, value in said.items())
+
+
+def unused_resources(board: Board) -> Iterator[str]:
+    """Give a line for each name under `resources` in a file that no cell of the board has. One file may serve many boards."""
+    from harness.board.grids import split_point
+    from harness.errors import unknown
+    from harness.run.resources import matches
+    from harness.run.user_files import user_files
+
+    rows = [cell.row for cell in board.cells]
+    methods = {name for row in rows for name in (row.method_name, split_point(row.method_name)[0])}
+    bases = {row.base.name for row in rows}
+    for file in user_files():
+        table = file.config.resources
+        for kind, asked, known in (("method", table.methods, methods), ("base", table.bases, bases)):
+            for name in asked:
+                if not any(matches(name, other) for other in known):
+                    where = f"{file.path}: [resources.{kind}s.{name}]"
+                    fault = unknown(kind, name, known, where=where, given="the board has")
+                    yield f"{fault}; what stands there has no effect on it"
 
 
 def _ignored(files: Sequence[UserFile]) -> Iterator[str]:

@@ -42,9 +42,14 @@ def _named(by_name: Mapping[str, Resources], name: str) -> Resources:
     """Return the resources under a name; those of the name itself go before those of patterns, in their order."""
     found = by_name.get(name, NOTHING)
     for pattern, resources in by_name.items():
-        if fnmatchcase(name, pattern.replace("[", "[[]")):
+        if matches(pattern, name):
             found = found.over(resources)
     return found
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Return whether a name is meant by one under `resources`, in which `*` and `?` stand for letters."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,16 @@ _ROWS = frozenset({"features"})
 _FEW = {"few_images": True}
 
 
+SMOKE_SUBSET = 16
+"""Images of a subset of kid in smoke runs, at most."""
+
+
+def _small_subsets(config: Config) -> dict[str, object]:
+    """Return subsets for smoke runs: a board of few images may have smaller ones already."""
+    assert isinstance(config, KernelConfig)
+    return {"subset_size": min(SMOKE_SUBSET, config.subset_size)}
+
+
 def _frechet(name: str, summary: str) -> Metric:
     return Metric(
         name,
@@ -153,7 +163,8 @@ _KERNEL = Metric(
     summary="kernel distance: squared maximum mean discrepancy, unbiased, with a cubic kernel",
     needs_features=_ROWS,
     check="harness_image_metrics.limits:enough_for_subsets",
-    smoke={"subset_size": 16},
+    smoke={"subset_size": SMOKE_SUBSET},
+    shrink=_small_subsets,
     repeats_in_any_order=False,
 )
 _INCEPTION_SCORE = Metric(

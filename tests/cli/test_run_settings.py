@@ -1,6 +1,8 @@
 """Precedence, one rule for everything: command line, project, person, board, default."""
 
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
@@ -9,7 +11,7 @@ from harness import plugins
 from harness.cli import run_settings as module
 from harness.cli.arguments import chosen_runs_dir
 from harness.cli.run_components import TRACK
-from harness.cli.run_settings import run_settings
+from harness.cli.run_settings import run_settings, unused_resources
 from harness.errors import Faults, UserError
 from harness.interfaces import Resources
 from harness.measure import named_components
@@ -149,3 +151,16 @@ def test_settings_of_an_executor_that_is_not_installed_are_named(files):
         f"{files}/harness.toml: [executors.slrum]: no executor is called 'slrum'; did you mean 'slurm'? "
         "installed: local, slurm; what stands there has no effect"
     )
+
+
+def test_resources_of_a_method_or_base_that_the_board_lacks_are_named(files):
+    rows = [SimpleNamespace(method_name=name, base=SimpleNamespace(name="ddpm-10")) for name in ("none", "ddo[beta=1]")]
+    board: Any = SimpleNamespace(cells=[SimpleNamespace(row=row) for row in rows])
+    (files / "harness.toml").write_text(
+        "[resources.methods.ddp]\ngpus = 4\n[resources.methods.ddo]\ngpus = 4\n[resources.methods.'*']\ngpus = 1\n"
+        "[resources.bases.'nix-*']\ncpus = 1\n[resources.bases.'ddpm*']\ncpus = 1\n"
+    )
+    first, second = unused_resources(board)
+    assert first.startswith(f"{files}/harness.toml: [resources.methods.ddp]: no method is called 'ddp'; did you mean 'ddo'?")
+    assert second.startswith(f"{files}/harness.toml: [resources.bases.nix-*]: no base is called 'nix-*'; the board has: ")
+    assert second.endswith("; what stands there has no effect on it")

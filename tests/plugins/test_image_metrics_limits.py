@@ -5,7 +5,7 @@ import pytest
 from harness import UserError
 from harness.components import Metric, MetricUsage
 from harness.plugins import registry
-from harness_image_metrics import FrechetConfig, StandardErrorConfig, limits
+from harness_image_metrics import FrechetConfig, KernelConfig, StandardErrorConfig, limits
 
 OUTPUTS = {"features": 12, "spatial": 20, "logits": 10}
 
@@ -68,3 +68,9 @@ def test_the_message_about_halves_says_whose_number_it_is():
 def test_every_message_says_what_to_set(name, images, advice):
     with pytest.raises(UserError, match=advice):
         check(name, images)
+
+
+@pytest.mark.parametrize(("own", "smoke"), [(1000, 16), (3, 3)])
+def test_a_smoke_run_never_has_larger_subsets_than_the_board(own, smoke):
+    kid = registry().get(Metric, "kid", where="test")
+    assert kid.smoke_settings(KernelConfig(subset_size=own))["subset_size"] == smoke

@@ -180,10 +180,12 @@ class _Import:
     def _journal(self) -> Journal:
         """Return the journal of the import that this call goes on with, or a new one.
 
+        An earlier import that wrote no shard counts as none: it was refused, and its message asks for other settings.
+
         Raises: UserError where the folder holds an import of other images, or with other settings, that has not ended.
         """
         journal = read_journal(self.folder)
-        if journal is not None:
+        if journal is not None and (journal.plan == self.request.plan or any(written.shard for written in journal.written)):
             if journal.plan != self.request.plan:
                 raise UserError(
                     f"{self.folder}: holds an import that has not ended, of other images or with other settings; give those "

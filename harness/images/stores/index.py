@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +85,10 @@ def read_index(folder: Path) -> StoreIndex:
 def _absence(folder: Path) -> str:
     if (folder / JOURNAL).exists():
         return "the import of this store has not ended; run the same `harness import` again, which goes on where it stopped"
+    command = f"harness import SOURCE {quote(str(folder))}"
     if folder.is_dir():
-        return f"no store, for it has no {INDEX}; `harness import SOURCE {folder}` writes one into an empty folder"
-    return f"there is no such store; `harness import SOURCE {folder}` makes one"
+        return f"no store, for it has no {INDEX}; `{command}` writes one into an empty folder"
+    return f"there is no such store; `{command}` makes one"
 
 
 def _parsed(content: bytes, folder: Path) -> StoreIndex:

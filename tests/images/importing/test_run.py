@@ -111,6 +111,16 @@ def test_an_import_with_other_settings_does_not_go_on(folder, tmp_path):
         import_images(request(folder, tmp_path / "store", Preparation("center-crop", 8)))
 
 
+def test_a_refused_import_that_wrote_nothing_does_not_stand_in_the_way_of_the_settings_that_its_message_asks_for(
+    folder, tmp_path
+):
+    (folder / "cat" / "001.png").write_bytes(encoded(photos(1, 8, 9)[0]))
+    with pytest.raises(UserError, match=r"--size N --resize"):
+        import_images(request(folder, tmp_path / "store"))
+    import_images(request(folder, tmp_path / "store", Preparation("center-crop", 8)))
+    assert len(open_store(tmp_path / "store")) == 8
+
+
 def test_a_whole_store_is_checked_and_left_as_it_is(folder, tmp_path):
     import_images(request(folder, tmp_path / "store"))
     before = contents(tmp_path / "store")
