@@ -38,7 +38,11 @@ def seeded(seed: int | None, device: torch.device | str = "cpu") -> Iterator[Non
         return
     place = torch.device(device)
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-        torch.manual_seed(seed)
+        # torch.manual_seed seeds every kind of device, and notes the stack of its caller for cards that have not been used.
+        torch.default_generator.manual_seed(seed)
+        if place.type == "cuda":
+            with torch.cuda.device(place):
+                torch.cuda.manual_seed(seed)
         yield
 
 

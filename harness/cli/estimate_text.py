@@ -35,7 +35,7 @@ class EstimateText:
 
     def table(self) -> list[dict[str, str]]:
         """Return a row of texts for each row, without columns in which nothing stands."""
-        rows = [self._columns(row) for row in self.rows]
+        rows = [self._columns(row.on(self.card)) for row in self.rows]
         filled = [name for name in rows[0] if any(row[name] != "–" for row in rows)]
         return [{name: row[name] for name in filled} for row in rows]
 
@@ -45,17 +45,17 @@ class EstimateText:
         columns = {
             "estimate": row.name,
             "cells": str(row.cells),
-            "parameters": _count(row.size.parameters),
+            "params": _count(row.size.parameters),
             "at once": "–" if step is None else f"{step.examples:,}",
             "kept GiB": "–" if step is None else f"{sign}{_number((step.state_bytes + row.resident_bytes) / GIB)}",
             "step GiB": "–" if row.step_bytes is None else f"{sign}{_number(row.step_bytes / GIB)}",
-            "sampling GiB": "–" if row.sampling_bytes is None else _number(row.sampling_bytes / GIB),
+            "sample GiB": "–" if row.sampling_bytes is None else _number(row.sampling_bytes / GIB),
             "disk GB": _number(row.disk.kept / 1e9),
         }
         if self.card is not None:
             sign = "≥ " if row.work is not None and row.work.unknown else ""
             hours = row.hours(self.card) or (0.0, 0.0, 0.0)
-            names = ("training h", "banks, curve h", "samples h")
+            names = ("train h", "curve h", "samples h")
             columns |= {name: f"{sign}{_number(time)}" for name, time in zip(names, hours, strict=True)}
         return columns
 
@@ -91,13 +91,13 @@ class EstimateText:
         yield (
             f"hours are those of one {card.name} for all cells of a row, if nothing is done yet: {assumed}. The shares of the "
             "peak are those of published throughputs, which lie within half and twice of what is counted here (docs/gpu.md). "
-            "Reading data, preparing samplers, features and metrics come on top"
+            "Those of the curve hold banks. Reading data, preparing samplers, features and metrics come on top"
         )
         unknown = [(row.name, reason) for row in self.rows if row.work is not None for reason in row.work.unknown]
         rest = ", without what is not known" if unknown else ""
         yield f"in all about {_number(sum(map(sum, known)))} hours of one {card.name}{rest}"
         yield from (f"{name}: hours do not hold all: {reason}" for name, reason in unknown)
-        yield from (line for row in self.rows if (line := _too_large(row, card)) is not None)
+        yield from (line for row in self.rows if (line := _too_large(row.on(card), card)) is not None)
 
 
 def on_card(card: Card, memory_bytes: int) -> Card:
@@ -107,6 +107,7 @@ def on_card(card: Card, memory_bytes: int) -> Card:
 
 def as_json(row: RowEstimate, card: Card | None) -> dict[str, object]:
     """Return what `--json` shows of a row, beside each of its cells."""
+    row = row.on(card)
     hours = None if card is None else row.hours(card)
     return {
         "row": row.name,

@@ -41,7 +41,11 @@ def records(
         check_parquet()
         if output is None:
             raise UserError("--format parquet: is no text; name a file with -o FILE")
-    table = (read_curves if curves else read)(board, runs=RunsFolder.of(runs_dir).root)
+    runs = RunsFolder.of(runs_dir)
+    table = (read_curves if curves else read)(board, runs=runs.root)
+    if table.empty:
+        what = "curves" if curves else "records"
+        remark(f"{board}: has no {what}, published or in {runs.root}; `harness run` makes them, --runs-dir names another folder")
     if output is None:
         result(TEXT_FORMATS[form](table).rstrip("\n"))
     else:

@@ -6,7 +6,7 @@ Nothing here is measured: networks are built on the meta device, and steps are t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 from harness.board.bases import Base, Pretrained
@@ -29,6 +29,7 @@ from harness.stages.step_cost import (
     step_cost,
 )
 from harness.training.config import TrainingConfig
+from harness.training.placement import SHARE_OF_CARD
 from harness.training.rounds import RoundsConfig, rounds_of
 
 T = TypeVar("T")
@@ -85,6 +86,12 @@ class RowEstimate:
         """The largest memory of a batch of samples; None where none is known."""
         known = [cost.fixed_bytes + n * cost.sample_bytes for n, cost in self.sampling.values() if isinstance(cost, SamplingCost)]
         return max(known, default=None)
+
+    def on(self, card: Card | None) -> RowEstimate:
+        """Return the row as it runs on a card: a bank that is too large for the card stays on the host."""
+        if card is None or not isinstance(self.step, StepCost):
+            return self
+        return replace(self, step=self.step.with_banks_up_to(SHARE_OF_CARD * card.memory_gib * 2**30))
 
     def hours(self, card: Card) -> tuple[float, float, float] | None:
         """Return hours of training, of banks and curve, and of samples, on one card; None where nobody asked."""

@@ -71,6 +71,11 @@ class StepCost:
     banks: tuple[tuple[int, int], ...] = ()
     reason: str = ""
 
+    def with_banks_up_to(self, largest: float) -> StepCost:
+        """Return what the step takes where banks of more bytes stay on the host (`harness.training.bank_rows`)."""
+        elsewhere = sum(size for _, size in self.banks if size > largest)
+        return replace(self, state_bytes=self.state_bytes - elsewhere, peak_bytes=self.peak_bytes - elsewhere)
+
     def of(self, examples: int) -> StepCost:
         """Return about what the step takes with another number of examples at once."""
         passing = (self.peak_bytes - self.state_bytes) * examples // self.examples

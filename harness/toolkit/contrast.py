@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 
-from harness.interfaces import Batch
+
+class MayHaveLabels(Protocol):
+    """A batch, or a bank of samples."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """(B,) int64; None for data without classes."""
+        ...
 
 
-def labels_of(batch: Batch) -> Tensor:
-    """Return the labels (B,) of a batch. There are labels, because a method's check has refused data without them."""
+def labels_of(batch: MayHaveLabels) -> Tensor:
+    """Return the labels (B,) of a batch or a bank. There are labels, because a method's check has refused data without them."""
     assert batch.labels is not None, "the method's check lets no data without labels through"
     return batch.labels
 

@@ -87,8 +87,8 @@ class TrainingConfig(Config):
     data: DataPlace = Field(
         "auto",
         description="where the training examples are kept, as stored bytes: on the device, in the memory of the host, or on "
-        "disk; auto keeps on a card what fits a quarter of its memory, and else reads where the dataset has them. No number "
-        "depends on it",
+        "disk; auto keeps on a card what fits a quarter of its memory, and else reads where the dataset has them. Banks "
+        "of generated samples are kept likewise, each by its own size. No number depends on it",
     )
     workers: NonNegativeInt | None = Field(
         None,

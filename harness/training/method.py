@@ -27,6 +27,26 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict[str, object], /) -> object: ...
 
 
+class Bank(Protocol):
+    """Samples that a model has drawn, n of them: a `Batch`, or rows that stay on the host until they are asked for."""
+
+    @property
+    def x(self) -> Tensor:
+        """All samples, (n, …), on the task's device. Ask for rows instead: a large bank fills a card."""
+        ...
+
+    @property
+    def labels(self) -> Tensor | None:
+        """(n,) int64, on the task's device; None for data without classes."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor | slice, /) -> Batch:
+        """Return some samples on the task's device, with `rows` set: their numbers in the bank."""
+        ...
+
+
 class Task(Protocol):
     """The task that the harness gives a method. A method sees no paths, no ranks and no seeds."""
 
@@ -54,7 +74,7 @@ class Task(Protocol):
         """Copy `model` as it is now, as a reference: without gradients, in eval mode. Its evaluations are counted too."""
         ...
 
-    def bank(self, model: torch.nn.Module, n: int, name: str, *, as_tokens: bool = False) -> Batch:
+    def bank(self, model: torch.nn.Module, n: int, name: str, *, as_tokens: bool = False) -> Bank:
         """Draw n samples of `model` as it is now, once, with the cell's sampler. Labels are balanced over the classes.
 
         A bank is stored on disk under a key of the model's weights, the sampler, the seed, n, `name`, and the number of samples
@@ -64,7 +84,8 @@ class Task(Protocol):
         Args:
             as_tokens: True for the tokens (n, L) int64 as the sampler drew them, in the place of decoded samples. A method asks
                 `MethodUsage.lacks_tokens` in its `check` first.
-        Returns: the samples on `device`, with `rows` set.
+        Returns: the samples, to be had by rows: `bank[rows]` is a `Batch` on `device`, with `rows` set. A bank that takes more of
+            a card than the setting `data` lets training examples take stays on the host, and only these rows are moved.
         """
         ...
 

@@ -73,7 +73,11 @@ def row_bytes(examples: IndexedExamples) -> int:
 
 
 def _fits(examples: IndexedExamples, device: torch.device) -> bool:
-    size = len(examples) * row_bytes(examples)
+    return fits(len(examples) * row_bytes(examples), device)
+
+
+def fits(size: int, device: torch.device) -> bool:
+    """Return whether so many bytes stay on the device by themselves: SHARE_OF_CARD of a card's memory, or SMALL for a CPU."""
     if device.type != "cuda":
         return size <= SMALL
     return size <= SHARE_OF_CARD * torch.cuda.get_device_properties(device).total_memory

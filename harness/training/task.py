@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from harness.capabilities import Constrains
-from harness.interfaces import Batch, DataSpec, SampleFunction
+from harness.interfaces import DataSpec, SampleFunction
 from harness.process.crew import ALONE, Crew
 from harness.process.inference_precision import FULL, Precision, computing_in
 from harness.sampling import drawing, sharing
@@ -26,8 +26,10 @@ from harness.store.outputs import Output
 from harness.store.runs_folder import RunsFolder
 from harness.streams import SampleStreams
 from harness.training import micro_batches, precision, replicas
+from harness.training.bank_rows import load_bank
 from harness.training.config import TrainingConfig
 from harness.training.evaluations import Evaluations
+from harness.training.method import Bank
 from harness.training.shared_network import GradientMeans, share_network
 from harness.weights import state_dicts, tensor_rows
 from harness.weights.tensor_rows import TensorRows
@@ -153,7 +155,7 @@ class TrainingTask:
         precision.prepare_network(twin, self._training)  # a copied module is not compiled
         return twin
 
-    def bank(self, model: torch.nn.Module, n: int, name: str, *, as_tokens: bool = False) -> Batch:
+    def bank(self, model: torch.nn.Module, n: int, name: str, *, as_tokens: bool = False) -> Bank:
         """Return n samples of `model`, or their tokens: read from the store if they were drawn before, else drawn now."""
         banks = self._banks
         if banks is None:
@@ -179,8 +181,7 @@ class TrainingTask:
             # The bank was drawn before a kill, or by another cell with the same base and seed. It counts as if it were drawn now.
             self._seconds_of_reused_banks += float(seconds)
         self.bank_costs[key] = float(evaluations)
-        tensors = state_dicts.load(output.folder / BANK)
-        return Batch(tensors["x"], tensors.get("labels"), torch.arange(len(tensors["x"]))).to(self.device)
+        return load_bank(output.folder / BANK, self._training.data, self.device)
 
     def _bank(self, key: str, model: torch.nn.Module, n: int, name: str, banks: BankSource, as_tokens: bool) -> Output:
         """Return the bank under a key. In the steps of several processes, the lead finds or draws it, and the others help."""

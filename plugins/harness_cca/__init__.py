@@ -49,5 +49,6 @@ def harness_methods() -> Sequence[Method]:
             config=CCAConfig,
             needs=frozenset({"Likelihood", "NullLabel"}),
             check="harness_cca:check",
+            accumulates=True,
         )
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -15,6 +15,7 @@ from harness.interfaces import Batch
 from harness.toolkit.contrast import labels_of, masked_mean
 from harness.training.cached_likelihood import CachedLikelihood
 from harness.training.method import FinetuneMethod, Task
+from harness.training.micro_batches import rows_of
 from harness.training.optimizer import Optimizer
 from harness_cca import CCAConfig
 
@@ -56,7 +57,7 @@ class CCA(FinetuneMethod):
         self.keep(reference=self.reference, reference_likelihood=self.reference_likelihood, optimizer=self.optimizer)
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
-        """Take one optimiser step.
+        """Take one optimiser step, one micro-batch after the other.
 
         Logs `loss`, and of the rows with a negative: `accuracy`, the share whose ratio r is higher for the own label, and the
         mean ratios `margin_own` and `margin_wrong` in nats.
@@ -68,18 +69,35 @@ class CCA(FinetuneMethod):
         own_labels = own_labels.where(~dropped, cast(NullLabel, self.task.model).null_label)
         # One draw for both labels and both networks: most of its noise cancels in each ratio and between the two.
         draw = cast(Likelihood, self.task.model).draw(batch.x, generator)
-        own, wrong = self._ratio(batch, own_labels, draw), self._ratio(batch, wrong_labels, draw)
-        loss = cca_loss(own, wrong, positive, beta=self.config.beta, weight=self.config.weight)
-        self.optimizer.update(loss)
-        own, wrong, has_negative = own.detach(), wrong.detach(), ~positive
-        return {
-            "loss": loss.detach(),
-            "accuracy": masked_mean((own > wrong).float(), has_negative),
-            "margin_own": masked_mean(own, has_negative),
-            "margin_wrong": masked_mean(wrong, has_negative),
-        }
+        own, wrong = [], []
+
+        def losses() -> Iterator[Tensor]:
+            for part in self.task.micro_batches(len(batch)):
+                examples, part_draw = batch[part], draw_of(draw, part, len(batch))
+                own.append(self._ratio(examples, own_labels[part], part_draw))
+                wrong.append(self._ratio(examples, wrong_labels[part], part_draw))
+                loss = cca_loss(own[-1], wrong[-1], positive[part], beta=self.config.beta, weight=self.config.weight)
+                own[-1], wrong[-1] = own[-1].detach(), wrong[-1].detach()  # for the logs: no graph stays
+                yield loss * (len(examples) / len(batch))  # the shares add up to the mean over the batch
+
+        loss = self.optimizer.update_in_parts(losses())
+        return {"loss": loss, **_logs(torch.cat(own), torch.cat(wrong), ~positive)}
 
     def _ratio(self, batch: Batch, labels: Tensor, draw: object) -> Tensor:
         """Return r = log p_theta - log p_ref of the examples given these labels, at the same draw, (B,), nats."""
         reference = self.reference_likelihood(replace(batch, labels=labels), draw, name="real")
         return cast(Likelihood, self.task.model).log_likelihood(batch.x, labels, draw) - reference
+
+
+def draw_of(draw: object, part: slice, n: int) -> object:
+    """Return the rows of a draw for n examples. A whole draw stays as it is: some cannot be cut, such as a seed of dropout."""
+    return draw if part == slice(0, n) else rows_of(draw, part)
+
+
+def _logs(own: Tensor, wrong: Tensor, has_negative: Tensor) -> dict[str, Tensor]:
+    """Return the scalars to log, from r (B,) for the own and the wrong label."""
+    return {
+        "accuracy": masked_mean((own > wrong).float(), has_negative),
+        "margin_own": masked_mean(own, has_negative),
+        "margin_wrong": masked_mean(wrong, has_negative),
+    }

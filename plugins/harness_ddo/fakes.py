@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.interfaces import Batch
 from harness.toolkit.contrast import labels_of
+from harness.training.method import Bank
 
 
-def rows_with_labels(bank: Batch, labels: Tensor, generator: torch.Generator) -> Tensor:
+def rows_with_labels(bank: Bank, labels: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a row of the bank for each label (B,), at random among the rows with that label, with replacement: (B,) int64.
 
     Raises: UserError for a label that the bank lacks.
@@ -22,5 +22,5 @@ def rows_with_labels(bank: Batch, labels: Tensor, generator: torch.Generator) ->
     if not available.all():
         raise UserError(f"ddo: a bank of {len(bank)} has no sample of some class; raise bank_size")
     # float64: a product with a float32 share could round up to `available`, one row too far.
-    share = torch.rand(len(labels), generator=generator, dtype=torch.float64).to(bank.x.device)
+    share = torch.rand(len(labels), generator=generator, dtype=torch.float64).to(by_label.device)
     return by_label[firsts[labels] + (share * available).long()]

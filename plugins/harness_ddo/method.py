@@ -13,7 +13,7 @@ from harness.capabilities import NullLabel
 from harness.interfaces import Batch
 from harness.toolkit.contrast import labels_of, masked_mean
 from harness.training.cached_likelihood import CachedLikelihood
-from harness.training.method import FinetuneMethod, Task
+from harness.training.method import Bank, FinetuneMethod, Task
 from harness.training.micro_batches import rows_of
 from harness.training.optimizer import Optimizer
 from harness.training.precision import in_float32
@@ -67,7 +67,7 @@ class DDO(FinetuneMethod):
     """
 
     config: DDOConfig
-    _bank: Batch | None
+    _bank: Bank | None
 
     def __init__(self, config: DDOConfig, task: Task) -> None:
         super().__init__(config, task)

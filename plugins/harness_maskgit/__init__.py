@@ -248,7 +248,18 @@ def harness_models() -> list[Model]:
             config=MaskGITConfig,
             build="harness_maskgit.model:build",
             layout="harness_maskgit.layout:MaskGITLayout",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TakesTokens", "TrainsTokenizer", "NullLabel", "MaskedTokens"}),
+            provides=frozenset(
+                {
+                    "Trains",
+                    "TrainsInParts",
+                    "Likelihood",
+                    "Tokens",
+                    "TakesTokens",
+                    "TrainsTokenizer",
+                    "NullLabel",
+                    "MaskedTokens",
+                }
+            ),
             sampler="maskgit-confidence",
             check="harness_maskgit.check:fits",
             smoke={"depth": 1},

@@ -30,6 +30,21 @@ class MaskDraw(NamedTuple):
     weight: Tensor
 
 
+class TrainingDraw(NamedTuple):
+    """The random part of the training loss of B images.
+
+    Args:
+        mask: (B, L) bool, True where a token is masked.
+        dropped: (B,) bool, images whose label is the null class.
+        seeds: (B,) int64, on the CPU; None without dropout. The first one seeds the dropout of all images of the draw. A
+            micro-batch takes its rows, and so has a seed of its own: its masks of dropout are others than in the whole batch.
+    """
+
+    mask: Tensor
+    dropped: Tensor
+    seeds: Tensor | None
+
+
 if TYPE_CHECKING:
 
     class _Network(nn.Module):
@@ -49,8 +64,8 @@ else:
 class WithTokenizer(_Network):
     """A model with a tokenizer, which translates between images and tokens. The weights of the tokenizer take no gradient.
 
-    Provides Trains, Likelihood, Tokens, TakesTokens, TrainsTokenizer, NullLabel and MaskedTokens. Images are in [-1, 1]. The
-    state dict has the published names of the transformer. The tokenizer's names follow the prefix `tokenizer.`.
+    Provides Trains, TrainsInParts, Likelihood, Tokens, TakesTokens, TrainsTokenizer, NullLabel and MaskedTokens. Images are in
+    [-1, 1]. The state dict has the published names of the transformer. The tokenizer's names follow the prefix `tokenizer.`.
     """
 
     tokenizer: VQGAN
@@ -130,15 +145,24 @@ class WithTokenizer(_Network):
         null class with probability `drop_label`. The classes of the cross-entropy are the codes and the mask token.
         Source: both published training codes; Chang et al. 2022, Eq. 1, have the mean over masked tokens alone.
         """
+        return self.training_loss_at(x, labels, self.training_draw(x, generator))
+
+    def training_draw(self, x: Tensor, generator: torch.Generator) -> TrainingDraw:
+        """Draw the masks, which images lose their label, and seeds of dropout."""
+        uniform = torch.rand(len(x), 1, generator=generator)
+        share = mask_probability(self.config.schedule, uniform, generation=self.config.generation)
+        mask = torch.rand(len(x), self.tokens_per_image, generator=generator) < share
+        dropped = torch.rand(len(x), generator=generator) < self.config.drop_label
+        seeds = torch.randint(1 << 62, (), generator=generator) + torch.arange(len(x)) if self.config.dropout else None
+        return TrainingDraw(mask.to(x.device), dropped.to(x.device), seeds)
+
+    def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        """Return the loss of each image, (B,), at a draw of `training_draw`."""
+        mask, dropped, seeds = cast(TrainingDraw, draw)
         tokens = self._tokens_of(x)
-        share = mask_probability(
-            self.config.schedule, torch.rand(len(x), 1, generator=generator), generation=self.config.generation
-        )
-        mask = (torch.rand(tokens.shape, generator=generator) < share).to(x.device)
-        dropped = (torch.rand(len(x), generator=generator) < self.config.drop_label).to(x.device)
         labels = torch.where(dropped, self.null_label, self._labels_or_null(labels, tokens))
         masked = torch.where(mask, self.mask_token, tokens)
-        return self.losses(self._with_dropout(masked, labels, generator), tokens).mean(1)
+        return self.losses(self._with_dropout(masked, labels, None if seeds is None else int(seeds[0])), tokens).mean(1)
 
     def losses(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """Return the cross-entropy of each token, (B, L), with the label smoothing of the settings."""
@@ -182,11 +206,11 @@ class WithTokenizer(_Network):
     def _labels_or_null(self, labels: Tensor | None, tokens: Tensor) -> Tensor:
         return all_null(len(tokens), self.null_label, tokens.device) if labels is None else labels
 
-    def _with_dropout(self, tokens: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the logits under dropout, which takes its randomness from the generator and leaves the module's mode alone."""
-        if self.config.dropout == 0:
+    def _with_dropout(self, tokens: Tensor, labels: Tensor, seed: int | None) -> Tensor:
+        """Return the logits under dropout, if there is a seed of it. The module's mode is the same afterwards."""
+        if seed is None:
             return self.token_logits(tokens, labels)
-        seed, training = int(torch.randint(1 << 62, (), generator=generator)), self.training
+        training = self.training
         try:
             with seeded(seed, tokens.device):
                 return self.train().token_logits(tokens, labels)

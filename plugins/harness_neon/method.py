@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.interfaces import Batch
-from harness.training.method import FinetuneMethod, Task, Weights
+from harness.training.method import Bank, FinetuneMethod, Task, Weights
 from harness.training.micro_batches import training_losses
 from harness.training.optimizer import Optimizer
 from harness_neon import NeonConfig
@@ -31,7 +31,7 @@ class Neon(FinetuneMethod):
         self.optimizer = Optimizer(config.optimizer, task.model.parameters(), updates=task.steps)
         # The checkpoint holds the base: after a resume `task.model` may hold trained weights when this object is made.
         self.keep(base=self.base, optimizer=self.optimizer)
-        self._bank: Batch | None = None
+        self._bank: Bank | None = None
 
     def step(self, batch: Batch, generator: torch.Generator, index: int) -> Mapping[str, Tensor]:
         """Take one optimiser step on samples of the base. Logs `loss`, in the units of the model's pretraining loss."""

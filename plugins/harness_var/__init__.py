@@ -188,7 +188,18 @@ def harness_models() -> list[Model]:
             config=VARConfig,
             build="harness_var.model:build",
             layout="harness_var.layout:VARLayout",
-            provides=frozenset({"Trains", "Likelihood", "Tokens", "TakesTokens", "TrainsTokenizer", "NullLabel", "NextScale"}),
+            provides=frozenset(
+                {
+                    "Trains",
+                    "TrainsInParts",
+                    "Likelihood",
+                    "Tokens",
+                    "TakesTokens",
+                    "TrainsTokenizer",
+                    "NullLabel",
+                    "NextScale",
+                }
+            ),
             sampler="var",
             check="harness_var.check:fits",
             smoke={"depth": 1},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,18 @@ from harness_var.network import CONSTANTS, Cache, VARTransformer
 from harness_var.tokenizer import VQVAE
 
 
+class TrainingDraw(NamedTuple):
+    """The random part of the training loss of B images.
+
+    Args:
+        dropped: (B,) bool, images whose label is the null class.
+        keep: (B, depth, 2), factors of the branches; None without stochastic depth.
+    """
+
+    dropped: Tensor
+    keep: Tensor | None
+
+
 class ScaleCache(Cache):
     """Keys and values, and `total`, the sum of the latents of the tokens so far, (B, Cv, H, W)."""
 
@@ -28,9 +41,9 @@ class ScaleCache(Cache):
 class VAR(VARTransformer):
     """The transformer with its tokenizer, whose weights take no gradient.
 
-    Provides Trains, Likelihood, Tokens, TakesTokens, TrainsTokenizer, NullLabel and NextScale. Images are in [-1, 1]. The state
-    dict has the published names of the transformer, without its two constant tables, and those of the tokenizer after
-    `tokenizer.`; files with the tables load too.
+    Provides Trains, TrainsInParts, Likelihood, Tokens, TakesTokens, TrainsTokenizer, NullLabel and NextScale. Images are in
+    [-1, 1]. The state dict has the published names of the transformer, without its two constant tables, and those of the
+    tokenizer after `tokenizer.`; files with the tables load too.
     """
 
     def __init__(self, config: VARConfig, spec: DataSpec) -> None:
@@ -88,11 +101,20 @@ class VAR(VARTransformer):
         Labels become the null class with probability `cond_drop_rate`, and branches are dropped by stochastic depth.
         Source: Tian et al. 2024, the published training settings.
         """
+        return self.training_loss_at(x, labels, self.training_draw(x, generator))
+
+    def training_draw(self, x: Tensor, generator: torch.Generator) -> TrainingDraw:
+        """Draw which images lose their label and which branches."""
         dropped = torch.rand(len(x), generator=generator) < self.config.cond_drop_rate
-        labels = torch.where(dropped.to(x.device), self.null_label, self._labels_or_null(labels, len(x), x.device))
         keep = self._keep(len(x), generator)
+        return TrainingDraw(dropped.to(x.device), None if keep is None else keep.to(x.device))
+
+    def training_loss_at(self, x: Tensor, labels: Tensor | None, draw: object) -> Tensor:
+        """Return the loss of each image, (B,), at a draw of `training_draw`."""
+        dropped, keep = cast(TrainingDraw, draw)
+        labels = torch.where(dropped, self.null_label, self._labels_or_null(labels, len(x), x.device))
         tokens = self._tokens_of(x)
-        logits = self(self.tokenizer.teacher_input(tokens), labels, keep=None if keep is None else keep.to(x.device))
+        logits = self(self.tokenizer.teacher_input(tokens), labels, keep=keep)
         return token_losses(wide(logits), tokens, label_smoothing=self.config.label_smoothing).mean(1)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> None:

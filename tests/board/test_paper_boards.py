@@ -92,3 +92,17 @@ def test_a_guided_row_counts_the_evaluations_of_both_networks(name):
         plain = by_model.get((model, "none"))
         if guidance in ("CFG", "AG", "guided") and plain is not None and plain["method"] == "base":
             assert int(row["nfe"]) in (2 * int(plain["nfe"]), 50), row  # DPM-Solver-v3 has 25 steps
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "t10" not in name])
+def test_every_training_is_cut_evenly_into_micro_batches_which_no_method_or_model_refuses(board_of, name):
+    board = board_of(name)
+    trained = [cell for cell in board.cells if cell.method.component.trains]
+    assert trained
+    for cell in trained:
+        batch, size = cell.training.batch, cell.training.micro_batch
+        assert size is not None
+        assert batch % size == 0
+        assert size & (size - 1) == 0, "a power of two"
+        assert "micro_batch" not in (cell.skip_reason or "")
+    assert "`micro_batch` is the harness's" in board.config.description

@@ -36,7 +36,7 @@ def test_large_networks_are_estimated_unasked(shell, monkeypatch):
     monkeypatch.setattr("harness.run.estimates.LARGE", 100)
     done = shell("run", "leaderboards/small", "--dry-run")
     assert "≥: a step of the pretraining loss with Adam" in done.stdout
-    assert "training h" not in done.stdout
+    assert "train h" not in done.stdout
 
 
 def test_a_card_is_for_estimates_alone_and_has_a_name_of_the_table(shell):

@@ -36,18 +36,18 @@ def test_the_table_has_memory_disk_and_hours_by_hand():
         {
             "estimate": "net/fit",
             "cells": "3",
-            "parameters": "55.7 M",
+            "params": "55.7 M",
             "at once": "64",
             "kept GiB": "3.0",
             "step GiB": "11",
-            "sampling GiB": "2.0",
+            "sample GiB": "2.0",
             "disk GB": "1.5",
-            "training h": "1.0",
-            "banks, curve h": "0",
+            "train h": "1.0",
+            "curve h": "0",
             "samples h": "1.0",
         }
     ]
-    assert "training h" not in EstimateText([ROW], None).table()[0]
+    assert "train h" not in EstimateText([ROW], None).table()[0]
 
 
 def test_what_is_assumed_is_said():
@@ -55,6 +55,7 @@ def test_what_is_assumed_is_said():
     assert lines[0].startswith("these are estimates from the shapes of networks, and nothing was measured")
     assert "while a training runs, its checkpoints take up to 4.0 GB of disk more" in lines
     assert "hours are those of one made-up for all cells of a row" in lines[2]
+    assert "Those of the curve hold banks." in lines[2]
     assert "fp32 at 0.7 of 1 TFLOP/s" in lines[2]
     assert "in all about 2.0 hours of one made-up" in lines
     assert not any("hours" in line for line in sentences(ROW, None))
@@ -74,11 +75,25 @@ def test_a_step_that_does_not_fit_names_the_micro_batch_that_does(memory, advice
     assert sentences(ROW, on_card(CARD, 80 * GIB))[-1].startswith("in all")
 
 
+def test_a_bank_that_is_too_large_for_a_card_stays_on_the_host():
+    step = dataclasses.replace(STEP, banks=((100, GIB), (50, GIB // 2)))  # of the 2 GiB that stay between steps
+    row = dataclasses.replace(ROW, step=step)
+    texts = [
+        (columns["kept GiB"], columns["step GiB"], sentences(row, card)[-1].endswith("48 or less"))
+        for card in (CARD, on_card(CARD, 3 * GIB))
+        for (columns,) in [EstimateText([row], card).table()]
+    ]
+    assert texts[0] == ("3.0", "11", True)  # 1 GiB is less than a quarter of 10
+    assert texts[1] == ("2.0", "10", False)  # and more than a quarter of 3; half a GiB stays
+    assert as_json(row, CARD)["step_bytes"] == 11 * GIB
+    assert as_json(row, on_card(CARD, 3 * GIB))["step_bytes"] == 10 * GIB
+
+
 def test_lower_bounds_are_marked_with_their_reason():
     step = dataclasses.replace(STEP, reason="it asks for values")
     row = dataclasses.replace(ROW, step=step, work=Work(HOUR, {}, {}, ("samples of sn: too long",)))
     (columns,) = EstimateText([row], CARD).table()
-    assert (columns["step GiB"], columns["training h"], columns["samples h"]) == ("≥ 11", "≥ 1.0", "≥ 0")
+    assert (columns["step GiB"], columns["train h"], columns["samples h"]) == ("≥ 11", "≥ 1.0", "≥ 0")
     lines = sentences(row)
     assert "≥: a step of the pretraining loss with Adam, which is less than the method's (net/fit): it asks for values" in lines
     assert "net/fit: hours do not hold all: samples of sn: too long" in lines

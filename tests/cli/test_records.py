@@ -43,3 +43,9 @@ def test_an_unknown_format_is_named_with_the_nearest(filled):
     done = filled("records", "leaderboards/small", "--format", "jsn")
     assert done.returncode == 2
     assert done.stderr == "error: --format jsn: did you mean 'json'? there are csv, json, parquet\n"
+
+
+def test_a_board_without_records_says_so(filled):
+    done = filled("records", "leaderboards/small", "--runs-dir", "elsewhere")
+    assert (done.returncode, rows(done.stdout)) == (0, [])
+    assert "leaderboards/small: has no records, published or in elsewhere; `harness run` makes them" in done.stderr

@@ -176,3 +176,67 @@ def test_a_masked_model_scores_both_labels_at_one_mask():
     assert len(draws) == 4  # two networks, two labels
     assert all(draw is draws[0] for draw in draws)
     assert logged["margin_own"] == logged["margin_wrong"] == 0
+
+
+def published_step(method, data, generator):
+    """Take the step as it was before micro-batches: both ratios of the whole batch, and one update."""
+    own_labels, wrong_labels = data.labels, data.labels.roll(1)
+    dropped = torch.rand(len(data), generator=generator) < method.config.drop_label
+    positive = dropped | (wrong_labels == own_labels)
+    own_labels = own_labels.where(~dropped, method.task.model.null_label)
+    draw = method.task.model.draw(data.x, generator)
+    own, wrong = (method._ratio(data, labels, draw) for labels in (own_labels, wrong_labels))
+    loss = cca_loss(own, wrong, positive, beta=method.config.beta, weight=method.config.weight)
+    method.optimizer.update(loss)
+    return loss.detach()
+
+
+def moved_task(component="var", micro_batch=None, steps=3):
+    """A task whose model is away from the reference that a method takes, so that ratios are not 0."""
+    tiny: dict[str, dict[str, object]] = {
+        "var": {"depth": 1, "embed_dim": 16, "num_heads": 2, "patch_nums": (1, 2)},
+        "maskgit": {"input_size": 2},
+    }
+    model = registry().get(Model, component, where="test")
+    config = model.config.model_validate({**tiny[component], "tokenizer": {"ch_mult": (1,)}})
+    spec = DataSpec((1, 2, 2), classes=3, preview="images")
+    made = InMemoryTask(build(model, config, spec), spec, no_sampler, steps=steps, batch=12, micro_batch=micro_batch)
+    method = CCA(CCAConfig(beta=1.0, weight=3.0, drop_label=0.3, optimizer={"name": "sgd", "lr": 0.1}), made)
+    generator = stream(0, "move")
+    with torch.no_grad():
+        for parameter in made.model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return made, method
+
+
+@pytest.mark.parametrize("component", ["var", "maskgit"])
+def test_without_micro_batches_a_step_is_what_it_was_bit_for_bit(component):
+    (task, method), (other, before) = moved_task(component), moved_task(component)
+    for index in range(3):
+        logged = method.step(batch(), stream(0, "step", index), index)
+        assert torch.equal(logged["loss"], published_step(before, batch(), stream(0, "step", index)))
+    for weight, expected in zip(task.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(weight, expected)
+
+
+@pytest.mark.parametrize("component", ["var", "maskgit"])
+@pytest.mark.parametrize("micro_batch", [1, 4, 5])
+def test_micro_batches_change_neither_the_logs_nor_the_gradient(component, micro_batch):
+    (whole, method), (cut, in_parts) = moved_task(component), moved_task(component, micro_batch)
+    logs = [each.step(batch(), stream(0, "step"), 0) for each in (method, in_parts)]
+    for name, value in logs[0].items():
+        torch.testing.assert_close(logs[1][name], value, rtol=1e-4, atol=1e-5)
+    for a, b in zip(whole.model.parameters(), cut.model.parameters(), strict=True):
+        assert (a.grad is None) == (b.grad is None)
+        if a.grad is not None:
+            torch.testing.assert_close(b.grad, a.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_micro_batch_is_what_goes_through_the_networks_at_once():
+    made, method = moved_task(micro_batch=5)
+    sizes, compute = [], made.model.log_likelihood
+    made.model.log_likelihood = lambda x, labels, draw: sizes.append(len(x)) or compute(x, labels, draw)
+    method.step(batch(), stream(0, "step"), 0)
+    assert sizes == [5, 5, 5, 5, 2, 2]
+    assert registry().get(Method, "cca", where="test").accumulates

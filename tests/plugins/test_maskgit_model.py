@@ -8,11 +8,12 @@ import torch
 from harness.components import ModelUsage
 from harness.errors import UserError
 from harness.interfaces import DataSpec
-from harness.streams import stream
+from harness.streams import seeded, stream
 from harness.testing import models
+from harness.training.micro_batches import rows_of
 from harness_maskgit import MaskGITConfig, harness_models
 from harness_maskgit.check import fits
-from harness_maskgit.model import MaskDraw
+from harness_maskgit.model import MaskDraw, TrainingDraw
 from harness_maskgit.schedules import mask_probability
 
 GENERATIONS = pytest.mark.parametrize("generation", ["v1", "v2"])
@@ -116,6 +117,29 @@ def test_dropout_uses_its_generator_and_no_global_randomness():
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first, again)
     assert not network.training
+
+
+def test_dropout_of_a_whole_batch_has_the_seed_that_is_drawn_last_and_a_micro_batch_one_of_its_own():
+    network, (x, labels) = model(dropout=0.5), images()
+    generator = stream(0, "loss")
+    torch.rand(5, 1, generator=generator), torch.rand(5, L, generator=generator), torch.rand(5, generator=generator)
+    seed = int(torch.randint(1 << 62, (), generator=generator))
+    draw = network.training_draw(x, stream(0, "loss"))
+    assert draw.seeds.tolist() == [seed, seed + 1, seed + 2, seed + 3, seed + 4]
+    tokens, dropped = network.encode(x), torch.where(draw.dropped, network.null_label, labels)
+    network.train()
+    with seeded(seed):
+        logits = network(torch.where(draw.mask, CODES, tokens), dropped)
+    network.eval()
+    expected = network.losses(logits, tokens).mean(1)
+    assert torch.equal(network.training_loss(x, labels, stream(0, "loss")), expected)
+    rows = slice(2, 5)
+    part = [network.training_loss_at(x[rows], labels[rows], rows_of(draw, rows)) for _ in range(2)]
+    assert torch.equal(*part)
+    part_draw = rows_of(draw, rows)
+    assert isinstance(part_draw, TrainingDraw)
+    assert part_draw.seeds is not None
+    assert part_draw.seeds[0] == seed + 2
 
 
 def test_the_mode_is_restored_after_a_fault_under_dropout():

@@ -8,6 +8,7 @@ from harness.errors import UserError
 from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness.testing import models
+from harness.training.micro_batches import rows_of
 from harness_var import VARConfig, harness_models
 from harness_var.check import fits
 from harness_var.model import ScaleCache
@@ -89,6 +90,14 @@ def test_stochastic_depth_drops_branches_by_the_generator_and_the_mean_stays():
     assert not torch.equal(first, other)
     assert network._keep(4, stream(0, "keep")).shape == (4, 2, 2)
     assert model()._keep(4, stream(0, "keep")) is None
+
+
+def test_an_image_in_a_micro_batch_loses_the_label_and_the_branches_that_it_loses_in_its_batch():
+    network, (x, labels) = model(drop_path_rate=0.5, cond_drop_rate=0.5), images()
+    whole, draw = network.training_loss(x, labels, stream(0, "loss")), network.training_draw(x, stream(0, "loss"))
+    assert 0 < draw.dropped.sum() < 5
+    for rows in (slice(0, 3), slice(3, 5)):
+        torch.testing.assert_close(network.training_loss_at(x[rows], labels[rows], rows_of(draw, rows)), whole[rows])
 
 
 @torch.no_grad()
