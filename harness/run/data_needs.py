@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.board.bases import Base, Examples
+from harness.board.bases import Base, Examples, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
+from harness.board.reading.skips import augment_reason
 from harness.errors import noted
 from harness.stages import draws
 from harness.stages.checked import CheckedSource
@@ -39,7 +40,16 @@ def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor], ca
                 examples = cache.dataset(base.origin.dataset)
                 _draw(examples, _draws_of_examples(base, cells))
                 _check_same_parts(base, examples, cache.dataset(board.dataset))
+        if isinstance(base.origin, Pretrained):
+            faults += _augmentation_faults(base.name, base.origin, cache.dataset(board.dataset))
     return list(dict.fromkeys(faults))
+
+
+def _augmentation_faults(name: str, origin: Pretrained, source: CheckedSource) -> Iterator[str]:
+    """Yield why steps of pretraining cannot augment: of datasets that must be read to know their shape, no board tells it."""
+    for step in origin.steps:
+        if reason := augment_reason(step.method.component, step.model, source.spec, step.training):
+            yield f"base {name}: {reason}"
 
 
 def _bases(cells: Sequence[Cell]) -> list[Base]:

@@ -134,12 +134,26 @@ class Needs:
         return list(dict.fromkeys(faults))
 
     def lacking_data(self) -> list[str]:
-        """Return a message for each dataset that cannot give the examples that cells and floors ask for. Imports torch."""
+        """Return a message for each dataset that cannot give the examples that cells and floors ask for, and for statistics.
+
+        Those of published references are looked at where their files are here. Imports torch.
+        """
         if not (self.bases or self.floors):
             return []
         from harness.run.data_needs import data_faults
 
-        return data_faults(self.board, self.cells, self.floors, self._cache)
+        return [*data_faults(self.board, self.cells, self.floors, self._cache), *self._unfit_references()]
+
+    def _unfit_references(self) -> list[str]:
+        """Return a message for each file of published statistics that is here and is another one, damaged, or has none."""
+        from harness.stages.published import PublishedStatistics
+
+        faults: list[str] = []
+        for reference in self._references:
+            with noted(faults):
+                if cache.path(reference.file).exists():
+                    PublishedStatistics(reference).check()
+        return faults
 
     def unbuildable_networks(self) -> list[str]:
         """Return a message for each base whose network cannot be built on the board's data. Imports torch."""

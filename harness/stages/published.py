@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from harness.board.components import Resolved
 from harness.components import Extractor
@@ -16,6 +17,9 @@ from harness.stages.features import extractor_facts
 from harness.store.keys import digest
 from harness.store.records import ReferenceFacts
 from harness.weights import cache, found_hashes
+
+if TYPE_CHECKING:
+    from harness.images.statistics_files import StatisticsFile
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,22 @@ class PublishedStatistics:
             context.feature_sets.keep(key, known)
         return known
 
-    def _read(self, extractor: Resolved[Extractor], context: Context) -> FeatureSet:
+    def check(self) -> None:
+        """Raises: UserError when the file is absent, another one, damaged, or has no statistics."""
+        _ = self.sha256
+        self._statistics()
+
+    def _statistics(self) -> StatisticsFile:
         from harness.images import statistics_files
 
         path = cache.path(self.reference.file)
         statistics = statistics_files.recognise(path)
         if statistics is None:
             raise UserError(f"{path}: no file of statistics, and the reference {self.reference.name} names one")
+        return statistics
+
+    def _read(self, extractor: Resolved[Extractor], context: Context) -> FeatureSet:
+        statistics = self._statistics()
         statistics.check_extractor(extractor_facts(extractor, context))
         moments = statistics.moments_for(context.extractor(extractor).outputs)
         return FeatureSet(self.reference.name, self.reference.images, moments)

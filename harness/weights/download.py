@@ -60,6 +60,8 @@ def _fetched(file: WeightsFile, progress: Progress) -> Path:
             raise cache.absent(file, "not here, and no address of it is known")
         cache.check_known()
         target = _from_hub(file) if hub.takes(file) else _from_address(file, target, progress)
+    elif file.sha256 is None and _is_page(target):  # saved by a browser; its hash would be taken for that of the file
+        raise cache.absent(file, f"{target} is a web page: remove it")
     found_hashes.check(file, target)
     found_hashes.keep(file, target)
     return target

@@ -72,9 +72,16 @@ class LocalFile:
         return [self._cached, *(path for path in others if "$" not in str(path))]
 
     def verified(self, *, where: str) -> tuple[Path, str]:
-        """Return the file's path and its sha256. Raises: UserError like `find`, and when the hash is not the pinned one."""
+        """Return the file's path and its sha256.
+
+        Raises: UserError like `find`, when the file cannot be read, and when the hash is not the pinned one.
+        """
         path = self.find(where=where)
-        return path, self._checked(path, file_sha256(path), where)
+        try:
+            actual = file_sha256(path)
+        except OSError as error:
+            raise UserError(f"{where}: {path} cannot be read: {error.strerror}") from None
+        return path, self._checked(path, actual, where)
 
     def _checked(self, path: Path, actual: str, where: str) -> str:
         if self.sha256 and not actual.startswith(self.sha256):

@@ -39,15 +39,15 @@ def needed_nvidia(config: Config) -> list[WeightsFile]:  # noqa: ARG001 - as com
 
 
 def check_inception(config: Config) -> None:  # noqa: ARG001 - as components call it
-    """Check that torch-fidelity's file is there. Raises: UserError when it is in no place."""
-    INCEPTION.find(where="extractor inception")
+    """Check that torch-fidelity's file is there. Raises: UserError when it is in no place, or is another file."""
+    INCEPTION.verified(where="extractor inception")
 
 
 def check_nvidia(config: Config) -> None:  # noqa: ARG001 - as components call it
-    """Check that the TorchScript, which clean-fid uses too, is there. Raises: UserError when it is in no place."""
-    CLEAN.find(where="extractor inception-nvidia")
+    """Check that the TorchScript, which clean-fid uses too, is there. Raises: UserError as `check_clean`."""
+    CLEAN.verified(where="extractor inception-nvidia")
 
 
 def check_clean(config: Config) -> None:  # noqa: ARG001 - as components call it
-    """Check that clean-fid's file is there. Raises: UserError when it is in no place."""
-    CLEAN.find(where="extractor inception-clean")
+    """Check that clean-fid's file is there. Raises: UserError when it is in no place, or is another file."""
+    CLEAN.verified(where="extractor inception-clean")

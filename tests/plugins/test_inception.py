@@ -249,3 +249,18 @@ def test_a_file_that_is_replaced_after_the_check_is_not_run(clean, monkeypatch):
 
 def test_no_folder_that_everybody_may_write_is_searched():
     assert [folder for folder in files.CLEAN.folders() if folder.is_relative_to("/tmp")] == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "check"),
+    [
+        ("HARNESS_INCEPTION", files.check_inception),
+        ("HARNESS_INCEPTION_CLEAN", files.check_clean),
+        ("HARNESS_INCEPTION_CLEAN", files.check_nvidia),
+    ],
+)
+def test_another_file_in_the_place_of_the_weights_is_refused_before_a_run(monkeypatch, tmp_path, variable, check):
+    (tmp_path / "other.pt").write_bytes(b"other")
+    monkeypatch.setenv(variable, str(tmp_path / "other.pt"))
+    with pytest.raises(UserError, match=r"other\.pt has sha256 .*; get it again from https://"):
+        check(NoConfig())

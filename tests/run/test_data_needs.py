@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.board.reading import pretrained_bases
 from harness.presets import WeightsFile
 from harness.references import Reference
 from harness.run.data_needs import data_faults
@@ -134,3 +135,13 @@ def test_a_column_against_published_statistics_asks_for_no_real_examples(write_s
     small, large = (replace(board.floors[0], column=column, samples=samples) for samples in (400, 50_000))
     assert data_faults(board, cells, (small, large), ProcessCache()) == []
     assert asked == [(draws.floor(0)[0], 400)], "of the larger one there is no floor"
+
+
+def test_augmentation_that_a_network_is_not_told_of_is_refused_where_the_data_must_be_read_first(write_small, monkeypatch):
+    monkeypatch.setattr(pretrained_bases, "spec_of", lambda _: None)
+    board = write_small(
+        DIGITS.replace("pretrain: {method: mle, training: {", "pretrain: {method: mle, training: {augment: {name: edm}, ")
+    )
+    faults = data_faults(board, board.cells, (), ProcessCache())
+    (fault,) = [fault for fault in faults if "augment" in fault]
+    assert fault.startswith("base net: model edm-unet: augment gives 9 labels for each image, and augment_dim is 0: set it to 9")

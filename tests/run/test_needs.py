@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -294,6 +295,9 @@ def test_an_absent_reference_is_named_and_can_be_fetched(read, monkeypatch):
     cache.path(file).parent.mkdir(parents=True)
     cache.path(file).write_bytes(b"")
     assert not any("statistics.npz" in fault for fault in needs.absent_files())
+    assert str(cache.path(file)) in needs.lacking_data()[-1]
+    np.savez(cache.path(file), arr_0=np.zeros((2, 8, 8, 3), np.uint8))
+    assert needs.lacking_data()[-1].endswith("statistics.npz: no file of statistics, and the reference statistics names one")
 
 
 def test_a_published_file_that_several_bases_share_is_named_once():

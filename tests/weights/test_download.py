@@ -142,6 +142,16 @@ def test_offline_asks_nobody_and_takes_what_is_here(server, monkeypatch):
     assert server["asked"] == []
 
 
+def test_a_web_page_in_the_cache_is_no_file_and_its_hash_is_not_kept(server):
+    file = published(server, sha256=None)
+    cache.path(file).parent.mkdir(parents=True)
+    cache.path(file).write_bytes(b"<!DOCTYPE html>\n<html>Sign in")
+    with pytest.raises(UserError, match=r"w\.bin is a web page: remove it"):
+        fetch(file)
+    cache.path(file).unlink()
+    assert fetch(file).read_bytes() == CONTENT
+
+
 def test_a_file_in_the_cache_that_is_another_one_is_said_to_be(server):
     file = published(server)
     cache.path(file).parent.mkdir(parents=True)
