@@ -22,7 +22,7 @@ JOURNAL = "import.json"
 """The file of an import that has not ended. A store that is whole has none."""
 SCHEMA = 1
 """Version of the format."""
-AGAIN = "import it again"
+AGAIN = "remove the store's folder, and import it again"
 _HASH = "^[0-9a-f]{64}$"
 
 

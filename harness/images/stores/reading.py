@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -21,6 +22,7 @@ from harness.errors import UserError
 from harness.images.array_headers import read_header
 from harness.images.arrays import stored
 from harness.images.stores.index import AGAIN, Shard, StoreIndex, read_index
+from harness.images.stores.row_checks import RowChecks
 from harness.store.keys import file_sha256
 from harness.store.reading import open_regular
 
@@ -40,12 +42,14 @@ class ImageStore:
         folder: the folder of the store.
         starts: (shards + 1,) int64, the row at which each shard begins; the last entry is the number of images.
         offsets: bytes before the first image, in the file of each shard.
+        checks: which images this process has compared with their hashes.
     """
 
     folder: Path
     index: StoreIndex
     starts: NDArray[np.int64]
     offsets: tuple[int, ...]
+    checks: RowChecks = field(compare=False, repr=False)
 
     def __len__(self) -> int:
         return self.index.images
@@ -66,17 +70,18 @@ class ImageStore:
 
     def labels(self) -> NDArray[np.int64] | None:
         """Return the label of each image, (n,); None where the images have none. Raises: UserError for damaged files."""
-        return self._whole("labels") if self.index.classes else None
+        return _whole(self.folder, self.index, "labels") if self.index.classes else None
 
     def digests(self) -> NDArray[np.uint8]:
         """Return the sha256 of each image's bytes, (n, 32). Raises: UserError for damaged files."""
-        return self._whole("digests")
+        return _whole(self.folder, self.index, "digests")
 
     def read(self, rows: ArrayLike) -> NDArray[np.uint8]:
         """Return the images of some rows, (len(rows), C, H, W) uint8, in the order of `rows`.
 
         Args: rows: (B,) whole numbers from 0 to len(self) - 1, in any order, also repeated.
-        Raises: IndexError for rows outside of the store; UserError when a file was removed or cut short meanwhile.
+        Raises: IndexError for rows outside of the store; UserError when a file was removed or cut short meanwhile, and for an
+            image whose bytes are not those that were imported. Each is compared when the process reads it first.
         """
         wanted = np.asarray(rows, np.int64)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
@@ -85,7 +90,14 @@ class ImageStore:
         shards = np.searchsorted(self.starts, wanted, "right") - 1
         for shard, runs in groupby(sorted(_runs(wanted, shards)), key=itemgetter(0)):
             self._fill(images, wanted, shard, [(first, last) for _, first, last in runs])
+        if (changed := self.checks.first_changed(wanted, images)) is not None:
+            raise self._changed(changed)
         return images
+
+    def _changed(self, row: int) -> UserError:
+        shard = int(np.searchsorted(self.starts, row, "right")) - 1
+        path, number = self.folder / self.index.shards[shard].file("images"), row - self.starts[shard]
+        return UserError(f"{path}: damaged: its image {number} is not the one that was imported; {AGAIN}")
 
     def _fill(self, images: NDArray[np.uint8], rows: NDArray[np.int64], shard: int, runs: Sequence[tuple[int, int]]) -> None:
         """Read the images of one shard into their places. runs: the first place of each run, and the place after its last."""
@@ -114,16 +126,16 @@ class ImageStore:
                 except OSError as error:
                     raise UserError(f"{path}: cannot be read: {error.strerror}; {AGAIN}") from None
                 if actual != expected:
-                    raise UserError(f"{path}: damaged: it does not match its checksum; remove {self.folder} and {AGAIN}")
-
-    def _whole(self, kind: str) -> NDArray[Any]:
-        """Return the values of all shards, which are small: labels or digests."""
-        dtype, rest = KINDS[kind]
-        return np.concatenate([small_array(self.folder, shard, kind, dtype, rest) for shard in self.index.shards])
+                    raise UserError(f"{path}: damaged: it does not match its checksum; {AGAIN}")
 
 
 KINDS: Mapping[str, tuple[str, tuple[int, ...]]] = {"labels": ("<i8", ()), "digests": ("|u1", (32,))}
 """Type and shape of what the small files of a shard hold of each image."""
+
+
+def _whole(folder: Path, index: StoreIndex, kind: str) -> NDArray[Any]:
+    """Return the values of all shards, which are small: labels or digests."""
+    return np.concatenate([small_array(folder, shard, kind, *KINDS[kind]) for shard in index.shards])
 
 
 def small_array(folder: Path, shard: Shard, kind: str, dtype: str, rest: tuple[int, ...]) -> NDArray[Any]:
@@ -135,6 +147,8 @@ def small_array(folder: Path, shard: Shard, kind: str, dtype: str, rest: tuple[i
         raise UserError(f"{error}; {AGAIN}") from None
     if array.dtype != np.dtype(dtype) or array.shape != (shard.images, *rest):
         raise UserError(f"{path}: damaged: {array.dtype} {array.shape}, and its shard has {shard.images} images; {AGAIN}")
+    if file_sha256(path) != shard.sha256[kind]:
+        raise UserError(f"{path}: damaged: it does not match its checksum; {AGAIN}")
     return array
 
 
@@ -145,7 +159,8 @@ def open_store(folder: Path) -> ImageStore:
     """
     index = read_index(folder)
     offsets = tuple(_offset(folder, shard, index.shape) for shard in index.shards)
-    return ImageStore(folder, index, np.cumsum([0, *(shard.images for shard in index.shards)]), offsets)
+    starts = np.cumsum([0, *(shard.images for shard in index.shards)])
+    return ImageStore(folder, index, starts, offsets, RowChecks(index.images, partial(_whole, folder, index, "digests")))
 
 
 def _offset(folder: Path, shard: Shard, shape: tuple[int, ...]) -> int:

@@ -7,7 +7,8 @@ import pytest
 from made_stores import made_store
 
 from harness import UserError
-from harness.images.stores.index import Part, StoreIndex, read_index
+from harness.images.stores import row_checks
+from harness.images.stores.index import Part, StoreIndex, digests_of, read_index
 from harness.images.stores.reading import open_store
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 3, 4, 5), dtype=np.uint8)
@@ -122,6 +123,34 @@ def test_a_changed_byte_is_found_by_the_check_of_all_files(folder):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match=r"images-00002.npy: damaged: it does not match its checksum"):
         open_store(folder).verify()
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_an_image_that_was_changed_in_its_file_is_never_read(folder, is_sent):
+    path = folder / "images-00002.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    store = pickle.loads(pickle.dumps(open_store(folder))) if is_sent else open_store(folder)
+    assert np.array_equal(store.read([8, 0]), PIXELS[[8, 0]])
+    for rows in ([3, 9, 1], [9]):
+        with pytest.raises(UserError, match=r"images-00002.npy: damaged: its image 4 is not the one that was imported; remove"):
+            store.read(rows)
+
+
+def test_each_image_is_hashed_once(folder, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(row_checks, "digests_of", lambda images: hashed.append(len(images)) or digests_of(images))
+    store = open_store(folder)
+    for rows in ([1, 2, 2], [2, 3], [1, 2, 3]):
+        store.read(rows)
+    assert hashed == [3, 1]
+
+
+@pytest.mark.parametrize("kind", ["labels", "digests"])
+def test_changed_labels_and_hashes_are_never_read(folder, kind):
+    path = folder / f"{kind}-00001.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match=f"{kind}-00001.npy: damaged: it does not match its checksum; remove"):
+        getattr(open_store(folder), kind)()
 
 
 def test_a_store_that_is_absent_says_how_to_make_one(tmp_path):
