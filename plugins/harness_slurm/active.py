@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,12 @@ USUAL_REASONS = frozenset(
     {"", "None", "Priority", "Resources", "Dependency", "BeginTime", "JobArrayTaskLimit", "Cleaning", "Prolog", "Reservation"}
 )
 """Reasons for which a job waits like every other. The rest may hold it for ever, and is told."""
+HELD = "launch failed requeued held"
+"""Why Slurm holds a job that a machine could not start, as one that has just come back may not. It would wait for ever."""
+RELEASES = 5
+"""How often such a job is let go before it counts as one that waits for ever."""
+RELEASE_SECONDS = 30.0
+"""Time between two releases of a job, in which its machine may recover."""
 LOSSES = {
     "NODE_FAIL": "its node failed",
     "BOOT_FAIL": "its node did not boot",
@@ -52,6 +58,8 @@ class Tracked:
         job: what the run handed out; None for a job of an earlier command that this run has not asked for.
         handle: submitit's own view of it, which holds the job's process; None for a job on another machine or of another command.
         over_since: when the queue first said that the job is over, by the monotonic clock.
+        releases: how often it was let go after a machine could not start it.
+        released_at: when that was last, by the monotonic clock.
     """
 
     job_id: str
@@ -59,6 +67,8 @@ class Tracked:
     _job: Job | None = None
     handle: SubmititJob[object] | None = field(default=None, repr=False)
     over_since: float | None = None
+    releases: int = 0
+    released_at: float = float("-inf")
 
     @property
     def job(self) -> Job:
@@ -86,7 +96,8 @@ class Active:
         if states is None:
             return
         self._running = {job_id for job_id, state in states.items() if state.phase == "running" and job_id in self.jobs}
-        self._tell_reasons([states[job_id] for job_id in self.jobs if job_id in states])
+        let_go = self._release_held(states)
+        self._tell_reasons([states[job_id] for job_id in self.jobs if job_id in states and job_id not in let_go])
         for tracked in list(self.jobs.values()):
             state = states.get(tracked.job_id, self.queue.unknown)
             if state.phase != "over":
@@ -109,6 +120,21 @@ class Active:
         if result is None:
             return None if waited < patience else (_refused(tracked) or _without_result(tracked, state), False)
         return _with_result(tracked, state, *result)
+
+    def _release_held(self, states: Mapping[str, JobState]) -> set[str]:
+        """Let jobs go that no machine could start. Returns: the ids of those that were let go, now or a moment ago."""
+        held = [job for job_id, job in self.jobs.items() if job_id in states and states[job_id].reason == HELD]
+        now, waiting, due = time.monotonic(), set[str](), set[str]()
+        for tracked in held:
+            if now - tracked.released_at < RELEASE_SECONDS:
+                waiting.add(tracked.job_id)
+            elif tracked.releases < RELEASES:
+                tracked.releases, tracked.released_at = tracked.releases + 1, now
+                due.add(tracked.job_id)
+        if due:
+            log.warning("a machine could not start job %s: back into the queue", ", ".join(sorted(due)))
+            self.queue.release(due)
+        return waiting | due
 
     def _tell_reasons(self, states: Collection[JobState]) -> None:
         for reason in {state.reason for state in states if state.phase == "queued"} - USUAL_REASONS - self._told_reasons:

@@ -70,6 +70,9 @@ class LocalQueue:
             with suppress(psutil.Error):
                 process.kill()
 
+    def release(self, ids: Collection[str]) -> None:
+        """Do nothing: no job is held."""
+
     def _jobs(self, ids: Collection[str], *, with_controllers: bool = False) -> Iterator[psutil.Process]:
         for controller, _ in self._controllers():
             if str(controller.pid) in ids:

@@ -67,6 +67,10 @@ class Queue(Protocol):
         """End these jobs at once."""
         ...
 
+    def release(self, ids: Collection[str]) -> None:
+        """Let these jobs, which the queue holds, wait for a machine again."""
+        ...
+
 
 QUEUED = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "CONFIGURING", "RESV_DEL_HOLD"})
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"})
@@ -121,14 +125,26 @@ class SlurmQueue:
         """See `Queue`."""
         self._scancel(ids)
 
+    def release(self, ids: Collection[str]) -> None:
+        """See `Queue`."""
+        for job_id in sorted(ids):
+            done = _ask(["scontrol", "release", job_id])
+            if done is not None and done.returncode:
+                log.warning("scontrol does not release job %s: %s", job_id, done.stderr.strip())
+
     def _scancel(self, ids: Collection[str], *options: str) -> None:
         names = sorted(ids)
         for start in range(0, len(names), IDS_AT_ONCE):
-            command = ["scancel", "--quiet", *options, *names[start : start + IDS_AT_ONCE]]
-            try:
-                subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
-            except (OSError, subprocess.SubprocessError) as error:
-                log.warning("scancel gives no answer: %s", fault_of(error))
+            _ask(["scancel", "--quiet", *options, *names[start : start + IDS_AT_ONCE]])
+
+
+def _ask(command: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
+    """Run a command of Slurm. Returns: what it said; None, with a warning, where it gives no answer."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("%s gives no answer: %s", command[0], fault_of(error))
+        return None
 
 
 def parse_states(lines: Iterable[str]) -> dict[str, JobState]:

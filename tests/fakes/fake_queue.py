@@ -51,6 +51,9 @@ class FakeQueue:
         for job_id in ids:
             self.set(job_id, "CANCELLED")
 
+    def release(self, ids):
+        self.orders.append(("release", *sorted(ids)))
+
     # What happens to jobs.
 
     def set(self, job_id, name, reason=""):

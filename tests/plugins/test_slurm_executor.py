@@ -213,6 +213,28 @@ def test_a_reason_that_may_hold_jobs_for_ever_is_told_once(run, caplog):
     assert caplog.messages == ["jobs wait in the queue, and may wait for ever: PartitionTimeLimit"]
 
 
+def test_a_job_that_a_machine_could_not_start_is_let_go_again(run, caplog):
+    def hold(queue):
+        queue.set("1_0", "PENDING", active.HELD)
+
+    queue = FakeQueue(hold, hold, lambda queue: queue.finish())
+    run(queue, ROOT)
+    assert queue.orders == [("release", "1_0")], "not again before the machine had time to recover"
+    assert caplog.messages == ["a machine could not start job 1_0: back into the queue"]
+
+
+def test_a_job_that_no_machine_starts_is_told_in_the_end(run, caplog, monkeypatch):
+    monkeypatch.setattr(active, "RELEASE_SECONDS", 0.0)
+
+    def hold(queue):
+        queue.set("1_0", "PENDING", active.HELD)
+
+    queue = FakeQueue(*[hold] * (active.RELEASES + 2), lambda queue: queue.finish())
+    run(queue, ROOT)
+    assert queue.orders == [("release", "1_0")] * active.RELEASES
+    assert caplog.messages[-1] == f"jobs wait in the queue, and may wait for ever: {active.HELD}"
+
+
 def test_a_queue_that_takes_no_job_at_all_ends_the_run_with_its_words(run, tmp_path):
     queue = FakeQueue()
     queue.refusals = ["sbatch: error: invalid partition specified: gpuu\nsbatch: error: Batch job submission failed"]
