@@ -130,7 +130,7 @@ def test_each_kind_builds_its_object_from_its_settings():
             (),
             "without __call__, images_on_cpu, outputs, preprocessing, weights_sha256; ",
         ),
-        (Executor, {}, (), "without run; it must give a harness.interfaces.JobExecutor"),
+        (Executor, {}, (), "without run; it must give a harness.jobs.JobExecutor"),
     ],
 )
 def test_what_builds_something_else_is_one_message_with_component_target_and_missing_members(kind, extra, arguments, message):

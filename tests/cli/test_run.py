@@ -198,7 +198,7 @@ def test_published_records_count_as_done_where_the_user_says_so(filled):
         (["leaderboards/small", "--executor", "locall", "--dry-run"], "did you mean 'local'?"),
         (
             ["leaderboards/small", "--set", "local.queue=long"],
-            "executor local: queue: no setting is called 'queue'; there are: none",
+            "executor local: queue: no setting is called 'queue'; did you mean 'reuse'? there are: reuse",
         ),
         (
             ["leaderboards/small", "--set", "ray.queue=long"],

@@ -131,7 +131,9 @@ def test_a_cell_on_several_devices_is_that_of_one(cells, runs_of, name, devices)
 
 
 def members() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "crew_member" in " ".join(child.cmdline())]
+    """Return the processes that help this one, the newest last: numbers of processes begin anew at some time."""
+    found = [child for child in psutil.Process().children() if "crew_member" in " ".join(child.cmdline())]
+    return sorted(found, key=psutil.Process.create_time)
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 1), pytest.param(3, 2, marks=pytest.mark.long)])
