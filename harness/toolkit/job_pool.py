@@ -1,15 +1,22 @@
 """The loop of an executor that has a pool of jobs: they go in as they become ready, and a stop lets them save their state.
 
-Imports no torch.
+For pools on the machines of a cluster, `run_on_cluster` looks at these first. Imports no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
-from harness.interfaces import Job, JobEnd
+from harness.errors import in_one_line
+from harness.jobs import Job, JobEnd
 from harness.process import stop
+from harness.process.signals import death_of
+from harness.store.runs_folder import PROBE
 
 POLL_SECONDS = 0.2
 Ready = Callable[[Sequence[JobEnd]], Sequence[Job] | None]
@@ -40,6 +47,75 @@ class JobPool(Protocol):
     def kill(self) -> list[JobEnd]:
         """End everything at once. Returns: the ends of the jobs that ran."""
         ...
+
+
+class ClusterPool(JobPool, Protocol):
+    """A pool on the machines of a cluster."""
+
+    def look_at_machines(self, folder: Path | None) -> None:
+        """Look at the machines before a job starts there. folder: the runs folder.
+
+        Raises: UserError when one of them cannot run jobs.
+        """
+        ...
+
+    def close(self) -> None:
+        """End everything, and the connection."""
+        ...
+
+
+def run_on_cluster(ready: Ready, connect: Callable[[list[Job]], ClusterPool]) -> None:
+    """Run jobs on the machines of a cluster, if there are jobs: see `harness.jobs.JobExecutor.run`.
+
+    Args:
+        connect: returns the pool, with these first jobs in its queue.
+    Raises: UserError when there is no cluster, or one of its machines cannot run jobs.
+    """
+    jobs = ready([])
+    if jobs is None or stop.is_requested():
+        return
+    pool = connect(list(jobs))
+    try:
+        pool.look_at_machines(next((job.folder for job in jobs), None))
+        run_until_over(ready, pool)
+    finally:
+        pool.close()
+
+
+@contextmanager
+def mark(folder: Path | None, engine: str) -> Iterator[list[str]]:
+    """Write an empty file into a folder for the block, by which other machines show that they see the folder.
+
+    Args:
+        folder: None where there is none.
+        engine: name of the executor, for the file's name.
+    Yields: the path of the file, in a list; an empty list without a folder.
+    """
+    if folder is None:
+        yield []
+        return
+    path = folder / f"{PROBE}{engine}-{uuid4().hex}"
+    path.touch()
+    try:
+        yield [str(path)]
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def end_of_process(job: Job, answer: bytes | None, exit_code: int) -> JobEnd:
+    """Return the end of a job that had a process of its own.
+
+    Args:
+        answer: pickled (value, death), as in `JobEnd`; None where the process gave none.
+        exit_code: of the process; minus the signal's number where one killed it.
+    """
+    if answer is None:
+        return JobEnd(job, death=f"its process died: it {death_of(exit_code)}")
+    try:
+        value, death = pickle.loads(answer)
+    except Exception as error:
+        return JobEnd(job, death=f"what it returned cannot be read: {in_one_line(error)}")
+    return JobEnd(job, value, death)
 
 
 def run_until_over(ready: Ready, pool: JobPool) -> None:

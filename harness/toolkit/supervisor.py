@@ -174,16 +174,3 @@ def _exit_code(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def death_of(exit_code: int) -> str:
-    """Return how a process ended, as the rest of a sentence.
-
-    Args:
-        exit_code: -N where signal N ended it.
-    """
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    number = -exit_code
-    name = signal.Signals(number).name if number in {each.value for each in signal.Signals} else f"signal {number}"
-    return f"was killed by {name}" + (" (out of memory?)" if number == signal.SIGKILL else "")

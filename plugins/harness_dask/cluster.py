@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import harness
 from harness.errors import UserError, in_one_line
 from harness.process import devices, global_state, worker
-from harness.store.runs_folder import PROBE
+from harness.toolkit.job_pool import mark
 from harness_dask import remote
 from harness_dask.settings import ADDRESS, DaskConfig
 
@@ -103,7 +102,7 @@ class Cluster:
         for module in (supervisor, look):
             cloudpickle.register_pickle_by_value(module)  # a machine without the harness can then say so
         by_value = cloudpickle.dumps(supervisor.Supervisor)
-        with _mark(folder) as marks:
+        with mark(folder, "dask") as marks:
             looks = self._client.run(
                 look.look, by_value, self._folder, self._environment, marks, harness.__version__, on_error="return"
             )
@@ -161,17 +160,3 @@ def _quieten() -> None:
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-@contextmanager
-def _mark(folder: Path | None) -> Iterator[list[str]]:
-    """Write an empty file into a folder for the block. Yields: its path, in a list; nothing where no folder is given."""
-    if folder is None:
-        yield []
-        return
-    mark = folder / f"{PROBE}dask-{uuid4().hex}"
-    mark.touch()
-    try:
-        yield [str(mark)]
-    finally:
-        mark.unlink(missing_ok=True)

@@ -6,13 +6,14 @@ import logging
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from harness.errors import UserError, in_one_line
 from harness.interfaces import Job, JobEnd
-from harness.toolkit.supervisor import death_of
+from harness.toolkit.job_pool import end_of_process
 from harness_dask.cluster import WHERE, Cluster
 from harness_dask.settings import DaskConfig
 
@@ -46,6 +47,10 @@ class Pool:
     def running(self) -> int:
         """How many jobs the cluster has."""
         return len(self._submitted)
+
+    def look_at_machines(self, folder: Path | None) -> None:
+        """See `harness.toolkit.job_pool.ClusterPool`."""
+        self.cluster.look_at_workers(folder)
 
     def fill(self) -> None:
         """Give queued jobs to the cluster, as far as slots are free. Raises: UserError when a job can run nowhere."""
@@ -100,7 +105,7 @@ class Pool:
             if isinstance(error, KilledWorker):
                 return JobEnd(job, death="Dask's workers went away under it, one after the other", is_lost=True)
             return JobEnd(job, death=f"its process did not start: {in_one_line(error)}")
-        return _of_answer(job, *future.result())
+        return end_of_process(job, *future.result())
 
     def stop(self) -> list[JobEnd]:
         """Let running jobs save their state; forget the jobs that wait. Returns: the ends of jobs that had not begun."""
@@ -124,13 +129,3 @@ class Pool:
         """End everything."""
         self.kill()
         self.cluster.close()
-
-
-def _of_answer(job: Job, answer: bytes | None, exit_code: int) -> JobEnd:
-    if answer is None:
-        return JobEnd(job, death=f"its process died: it {death_of(exit_code)}")
-    try:
-        value, death = pickle.loads(answer)
-    except Exception as error:
-        return JobEnd(job, death=f"what it returned cannot be read: {in_one_line(error)}")
-    return JobEnd(job, value, death)

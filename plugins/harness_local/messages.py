@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,7 @@ class Done:
     is_free: bool = False
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """The end of a job in its process: what the function returned, or the text of what it raised."""
 
     value: object

@@ -15,6 +15,7 @@ from harness.errors import UserError
 from harness.interfaces import Job, JobEnd
 from harness.process import memory, worker
 from harness.process.signals import death_of
+from harness.toolkit.job_pool import end_of_process
 from harness_local import server
 from harness_local.child import STOP
 from harness_local.messages import Declined, Ended, Order, Ready, Unable
@@ -132,7 +133,7 @@ class Pool:
                     job = source.given.pop(message.number).job
                     if message.left:
                         log.warning("%s left its process changed, which ends with it: %s", job.name, message.left)
-                    yield _end(job, message)
+                    yield end_of_process(job, message.answer, message.exit_code)
                 else:
                     self._note(source, message)
         except (EOFError, ConnectionError):
@@ -182,13 +183,3 @@ class Pool:
         for each in self._servers:
             each.close()
         self._servers.clear()
-
-
-def _end(job: Job, message: Ended) -> JobEnd:
-    if message.answer is None:
-        return JobEnd(job, death=f"its process died: it {death_of(message.exit_code)}")
-    try:
-        answer = pickle.loads(message.answer)
-    except Exception as error:
-        return JobEnd(job, death=f"what it returned cannot be read: {error}")
-    return JobEnd(job, answer.value, answer.death)

@@ -21,7 +21,7 @@ import psutil
 import harness
 from harness.errors import UserError, in_one_line
 from harness.process import environment, global_state, stop, worker
-from harness.store.runs_folder import PROBE
+from harness.toolkit.job_pool import mark
 from harness_ray.settings import ADDRESS, RayConfig
 from harness_ray.supervisor import Supervisor
 
@@ -160,7 +160,7 @@ class Cluster:
             machine: self.supervisor(0, num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False))
             for machine in sorted(new)
         }
-        with _mark(folder) as marks:
+        with mark(folder, "ray") as marks:
             looks = [supervisor.look.remote(marks, harness.__version__) for supervisor in there.values()]
             ready, _ = ray.wait(looks, num_returns=len(looks), timeout=LOOK_SECONDS) if looks else ([], [])
             for look in ready:
@@ -208,20 +208,6 @@ def _handlers_kept() -> Iterator[None]:
         sys.excepthook = excepthook
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _mark(folder: Path | None) -> Iterator[list[str]]:
-    """Write an empty file into a folder for the block. Yields: its path, in a list; nothing where no folder is given."""
-    if folder is None:
-        yield []
-        return
-    mark = folder / f"{PROBE}ray-{uuid4().hex}"
-    mark.touch()
-    try:
-        yield [str(mark)]
-    finally:
-        mark.unlink(missing_ok=True)
 
 
 def _remove_those_of_the_dead(temporary: Path) -> None:

@@ -7,11 +7,12 @@ import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError, in_one_line
 from harness.interfaces import Job, JobEnd, Resources
-from harness.toolkit.supervisor import death_of
+from harness.toolkit.job_pool import end_of_process
 from harness_ray.cluster import WHERE, Cluster
 from harness_ray.settings import RayConfig
 from harness_ray.supervisor import Supervisor
@@ -60,6 +61,10 @@ class Pool:
     def running(self) -> int:
         """How many jobs Ray has."""
         return len(self._awaited)
+
+    def look_at_machines(self, folder: Path | None) -> None:
+        """See `harness.toolkit.job_pool.ClusterPool`."""
+        self.cluster.look_at_machines(folder)
 
     def fill(self) -> None:
         """Give queued jobs to Ray, as far as slots are free. Raises: UserError when a job can run nowhere."""
@@ -166,10 +171,4 @@ def _end(placed: _Placed, answer: bytes | None, exit_code: int) -> JobEnd:
     import ray
 
     ray.kill(placed.supervisor)
-    if answer is None:
-        return JobEnd(placed.job, death=f"its process died: it {death_of(exit_code)}")
-    try:
-        value, death = pickle.loads(answer)
-    except Exception as error:
-        return JobEnd(placed.job, death=f"what it returned cannot be read: {in_one_line(error)}")
-    return JobEnd(placed.job, value, death)
+    return end_of_process(placed.job, answer, exit_code)

@@ -226,13 +226,15 @@ def note(*words):
 
 @hookimpl
 def harness_step_logged(cell, step):
-    note("step", cell, step)
+    note("step", cell, STEP)
 
 
 @hookimpl
 def harness_cell_finished(cell, record):
-    note("finished", cell.name, record.status)
+    note("finished", cell.name, END)
 """
+"""A listener that notes the steps and ends of cells. STEP and END stand for what it notes of them."""
+HOST = 'os.environ["HARNESS_HOST"]'
 
 
 def install(command: Command, name: str, source: str) -> Path:
@@ -258,7 +260,7 @@ def recorder() -> Callable[[Command], Callable[[], list[str]]]:
     """Install a listener into a command; the result gives the lines that it has noted."""
 
     def watch(command: Command) -> Callable[[], list[str]]:
-        install(command, "recorder", RECORDER)
+        install(command, "recorder", RECORDER.replace("STEP", "step").replace("END", "record.status"))
         notes = command.board.parent / "notes.txt"
         command.environment["NOTES"] = str(notes)
         return lambda: notes.read_text().splitlines() if notes.exists() else []
@@ -266,31 +268,10 @@ def recorder() -> Callable[[Command], Callable[[], list[str]]]:
     return watch
 
 
-HOST_RECORDER = """\
-import os
-from harness import hookimpl
-
-
-def note(*words):
-    with open(os.environ["NOTES"], "a") as file:
-        file.write(" ".join(map(str, words)) + "\\n")
-
-
-@hookimpl
-def harness_step_logged(cell, step):
-    note("step", cell, os.environ["HARNESS_HOST"])
-
-
-@hookimpl
-def harness_cell_finished(cell, record):
-    note("finished", cell.name, os.environ["HARNESS_HOST"])
-"""
-
-
 @pytest.fixture
 def notes(command, plugin) -> Callable[[], list[tuple[str, str]]]:
     """Let a run note on which host its steps are done; the result gives the pairs (what, host) noted so far."""
-    plugin(command, "recorder", HOST_RECORDER)
+    plugin(command, "recorder", RECORDER.replace("STEP", HOST).replace("END", HOST))
     file = command.board.parent / "notes.txt"
     command.environment["NOTES"] = str(file)
 

@@ -11,10 +11,10 @@ PROGRAMS = {("plugins/harness_inception/script.py", "torch.jit.load")}
 """The calls that load a program, by file."""
 MESSAGES = {
     ("harness/toolkit/supervised.py", "pickle.loads"),
-    *((f"plugins/harness_local/{module}.py", "pickle.loads") for module in ("child", "pool")),
+    ("plugins/harness_local/child.py", "pickle.loads"),
     *((f"plugins/harness_slurm/{module}.py", "pickle.loads") for module in ("call", "submissions")),
-    *((f"plugins/harness_dask/{module}.py", "pickle.loads") for module in ("look", "pool")),
-    ("plugins/harness_ray/pool.py", "pickle.loads"),
+    ("plugins/harness_dask/look.py", "pickle.loads"),
+    ("harness/toolkit/job_pool.py", "pickle.loads"),
 }
 MESSAGES |= {(f"harness/process/crew_{side}.py", "pickle.loads") for side in ("lead", "member")}
 """The calls that read a message of another process of the same user: in a pipe, or in the runs folder."""

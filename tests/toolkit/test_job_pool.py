@@ -1,10 +1,14 @@
 """The loop over a pool: what is ready goes in, what ends comes out, a stop lets jobs save, and a second one kills them."""
 
+import pickle
+from pathlib import Path
+
 import pytest
 
+from harness.errors import UserError
 from harness.interfaces import Job, JobEnd
 from harness.process import stop
-from harness.toolkit.job_pool import run_until_over
+from harness.toolkit.job_pool import end_of_process, mark, run_on_cluster, run_until_over
 
 
 class Pool:
@@ -78,3 +82,61 @@ def test_a_stop_lets_running_jobs_save_and_a_second_one_kills_them(requests, log
     run_until_over(ready, pool)
     assert [(end.job.name, end.death) for end in told] == [("a", death)]
     assert (pool.log, pool.running) == (log, 0)
+
+
+class Machines(Pool):
+    """A pool on machines, of which one may be unfit."""
+
+    def __init__(self, jobs, fault=None):
+        super().__init__()
+        self.queue, self.fault = jobs, fault
+
+    def look_at_machines(self, folder):
+        self.log.append(folder)
+        if self.fault:
+            raise UserError(self.fault)
+
+    def close(self):
+        self.log.append("close")
+
+
+def of_one_job(ends):
+    return None if ends else [Job("a", print, (), folder=Path("runs"))]
+
+
+def test_machines_are_looked_at_before_a_job_starts_and_the_connection_is_closed():
+    pools = []
+    run_on_cluster(of_one_job, lambda jobs: pools.append(Machines(jobs)) or pools[0])
+    assert pools[0].log == [Path("runs"), "close"]
+    pools.clear()
+    with pytest.raises(UserError, match="no runs folder there"):
+        run_on_cluster(of_one_job, lambda jobs: pools.append(Machines(jobs, "no runs folder there")) or pools[0])
+    assert pools[0].log == [Path("runs"), "close"]
+    assert pools[0].began == {}
+
+
+def test_without_a_job_no_cluster_is_asked_for():
+    run_on_cluster(lambda _: None, lambda _: pytest.fail("connected"))
+
+
+def test_the_mark_is_there_for_the_block_and_differs_each_time(tmp_path):
+    with mark(tmp_path, "ray") as first, mark(tmp_path, "ray") as second:
+        assert sorted(map(str, tmp_path.iterdir())) == sorted(first + second)
+    assert list(tmp_path.iterdir()) == []
+    with mark(None, "ray") as none:
+        assert none == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "value", "death"),
+    [
+        (pickle.dumps((3, None)), 0, 3, None),
+        (pickle.dumps((None, "ValueError: no")), 0, None, "ValueError: no"),
+        (None, -9, None, "its process died: it was killed by SIGKILL (out of memory?)"),
+        (b"no pickle", 0, None, "what it returned cannot be read: "),
+    ],
+)
+def test_the_end_of_a_process_is_its_answer_or_how_it_died(answer, code, value, death):
+    end = end_of_process(job("a"), answer, code)
+    assert end.value == value
+    assert end.death == death if death is None else end.death.startswith(death)

@@ -14,7 +14,7 @@ import pytest
 import harness
 from harness.testing import executor_jobs
 from harness.toolkit import supervisor
-from harness.toolkit.supervisor import Supervisor, death_of
+from harness.toolkit.supervisor import Supervisor
 
 
 @pytest.fixture
@@ -101,14 +101,6 @@ def test_a_stop_reaches_a_job_with_something_to_save_and_ends_another(tmp_path):
     assert answer == ("asked to stop", None)
     assert code in (0, -signal.SIGKILL)  # on a busy machine an interpreter may take longer to end than a stop waits
     assert stopped(tmp_path, executor_jobs.nap, 60.0) == (None, -signal.SIGKILL)
-
-
-@pytest.mark.parametrize(("code", "words"), [
-    (3, "ended with exit code 3"), (-9, "was killed by SIGKILL (out of memory?)"), (-11, "was killed by SIGSEGV"),
-    (-200, "was killed by signal 200"),
-])  # fmt: skip
-def test_the_end_of_a_process_is_in_words(code, words):
-    assert death_of(code) == words
 
 
 @pytest.mark.long
