@@ -6,6 +6,8 @@ itself, or moved by whole pixels, keeps its values. Beyond its border an image i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -55,20 +57,20 @@ def _reflected(places: Tensor, size: int) -> Tensor:
 
 def _refined(images: Tensor) -> Tensor:
     """Return images on a grid twice as fine: pixel k becomes the filter's taps at 2 k, 2 k + 1, … of the new grid."""
-    taps = images.new_tensor(LOW_PASS)
-    n, channels = images.shape[:2]
-    planes = images.flatten(0, 1).unsqueeze(1)
-    planes = functional.conv_transpose2d(planes, taps.view(1, 1, -1, 1), stride=(2, 1))
-    return functional.conv_transpose2d(planes, taps.view(1, 1, 1, -1), stride=(1, 2)).unflatten(0, (n, channels)).squeeze(2)
+    return _filtered(images, functional.conv_transpose2d)
 
 
 def _coarsened(fine: Tensor) -> Tensor:
     """Return fine images on the grid of pixels: pixel k is the filter on 2 k, 2 k + 1, … of the fine grid."""
-    taps = fine.new_tensor(LOW_PASS)
-    n, channels = fine.shape[:2]
-    planes = fine.flatten(0, 1).unsqueeze(1)
-    planes = functional.conv2d(planes, taps.view(1, 1, -1, 1), stride=(2, 1))
-    return functional.conv2d(planes, taps.view(1, 1, 1, -1), stride=(1, 2)).unflatten(0, (n, channels)).squeeze(2)
+    return _filtered(fine, functional.conv2d)
+
+
+def _filtered(images: Tensor, convolve: Callable[..., Tensor]) -> Tensor:
+    """Apply the filter along columns, then along rows, to each channel. convolve: a function of (planes, taps, stride)."""
+    taps = images.new_tensor(LOW_PASS)
+    n, channels = images.shape[:2]
+    planes = convolve(images.flatten(0, 1).unsqueeze(1), taps.view(1, 1, -1, 1), stride=(2, 1))
+    return convolve(planes, taps.view(1, 1, 1, -1), stride=(1, 2)).unflatten(0, (n, channels)).squeeze(2)
 
 
 def _places(sources: Tensor, images: Tensor, fine: Tensor) -> Tensor:

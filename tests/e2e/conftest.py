@@ -109,6 +109,16 @@ class Command:
         """As `results`, of what `--smoke` has made."""
         return record_results.results(self.runs / "smoke")
 
+    def expect_smoke_as_alone(self, folder: Path, records: int) -> None:
+        """What `--smoke` has made is that of a run on this machine alone, in another folder: so many records."""
+        there = self.results_of_smoke()
+        self.environment["HARNESS_HOST"] = "one"
+        self.runs = folder
+        here = self.run("--smoke")
+        assert here.returncode == 0, here.stderr
+        assert there == self.results_of_smoke()
+        assert len(there) == records
+
     def files(self, pattern: str = "stages/*/*/*") -> dict[str, tuple[int, int]]:
         """Inode and time of each file: what was made again has others."""
         paths = [path for path in self.runs.glob(pattern) if path.is_file()]

@@ -61,10 +61,4 @@ def test_quickstart_is_the_same_bit_for_bit_where_one_of_two_machines_dies(comma
     _, err = run.communicate(timeout=1500)
     assert run.returncode == 0, err
     assert "Traceback" not in err
-    there = command.results_of_smoke()
-    command.environment["HARNESS_HOST"] = "one"
-    command.runs = tmp_path / "alone"
-    here = command.run("--smoke")
-    assert here.returncode == 0, here.stderr
-    assert there == command.results_of_smoke()
-    assert len(there) == 6 + 2  # cells and floors
+    command.expect_smoke_as_alone(tmp_path / "alone", 6 + 2)  # cells and floors

@@ -79,13 +79,7 @@ def test_quickstart_is_the_same_bit_for_bit_on_two_machines(command, machines, n
     assert spread.returncode == 0, spread.stderr
     assert {host for what, host in notes() if what == "finished"} == HOSTS
     assert_clean(command)
-    there = command.results_of_smoke()
-    command.environment["HARNESS_HOST"] = "one"
-    command.runs = tmp_path / "alone"
-    here = command.run("--smoke")
-    assert here.returncode == 0, here.stderr
-    assert there == command.results_of_smoke()
-    assert len(there) == 6 + 2  # cells and floors
+    command.expect_smoke_as_alone(tmp_path / "alone", 6 + 2)  # cells and floors
 
 
 @pytest.fixture(scope="module")
