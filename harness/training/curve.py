@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class Curve:
         points: number of points, evenly spaced over the steps; one more is at the start.
         higher_is_better: direction of the metric.
         keeps_best: whether the best weights are kept.
-        values: the points so far, the place and the metric's `value` of each.
+        values: the points so far, the place and the metric's `value` of each, which is finite.
         seconds: time that measuring took, over all resumes.
         evaluations: examples that went through networks in measuring, over all resumes; the owner of the curve counts them.
         best: weights of the best point so far, of the first one where several are equal; empty unless `keeps_best`.
@@ -77,13 +78,20 @@ class Curve:
         return is_point(step, steps, self.points if points is None else points)
 
     def add(self, place: Place, weights: Weights, raw: Weights | None = None) -> float:
-        """Measure weights, and add the point. Returns: the metric's value.
+        """Measure weights, and add the point. Returns: the metric's value; one that is not finite makes no point.
 
         Args:
             raw: the network's own weights, to be kept in `best_raw` where the point is the best.
         """
         started = time.perf_counter()
         value = self.measure(weights)
+        if math.isfinite(value):  # NaN would be below no value, and an infinite one above all
+            self._keep(value, place, weights, raw)
+        self.seconds += time.perf_counter() - started
+        return value
+
+    def _keep(self, value: float, place: Place, weights: Weights, raw: Weights | None) -> None:
+        """Add a point, and keep its weights where it is the best so far."""
         earlier = [point["value"] for point in self.values]
         is_best = not earlier or (value > max(earlier) if self.higher_is_better else value < min(earlier))
         self.values.append({**place, "value": value})
@@ -91,8 +99,6 @@ class Curve:
             self.best = {name: tensor.clone() for name, tensor in weights.items()}
             self.best_raw = {name: tensor.clone() for name, tensor in (raw or {}).items()}
             self.best_images = place["images"]
-        self.seconds += time.perf_counter() - started
-        return value
 
     def state(self) -> CurveState:
         """Return what a checkpoint must hold, beside `best` and `best_raw`."""

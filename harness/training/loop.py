@@ -84,7 +84,8 @@ class TrainingLoop:
         """Train to the end, together with the other processes of the job, each of which calls this.
 
         Raises:
-            Diverged: a logged scalar, a weight or the curve's metric is not finite; with candidates, of the last one left.
+            Diverged: a logged scalar, a weight or the curve's metric is not finite; with candidates, of the last one left, or at
+                the start, which they share.
             StorageError: a checkpoint cannot be written.
             UserError: the memory does not suffice for a step, or the method returned something that it must not return.
             Interrupted: a stop was requested. A checkpoint of the last finished step has been written, with one exception: a
@@ -134,7 +135,8 @@ class TrainingLoop:
         try:
             yield
         except Diverged:
-            if self.task.crew.size > 1 or not self.lost.can_lose(part):  # the others of a crew may not have noticed
+            # The others of a crew may not have noticed, and all candidates share what is wrong before the first step.
+            if self.task.crew.size > 1 or self.step == 0 or not self.lost.can_lose(part):
                 raise
         else:
             return

@@ -196,6 +196,40 @@ def test_a_candidate_that_diverges_loses_and_the_others_go_on(tmp_path, lost):
     assert loop.around.log.path.read_text().count('"round/diverged": 1.0') == ROUNDS
 
 
+def breaking(loop, broken, is_broken, sign=1.0):
+    """Let the curve of a loop measure a broken value where `is_broken`, called with step and candidate, says so."""
+
+    def measure(weights):
+        candidate = loop.rounds.of_last_step(loop.step).candidate
+        return broken if is_broken(loop.step, candidate) else sign * quality(weights)
+
+    loop.curve.measure, loop.curve.higher_is_better = measure, sign < 0
+    return loop
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_a_start_whose_value_is_not_finite_diverges_also_where_candidates_are_left(tmp_path, broken):
+    """A curve that holds NaN has no better point, so that the base would be the result of a training without a fault."""
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=ALPHAS)
+    loop = breaking(loop_of(tmp_path, config, 0.7), broken, lambda step, _: step == 0)
+    with pytest.raises(Diverged, match=f"the curve's metric is {broken} at step 0 of {2 * ROUNDS * LENGTH}"):
+        loop.run()
+    assert (loop.curve.values, loop.curve.best) == ([], {})
+
+
+@pytest.mark.parametrize(("broken", "sign"), [(torch.nan, 1.0), (torch.nan, -1.0), (torch.inf, -1.0)])
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_candidate_with_a_value_that_is_not_finite_loses_and_leaves_no_point(tmp_path, lost, broken, sign):
+    """By hand: the rounds with the other candidate alone. Without the check, the infinite value would win."""
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=ALPHAS)
+    values, _, best = by_hand(tmp_path / "hand", "best", "averaged", 0.7, [{"alpha": ALPHAS["alpha"][1 - lost]}])
+    loop = breaking(loop_of(tmp_path, config, 0.7), broken, lambda step, candidate: step > 0 and candidate == lost, sign)
+    result = loop.run()
+    assert [point["value"] for point in result.curve] == [sign * value for value in values]
+    assert torch.equal(result.weights["mean"], best["mean"])
+    assert loop.around.log.path.read_text().count('"round/diverged": 1.0') == ROUNDS
+
+
 def test_a_lost_candidate_stays_lost_when_a_killed_training_goes_on(tmp_path):
     def is_lost(number, candidate):
         return number == 1 and candidate == 0

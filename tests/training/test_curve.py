@@ -47,6 +47,16 @@ def test_the_best_weights_stay_the_first_of_equals(higher, best):
     assert chosen.best["w"].item() == best
 
 
+@pytest.mark.parametrize("higher", [False, True])
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
+def test_a_value_that_is_not_finite_is_no_point_and_is_never_the_best(broken, higher):
+    chosen = curve([1.0, broken, 1.0], higher=higher)
+    returned = [chosen.add({"images": step}, {"w": torch.tensor([float(step)])}) for step in range(3)]
+    assert str(returned[1]) == str(broken)  # the owner of the curve takes it for a divergence
+    assert chosen.values == [{"images": 0, "value": 1.0}, {"images": 2, "value": 1.0}]
+    assert (chosen.best_images, chosen.best["w"].item()) == (0, 0.0)
+
+
 def test_a_curve_that_does_not_select_keeps_no_weights():
     plain = curve([1.0], keeps=False)
     plain.add({"images": 0}, {"w": torch.zeros(1)})
