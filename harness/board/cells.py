@@ -16,7 +16,7 @@ from harness.process.inference_precision import FULL
 from harness.store.keys import digest
 from harness.store.record_names import row_name
 from harness.training.config import TrainingConfig
-from harness.training.rounds import rounds_of
+from harness.training.rounds import NO_ROUNDS, RoundsConfig, rounds_of
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,30 @@ class Row:
 
     @property
     def _curve_identity(self) -> object:
-        if self.curve is None:
+        if self.curve is None or self.curve_settings is None:
             return None
         column = next(column for column in self.columns if column.name == self.curve.metric)
-        return {**self.curve.model_dump(mode="json"), "metric": column.metric.identity, **column.extractor_identity}
+        return {**self.curve_settings, "metric": column.metric.identity, **column.extractor_identity}
+
+    @property
+    def curve_settings(self) -> Mapping[str, object] | None:
+        """The settings of the curve that the row's numbers depend on: JSON values; None without a curve."""
+        if self.curve is None:
+            return None
+        of_several = {"points_in_round"} if self.rounds_of_curve.rounds == 1 else set()
+        return {name: value for name, value in self.curve.identity.items() if name not in of_several}
+
+    @property
+    def rounds_of_curve(self) -> RoundsConfig:
+        """The rounds in which the curve is measured. A training that rows may share is measured after its end, as one round."""
+        return NO_ROUNDS if self.shares_training else rounds_of(self.method.settings)
+
+    @property
+    def curve_points(self) -> int:
+        """How many points the curve has, over rounds and candidates, with the one at the start; 0 without a curve."""
+        if self.curve is None or not self.trains:
+            return 0
+        return self.rounds_of_curve.curve_points(self.training.steps, self.curve.points, self.curve.points_in_round)
 
     @cached_property
     def sample_digest(self) -> str:

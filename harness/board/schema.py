@@ -242,8 +242,16 @@ class CurveConfig(Config):
     `selection`), they are of these.
     """
 
+    ADDED_LATER = frozenset({"points_in_round"})
+
     metric: ColumnName = Field(description="the column to measure, one of the board's `metrics`")
     points: PositiveInt = Field(10, description="measurements, evenly spaced in images, beside one more at the start")
+    points_in_round: PositiveInt | None = Field(
+        None,
+        description="measurements in each round of a method that has several rounds, and for each of the settings that a round "
+        "tries, the last one at the round's end; by default rounds that choose by the curve (`reference: best`) share `points`, "
+        "rounded up. No key of other methods depends on it",
+    )
     samples: PositiveInt = Field(10_000, description="generated examples of each measurement, and as many real ones")
 
 

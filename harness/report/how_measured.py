@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.board.bases import Base, Examples, Loaded, Network, Pretrained
 from harness.board.board import Board
-from harness.board.cells import Cell
+from harness.board.cells import Cell, Row
 from harness.board.columns import Column
 from harness.board.reading import smoke
 from harness.board.samplers import EvaluationSampler
@@ -242,9 +242,32 @@ def _curve(board: Board) -> Iterator[str]:
     curve = board.cells[0].curve
     if curve is not None:
         yield (
-            f"**Curve**: {curve.metric} at {curve.points + 1} points along training, at {curve.samples:,} samples on seeds "
+            f"**Curve**: {curve.metric} at {_curve_points(board, curve.points + 1)}, at {curve.samples:,} samples on seeds "
             "apart from the evaluation's; where it selects weights, its network evaluations count as training."
         )
+
+
+def _curve_points(board: Board, common: int) -> str:
+    """Return at how many points the curve is measured, and of each method that has another number how many and where.
+
+    Args:
+        common: the number of points of a method without rounds.
+    """
+    rows = {cell.method_name: cell.row for cell in board.cells if cell.trains}
+    others = [_points_of_rounds(row) for row in rows.values() if row.curve_points != common]
+    return f"{common} points along training" + (f" ({'; '.join(others)})" if others else "")
+
+
+def _points_of_rounds(row: Row) -> str:
+    """Return how many points the curve of a row has in all, and in each round and for each candidate where there are several."""
+    assert row.curve is not None, "a row without a curve has no points"
+    plan = row.rounds_of_curve
+    in_round = plan.points_of_round(row.curve.points, row.curve.points_in_round)
+    text = f"{markdown_text(row.method_label)}: at {row.curve_points:,}"
+    if in_round is not None:
+        text += f", {in_round} in each of {plan.rounds} rounds" if plan.rounds > 1 else f", {in_round}"
+        text += f" for each of {len(plan.candidates)} settings" if len(plan.candidates) > 1 else ""
+    return text
 
 
 def environment_texts(outcomes: Iterable[Outcome]) -> list[str]:

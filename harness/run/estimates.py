@@ -30,7 +30,7 @@ from harness.stages.step_cost import (
 )
 from harness.training.config import TrainingConfig
 from harness.training.placement import SHARE_OF_CARD
-from harness.training.rounds import RoundsConfig, rounds_of
+from harness.training.rounds import rounds_of
 
 T = TypeVar("T")
 LARGE = 10_000_000
@@ -249,7 +249,7 @@ class Estimator:
             if isinstance(step, StepCost):
                 training = scaled(step.flops, trainings * first.training.images * len(plan.candidates))
             banks = plan.rounds * sum(n for n, _ in step.banks) if isinstance(step, StepCost) else 0
-            if n := trainings * (banks + _curve_samples(first, plan)):
+            if n := trainings * (banks + _curve_samples(first)):
                 between = drawn(first.base, first.base.network.sampler, first.evaluation.sampling_precision, n)
         return Work(training, between, added(samples), tuple(unknown))
 
@@ -270,12 +270,9 @@ def _training_key(cell: Cell) -> str:
     return cell.shared_training_key if cell.row.shares_training else cell.finetune_key
 
 
-def _curve_samples(cell: Cell, plan: RoundsConfig) -> int:
+def _curve_samples(cell: Cell) -> int:
     """Return how many samples the curve of a training draws, over all of its points."""
-    if cell.curve is None:
-        return 0
-    in_rounds = plan.rounds * len(plan.candidates) * -(-cell.curve.points // plan.rounds) if plan.chooses else cell.curve.points
-    return (in_rounds + 1) * cell.curve.samples
+    return 0 if cell.curve is None else cell.row.curve_points * cell.curve.samples
 
 
 def _bank_bytes(step: StepCost | str | None) -> int:

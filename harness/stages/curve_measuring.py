@@ -69,8 +69,10 @@ def curve_of(
     twin = task.frozen_copy()
     draw = _drawer(cell, settings.samples, sampler, twin, source.spec, task.device)
     column = next(column for column in cell.columns if column.name == settings.metric)
+    in_round = settings.points_in_round
     if not context.crew.is_lead:
-        return Curve(_serving(twin, draw, context), settings.points, column.higher_is_better, keeps_best)
+        serve = _serving(twin, draw, context)
+        return Curve(serve, settings.points, column.higher_is_better, keeps_best, points_in_round=in_round)
     real = RealExamples(source, draws.selection(cell.seed), settings.samples, is_selection=True)
     compared = _comparison(column, real, context)
 
@@ -84,7 +86,7 @@ def curve_of(
         context.crew.release(value)
         return value
 
-    return Curve(measure, settings.points, column.higher_is_better, keeps_best)
+    return Curve(measure, settings.points, column.higher_is_better, keeps_best, points_in_round=in_round)
 
 
 def _serving(twin: torch.nn.Module, draw: Callable[[range], DrawnSamples], context: Context) -> Callable[[Weights], float]:

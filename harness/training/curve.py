@@ -45,6 +45,7 @@ class Curve:
     Args:
         measure: returns the metric's value for some weights. Its seeds are not those of the final evaluation.
         points: number of points, evenly spaced over the steps; one more is at the start.
+        points_in_round: how many points each round of several has, in the place of its share; None for the share.
         higher_is_better: direction of the metric.
         keeps_best: whether the best weights are kept.
         values: the points so far, the place and the metric's `value` of each, which is finite.
@@ -65,6 +66,7 @@ class Curve:
     best_images: int = 0
     best_raw: dict[str, Tensor] = field(default_factory=dict)
     evaluations: int = 0
+    points_in_round: int | None = None
 
     def is_due(self, step: int, steps: int, place: Place, *, points: int | None = None) -> bool:
         """Return whether a point must be measured at this step and has not been measured yet.

@@ -231,12 +231,13 @@ class TrainingLoop:
     def _is_due(self, curve: Curve, part: Round, in_round: int, place: Place) -> bool:
         """Return whether the curve has a point here.
 
-        Where rounds choose by it, each round has its share of the points, the last of them at its end. The start of a later round
-        has its value already: that of the point that was chosen.
+        Where a round has points of its own, the last of them is at its end. The start of a later round has its value already:
+        that of the point that was chosen, or of the last one.
         """
-        if not self.plan.chooses:
+        of_round = self.plan.points_of_round(curve.points, curve.points_in_round)
+        if of_round is None:
             return curve.is_due(part.first_step + in_round, self.training.steps, place)
-        return curve.is_due(in_round, part.steps, place, points=-(-curve.points // self.rounds.rounds))
+        return curve.is_due(in_round, part.steps, place, points=of_round)
 
     def _add_point(self, curve: Curve, place: Place) -> None:
         self._count_time()

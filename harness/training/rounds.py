@@ -141,6 +141,29 @@ class RoundsConfig(Config):
         """Return the rounds of a training of so many steps."""
         return RoundSchedule(steps, self.rounds, len(self.candidates))
 
+    def points_of_round(self, points: int, points_in_round: int | None = None) -> int | None:
+        """Return how many points of a curve each candidate of each round has; None where points are spread over all steps.
+
+        Args:
+            points: of a training of one round, beside the one at the start. Rounds that choose by the curve share them, and
+                round their share up.
+            points_in_round: of each round of a training of several, in the place of the share.
+        """
+        if self.rounds > 1 and points_in_round is not None:
+            return points_in_round
+        return -(-points // self.rounds) if self.chooses else None
+
+    def curve_points(self, steps: int, points: int, points_in_round: int | None = None) -> int:
+        """Return how many points a curve has in all, over rounds and candidates, with the one at the start.
+
+        Args:
+            steps: of the training. A round of fewer steps than points has a point at each step.
+        """
+        of_round, schedule = self.points_of_round(points, points_in_round), self.schedule(steps)
+        if of_round is None:
+            return min(points, schedule.total) + 1
+        return sum(min(of_round, part.steps) for part in schedule.all) + 1
+
     def value(self, name: str, part: Round) -> float | None:
         """Return a setting of BY_ROUND in a round: the candidate's value, or else the setting's own; None where it has none."""
         if name in (tried := self.candidates[part.candidate]):

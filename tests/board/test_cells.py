@@ -65,6 +65,21 @@ def test_another_curve_changes_the_cells_that_train(write_board, fake_plugins):
     assert {name for name in before if before[name] == after[name]} == {n for n in before if "/none/" in n}
 
 
+def test_points_in_a_round_change_the_keys_of_cells_with_several_rounds_alone(cells):
+    row = cells["net/fit/s0"].row
+    denser = replace(row, curve=row.curve.model_copy(update={"points_in_round": 3}))
+    assert (denser.record_digest, denser.curve_points) == (row.record_digest, 5)
+    rounds, dense_rounds = (
+        replace(each, method=replace(each.method, settings=RoundsConfig(rounds=2, reference="best"))) for each in (row, denser)
+    )
+    assert dense_rounds.record_digest != rounds.record_digest
+    assert (rounds.curve_points, dense_rounds.curve_points) == (5, 7)
+
+
+def test_a_row_that_does_not_train_has_no_points(cells):
+    assert cells["net/none/s0"].row.curve_points == 0
+
+
 def test_cells_can_be_sent_to_other_processes(board):
     cell = board.cells[4]
     again = pickle.loads(pickle.dumps(cell))

@@ -65,18 +65,18 @@ def task_of(folder, steps, start=None):
     return TrainingTask(model, SPEC, torch.device("cpu"), TrainingConfig(images=steps * BATCH, batch=BATCH), banks)
 
 
-def loop_of(tmp_path, config, ema, folder="work", seconds=1e9):
+def loop_of(tmp_path, config, ema, folder="work", seconds=1e9, points=2 * ROUNDS, in_round=None):
     task = task_of(tmp_path / "runs", ROUNDS * LENGTH)
     training = TrainingConfig(images=ROUNDS * LENGTH * BATCH, batch=BATCH, ema=ema, select="best")
     log = TrainingLog(tmp_path / folder / "log.jsonl", "key")
     return TrainingLoop(
         task, DDO(config, task), DATA, training, seed=SEED,
         around=Surroundings(tmp_path / folder, seconds, log_every=3, log=log),
-        curve=Curve(quality, 2 * ROUNDS, higher_is_better=False, keeps_best=True),
+        curve=Curve(quality, points, higher_is_better=False, keeps_best=True, points_in_round=in_round),
     )  # fmt: skip
 
 
-def single_round(folder, number, start, ema, **settings):
+def single_round(folder, number, start, ema, in_round=2, **settings):
     """Train one round in new objects. Returns: the weights and averages at the points of the round, with their values."""
     task = task_of(folder, LENGTH, start)
     bank = task.bank
@@ -90,21 +90,21 @@ def single_round(folder, number, start, ema, **settings):
         method.step(DATA[order.indices(step)], stream(SEED, "step", step), index)
         if average is not None:
             average.update((index + 1) * BATCH)
-        if (index + 1) % (LENGTH // 2) == 0:
+        if (index + 1) % (LENGTH // in_round) == 0:
             raw = state_dicts.snapshot(task.model)
             weights = raw if average is None else average.weights()
             points.append((quality(weights), {"averaged": weights, "raw": raw}))
     return points
 
 
-def by_hand(folder, reference, kind, ema, grid=({},)):
+def by_hand(folder, reference, kind, ema, grid=({},), in_round=2):
     """Run the rounds one after the other. Returns: the values of all points, and the last and the best weights."""
     base = state_dicts.snapshot(Point())
     best = quality(base), {"averaged": base, "raw": base}
     values, start = [best[0]], base
     for number in range(ROUNDS):
         for settings in grid:
-            points = single_round(folder, number, start, ema, **settings)
+            points = single_round(folder, number, start, ema, in_round, **settings)
             values += [value for value, _ in points]
             best = min([best, *points], key=lambda point: point[0])
         start = best[1][kind] if reference == "best" else points[-1][1][kind]
@@ -123,6 +123,17 @@ def test_three_rounds_are_three_trainings_with_the_chosen_weights_passed_on(tmp_
     config = DDOConfig(**SMALL, rounds=ROUNDS, reference=reference, reference_weights=kind)
     loop = loop_of(tmp_path, config, ema)
     assert_equal(loop, loop.run(), by_hand(tmp_path / "hand", reference, kind, ema))
+
+
+@pytest.mark.parametrize(("reference", "grid"), [("last", None), ("best", None), ("best", {"alpha": (1.0, 3.0)})])
+def test_each_round_and_candidate_has_the_points_that_the_curve_gives_a_round(tmp_path, reference, grid):
+    """The share of a round would be one point, at its end."""
+    config = DDOConfig(**SMALL, rounds=ROUNDS, reference=reference, search_each_round=grid)
+    loop = loop_of(tmp_path, config, 0.7, points=1, in_round=LENGTH)
+    result = loop.run()
+    tried = [{"alpha": alpha} for alpha in grid["alpha"]] if grid else [{}]
+    assert_equal(loop, result, by_hand(tmp_path / "hand", reference, "averaged", 0.7, tried, in_round=LENGTH))
+    assert len(result.curve) == config.curve_points(ROUNDS * LENGTH, 1, LENGTH)
 
 
 @pytest.mark.parametrize(("reference", "kind", "ema"), RUNS)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from board_fixtures import SAMPLER_BOARD, fake_floor
+from pydantic import Field
 
 from harness.board.bases import Loaded
 from harness.errors import UserError
@@ -16,7 +17,13 @@ from harness.report.render import render_published
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 from harness.store.records import ExtractorFacts, ReferenceFacts, save_record
+from harness.training.rounds import ByRound, RoundsConfig
 from harness.weights.base_files import BaseFile, BaseWeights
+
+
+class TriedRounds(RoundsConfig):
+    BY_ROUND = frozenset({"rate"})
+    rate: ByRound[float] | None = Field(None, description="x")
 
 
 def section(board):
@@ -80,6 +87,30 @@ def test_a_board_of_data_has_neither_budgets_nor_a_curve(data_board):
     assert "**as good**: `ring`, version 1/1; its evaluation draws stand in the place of generated samples." in text
     assert "Fine-tuning" not in text
     assert "Curve" not in text
+
+
+@pytest.mark.parametrize(("rounds", "in_round", "text"), [
+    (RoundsConfig(rounds=2, reference="best"), None, "5 points along training"),
+    (RoundsConfig(rounds=3), None, "5 points along training"),
+    (RoundsConfig(rounds=3, reference="best"), None, "5 points along training (tune: at 7, 2 in each of 3 rounds)"),
+    (RoundsConfig(rounds=2, reference="best"), 4, "5 points along training (tune: at 9, 4 in each of 2 rounds)"),
+    (
+        TriedRounds(reference="best", search_each_round={"rate": (1, 2)}), None,
+        "5 points along training (tune: at 9, 4 for each of 2 settings)",
+    ),
+    (
+        TriedRounds(rounds=2, reference="best", search_each_round={"rate": (1, 2, 3)}), 5,
+        "5 points along training (tune: at 31, 5 in each of 2 rounds for each of 3 settings)",
+    ),
+])  # fmt: skip
+def test_rows_of_rounds_say_how_many_points_they_chose_from(board, rounds, in_round, text):
+    def of_rounds(cell):
+        row, curve = cell.row, cell.row.curve.model_copy(update={"points_in_round": in_round})
+        method = replace(row.method, settings=rounds) if row.method_name == "tune" else row.method
+        return replace(cell, row=replace(row, curve=curve, method=method))
+
+    board = replace(board, cells=tuple(map(of_rounds, board.cells)))
+    assert any(line.startswith(f"- **Curve**: distance at {text}, at 100 samples") for line in section(board))
 
 
 def test_a_floor_of_training_examples_says_what_stands_in_the_place_of_a_draw(load):

@@ -72,6 +72,18 @@ def test_rounds_and_candidates_cost_their_banks_points_and_images(write_small, s
     assert ddo.disk.banks == 2 * 20 * 2 * 4
 
 
+def test_points_in_a_round_are_counted(write_small, small_text):
+    """Of 64 images in batches of 16, a round of two has two steps, and so two points of three."""
+    text = small_text.replace("{name: ddo, bank_size: 20}", "{name: ddo, bank_size: 20, rounds: 2, reference: best}")
+    samples = {}
+    for in_round in (1, 3):
+        board = write_small(text + CURVE.replace("points: 4", f"points: 4, points_in_round: {in_round}"))
+        ddo = rows(board, cells=[cell for cell in board.cells if cell.name == "ddpm/ddo/s0"])["ddpm/ddo"]
+        ((_, sampling),) = ddo.sampling.values()
+        samples[in_round] = ddo.work.banks_and_curve["fp32"] / sampling.flops["fp32"]
+    assert samples == {1: 2 * 20 + 3 * 30, 3: 2 * 20 + 5 * 30}
+
+
 def test_the_published_network_of_cifar10_has_the_operations_that_papers_count():
     board = load_board(BOARDS / "cifar10")
     data = known_data(board)

@@ -37,6 +37,23 @@ def test_candidates_of_a_round_follow_each_other_with_the_same_steps():
     assert RoundSchedule(5).numbers(RoundSchedule(5).all[0]) == {}
 
 
+@pytest.mark.parametrize(("settings", "points", "in_round", "of_round", "in_all"), [
+    ({"rounds": 12, "reference": "best"}, 10, None, 1, 13),  # the end of each round alone
+    ({"rounds": 12, "reference": "best"}, 10, 3, 3, 37),
+    ({"rounds": 4, "reference": "best"}, 8, None, 2, 9),
+    ({"rounds": 4}, 10, None, None, 11),  # spread over all steps
+    ({"rounds": 4}, 10, 3, 3, 13),
+    ({}, 10, 3, None, 11),  # one round
+    ({"reference": "best"}, 10, 3, 10, 11),
+    ({"rounds": 12, "reference": "best", "search_each_round": {"rate": (1, 2)}}, 10, 3, 3, 73),
+    ({"rounds": 12, "reference": "best"}, 10, 50, 50, 241),  # a round has 20 steps
+])  # fmt: skip
+def test_the_points_of_a_curve_are_shared_by_rounds_or_are_each_rounds_own(settings, points, in_round, of_round, in_all):
+    config = Settings(**settings)
+    assert config.points_of_round(points, in_round) == of_round
+    assert config.curve_points(240, points, in_round) == in_all
+
+
 def test_rounds_without_a_step_are_left_out():
     assert [part.number for part in RoundSchedule(2, rounds=5).all] == [0, 2]
 

@@ -43,6 +43,7 @@ def evaluation(board: BoardConfig) -> EvaluationConfig:
 
 
 def curve(board: BoardConfig, full: CurveConfig) -> CurveConfig:
-    """Return a curve of at most two points, with no more samples than the evaluation has."""
+    """Return a curve of at most two points, in a round too, with no more samples than the evaluation has."""
     samples = min(full.samples, evaluation(board).samples)
-    return full.model_copy(update={"samples": samples, "points": min(full.points, 2)})
+    in_round = None if full.points_in_round is None else min(full.points_in_round, 2)
+    return full.model_copy(update={"samples": samples, "points": min(full.points, 2), "points_in_round": in_round})

@@ -106,7 +106,7 @@ class Study:
             base=row.base.key,
             sampler=row.sampler.identity,
             metrics={column.name: column.key_digest for column in row.columns},
-            curve=None if row.curve is None else row.curve.model_dump(mode="json"),
+            curve=row.curve_settings,
             evaluation=row.evaluation.identity,
         )
 

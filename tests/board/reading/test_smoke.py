@@ -64,6 +64,8 @@ def test_a_curve_has_two_points_and_no_more_samples_than_the_evaluation():
     assert (small.metric, small.points, small.samples) == ("w2", 2, 64)
     assert smoke.curve(config(), CurveConfig(metric="w2", points=1, samples=8)).samples == 8
     assert smoke.curve(config(), CurveConfig(metric="w2", points=1, samples=8)).points == 1
+    assert small.points_in_round is None
+    assert smoke.curve(config(), CurveConfig(metric="w2", points_in_round=5)).points_in_round == 2
 
 
 def test_components_shrink_as_their_plugins_say_and_remember_the_boards_settings(grids):
