@@ -13,6 +13,7 @@ from harness.board.columns import Column, Floor
 from harness.board.components import Resolved
 from harness.board.filters import Filter
 from harness.board.grids import MethodGrid
+from harness.board.remarks import remarks_on, search_remarks
 from harness.board.samplers import EvaluationSampler
 from harness.board.schema import BoardConfig
 from harness.components import Dataset
@@ -60,7 +61,8 @@ class Board:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences on what the board's user should know and what is no fault."""
-        return tuple(remark for chosen in self.chosen for remark in chosen.remarks)
+        of_searches = (remark for chosen in self.chosen for remark in chosen.remarks)
+        return (*of_searches, *remarks_on(self.cells), *search_remarks(self.config))
 
     @property
     def bases_by_name(self) -> dict[str, list[Base]]:

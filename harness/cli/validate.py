@@ -28,7 +28,7 @@ def validate(boards: BoardPaths) -> None:
             skipped = sum(cell.skip_reason is not None for cell in board.cells)
             result(f"{board.folder}: {len(board.cells)} cells, {skipped} of them skipped")
             for line in board.remarks:
-                remark(line)
+                remark(f"{board.folder}: {line}")
             for fault in Needs.of_whole(board).absent_weights(only_brought=True):
                 remark(f"absent, and needed to run: {fault}")
     if faults:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.board.remarks import remarks_on
 from harness.errors import first_line
 from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
@@ -23,6 +24,7 @@ def remarks(collection: Collection) -> list[str]:
         *_mixed_data(collection),
         *_mixed_code(collection),
         *_skipped(collection),
+        *map(markdown_text, remarks_on(collection.board.cells)),
     ]
 
 

@@ -37,6 +37,7 @@ def test_large_networks_are_estimated_unasked(shell, monkeypatch):
     done = shell("run", "leaderboards/small", "--dry-run")
     assert "≥: a step of the pretraining loss with Adam" in done.stdout
     assert "train h" not in done.stdout
+    assert "ddpm: cells share the seed 0 with the pretraining of their base" in done.stderr
 
 
 def test_a_card_is_for_estimates_alone_and_has_a_name_of_the_table(shell):

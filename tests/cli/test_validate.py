@@ -39,7 +39,8 @@ def test_a_file_of_weights_that_is_not_there_is_named(shell):
     board.write_text(board.read_text().replace("bases:\n", f"bases:\n{loaded}\n"))
     done = shell("validate", "leaderboards/small")
     assert done.returncode == 0
-    (line,) = done.stderr.splitlines()
+    remark, line = done.stderr.splitlines()
+    assert remark.startswith("leaderboards/small: ddpm: cells share the seed 0 with the pretraining of their base")
     assert line.startswith("absent, and needed to run: ")
     assert "no file of weights is at" in line
 

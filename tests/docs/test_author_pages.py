@@ -95,8 +95,8 @@ def test_the_listener_has_written_the_events_of_its_board_in_their_order(ran, fo
     assert events == [
         ("run started", None),
         ("step", "small"),
-        ("cell finished", "small/none/s0"),
-        ("step", "small/mle/s0"),
-        ("cell finished", "small/mle/s0"),
+        ("cell finished", "small/none/s1"),
+        ("step", "small/mle/s1"),
+        ("cell finished", "small/mle/s1"),
         ("table", None),
     ]

@@ -9,6 +9,11 @@ from harness.store.record_names import RecordName
 from harness.store.records import save_record
 
 SKIPPED = "skipped: Chain × tune: chain lacks Likelihood, which tune needs"
+SEEDS = (
+    "net, chain: cells share the seed 0 with the pretraining of their base, so that training draws batches in the order of the "
+    "pretraining, and continued pretraining draws its noise again; other seeds avoid it"
+)
+"""The board's seeds are 0, 1 and 2, and its bases are pretrained from seed 0."""
 
 
 @pytest.fixture
@@ -24,7 +29,7 @@ def remarks_now(board):
 
 def test_a_whole_board_has_remarks_on_skipped_rows_alone(board, publish_records, remarks_now):
     publish_records(board)
-    assert remarks_now() == [SKIPPED]
+    assert remarks_now() == [SKIPPED, SEEDS]
 
 
 @pytest.mark.parametrize("how", ["", "evenly spaced"])
@@ -36,7 +41,7 @@ def test_a_floor_that_no_model_reaches_is_named(board, publish_records, how):
         "floor: no model reaches it. Draws of ring are stratified (evenly spaced): two of them are more alike than independent "
         "draws, which samples of a model are. A row without † may be perfect"
     )
-    assert remarks(collect_published(board)) == ([expected] if how else []) + [SKIPPED]
+    assert remarks(collect_published(board)) == ([expected] if how else []) + [SKIPPED, SEEDS]
 
 
 def test_cells_and_floors_that_did_not_run_are_named(board, remarks_now):
@@ -44,6 +49,7 @@ def test_cells_and_floors_that_did_not_run_are_named(board, remarks_now):
         "not run yet: " + ", ".join(cell.name for cell in board.cells if cell.skip_reason is None),
         "floor not run yet: distance, likeness",
         SKIPPED,
+        SEEDS,
     ]
 
 
@@ -51,13 +57,13 @@ def test_what_was_made_of_weights_of_an_older_version_is_named(board, publish_re
     publish_records(board)
     publish_records(board, [cells["net/fit/s1"]], unsealed=["finetune"])
     words = "made of weights of an older version, whose costs and curve had no checksum: net/fit/s1"
-    assert remarks_now() == [words, SKIPPED]
+    assert remarks_now() == [words, SKIPPED, SEEDS]
 
 
 def test_a_stale_cell_is_named_once(board, publish_records, cells, remarks_now):
     publish_records(board)
     publish_records(board, [cells["net/none/s0"]], key="0" * 24)
-    assert remarks_now() == ["stale: net/none/s0, made by older settings or plugin versions", SKIPPED]
+    assert remarks_now() == ["stale: net/none/s0, made by older settings or plugin versions", SKIPPED, SEEDS]
 
 
 def test_a_stale_floor_is_named_as_a_floor(board, publish_records, make_floor, remarks_now):
@@ -75,7 +81,13 @@ def test_cells_that_ended_badly_are_named_with_the_first_line_of_the_reason(boar
     publish_records(board, [cells["net/fit/s0"]], status="diverged", metrics={}, reason="\nloss is nan\nat step 3")
     publish_records(board, [cells["net/fit/s1"]], status="failed", metrics={}, reason="boom")
     publish_records(board, [cells["net/fit/s2"]], status="failed", metrics={})
-    assert remarks_now() == ["failed: net/fit/s1: boom", "failed: net/fit/s2", "diverged: net/fit/s0: loss is nan", SKIPPED]
+    assert remarks_now() == [
+        "failed: net/fit/s1: boom",
+        "failed: net/fit/s2",
+        "diverged: net/fit/s0: loss is nan",
+        SKIPPED,
+        SEEDS,
+    ]
 
 
 def test_cells_of_the_same_reason_share_a_line(board, publish_records, remarks_now):
