@@ -102,7 +102,8 @@ class PowerFunctionTracker:
         if self._is_tracked:
             return dict(self._now()[self.settings.tracked.index(self.settings.std)].weights)
         earlier = [snapshot for snapshot in self._snapshots if snapshot.images < self.seen]
-        return reconstruct([*earlier, *self._now()], self.seen, self.settings.std)
+        averaged = [name for name, _ in self.model.named_parameters()]
+        return reconstruct([*earlier, *self._now()], self.seen, self.settings.std, averaged)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of a checkpoint: the averages as `now/LENGTH/name`, the snapshots as `IMAGES/LENGTH/name`.
@@ -138,10 +139,7 @@ class PowerFunctionTracker:
 
     def _now(self) -> list[AverageSnapshot]:
         """Return a snapshot of each tracked average as it is now."""
-        return [
-            AverageSnapshot(self.seen, std, {name: value.detach().to("cpu", copy=True) for name, value in average.items()})
-            for std, average in zip(self.settings.tracked, self._tracked.averages, strict=True)
-        ]
+        return self._tracked.snapshots(self.seen)
 
 
 def make_average(model: torch.nn.Module, training: TrainingConfig, images: int | None = None) -> WeightAverage | None:

@@ -98,6 +98,22 @@ def test_another_length_is_put_together_from_snapshots_and_is_near_the_one_that_
     assert made == pytest.approx(tracked, abs=2e-3)  # least squares over sixteen profiles
 
 
+def test_an_average_that_is_put_together_has_the_models_buffers():
+    class Buffers(OneWeight):
+        def __init__(self, value):
+            super().__init__(value)
+            self.register_buffer("table", torch.arange(12))
+            self.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+
+    model = Buffers(0.0)
+    track = PowerFunctionTracker(model, PowerFunctionEMA(std=0.2, snapshots=16), images=32, batch=2)
+    for step in range(16):
+        model.count.add_(1)
+        track.update((step + 1) * 2)
+    buffers, weights = dict(model.named_buffers()), track.weights()
+    assert {name: weights[name].tolist() for name in buffers} == {name: value.tolist() for name, value in buffers.items()}
+
+
 def test_before_the_first_step_the_weights_are_the_models():
     track = PowerFunctionTracker(OneWeight(4.0), PowerFunctionEMA(std=0.08), images=4, batch=2)
     assert track.weights()["weight"].item() == 4.0
