@@ -35,7 +35,7 @@ class TransitionBuffer:
         device, (steps, examples) = self.rollouts[0].device, (len(self.rollouts[0]) - 1, self.rollouts[0].shape[1])
         flat = torch.randint(len(self.rollouts) * steps * examples, (n,), generator=generator)
         example, step, rollout = flat % examples, flat // examples % steps, flat // (examples * steps)
-        # Row by row of one rollout at a time: one tensor of all rollouts would be a copy of the whole buffer.
+        # One rollout at a time: one tensor of all rollouts would be a copy of the whole buffer.
         order = rollout.argsort(stable=True)
         counts = rollout.bincount(minlength=len(self.rollouts)).tolist()
         places = zip(step[order].to(device).split(counts), example[order].to(device).split(counts), strict=True)
