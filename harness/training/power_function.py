@@ -11,7 +11,7 @@ Source: Karras et al. 2024 (arXiv 2312.02696), section 3 and appendix C.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -92,7 +92,7 @@ class AverageSnapshot:
     weights: Mapping[str, Tensor]
 
 
-def reconstruct(snapshots: Sequence[AverageSnapshot], at: int, std: float, averaged: Collection[str]) -> dict[str, Tensor]:
+def reconstruct(snapshots: Sequence[AverageSnapshot], at: int, std: float, averaged: Set[str]) -> dict[str, Tensor]:
     """Return the average of length `std` at time `at`, put together from the snapshots up to that time, in their dtype.
 
     Args:
@@ -109,7 +109,7 @@ def reconstruct(snapshots: Sequence[AverageSnapshot], at: int, std: float, avera
     stds = np.array([snapshot.std for snapshot in usable])
     factors = coefficients(times, stds, at, np.array([std]))[:, 0].tolist()
     result = dict(last.weights)
-    for name in averaged:
+    for name in result.keys() & averaged:
         stored = last.weights[name]
         # In float32 at least: sums of many half-precision terms would lose digits.
         total = torch.zeros_like(stored, dtype=torch.promote_types(stored.dtype, torch.float32))
@@ -143,7 +143,7 @@ class PowerFunctionAverage:
             seen: images so far, those of this step included.
             batch: images of this step.
         """
-        learned = dict(network.named_parameters())
+        learned = {name for name, _ in network.named_parameters(remove_duplicate=False)}
         for std, average in zip(self.stds, self.averages, strict=True):
             new = 1 - decay(std, seen, batch)  # 1 at the first step: the initial weights leave no trace
             for name, value in network.state_dict().items():

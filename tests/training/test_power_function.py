@@ -91,22 +91,22 @@ def snapshot(images, std, value, dtype=torch.float32):
 def test_a_reconstruction_is_the_sum_by_the_coefficients_in_the_stored_type():
     stored = [snapshot(4, 0.05, 1.0), snapshot(4, 0.1, 2.0), snapshot(8, 0.05, 3.0), snapshot(8, 0.1, 5.0)]
     shares = power_function.coefficients(np.array([4.0, 4.0, 8.0, 8.0]), np.array([0.05, 0.1] * 2), 8, np.array([0.07]))[:, 0]
-    found = power_function.reconstruct(stored, 8, 0.07, ["w"])["w"]
+    found = power_function.reconstruct(stored, 8, 0.07, {"w"})["w"]
     torch.testing.assert_close(found, torch.full((2,), float(shares @ [1.0, 2.0, 3.0, 5.0])))
     halves = [snapshot(8, 0.05, 3.0, torch.half), snapshot(8, 0.1, 3.0, torch.half)]
-    half = power_function.reconstruct(halves, 8, 0.07, ["w"])["w"]
+    half = power_function.reconstruct(halves, 8, 0.07, {"w"})["w"]
     assert half.dtype == torch.half
     torch.testing.assert_close(half, torch.full((2,), 3.0).half())  # an average of equal weights is these weights
 
 
 def test_later_snapshots_do_not_matter_and_one_at_the_time_must_be_there():
     stored = [snapshot(4, 0.05, 1.0), snapshot(4, 0.1, 2.0), snapshot(8, 0.05, 9.0)]
-    early = power_function.reconstruct(stored, 4, 0.08, ["w"])["w"]
-    assert torch.equal(early, power_function.reconstruct(stored[:2], 4, 0.08, ["w"])["w"])
+    early = power_function.reconstruct(stored, 4, 0.08, {"w"})["w"]
+    assert torch.equal(early, power_function.reconstruct(stored[:2], 4, 0.08, {"w"})["w"])
     with pytest.raises(ValueError, match="no snapshot at 6 images; there are: 4, 8"):
-        power_function.reconstruct(stored, 6, 0.08, ["w"])
+        power_function.reconstruct(stored, 6, 0.08, {"w"})
     with pytest.raises(ValueError, match="there are: none"):
-        power_function.reconstruct([], 6, 0.08, ["w"])
+        power_function.reconstruct([], 6, 0.08, {"w"})
 
 
 def test_tensors_that_are_no_averages_are_those_of_the_last_snapshot_bit_for_bit():
@@ -117,7 +117,7 @@ def test_tensors_that_are_no_averages_are_those_of_the_last_snapshot_bit_for_bit
         for images in range(1, 17)
         for std in (0.05, 0.1)
     ]
-    found = power_function.reconstruct(stored, 16, 0.2, ["w"])
+    found = power_function.reconstruct(stored, 16, 0.2, {"w"})
     assert {name: torch.equal(found[name], stored[-1].weights[name]) for name in (*constant, "steps")} == {
         "table": True, "mask": True, "steps": True,
     }  # fmt: skip
