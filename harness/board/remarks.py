@@ -1,4 +1,4 @@
-"""What the user of a board should know of its settings, and what is no fault. Imports no torch."""
+"""Remarks on a board's settings: what its user should know, and what is no fault. Imports no torch."""
 
 from __future__ import annotations
 
