@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.board.board import Board
 from harness.board.stand_ins import stand_ins
+from harness.components import Model
 from harness.report.collect import Collection
 from harness.report.costs import costs_section
 from harness.report.difference_tables import section as differences_section
@@ -125,6 +126,7 @@ def legend(table: Table) -> str:
         "5 % of boards).",
         _BEYOND if any(row.beyond_floor for row in table.rows) else "",
         _COST if table.cost_head is not None else "",
+        _SCALES if table.cost_head is not None and _draws_scales(table.board) else "",
         _MINIMUM if any(statistic == "minimum" for _, statistic in table.columns) else "",
     ]
     return " ".join(part for part in parts if part)
@@ -136,10 +138,20 @@ _COST = (
     "Cost: passes through the network in training, a backward pass as two of them, over those of the control on the same base; "
     "the curve's are left out."
 )
+_SCALES = (
+    "Passes that draw an image scale after scale count one each, also where a cache lets them send their new tokens alone: the cost "
+    "of methods that draw samples is overstated there."
+)
 _BOLD = (
     "**Bold**: the best of a column and every row that a test over seeds cannot tell from it (5 % a column), among rows whose "
     "seeds are all done."
 )
+
+
+def _draws_scales(board: Board) -> bool:
+    """Return whether a model of the board draws an image by passes of a few tokens each."""
+    models = (base.origin.recorded_model.component for base in board.bases)
+    return any(isinstance(model, Model) and "NextScale" in model.provides for model in models)
 
 
 def _bold_legend(table: Table) -> str:

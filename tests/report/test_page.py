@@ -157,6 +157,21 @@ def test_the_legend_explains_the_marks_that_the_table_can_have(table, data_table
     assert "‡" not in legend(data_table)
 
 
+def test_the_legend_says_that_passes_of_single_scales_count_as_whole_ones(table):
+    rows = [replace(row, cost=100.0 if row.trains else None) for row in table.rows]
+    board = replace(table.board, config=table.board.config.model_copy(update={"control": ["fit"]}))
+    costly = replace(table, rows=rows, board=board)
+    assert "Cost: passes through the network in training" in legend(costly)
+    assert "scale after scale" not in legend(costly)
+    base = costly.board.bases[0]
+    model = base.network.model
+    scales = replace(model, component=replace(model.component, provides=frozenset({"NextScale"})))
+    base = replace(base, origin=replace(base.network, model=scales))
+    of_scales = replace(costly, board=replace(costly.board, bases=(base, *costly.board.bases[1:])))
+    assert "scale after scale count one each" in legend(of_scales)
+    assert "scale after scale" not in legend(replace(of_scales, rows=table.rows))  # no column of costs
+
+
 def test_the_legend_says_why_no_figure_is_bold_on_a_board_of_one_seed(load, publish_records):
     board = load(("seeds: [0, 1, 2]", "seeds: [0]"))
     publish_records(board)
