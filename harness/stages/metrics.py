@@ -130,6 +130,7 @@ def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
+        "fingerprint": source.fingerprint,
         "first": _real_identity(column, first),
         "second": second,
         "n": n,
@@ -145,6 +146,7 @@ def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: C
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
+        "fingerprint": source.fingerprint,
         "generated": sha256,
         "real": _real_identity(column, compared_draw),
         "n": n,

@@ -13,6 +13,7 @@ from harness.board.columns import Column, Floor
 from harness.board.schema import MetricConfig
 from harness.errors import Diverged, Interrupted, UserError
 from harness.images.quantise import to_uint8
+from harness.interfaces import Batch
 from harness.process import stop
 from harness.stages import draws, metrics, sample
 from harness.stages.example_sets import SAMPLES
@@ -132,6 +133,38 @@ def test_a_floor_against_training_data_compares_a_draw_with_them(tiny, source, c
     found = metrics.floor(Floor(tiny.dataset, column(against="train"), 30), context).measured
     training = source.train().x[:30].mean()
     assert found.values == approx([float(source.evaluation(draws.floor(pair)[1], 30).x.mean() - training) for pair in range(3)])
+
+
+@pytest.fixture
+def of_noise(cells):
+    """Take a cell whose samples are examples of `Noise` through its stages in a job; returns its values by column."""
+
+    def run(context, *columns, sets=2):
+        cell, source = cells["small/none/s1"], context.dataset(NOISE)
+        base = dataclasses.replace(cell.base, dataset=NOISE, origin=Examples(NOISE))
+        evaluation = cell.evaluation.model_copy(update={"draws": sets})
+        cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base, evaluation=evaluation, columns=columns))
+        samples = sample.run_examples(cell, base.origin, source, context).output
+        return {name: by_code.measured.values for name, by_code in metrics.run(cell, samples, source, context).items()}
+
+    return run
+
+
+def test_a_cell_and_a_floor_are_measured_again_where_the_dataset_holds_other_data(new_context, of_noise, monkeypatch):
+    def measure():
+        context = new_context()
+        return of_noise(context, column())["column"], metrics.floor(Floor(NOISE, column(), 30), context).measured.values
+
+    first, floor = measure()
+    assert measure() == (first, floor)
+    evaluation = Noise.evaluation
+    with monkeypatch.context() as edited:  # a file behind the dataset changes, and the cell's samples stay
+        edited.setattr(Noise, "fingerprint", "noise-2")
+        edited.setattr(Noise, "evaluation", lambda self, draw, n: Batch(evaluation(self, draw, n).x / 2))
+        second, halved = measure()
+    assert all(new != old for new, old in zip(second, first, strict=True))
+    assert halved == approx([value / 2 for value in floor])
+    assert measure() == (first, floor), "the data are as they were"
 
 
 @pytest.fixture
