@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
+from collections import Counter
 
 import pytest
 import torch
 from pixel_features import COMPONENT, PixelFeatures
-from stage_parts import GAP, NOISE, SHIFT, Noise, Shift, resolved
+from stage_parts import GAP, NOISE, SHIFT, MeanGap, Noise, Shift, resolved
 
 from harness.board.bases import Examples
 from harness.board.columns import Column, Floor
@@ -165,6 +166,21 @@ def test_a_cell_and_a_floor_are_measured_again_where_the_dataset_holds_other_dat
     assert all(new != old for new, old in zip(second, first, strict=True))
     assert halved == approx([value / 2 for value in floor])
     assert measure() == (first, floor), "the data are as they were"
+
+
+@pytest.mark.parametrize("sets", [2, 6])
+def test_columns_share_the_features_of_a_draw_however_many_draws_there_are(context, of_noise, monkeypatch, sets):
+    compared, call = [], MeanGap.__call__
+    monkeypatch.setattr(MeanGap, "__call__", lambda self, *pair: compared.append(pair) or call(self, *pair))
+    first = dataclasses.replace(column(GAP, PIXELS, draws=sets), name="first")
+    again = dataclasses.replace(first, name="again", metric=dataclasses.replace(first.metric, version="2/1"))
+    few = dataclasses.replace(first, name="few", draws=1, metric=dataclasses.replace(first.metric, version="3/1"))
+    values = of_noise(context, first, again, few, sets=sets)
+    assert values["first"] == values["again"]
+    assert [len(values[name]) for name in ("first", "again", "few")] == [sets, sets, 1]
+    assert values["few"] == values["first"][:1]
+    for side in (0, 1):  # what a metric works out of features is kept at the object that holds them
+        assert sorted(Counter(id(pair[side]) for pair in compared).values()) == [2] * (sets - 1) + [3]
 
 
 @pytest.fixture
