@@ -98,7 +98,7 @@ def test_facts_that_nothing_vouches_for_are_not_found(runs):
 
 def test_a_folder_is_found_by_a_fact_whatever_its_name(runs):
     def make(value):
-        return lambda folder: {"value": value}
+        return lambda _: {"value": value}
 
     for key, value in (("a", 1), ("b", 2), ("c", 3), ("d", 2)):
         outputs.once(runs, "s", key, make(value))
