@@ -139,8 +139,8 @@ _COST = (
     "the curve's are left out."
 )
 _SCALES = (
-    "Passes that draw an image scale after scale count one each, also where a cache lets them send their new tokens alone: the cost "
-    "of methods that draw samples is overstated there."
+    "Passes that draw an image scale after scale count one each, also where a cache lets them send their new tokens alone: the "
+    "cost of methods that draw samples is overstated there."
 )
 _BOLD = (
     "**Bold**: the best of a column and every row that a test over seeds cannot tell from it (5 % a column), among rows whose "

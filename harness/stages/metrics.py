@@ -73,7 +73,14 @@ def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) ->
         range that the metric declares.
     """
     context.reporter.stage("measure")
-    return {column.name: _measure_column(cell, column, samples, source, context) for column in cell.columns}
+    pairs: dict[str, list[PairFacts]] = {column.name: [] for column in cell.columns}
+    # Draw by draw: what the columns share of a draw, such as its features, is then still in memory for all of them.
+    for draw in range(max((column.draws for column in cell.columns), default=0)):
+        for column in cell.columns:
+            if draw < column.draws:
+                stop.check()
+                pairs[column.name].append(_measured_pair(cell, column, samples, draw, source, context))
+    return {name: _gathered(measured) for name, measured in pairs.items()}
 
 
 def floor(floor: Floor, context: Context) -> MeasuredByCode:
@@ -111,17 +118,14 @@ def _gathered(pairs: list[PairFacts]) -> MeasuredByCode:
     return MeasuredByCode(measured, sources.merged(*(pair.sources for pair in pairs)))
 
 
-def _measure_column(cell: Cell, column: Column, samples: Output, source: CheckedSource, context: Context) -> MeasuredByCode:
-    measured = []
-    for draw in range(column.draws):
-        stop.check()
-        pair = _cell_pair(cell, column, samples, draw, source, context)
-        value, limit = next(iter(pair.values.values())), column.explodes_above
-        if not math.isfinite(value) or (limit is not None and value > limit):
-            raise Diverged(f"{column.name} is {value:z.6g}" + (f", above {limit:g}" if limit is not None else ""))
-        check_value(column.metric.component, value, column.name)
-        measured.append(pair)
-    return _gathered(measured)
+def _measured_pair(cell: Cell, column: Column, samples: Output, draw: int, source: CheckedSource, context: Context) -> PairFacts:
+    """Measure a draw of a cell in a column. Raises: Diverged and UserError as `run` does."""
+    pair = _cell_pair(cell, column, samples, draw, source, context)
+    value, limit = next(iter(pair.values.values())), column.explodes_above
+    if not math.isfinite(value) or (limit is not None and value > limit):
+        raise Diverged(f"{column.name} is {value:z.6g}" + (f", above {limit:g}" if limit is not None else ""))
+    check_value(column.metric.component, value, column.name)
+    return pair
 
 
 def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context) -> PairFacts:
@@ -130,6 +134,7 @@ def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
+        "fingerprint": source.fingerprint,
         "first": _real_identity(column, first),
         "second": second,
         "n": n,
@@ -145,6 +150,7 @@ def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: C
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
+        "fingerprint": source.fingerprint,
         "generated": sha256,
         "real": _real_identity(column, compared_draw),
         "n": n,
