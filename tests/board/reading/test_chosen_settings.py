@@ -50,7 +50,7 @@ def test_chosen_settings_enter_keys_as_if_written_by_hand(searched, load):
     assert keys(board) == keys(load(SEARCH_BOARD.replace("method: {name: weigh, critic: {lr: 0.2}}", by_hand)))
     (chosen,) = board.chosen
     assert (chosen.entry, chosen.base, chosen.study.settings) == ("tune", "net", POINT)
-    assert board.remarks == ()
+    assert chosen.remarks == ()
 
 
 def test_a_file_that_is_not_there_yet_says_how_to_make_it(fault):
@@ -83,10 +83,10 @@ def test_a_comment_is_no_edit(searched, load):
 )
 def test_a_changed_search_is_noticed_in_one_line(searched, load, change, remark):
     searched()
-    (line,) = load(FROM.replace(*change)).remarks
+    (line,) = load(FROM.replace(*change)).chosen[0].remarks
     assert remark in line
     assert "run: harness search BOARD --only weights" in line
-    assert not load(FROM.replace("trials: 12", "trials: 40")).remarks
+    assert not load(FROM.replace("trials: 12", "trials: 40")).chosen[0].remarks
 
 
 def test_a_setting_stands_in_one_place(searched, fault):
