@@ -221,6 +221,20 @@ def test_a_cell_is_compared_with_the_whole_training_set(measured, source, contex
     assert found.values == approx([float(sets[f"x.{draw}"].mean() - training) for draw in range(2)])
 
 
+def test_a_column_may_compare_with_the_curves_examples(measured, source, context):
+    sets, found = measured(column(against="selection", draws=2))
+    real = source.evaluation(draws.selection(1), 30).x.mean()  # a dataset that draws without end gives the curve a draw apart
+    assert found.values == approx([float(sets[f"x.{draw}"].mean() - real) for draw in range(2)])
+
+
+def test_a_floor_against_the_curves_examples_compares_a_draw_with_them(tiny, source, context):
+    found = metrics.floor(Floor(tiny.dataset, column(against="selection"), 30), context).measured
+    pairs = [(draws.selection(pair), draws.floor(pair)[1]) for pair in range(3)]
+    assert found.values == approx(
+        [float(source.evaluation(b, 30).x.mean() - source.evaluation(a, 30).x.mean()) for a, b in pairs]
+    )
+
+
 def test_a_floor_stops_between_two_pairs(tiny, context):
     stop.request()
     with pytest.raises(Interrupted):
