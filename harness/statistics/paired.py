@@ -83,3 +83,23 @@ def upper_p_of_differences(first: Floats, second: Floats) -> Floats:
     t = mean / np.where(are_equal, 1.0, sd / n**0.5)
     of_equal = np.where(mean > EQUAL * scale, 2.0**-n, 1.0)
     return np.where(are_equal, of_equal, upper_p(t, n - 1))
+
+
+def two_sided_p_of_differences(first: Floats, second: Floats) -> Floats:
+    """Return, for each pair of rows, the p that `paired_difference` gives.
+
+    Args:
+        first, second: (..., n) values; they are broadcast against each other. NaN stands for a seed that a row lacks.
+    Returns: (...,), NaN for fewer than two pairs of values.
+    """
+    differences = first - second
+    is_pair = np.isfinite(differences)
+    n = is_pair.sum(-1)
+    mean = np.where(is_pair, differences, 0.0).sum(-1) / np.maximum(n, 1)
+    deviations = np.where(is_pair, differences - mean[..., None], 0.0)
+    sd = np.sqrt((deviations**2).sum(-1) / np.maximum(n - 1, 1))
+    scale = np.where(is_pair, np.maximum(np.abs(first), np.abs(second)), 0.0).max(-1, initial=0.0)
+    are_equal = sd <= EQUAL * scale
+    t = mean / np.where(are_equal, 1.0, sd / np.sqrt(np.maximum(n, 1)))
+    of_equal = np.where(np.abs(mean) <= EQUAL * scale, 1.0, 2.0 ** (1.0 - n))
+    return np.where(n < 2, np.nan, np.where(are_equal, of_equal, two_sided_p(t, np.maximum(n - 1, 1))))

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics.paired import PairedDifference, paired_difference, upper_p_of_differences
+from harness.statistics.paired import (
+    PairedDifference,
+    paired_difference,
+    two_sided_p_of_differences,
+    upper_p_of_differences,
+)
 
 
 def test_a_case_solved_by_hand():
@@ -91,3 +96,14 @@ def test_the_interval_holds_the_true_difference_in_95_percent_of_boards():
     differences = [paired_difference(first, second) for first, second in boards]
     # 2,000 boards: the standard deviation of the share is 0.005.
     assert np.mean([each.low <= 1.0 <= each.high for each in differences]) == pytest.approx(0.95, abs=0.012)
+
+
+def test_of_many_pairs_of_rows_each_has_the_two_sided_p_of_its_own():
+    rows = np.random.default_rng(0).normal(size=(4, 5))
+    rows[1, 3] = np.nan
+    rows[2, :4] = np.nan  # shares one seed with the others
+    rows = np.vstack([rows, rows[0], rows[0] + 1.0])  # equal, and equal but for a constant
+    p = two_sided_p_of_differences(rows[:, None], rows)
+    for first, second in np.ndindex(6, 6):
+        expected = paired_difference(rows[first], rows[second])
+        assert p[first, second] == pytest.approx(np.nan if expected is None else expected.p, nan_ok=True)
