@@ -24,8 +24,8 @@ UNTESTABLE = "[no test: not all seeds ended well]"
 UNPAIRED = "[no test: the rows share fewer than two seeds]"
 FLOORLESS = "[no test: the floor is not measured, or over too few pairs]"
 SHOWN_DIFFERENT = ("better", "off-floor")
-"""Words of claims that say that something differs. On boards where nothing does, a claim is borne out on 5 % at most, whichever was
-picked after the run."""
+"""Words of claims that say that something differs. On boards where nothing does, a claim is borne out on 5 % at most, whichever
+was picked after the run."""
 ABOUT_ADJUSTED = (
     "An *adjusted* p counts all {size:,} comparisons that these findings might have claimed: {of_rows:,} of two rows and "
     "{of_floor:,} of a row and the floor, in all columns that rank (Holm's method). The findings were written after the run, and "
