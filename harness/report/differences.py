@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 from harness.board.columns import Column
 from harness.report.floors import FloorDraws
 from harness.report.marks import floor_test, shared_examples
-from harness.report.rows import TableRow
+from harness.report.rows import Block, TableRow
 from harness.statistics.floor import floor_interval
 from harness.statistics.paired import PairedDifference, paired_difference
 from harness.store.record_names import floor_name
@@ -46,17 +47,58 @@ class RowTests:
     to_floor: FloorDifference | None
 
 
-def row_tests(
-    row: TableRow, column: Column, rows: Sequence[TableRow], controls: Sequence[str], floors: Mapping[str, FloorDraws]
-) -> RowTests:
-    """Compare a row in one column.
+class ReferenceRows:
+    """The rows that others are compared with: on each base, the row that does not train, and the control's.
+
+    Rows are on one base where their block is the same, too. The rows are looked through once, and not again for each comparison.
 
     Args:
         rows: all rows of the table.
-        controls: names of the methods that are controls; of those on the row's base the first one counts.
+        controls: names of the methods that are controls; of those on a base the first one counts.
+    """
+
+    def __init__(self, rows: Sequence[TableRow], controls: Sequence[str]) -> None:
+        self._controls = frozenset(controls)
+        self._untrained: dict[tuple[str, Block], TableRow] = {}
+        self._control: dict[tuple[str, Block], TableRow] = {}
+        by_method: dict[tuple[str, Block], dict[str, TableRow]] = defaultdict(dict)
+        for row in rows:
+            place = (row.base, row.block)
+            if row.method in self._controls:
+                by_method[place][row.method] = row
+            if not row.trains:
+                self._untrained.setdefault(place, row)
+        for place, found in by_method.items():
+            self._control[place] = next(found[name] for name in controls if name in found)
+
+    def base_of(self, row: TableRow) -> TableRow | None:
+        """Return the row of the same base that does not train; None for that row itself, and where the board has none."""
+        return self._untrained.get((row.base, row.block)) if row.trains else None
+
+    def control_of(self, row: TableRow) -> TableRow | None:
+        """Return the row of the control on the same base; None for a row that does not train, for a control, and without one."""
+        if not row.trains or row.method in self._controls:
+            return None
+        return self._control.get((row.base, row.block))
+
+    def cost_over_control(self, row: TableRow) -> float | None:
+        """Return the cost of a row's training over that of the control on its base.
+
+        Returns: 1 for the control itself; None where either row's records do not say what training cost, and without a control.
+        """
+        control = self._control.get((row.base, row.block))
+        if control is None or row.cost is None or not control.cost:
+            return None
+        return row.cost / control.cost
+
+
+def row_tests(row: TableRow, column: Column, references: ReferenceRows, floors: Mapping[str, FloorDraws]) -> RowTests:
+    """Compare a row in one column.
+
+    Args:
         floors: the values of each floor by the floor's name.
     """
-    base, control = base_row(row, rows), control_row(row, rows, controls)
+    base, control = references.base_of(row), references.control_of(row)
     return RowTests(
         to_base=None if base is None else difference(row, base, column),
         to_control=None if control is None else difference(row, control, column),
@@ -67,37 +109,6 @@ def row_tests(
 def difference(row: TableRow, other: TableRow, column: Column) -> PairedDifference | None:
     """Return the row less the other one over the seeds that are done in both; None for fewer than two."""
     return paired_difference(row.values_of(column), other.values_of(column))
-
-
-def base_row(row: TableRow, rows: Sequence[TableRow]) -> TableRow | None:
-    """Return the row of the same base that does not train; None for that row itself, and where the board has none."""
-    if not row.trains:
-        return None
-    return next((other for other in rows if _shares_base(row, other) and not other.trains), None)
-
-
-def control_row(row: TableRow, rows: Sequence[TableRow], controls: Sequence[str]) -> TableRow | None:
-    """Return the row of the control on the same base; None for a row that does not train, for a control, and without one."""
-    if not row.trains or row.method in controls:
-        return None
-    by_method = {other.method: other for other in rows if _shares_base(row, other)}
-    return next((by_method[name] for name in controls if name in by_method), None)
-
-
-def cost_over_control(row: TableRow, rows: Sequence[TableRow], controls: Sequence[str]) -> float | None:
-    """Return the cost of a row's training over that of the control on its base.
-
-    Returns: 1 for the control itself; None where either row's records do not say what training cost, and without a control.
-    """
-    by_method = {other.method: other for other in rows if _shares_base(row, other)}
-    control = next((by_method[name] for name in controls if name in by_method), None)
-    if control is None or row.cost is None or not control.cost:
-        return None
-    return row.cost / control.cost
-
-
-def _shares_base(row: TableRow, other: TableRow) -> bool:
-    return (row.base, row.block) == (other.base, other.block)
 
 
 def _to_floor(row: TableRow, column: Column, floors: Mapping[str, FloorDraws]) -> FloorDifference | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.board.board import Board
 from harness.board.columns import Column
 from harness.board.schema import Statistic
 from harness.report.collect import Collection
-from harness.report.differences import FloorDifference, RowTests, cost_over_control, row_tests
+from harness.report.differences import FloorDifference, ReferenceRows, RowTests, row_tests
 from harness.report.extractor_versions import check_extractor_versions
 from harness.report.floors import FloorDraws, floor_draws, floor_minima, floor_scores
 from harness.report.marks import marked_rows
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows and floors of a board.
+    """Rows and floors of a board. Properties look through all rows once and keep what they found, since each row asks for it.
 
     Args:
         floors, floor_minima: the score of each floor that is measured, by the floor's name. A floor's minima are over as many
@@ -57,7 +58,7 @@ class Table:
         """Numbers of samples that the board has rows of, in its order; a single None on a board with one number for all rows."""
         return list(dict.fromkeys(floor.size for floor in self.board.floors))
 
-    @property
+    @cached_property
     def samplers(self) -> list[str | None]:
         """Names of the samplers that the board has rows of, in its order; a single None on a board with one for all rows."""
         return list(dict.fromkeys(row.sampler for row in self.rows if not row.is_data)) or [None]
@@ -67,7 +68,7 @@ class Table:
         """True on a board that compares several samplers, or names one, in its evaluation."""
         return self.samplers != [None]
 
-    @property
+    @cached_property
     def has_models(self) -> bool:
         """True when any row is of a model; the rows of a board of data are of data in the place of models."""
         return not all(row.is_data for row in self.rows)
@@ -89,20 +90,24 @@ class Table:
 
     def tests(self, row: TableRow, column: Column) -> RowTests:
         """Compare a row with its base, the control and the floor."""
-        return row_tests(row, column, self.rows, self.board.config.control, self.draws)
+        return row_tests(row, column, self._references, self.draws)
 
     def cost_over_control(self, row: TableRow) -> float | None:
         """Return what a row's training cost over what the control's did; None where the records do not say it."""
-        return cost_over_control(row, self.rows, self.board.config.control)
+        return self._references.cost_over_control(row)
 
-    @property
+    @cached_property
+    def _references(self) -> ReferenceRows:
+        return ReferenceRows(self.rows, self.board.config.control)
+
+    @cached_property
     def cost_head(self) -> str | None:
         """The head of the column of `cost_over_control`, `Cost × continued MLE`; None where no row but the controls has it."""
         if all(self.cost_over_control(row) is None for row in self.rows if row.method not in self.board.config.control):
             return None
         return f"Cost × {self.control_label}"
 
-    @property
+    @cached_property
     def control_label(self) -> str:
         """The label of the control; `control` where the board has several with labels of their own, or none."""
         labels = {row.method_label for row in self.rows if row.method in self.board.config.control}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,12 +119,26 @@ def write_images(examples: KeptExamples, count: int, target: Path) -> None:
 
 def _write_arrays(examples: KeptExamples, count: int, target: Path) -> None:
     """Write the samples as `arr_0`, images as bytes (n, H, W, channels), and the labels as `arr_1`, as ADM's scripts do."""
+    with appearing(target) as scratch, zipfile.ZipFile(scratch, "w") as archive:
+        _write_array(archive, "arr_0", _arrays(examples, count), count)
+        if examples.labels is not None:
+            _write_array(archive, "arr_1", iter([examples.labels[:count].numpy()]), count)
+
+
+def _arrays(examples: KeptExamples, count: int) -> Iterator[NDArray[np.generic]]:
+    """Yield the samples in parts: images as bytes (n, H, W, channels), others as they are."""
     is_image = _are_images(examples)
-    arrays = [np.concatenate([_pixels(part) if is_image else part.numpy() for part in _parts(examples, count)])]
-    if examples.labels is not None:
-        arrays.append(examples.labels[:count].numpy())
-    with appearing(target) as scratch, scratch.open("wb") as out:
-        np.savez(out, *arrays)  # which calls them arr_0 and arr_1
+    return (_pixels(part) if is_image else part.numpy() for part in _parts(examples, count))
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, parts: Iterator[NDArray[np.generic]], count: int) -> None:
+    """Write an array of `count` rows as a member of an .npz archive, part by part; `numpy.savez` needs all of it in memory."""
+    first = next(parts)
+    header = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": (count, *first.shape[1:])}
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array_header_1_0(member, header)
+        for part in itertools.chain([first], parts):
+            member.write(part.tobytes())
 
 
 def _are_images(examples: KeptExamples) -> bool:

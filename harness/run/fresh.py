@@ -7,7 +7,7 @@ unfinished run has begun with the same code is not begun again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,11 +102,6 @@ class _Result:
                 raise UserError(f"--fresh: another run works on {self.name}; wait for its end, or stop it") from None
             return held.pop_all()
 
-    def forget(self) -> None:
-        """Delete the note, and what a process left that was killed while it wrote the note."""
-        for file in (self.note, *self.note.parent.glob(f".{self.note.name}.*")):
-            file.unlink(missing_ok=True)
-
     def _content(self, *, is_set_aside: bool) -> dict[str, object]:
         content = {"name": self.name, "code": sources.digest_of(sources.of(*self.components)), "is_set_aside": is_set_aside}
         return {**content, _KEEPS: True} if self.keeps_training else content
@@ -164,9 +159,19 @@ def planned(board: Board, cells: Sequence[Cell], fresh: Fresh, runs: RunsFolder)
 def end(board: Board, runs: RunsFolder) -> None:
     """Delete the notes of a board when everything that they ask for is made."""
     noted = list(_noted(board, runs))
-    if all(result.is_made() for result in noted):
-        for result in noted:
-            result.forget()
+    if noted and all(result.is_made() for result in noted):
+        _forget([result.note for result in noted], runs)
+
+
+def _forget(notes: Collection[Path], runs: RunsFolder) -> None:
+    """Delete notes, and what processes left that were killed while they wrote them."""
+    for note in notes:
+        note.unlink(missing_ok=True)
+    unfinished = {f".{note.name}" for note in notes}
+    # Listed once: the folder holds as many notes as there are results.
+    for file in list(_notes_folder(runs).iterdir()):
+        if file.name.rpartition(".")[0] in unfinished:
+            file.unlink(missing_ok=True)
 
 
 def pending_records(board: Board, runs: RunsFolder) -> set[Path]:
@@ -203,7 +208,7 @@ def _wanted(board: Board, fresh: Fresh, runs: RunsFolder, keeps_training: Callab
 
 def _noted(board: Board, runs: RunsFolder) -> Iterator[_Result]:
     """Yield the results of a board that a note says are made anew."""
-    folder = runs.fresh("cell", "any").parent
+    folder = _notes_folder(runs)
     if not exists(folder):
         return
     with reading(folder):
@@ -216,6 +221,10 @@ def _noted(board: Board, runs: RunsFolder) -> Iterator[_Result]:
         return _read_note(runs.fresh("cell", cell.key)).get(_KEEPS) is True
 
     yield from (result for result in _wanted(board, everything, runs, keeps_training) if exists(result.note))
+
+
+def _notes_folder(runs: RunsFolder) -> Path:
+    return runs.fresh("cell", "any").parent
 
 
 def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:

@@ -53,10 +53,8 @@ class ExponentialAverage:
 
     def weights(self) -> dict[str, Tensor]:
         """Return a copy of the average on the CPU, under the names of the model's state dict; buffers are the model's."""
-        result = {name: value.detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
-        for (name, _), average in zip(self.model.named_parameters(), self._averages, strict=True):
-            result[name] = average.to("cpu", copy=True)
-        return result
+        averages = self._by_name()
+        return {name: averages.get(name, value).detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the average, which a checkpoint must hold."""
@@ -64,8 +62,14 @@ class ExponentialAverage:
 
     def restore(self, tensors: Mapping[str, Tensor], seen: int = 0) -> None:
         """Go on from the average in a checkpoint."""
-        for (name, _), average in zip(self.model.named_parameters(), self._averages, strict=True):
-            average.copy_(tensors[name])
+        averages = self._by_name()
+        for name in averages.keys() & self.model.state_dict().keys():
+            averages[name].copy_(tensors[name])
+
+    def _by_name(self) -> dict[str, Tensor]:
+        """Return the averages by the names of the parameters; one that a parameter of two names has stands there twice."""
+        average_of = {id(parameter): average for parameter, average in zip(self.model.parameters(), self._averages, strict=True)}
+        return {name: average_of[id(parameter)] for name, parameter in self.model.named_parameters(remove_duplicate=False)}
 
 
 class PowerFunctionTracker:
@@ -102,7 +106,8 @@ class PowerFunctionTracker:
         if self._is_tracked:
             return dict(self._now()[self.settings.tracked.index(self.settings.std)].weights)
         earlier = [snapshot for snapshot in self._snapshots if snapshot.images < self.seen]
-        return reconstruct([*earlier, *self._now()], self.seen, self.settings.std)
+        averaged = {name for name, _ in self.model.named_parameters(remove_duplicate=False)}
+        return reconstruct([*earlier, *self._now()], self.seen, self.settings.std, averaged)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of a checkpoint: the averages as `now/LENGTH/name`, the snapshots as `IMAGES/LENGTH/name`.
@@ -138,10 +143,7 @@ class PowerFunctionTracker:
 
     def _now(self) -> list[AverageSnapshot]:
         """Return a snapshot of each tracked average as it is now."""
-        return [
-            AverageSnapshot(self.seen, std, {name: value.detach().to("cpu", copy=True) for name, value in average.items()})
-            for std, average in zip(self.settings.tracked, self._tracked.averages, strict=True)
-        ]
+        return self._tracked.snapshots(self.seen)
 
 
 def make_average(model: torch.nn.Module, training: TrainingConfig, images: int | None = None) -> WeightAverage | None:

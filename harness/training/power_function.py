@@ -11,10 +11,9 @@ Source: Karras et al. 2024 (arXiv 2312.02696), section 3 and appendix C.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
 
 import numpy as np
 import torch
@@ -29,15 +28,10 @@ def exponent(std: float) -> float:
     """Return the exponent g of an average of relative length `std`. Raises: ValueError unless 0 < std < 0.2886 (g = 0)."""
     if not 0 < std < 12**-0.5:  # a uniform profile, g = 0, has the standard deviation 1 / sqrt(12)
         raise ValueError(f"a power-function average has a relative length above 0 and below 0.2886, not {std}")
-    # std^2 = (g + 1) / ((g + 2)^2 (g + 3)), with v = std^-2, is g^3 + 7 g^2 + (16 - v) g + (12 - v) = 0.
+    # On [0, 1] the profile is the Beta(g + 1, 1) density, whose variance is std^2 = (g + 1) / ((g + 2)^2 (g + 3)).
+    # With v = std^-2, that is g^3 + 7 g^2 + (16 - v) g + (12 - v) = 0.
     inverse = std**-2
     return float(np.roots([1, 7, 16 - inverse, 12 - inverse]).real.max())
-
-
-def relative_std(g: float) -> float:
-    """Return the relative length of an average of exponent g: the inverse of `exponent`."""
-    # On [0, 1] the profile is the Beta(g + 1, 1) density; this is its standard deviation.
-    return float(np.sqrt((g + 1) / ((g + 2) ** 2 * (g + 3))))
 
 
 def decay(std: float, seen: float, batch: float) -> float:
@@ -98,23 +92,29 @@ class AverageSnapshot:
     weights: Mapping[str, Tensor]
 
 
-def reconstruct(snapshots: Sequence[AverageSnapshot], at: int, std: float) -> dict[str, Tensor]:
+def reconstruct(snapshots: Sequence[AverageSnapshot], at: int, std: float, averaged: Set[str]) -> dict[str, Tensor]:
     """Return the average of length `std` at time `at`, put together from the snapshots up to that time, in their dtype.
 
+    Args:
+        averaged: names of the tensors that are averages. The others, such as buffers, are those of the last snapshot: a sum of
+            snapshots would round counts and indices, and turn infinities into NaN.
     Raises: ValueError when no snapshot was taken at time `at`, because an average cannot be extrapolated beyond its snapshots.
     """
     usable = [snapshot for snapshot in snapshots if 0 < snapshot.images <= at]
-    if not any(snapshot.images == at for snapshot in usable):
+    last = next((snapshot for snapshot in usable if snapshot.images == at), None)
+    if last is None:
         known = ", ".join(str(time) for time in sorted({snapshot.images for snapshot in snapshots}))
         raise ValueError(f"no snapshot at {at} images; there are: {known or 'none'}")
     times = np.array([float(snapshot.images) for snapshot in usable])
     stds = np.array([snapshot.std for snapshot in usable])
-    factors = coefficients(times, stds, at, np.array([std]))[:, 0]
-    result = {}
-    for name, stored in usable[-1].weights.items():
-        total = torch.zeros_like(stored, dtype=torch.float32)  # sums of many half-precision terms would lose digits
+    factors = coefficients(times, stds, at, np.array([std]))[:, 0].tolist()
+    result = dict(last.weights)
+    for name in result.keys() & averaged:
+        stored = last.weights[name]
+        # In float32 at least: sums of many half-precision terms would lose digits.
+        total = torch.zeros_like(stored, dtype=torch.promote_types(stored.dtype, torch.float32))
         for factor, snapshot in zip(factors, usable, strict=True):
-            total.add_(snapshot.weights[name].float(), alpha=float(factor))
+            total.add_(snapshot.weights[name].to(total.dtype), alpha=factor)
         result[name] = total.to(stored.dtype)
     return result
 
@@ -143,7 +143,7 @@ class PowerFunctionAverage:
             seen: images so far, those of this step included.
             batch: images of this step.
         """
-        learned = dict(network.named_parameters())
+        learned = {name for name, _ in network.named_parameters(remove_duplicate=False)}
         for std, average in zip(self.stds, self.averages, strict=True):
             new = 1 - decay(std, seen, batch)  # 1 at the first step: the initial weights leave no trace
             for name, value in network.state_dict().items():
@@ -153,17 +153,8 @@ class PowerFunctionAverage:
                     average[name].copy_(value)
 
     def snapshots(self, seen: int) -> list[AverageSnapshot]:
-        """Return a snapshot of each average at `seen` images, in half precision as in the published files."""
+        """Return a copy of each average as it is at `seen` images, on the CPU."""
         return [
-            AverageSnapshot(seen, std, {name: value.half() for name, value in average.items()})
+            AverageSnapshot(seen, std, {name: value.detach().to("cpu", copy=True) for name, value in average.items()})
             for std, average in zip(self.stds, self.averages, strict=True)
         ]
-
-    def state_dict(self) -> dict[str, object]:
-        """Return the relative lengths and the averages."""
-        return {"stds": self.stds, "averages": self.averages}
-
-    def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """Take lengths and averages from what `state_dict` returned."""
-        self.stds = tuple(cast("Sequence[float]", state["stds"]))
-        self.averages = list(cast("Sequence[dict[str, Tensor]]", state["averages"]))

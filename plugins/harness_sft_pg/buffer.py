@@ -32,13 +32,20 @@ class TransitionBuffer:
 
     def draw(self, n: int, generator: torch.Generator) -> Transitions:
         """Draw n transitions, independent and uniform over rollouts, steps and examples."""
-        states = torch.stack(self.rollouts)  # (rollouts, T + 1, B, …)
-        rollouts, steps, examples = states.shape[0], states.shape[1] - 1, states.shape[2]
-        flat = torch.randint(rollouts * steps * examples, (n,), generator=generator).to(states.device)
+        device, (steps, examples) = self.rollouts[0].device, (len(self.rollouts[0]) - 1, self.rollouts[0].shape[1])
+        flat = torch.randint(len(self.rollouts) * steps * examples, (n,), generator=generator)
         example, step, rollout = flat % examples, flat // examples % steps, flat // (examples * steps)
-        return Transitions(
-            states[rollout, step, example], states[rollout, step + 1, example], step, states[rollout, steps, example]
-        )
+        # One rollout at a time: one tensor of all rollouts would be a copy of the whole buffer.
+        order = rollout.argsort(stable=True)
+        counts = rollout.bincount(minlength=len(self.rollouts)).tolist()
+        places = zip(step[order].to(device).split(counts), example[order].to(device).split(counts), strict=True)
+        parts = [
+            (states[step_of, example_of], states[step_of + 1, example_of], states[-1, example_of])
+            for states, (step_of, example_of) in zip(self.rollouts, places, strict=True)
+        ]
+        drawn_order = order.argsort().to(device)
+        x, x_next, final = (torch.cat(rows)[drawn_order] for rows in zip(*parts, strict=True))
+        return Transitions(x, x_next, step.to(device), final)
 
     def clear(self) -> None:
         """Forget all rollouts: a phase learns only from trajectories since the phase before it."""

@@ -88,12 +88,7 @@ class _ScaledReLU(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, d_hidden: Tensor) -> tuple[Tensor, Tensor]:
         hidden, gains = ctx.saved_tensors  # type: ignore[attr-defined]
-        blocks = (len(gains), -1, hidden.shape[1])
-        d_gains = (d_hidden * hidden).view(blocks).sum(1, keepdim=True) / gains
-        d_gains.masked_fill_(gains == 0, 0.0)  # relu(0) has gradient 0
-        d_y = torch.ops.aten.threshold_backward(d_hidden, hidden, 0)
-        d_y.view(blocks).mul_(gains)
-        return d_y, d_gains
+        return _backward_of_scaled_relu(d_hidden, hidden, gains, out=torch.empty_like(hidden))
 
 
 class _ToyValue(torch.autograd.Function):
@@ -123,9 +118,9 @@ class _ToyValue(torch.autograd.Function):
         x, h1, h2, y, g1, w2, g2, w4, g4 = ctx.saved_tensors  # type: ignore[attr-defined]
         d_y, d_g4 = (d_value * g4).view(-1, 1), (d_value * y).sum(1, keepdim=True)
         d_w4, d_b4, d_h2 = d_y.t().mm(h2), d_y.sum(0), d_y.mm(w4)
-        d_y2, d_g2 = _backward_of_scaled_relu(d_h2, h2, g2)
+        d_y2, d_g2 = _backward_of_scaled_relu(d_h2, h2, g2, out=d_h2)
         d_w2, d_b2, d_h1 = d_y2.t().mm(h1), d_y2.sum(0), d_y2.mm(w2)
-        d_y1, d_g1 = _backward_of_scaled_relu(d_h1, h1, g1)
+        d_y1, d_g1 = _backward_of_scaled_relu(d_h1, h1, g1, out=d_h1)
         d_w1, d_b1 = _weight_gradient(d_y1, x), d_y1.sum(0)
         return None, d_w1, d_b1, d_g1, d_w2, d_b2, d_g2, d_w4, d_b4, d_g4
 
@@ -137,14 +132,18 @@ def _weight_gradient(d_out: Tensor, x: Tensor) -> Tensor:
     return d_out.t().mm(x)
 
 
-def _backward_of_scaled_relu(d_hidden: Tensor, hidden: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the derivatives of `_ScaledReLU`; that with respect to y overwrites `d_hidden`."""
+def _backward_of_scaled_relu(d_hidden: Tensor, hidden: Tensor, gains: Tensor, *, out: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the derivatives of `_ScaledReLU` with respect to y, which is written into `out`, and to the gains.
+
+    Args:
+        out: of the shape of `hidden`; it may be `d_hidden`.
+    """
     blocks = (len(gains), -1, hidden.shape[1])
     d_gains = (d_hidden * hidden).view(blocks).sum(1, keepdim=True) / gains
     d_gains.masked_fill_(gains == 0, 0.0)  # relu(0) has gradient 0
-    torch.ops.aten.threshold_backward.grad_input(d_hidden, hidden, 0, grad_input=d_hidden)
-    d_hidden.view(blocks).mul_(gains)
-    return d_hidden, d_gains
+    torch.ops.aten.threshold_backward.grad_input(d_hidden, hidden, 0, grad_input=out)
+    out.view(blocks).mul_(gains)
+    return out, d_gains
 
 
 class ValueNetwork(nn.Module, abc.ABC):

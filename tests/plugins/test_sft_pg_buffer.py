@@ -1,5 +1,6 @@
 """The buffer of rollouts: whole transitions, evenly drawn, and what a checkpoint holds."""
 
+import pytest
 import torch
 
 from harness.streams import stream
@@ -29,6 +30,30 @@ def test_the_parts_of_a_transition_belong_together():
     torch.testing.assert_close(drawn.x_next, drawn.x + 1)
     torch.testing.assert_close(drawn.final, drawn.x - drawn.step[:, None] + 2)
     assert set(drawn.step.tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("n", [1, 3, 200])
+def test_a_draw_is_that_of_one_tensor_of_all_rollouts_bit_for_bit(n):
+    """Published results were drawn that way; of few transitions, some rollouts give none."""
+    rollouts, generator = [torch.randn(8, 5, 2, generator=stream(number, "states")) for number in range(4)], stream(1, "draw")
+    buffer = TransitionBuffer()
+    for states in rollouts:
+        buffer.add(states)
+    drawn, states = buffer.draw(n, stream(1, "draw")), torch.stack(rollouts)
+    flat = torch.randint(4 * 7 * 5, (n,), generator=generator)
+    example, step, rollout = flat % 5, flat // 5 % 7, flat // 35
+    expected = states[rollout, step, example], states[rollout, step + 1, example], step, states[rollout, 7, example]
+    assert [torch.equal(*parts) for parts in zip(drawn, expected, strict=True)] == [True] * 4
+
+
+def test_a_draw_takes_memory_for_what_is_drawn_alone():
+    """The rollouts repeat one number, so that they need no memory; a copy of them would need 8 PB."""
+    buffer = TransitionBuffer()
+    for number in range(2):
+        buffer.add(torch.full((1, 1, 1), float(number)).expand(1001, 10**12, 1))
+    drawn = buffer.draw(20, stream(0, "draw"))
+    assert set(drawn.x.flatten().tolist()) == {0, 1}
+    assert torch.equal(drawn.x, drawn.final)
 
 
 def test_a_draw_is_a_function_of_the_generator():

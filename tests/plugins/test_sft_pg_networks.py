@@ -64,6 +64,19 @@ def test_the_scaled_relu_overwrites_its_input():
     torch.testing.assert_close(y, expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_scaled_relus_derivatives_are_autograds_and_leave_the_gradient_that_is_given(dtype):
+    y, gains, d_hidden = (numbers(*shape, seed=seed).to(dtype) for seed, shape in enumerate([(6, 4), (3, 1, 4), (6, 4)]))
+    found = []
+    for scaled_relu in (_ScaledReLU.apply, lambda y, gains: functional.relu(gains * y.view(3, 2, 4)).flatten(0, 1)):
+        inputs, given = [y.clone().requires_grad_(), gains.clone().requires_grad_()], d_hidden.clone()
+        scaled_relu(inputs[0] * 1, inputs[1]).backward(given)
+        assert torch.equal(given, d_hidden)
+        found.append([value.grad for value in inputs])
+    assert torch.equal(found[0][0], found[1][0])
+    torch.testing.assert_close(found[0][1], found[1][1])  # with y = h / g, which rounds
+
+
 def test_a_gain_of_0_lets_no_gradient_through_and_takes_none():
     y, gains = numbers(2, 3).requires_grad_(), numbers(2, 1, 3, seed=1)
     gains[0, 0, 1] = 0

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.report.collect import collect_published
-from harness.report.differences import base_row, control_row, cost_over_control, difference, row_tests
+from harness.report.differences import ReferenceRows, difference, row_tests
 from harness.report.floors import FloorDraws
 from harness.report.rows import table_rows
 from harness.report.scores import score_of
@@ -17,22 +17,30 @@ def rows(board, publish_records):
 def test_a_row_that_trains_is_compared_with_the_rows_of_its_base(rows):
     every = list(rows.values())
     tuned, control, base = rows["net", "tune"], rows["net", "fit"], rows["net", "none"]
-    assert (base_row(tuned, every), control_row(tuned, every, ["fit"])) == (base, control)
-    assert (base_row(control, every), control_row(control, every, ["fit"])) == (base, None)
-    assert (base_row(base, every), control_row(base, every, ["fit"])) == (None, None)
-    assert control_row(tuned, every, ["other", "fit"]) == control
-    assert control_row(tuned, every, ["mle"]) is None
+    references = ReferenceRows(every, ["fit"])
+    assert (references.base_of(tuned), references.control_of(tuned)) == (base, control)
+    assert (references.base_of(control), references.control_of(control)) == (base, None)
+    assert (references.base_of(base), references.control_of(base)) == (None, None)
+    assert ReferenceRows(every, ["other", "fit"]).control_of(tuned) == control
+    assert ReferenceRows(every, ["mle"]).control_of(tuned) is None
+
+
+def test_of_several_controls_on_a_base_the_first_one_named_counts(make_row):
+    rows = [make_row(method=method, trains=True, cost=cost) for method, cost in (("a", 100.0), ("b", 200.0), ("c", 400.0))]
+    references = ReferenceRows(rows, ["b", "a"])
+    assert references.control_of(rows[2]) == rows[1]
+    assert [references.cost_over_control(row) for row in rows] == [0.5, 1.0, 2.0]
 
 
 def test_rows_are_compared_with_rows_of_their_number_of_samples(make_row):
     rows = [make_row(method=method, trains=method == "fit", size=size) for size in (100, 200) for method in ("none", "fit")]
-    assert base_row(rows[3], rows) == rows[2]
+    assert ReferenceRows(rows, []).base_of(rows[3]) == rows[2]
 
 
 def test_differences_are_over_the_seeds_that_are_done_in_both(make_row, column):
     base = make_row(method="none", values={"distance": (1.0, 2.0, 3.0)})
     fit = make_row(trains=True, values={"distance": (None, 1.0, 2.5)}, done=2)
-    difference = row_tests(fit, column(), [base, fit], [], {}).to_base
+    difference = row_tests(fit, column(), ReferenceRows([base, fit], []), {}).to_base
     assert (difference.mean, difference.n) == (-0.75, 2)
 
 
@@ -43,7 +51,7 @@ FLOOR = [1 - 0.2 * 0.75**0.5] * 2 + [1 + 0.2 * 0.75**0.5] * 2
 def test_a_row_less_the_floor_has_the_interval_over_seeds_and_the_p_of_its_mark(make_row, column):
     floors = {"distance": FloorDraws(FLOOR)}
     row = make_row(values={"distance": (1.4, 1.5, 1.6)}, scores={"distance": score_of([1.4, 1.5, 1.6])})
-    difference = row_tests(row, column(), [row], [], floors).to_floor
+    difference = row_tests(row, column(), ReferenceRows([row], []), floors).to_floor
     assert difference.mean == pytest.approx(0.5)
     assert difference.low < 0.5 < difference.high
     # Six draws, four pairs with a standard deviation of 0.2: t = 0.5 / (0.2 sqrt(1/6 + 1/4)) = 3.873 with 3 degrees of freedom.
@@ -52,13 +60,13 @@ def test_a_row_less_the_floor_has_the_interval_over_seeds_and_the_p_of_its_mark(
 
 def test_a_row_of_one_seed_has_no_interval_and_a_p(make_row, column):
     row = make_row(seeds=1, done=1, values={"distance": (2.0,)}, scores={"distance": score_of([2.0])})
-    difference = row_tests(row, column(), [row], [], {"distance": FloorDraws(FLOOR)}).to_floor
+    difference = row_tests(row, column(), ReferenceRows([row], []), {"distance": FloorDraws(FLOOR)}).to_floor
     assert (difference.low, difference.high) == (None, None)
     assert difference.p < 0.05
 
 
 def test_a_row_without_scores_has_no_tests(make_row, column):
-    tests = row_tests(make_row(done=0), column(), [make_row(done=0)], [], {"distance": FloorDraws([1.0, 1.2])})
+    tests = row_tests(make_row(done=0), column(), ReferenceRows([make_row(done=0)], []), {"distance": FloorDraws([1.0, 1.2])})
     assert (tests.to_base, tests.to_control, tests.to_floor) == (None, None, None)
 
 
@@ -69,15 +77,16 @@ def test_rows_are_compared_with_rows_of_the_same_sampler(make_row):
         for method in ("none", "mle", "ddo")
     ]
     ddo = rows[-1]
-    assert (base_row(ddo, rows), control_row(ddo, rows, ["mle"])) == (rows[3], rows[4])
+    references = ReferenceRows(rows, ["mle"])
+    assert (references.base_of(ddo), references.control_of(ddo)) == (rows[3], rows[4])
 
 
 def test_the_cost_of_a_row_is_over_that_of_the_control_of_its_base(make_row):
     rows = [make_row(base=base, method=method, cost=cost) for base, method, cost in (
         ("a", "none", None), ("a", "mle", 200.0), ("a", "ddo", 500.0), ("b", "mle", None), ("b", "ddo", 500.0),
     )]  # fmt: skip
-    assert [cost_over_control(row, rows, ["mle"]) for row in rows] == [None, 1.0, 2.5, None, None]
-    assert [cost_over_control(row, rows, ["other"]) for row in rows] == [None] * 5
+    assert [ReferenceRows(rows, ["mle"]).cost_over_control(row) for row in rows] == [None, 1.0, 2.5, None, None]
+    assert [ReferenceRows(rows, ["other"]).cost_over_control(row) for row in rows] == [None] * 5
 
 
 def test_rows_of_different_seeds_are_paired_by_the_seed_and_not_by_the_place(load, publish_records, make_record):

@@ -4,7 +4,11 @@ import pytest
 
 from harness.errors import UserError
 from harness.report.collect import collect_published
+from harness.report.difference_tables import difference_tables
+from harness.report.display import display
+from harness.report.rows import TableRow
 from harness.report.table import Table
+from harness.report.terminal_style import PLAIN
 from harness.store.records import ExtractorFacts
 
 
@@ -116,3 +120,35 @@ def test_numbers_of_several_versions_of_an_extractor_make_no_table(board, publis
         publish_records(board, [cell], extractors={"net": facts})
     with pytest.raises(UserError, match="do not share a column"):
         Table.from_collection(collect_published(board))
+
+
+class CountedRows(tuple[TableRow, ...]):
+    """Rows that count how often somebody looks through all of them."""
+
+    passes = 0
+
+    def __iter__(self):
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_many_rows_are_looked_through_as_often_as_few(load, publish_records):
+    """A pass over all rows for each row, or for each of its cells, would make a page of 10,000 cells take hours."""
+    board = load(("methods:\n", "control: fit\nmethods:\n"))
+    publish_records(board)
+    table = Table.from_collection(collect_published(board))
+    passes = []
+    for bases in (1, 10):
+        rows = [
+            replace(row, base=f"{row.base} {number}", cost=100.0 if row.trains else None)
+            for number in range(bases)
+            for row in table.rows
+        ]
+        counted = CountedRows(rows)
+        larger = replace(table, rows=counted)
+        display(larger, PLAIN)
+        difference_tables(larger, PLAIN)
+        larger.frame()
+        assert larger.cost_head == "Cost × more of it"
+        passes.append(counted.passes)
+    assert passes[0] == passes[1]

@@ -1,11 +1,16 @@
 """Samples are written as whole files, of the draw and number that are asked for."""
 
+import io
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from harness.errors import UserError
+from harness.images.quantise import as_uint8
 from harness.run.export import export_samples
 from harness.run.kept import KeptExamples
 from harness.weights import state_dicts
@@ -43,6 +48,32 @@ def test_latents_are_an_array_of_floats(export, tmp_path):
     export(x, "latents.npz", n=2)
     with np.load(tmp_path / "latents.npz") as arrays:
         assert np.array_equal(arrays["arr_0"], x[:2].numpy())
+
+
+def test_the_members_of_an_archive_are_numpys_byte_for_byte(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.run.export.IMAGES_AT_ONCE", 7)
+    x, labels = shades(20, 3), torch.arange(20)
+    state_dicts.save({"x": x}, tmp_path / "samples.safetensors")
+    examples = KeptExamples("draw 0", tensors(tmp_path / "samples.safetensors")["x"], labels)
+    assert export_samples(examples, tmp_path / "ours.npz", 18, where="r.json") == 18
+    with zipfile.ZipFile(tmp_path / "ours.npz") as archive:
+        assert archive.namelist() == ["arr_0.npy", "arr_1.npy"]
+        for name, array in (("arr_0", as_uint8(x[:18]).permute(0, 2, 3, 1).numpy()), ("arr_1", labels[:18].numpy())):
+            expected = io.BytesIO()
+            np.save(expected, np.ascontiguousarray(array))
+            assert archive.read(f"{name}.npy") == expected.getvalue()
+
+
+def test_few_images_are_in_memory_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.run.export.IMAGES_AT_ONCE", 10)
+    state_dicts.save({"x": torch.zeros(2_000, 3, 16, 16)}, tmp_path / "samples.safetensors")
+    examples = KeptExamples("draw 0", tensors(tmp_path / "samples.safetensors")["x"], None)
+    tracemalloc.start()
+    export_samples(examples, tmp_path / "images.npz", None, where="r.json")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (tmp_path / "images.npz").stat().st_size > 2_000 * 3 * 16 * 16
+    assert peak < 500_000, "a third of the images' bytes"
 
 
 def test_no_more_samples_than_there_are(export, tmp_path):

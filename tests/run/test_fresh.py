@@ -247,6 +247,25 @@ def test_records_that_are_made_anew_are_pending_until_all_are_made(board, runs, 
     assert list(note.parent.iterdir()) == []
 
 
+def test_notes_are_deleted_with_as_few_listings_of_their_folder_for_many_as_for_one(board, runs, monkeypatch):
+    """A listing for each note would take hours at the end of 10,000 cells."""
+    listed = []
+    for name in ("listdir", "scandir"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda path=".", call=call: (listed.append(str(path)), call(path))[1])
+    folder, listings = runs.fresh("cell", "any").parent, []
+    folder.mkdir(exist_ok=True)
+    for cells in (board.cells[:1], board.cells):
+        for cell in cells:
+            runs.fresh("cell", cell.key).write_text("{}")
+        listed.clear()
+        fresh_results.end(board, runs)
+        assert notes(runs) == []
+        listings.append(sum(path.rstrip("/") == str(folder) for path in listed))
+    assert len(board.cells) > 1
+    assert listings[0] == listings[1] > 0
+
+
 def test_a_note_that_cannot_be_read_counts_as_none(board, runs, run, of_method):
     (cell,) = of_method("ddo")[:1]
     note = runs.fresh("cell", cell.key)

@@ -98,6 +98,45 @@ def test_another_length_is_put_together_from_snapshots_and_is_near_the_one_that_
     assert made == pytest.approx(tracked, abs=2e-3)  # least squares over sixteen profiles
 
 
+def test_an_average_that_is_put_together_has_the_models_buffers():
+    class Buffers(OneWeight):
+        def __init__(self, value):
+            super().__init__(value)
+            self.register_buffer("table", torch.arange(12))
+            self.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+
+    model = Buffers(0.0)
+    track = PowerFunctionTracker(model, PowerFunctionEMA(std=0.2, snapshots=16), images=32, batch=2)
+    for step in range(16):
+        model.count.add_(1)
+        track.update((step + 1) * 2)
+    buffers, weights = dict(model.named_buffers()), track.weights()
+    assert {name: weights[name].tolist() for name in buffers} == {name: value.tolist() for name, value in buffers.items()}
+
+
+class Tied(nn.Module):
+    """A network whose last layer has the weight of its first one, under a name of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+        self.last.weight = self.first.weight
+
+
+@pytest.mark.parametrize("ema", [0.5, {"std": 0.1}, {"std": 0.2}])
+def test_a_weight_of_two_names_has_one_average(ema):
+    """Loaded in the order of its names, the network would else end with the last weights and not with their average."""
+    model, loaded = Tied(), Tied()
+    track = make_average(model, TrainingConfig.model_validate({"images": 8, "batch": 2, "ema": ema}))
+    for step in range(4):
+        with torch.no_grad():
+            model.first.weight.fill_(float(step))
+        track.update(2 * step + 2)
+    loaded.load_state_dict(track.weights())
+    assert ((loaded.last.weight > 0) & (loaded.last.weight < 2.99)).all()
+    assert torch.equal(track.weights()["first.weight"], track.weights()["last.weight"])
+
+
 def test_before_the_first_step_the_weights_are_the_models():
     track = PowerFunctionTracker(OneWeight(4.0), PowerFunctionEMA(std=0.08), images=4, batch=2)
     assert track.weights()["weight"].item() == 4.0

@@ -11,7 +11,7 @@ from harness.testing.golden import Case, kind
 from harness.toolkit.denoising import NoisyLevel, loss_weight
 from harness.training import power_function
 from harness_edm.sampler import noise_levels
-from harness_edm2 import latents, published_training
+from harness_edm2 import latents
 from harness_edm2.denoiser import EDM2
 from harness_edm2.published import from_arguments
 
@@ -179,15 +179,9 @@ def power_function_scalars(case: Case) -> None:
         case.compare(name, torch.as_tensor(np.asarray(values), dtype=case.arrays[name].dtype))
 
     compare("exp_of_std", [power_function.exponent(std) for std in arrays["std"]])
-    compare("std_of_exp", [power_function.relative_std(g) for g in arrays["exp_of_std"]])
+    compare("exp_of_std", [power_function.exponent(std) for std in arrays["std_of_exp"]])
     triples = zip(arrays["beta_std"], arrays["beta_t_next"], arrays["beta_t_delta"], strict=True)
     compare("beta", [power_function.decay(std, seen, batch) for std, seen, batch in triples])
-    rates = [
-        published_training.learning_rate(seen, batch=batch, reference=reference, steps=steps, rampup=rampup * 1e6)
-        for seen, batch, reference, steps, rampup in arrays["lr_args"]
-    ]
-    compare("lr", rates)
-    compare("kimg_to_nimg", [published_training.images_of(int(kimg)) for kimg in arrays["kimg"]])
     problems = sorted({name.split("_")[0] for name in arrays if name.startswith("phema")})
     for problem in problems:
         times, stds = arrays[f"{problem}_in_ofs"], arrays[f"{problem}_in_std"]
@@ -200,6 +194,7 @@ def power_function_scalars(case: Case) -> None:
         rtol = 1e-4 * max(1, condition / 1e8)
         np.testing.assert_allclose(weights, arrays[f"{problem}_coefs"], rtol=rtol, atol=1e-9)
     parts = ("in_ofs", "in_std", "out_ofs", "out_std", "coefs", "A", "condA")
+    # The authors' learning rates and the numbers in their files' names are theirs alone: nothing here computes them.
     case.unchecked(
         "std", "exp_of_std", "std_of_exp", "beta_std", "beta_t_next", "beta_t_delta", "beta", "lr_args", "lr", "kimg",
         "kimg_to_nimg", *(f"{problem}_{part}" for problem in problems for part in parts),
