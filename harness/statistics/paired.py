@@ -66,6 +66,23 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference |
     return PairedDifference(mean, mean - slack, mean + slack, float(two_sided_p(mean / error, n - 1)), n)
 
 
+def paired_difference_of_groups(first: ArrayLike, second: ArrayLike, groups: ArrayLike) -> PairedDifference | None:
+    """Compare two rows by the paired t test of their means over groups of seeds, one pair of numbers for each group.
+
+    Seeds of a group may depend on each other, as cells of one base do: the test errs as often as it says for further groups.
+    Where groups differ in their number of seeds, it does so only nearly.
+
+    Args:
+        first, second: (n,) values as `paired_difference` takes them.
+        groups: (n,) whole numbers, equal for seeds of one group.
+    Returns: first - second; None for fewer than two groups with a pair.
+    """
+    a, b, numbers = np.asarray(first, np.float64), np.asarray(second, np.float64), np.asarray(groups)
+    is_pair = np.isfinite(a) & np.isfinite(b)
+    members = [is_pair & (numbers == number) for number in np.unique(numbers[is_pair])]
+    return paired_difference([a[member].mean() for member in members], [b[member].mean() for member in members])
+
+
 def upper_p_of_differences(first: Floats, second: Floats) -> Floats:
     """Return, for each pair of rows, the one-sided p of the paired t test that `first` is larger than `second` on average.
 
