@@ -88,8 +88,13 @@ class Column:
 
     @property
     def compares_with_training(self) -> bool:
-        """Whether the real examples are training examples, and not fresh draws."""
-        return self.config.against != "evaluation"
+        """Whether the real examples are training examples."""
+        return self.config.against in ("train", "train-all")
+
+    @property
+    def compares_with_selection(self) -> bool:
+        """Whether the real examples are those that the curve compares with."""
+        return self.config.against == "selection"
 
     @property
     def compares_with_all_training(self) -> bool:
@@ -99,11 +104,11 @@ class Column:
     @property
     def draws_real(self) -> bool:
         """Whether a cell's samples are compared with an evaluation draw of real examples, as far as `against` tells."""
-        return not self.compares_with_training and self.reference is None
+        return self.config.against == "evaluation" and self.reference is None
 
     @property
     def is_one_sided(self) -> bool:
-        """Whether the metric sees no evaluation draw of real examples: it sees training examples, or statistics, or nothing."""
+        """Whether the metric sees no evaluation draw of real examples: it sees others, or statistics, or nothing."""
         metric = self.metric.component
         return not self.draws_real or bool(metric.needs_features and not metric.real_needs)
 

@@ -192,10 +192,11 @@ class MetricConfig(Config):
         description="the extractor and its settings, for a metric on features; its name must be the one in the key's brackets, "
         "`fid[fashion-cnn]`",
     )
-    against: Literal["evaluation", "train", "train-all"] = Field(
+    against: Literal["evaluation", "train", "train-all", "selection"] = Field(
         "evaluation",
-        description="real examples to compare with: fresh draws; `train`, the first `samples` training examples; or `train-all`, "
-        "the whole training set, as papers have FID, for metrics on features",
+        description="real examples to compare with: fresh draws; `train`, the first `samples` training examples; `train-all`, "
+        "the whole training set, as papers have FID, for metrics on features; or `selection`, those of the curve, "
+        "for a board that searches settings and is to leave the evaluation's examples unseen",
     )
     reference: str | None = Field(
         None,

@@ -39,7 +39,14 @@ Only = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Some of the board's seeds, e.g. 0,1.")]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would run, what it takes, and what is missing.")]
-Rehearse = Annotated[bool, typer.Option("--rehearse", help="Like --dry-run; also build networks in full, without memory.")]
+Rehearse = Annotated[
+    bool,
+    typer.Option(
+        "--rehearse",
+        help="Like --dry-run; also compare networks with the lists of published tensors, and take each method's steps without "
+        "values.",
+    ),
+]
 CardName = Annotated[
     str | None,
     typer.Option(
@@ -159,7 +166,7 @@ def run(
     collect: Collect = False,
     as_json: AsJson = False,
 ) -> None:
-    """Example: harness run leaderboards/quickstart --only method=ddo,sft-* --dry-run
+    """Example: harness run leaderboards/quickstart --only 'method=ddo,sft-*' --dry-run
 
     Run a board's cells that have no record yet, then print its table. What is done is kept: run again after a stop.
     """

@@ -43,9 +43,13 @@ Trials = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Trials on each base, earlier ones included. [default: the board's]")
 ]
 Jobs = Annotated[
-    int,
+    int | None,
     typer.Option(
-        min=1, metavar="K", help="Cells at once. Where they are more than the search has seeds, trials are asked together."
+        min=1,
+        metavar="K",
+        help="Cells at once. Where they are more than the search has seeds, trials are asked together. "
+        "[default: as for harness run, and one trial after the other]",
+        show_default=False,
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what there is and what would run.")]
@@ -56,7 +60,7 @@ def search(
     only: Only = None,
     base: Bases = None,
     trials: Trials = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     dry_run: DryRun = False,
     smoke: Smoke = False,
     runs_dir: RunsDir = None,
@@ -76,7 +80,8 @@ def search(
 
     studies = load_studies(board, only or (), base or (), smoke=smoke)
     runs = RunsFolder.of(runs_dir, smoke=smoke)
-    options = [SearchOptions(trials or study.search.trials, jobs) for study in studies]
+    # `jobs` of a user's file counts below, as cells at once. Here it would ask for other trials, and files change no number.
+    options = [SearchOptions(trials or study.search.trials, jobs or 1) for study in studies]
     if dry_run:
         for study, option in zip(studies, options, strict=True):
             result(_plan(study, option, runs))
@@ -84,7 +89,9 @@ def search(
     chosen = run_settings(executor, "", settings or [], jobs=jobs, device=device)
     for line in chosen.remarks:
         remark(line)
-    how = RunOptions(jobs, chosen.executor, chosen.device, checkpoint_seconds, resources=chosen.resources, devices=chosen.devices)
+    how = RunOptions(
+        chosen.jobs, chosen.executor, chosen.device, checkpoint_seconds, resources=chosen.resources, devices=chosen.devices
+    )
     facts = _search(studies, options, runs, how)
     _print(studies, facts, as_json)
 

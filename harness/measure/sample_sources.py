@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from harness.measure.image_source import ImageSource, identified_as, identified_
 from harness.stages.example_sets import SAMPLES, draw_rows, stored_images
 from harness.store import outputs
 from harness.store.manifests import MANIFEST
-from harness.store.reading import read_bytes
 from harness.store.records import load_record
+from harness.store.runs_folder import RunsFolder
 from harness.weights import tensor_file
 
 _DRAW = re.compile(r"x\.(0|[1-9][0-9]{0,8})")
@@ -54,18 +53,10 @@ def sample_set_of_record(path: Path) -> Path:
     """
     record = load_record(path)
     for runs_folder in path.resolve().parents[2:3]:  # of runs/records/BOARD/CELL.json; nothing for a path that is too short
-        for manifest in sorted(runs_folder.glob(f"stages/sample/*/{MANIFEST}")):
-            if record.samples_sha256 and _samples_sha256(manifest) == record.samples_sha256:
-                return manifest.parent
+        runs = RunsFolder(runs_folder)
+        if record.samples_sha256 and (folder := outputs.folder_with(runs, "sample", "samples_sha256", record.samples_sha256)):
+            return folder
     raise UserError(f"{path}: the samples of this record are not there; give a record in the runs folder that made them")
-
-
-def _samples_sha256(manifest: Path) -> object:
-    """The hash of a sample set by its manifest; None for a damaged manifest, which may be another cell's."""
-    try:
-        return json.loads(read_bytes(manifest))["facts"]["samples_sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
 
 
 def draws_in_file(path: Path) -> list[ImageSource]:

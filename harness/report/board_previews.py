@@ -69,9 +69,11 @@ def read_published_previews(collection: Collection) -> BoardPreviews:
     return BoardPreviews(real if real is not None and real.source in datasets else None, rows)
 
 
-def make_previews(collection: Collection, runs: RunsFolder) -> BoardPreviews:
+def make_previews(collection: Collection, runs: RunsFolder, *, compares_files: bool = False) -> BoardPreviews:
     """Make the previews of the sample sets in a runs folder. Imports torch. Whatever fails is in `unmade`, and the rest is made.
 
+    Args:
+        compares_files: see `sampled_preview`.
     Returns: no previews for data that are neither points in the plane nor images.
     """
     unmade: list[str] = []
@@ -83,7 +85,7 @@ def make_previews(collection: Collection, runs: RunsFolder) -> BoardPreviews:
     rows: dict[str, Preview] = {}
     for row, cell in shown_cells(collection):
         with unfailing(unmade, f"no preview of {row.name}"):
-            if (preview := sampled_preview(cell, collection, runs)) is not None:
+            if (preview := sampled_preview(cell, collection, runs, compares_files=compares_files)) is not None:
                 rows[row.name] = preview
     return BoardPreviews(real, rows, tuple(unmade))
 
@@ -123,9 +125,12 @@ def can_be_shown(spec: DataSpec) -> bool:
     return len(spec.shape) == 3 and spec.shape[0] in (1, 3)
 
 
-def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Preview | None:
+def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder, *, compares_files: bool = False) -> Preview | None:
     """Make the preview of the cell's first sample set; None when the runs folder does not have it.
 
+    Args:
+        compares_files: whether the whole file of samples is compared with its hash, as before it is published. Of a file of
+            gigabytes that takes seconds, and a preview reads a few samples of it.
     Raises: UserError when the samples are damaged, cannot be read, or are other samples than those of the cell's record.
     """
     from harness.stages.example_sets import SAMPLES, draw_labels, draw_rows
@@ -134,6 +139,7 @@ def sampled_preview(cell: Cell, collection: Collection, runs: RunsFolder) -> Pre
     folder = runs.stage("sample", cell.sample_key)
     if not outputs.is_there(folder):
         return None
-    if outputs.read(folder).facts.get("samples_sha256") != source:
+    facts = outputs.read(folder).facts if compares_files else outputs.read_facts(folder)
+    if facts.get("samples_sha256") != source:
         raise UserError(f"the samples in {folder} are not those of its record")
     return preview_of_rows(draw_rows(folder / SAMPLES, 0), draw_labels(folder / SAMPLES, 0), source)

@@ -40,6 +40,7 @@ AGAINST = {
     "evaluation": "fresh draws of real examples",
     "train": "training examples",
     "train-all": "all training examples",
+    "selection": "the examples that the curve compares with",
 }
 """The real examples that a column compares with, by its setting `against`."""
 
@@ -138,6 +139,8 @@ def _floor(board: Board) -> str:
     draws = f"two independent draws of {_sizes(board)} real examples"
     training = any(floor.column.compares_with_training for floor in board.floors)
     instead = ", in a column against training examples between a draw and these" if training else ""
+    if any(floor.column.compares_with_selection for floor in board.floors):
+        instead += ", in a column against the curve's examples between a draw and these, where the dataset has as many"
     if any(floor.column.reference is not None for floor in board.floors):
         instead += ", in a column against published statistics between a draw and these, where the dataset has as many examples"
     return f"the metric between {draws}{instead}, mean ± standard deviation over pairs: {pairs}"

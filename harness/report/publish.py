@@ -79,7 +79,7 @@ def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False) -> Public
     folder = BoardFolder(board.folder)
     records = _copies(fresh, merged, runs)
     copies = {**records, **published_logs.copies(board, runs, set(records))}
-    made = make_previews(merged, runs)
+    made = make_previews(merged, runs, compares_files=True)
     previews = _preview_contents(merged, made)
     logs = published_logs.belonging(board, merged.stale, _replaced(folder, records))
     belonging = _record_files(merged) | _preview_files(merged) | set(previews) | logs

@@ -34,6 +34,7 @@ def data_faults(board: Board, cells: Sequence[Cell], floors: Sequence[Floor], ca
         _draw(cache.dataset(board.dataset), _draws_of_board(cells, there_are))
         _check_selection(cache.dataset(board.dataset), cells)
         _check_training_set(cache.dataset(board.dataset), cells, floors)
+        _check_selection_columns(cache.dataset(board.dataset), cells)
     for base in _bases(cells):
         if isinstance(base.origin, Examples):
             with noted(faults):
@@ -71,6 +72,20 @@ def _check_selection(source: CheckedSource, cells: Sequence[Cell]) -> None:
     trained = [cell for cell in cells if cell.trains and cell.curve is not None]
     if trained and (curve := trained[0].curve) is not None:
         source.check_selection(draws.selection(trained[0].seed), curve.samples)
+
+
+def _check_selection_columns(source: CheckedSource, cells: Sequence[Cell]) -> None:
+    """Check that columns with `against: selection` have examples that are in no draw of the evaluation. Raises: DataFault."""
+    for cell in cells:
+        for column in cell.columns:
+            if not column.compares_with_selection:
+                continue
+            if source.largest_selection is None and source.has_fixed_examples:
+                raise DataFault(
+                    f"metric {column.name}: against: selection compares with examples that are kept for the curve, and "
+                    f"{source.name} keeps none: give the dataset `selection`, or leave `against` out"
+                )
+            source.check_selection(draws.selection(cell.seed), cell.evaluation.samples)
 
 
 def _check_training_set(source: CheckedSource, cells: Sequence[Cell], floors: Sequence[Floor]) -> None:

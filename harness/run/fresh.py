@@ -20,7 +20,7 @@ from harness.board.components import Resolved
 from harness.components import Component
 from harness.errors import UserError
 from harness.run.states import CellState, missing_floors, states
-from harness.stages import renewal, sources
+from harness.stages import card_usage, renewal, sources
 from harness.stages.current_records import has_result, is_measured
 from harness.stages.record import record_path
 from harness.store.files import exists, reading, write_text
@@ -253,6 +253,7 @@ def _cell(cell: Cell, runs: RunsFolder, *, keeps_training: bool = False) -> _Res
     def set_aside() -> None:
         for stage, key in outputs.items():
             renewal.set_aside_output(runs, stage, key)
+        card_usage.forget(cell, runs)  # of what is set aside
         renewal.set_aside_if_there(record_path(cell, runs))
 
     return _Result(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +16,7 @@ from harness.plugins import registry
 from harness.stages.base import WEIGHTS
 from harness.stages.example_sets import SAMPLES, draw_labels, draw_rows
 from harness.store import outputs
-from harness.store.manifests import MANIFEST
-from harness.store.reading import read_bytes
+from harness.store.outputs import Output
 from harness.store.records import Record
 from harness.store.runs_folder import RunsFolder
 from harness.training.task import BANK
@@ -52,10 +50,10 @@ def network_weights(record: Record, runs: RunsFolder, *, where: str) -> Mapping[
     _check_done(record, where)
     if not record.weights_sha256:
         raise UserError(f"{where}: this cell has no network: examples of a dataset stand in the place of samples")
-    folder = _find(runs, "finetune", "weights_sha256", record.weights_sha256, f"{where}: the weights")
-    weights = state_dicts.load(folder / WEIGHTS)
+    found = _find(runs, "finetune", "weights_sha256", record.weights_sha256, f"{where}: the weights")
+    weights = state_dicts.load(found.folder / WEIGHTS)
     if state_dicts.sha256(weights) != record.weights_sha256:
-        raise UserError(f"{where}: {folder / WEIGHTS} holds other weights than those that were measured")
+        raise UserError(f"{where}: {found.folder / WEIGHTS} holds other weights than those that were measured")
     return weights
 
 
@@ -68,15 +66,15 @@ def samples_file(record: Record, draw: int, runs: RunsFolder, *, where: str) -> 
         hold the samples.
     """
     _check_done(record, where)
-    folder = _find(runs, "sample", "samples_sha256", record.samples_sha256, f"{where}: the samples")
-    facts = outputs.read(folder).facts
-    hashes = facts.get("kept_sha256") or facts.get("draws_sha256")
+    found = _find(runs, "sample", "samples_sha256", record.samples_sha256, f"{where}: the samples")
+    file = found.folder / SAMPLES
+    hashes = found.facts.get("kept_sha256") or found.facts.get("draws_sha256")
     count = len(hashes) if isinstance(hashes, list) else 0
     if not 0 <= draw < count:
         raise UserError(f"{where}: has no draw {draw}; its {count} draws have the numbers 0 to {count - 1}")
-    if isinstance(hashes, list) and draw_rows(folder / SAMPLES, draw).sha256("x") != hashes[draw]:
-        raise UserError(f"{where}: {folder / SAMPLES} holds other samples than those that were measured")
-    return folder / SAMPLES
+    if isinstance(hashes, list) and draw_rows(file, draw).sha256("x") != hashes[draw]:
+        raise UserError(f"{where}: {file} holds other samples than those that were measured")
+    return file
 
 
 def examples(record: Record, runs: RunsFolder, *, draw: int | None, bank: int | None, where: str) -> KeptExamples:
@@ -103,8 +101,7 @@ def _bank_file(record: Record, number: int, runs: RunsFolder, *, where: str) -> 
     _check_done(record, where)
     if not record.weights_sha256:
         raise UserError(f"{where}: this cell has no network, so nothing was drawn for its training")
-    folder = _find(runs, "finetune", "weights_sha256", record.weights_sha256, f"{where}: the training")
-    keys = outputs.read(folder).facts.get("banks")
+    keys = _find(runs, "finetune", "weights_sha256", record.weights_sha256, f"{where}: the training").facts.get("banks")
     banks = keys if isinstance(keys, list) else []
     if not banks:
         raise UserError(f"{where}: {record.cell} drew no bank of fakes for its training")
@@ -152,24 +149,15 @@ def _check_done(record: Record, where: str) -> None:
         raise UserError(f"{where}: the cell is {record.status} ({record.reason}): nothing was kept of it")
 
 
-def _find(runs: RunsFolder, stage: str, fact: str, value: str, what: str) -> Path:
-    """Return the folder of the undamaged output of a stage that has this fact. Raises: UserError when there is none."""
-    for manifest in sorted(runs.root.glob(f"stages/{stage}/*/{MANIFEST}")):
-        if _fact(manifest, fact) == value:
-            try:
-                return outputs.read(manifest.parent).folder
-            except UserError as error:
-                raise UserError(f"{what}: {error}") from None
-    raise UserError(
-        f"{what} (sha256 {value[:16]}…) are not in the runs folder {runs.root}: the cell ran elsewhere, or they were deleted; "
-        "name the folder with --runs-dir, or run the board again"
-    )
-
-
-def _fact(manifest: Path, name: str) -> object:
-    """Return a fact of a manifest; None for a damaged manifest, which may be another cell's."""
+def _find(runs: RunsFolder, stage: str, fact: str, value: str, what: str) -> Output:
+    """Return the undamaged output of a stage that has this fact. Raises: UserError when there is none."""
+    folder = outputs.folder_with(runs, stage, fact, value)
+    if folder is None:
+        raise UserError(
+            f"{what} (sha256 {value[:16]}…) are not in the runs folder {runs.root}: the cell ran elsewhere, or they were "
+            "deleted; name the folder with --runs-dir, or run the board again"
+        )
     try:
-        facts = json.loads(read_bytes(manifest))["facts"]
-        return facts.get(name) if isinstance(facts, dict) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+        return outputs.read(folder)
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from None

@@ -1,4 +1,7 @@
-"""Energy and memory of a card over all processes that worked on a cell: each notes what it took, for the next one to add."""
+"""Energy and memory of a card over all processes that worked on a cell: each notes what it took, for the next one to add.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.board.cells import Cell
 from harness.process import card_meter
 from harness.process.card_meter import Usage
-from harness.stages.context import Context
 from harness.store.files import write_text
 from harness.store.runs_folder import RunsFolder
+
+if TYPE_CHECKING:
+    from harness.stages.context import Context
 
 NOTHING, UNKNOWN = Usage(0.0, 0), Usage(None, None)
 
@@ -28,13 +34,14 @@ class CellUsage:
 
 @contextmanager
 def measured(cell: Cell, context: Context, *, begins_here: bool) -> Iterator[CellUsage]:
-    """Measure the card during the block, and add what earlier processes took for the cell.
+    """Measure the card during the block, and add what earlier processes took for the cell: their note says it.
 
     Args:
-        begins_here: whether no earlier process has worked on the cell.
+        begins_here: whether no earlier process has left any work on the cell. What such a process took is not known where there
+            is no note.
     """
     path, usage = usage_file(cell, context.runs), CellUsage()
-    before = NOTHING if begins_here else _noted(path)
+    before = _noted(path, NOTHING if begins_here else UNKNOWN)
 
     def note(now: Usage) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +62,7 @@ def measured(cell: Cell, context: Context, *, begins_here: bool) -> Iterator[Cel
 
 
 def forget(cell: Cell, runs: RunsFolder) -> None:
-    """Remove the note of a cell that has its record."""
+    """Remove the note of a cell that has its record, or that is made anew."""
     shutil.rmtree(runs.work("card", cell.key), ignore_errors=True)
 
 
@@ -64,10 +71,12 @@ def usage_file(cell: Cell, runs: RunsFolder) -> Path:
     return runs.work("card", cell.key) / "usage.json"
 
 
-def _noted(path: Path) -> Usage:
-    """Return what earlier processes noted; unknown where there is no note that can be read."""
+def _noted(path: Path, default: Usage) -> Usage:
+    """Return what earlier processes noted; unknown where the note cannot be read. default: where there is no note."""
     try:
         energy_wh, memory_bytes = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return default
     except (OSError, ValueError, TypeError):
         return UNKNOWN
     return Usage(energy_wh, memory_bytes)

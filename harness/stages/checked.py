@@ -150,7 +150,7 @@ class CheckedSource(DataSource):
         self._check_size(n)
 
     def check_selection(self, draw: int, n: int) -> None:
-        """Check that the curve can compare with n examples. Raises: DataFault when the dataset cannot give so many."""
+        """Check that there are n examples of those that the curve compares with. Raises: DataFault when there are fewer."""
         if self.largest_selection is None:
             self.check_evaluation(draw, n)
         else:
@@ -159,8 +159,8 @@ class CheckedSource(DataSource):
     def _check_selection_size(self, n: int, largest: int) -> None:
         if n > largest:
             raise DataFault(
-                f"dataset {self.name} keeps {largest} examples for the curve, and {n} are asked for: lower curve.samples, or "
-                "raise `selection` of the dataset"
+                f"dataset {self.name} keeps {largest} examples for the curve, and {n} are asked for: lower curve.samples "
+                "(evaluation.samples for a column with `against: selection`), or raise `selection` of the dataset"
             )
 
     def _check_size(self, n: int) -> None:

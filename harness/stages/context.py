@@ -84,17 +84,20 @@ class Context:
         make: Callable[[Path], Mapping[str, object]],
         made_by: Sequence[SourceFacts],
         *,
+        is_outdated: Callable[[Output], bool] = lambda _: False,
         resumes: bool = False,
     ) -> Output:
         """Return the output under the key, like `outputs.once`. It is made anew where `makes_anew` says so.
 
         Args:
             made_by: the code with which this process would make the output.
-            resumes: see `outputs.once`.
+            is_outdated, resumes: see `outputs.once`.
         """
-        if self.makes_anew:
-            renewal.set_aside_other_code(self.runs, stage, key, made_by)
-        return outputs.once(self.runs, stage, key, make, resumes=resumes)
+
+        def is_replaced(output: Output) -> bool:
+            return is_outdated(output) or (self.makes_anew and renewal.is_of_other_code(output, made_by))
+
+        return outputs.once(self.runs, stage, key, make, is_outdated=is_replaced, resumes=resumes)
 
     def dataset(self, dataset: Resolved[Dataset]) -> CheckedSource:
         """Return the dataset, which the cache keeps for later stages."""

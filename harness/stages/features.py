@@ -87,11 +87,10 @@ def extracted_by_code(
     made_by = sources.merged(sources.of(extractor), identified.sources)
     keys = {need: digest(stage="features", set=key, need=need) for need in sorted(needs)}
     with lease(context.runs.lease("features", key), wait=True):
-        if context.makes_anew:
-            for need_key in keys.values():
-                renewal.set_aside_other_code(context.runs, "features", need_key, made_by)
         found = {need: outputs.find(context.runs, "features", need_key) for need, need_key in keys.items()}
         kept = {need: output for need, output in found.items() if output is not None}
+        if context.makes_anew:
+            kept = {need: output for need, output in kept.items() if not renewal.is_of_other_code(output, made_by)}
         if missing := {need: need_key for need, need_key in keys.items() if need not in kept}:
             work = scratch_path(context.runs.work("features", key))  # nobody goes on with it
             kept |= _extract(images, missing, made_by, extractor, context, work, settings)
@@ -122,10 +121,13 @@ def seconds_of_pass(
     context: Context,
     settings: ExtractionSettings = DEFAULT,
 ) -> float | None:
-    """Return the seconds that extracting stored features of a set took; None where they are gone, or nobody noted it."""
+    """Return the seconds that extracting stored features of a set took; None where they are gone, or nobody noted it.
+
+    The features themselves are not read.
+    """
     key = _set_key(identity, n, extractor, context, settings)
-    stored = [outputs.find(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs]
-    seconds = [None if output is None else output.facts.get("seconds") for output in stored]
+    stored = [outputs.find_facts(context.runs, "features", digest(stage="features", set=key, need=need)) for need in needs]
+    seconds = [None if facts is None else facts.get("seconds") for facts in stored]
     known = [float(value) for value in seconds if isinstance(value, int | float)]
     return max(known) if known and len(known) == len(seconds) else None  # what one pass gave has the same seconds
 
@@ -212,7 +214,7 @@ def _extract(
         with crew.employ(helper, extractor, tuple(keys), settings, context.runs, context.options):
             made = extraction.run(images)
         facts = {"seconds": time.perf_counter() - started, "sources": sources.as_json(made_by)}
-        return {need: outputs.once(context.runs, "features", key, _writer(need, made, work, facts)) for need, key in keys.items()}
+        return {need: context.once("features", key, _writer(need, made, work, facts), made_by) for need, key in keys.items()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -56,12 +56,12 @@ def run(cell: Cell, base: Output, source: CheckedSource, context: Context) -> Ou
     def is_of_other_weights(made: Output) -> bool:
         return starting_weights.are_others(FinetuneFacts.of(made).base_weights_sha256, weights)
 
-    renewal.set_aside_where(context.runs, "finetune", cell.finetune_key, is_of_other_weights)
     output = outputs.once(
         context.runs,
         "finetune",
         cell.finetune_key,
         lambda folder: _finetune(cell, base, source, context, folder, weights),
+        is_outdated=is_of_other_weights,
         resumes=cell.trains,
         keeps_unsealed=cell.trains,
         owner=cell.name,
@@ -165,9 +165,8 @@ def _shared(
         made_by = {"sources": sources.as_json(trained.sources), "banks": trained.banks}
         return {**facts, **made_by, "base_weights_sha256": weights}
 
-    renewal.set_aside_where(context.runs, "training", key, is_of_other_weights)
     try:
-        shared = outputs.once(context.runs, "training", key, make, resumes=True)
+        shared = outputs.once(context.runs, "training", key, make, is_outdated=is_of_other_weights, resumes=True)
     except Diverged:
         if log is not None:
             log.take(work / training_log.FILE, key)
@@ -259,11 +258,10 @@ def _bank_source(cell: Cell, sampler: BaseSampler, context: Context) -> BankSour
         drawn_with = bank.facts.get("base_weights_sha256")
         return context.makes_anew if drawn_with is None else drawn_with != weights
 
-    def before_use(key: str) -> None:
-        if context.makes_anew:
-            renewal.set_aside_other_code(context.runs, "bank", key, code)
-        if weights:
-            renewal.set_aside_where(context.runs, "bank", key, is_of_other_weights)
+    def is_outdated(bank: Output) -> bool:
+        if context.makes_anew and renewal.is_of_other_code(bank, code):
+            return True
+        return bool(weights) and is_of_other_weights(bank)
 
     return BankSource(
         context.runs,
@@ -274,7 +272,7 @@ def _bank_source(cell: Cell, sampler: BaseSampler, context: Context) -> BankSour
         sources.as_json(code),
         weights,
         cell.evaluation.sampling_precision,
-        before_use,
+        is_outdated,
     )
 
 
@@ -285,14 +283,14 @@ def _curve_components(cell: Cell) -> list[Resolved[Component]]:
 
 def _sources_of_banks(keys: Sequence[str], context: Context) -> list[list[SourceFacts]]:
     """Return the sources of stored banks, which another cell may have drawn, with other code."""
-    stored = [outputs.find(context.runs, "bank", key) for key in keys]
-    return [sources.of_facts(bank.facts) for bank in stored if bank is not None]
+    stored = [outputs.find_facts(context.runs, "bank", key) for key in keys]
+    return [sources.of_facts(bank) for bank in stored if bank is not None]
 
 
 def _seconds_of_steps(trained: TrainingResult, banks: Sequence[str], context: Context) -> float | None:
     """Return the seconds of a training's steps, without the curve and the drawing of banks; None where a bank is gone."""
-    stored = [outputs.find(context.runs, "bank", key) for key in banks]
-    seconds = [bank.facts["seconds"] for bank in stored if bank is not None]
+    stored = [outputs.find_facts(context.runs, "bank", key) for key in banks]
+    seconds = [bank["seconds"] for bank in stored if bank is not None]
     if len(seconds) < len(banks):
         return None
     return max(0.0, trained.seconds_training - math.fsum(value for value in seconds if isinstance(value, int | float)))

@@ -235,11 +235,15 @@ def _results(cell: Cell, context: Context) -> CellResults:
 
 
 def _begins_here(cell: Cell, context: Context) -> bool:
-    """Return whether no earlier process has trained or sampled for the cell."""
+    """Return whether no earlier process has trained or sampled for the cell: no output of it is there, and no unfinished one."""
     runs = context.runs
-    has_trained = any(runs.work("finetune", cell.finetune_key).glob("step-*"))
+    trainings = [runs.work("finetune", cell.finetune_key)]
+    if cell.row.shares_training:
+        trainings.append(runs.work("training", cell.shared_training_key))
+    has_trained = any(checkpoint for work in trainings for checkpoint in work.glob("step-*"))
     has_trained |= cell.trains and runs.stage("finetune", cell.finetune_key).is_dir()
-    return not (has_trained or runs.stage("sample", cell.sample_key).is_dir())
+    has_sampled = any(folder("sample", cell.sample_key).is_dir() for folder in (runs.stage, runs.work))
+    return not (has_trained or has_sampled)
 
 
 def _stages(cell: Cell, context: Context) -> CellResults:

@@ -73,14 +73,21 @@ def run(cell: Cell, samples: Output, source: CheckedSource, context: Context) ->
         range that the metric declares.
     """
     context.reporter.stage("measure")
-    return {column.name: _measure_column(cell, column, samples, source, context) for column in cell.columns}
+    pairs: dict[str, list[PairFacts]] = {column.name: [] for column in cell.columns}
+    # Draw by draw: what the columns share of a draw, such as its features, is then still in memory for all of them.
+    for draw in range(max((column.draws for column in cell.columns), default=0)):
+        for column in cell.columns:
+            if draw < column.draws:
+                stop.check()
+                pairs[column.name].append(_measured_pair(cell, column, samples, draw, source, context))
+    return {name: _gathered(measured) for name, measured in pairs.items()}
 
 
 def floor(floor: Floor, context: Context) -> MeasuredByCode:
     """Measure a floor: its metric between pairs of independent real draws.
 
-    Each pair is a held-out draw and a second one; or training data or published statistics in the place of one, where the column
-    compares with them. There are no values where the dataset has too few held-out examples to draw one.
+    Each pair is a held-out draw and a second one; or training data, the curve's examples or published statistics in the place of
+    one, where the column compares with them. There are no values where the dataset has too few held-out examples to draw one.
     """
     context.reporter.stage("floor")
     source = context.dataset(floor.dataset)
@@ -96,8 +103,13 @@ def floor(floor: Floor, context: Context) -> MeasuredByCode:
 
 
 def can_be_measured(floor: Floor, source: CheckedSource) -> bool:
-    """Return whether a floor can have values. Published statistics are of images that the dataset need not have."""
-    return floor.column.reference is None or source.largest_evaluation is None or floor.samples <= source.largest_evaluation
+    """Return whether a floor can have values.
+
+    Published statistics are of images that the dataset need not have. And it may keep more examples for the curve than a draw
+    of the evaluation has.
+    """
+    may_lack = floor.column.reference is not None or floor.column.compares_with_selection
+    return not may_lack or source.largest_evaluation is None or floor.samples <= source.largest_evaluation
 
 
 def _gathered(pairs: list[PairFacts]) -> MeasuredByCode:
@@ -111,25 +123,25 @@ def _gathered(pairs: list[PairFacts]) -> MeasuredByCode:
     return MeasuredByCode(measured, sources.merged(*(pair.sources for pair in pairs)))
 
 
-def _measure_column(cell: Cell, column: Column, samples: Output, source: CheckedSource, context: Context) -> MeasuredByCode:
-    measured = []
-    for draw in range(column.draws):
-        stop.check()
-        pair = _cell_pair(cell, column, samples, draw, source, context)
-        value, limit = next(iter(pair.values.values())), column.explodes_above
-        if not math.isfinite(value) or (limit is not None and value > limit):
-            raise Diverged(f"{column.name} is {value:z.6g}" + (f", above {limit:g}" if limit is not None else ""))
-        check_value(column.metric.component, value, column.name)
-        measured.append(pair)
-    return _gathered(measured)
+def _measured_pair(cell: Cell, column: Column, samples: Output, draw: int, source: CheckedSource, context: Context) -> PairFacts:
+    """Measure a draw of a cell in a column. Raises: Diverged and UserError as `run` does."""
+    pair = _cell_pair(cell, column, samples, draw, source, context)
+    value, limit = next(iter(pair.values.values())), column.explodes_above
+    if not math.isfinite(value) or (limit is not None and value > limit):
+        raise Diverged(f"{column.name} is {value:z.6g}" + (f", above {limit:g}" if limit is not None else ""))
+    check_value(column.metric.component, value, column.name)
+    return pair
 
 
 def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context) -> PairFacts:
     column, n = floor.column, floor.samples
     first, second = draws.floor(pair)
+    if column.compares_with_selection:
+        first = draws.selection(pair)
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
+        "fingerprint": source.fingerprint,
         "first": _real_identity(column, first),
         "second": second,
         "n": n,
@@ -141,10 +153,11 @@ def _floor_pair(floor: Floor, pair: int, source: CheckedSource, context: Context
 
 def _cell_pair(cell: Cell, column: Column, samples: Output, draw: int, source: CheckedSource, context: Context) -> PairFacts:
     n, sha256 = cell.evaluation.samples, SampleFacts.of(samples).draws_sha256[draw]
-    compared_draw = _real_draw(cell, draw)
+    compared_draw = _real_draw(cell, column, draw)
     identity = {
         "metric": column.metric.identity,
         "dataset": source.identity,
+        "fingerprint": source.fingerprint,
         "generated": sha256,
         "real": _real_identity(column, compared_draw),
         "n": n,
@@ -160,6 +173,8 @@ def _real_identity(column: Column, draw: int) -> object:
     """Return what tells the real examples of a column from others of the dataset. draw: of those that are a draw."""
     if column.reference is not None:
         return PublishedStatistics(column.reference).identity
+    if column.compares_with_selection:
+        return [column.config.against, draw]
     return column.config.against if column.compares_with_training else draw
 
 
@@ -169,11 +184,15 @@ def _real(column: Column, source: CheckedSource, draw: int, n: int) -> RealExamp
         return PublishedStatistics(column.reference)
     if column.compares_with_all_training:
         return RealExamples(source, None, len(source.training_set))
+    if column.compares_with_selection:
+        return RealExamples(source, draw, n, is_selection=True)
     return RealExamples(source, None if column.compares_with_training else draw, n)
 
 
-def _real_draw(cell: Cell, draw: int) -> int:
-    """Return the number of the real draw that an evaluation draw of the cell is compared with."""
+def _real_draw(cell: Cell, column: Column, draw: int) -> int:
+    """Return the number of the real draw that an evaluation draw of the cell is compared with in a column."""
+    if column.compares_with_selection:
+        return draws.selection(cell.seed)
     if cell.base.has_network:
         return draws.evaluation(cell.seed, draw)
     _, real = draws.examples_for_samples(cell.seed, draw)

@@ -18,7 +18,7 @@ from harness.interfaces import Batch, GuidedSampler, PreparedSampler, SampleFunc
 from harness.sampling import drawing, latents
 from harness.sampling.counting import EvaluationCounter
 from harness.stages import base as base_stage
-from harness.stages import encoding, renewal, sources
+from harness.stages import encoding, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.checked_sets import spread_rows
 from harness.stages.context import Context
@@ -104,8 +104,9 @@ class BaseSampler:
         if not (isinstance(function, PreparedSampler) and function.needs_preparation):
             return None
         key = digest(stage="prepare", base=self._base.key, sampler=self._sampler.identity)
-        renewal.set_aside_where(self._context.runs, "prepare", key, self._is_of_other_weights)
-        return self._context.once("prepare", key, lambda folder: self._prepare(function, folder), self._code)
+        return self._context.once(
+            "prepare", key, lambda folder: self._prepare(function, folder), self._code, is_outdated=self._is_of_other_weights
+        )
 
     def _is_of_other_weights(self, preparation: Output) -> bool:
         """Return whether a preparation was measured on other weights than the bases have now: one may have been made anew.
@@ -117,8 +118,9 @@ class BaseSampler:
         if not measured:
             return self._context.makes_anew
         for base in self._bases:
-            output = self._made.get(base.key) or outputs.find(self._context.runs, "base", base.key)
-            if output is not None and output.facts["weights_sha256"] != measured.get(base.key):
+            made = self._made.get(base.key)
+            facts = outputs.find_facts(self._context.runs, "base", base.key) if made is None else made.facts
+            if facts is not None and facts["weights_sha256"] != measured.get(base.key):
                 return True
         return False
 

@@ -23,7 +23,7 @@ from harness.process.crew import ALONE, Crew
 from harness.sampling import drawing
 from harness.sampling.drawing import DrawnSamples
 from harness.stages import base as base_stage
-from harness.stages import draws, kept_samples, renewal, sources
+from harness.stages import draws, kept_samples, sources
 from harness.stages.checked import CheckedSource
 from harness.stages.context import Context
 from harness.stages.example_sets import SAMPLES
@@ -135,9 +135,10 @@ def _once(
         facts = facts.model_copy(update={"sources": code, "weights_sha256": weights})
         return _keep(file, folder / SAMPLES, cell, facts, context).model_dump()
 
-    renewal.set_aside_where(context.runs, "sample", cell.sample_key, is_of_no_use)
     try:
-        output = outputs.once(context.runs, "sample", cell.sample_key, make, resumes=work.is_dir(), owner=cell.name)
+        output = outputs.once(
+            context.runs, "sample", cell.sample_key, make, is_outdated=is_of_no_use, resumes=work.is_dir(), owner=cell.name
+        )
     except Diverged:
         remove_folder(work)
         raise

@@ -20,13 +20,13 @@ SCHEMA = 2
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of a manifest, whose files were compared with their hashes.
+    """The content of a manifest.
 
     Args:
         fields: everything beside the hashes.
         files: sha256 of each file, by name.
         is_sealed: False for a manifest of an older version. It holds no checksum of itself, so that its files are known to be
-            whole, and its other fields are not.
+            whole once they are compared with their hashes, and its other fields are not.
     """
 
     fields: Mapping[str, object]
@@ -41,11 +41,12 @@ def write_manifest(folder: Path, fields: Mapping[str, object]) -> Mapping[str, s
     return files
 
 
-def read_manifest(folder: Path, names: Set[str]) -> Manifest:
+def read_manifest(folder: Path, names: Set[str], *, compares_files: bool = True) -> Manifest:
     """Read a folder's manifest, and compare every file with its hash.
 
     Args:
         names: names of all fields beside the files.
+        compares_files: False to leave the files alone, where only the fields are of use: a file may be of many gigabytes.
     Raises: Damage when the manifest or a file is absent or not as it was written; StorageError when one cannot be
         read; EndsTheRun for a manifest of a newer harness.
     """
@@ -65,16 +66,18 @@ def read_manifest(folder: Path, names: Set[str]) -> Manifest:
     if is_sealed and fields["schema"] > SCHEMA:
         raise EndsTheRun(f"{path}: written by a newer harness (schema {fields['schema']}, known: {SCHEMA}); upgrade")
     files = fields.pop("files", None)
-    _check_files(folder, files)
+    if not isinstance(files, dict):
+        raise Damage(f"{MANIFEST}: no hashes of files")
+    for name in files:
+        if name != Path(name).name:
+            raise Damage(f"{MANIFEST}: {name!r} is no name of a file in its folder")
+    if compares_files:
+        _compare_files(folder, files)
     return Manifest(fields, files, is_sealed)
 
 
-def _check_files(folder: Path, files: object) -> None:
-    if not isinstance(files, dict):
-        raise Damage(f"{MANIFEST}: no hashes of files")
+def _compare_files(folder: Path, files: Mapping[str, object]) -> None:
     for name, expected in files.items():
-        if name != Path(name).name:
-            raise Damage(f"{MANIFEST}: {name!r} is no name of a file in its folder")
         with reading(folder / name):
             actual = file_sha256(folder / name)
         if actual != expected:

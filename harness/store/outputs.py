@@ -6,6 +6,7 @@ older versions have no checksum, so that nothing vouches for their facts: what n
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from harness.process import stop
 from harness.store.files import Damage, appearing_folder, reading, set_aside, storage
 from harness.store.lease import lease
 from harness.store.manifests import MANIFEST, read_manifest, write_manifest
+from harness.store.reading import read_bytes
 from harness.store.runs_folder import RunsFolder
 
 log = logging.getLogger(__name__)
@@ -65,22 +67,55 @@ def find(runs: RunsFolder, stage: str, key: str) -> Output | None:
     return output if output is not None and output.is_sealed else None
 
 
+def find_facts(runs: RunsFolder, stage: str, key: str) -> Mapping[str, object] | None:
+    """Return the facts of the output under the key, whose other files are not read: they may be large, absent or damaged.
+
+    Returns: None when the manifest is absent, damaged, or without a checksum. Raises: StorageError as `find` does.
+    """
+    folder = runs.stage(stage, key)
+    try:
+        output = _read(folder, compares_files=False) if is_there(folder) else None
+    except Damage:
+        return None
+    return output.facts if output is not None and output.is_sealed else None
+
+
+def folder_with(runs: RunsFolder, stage: str, fact: str, value: object) -> Path | None:
+    """Return the folder of the first output of a stage that has a fact of this value; None without one.
+
+    The folder may have any name, and its files may be damaged: `read` tells. A manifest that cannot be read has no facts.
+    """
+    manifests = sorted(runs.root.glob(f"stages/{stage}/*/{MANIFEST}"))
+    return next((manifest.parent for manifest in manifests if _facts(manifest).get(fact) == value), None)
+
+
+def _facts(manifest: Path) -> Mapping[str, object]:
+    """Return the facts in a manifest; none of a damaged manifest, which may be another output's."""
+    try:
+        facts = json.loads(read_bytes(manifest))["facts"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
 def once(
     runs: RunsFolder,
     stage: str,
     key: str,
     make: Callable[[Path], Mapping[str, object]],
     *,
+    is_outdated: Callable[[Output], bool] = lambda _: False,
     resumes: bool = False,
     keeps_unsealed: bool = False,
     owner: str = "",
 ) -> Output:
     """Return the output under the key. If it does not exist, make it first; other processes that want it wait meanwhile.
 
-    A damaged output is renamed, reported, and made again.
+    A damaged output is renamed, reported, and made again. Files of an output that is there are compared with their hashes once.
 
     Args:
         make: `make(folder)` writes the files into a folder and returns the facts. When it raises, nothing is kept.
+        is_outdated: asked of an undamaged output whose facts have a checksum. Where it is outdated it is renamed, and made again.
         resumes: True when `make` goes on from checkpoints. A short call may then complete long work, so its output is always
             synced.
         keeps_unsealed: True when an output of an older version is kept, although nothing vouches for its facts. The caller then
@@ -89,11 +124,11 @@ def once(
     Raises: StorageError, also when the system refuses to read the output; Interrupted when the user asks to stop while another
         process makes the output; what `make` raises.
     """
-    if (existing := find(runs, stage, key)) is not None:
+    if (existing := find(runs, stage, key)) is not None and not is_outdated(existing):
         return existing
     folder = runs.stage(stage, key)
     with lease(runs.lease(stage, key), wait=True):
-        while (existing := _existing(folder, owner, keeps_unsealed=keeps_unsealed)) is None:
+        while (existing := _existing(folder, owner, is_outdated, keeps_unsealed=keeps_unsealed)) is None:
             with appearing_folder(folder, synced_after=0.0 if resumes else SHORT_SECONDS) as scratch:
                 facts = dict(make(scratch))
                 with storage(folder):
@@ -115,7 +150,7 @@ def _is_of_another_process(folder: Path, inode: int) -> bool:
     return True
 
 
-def _existing(folder: Path, owner: str, *, keeps_unsealed: bool) -> Output | None:
+def _existing(folder: Path, owner: str, is_outdated: Callable[[Output], bool], *, keeps_unsealed: bool) -> Output | None:
     """Return the output in a folder; None when the folder is absent, or when the output cannot be used and is now renamed.
 
     The caller must hold the lease, so that no other process renames the folder at the same time.
@@ -127,6 +162,9 @@ def _existing(folder: Path, owner: str, *, keeps_unsealed: bool) -> Output | Non
         output = _read(folder)
     except Damage as damage:
         log.warning("%s is damaged (%s); set aside as %s, made again", what, damage, set_aside(folder).name)
+        return None
+    if output.is_sealed and is_outdated(output):
+        set_aside(folder, "replaced")
         return None
     if output.is_sealed or keeps_unsealed:
         return output
@@ -146,23 +184,31 @@ def read(folder: Path) -> Output:
         raise UserError(f"{folder}: no undamaged output of a stage: {error}") from error
 
 
+def read_facts(folder: Path) -> Mapping[str, object]:
+    """Return the facts of the output in a folder, whose other files are not read. Raises: UserError as `read` does."""
+    try:
+        return _of_manifest(folder, compares_files=False)[0].facts
+    except Damage as error:
+        raise UserError(f"{folder}: no undamaged output of a stage: {error}") from error
+
+
 def is_there(folder: Path) -> bool:
     """Return whether a folder is there, whatever it holds. Raises: StorageError when the system refuses to say."""
     with reading(folder):
         return folder.is_dir()
 
 
-def _read(folder: Path) -> Output:
+def _read(folder: Path, *, compares_files: bool = True) -> Output:
     """Return the output in the folder of its stage and key. Raises: Damage; StorageError."""
-    output, names = _of_manifest(folder)
+    output, names = _of_manifest(folder, compares_files=compares_files)
     if names != (folder.parent.name, folder.name):
         raise Damage(f"{MANIFEST}: of another output: {'/'.join(map(str, names))}")
     return output
 
 
-def _of_manifest(folder: Path) -> tuple[Output, tuple[object, object]]:
+def _of_manifest(folder: Path, *, compares_files: bool = True) -> tuple[Output, tuple[object, object]]:
     """Return the output in a folder, with its stage and key as the manifest has them. Raises: Damage; StorageError."""
-    manifest = read_manifest(folder, _FIELDS)
+    manifest = read_manifest(folder, _FIELDS, compares_files=compares_files)
     stage, key, facts = (manifest.fields.get(name) for name in ("stage", "key", "facts"))
     if not isinstance(facts, dict):
         raise Damage(f"{MANIFEST}: no facts")

@@ -134,8 +134,8 @@ class Costs(Part):
     """Network evaluations that prepared the sampler, once for all cells of a base. Without any, the file has neither this field
     nor `seconds_prepare`."""
     energy_wh: float | None = None
-    """Energy of the card in Wh, over all processes on it, while the cell ran; left out of the file on a CPU, where nvidia-ml-py
-    does not tell it, and of a cell that an earlier process had begun."""
+    """Energy of the card in Wh, over all processes on it, while the cell ran, summed over the processes of a cell that was
+    stopped; left out of the file on a CPU, and where one of these processes could not measure it, without nvidia-ml-py."""
     card_memory_bytes: int | None = None
     """Peak memory of the card in bytes, over all processes on it, as the card tells it; left out like the energy."""
     seconds_steps: float | None = None

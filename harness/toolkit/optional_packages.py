@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.targets import require
 
-DIFFUSERS = {"diffusers": "pip install finetune-harness[diffusers]"}
+DIFFUSERS = {"diffusers": "pip install 'finetune-harness[diffusers]'"}
 """The `packages` of every component that runs through diffusers, whichever plugin the component is in."""
 
 

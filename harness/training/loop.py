@@ -237,9 +237,8 @@ class TrainingLoop:
         return curve.is_due(in_round, part.steps, place, points=-(-curve.points // self.rounds.rounds))
 
     def _add_point(self, curve: Curve, place: Place) -> None:
-        self._count_time()
         counter = self.task.counter
-        with counter.apart():
+        with self.pausing_the_clock(), counter.apart():  # the curve counts its own seconds
             before = counter.examples
             candidate = self.candidate()
             if not state_dicts.are_finite(candidate):
@@ -249,15 +248,16 @@ class TrainingLoop:
             curve.evaluations += counter.examples - before  # after the point: one that is interrupted is measured again
         if not math.isfinite(value):
             raise Diverged(f"the curve's metric is {value} at {self._when}")
-        self._clock = time.perf_counter()  # the curve counts its own seconds
         self._report({"curve": value})
 
     @contextmanager
     def pausing_the_clock(self) -> Iterator[None]:
-        """Count the time until now, and none of the time in the block."""
+        """Count the time until now, and none of the time in the block, whatever it raises."""
         self._count_time()
-        yield
-        self._clock = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._clock = time.perf_counter()
 
     def _count_time(self) -> None:
         devices.finish(self.task.device)

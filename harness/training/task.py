@@ -58,7 +58,7 @@ class BankSource:
         weights: hash of the weights of each base whose network the sampler calls, by the base's key. The keys of banks hold the
             bases and not their weights, which may be made anew.
         precision: in which networks compute where samples are drawn, also those of a step.
-        before_use: called with the key of each bank before it is looked for; it may set the bank aside.
+        is_outdated: whether a stored bank is drawn anew, in the place of being used.
     """
 
     runs: RunsFolder
@@ -69,7 +69,7 @@ class BankSource:
     sources: Sequence[Mapping[str, object]] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
     precision: Precision = FULL
-    before_use: Callable[[str], None] = lambda _: None
+    is_outdated: Callable[[Output], bool] = lambda _: False
 
 
 class TrainingTask:
@@ -189,8 +189,13 @@ class TrainingTask:
             with computing_in(banks.precision, self.device), self.counter.apart():
                 output = self.crew.serve(lambda numbers: self._drawn(model, n, name, banks, as_tokens, cast(range, numbers)))
             return cast(Output, output)
-        banks.before_use(key)
-        output = outputs.once(banks.runs, "bank", key, lambda folder: self._draw(folder, model, n, name, banks, as_tokens))
+        output = outputs.once(
+            banks.runs,
+            "bank",
+            key,
+            lambda folder: self._draw(folder, model, n, name, banks, as_tokens),
+            is_outdated=banks.is_outdated,
+        )
         self.crew.release(output)
         return output
 

@@ -1,6 +1,6 @@
 """Components that run through the library diffusers: networks of its class `UNet2DModel`, and DPM-Solver++ by its schedulers.
 
-diffusers is an optional dependency: `pip install finetune-harness[diffusers]`.
+diffusers is an optional dependency: `pip install 'finetune-harness[diffusers]'`.
 """
 
 from __future__ import annotations

@@ -95,6 +95,12 @@ def test_a_column_says_what_the_board_and_the_metric_say_of_it():
     assert (other.statistics, other.explodes_above, other.compares_with_training) == (["mean", "minimum"], 9.0, True)
 
 
+def test_the_curves_examples_are_no_training_examples_and_no_draw_of_the_evaluation():
+    searched = column(against="selection")
+    assert (searched.compares_with_selection, searched.compares_with_training, searched.draws_real) == (True, False, False)
+    assert not column().compares_with_selection
+
+
 def test_a_floor_is_called_as_its_column_and_by_its_size_where_there_are_several():
     assert floor().name == "fid[inception]"
     assert floor(size=500).name == "fid[inception]__n500"
@@ -107,6 +113,7 @@ def test_a_floor_is_called_as_its_column_and_by_its_size_where_there_are_several
         (False, {"metric": PRECISION, "extractor": None}),
         (True, {"against": "train"}),
         (True, {"against": "train-all"}),
+        (True, {"against": "selection"}),
         (True, {"metric": INCEPTION_SCORE}),
     ],
 )

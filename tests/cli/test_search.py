@@ -11,6 +11,7 @@ from in_process import BOARD, command, run_in_this_process, write_board
 
 from harness.board.reading.chosen_settings import read_chosen
 from harness.board.reading.load import load_board
+from harness.errors import UserError
 
 FAKES = Path(__file__).parents[1] / "fakes"
 SEARCH = """\
@@ -121,6 +122,25 @@ def test_a_killed_search_goes_on_and_chooses_the_same(folder):
         return [line for line in text.splitlines() if "cost:" not in line and "study:" not in line]
 
     assert without_seconds(chosen) == without_seconds(undisturbed)
+
+
+@pytest.mark.parametrize(("words", "at_once", "together"), [((), 6, 1), (("--jobs", 4), 4, 4)])
+def test_jobs_of_a_file_are_cells_of_one_trial_and_those_of_the_command_line_ask_for_trials_together(
+    folder, monkeypatch, words, at_once, together
+):
+    Path("harness.toml").write_text('jobs = 6\ntrack = "csv"\nruns_dir = "elsewhere"\n')
+    asked = []
+
+    def begun(study, runs, options, run, on_trial):
+        how = run.keywords["options"]
+        asked.append((str(runs.root), how.jobs, options.together(study), how.trackers))
+        raise UserError("enough was seen")
+
+    monkeypatch.setattr("harness.run.searching.search.run_search", begun)
+    ended = command("search", folder, *words)
+    assert ended.errors == ["error: enough was seen"]
+    assert asked == [(str(Path.cwd() / "elsewhere"), at_once, together, ())]  # trials are not logged
+    assert ("harness.toml: jobs = 6" in ended.err) == (not words)
 
 
 def test_a_smoke_search_writes_no_file(folder):

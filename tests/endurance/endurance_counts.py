@@ -18,6 +18,15 @@ that of an undisturbed run; no process, no lease and no temporary file was left;
 {command}
 ```
 
+- A **command** is `harness run`. Up to three work on one board, each on a **host** of its own: a name that stands for a
+  machine, with all processes of that command.
+- A **job** is the process of a cell, a base or a floor. With `local` it is forked by a **server**. With Ray it has a
+  **supervisor** on its **node**, which is one of two on this machine.
+- The **clock** is that of a host, which jumps. The **disk** is that of the board and of its runs, which is full for a
+  second.
+
+[Kills of one run at a time](../../docs/trust.md#kills-the-last-run) have a test of their own.
+
 The same command goes on where it stopped. {kills} of {wanted} kills, {rounds} rounds, {seconds:.0f} seconds in all.
 
 | executor | what was hit | with what | times |

@@ -1,6 +1,7 @@
 """A training of several rounds equals rounds that are run by hand, one training after the other, bit for bit."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -218,6 +219,25 @@ def test_a_round_of_which_all_candidates_diverge_ends_the_training(tmp_path):
     config = DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=ALPHAS)
     with pytest.raises(Diverged):
         diverging(loop_of(tmp_path, config, 0.7), lambda number, _: number == 1).run()
+
+
+def test_the_time_of_a_point_at_which_a_candidate_diverges_is_the_curves_alone(tmp_path, monkeypatch):
+    """With a clock that stands still but for measuring, which takes 100."""
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    loop = loop_of(tmp_path, DDOConfig(**SMALL, rounds=ROUNDS, reference="best", search_each_round=ALPHAS), 0.7)
+    measure, measured = loop.curve.measure, []
+
+    def slowly(weights):
+        now[0] += 100
+        measured.append(loop.rounds.of_last_step(loop.step).candidate)
+        return math.nan if measured[-1] == 1 else measure(weights)
+
+    loop.curve.measure = slowly
+    result = loop.run()
+    assert measured.count(1) == ROUNDS
+    assert result.seconds_training == 0.0
+    assert result.seconds == 100.0 * len(measured)
 
 
 class Killed(BaseException):

@@ -20,8 +20,9 @@ from harness.report.preview import Preview, save_preview
 from harness.report.sheet import pixels, sheet_of
 from harness.stages import example_sets
 from harness.stages.example_faults import DataFault
-from harness.store import outputs
+from harness.store import manifests, outputs
 from harness.store.board_folder import BoardFolder
+from harness.store.keys import file_sha256
 
 
 @pytest.fixture
@@ -133,12 +134,30 @@ def test_samples_that_cannot_be_shown_are_one_line_and_the_others_have_previews(
     run_records(board, runs)
     draw(board.cells[0], 100, 2)
     draw(board.cells[3], 100, 2)
-    (runs.stage("sample", board.cells[0].sample_key) / example_sets.SAMPLES).write_bytes(b"damaged")
-    previews = make_previews(collect_runs(board, runs), runs)
-    assert set(previews.rows) == {"net/fit"}
-    (line,) = previews.unmade
-    assert line.startswith("no preview of net/none: ")
-    assert line.endswith("samples.safetensors does not match its checksum")
+    file = runs.stage("sample", board.cells[0].sample_key) / example_sets.SAMPLES
+    file.write_bytes(b"damaged")
+    for compares_files, fault in (
+        (False, f"{file}: cannot be read: "),
+        (True, "samples.safetensors does not match its checksum"),
+    ):
+        previews = make_previews(collect_runs(board, runs), runs, compares_files=compares_files)
+        assert set(previews.rows) == {"net/fit"}
+        (line,) = previews.unmade
+        assert line.startswith("no preview of net/none: ")
+        assert fault in line
+
+
+def test_files_of_samples_are_read_as_far_as_they_are_shown_unless_they_are_to_be_published(
+    board, runs, run_records, draw, monkeypatch
+):
+    hashed = []
+    run_records(board, runs)
+    draw(board.cells[0], 100, 2)
+    monkeypatch.setattr(manifests, "file_sha256", lambda path: hashed.append(path.name) or file_sha256(path))
+    shown = make_previews(collect_runs(board, runs), runs)
+    assert (set(shown.rows), hashed) == ({"net/none"}, [])
+    assert make_previews(collect_runs(board, runs), runs, compares_files=True) == shown
+    assert hashed == [example_sets.SAMPLES]
 
 
 def test_previews_of_images_are_sheets(image_board, runs, run_records, draw):

@@ -95,6 +95,7 @@ def test_a_floor_of_training_examples_says_what_stands_in_the_place_of_a_draw(lo
     [
         ({"against": "train"}, "against training examples."),
         ({"against": "train-all"}, "against all training examples."),
+        ({"against": "selection"}, "against the examples that the curve compares with."),
         ({"explodes_above": 1e6}, "against fresh draws of real examples; a value above 1e+06 counts as diverged."),
     ],
 )

@@ -47,7 +47,8 @@ def test_a_board_may_ask_for_all_that_is_kept_for_the_curve_and_no_more(write_sm
     board = write_small(KEPT.replace("  faulty", "  # faulty").replace("samples: 100", "samples: 449"))
     (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
     assert fault == (
-        "dataset digits keeps 448 examples for the curve, and 449 are asked for: lower curve.samples, or raise `selection` of "
+        "dataset digits keeps 448 examples for the curve, and 449 are asked for: lower curve.samples "
+        "(evaluation.samples for a column with `against: selection`), or raise `selection` of "
         "the dataset"
     )
 
@@ -123,6 +124,26 @@ def test_the_whole_training_set_may_be_smaller_than_a_draw(write_small):
     text = AGAINST_TRAIN.replace("sliced-w2: {against: train}", '"fid[digits-cnn]": {against: train-all}')
     board = write_small(text.replace("samples: 400", "samples: 2000"))
     assert data_faults(board, board.cells, (), ProcessCache()) == []
+
+
+AGAINST_SELECTION = AGAINST_TRAIN.replace("against: train", "against: selection")
+KEEPS = "keeps 448 examples for the curve, and 449 are asked for"
+
+
+def test_a_column_against_selection_needs_examples_that_are_kept_apart(write_small):
+    text = AGAINST_SELECTION.replace("samples: 400", "samples: 448")
+    board = write_small(text)
+    assert data_faults(board, board.cells, (), ProcessCache()) == [
+        "metric sliced-w2: against: selection compares with examples that are kept for the curve, and digits keeps none: "
+        "give the dataset `selection`, or leave `against` out"
+    ]
+    kept = "dataset: {name: digits, selection: 448}"
+    board = write_small(text.replace("dataset: digits", kept))
+    # A draw of the evaluation has 224 images at most then: the floor has no values, and no fault.
+    assert data_faults(board, board.cells, board.floors, ProcessCache()) == []
+    board = write_small(text.replace("dataset: digits", kept).replace("samples: 448", "samples: 449"))
+    (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
+    assert KEEPS in fault
 
 
 def test_a_column_against_published_statistics_asks_for_no_real_examples(write_small, asked):

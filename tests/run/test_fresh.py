@@ -13,6 +13,7 @@ from harness.run import fresh as fresh_results
 from harness.run.fresh import Fresh, pending_records, planned
 from harness.run.start import RunOptions, run_board
 from harness.run.states import states
+from harness.stages import card_usage
 from harness.stages.record import record_path
 from harness.store.files import set_aside
 from harness.store.lease import lease
@@ -245,6 +246,16 @@ def test_records_that_are_made_anew_are_pending_until_all_are_made(board, runs, 
     run()
     assert pending_records(board, runs) == set()
     assert list(note.parent.iterdir()) == []
+
+
+def test_energy_that_a_stopped_process_noted_is_not_that_of_a_cell_that_is_made_anew(board, runs, of_method):
+    first, second = of_method("ddo")
+    for cell in (first, second):
+        card_usage.usage_file(cell, runs).parent.mkdir(parents=True)
+        card_usage.usage_file(cell, runs).write_text("[1.5, 100]")
+    fresh_results.begin(board, Fresh([first]), runs)
+    assert not card_usage.usage_file(first, runs).exists()
+    assert card_usage.usage_file(second, runs).exists()
 
 
 def test_notes_are_deleted_with_as_few_listings_of_their_folder_for_many_as_for_one(board, runs, monkeypatch):

@@ -220,7 +220,7 @@ def test_an_absent_package_is_named_with_the_command_that_installs_it(read, weig
     monkeypatch.setattr(targets, "find_spec", {}.get)
     (fault,) = of_cells(board, "main/none/s0").absent_packages()
     assert fault.startswith("sampler dpm-solver++: needs diffusers")
-    assert "finetune-harness[diffusers]" in fault
+    assert "pip install 'finetune-harness[diffusers]'" in fault
     with pytest.raises(UserError, match="needs diffusers"):
         of_cells(board, "main/none/s0").check()
     assert of_cells(board, "guide/none/s0").absent_packages() == []

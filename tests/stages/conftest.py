@@ -11,6 +11,8 @@ from harness.stages import base as base_stage
 from harness.stages import finetune
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
+from harness.store import manifests
+from harness.store.keys import file_sha256
 from harness.store.runs_folder import RunsFolder
 
 TINY = """\
@@ -93,6 +95,16 @@ def tune(source, context):
         return finetune.run(cell, base_stage.run(cell.base, source, context), source, context)
 
     return run
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The files whose content is compared with a hash, or hashed when they are written, as STAGE/NAME."""
+    files = []
+    monkeypatch.setattr(
+        manifests, "file_sha256", lambda path: files.append(f"{path.parent.parent.name}/{path.name}") or file_sha256(path)
+    )
+    return files
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from harness.stages.options import JobOptions
 from harness.store import outputs
 from harness.store.runs_folder import RunsFolder
 from harness.training.evaluations import NONE
+from harness.training.task import BANK
 from harness.training.training_result import TrainingResult
 from harness.weights import state_dicts
 
@@ -216,3 +217,12 @@ def test_steps_take_a_part_of_the_seconds_of_a_training(cells, tune):
     facts = FinetuneFacts.of(tune(cells["small/mle/s0"]))
     assert 0 < facts.seconds_steps <= facts.seconds
     assert FinetuneFacts.of(tune(cells["small/none/s0"])).seconds_steps is None
+
+
+def test_costs_and_code_of_banks_are_read_without_the_banks(read_board, tiny_text, context, hashed):
+    board = read_board(tiny_text.replace("  mle:\n", "  ddo: {method: {name: ddo, bank_size: 20}}\n"))
+    cell, source = next(cell for cell in board.cells if cell.trains), context.dataset(board.dataset)
+    facts = FinetuneFacts.of(finetune.run(cell, base_stage.run(cell.base, source, context), source, context))
+    assert len(facts.banks) == 1
+    assert 0 < facts.seconds_steps < facts.seconds
+    assert hashed.count(f"bank/{BANK}") == 1, "when it is written"

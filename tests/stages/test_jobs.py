@@ -18,6 +18,7 @@ from harness.errors import Interrupted, UserError
 from harness.plugins import registry
 from harness.process import devices, stop
 from harness.process.card_meter import Usage
+from harness.sampling import drawing
 from harness.stages import card_usage, jobs, metrics
 from harness.stages.checked import CheckedSource
 from harness.stages.example_faults import DataFault
@@ -30,6 +31,7 @@ from harness.store.lease import lease
 from harness.store.manifests import MANIFEST
 from harness.store.records import load_floor, load_record
 from harness.store.runs_folder import RunsFolder
+from harness_neon.method import Neon
 
 CPU = JobOptions("cpu")
 
@@ -438,6 +440,70 @@ def test_energy_is_summed_over_the_processes_that_a_cell_was_stopped_in(run, cel
     _, record = run()
     assert (record.costs.energy_wh, record.costs.card_memory_bytes) == (3.0, 2**30)
     assert not card_usage.usage_file(cell, runs).parent.exists()
+
+
+@pytest.fixture
+def untrained(cells, cell):
+    """A cell for which samples are drawn, and nothing is trained."""
+    untrained = cells["small/none/s0"]
+    return dataclasses.replace(untrained, row=dataclasses.replace(untrained.row, columns=cell.columns))
+
+
+@pytest.fixture
+def stop_while_it_draws(untrained, runs, monkeypatch):
+    """Run the cell, and stop it behind its first chunk of samples."""
+
+    def do():
+        draw, drawn = drawing.draw_decoded, []
+
+        def stopping(*arguments, **options):
+            if drawn:
+                raise Interrupted
+            drawn.append(draw(*arguments, **options))
+            return drawn[0]
+
+        with monkeypatch.context() as at_the_second:
+            at_the_second.setattr(drawing, "draw_decoded", stopping)
+            assert jobs.run_cell(untrained, runs, CPU) == INTERRUPTED
+        assert runs.work("sample", untrained.sample_key).exists()
+
+    return do
+
+
+def test_energy_is_summed_where_a_cell_was_stopped_while_it_drew(run, untrained, stop_while_it_draws, monkeypatch):
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
+    stop_while_it_draws()
+    _, record = run(untrained)
+    assert (record.costs.energy_wh, record.costs.card_memory_bytes) == (3.0, 2**30)
+
+
+def test_energy_is_unknown_where_a_process_without_a_meter_drew(run, untrained, stop_while_it_draws, monkeypatch):
+    stop_while_it_draws()
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
+    _, record = run(untrained)
+    assert record.costs.energy_wh is None
+
+
+@pytest.mark.parametrize(("first", "expected"), [(Meter, 3.0), (lambda: None, None)])
+def test_energy_of_a_shared_training_that_was_stopped_counts(run, read_board, tiny_text, runs, monkeypatch, first, expected):
+    method = "  near: {method: {name: neon, w: 0.5, bank_size: 20}}\n"
+    (cell, *_) = (cell for cell in read_board(tiny_text.replace("  mle:\n", method)).cells if cell.trains)
+    step = Neon.step
+
+    def stopped_step(self, batch, generator, index):
+        if index == 1:
+            stop.request()
+        return step(self, batch, generator, index)
+
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: first())
+    with monkeypatch.context() as in_a_step:
+        in_a_step.setattr(Neon, "step", stopped_step)
+        assert jobs.run_cell(cell, runs, CPU) == INTERRUPTED
+    stop.clear()
+    assert list(runs.work("training", cell.shared_training_key).glob("step-*"))
+    monkeypatch.setattr("harness.process.card_meter.start", lambda *_: Meter())
+    _, record = run(cell)
+    assert record.costs.energy_wh == expected
 
 
 def test_energy_is_unknown_where_a_process_without_a_meter_worked_on_the_cell(run, cell, runs, monkeypatch):

@@ -2,17 +2,19 @@
 
 import dataclasses
 import math
+from collections import Counter
 
 import pytest
 import torch
 from pixel_features import COMPONENT, PixelFeatures
-from stage_parts import GAP, NOISE, SHIFT, Noise, Shift, resolved
+from stage_parts import GAP, NOISE, SHIFT, MeanGap, Noise, Shift, resolved
 
 from harness.board.bases import Examples
 from harness.board.columns import Column, Floor
 from harness.board.schema import MetricConfig
 from harness.errors import Diverged, Interrupted, UserError
 from harness.images.quantise import to_uint8
+from harness.interfaces import Batch
 from harness.process import stop
 from harness.stages import draws, metrics, sample
 from harness.stages.example_sets import SAMPLES
@@ -135,6 +137,53 @@ def test_a_floor_against_training_data_compares_a_draw_with_them(tiny, source, c
 
 
 @pytest.fixture
+def of_noise(cells):
+    """Take a cell whose samples are examples of `Noise` through its stages in a job; returns its values by column."""
+
+    def run(context, *columns, sets=2):
+        cell, source = cells["small/none/s1"], context.dataset(NOISE)
+        base = dataclasses.replace(cell.base, dataset=NOISE, origin=Examples(NOISE))
+        evaluation = cell.evaluation.model_copy(update={"draws": sets})
+        cell = dataclasses.replace(cell, row=dataclasses.replace(cell.row, base=base, evaluation=evaluation, columns=columns))
+        samples = sample.run_examples(cell, base.origin, source, context).output
+        return {name: by_code.measured.values for name, by_code in metrics.run(cell, samples, source, context).items()}
+
+    return run
+
+
+def test_a_cell_and_a_floor_are_measured_again_where_the_dataset_holds_other_data(new_context, of_noise, monkeypatch):
+    def measure():
+        context = new_context()
+        return of_noise(context, column())["column"], metrics.floor(Floor(NOISE, column(), 30), context).measured.values
+
+    first, floor = measure()
+    assert measure() == (first, floor)
+    evaluation = Noise.evaluation
+    with monkeypatch.context() as edited:  # a file behind the dataset changes, and the cell's samples stay
+        edited.setattr(Noise, "fingerprint", "noise-2")
+        edited.setattr(Noise, "evaluation", lambda self, draw, n: Batch(evaluation(self, draw, n).x / 2))
+        second, halved = measure()
+    assert all(new != old for new, old in zip(second, first, strict=True))
+    assert halved == approx([value / 2 for value in floor])
+    assert measure() == (first, floor), "the data are as they were"
+
+
+@pytest.mark.parametrize("sets", [2, 6])
+def test_columns_share_the_features_of_a_draw_however_many_draws_there_are(context, of_noise, monkeypatch, sets):
+    compared, call = [], MeanGap.__call__
+    monkeypatch.setattr(MeanGap, "__call__", lambda self, *pair: compared.append(pair) or call(self, *pair))
+    first = dataclasses.replace(column(GAP, PIXELS, draws=sets), name="first")
+    again = dataclasses.replace(first, name="again", metric=dataclasses.replace(first.metric, version="2/1"))
+    few = dataclasses.replace(first, name="few", draws=1, metric=dataclasses.replace(first.metric, version="3/1"))
+    values = of_noise(context, first, again, few, sets=sets)
+    assert values["first"] == values["again"]
+    assert [len(values[name]) for name in ("first", "again", "few")] == [sets, sets, 1]
+    assert values["few"] == values["first"][:1]
+    for side in (0, 1):  # what a metric works out of features is kept at the object that holds them
+        assert sorted(Counter(id(pair[side]) for pair in compared).values()) == [2] * (sets - 1) + [3]
+
+
+@pytest.fixture
 def seen(monkeypatch):
     """The numbers of images that went through the extractor, batch by batch."""
     counts, forward = [], PixelFeatures.forward
@@ -170,6 +219,20 @@ def test_a_cell_is_compared_with_the_whole_training_set(measured, source, contex
     sets, found = measured(column(against="train-all", draws=2))
     training = source.train().x.mean()
     assert found.values == approx([float(sets[f"x.{draw}"].mean() - training) for draw in range(2)])
+
+
+def test_a_column_may_compare_with_the_curves_examples(measured, source, context):
+    sets, found = measured(column(against="selection", draws=2))
+    real = source.evaluation(draws.selection(1), 30).x.mean()  # a dataset that draws without end gives the curve a draw apart
+    assert found.values == approx([float(sets[f"x.{draw}"].mean() - real) for draw in range(2)])
+
+
+def test_a_floor_against_the_curves_examples_compares_a_draw_with_them(tiny, source, context):
+    found = metrics.floor(Floor(tiny.dataset, column(against="selection"), 30), context).measured
+    pairs = [(draws.selection(pair), draws.floor(pair)[1]) for pair in range(3)]
+    assert found.values == approx(
+        [float(source.evaluation(b, 30).x.mean() - source.evaluation(a, 30).x.mean()) for a, b in pairs]
+    )
 
 
 def test_a_floor_stops_between_two_pairs(tiny, context):

@@ -49,6 +49,19 @@ def tensors(samples):
     return state_dicts.load(samples.output.folder / SAMPLES)
 
 
+def test_what_is_there_is_compared_with_its_hashes_once(cell, with_sampler, source, new_context, hashed):
+    cell = with_sampler(cell, Prepared)
+
+    def stages(context):
+        sample.run(cell, finetune.run(cell, base_stage.run(cell.base, source, context), source, context), source, context)
+
+    stages(new_context())
+    hashed.clear()
+    stages(new_context())
+    assert {file.split("/")[0] for file in hashed} == {"base", "finetune", "prepare", "sample"}
+    assert len(hashed) == len(set(hashed))
+
+
 def test_each_draw_has_its_own_noise_and_the_cells_seed(cell, draw, source, context, tune):
     samples = tensors(draw(cell))
     assert {name: value.shape for name, value in samples.items()} == {"x.0": (30, 2), "x.1": (30, 2)}

@@ -14,6 +14,7 @@ from harness.errors import EndsTheRun, UserError
 from harness.process.host import is_dead_here
 from harness.store import manifests, outputs
 from harness.store.files import StorageError, scratch_owner
+from harness.store.keys import file_sha256
 from harness.store.manifests import MANIFEST
 from harness.store.runs_folder import RunsFolder
 from harness.store.seal import sealed
@@ -43,6 +44,70 @@ def test_an_output_is_made_once(runs):
     assert (first.is_fresh, second.is_fresh) == (True, False)
     assert outputs.find(runs, "s", "k").facts == {"value": 0.1}
     assert outputs.find(runs, "s", "other") is None
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The names of files whose content is compared with a hash."""
+    names = []
+    monkeypatch.setattr(manifests, "file_sha256", lambda path: names.append(path.name) or file_sha256(path))
+    return names
+
+
+def test_an_outdated_output_is_set_aside_and_made_again(runs, caplog):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    again = outputs.once(runs, "s", "k", Make(), is_outdated=lambda found: found.facts == {"value": 0.1} and not found.is_fresh)
+    assert again.is_fresh
+    assert sorted(path.name.split("-")[0] for path in folder.parent.iterdir()) == ["k", "k.replaced"]
+    assert not caplog.messages
+
+
+def test_the_files_of_an_output_that_is_not_outdated_are_read_once(runs, hashed):
+    outputs.once(runs, "s", "k", Make())
+    hashed.clear()
+    assert not outputs.once(runs, "s", "k", Make(), is_outdated=lambda found: found.facts != {"value": 0.1}).is_fresh
+    assert hashed == ["file"]
+
+
+def test_what_nothing_vouches_for_is_asked_nothing_and_kept_where_the_caller_asks_for_it(runs):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    age(folder)
+    assert not outputs.once(runs, "s", "k", Make(), is_outdated=lambda _: True, keeps_unsealed=True).is_sealed
+
+
+def test_facts_are_read_without_a_look_at_the_files(runs, hashed):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    hashed.clear()
+    (folder / "file").unlink()
+    assert outputs.find_facts(runs, "s", "k") == outputs.read_facts(folder) == {"value": 0.1}
+    assert outputs.find_facts(runs, "s", "other") is None
+    assert not hashed
+
+
+def test_facts_that_nothing_vouches_for_are_not_found(runs):
+    folder = outputs.once(runs, "s", "k", Make()).folder
+    age(folder)
+    assert outputs.find_facts(runs, "s", "k") is None
+    assert outputs.read_facts(folder) == {"value": 0.1}
+    for content in ("{", "[]"):
+        (folder / MANIFEST).write_text(content)
+        assert outputs.find_facts(runs, "s", "k") is None
+        with pytest.raises(UserError, match=f"^{folder}: no undamaged output of a stage: manifest.json: "):
+            outputs.read_facts(folder)
+
+
+def test_a_folder_is_found_by_a_fact_whatever_its_name(runs):
+    def make(value):
+        return lambda _: {"value": value}
+
+    for key, value in (("a", 1), ("b", 2), ("c", 3), ("d", 2)):
+        outputs.once(runs, "s", key, make(value))
+    runs.stage("s", "b").rename(runs.stage("s", "b.replaced-1"))
+    for content in ("{", "[]", '{"facts": 3}'):
+        (runs.stage("s", "a") / MANIFEST).write_text(content)
+        assert outputs.folder_with(runs, "s", "value", 2) == runs.stage("s", "b.replaced-1")
+    assert outputs.folder_with(runs, "s", "value", 1) is None
+    assert outputs.folder_with(runs, "other", "value", 2) is None
 
 
 def test_a_failure_is_not_kept(runs):

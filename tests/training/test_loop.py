@@ -323,6 +323,20 @@ def test_seconds_are_those_of_steps_and_reused_banks_and_of_the_curve_where_it_s
     assert reused.run().seconds > 1000
 
 
+def test_the_time_of_a_point_whose_measuring_is_interrupted_is_not_counted(make_loop, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+
+    def measure(weights):
+        now[0] += 100
+        raise Interrupted
+
+    loop = make_loop(measure=measure)
+    with pytest.raises(Interrupted):
+        loop.run()
+    assert checkpoint.read_newest(loop.around.folder).state["seconds"] == 0.0
+
+
 def test_a_checkpoint_holds_the_tracks_that_training_has(make_loop):
     loop = make_loop(select="best", ema=0.9, seconds=-1.0)
     loop.run()

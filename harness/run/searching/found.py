@@ -99,8 +99,8 @@ def _pretraining(study: Study, runs: RunsFolder) -> tuple[int, float]:
     step = base
     while isinstance(step.origin, Pretrained):
         images += step.origin.training.images
-        made = outputs.find(runs, "base", step.key)
-        taken = None if made is None else made.facts.get("seconds")
+        facts = outputs.find_facts(runs, "base", step.key)
+        taken = None if facts is None else facts.get("seconds")
         seconds += float(taken) if isinstance(taken, int | float) else 0.0
         if step.origin.after is None:
             break
