@@ -179,6 +179,9 @@ class Dataset(Component):
         stratified: function `(config)`, without torch, that returns in a few words how draws are more alike than independent ones
             of the same distribution; "" where they are independent, or chosen from a fixed set without regard to what they are.
             The page then says that no model reaches the floor. None: never.
+        held_out: function `(config)`, without torch, that returns the number of held-out examples that all draws are taken from,
+            and 0 where each draw has examples of its own. Tests against the floor take it where a record does not say it, as
+            those of older versions do not. None: only the data tell.
         made_up: function `(config)`, without torch, that returns whether the examples are made up, in the place of files that a
             smoke run does without. A board may not ask for such examples; `smoke` does, and pages and the terminal say so.
             None: never.
@@ -190,6 +193,7 @@ class Dataset(Component):
     _: KW_ONLY
     spec: str = ""
     stratified: Callable[[Config], str] | None = None
+    held_out: Callable[[Config], int] | None = None
     made_up: Callable[[Config], bool] | None = None
     archives: Mapping[str, str] = field(default_factory=dict)
 
@@ -201,6 +205,10 @@ class Dataset(Component):
     def stratification(self, config: Config) -> str:
         """Return how draws are more alike than independent ones, in a few words; "" where they are not."""
         return "" if self.stratified is None else self.stratified(config)
+
+    def known_held_out(self, config: Config) -> int | None:
+        """Call `held_out`. Returns: None where only the data tell."""
+        return None if self.held_out is None else self.held_out(config)
 
     def is_made_up(self, config: Config) -> bool:
         """Return whether the examples are made up, for a smoke run."""

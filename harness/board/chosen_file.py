@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from harness.board.search_settings import Value
 from harness.store.files import write_text
@@ -64,6 +64,8 @@ class StudyFacts(_Part):
         edges: a sentence for each setting whose chosen value lies at an edge of its range.
         asked: the search's settings, and `fixed` those of the method that it held fixed.
         all_trials: every trial.
+        kept_base: whether no trial is better than the base: selection kept the base's weights in the best one, on every seed.
+        ties: the points with other settings and the same value.
         study: hash of everything above.
     """
 
@@ -78,6 +80,8 @@ class StudyFacts(_Part):
     asked: dict[str, object]
     fixed: dict[str, object]
     all_trials: list[TrialFacts]
+    kept_base: bool = False
+    ties: list[str] = []
     study: str = ""
 
     @property
@@ -85,6 +89,22 @@ class StudyFacts(_Part):
         """The hash that `study` has, unless somebody edited the file by hand."""
         content = json.dumps(self.model_dump(mode="json", exclude={"study"}), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+    @model_serializer(mode="wrap")
+    def _without_what_older_files_lack(self, serialised: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave out the fields that were added later while they are empty, so that older files keep their hash."""
+        content: dict[str, object] = serialised(self)
+        return {name: value for name, value in content.items() if value or name not in ("kept_base", "ties")}
+
+    @property
+    def doubts(self) -> list[str]:
+        """A sentence for each reason why the chosen settings may be no best ones, without a full stop."""
+        if self.kept_base:
+            return ["no trial is better than the base, whose weights selection kept: the chosen settings are no best"]
+        tied = [f"{len(self.ties)} other points have the same value ({'; '.join(self.ties)}): the first one was taken"]
+        if len(self.ties) == 1:
+            tied = [f"another point has the same value ({self.ties[0]}): the first one was taken"]
+        return [*self.edges, *(tied if self.ties else [])]
 
     def sealed(self) -> StudyFacts:
         """Return the study with its hash."""

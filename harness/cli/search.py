@@ -150,8 +150,8 @@ def _print(studies: Sequence[Study], facts: Sequence[StudyFacts | None], as_json
     else:
         print_table([_row(study, chosen) for study, chosen in found])
     for study, chosen in found:
-        for edge in chosen.edges:
-            remark(f"{study.label}: {edge}")
+        for doubt in chosen.doubts:
+            remark(f"{study.label}: {doubt}")
     if any(study.is_smoke for study in studies):
         remark("a smoke run, with tiny budgets: these numbers mean nothing, and no file of chosen settings was written")
     failed = [f"{study.label}: no trial has a value" for study, chosen in zip(studies, facts, strict=True) if chosen is None]

@@ -24,9 +24,13 @@ OF_PAIRS = (
     "A row less its base or the control: over the seeds that are done in both (paired t test), since cells of a seed share real "
     "examples and the weights that they start from."
 )
+BY_BASES = "p by bases"
 OF_FEW_BASES = (
     "Bases are pretrained {bases} times for {seeds} seeds. Cells that share a base are not independent: intervals, p and bold "
     "are about further seeds from these bases, and not about further bases."
+)
+OF_BASE_MEANS = (
+    "*p by bases* is about further bases: the paired t test of the means over the cells of each base, a pair of numbers for each."
 )
 
 
@@ -87,7 +91,7 @@ def _of_few_bases(table: Table) -> list[str]:
     seeds = max(row.seeds for row in table.rows)
     if not numbers or min(numbers) >= seeds:
         return []
-    return [OF_FEW_BASES.format(bases=min(numbers), seeds=seeds)]
+    return [OF_FEW_BASES.format(bases=min(numbers), seeds=seeds), *([OF_BASE_MEANS] if min(numbers) > 1 else [])]
 
 
 def _of_column(table: Table, column: Column, style: Style) -> DifferenceTable:
@@ -98,10 +102,12 @@ def _of_column(table: Table, column: Column, style: Style) -> DifferenceTable:
         (["SD within a seed"], [[_within(row, column, style)] for row in rows]),
         (["− floor", "p"], [difference_cells(each.to_floor, row, column, style) for row, each in zip(rows, tests, strict=True)]),
         (["− base", "p"], [difference_cells(each.to_base, row, column, style) for row, each in zip(rows, tests, strict=True)]),
+        ([BY_BASES], [[_by_bases(table, row, table.base_of(row), column, style)] for row in rows]),
         (
             [f"− {table.control_label}", "p"],
             [difference_cells(each.to_control, row, column, style) for row, each in zip(rows, tests, strict=True)],
         ),
+        ([BY_BASES], [[_by_bases(table, row, table.control_of(row), column, style)] for row in rows]),
     ]
     names = ["Base", "Method"] if table.has_models else ["Data"]
     sampler = ["Sampler"] if table.has_samplers else []
@@ -127,6 +133,11 @@ def _between(row: TableRow, column: Column, style: Style) -> str:
 def _within(row: TableRow, column: Column, style: Style) -> str:
     sd = row.within.get(column.name)
     return style.none if sd is None else rounded(sd, column)
+
+
+def _by_bases(table: Table, row: TableRow, other: TableRow | None, column: Column, style: Style) -> str:
+    difference = table.base_means.difference(row, other, column)
+    return style.none if difference is None else style.escape(p_value(difference.p))
 
 
 def difference_cells(

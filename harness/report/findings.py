@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from harness.board.columns import Column
 from harness.board.findings import Claim, claims_of, with_claims
+from harness.report.claim_family import ClaimFamily
 from harness.report.difference_tables import interval_text
 from harness.report.differences import FloorDifference, difference
 from harness.report.display import Style, figure
 from harness.report.number_text import p_value
 from harness.report.rows import TableRow
 from harness.report.table import Table
-from harness.statistics.holm import holm
 from harness.statistics.paired import PairedDifference
 from harness.statistics.student import LEVEL
 from harness.store.record_names import row_name
@@ -23,7 +24,15 @@ UNTESTABLE = "[no test: not all seeds ended well]"
 UNPAIRED = "[no test: the rows share fewer than two seeds]"
 FLOORLESS = "[no test: the floor is not measured, or over too few pairs]"
 SHOWN_DIFFERENT = ("better", "off-floor")
-"""Words of claims that say that something differs. All such claims of a board together err in 5 % of boards."""
+"""Words of claims that say that something differs. On boards where nothing does, a claim is borne out on 5 % at most, whichever
+was picked after the run."""
+ABOUT_ADJUSTED = (
+    "An *adjusted* p counts all {size:,} comparisons that these findings might have claimed: {of_rows:,} of two rows and "
+    "{of_floor:,} of a row and the floor, in all columns that rank (Holm's method). The findings were written after the run, and "
+    "so equal rows are called different on 5 % of boards at most, whichever were picked. Every other p and all intervals are of "
+    "one comparison by itself."
+)
+ABOUT_SINGLE = "The findings were written after the run; every p and interval in them is of one comparison by itself."
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Finding:
     Args:
         rows: those that the claim names, in its order.
         result: what the claim is about; None where there is no test yet, or none can be made.
-        adjusted_p: p of a claim that something differs, adjusted for all such claims of the board (Holm).
+        adjusted_p: p of a claim that something differs, adjusted for all comparisons that a claim might name; None for others.
     """
 
     claim: Claim
@@ -63,11 +72,24 @@ class Findings:
         self._table = table
         self._rows = {row_name(row.base, row.method, row.size, row.sampler): row for row in table.rows}
         self._columns = {column.name: column for column in table.board.columns}
-        self._findings = _adjusted([finding for claim in claims_of(table.board.config.findings) for finding in self._of(claim)])
+        findings = [finding for claim in claims_of(table.board.config.findings) for finding in self._of(claim)]
+        self._findings = {(finding.claim, finding.column.name): self._adjusted(finding) for finding in findings}
 
     def text(self, style: Style) -> str:
-        """Return the findings with the numbers of all claims filled in; a claim that is not borne out says so."""
-        return with_claims(self._table.board.config.findings, lambda claim: self._shown(claim, style))
+        """Return the findings with the numbers of all claims filled in, and what their p and intervals are of.
+
+        A claim that is not borne out says so.
+        """
+        text = with_claims(self._table.board.config.findings, lambda claim: self._shown(claim, style))
+        return "\n\n".join([text.strip(), *self._about()]) if text.strip() else ""
+
+    def _about(self) -> Iterator[str]:
+        tested = [finding for finding in self._findings.values() if finding.result is not None]
+        if any(finding.adjusted_p is not None for finding in tested):
+            family = self._family
+            yield ABOUT_ADJUSTED.format(size=family.size, of_rows=len(family.of_rows), of_floor=len(family.of_floor))
+        elif tested:
+            yield ABOUT_SINGLE
 
     @property
     def not_borne_out(self) -> list[str]:
@@ -89,6 +111,16 @@ class Findings:
         first, *others = rows
         return difference(first, others[0], column) if others else self._table.tests(first, column).to_floor
 
+    def _adjusted(self, finding: Finding) -> Finding:
+        """Return a finding that says that something differs with its adjusted p; any other as it is."""
+        if finding.claim.word not in SHOWN_DIFFERENT or finding.result is None:
+            return finding
+        return replace(finding, adjusted_p=self._family.adjusted(finding.result.p))
+
+    @cached_property
+    def _family(self) -> ClaimFamily:
+        return ClaimFamily.of_table(self._table)
+
     def _shown(self, claim: Claim, style: Style) -> str:
         findings = [self._findings.get((claim, name)) for name in claim.columns]
         texts = [UNMEASURED if finding is None else _text(finding, style) for finding in findings]
@@ -96,14 +128,6 @@ class Findings:
             labels = [style.escape(self._columns[name].label) for name in claim.columns]
             texts = [f"{label}: {text}" for label, text in zip(labels, texts, strict=True)]
         return "; ".join(texts)
-
-
-def _adjusted(findings: list[Finding]) -> Mapping[tuple[Claim, str], Finding]:
-    """Return the findings by claim and column, those that say that something differs with their adjusted p."""
-    by_claim = {(finding.claim, finding.column.name): finding for finding in findings}
-    family = {key: each.result.p for key, each in by_claim.items() if each.claim.word in SHOWN_DIFFERENT and each.result}
-    adjusted = dict(zip(family, holm(list(family.values())), strict=True))
-    return {key: Finding(each.claim, each.column, each.rows, each.result, adjusted.get(key)) for key, each in by_claim.items()}
 
 
 def _text(finding: Finding, style: Style) -> str:
@@ -116,8 +140,10 @@ def _text(finding: Finding, style: Style) -> str:
         return f"{figure(score, finding.column, style)}{lacking}"
     if finding.result is None:
         return _untested(finding.rows)
-    p = p_value(finding.result.p)
-    text = f"{interval_text(finding.result, finding.column, style)}, p {style.escape(p if p.startswith('<') else f'= {p}')}"
+    is_adjusted = finding.adjusted_p is not None
+    p = p_value(finding.result.p if finding.adjusted_p is None else finding.adjusted_p)
+    p_text = f"{'adjusted ' if is_adjusted else ''}p {style.escape(p if p.startswith('<') else f'= {p}')}"
+    text = f"{interval_text(finding.result, finding.column, style)}, {p_text}"
     return text if finding.is_borne_out else f"**[not borne out by the records: {text}]**"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.board.columns import Floor
 from harness.report.collect import Collection
 from harness.report.scores import Score, score_of
+from harness.store.records import FloorRecord
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,30 @@ class FloorDraws:
 
 
 def floor_draws(collection: Collection) -> dict[str, FloorDraws]:
-    """Return the values of each floor that is measured, by the floor's name."""
+    """Return the values of each floor that rows can be tested against, by the floor's name.
+
+    A floor of which nobody says how many examples its draws share is none: with a wrong share, a test would err more often than
+    it says.
+    """
     draws: dict[str, FloorDraws] = {}
     for floor in collection.board.floors:
         record = collection.floors.get(floor.name)
-        if record is not None and record.values:
-            shared = floor.samples / record.held_out if record.held_out else 0.0
+        if record is not None and record.values and (held_out := held_out_examples(floor, record)) is not None:
+            shared = floor.samples / held_out if held_out else 0.0
             draws[floor.name] = FloorDraws(record.values, shared, floor.column.is_one_sided)
     return draws
+
+
+def held_out_examples(floor: Floor, record: FloorRecord) -> int | None:
+    """Return the number of held-out examples that all draws of a floor are taken from; 0 where each draw has its own.
+
+    Returns: None where nobody says it: the record is of an older version, and the dataset does not declare the number.
+    """
+    if record.held_out is not None:
+        return record.held_out
+    if record.dataset_fingerprint is not None:  # such records say the number where there is one
+        return 0
+    return floor.dataset.component.known_held_out(floor.dataset.settings)
 
 
 def floor_scores(collection: Collection) -> dict[str, Score]:

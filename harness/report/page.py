@@ -14,6 +14,7 @@ from harness.report.costs import costs_section
 from harness.report.difference_tables import section as differences_section
 from harness.report.findings import Findings
 from harness.report.formats import MARKDOWN, markdown
+from harness.report.grid_remarks import grid_remarks
 from harness.report.how_measured import protocol_section
 from harness.report.links import with_links_from
 from harness.report.markup import markdown_text
@@ -61,7 +62,7 @@ class Page:
             "## Results",
             markdown(self.table).strip(),
             legend(self.table),
-            bullets(remarks(self.collection)),
+            bullets([*remarks(self.collection), *grid_remarks(self.table)]),
             *map(_figure, self.plots),
             differences_section(self.table, MARKDOWN),
             _section("Findings", self._by_hand(Findings(self.table).text(MARKDOWN))),

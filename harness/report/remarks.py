@@ -8,6 +8,7 @@ from harness.board.remarks import remarks_on
 from harness.errors import first_line
 from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
+from harness.report.floors import held_out_examples
 from harness.report.markup import markdown_text
 from harness.report.phrases import listed
 from harness.store.record_names import RecordName
@@ -17,6 +18,7 @@ def remarks(collection: Collection) -> list[str]:
     """Return what a reader must know of the numbers that are in the means, and of those that are not, as markdown."""
     return [
         *_stratified(collection),
+        *_without_held_out(collection),
         *_stale_and_missing(collection),
         *_ended_badly(collection),
         *_unsealed(collection),
@@ -35,6 +37,20 @@ def _stratified(collection: Collection) -> Iterator[str]:
         yield markdown_text(
             f"floor: no model reaches it. Draws of {dataset.name} are stratified ({how}): two of them are more alike than "
             "independent draws, which samples of a model are. A row without † may be perfect"
+        )
+
+
+def _without_held_out(collection: Collection) -> Iterator[str]:
+    """Yield a line where no row can be tested against a floor, since nobody says what its draws share."""
+    unknown = [
+        floor.name
+        for floor in collection.board.floors
+        if floor.name in collection.floors and held_out_examples(floor, collection.floors[floor.name]) is None
+    ]
+    if unknown:
+        yield (
+            f"no row has † or ‡ in {listed(unknown)}: the records of the floor are of an older version, which did not say how "
+            "many held-out examples its draws are taken from. `harness run --fresh-floors` measures the floor anew"
         )
 
 

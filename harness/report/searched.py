@@ -26,13 +26,14 @@ def searched(board: Board) -> Iterator[str]:
 def _line(chosen: Chosen) -> str:
     study = chosen.study
     trials = "one trial" if study.trials == 1 else f"{study.trials:,} trials"
+    rank = "one of" if study.kept_base else "the best of"
     seeds = ("seed " if len(study.seeds) == 1 else "seeds ") + seed_ranges(sorted(study.seeds))
     sentences = [
-        f"**{markdown_text(chosen.label)}**: {markdown_text(point_text(study.settings))}, the best of {trials} of a search on "
+        f"**{markdown_text(chosen.label)}**: {markdown_text(point_text(study.settings))}, {rank} {trials} of a search on "
         f"{markdown_text(chosen.base)} ([{chosen.file}]({chosen.file}), study `{study.study}`).",
         f"By {markdown_text(study.metric)}, {study.value:.4g}: {MEASURED[study.measured]}, the mean over {seeds}.",
         _cost(chosen),
-        *(f"{markdown_text(edge[:1].upper() + edge[1:])}." for edge in study.edges),
+        *(f"{markdown_text(doubt[:1].upper() + doubt[1:])}." for doubt in study.doubts),
         *(f"{markdown_text(remark)}." for remark in chosen.remarks),
     ]
     return " ".join(sentences)

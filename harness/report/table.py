@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.board.board import Board
 from harness.board.columns import Column
 from harness.board.schema import Statistic
+from harness.report.base_means import BaseMeans
 from harness.report.collect import Collection
 from harness.report.differences import FloorDifference, ReferenceRows, RowTests, row_tests
 from harness.report.extractor_versions import check_extractor_versions
@@ -92,9 +93,22 @@ class Table:
         """Compare a row with its base, the control and the floor."""
         return row_tests(row, column, self._references, self.draws)
 
+    def base_of(self, row: TableRow) -> TableRow | None:
+        """Return the row of the same base that does not train; None for that row itself, and where the board has none."""
+        return self._references.base_of(row)
+
+    def control_of(self, row: TableRow) -> TableRow | None:
+        """Return the row of the control on the same base; None for a row that does not train, for a control, and without one."""
+        return self._references.control_of(row)
+
     def cost_over_control(self, row: TableRow) -> float | None:
         """Return what a row's training cost over what the control's did; None where the records do not say it."""
         return self._references.cost_over_control(row)
+
+    @cached_property
+    def base_means(self) -> BaseMeans:
+        """Compares rows by the means over the cells of each pretraining of a base, where these are fewer than the seeds."""
+        return BaseMeans(self.board)
 
     @cached_property
     def _references(self) -> ReferenceRows:

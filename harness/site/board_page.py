@@ -21,6 +21,7 @@ from harness.report.every_setting import TITLE as SETTINGS_TITLE
 from harness.report.every_setting import setting_list
 from harness.report.findings import Findings
 from harness.report.formats import FORMATS, MARKDOWN
+from harness.report.grid_remarks import grid_remarks
 from harness.report.how_measured import TITLE as PROTOCOL_TITLE
 from harness.report.how_measured import protocol_list
 from harness.report.page import NOT_MEASURED, legend, method_notes, smoke_remark
@@ -192,7 +193,7 @@ class BoardSite:
         return {
             **{name: html_of(text, target) for name, text in texts.items()},
             **titles,
-            "remarks": [inline_html_of(line, target) for line in remarks(records)],
+            "remarks": [inline_html_of(line, target) for line in (*remarks(records), *grid_remarks(table))],
         }
 
     def _groups(self) -> dict[str, ChartGroup]:

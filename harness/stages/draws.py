@@ -1,4 +1,4 @@
-"""Numbers of a dataset's draws: evaluation, floor and selection each have their own numbers, and share none.
+"""Numbers of a dataset's draws: evaluation, floor and selection each have numbers of their own.
 
 A draw's number is all that a dataset needs to make it (`DataSource.evaluation`). Numbers stay below 2**31.
 

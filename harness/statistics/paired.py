@@ -66,6 +66,23 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference |
     return PairedDifference(mean, mean - slack, mean + slack, float(two_sided_p(mean / error, n - 1)), n)
 
 
+def paired_difference_of_groups(first: ArrayLike, second: ArrayLike, groups: ArrayLike) -> PairedDifference | None:
+    """Compare two rows by the paired t test of their means over groups of seeds, one pair of numbers for each group.
+
+    Seeds of a group may depend on each other, as cells of one base do: the test errs as often as it says for further groups.
+    Where groups differ in their number of seeds, it does so only nearly.
+
+    Args:
+        first, second: (n,) values as `paired_difference` takes them.
+        groups: (n,) whole numbers, equal for seeds of one group.
+    Returns: first - second; None for fewer than two groups with a pair.
+    """
+    a, b, numbers = np.asarray(first, np.float64), np.asarray(second, np.float64), np.asarray(groups)
+    is_pair = np.isfinite(a) & np.isfinite(b)
+    members = [is_pair & (numbers == number) for number in np.unique(numbers[is_pair])]
+    return paired_difference([a[member].mean() for member in members], [b[member].mean() for member in members])
+
+
 def upper_p_of_differences(first: Floats, second: Floats) -> Floats:
     """Return, for each pair of rows, the one-sided p of the paired t test that `first` is larger than `second` on average.
 
@@ -83,3 +100,23 @@ def upper_p_of_differences(first: Floats, second: Floats) -> Floats:
     t = mean / np.where(are_equal, 1.0, sd / n**0.5)
     of_equal = np.where(mean > EQUAL * scale, 2.0**-n, 1.0)
     return np.where(are_equal, of_equal, upper_p(t, n - 1))
+
+
+def two_sided_p_of_differences(first: Floats, second: Floats) -> Floats:
+    """Return, for each pair of rows, the p that `paired_difference` gives.
+
+    Args:
+        first, second: (..., n) values; they are broadcast against each other. NaN stands for a seed that a row lacks.
+    Returns: (...,), NaN for fewer than two pairs of values.
+    """
+    differences = first - second
+    is_pair = np.isfinite(differences)
+    n = is_pair.sum(-1)
+    mean = np.where(is_pair, differences, 0.0).sum(-1) / np.maximum(n, 1)
+    deviations = np.where(is_pair, differences - mean[..., None], 0.0)
+    sd = np.sqrt((deviations**2).sum(-1) / np.maximum(n - 1, 1))
+    scale = np.where(is_pair, np.maximum(np.abs(first), np.abs(second)), 0.0).max(-1, initial=0.0)
+    are_equal = sd <= EQUAL * scale
+    t = mean / np.where(are_equal, 1.0, sd / np.sqrt(np.maximum(n, 1)))
+    of_equal = np.where(np.abs(mean) <= EQUAL * scale, 1.0, 2.0 ** (1.0 - n))
+    return np.where(n < 2, np.nan, np.where(are_equal, of_equal, two_sided_p(t, np.maximum(n - 1, 1))))

@@ -41,6 +41,7 @@ def dataset_checks(component: Dataset, *, config: Config | None = None, n: int =
     n = min(n, source.largest_evaluation or n)
     yield partial(check_spec_is_the_one_declared, component, config, source)
     yield partial(check_stratified_is_a_text, component, config)
+    yield partial(check_held_out_is_the_one_declared, component, config, source)
     yield partial(check_batches, source, n)
     yield partial(check_largest_evaluation, source)
     yield partial(check_data_repeats, component, config, n)
@@ -66,6 +67,19 @@ def check_stratified_is_a_text(component: Dataset, config: Config) -> None:
     text: object = component.stratification(config)
     is_line = isinstance(text, str) and "\n" not in text
     expect(is_line, f"{component.name}: stratified gave {text!r}; it must give a line of text, or nothing")
+
+
+def check_held_out_is_the_one_declared(component: Dataset, config: Config, source: DataSource) -> None:
+    """Check that `held_out`, which tests take where a record does not say it, fits the largest evaluation set, a half of it."""
+    declared: object = component.known_held_out(config)
+    if declared is None:
+        return
+    expect(
+        isinstance(declared, int) and declared >= 0, f"{component.name}: held_out gave {declared!r}; it must give a number >= 0"
+    )
+    largest = source.largest_evaluation or 0
+    fits = isinstance(declared, int) and declared // 2 == largest
+    expect(fits, f"{component.name}: held_out gave {declared}, but the largest evaluation set has {largest}, not half of that")
 
 
 def check_batches(source: DataSource, n: int) -> None:

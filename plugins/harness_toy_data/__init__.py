@@ -47,6 +47,11 @@ def stratified(config: Config) -> str:
     return "half of the points on each moon, at evenly spaced angles" if is_stratified else ""
 
 
+def held_out(config: Config) -> int:  # noqa: ARG001 - the same for all settings
+    """Return 0: points are made anew for each draw."""
+    return 0
+
+
 @hookimpl
 def harness_datasets() -> list[Dataset]:
     """Provide both datasets."""
@@ -56,6 +61,7 @@ def harness_datasets() -> list[Dataset]:
             config=PointsConfig,
             build="harness_toy_data.points:swiss_roll",
             spec="harness_toy_data:spec",
+            held_out=held_out,
             summary="2-D swiss roll: scikit-learn's, columns 0 and 2, divided by 20",
         ),
         Dataset(
@@ -63,6 +69,7 @@ def harness_datasets() -> list[Dataset]:
             config=MoonsConfig,
             build="harness_toy_data.points:two_moons",
             spec="harness_toy_data:spec",
+            held_out=held_out,
             stratified=stratified,
             summary="two interleaved half circles: scikit-learn's, divided by 2",
         ),

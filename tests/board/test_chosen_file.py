@@ -28,6 +28,27 @@ def test_what_is_written_is_what_is_read(tmp_path):
     assert yaml.safe_load(file_text(content))["studies"]["net"]["settings"]["beta"] == 1e-05
 
 
+def test_facts_that_were_added_later_move_no_hash_of_an_older_file_while_they_are_empty(tmp_path):
+    assert FACTS.digest == "9785ada5ab7143f289fb6552"
+    assert not {"kept_base", "ties"} & FACTS.model_dump().keys()
+    tied = FACTS.model_copy(update={"ties": ["beta 1"], "kept_base": True}).sealed()
+    content = ChosenFile(search="s", method="ddo", studies={"net": tied})
+    assert ChosenFile.model_validate(parse_yaml(file_text(content), tmp_path / "x.yaml").value) == content
+    assert tied.study != FACTS.study
+
+
+def test_settings_are_in_doubt_where_they_lie_at_an_edge_tie_or_leave_the_base_as_it_is():
+    (edge,) = FACTS.doubts
+    assert edge == 'beta 1e-05 lies at the edge: "widen"'
+    one, two = (FACTS.model_copy(update={"ties": ties, "edges": []}) for ties in (["beta 1"], ["beta 1", "beta 2"]))
+    assert one.doubts == ["another point has the same value (beta 1): the first one was taken"]
+    assert two.doubts == ["2 other points have the same value (beta 1; beta 2): the first one was taken"]
+    assert FACTS.model_copy(update={"kept_base": True}).doubts == [
+        "no trial is better than the base, whose weights selection kept: the chosen settings are no best"
+    ]
+    assert FACTS.model_copy(update={"edges": []}).doubts == []
+
+
 def test_a_trial_has_a_line():
     text = file_text(ChosenFile(search="s", method="ddo", studies={"net": FACTS}))
     assert "      - {number: 0, settings: {beta: 1.0e-05}, values: [0.30000000000000004], end: done}\n" in text

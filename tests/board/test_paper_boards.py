@@ -84,13 +84,13 @@ def test_only_maskgit_skips_what_it_lacks(board_of):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_guided_row_counts_the_evaluations_of_both_networks(name):
+def test_a_guided_row_counts_the_evaluations_of_both_networks_also_where_one_is_a_classifier(name):
     rows = reported(name)
     assert rows
     by_model = {(row["model"], row["guidance"]): row for row in rows if row["nfe"]}
     for (model, guidance), row in by_model.items():
         plain = by_model.get((model, "none"))
-        if guidance in ("CFG", "AG", "guided") and plain is not None and plain["method"] == "base":
+        if guidance in ("CFG", "AG", "CG", "guided") and plain is not None and plain["method"] == "base":
             assert int(row["nfe"]) in (2 * int(plain["nfe"]), 50), row  # DPM-Solver-v3 has 25 steps
 
 

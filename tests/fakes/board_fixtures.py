@@ -142,4 +142,5 @@ def fake_record(cell, **fields):
 
 def fake_floor(board, floor):
     values = [0.010, 0.012, 0.014, 0.012]
-    return FloorRecord(board=board.name, metric=floor.column.name, key=floor.key, values=values, is_smoke=board.is_smoke)
+    facts = {"is_smoke": board.is_smoke, "dataset_fingerprint": "ring-1"}
+    return FloorRecord(board=board.name, metric=floor.column.name, key=floor.key, values=values, **facts)

@@ -5,8 +5,9 @@ import pytest
 from harness.report.collect import collect_published
 from harness.report.difference_tables import difference_tables, interval_text, section
 from harness.report.formats import MARKDOWN
+from harness.report.number_text import p_value
 from harness.report.table import Table
-from harness.statistics.paired import PairedDifference
+from harness.statistics.paired import PairedDifference, paired_difference
 
 
 @pytest.fixture
@@ -66,6 +67,22 @@ def test_fewer_bases_than_seeds_are_said(load, publish_records, seeds, is_said):
     text = section(Table.from_collection(collect_published(board)), MARKDOWN)
     assert ("Bases are pretrained 2 times for 3 seeds." in text) == is_said
     assert ("not about further bases" in text) == is_said
+    assert ("*p by bases* is about further bases" in text) == is_said
+
+
+def test_few_bases_have_a_p_of_their_means_beside_that_of_their_cells(load, publish_records):
+    step = "pretrain: {method: fit, training: {images: 1280}"
+    board = load(("methods:\n", "control: fit\nmethods:\n"), (f"model: net, {step}}}", f"model: net, {step}, seeds: [7, 8]}}"))
+    publish_records(board)
+    table = Table.from_collection(collect_published(board))
+    shown = difference_tables(table, MARKDOWN)[0]
+    assert shown.heads[6:] == ["− base", "p", "p by bases", "− more of it", "p", "p by bases"]
+    tuned, chain = shown.rows[2], shown.rows[-1]
+    row, base = (table.rows[place].values_of(table.board.columns[0]) for place in (2, 0))
+    # The cells of seeds 0 and 2 start from the base of seed 7, that of seed 1 from the one of seed 8.
+    by_hand = paired_difference([(row[0] + row[2]) / 2, row[1]], [(base[0] + base[2]) / 2, base[1]])
+    assert tuned[8] == MARKDOWN.escape(p_value(by_hand.p))
+    assert chain[8] == "–"  # pretrained once
 
 
 def test_the_first_column_is_open_and_the_others_are_folded(with_control):

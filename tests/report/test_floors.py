@@ -4,6 +4,7 @@ import pytest
 
 from harness.report.collect import collect_published
 from harness.report.floors import FloorDraws, floor_draws, floor_minima, floor_scores
+from harness.report.remarks import remarks
 from harness.report.scores import Score
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
@@ -19,6 +20,21 @@ def with_values(board, make_floor):
         path = BoardFolder(board.folder).record(RecordName("floor", floor.name))
         save_record(make_floor(board, floor).model_copy(update={"values": values}), path)
         return collect_published(board)
+
+    return collect
+
+
+@pytest.fixture
+def of_older_version(board, make_floor):
+    """Collects the board with a floor whose record does not say what data it saw; `held_out` is the dataset's declaration."""
+
+    def collect(held_out):
+        path = BoardFolder(board.folder).record(RecordName("floor", board.floors[0].name))
+        older = {"dataset_fingerprint": None, "held_out": None}
+        save_record(make_floor(board, board.floors[0]).model_copy(update=older), path)
+        component = replace(board.dataset.component, held_out=held_out)
+        dataset = replace(board.dataset, component=component)
+        return collect_published(replace(board, floors=tuple(replace(floor, dataset=dataset) for floor in board.floors)))
 
     return collect
 
@@ -58,6 +74,19 @@ def test_draws_share_examples_where_the_record_says_that_they_are_taken_from_the
     assert floor_draws(collection) == {"distance": FloorDraws([0.010, 0.012], shared=0.0)}
     of_many = collection.floors["distance"].model_copy(update={"held_out": 400})  # the board's draws have 100 examples
     assert floor_draws(replace(collection, floors={"distance": of_many}))["distance"].shared == 0.25
+
+
+@pytest.mark.parametrize(("held_out", "shared"), [(lambda _: 400, 0.25), (lambda _: 0, 0.0)])
+def test_what_a_record_of_an_older_version_does_not_say_is_what_the_dataset_declares(of_older_version, held_out, shared):
+    assert floor_draws(of_older_version(held_out))["distance"].shared == shared
+
+
+def test_without_a_declared_number_a_record_of_an_older_version_is_no_floor_to_test_against(of_older_version):
+    collection = of_older_version(None)
+    assert floor_draws(collection) == {}
+    assert floor_scores(collection).keys() == {"distance"}  # the table shows it
+    assert any("no row has † or ‡ in distance: the records of the floor are of an older" in line for line in remarks(collection))
+    assert not any("no row has †" in line for line in remarks(of_older_version(lambda _: 0)))
 
 
 def test_columns_against_training_examples_have_one_held_out_draw_a_value(load, publish_records):

@@ -140,9 +140,9 @@ def test_a_reason_that_skips_a_method_with_every_sampler_is_named_once(sampler_c
 
 
 def test_records_of_other_data_under_the_same_settings_are_named(board, publish_records, cells, remarks_now):
-    publish_records(board, board.cells, dataset_fingerprint="a" * 64)
+    publish_records(board)
     assert not any("data" in remark for remark in remarks_now())
     publish_records(board, [cells["net/fit/s1"]], dataset_fingerprint="b" * 64)
     (remark,) = [remark for remark in remarks_now() if "other data" in remark]
-    assert remark.startswith("numbers may not be comparable: ring held other data when some records were made: data `aaaa")
+    assert remark.startswith("numbers may not be comparable: ring held other data when some records were made: data `ring-1`")
     assert remark.endswith("; data `bbbbbbbbbbbb` in net/fit/s1")

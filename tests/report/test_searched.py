@@ -13,11 +13,12 @@ FROM = SEARCH_BOARD.replace("label: Tune,", "label: Tune, settings_from: searche
 def lines(write_board, studies, tmp_path):
     """The lines of a board whose search chose these values."""
 
-    def of(text=FROM, **point):
+    def of(text=FROM, kept_base=False, **point):
         (study,) = studies(FROM)
         cost = {"key": CellCost(images=64_000, network_evaluations=1_000_000, seconds=90)}
         point = {"strength": 0.5, "optimizer.lr": 0.3, "bank": 7, **point}
-        trials = [Trial(number=number, point=point, end="done", values=[1.5], cells=cost) for number in range(2)]
+        end = {"end": "done", "values": [1.5], "kept_base": kept_base}
+        trials = [Trial(number=number, point=point, cells=cost, **end) for number in range(2)]
         written(study, trials, RunsFolder(tmp_path))
         return list(searched(load_board(write_board(text), plugins=plugins())))
 
@@ -38,6 +39,12 @@ def test_an_edge_and_a_changed_search_are_on_the_page(lines):
     assert line.endswith("Strength 95 lies at the edge of its values (the largest, 100): widen them.")
     (line,) = lines(FROM.replace("low: 0.01", "low: 0.02"))
     assert "space of the search 'weights' changed since the file was written" in line
+
+
+def test_a_search_that_found_nothing_better_than_the_base_names_no_best(lines):
+    (line,) = lines(kept_base=True)
+    assert "bank 7, one of 2 trials of a search on net" in line
+    assert line.endswith("No trial is better than the base, whose weights selection kept: the chosen settings are no best.")
 
 
 def test_boards_without_searches_have_no_line(board):

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics.paired import PairedDifference, paired_difference, upper_p_of_differences
+from harness.statistics.paired import (
+    PairedDifference,
+    paired_difference,
+    paired_difference_of_groups,
+    two_sided_p_of_differences,
+    upper_p_of_differences,
+)
 
 
 def test_a_case_solved_by_hand():
@@ -68,20 +74,40 @@ def test_many_equal_differences_have_the_one_sided_p_of_the_sign_test():
     assert list(upper_p_of_differences(np.stack([base + 1, base - 1, base]), base)) == [0.125, 1.0, 1.0]
 
 
-def share_told_on_three_bases(*, part, of_these_bases):
+def by_cells(board):
+    return paired_difference(board, np.zeros(9))
+
+
+def by_bases(board):
+    return paired_difference_of_groups(board, np.zeros(9), np.repeat([4, 0, 2], 3))
+
+
+def share_told_on_three_bases(*, part, of_these_bases, test=by_cells):
     """The share of boards of 3 bases × 3 seeds on which equal methods differ. part: of the variance, what belongs to the base."""
     rng = np.random.default_rng(0)
     of_bases = part**0.5 * np.repeat(rng.normal(size=(2000, 3)), 3, axis=1)
     differences = of_bases + (1 - part) ** 0.5 * rng.normal(size=(2000, 9))
     if of_these_bases:  # the methods are equal on average over these three
         differences -= of_bases.mean(1, keepdims=True)
-    return np.mean([paired_difference(board, np.zeros(9)).p <= 0.05 for board in differences])
+    return np.mean([test(board).p <= 0.05 for board in differences])
 
 
 @pytest.mark.parametrize(("part", "of_further"), [(0.1, 0.07), (0.3, 0.12), (0.5, 0.18)])
 def test_cells_that_share_bases_are_tested_for_these_bases_and_not_for_further_ones(part, of_further):
     assert share_told_on_three_bases(part=part, of_these_bases=True) < 0.06
     assert share_told_on_three_bases(part=part, of_these_bases=False) == pytest.approx(of_further, abs=0.025)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5])
+def test_means_of_bases_are_tested_for_further_bases_whatever_they_share(part):
+    assert share_told_on_three_bases(part=part, of_these_bases=False, test=by_bases) == pytest.approx(0.05, abs=0.015)
+
+
+def test_groups_are_compared_by_the_means_of_the_pairs_that_both_rows_have():
+    first, second = [1.0, 3.0, 9.0, np.nan, 6.0], [0.0, 1.0, np.nan, 4.0, 2.0]
+    difference = paired_difference_of_groups(first, second, [7, 7, 7, 8, 8])
+    assert difference == paired_difference([2.0, 6.0], [0.5, 2.0])
+    assert paired_difference_of_groups(first, second, [7, 7, 7, 7, 7]) is None
 
 
 def test_the_interval_holds_the_true_difference_in_95_percent_of_boards():
@@ -91,3 +117,14 @@ def test_the_interval_holds_the_true_difference_in_95_percent_of_boards():
     differences = [paired_difference(first, second) for first, second in boards]
     # 2,000 boards: the standard deviation of the share is 0.005.
     assert np.mean([each.low <= 1.0 <= each.high for each in differences]) == pytest.approx(0.95, abs=0.012)
+
+
+def test_of_many_pairs_of_rows_each_has_the_two_sided_p_of_its_own():
+    rows = np.random.default_rng(0).normal(size=(4, 5))
+    rows[1, 3] = np.nan
+    rows[2, :4] = np.nan  # shares one seed with the others
+    rows = np.vstack([rows, rows[0], rows[0] + 1.0])  # equal, and equal but for a constant
+    p = two_sided_p_of_differences(rows[:, None], rows)
+    for first, second in np.ndindex(6, 6):
+        expected = paired_difference(rows[first], rows[second])
+        assert p[first, second] == pytest.approx(np.nan if expected is None else expected.p, nan_ok=True)

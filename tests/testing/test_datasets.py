@@ -302,6 +302,27 @@ def test_what_is_no_line_on_how_draws_are_stratified_is_found(failure, component
     assert message == f"points: stratified gave {text!r}; it must give a line of text, or nothing"
 
 
+@pytest.mark.parametrize("held_out", [None, lambda _: 20, lambda _: 21])
+def test_a_declared_number_of_held_out_examples_of_which_evaluation_takes_half_passes(component, held_out):
+    declared = dataclasses.replace(component, held_out=held_out)
+    datasets.check_held_out_is_the_one_declared(declared, NoConfig(), Few())
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("20", "gave '20'; it must give a number >= 0"),
+        (-1, "gave -1; it must give a number >= 0"),
+        (10, "gave 10, but the largest evaluation set has 10, not half of that"),
+        (0, "gave 0, but the largest evaluation set has 10, not half of that"),
+    ],
+)
+def test_a_declared_number_of_held_out_examples_that_does_not_fit_is_found(failure, component, number, message):
+    broken = dataclasses.replace(component, held_out=lambda _: number)
+    found = failure(datasets.check_held_out_is_the_one_declared, broken, NoConfig(), Few())
+    assert found == f"points: held_out {message}"
+
+
 class Indexed(IndexedSource):
     """Points that are read by rows."""
 

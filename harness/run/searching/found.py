@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness.board.bases import Pretrained
 from harness.board.chosen_file import Chosen, ChosenFile, SearchCost, StudyFacts, TrialFacts, write
+from harness.board.points import point_text
 from harness.board.reading.chosen_settings import read_chosen
 from harness.board.reading.searches import Dimension, pretrain_seed
 from harness.board.reading.studies import Study
@@ -34,7 +35,9 @@ def found(study: Study, trials: Sequence[Trial], runs: RunsFolder) -> StudyFacts
         measured="curve" if study.is_by_curve else "evaluation",
         trials=len(trials),
         seeds=study.search.seeds,
-        edges=[edge for dotted, value in best.point.items() if (edge := _edge(dotted, value, study.space[dotted]))],
+        edges=[] if best.kept_base else _edges(best, study),
+        kept_base=best.kept_base,
+        ties=[] if best.kept_base else _ties(best, done),
         cost=_cost(study, trials, runs),
         asked=study.search.asked,
         fixed=study.fixed,
@@ -46,15 +49,20 @@ def found(study: Study, trials: Sequence[Trial], runs: RunsFolder) -> StudyFacts
     ).sealed()
 
 
+def _ties(best: Trial, done: Sequence[Trial]) -> list[str]:
+    """Return the points of the other settings whose value is the best one's, each once."""
+    tied = [trial for trial in done if trial.point != best.point and math.isclose(trial.values[-1], best.values[-1])]
+    return list(dict.fromkeys(point_text(trial.point) for trial in tied))
+
+
+def _edges(best: Trial, study: Study) -> list[str]:
+    return [edge for dotted, value in best.point.items() if (edge := _edge(dotted, value, study.space[dotted]))]
+
+
 def _edge(dotted: str, value: Value, dimension: Dimension) -> str:
-    """Return a sentence where a value lies at an edge of its range; "" where it does not, and for words, or a choice of two."""
+    """Return a sentence where a value lies at an edge of its range, as both of two do; "" where it does not, and for words."""
     numbers = [choice for choice in dimension.choices if isinstance(choice, int | float) and not isinstance(choice, bool)]
-    if (
-        not isinstance(value, int | float)
-        or isinstance(value, bool)
-        or len(numbers) < len(dimension.choices)
-        or len(numbers) == 2
-    ):
+    if not isinstance(value, int | float) or isinstance(value, bool) or len(numbers) < len(dimension.choices):
         return ""
     low, high = (min(numbers), max(numbers)) if numbers else (dimension.low, dimension.high)
     if numbers or dimension.is_whole:

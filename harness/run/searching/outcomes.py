@@ -18,12 +18,14 @@ class RungOutcome:
     Args:
         value: the mean over the search's seeds; None where a seed diverged or failed.
         fault: `diverged` or `failed`, with the reason; empty where there is a value.
+        kept_base: whether selection kept the base's weights on every seed, so that the value is the base's.
     """
 
     value: float | None
     cells: dict[str, CellCost]
     fault: str = ""
     reason: str = ""
+    kept_base: bool = False
 
 
 def rung_outcome(cell_states: Sequence[CellState], column: Column, *, is_by_curve: bool) -> RungOutcome:
@@ -40,7 +42,7 @@ def rung_outcome(cell_states: Sequence[CellState], column: Column, *, is_by_curv
             fault = "diverged" if state.state == "diverged" else "failed"
             return RungOutcome(None, cells, fault, f"{state.cell.name}: {state.reason or 'it left no record'}")
     values = [_curve_value(record, column) if is_by_curve else record.metrics[column.name].mean for record in records]
-    return RungOutcome(sum(values) / len(values), cells)
+    return RungOutcome(sum(values) / len(values), cells, kept_base=all(record.selected_images == 0 for record in records))
 
 
 def _curve_value(record: Record, column: Column) -> float:

@@ -173,4 +173,4 @@ def _after(trial: Trial, outcome: RungOutcome) -> Trial:
     changes: dict[str, object] = {"cells": {**trial.cells, **outcome.cells}}
     if outcome.value is None:
         return trial.model_copy(update={**changes, "end": outcome.fault, "reason": outcome.reason})
-    return trial.model_copy(update={**changes, "values": [*trial.values, outcome.value]})
+    return trial.model_copy(update={**changes, "values": [*trial.values, outcome.value], "kept_base": outcome.kept_base})

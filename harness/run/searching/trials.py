@@ -38,6 +38,7 @@ class Trial(BaseModel):
         values: the mean over seeds on each rung that the trial came to, the smallest budget first.
         cells: the cost of each of its cells by the cell's key.
         reason: why it diverged or failed.
+        kept_base: whether selection kept the base's weights on every seed, on the last rung that the trial came to.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -48,6 +49,7 @@ class Trial(BaseModel):
     values: list[float] = []
     cells: dict[str, CellCost] = {}
     reason: str = ""
+    kept_base: bool = False
 
 
 class TrialFile:

@@ -57,10 +57,26 @@ def test_a_value_at_an_edge_says_so(study, runs, point, edge):
     assert found(study, [trial(0, 1.0, **point)], runs).edges == ([edge] if edge else [])
 
 
-@pytest.mark.parametrize(("choices", "value", "is_edge"), [("[1, 2, 3]", 3, True), ("[1, 2, 3]", 2, False), ("[1, 2]", 2, False)])
+@pytest.mark.parametrize(("choices", "value", "is_edge"), [("[1, 2, 3]", 3, True), ("[1, 2, 3]", 2, False), ("[1, 2]", 2, True)])
 def test_choices_of_numbers_have_edges(studies, runs, choices, value, is_edge):
     (study,) = studies(SEARCH_BOARD.replace("bank: {low: 1, high: 20}", f"bank: {{choices: {choices}}}"))
     assert bool(found(study, [trial(0, 1.0, bank=value)], runs).edges) == is_edge
+
+
+def test_other_points_with_the_best_value_are_named_each_once(study, runs):
+    trials = [trial(0, 2.0, bank=3), trial(1, 1.0, bank=7), trial(2, 1.0, bank=9), trial(3, 1.0, bank=9), trial(4, 1.0, bank=7)]
+    facts = found(study, [*trials, trial(5, 1.0, "stopped", bank=5)], runs)
+    assert facts.settings["bank"] == 7
+    assert facts.ties == ["strength 1, optimizer.lr 0.5, bank 9"]
+    assert found(study, trials[:2], runs).ties == []
+
+
+def test_where_selection_kept_the_base_in_the_best_trial_no_trial_is_better_than_the_base(study, runs):
+    kept = [trial(number, 1.0, bank=bank).model_copy(update={"kept_base": True}) for number, bank in enumerate((1, 9))]
+    facts = found(study, [*kept, trial(2, 1.5)], runs)
+    assert (facts.kept_base, facts.ties, facts.edges) == (True, [], [])
+    better = found(study, [*kept, trial(2, 0.5)], runs)
+    assert not better.kept_base
 
 
 def test_the_file_has_a_study_for_each_base(studies, runs):

@@ -34,6 +34,12 @@ def test_where_the_curve_selects_its_best_counts(outcome):
     assert outcome(*fields).value == 3
 
 
+@pytest.mark.parametrize(("selected", "kept_base"), [((0, 0), True), ((0, 1), False), ((None, None), False)])
+def test_the_base_is_kept_where_selection_took_its_weights_on_every_seed(outcome, selected, kept_base):
+    fields = [{"curve": curve(1, 9, 9), "selected_images": images} for images in selected]
+    assert outcome(*fields).kept_base == kept_base
+
+
 def test_of_another_column_the_evaluation_counts(outcome):
     fields = [{"metrics": {"distance": Measured(values=[1, 3])}}, {"metrics": {"distance": Measured(values=[4, 6])}}]
     assert outcome(*fields, is_by_curve=False).value == 3.5
