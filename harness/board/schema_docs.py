@@ -67,7 +67,10 @@ row of a grid has the key of the same row written by hand: where a board's rows 
 records under the new names in seconds, without training.
 
 The page has a plot of each grid, a curve over one parameter or a heat map over two. The best of many points flatters
-itself: measure the chosen point on seeds, and a base, that the grid has not seen.
+itself: measure the chosen point on seeds, and a base, that the grid has not seen. Under the table the page names, by
+the first column that ranks, each grid on a base whose best point lies at an edge, as every point of two values does
+(**widen the grid**, since the best may lie outside), points that tie for the best, and grids without a point that is
+better than the base.
 """
 
 
@@ -83,8 +86,8 @@ findings: |
     from it ({{no-difference edm/neon to edm/mle in fid[digits-cnn]}}).
 ```
 
-becomes "DDO is better than continued training (−4.4 [−5.9, −2.9], p = 0.002), and …": the mean difference over the
-seeds that both rows have, its 95 % interval, and p ([protocol](protocol.md#tests)). A claim names rows as
+becomes "DDO is better than continued training (−4.4 [−5.9, −2.9], adjusted p = 0.002), and …": the mean difference over
+the seeds that both rows have, its 95 % interval, and p ([protocol](protocol.md#tests)). A claim names rows as
 `base/method`, or `base/method/n500` on a board of several numbers of samples, and one or more columns. The words
 `than`, `from`, `to`, `and` and `in` are there for readers.
 
@@ -97,9 +100,17 @@ seeds that both rows have, its 95 % interval, and p ([protocol](protocol.md#test
 | `{{at-floor ROW in COLUMN}}` | row less floor, interval, p of † | the row has † |
 | `{{off-floor ROW in COLUMN}}` | the same | the row is worse than real data by the test |
 
-All claims of a board that say `better` or `off-floor` are tested together at 5 % (Holm), so that a page with many
-such claims is wrong in one of them on 5 % of boards at most; the p on the page is of the comparison by itself. A
-claim that the records do not bear out is shown as such on the page, and `harness render` names it and exits 1. A
+Findings are written by people who have seen the table, so a claim must hold against all that they might have picked. A
+claim that says `better` or `off-floor` is therefore tested against everything that a claim of its board can name: each
+two rows of one number of samples, and each row and the floor, in each column that ranks. Its p is adjusted for all of
+these by Holm's method, and a row that is not measured yet counts as if it differed from nothing. The page prints the
+adjusted p and the number of comparisons. On boards where nothing differs, one such claim or more is borne out on 5 % of
+them at most, whichever was picked. All intervals, and p of `difference`, `no-difference` and `at-floor`, are of one
+comparison by itself, and the page says so. A board of many rows and few seeds can bear out little: with 10 rows, 3
+columns and 3 seeds the first claim needs p < 0.0003 by itself, a mean difference of 33 standard deviations of the
+difference of two cells; with nine seeds, of two. State other results as a `difference`, with its interval.
+
+A claim that the records do not bear out is shown as such on the page, and `harness render` names it and exits 1. A
 claim on rows that lack seeds reads "[not measured yet]", and says so where no test can be made, since seeds diverged or
 the floor has fewer than four pairs; a value says how many of its seeds are done.
 Faults of the board are rows and columns that it does not have, a claim on rows of different numbers of samples or on a
