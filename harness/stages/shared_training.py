@@ -49,7 +49,7 @@ class KeepingLoop(TrainingLoop):
         steps = self.training.steps
         if self.step < steps and not (self.points is not None and is_point(self.step, steps, self.points)):
             return
-        with self.pausing_the_clock():
+        with self.clock.apart():
             trained = self.trained()
             if not state_dicts.are_finite(trained):
                 raise Diverged(f"weights are not finite at {self._when}")

@@ -15,7 +15,7 @@ from harness.capabilities import WorksInLatents
 from harness.errors import Diverged, Interrupted, UserError
 from harness.indexed import IndexedExamples
 from harness.interfaces import Batch
-from harness.process import devices, stop
+from harness.process import stop
 from harness.process.out_of_memory import out_of_memory_advice
 from harness.sampling import latents
 from harness.streams import stream
@@ -31,6 +31,7 @@ from harness.training.micro_batches import micro_batch_advice
 from harness.training.reader import BatchReader
 from harness.training.rounds import Round, rounds_of
 from harness.training.scalar_means import ScalarMeans
+from harness.training.step_clock import StepClock
 from harness.training.surroundings import Surroundings
 from harness.training.task import TrainingTask, constrain
 from harness.training.training_log import LogLine
@@ -75,10 +76,9 @@ class TrainingLoop:
         self._start = state_dicts.snapshot(task.model) if self.rounds.candidates > 1 else {}
         self.step = 0
         self.lost = LostCandidates(self.rounds)
-        self._seconds = 0.0
         self._counts_graphs = True
         self._scalars = ScalarMeans(name)
-        self._clock = time.perf_counter()
+        self.clock = StepClock(task.device, lambda: task.take_seconds_of_reused_banks())
 
     def run(self) -> TrainingResult:
         """Train to the end, together with the other processes of the job, each of which calls this.
@@ -100,7 +100,7 @@ class TrainingLoop:
     def advance(self, until: int) -> None:
         """Take steps until so many have been taken, over all rounds and candidates. Raises: like `run`."""
         with self.reader.open():
-            self._clock = time.perf_counter()
+            self.clock.start()
             steps, saved_at = self.rounds.total, time.monotonic()
             with self._losing(self.rounds.of_last_step(self.step)):
                 self._measure()
@@ -241,7 +241,7 @@ class TrainingLoop:
 
     def _add_point(self, curve: Curve, place: Place) -> None:
         counter = self.task.counter
-        with self.pausing_the_clock(), counter.apart():  # the curve counts its own seconds
+        with self.clock.apart(), counter.apart():  # the curve counts its own seconds
             before = counter.examples
             candidate = self.candidate()
             if not state_dicts.are_finite(candidate):
@@ -253,36 +253,21 @@ class TrainingLoop:
             raise Diverged(f"the curve's metric is {value} at {self._when}")
         self._report({"curve": value})
 
-    @contextmanager
-    def pausing_the_clock(self) -> Iterator[None]:
-        """Count the time until now, and none of the time in the block, whatever it raises."""
-        self._count_time()
-        try:
-            yield
-        finally:
-            self._clock = time.perf_counter()
-
-    def _count_time(self) -> None:
-        devices.finish(self.task.device)
-        now = time.perf_counter()
-        self._seconds += now - self._clock + self.task.take_seconds_of_reused_banks()
-        self._clock = now
-
     def _save(self) -> None:
         if self.around.log is not None:
             self.around.log.sync()
         path = self.save(self.around.folder)
         self.around.listener.checkpoint_written(self.step, path)
-        self._clock = time.perf_counter()  # writing a checkpoint is no cost of the method
+        self.clock.start()  # writing a checkpoint is no cost of the method
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint of this moment under a folder. Returns: the checkpoint's folder. Raises: Diverged, StorageError."""
         self._scalars.means(self._when)  # first, so that a state that has diverged is never saved
-        self._count_time()
+        self.clock.count()
         tensors = {f"model/{name}": value for name, value in state_dicts.snapshot(self.task.model).items()}
         state: TrainingState = {
             "method": self.method.state_dict(),
-            "seconds": self._seconds,
+            "seconds": self.clock.seconds,
             "evaluations": self.task.counter.examples,
             "evaluations_with_graph": self.task.counter.examples_with_graph if self._counts_graphs else None,
             "bank_costs": self.task.bank_costs,
@@ -320,7 +305,7 @@ class TrainingLoop:
         self.step = saved.step
         self.task.model.load_state_dict(saved.track("model"))
         self.method.load_state_dict(saved.state["method"])
-        self._seconds = saved.state["seconds"]
+        self.clock.seconds = saved.state["seconds"]
         with_graph = saved.state.get("evaluations_with_graph")
         self.task.counter.examples, self.task.counter.examples_with_graph = saved.state["evaluations"], with_graph or 0
         self._counts_graphs = with_graph is not None
@@ -337,13 +322,13 @@ class TrainingLoop:
 
     def end(self) -> TrainingResult:
         """Return the result of the finished training. Raises: Diverged for weights that are not finite."""
-        self._count_time()
+        self.clock.count()
         weights, selected, curve, evaluations = self.candidate(), None, self.curve, self.task.evaluations()
-        seconds_training = self._seconds
+        seconds = seconds_training = self.clock.seconds
         evaluations = evaluations if curve is None else replace(evaluations, selection=curve.evaluations)
         network_evaluations = evaluations.forward + evaluations.backward
         if curve is not None and curve.keeps_best:  # the curve is a cost of what it chose
-            self._seconds += curve.seconds
+            seconds += curve.seconds
             network_evaluations += evaluations.selection
         if curve is not None and self.training.select == "best":
             weights, selected = curve.best, curve.best_images
@@ -351,7 +336,7 @@ class TrainingLoop:
             raise Diverged("the final weights are not finite")
         return TrainingResult(
             weights,
-            self._seconds,
+            seconds,
             network_evaluations,
             curve.values if curve else [],
             selected,
