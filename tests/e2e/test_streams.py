@@ -67,6 +67,7 @@ def test_a_run_whose_reader_of_progress_leaves_goes_on(command):
 def test_a_limit_of_memory_that_is_too_small_for_pytorch_is_one_line(command):
     done = shell(f"ulimit -v 1500000; {HARNESS} run {command.board} --runs-dir {command.runs}")
     assert done.returncode == 2
-    (line,) = done.stderr.decode().splitlines()
+    *remarks, line = done.stderr.decode().splitlines()  # remarks on the board, and one line on what failed
     assert line.startswith("error: ")
+    assert not any("Traceback" in remark for remark in remarks)
     assert "the address space of a process is limited to 1464 MB, and PyTorch maps several GB: raise `ulimit -v`" in line

@@ -95,7 +95,7 @@ def test_what_the_library_refuses_is_a_message_that_says_so():
 
 def test_without_diffusers_the_message_names_the_command(monkeypatch):
     monkeypatch.setattr("harness.targets.find_spec", {}.get)
-    command = r"model diffusers-unet: needs diffusers, which is not installed; pip install finetune-harness\[diffusers\]"
+    command = r"model diffusers-unet: needs diffusers, which is not installed; pip install 'finetune-harness\[diffusers\]'"
     with pytest.raises(UserError, match=command):
         COMPONENT.check_packages()
     with pytest.raises(UserError, match=command):

@@ -183,7 +183,7 @@ def test_the_first_order_is_ddim():
 
 def test_without_diffusers_every_sampler_names_the_command(monkeypatch):
     monkeypatch.setattr("harness.targets.find_spec", {}.get)
-    command = r"needs diffusers, which is not installed; pip install finetune-harness\[diffusers\]"
+    command = r"needs diffusers, which is not installed; pip install 'finetune-harness\[diffusers\]'"
     for component in harness_samplers():
         with pytest.raises(UserError, match=f"sampler {component.name.replace('+', '.')}: {command}"):
             component.check_packages()
