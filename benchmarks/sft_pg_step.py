@@ -19,9 +19,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
+from unittest import mock
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.functional import mse_loss, relu
 
 from harness.components import Model, Sampler
@@ -31,6 +33,7 @@ from harness.process import memory
 from harness.streams import stream
 from harness.testing.task import InMemoryTask
 from harness.training.method import Task
+from harness_ddpm import network
 from harness_sft_pg import SFTPGConfig
 from harness_sft_pg.networks import Value, initialise
 from harness_sft_pg.policy import SFTPG
@@ -126,8 +129,8 @@ def task(steps: int, batch: int, chain: int) -> InMemoryTask:
     model = registry().get(Model, "ddpm-mlp", where="benchmark")
     sampler = registry().get(Sampler, model.sampler, where="benchmark")
     torch.manual_seed(0)
-    network = model.create(model.config.model_validate({"steps": chain}), SPEC)
-    return InMemoryTask(network, SPEC, sampler.create(sampler.config()), steps=steps, batch=batch)
+    denoiser = model.create(model.config.model_validate({"steps": chain}), SPEC)
+    return InMemoryTask(denoiser, SPEC, sampler.create(sampler.config()), steps=steps, batch=batch)
 
 
 def ours(task: Task) -> SFTPG:
@@ -187,6 +190,8 @@ def serve(version: str, batch: int, chain: int) -> None:
     if version == "ours":
         memory.keep_freed()
         step = method.step
+    else:
+        mock.patch.object(network, "softplus", functional.softplus).start()  # the published network calls torch's own
     for line in sys.stdin:
         print(milliseconds(step, int(line), batch), flush=True)
     if version == "published":

@@ -146,6 +146,7 @@ def harness_models() -> list[Model]:
     return [
         Model(
             "ddpm-mlp",
+            version="2",
             config=DDPMConfig,
             build="harness_ddpm.model:build",
             provides=frozenset({"Trains", "TrainsInParts", "Likelihood", "WeightedBound", "Transitions", "NoiseChain"}),

@@ -6,7 +6,8 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from harness_ddpm.softplus import softplus
 
 
 class GainTable(nn.Embedding):
@@ -93,6 +94,6 @@ class NoiseMLP(nn.Module):
         """Predict the noise in x (B, …), (B, …). t: one index for all examples, or (B,) int64; 0 = least noisy."""
         hidden = x.flatten(1)
         for layer in (self.lin1, self.lin2, self.lin3):
-            hidden = functional.softplus(layer(hidden, t))
+            hidden = softplus(layer(hidden, t))
         out: Tensor = self.lin4(hidden)
         return out.view_as(x)
