@@ -36,15 +36,12 @@ class TransitionBuffer:
         flat = torch.randint(len(self.rollouts) * steps * examples, (n,), generator=generator)
         example, step, rollout = flat % examples, flat // examples % steps, flat // (examples * steps)
         # One rollout at a time: one tensor of all rollouts would be a copy of the whole buffer.
-        order = rollout.argsort(stable=True)
+        order = rollout.argsort()
         counts = rollout.bincount(minlength=len(self.rollouts)).tolist()
-        places = zip(step[order].to(device).split(counts), example[order].to(device).split(counts), strict=True)
-        parts = [
-            (states[step_of, example_of], states[step_of + 1, example_of], states[-1, example_of])
-            for states, (step_of, example_of) in zip(self.rollouts, places, strict=True)
-        ]
-        drawn_order = order.argsort().to(device)
-        x, x_next, final = (torch.cat(rows)[drawn_order] for rows in zip(*parts, strict=True))
+        places = torch.stack([step, step + 1, torch.full_like(step, steps)])[:, order].to(device).split(counts, dim=1)
+        examples_of = example[order].to(device).split(counts)
+        parts = [states[place, of] for states, place, of in zip(self.rollouts, places, examples_of, strict=True)]
+        x, x_next, final = torch.cat(parts, dim=1)[:, order.argsort().to(device)]
         return Transitions(x, x_next, step.to(device), final)
 
     def clear(self) -> None:
