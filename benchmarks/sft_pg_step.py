@@ -6,7 +6,8 @@ One iteration is a rollout, an update of the critic and of the value network, an
 start from the same weights and make the same draws. Before the clock starts, both must arrive at the same parameters.
 
 Each version has a process of its own, and the two take turns: "as published" with the allocator as Python starts it, like the
-published script, and ours as a worker of the harness, which keeps freed memory.
+published script, and ours as a worker of the harness, which keeps freed memory. "As published" calls torch's softplus, as that
+script does; ours takes the model's setting `softplus: fast`, or with `--softplus exact` torch's too.
 """
 
 from __future__ import annotations
@@ -121,12 +122,15 @@ class AsPublished:
             self.generator_optimizer.update((advantage * log_prob).mean())
 
 
-def task(steps: int, batch: int, chain: int) -> InMemoryTask:
-    """Return a task on the toy model of the paper with T = chain, and with weights from a fixed seed."""
+def task(steps: int, batch: int, chain: int, softplus: str) -> InMemoryTask:
+    """Return a task on the toy model of the paper with T = chain, and with weights from a fixed seed.
+
+    softplus: `exact` or `fast`, the model's setting.
+    """
     model = registry().get(Model, "ddpm-mlp", where="benchmark")
     sampler = registry().get(Sampler, model.sampler, where="benchmark")
     torch.manual_seed(0)
-    network = model.create(model.config.model_validate({"steps": chain}), SPEC)
+    network = model.create(model.config.model_validate({"steps": chain, "softplus": softplus}), SPEC)
     return InMemoryTask(network, SPEC, sampler.create(sampler.config()), steps=steps, batch=batch)
 
 
@@ -148,14 +152,15 @@ def take(step: Step, first: int, stop: int, batch: int) -> None:
         step(Batch(data), stream(0, "method", index), index)
 
 
-def largest_difference(iterations: int, batch: int, chain: int) -> float:
+def largest_difference(iterations: int, batch: int, chain: int, softplus: str) -> float:
     """Return the largest difference of a parameter of the three networks, relative to the largest of its tensor, in float64.
 
     In float32 there is nothing to compare: Adam's first steps are lr * sign(gradient), and rounding decides the sign of
     the gradients that are nearly zero.
     """
     torch.set_default_dtype(torch.float64)
-    mine, reference = ours(task(iterations, batch, chain)), ours(task(iterations, batch, chain))
+    mine = ours(task(iterations, batch, chain, softplus))
+    reference = ours(task(iterations, batch, chain, "exact"))
     take(mine.step, 5, 5 + iterations, batch)
     take(AsPublished(reference).step, 5, 5 + iterations, batch)
     networks = [(method.task.model, method.critic, method.value) for method in (mine, reference)]
@@ -179,9 +184,9 @@ def milliseconds(step: Step, iterations: int, batch: int) -> float:
     return 1e3 * (time.process_time() - start) / iterations
 
 
-def serve(version: str, batch: int, chain: int) -> None:
+def serve(version: str, batch: int, chain: int, softplus: str) -> None:
     """Be the process of one version: for each number of iterations on stdin, take them and print the milliseconds of one."""
-    method = ours(task(10**6, batch, chain))
+    method = ours(task(10**6, batch, chain, softplus if version == "ours" else "exact"))
     published = AsPublished(method)
     step: Step = published.step
     if version == "ours":
@@ -199,7 +204,7 @@ class Turns:
     """The processes of both versions, which take turns."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        options = [f"--batch={arguments.batch}", f"--chain={arguments.chain}"]
+        options = [f"--batch={arguments.batch}", f"--chain={arguments.chain}", f"--softplus={arguments.softplus}"]
         self.processes = [
             subprocess.Popen(
                 [sys.executable, __file__, f"--serve={version}", *options],
@@ -226,9 +231,9 @@ class Turns:
         return float(process.stdout.readline())
 
 
-def check(batch: int, chain: int) -> None:
+def check(batch: int, chain: int, softplus: str) -> None:
     """Check that both versions compute the same."""
-    difference = largest_difference(25, batch, chain)
+    difference = largest_difference(25, batch, chain, softplus)
     print(f"largest relative difference of a parameter after 25 iterations (float64): {difference:.1e}")
     # Adam divides by the gradient's size + 1e-8, so rounding (1e-16) of a nearly-zero gradient comes out up to 1e8
     # times larger.
@@ -256,13 +261,14 @@ def main() -> None:
     parser.add_argument("--chain", type=int, default=10, help="sampler steps T")
     parser.add_argument("--rounds", type=int, default=9, help="how often the two take turns; the median is printed")
     parser.add_argument("--iterations", type=int, default=25, help="iterations a turn")
+    parser.add_argument("--softplus", choices=("fast", "exact"), default="fast", help="the setting of our model")
     parser.add_argument("--serve", choices=("published", "ours"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.serve:
-        serve(arguments.serve, arguments.batch, arguments.chain)
+        serve(arguments.serve, arguments.batch, arguments.chain, arguments.softplus)
     else:
-        check(arguments.batch, arguments.chain)
+        check(arguments.batch, arguments.chain, arguments.softplus)
         measure(arguments)
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from harness.process.global_state import environment_changes, put_back_environme
 
 HOOKS = ("exit", "excepthook", "displayhook", "unraisablehook", "stdin", "stdout", "stderr", "settrace", "setprofile")
 """Attributes of `sys` that one piece of work may replace under the feet of the next."""
+ENDING_SECONDS = 1.0
+"""How long a new thread may take to end before it counts as one that runs on."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class ProcessState:
     def changes(self) -> list[str]:
         """Return the name of each thing that differs now: `the working directory`, `the handler of SIGUSR1`.
 
-        A thread counts while it runs and was not there before.
+        A thread counts if it was not there before and still runs after a second: one that was told to end takes a moment.
         """
+        _wait_for(frozenset(threading.enumerate()) - self.threads)
         now = ProcessState()
         changed = [name for name, value in self.values.items() if now.values[name] != value]
         places = {"sys.path": "path", "the working directory": "folder", "the umask": "umask"}
@@ -55,6 +59,13 @@ class ProcessState:
         put_back_environment(self.environment)
         os.chdir(self.folder)
         os.umask(self.umask)
+
+
+def _wait_for(threads: frozenset[threading.Thread]) -> None:
+    """Give threads together `ENDING_SECONDS` to end."""
+    latest = time.monotonic() + ENDING_SECONDS
+    for thread in threads - {threading.current_thread()}:
+        thread.join(max(0.0, latest - time.monotonic()))
 
 
 def _values() -> dict[str, object]:

@@ -15,7 +15,8 @@ class DDPM(DiffusionChain, NoiseMLP):
     """
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
-        NoiseMLP.__init__(self, spec.shape, config.steps, config.width, is_smooth=config.gains == "smooth")
+        how = {"is_smooth": config.gains == "smooth", "is_fast": config.softplus == "fast"}
+        NoiseMLP.__init__(self, spec.shape, config.steps, config.width, **how)
         self.config = config
         self.set_chain(config, spec)
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness_ddpm.softplus import fast_softplus
+
 
 class GainTable(nn.Embedding):
     """A row of gains for each step, which begin uniform in [0, 1). Each row learns from the examples of its own step alone."""
@@ -78,11 +80,13 @@ class NoiseMLP(nn.Module):
         steps: number T of steps of the chain.
         width: units of a hidden layer.
         is_smooth: whether gains are a smooth function of the step; the published network has a row of them for each step.
+        is_fast: whether the activation is `fast_softplus`, which rounds otherwise than torch's.
     Source: SFT-PG (Fan and Lee 2023), toy experiments.
     """
 
-    def __init__(self, shape: tuple[int, ...], steps: int, width: int, *, is_smooth: bool = False) -> None:
+    def __init__(self, shape: tuple[int, ...], steps: int, width: int, *, is_smooth: bool = False, is_fast: bool = False) -> None:
         super().__init__()
+        self.activation = fast_softplus if is_fast else functional.softplus
         size = math.prod(shape)
         self.lin1 = ConditionalLinear(size, width, steps, is_smooth=is_smooth)
         self.lin2 = ConditionalLinear(width, width, steps, is_smooth=is_smooth)
@@ -93,6 +97,6 @@ class NoiseMLP(nn.Module):
         """Predict the noise in x (B, …), (B, …). t: one index for all examples, or (B,) int64; 0 = least noisy."""
         hidden = x.flatten(1)
         for layer in (self.lin1, self.lin2, self.lin3):
-            hidden = functional.softplus(layer(hidden, t))
+            hidden = self.activation(layer(hidden, t))
         out: Tensor = self.lin4(hidden)
         return out.view_as(x)

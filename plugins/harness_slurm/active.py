@@ -108,8 +108,8 @@ class Active:
 
     def _end(self, tracked: Tracked, state: JobState) -> tuple[JobEnd, bool] | None:
         """Return the end of a job that is over; None while its file may still come."""
-        if tracked.handle is not None:
-            tracked.handle.done()
+        if tracked.handle is not None and not tracked.handle.done():
+            return None  # it is just ending: the queue no longer sees its command line, and nobody can wait for it yet
         tracked.over_since = tracked.over_since or time.monotonic()
         waited = time.monotonic() - tracked.over_since
         patience = (RESULT_SECONDS if state.name == "COMPLETED" else LATE_SECONDS) if self.queue.is_remote else 0.0

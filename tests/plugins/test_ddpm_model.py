@@ -75,3 +75,12 @@ def test_each_step_is_drawn_equally_often(model):
     t, _ = model.draw(torch.zeros(70_000, 2), stream(0, "draw"))
     # 10,000 are expected for each step, with a standard deviation below 100.
     assert (t.bincount(minlength=7) - 10_000).abs().max() < 500
+
+
+def test_the_fast_softplus_is_torchs_but_for_rounding():
+    exact = models.build(COMPONENT, DDPMConfig(steps=7, width=16), POINTS)
+    fast = models.build(COMPONENT, DDPMConfig(steps=7, width=16, softplus="fast"), POINTS)
+    fast.load_state_dict(exact.state_dict())
+    x, t = 3 * torch.randn(500, 2), torch.arange(500) % 7
+    torch.testing.assert_close(fast(x, t), exact(x, t), rtol=1e-5, atol=1e-5)
+    assert not torch.equal(fast(x, t), exact(x, t))

@@ -5,6 +5,7 @@ import math
 import operator
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 from fake_queue import FakeQueue
@@ -342,3 +343,15 @@ def test_files_of_old_submissions_are_removed_and_recent_ones_stay(run, tmp_path
     monkeypatch.setattr(submissions, "KEPT_SECONDS", -1.0)
     run(queue, RAISES)
     assert len(list((tmp_path / "runs" / "executors" / "slurm").glob("*/plan.json"))) == 1
+
+
+def test_a_job_of_this_machine_is_not_over_before_its_process_is(tmp_path):
+    """A process that is ending has no command line any more, by which the queue would know it."""
+    queue, answers = FakeQueue(), [False, True]
+    queue.is_remote = False
+    jobs = active.Active(queue)
+    jobs.jobs["7"] = active.Tracked("7", tmp_path, ROOT, SimpleNamespace(done=lambda: answers.pop(0)))
+    assert list(jobs.ends()) == []
+    ((tracked, end, _),) = jobs.ends()
+    assert (tracked.job_id, answers, jobs.jobs) == ("7", [], {})
+    assert "left no result" in end.death

@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 
 import pytest
 
+from harness.process import process_state
 from harness.process.process_state import ProcessState
 
 
@@ -68,11 +70,19 @@ def test_what_stays_changed_is_named(name):
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
 
 
-def test_a_thread_that_runs_on_is_named_until_it_ends():
+def test_a_thread_that_runs_on_is_named_until_it_ends(monkeypatch):
+    monkeypatch.setattr(process_state, "ENDING_SECONDS", 0.01)
     before, end = ProcessState(), threading.Event()
     thread = threading.Thread(target=end.wait, name="listener")
     thread.start()
     assert before.changes() == ["the thread listener, which runs on"]
     end.set()
     thread.join()
+    assert before.changes() == []
+
+
+def test_a_thread_that_was_told_to_end_gets_a_moment_to_do_so():
+    before, end = ProcessState(), threading.Event()
+    threading.Thread(target=lambda: end.wait() and time.sleep(0.05)).start()
+    end.set()
     assert before.changes() == []
