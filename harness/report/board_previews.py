@@ -91,13 +91,17 @@ def make_previews(collection: Collection, runs: RunsFolder, *, compares_files: b
 
 
 def real_preview(board: Board) -> Preview | None:
-    """Make the preview of the first evaluation draw; None for data that are neither points in the plane nor images."""
+    """Make the preview of the first evaluation draw; None for data that are neither points in the plane nor images.
+
+    Where a draw has fewer examples than the board generates, the preview is of as many as a draw has.
+    """
     from harness.stages.process_cache import ProcessCache
 
     source = ProcessCache().dataset(board.dataset)
     if not can_be_shown(source.spec):
         return None
-    examples = source.evaluation_set(0, board.cells[0].evaluation.samples)
+    samples, largest = board.cells[0].evaluation.samples, source.largest_evaluation
+    examples = source.evaluation_set(0, samples if largest is None else min(samples, largest))
     return preview_of(_beginning(examples, source.spec), source.fingerprint)
 
 

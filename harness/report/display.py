@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.board.columns import Column
@@ -11,6 +11,7 @@ from harness.report.number_text import count, decimals, seconds
 from harness.report.rows import TableRow
 from harness.report.scores import Score
 from harness.report.table import Table
+from harness.store.record_names import floor_name
 
 MODEL_COLUMNS = ("NFE", "Parameters", "Images", "Seconds")
 
@@ -133,11 +134,18 @@ def _floor_row(table: Table, size: int | None, style: Style) -> list[str]:
     figures = [figure(table.floor(column, size, statistic), column, style) for column, statistic in table.columns]
     floors = [table.floor(column, size) for column in table.board.columns]
     pairs = sorted({floor.n for floor in floors if floor is not None})
-    status = f"over {' or '.join(map(str, pairs))} pairs of draws" if pairs else "not run"
     names = ["Floor", "real against real"] if table.has_models else ["Floor: real against real"]
     seeds_and_model = [style.none] * (1 + len(_model_heads(table, style)))
     sampler = [style.none] if table.has_samplers else []
-    return [*names, *sampler, *_size_cell(size), *figures, *seeds_and_model, status]
+    return [*names, *sampler, *_size_cell(size), *figures, *seeds_and_model, _floor_status(table, size, pairs)]
+
+
+def _floor_status(table: Table, size: int | None, pairs: Sequence[int]) -> str:
+    """Say how many pairs of draws the floors of the row have. pairs: the different numbers of them."""
+    if pairs:
+        return f"over {' or '.join(map(str, pairs))} pairs of draws"
+    names = {floor_name(column.name, size) for column in table.board.columns}
+    return "none: the dataset has too few real examples for a draw" if names & table.without_pairs else "not run"
 
 
 def _row(row: TableRow, table: Table, style: Style) -> list[str]:

@@ -34,6 +34,7 @@ class Table:
         floors, floor_minima: the score of each floor that is measured, by the floor's name. A floor's minima are over as many
             pairs as a cell has draws.
         draws: the values of each floor, by the floor's name.
+        without_pairs: names of the floors that can have no value, since the dataset has too few real examples for a draw.
     """
 
     board: Board
@@ -41,6 +42,7 @@ class Table:
     floors: Mapping[str, Score]
     floor_minima: Mapping[str, Score]
     draws: Mapping[str, FloorDraws]
+    without_pairs: frozenset[str] = frozenset()
 
     @classmethod
     def from_collection(cls, collection: Collection) -> Table:
@@ -52,7 +54,8 @@ class Table:
         check_reference_files(collection)
         draws = floor_draws(collection)
         rows = marked_rows(table_rows(collection), collection.board.columns, draws)
-        return cls(collection.board, tuple(rows), floor_scores(collection), floor_minima(collection), draws)
+        without_pairs = frozenset(name for name, record in collection.floors.items() if not record.values)
+        return cls(collection.board, tuple(rows), floor_scores(collection), floor_minima(collection), draws, without_pairs)
 
     @property
     def sizes(self) -> list[int | None]:

@@ -19,6 +19,7 @@ from harness.report.collect import collect_published, collect_runs
 from harness.report.preview import Preview, save_preview
 from harness.report.sheet import pixels, sheet_of
 from harness.stages import example_sets
+from harness.stages.checked import CheckedSource
 from harness.stages.example_faults import DataFault
 from harness.store import manifests, outputs
 from harness.store.board_folder import BoardFolder
@@ -223,3 +224,12 @@ def test_real_examples_are_read_only_as_far_as_they_are_shown(image_board, monke
     monkeypatch.setattr(InMemory, "read", lambda self, numbers: read.append(len(numbers)) or rows(self, numbers))
     assert real_preview(image_board()) == expected
     assert 40 <= sum(read) < 60  # four of each of ten classes, which take turns
+
+
+def test_where_a_draw_has_fewer_examples_than_are_generated_as_many_are_shown(image_board, monkeypatch):
+    """A board whose columns compare with the curve's examples alone may generate more than a draw of the evaluation has."""
+    asked, drawn = [], CheckedSource.evaluation_set
+    monkeypatch.setattr(CheckedSource, "largest_evaluation", 5)
+    monkeypatch.setattr(CheckedSource, "evaluation_set", lambda self, draw, n: asked.append((draw, n)) or drawn(self, draw, n))
+    assert real_preview(image_board()) is not None
+    assert asked == [(0, 5)]

@@ -86,6 +86,11 @@ def test_a_floor_that_is_not_measured_says_so(table):
     assert (floor["distance down (in 0.01)"], floor["Status"]) == ("?", "not run")
 
 
+def test_a_floor_that_can_have_no_value_says_why(table):
+    changed = replace(table, floors={}, without_pairs=frozenset({"distance"}))
+    assert rows_of(changed)[0]["Status"] == "none: the dataset has too few real examples for a draw"
+
+
 def test_pairs_of_several_numbers_are_all_named(table):
     floors = {"distance": Score(0.01, 0.001, 4), "likeness": Score(0.5, 0.1, 10)}
     assert rows_of(replace(table, floors=floors))[0]["Status"] == "over 4 or 10 pairs of draws"

@@ -152,3 +152,12 @@ def test_many_rows_are_looked_through_as_often_as_few(load, publish_records):
         assert larger.cost_head == "Cost × more of it"
         passes.append(counted.passes)
     assert passes[0] == passes[1]
+
+
+def test_a_floor_without_values_is_told_from_one_that_is_not_measured(board, publish_records):
+    publish_records(board)
+    collection = collect_published(board)
+    assert Table.from_collection(collection).without_pairs == frozenset()
+    empty = {name: record.model_copy(update={"values": []}) for name, record in collection.floors.items()}
+    table = Table.from_collection(replace(collection, floors={"distance": empty["distance"]}))
+    assert (table.without_pairs, table.floors) == ({"distance"}, {})
