@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import noted
 
 if TYPE_CHECKING:
     from harness.board.board import Board
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def records_elsewhere(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> list[str]:
     """Return a line for each place that has records of cells that stand as `to run`, with the way to take them over.
 
-    A cell's key does not hold the board's name: a board that was renamed has the same cells as before.
+    A published record that is damaged has a line of its own: the cell has to be run again, unless somebody restores the file. A cell's key does not hold the board's name: a board that was renamed has the same cells as before.
     """
     files = {runs.record(board.name, cell.name, cell.key).name: cell.name for cell in cells if cell.skip_reason is None}
     here = _names_in(runs.records(board.name))
@@ -44,13 +44,14 @@ def _published(board: Board, missing: Collection[str], runs: RunsFolder) -> list
 
     if board.is_smoke:
         return []
-    try:
-        published = {files.record.name for files in adoptable(board, runs) if files.record.kind == "cell"}
-    except UserError:  # a damaged record; publishing and rendering name it
-        return []
+    faults: list[str] = []
+    published: set[str] = set()
+    with noted(faults):
+        published = {files.record.name for files in adoptable(board, runs, faults=faults) if files.record.kind == "cell"}
     count = len(published & set(missing))
     results = BoardFolder(board.folder).results
-    return [f"{_cells(count)} in {results}; `harness run {board.folder} --keep-published` takes them over"] if count else []
+    way = f"`harness run {board.folder} --keep-published` takes them over"
+    return [*faults, *([f"{_cells(count)} in {results}; {way}"] if count else [])]
 
 
 def _cells(count: int) -> str:

@@ -16,12 +16,14 @@ from harness.store.runs_folder import RunsFolder
 from harness.training.training_log import read_log
 
 
-def adoptable(board: Board, runs: RunsFolder) -> list[RecordFiles]:
+def adoptable(board: Board, runs: RunsFolder, *, faults: list[str] | None = None) -> list[RecordFiles]:
     """Return the board's published, current records for which the runs folder has no record of the same key.
 
-    Raises: UserError for a damaged record.
+    Args:
+        faults: where it is given, a damaged record is none, and a line about it is added here.
+    Raises: UserError for a damaged record, without `faults`.
     """
-    collection = collect_published(board)
+    collection = collect_published(board, faults=faults)
     made_anew = pending_records(board, runs)  # a published record in its place would count as done
     return [
         files

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from harness.board.board import Board
 from harness.board.cells import Cell, Row
+from harness.errors import noted
 from harness.report.outcome import Outcome
-from harness.report.outcome_files import load_outcomes
+from harness.report.outcome_files import load_outcomes, load_whole_outcomes
 from harness.stages.current_records import check_is_of, check_values, floor_record
 from harness.store.board_folder import BoardFolder
 from harness.store.files import Damage, reading
@@ -76,14 +78,19 @@ class Collection:
         return [record for record in self.outcomes(cells) if record.status == "done"]
 
 
-def collect_published(board: Board) -> Collection:
-    """Read the records that `harness publish` put into the board's folder. Raises: UserError for a damaged record."""
-    records, stale_cells = _published_cells(board)
-    floors, stale_floors = _published_floors(board)
+def collect_published(board: Board, *, faults: list[str] | None = None) -> Collection:
+    """Read the records that `harness publish` put into the board's folder.
+
+    Args:
+        faults: where it is given, a damaged record counts as absent, and a line about it is added here.
+    Raises: UserError for a damaged record, without `faults`.
+    """
+    records, stale_cells = _published_cells(board, faults)
+    floors, stale_floors = _published_floors(board, faults)
     return Collection(board, records, floors, (*stale_cells, *stale_floors))
 
 
-def _published_cells(board: Board) -> tuple[dict[str, Outcome], list[RecordName]]:
+def _published_cells(board: Board, faults: list[str] | None) -> tuple[dict[str, Outcome], list[RecordName]]:
     """Return the current records by the cell's name, and the names of the stale ones."""
     results = BoardFolder(board.folder).results
     files = _file_names(results)
@@ -91,16 +98,21 @@ def _published_cells(board: Board) -> tuple[dict[str, Outcome], list[RecordName]
     published = [(cell, file) for cell, file in named if file in files]
     current: dict[str, Outcome] = {}
     stale: list[RecordName] = []
-    for (cell, file), record in zip(published, load_outcomes(results, [file for _, file in published]), strict=True):
-        if is_current(record, cell.key, board):
-            _check_values(results / file, cell, record)
-            current[cell.name] = record
-        else:
-            stale.append(RecordName("cell", cell.name))
+    names = [file for _, file in published]
+    outcomes = load_outcomes(results, names) if faults is None else load_whole_outcomes(results, names, faults)
+    for (cell, file), record in zip(published, outcomes, strict=True):
+        with _noting(faults):
+            if record is None:
+                continue
+            if is_current(record, cell.key, board):
+                _check_values(results / file, cell, record)
+                current[cell.name] = record
+            else:
+                stale.append(RecordName("cell", cell.name))
     return current, stale
 
 
-def _published_floors(board: Board) -> tuple[dict[str, FloorRecord], list[RecordName]]:
+def _published_floors(board: Board, faults: list[str] | None) -> tuple[dict[str, FloorRecord], list[RecordName]]:
     """Return the current records by the floor's name, and the names of the stale ones."""
     current: dict[str, FloorRecord] = {}
     stale: list[RecordName] = []
@@ -109,13 +121,19 @@ def _published_floors(board: Board) -> tuple[dict[str, FloorRecord], list[Record
         path = BoardFolder(board.folder).record(name)
         if not path.is_file():
             continue
-        record = load_floor(path)
-        if is_current(record, floor.key, board):
-            check_values(path, [floor.column], [(floor.column.name, record.values)])
-            current[floor.name] = record
-        else:
-            stale.append(name)
+        with _noting(faults):
+            record = load_floor(path)
+            if is_current(record, floor.key, board):
+                check_values(path, [floor.column], [(floor.column.name, record.values)])
+                current[floor.name] = record
+            else:
+                stale.append(name)
     return current, stale
+
+
+def _noting(faults: list[str] | None) -> AbstractContextManager[None]:
+    """Return a context that adds a UserError of its block to `faults`; one that does nothing where there is no such list."""
+    return nullcontext() if faults is None else noted(faults)
 
 
 def collect_runs(board: Board, runs: RunsFolder) -> Collection:

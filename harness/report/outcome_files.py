@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.errors import UserError
+from harness.errors import UserError, noted
 from harness.report.outcome import Outcome, outcome_of_json, outcome_of_record
 from harness.store.records import load_record, verified
 
@@ -54,6 +54,20 @@ def load_outcomes(folder: Path, names: Sequence[str]) -> Iterator[Outcome]:
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool, _without_collector():
         for packed in pool.map(_load_packed, [folder] * len(chunks), chunks):
             yield from _share_values(_unpack(packed), shared)
+
+
+def load_whole_outcomes(folder: Path, names: Sequence[str], faults: list[str]) -> list[Outcome | None]:
+    """Read outcomes like `load_outcomes`; None for a file that cannot be read, whose fault is added to `faults`."""
+    try:
+        return list(load_outcomes(folder, names))
+    except UserError:  # one of them: the others are read one by one
+        return [_noted_outcome(os.path.join(folder, name), faults) for name in names]
+
+
+def _noted_outcome(path: str, faults: list[str]) -> Outcome | None:
+    with noted(faults):
+        return load_outcome(path)
+    return None
 
 
 def _load_packed(folder: Path, names: Sequence[str]) -> bytes:

@@ -47,8 +47,24 @@ def test_published_records_are_named_with_the_option_that_takes_them(filled):
     words = "records of 6 cells exist in leaderboards/small/results; `harness run leaderboards/small --keep-published` takes them"
     assert words in done.stderr
     assert words not in filled("run", "leaderboards/small", "--dry-run", "--keep-published").stderr
-    (filled.folder / "results" / "ddpm__none__s0.json").write_text("{}")
-    assert filled("status", "leaderboards/small").returncode == 0
+
+
+@pytest.mark.parametrize("content", ["{", "{}", None])
+def test_a_damaged_published_record_is_named_and_hides_no_other(filled, content):
+    assert filled("publish", "leaderboards/small", "--partial").returncode == 0
+    shutil.rmtree("runs/records")
+    damaged = filled.folder / "results" / "ddpm__none__s0.json"
+    damaged.unlink()
+    damaged.mkdir() if content is None else damaged.write_text(content)
+    fault = f"{damaged.relative_to(filled.folder.parents[1])}: "
+    count = "records of 5 cells exist in leaderboards/small/results; "
+    status, dry = filled("status", "leaderboards/small"), filled("run", "leaderboards/small", "--dry-run")
+    for done, text in ((status, status.stdout), (dry, dry.stderr)):
+        assert done.returncode == 0
+        assert [line.startswith(fault) for line in text.splitlines()].count(True) == 1
+        assert count in text
+    done = filled("run", "leaderboards/small", "--dry-run", "--keep-published")
+    assert (done.returncode, fault in done.stderr) == (2, True), "this one needs the record"
 
 
 def test_a_board_whose_records_are_all_there_is_told_nothing(filled):

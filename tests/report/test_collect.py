@@ -84,6 +84,25 @@ def test_a_damaged_record_is_an_error_that_names_the_file(board, publish_records
         collect_published(board)
 
 
+def test_damaged_records_hide_no_others_where_faults_are_collected(board, publish_records):
+    publish_records(board)
+    cut, changed = RecordName("cell", board.cells[0].name), RecordName("floor", "likeness")
+    for record in (cut, changed):
+        published_file(board, record).write_text("{")
+    bad = {"distance": Measured(values=[-0.5]), "likeness": Measured(values=[0.5])}
+    publish_records(board, board.cells[1:2], metrics=bad)
+    published_file(board, changed).write_text("{")
+    faults = []
+    collection = collect_published(board, faults=faults)
+    assert set(collection.records) == {cell.name for cell in board.cells[2:] if cell.skip_reason is None}
+    assert (list(collection.floors), collection.stale) == (["distance"], ())
+    assert [fault.split("/")[-1].partition(": ")[0] for fault in faults] == [
+        cut.file_name,
+        RecordName("cell", board.cells[1].name).file_name,
+        changed.file_name,
+    ]
+
+
 @pytest.mark.parametrize(("values", "words"), [
     ([0.1, -0.5], "distance is -0.5, and the lowest value of distance is 0"),
     ([0.1, math.nan], "distance is nan"),

@@ -8,7 +8,7 @@ import pytest
 from harness.errors import UserError
 from harness.report import outcome_files
 from harness.report.outcome import outcome_of_record
-from harness.report.outcome_files import load_outcome, load_outcomes
+from harness.report.outcome_files import load_outcome, load_outcomes, load_whole_outcomes
 from harness.store.records import FloorRecord, Measured, save_record
 
 
@@ -82,6 +82,16 @@ def test_a_record_that_processes_find_damaged_is_the_same_error(results, names, 
     (results / names[3]).write_text("{}")
     with pytest.raises(UserError, match=f"{names[3]}: damaged"):
         list(load_outcomes(results, names))
+
+
+def test_a_damaged_record_is_noted_and_the_others_are_read(results, names):
+    expected = list(load_outcomes(results, names))
+    faults = []
+    assert load_whole_outcomes(results, names, faults) == expected
+    (results / names[3]).write_text("{}")
+    assert load_whole_outcomes(results, names, faults) == [*expected[:3], None, *expected[4:]]
+    (fault,) = faults
+    assert f"{names[3]}: damaged" in fault
 
 
 def test_the_garbage_collector_is_as_it_was_before(results, names):
