@@ -38,7 +38,10 @@ def render(
 
 
 def _render(path: Path, check: bool, format_: str) -> list[str]:
-    """Render one board, or check it. Returns: claims that the records speak against, and, with `check`, what is stale."""
+    """Render one board, or check it.
+
+    Returns: claims that the records speak against, plots that could not be drawn, and, with `check`, what is stale.
+    """
     from harness.board.reading.load import load_board
     from harness.report.formats import FORMATS
     from harness.report.passed_over import passed_over
@@ -62,9 +65,7 @@ def _render(path: Path, check: bool, format_: str) -> list[str]:
         written = rendered.write(board.folder)
         for file in written.paths:
             result(f"wrote {file}")
-        for line in written.undrawn:
-            remark(line)
-        return rendered.not_borne_out
+        return [*written.undrawn, *rendered.not_borne_out]
     else:
         result(FORMATS[format_](rendered.table).rstrip())
     return []

@@ -21,7 +21,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 _TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
-ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS (for downloads: HARNESS_CACHE)"
+_ANOTHER_FOLDER = "choose another folder (of runs: --runs-dir or HARNESS_RUNS; of downloads: HARNESS_CACHE)"
 _KEPT = "run again: finished work is kept"
 FILE_BITS = 0o666
 """The permissions that a new file may have before the umask; it is not executable."""
@@ -92,11 +92,11 @@ def _writing_fault(path: Path, error: OSError) -> str | None:
     if error.errno in _NO_ROOM:
         return "no room left; free some space"
     if error.errno in _REFUSED:
-        return f"not writable; {ANOTHER_FOLDER}, or change its permissions"
+        return f"not writable; change its permissions, or {_ANOTHER_FOLDER}"
     if (link := link_fault(path)) is not None:
         return link
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"a file stands where a folder must be; {ANOTHER_FOLDER}"
+        return f"a file stands where a folder must be; move {blocking_file(path) or 'it'} away"
     if error.errno == errno.EISDIR:
         return "a folder stands where a file must be; move it away"
     if error.errno in _TOO_MANY_OPEN:

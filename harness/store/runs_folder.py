@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from typing import Literal
 
 from harness.errors import UserError
-from harness.store.files import ANOTHER_FOLDER, StorageError, blocking_file, dangling_link, link_fault, storage
+from harness.store.files import StorageError, blocking_file, dangling_link, link_fault, storage
 from harness.store.record_names import RecordName
 
 PROBE = ".probe-"
@@ -19,6 +19,7 @@ TRACKED = ".state"
 """The folder beside those of trackers with what each of them has logged."""
 PROBE_SECONDS = 60
 """A probe that is older was left by a killed process: a living one removes it at once."""
+_ANOTHER_FOLDER = "choose another folder with --runs-dir or HARNESS_RUNS"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class RunsFolder:
         """
         root = runs_dir or Path(os.environ.get("HARNESS_RUNS") or "runs")
         if (file := blocking_file(root)) is not None:
-            raise UserError(f"{file}: a file stands where a folder must be; {ANOTHER_FOLDER}")
+            raise UserError(f"{file}: a file stands where a folder must be; {_ANOTHER_FOLDER}")
         return cls(root / "smoke" if smoke else root)
 
     def stage(self, stage: str, key: str) -> Path:
@@ -137,7 +138,7 @@ class RunsFolder:
                     pass
         except StorageError as error:
             if isinstance(error.__cause__, FileNotFoundError) and dangling_link(self.root) is None:
-                raise UserError(f"{self.root}: this file system takes no new files; {ANOTHER_FOLDER}") from None
+                raise UserError(f"{self.root}: this file system takes no new files; {_ANOTHER_FOLDER}") from None
             raise UserError(str(error)) from None
 
     def check_permissions(self) -> None:
@@ -145,10 +146,10 @@ class RunsFolder:
         if (fault := link_fault(self.root)) is not None:
             raise UserError(f"{self.root}: {fault}")
         if (file := blocking_file(self.root)) is not None:
-            raise UserError(f"{self.root}: {file} is a file, and a folder must be there; {ANOTHER_FOLDER}")
+            raise UserError(f"{self.root}: {file} is a file, and a folder must be there; {_ANOTHER_FOLDER}")
         nearest = next(folder for folder in (self.root, *self.root.absolute().parents) if os.path.exists(folder))
         if not os.access(nearest, os.W_OK | os.X_OK):
-            raise UserError(f"{nearest}: not writable; {ANOTHER_FOLDER}, or change its permissions")
+            raise UserError(f"{nearest}: not writable; {_ANOTHER_FOLDER}, or change its permissions")
 
     def _remove_old_probes(self) -> None:
         """Remove what killed processes left, where a probe has a name."""

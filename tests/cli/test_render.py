@@ -3,6 +3,9 @@
 import os
 
 import pytest
+from matplotlib.figure import Figure
+
+from harness.report.plots.plot import Plot
 
 
 @pytest.fixture
@@ -39,6 +42,22 @@ def test_a_finding_that_the_records_do_not_bear_out_is_exit_1_and_stands_on_the_
     assert "So **[not borne out by the records: " in (published.folder / "README.md").read_text()
     done = published("render", "leaderboards/small", "--check")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+
+
+def test_a_plot_that_cannot_be_written_is_exit_1_and_the_page_is_written_without_it(published, monkeypatch):
+    plot = Plot("curves.png", "A curve", "{}", lambda: Figure(figsize=(1, 1)))
+    monkeypatch.setattr("harness.report.render.curves_plot", lambda _: plot)
+    plots = published.folder / "plots"
+    plots.write_text("by hand")
+    done = published("render", "leaderboards/small")
+    assert (done.returncode, done.stdout) == (1, "wrote leaderboards/small/README.md\n")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("curves.png is not drawn: leaderboards/small/plots/curves.png: ")
+    assert "a file stands where a folder must be; move leaderboards/small/plots away" in line
+    assert "(plots/" not in (published.folder / "README.md").read_text()
+    assert published("publish", "leaderboards/small").returncode == 0, "the records are published all the same"
+    plots.unlink()
+    assert published("render", "leaderboards/small").returncode == 0
 
 
 def test_files_that_count_for_nothing_are_named(published):

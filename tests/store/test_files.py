@@ -86,7 +86,7 @@ def test_a_folder_that_is_there_stays(tmp_path):
     (errno.ENOSPC, "no room left; free some space"),
     (errno.EDQUOT, "no room left"),
     (errno.EFBIG, "no room left"),
-    (errno.EACCES, "not writable; choose another folder with --runs-dir or HARNESS_RUNS"),
+    (errno.EACCES, "not writable; change its permissions, or choose another folder (of runs: --runs-dir"),
     (errno.EROFS, "not writable"),
     (errno.EIO, "Input/output error"),
     (errno.ENOTDIR, "a file stands where a folder must be"),
@@ -98,6 +98,13 @@ def test_a_disk_that_refuses_gives_one_clear_message(tmp_path, number, words):
     assert message.startswith(f"{tmp_path / 'file'}: {words}")
     assert message.endswith("run again: finished work is kept")
     assert "\n" not in message
+
+
+def test_a_file_in_the_place_of_a_folder_is_to_be_moved_away(tmp_path):
+    (tmp_path / "plots").write_text("by hand")
+    with pytest.raises(StorageError) as caught:
+        write_text(tmp_path / "plots" / "more" / "curves.png", "")
+    assert f"a file stands where a folder must be; move {tmp_path / 'plots'} away" in str(caught.value)
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o002, 0o027, 0o077])

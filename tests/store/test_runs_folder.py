@@ -106,7 +106,7 @@ def test_a_file_system_that_takes_no_files_is_called_that(folder):
 
 def test_a_file_in_the_place_of_the_folder_is_the_users_to_mend(tmp_path):
     (tmp_path / "runs").write_text("")
-    with pytest.raises(UserError, match="a file stands where a folder must be; choose another folder with --runs-dir"):
+    with pytest.raises(UserError, match=rf"a file stands where a folder must be; move {tmp_path / 'runs'} away"):
         RunsFolder(tmp_path / "runs").check_writable()
 
 
