@@ -65,6 +65,16 @@ class Collection:
         """Names of floors that have no current record."""
         return [floor.name for floor in self.board.floors if floor.name not in self.floors]
 
+    @cached_property
+    def stale_cells(self) -> frozenset[str]:
+        """Names of cells whose record is stale."""
+        return frozenset(record.name for record in self.stale if record.kind == "cell")
+
+    @cached_property
+    def stale_floors(self) -> frozenset[str]:
+        """Names of floors whose record is stale."""
+        return frozenset(record.name for record in self.stale if record.kind == "floor")
+
     def find(self, name: RecordName) -> Outcome | FloorRecord | None:
         """Return the current record of this name; None when there is none."""
         return self.records.get(name.name) if name.kind == "cell" else self.floors.get(name.name)

@@ -145,7 +145,9 @@ def _floor_status(table: Table, size: int | None, pairs: Sequence[int]) -> str:
     if pairs:
         return f"over {' or '.join(map(str, pairs))} pairs of draws"
     names = {floor_name(column.name, size) for column in table.board.columns}
-    return "none: the dataset has too few real examples for a draw" if names & table.without_pairs else "not run"
+    if names & table.without_pairs:
+        return "none: the dataset has too few real examples for a draw"
+    return "stale" if names & table.stale_floors else "not run"
 
 
 def _row(row: TableRow, table: Table, style: Style) -> list[str]:

@@ -57,8 +57,7 @@ def _without_held_out(collection: Collection) -> Iterator[str]:
 def _stale_and_missing(collection: Collection) -> Iterator[str]:
     if collection.stale:
         yield f"stale: {listed(list(map(str, collection.stale)))}, made by older settings or plugin versions"
-    stale_cells = {record.name for record in collection.stale if record.kind == "cell"}
-    if missing := [cell.name for cell in collection.missing if cell.name not in stale_cells]:
+    if missing := [cell.name for cell in collection.missing if cell.name not in collection.stale_cells]:
         yield f"not run yet: {listed(missing)}"
     if collection.missing_floors:
         yield f"floor not run yet: {listed(collection.missing_floors)}"

@@ -32,11 +32,11 @@ class TableRow:
         seeds, done: numbers of cells of the row, and of those that ended well.
         nfe, images_seen, seconds: means over the seeds that are done; None when no seed is done.
         parameters: number of trainable scalars, of the first seed that is done; None when no seed is done.
-        notes: how the other cells ended: `diverged 2/5`, `failed 1/5`, `not run 2/5`, `skipped: reason`.
+        notes: how the other cells ended: `diverged 2/5`, `failed 1/5`, `stale 1/5`, `not run 1/5`, `skipped: reason`.
         maybe_best: names of the metrics in which no row is better by a test; empty while a row that may be better lacks seeds.
         at_floor, beyond_floor: names of the metrics in which the row cannot be told from real data, and of those in which it is
             better than real data, by a test; empty while the row lacks seeds.
-        lacking: number of cells that still have no outcome: those that are not run, and those that failed and may run again.
+        lacking: number of cells that still have no outcome: those that are not run or stale, and those that failed and may run again.
         size: number of samples, on a board with several; else None.
         sampler: name of the sampler, on a board with several; else None. sampler_label: its name in tables.
         is_data: whether data stand in the place of a model; such rows do not compete.
@@ -124,7 +124,7 @@ def _table_row(row: Row, cells: list[Cell], collection: Collection) -> TableRow:
         parameters=done[0].parameters if done else None,
         images_seen=_mean([outcome.images_seen for outcome in done]),
         seconds=_mean([outcome.seconds_finetune for outcome in done]),
-        notes=_notes(row, len(cells), outcomes),
+        notes=_notes(row, cells, outcomes, collection.stale_cells),
         lacking=_lacking(row, len(cells), outcomes),
         size=row.size,
         is_data=not row.base.has_network,
@@ -174,11 +174,13 @@ def _mean(values: Sequence[float]) -> float | None:
     return mean(values) if values else None
 
 
-def _notes(row: Row, seeds: int, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+def _notes(row: Row, cells: Sequence[Cell], outcomes: Sequence[Outcome], stale_cells: frozenset[str]) -> tuple[str, ...]:
     if row.skip_reason is not None:
         return (f"skipped: {row.skip_reason}",)
+    seeds = len(cells)
     counts = Counter(outcome.status for outcome in outcomes)
-    notes = [f"{status} {counts[status]}/{seeds}" for status in ("diverged", "failed", "skipped") if counts[status]]
-    if len(outcomes) < seeds:
-        notes.append(f"not run {seeds - len(outcomes)}/{seeds}" if outcomes else "not run")
+    counts["stale"] = sum(cell.name in stale_cells for cell in cells)
+    notes = [f"{status} {counts[status]}/{seeds}" for status in ("diverged", "failed", "skipped", "stale") if counts[status]]
+    if not_run := seeds - len(outcomes) - counts["stale"]:
+        notes.append(f"not run {not_run}/{seeds}" if not_run < seeds else "not run")
     return tuple(notes)

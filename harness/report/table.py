@@ -35,6 +35,7 @@ class Table:
             pairs as a cell has draws.
         draws: the values of each floor, by the floor's name.
         without_pairs: names of the floors that can have no value, since the dataset has too few real examples for a draw.
+        stale_floors: names of the floors whose record is stale.
     """
 
     board: Board
@@ -43,6 +44,7 @@ class Table:
     floor_minima: Mapping[str, Score]
     draws: Mapping[str, FloorDraws]
     without_pairs: frozenset[str] = frozenset()
+    stale_floors: frozenset[str] = frozenset()
 
     @classmethod
     def from_collection(cls, collection: Collection) -> Table:
@@ -55,7 +57,8 @@ class Table:
         draws = floor_draws(collection)
         rows = marked_rows(table_rows(collection), collection.board.columns, draws)
         without_pairs = frozenset(name for name, record in collection.floors.items() if not record.values)
-        return cls(collection.board, tuple(rows), floor_scores(collection), floor_minima(collection), draws, without_pairs)
+        floors, minima = floor_scores(collection), floor_minima(collection)
+        return cls(collection.board, tuple(rows), floors, minima, draws, without_pairs, collection.stale_floors)
 
     @property
     def sizes(self) -> list[int | None]:

@@ -144,7 +144,7 @@ def _row(texts: Sequence[str], names: int, row: TableRow, cells: list[Cell], tab
         sort_values=(*numbers, None),
         is_floor=False,
         is_whole=row.is_whole,
-        seeds=tuple(_seed(cell, collection.records.get(cell.name), table) for cell in cells if _has_line(cell, collection)),
+        seeds=tuple(_seed(cell, collection, table) for cell in cells if _has_line(cell, collection)),
     )
 
 
@@ -153,11 +153,12 @@ def _has_line(cell: Cell, collection: Collection) -> bool:
     return cell.skip_reason is None or cell.name in collection.records
 
 
-def _seed(cell: Cell, outcome: Outcome | None, table: Table) -> Seed:
+def _seed(cell: Cell, collection: Collection, table: Table) -> Seed:
+    outcome = collection.records.get(cell.name)
     figures = [_value(outcome, column, statistic) for column, statistic in table.columns]
     blank = "" if table.cost_head is None else PLAIN.none
     if outcome is None:
-        status, costs = "not run", [PLAIN.none] * 4
+        status, costs = "stale" if cell.name in collection.stale_cells else "not run", [PLAIN.none] * 4
     else:
         status = "" if outcome.status == "done" else f"{outcome.status}: {first_line(outcome.reason)}".removesuffix(": ")
         costs = [count(outcome.nfe), count(outcome.parameters), count(outcome.images_seen), seconds(outcome.seconds_finetune)]

@@ -86,6 +86,10 @@ def test_a_floor_that_is_not_measured_says_so(table):
     assert (floor["distance down (in 0.01)"], floor["Status"]) == ("?", "not run")
 
 
+def test_a_floor_of_older_settings_is_stale(table):
+    assert rows_of(replace(table, floors={}, stale_floors=frozenset({"distance"})))[0]["Status"] == "stale"
+
+
 def test_a_floor_that_can_have_no_value_says_why(table):
     changed = replace(table, floors={}, without_pairs=frozenset({"distance"}))
     assert rows_of(changed)[0]["Status"] == "none: the dataset has too few real examples for a draw"

@@ -66,6 +66,18 @@ def test_cells_that_did_not_run_are_in_the_notes(board, publish_records, rows, t
     assert row.competes is (published == 3)
 
 
+@pytest.mark.parametrize(
+    ("stale", "published", "notes"),
+    [(3, 0, ("stale 3/3",)), (1, 0, ("stale 1/3", "not run 2/3")), (1, 1, ("stale 1/3", "not run 1/3")), (1, 2, ("stale 1/3",))],
+)
+def test_stale_records_are_in_the_notes_and_lack(board, publish_records, rows, tuned, stale, published, notes):
+    publish_records(board, tuned[:stale], key="0" * 24)
+    publish_records(board, tuned[stale : stale + published])
+    row = rows()["net", "tune"]
+    assert row.notes == notes
+    assert (row.done, row.lacking) == (published, 3 - published)
+
+
 def test_seeds_that_are_not_run_or_failed_are_lacking_and_diverged_ones_are_not(board, publish_records, rows, tuned):
     publish_records(board, tuned[:1], status="diverged", metrics={})
     publish_records(board, tuned[1:2], status="failed", metrics={})

@@ -9,6 +9,7 @@ from harness.report.display import display
 from harness.report.rows import TableRow
 from harness.report.table import Table
 from harness.report.terminal_style import PLAIN
+from harness.store.record_names import RecordName
 from harness.store.records import ExtractorFacts
 
 
@@ -158,6 +159,8 @@ def test_a_floor_without_values_is_told_from_one_that_is_not_measured(board, pub
     publish_records(board)
     collection = collect_published(board)
     assert Table.from_collection(collection).without_pairs == frozenset()
+    stale = replace(collection, stale=(RecordName("floor", "distance"),))
+    assert Table.from_collection(stale).stale_floors == frozenset({"distance"})
     empty = {name: record.model_copy(update={"values": []}) for name, record in collection.floors.items()}
     table = Table.from_collection(replace(collection, floors={"distance": empty["distance"]}))
     assert table.without_pairs == frozenset({"distance"})

@@ -43,6 +43,13 @@ def test_a_seed_without_a_result_says_why(board, publish_records, change_record)
     assert row.seeds[2].page == ""
 
 
+def test_a_seed_whose_record_is_stale_says_so(board, publish_records):
+    publish_records(board)
+    publish_records(board, [cell for cell in board.cells if cell.name == "net/fit/s2"], key="0" * 24)
+    row = next(row for row in table_of(render_published(board)).rows if row.names == ("Net", "more of it"))
+    assert [seed.cells[-1] for seed in row.seeds] == ["", "", "stale"]
+
+
 def test_filters_name_the_values_of_rows_and_none_of_floors(rendered):
     assert table_of(rendered).filters == [(0, "Base", ["Net", "Chain"]), (1, "Method", ["base", "more of it", "tune"])]
 
