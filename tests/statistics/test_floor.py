@@ -116,3 +116,15 @@ def test_an_interval_takes_two_seeds_and_widens_where_draws_share_images():
     assert floor_interval([5.0], PAIRS) is None
     apart, shared = floor_interval([5.0, 6.0], PAIRS), floor_interval([5.0, 6.0], PAIRS, shared=0.5)
     assert shared[0] < apart[0] < apart[1] < shared[1]
+
+
+@pytest.mark.parametrize("is_one_sided", [False, True])
+def test_an_interval_with_shared_images_is_what_the_protocol_says(is_one_sided):
+    means, share = np.array([5.0, 6.0, 8.0]), 0.25
+    pairs = np.array([1.0, 2.0, 3.0, 5.0])
+    of_row = means.var(ddof=1) / 3
+    of_floor = pairs.var(ddof=1) * (1 / 4 + (share / (1 - share) if is_one_sided else share))
+    df = (of_row + of_floor) ** 2 / (of_row**2 / 2 + of_floor**2 / 3)
+    slack = stats.t.ppf(0.975, df) * (of_row + of_floor) ** 0.5
+    interval = floor_interval(means, pairs, shared=share, is_one_sided=is_one_sided)
+    assert interval == pytest.approx((means.mean() - pairs.mean() - slack, means.mean() - pairs.mean() + slack))
