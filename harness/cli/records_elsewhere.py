@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def records_elsewhere(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> list[str]:
     """Return a line for each place that has records of cells that stand as `to run`, with the way to take them over.
 
-    A published record that is damaged has a line of its own: the cell has to be run again, unless somebody restores the file. A cell's key does not hold the board's name: a board that was renamed has the same cells as before.
+    A published record that is damaged has a line of its own: the cell has to be run again, unless somebody restores the file.
+    A cell's key does not hold the board's name: a board that was renamed has the same cells as before.
     """
     files = {runs.record(board.name, cell.name, cell.key).name: cell.name for cell in cells if cell.skip_reason is None}
     here = _names_in(runs.records(board.name))

@@ -36,7 +36,7 @@ class TableRow:
         maybe_best: names of the metrics in which no row is better by a test; empty while a row that may be better lacks seeds.
         at_floor, beyond_floor: names of the metrics in which the row cannot be told from real data, and of those in which it is
             better than real data, by a test; empty while the row lacks seeds.
-        lacking: number of cells that still have no outcome: those that are not run or stale, and those that failed and may run again.
+        lacking: number of cells that still have no outcome: those not run, stale, or failed, which may run again.
         size: number of samples, on a board with several; else None.
         sampler: name of the sampler, on a board with several; else None. sampler_label: its name in tables.
         is_data: whether data stand in the place of a model; such rows do not compete.
@@ -178,7 +178,7 @@ def _notes(row: Row, cells: Sequence[Cell], outcomes: Sequence[Outcome], stale_c
     if row.skip_reason is not None:
         return (f"skipped: {row.skip_reason}",)
     seeds = len(cells)
-    counts = Counter(outcome.status for outcome in outcomes)
+    counts = Counter[str](outcome.status for outcome in outcomes)
     counts["stale"] = sum(cell.name in stale_cells for cell in cells)
     notes = [f"{status} {counts[status]}/{seeds}" for status in ("diverged", "failed", "skipped", "stale") if counts[status]]
     if not_run := seeds - len(outcomes) - counts["stale"]:
