@@ -71,7 +71,7 @@ class Rendered:
     def not_borne_out(self) -> list[str]:
         """A line for each claim of the findings that the records speak against. The page shows it in its place."""
         board = self.content.collection.board
-        return [f"{board.folder}/board.yaml: {line}" for line in Findings(self.table).not_borne_out]
+        return [f"{board.folder}/board.yaml:{line}" for line in Findings(self.table).not_borne_out]
 
     @property
     def page(self) -> str:

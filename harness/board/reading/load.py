@@ -67,7 +67,7 @@ def assembled(reader: BoardReader, config: BoardConfig) -> Board:
     reader.faults.raise_any()
     assert dataset is not None  # otherwise there is a fault
     cells = _kept(reader, config, tuple(all_cells(reader, config, bases, methods, columns, samplers)))
-    check_findings(reader, config, cells)
+    claim_lines = check_findings(reader, config, cells)
     reader.faults.raise_any()
     used = {(cell.base.name, cell.base.key) for cell in cells}
     return Board(
@@ -80,6 +80,7 @@ def assembled(reader: BoardReader, config: BoardConfig) -> Board:
         columns=columns,
         floors=all_floors(reader, config, dataset, columns),
         is_smoke=reader.is_smoke,
+        claim_lines=claim_lines,
     )
 
 
