@@ -65,7 +65,7 @@ def read_claims(findings: str) -> Iterator[tuple[int, Claim | NoClaim]]:
 
 
 def claims_of(findings: str) -> Iterator[Claim]:
-    """Yield the claims of a text in their order. Raises: NoClaim for a placeholder that is no claim, and for other double braces."""
+    """Yield the claims of a text in their order. Raises: NoClaim for a placeholder or double braces that are no claim."""
     for _, claim in read_claims(findings):
         if isinstance(claim, NoClaim):
             raise claim

@@ -121,8 +121,8 @@ def test_of_several_columns_the_one_that_speaks_against_a_claim_is_named(finding
 
 def test_a_claim_on_a_row_that_is_skipped_says_why(load, publish_records):
     text = (
-        "{{value chain/tune in distance}}; {{at-floor chain/tune in distance}}; {{better chain/tune than chain/fit in distance}}; "
-        "{{difference chain/fit to chain/tune in distance}}"
+        "{{value chain/tune in distance}}; {{at-floor chain/tune in distance}}; "
+        "{{better chain/tune than chain/fit in distance}}; {{difference chain/fit to chain/tune in distance}}"
     )
     board = load(("title: Rings\n", f"title: Rings\nfindings: '{text}'\n"))
     publish_records(board)
