@@ -47,8 +47,8 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None) -> RankedMe
 
     Args:
         metric: the column; by default the first column of each board that ranks.
-    Raises: UserError for a column that a board lacks, two rows of one label on a base, and Faults for too few methods or blocks to test, with a line
-            for each that does not count.
+    Raises: UserError for a column that a board lacks, and for two rows of one label on a base; Faults for too few methods or
+        blocks to test, with a line for each that does not count.
     """
     left_out: list[str] = []
     blocks: dict[str, tuple[dict[str, float], bool]] = {}
