@@ -79,7 +79,7 @@ def _numbers(reader: csv.DictReader[str], path: Path) -> Iterator[Reported]:
     for row in reader:
         faults += [f"{path}:{reader.line_num}: {problem}" for problem in _problems(row)]
         texts = [row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note")]
-        yield Reported(*texts, board=(row["board"] or "").strip())
+        yield Reported(*texts, (row["board"] or "").strip())
     if faults:
         raise Faults(faults)
 

@@ -79,7 +79,8 @@ def test_a_pair_that_shares_too_few_seeds_has_no_test_and_says_why(table_of):
     ]
     assert [line["seeds"] for line in lines] == ["1", "0"]
     assert lines[0]["first"] != "-"
-    assert [each["n"] for each in comparison_numbers(table, comparisons)["comparisons"]] == [1, 0]
+    numbers = comparison_numbers(table, comparisons)["comparisons"]
+    assert (numbers[0]["n"], numbers[1]["n"]) == (1, 0)
     assert {line["p"] for line in lines} == {"-"}
     assert "adjusted for the tests here (0)" in explanation(table, comparisons)[1]
 

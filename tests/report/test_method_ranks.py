@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import Faults, UserError
 from harness.report.collect import collect_published
 from harness.report.method_ranks import rank_methods
 from harness.report.table import Table
@@ -49,7 +49,7 @@ def _renamed(table, name):
 
 
 def test_what_is_not_whole_everywhere_is_left_out_and_said(table):
-    with pytest.raises(UserError) as error:
+    with pytest.raises(Faults) as error:
         rank_methods([table])  # `tune` cannot run on the second base
     assert error.value.faults == (
         "ranks need 3 methods on 2 bases at least: 2 methods are whole on all 2 bases",
