@@ -53,7 +53,7 @@ INTERRUPTED = 130
 class _Group(TyperGroup):
     """The commands, whose faults of arguments are in plain words."""
 
-    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] - typer exports only this subclass
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer exports this subclass alone
         """Run a command. Raises: BadParameter without the words that pydantic puts before a message of typer."""
         try:
             return super().invoke(ctx)

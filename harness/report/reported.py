@@ -78,8 +78,8 @@ def _numbers(reader: csv.DictReader[str], path: Path) -> Iterator[Reported]:
     faults: list[str] = []
     for row in reader:
         faults += [f"{path}:{reader.line_num}: {problem}" for problem in _problems(row)]
-        texts = [row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note")]
-        yield Reported(*texts, (row["board"] or "").strip())
+        names = ("model", "method", "nfe", "metric", "value", "source", "note", "board")
+        yield Reported(*((row[name] or "").strip() if name == "board" else row[name] or "" for name in names))
     if faults:
         raise Faults(faults)
 
