@@ -210,6 +210,11 @@ class Dataset(Component):
         """Call `held_out`. Returns: None where only the data tell."""
         return None if self.held_out is None else self.held_out(config)
 
+    def known_largest_draw(self, config: Config) -> int | None:
+        """Return how many examples an evaluation draw has at most; None without a limit, and where only the data tell."""
+        held_out = self.known_held_out(config)
+        return held_out // 2 if held_out else None  # draws 2k and 2k + 1 are halves
+
     def is_made_up(self, config: Config) -> bool:
         """Return whether the examples are made up, for a smoke run."""
         return self.made_up is not None and self.made_up(config)

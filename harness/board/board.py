@@ -33,6 +33,7 @@ class Board:
         grids: the entries of `methods` that are several rows each.
         chosen: the entries of `methods` that have settings from searches.
         is_smoke: whether this is the small version that `--smoke` runs.
+        claim_lines: the line of board.yaml on which each claim of the findings stands, in their order.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Board:
     is_smoke: bool
     grids: tuple[MethodGrid, ...] = ()
     chosen: tuple[Chosen, ...] = ()
+    claim_lines: tuple[int, ...] = ()
 
     @cached_property
     def samplers(self) -> tuple[EvaluationSampler, ...]:

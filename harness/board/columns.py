@@ -107,6 +107,15 @@ class Column:
         return self.config.against == "evaluation" and self.reference is None
 
     @property
+    def may_lack_a_floor(self) -> bool:
+        """Whether there may be too few held-out examples for a floor.
+
+        Published statistics are of images that the dataset need not have. And it may keep more examples for the curve than a draw
+        of the evaluation has.
+        """
+        return self.reference is not None or self.compares_with_selection
+
+    @property
     def is_one_sided(self) -> bool:
         """Whether the metric sees no evaluation draw of real examples: it sees others, or statistics, or nothing."""
         metric = self.metric.component

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from harness import validation
 from harness.config import Config
@@ -17,7 +17,19 @@ ColumnName = Annotated[str, StringConstraints(pattern=validation.COLUMN, max_len
 """The name of a column. Where the metric compares features, the name says whose: `fid[fashion-cnn]`."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=validation.SHA256)]
-FilterText = str | list[str]
+
+
+def not_empty(value: str | list[str]) -> str | list[str]:
+    """Return a filter as it is written. Raises: ValueError for an empty one, which would add the cells that were left out."""
+    texts = [value] if isinstance(value, str) else value
+    if not texts or not all(text.strip() for text in texts):
+        raise ValueError(
+            "is an empty filter: leave `only` out to keep all cells, or write `base=*` in the place of another's filter"
+        )
+    return value
+
+
+FilterText = Annotated[str | list[str], AfterValidator(not_empty)]
 
 
 def split_column(name: str) -> tuple[str, str | None]:

@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+OPENING, CLOSING = "{{", "}}"
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+_MARKS = re.compile(r"\{{2,}|\}{2,}")
 _FILLERS = frozenset({"than", "from", "to", "and", "in"})
 ROWS_OF = {"value": 1, "difference": 2, "better": 2, "no-difference": 2, "at-floor": 1, "off-floor": 1}
 """The number of rows that each word takes."""
+_ABOUT_MARKS = "a claim is {{WORD ROW … in COLUMN}}, without braces inside; in other text put a space between two braces"
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,59 @@ class Claim:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
 
+    def in_column(self, column: str) -> str:
+        """Return the claim in one of its columns, as it would be written: `better a/ddo than a/none in w2`."""
+        between = " than " if self.word == "better" else " to "
+        return f"{self.word} {between.join(self.rows)} in {column}"
+
+
+class NoClaim(ValueError):
+    """A text in braces is no claim, or braces are left over.
+
+    Args:
+        mark: the two braces that begin a claim, or those that end one. place: where they stand in the findings.
+    """
+
+    def __init__(self, text: str, mark: str, place: int) -> None:
+        super().__init__(text)
+        self.mark, self.place = mark, place
+
+
+def read_claims(findings: str) -> Iterator[tuple[int, Claim | NoClaim]]:
+    """Yield the claims of a text and what is no claim, in their order, each with its place in the text."""
+    end = 0
+    for placeholder in _PLACEHOLDER.finditer(findings):
+        yield from _left_over(findings, end, placeholder.start())
+        try:
+            yield placeholder.start(), _parsed(placeholder[1])
+        except ValueError as error:
+            yield placeholder.start(), NoClaim(str(error), OPENING, placeholder.start())
+        end = placeholder.end()
+    yield from _left_over(findings, end, len(findings))
+
 
 def claims_of(findings: str) -> Iterator[Claim]:
-    """Yield the claims of a text in their order. Raises: ValueError for a placeholder that is no claim."""
-    for placeholder in _PLACEHOLDER.finditer(findings):
-        yield _parsed(placeholder[1])
+    """Yield the claims of a text in their order. Raises: NoClaim for a placeholder or double braces that are no claim."""
+    for _, claim in read_claims(findings):
+        if isinstance(claim, NoClaim):
+            raise claim
+        yield claim
 
 
 def with_claims(findings: str, shown: Callable[[Claim], str]) -> str:
-    """Return the text with `shown` of each claim in its place. Raises: ValueError as `claims_of` does."""
+    """Return the text with `shown` of each claim in its place. Raises: ValueError for a placeholder that is no claim."""
     return _PLACEHOLDER.sub(lambda placeholder: shown(_parsed(placeholder[1])), findings)
+
+
+def _left_over(findings: str, start: int, end: int) -> Iterator[tuple[int, NoClaim]]:
+    """Yield the double braces between two claims: those of a claim that is not closed, or not opened, would stand on the page."""
+    for marks in _MARKS.finditer(findings, start, end):
+        opens = marks[0].startswith(OPENING)
+        mark, missing = (OPENING, CLOSING) if opens else (CLOSING, OPENING)
+        first, last = (marks.start(), marks.start() + 40) if opens else (marks.end() - 40, marks.end())
+        quoted = " ".join(findings[max(start, first) : min(end, last)].split())
+        text = f"{quoted!r} has {mark} without {missing}: {_ABOUT_MARKS}"
+        yield marks.start(), NoClaim(text, mark, marks.start())
 
 
 def _parsed(text: str) -> Claim:

@@ -223,6 +223,12 @@ class MetricConfig(Config):
     explodes_above: PositiveFloat | None = Field(None, description="limit above which a value marks the cell as diverged")
 
     @model_validator(mode="after")
+    def _shows_each_once(self) -> MetricConfig:
+        if len(set(self.show)) < len(self.show):
+            raise ValueError(f"show has {self.show[0]!r} twice: its columns would be the same")
+        return self
+
+    @model_validator(mode="after")
     def _one_reference(self) -> MetricConfig:
         if self.reference is not None and "against" in self.model_fields_set:
             raise ValueError("has against and reference: keep one of the two")

@@ -110,11 +110,13 @@ comparison by itself, and the page says so. A board of many rows and few seeds c
 columns and 3 seeds the first claim needs p < 0.0003 by itself, a mean difference of 33 standard deviations of the
 difference of two cells; with nine seeds, of two. State other results as a `difference`, with its interval.
 
-A claim that the records do not bear out is shown as such on the page, and `harness render` names it and exits 1. A
-claim on rows that lack seeds reads "[not measured yet]", and says so where no test can be made, since seeds diverged or
-the floor has fewer than four pairs; a value says how many of its seeds are done.
+A claim that the records do not bear out is shown as such on the page, and `harness render` names it with its line, the
+difference and p, and exits 1. A claim on rows that lack seeds reads "[not measured yet]". One on a row that cannot run
+says why: "[skipped: edm-mlp lacks Transitions, which sft-pg needs]". A claim also says so where no test can be made,
+since seeds diverged or the floor has fewer than four pairs; a value says how many of its seeds are done.
 Faults of the board are rows and columns that it does not have, a claim on rows of different numbers of samples or on a
-row and itself, and a test in a column with `ranks: false`.
+row and itself, and a test in a column with `ranks: false`. So are `{{` and `}}` that belong to no claim: write a space
+between two braces that mean something else.
 """
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 import harness
 from harness.cli import (
@@ -47,8 +48,23 @@ from harness.process import memory, stop, streams
 from harness.process.streams import StdoutFailed
 
 INTERRUPTED = 130
+
+
+class _Group(TyperGroup):
+    """The commands, whose faults of arguments are in plain words."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer exports this subclass alone
+        """Run a command. Raises: BadParameter without the words that pydantic puts before a message of typer."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="harness",
+    cls=_Group,
     help="Example: harness run leaderboards/quickstart\n\n"
     "Compare methods that fine-tune generative models: run boards, publish and render their tables.",
     no_args_is_help=True,

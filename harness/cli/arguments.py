@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from harness.board.reading.find import ENDINGS
 from harness.components import KINDS
 from harness.errors import UserError
 
@@ -72,6 +73,14 @@ def named_folder(text: str) -> Path:
     return Path(text)
 
 
+def each_once(boards: list[Path]) -> list[Path]:
+    """Return boards without those that are named again, such as by two patterns of the shell or by folder and file."""
+    by_folder: dict[Path, Path] = {}
+    for board in boards:
+        by_folder.setdefault((board.parent if board.suffix in ENDINGS else board).resolve(), board)
+    return list(by_folder.values())
+
+
 def chosen_runs_dir(context: typer.Context, folder: Path | None) -> Path | None:
     """Return the folder of the option; where neither it nor $HARNESS_RUNS says one, that of the user's files, if they do."""
     if folder is not None or context.resilient_parsing or os.environ.get("HARNESS_RUNS"):
@@ -84,7 +93,10 @@ def chosen_runs_dir(context: typer.Context, folder: Path | None) -> Path | None:
 BoardPath = Annotated[
     Path, typer.Argument(metavar="BOARD", help="A board's folder, or its board.yaml.", autocompletion=board_names)
 ]
-BoardPaths = Annotated[list[Path], typer.Argument(metavar="BOARD...", help="Folders of boards.", autocompletion=board_names)]
+BoardPaths = Annotated[
+    list[Path],
+    typer.Argument(metavar="BOARD...", help="Folders of boards.", autocompletion=board_names, callback=each_once),
+]
 RunsDir = Annotated[
     Path | None,
     typer.Option(

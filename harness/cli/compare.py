@@ -56,7 +56,7 @@ def compare(
     if as_json:
         print_json(comparison_numbers(table, comparisons))
         return
-    print_table(comparison_rows(comparisons))
+    print_table(comparison_rows(table, comparisons))
     for line in explanation(table, comparisons):
         remark(line)
 
@@ -99,5 +99,6 @@ def _compare_records(first: Path, second: Path, as_json: bool) -> None:
         return
     result(f"first:  {first}\nsecond: {second}")
     for group, found in groups.items():
-        result(f"\n{group}: " + ("the same" if not found else f"{len(found)} fields differ"))
+        differ = "1 field differs" if len(found) == 1 else f"{len(found)} fields differ"
+        result(f"\n{group}: {differ if found else 'the same'}")
         print_table([asdict(each) for each in found])

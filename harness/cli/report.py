@@ -36,8 +36,6 @@ def report(
         raise UserError("give a folder with -o, or --serve" if output is None else "--serve writes no folder: leave -o out")
     if (smoke or runs_dir is not None) and not serve:
         runs = True  # smoke runs and other runs folders hold no published records
-    # A board that is named twice, such as by two patterns of the shell, is shown once.
-    boards = list({board.resolve(): board for board in boards}.values())
     if serve:
         _serve(boards, runs_dir, smoke=smoke, port=port)
     elif output is not None:

@@ -13,7 +13,7 @@ def validate(boards: BoardPaths) -> None:
     """
     from harness.board.reading.load import load_board
     from harness.errors import Faults, UserError, faults_of
-    from harness.report.reported import read_reported
+    from harness.report.reported import left_out, read_reported
     from harness.run.needs import Needs
     from harness.store.board_folder import BoardFolder
 
@@ -21,7 +21,8 @@ def validate(boards: BoardPaths) -> None:
     for path in boards:
         try:
             board = load_board(path)
-            read_reported(BoardFolder(board.folder).reported)
+            file = BoardFolder(board.folder).reported
+            reported = read_reported(file)
         except UserError as error:
             faults += faults_of(error)
         else:
@@ -29,6 +30,8 @@ def validate(boards: BoardPaths) -> None:
             result(f"{board.folder}: {len(board.cells)} cells, {skipped} of them skipped")
             for line in board.remarks:
                 remark(f"{board.folder}: {line}")
+            for line in left_out(reported, board.name, file):
+                remark(line)
             for fault in Needs.of_whole(board).absent_weights(only_brought=True):
                 remark(f"absent, and needed to run: {fault}")
     if faults:

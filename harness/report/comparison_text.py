@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from harness.report.comparison import ENOUGH_SEEDS, Comparison, full_name, values_by_seed
 from harness.report.display import column_head, rounded
@@ -17,12 +17,17 @@ from harness.statistics.student import LEVEL
 NONE = PLAIN.none
 
 
-def comparison_rows(comparisons: Sequence[Comparison]) -> list[dict[str, str]]:
+def comparison_rows(table: Table, comparisons: Sequence[Comparison]) -> list[dict[str, str]]:
     """Return a line for each comparison, by the heads of its columns. Figures are in the unit of the board's column."""
-    return [_line(each) for each in comparisons]
+    methods_of: dict[tuple[str, str], set[str]] = {}
+    for row in table.rows:
+        methods_of.setdefault((row.base, row.method_label), set()).add(row.method)
+    repeated = frozenset(place for place, methods in methods_of.items() if len(methods) > 1)
+    return [_line(each, repeated) for each in comparisons]
 
 
-def _line(comparison: Comparison) -> dict[str, str]:
+def _line(comparison: Comparison, repeated: Collection[tuple[str, str]]) -> dict[str, str]:
+    """Return a comparison by the heads of its columns. repeated: base and label of methods that share a label on a base."""
     first, second, column = comparison.first, comparison.second, comparison.column
     difference = comparison.difference
     a, b = _mean_of_shared(comparison)
@@ -36,7 +41,7 @@ def _line(comparison: Comparison) -> dict[str, str]:
         "95 % bootstrap": NONE,
         "p": NONE,
         "p (Holm)": NONE,
-        "seeds": "0" if difference is None else str(difference.n),
+        "seeds": str(len(_shared(comparison))),
         "seeds to tell": NONE,
         "finding": _lacking(comparison) or "too few shared seeds",
     }
@@ -49,17 +54,21 @@ def _line(comparison: Comparison) -> dict[str, str]:
         "p": p_value(difference.p),
         "p (Holm)": NONE if comparison.adjusted_p is None else p_value(comparison.adjusted_p),
         "seeds to tell": _seeds_to_tell(comparison),
-        "finding": _finding(comparison),
+        "finding": _finding(comparison, repeated),
     }
 
 
 def _mean_of_shared(comparison: Comparison) -> tuple[float | None, float | None]:
     """Return the means of both rows over the seeds that both have done, so that their difference is the one that is shown."""
-    pairs = [(a, b) for _, a, b in values_by_seed(comparison) if a is not None and b is not None]
-    if not pairs:
+    if not (pairs := _shared(comparison)):
         return None, None
     first, second = zip(*pairs, strict=True)
     return math.fsum(first) / len(first), math.fsum(second) / len(second)
+
+
+def _shared(comparison: Comparison) -> list[tuple[float, float]]:
+    """Return the values of both rows for each seed that both have done."""
+    return [(a, b) for _, a, b in values_by_seed(comparison) if a is not None and b is not None]
 
 
 def _rows_text(first: TableRow, second: TableRow) -> str:
@@ -85,12 +94,19 @@ def _lacking(comparison: Comparison) -> str:
     return "; ".join(f"{full_name(row)} {', '.join(row.notes)}" for row in rows if row.notes)
 
 
-def _finding(comparison: Comparison) -> str:
+def _finding(comparison: Comparison, repeated: Collection[tuple[str, str]]) -> str:
     if not comparison.column.ranks:
         return "the column does not rank"
     if not comparison.is_whole:
         return f"none: {_lacking(comparison)}"
-    return "not told apart" if comparison.better is None else f"{comparison.better.method_label} is better"
+    return "not told apart" if comparison.better is None else f"{_name(comparison.better, comparison, repeated)} is better"
+
+
+def _name(row: TableRow, comparison: Comparison, repeated: Collection[tuple[str, str]]) -> str:
+    """Return the label of a row's method; with its key, or with its base, where the label does not say which row is meant."""
+    if comparison.first.base != comparison.second.base:
+        return f"{row.method_label} ({full_name(row)})"
+    return f"{row.method_label} ({row.method})" if (row.base, row.method_label) in repeated else row.method_label
 
 
 def explanation(table: Table, comparisons: Sequence[Comparison]) -> list[str]:
@@ -119,7 +135,7 @@ def _numbers(comparison: Comparison) -> dict[str, object]:
         "metric": comparison.column.name,
         "higher_is_better": comparison.column.higher_is_better,
         "seeds": [{"seed": seed, "first": a, "second": b} for seed, a, b in values_by_seed(comparison)],
-        "n": 0 if difference is None else difference.n,
+        "n": len(_shared(comparison)),
         "difference": None if difference is None else difference.mean,
         "t_interval": None if difference is None else difference.interval,
         "bootstrap_interval": None if comparison.bootstrap is None else list(comparison.bootstrap),

@@ -9,12 +9,14 @@ from functools import cached_property
 from harness.board.columns import Column
 from harness.board.findings import Claim, claims_of, with_claims
 from harness.report.claim_family import ClaimFamily
+from harness.report.comparison import full_name
 from harness.report.difference_tables import interval_text
 from harness.report.differences import FloorDifference, difference
 from harness.report.display import Style, figure
 from harness.report.number_text import p_value
 from harness.report.rows import TableRow
 from harness.report.table import Table
+from harness.report.terminal_style import PLAIN
 from harness.statistics.paired import PairedDifference
 from harness.statistics.student import LEVEL
 from harness.store.record_names import row_name
@@ -40,12 +42,14 @@ class Finding:
     """A claim in one column.
 
     Args:
+        line: of board.yaml, on which the claim stands.
         rows: those that the claim names, in its order.
         result: what the claim is about; None where there is no test yet, or none can be made.
         adjusted_p: p of a claim that something differs, adjusted for all comparisons that a claim might name; None for others.
     """
 
     claim: Claim
+    line: int
     column: Column
     rows: tuple[TableRow, ...]
     result: FloorDifference | PairedDifference | None
@@ -72,7 +76,10 @@ class Findings:
         self._table = table
         self._rows = {row_name(row.base, row.method, row.size, row.sampler): row for row in table.rows}
         self._columns = {column.name: column for column in table.board.columns}
-        findings = [finding for claim in claims_of(table.board.config.findings) for finding in self._of(claim)]
+        lines: dict[Claim, int] = {}
+        for claim, line in zip(claims_of(table.board.config.findings), table.board.claim_lines, strict=True):
+            lines.setdefault(claim, line)
+        findings = [finding for claim, line in lines.items() for finding in self._of(claim, line)]
         self._findings = {(finding.claim, finding.column.name): self._adjusted(finding) for finding in findings}
 
     def text(self, style: Style) -> str:
@@ -93,17 +100,21 @@ class Findings:
 
     @property
     def not_borne_out(self) -> list[str]:
-        """A line for each claim that the records speak against."""
+        """For each claim that the records speak against, its line in board.yaml and what they say: `12: findings: …`."""
         wrong = [finding for finding in self._findings.values() if not finding.is_borne_out]
-        return [f"findings: the records do not bear out: {each.claim.text} (in {each.column.name})" for each in wrong]
+        return [
+            f"{each.line}: findings: the records do not bear out: {each.claim.in_column(each.column.name)}: "
+            f"difference {_figures(each, PLAIN)}{_direction(each)}"
+            for each in wrong
+        ]
 
-    def _of(self, claim: Claim) -> Iterator[Finding]:
+    def _of(self, claim: Claim, line: int) -> Iterator[Finding]:
         for name in claim.columns:
             column = self._columns[name]
             # A smoke board has not all sizes of its file.
             rows = tuple(self._rows[row] for row in claim.rows if row in self._rows)
             if len(rows) == len(claim.rows):
-                yield Finding(claim, column, rows, self._result(claim, column, rows))
+                yield Finding(claim, line, column, rows, self._result(claim, column, rows))
 
     def _result(self, claim: Claim, column: Column, rows: Sequence[TableRow]) -> FloorDifference | PairedDifference | None:
         if claim.word == "value" or not all(row.is_whole for row in rows):
@@ -135,20 +146,39 @@ def _text(finding: Finding, style: Style) -> str:
         (row,) = finding.rows
         score = row.score(finding.column)
         if score is None:
-            return UNMEASURED
+            return UNMEASURED if row.lacking else _ended(row.notes, style)
         lacking = "" if score.n == row.seeds else f" ({score.n} of {row.seeds} seeds)"
         return f"{figure(score, finding.column, style)}{lacking}"
     if finding.result is None:
-        return _untested(finding.rows)
-    is_adjusted = finding.adjusted_p is not None
-    p = p_value(finding.result.p if finding.adjusted_p is None else finding.adjusted_p)
-    p_text = f"{'adjusted ' if is_adjusted else ''}p {style.escape(p if p.startswith('<') else f'= {p}')}"
-    text = f"{interval_text(finding.result, finding.column, style)}, {p_text}"
+        return _untested(finding.rows, style)
+    text = _figures(finding, style)
     return text if finding.is_borne_out else f"**[not borne out by the records: {text}]**"
 
 
-def _untested(rows: Sequence[TableRow]) -> str:
+def _figures(finding: Finding, style: Style) -> str:
+    """Return the difference that was tested, its interval and p."""
+    assert finding.result is not None, "only a test has figures"
+    is_adjusted = finding.adjusted_p is not None
+    p = p_value(finding.result.p if finding.adjusted_p is None else finding.adjusted_p)
+    p_text = f"{'adjusted ' if is_adjusted else ''}p {style.escape(p if p.startswith('<') else f'= {p}')}"
+    return f"{interval_text(finding.result, finding.column, style)}, {p_text}"
+
+
+def _direction(finding: Finding) -> str:
+    """Return which differences count as better, for a claim that depends on it."""
+    if finding.claim.word not in SHOWN_DIFFERENT:
+        return ""
+    return f" ({'higher' if finding.column.higher_is_better else 'lower'} is better)"
+
+
+def _ended(notes: Sequence[str], style: Style) -> str:
+    return f"[{style.escape(', '.join(notes))}]"
+
+
+def _untested(rows: Sequence[TableRow], style: Style) -> str:
     """Return why there is no test of rows: seeds lack, ended without a result, or are not shared; or there is no floor."""
+    if skipped := [row for row in rows if row.is_skipped]:
+        return _ended([f"{full_name(row)} {note}" if len(rows) > 1 else note for row in skipped for note in row.notes], style)
     if any(row.lacking for row in rows):
         return UNMEASURED
     if not all(row.is_whole for row in rows):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.board.columns import Column
-from harness.errors import UserError, unknown
+from harness.errors import Faults, UserError, unknown
 from harness.report.rows import TableRow
 from harness.report.table import Table
 from harness.statistics.ranks import FEWEST_BLOCKS, FEWEST_METHODS, MeanRanks, mean_ranks
@@ -47,7 +47,8 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None) -> RankedMe
 
     Args:
         metric: the column; by default the first column of each board that ranks.
-    Raises: UserError for a column that a board lacks, two rows of one label on a base, and too few methods or blocks to test.
+    Raises: UserError for a column that a board lacks, and for two rows of one label on a base; Faults for too few methods or
+        blocks to test, with a line for each that does not count.
     """
     left_out: list[str] = []
     blocks: dict[str, tuple[dict[str, float], bool]] = {}
@@ -61,10 +62,13 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None) -> RankedMe
                 left_out.append(f"{table.board.name}, {base}: has one method, which ranks nothing")
     methods = _shared_methods({name: values for name, (values, _) in blocks.items()}, left_out)
     if len(blocks) < FEWEST_BLOCKS or len(methods) < FEWEST_METHODS:
-        lines = "".join(f"\n  {line}" for line in left_out)
-        raise UserError(
-            f"ranks need {FEWEST_METHODS} methods on {FEWEST_BLOCKS} bases at least: {len(methods)} methods are whole on all "
-            f"{len(blocks)} bases{lines}"
+        whole = "1 method is" if len(methods) == 1 else f"{len(methods)} methods are"
+        on = "the 1 base" if len(blocks) == 1 else f"all {len(blocks)} bases"
+        raise Faults(
+            [
+                f"ranks need {FEWEST_METHODS} methods on {FEWEST_BLOCKS} bases at least: {whole} whole on {on}",
+                *(f"left out: {line}" for line in left_out),
+            ]
         )
     table_of = [[values[method] for method in methods] for values, _ in blocks.values()]
     unsorted = mean_ranks(table_of, higher_is_better=[higher for _, higher in blocks.values()])

@@ -9,13 +9,18 @@ from harness.board.log_files import SUFFIX
 from harness.report import published_logs
 from harness.report.collect import Collection
 from harness.report.outcome_files import load_outcomes
+from harness.report.reported import left_out, read_reported
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 from harness.store.records import load_floor
 
 
 def passed_over(collection: Collection) -> list[str]:
-    """Return a line for each published file that counts for nothing. collection: the published records of a board."""
+    """Return a line for each published file that counts for nothing, and for reported numbers of other boards.
+
+    Args:
+        collection: the published records of a board.
+    """
     folder = BoardFolder(collection.board.folder)
     expected = _names(collection.board)
     present = {path.name for pattern in ("*.json", f"*{SUFFIX}") for path in folder.results.glob(pattern)}
@@ -25,6 +30,7 @@ def passed_over(collection: Collection) -> list[str]:
             for name in sorted(present - expected)
         ),
         *_records_of_others(collection, folder),
+        *left_out(read_reported(folder.reported), collection.board.name, folder.reported),
     ]
 
 

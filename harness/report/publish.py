@@ -157,7 +157,7 @@ def _problems(merged: Collection) -> list[str]:
     names_of = {
         "not run": [cell.name for cell in merged.missing],
         "failed": failed,
-        "floor not run": merged.missing_floors,
+        f"{'floor' if len(merged.missing_floors) == 1 else 'floors'} not run": merged.missing_floors,
         f"made of weights of an older version, whose costs and curve have no checksum {whole}": unsealed,
     }
     return [f"{len(names)} {problem}: {listed(names)}" for problem, names in names_of.items() if names]

@@ -21,7 +21,7 @@ from harness.report.plots.samples import samples_plot
 from harness.report.plots.sizes import sizes_plot
 from harness.report.plots.sweeps import sweeps_plot
 from harness.report.plots.training_log import training_log_plot
-from harness.report.reported import read_reported
+from harness.report.reported import of_board, read_reported
 from harness.report.table import Table
 from harness.report.unfailing import unfailing
 from harness.store.board_folder import BoardFolder
@@ -71,7 +71,7 @@ class Rendered:
     def not_borne_out(self) -> list[str]:
         """A line for each claim of the findings that the records speak against. The page shows it in its place."""
         board = self.content.collection.board
-        return [f"{board.folder}/board.yaml: {line}" for line in Findings(self.table).not_borne_out]
+        return [f"{board.folder}/board.yaml:{line}" for line in Findings(self.table).not_borne_out]
 
     @property
     def page(self) -> str:
@@ -155,7 +155,7 @@ def _rendered(
     """Render a board for a page that stands in `folder`."""
     table = Table.from_collection(collection)
     plots, undrawn = _plots(collection, table, previews, logs)
-    reported = read_reported(BoardFolder(collection.board.folder).reported)
+    reported = of_board(read_reported(BoardFolder(collection.board.folder).reported), collection.board.name)
     page = Page(collection, table, reported, plots, folder, is_published)
     return Rendered(page, (*previews.unmade, *undrawn), previews, logs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Reported:
     """One number of a paper, all text, as it was copied.
 
     Args:
+        board: name of the board that the number belongs to; empty where the table is of one board alone.
         source: where the number stands; a number without a source is refused.
     """
 
@@ -34,10 +36,28 @@ class Reported:
     value: str
     source: str
     note: str
+    board: str = ""
+
+
+def of_board(numbers: Sequence[Reported], board: str) -> list[Reported]:
+    """Return the numbers of a board, those that name none among them. Several boards may have copies of one file."""
+    return [number for number in numbers if number.board in ("", board)]
+
+
+def left_out(numbers: Sequence[Reported], board: str, path: Path) -> list[str]:
+    """Return a line where a file has numbers of other boards than this one, which its page leaves out."""
+    others = [number.board for number in numbers if number.board not in ("", board)]
+    if not others:
+        return []
+    rows = "1 row is" if len(others) == 1 else f"{len(others)} rows are"
+    return [f"{path}: {rows} left out, of other boards than {board}: {', '.join(sorted(set(others)))}"]
 
 
 def read_reported(path: Path) -> list[Reported]:
-    """Read the numbers in a file; none when the file does not exist. Raises: UserError or Faults, each with file and line."""
+    """Read the numbers in a file, of whatever board; none when the file does not exist.
+
+    Raises: UserError or Faults, each with file and line.
+    """
     try:
         text = read_text(path, largest=LARGEST)
     except FileNotFoundError:
@@ -58,7 +78,8 @@ def _numbers(reader: csv.DictReader[str], path: Path) -> Iterator[Reported]:
     faults: list[str] = []
     for row in reader:
         faults += [f"{path}:{reader.line_num}: {problem}" for problem in _problems(row)]
-        yield Reported(*(row[name] or "" for name in ("model", "method", "nfe", "metric", "value", "source", "note")))
+        names = ("model", "method", "nfe", "metric", "value", "source", "note", "board")
+        yield Reported(*((row[name] or "").strip() if name == "board" else row[name] or "" for name in names))
     if faults:
         raise Faults(faults)
 
@@ -67,11 +88,22 @@ def _problems(row: dict[str, str]) -> list[str]:
     if None in row or None in row.values():
         return [f"need {len(COLUMNS)} columns"]
     problems = [] if row["source"].strip() else ["a reported number needs its source"]
-    try:
-        float(row["value"])
-    except ValueError:
+    if (value := _number(row["value"])) is None:
         problems.append(f"value {row['value']!r} is not a number")
+    elif not math.isfinite(value):
+        problems.append(f"value {row['value']!r} is not finite: write the number of the source, or remove the row")
+    for name in ("params_m", "nfe"):
+        number = _number(row[name])
+        if row[name].strip() and (number is None or not 0 < number < math.inf):
+            problems.append(f"{name} {row[name]!r} is not a number above 0: leave it empty where the source does not say it")
     return problems
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def reported_markdown(numbers: Sequence[Reported]) -> str:

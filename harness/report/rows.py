@@ -18,6 +18,8 @@ from harness.report.outcome import Outcome
 from harness.report.scores import Score, mean, score_of
 from harness.statistics.student import Floats
 
+SKIPPED = "skipped: "
+"""What the note of a row begins with whose cells cannot run."""
 Block = tuple[int | None, str | None]
 """The number of samples and the sampler of rows that may be compared; None where the board has one for all."""
 
@@ -79,6 +81,11 @@ class TableRow:
     def is_whole(self) -> bool:
         """True when all seeds are done."""
         return self.done == self.seeds
+
+    @property
+    def is_skipped(self) -> bool:
+        """True for a row whose cells cannot run, as its only note says."""
+        return any(note.startswith(SKIPPED) for note in self.notes)
 
     @property
     def block(self) -> Block:
@@ -176,7 +183,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _notes(row: Row, cells: Sequence[Cell], outcomes: Sequence[Outcome], stale_cells: frozenset[str]) -> tuple[str, ...]:
     if row.skip_reason is not None:
-        return (f"skipped: {row.skip_reason}",)
+        return (f"{SKIPPED}{row.skip_reason}",)
     seeds = len(cells)
     counts = Counter[str](outcome.status for outcome in outcomes)
     counts["stale"] = sum(cell.name in stale_cells for cell in cells)

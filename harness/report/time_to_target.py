@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.board.columns import Column
+from harness.board.ranges import value_fault
 from harness.errors import UserError
 from harness.report.collect import Collection
 from harness.report.costs import training_cost
@@ -76,9 +77,12 @@ def times_to_target(collection: Collection, target: float) -> list[TimeToTarget]
 
     Args:
         target: a value of the curve's column, in the metric's own unit.
-    Raises: UserError for a board without a curve.
+    Raises: UserError for a board without a curve, and for a value that the metric cannot have.
     """
-    higher_is_better = curve_column(collection).higher_is_better
+    column = curve_column(collection)
+    if (fault := value_fault(column.metric.component, target)) is not None:
+        raise UserError(f"{collection.board.name}: the target {fault}; give a value that {column.name} can have")
+    higher_is_better = column.higher_is_better
     times = []
     for row, cells in collection.trainings:
         ended = [outcome for outcome in collection.outcomes(cells) if outcome.status in ("done", "diverged")]

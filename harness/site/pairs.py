@@ -32,7 +32,7 @@ def pair_charts(table: Table) -> ChartGroup | None:
     found = [compare_all(table, column) for column in table.ranking_columns] if table.has_models else []
     places = dict.fromkeys(_place(each) for of_column in found for each in of_column)
     charts = tuple(
-        _chart(number, columns, [[each for each in of_column if _place(each) == place] for of_column in found])
+        _chart(table, number, columns, [[each for each in of_column if _place(each) == place] for of_column in found])
         for number, place in enumerate(places)
     )
     return ChartGroup("comparison", HEADING, CAPTION, charts) if charts else None
@@ -42,7 +42,7 @@ def _place(comparison: Comparison) -> tuple[object, ...]:
     return comparison.first.base, *comparison.first.block
 
 
-def _chart(number: int, columns: Sequence[str], found: Sequence[Sequence[Comparison]]) -> Chart:
+def _chart(table: Table, number: int, columns: Sequence[str], found: Sequence[Sequence[Comparison]]) -> Chart:
     """Return the chart of one base. found: its comparisons, by column."""
     everything = [each for of_column in found for each in of_column]
     rows = list({id(row): row for each in everything for row in (each.first, each.second)}.values())
@@ -51,7 +51,7 @@ def _chart(number: int, columns: Sequence[str], found: Sequence[Sequence[Compari
         "rows": [row.method_label for row in rows],
         "cells": [[cell for each in of_column for cell in _cells(each, rows)] for of_column in found],
     }
-    texts = comparison_rows(everything if len(everything) <= MOST_TABLE_ROWS else found[0])
+    texts = comparison_rows(table, everything if len(everything) <= MOST_TABLE_ROWS else found[0])
     heads = tuple(texts[0])
     return Chart(f"pairs-{number}", "pairs", _title(rows[0]), data, heads, tuple(tuple(text.values()) for text in texts))
 

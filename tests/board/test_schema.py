@@ -77,6 +77,7 @@ def test_the_file_of_a_part_may_be_its_path():
 def test_one_statistic_may_stand_without_a_list():
     assert board(metrics={"fid": {"show": "minimum"}}).metrics["fid"].show == ["minimum"]
     assert "List should have at least 1 item" in refusal(metrics={"fid": {"show": []}})
+    assert "show has 'minimum' twice" in refusal(metrics={"fid": {"show": ["minimum", "minimum"]}})
 
 
 @pytest.mark.parametrize(

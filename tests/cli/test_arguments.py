@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.arguments import board_names, component_names, kind_names
+from harness.cli.arguments import board_names, component_names, each_once, kind_names
+
+
+def test_a_board_that_is_named_again_counts_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    boards = ["a", "./a/", "b/board.yaml", "b", str(tmp_path / "a"), "c"]
+    assert each_once(list(map(Path, boards))) == [Path("a"), Path("b/board.yaml"), Path("c")]
 
 
 @pytest.fixture

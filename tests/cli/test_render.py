@@ -37,11 +37,28 @@ def test_a_finding_that_the_records_do_not_bear_out_is_exit_1_and_stands_on_the_
     claim = "better ddpm/none than ddpm/mle in sliced-w2"
     file.write_text(f"findings: 'So {{{{{claim}}}}}'\n" + file.read_text())
     done = published("render", "leaderboards/small")
-    line = f"leaderboards/small/board.yaml: findings: the records do not bear out: {claim} (in sliced-w2)\n"
-    assert (done.returncode, done.stderr) == (1, line)
+    line = f"leaderboards/small/board.yaml:1: findings: the records do not bear out: {claim}: difference "
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(line)
     assert "So **[not borne out by the records: " in (published.folder / "README.md").read_text()
-    done = published("render", "leaderboards/small", "--check")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+    checked = published("render", "leaderboards/small", "--check")
+    assert (checked.returncode, checked.stdout, checked.stderr) == (1, "", done.stderr)
+
+
+def test_a_format_that_is_none_is_said_in_plain_words(shell):
+    done = shell("render", "leaderboards/small", "--format", "xml")
+    assert done.returncode == 2
+    assert "'--format': 'xml' is not one of 'markdown', 'latex', 'csv', 'json'." in done.stderr
+
+
+def test_reported_numbers_of_another_board_are_left_out_and_said(published):
+    head = "board,type,model,method,params_m,nfe,guidance,metric,value,source,note\n"
+    (published.folder / "reported.csv").write_text(f"{head}small,,a net,,,,,w2,1.5,a paper,\nlarge,,wide net,,,,,w2,1,a paper,\n")
+    line = "leaderboards/small/reported.csv: 1 row is left out, of other boards than small: large\n"
+    assert published("render", "leaderboards/small").stderr == line
+    assert line in published("validate", "leaderboards/small").stderr
+    page = (published.folder / "README.md").read_text()
+    assert ("a net" in page, "wide net" in page) == (True, False)
 
 
 def test_a_plot_that_cannot_be_written_is_exit_1_and_the_page_is_written_without_it(published, monkeypatch):

@@ -134,6 +134,7 @@ def test_a_dry_run_finds_what_would_stop_a_run(shell, monkeypatch):
         2,
         "error: base ddpm: model ddpm-mlp cannot be built with these settings on data of shape (2,): ValueError: no such width",
     )
+    assert done.stdout == "", "the plan would hide the fault"
     board.write_text("""title: Small
 dataset: digits
 bases: {edm: {model: edm-unet, pretrain: {method: mle, training: {images: 1280}}}}
@@ -142,10 +143,8 @@ evaluation: {samples: 5000}
 metrics: {w2: }
 """, encoding="utf-8")  # fmt: skip
     done = shell("run", "leaderboards/small", "--dry-run")
-    assert (done.returncode, done.stderr.splitlines()[-1][:75]) == (
-        2,
-        "error: dataset digits gives 448 held-out examples a draw at most, and 5000 ",
-    )
+    fault = "dataset digits gives 448 held-out examples a draw at most, and 5000 are asked for: lower evaluation.samples or sizes"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: leaderboards/small/board.yaml:5: {fault}\n")
 
 
 def test_a_dry_run_estimates_from_what_such_cells_took(filled):

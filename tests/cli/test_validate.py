@@ -26,6 +26,10 @@ def test_every_board_is_looked_at(shell, other):
     assert "leaderboards/other/board.yaml:1: no key is called 'titel' here; did you mean 'title'?" in done.stderr
 
 
+def test_a_board_that_is_named_twice_is_looked_at_once(shell):
+    assert shell("validate", "leaderboards/small", "leaderboards/small/board.yaml").stdout.count("\n") == 1
+
+
 def test_cells_that_will_be_skipped_are_counted(shell):
     board = shell.folder / "board.yaml"
     bases = "bases:\n  edm: {model: edm-mlp, pretrain: {method: mle, training: {images: 1280}}}\n"

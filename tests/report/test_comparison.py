@@ -64,7 +64,7 @@ def test_the_better_row_is_named_in_either_order_and_direction(table, first, sec
 def test_rows_that_are_not_told_apart_say_how_many_seeds_would_tell_them(table_of):
     table = table_of(net_tune=[0.050, 0.052, 0.053], net_none=[0.051, 0.050, 0.055])
     (found,) = compare(table, "net/tune", "net/none", ["distance"])
-    (line,) = comparison_rows([found])
+    (line,) = comparison_rows(table, [found])
     assert (line["finding"], line["seeds to tell"]) == ("not told apart", str(found.pairs_to_tell))
     assert found.pairs_to_tell > 3
 
@@ -72,11 +72,15 @@ def test_rows_that_are_not_told_apart_say_how_many_seeds_would_tell_them(table_o
 def test_a_pair_that_shares_too_few_seeds_has_no_test_and_says_why(table_of):
     table = table_of(("  tune:\n", "  tune: {only: 'seed=2'}\n"))
     comparisons = compare(table, "tune", "none", ["distance"])
-    lines = comparison_rows(comparisons)
+    lines = comparison_rows(table, comparisons)
     assert [line["finding"] for line in lines] == [
         "too few shared seeds",
         "chain/tune skipped: chain lacks Likelihood, which tune needs",
     ]
+    assert [line["seeds"] for line in lines] == ["1", "0"]
+    assert lines[0]["first"] != "-"
+    numbers = comparison_numbers(table, comparisons)["comparisons"]
+    assert (numbers[0]["n"], numbers[1]["n"]) == (1, 0)
     assert {line["p"] for line in lines} == {"-"}
     assert "adjusted for the tests here (0)" in explanation(table, comparisons)[1]
 
@@ -86,11 +90,12 @@ def test_a_row_does_not_win_by_the_seeds_that_diverged(load, publish_records):
     publish_records(board)
     (cell,) = [cell for cell in board.cells if cell.name == "net/tune/s1"]
     publish_records(board, [cell], status="diverged", metrics={})
-    (found,) = compare(Table.from_collection(collect_published(board)), "net/tune", "net/none", ["distance"])
+    table = Table.from_collection(collect_published(board))
+    (found,) = compare(table, "net/tune", "net/none", ["distance"])
     assert found.adjusted_p is not None
     assert found.adjusted_p < 0.05
     assert found.better is None
-    assert comparison_rows([found])[0]["finding"] == "none: net/tune diverged 1/7"
+    assert comparison_rows(table, [found])[0]["finding"] == "none: net/tune diverged 1/7"
 
 
 def test_numbers_are_unrounded_and_hold_each_seed(table):
@@ -99,6 +104,18 @@ def test_numbers_are_unrounded_and_hold_each_seed(table):
     assert numbers["difference"] == found.difference.mean
     assert [each["seed"] for each in numbers["seeds"]] == [0, 1, 2]
     assert numbers["better"] == "net/tune"
+
+
+def test_a_label_that_does_not_say_which_row_is_meant_has_the_name_beside_it(table_of, table):
+    of_one_label = table_of(("  tune:\n", "  tune: {label: base}\n"))
+    (line,) = comparison_rows(of_one_label, compare(of_one_label, "net/tune", "net/none", ["distance"]))
+    assert line["finding"] == "base (tune) is better"
+    (line,) = comparison_rows(of_one_label, compare(of_one_label, "net/tune", "net/fit", ["distance"]))
+    assert line["finding"] == "base (tune) is better"
+    (line,) = comparison_rows(table, compare(table, "net/tune", "net/none", ["distance"]))
+    assert line["finding"] == "tune is better"
+    (line,) = comparison_rows(table, compare(table, "net/none", "chain/fit", ["likeness"]))
+    assert line["finding"] == "base (net/none) is better"
 
 
 @pytest.fixture

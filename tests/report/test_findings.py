@@ -55,7 +55,8 @@ def test_a_claim_is_shown_with_its_numbers_and_says_when_the_records_do_not_bear
 def test_better_in_the_wrong_direction_is_not_borne_out(findings_of):
     findings = findings_of("{{better net/none than net/tune in distance}}")
     assert findings.not_borne_out == [
-        "findings: the records do not bear out: better net/none than net/tune in distance (in distance)"
+        "2: findings: the records do not bear out: better net/none than net/tune in distance: difference 3.33 [3.30, 3.36], "
+        "adjusted p < 0.001 (lower is better)"
     ]
 
 
@@ -68,7 +69,7 @@ def test_a_claim_that_something_differs_is_tested_together_with_all_that_might_h
     # Differences of 0.00400, 0.00515 and 0.00585: p = 0.011 by itself.
     values = {"net_tune": [0.046, 0.04585, 0.04615]}
     (line,) = findings_of("{{better net/tune than net/none in distance}}", **values).not_borne_out
-    assert line.startswith("findings: the records do not bear out: better net/tune than net/none")
+    assert line.endswith("in distance: difference -0.50 [-0.73, -0.27], adjusted p = 0.091 (lower is better)")
     text = findings_of("{{difference net/tune to net/none in distance}}", **values).text(MARKDOWN)
     assert text.startswith("−0.50 [−0.73, −0.27], p = 0.011")
 
@@ -106,7 +107,38 @@ def test_what_the_records_do_not_bear_out_is_named_with_the_boards_file(load, pu
     board = load(("title: Rings\n", "title: Rings\nfindings: '{{at-floor net/none in distance}}'\n"))
     publish_records(board)
     (line,) = render_published(board).not_borne_out
-    assert line.startswith(f"{board.folder}/board.yaml: findings: the records do not bear out: at-floor net/none")
+    assert line == (
+        f"{board.folder}/board.yaml:2: findings: the records do not bear out: at-floor net/none in distance: "
+        "difference 3.90 [3.64, 4.16], p < 0.001"
+    )
+
+
+def test_of_several_columns_the_one_that_speaks_against_a_claim_is_named(findings_of):
+    (line,) = findings_of("{{better net/tune than net/none in distance and likeness}}").not_borne_out
+    assert "do not bear out: better net/tune than net/none in likeness: difference -0.033 [" in line
+    assert line.endswith("(higher is better)")
+
+
+def test_a_claim_on_a_row_that_is_skipped_says_why(load, publish_records):
+    text = (
+        "{{value chain/tune in distance}}; {{at-floor chain/tune in distance}}; "
+        "{{better chain/tune than chain/fit in distance}}; {{difference chain/fit to chain/tune in distance}}"
+    )
+    board = load(("title: Rings\n", f"title: Rings\nfindings: '{text}'\n"))
+    publish_records(board)
+    reason = "skipped: chain lacks Likelihood, which tune needs"
+    findings = Findings(Table.from_collection(collect_published(board)))
+    named = f"[chain/tune {reason}]"
+    assert findings.text(MARKDOWN) == f"[{reason}]; [{reason}]; {named}; {named}"
+    assert findings.not_borne_out == []
+
+
+def test_a_value_of_a_row_whose_seeds_all_diverged_will_not_be_measured(load, publish_records):
+    board = load(("title: Rings\n", "title: Rings\nfindings: '{{value net/tune in distance}}'\n"))
+    publish_records(board)
+    cells = [cell for cell in board.cells if cell.name.startswith("net/tune/")]
+    publish_records(board, cells, status="diverged", metrics={}, reason="loss is nan")
+    assert Findings(Table.from_collection(collect_published(board))).text(MARKDOWN) == "[diverged 3/3]"
 
 
 def test_a_claim_on_a_row_whose_seeds_diverged_says_that_there_is_no_test(load, publish_records):

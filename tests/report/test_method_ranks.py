@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import Faults, UserError
 from harness.report.collect import collect_published
 from harness.report.method_ranks import rank_methods
 from harness.report.table import Table
@@ -49,10 +49,20 @@ def _renamed(table, name):
 
 
 def test_what_is_not_whole_everywhere_is_left_out_and_said(table):
-    with pytest.raises(UserError) as error:
+    with pytest.raises(Faults) as error:
         rank_methods([table])  # `tune` cannot run on the second base
-    assert "2 methods are whole on all 2 bases" in str(error.value)
-    assert "tune: has no whole row at rings, chain" in str(error.value)
+    assert error.value.faults == (
+        "ranks need 3 methods on 2 bases at least: 2 methods are whole on all 2 bases",
+        "left out: tune: has no whole row at rings, chain",
+    )
+
+
+def test_one_method_is_one(load, publish_records):
+    other = "tune: {method: fit, training: {images: 2560}, only: base=chain}\n"
+    board = load(("note: the control}", "note: the control, only: base=net}"), ("tune:\n", other))
+    publish_records(board)
+    with pytest.raises(UserError, match="1 method is whole on all 2 bases\n"):
+        rank_methods([Table.from_collection(collect_published(board))])
 
 
 def test_a_column_that_a_board_lacks_is_refused(whole):

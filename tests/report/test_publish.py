@@ -97,6 +97,8 @@ def test_missing_and_failed_cells_and_floors_are_problems(board, runs, run_recor
     assert missing.startswith("11 not run: net/fit/s1, net/fit/s2, net/tune/s0")
     assert failed == "1 failed: net/fit/s0"
     assert floors == "1 floor not run: likeness"
+    runs.floor(board.name, "distance", board.floors[0].key).unlink()
+    assert plan(board, runs).problems[-1] == "2 floors not run: distance, likeness"
 
 
 def test_a_diverged_cell_is_a_result_and_no_problem(board, runs, run_records):

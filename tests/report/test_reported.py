@@ -3,7 +3,7 @@ import os
 import pytest
 
 from harness.errors import Faults, UserError
-from harness.report.reported import COLUMNS, Reported, read_reported, reported_markdown
+from harness.report.reported import COLUMNS, Reported, left_out, of_board, read_reported, reported_markdown
 
 HEAD = ",".join(COLUMNS) + "\n"
 
@@ -30,14 +30,16 @@ def test_a_board_without_the_file_reports_nothing(path):
 
 def test_rows_are_read_as_they_were_copied(path):
     path.write_text(HEAD + 'digits,diffusion,EDM,"DDO, two rounds",55.7,35,none,fid,1.30,"Zheng, Table 2",another split\n')
-    assert read_reported(path) == [Reported("EDM", "DDO, two rounds", "35", "fid", "1.30", "Zheng, Table 2", "another split")]
+    assert read_reported(path) == [
+        Reported("EDM", "DDO, two rounds", "35", "fid", "1.30", "Zheng, Table 2", "another split", board="digits")
+    ]
 
 
 def test_columns_may_stand_in_any_order_beside_others(path):
     names = [*reversed(COLUMNS), "year"]
-    values = {name: name for name in names} | {"value": "2.0"}
+    values = {name: name for name in names} | {"value": "2.0", "nfe": "10", "params_m": ""}
     path.write_text(",".join(names) + "\n" + ",".join(values[name] for name in names) + "\n")
-    assert read_reported(path) == [Reported("model", "method", "nfe", "metric", "2.0", "source", "note")]
+    assert read_reported(path) == [Reported("model", "method", "10", "metric", "2.0", "source", "note", board="board")]
 
 
 def test_each_fault_names_its_line(path):
@@ -51,6 +53,35 @@ def test_each_fault_names_its_line(path):
         "reported.csv:5: a reported number needs its source",
         "reported.csv:5: value '' is not a number",
     ]
+
+
+@pytest.mark.parametrize(
+    ("nfe", "params", "value", "faults"),
+    [
+        ("35", "", "nan", ["value 'nan' is not finite: write the number of the source, or remove the row"]),
+        ("", "", "-inf", ["value '-inf' is not finite: write the number of the source, or remove the row"]),
+        ("-1", "", "1", ["nfe '-1' is not a number above 0: leave it empty where the source does not say it"]),
+        ("many", "0", "1", ["params_m '0' is not a number above 0", "nfe 'many' is not a number above 0"]),
+        ("1e3", "55.7", "-1", []),
+    ],
+)
+def test_numbers_that_no_paper_has_are_faults(path, nfe, params, value, faults):
+    path.write_text(HEAD + f"b,t,m,x,{params},{nfe},,fid,{value},paper,\n")
+    if not faults:
+        assert len(read_reported(path)) == 1
+        return
+    with pytest.raises(Faults) as caught:
+        read_reported(path)
+    for found, expected in zip(caught.value.faults, faults, strict=True):
+        assert found.startswith(f"{path}:2: {expected}")
+
+
+def test_rows_of_other_boards_are_left_out_and_said(path):
+    path.write_text(HEAD + "".join(f"{board},t,{board},x,,,,fid,1,paper,\n" for board in ("rings", "", "digits", "edges")))
+    numbers = read_reported(path)
+    assert [number.model for number in of_board(numbers, "rings")] == ["rings", ""]
+    assert left_out(numbers, "rings", path) == [f"{path}: 2 rows are left out, of other boards than rings: digits, edges"]
+    assert left_out(numbers[:2], "rings", path) == []
 
 
 def test_a_row_of_too_many_columns_is_a_fault(path):

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from harness.errors import UserError
 from harness.report.collect import collect_published
-from harness.report.time_to_target import resolution, times_to_target
+from harness.report.time_to_target import curve_column, resolution, times_to_target
 from harness.store.records import CurvePoint
 
 
@@ -82,3 +84,26 @@ def test_a_board_without_a_curve_is_refused(load, publish_records):
     publish_records(board)
     with pytest.raises(UserError, match="rings: the board measures no curve along training"):
         times_to_target(collect_published(board), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("target", "fault"),
+    [
+        (float("nan"), "rings: the target is nan; give a value that distance can have"),
+        (float("inf"), "rings: the target is inf"),
+        (-1.0, "rings: the target is -1, and the lowest value of distance is 0; give a value that distance can have"),
+    ],
+)
+def test_a_target_that_no_value_can_be_is_refused(collection_of, target, fault):
+    collection = collection_of([5, 4], [5, 4], [5, 4])
+    with pytest.raises(UserError) as error:
+        times_to_target(collection, target)
+    assert str(error.value).startswith(fault)
+
+
+def test_a_metric_without_a_lowest_value_may_have_a_target_below_0(collection_of):
+    collection = collection_of([5, 4], [5, 4], [5, 4])
+    column = curve_column(collection)
+    component = replace(column.metric.component, lowest=None)
+    columns = (replace(column, metric=replace(column.metric, component=component)), *collection.board.columns[1:])
+    assert times_to_target(replace(collection, board=replace(collection.board, columns=columns)), -1.0)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.board.reading import pretrained_bases
+from harness.components import Dataset
 from harness.presets import WeightsFile
 from harness.references import Reference
 from harness.run.data_needs import data_faults
@@ -36,6 +37,12 @@ def asked(monkeypatch):
     return noted
 
 
+@pytest.fixture
+def undeclared(monkeypatch):
+    """Datasets that do not say the number of their held-out examples: a board of others is refused where it is read."""
+    monkeypatch.setattr(Dataset, "known_held_out", lambda *_: None)
+
+
 CURVE = "training: {images: 128, batch: 64}\ncurve: {metric: sliced-w2, points: 2, samples: 100}\n"
 KEPT = DIGITS.replace("dataset: digits\n", "dataset: {name: digits, selection: 448}\n").replace("samples: 400", "samples: 224")
 KEPT = KEPT.replace("training: {images: 128, batch: 64}\nseeds", CURVE + "seeds")
@@ -53,6 +60,7 @@ def test_a_board_may_ask_for_all_that_is_kept_for_the_curve_and_no_more(write_sm
     )
 
 
+@pytest.mark.usefixtures("undeclared")
 def test_evaluation_beyond_what_selection_leaves_is_refused(write_small):
     board = write_small(KEPT.replace("  faulty", "  # faulty").replace("samples: 224", "samples: 225"))
     (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
@@ -76,6 +84,7 @@ def test_data_in_the_place_of_a_model_come_from_the_same_part_as_the_boards(writ
     assert fault.startswith("base faulty: its dataset keeps 0 examples for the curve")
 
 
+@pytest.mark.usefixtures("undeclared")
 def test_more_samples_than_the_dataset_holds_out_are_refused(write_small):
     board = write_small(DIGITS.replace("400", "5000").replace("{none: , mle: }", "{mle: }").replace("  faulty", "  # faulty"))
     (fault,) = data_faults(board, board.cells, board.floors, ProcessCache())
@@ -110,6 +119,7 @@ def test_what_nothing_needs_is_not_asked_for(small, asked):
 AGAINST_TRAIN = DIGITS.replace("  faulty", "  # faulty").replace("sliced-w2: }", "sliced-w2: {against: train}}")
 
 
+@pytest.mark.usefixtures("undeclared")
 def test_more_samples_than_training_examples_are_refused_where_a_column_compares_with_these(write_small):
     board = write_small(AGAINST_TRAIN.replace("samples: 400", "sizes: [100, 902]"))
     faults = data_faults(board, board.cells, (), ProcessCache())
@@ -120,6 +130,7 @@ def test_more_samples_than_training_examples_are_refused_where_a_column_compares
     assert data_faults(board, [cell for cell in board.cells if cell.evaluation.samples == 100], (), ProcessCache()) == []
 
 
+@pytest.mark.usefixtures("undeclared")
 def test_the_whole_training_set_may_be_smaller_than_a_draw(write_small):
     text = AGAINST_TRAIN.replace("sliced-w2: {against: train}", '"fid[digits-cnn]": {against: train-all}')
     board = write_small(text.replace("samples: 400", "samples: 2000"))

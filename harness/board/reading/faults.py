@@ -25,6 +25,10 @@ class FaultList:
         """Add a fault at a key of the file."""
         self._add_message(location, f"{self._source.where(location)}: {text}")
 
+    def add_at(self, line: int, text: str) -> None:
+        """Add a fault on a line of the file."""
+        self._faults.add((line, f"{self._source.path}:{line}: {text}"))
+
     @contextmanager
     def catching(self, location: Location) -> Iterator[None]:
         """Add a UserError of the block as a fault at a key of the file. The reading then goes on after the block.

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from harness.errors import UserError, closest
 
-_ENDINGS = (".yaml", ".yml")
+ENDINGS = (".yaml", ".yml")
 
 
 def board_file(path: Path) -> Path:
     """Return the board.yaml of a board, given by its folder or by the file itself. Raises: UserError that names boards nearby."""
-    file = path if path.suffix in _ENDINGS else path / "board.yaml"
+    file = path if path.suffix in ENDINGS else path / "board.yaml"
     if file.is_file():
         return file
     boards = _boards_in(path)
@@ -30,7 +30,7 @@ def _reason(path: Path) -> str:
         return "no board.yaml in this folder"
     if path.exists():
         return "a board is a folder with a board.yaml"
-    return "no such file" if path.suffix in _ENDINGS else "no such folder"
+    return "no such file" if path.suffix in ENDINGS else "no such folder"
 
 
 def _meant(path: Path, boards: Sequence[Path]) -> Path | None:

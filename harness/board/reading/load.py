@@ -23,6 +23,7 @@ from harness.board.reading.evaluation_samplers import read_evaluation_samplers
 from harness.board.reading.find import board_file
 from harness.board.reading.findings import check_findings
 from harness.board.reading.grid import all_cells, all_floors, check_seeds
+from harness.board.reading.held_out import check_held_out
 from harness.board.reading.method_grids import expanded
 from harness.board.reading.methods import BoardMethod, check_control, check_repeats, read_method
 from harness.board.reading.only import check_filters, entry_filters
@@ -67,7 +68,9 @@ def assembled(reader: BoardReader, config: BoardConfig) -> Board:
     reader.faults.raise_any()
     assert dataset is not None  # otherwise there is a fault
     cells = _kept(reader, config, tuple(all_cells(reader, config, bases, methods, columns, samplers)))
-    check_findings(reader, config, cells)
+    claim_lines = check_findings(reader, config, cells)
+    floors = all_floors(reader, config, dataset, columns)
+    check_held_out(reader, dataset, cells, floors)
     reader.faults.raise_any()
     used = {(cell.base.name, cell.base.key) for cell in cells}
     return Board(
@@ -78,8 +81,9 @@ def assembled(reader: BoardReader, config: BoardConfig) -> Board:
         bases=tuple(base for base in bases if (base.name, base.key) in used),
         cells=cells,
         columns=columns,
-        floors=all_floors(reader, config, dataset, columns),
+        floors=floors,
         is_smoke=reader.is_smoke,
+        claim_lines=claim_lines,
     )
 
 
@@ -109,7 +113,7 @@ def _read_bases(reader: BoardReader, config: BoardConfig, dataset: Resolved[Data
 def _read_methods(reader: BoardReader, config: BoardConfig) -> Sequence[BoardMethod]:
     methods = _valid(read_method(reader, config, name, entry) for name, entry in config.methods.items())
     check_repeats(reader, methods)
-    check_control(reader, config)
+    check_control(reader, config, methods)
     return methods
 
 

@@ -76,12 +76,22 @@ def _round_faults(rounds: RoundsConfig, training: TrainingConfig, *, has_curve: 
         yield f"{rounds.rounds} rounds are more than the {training.steps} steps of the budget"
 
 
-def check_control(reader: BoardReader, board: BoardConfig) -> None:
-    """Add a fault for each control that the board names and does not have. The default may be missing."""
-    if "control" in board.model_fields_set:
-        for name in board.control:
-            if name not in board.methods:
-                reader.add_unknown(("control",), "method", name, board.methods)
+def check_control(reader: BoardReader, board: BoardConfig, methods: Sequence[BoardMethod]) -> None:
+    """Add a fault for each control that the board names and does not have, names twice, or compares with anyway.
+
+    The default may be missing. `methods` are those that were read without a fault.
+    """
+    if "control" not in board.model_fields_set:
+        return
+    untrained = next((method.name for method in methods if not method.method.component.trains), None)
+    for index, name in enumerate(board.control):
+        if name not in board.methods:
+            reader.add_unknown(("control",), "method", name, board.methods)
+        if name in board.control[:index]:
+            reader.add_fault(("control",), f"control names {name!r} twice")
+        if name == untrained:
+            text = f"control: {name} does not train: it is the base, from which the page takes each row's difference anyway"
+            reader.add_fault(("control",), f"{text}; name a method that trains, or write [] for no control")
 
 
 def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:

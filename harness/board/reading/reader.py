@@ -78,6 +78,10 @@ class BoardReader:
 
     def add_unknown(self, location: Location, kind: str, name: str, known: Iterable[str]) -> None:
         """Add a fault for a name that the board does not have."""
-        names = list(known)
-        hint = nearest(name, names)
-        self.add_fault(location, f"no {kind} of this board is called {name!r}; {hint}there are: {', '.join(names)}")
+        self.add_fault(location, unknown_text(kind, name, known))
+
+
+def unknown_text(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the fault of a name that the board does not have."""
+    names = list(known)
+    return f"no {kind} of this board is called {name!r}; {nearest(name, names)}there are: {', '.join(names)}"

@@ -18,17 +18,27 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A parsed YAML file: plain values, and the line on which each key or list item stands."""
+    """A parsed YAML file: plain values, and the line on which each key or list item stands.
+
+    Args:
+        texts: the first line of each text that has braces, and the text as the file has it.
+    """
 
     path: Path
     value: object
     lines: Mapping[Location, int] = field(default_factory=dict)
+    texts: Mapping[Location, tuple[int, str]] = field(default_factory=dict)
 
     def line(self, location: Location) -> int:
         """Return the line of a location; of the nearest enclosing key, where the file does not hold the location itself."""
         while location and location not in self.lines:
             location = location[:-1]
         return self.lines.get(location, 1)
+
+    def lines_of(self, location: Location, part: str) -> list[int]:
+        """Return the line of each occurrence of a part in the text at a location, as far as the file has it without escapes."""
+        first, written = self.texts.get(location, (1, ""))
+        return [first + index for index, line in enumerate(written.split("\n")) for _ in range(line.count(part))]
 
     def where(self, location: Location) -> str:
         """Return file and line of a location, as messages begin: `board.yaml:14`."""
@@ -70,7 +80,7 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
         raise UserError(
             f"{path}:{line}: not valid YAML: the character U+{ord(text[error.position]):04X} is not allowed"
         ) from None
-    walker = _Walker(loader, path)
+    walker = _Walker(loader, path, text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -86,7 +96,7 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
         loader.dispose()
     if walker.faults:
         raise Faults(text for _, text in sorted(walker.faults))
-    return YamlFile(path, value, walker.lines)
+    return YamlFile(path, value, walker.lines, walker.texts)
 
 
 def parse_value(text: str, *, where: str) -> object:
@@ -117,10 +127,11 @@ _MERGE = "tag:yaml.org,2002:merge"
 class _Walker:
     """Builds plain values from YAML nodes and remembers lines. Repeated keys are faults; PyYAML would keep the last."""
 
-    def __init__(self, loader: yaml.SafeLoader, path: Path) -> None:
-        self._loader, self._path = loader, path
+    def __init__(self, loader: yaml.SafeLoader, path: Path, text: str) -> None:
+        self._loader, self._path, self._text = loader, path, text
         self._count = 0
         self.lines: dict[Location, int] = {}
+        self.texts: dict[Location, tuple[int, str]] = {}
         self.faults: set[tuple[int, str]] = set()
         """The line and the text of each fault, once, although an anchor is walked again at each alias."""
 
@@ -137,6 +148,8 @@ class _Walker:
             return [self.walk(item, (*location, index)) for index, item in enumerate(node.value)]
         if not isinstance(node, yaml.ScalarNode):
             raise TypeError(f"PyYAML made a node of no known kind: {node!r}")
+        if "{" in node.value or "}" in node.value:
+            self.texts[location] = line, self._text[node.start_mark.index : node.end_mark.index]
         try:
             return scalar_value(self._loader, node)
         except Misread as error:

@@ -75,7 +75,7 @@ def test_validate_ends_with_2_and_imports_no_torch(write_board):
 @pytest.mark.parametrize("name", ["edm-unet", "edm2-unet", "ddpm-unet"])
 def test_attention_at_a_size_that_no_level_has_is_a_fault(write_board, name, smoke):
     setting = "ch_mult" if name == "ddpm-unet" else "channel_mult"
-    board = TEXT.replace("swiss-roll", "digits").replace("w2", "sliced-w2")
+    board = TEXT.replace("swiss-roll", "digits").replace("w2", "sliced-w2") + "evaluation: {samples: 448}\n"
     model = f"{{name: {name}, {setting}: [1, 1], attn_resolutions: [16, 4]}}"
     with pytest.raises(UserError) as caught:
         load_board(write_board(board.replace("MODEL", model)), smoke=smoke)
@@ -86,7 +86,7 @@ def test_attention_at_a_size_that_no_level_has_is_a_fault(write_board, name, smo
 
 
 def test_the_default_of_attention_may_name_sizes_that_small_images_have_not(write_board):
-    board = TEXT.replace("swiss-roll", "digits").replace("w2", "sliced-w2")
+    board = TEXT.replace("swiss-roll", "digits").replace("w2", "sliced-w2") + "evaluation: {samples: 448}\n"
     load_board(write_board(board.replace("MODEL", "edm2-unet")))  # at 16 and 8, as published, on 8×8
 
 

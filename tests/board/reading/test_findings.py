@@ -20,6 +20,25 @@ def test_a_claim_on_what_the_board_does_not_have_is_a_fault(write_board, fake_pl
     assert found.startswith(f"board.yaml:2: {message}")
 
 
+@pytest.mark.parametrize(
+    ("findings", "lines"),
+    [
+        ("findings: |\n  - {{value net/fit in distance}}\n  - Text.\n  - {{value net/fit in distance\n  - {best} }}\n", [4, 5]),
+        ("findings: >\n  One {{value net/fit in\n  distance}}\n  {{value net/fut in distance}}\n", [4]),
+        ("findings: 'One {{value net/fit in\n\n  distance}} {{greater net/fit}}\n\n  and {{'\n", [3, 5]),
+        ('findings: "\\x7b{value net/fit in distance"\n', [1]),
+    ],
+)
+def test_a_fault_of_a_claim_has_the_line_of_the_claim(write_board, fake_plugins, findings, lines):
+    found = faults_of(write_board(findings + BOARD), fake_plugins)
+    assert [fault.partition("board.yaml:")[2].partition(":")[0] for fault in found] == [str(line) for line in lines]
+
+
+def test_a_board_says_on_which_line_each_claim_stands(write_board, fake_plugins):
+    text = "findings: |\n  {{value net/fit in distance}} {{value net/fit\n  in likeness}}\n\n  {{value net/none in distance}}\n"
+    assert load_board(write_board(text + BOARD), plugins=fake_plugins).claim_lines == (2, 2, 5)
+
+
 def test_rows_that_only_leaves_out_are_not_there(write_board, fake_plugins):
     text = BOARD.replace("  tune:\n", "  tune: {only: base=chain}\n")
     found = fault(write_board, fake_plugins, BOARD, text + "findings: '{{value net/tune in distance}}'\n")

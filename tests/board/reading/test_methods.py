@@ -137,6 +137,24 @@ def test_a_control_that_the_board_does_not_have_is_a_fault(write_board, fake_plu
     assert found == "board.yaml:6: no method of this board is called 'tuna'; did you mean 'tune'? there are: none, fit, tune"
 
 
+@pytest.mark.parametrize(
+    ("control", "message"),
+    [
+        ("[fit, fit]", "control names 'fit' twice"),
+        ("none", "control: none does not train: it is the base, from which the page takes each row's difference anyway"),
+        ("[fit, none]", "control: none does not train"),
+    ],
+)
+def test_a_control_that_compares_nothing_new_is_a_fault(write_board, fake_plugins, control, message):
+    found = fault(write_board, fake_plugins, "methods:\n", f"control: {control}\nmethods:\n")
+    assert found.startswith(f"board.yaml:6: {message}")
+
+
+def test_a_board_may_have_no_control(write_board, fake_plugins):
+    text = BOARD.replace("methods:\n", "control: []\nmethods:\n")
+    assert load_board(write_board(text), plugins=fake_plugins).config.control == []
+
+
 def test_the_control_may_be_one_name_and_is_mle_by_default(write_board, fake_plugins):
     assert load_board(write_board(BOARD), plugins=fake_plugins).config.control == ["mle"]
     text = BOARD.replace("methods:\n", "control: fit\nmethods:\n")

@@ -69,6 +69,14 @@ def test_what_is_no_filter_is_a_fault_with_its_line(write_board, fake_plugins):
     assert second.startswith("board.yaml:9: 'net' is not a filter; write key=value")
 
 
+@pytest.mark.parametrize("only", ["''", "[]", "' '", "[base=net, '']"])
+@pytest.mark.parametrize("entry", ["  tune:", "{label: Net,"])
+def test_an_empty_filter_is_a_fault(write_board, fake_plugins, entry, only):
+    new = f"  tune: {{only: {only}}}" if entry == "  tune:" else f"{{label: Net, only: {only},"
+    (found,) = faults_of(write_board(BOARD.replace(entry, new)), fake_plugins)
+    assert "only: is an empty filter: leave `only` out to keep all cells, or write `base=*`" in found
+
+
 def test_a_board_without_cells_is_an_error(write_board, fake_plugins):
     text = BOARD.replace("{label: Net,", "{label: Net, only: seed!=*,").replace("{label: Chain,", "{label: Chain, only: seed!=*,")
     with pytest.raises(UserError, match="no cell is left: the `only` filters exclude everything"):
