@@ -173,6 +173,15 @@ class Floor:
         """How many pairs are measured."""
         return self.column.floor_pairs
 
+    @property
+    def may_lack_values(self) -> bool:
+        """Whether the dataset may have too few held-out examples for the floor, which then has no values.
+
+        Published statistics are of images that the dataset need not have. And it may keep more examples for the curve than a draw
+        of the evaluation has.
+        """
+        return self.column.reference is not None or self.column.compares_with_selection
+
     @cached_property
     def key(self) -> str:
         """Key of the floor's record."""

@@ -103,13 +103,8 @@ def floor(floor: Floor, context: Context) -> MeasuredByCode:
 
 
 def can_be_measured(floor: Floor, source: CheckedSource) -> bool:
-    """Return whether a floor can have values.
-
-    Published statistics are of images that the dataset need not have. And it may keep more examples for the curve than a draw
-    of the evaluation has.
-    """
-    may_lack = floor.column.reference is not None or floor.column.compares_with_selection
-    return not may_lack or source.largest_evaluation is None or floor.samples <= source.largest_evaluation
+    """Return whether a floor can have values."""
+    return not floor.may_lack_values or source.largest_evaluation is None or floor.samples <= source.largest_evaluation
 
 
 def _gathered(pairs: list[PairFacts]) -> MeasuredByCode:
