@@ -10,6 +10,7 @@ import typer
 
 from harness.cli import value_completion
 from harness.cli.network_options import NetworkOptions
+from harness.cli.new_files import check_folder_above
 from harness.cli.output import remark, result
 from harness.errors import UserError
 
@@ -77,6 +78,7 @@ def convert_weights(
         raise UserError(f"{target}: the file to write ends in .safetensors")
     if target.exists():
         raise UserError(f"{target}: is there already; remove it first")
+    check_folder_above(target, "DST")
     options = NetworkOptions(preset, base, model, settings or [], shape, classes)
     network = options.network() or described_network(read(source))
     if model is not None and network.model.name != model:

@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.arguments import RunsDir
 from harness.cli.cell_record import Bank, Draw, Number, RecordPath, record_of_cell
+from harness.cli.new_files import check_folder_above
 from harness.cli.output import remark, result
 from harness.errors import UserError
 
@@ -33,6 +34,9 @@ def export(
     """
     if weights is None and samples is None:
         raise UserError("export: give --weights FILE, --samples FOLDER, or both")
+    for option, target in (("--weights", weights), ("--samples", samples)):
+        if target is not None:
+            check_folder_above(target, option)
     loaded, runs = record_of_cell(record, runs_dir)
     from harness.run import kept
     from harness.run.export import check_examples, check_samples_target, check_weights_target, export_samples, export_weights

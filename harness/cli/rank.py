@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.arguments import AsJson, BoardPaths
 from harness.cli.compare import collected
+from harness.cli.new_files import check_folder_above
 from harness.cli.output import print_json, print_table, remark, result
 
 Metric = Annotated[
@@ -28,6 +29,8 @@ def rank(boards: BoardPaths, metric: Metric = None, plot: PlotFile = None, as_js
     from harness.statistics.student import LEVEL
     from harness.store.files import appearing
 
+    if plot is not None:
+        check_folder_above(plot, "--plot")
     tables = [Table.from_collection(collected(board, from_runs=False, runs_dir=None)) for board in boards]
     ranked = rank_methods(tables, metric)
     ranks = ranked.ranks

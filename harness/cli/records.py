@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.arguments import RunsDir, board_names
+from harness.cli.new_files import check_folder_above
 from harness.cli.output import remark, result
 from harness.errors import UserError, nearest
 
@@ -41,8 +42,10 @@ def records(
         check_parquet()
         if output is None:
             raise UserError("--format parquet: is no text; name a file with -o FILE")
+    if output is not None:
+        check_folder_above(output, "-o")
     runs = RunsFolder.of(runs_dir)
-    table = (read_curves if curves else read)(board, runs=runs.root)
+    table = (read_curves if curves else read)(board, runs=runs.root, remark=remark)
     if table.empty:
         what = "curves" if curves else "records"
         remark(f"{board}: has no {what}, published or in {runs.root}; `harness run` makes them, --runs-dir names another folder")

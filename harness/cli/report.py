@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.arguments import BoardPaths, RunsDir, Smoke, folder_names
+from harness.cli.new_files import check_folder_above
 from harness.cli.output import remark, result
 from harness.errors import UserError
 
@@ -49,6 +50,7 @@ def _write(paths: list[Path], output: Path, runs_dir: Path | None, *, runs: bool
     from harness.site.writing import check_folder, write_site
     from harness.store.runs_folder import RunsFolder
 
+    check_folder_above(output, "-o")
     check_folder(output)
     boards = [load_board(path, smoke=smoke) for path in paths]
     folder = RunsFolder.of(runs_dir, smoke=smoke) if runs else None

@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.arguments import RunsDir
 from harness.cli.cell_record import Bank, Draw, Number, RecordPath, record_of_cell
+from harness.cli.new_files import check_folder_above
 from harness.cli.output import remark, result
 
 Folder = Annotated[Path, typer.Option("--png", metavar="FOLDER", help="Write each image to a PNG file in this new folder.")]
@@ -21,6 +22,7 @@ def samples(
 
     Write the images that a cell was measured on, byte for byte, as PNG files named by number and label.
     """
+    check_folder_above(png, "--png")
     loaded, runs = record_of_cell(record, runs_dir)
     from harness.run import kept
     from harness.run.export import export_images

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.arguments import BoardPath
+from harness.cli.new_files import check_folder_above
 from harness.cli.output import remark, result
 from harness.errors import UserError
 
@@ -29,6 +30,7 @@ def submit(board: BoardPath, output: Output = None) -> None:
     target = output or Path(f"{loaded.name}.zip")
     if target.is_dir():
         raise UserError(f"{target}: is a folder; name a file")
+    check_folder_above(target, "-o")
     count = write_pack(loaded, target)
     remark(f"wrote {target}: {count} files; check it with: harness verify {target}")
     result(str(target))

@@ -10,6 +10,7 @@ import harness
 from harness.features import FeatureSet
 from harness.images.statistics_files import Metadata, write
 from harness.measure.image_source import ImagesIdentity, ImageSource
+from harness.store.files import missing_folder
 from harness.store.records import ExtractorFacts
 
 
@@ -24,16 +25,9 @@ def target_faults(path: Path) -> Iterator[str]:
     elif os.path.lexists(path):
         yield f"{where}: is there already, and is not overwritten; remove it or name another file"
     elif not path.parent.is_dir():
-        yield f"{where}: {_missing_folder(path.parent)}"
+        yield f"{where}: {missing_folder(path.parent)}"
     elif not os.access(path.parent, os.W_OK | os.X_OK):
         yield f"{where}: the folder {path.parent} is not writable; change its permissions or name another folder"
-
-
-def _missing_folder(folder: Path) -> str:
-    first = next(parent for parent in reversed([folder, *folder.parents]) if not parent.is_dir())
-    if first.exists():
-        return f"{first} is a file and no folder; name another folder"
-    return f"the folder {first} is absent; make it (mkdir -p {folder}) or name another folder"
 
 
 def write_statistics(

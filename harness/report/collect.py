@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from harness.board.cells import Cell, Row
 from harness.errors import noted
 from harness.report.outcome import Outcome
 from harness.report.outcome_files import load_outcomes, load_whole_outcomes
-from harness.stages.current_records import check_is_of, check_values, floor_record
+from harness.stages.current_records import check_draws, check_floor, check_is_of, check_values, floor_record
 from harness.store.board_folder import BoardFolder
 from harness.store.files import Damage, reading
 from harness.store.record_names import RecordName
@@ -29,13 +29,16 @@ class Collection:
     Args:
         records: current records by the cell's name.
         floors: current records of floors by the floor's name.
-        stale: records that older settings or plugin versions made, or a smoke run.
+        stale: names of records whose files are there and hold something else than the current record.
+        strange: what the files of some of them hold: a smoke record, or the record of another. The others were made by older
+            settings or plugin versions.
     """
 
     board: Board
     records: Mapping[str, Outcome]
     floors: Mapping[str, FloorRecord]
     stale: tuple[RecordName, ...]
+    strange: Mapping[RecordName, str] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> list[tuple[Row, list[Cell]]]:
@@ -97,17 +100,19 @@ def collect_published(board: Board, *, faults: list[str] | None = None) -> Colle
     """
     records, stale_cells = _published_cells(board, faults)
     floors, stale_floors = _published_floors(board, faults)
-    return Collection(board, records, floors, (*stale_cells, *stale_floors))
+    stale = {**stale_cells, **stale_floors}
+    strange = {name: what for name, what in stale.items() if what is not None}
+    return Collection(board, records, floors, tuple(stale), strange)
 
 
-def _published_cells(board: Board, faults: list[str] | None) -> tuple[dict[str, Outcome], list[RecordName]]:
-    """Return the current records by the cell's name, and the names of the stale ones."""
+def _published_cells(board: Board, faults: list[str] | None) -> tuple[dict[str, Outcome], dict[RecordName, str | None]]:
+    """Return the current records by the cell's name, and what the files of stale ones hold that is no older record."""
     results = BoardFolder(board.folder).results
     files = _file_names(results)
     named = [(cell, RecordName("cell", cell.name).file_name) for cell in board.cells]
     published = [(cell, file) for cell, file in named if file in files]
     current: dict[str, Outcome] = {}
-    stale: list[RecordName] = []
+    stale: dict[RecordName, str | None] = {}
     names = [file for _, file in published]
     outcomes = load_outcomes(results, names) if faults is None else load_whole_outcomes(results, names, faults)
     for (cell, file), record in zip(published, outcomes, strict=True):
@@ -115,17 +120,18 @@ def _published_cells(board: Board, faults: list[str] | None) -> tuple[dict[str, 
             if record is None:
                 continue
             if is_current(record, cell.key, board):
-                _check_values(results / file, cell, record)
+                _check_outcome(results / file, cell, record)
                 current[cell.name] = record
             else:
-                stale.append(RecordName("cell", cell.name))
+                name = RecordName("cell", cell.name)
+                stale[name] = _strange(name, RecordName("cell", record.cell), record)
     return current, stale
 
 
-def _published_floors(board: Board, faults: list[str] | None) -> tuple[dict[str, FloorRecord], list[RecordName]]:
-    """Return the current records by the floor's name, and the names of the stale ones."""
+def _published_floors(board: Board, faults: list[str] | None) -> tuple[dict[str, FloorRecord], dict[RecordName, str | None]]:
+    """Return the current records by the floor's name, and what the files of stale ones hold that is no older record."""
     current: dict[str, FloorRecord] = {}
-    stale: list[RecordName] = []
+    stale: dict[RecordName, str | None] = {}
     for floor in board.floors:
         name = RecordName("floor", floor.name)
         path = BoardFolder(board.folder).record(name)
@@ -134,11 +140,20 @@ def _published_floors(board: Board, faults: list[str] | None) -> tuple[dict[str,
         with _noting(faults):
             record = load_floor(path)
             if is_current(record, floor.key, board):
-                check_values(path, [floor.column], [(floor.column.name, record.values)])
+                check_floor(path, floor, record)
                 current[floor.name] = record
             else:
-                stale.append(name)
+                # A record does not hold the size of its floor.
+                held = name if record.metric == floor.column.name else RecordName("floor", record.metric)
+                stale[name] = _strange(name, held, record)
     return current, stale
+
+
+def _strange(name: RecordName, held: RecordName, record: Outcome | FloorRecord) -> str | None:
+    """Return what the file of a record holds that is not current; None for a record of older settings or plugin versions."""
+    if held != name:
+        return f"the record of another, {held}"
+    return "a smoke record" if record.is_smoke else None
 
 
 def _noting(faults: list[str] | None) -> AbstractContextManager[None]:
@@ -157,8 +172,7 @@ def collect_runs(board: Board, runs: RunsFolder) -> Collection:
     present = [(cell, file) for cell, file in current if file in files]
     records: dict[str, Outcome] = {}
     for (cell, file), record in zip(present, load_outcomes(folder, [file for _, file in present]), strict=True):
-        check_is_of(folder / file, cell.name, cell.key, name=record.cell, key=record.key)
-        _check_values(folder / file, cell, record)
+        _check_outcome(folder / file, cell, record)
         records[cell.name] = record
     stems = {record_file_stem(file) for file in files}
     absent = [RecordName("cell", cell.name) for cell, _ in current if cell.name not in records]
@@ -170,7 +184,11 @@ def collect_runs(board: Board, runs: RunsFolder) -> Collection:
     return Collection(board, records, floors, tuple(name for name in absent if name.file_stem in stems))
 
 
-def _check_values(path: Path, cell: Cell, outcome: Outcome) -> None:
+def _check_outcome(path: Path, cell: Cell, outcome: Outcome) -> None:
+    """Raises: DamagedRecord when the record in a file is not that of the cell, or has values that the cell cannot have."""
+    check_is_of(path, cell.name, cell.key, name=outcome.cell, key=outcome.key)
+    if outcome.status == "done":
+        check_draws(path, cell.columns, dict(outcome.draws))
     # The mean is there for NaN, which is neither the least nor the largest of values.
     values = ((name, (outcome.minima[name], mean, outcome.maxima[name])) for name, mean in outcome.means.items())
     check_values(path, cell.columns, values)

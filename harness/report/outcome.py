@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.report.scores import mean, variance
+from harness.stages.current_records import draws_of
 from harness.store.record_names import row_name
 from harness.store.records import SCHEMA, Record, Status
 
@@ -22,6 +23,7 @@ class _Measured(Struct):
 
     values: list[float]
     seconds: Cost
+    also: dict[str, list[float]] = {}
 
 
 class _Point(Struct):
@@ -95,6 +97,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     Args:
         means, minima, maxima: the mean and the extremes over evaluation draws of each metric.
         variances: the sample variance over evaluation draws of each metric that has several.
+        draws: (name, numbers of draws) of each metric: of its value, and of each further one that the metric gives beside it.
         seconds_metrics: seconds that all metrics took together.
         curve: (images seen, value) of each point.
         environment: (name, value) of each fact about the machine and its libraries.
@@ -117,6 +120,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     minima: dict[str, float]
     maxima: dict[str, float]
     variances: dict[str, float]
+    draws: tuple[tuple[str, tuple[int, ...]], ...]
     seconds_metrics: float
     curve: tuple[tuple[int, float], ...]
     nfe: float
@@ -178,6 +182,7 @@ def _outcome(fields: _Fields) -> Outcome:
         minima={name: min(measured.values) for name, measured in metrics.items()},
         maxima={name: max(measured.values) for name, measured in metrics.items()},
         variances={name: variance(measured.values) for name, measured in metrics.items() if len(measured.values) > 1},
+        draws=tuple([(name, draws_of(each.values, each.also)) for name, each in fields.metrics.items()]),
         seconds_metrics=math.fsum([measured.seconds for measured in metrics.values()]),
         curve=tuple([(point.images, point.value) for point in fields.curve]),
         nfe=costs.nfe,

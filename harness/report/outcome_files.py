@@ -80,12 +80,12 @@ def _load_chunk(folder: Path, names: Sequence[str]) -> list[Outcome]:
 
 
 def _share_values(outcomes: list[Outcome], shared: _SharedValues) -> list[Outcome]:
-    """Return the outcomes, with one object for all equal environments, extractors and sources.
+    """Return the outcomes, with one object for all equal environments, extractors, sources and numbers of draws.
 
     Most records of a board were made in one environment with one extractor, and those of a row with the same code.
     """
     for outcome in outcomes:
-        for name in ("environment", "extractors", "sources"):
+        for name in ("environment", "extractors", "sources", "draws"):
             value = getattr(outcome, name)
             msgspec.structs.force_setattr(outcome, name, shared.setdefault(value, value))
     return outcomes

@@ -1,18 +1,14 @@
-"""Published files that a page passes over: those of nothing that the board has, and records of another cell or floor."""
+"""Published files that a page passes over: those of nothing that the board has, smoke records, and records of another."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from harness.board.board import Board
 from harness.board.log_files import SUFFIX
 from harness.report import published_logs
 from harness.report.collect import Collection
-from harness.report.outcome_files import load_outcomes
 from harness.report.reported import left_out, read_reported
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
-from harness.store.records import load_floor
 
 
 def passed_over(collection: Collection) -> list[str]:
@@ -29,7 +25,7 @@ def passed_over(collection: Collection) -> list[str]:
             f"{folder.results / name}: of nothing that the board has; it counts for nothing"
             for name in sorted(present - expected)
         ),
-        *_records_of_others(collection, folder),
+        *(f"{folder.record(name)}: holds {what}; it counts for nothing" for name, what in collection.strange.items()),
         *left_out(read_reported(folder.reported), collection.board.name, folder.reported),
     ]
 
@@ -42,16 +38,3 @@ def _names(board: Board) -> set[str]:
     }
     previews = {folder.real_preview.name, *(folder.preview(cell.row.name).name for cell in board.cells)}
     return {record.file_name for record in records} | previews | published_logs.names(board)
-
-
-def _records_of_others(collection: Collection, folder: BoardFolder) -> Iterator[str]:
-    for record in collection.stale:
-        path = folder.record(record)
-        if record.kind == "cell":
-            (outcome,) = load_outcomes(folder.results, [path.name])
-            held = RecordName("cell", outcome.cell)
-        else:
-            metric = load_floor(path).metric
-            held = record if record.name.split("__")[0] == metric else RecordName("floor", metric)
-        if held != record:
-            yield f"{path}: holds the record of another, {held}; it counts for nothing"

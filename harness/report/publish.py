@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.board.board import Board
@@ -108,7 +108,7 @@ def _merged(fresh: Collection, published: Collection) -> Collection:
     for cell, outcome in fresh.records.items():
         if outcome.status != "failed" or cell not in records:
             records[cell] = outcome
-    return Collection(fresh.board, records, {**published.floors, **fresh.floors}, published.stale)
+    return replace(published, board=fresh.board, records=records, floors={**published.floors, **fresh.floors})
 
 
 def _copies(fresh: Collection, merged: Collection, runs: RunsFolder) -> dict[str, Path]:

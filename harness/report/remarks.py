@@ -55,8 +55,11 @@ def _without_held_out(collection: Collection) -> Iterator[str]:
 
 
 def _stale_and_missing(collection: Collection) -> Iterator[str]:
-    if collection.stale:
-        yield f"stale: {listed(list(map(str, collection.stale)))}, made by older settings or plugin versions"
+    if older := [str(record) for record in collection.stale if record not in collection.strange]:
+        yield f"stale: {listed(older)}, made by older settings or plugin versions"
+    if collection.strange:
+        held = [f"{name} (its file holds {markdown_text(what)})" for name, what in collection.strange.items()]
+        yield f"no result: {listed(held)}"
     if missing := [cell.name for cell in collection.missing if cell.name not in collection.stale_cells]:
         yield f"not run yet: {listed(missing)}"
     if collection.missing_floors:

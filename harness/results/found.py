@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from harness.board.board import Board
 from harness.errors import UserError
+from harness.report.collect import collect_published
+from harness.report.passed_over import passed_over
+from harness.stages.current_records import cell_record, floor_record
 from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import FloorRecord, Record, load_floor, load_record
 from harness.store.runs_folder import RunsFolder
 
+log = logging.getLogger(__name__)
 Origin = Literal["published", "run"]
 
 
@@ -26,21 +32,50 @@ class FoundRecord:
     is_current: bool | None
 
 
-def records_of_board(board: Board, runs: RunsFolder | None = None) -> Iterator[FoundRecord]:
+def records_of_board(
+    board: Board, runs: RunsFolder | None = None, remark: Callable[[str], None] = log.warning
+) -> Iterator[FoundRecord]:
     """Yield the published records of a board, then those of a runs folder that are no copies of published ones.
 
+    Published files of nothing that the board has are left out, as on the board's page.
+
+    Args:
+        remark: takes a line for each published file that counts for nothing.
     Raises: UserError for a record that is damaged, or newer than this harness.
     """
-    keys = _keys(board)
     published: set[tuple[str, str]] = set()
+    for found in _published(board, remark):
+        published.add((_name(found.record), found.record.key))
+        yield found
+    for found in [] if runs is None else _of_runs(board, runs):
+        if (_name(found.record), found.record.key) not in published:
+            yield found
+
+
+def _published(board: Board, remark: Callable[[str], None]) -> Iterator[FoundRecord]:
+    collection = collect_published(board)
+    for line in passed_over(collection):
+        remark(line)
+    names = [RecordName("cell", cell.name) for cell in board.cells] + [RecordName("floor", each.name) for each in board.floors]
+    by_file = {name.file_name: name for name in names}
     for file in _files(BoardFolder(board.folder).results):
-        record = _load(file)
-        published.add((_name(record), record.key))
-        yield FoundRecord(record, file, "published", _is_current(record, keys, board))
-    for file in [] if runs is None else _files(runs.records(board.name)):
-        record = _load(file)
-        if (_name(record), record.key) not in published:
-            yield FoundRecord(record, file, "run", _is_current(record, keys, board))
+        if (name := by_file.get(file.name)) is not None and name not in collection.strange:
+            yield FoundRecord(_load(file), file, "published", collection.find(name) is not None)
+
+
+def _of_runs(board: Board, runs: RunsFolder) -> Iterator[FoundRecord]:
+    """Yield the records of a runs folder. A current one is in the file of its cell and key: a copy beside it is none."""
+    cells = {runs.record(board.name, cell.name, cell.key).name: cell for cell in board.cells}
+    floors = {runs.floor(board.name, floor.name, floor.key).name: floor for floor in board.floors}
+    for file in _files(runs.records(board.name)):
+        if (cell := cells.get(file.name)) is not None:
+            record: Record | FloorRecord = cell_record(file, cell)
+        elif (floor := floors.get(file.name)) is not None:
+            record = floor_record(file, floor)
+        else:
+            yield FoundRecord(_load(file), file, "run", is_current=False)
+            continue
+        yield FoundRecord(record, file, "run", record.is_smoke == board.is_smoke)
 
 
 def records_in(folder: Path) -> Iterator[FoundRecord]:
@@ -68,17 +103,3 @@ def _load(file: Path) -> Record | FloorRecord:
 def _name(record: Record | FloorRecord) -> str:
     kind, name = ("cell", record.cell) if isinstance(record, Record) else ("floor", record.metric)
     return f"{kind} {name}"
-
-
-def _keys(board: Board) -> dict[str, set[str]]:
-    """Return the keys that the board now gives its cells and floors; floors of several sizes have one metric."""
-    keys: dict[str, set[str]] = {}
-    for cell in board.cells:
-        keys.setdefault(f"cell {cell.name}", set()).add(cell.key)
-    for floor in board.floors:
-        keys.setdefault(f"floor {floor.column.name}", set()).add(floor.key)
-    return keys
-
-
-def _is_current(record: Record | FloorRecord, keys: dict[str, set[str]], board: Board) -> bool:
-    return record.key in keys.get(_name(record), ()) and record.is_smoke == board.is_smoke

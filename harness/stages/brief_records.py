@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.board.cells import Cell
-from harness.stages.current_records import check_is_of, check_values, current_record
+from harness.stages.current_records import check_draws, check_is_of, check_values, current_record, draws_of
 from harness.stages.record import record_path
 from harness.store.record_names import row_name
 from harness.store.records import SCHEMA, AbsentRecord, SourceFacts, Status, UnreadableRecord, verified
@@ -22,6 +22,7 @@ from harness.store.runs_folder import RunsFolder
 class _Measured(Struct):
     values: list[float]
     seconds: float = 0.0
+    also: dict[str, list[float]] = {}
 
 
 class _Costs(Struct):
@@ -82,6 +83,9 @@ def brief_record(cell: Cell, runs: RunsFolder, path: Path | None = None) -> Brie
         if fields.schema_version <= SCHEMA:
             name = f"{row_name(fields.base, fields.method, fields.size, fields.sampler_name)}/s{fields.seed}"
             check_is_of(path, cell.name, cell.key, name=name, key=fields.key)
+            if fields.status == "done":
+                draws = {name: draws_of(each.values, each.also) for name, each in fields.metrics.items()}
+                check_draws(path, cell.columns, draws)
             check_values(path, cell.columns, ((name, measured.values) for name, measured in fields.metrics.items()))
             return _brief(fields)
     except AbsentRecord:

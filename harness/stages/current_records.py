@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.board.cells import Cell
@@ -10,7 +10,15 @@ from harness.board.columns import Column, Floor
 from harness.board.ranges import value_fault
 from harness.errors import UserError
 from harness.stages.record import record_path
-from harness.store.records import DamagedRecord, FloorRecord, Record, UnreadableRecord, load_floor, load_record, usable
+from harness.store.records import (
+    DamagedRecord,
+    FloorRecord,
+    Record,
+    UnreadableRecord,
+    load_floor,
+    load_record,
+    usable,
+)
 from harness.store.runs_folder import RunsFolder
 
 
@@ -19,7 +27,7 @@ def current_record(cell: Cell, runs: RunsFolder) -> Record | None:
 
     Raises: UserError for a record that cannot be read, or that a newer harness wrote.
     """
-    return usable(record_path(cell, runs), lambda path: _cell_record(path, cell))
+    return usable(record_path(cell, runs), lambda path: cell_record(path, cell))
 
 
 def current_floor(board: str, floor: Floor, runs: RunsFolder) -> FloorRecord | None:
@@ -33,7 +41,7 @@ def has_result(cell: Cell, runs: RunsFolder) -> bool:
     Raises: UnreadableRecord.
     """
     try:
-        return _cell_record(record_path(cell, runs), cell).status != "failed"
+        return cell_record(record_path(cell, runs), cell).status != "failed"
     except UnreadableRecord:
         raise
     except UserError:
@@ -51,26 +59,61 @@ def is_measured(board: str, floor: Floor, runs: RunsFolder) -> bool:
     return True
 
 
-def _cell_record(path: Path, cell: Cell) -> Record:
+def cell_record(path: Path, cell: Cell) -> Record:
+    """Return the record of the cell in a file. Raises: UserError when it is absent, damaged, another's, or cannot be read."""
     record = load_record(path)
-    values = ((name, measured.values) for name, measured in record.metrics.items())
     check_is_of(path, cell.name, cell.key, name=record.cell, key=record.key)
-    check_values(path, cell.columns, values)
+    if record.status == "done":
+        check_draws(path, cell.columns, {name: draws_of(each.values, each.also) for name, each in record.metrics.items()})
+    check_values(path, cell.columns, ((name, measured.values) for name, measured in record.metrics.items()))
     return record
 
 
 def floor_record(path: Path, floor: Floor) -> FloorRecord:
     """Return the record of the floor in a file. Raises: UserError when it is absent, damaged, another's, or cannot be read."""
     record = load_floor(path)
-    check_is_of(path, floor.column.name, floor.key, name=record.metric, key=record.key)
-    check_values(path, [floor.column], [(floor.column.name, record.values)])
+    check_floor(path, floor, record)
     return record
+
+
+def check_floor(path: Path, floor: Floor, record: FloorRecord) -> None:
+    """Raises: DamagedRecord when the record in a file is not that of the floor, or has values that the floor cannot have."""
+    name, pairs = floor.column.name, len(record.values)
+    check_is_of(path, name, floor.key, name=record.metric, key=record.key)
+    if pairs != floor.pairs and (pairs or not floor.column.may_lack_a_floor):
+        raise DamagedRecord(f"{path}: damaged: {name} has {_against(pairs, floor.pairs, 'pair')}")
+    check_values(path, [floor.column], [(name, record.values)])
 
 
 def check_is_of(path: Path, expected: str, expected_key: str, *, name: str, key: str) -> None:
     """Raises: DamagedRecord when the record in a file is not the one that the file's name promises."""
     if (name, key) != (expected, expected_key):
         raise DamagedRecord(f"{path}: damaged: holds the record of {name} under the key {key}, not of {expected}")
+
+
+def draws_of(values: Sequence[float], also: Mapping[str, Sequence[float]]) -> tuple[int, ...]:
+    """Return how many draws a metric was measured on, and then each further value that the metric gives beside its own."""
+    return (len(values), *map(len, also.values()))
+
+
+def check_draws(path: Path, columns: Sequence[Column], draws: Mapping[str, Sequence[int]]) -> None:
+    """Check the numbers of draws of a done cell; a cell that is not done may have measured less.
+
+    Args:
+        draws: what `draws_of` returns, by the column's name.
+    Raises: DamagedRecord when the record in a file lacks a column, or measured it on more or fewer draws than the board does.
+    """
+    for column in columns:
+        for count in draws.get(column.name, (0,)):
+            if count != column.draws:
+                raise DamagedRecord(f"{path}: damaged: {column.name} has {_against(count, column.draws, 'draw')}")
+
+
+def _against(count: int, expected: int, what: str) -> str:
+    """Return that a record has another number of values than the board: `3 draws, the board measures 4`."""
+    if count == 0:
+        return f"no values, the board measures {expected} {what}{'s' if expected > 1 else ''}"
+    return f"{count} {what}{'s' if count > 1 else ''}, the board measures {expected}"
 
 
 def check_values(path: Path, columns: Sequence[Column], values: Iterable[tuple[str, Sequence[float]]]) -> None:

@@ -124,6 +124,14 @@ def blocking_file(folder: Path) -> Path | None:
     return None if first is None or os.path.isdir(first) else first
 
 
+def missing_folder(folder: Path) -> str:
+    """Return which part of the path of a folder that is not there is absent, or is a file, and the remedy."""
+    first = next(parent for parent in reversed([folder, *folder.parents]) if not parent.is_dir())
+    if first.exists():
+        return f"{first} is a file and no folder; name another folder"
+    return f"the folder {first} is absent; make it (mkdir -p {folder}) or name another folder"
+
+
 def scratch_path(path: Path) -> Path:
     """Return a new name beside a path, for what is on its way there: hidden, with the process in it: `.NAME.IDENTITY-PID-…`.
 

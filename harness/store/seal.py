@@ -24,9 +24,20 @@ def seal_fault(content: bytes, kind: str) -> str | None:
     """
     # Git may have converted the line ends to those of another system; this is not damage.
     parts = _SEALED.fullmatch(content.replace(b"\r\n", b"\n") if b"\r" in content else content)
-    if parts is None:
-        return f"not a whole {kind}"
-    return None if parts[1].decode() == _checksum(parts[2]) else "its checksum does not match"
+    if parts is not None and parts[1].decode() == _checksum(parts[2]):
+        return None
+    if parts is not None or _is_complete(content):
+        return "its checksum does not match what the file holds, which was edited or damaged"
+    return f"not a whole {kind}"
+
+
+def _is_complete(content: bytes) -> bool:
+    """Return whether the file is JSON with a checksum, to its end: an editor or a script wrote it anew, say."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "sha256" in found
 
 
 def _checksum(body: bytes) -> str:

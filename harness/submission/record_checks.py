@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from harness.board.board import Board
 from harness.board.cells import Cell
-from harness.board.columns import Column
 from harness.board.log_files import log_files
 from harness.errors import UserError
 from harness.report.code_versions import SHORT
 from harness.report.phrases import listed
 from harness.stages import sources
-from harness.stages.current_records import check_values
+from harness.stages.current_records import check_floor, check_values
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 from harness.store.records import FloorRecord, Record, SourceFacts, load_floor, load_record
@@ -58,7 +58,7 @@ def _keys(board: Board, loaded: Loaded) -> Iterator[Finding]:
             yield contradicted("keys", f"{path.name}: the board has no such cell or floor")
         elif isinstance(record, FloorRecord):
             floor = floors[path.name]
-            fault = _value_fault(path, [floor.column], [(record.metric, record.values)])
+            fault = _fault(partial(check_floor, path, floor, record))
             if record.key != floor.key or record.metric != floor.column.name or record.is_smoke:
                 fault = "its key is not the one that the board gives; its settings or its code were others"
             current += fault is None
@@ -83,7 +83,8 @@ def _of_cell(path: Path, cell: Cell, record: Record) -> Iterator[Finding]:
         faults.append(f"its key {record.key[:SHORT]} is not the one that the board gives, {cell.key[:SHORT]}")
     if record.status == "done":
         faults += _unmeasured_columns(cell, record)
-    if fault := _value_fault(path, cell.columns, [(name, each.values) for name, each in record.metrics.items()]):
+    values = [(name, each.values) for name, each in record.metrics.items()]
+    if fault := _fault(partial(check_values, path, cell.columns, values)):
         faults.append(fault)
     yield from (contradicted("keys", f"{path.name}: {fault}") for fault in faults)
 
@@ -98,9 +99,9 @@ def _unmeasured_columns(cell: Cell, record: Record) -> list[str]:
     ]
 
 
-def _value_fault(path: Path, columns: Sequence[Column], values: list[tuple[str, list[float]]]) -> str | None:
+def _fault(check: Callable[[], None]) -> str | None:
     try:
-        check_values(path, columns, values)
+        check()
     except UserError as error:
         return str(error).partition("damaged: ")[2].partition(": restore")[0]
     return None

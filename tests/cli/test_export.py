@@ -64,6 +64,7 @@ def run(shell, monkeypatch):
 def test_a_network_and_its_images_come_out_of_a_run_and_go_into_the_next(shell, run):
     path = run(IMAGES)
     record = load_record(path)
+    (shell.folder.parents[1] / "out").mkdir()
     done = shell("export", path, "--weights", "out/edm.safetensors", "--samples", "out/images", "--n", "7", "--draw", "1")
     assert (done.returncode, done.stdout) == (0, "out/edm.safetensors\nout/images\n"), done.stderr
     assert "numbers of edm-unet, as edm/mle/s0 of small left them" in done.stderr

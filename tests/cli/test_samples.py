@@ -44,6 +44,7 @@ def test_the_images_are_the_bytes_that_extractors_saw(filled, keep, channels, fo
     path, file = keep(
         {"x.0": x if form == "bytes" else x.float() / 127.5 - 1 + 1e-3, "labels.0": torch.tensor([3, 1, 4, 1, 5, 9])}
     )
+    (filled.folder.parents[1] / "out").mkdir()
     done = filled("samples", path, "--png", "out/images", "--n", "5")
     assert (done.returncode, done.stdout) == (0, "out/images\n"), done.stderr
     assert "wrote out/images: 5 images of ddpm/ddo/s0 of small as they were measured, from the first of draw 0" in done.stderr

@@ -92,13 +92,16 @@ def make_floor():
 
 @pytest.fixture
 def publish_records():
-    """Writes a record for each cell that can run, and the floors, into the board's results; returns that folder."""
+    """Writes a record for each cell that can run, and the floors, into the board's results; returns that folder.
+
+    Metrics of a done cell that a test gives may be those of some columns, and have one value for all draws.
+    """
 
     def publish(board, cells=None, **fields):
         folder = BoardFolder(board.folder)
         for cell in board.cells if cells is None else cells:
             if cell.skip_reason is None:
-                save_record(fake_record(cell, **fields), folder.record(RecordName("cell", cell.name)))
+                save_record(fake_record(cell, **_on_all_draws(cell, fields)), folder.record(RecordName("cell", cell.name)))
         for floor in board.floors:
             save_record(fake_floor(board, floor), folder.record(RecordName("floor", floor.name)))
         return folder.results
@@ -113,7 +116,8 @@ def run_records():
     def run(board, runs, cells=None, **fields):
         for cell in board.cells if cells is None else cells:
             if cell.skip_reason is None:
-                save_record(fake_record(cell, **fields), runs.record(board.name, cell.name, cell.key))
+                record = fake_record(cell, **_on_all_draws(cell, fields))
+                save_record(record, runs.record(board.name, cell.name, cell.key))
         for floor in board.floors:
             save_record(fake_floor(board, floor), runs.floor(board.name, floor.name, floor.key))
 
@@ -130,7 +134,7 @@ def fake_record(cell, **fields):
         board=cell.board, protocol=cell.protocol, base=cell.base.name, method=cell.method_name, seed=cell.seed,
         key=cell.key, status="done", is_smoke=cell.is_smoke, size=cell.row.size, sampler_name=cell.row.sampler_name,
         model=facts, sampler=facts, finetuning=facts, dataset=facts,
-        metrics={m.name: Measured(values=[base - 0.001, base + 0.001], seconds=0.5) for m in cell.columns},
+        metrics={m.name: Measured(values=_around(base, m.draws), seconds=0.5) for m in cell.columns},
         curve=[CurvePoint(images=i * 320, value=base * (1 + 1 / (1 + i))) for i in range(5)] if cell.trains else [],
         costs=Costs(nfe=10, network_evaluations=12_800, seconds_sample=0.4, peak_memory_bytes=300_000_000, **trained),
         parameters=50_178, weights_sha256="a" * 64, samples_sha256=f"samples-{cell.name}", base_weights_sha256="b" * 64,
@@ -140,7 +144,24 @@ def fake_record(cell, **fields):
     return Record(**{**standard, **fields})
 
 
+def _on_all_draws(cell, fields):
+    if fields.get("status", "done") != "done" or "metrics" not in fields:
+        return fields
+    given = {name: Measured.model_validate(measured) for name, measured in fields["metrics"].items()}
+    measured = {column.name: given.get(column.name, Measured(values=[0.5])) for column in cell.columns}
+    draws = {column.name: column.draws for column in cell.columns}
+    whole = {
+        name: each.model_copy(update={"values": each.values * draws[name] if len(each.values) == 1 else each.values})
+        for name, each in measured.items()
+    }
+    return {**fields, "metrics": whole}
+
+
+def _around(base, draws):
+    return [base + (0.001 if draw % 2 else -0.001) for draw in range(draws)]
+
+
 def fake_floor(board, floor):
-    values = [0.010, 0.012, 0.014, 0.012]
+    values = [[0.010, 0.012, 0.014, 0.012][pair % 4] for pair in range(floor.pairs)]
     facts = {"is_smoke": board.is_smoke, "dataset_fingerprint": "ring-1"}
     return FloorRecord(board=board.name, metric=floor.column.name, key=floor.key, values=values, **facts)

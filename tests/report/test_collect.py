@@ -124,6 +124,106 @@ def test_a_value_that_the_metric_cannot_have_is_an_error_that_names_the_file(
         collect_runs(board, runs)
 
 
+@pytest.mark.parametrize(("measured", "words"), [
+    ({"likeness": None}, "likeness has no values, the board measures 2 draws"),
+    ({"likeness": Measured(values=[])}, "likeness has no values, the board measures 2 draws"),
+    ({"distance": Measured(values=[0.1])}, "distance has 1 draw, the board measures 2"),
+    ({"distance": Measured(values=[0.1] * 3)}, "distance has 3 draws, the board measures 2"),
+    ({"distance": Measured(values=[0.1] * 2, also={"sd": [0.1]})}, "distance has 1 draw, the board measures 2"),
+])  # fmt: skip
+def test_a_done_cell_has_every_draw_of_every_column(board, runs, make_record, measured, words):
+    cell = board.cells[0]
+    metrics = {name: each for name, each in ({**make_record(cell).metrics, **measured}).items() if each is not None}
+    for path, collect in (
+        (published_file(board, RecordName("cell", cell.name)), lambda: collect_published(board)),
+        (runs.record(board.name, cell.name, cell.key), lambda: collect_runs(board, runs)),
+    ):
+        for changes in ({"status": "diverged"}, {"status": "failed"}):
+            save_record(make_record(cell, metrics=metrics, **changes), path)
+            assert set(collect().records) == {cell.name}
+        save_record(make_record(cell, metrics=metrics), path)
+        with pytest.raises(UserError, match=rf"{re.escape(path.name)}: damaged: {words}: restore the file"):
+            collect()
+
+
+def test_a_column_with_draws_of_its_own_has_those(load, publish_records, make_record):
+    board = load(("  likeness: {", "  likeness: {draws: 1, "))
+    publish_records(board)
+    assert len(collect_published(board).records) == 15
+    path = published_file(board, RecordName("cell", board.cells[0].name))
+    save_record(
+        make_record(board.cells[0], metrics={name: Measured(values=[0.5] * 2) for name in ("distance", "likeness")}), path
+    )
+    with pytest.raises(UserError, match="damaged: likeness has 2 draws, the board measures 1:"):
+        collect_published(board)
+
+
+def test_draws_of_a_stale_record_are_nobody_s_business(board, publish_records):
+    publish_records(board, board.cells[:1], key="0" * 24, metrics={"distance": Measured(values=[0.1] * 3)})
+    assert collect_published(board).stale == (RecordName("cell", board.cells[0].name),)
+
+
+@pytest.mark.parametrize(("values", "words"), [([], "no values, the board measures 4 pairs"), ([0.5] * 5, "5 pairs, the board")])
+def test_a_floor_has_every_pair(board, runs, publish_records, run_records, make_floor, values, words):
+    publish_records(board)
+    run_records(board, runs)
+    bad = make_floor(board, board.floors[1]).model_copy(update={"values": values})
+    for path, collect in (
+        (published_file(board, RecordName("floor", "likeness")), lambda: collect_published(board)),
+        (runs.floor(board.name, "likeness", board.floors[1].key), lambda: collect_runs(board, runs)),
+    ):
+        save_record(bad, path)
+        with pytest.raises(UserError, match=rf"{re.escape(path.name)}: damaged: likeness has {words}"):
+            collect()
+
+
+def test_a_floor_that_the_dataset_may_be_too_small_for_may_have_no_values(load, make_floor, publish_records):
+    board = load(("distance: {shown", "distance: {against: selection, shown"))
+    publish_records(board)
+    path = published_file(board, RecordName("floor", "distance"))
+    for values, is_right in (([], True), ([0.5] * 4, True), ([0.5] * 3, False)):
+        save_record(make_floor(board, board.floors[0]).model_copy(update={"values": values}), path)
+        if is_right:
+            assert collect_published(board).floors["distance"].values == values
+        else:
+            with pytest.raises(UserError, match="damaged: distance has 3 pairs, the board measures 4"):
+                collect_published(board)
+
+
+@pytest.mark.parametrize(("fields", "held"), [({"seed": 1}, "net/none/s1"), ({"method": "fit"}, "net/fit/s0")])
+def test_a_record_that_names_another_cell_than_its_key_is_damage(board, publish_records, fields, held):
+    publish_records(board, board.cells[:1], **fields)
+    with pytest.raises(
+        UserError, match=rf"net__none__s0\.json: damaged: holds the record of {held} under the key \w+, not of net/n"
+    ):
+        collect_published(board)
+
+
+def test_a_floor_that_names_another_metric_than_its_key_is_damage(board, publish_records, make_floor):
+    publish_records(board)
+    bad = make_floor(board, board.floors[0]).model_copy(update={"metric": "likeness"})
+    save_record(bad, published_file(board, RecordName("floor", "distance")))
+    with pytest.raises(UserError, match=r"floor__distance\.json: damaged: holds the record of likeness under the key"):
+        collect_published(board)
+
+
+def test_a_file_that_holds_no_older_record_says_what_it_holds(board, publish_records, make_record, make_floor):
+    first, second, third, fourth = board.cells[:4]
+    publish_records(board, [first], is_smoke=True)
+    publish_records(board, [second], key="0" * 24)
+    save_record(make_record(fourth), published_file(board, RecordName("cell", third.name)))
+    smoke = make_floor(board, board.floors[0]).model_copy(update={"is_smoke": True})
+    save_record(smoke, published_file(board, RecordName("floor", "distance")))
+    collection = collect_published(board)
+    names = [RecordName("cell", cell.name) for cell in (first, second, third)]
+    assert collection.stale == (*names, RecordName("floor", "distance"))
+    assert collection.strange == {
+        names[0]: "a smoke record",
+        names[2]: f"the record of another, {fourth.name}",
+        RecordName("floor", "distance"): "a smoke record",
+    }
+
+
 def test_rounding_does_not_leave_a_range(board, publish_records):
     publish_records(
         board, [board.cells[0]], metrics={"distance": Measured(values=[-1e-9]), "likeness": Measured(values=[1 + 1e-9])}
@@ -134,7 +234,7 @@ def test_rounding_does_not_leave_a_range(board, publish_records):
 def test_a_floor_that_the_metric_cannot_have_is_an_error(board, runs, make_floor, publish_records, run_records):
     publish_records(board)
     run_records(board, runs)
-    bad = make_floor(board, board.floors[1]).model_copy(update={"values": [0.5, 1.375]})
+    bad = make_floor(board, board.floors[1]).model_copy(update={"values": [0.5, 1.375, 0.5, 0.5]})
     for path, collect in (
         (published_file(board, RecordName("floor", "likeness")), lambda: collect_published(board)),
         (runs.floor(board.name, "likeness", board.floors[1].key), lambda: collect_runs(board, runs)),

@@ -13,10 +13,14 @@ from harness.store.records import save_record
 
 @pytest.fixture
 def with_values(board, make_floor):
-    """Collects the board with these values of its first floor alone."""
+    """Collects the board with these values of its first floor alone, of as many pairs. One without values may lack them."""
 
     def collect(values):
-        floor = board.floors[0]
+        nonlocal board
+        floor, *others = board.floors
+        config = floor.column.config if values else floor.column.config.model_copy(update={"against": "selection"})
+        floor = replace(floor, column=replace(floor.column, floor_pairs=len(values), config=config))
+        board = replace(board, floors=(floor, *others))
         path = BoardFolder(board.folder).record(RecordName("floor", floor.name))
         save_record(make_floor(board, floor).model_copy(update={"values": values}), path)
         return collect_published(board)

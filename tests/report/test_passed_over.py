@@ -42,6 +42,12 @@ def test_a_record_of_another_cell_is_named_with_that_cell(board, folder, lines):
     assert lines() == [f"{path}: holds the record of another, {first.name}; it counts for nothing"]
 
 
+def test_a_smoke_record_is_named(board, folder, lines):
+    path = folder.record(RecordName("cell", board.cells[0].name))
+    save_record(fake_record(board.cells[0], is_smoke=True), path)
+    assert lines() == [f"{path}: holds a smoke record; it counts for nothing"]
+
+
 def test_a_record_of_another_floor_is_named_with_that_floor(board, folder, lines):
     floor = board.floors[0]
     path = folder.record(RecordName("floor", floor.name))

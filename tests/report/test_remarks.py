@@ -66,6 +66,15 @@ def test_a_stale_cell_is_named_once(board, publish_records, cells, remarks_now):
     assert remarks_now() == ["stale: net/none/s0, made by older settings or plugin versions", SKIPPED, SEEDS]
 
 
+def test_a_file_with_a_smoke_record_or_that_of_another_says_so(board, publish_records, make_record, cells, remarks_now):
+    publish_records(board)
+    publish_records(board, [cells["net/none/s0"]], is_smoke=True)
+    other = make_record(cells["net/tune/s0"], method="<tune>")
+    save_record(other, BoardFolder(board.folder).record(RecordName("cell", "net/fit/s0")))
+    words = "net/none/s0 (its file holds a smoke record), net/fit/s0 (its file holds the record of another, net/&lt;tune>/s0)"
+    assert remarks_now() == [f"no result: {words}", SKIPPED, SEEDS]
+
+
 def test_a_stale_floor_is_named_as_a_floor(board, publish_records, make_floor, remarks_now):
     publish_records(board)
     older = make_floor(board, board.floors[1]).model_copy(update={"key": "0" * 24})

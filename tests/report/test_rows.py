@@ -99,11 +99,6 @@ def test_a_skipped_row_says_why(rows):
     assert rows()["chain", "tune"].notes == ("skipped: chain lacks Likelihood, which tune needs",)
 
 
-def test_a_metric_that_a_record_lacks_has_no_score(board, publish_records, rows):
-    publish_records(board, metrics={"distance": {"values": [1.0]}})
-    assert set(rows()["net", "none"].scores) == {"distance"}
-
-
 def test_rows_of_data_know_it_and_each_number_of_samples_has_its_row(data_board, publish_records):
     publish_records(data_board)
     rows = table_rows(collect_published(data_board))

@@ -28,10 +28,9 @@ def finished(board, runs, make_record):
 
 
 def test_a_cell_shows_its_status_and_its_metrics_or_its_reason(finished):
-    metrics = {"w2": Measured(values=[0.02, 0.03]), "kid": Measured(values=[123456.0])}
-    assert finished(metrics=metrics) == "net/none/s0: done (w2 0.025, kid 1.235e+05)"
+    metrics = {"distance": Measured(values=[123456.0] * 2), "likeness": Measured(values=[0.02, 0.03])}
+    assert finished(metrics=metrics) == "net/none/s0: done (distance 1.235e+05, likeness 0.025)"
     assert finished(status="diverged", reason="loss is nan", metrics={}) == "net/none/s0: diverged (loss is nan)"
-    assert finished(metrics={}) == "net/none/s0: done"
 
 
 def test_a_dead_process_shows_why_it_died_even_where_an_older_record_is(finished, board, runs):

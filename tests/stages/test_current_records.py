@@ -3,6 +3,7 @@
 import pytest
 from board_fixtures import fake_floor, fake_record
 
+from harness.stages.brief_records import brief_record
 from harness.stages.current_records import current_floor, current_record, has_result, is_measured
 from harness.stages.record import record_path
 from harness.store.records import Measured, UnreadableRecord, load_record, save_record
@@ -56,20 +57,42 @@ def test_a_record_of_another_cell_or_key_is_damage(board, cell, runs, save, capl
 
 
 def test_a_value_that_the_metric_cannot_have_is_damage(cell, runs, save, caplog):
-    save(metrics={"likeness": Measured(values=[1.375])})
+    save(metrics={"distance": Measured(values=[0.5, 0.5]), "likeness": Measured(values=[0.5, 1.375])})
     assert current_record(cell, runs) is None
     assert "damaged: likeness is 1.375, and the highest value of likeness is 1; it counts as absent" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(("measured", "words"), [
+    ({}, "likeness has no values, the board measures 2 draws"),
+    ({"likeness": Measured(values=[])}, "likeness has no values, the board measures 2 draws"),
+    ({"likeness": Measured(values=[0.5] * 3)}, "likeness has 3 draws, the board measures 2"),
+    ({"likeness": Measured(values=[0.5] * 2, also={"sd": []})}, "likeness has no values, the board measures 2 draws"),
+])  # fmt: skip
+def test_a_done_cell_that_lacks_values_is_made_again(cell, runs, save, caplog, measured, words):
+    whole = {"distance": Measured(values=[0.5] * 2)}
+    path = save(metrics={**whole, **measured})
+    assert not has_result(cell, runs)
+    assert brief_record(cell, runs) is None
+    assert current_record(cell, runs) is None
+    assert caplog.messages == [f"{path}: damaged: {words}; it counts as absent, and `harness run` makes it again"]
+    save(metrics={**whole, **measured}, status="diverged")
+    assert has_result(cell, runs)
+    assert brief_record(cell, runs).status == "diverged"
 
 
 def test_a_floor_likewise(board, runs, caplog):
     floor, other = board.floors
     path = runs.floor(board.name, floor.name, floor.key)
     assert current_floor(board.name, floor, runs) is None
-    for bad in (fake_floor(board, other), fake_floor(board, floor).model_copy(update={"values": [-1.0]})):
+    for bad in (
+        fake_floor(board, other),
+        fake_floor(board, floor).model_copy(update={"values": [-1.0] * 4}),
+        fake_floor(board, floor).model_copy(update={"values": [0.5] * 3}),
+    ):
         save_record(bad, path)
         assert not is_measured(board.name, floor, runs)
         assert current_floor(board.name, floor, runs) is None
-    assert len(caplog.messages) == 2
+    assert len(caplog.messages) == 3
     save_record(fake_floor(board, floor), path)
     assert is_measured(board.name, floor, runs)
     assert current_floor(board.name, floor, runs).metric == "distance"

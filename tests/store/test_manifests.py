@@ -28,7 +28,10 @@ def test_a_manifest_without_a_seal_is_an_old_one_only_if_it_has_the_old_fields(f
     old = {"of": "me", "files": content["files"]}
     (folder / MANIFEST).write_text(json.dumps(old))
     assert not read_manifest(folder, NAMES).is_sealed
-    for wrong in (old | {"sha256": "0" * 64}, old | {"schema": 2}, {"files": old["files"]}, [], 1, None):
+    (folder / MANIFEST).write_text(json.dumps(old | {"sha256": "0" * 64}))
+    with pytest.raises(Damage, match=r"manifest\.json: its checksum does not match what the file holds"):
+        read_manifest(folder, NAMES)
+    for wrong in (old | {"schema": 2}, {"files": old["files"]}, [], 1, None):
         (folder / MANIFEST).write_text(json.dumps(wrong))
         with pytest.raises(Damage, match=r"manifest\.json: not a whole manifest"):
             read_manifest(folder, NAMES)

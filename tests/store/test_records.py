@@ -111,7 +111,8 @@ def test_a_damaged_floor_counts_as_absent_with_one_warning_a_process(tmp_path, c
     path.write_text(path.read_text().replace("0.3", "0.2"))
     assert usable(path, load_floor) is usable(path, load_floor) is None
     (warning,) = caplog.messages
-    assert warning == f"{path}: damaged: its checksum does not match; it counts as absent, and `harness run` makes it again"
+    fault = "its checksum does not match what the file holds, which was edited or damaged"
+    assert warning == f"{path}: damaged: {fault}; it counts as absent, and `harness run` makes it again"
 
 
 def test_the_error_of_a_damaged_record_passes_between_processes(tmp_path):

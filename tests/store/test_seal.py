@@ -26,8 +26,15 @@ def test_ends_of_lines_of_another_system_are_no_damage():
 
 
 def test_a_cut_file_is_not_whole():
-    assert seal_fault(sealed({"a": 1}).encode()[:-1], "manifest") == "not a whole manifest"
-    assert seal_fault(sealed({"a": 1}).replace("1", "2", 1).encode(), "manifest") in (
-        "its checksum does not match",
-        "not a whole manifest",
-    )
+    for length in (0, 1, 20, len(sealed({"a": 1})) - 2):
+        assert seal_fault(sealed({"a": 1}).encode()[:length], "manifest") == "not a whole manifest"
+
+
+def test_a_complete_file_that_was_edited_or_written_anew_does_not_fit_its_checksum():
+    content = json.loads(sealed({"a": 1, "b": [2]}))
+    edited = json.dumps(content | {"a": 3}, indent=1)
+    for text in (edited, json.dumps(content), edited + "\n", sealed({"a": 1}).removesuffix("\n")):
+        fault = seal_fault(text.encode(), "record")
+        assert fault == "its checksum does not match what the file holds, which was edited or damaged"
+    for text in ("{}", "[]", "3", '{"a": 1}'):  # no file of the harness
+        assert seal_fault(text.encode(), "record") == "not a whole record"

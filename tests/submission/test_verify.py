@@ -5,6 +5,8 @@ import json
 import pytest
 from in_process import command
 
+from harness.store.records import load_floor, save_record
+
 
 def verify(*arguments, code):
     done = command("verify", *arguments)
@@ -97,6 +99,14 @@ def test_a_record_that_is_not_the_board_s_is_contradicted(here, change_record, f
     change_record(**fields)
     lines = contradictions(verify("tiny", code=1))
     assert any(line.startswith("keys: small__mle__s0.json: ") and expected in line for line in lines), lines
+
+
+def test_a_floor_that_lacks_pairs_is_contradicted(here):
+    path = here / "tiny" / "results" / "floor__w2.json"
+    floor = load_floor(path)
+    save_record(floor.model_copy(update={"values": floor.values[:1]}), path)
+    lines = contradictions(verify("tiny", code=1))
+    assert any(line.startswith("keys: floor__w2.json: w2 has 1 pair, the board measures ") for line in lines), lines
 
 
 def test_a_record_of_another_version_of_a_component_is_neither_confirmed_nor_contradicted(here, change_record):
