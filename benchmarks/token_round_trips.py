@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=2_000)
     options = parser.parse_args()
     board = load_board(options.board)
-    (base,) = (base for base in board.bases if base.name == options.base)
+    base = next(base for base in board.bases if base.name == options.base)  # of the first of its seeds
     source = board.dataset.component.create(board.dataset.settings)
     model = network(base, source, RunsFolder(options.runs_dir))
     assert isinstance(model, Tokens)
