@@ -11,6 +11,7 @@ from harness.plugins import registry
 from harness.report.board_previews import BoardPreviews, make_previews, read_published_previews
 from harness.report.collect import Collection, collect_published, collect_runs
 from harness.report.findings import Findings
+from harness.report.lesser_points import lesser_points
 from harness.report.logs import TrainingLogs, read_published_logs, read_run_logs
 from harness.report.page import Page
 from harness.report.plots.curves import curves_plot
@@ -162,14 +163,15 @@ def _rendered(
 
 def _plots(collection: Collection, table: Table, previews: BoardPreviews, logs: TrainingLogs) -> tuple[list[Plot], list[str]]:
     """Return the plots that the board has, and a line for each that cannot be made."""
+    lesser = lesser_points(table)
     makers: Mapping[str, Callable[[], Plot | None]] = {
-        "samples": lambda: samples_plot(collection, previews),
+        "samples": lambda: samples_plot(collection, previews, lesser),
         "what metrics see": lambda: deviations_plot(table),
         "sizes": lambda: sizes_plot(table),
         "sweeps": lambda: sweeps_plot(table),
         "grids": lambda: grids_plot(table),
-        "curves": lambda: curves_plot(collection),
-        "training logs": lambda: training_log_plot(collection, logs),
+        "curves": lambda: curves_plot(collection, lesser),
+        "training logs": lambda: training_log_plot(collection, logs, lesser),
     }
     plots: list[Plot] = []
     undrawn: list[str] = []

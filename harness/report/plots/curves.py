@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from harness.board.columns import Column
 from harness.board.schema import CurveConfig
 from harness.report.collect import Collection
 from harness.report.floors import floor_scores
+from harness.report.lesser_points import BEST_POINTS, Place
 from harness.report.number_text import factor
 from harness.report.plots.lines import look
 from harness.report.plots.panels import grid_shape, legend_entries, panel_axes, use_log_scale_if_wide
@@ -42,42 +43,48 @@ class Curves:
     floor_label: str
 
 
-def curves_plot(collection: Collection) -> Plot | None:
-    """Return the plot; None for a board without a curve, or when no cell that trains is done."""
+def curves_plot(collection: Collection, left_out: Container[Place] = ()) -> Plot | None:
+    """Return the plot; None for a board without a curve, or when no cell that trains is done.
+
+    left_out: the lesser points of grids, which have no line.
+    """
     config = collection.board.cells[0].curve
     column = next((column for column in collection.board.columns if config is not None and column.name == config.metric), None)
     if config is None or column is None:
         return None
-    curves = _curves(collection, config, column)
+    curves = _curves(collection, config, column, left_out)
     if not curves.panels:
         return None
     caption = (
         f"{column.label} along fine-tuning, at {curves.samples:,} samples and on seeds apart from the evaluation's: "
-        "mean over seeds, band of one standard deviation"
+        f"mean over seeds, band of one standard deviation{BEST_POINTS if left_out else ''}"
     )
     return Plot("curves.png", caption, json.dumps(asdict(curves)), lambda: _draw(curves))
 
 
-def _curves(collection: Collection, config: CurveConfig, column: Column) -> Curves:
+def _curves(collection: Collection, config: CurveConfig, column: Column, left_out: Container[Place]) -> Curves:
     unit = column.shown_in
     floor = floor_scores(collection).get(column.name)
     evaluated = collection.board.cells[0].evaluation.samples
     return Curves(
         label=column.label if unit == 1 else f"{column.label} ({factor(unit)})",
         samples=config.samples,
-        panels=tuple(_panels(collection, column)),
+        panels=tuple(_panels(collection, column, left_out)),
         floor=None if floor is None else Score(floor.mean / unit, (floor.sd or 0.0) / unit, floor.n),
         floor_label="floor (real against real)" + ("" if config.samples == evaluated else f" at {evaluated:,} samples"),
     )
 
 
-def _panels(collection: Collection, column: Column) -> list[Panel]:
+def _panels(collection: Collection, column: Column, left_out: Container[Place]) -> list[Panel]:
+    trainings = [
+        (row, cells) for row, cells in collection.trainings if row.trains and (row.base.name, row.method_name) not in left_out
+    ]
     # By label: one method with other settings on another base is one entry of the legend.
-    labels = dict.fromkeys(row.method_label for row, _ in collection.trainings if row.trains)
+    labels = dict.fromkeys(row.method_label for row, _ in trainings)
     style_of = {label: index for index, label in enumerate(labels)}
     panels: dict[str, tuple[str, list[Line]]] = {}
-    for row, cells in collection.trainings:
-        if row.trains and (line := _line(row, style_of[row.method_label], cells, collection, column)) is not None:
+    for row, cells in trainings:
+        if (line := _line(row, style_of[row.method_label], cells, collection, column)) is not None:
             panels.setdefault(row.base.name, (row.base.label, []))[1].append(line)
     return [Panel(label, tuple(lines)) for label, lines in panels.values()]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from harness.board.cells import Row
 from harness.report.board_previews import BoardPreviews
 from harness.report.collect import Collection
+from harness.report.lesser_points import BEST_POINTS, Place
 from harness.report.plots.plot import Plot
 from harness.report.plots.points import points_figure
 from harness.report.plots.sample_panel import SamplePanel
@@ -15,10 +16,14 @@ from harness.report.plots.sheets import sheets_figure
 FILE = "samples.png"
 
 
-def samples_plot(collection: Collection, previews: BoardPreviews) -> Plot | None:
-    """Return the plot; None when there are no previews, of real examples or of any row."""
+def samples_plot(collection: Collection, previews: BoardPreviews, left_out: Container[Place] = ()) -> Plot | None:
+    """Return the plot; None when there are no previews, of real examples or of any row.
+
+    left_out: the lesser points of grids, which have no panel.
+    """
     real = previews.real
-    rows = [row for row, _ in collection.rows if row.name in previews.rows]
+    rows = [row for row, _ in collection.rows if row.name in previews.rows and (row.base.name, row.method_name) not in left_out]
+    best = BEST_POINTS if left_out else ""
     panels = [SamplePanel.from_row(row, previews.rows[row.name]) for row in rows]
     if real is None or not panels:
         return None
@@ -27,8 +32,8 @@ def samples_plot(collection: Collection, previews: BoardPreviews) -> Plot | None
         inputs = _inputs(real.text(), panels)
         has_models = any(panel.base for panel in panels[1:])
         rest = f"generated ones{_drawn_with(rows)}, one panel a base and method" if has_models else "those of each row"
-        return Plot(FILE, f"Real images, and {rest}", inputs, lambda: sheets_figure(panels))
-    caption = f"Generated points (blue){_drawn_with(rows)} over real points (grey), one panel a base and method"
+        return Plot(FILE, f"Real images, and {rest}{best}", inputs, lambda: sheets_figure(panels))
+    caption = f"Generated points (blue){_drawn_with(rows)} over real points (grey), one panel a base and method{best}"
     return Plot(FILE, caption, _inputs(real.text(), panels), lambda: points_figure(real.points, panels))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.report.collect import Collection
+from harness.report.lesser_points import BEST_POINTS, Place
 from harness.report.logs import Lines, TrainingLogs
 from harness.report.phrases import listed
 from harness.report.plots.lines import look
@@ -24,18 +26,23 @@ if TYPE_CHECKING:
 COLUMNS = 3
 MOST_PANELS = 24
 """Panels that the plot has at most; methods that log dozens of scalars would make it unreadable."""
+TITLE_LETTERS = 40
+LEGEND_COLUMNS, LEGEND_LETTERS = 4, 130
+"""Columns of the legend at most, and letters that a line of it has room for; each entry takes eight more than its label."""
 ROUND = "round/"
 """The beginning of the names of a round's numbers and settings in a log."""
 CURVE = "curve"
 """The name of the curve's values in a log; the plot of curves shows them."""
 
 
-def training_log_plot(collection: Collection, logs: TrainingLogs) -> Plot | None:
+def training_log_plot(collection: Collection, logs: TrainingLogs, lesser: Container[Place] = ()) -> Plot | None:
     """Return the plot; None where no training of the board has a log.
 
+    Args:
+        lesser: the lesser points of grids, which have no lines.
     Raises: UserError where there are logs, and no line can be drawn.
     """
-    panels, apart = _panels(collection, logs)
+    panels, apart = _panels(collection, logs, lesser)
     if not panels and apart:
         raise UserError(f"no step was logged by all seeds: {listed(apart)}")
     if not panels:
@@ -43,7 +50,8 @@ def training_log_plot(collection: Collection, logs: TrainingLogs) -> Plot | None
     shown = tuple(panels[:MOST_PANELS])
     left_out = f"; {len(panels) - len(shown)} more are in the logs" if len(panels) > len(shown) else ""
     not_drawn = f"; not drawn, since no step was logged by all seeds: {listed(apart)}" if apart else ""
-    caption = f"What the trainings log: mean over seeds, band of one standard deviation{left_out}{not_drawn}"
+    best = BEST_POINTS if lesser else ""
+    caption = f"What the trainings log: mean over seeds, band of one standard deviation{best}{left_out}{not_drawn}"
     return Plot("training-log.png", caption, json.dumps([asdict(panel) for panel in shown]), lambda: _draw(shown))
 
 
@@ -86,11 +94,11 @@ class _Trainings:
         return Line(label, self.style, tuple(images), means, sds)
 
 
-def _panels(collection: Collection, logs: TrainingLogs) -> tuple[list[Panel], list[str]]:
+def _panels(collection: Collection, logs: TrainingLogs, lesser: Container[Place]) -> tuple[list[Panel], list[str]]:
     """Return the panels, and the names of lines that cannot be drawn, since the seeds share no logged step."""
     panels: dict[str, list[Line]] = {}
     apart: list[str] = []
-    for trainings in (*_of_bases(collection, logs), *_of_rows(collection, logs)):
+    for trainings in (*_of_bases(collection, logs), *_of_rows(collection, logs, lesser)):
         for scalar in trainings.scalars:
             title = f"{trainings.panel}: {scalar}"
             line = trainings.line(scalar)
@@ -102,16 +110,22 @@ def _panels(collection: Collection, logs: TrainingLogs) -> tuple[list[Panel], li
 
 
 def _of_bases(collection: Collection, logs: TrainingLogs) -> Iterator[_Trainings]:
+    seen: set[tuple[str, ...]] = set()
     for style, bases in enumerate(collection.board.bases_by_name.values()):
+        if (keys := tuple(base.key for base in bases)) in seen:
+            continue  # the same weights, with another sampler
+        seen.add(keys)
         of_seeds = [steps for base in bases if (steps := logs.bases.get(base.full_name, ()))]
         for number, step_of_seeds in enumerate(zip(*of_seeds, strict=True), 1):
             panel = "pretraining" if len(of_seeds[0]) == 1 else f"pretraining, step {number}"
             yield _Trainings(panel, bases[0].label, style, step_of_seeds)
 
 
-def _of_rows(collection: Collection, logs: TrainingLogs) -> Iterator[_Trainings]:
+def _of_rows(collection: Collection, logs: TrainingLogs, lesser: Container[Place]) -> Iterator[_Trainings]:
     style_of = {name: index for index, name in enumerate(collection.board.bases_by_name)}
     for row, cells in collection.trainings:
+        if (row.base.name, row.method_name) in lesser:
+            continue
         of_seeds = [logs.cells.get(cell.name, ()) for cell in cells if _is_done(collection, cell.name)]
         size = "" if row.size is None else f" (n = {row.size:,})"
         yield _Trainings(row.method_label, row.base.label + size, style_of[row.base.name], of_seeds)
@@ -134,7 +148,8 @@ def _draw(panels: Sequence[Panel]) -> Figure:
         if number + columns >= len(panels):
             axis.set_xlabel("images seen")
     handles, labels = legend_entries(axes, last="")
-    figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False)
+    ncols = max(1, min(LEGEND_COLUMNS, LEGEND_LETTERS // (max(map(len, labels)) + 8)))
+    figure.legend(handles, labels, loc="outside upper left", ncols=ncols, frameon=False)
     return figure
 
 
@@ -144,6 +159,6 @@ def _draw_panel(axis: Axes, panel: Panel) -> None:
         if len(line.images) > 1:
             style["marker"] = ""
         draw_line(axis, line, style, linewidth=1.2)
-    axis.set_title(plain(panel.title))
+    axis.set_title(textwrap.fill(plain(panel.title), TITLE_LETTERS))
     axis.grid(axis="y", color="#EEEEEE", linewidth=0.6)
     axis.set_axisbelow(True)

@@ -74,6 +74,12 @@ def test_each_base_has_a_panel_and_each_method_its_own_look(collection):
     assert looks == [("more of it", 0), ("tune", 1), ("more of it", 0)]
 
 
+def test_lesser_points_of_grids_have_no_line_and_the_caption_says_so(collection):
+    plot = curves_plot(collection, {("net", "fit")})
+    assert [[line["label"] for line in panel["lines"]] for panel in json.loads(plot.inputs)["panels"]] == [["tune"], ["more of it"]]
+    assert plot.caption.endswith("; of each grid, the point that is best in the first column that ranks")
+
+
 @pytest.mark.parametrize("fields", [{"status": "diverged"}, {"status": "failed"}])
 def test_cells_that_are_not_done_have_no_curve(publish_curves, fields):
     assert curves_plot(publish_curves([3.0, 2.0, 1.0], **fields)) is None

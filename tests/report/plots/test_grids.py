@@ -19,14 +19,14 @@ PLUGINS = Registry([EntryPoint(name, name, "harness") for name in ("harness_fake
 def table_of(write_board, publish_records):
     """The table of a board whose method `tune` has these grids; a row's distance says where it is."""
 
-    def table_of(grids, value, only='""'):
+    def table_of(grids, value, only='base=*'):
         text = BOARD.replace("  tune:\n", f"  tune: {{label: Tune, method: {{name: weigh, {grids}}}, only: {only}}}\n")
         board = load_board(write_board(text), plugins=PLUGINS)
         publish_records(board, [])
         for cell in board.cells:
             if cell.skip_reason is None:
-                measured = [value(cell.method.settings) + 0.001 * cell.seed if cell.method_name != "none" else 0.5]
-                metrics = {"distance": Measured(values=measured), "likeness": Measured(values=[0.5])}
+                distance = value(cell.method.settings) + 0.001 * cell.seed if cell.method_name != "none" else 0.5
+                metrics = {"distance": Measured(values=[distance] * 2), "likeness": Measured(values=[0.5] * 2)}
                 publish_records(board, [cell], metrics=metrics)
         return Table.from_collection(collect_published(board))
 

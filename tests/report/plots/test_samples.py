@@ -30,6 +30,13 @@ def test_sheets_begin_with_held_out_images(collection):
     assert [axis.get_title().strip() for axis in plot.draw().axes] == ["held-out images", "more of it"]
 
 
+def test_lesser_points_of_grids_have_no_panel_and_the_caption_says_so(collection):
+    previews = BoardPreviews(POINTS, {"net/fit": POINTS, "net/tune": POINTS, "chain/fit": POINTS})
+    plot = samples_plot(collection, previews, {("net", "fit")})
+    assert [axis.get_title() for axis in plot.draw().axes] == ["tune", "more of it"]
+    assert plot.caption.endswith("; of each grid, the point that is best in the first column that ranks")
+
+
 def test_a_board_of_data_shows_those_of_each_row(data_collection):
     plot = samples_plot(data_collection, BoardPreviews(SHEET, {"good/none/n200": SHEET}))
     assert plot.caption == "Real images, and those of each row"

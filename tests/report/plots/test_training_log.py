@@ -121,3 +121,27 @@ def test_the_seeds_of_a_base_are_seeds_of_one_line(load):
     logs = TrainingLogs({}, {"net of seed 7": (lines(9.0),), "net of seed 8": (lines(5.0),)})
     (panel,) = panels(collect_published(board), logs)
     assert [(line["label"], line["means"]) for line in panel["lines"]] == [("Net", [7.0])]
+
+
+def test_lesser_points_of_grids_have_no_lines_and_the_caption_says_so(collection):
+    logs = TrainingLogs({"net/fit/s0": lines(3.0), "net/tune/s0": lines(2.0)})
+    plot = training_log_plot(collection, logs, {("net", "fit")})
+    assert [panel["title"] for panel in json.loads(plot.inputs)] == ["tune: loss"]
+    assert plot.caption.endswith("; of each grid, the point that is best in the first column that ranks")
+
+
+def test_bases_of_the_same_weights_share_a_line(load, publish_records):
+    net = "  net: {label: Net, model: net, pretrain: {method: fit, training: {images: 1280}}}\n"
+    board = load((net, net + net.replace("net: {label: Net", "again: {label: Again")))
+    publish_records(board)
+    logs = TrainingLogs({}, {"net": (lines(2.0),), "again": (lines(2.0),)})
+    (panel,) = panels(collect_published(board), logs)
+    assert [line["label"] for line in panel["lines"]] == ["Net"]
+
+
+def test_long_titles_are_broken_into_lines():
+    from matplotlib.figure import Figure
+
+    axis = Figure().subplots()
+    _draw_panel(axis, Panel("DDO, alpha 1, beta 0.005, learning rate 0.0001: accuracy", ()))
+    assert axis.get_title() == "DDO, alpha 1, beta 0.005, learning rate\n0.0001: accuracy"
