@@ -1,8 +1,9 @@
-"""Whether bases learn their training data by heart: log-likelihoods of training and of held-out examples, in nats an example.
+"""Whether models learn their training data by heart: log-likelihoods of training and of held-out examples, in nats an example.
 
     OMP_NUM_THREADS=1 python benchmarks/held_out_likelihood.py leaderboards/digits-tokens-search --runs-dir runs
 
-The board must have been run, or at least its bases: their weights are read from the runs folder. Held-out examples are those
+The board must have been run, or at least its bases: their weights are read from the runs folder, and with `--rows` those that
+each row of the board trained and selected, averaged over its seeds. Held-out examples are those
 that the board keeps for selection. A model with a bound is asked `--draws` times, and a constant may be left out of its values:
 compare training with held-out examples, and bases of one kind.
 """
@@ -10,12 +11,15 @@ compare training with held-out examples, and bases of one kind.
 from __future__ import annotations
 
 import argparse
+import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from harness.board.bases import Base
+from harness.board.board import Board
 from harness.board.reading.load import load_board
 from harness.capabilities import Likelihood
 from harness.interfaces import Batch, DataSource, SelectionSource
@@ -37,16 +41,21 @@ def network(base: Base, source: DataSource, weights: Path) -> nn.Module:
 @torch.no_grad()
 def mean_log_likelihood(model: Likelihood, examples: Batch, repeats: int) -> float:
     """Return the mean over examples and draws, with the same draws for each model."""
-    generator = stream(0, "likelihood")
-    values = [model.log_likelihood(examples.x, examples.labels, model.draw(examples.x, generator)) for _ in range(repeats)]
+    generator, values = stream(0, "likelihood"), []
+    for _ in range(repeats):
+        drawn = model.draw(examples.x, generator)
+        values.append(model.log_likelihood(examples.x, examples.labels, drawn))
+        if drawn is None:  # exact: each draw would give the same
+            break
     return float(torch.stack(values).double().mean())
 
 
 def main() -> None:
-    """Print a row for each base, once for each seed that it is pretrained with."""
+    """Print a line for each base or row, with the mean over its seeds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("board", type=Path)
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
+    parser.add_argument("--rows", action="store_true", help="the weights of rows in the place of those of bases")
     parser.add_argument("--examples", type=int, default=448, help="held-out examples, and training examples at most")
     parser.add_argument("--draws", type=int, default=32, help="draws of a bound; an exact likelihood needs one")
     options = parser.parse_args()
@@ -55,12 +64,28 @@ def main() -> None:
     assert isinstance(source, SelectionSource), "the board keeps no examples for selection"
     train, held_out = source.train(), source.selection(draws.selection(0), options.examples)
     train = Batch(train.x[: options.examples], None if train.labels is None else train.labels[: options.examples])
-    print("| base | training examples | held-out examples |\n|---|---|---|")
-    for base in {cell.base.key: cell.base for cell in board.cells}.values():
-        weights = runs.stage("base", base.key) / WEIGHTS
+    found: dict[str, list[list[float]]] = {}
+    for name, base, weights in [*_of_rows(board, runs)] if options.rows else [*_of_bases(board, runs)]:
         if weights.exists() and isinstance(model := network(base, source, weights), Likelihood):
-            figures = [f"{mean_log_likelihood(model, examples, options.draws):.1f}" for examples in (train, held_out)]
-            print(f"| {base.full_name} | {' | '.join(figures)} |")
+            figures = [mean_log_likelihood(model, examples, options.draws) for examples in (train, held_out)]
+            found.setdefault(name, []).append(figures)
+    print("| weights | training examples | held-out examples | seeds |\n|---|---|---|---|")
+    for name, of_seeds in found.items():
+        means = (f"{statistics.fmean(column):.1f}" for column in zip(*of_seeds, strict=True))
+        print(f"| {name} | {' | '.join(means)} | {len(of_seeds)} |")
+
+
+def _of_bases(board: Board, runs: RunsFolder) -> Iterator[tuple[str, Base, Path]]:
+    """Give the name, the base and the file of weights of each base that is a network of its own."""
+    for base in {cell.base.key: cell.base for cell in board.cells}.values():
+        yield base.name, base, runs.stage("base", base.key) / WEIGHTS
+
+
+def _of_rows(board: Board, runs: RunsFolder) -> Iterator[tuple[str, Base, Path]]:
+    """Give the row, the base and the file of weights of each cell; of one that does not train, those of its base."""
+    for cell in board.cells:
+        stage = runs.stage("finetune", cell.finetune_key) if cell.trains else runs.stage("base", cell.base.key)
+        yield cell.row.name, cell.base, stage / WEIGHTS
 
 
 if __name__ == "__main__":

@@ -41,13 +41,13 @@ class DryRun:
 
         needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
         packages = needs.absent_packages()  # without them no network can be built
-        _check(needs, packages)  # a fault comes before the plan, which would hide it
         estimates = None if packages else self._estimates(needs)
         if self.as_json:
             print_json(_with_estimates(plan, estimates))
         else:
             for line in (*plan.lines(), *questions(board, plan.states, runs)):
                 result(line)
+        _check(needs, packages)
         if self.rehearses:
             _rehearse(board, cells)
         if estimates is not None and not self.as_json:

@@ -16,7 +16,7 @@ BOARDS = Path(__file__).parents[2] / "leaderboards"
 SENTENCE = "no two rows of one base are told apart"
 
 
-@pytest.mark.parametrize("name", ["digits", "digits-tokens"])
+@pytest.mark.parametrize("name", ["digits"])
 def test_no_two_rows_of_one_base_are_told_apart_by_an_adjusted_p(name):
     board = load_board(BOARDS / name)
     assert SENTENCE in board.config.findings

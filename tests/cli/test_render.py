@@ -1,6 +1,7 @@
 """`harness render`: pages from published records, a check whether they are current, and tables in other formats."""
 
 import os
+import shutil
 
 import pytest
 from matplotlib.figure import Figure
@@ -63,7 +64,7 @@ def test_reported_numbers_of_another_board_are_left_out_and_said(published):
 
 def test_a_plot_that_cannot_be_written_is_exit_1_and_the_page_is_written_without_it(published, monkeypatch):
     plot = Plot("curves.png", "A curve", "{}", lambda: Figure(figsize=(1, 1)))
-    monkeypatch.setattr("harness.report.render.curves_plot", lambda _: plot)
+    monkeypatch.setattr("harness.report.render.curves_plot", lambda *_: plot)
     plots = published.folder / "plots"
     plots.write_text("by hand")
     done = published("render", "leaderboards/small")
@@ -125,7 +126,8 @@ def test_other_formats_print_the_table_and_write_nothing(published, form, start)
 
 
 def test_several_boards_are_rendered_one_after_the_other(published):
-    done = published("render", "leaderboards/small", "leaderboards/small", "--format", "csv")
+    shutil.copytree(published.folder, published.folder.parent / "other")
+    done = published("render", "leaderboards/small", "leaderboards/other", "--format", "csv")
     assert done.stdout.count("base,method,") == 2
 
 
@@ -133,7 +135,7 @@ def test_several_boards_are_rendered_one_after_the_other(published):
     ("arguments", "message"),
     [
         (["leaderboards/small", "--check", "--format", "csv"], "--check compares pages: leave --format out"),
-        (["leaderboards/small", "leaderboards/small", "--format", "json"], "--format json: give one board"),
+        (["leaderboards/small", "leaderboards/none", "--format", "json"], "--format json: give one board"),
         (["leaderboards/none"], "leaderboards/none: no board there"),
     ],
 )

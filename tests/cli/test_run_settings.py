@@ -93,7 +93,13 @@ def test_a_job_in_a_queue_asks_for_as_many_cards_as_it_computes_on():
     assert ResourceLayers(run_settings("slurm", None, [], device="cpu", devices=4).resources).of_floor().gpus == 2  # the file's
 
 
-def test_files_say_on_how_many_devices_a_cell_runs(files, monkeypatch):
+@pytest.fixture
+def _has_slurm(monkeypatch):
+    monkeypatch.setattr("harness_slurm.settings.shutil.which", lambda command: f"/usr/bin/{command}")
+
+
+@pytest.mark.usefixtures("_has_slurm")
+def test_files_say_on_how_many_devices_a_cell_runs(files):
     (files / "harness.toml").write_text("devices = 3\n")
     with (files / "harness" / "config.toml").open("r+") as file:
         text = file.read()
@@ -105,6 +111,7 @@ def test_files_say_on_how_many_devices_a_cell_runs(files, monkeypatch):
     assert run_settings(None, None, []).remarks[0].endswith("harness.toml: devices = 3")
 
 
+@pytest.mark.usefixtures("_has_slurm")
 def test_in_a_queue_the_devices_of_a_file_are_cards_that_methods_may_replace(files):
     (files / "harness" / "config.toml").unlink()
     (files / "harness.toml").write_text("devices = 2\n[resources.methods.ddo]\ngpus = 4\n")

@@ -76,7 +76,8 @@ def test_each_base_has_a_panel_and_each_method_its_own_look(collection):
 
 def test_lesser_points_of_grids_have_no_line_and_the_caption_says_so(collection):
     plot = curves_plot(collection, {("net", "fit")})
-    assert [[line["label"] for line in panel["lines"]] for panel in json.loads(plot.inputs)["panels"]] == [["tune"], ["more of it"]]
+    labels = [[line["label"] for line in panel["lines"]] for panel in json.loads(plot.inputs)["panels"]]
+    assert labels == [["tune"], ["more of it"]]
     assert plot.caption.endswith("; of each grid, the point that is best in the first column that ranks")
 
 

@@ -19,7 +19,7 @@ PLUGINS = Registry([EntryPoint(name, name, "harness") for name in ("harness_fake
 def table_of(write_board, publish_records):
     """The table of a board whose method `tune` has these grids; a row's distance says where it is."""
 
-    def table_of(grids, value, only='base=*'):
+    def table_of(grids, value, only="base=*"):
         text = BOARD.replace("  tune:\n", f"  tune: {{label: Tune, method: {{name: weigh, {grids}}}, only: {only}}}\n")
         board = load_board(write_board(text), plugins=PLUGINS)
         publish_records(board, [])
