@@ -50,5 +50,6 @@ def harness_methods() -> Sequence[Method]:
             needs=frozenset({"Likelihood", "NullLabel"}),
             check="harness_cca:check",
             accumulates=True,
+            version="2",
         )
     ]

@@ -28,17 +28,19 @@ def cca_loss(own: Tensor, wrong: Tensor, positive: Tensor, *, beta: float, weigh
         L = [ - log s(beta r(x, c)) - lambda log s(- beta r(x, c_wrong)) ] / max(lambda, 1).
 
     L is noise contrastive estimation of log [p(x | c) / p(x)], the term that guidance adds to the logits. A model at the optimum
-    therefore draws in one network call, without guidance, the samples that the base draws with guidance. A row without a negative
-    has the first term alone, with the weight max(lambda, 1) before the division.
+    therefore draws in one network call, without guidance, the samples that the base draws with guidance.
+
+    A row without a negative has the first term twice and not the second: the published trainer sends every image through the
+    network with both labels, and counts the second pass as a positive too where that label is no wrong one. Such a row weighs
+    2 / max(lambda, 1) after the division: twice as much as the first term of a pair.
 
     Args:
         own, wrong: (B,), r in nats, given the example's own label and another example's.
         positive: (B,) bool, rows without a negative. weight: lambda.
-    Source: arXiv 2410.09347, Eq. 11; its published code divides by max(lambda, 1), and so does this.
+    Source: arXiv 2410.09347, Eq. 11; the rows without a negative and the division are those of its published trainer.
     """
     raised, lowered = -F.logsigmoid(beta * own), -F.logsigmoid(-beta * wrong)
-    scale = max(weight, 1.0)
-    return torch.where(positive, scale * raised, raised + weight * lowered).mean() / scale
+    return (raised + torch.where(positive, raised, weight * lowered)).mean() / max(weight, 1.0)
 
 
 class CCA(FinetuneMethod):

@@ -44,7 +44,7 @@ def test_the_loss_by_hand():
     own, wrong = torch.tensor([2.0, 3.0]), torch.tensor([-1.0, 5.0])
     loss = cca_loss(own, wrong, torch.tensor([False, True]), beta=0.5, weight=4.0)
     first = -math.log(sigmoid(1.0)) - 4 * math.log(sigmoid(0.5))
-    second = -4 * math.log(sigmoid(1.5))  # no negative: the wrong label's ratio does not matter
+    second = -2 * math.log(sigmoid(1.5))  # no negative: the first term twice, and the wrong label's ratio does not matter
     assert loss.item() == pytest.approx((first + second) / 2 / 4, rel=1e-6)
 
 
@@ -57,7 +57,7 @@ def test_at_the_reference_the_loss_is_that_of_a_coin():
 def test_rows_whose_neighbour_has_their_label_have_no_negative():
     same = Batch(batch().x, torch.ones(12, dtype=torch.int64))
     logged = CCA(CCAConfig(weight=9.0, drop_label=0.0), task()).step(same, stream(0, "step"), 0)
-    assert logged["loss"].item() == pytest.approx(math.log(2))
+    assert logged["loss"].item() == pytest.approx(2 * math.log(2) / 9)
 
 
 def test_a_dropped_label_is_that_of_no_class_and_its_row_has_no_negative():
@@ -72,7 +72,7 @@ def test_a_dropped_label_is_that_of_no_class_and_its_row_has_no_negative():
     assert torch.equal(own[~dropped], batch().labels[~dropped])
     assert torch.equal(wrong, batch().labels.roll(1))
     share = dropped.double().mean().item()
-    assert logged["loss"].item() == pytest.approx((9 * share + 10 * (1 - share)) * math.log(2) / 9)
+    assert logged["loss"].item() == pytest.approx((2 * share + 10 * (1 - share)) * math.log(2) / 9)
 
 
 def test_training_tells_labels_apart():
@@ -109,13 +109,25 @@ def test_the_gradient_is_that_of_finite_differences(weight):
     assert torch.autograd.gradcheck(lambda a, b: cca_loss(a, b, positive, beta=0.7, weight=weight), (own, wrong))
 
 
-def test_a_positive_row_counts_as_much_as_a_pair():
+@pytest.mark.parametrize(("weight", "share"), [(0.5, 2.0), (1.0, 2.0), (4.0, 0.5), (1000.0, 0.002)])
+def test_a_row_without_a_negative_weighs_two_over_the_larger_of_lambda_and_one(weight, share):
     own, wrong = ratios()
-    every, none = torch.ones(6, dtype=torch.bool), torch.zeros(6, dtype=torch.bool)
-    loss = cca_loss(own, wrong, every, beta=1.0, weight=9.0)
-    torch.testing.assert_close(loss, -torch.nn.functional.logsigmoid(own).mean())
-    at_zero = [cca_loss(own * 0, wrong * 0, positive, beta=1.0, weight=9.0).item() for positive in (every, none)]
-    assert at_zero == pytest.approx([math.log(2), 10 * math.log(2) / 9])
+    every = torch.ones(6, dtype=torch.bool)
+    loss = cca_loss(own, wrong, every, beta=1.0, weight=weight)
+    torch.testing.assert_close(loss, -share * torch.nn.functional.logsigmoid(own).mean())
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0, 50.0])
+def test_the_loss_is_that_of_both_passes_of_the_published_trainer(weight):
+    """Its trainer sends 2B rows through the network, own labels first, and knows of each row only whether its label is right."""
+    own, wrong = ratios(3)
+    positive = torch.tensor([True, False, False])
+    second_pass = torch.where(positive, own, wrong)  # the label of a row without a negative is the same in both passes
+    ratio, is_right = torch.cat([own, second_pass]), torch.cat([torch.ones(3, dtype=torch.bool), positive])
+    log_s = torch.nn.functional.logsigmoid
+    rows = torch.where(is_right, -log_s(0.02 * ratio), -weight * log_s(-0.02 * ratio))
+    expected = rows.sum() / 3 / max(weight, 1.0)
+    torch.testing.assert_close(cca_loss(own, wrong, positive, beta=0.02, weight=weight), expected)
 
 
 @pytest.mark.parametrize("weight", [1.0, 4.0])
