@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from harness.board.cells import Cell, Row
-from harness.board.columns import Column
+from harness.board.columns import Column, column_label
 from harness.board.schema import CurveConfig
 from harness.report.collect import Collection
 from harness.report.floors import floor_scores
@@ -33,7 +33,7 @@ class Curves:
     """All that the plot shows.
 
     Args:
-        floor: in the unit of the table; None when it is not measured.
+        floor: in the unit of the table; None when it is not measured, or of another number of samples than the curve.
     """
 
     label: str
@@ -55,24 +55,43 @@ def curves_plot(collection: Collection, left_out: Container[Place] = ()) -> Plot
     curves = _curves(collection, config, column, left_out)
     if not curves.panels:
         return None
+    best = BEST_POINTS if left_out else ""
     caption = (
-        f"{column.label} along fine-tuning, at {curves.samples:,} samples and on seeds apart from the evaluation's: "
-        f"mean over seeds, band of one standard deviation{BEST_POINTS if left_out else ''}"
+        f"{_label(collection, config, column)} along fine-tuning, at {curves.samples:,} samples and on seeds apart from the "
+        f"evaluation's: mean over seeds, band of one standard deviation{best}{_about_floor(collection, config, column)}"
     )
     return Plot("curves.png", caption, json.dumps(asdict(curves)), lambda: _draw(curves))
 
 
 def _curves(collection: Collection, config: CurveConfig, column: Column, left_out: Container[Place]) -> Curves:
     unit = column.shown_in
-    floor = floor_scores(collection).get(column.name)
-    evaluated = collection.board.cells[0].evaluation.samples
+    floor = None if config.samples != _evaluated(collection) else floor_scores(collection).get(column.name)
+    label = _label(collection, config, column)
     return Curves(
-        label=column.label if unit == 1 else f"{column.label} ({factor(unit)})",
+        label=label if unit == 1 else f"{label} ({factor(unit)})",
         samples=config.samples,
         panels=tuple(_panels(collection, column, left_out)),
         floor=None if floor is None else Score(floor.mean / unit, (floor.sd or 0.0) / unit, floor.n),
-        floor_label="floor (real against real)" + ("" if config.samples == evaluated else f" at {evaluated:,} samples"),
+        floor_label="floor (real against real)",
     )
+
+
+def _evaluated(collection: Collection) -> int:
+    return collection.board.cells[0].evaluation.samples
+
+
+def _label(collection: Collection, config: CurveConfig, column: Column) -> str:
+    """Return the column's label, with the number of samples of the curve in the place of the evaluation's."""
+    is_the_boards = column.label != column_label(column.name, _evaluated(collection))
+    return column.label if is_the_boards else column_label(column.name, config.samples)
+
+
+def _about_floor(collection: Collection, config: CurveConfig, column: Column) -> str:
+    """Say why there is no floor: distances depend on the number of samples, so that of the table would mislead."""
+    evaluated = _evaluated(collection)
+    if config.samples == evaluated or column.name not in floor_scores(collection):
+        return ""
+    return f"; the floor is left out, which is of {evaluated:,} samples"
 
 
 def _panels(collection: Collection, column: Column, left_out: Container[Place]) -> list[Panel]:

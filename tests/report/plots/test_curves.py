@@ -59,12 +59,13 @@ def test_the_floor_is_in_the_same_unit(publish_curves):
     assert shown["floor_label"] == "floor (real against real)"
 
 
-def test_a_floor_of_another_number_of_samples_says_so(load, publish_records):
+def test_a_floor_of_another_number_of_samples_is_left_out_and_the_caption_says_so(load, publish_records):
     board = load(("points: 4, samples: 100", "points: 4, samples: 50"))
     publish_records(board)
     plot = curves_plot(collect_published(board))
-    assert json.loads(plot.inputs)["floor_label"] == "floor (real against real) at 100 samples"
+    assert json.loads(plot.inputs)["floor"] is None
     assert "at 50 samples and on seeds apart from the evaluation's" in plot.caption
+    assert plot.caption.endswith("; the floor is left out, which is of 100 samples")
 
 
 def test_each_base_has_a_panel_and_each_method_its_own_look(collection):
