@@ -134,7 +134,7 @@ def test_a_dry_run_finds_what_would_stop_a_run(shell, monkeypatch):
         2,
         "error: base ddpm: model ddpm-mlp cannot be built with these settings on data of shape (2,): ValueError: no such width",
     )
-    assert done.stdout == "", "the plan would hide the fault"
+    assert "ddpm/mle/s0" in done.stdout, "the plan stands above the fault"
     board.write_text("""title: Small
 dataset: digits
 bases: {edm: {model: edm-unet, pretrain: {method: mle, training: {images: 1280}}}}
