@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.report.comparison import Comparison, compare_all
 from harness.report.comparison_text import comparison_rows
 from harness.report.display import column_head, rounded
+from harness.report.lesser_points import BEST_POINTS, lesser_points
 from harness.report.number_text import p_value
 from harness.report.rows import TableRow
 from harness.report.table import Table
@@ -22,6 +23,8 @@ CAPTION = (
     "weights that they start from. Blue: the row is better; orange: it is worse; the stronger, the larger beside its 95 % "
     f"interval. ✓: told apart by a paired t test, p adjusted (Holm) for all comparisons of the column (level {LEVEL:g})"
 )
+MOST_ROWS = 24
+"""Rows of a matrix beyond which only the best point of each grid has one."""
 MOST = 3.0
 """Half widths of its interval at which a difference has the full colour."""
 
@@ -29,13 +32,33 @@ MOST = 3.0
 def pair_charts(table: Table) -> ChartGroup | None:
     """Return a chart for each base, number of samples and sampler; None where no two rows share two done seeds."""
     columns = [column_head(column, "mean", PLAIN) for column in table.ranking_columns]
-    found = [compare_all(table, column) for column in table.ranking_columns] if table.has_models else []
+    found = [_shown(compare_all(table, column), table) for column in table.ranking_columns] if table.has_models else []
     places = dict.fromkeys(_place(each) for of_column in found for each in of_column)
     charts = tuple(
         _chart(table, number, columns, [[each for each in of_column if _place(each) == place] for of_column in found])
         for number, place in enumerate(places)
     )
-    return ChartGroup("comparison", HEADING, CAPTION, charts) if charts else None
+    best = BEST_POINTS if _crowded(table) else ""
+    return ChartGroup("comparison", HEADING, f"{CAPTION}{best}", charts) if charts else None
+
+
+def _shown(comparisons: Sequence[Comparison], table: Table) -> list[Comparison]:
+    """Leave lesser points of grids out on bases with too many rows for a matrix that anybody reads."""
+    crowded, lesser = _crowded(table), lesser_points(table)
+
+    def is_left_out(row: TableRow) -> bool:
+        return row.base in crowded and (row.base, row.method) in lesser
+
+    return [each for each in comparisons if not (is_left_out(each.first) or is_left_out(each.second))]
+
+
+def _crowded(table: Table) -> frozenset[str]:
+    """Return the bases with more than `MOST_ROWS` methods of which some are lesser points of grids."""
+    methods: dict[str, set[str]] = {}
+    for row in table.rows:
+        methods.setdefault(row.base, set()).add(row.method)
+    lesser = {base for base, _ in lesser_points(table)}
+    return frozenset(base for base, found in methods.items() if base in lesser and len(found) > MOST_ROWS)
 
 
 def _place(comparison: Comparison) -> tuple[object, ...]:

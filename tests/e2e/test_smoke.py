@@ -200,6 +200,6 @@ def test_a_board_of_fashion_mnist_passes_with_stand_ins_for_its_files(board, tmp
 
 def test_a_board_of_tokens_passes_in_real_workers(command):
     command.board = BOARDS[0].parents[1] / "digits-tokens"
-    ended = command.run("--smoke", "--seeds", "0", "--only", "method=none,mle")
+    ended = command.run("--smoke", "--seeds", "10", "--only", "method=none,mle,mle-maskgit")
     assert ended.returncode == 0, ended.stderr
-    assert len(list(command.runs.glob("smoke/records/digits-tokens/*__s0.*.json"))) == 4
+    assert len(list(command.runs.glob("smoke/records/digits-tokens/*__s10.*.json"))) == 4

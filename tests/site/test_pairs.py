@@ -81,3 +81,14 @@ def test_a_board_of_data_compares_no_methods(write_board, fake_plugins, publish_
     board = load_board(write_board(DATA_BOARD), plugins=fake_plugins)
     publish_records(board)
     assert pair_charts(render_published(board).table) is None
+
+
+def test_on_a_crowded_base_only_the_best_point_of_a_grid_is_compared_and_the_caption_says_so(rendered, monkeypatch):
+    """`tune` is made a lesser point of a grid here: the rule counts methods, and leaves alone what is no point."""
+    monkeypatch.setattr("harness.site.pairs.lesser_points", lambda _: frozenset({("net", "tune")}))
+    whole = pair_charts(rendered.table)
+    assert "tune" in whole.charts[0].data["rows"]
+    monkeypatch.setattr("harness.site.pairs.MOST_ROWS", 2)
+    cut = pair_charts(rendered.table)
+    assert cut.charts[0].data["rows"] == ["base", "more of it"]
+    assert cut.caption == f"{whole.caption}; of each grid, the point that is best in the first column that ranks"

@@ -21,7 +21,9 @@ from harness.site.site import site_of
 ROOT = Path(__file__).resolve().parents[2]
 LEADERBOARDS = sorted(folder.parent for folder in (ROOT / "leaderboards").glob("*/results"))
 LARGEST = 5 * 2**20
-"""Bytes of a site of one board, without pictures."""
+"""Bytes of a site of one board, without pictures and without the pages of single cells."""
+LARGEST_PAGE, LARGEST_RECORD = 2 * 2**20, 2**16
+"""Bytes of a board's page, and of the page of a cell."""
 REQUESTED = ("src", "srcset", "poster", "data", "action", "background", "ping")
 
 
@@ -231,7 +233,11 @@ def test_a_committed_board_has_a_site_with_the_figures_of_its_page(folder):
     rendered = render_published(load_board(folder))
     files = site_of([rendered]).files
     check_pages(files)
-    assert sum(len(content) for path, content in files.items() if not path.endswith(".png")) < LARGEST
+    assert len(files[f"{folder.name}/index.html"]) < LARGEST_PAGE
+    sizes = {path: len(content) for path, content in files.items() if not path.endswith(".png")}
+    of_cells = {path: size for path, size in sizes.items() if path.startswith(f"{folder.name}/records/")}
+    assert sum(sizes.values()) - sum(of_cells.values()) < LARGEST
+    assert max(of_cells.values()) < LARGEST_RECORD
     page = read_page(files[f"{folder.name}/index.html"])
     lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
     heads, *rows = table_after(lines, "## Results")
