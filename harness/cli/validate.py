@@ -27,7 +27,8 @@ def validate(boards: BoardPaths) -> None:
             faults += faults_of(error)
         else:
             skipped = sum(cell.skip_reason is not None for cell in board.cells)
-            result(f"{board.folder}: {len(board.cells)} cells, {skipped} of them skipped")
+            cells = "1 cell" if len(board.cells) == 1 else f"{len(board.cells)} cells"
+            result(f"{board.folder}: {cells}, {skipped} of them skipped")
             for line in board.remarks:
                 remark(f"{board.folder}: {line}")
             for line in left_out(reported, board.name, file):

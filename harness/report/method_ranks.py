@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.board.columns import Column
 from harness.errors import Faults, UserError, unknown
@@ -47,9 +48,10 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None) -> RankedMe
 
     Args:
         metric: the column; by default the first column of each board that ranks.
-    Raises: UserError for a column that a board lacks, and for two rows of one label on a base; Faults for too few methods or
-        blocks to test, with a line for each that does not count.
+    Raises: UserError for a column that a board lacks, for two rows of one label on a base and for two boards of one name; Faults
+        for too few methods or blocks to test, with a line for each that does not count.
     """
+    _check_names(tables)
     left_out: list[str] = []
     blocks: dict[str, tuple[dict[str, float], bool]] = {}
     for table in tables:
@@ -75,6 +77,18 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None) -> RankedMe
     order = unsorted.means.argsort(kind="stable")
     ranks = MeanRanks(unsorted.ranks[:, order], unsorted.means[order], unsorted.p, unsorted.critical_difference)
     return RankedMethods(tuple(methods[place] for place in order), tuple(blocks), ranks, tuple(left_out))
+
+
+def _check_names(tables: Sequence[Table]) -> None:
+    """Refuse boards of one name, whose bases would count as the same blocks."""
+    folders: dict[str, Path] = {}
+    for board in [table.board for table in tables]:
+        if (other := folders.get(board.name)) is None:
+            folders[board.name] = board.folder
+        elif other.resolve() == board.folder.resolve():
+            raise UserError(f"the board {board.folder} is given twice; name each board once")
+        else:
+            raise UserError(f"two boards are named {board.name!r}: {other} and {board.folder}; give one folder another name")
 
 
 def _column(table: Table, metric: str | None) -> Column:

@@ -44,6 +44,14 @@ def test_with_many_bases_neighbours_are_groups(whole):
     assert many.ranks.critical_difference < ranked.ranks.critical_difference
 
 
+def test_boards_of_one_name_are_refused(whole):
+    elsewhere = replace(whole, board=replace(whole.board, folder=whole.board.folder.parent / "elsewhere" / whole.board.name))
+    with pytest.raises(UserError, match=r"two boards are named 'rings': .* and .*elsewhere.*; give one folder another name"):
+        rank_methods([whole, elsewhere])
+    with pytest.raises(UserError, match=r"is given twice; name each board once"):
+        rank_methods([whole, whole])
+
+
 def _renamed(table, name):
     return replace(table, board=replace(table.board, name=name))
 
