@@ -28,7 +28,7 @@ def export(
     n: Number = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Example: harness export runs/records/digits/edm__ddo__s0.1a2b3c.json --weights ddo.safetensors --samples ddo/
+    """Example: harness export runs/records/digits/edm__ddo__s10.1a2b3c.json --weights ddo.safetensors --samples ddo/
 
     Take a cell out of its runs folder: the fine-tuned network as a file that `weights:` reads, samples as images.
     """

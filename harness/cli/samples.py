@@ -18,7 +18,7 @@ Folder = Annotated[Path, typer.Option("--png", metavar="FOLDER", help="Write eac
 def samples(
     record: RecordPath, png: Folder, draw: Draw = None, bank: Bank = None, n: Number = None, runs_dir: RunsDir = None
 ) -> None:
-    """Example: harness samples runs/records/digits/edm__ddo__s0.1a2b3c.json --png ddo/
+    """Example: harness samples runs/records/digits/edm__ddo__s10.1a2b3c.json --png ddo/
 
     Write the images that a cell was measured on, byte for byte, as PNG files named by number and label.
     """

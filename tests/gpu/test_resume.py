@@ -36,7 +36,7 @@ def test_a_whole_board_runs_on_the_device_and_its_records_say_on_which(tmp_path,
         [sys.executable, "-m", "harness", "run", str(board), *options], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert ended.returncode == 0, ended.stderr
-    records = [json.loads(path.read_text()) for path in tmp_path.rglob("records/**/*__s0.*.json")]
+    records = [json.loads(path.read_text()) for path in tmp_path.rglob("records/**/*__s10.*.json")]
     assert records
     for record in records:
         assert record["status"] == "done"

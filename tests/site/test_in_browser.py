@@ -205,7 +205,7 @@ def test_points_of_two_methods_are_drawn(board, site):
 @pytest.mark.parametrize(("width", "dark"), [(390, False), (820, True), (1440, False)])
 def test_no_page_is_wider_than_its_window(board, site, width, dark):
     board.show(width=width, dark=dark)
-    for page in ("index.html", "digits/index.html", "swiss-roll/index.html", "digits/records/edm__none__s0.html"):
+    for page in ("index.html", "digits/index.html", "swiss-roll/index.html", "digits/records/edm__none__s10.html"):
         board.open((site / page).as_uri())
         assert board.value("document.documentElement.scrollWidth <= innerWidth"), page
         background = board.value("getComputedStyle(document.body).backgroundColor")
