@@ -15,10 +15,13 @@ from harness.cli.output import print_json, print_table, remark, result
 Metric = Annotated[
     str | None, typer.Option("--metric", metavar="NAME", help="The column of all boards. [default: the first that ranks]")
 ]
+Bases = Annotated[
+    list[str] | None, typer.Option("--base", metavar="NAME", help="A base that counts; may be repeated. [default: all bases]")
+]
 PlotFile = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw the critical-difference diagram, as PNG.")]
 
 
-def rank(boards: BoardPaths, metric: Metric = None, plot: PlotFile = None, as_json: AsJson = False) -> None:
+def rank(boards: BoardPaths, metric: Metric = None, base: Bases = None, plot: PlotFile = None, as_json: AsJson = False) -> None:
     """Example: harness rank leaderboards/swiss-roll leaderboards/two-moons
 
     Rank methods over the bases of one board or several, and say whose mean ranks differ by more than chance.
@@ -32,7 +35,7 @@ def rank(boards: BoardPaths, metric: Metric = None, plot: PlotFile = None, as_js
     if plot is not None:
         check_folder_above(plot, "--plot")
     tables = [Table.from_collection(collected(board, from_runs=False, runs_dir=None)) for board in boards]
-    ranked = rank_methods(tables, metric)
+    ranked = rank_methods(tables, metric, base or ())
     ranks = ranked.ranks
     by_method = list(zip(ranked.methods, ranks.means.tolist(), ranks.ranks.T.tolist(), strict=True))
     if plot is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class RankedMethods:
         return max(end for end in range(start, len(self.methods)) if not self.ranks.told_apart(start, end))
 
 
-def rank_methods(tables: Sequence[Table], metric: str | None = None) -> RankedMethods:
+def rank_methods(tables: Sequence[Table], metric: str | None = None, bases: Collection[str] = ()) -> RankedMethods:
     """Rank the methods of several boards, each base of each board being a block.
 
     A method is known by its label, since boards give settings of their own to each base. A block's value is the mean over the
@@ -48,15 +48,19 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None) -> RankedMe
 
     Args:
         metric: the column; by default the first column of each board that ranks.
-    Raises: UserError for a column that a board lacks, for two rows of one label on a base and for two boards of one name; Faults
-        for too few methods or blocks to test, with a line for each that does not count.
+        bases: names of the bases that count; of each board all where none is named.
+    Raises: UserError for a column that a board lacks, for two rows of one label on a base, for two boards of one name and for
+        a base that no board has; Faults for too few methods or blocks to test, with a line for each that does not count.
     """
     _check_names(tables)
+    _check_bases(tables, bases)
     left_out: list[str] = []
     blocks: dict[str, tuple[dict[str, float], bool]] = {}
     for table in tables:
         column = _column(table, metric)
         for base, rows in _rows_by_base(table).items():
+            if bases and base not in bases:
+                continue
             values = _values(rows, column, f"{table.board.name}, {base}", left_out)
             if len(values) > 1:
                 blocks[f"{table.board.name}, {base}"] = values, column.higher_is_better
@@ -89,6 +93,13 @@ def _check_names(tables: Sequence[Table]) -> None:
             raise UserError(f"the board {board.folder} is given twice; name each board once")
         else:
             raise UserError(f"two boards are named {board.name!r}: {other} and {board.folder}; give one folder another name")
+
+
+def _check_bases(tables: Sequence[Table], bases: Collection[str]) -> None:
+    known = {base for table in tables for base in _rows_by_base(table)}
+    for base in bases:
+        if base not in known:
+            raise unknown("base", base, known, where=", ".join(f"board {table.board.name}" for table in tables))
 
 
 def _column(table: Table, metric: str | None) -> Column:

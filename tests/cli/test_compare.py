@@ -71,6 +71,13 @@ def test_one_base_ranks_nothing_and_says_why(published):
     assert done.stderr.startswith("error: ranks need 3 methods on 2 bases at least")
 
 
+def test_a_base_to_rank_that_the_board_lacks_is_one_line(published):
+    done = published("rank", "leaderboards/small", "--base", "nonsense")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: board small: no base is called 'nonsense'; there are: ")
+    assert done.stderr.count("\n") == 1
+
+
 CURVE = "curve: {metric: sliced-w2, points: 2, samples: 100}\n"
 
 

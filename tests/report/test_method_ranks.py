@@ -44,6 +44,16 @@ def test_with_many_bases_neighbours_are_groups(whole):
     assert many.ranks.critical_difference < ranked.ranks.critical_difference
 
 
+def test_named_bases_alone_count(whole):
+    others = [_renamed(whole, f"rings{number}") for number in range(2)]
+    assert rank_methods(others, bases=["net"]).blocks == ("rings0, net", "rings1, net")
+
+
+def test_a_base_that_no_board_has_is_named(whole):
+    with pytest.raises(UserError, match=r"^board rings: no base is called 'nett'; .*'net'.*: chain, net$"):
+        rank_methods([whole], bases=["net", "nett"])
+
+
 def test_boards_of_one_name_are_refused(whole):
     elsewhere = replace(whole, board=replace(whole.board, folder=whole.board.folder.parent / "elsewhere" / whole.board.name))
     with pytest.raises(UserError, match=r"two boards are named 'rings': .* and .*elsewhere.*; give one folder another name"):
