@@ -1,4 +1,4 @@
-"""The cells that `--only` and `--seeds` choose, and those of them that `--fresh` makes anew."""
+"""The cells that `--only` and `--seeds` choose, and those of them that `--fresh` or `--remeasure` makes anew."""
 
 from __future__ import annotations
 
@@ -26,22 +26,39 @@ def selected_cells(board: Board, only: Sequence[str], seeds: str | None) -> list
     return cells
 
 
-def chosen_anew(board: Board, cells: Sequence[Cell], fresh: Sequence[str], *, bases: bool = False, floors: bool = False) -> Fresh:
+def chosen_anew(
+    board: Board,
+    cells: Sequence[Cell],
+    fresh: Sequence[str],
+    *,
+    bases: bool = False,
+    floors: bool = False,
+    remeasure: Sequence[str] = (),
+) -> Fresh:
     """Return what `--fresh` and its companions ask for, out of the chosen cells.
 
-    Raises: UserError for what the board does not have, for no cell at all, and for `--fresh-bases` without `--fresh`.
+    Raises: UserError for what the board does not have, for no cell at all, for `--fresh-bases` without `--fresh`, and for a cell
+        that is to be trained and only measured anew.
     """
     from harness.run.fresh import Fresh
 
-    if not fresh:
-        if bases:
-            raise UserError("--fresh-bases: say with --fresh FILTER whose bases; --fresh 'method=*' is all of them")
-        return Fresh(floors=floors)
-    chosen = {cell.name for cell in board.select(parse_filter(list(fresh), where="--fresh"), where="--fresh")}
-    anew = [cell for cell in cells if cell.name in chosen]
-    if not anew:
-        raise UserError("--fresh: no cell that --only and --seeds choose matches all of it")
-    return Fresh(anew, bases, floors)
+    if bases and not fresh:
+        raise UserError("--fresh-bases: say with --fresh FILTER whose bases; --fresh 'method=*' is all of them")
+    anew, remeasured = _chosen(board, cells, fresh, "--fresh"), _chosen(board, cells, remeasure, "--remeasure")
+    if both := {cell.name for cell in anew} & {cell.name for cell in remeasured}:
+        raise UserError(f"--remeasure: --fresh makes {min(both)} anew, training and all; choose other cells for one of the two")
+    return Fresh(anew, bases, floors, remeasured)
+
+
+def _chosen(board: Board, cells: Sequence[Cell], filters: Sequence[str], option: str) -> list[Cell]:
+    """Return those of the cells that an option's filters choose; none without filters. Raises: UserError when none is left."""
+    if not filters:
+        return []
+    chosen = {cell.name for cell in board.select(parse_filter(list(filters), where=option), where=option)}
+    found = [cell for cell in cells if cell.name in chosen]
+    if not found:
+        raise UserError(f"{option}: no cell that --only and --seeds choose matches all of it")
+    return found
 
 
 def _seed_filter(board: Board, seeds: str) -> Filter:

@@ -51,8 +51,8 @@ def _advice(board: Board, changed: Sequence[CellState], *, has_floors: bool) -> 
     options = " ".join(_options(board, changed, has_floors))
     return (
         "stale? the records above still count as done, because most edits change no number. If the edit can change numbers, "
-        f"run `{run_command(board)} {options}`, with --fresh-bases if the edited code also trains bases, or raise the plugin's "
-        "version"
+        f"run `{run_command(board)} {options}`, with --fresh-bases if the edited code also trains bases, or with --remeasure in "
+        "the place of --fresh if it only measures; or raise the plugin's version"
     )
 
 

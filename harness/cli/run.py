@@ -66,6 +66,15 @@ FreshFilter = Annotated[
 ]
 FreshBases = Annotated[bool, typer.Option("--fresh-bases", help="With --fresh: make the bases of these cells anew too.")]
 FreshFloors = Annotated[bool, typer.Option("--fresh-floors", help="Measure the board's floors anew.")]
+Remeasure = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--remeasure",
+        metavar="FILTER",
+        help="Measure these cells anew from the weights and samples that they have, e.g. after an edit of a metric.",
+        autocompletion=value_completion.filters,
+    ),
+]
 KeepPublished = Annotated[
     bool,
     typer.Option(
@@ -151,6 +160,7 @@ def run(
     fresh: FreshFilter = None,
     fresh_bases: FreshBases = False,
     fresh_floors: FreshFloors = False,
+    remeasure: Remeasure = None,
     jobs: Jobs = None,
     runs_dir: RunsDir = None,
     device: RunDevice = None,
@@ -192,7 +202,7 @@ def run(
     options = RunOptions(
         how.jobs, how.executor, how.device, checkpoint_seconds, log_every, how.trackers, how.resources, how.devices
     )
-    anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors)
+    anew = chosen_anew(loaded, cells, fresh or [], bases=fresh_bases, floors=fresh_floors, remeasure=remeasure or [])
     for line in (*how.remarks, *unused_resources(loaded), *loaded.remarks):
         remark(line)
     for line in [] if keep_published else records_elsewhere(loaded, cells, runs):
@@ -203,7 +213,7 @@ def run(
     else:
         if keep_published:
             _keep_published(loaded, runs)
-        follows = not (beside or fresh or fresh_floors)
+        follows = not (beside or fresh or fresh_floors or remeasure)
         _run(loaded, cells, anew, runs, options, _Ways(as_json, follows, parent))
 
 

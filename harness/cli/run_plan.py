@@ -66,7 +66,7 @@ def with_published(plan: RunPlan, anew: Fresh, published: Sequence[RecordFiles])
     from harness.store.records import load_record
 
     files_of = {(files.record.kind, files.record.name): files.published for files in published}
-    for cell in anew.cells:
+    for cell in (*anew.cells, *anew.remeasured):
         files_of.pop(("cell", cell.name), None)
     if anew.floors:
         files_of = {record: file for record, file in files_of.items() if record[0] != "floor"}

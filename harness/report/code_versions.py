@@ -54,7 +54,8 @@ def check_code(fresh: Collection, published: Collection, merged: Collection) -> 
     raise UserError(
         f"{merged.board.name}: records were made by code that was edited, and their numbers may not be comparable: "
         f"{'; '.join(faults)}. Make them anew (harness run {merged.board.folder} --fresh FILTER, with --fresh-bases and "
-        "--fresh-floors for bases and floors), restore the code, or publish with --allow-mixed"
+        "--fresh-floors for bases and floors; --remeasure FILTER where weights and samples are of the code as it is now), "
+        "restore the code, or publish with --allow-mixed"
     )
 
 

@@ -1,4 +1,4 @@
-"""`--fresh`: make results anew. What they had is set aside first; a note of each stays until all that was asked for is made.
+"""`--fresh` and `--remeasure`: make results anew. What they had is set aside first; a note of each stays until all is made.
 
 A killed run goes on: the next run of the board, with `--fresh` or without it, first completes the setting aside. A result that an
 unfinished run has begun with the same code is not begun again.
@@ -6,9 +6,7 @@ unfinished run has begun with the same code is not begun again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +14,14 @@ from harness.board.bases import Base, Examples, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
-from harness.board.components import Resolved
-from harness.components import Component
 from harness.errors import UserError
+from harness.run.fresh_result import REASONS, Kept, Result, kept_after, kept_by
 from harness.run.states import CellState, missing_floors, states
-from harness.stages import card_usage, renewal, sources
+from harness.stages import card_usage, renewal
 from harness.stages.current_records import has_result, is_measured
 from harness.stages.record import record_path
-from harness.store.files import exists, reading, write_text
-from harness.store.lease import Busy, lease
-from harness.store.reading import read_bytes
+from harness.store import outputs
+from harness.store.files import exists, reading
 from harness.store.runs_folder import RunsFolder
 
 
@@ -38,92 +34,17 @@ class Fresh:
             share it that are not made anew, unless the bases are: else their rows would be of another training.
         bases: also the bases of these cells, and those that their samplers call.
         floors: also the board's floors.
+        remeasured: cells that are measured anew, from the weights and samples that they have. Where a cell keeps only the first
+            of its samples, they are drawn again: extractors need them all.
     """
 
     cells: Sequence[Cell] = ()
     bases: bool = False
     floors: bool = False
+    remeasured: Sequence[Cell] = ()
 
 
 NOTHING = Fresh()
-
-
-@dataclass(frozen=True)
-class _Result:
-    """A result that can be made anew.
-
-    Args:
-        name: name of the result, for messages.
-        note: the file that says that the result is made anew.
-        components: the components whose code makes the result.
-        leases: the leases of everything that is renamed.
-        set_aside: renames everything that the result had, its record last.
-        is_made: whether the result is there.
-        keeps_training: whether the result is of a cell whose training stays.
-    """
-
-    name: str
-    note: Path
-    components: Sequence[Resolved[Component]]
-    leases: Sequence[Path]
-    set_aside: Callable[[], None]
-    is_made: Callable[[], bool]
-    keeps_training: bool = False
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether an unfinished run has begun to make the result anew, with the code as it is now."""
-        return self._read() == self._content(is_set_aside=True)
-
-    @property
-    def is_half_set_aside(self) -> bool:
-        """Whether a run was killed while it set the result aside."""
-        return self._read().get("is_set_aside") is False
-
-    def begin(self) -> None:
-        """Set everything aside. Raises: UserError, with everything as it was, when another process works on the result."""
-        with self._held():
-            self._write(is_set_aside=False)
-            self.set_aside()
-            self._write(is_set_aside=True)
-
-    def check_free(self) -> None:
-        """Raises: UserError when another process works on the result."""
-        with self._held():
-            pass
-
-    def _held(self) -> ExitStack:
-        """Return the leases of the result, all held."""
-        with ExitStack() as held:
-            try:
-                for path in self.leases:
-                    held.enter_context(lease(path, wait=False))
-            except Busy:
-                raise UserError(f"--fresh: another run works on {self.name}; wait for its end, or stop it") from None
-            return held.pop_all()
-
-    def _content(self, *, is_set_aside: bool) -> dict[str, object]:
-        content = {"name": self.name, "code": sources.digest_of(sources.of(*self.components)), "is_set_aside": is_set_aside}
-        return {**content, _KEEPS: True} if self.keeps_training else content
-
-    def _read(self) -> dict[str, object]:
-        return _read_note(self.note)
-
-    def _write(self, *, is_set_aside: bool) -> None:
-        write_text(self.note, json.dumps(self._content(is_set_aside=is_set_aside)))
-
-
-_KEEPS = "keeps_training"
-"""The entry of a note of a cell whose training stays."""
-
-
-def _read_note(note: Path) -> dict[str, object]:
-    """Return the content of a note; nothing where it is absent or damaged."""
-    try:
-        content = json.loads(read_bytes(note))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def begin(board: Board, fresh: Fresh, runs: RunsFolder) -> None:
@@ -141,10 +62,7 @@ def begin(board: Board, fresh: Fresh, runs: RunsFolder) -> None:
 
 def planned(board: Board, cells: Sequence[Cell], fresh: Fresh, runs: RunsFolder) -> tuple[list[CellState], list[Floor]]:
     """Return how the cells stand, and the floors to measure, as if `begin` had been called."""
-    reasons = {
-        result.note: "anew, from the same weights" if result.keeps_training else "anew"
-        for result in _to_begin(board, fresh, runs)
-    }
+    reasons = {result.note: REASONS[result.keeps] for result in _to_begin(board, fresh, runs)}
     notes = reasons.keys()
     cell_states = [
         CellState(state.cell, "to run", reasons[note], seconds=state.seconds)
@@ -181,12 +99,49 @@ def pending_records(board: Board, runs: RunsFolder) -> set[Path]:
     return cells | floors
 
 
-def _to_begin(board: Board, fresh: Fresh, runs: RunsFolder) -> list[_Result]:
+def _to_begin(board: Board, fresh: Fresh, runs: RunsFolder) -> list[Result]:
     """Return what is asked for and not begun, and what a killed run left half set aside."""
-    kept = _kept_trainings(board, fresh)
-    wanted = {result.note: result for result in _wanted(board, fresh, runs, lambda cell: cell.finetune_key in kept)}
+    _check_measurable(fresh.remeasured, runs)
+    trainings = _kept_trainings(board, fresh)
+    remeasured = {cell.name for cell in fresh.remeasured}
+
+    def kept(cell: Cell) -> Kept:
+        if cell.name in remeasured:
+            wanted: Kept = "samples" if _has_all_samples(cell) else "training"
+        else:
+            wanted = "training" if cell.finetune_key in trainings else "nothing"
+        return kept_after(runs.fresh("cell", cell.key), wanted)
+
+    wanted = {result.note: result for result in _wanted(board, fresh, runs, kept)}
     half_done = [result for result in _noted(board, runs) if result.is_half_set_aside and result.note not in wanted]
     return [*half_done, *(result for result in wanted.values() if not result.is_begun)]
+
+
+def _check_measurable(cells: Iterable[Cell], runs: RunsFolder) -> None:
+    """Check that done cells still have what they are measured from, without which they would be trained again unasked.
+
+    Raises: UserError that names the first that has not.
+    """
+    for cell in cells:
+        if not has_result(cell, runs):
+            continue
+        stages = {"samples": ("sample", cell.sample_key)} if _has_all_samples(cell) else {}
+        if cell.trains:
+            stages["weights"] = ("finetune", cell.finetune_key)
+        if not isinstance(cell.base.origin, Examples):
+            stages["base"] = ("base", cell.base.key)
+        absent = [name for name, (stage, key) in stages.items() if not outputs.is_there(runs.stage(stage, key))]
+        if absent:
+            raise UserError(
+                f"--remeasure: {cell.name} cannot be measured anew, since its {' and '.join(absent)} are not in {runs.root} (its "
+                "record may be a copy); --fresh makes it anew, training and all"
+            )
+
+
+def _has_all_samples(cell: Cell) -> bool:
+    """Return whether the cell keeps all samples that it draws."""
+    evaluation = cell.evaluation
+    return evaluation.keep_samples is None or evaluation.keep_samples >= evaluation.samples
 
 
 def _kept_trainings(board: Board, fresh: Fresh) -> set[str]:
@@ -198,15 +153,15 @@ def _kept_trainings(board: Board, fresh: Fresh) -> set[str]:
     return {cell.finetune_key for cell in others}
 
 
-def _wanted(board: Board, fresh: Fresh, runs: RunsFolder, keeps_training: Callable[[Cell], bool]) -> Iterator[_Result]:
-    yield from (_cell(cell, runs, keeps_training=keeps_training(cell)) for cell in fresh.cells if cell.skip_reason is None)
+def _wanted(board: Board, fresh: Fresh, runs: RunsFolder, kept: Callable[[Cell], Kept]) -> Iterator[Result]:
+    yield from (_cell(cell, runs, kept(cell)) for cell in (*fresh.cells, *fresh.remeasured) if cell.skip_reason is None)
     if fresh.bases:
         yield from (_base(base, runs) for base in _all_bases(fresh.cells))
     if fresh.floors:
         yield from (_floor(board, floor, runs) for floor in board.floors)
 
 
-def _noted(board: Board, runs: RunsFolder) -> Iterator[_Result]:
+def _noted(board: Board, runs: RunsFolder) -> Iterator[Result]:
     """Yield the results of a board that a note says are made anew."""
     folder = _notes_folder(runs)
     if not exists(folder):
@@ -217,10 +172,10 @@ def _noted(board: Board, runs: RunsFolder) -> Iterator[_Result]:
         return
     everything = Fresh(board.cells, bases=True, floors=True)
 
-    def keeps_training(cell: Cell) -> bool:
-        return _read_note(runs.fresh("cell", cell.key)).get(_KEEPS) is True
+    def kept(cell: Cell) -> Kept:
+        return kept_by(runs.fresh("cell", cell.key))
 
-    yield from (result for result in _wanted(board, everything, runs, keeps_training) if exists(result.note))
+    yield from (result for result in _wanted(board, everything, runs, kept) if exists(result.note))
 
 
 def _notes_folder(runs: RunsFolder) -> Path:
@@ -243,32 +198,32 @@ def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
     yield from found.values()
 
 
-def _cell(cell: Cell, runs: RunsFolder, *, keeps_training: bool = False) -> _Result:
-    outputs = {"sample": cell.sample_key}
-    if not keeps_training:
-        outputs = {"finetune": cell.finetune_key, **outputs}
+def _cell(cell: Cell, runs: RunsFolder, kept: Kept) -> Result:
+    made = {} if kept == "samples" else {"sample": cell.sample_key}
+    if kept == "nothing":
+        made = {"finetune": cell.finetune_key, **made}
         if cell.row.shares_training:
-            outputs["training"] = cell.shared_training_key
+            made["training"] = cell.shared_training_key
 
     def set_aside() -> None:
-        for stage, key in outputs.items():
+        for stage, key in made.items():
             renewal.set_aside_output(runs, stage, key)
         card_usage.forget(cell, runs)  # of what is set aside
         renewal.set_aside_if_there(record_path(cell, runs))
 
-    return _Result(
+    return Result(
         cell.name,
         runs.fresh("cell", cell.key),
         cell.components,
-        [runs.lease("cell", cell.key), *(runs.lease(stage, key) for stage, key in outputs.items())],
+        [runs.lease("cell", cell.key), *(runs.lease(stage, key) for stage, key in made.items())],
         set_aside,
         lambda: has_result(cell, runs),
-        keeps_training,
+        kept,
     )
 
 
-def _base(base: Base, runs: RunsFolder) -> _Result:
-    return _Result(
+def _base(base: Base, runs: RunsFolder) -> Result:
+    return Result(
         f"base {base.full_name}",
         runs.fresh("base", base.key),
         (*base.origin.components, base.dataset),
@@ -278,10 +233,10 @@ def _base(base: Base, runs: RunsFolder) -> _Result:
     )
 
 
-def _floor(board: Board, floor: Floor, runs: RunsFolder) -> _Result:
+def _floor(board: Board, floor: Floor, runs: RunsFolder) -> Result:
     path = runs.floor(board.name, floor.name, floor.key)
 
-    return _Result(
+    return Result(
         f"floor {floor.name}",
         runs.fresh("floor", floor.key),
         floor.components,

@@ -91,12 +91,21 @@ def test_a_dry_run_of_fresh_says_what_would_run_and_moves_nothing(edited):
         (["--fresh", "method=ddo", "--only", "method=mle"], "--fresh: no cell that --only and --seeds choose matches all of it"),
         (["--fresh-bases"], "--fresh-bases: say with --fresh FILTER whose bases"),
         (["--fresh", ""], "--fresh: '' is not a filter"),
+        (["--remeasure", "method=dod"], "--remeasure: no method of this board matches 'dod'; did you mean 'ddo'?"),
+        (["--remeasure", "method=ddo", "--only", "method=mle"], "--remeasure: no cell that --only and --seeds choose"),
+        (["--remeasure", "method=ddo", "--fresh", "seed=0"], "--remeasure: --fresh makes ddpm/ddo/s0 anew, training and all"),
     ],
 )
 def test_what_cannot_be_made_anew_is_refused(filled, arguments, message):
     done = filled("run", "leaderboards/small", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+def test_a_dry_run_of_remeasure_refuses_what_a_run_would(filled):
+    done = filled("run", "leaderboards/small", "--remeasure", "method=ddo", "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--remeasure: ddpm/ddo/s0 cannot be measured anew, since its samples and weights and base are not in" in done.stderr
 
 
 def test_a_published_record_does_not_take_the_place_of_one_that_is_made_anew(filled):

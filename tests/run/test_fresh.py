@@ -138,6 +138,85 @@ def test_bases_and_floors_stay_unless_they_are_asked_for(runs, run, of_method, m
     assert all(sources_of(runs, cell, "method mle") == {"e"} for cell in of_method("ddo"))
 
 
+def test_cells_are_measured_anew_from_the_weights_and_samples_that_they_have(board, runs, run, of_method, monkeypatch):
+    before = {cell.name: load_record(record_path(cell, runs)) for cell in of_method("ddo")}
+    edit(monkeypatch, "metric sliced-w2")
+    asked = Fresh(remeasured=of_method("ddo"))
+    found, _ = planned(board, board.cells, asked, runs)
+    reasons = {state.cell.name: state.reason for state in found if state.needs_a_run}
+    assert reasons == dict.fromkeys(before, "measured anew, from the same samples")
+    assert run(asked) == ["base ddpm", "ddpm/ddo/s0", "ddpm/ddo/s1"]
+    assert {path for path in replaced(runs) if "records" not in path} == {"stages/pair"}
+    for cell in of_method("ddo"):
+        after = load_record(record_path(cell, runs))
+        assert sources_of(runs, cell, "metric sliced-w2") == {"e"}
+        assert after.metrics["sliced-w2"].values == before[cell.name].metrics["sliced-w2"].values
+        assert after.samples_sha256 == before[cell.name].samples_sha256
+        assert after.costs.seconds_finetune == before[cell.name].costs.seconds_finetune, "the training's, though none ran"
+    assert notes(runs) == []
+
+
+@pytest.mark.parametrize("stage", ["sample", "finetune", "base"])
+def test_a_cell_whose_weights_or_samples_are_elsewhere_is_not_trained_unasked(board, runs, run, of_method, stage):
+    first, second = of_method("ddo")
+    key = {"sample": first.sample_key, "finetune": first.finetune_key, "base": first.base.key}[stage]
+    shutil.rmtree(runs.stage(stage, key))
+    with pytest.raises(
+        UserError, match=r"^--remeasure: ddpm/ddo/s0 cannot be measured anew, since .* not in .*--fresh"
+    ):
+        run(Fresh(remeasured=[first, second]))
+    assert replaced(runs) == notes(runs) == []
+    record_path(first, runs).unlink()
+    assert "ddpm/ddo/s0" in run(Fresh(remeasured=[first])), "a cell without a record is run as ever"
+
+
+FEW_KEPT = """\
+title: Few kept
+dataset: digits
+bases:
+  small:
+    model: {name: edm-unet, model_channels: 4, channel_mult: [1], attn_resolutions: []}
+    pretrain: {method: mle, training: {images: 128, batch: 64}}
+    sampler: {name: heun, steps: 2}
+methods: {none: }
+seeds: [0]
+evaluation: {samples: 70, draws: 2, batch: 16, keep_samples: 20}
+floor: {pairs: 2}
+metrics: {"fid[digits-cnn]": {draws: 1}}
+"""
+
+
+def test_samples_are_drawn_again_where_only_some_of_them_were_kept(write_small, tmp_path, serial, monkeypatch):
+    board, runs = write_small(FEW_KEPT), RunsFolder(tmp_path / "few")
+    (cell,) = board.cells
+    run_board(board, board.cells, runs, RunOptions(jobs=1))
+    before = load_record(record_path(cell, runs))
+    edit(monkeypatch, "extractor digits-cnn")
+    run_board(board, board.cells, runs, RunOptions(jobs=1), fresh=Fresh(remeasured=[cell]))
+    after = load_record(record_path(cell, runs))
+    assert (after.samples_sha256, after.status) == (before.samples_sha256, "done")
+    assert sources_of(runs, cell, "extractor digits-cnn") == {"e"}
+    assert "stages/sample" in replaced(runs)
+    assert "stages/base" not in replaced(runs)
+
+
+def test_a_cell_that_was_half_set_aside_whole_does_not_keep_the_rest(board, runs, run, of_method, monkeypatch):
+    (first, _) = of_method("ddo")
+
+    def killing(path, reason):
+        if "sample" in str(path):
+            raise Killed
+        return set_aside(path, reason)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.stages.renewal.set_aside", killing)
+        with pytest.raises(Killed):
+            run(Fresh([first]))
+    record_path(first, runs).unlink()
+    run(Fresh(remeasured=[first]))
+    assert replaced(runs).count("stages/sample") == 1, "its samples are of the weights that were set aside"
+
+
 class Killed(BaseException):
     """Ends a process as a kill does: no code of the project catches it."""
 

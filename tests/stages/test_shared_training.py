@@ -161,7 +161,7 @@ def test_a_training_that_diverges_leaves_its_log_to_the_cell(neon, context, tune
 
 def test_fresh_sets_the_shared_training_aside(neon, tune, context, trainings):
     tune(neon["near"])
-    fresh._cell(neon["near"], context.runs).set_aside()
+    fresh._cell(neon["near"], context.runs, "nothing").set_aside()
     assert outputs.find(context.runs, "training", neon["near"].shared_training_key) is None
     tune(neon["near"])
     assert trainings == [0, 1, 2, 3] * 2
