@@ -60,7 +60,7 @@ def rank(boards: BoardPaths, metric: Metric = None, base: Bases = None, plot: Pl
     result(f"Friedman's test that all are alike: p {p_value(ranks.p)}")
     result(f"critical difference of mean ranks: {ranks.critical_difference:.2f} (Nemenyi, level {LEVEL:g})")
     for group in ranked.groups:
-        result(f"not told apart: {', '.join(group)}")
+        result(f"not told apart: {'; '.join(group)}")
     for line in ranked.left_out:
         remark(f"left out: {line}")
     if plot is not None:
