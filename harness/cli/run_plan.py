@@ -56,7 +56,8 @@ class RunPlan:
         total = sum(known) / len(known) * len(self.waiting)
         time = duration(total / min(self.jobs, len(self.waiting)))
         floors = "; floors come on top" if self.floors else ""
-        at_once = f"{self.jobs} jobs" if self.jobs < ALL_AT_ONCE else "all jobs at once"
+        jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
+        at_once = jobs if self.jobs < ALL_AT_ONCE else "all jobs at once"
         return f"about {time} with {at_once}, by what such cells took before{floors}"
 
 

@@ -64,12 +64,14 @@ def planned(board: Board, cells: Sequence[Cell], fresh: Fresh, runs: RunsFolder)
     """Return how the cells stand, and the floors to measure, as if `begin` had been called."""
     reasons = {result.note: REASONS[result.keeps] for result in _to_begin(board, fresh, runs)}
     notes = reasons.keys()
-    cell_states = [
-        CellState(state.cell, "to run", reasons[note], seconds=state.seconds)
-        if (note := runs.fresh("cell", state.cell.key)) in notes
-        else state
-        for state in states(board, cells, runs)
-    ]
+
+    def after_begin(state: CellState) -> CellState:
+        reason = reasons.get(runs.fresh("cell", state.cell.key))
+        if reason is None or (reason == REASONS["samples"] and not has_result(state.cell, runs)):
+            return state  # what was never measured cannot be measured anew
+        return CellState(state.cell, "to run", reason, seconds=state.seconds)
+
+    cell_states = [after_begin(state) for state in states(board, cells, runs)]
     missing = {floor.name for floor in missing_floors(board, runs)}
     return cell_states, [floor for floor in board.floors if floor.name in missing or runs.fresh("floor", floor.key) in notes]
 

@@ -161,12 +161,12 @@ def test_a_cell_whose_weights_or_samples_are_elsewhere_is_not_trained_unasked(bo
     first, second = of_method("ddo")
     key = {"sample": first.sample_key, "finetune": first.finetune_key, "base": first.base.key}[stage]
     shutil.rmtree(runs.stage(stage, key))
-    with pytest.raises(
-        UserError, match=r"^--remeasure: ddpm/ddo/s0 cannot be measured anew, since .* not in .*--fresh"
-    ):
+    with pytest.raises(UserError, match=r"^--remeasure: ddpm/ddo/s0 cannot be measured anew, since .* not in .*--fresh"):
         run(Fresh(remeasured=[first, second]))
     assert replaced(runs) == notes(runs) == []
     record_path(first, runs).unlink()
+    found, _ = planned(board, [first], Fresh(remeasured=[first]), runs)
+    assert [(state.state, state.reason) for state in found] == [("to run", "")]
     assert "ddpm/ddo/s0" in run(Fresh(remeasured=[first])), "a cell without a record is run as ever"
 
 
