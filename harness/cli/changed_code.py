@@ -1,4 +1,4 @@
-"""The questions of `run`, `run --dry-run` and `status` about records whose code was edited since they were made."""
+"""The questions of `run`, `run --dry-run` and `status` about records, and unfinished work, whose code was edited since."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.board.board import Board
     from harness.run.changes import Change
+    from harness.run.fresh import Fresh
     from harness.run.states import CellState
     from harness.store.runs_folder import RunsFolder
 
@@ -17,8 +18,39 @@ LISTED = 6
 """Names of cells and floors that a message shows; it counts the others."""
 
 
-def questions(board: Board, states: Sequence[CellState], runs: RunsFolder) -> list[str]:
-    """Return a line for each component that was edited, with the records it concerns, and a line that says what to do."""
+def questions(board: Board, states: Sequence[CellState], runs: RunsFolder, anew: Fresh | None = None) -> list[str]:
+    """Return a line for each component that was edited, with the records it concerns, and a line that says what to do.
+
+    The same of work that cells go on from which have no record yet.
+
+    Args:
+        anew: what the run makes anew; None for nothing.
+    """
+    from harness.run.fresh import NOTHING
+
+    return [*_of_records(board, states, runs), *_of_work(board, states, runs, anew or NOTHING)]
+
+
+def _of_work(board: Board, states: Sequence[CellState], runs: RunsFolder, anew: Fresh) -> list[str]:
+    from harness.report.page import run_command
+    from harness.run.earlier_code import earlier_code
+
+    waiting = [state.cell for state in states if state.needs_a_run]
+    concerned: dict[Change, list[str]] = {}
+    for name, changed in earlier_code(waiting, runs, anew):
+        for change in changed:
+            concerned.setdefault(change.without_commit, []).append(name)
+    if not concerned:
+        return []
+    lines = [_line(change, names, what="work began that this run goes on from") for change, names in concerned.items()]
+    return [
+        *lines,
+        "stale? records that are made from the work above will hold both versions of the code, and publish refuses them. To "
+        f"begin it anew, run `{run_command(board)} --fresh FILTER --fresh-bases`",
+    ]
+
+
+def _of_records(board: Board, states: Sequence[CellState], runs: RunsFolder) -> list[str]:
     from harness.run.changes import floor_changes
 
     changed = [state for state in states if state.changed and not state.needs_a_run]
@@ -35,12 +67,12 @@ def questions(board: Board, states: Sequence[CellState], runs: RunsFolder) -> li
     return [*lines, _advice(board, changed, has_floors=bool(floors))] if lines else []
 
 
-def _line(change: Change, names: Sequence[str]) -> str:
+def _line(change: Change, names: Sequence[str], what: str = "these records were made") -> str:
     facts = change.recorded
     version = f" of {facts.distribution} {facts.version}" if facts.distribution else ""
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
     return (
-        f"stale? {facts.component} changed since these records were made (source {facts.sha256[:SHORT]}{version}; now "
+        f"stale? {facts.component} changed since {what} (source {facts.sha256[:SHORT]}{version}; now "
         f"{change.installed[:SHORT]}): {', '.join(names[:LISTED])}{more}"
     )
 

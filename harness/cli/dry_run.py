@@ -35,8 +35,12 @@ class DryRun:
     rehearses: bool
     card: Card | None
 
-    def show(self, plan: RunPlan, board: Board, cells: Sequence[Cell], runs: RunsFolder) -> None:
-        """Print the plan, what is absent, and estimates. Raises: Faults for what is here and cannot be used."""
+    def show(self, plan: RunPlan, board: Board, cells: Sequence[Cell], runs: RunsFolder, anew: Fresh) -> None:
+        """Print the plan, what is absent, and estimates. Raises: Faults for what is here and cannot be used.
+
+        Args:
+            anew: what the plan makes anew.
+        """
         from harness.run.needs import Needs
 
         needs = Needs(board, tuple(state.cell for state in plan.waiting), tuple(plan.floors))
@@ -45,7 +49,7 @@ class DryRun:
         if self.as_json:
             print_json(_with_estimates(plan, estimates))
         else:
-            for line in (*plan.lines(), *questions(board, plan.states, runs)):
+            for line in (*plan.lines(), *questions(board, plan.states, runs, anew)):
                 result(line)
         _check(needs, packages)
         if self.rehearses:

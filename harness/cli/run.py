@@ -209,7 +209,7 @@ def run(
         remark(line)
     if dry_run or rehearse:
         asked = DryRun(as_json, rehearse, estimate_card(card, options.device))
-        asked.show(plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published), loaded, cells, runs)
+        asked.show(plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published), loaded, cells, runs, anew)
     else:
         if keep_published:
             _keep_published(loaded, runs)
@@ -265,7 +265,7 @@ def _states_after_run(
     from harness.run.start import default_executor, run_board
 
     def ask(states: Sequence[CellState]) -> None:
-        for line in questions(board, states, runs):
+        for line in questions(board, states, runs, anew):
             remark(line)
 
     executor = (options.executor or default_executor()).name

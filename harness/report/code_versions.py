@@ -16,6 +16,8 @@ from harness.store.records import SourceFacts
 
 SHORT = 12
 """Digits of a hash that messages and pages show."""
+NAMED = 6
+"""Records that messages and pages name of each version; they count the others."""
 
 NamesByCode = Mapping[SourceFacts, list[str]]
 """The names of the records that each version of a component's code made."""
@@ -50,7 +52,11 @@ def check_code(fresh: Collection, published: Collection, merged: Collection) -> 
     if not (mixed or edited):
         return
     faults = [f"{component} in several versions: {versions(by_code)}" for component, by_code in mixed.items()]
-    faults += [f"{component} was edited after these records were made: {listed(names)}" for component, names in edited.items()]
+    faults += [
+        f"{component} was edited after these records were made: {listed(names, NAMED)}"
+        for component, names in edited.items()
+        if component not in mixed  # said already, with the records of each version
+    ]
     raise UserError(
         f"{merged.board.name}: records were made by code that was edited, and their numbers may not be comparable: "
         f"{'; '.join(faults)}. Make them anew (harness run {merged.board.folder} --fresh FILTER, with --fresh-bases and "
@@ -61,7 +67,7 @@ def check_code(fresh: Collection, published: Collection, merged: Collection) -> 
 
 def versions(by_code: NamesByCode) -> str:
     """Return the versions of a component's code, each with the records that it made."""
-    return "; ".join(f"source {facts.sha256[:SHORT]} made {listed(names)}" for facts, names in by_code.items())
+    return "; ".join(f"source {facts.sha256[:SHORT]} made {listed(names, NAMED)}" for facts, names in by_code.items())
 
 
 def _new(fresh: Collection, published: Collection) -> Collection:

@@ -19,10 +19,10 @@ LISTED = 20
 """Number of names that a list shows; it counts the others."""
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], at_most: int = LISTED) -> str:
     """Return names joined by commas: `a, b`; of many names the first and a count: `a, b, … and 1,002 more`."""
-    shown = ", ".join(names[:LISTED])
-    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED:,} more"
+    shown = ", ".join(names[:at_most])
+    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most:,} more"
 
 
 def seed_ranges(seeds: Sequence[int]) -> str:

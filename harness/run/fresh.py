@@ -158,7 +158,7 @@ def _kept_trainings(board: Board, fresh: Fresh) -> set[str]:
 def _wanted(board: Board, fresh: Fresh, runs: RunsFolder, kept: Callable[[Cell], Kept]) -> Iterator[Result]:
     yield from (_cell(cell, runs, kept(cell)) for cell in (*fresh.cells, *fresh.remeasured) if cell.skip_reason is None)
     if fresh.bases:
-        yield from (_base(base, runs) for base in _all_bases(fresh.cells))
+        yield from (_base(base, runs) for base in bases_of(fresh.cells))
     if fresh.floors:
         yield from (_floor(board, floor, runs) for floor in board.floors)
 
@@ -184,7 +184,7 @@ def _notes_folder(runs: RunsFolder) -> Path:
     return runs.fresh("cell", "any").parent
 
 
-def _all_bases(cells: Iterable[Cell]) -> Iterator[Base]:
+def bases_of(cells: Iterable[Cell]) -> Iterator[Base]:
     """Yield each base of the cells that has a network, with the bases that it starts from, and those that samplers call."""
     found: dict[str, Base] = {}
     rows = {id(cell.row): cell.row for cell in cells}.values()

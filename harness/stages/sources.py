@@ -46,11 +46,17 @@ def of_training(work: Path, *parts: Resolved[Component]) -> list[SourceFacts]:
     Args:
         work: the folder of the checkpoints, where the sources are kept beside them.
     """
-    kept = work / SOURCES
-    earlier = _kept_sources(kept, work.name) if any(work.glob("step-*")) else []
-    found = merged(earlier, of(*parts))
-    write_text(kept, sealed({"training": work.name, "sources": as_json(found)}))
+    found = merged(of_unfinished(work), of(*parts))
+    write_text(work / SOURCES, sealed({"training": work.name, "sources": as_json(found)}))
     return found
+
+
+def of_unfinished(work: Path) -> list[SourceFacts]:
+    """Return the sources of the processes that wrote the checkpoints in a folder; none where there are no checkpoints.
+
+    Raises: StorageError.
+    """
+    return _kept_sources(work / SOURCES, work.name) if any(work.glob("step-*")) else []
 
 
 def _kept_sources(file: Path, training: str) -> list[SourceFacts]:

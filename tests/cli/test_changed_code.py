@@ -6,6 +6,7 @@ import pytest
 from edited_code import edit
 
 from harness.process import sources as process_sources
+from harness.store.manifests import write_manifest
 from harness.store.records import SourceFacts, load_floor, load_record, save_record
 
 ASKED = (
@@ -57,6 +58,28 @@ def test_a_floor_is_asked_about_too(filled, monkeypatch):
     question, advice = [line for line in filled("status", "leaderboards/small").stdout.splitlines() if line.startswith("stale?")]
     assert question.endswith(": floor sliced-w2")
     assert "--fresh-floors" in advice
+
+
+def test_work_that_a_run_goes_on_from_is_asked_about_before_it_runs(filled, monkeypatch):
+    """Its records would be refused by `publish` hours later."""
+    cell = next(cell for cell in filled.board.cells if cell.name == "ddpm/ddo/s0")
+    filled.record(cell.name).unlink()
+    stage = filled.runs.stage("base", cell.base.key)
+    stage.mkdir(parents=True)
+    facts = {"sources": [made_by("method mle").model_dump()]}
+    write_manifest(stage, {"stage": "base", "key": cell.base.key, "facts": facts})
+    for command in (["status", "leaderboards/small"], ["run", "leaderboards/small", "--dry-run"]):
+        lines = [line for line in filled(*command).stdout.splitlines() if line.startswith("stale?")]
+        assert lines[0].startswith(
+            "stale? method mle changed since work began that this run goes on from (source aaaaaaaaaaaa of"
+        )
+        assert lines[0].endswith(": base ddpm")
+        assert (
+            "publish refuses them. To begin it anew, run `harness run leaderboards/small --fresh FILTER --fresh-bases`"
+            in lines[1]
+        )
+    anew = filled("run", "leaderboards/small", "--dry-run", "--fresh", "method=ddo", "--fresh-bases")
+    assert "stale?" not in anew.stdout
 
 
 def test_json_names_the_components(edited):
