@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.report.plots.panels import grid_shape, panel_axes
-from harness.report.plots.plot import COLOURS, WIDTH, plain
+from harness.report.plots.plot import COLOURS, WIDTH
 from harness.report.plots.sample_panel import SamplePanel, write_below_title
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _draw_panel(axis: Axes, real: Points, panel: SamplePanel, box: Box) -> None:
     _scatter(axis, real, size=5, colour="#A8A8A8")
     _scatter(axis, [point for point in points if all(map(math.isfinite, point))], size=2.5, colour=COLOURS[0])
     hidden = outside(points, box)
-    axis.set_title(plain(panel.method), pad=14)
+    axis.set_title(panel.title(COLUMNS), pad=14)
     write_below_title(axis, panel.base + (f", {hidden:,} of {len(points):,} outside" if hidden else ""))
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.report.plots.plot import plain
+from harness.report.plots.plot import WIDTH, plain
 from harness.report.preview import Preview
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from harness.board.cells import Row
+
+LETTERS_AN_INCH = 13
+"""Letters of a title that have room in an inch."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,10 @@ class SamplePanel:
         if row.base.has_network:
             return cls(row.base.label, row.method_label, preview)
         return cls("", row.base.label, preview)
+
+    def title(self, columns: int) -> str:
+        """Return the heading in lines that fit a panel of a figure that has so many in a line; else it would be cut."""
+        return textwrap.fill(plain(self.method), int(WIDTH / columns * LETTERS_AN_INCH))
 
 
 def write_below_title(axis: Axes, text: str) -> None:

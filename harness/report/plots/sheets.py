@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.report.plots.panels import grid_shape, panel_axes
-from harness.report.plots.plot import WIDTH, plain
+from harness.report.plots.plot import WIDTH
 from harness.report.plots.sample_panel import SamplePanel, write_below_title
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def sheets_figure(panels: Sequence[SamplePanel]) -> Figure:
     axes = panel_axes(figure, len(panels), (lines, columns))
     for axis, panel, sheet in zip(axes, panels, sheets, strict=True):
         axis.imshow(sheet, interpolation="nearest")
-        axis.set_title(f"{plain(panel.method)}\n", pad=2)
+        axis.set_title(f"{panel.title(COLUMNS)}\n", pad=2)
         write_below_title(axis, panel.base)
         axis.set_axis_off()
     return figure

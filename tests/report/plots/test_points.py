@@ -52,6 +52,17 @@ def test_each_panel_has_its_method_and_says_how_many_points_are_not_shown():
     assert [axis.texts[0].get_text() for axis in figure.axes] == ["Net, 2 of 3 outside", "Chain"]
 
 
+def test_a_title_that_is_wider_than_its_panel_goes_on_in_a_second_line():
+    """It was cut at the left edge of the figure."""
+    panels = [panel([[0.5, 0.5]], "SFT-PG (B), five updates a phase, lr 5e-05"), *[panel([[0.5, 0.5]])] * 3]
+    figure = points_figure(SQUARE, panels)
+    assert figure.axes[0].get_title() == "SFT-PG (B), five updates a\nphase, lr 5e-05"
+    figure.draw_without_rendering()
+    box = figure.axes[0].title.get_window_extent()
+    assert box.x0 > 0
+    assert box.x1 < figure.axes[1].title.get_window_extent().x0
+
+
 def test_all_panels_show_the_same_box_at_one_scale():
     figure = points_figure(SQUARE, [panel([[0.5, 0.5]]), panel([[50.0, 50.0]])])
     limits = {(axis.get_xlim(), axis.get_ylim()) for axis in figure.axes}
