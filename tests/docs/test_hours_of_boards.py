@@ -1,0 +1,48 @@
+"""The README's hours of the boards are those of their published records."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.store.records import load_record
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HEADER = "| board | what it compares | its cells took |"
+
+
+def cell_records(board):
+    paths = (ROOT / "leaderboards").glob(f"{board}/results/*__s*.json")
+    return [path for path in paths if not path.name.startswith(("floor__", "preview__"))]
+
+
+def hours_in_readme():
+    """The published boards of the table, with the hours of the last column, which may hold those of several boards."""
+    found = {}
+    for row in README.split(HEADER)[1].split("\n\n")[0].splitlines()[2:]:
+        boards = re.findall(r"\(leaderboards/([\w-]+)/README\.md\)", row)
+        last = row.rsplit("|", 2)[1].strip()
+        if last.endswith(" h"):
+            found |= dict(zip(boards, map(float, last.removesuffix(" h").split(", ")), strict=True))
+    return found
+
+
+def hours_of_records(board):
+    seconds = 0.0
+    for path in cell_records(board):
+        record = load_record(path)
+        costs = record.costs
+        seconds += costs.seconds_finetune + costs.seconds_sample + (costs.seconds_extract or 0.0)
+        seconds += sum(measured.seconds for measured in record.metrics.values())
+    return seconds / 3600
+
+
+@pytest.mark.parametrize("board", sorted(hours_in_readme()))
+def test_the_hours_are_those_of_the_published_records(board):
+    assert f"{hours_of_records(board):.1f}" == str(hours_in_readme()[board])
+
+
+def test_every_measured_board_that_trains_is_in_the_table():
+    trained = {path.parent.parent.name for path in cell_records("*") if load_record(path).costs.seconds_finetune > 0}
+    assert trained <= hours_in_readme().keys()
