@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from harness.board.cells import Cell
 from harness.errors import UserError
@@ -30,12 +30,10 @@ def earlier_code(cells: Iterable[Cell], runs: RunsFolder, fresh: Fresh = NOTHING
     for base in bases_of(wanted):
         if base.key not in anew and (changed := changes(_sources(runs, "base", base.key))):
             yield f"base {base.full_name}", changed
-    begun = {*_names(runs.stage("finetune", "any").parent), *_names(runs.work("finetune", "any").parent)}
+    begun = set(_begun_trainings(runs))
     retrained = {cell.name for cell in fresh.cells}
-    for cell in wanted:
-        # Asked of the listings first: a board has up to thousands of cells, and few of them are begun.
-        names = {cell.finetune_key, runs.work("finetune", cell.finetune_key).name}
-        goes_on = cell.trains and cell.name not in retrained and not begun.isdisjoint(names)
+    for cell in wanted if begun else ():  # a board has up to thousands of cells, and few of them are begun
+        goes_on = cell.trains and cell.finetune_key in begun and cell.name not in retrained
         if goes_on and (changed := changes(_sources(runs, "finetune", cell.finetune_key))):
             yield f"training of {cell.name}", changed
 
@@ -50,5 +48,11 @@ def _sources(runs: RunsFolder, stage: str, key: str) -> list[SourceFacts]:
         return []  # it is damaged: the run sets it aside
 
 
-def _names(folder: Path) -> Iterator[str]:
-    return (path.name for path in folder.iterdir()) if folder.is_dir() else iter(())
+def _begun_trainings(runs: RunsFolder) -> Iterator[str]:
+    """Yield the keys of the trainings that have an output or unfinished work."""
+    outputs_folder, work = runs.stage("finetune", "any").parent, runs.work("finetune", "any")
+    prefix = work.name.removesuffix("any")
+    if outputs_folder.is_dir():
+        yield from os.listdir(outputs_folder)
+    if work.parent.is_dir():
+        yield from (name.removeprefix(prefix) for name in os.listdir(work.parent) if name.startswith(prefix))
