@@ -144,4 +144,5 @@ def summary(cell_states: Sequence[CellState]) -> str:
     """Return a line such as `8 cells: 5 done, 2 to run, 1 skipped`."""
     counts = Counter(cell_state.state for cell_state in cell_states)
     parts = [f"{counts[state]} {state}" for state in ORDER if counts[state]]
-    return f"{len(cell_states)} cells: {', '.join(parts)}"
+    cells = "1 cell" if len(cell_states) == 1 else f"{len(cell_states)} cells"
+    return f"{cells}: {', '.join(parts)}"

@@ -27,8 +27,8 @@ def test_every_cell_and_every_missing_floor_has_a_line(board, states):
 
 def test_floors_are_counted_in_the_plural_and_left_out_where_there_are_none(board, states):
     done = states(("done", 3.0))
-    assert next(RunPlan(done, board.floors, jobs=1).lines()) == "1 cells: 1 done; 2 floors to measure"
-    assert list(RunPlan(done, [], jobs=1).lines()) == ["1 cells: 1 done", "  done      net/none/s0"]
+    assert next(RunPlan(done, board.floors, jobs=1).lines()) == "1 cell: 1 done; 2 floors to measure"
+    assert list(RunPlan(done, [], jobs=1).lines()) == ["1 cell: 1 done", "  done      net/none/s0"]
 
 
 def test_cells_that_failed_run_again(states):
@@ -46,7 +46,8 @@ def test_cells_that_failed_run_again(states):
 )
 def test_the_estimate_is_what_such_cells_took_over_the_jobs(board, states, jobs, time):
     waiting = states(("to run", 100.0), ("failed", 140.0), ("to run", None), ("to run", None), ("done", 9e9))
-    assert list(RunPlan(waiting, [], jobs).lines())[-1].startswith(f"about {time} with {jobs} jobs, by what such cells took")
+    named = "1 job" if jobs == 1 else f"{jobs} jobs"
+    assert list(RunPlan(waiting, [], jobs).lines())[-1].startswith(f"about {time} with {named}, by what such cells took")
 
 
 def test_floors_come_on_top_of_the_estimate(board, states):
