@@ -67,8 +67,8 @@ def planned(board: Board, cells: Sequence[Cell], fresh: Fresh, runs: RunsFolder)
 
     def after_begin(state: CellState) -> CellState:
         reason = reasons.get(runs.fresh("cell", state.cell.key))
-        if reason is None or (reason == REASONS["samples"] and not has_result(state.cell, runs)):
-            return state  # what was never measured cannot be measured anew
+        if reason is None or (reason != REASONS["nothing"] and not has_result(state.cell, runs)):
+            return state  # of what was never made, nothing stays
         return CellState(state.cell, "to run", reason, seconds=state.seconds)
 
     cell_states = [after_begin(state) for state in states(board, cells, runs)]

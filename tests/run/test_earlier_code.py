@@ -2,6 +2,7 @@
 
 import pytest
 from edited_code import edit
+from tiny_boards import ONE_BASE
 
 from harness.errors import Interrupted
 from harness.process import stop
@@ -11,27 +12,10 @@ from harness.run.start import RunOptions, run_board
 from harness.store.runs_folder import RunsFolder
 from harness.training.loop import TrainingLoop
 
-BOARD = """\
-title: Earlier code
-dataset: {name: swiss-roll, train_size: 200}
-bases:
-  ddpm:
-    model: {name: ddpm-mlp, steps: 2, width: 8}
-    pretrain: {method: mle, training: {images: 64, batch: 16}}
-training: {images: 64, batch: 16}
-methods:
-  none:
-  ddo: {method: {name: ddo, bank_size: 20}}
-seeds: [0, 1]
-evaluation: {samples: 20, batch: 20}
-floor: {pairs: 2}
-metrics: {sliced-w2: {metric: {name: sliced-w2, projections: 10}}}
-"""
-
 
 @pytest.fixture
 def board(write_small):
-    return write_small(BOARD)
+    return write_small(ONE_BASE)
 
 
 @pytest.fixture

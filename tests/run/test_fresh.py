@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from edited_code import edit
+from tiny_boards import DIGITS, ONE_BASE
 
 from harness.errors import Interrupted, UserError
 from harness.process import stop
@@ -20,27 +21,10 @@ from harness.store.lease import lease
 from harness.store.records import load_record
 from harness.store.runs_folder import RunsFolder
 
-BOARD = """\
-title: Fresh
-dataset: {name: swiss-roll, train_size: 200}
-bases:
-  ddpm:
-    model: {name: ddpm-mlp, steps: 2, width: 8}
-    pretrain: {method: mle, training: {images: 64, batch: 16}}
-training: {images: 64, batch: 16}
-methods:
-  none:
-  ddo: {method: {name: ddo, bank_size: 20}}
-seeds: [0, 1]
-evaluation: {samples: 20, batch: 20}
-floor: {pairs: 2}
-metrics: {sliced-w2: {metric: {name: sliced-w2, projections: 10}}}
-"""
-
 
 @pytest.fixture
 def board(write_small):
-    return write_small(BOARD)
+    return write_small(ONE_BASE)
 
 
 @pytest.fixture(scope="module")
@@ -170,20 +154,7 @@ def test_a_cell_whose_weights_or_samples_are_elsewhere_is_not_trained_unasked(bo
     assert "ddpm/ddo/s0" in run(Fresh(remeasured=[first])), "a cell without a record is run as ever"
 
 
-FEW_KEPT = """\
-title: Few kept
-dataset: digits
-bases:
-  small:
-    model: {name: edm-unet, model_channels: 4, channel_mult: [1], attn_resolutions: []}
-    pretrain: {method: mle, training: {images: 128, batch: 64}}
-    sampler: {name: heun, steps: 2}
-methods: {none: }
-seeds: [0]
-evaluation: {samples: 70, draws: 2, batch: 16, keep_samples: 20}
-floor: {pairs: 2}
-metrics: {"fid[digits-cnn]": {draws: 1}}
-"""
+FEW_KEPT = DIGITS.replace("batch: 16", "batch: 16, keep_samples: 20")
 
 
 def test_samples_are_drawn_again_where_only_some_of_them_were_kept(write_small, tmp_path, serial, monkeypatch):
@@ -370,7 +341,7 @@ def test_a_note_that_cannot_be_read_counts_as_none(board, runs, run, of_method):
 
 
 TWO_SAMPLERS = "evaluation: {samplers: {ancestral: ancestral, ddim: {name: ddim, steps: 2}}, "
-SAMPLERS = BOARD.replace("evaluation: {", TWO_SAMPLERS).replace("[0, 1]", "[0]")
+SAMPLERS = ONE_BASE.replace("evaluation: {", TWO_SAMPLERS).replace("[0, 1]", "[0]")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny_boards import DIGITS
 
 from harness.errors import UserError
 from harness.stages import base as base_stage
@@ -11,21 +12,6 @@ from harness.stages.facts import SampleFacts
 from harness.store.files import set_aside
 from harness.weights import state_dicts
 
-DIGITS = """\
-title: Digits
-dataset: digits
-bases:
-  small:
-    model: {name: edm-unet, model_channels: 4, channel_mult: [1], attn_resolutions: []}
-    pretrain: {method: mle, training: {images: 128, batch: 64}}
-    sampler: {name: heun, steps: 2}
-methods: {none: }
-seeds: [0]
-evaluation: {samples: 70, draws: 2, batch: 16}
-metrics:
-  "fid[digits-cnn]": {draws: 1}
-  "kid[digits-cnn]": {metric: {name: kid, subset_size: 30}}
-"""
 KEPT = DIGITS.replace("batch: 16", "batch: 16, keep_samples: 20")
 
 
