@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.board.columns import Column
@@ -78,7 +79,7 @@ def _notes(row: TableRow, column: Column, table: Table, marks: Marks, seeds: lis
         tests = table.tests(row, column)
         compared = [("the floor", tests.to_floor), ("its base", tests.to_base), (table.control_label, tests.to_control)]
         notes += [_difference(name, difference, row, column) for name, difference in compared if difference is not None]
-    return (*notes, *_values(row, column, seeds))
+    return (*notes, *_values(row, column, table.board.seeds, seeds))
 
 
 def _difference(name: str, difference: FloorDifference | PairedDifference, row: TableRow, column: Column) -> str:
@@ -86,12 +87,12 @@ def _difference(name: str, difference: FloorDifference | PairedDifference, row: 
     return f"Less {name}: {text}, p {p if p.startswith('<') else f'= {p}'}."
 
 
-def _values(row: TableRow, column: Column, seeds: list[int]) -> tuple[str, ...]:
-    """Return a line with the value of each seed, of many seeds the first ones."""
+def _values(row: TableRow, column: Column, of_board: Sequence[int], seeds: list[int]) -> tuple[str, ...]:
+    """Return a line with the value of each seed of the row, of many seeds the first ones. A row may have fewer than the board."""
     values = row.values.get(column.name, ())
-    if len(values) < 2:
+    pairs = [(seed, value) for seed, value in zip(of_board, values, strict=True) if seed in seeds] if values else []
+    if len(pairs) < 2:
         return ()
-    pairs = list(zip(seeds, values, strict=True))
     shown = ", ".join(f"{seed}: {PLAIN.none if value is None else rounded(value, column)}" for seed, value in pairs[:MOST_SEEDS])
     more = f", … and {len(pairs) - MOST_SEEDS:,} more" if len(pairs) > MOST_SEEDS else ""
     return (f"By seed: {shown}{more}.",)

@@ -1,10 +1,10 @@
 from harness.site.figures import AT_FLOOR, BOLD, figure_of
 
 
-def figures_of(rendered, base, method):
+def figures_of(rendered, base, method, seeds=(0, 1, 2)):
     table = rendered.table
     row = next(row for row in table.rows if (row.base, row.method) == (base, method))
-    return {column.name: figure_of(row, column, statistic, table, [0, 1, 2]) for column, statistic in table.columns}
+    return {column.name: figure_of(row, column, statistic, table, [*seeds]) for column, statistic in table.columns}
 
 
 def test_an_explanation_says_the_marks_the_differences_and_the_seeds(rendered):
@@ -13,6 +13,10 @@ def test_an_explanation_says_the_marks_the_differences_and_the_seeds(rendered):
     assert notes[1].startswith("Less the floor: 0.")
     assert [note.partition(":")[0] for note in notes] == [BOLD.partition(":")[0], "Less the floor", "Less its base", "By seed"]
     assert notes[-1] == "By seed: 0: 1.67, 1: 1.79, 2: 1.87."
+
+
+def test_a_row_of_fewer_seeds_than_the_board_shows_its_own(rendered):
+    assert figures_of(rendered, "net", "tune", seeds=(0, 2))["distance"].notes[-1] == "By seed: 0: 1.67, 2: 1.87."
 
 
 def test_a_row_that_does_not_train_has_no_base_to_differ_from(rendered):
