@@ -108,8 +108,7 @@ class TableRow:
 
     def values_of(self, column: Column) -> Floats:
         """Return the column's value of each seed of the board, (seeds of the board,); NaN where the row has none."""
-        seeds_of_board = max(map(len, self.values.values()), default=self.seeds)
-        return np.array(self.values.get(column.name, (None,) * seeds_of_board), dtype=np.float64)
+        return np.array(self.values.get(column.name, (None,) * self.seeds), dtype=np.float64)
 
 
 def table_rows(collection: Collection) -> list[TableRow]:

@@ -88,9 +88,14 @@ def _difference(name: str, difference: FloorDifference | PairedDifference, row: 
 
 
 def _values(row: TableRow, column: Column, of_board: Sequence[int], seeds: list[int]) -> tuple[str, ...]:
-    """Return a line with the value of each seed of the row, of many seeds the first ones. A row may have fewer than the board."""
+    """Return a line with the value of each seed of the row, of many seeds the first ones.
+
+    Args:
+        of_board, seeds: the seeds of the board, and those of them that the row has.
+    """
     values = row.values.get(column.name, ())
-    pairs = [(seed, value) for seed, value in zip(of_board, values, strict=True) if seed in seeds] if values else []
+    own = frozenset(seeds)
+    pairs = [(seed, value) for seed, value in zip(of_board, values, strict=bool(values)) if seed in own]
     if len(pairs) < 2:
         return ()
     shown = ", ".join(f"{seed}: {PLAIN.none if value is None else rounded(value, column)}" for seed, value in pairs[:MOST_SEEDS])

@@ -1,4 +1,4 @@
-"""The README's hours of the boards are those of their published records."""
+"""The README's hours and memory of the boards are those of their published records."""
 
 import re
 from pathlib import Path
@@ -46,3 +46,17 @@ def test_the_hours_are_those_of_the_published_records(board):
 def test_every_measured_board_that_trains_is_in_the_table():
     trained = {path.parent.parent.name for path in cell_records("*") if load_record(path).costs.seconds_finetune > 0}
     assert trained <= hours_in_readme().keys()
+
+
+def gib_of_records(boards):
+    peaks = (load_record(path).costs.peak_memory_bytes for board in boards for path in cell_records(board))
+    return max(peak for peak in peaks if peak is not None) / 2**30
+
+
+def test_the_memory_is_that_of_the_published_records():
+    of_points, of_others = re.search(
+        r"took up to ([\d.]+) GiB of memory, and one of the others up to ([\d.]+) GiB", README
+    ).groups()
+    points = {"swiss-roll", "swiss-roll-search", "two-moons"}
+    others = {path.parent.parent.name for path in cell_records("*")} - points
+    assert (f"{gib_of_records(points):.1f}", f"{gib_of_records(others):.1f}") == (of_points, of_others)
