@@ -83,10 +83,13 @@ class BoardEvaluationConfig(EvaluationConfig):
     """How each cell is measured."""
 
     sizes: list[PositiveInt] = Field(
-        [], description="several numbers in the place of `samples`; the table has a block of rows and floors for each"
+        [],
+        min_length=1,
+        description="several numbers in the place of `samples`; the table has a block of rows and floors for each",
     )
     samplers: dict[Name, Annotated[SamplerConfig, BeforeValidator(name_in_full)]] = Field(
         {},
+        min_length=1,
         description="samplers that are compared on the same fine-tuned weights; the table has a block of rows for each. A base's "
         "own `sampler` then draws only what training needs: banks and the curve. By default it draws what is measured too",
     )

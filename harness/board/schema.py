@@ -51,6 +51,7 @@ class PretrainConfig(Config):
     seed: int = Field(0, ge=0, description="seed of the initial weights, the data order and the noise")
     seeds: list[Annotated[int, Field(ge=0, strict=True)]] = Field(
         [],
+        min_length=1,
         description="several seeds in the place of `seed`: the board takes the step once for each. Cells of the board's first "
         "seed start from the first of these bases, cells of the second from the second, and so on; where the board has more "
         "seeds, the bases begin again",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.board.columns import Column
 from harness.board.grids import MethodGrid, split_point
+from harness.report.common_seeds import Places, mean_at, shared_places
 from harness.report.differences import ReferenceRows
 from harness.report.markup import markdown_text
 from harness.report.phrases import LISTED
@@ -21,7 +22,8 @@ Numbers = Mapping[str, Sequence[float]]
 def grid_remarks(table: Table) -> Iterator[str]:
     """Yield a line in Markdown for each grid on a base whose best point is in doubt, by the first column that ranks.
 
-    A grid is silent while it lacks seeds. A point whose seeds did not all end well is never the best.
+    A grid is silent while it lacks seeds. A point whose seeds did not all end well is never the best. Points and base are
+    compared over the seeds that they share: a grid may run on some seeds of the board only.
     """
     if not table.ranking_columns:
         return
@@ -52,25 +54,37 @@ def _name(grid: MethodGrid, row: TableRow) -> str:
 
 def _doubts(rows: Sequence[TableRow], column: Column, base: TableRow | None, numbers: Numbers) -> Iterator[str]:
     """Yield why the best of a grid's rows is none, or may be none."""
-    values = [_value(row, column) for row in rows]
+    shared = shared_places(rows, column)
+    if not shared.any():
+        return
+    values = [_value(row, column, shared) for row in rows]
     best = max(values) if column.higher_is_better else min(values)
-    if base is not None and base.is_whole and base.score(column) is not None:
-        of_base = _value(base, column)
-        if math.isclose(of_base, best) or (of_base > best) == column.higher_is_better:
-            yield "no point of the grid is better than the base"
-            return
+    if base is not None and base.is_whole and _is_no_worse(base, rows, column):
+        yield "no point of the grid is better than the base"
+        return
     tied = [row for row, value in zip(rows, values, strict=True) if math.isclose(value, best)]
     edges = [_edges(row, numbers) for row in tied]
     if len(tied) > 1:
         more = f" and {len(tied) - LISTED:,} more" if len(tied) > LISTED else ""
         yield f"points tie for the best: {'; '.join(_point_text(row) for row in tied[:LISTED])}{more}"
-    if shared := [edge for edge in edges[0] if all(edge in others for others in edges)]:
-        yield f"the best point lies at an edge of the grid, which is to be widened: {', '.join(shared)}"
+    if common := [edge for edge in edges[0] if all(edge in others for others in edges)]:
+        yield f"the best point lies at an edge of the grid, which is to be widened: {', '.join(common)}"
 
 
-def _value(row: TableRow, column: Column) -> float:
-    score = row.score(column)
-    return math.nan if score is None else score.mean
+def _is_no_worse(base: TableRow, rows: Sequence[TableRow], column: Column) -> bool:
+    """Return whether no row is better than the base, over the seeds that all of them share; False where they share none."""
+    shared = shared_places([base, *rows], column)
+    if not shared.any():
+        return False
+    of_base, *values = [_value(row, column, shared) for row in (base, *rows)]
+    best = max(values) if column.higher_is_better else min(values)
+    return math.isclose(of_base, best) or (of_base > best) == column.higher_is_better
+
+
+def _value(row: TableRow, column: Column, places: Places) -> float:
+    found = mean_at(row, column, places)
+    assert found is not None, "the row has a value in each seed"
+    return found
 
 
 def _point_text(row: TableRow) -> str:

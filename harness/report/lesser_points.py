@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.report.common_seeds import mean_at, shared_places
 from harness.report.rows import TableRow
 from harness.report.table import Table
 
@@ -14,7 +15,8 @@ BEST_POINTS = "; of each grid, the point that is best in the first column that r
 def lesser_points(table: Table) -> frozenset[Place]:
     """Return the points of grids that another point of the same grid beats on the same base, by the first column that ranks.
 
-    Of equal points the first one stays. A point without a result is beaten by one that has any.
+    Of equal points the first one stays. A point without a result is beaten by one that has any, and one that lacks seeds by one
+    that is whole: the mean of what it has may flatter. Points are compared over the seeds that they share.
     """
     lesser: set[Place] = set()
     for grid in table.board.grids:
@@ -30,9 +32,16 @@ def lesser_points(table: Table) -> frozenset[Place]:
 
 
 def _best(points: list[TableRow], table: Table) -> TableRow:
-    columns = table.ranking_columns
-    scored = [(score.mean, row) for row in points if columns and (score := row.score(columns[0])) is not None]
-    if not scored:
+    if not table.ranking_columns:
         return points[0]
-    pick = max if columns[0].higher_is_better else min
-    return pick(scored, key=lambda pair: pair[0])[1]
+    column = table.ranking_columns[0]
+    scored = [row for row in points if row.score(column) is not None]
+    candidates = [row for row in scored if row.is_whole] or scored
+    if not candidates:
+        return points[0]
+    shared = shared_places(candidates, column)
+    values = [(value, row) for row in candidates if (value := mean_at(row, column, shared)) is not None]
+    if not values:  # no seed is done in all of them
+        return max(candidates, key=lambda row: row.done)
+    pick = max if column.higher_is_better else min
+    return pick(values, key=lambda pair: pair[0])[1]

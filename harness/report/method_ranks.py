@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.board.columns import Column
 from harness.errors import Faults, UserError, unknown
+from harness.report.common_seeds import own_places
 from harness.report.rows import TableRow
 from harness.report.table import Table
 from harness.statistics.ranks import FEWEST_BLOCKS, FEWEST_METHODS, MeanRanks, mean_ranks
@@ -44,7 +45,8 @@ def rank_methods(tables: Sequence[Table], metric: str | None = None, bases: Coll
     """Rank the methods of several boards, each base of each board being a block.
 
     A method is known by its label, since boards give settings of their own to each base. A block's value is the mean over the
-    seeds of a whole row. Of boards with several samplers or numbers of samples the first ones count.
+    seeds of a whole row, and a row that lacks a seed of another row of its base does not count: seeds differ in how hard they
+    are. Of boards with several samplers or numbers of samples the first ones count.
 
     Args:
         metric: the column; by default the first column of each board that ranks.
@@ -117,15 +119,25 @@ def _rows_by_base(table: Table) -> dict[str, list[TableRow]]:
 
 
 def _values(rows: Sequence[TableRow], column: Column, block: str, left_out: list[str]) -> dict[str, float]:
-    values: dict[str, float] = {}
+    whole: dict[str, TableRow] = {}
     for row in rows:
-        score = row.score(column)
-        if row.method_label in values:
+        if row.method_label in whole:
             raise UserError(f"{block}: two methods have the label {row.method_label!r}; give them labels of their own")
-        if score is not None and row.competes:
-            values[row.method_label] = score.mean
-        elif not any(note.startswith("skipped") for note in row.notes):
+        if row.score(column) is not None and row.competes:
+            whole[row.method_label] = row
+        elif not row.is_skipped:
             left_out.append(f"{block}: {row.method_label} is not whole")
+    if not whole:
+        return {}
+    seeds = int(own_places(list(whole.values()), column).sum())
+    values: dict[str, float] = {}
+    for label, row in whole.items():
+        score = row.score(column)
+        assert score is not None, "rows without scores are not whole"
+        if score.n == seeds:
+            values[label] = score.mean
+        else:
+            left_out.append(f"{block}: {label} has {score.n} of the {seeds} seeds that the base's rows have")
     return values
 
 

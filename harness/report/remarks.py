@@ -10,7 +10,7 @@ from harness.report.code_versions import mixed_code, versions
 from harness.report.collect import Collection
 from harness.report.floors import held_out_examples
 from harness.report.markup import markdown_text
-from harness.report.phrases import listed
+from harness.report.phrases import listed, seed_ranges
 from harness.store.record_names import RecordName
 
 
@@ -21,6 +21,7 @@ def remarks(collection: Collection) -> list[str]:
         *_without_held_out(collection),
         *_stale_and_missing(collection),
         *_ended_badly(collection),
+        *_fewer_seeds(collection),
         *_unsealed(collection),
         *_several_pretrainings(collection),
         *_mixed_data(collection),
@@ -74,6 +75,21 @@ def _ended_badly(collection: Collection) -> Iterator[str]:
                 cells_by_reason.setdefault(first_line(outcome.reason), []).append(outcome.cell)
         for reason, cells in cells_by_reason.items():
             yield f"{status}: {listed(cells)}" + (f": {markdown_text(reason)}" if reason else "")
+
+
+def _fewer_seeds(collection: Collection) -> Iterator[str]:
+    """Yield a line for rows that the board gives fewer seeds than it has; skipped rows have none in any case."""
+    all_seeds = collection.board.seeds
+    rows_of: dict[tuple[int, ...], dict[str, None]] = {}
+    for row, cells in collection.rows:
+        seeds = tuple(sorted(cell.seed for cell in cells))
+        if row.skip_reason is None and len(seeds) < len(all_seeds):
+            rows_of.setdefault(seeds, {})[f"{row.base.label} × {row.method_label}"] = None
+    for seeds, names in rows_of.items():
+        yield markdown_text(
+            f"seeds {seed_ranges(seeds)} of {seed_ranges(sorted(all_seeds))} only: {listed(list(names))}. Seeds differ in how "
+            "hard they are: such a mean compares with others by paired differences alone"
+        )
 
 
 def _unsealed(collection: Collection) -> Iterator[str]:

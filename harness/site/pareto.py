@@ -25,8 +25,8 @@ COSTS: dict[str, Callable[[Sequence[Outcome]], float]] = {
 }
 """What a cell costs, a mean over the seeds that are done; without what its base cost."""
 CAPTION = (
-    "Means over the seeds that are done. No other row beats those on the line: none is as good at less cost, or better at no "
-    "more. What a base cost is in none of them."
+    "Means over the seeds that are done; a row with fewer than the board has says so. No other row beats those on the line: none "
+    "is as good at less cost, or better at no more cost. What a base cost is in none of them."
 )
 
 
@@ -44,12 +44,12 @@ def pareto_charts(table: Table, collection: Collection) -> ChartGroup | None:
         "floors": [_floor(table, column, rows[0][0].size) for column in columns],
         "points": [
             {
-                "label": _label(row),
+                "label": _label(row, len(done), len(table.board.seeds)),
                 "base": row.base_label,
                 "costs": [short(cost) for cost in costs[index]],
                 "values": [short(value) for value in values[index]],
             }
-            for index, (row, _) in enumerate(rows)
+            for index, (row, done) in enumerate(rows)
         ],
         "fronts": [
             [
@@ -105,5 +105,6 @@ def _floor(table: Table, column: Column, size: int | None) -> float | None:
     return None if floor is None else short(floor.mean / column.shown_in)
 
 
-def _label(row: TableRow) -> str:
-    return row.method_label if row.sampler_label is None else f"{row.method_label}, {row.sampler_label}"
+def _label(row: TableRow, done: int, seeds: int) -> str:
+    label = row.method_label if row.sampler_label is None else f"{row.method_label}, {row.sampler_label}"
+    return label if done == seeds else f"{label} ({done} of {seeds} seeds)"

@@ -153,3 +153,8 @@ def test_there_is_an_evaluation_for_each_size():
 )
 def test_sizes_stand_in_the_place_of_samples_and_differ(evaluation, message):
     assert f"Value error, {message}" in refusal(evaluation=evaluation)
+
+
+@pytest.mark.parametrize("empty", [{"sizes": []}, {"samplers": {}}])
+def test_lists_that_are_given_have_an_entry(empty):
+    assert "at least 1 item" in refusal(evaluation=empty)

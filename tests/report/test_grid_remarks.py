@@ -19,8 +19,8 @@ GRID = "strength: {grid: [0.5, 1.0, 2.0]}, bank: {grid: [10, 20]}"
 def board_of(write_board, publish_records):
     """Publishes a board whose method `tune` has a grid; `value` gives the distance of a row, and the base has 0.5."""
 
-    def board_of(value, grid=GRID, leave_out=()):
-        text = BOARD.replace("  tune:\n", f"  tune: {{label: Tune, method: {{name: weigh, {grid}}}, only: base=net}}\n")
+    def board_of(value, grid=GRID, leave_out=(), only="base=net"):
+        text = BOARD.replace("  tune:\n", f"  tune: {{label: Tune, method: {{name: weigh, {grid}}}, only: '{only}'}}\n")
         board = load_board(write_board(text), plugins=PLUGINS)
         publish_records(board, [])
         for cell in board.cells:
@@ -69,6 +69,15 @@ def test_a_grid_without_a_point_that_is_better_than_the_base_has_no_best(board_o
         assert lines(board_of(lambda _, distance=distance: distance)) == [
             "Net × Tune: by distance, no point of the grid is better than the base"
         ]
+
+
+def test_a_grid_on_some_seeds_is_compared_with_the_base_on_these_seeds(board_of):
+    # The base has 0.500, 0.510 and 0.520. Points have 0.503 and 0.513: below the base's mean over all seeds, and worse on each.
+    only = "base=net,seed=0,1"
+    (none,) = lines(board_of(lambda _: 0.503, only=only))
+    assert none == "Net × Tune: by distance, no point of the grid is better than the base"
+    (tie, *_) = lines(board_of(lambda _: 0.499, only=only))
+    assert "points tie for the best" in tie
 
 
 def test_words_have_no_edges(board_of):

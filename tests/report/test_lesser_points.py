@@ -44,5 +44,19 @@ def test_all_points_of_a_grid_but_the_best_are_lesser_ones(collection_of, values
     assert lesser_points(table) == {("net", point) for number, point in enumerate(POINTS) if number != best}
 
 
+def test_a_point_that_lacks_a_seed_is_beaten_by_a_whole_one(write_board, publish_records):
+    board = load_board(write_board(BOARD.replace("  tune:\n", TUNE)), plugins=PLUGINS)
+    publish_records(board, [])
+    for cell in board.cells:
+        # The first point's seeds have 0.1, 0.5 and 0.9, of which the last one lacks; the others have 0.4 in each.
+        value = (0.1, 0.5, 0.9)[cell.seed] if cell.method_name == POINTS[0] else 0.4
+        if cell.skip_reason is None and (cell.method_name, cell.seed) != (POINTS[0], 2):
+            publish_records(
+                board, [cell], metrics={"distance": Measured(values=[value] * 2), "likeness": Measured(values=[0.5] * 2)}
+            )
+    table = Table.from_collection(collect_published(board))
+    assert lesser_points(table) == {("net", POINTS[0]), ("net", POINTS[2])}
+
+
 def test_a_board_without_grids_has_no_lesser_points(table):
     assert lesser_points(table) == frozenset()

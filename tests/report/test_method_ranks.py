@@ -26,6 +26,21 @@ def test_methods_are_ranked_on_each_base_and_the_best_comes_first(whole):
     assert ranked.ranks.means.tolist() == [1.0, 2.0, 3.0]
 
 
+def test_a_method_that_lacks_a_seed_of_the_others_does_not_count(load, publish_records):
+    board = load(("tune:\n", "tune: {method: fit, training: {images: 2560}, only: 'seed=0,1'}\n"))
+    publish_records(board)
+    with pytest.raises(Faults) as found:
+        rank_methods([Table.from_collection(collect_published(board))])
+    assert "left out: rings, net: tune has 2 of the 3 seeds that the base's rows have" in str(found.value)
+
+
+def test_rows_that_have_the_same_seeds_count_also_where_the_board_has_more(load, publish_records):
+    board = load(PLAIN_CHAIN, ("chain: {label: Chain, ", "chain: {label: Chain, only: 'seed=0,1', "))
+    publish_records(board)
+    ranked = rank_methods([Table.from_collection(collect_published(board))])
+    assert (ranked.methods, ranked.left_out) == (("tune", "more of it", "base"), ())
+
+
 def test_the_direction_of_the_column_counts(whole):
     assert rank_methods([whole], "likeness").methods == ("base", "more of it", "tune")
 

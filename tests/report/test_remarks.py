@@ -44,6 +44,15 @@ def test_a_floor_that_no_model_reaches_is_named(board, publish_records, how):
     assert remarks(collect_published(board)) == ([expected] if how else []) + [SKIPPED, SEEDS]
 
 
+def test_rows_that_have_some_seeds_of_the_board_only_are_named(load, publish_records):
+    board = load(("tune:\n", "tune:\n    only: seed=0,1\n"))
+    publish_records(board)
+    assert (
+        "seeds 0, 1 of 0–2 only: Net × tune. Seeds differ in how hard they are: such a mean compares with others by paired "
+        "differences alone"
+    ) in remarks(collect_published(board))
+
+
 def test_cells_and_floors_that_did_not_run_are_named(board, remarks_now):
     assert remarks_now() == [
         "not run yet: " + ", ".join(cell.name for cell in board.cells if cell.skip_reason is None),

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from board_fixtures import DATA_BOARD
+from board_fixtures import BOARD, DATA_BOARD
 
 from harness.board.reading.load import load_board
 from harness.report.render import render_published
@@ -31,6 +31,15 @@ def test_the_chart_has_a_front_for_every_cost_and_metric(rendered):
     assert [point["label"] for point in data["points"]] == ["base", "more of it", "tune", "base", "more of it"]
     assert data["points"][1]["costs"][2] == 1280
     assert data["floors"][0] == pytest.approx(1.2)
+
+
+def test_a_row_with_fewer_seeds_than_the_board_says_so(write_board, fake_plugins, publish_records):
+    board = load_board(write_board(BOARD.replace("tune:\n", "tune: {only: 'seed=0,1'}\n")), plugins=fake_plugins)
+    publish_records(board)
+    rendered = render_published(board)
+    (chart,) = pareto_charts(rendered.table, rendered.content.collection).charts
+    labels = [point["label"] for point in chart.data["points"]]
+    assert labels == ["base", "more of it", "tune (2 of 3 seeds)", "base", "more of it"]
 
 
 def test_a_board_of_data_has_no_costs(write_board, fake_plugins, publish_records):

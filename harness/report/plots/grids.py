@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.board.columns import Column
 from harness.board.grids import MethodGrid, point_name, split_point
+from harness.report.common_seeds import mean_at, own_places
 from harness.report.display import column_head
 from harness.report.plots.panels import LOG_RATIO, grid_shape, panel_axes
 from harness.report.plots.plot import COLOURS, WIDTH, Plot, plain
@@ -35,7 +36,8 @@ class GridPanel:
         x_name, x: the parameter that runs from left to right, and its values as texts.
         y_name, y: the same from bottom to top; "" and one empty text for a grid of one parameter.
         means, sds: by y, then x, in the unit of the board's column; None where nothing is done. sds are 0 for one seed.
-        untrained: the mean of the row of the base that does not train; None where there is none.
+        untrained: the mean of the row of the base that does not train, over the seeds of the points; None where there is none,
+            and where it lacks one of these seeds.
     """
 
     title: str
@@ -92,7 +94,9 @@ def _panel(
     scores = [[None if row is None else row.score(column) for row in line] for line in at]
     unit = column.shown_in
     base_label = next(row.base_label for (name, _), row in rows.items() if name == base)
-    untrained = next((row.score(column) for (name, _), row in rows.items() if name == base and not row.trains), None)
+    points = [row for line in at for row in line if row is not None]
+    of_base = next((row for (name, _), row in rows.items() if name == base and not row.trains), None)
+    untrained = mean_at(of_base, column, own_places(points, column)) if of_base and points else None
     return GridPanel(
         title=", ".join([base_label, grid.label, *(f"{name} {value}" for name, value in fixed.items())]),
         value_label=column_head(column, "mean", PLAIN),
@@ -103,7 +107,7 @@ def _panel(
         y=y,
         means=tuple(tuple(None if score is None else score.mean / unit for score in line) for line in scores),
         sds=tuple(tuple(0.0 if score is None else (score.sd or 0.0) / unit for score in line) for line in scores),
-        untrained=None if untrained is None else untrained.mean / unit,
+        untrained=None if untrained is None else untrained / unit,
     )
 
 

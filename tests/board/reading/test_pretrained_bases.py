@@ -150,6 +150,7 @@ def test_a_step_with_one_seed_is_taken_once_for_all_seeds_of_the_next(write_boar
         ("seeds: [0, 0]", "bases.net.pretrain: seeds has a seed twice: [0, 0]"),
         ("seeds: [0, 1], seed: 0", "bases.net.pretrain: has seed and seeds: keep one of the two"),
         ("seeds: [0, 1, 2, 3]", "seeds: 4 seeds, and the board has 3, so that no cell would start from the last ones"),
+        ("seeds: []", "seeds: must have at least 1 entry"),
         ("seeds: [-1]", "bases.net.pretrain"),
         ("seeds: [true]", "bases.net.pretrain"),
     ],

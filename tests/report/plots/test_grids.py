@@ -25,7 +25,7 @@ def table_of(write_board, publish_records):
         publish_records(board, [])
         for cell in board.cells:
             if cell.skip_reason is None:
-                distance = value(cell.method.settings) + 0.001 * cell.seed if cell.method_name != "none" else 0.5
+                distance = (value(cell.method.settings) if cell.method_name != "none" else 0.5) + 0.001 * cell.seed
                 metrics = {"distance": Measured(values=[distance] * 2), "likeness": Measured(values=[0.5] * 2)}
                 publish_records(board, [cell], metrics=metrics)
         return Table.from_collection(collect_published(board))
@@ -45,7 +45,12 @@ def test_one_parameter_is_a_curve_of_means_over_seeds_in_the_unit_of_the_column(
     (panel,) = panels(table_of("strength: {grid: [0.5, 1.0, 2.0]}, bank: 10", value))
     assert (panel["x_name"], panel["x"], panel["y_name"]) == ("strength", ["0.5", "1", "2"], "")
     assert panel["means"] == [pytest.approx([100 * (strength / 10 + 0.01 + 0.001) for strength in (0.5, 1.0, 2.0)])]
-    assert panel["untrained"] == pytest.approx(50)
+    assert panel["untrained"] == pytest.approx(50.1)
+
+
+def test_the_base_is_shown_over_the_seeds_of_the_grid(table_of):
+    (panel,) = panels(table_of("strength: {grid: [0.5, 1.0]}, bank: 10", value, only='"base=net,seed=1,2"'))
+    assert panel["untrained"] == pytest.approx(50.15)
 
 
 def test_two_parameters_are_a_map_with_the_last_one_from_left_to_right(table_of):
