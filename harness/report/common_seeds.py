@@ -17,12 +17,12 @@ Places = NDArray[np.bool_]
 
 def shared_places(rows: Sequence[TableRow], column: Column) -> Places:
     """Return the seeds in which each of the rows has a value; there must be at least one row."""
-    return np.isfinite(_values(rows, column)).all(axis=0)
+    return np.asarray(np.isfinite(_values(rows, column)).all(axis=0))
 
 
 def own_places(rows: Sequence[TableRow], column: Column) -> Places:
     """Return the seeds in which any of the rows has a value; there must be at least one row."""
-    return np.isfinite(_values(rows, column)).any(axis=0)
+    return np.asarray(np.isfinite(_values(rows, column)).any(axis=0))
 
 
 def mean_at(row: TableRow, column: Column, places: Places) -> float | None:
