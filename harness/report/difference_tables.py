@@ -86,12 +86,16 @@ def about(table: Table) -> str:
 
 
 def _of_few_bases(table: Table) -> list[str]:
-    """Return a sentence where a board pretrains a base several times, and fewer times than it has seeds."""
-    numbers = [len(bases) for bases in table.board.bases_by_name.values() if bases[0].paired_seed is not None]
-    seeds = max(row.seeds for row in table.rows)
-    if not numbers or min(numbers) >= seeds:
+    """Return a sentence where a board pretrains a base several times, and fewer times than rows of that base have seeds."""
+    seeds_of: dict[str, int] = {}
+    for row in table.rows:
+        seeds_of[row.base] = max(seeds_of.get(row.base, 0), row.seeds)
+    of_bases = {name: bases for name, bases in table.board.bases_by_name.items() if bases[0].paired_seed is not None}
+    few = [(len(bases), seeds_of[name]) for name, bases in of_bases.items() if len(bases) < seeds_of.get(name, 0)]
+    if not few:
         return []
-    return [OF_FEW_BASES.format(bases=min(numbers), seeds=seeds), *([OF_BASE_MEANS] if min(numbers) > 1 else [])]
+    fewest, seeds = min(few)
+    return [OF_FEW_BASES.format(bases=fewest, seeds=seeds), *([OF_BASE_MEANS] if fewest > 1 else [])]
 
 
 def _of_column(table: Table, column: Column, style: Style) -> DifferenceTable:

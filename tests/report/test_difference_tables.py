@@ -70,6 +70,13 @@ def test_fewer_bases_than_seeds_are_said(load, publish_records, seeds, is_said):
     assert ("*p by bases* is about further bases" in text) == is_said
 
 
+def test_a_base_on_some_seeds_has_as_many_bases_as_its_rows_have_seeds(load, publish_records):
+    step = "pretrain: {method: fit, training: {images: 1280}"
+    board = load((f"model: net, {step}}}", f"model: net, only: 'seed=0,1', {step}, seeds: [7, 8, 9]}}"))
+    publish_records(board)
+    assert "Bases are pretrained" not in section(Table.from_collection(collect_published(board)), MARKDOWN)
+
+
 def test_few_bases_have_a_p_of_their_means_beside_that_of_their_cells(load, publish_records):
     step = "pretrain: {method: fit, training: {images: 1280}"
     board = load(("methods:\n", "control: fit\nmethods:\n"), (f"model: net, {step}}}", f"model: net, {step}, seeds: [7, 8]}}"))
