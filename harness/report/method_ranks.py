@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.board.columns import Column
 from harness.errors import Faults, UserError, unknown
-from harness.report.common_seeds import own_places
+from harness.report.common_seeds import mean_at, own_places
 from harness.report.rows import TableRow
 from harness.report.table import Table
 from harness.statistics.ranks import FEWEST_BLOCKS, FEWEST_METHODS, MeanRanks, mean_ranks
@@ -129,15 +129,14 @@ def _values(rows: Sequence[TableRow], column: Column, block: str, left_out: list
             left_out.append(f"{block}: {row.method_label} is not whole")
     if not whole:
         return {}
-    seeds = int(own_places(list(whole.values()), column).sum())
+    seeds = own_places(list(whole.values()), column)
     values: dict[str, float] = {}
     for label, row in whole.items():
-        score = row.score(column)
-        assert score is not None, "rows without scores are not whole"
-        if score.n == seeds:
-            values[label] = score.mean
+        if (value := mean_at(row, column, seeds)) is not None:
+            values[label] = value
         else:
-            left_out.append(f"{block}: {label} has {score.n} of the {seeds} seeds that the base's rows have")
+            own = own_places([row], column).sum()
+            left_out.append(f"{block}: {label} has {own} of the {seeds.sum()} seeds that the base's rows have")
     return values
 
 

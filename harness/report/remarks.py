@@ -84,7 +84,8 @@ def _fewer_seeds(collection: Collection) -> Iterator[str]:
     for row, cells in collection.rows:
         seeds = tuple(sorted(cell.seed for cell in cells))
         if row.skip_reason is None and len(seeds) < len(all_seeds):
-            rows_of.setdefault(seeds, {})[f"{row.base.label} × {row.method_label}"] = None
+            sampler = "" if row.sampled_with is None else f", {row.sampled_with.label}"
+            rows_of.setdefault(seeds, {})[f"{row.base.label} × {row.method_label}{sampler}"] = None
     for seeds, names in rows_of.items():
         yield markdown_text(
             f"seeds {seed_ranges(seeds)} of {seed_ranges(sorted(all_seeds))} only: {listed(list(names))}. Seeds differ in how "

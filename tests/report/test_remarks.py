@@ -53,6 +53,15 @@ def test_rows_that_have_some_seeds_of_the_board_only_are_named(load, publish_rec
     ) in remarks(collect_published(board))
 
 
+def test_rows_of_a_sampler_that_has_some_seeds_are_named_with_it(load, publish_records):
+    samplers = "samplers: {plain: {name: draw, label: Plain}, short: {name: push, label: Short, only: 'seed=0,1'}}"
+    board = load(("draws: 2}", f"draws: 2, {samplers}}}"))
+    publish_records(board)
+    (line,) = [line for line in remarks(collect_published(board)) if line.startswith("seeds 0, 1 of 0–2 only")]
+    assert "Net × more of it, Short" in line
+    assert "Plain" not in line
+
+
 def test_cells_and_floors_that_did_not_run_are_named(board, remarks_now):
     assert remarks_now() == [
         "not run yet: " + ", ".join(cell.name for cell in board.cells if cell.skip_reason is None),
