@@ -21,6 +21,9 @@ pytest_plugins = ["board_fixtures", "search_boards"]
 # As workers do: a second thread gains nothing on small networks, and costs much beside another process.
 torch.set_num_threads(1)
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it runs in the background deaf to Ctrl-C, which tests press.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 HANDLERS = [(number, signal.getsignal(number)) for number in stop.SIGNALS]
 """The handlers before any test. A command that a fixture of a module runs has its own before the first test of the module."""
 
