@@ -104,10 +104,10 @@ def estimate_card(name: str | None, device: str) -> Card | None:
 
 def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jobs: int, *, keep_published: bool) -> RunPlan:
     """Return the plan of a run. Nothing is written: published records count as done without being copied."""
-    from harness.cli.run_plan import RunPlan, with_published
+    from harness.cli.run_plan import RunPlan, copied_of, with_published
     from harness.report.adopt import adoptable
     from harness.run import setting_paths
-    from harness.run.fresh import planned
+    from harness.run.fresh import check_measurable, planned
 
     try:
         runs.check_permissions()
@@ -118,6 +118,7 @@ def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, job
     if not keep_published:
         return of_runs
     published = adoptable(board, runs)
+    check_measurable(copied_of(anew.remeasured, published), runs)
     remark(f"{len(published)} published records would be copied into {runs.root} and taken as done")
     return with_published(of_runs, anew, published)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ from harness.cli.changed_code import questions
 from harness.cli.dry_run import DryRun, estimate_card, plan
 from harness.cli.output import remark, result
 from harness.cli.records_elsewhere import records_elsewhere
+from harness.cli.run_plan import copied_of
 from harness.cli.run_settings import run_settings, unused_resources
 from harness.errors import UserError
 from harness.process import stop
@@ -188,6 +189,9 @@ def run(
         if dry_run or rehearse or collect:
             raise UserError("--detach: --dry-run, --rehearse and --collect run nothing; leave one of the two out")
         detached.start(of_same_place(board, runs_dir, smoke=smoke), RunsFolder.of(runs_dir, smoke=smoke))
+    dry = {"--dry-run": dry_run, "--rehearse": rehearse, "--keep-published": keep_published}
+    renewing = {"--fresh": fresh, "--fresh-bases": fresh_bases, "--fresh-floors": fresh_floors, "--remeasure": remeasure}
+    _check_collects_only(collect, {**dry, **renewing})
     if card is not None and not (dry_run or rehearse):
         raise UserError("--card: an estimate is for a card, and a run is not: add --dry-run or --rehearse")
     loaded = load_board(board, smoke=smoke)
@@ -212,9 +216,15 @@ def run(
         asked.show(plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published), loaded, cells, runs, anew)
     else:
         if keep_published:
-            _keep_published(loaded, runs)
+            _keep_published(loaded, runs, anew)
         follows = not (beside or fresh or fresh_floors or remeasure)
         _run(loaded, cells, anew, runs, options, _Ways(as_json, follows, parent))
+
+
+def _check_collects_only(collect: bool, options: Mapping[str, object]) -> None:
+    """Check that `--collect` comes without options that it would leave without effect. Raises: UserError that names them."""
+    if collect and (given := [name for name, value in options.items() if value]):
+        raise UserError(f"--collect runs nothing, and only writes down what is there: leave out {', '.join(given)}")
 
 
 @dataclass(frozen=True)
@@ -232,10 +242,15 @@ class _Ways:
     parent: detached.Parent | None
 
 
-def _keep_published(board: Board, runs: RunsFolder) -> None:
-    """Copy published records into the runs folder, where later runs find them too."""
-    from harness.report.adopt import adopt
+def _keep_published(board: Board, runs: RunsFolder, anew: Fresh) -> None:
+    """Copy published records into the runs folder, where later runs find them too.
 
+    Raises: UserError for a copy that is to be measured anew and cannot be; nothing is copied then.
+    """
+    from harness.report.adopt import adopt, adoptable
+    from harness.run.fresh import check_measurable
+
+    check_measurable(copied_of(anew.remeasured, adoptable(board, runs)), runs)
     remark(f"{adopt(board, runs)} published records copied into {runs.root} and taken as done")
 
 

@@ -11,6 +11,7 @@ from harness.cli.output import duration
 from harness.cli.run_settings import ALL_AT_ONCE
 
 if TYPE_CHECKING:
+    from harness.board.cells import Cell
     from harness.board.columns import Floor
     from harness.report.record_files import RecordFiles
     from harness.run.fresh import Fresh
@@ -59,6 +60,12 @@ class RunPlan:
         jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
         at_once = jobs if self.jobs < ALL_AT_ONCE else "all jobs at once"
         return f"about {time} with {at_once}, by what such cells took before{floors}"
+
+
+def copied_of(cells: Sequence[Cell], published: Sequence[RecordFiles]) -> list[Cell]:
+    """Return those of the cells whose published record is among these, which a run copies."""
+    names = {files.record.name for files in published if files.record.kind == "cell"}
+    return [cell for cell in cells if cell.name in names]
 
 
 def with_published(plan: RunPlan, anew: Fresh, published: Sequence[RecordFiles]) -> RunPlan:

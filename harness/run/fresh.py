@@ -31,7 +31,7 @@ class Fresh:
 
     Args:
         cells: cells whose own stages are made anew: fine-tuning, samples, metrics. A training stays where cells of other samplers
-            share it that are not made anew, unless the bases are: else their rows would be of another training.
+            or sizes share it that are not made anew, unless the bases are: else their rows would be of another training.
         bases: also the bases of these cells, and those that their samplers call.
         floors: also the board's floors.
         remeasured: cells that are measured anew, from the weights and samples that they have. Where a cell keeps only the first
@@ -103,7 +103,7 @@ def pending_records(board: Board, runs: RunsFolder) -> set[Path]:
 
 def _to_begin(board: Board, fresh: Fresh, runs: RunsFolder) -> list[Result]:
     """Return what is asked for and not begun, and what a killed run left half set aside."""
-    _check_measurable(fresh.remeasured, runs)
+    check_measurable([cell for cell in fresh.remeasured if has_result(cell, runs)], runs)
     trainings = _kept_trainings(board, fresh)
     remeasured = {cell.name for cell in fresh.remeasured}
 
@@ -119,14 +119,15 @@ def _to_begin(board: Board, fresh: Fresh, runs: RunsFolder) -> list[Result]:
     return [*half_done, *(result for result in wanted.values() if not result.is_begun)]
 
 
-def _check_measurable(cells: Iterable[Cell], runs: RunsFolder) -> None:
+def check_measurable(cells: Iterable[Cell], runs: RunsFolder) -> None:
     """Check that done cells still have what they are measured from, without which they would be trained again unasked.
+
+    Args:
+        cells: that have a record in the runs folder, or will have a copy of the published one.
 
     Raises: UserError that names the first that has not.
     """
     for cell in cells:
-        if not has_result(cell, runs):
-            continue
         stages = {"samples": ("sample", cell.sample_key)} if _has_all_samples(cell) else {}
         if cell.trains:
             stages["weights"] = ("finetune", cell.finetune_key)
@@ -147,8 +148,8 @@ def _has_all_samples(cell: Cell) -> bool:
 
 
 def _kept_trainings(board: Board, fresh: Fresh) -> set[str]:
-    """Return the keys of the trainings that stay, since cells of other samplers share them that are not made anew."""
-    if fresh.bases or not board.samplers:
+    """Return the keys of the trainings that stay, since cells of other samplers or sizes share them that are not made anew."""
+    if fresh.bases:
         return set()
     anew = {cell.name for cell in fresh.cells}
     others = (cell for cell in board.cells if cell.trains and cell.skip_reason is None and cell.name not in anew)

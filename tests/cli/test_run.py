@@ -178,12 +178,27 @@ def test_published_records_count_as_done_where_the_user_says_so(filled):
     assert done.stderr.splitlines()[-1] == f"7 published records would be copied into {filled.runs.root} and taken as done"
     assert not list(filled.runs.records("small").glob("*.json"))  # a dry run writes nothing
     assert filled("run", "leaderboards/small", "--dry-run").stdout.splitlines()[0].startswith("6 cells: 6 to run")
+    # A copy has no weights and samples: it is refused before anything is copied, by a dry run as by a run.
+    remeasuring = ("run", "leaderboards/small", "--keep-published", "--remeasure", "method=ddo,seed=1")
+    for refused in (filled(*remeasuring, "--dry-run"), filled(*remeasuring)):
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert (
+            "--remeasure: ddpm/ddo/s1 cannot be measured anew, since its samples and weights and base are not in"
+            in refused.stderr
+        )
+        assert not list(filled.runs.records("small").glob("*.json"))
     ran = filled("run", "leaderboards/small", "--keep-published")
     assert ran.returncode == 0, ran.stderr
     assert f"7 published records copied into {filled.runs.root} and taken as done" in ran.stderr
     refused = filled("run", "leaderboards/small", "--keep-published", "--smoke")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--keep-published: there are no published records of smoke runs; leave one of the two out" in refused.stderr
+
+
+def test_collect_refuses_what_it_would_leave_without_effect(filled):
+    refused = filled("run", "leaderboards/small", "--collect", "--dry-run", "--fresh", "method=nonsense")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--collect runs nothing, and only writes down what is there: leave out --dry-run, --fresh" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -371,6 +371,22 @@ def test_a_training_stays_that_cells_of_another_sampler_share(sampled):
     assert notes(runs) == []
 
 
+def test_a_training_stays_that_cells_of_another_size_share(write_small, tmp_path, serial):
+    text = ONE_BASE.replace("samples: 20", "sizes: [10, 20]").replace("[0, 1]", "[0]")
+    board, runs = write_small(text), RunsFolder(tmp_path / "sized")
+    run_board(board, board.cells, runs, RunOptions(jobs=1))
+    small = [cell for cell in board.cells if cell.evaluation.samples == 10]
+    assert len(small) == 2
+    found, _ = planned(board, board.cells, Fresh(small), runs)
+    assert {state.cell.method_name: state.reason for state in found if state.needs_a_run} == {
+        "none": "anew",
+        "ddo": "anew, from the same weights",
+    }
+    run_board(board, board.cells, runs, RunOptions(jobs=1), fresh=Fresh(small))
+    (key,) = {cell.finetune_key for cell in board.cells if cell.trains}
+    assert not list(runs.root.glob(f"stages/finetune/{key}.replaced-*"))
+
+
 @pytest.mark.parametrize("which", ["all samplers", "with the bases"])
 def test_a_training_is_made_anew_with_all_its_samplers_or_its_base(sampled, which):
     board, runs = sampled
