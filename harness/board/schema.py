@@ -113,7 +113,7 @@ class BaseConfig(Config):
     """A model to fine-tune, whose weights the board makes (`pretrain`) or loads (`weights`). A base with `data` has no model:
     examples of a dataset are measured in the place of generated samples, which shows what the metrics make of them."""
 
-    label: str | None = Field(None, description="name of the base in tables; by default its key")
+    label: str | None = Field(None, description="name of the base in tables, which no other base may have; by default its key")
     model: ComponentField | None = Field(
         None, description="the network; beside a preset, the settings of the preset's network that the board changes"
     )
