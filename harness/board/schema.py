@@ -247,7 +247,8 @@ class CurveConfig(Config):
 
     Where it selects weights, what it costs counts as a cost of the method; records keep that number apart. The real examples are
     draws of the curve's own, whatever `against` of the column says. Where the dataset keeps examples for the curve (its setting
-    `selection`), they are of these.
+    `selection`), they are of these. So the plot of curves has the column's floor only where that measures the same: at as many
+    samples, and not against training examples or published statistics.
     """
 
     ADDED_LATER = frozenset({"points_in_round"})
