@@ -68,9 +68,7 @@ def test_a_floor_of_another_number_of_samples_is_left_out_and_the_caption_says_s
     assert plot.caption.endswith("; the floor is left out, which is of 100 samples")
 
 
-@pytest.mark.parametrize(
-    ("against", "other"), [("train", "training examples"), ("selection", None), ("evaluation", None)]
-)
+@pytest.mark.parametrize(("against", "other"), [("train", "training examples"), ("selection", None), ("evaluation", None)])
 def test_a_floor_against_other_real_examples_than_the_curves_is_left_out_and_the_caption_says_so(
     load, publish_records, against, other
 ):
