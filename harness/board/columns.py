@@ -107,6 +107,11 @@ class Column:
         return self.config.against == "evaluation" and self.reference is None
 
     @property
+    def compares_like_curve(self) -> bool:
+        """Whether the curve, which has held-out draws of its own, measures what the column measures at its number of samples."""
+        return self.draws_real or self.compares_with_selection or not self._sees_real
+
+    @property
     def may_lack_a_floor(self) -> bool:
         """Whether there may be too few held-out examples for a floor.
 
@@ -118,8 +123,13 @@ class Column:
     @property
     def is_one_sided(self) -> bool:
         """Whether the metric sees no evaluation draw of real examples: it sees others, or statistics, or nothing."""
+        return not self.draws_real or not self._sees_real
+
+    @property
+    def _sees_real(self) -> bool:
+        """Whether the metric sees real examples, or statistics of them. A metric of the samples themselves is given them."""
         metric = self.metric.component
-        return not self.draws_real or bool(metric.needs_features and not metric.real_needs)
+        return bool(metric.real_needs or not metric.needs_features)
 
     @property
     def explodes_above(self) -> float | None:

@@ -113,7 +113,7 @@ class BaseConfig(Config):
     """A model to fine-tune, whose weights the board makes (`pretrain`) or loads (`weights`). A base with `data` has no model:
     examples of a dataset are measured in the place of generated samples, which shows what the metrics make of them."""
 
-    label: str | None = Field(None, description="name of the base in tables; by default its key")
+    label: str | None = Field(None, description="name of the base in tables, which no other base may have; by default its key")
     model: ComponentField | None = Field(
         None, description="the network; beside a preset, the settings of the preset's network that the board changes"
     )
@@ -247,7 +247,8 @@ class CurveConfig(Config):
 
     Where it selects weights, what it costs counts as a cost of the method; records keep that number apart. The real examples are
     draws of the curve's own, whatever `against` of the column says. Where the dataset keeps examples for the curve (its setting
-    `selection`), they are of these.
+    `selection`), they are of these. So the plot of curves has the column's floor only where that measures the same: at as many
+    samples, and not against training examples or published statistics.
     """
 
     ADDED_LATER = frozenset({"points_in_round"})

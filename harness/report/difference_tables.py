@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.board.columns import Column
+from harness.report.base_means import SharedBases
 from harness.report.differences import FloorDifference
 from harness.report.display import Style, column_head, rounded, sampler_cell
 from harness.report.number_text import p_value
@@ -26,7 +27,7 @@ OF_PAIRS = (
 )
 BY_BASES = "p by bases"
 OF_FEW_BASES = (
-    "Bases are pretrained {bases} times for {seeds} seeds. Cells that share a base are not independent: intervals, p and bold "
+    "Bases are pretrained {counts}. Cells that share a base are not independent: intervals, p and bold "
     "are about further seeds from these bases, and not about further bases."
 )
 OF_BASE_MEANS = (
@@ -86,16 +87,28 @@ def about(table: Table) -> str:
 
 
 def _of_few_bases(table: Table) -> list[str]:
-    """Return a sentence where a board pretrains a base several times, and fewer times than rows of that base have seeds."""
-    seeds_of: dict[str, int] = {}
+    """Return sentences on rows with fewer bases than seeds; of the rows of a base the one with most seeds counts."""
+    shared_by: dict[str, SharedBases] = {}
     for row in table.rows:
-        seeds_of[row.base] = max(seeds_of.get(row.base, 0), row.seeds)
-    of_bases = {name: bases for name, bases in table.board.bases_by_name.items() if bases[0].paired_seed is not None}
-    few = [(len(bases), seeds_of[name]) for name, bases in of_bases.items() if len(bases) < seeds_of.get(name, 0)]
-    if not few:
+        shared = None if row.is_skipped else table.base_means.shared(row)
+        if shared is not None and (row.base not in shared_by or shared.seeds > shared_by[row.base].seeds):
+            shared_by[row.base] = shared
+    if not shared_by:
         return []
-    fewest, seeds = min(few)
-    return [OF_FEW_BASES.format(bases=fewest, seeds=seeds), *([OF_BASE_MEANS] if fewest > 1 else [])]
+    counts = " or ".join(
+        f"{'once' if bases == 1 else f'{bases} times'} for {seeds} seeds" for bases, seeds in sorted(set(shared_by.values()))
+    )
+    return [OF_FEW_BASES.format(counts=counts), *([OF_BASE_MEANS] if _has_base_means(table) else [])]
+
+
+def _has_base_means(table: Table) -> bool:
+    """Return whether a table of differences has the column of p by bases."""
+    return any(
+        table.base_means.difference(row, other, column) is not None
+        for row in table.rows
+        for other in (table.base_of(row), table.control_of(row))
+        for column in table.ranking_columns
+    )
 
 
 def _of_column(table: Table, column: Column, style: Style) -> DifferenceTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.report.difference_tables import DifferenceTable, difference_tables
@@ -81,7 +82,8 @@ def _no_formula(label: str) -> str:
 
 def as_json(table: Table) -> str:
     """Return the numbers and the direction of each metric as one object."""
-    rows = json.loads(table.frame().to_json(orient="records", double_precision=15))
+    # Not by pandas' to_json: it cuts numbers at 15 decimals at most, of which small numbers have few digits.
+    rows = [{name: _json_value(value) for name, value in row.items()} for row in table.frame().to_dict("records")]
     floors = len(table.sizes)
     content = {
         "board": table.board.name,
@@ -90,7 +92,12 @@ def as_json(table: Table) -> str:
         **({"floor": rows[0]} if floors == 1 else {"floors": rows[:floors]}),
         "rows": rows[floors:],
     }
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _json_value(value: object) -> object:
+    """Return a value of the table; None for a number that is missing or not finite, which JSON cannot hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _direction(higher_is_better: bool) -> str:

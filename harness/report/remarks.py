@@ -104,13 +104,14 @@ def _several_pretrainings(collection: Collection) -> Iterator[str]:
 
     A base that the board pretrains for several seeds is another one for each seed.
     """
-    methods_of: dict[str, dict[str, dict[str, None]]] = {}
+    methods_of: dict[str, tuple[str, dict[str, dict[str, None]]]] = {}
     for cell in (cell for _, cells in collection.rows for cell in cells if cell.name in collection.records):
         if weights := collection.records[cell.name].base_weights_sha256:
             base = cell.base
             label = base.label if base.paired_seed is None else f"{base.label} (seed {base.paired_seed})"
-            methods_of.setdefault(label, {}).setdefault(weights, {})[cell.method_label] = None
-    for label, by_weights in methods_of.items():
+            _, of_weights = methods_of.setdefault(base.full_name, (label, {}))
+            of_weights.setdefault(weights, {})[cell.method_label] = None
+    for label, by_weights in methods_of.values():
         if len(by_weights) > 1:
             listed_methods = {weights: markdown_text(", ".join(methods)) for weights, methods in by_weights.items()}
             origins = "; ".join(f"{methods} from `{weights[:12]}`" for weights, methods in listed_methods.items())

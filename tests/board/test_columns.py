@@ -10,6 +10,8 @@ from harness.board.schema import MetricConfig
 from harness.components import Dataset, Extractor, Metric
 from harness.config import NoConfig
 from harness.images.extraction_settings import ExtractionSettings
+from harness.presets import WeightsFile
+from harness.references import Reference
 
 
 def resolved(component):
@@ -99,6 +101,26 @@ def test_the_curves_examples_are_no_training_examples_and_no_draw_of_the_evaluat
     searched = column(against="selection")
     assert (searched.compares_with_selection, searched.compares_with_training, searched.draws_real) == (True, False, False)
     assert not column().compares_with_selection
+
+
+@pytest.mark.parametrize(
+    ("is_alike", "settings"),
+    [
+        (True, {}),
+        (True, {"against": "selection"}),
+        (False, {"against": "train"}),
+        (False, {"against": "train-all"}),
+        (False, {"metric": PRECISION, "extractor": None, "against": "train"}),
+        (True, {"metric": INCEPTION_SCORE, "against": "train"}),
+    ],
+)
+def test_the_curve_measures_what_the_column_does_where_both_are_against_held_out_examples_or_none(is_alike, settings):
+    assert column(**settings).compares_like_curve == is_alike
+
+
+def test_the_curve_measures_something_else_than_a_distance_to_published_statistics():
+    statistics = Reference("edm", WeightsFile("edm.npz"), 50_000, "CIFAR-10", (3, 32, 32), ("inception",))
+    assert not replace(column(), reference=statistics).compares_like_curve
 
 
 def test_a_floor_is_called_as_its_column_and_by_its_size_where_there_are_several():

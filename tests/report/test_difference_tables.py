@@ -77,6 +77,40 @@ def test_a_base_on_some_seeds_has_as_many_bases_as_its_rows_have_seeds(load, pub
     assert "Bases are pretrained" not in section(Table.from_collection(collect_published(board)), MARKDOWN)
 
 
+def test_rows_whose_cells_share_no_base_have_no_p_by_bases_on_a_board_with_more_seeds(load, publish_records):
+    step = "pretrain: {method: fit, training: {images: 1280}"
+    board = load(
+        ("methods:\n", "control: fit\nmethods:\n"),
+        (f"model: net, {step}}}", f"model: net, only: 'seed=0,1', {step}, seeds: [7, 8]}}"),
+    )
+    publish_records(board)
+    text = section(Table.from_collection(collect_published(board)), MARKDOWN)
+    assert "by bases" not in text
+    assert "Bases are pretrained" not in text
+
+
+def test_each_number_of_bases_is_said_and_what_p_by_bases_means_where_any_row_has_it(load, publish_records):
+    step = "pretrain: {method: fit, training: {images: 1280}"
+    board = load(
+        (f"model: net, {step}}}", f"model: net, {step}, seeds: [7]}}"),
+        (f"model: chain, {step}}}", f"model: chain, {step}, seeds: [7, 8]}}"),
+    )
+    publish_records(board)
+    text = section(Table.from_collection(collect_published(board)), MARKDOWN)
+    assert "Bases are pretrained once for 3 seeds or 2 times for 3 seeds. Cells that share" in text
+    assert "*p by bases* is about further bases" in text
+    assert " p by bases |" in text
+
+
+def test_a_single_base_for_several_seeds_is_said_without_a_p_by_bases(load, publish_records):
+    step = "pretrain: {method: fit, training: {images: 1280}"
+    board = load((f"model: net, {step}}}", f"model: net, {step}, seeds: [7]}}"))
+    publish_records(board)
+    text = section(Table.from_collection(collect_published(board)), MARKDOWN)
+    assert "Bases are pretrained once for 3 seeds. Cells that share" in text
+    assert "by bases" not in text
+
+
 def test_few_bases_have_a_p_of_their_means_beside_that_of_their_cells(load, publish_records):
     step = "pretrain: {method: fit, training: {images: 1280}"
     board = load(("methods:\n", "control: fit\nmethods:\n"), (f"model: net, {step}}}", f"model: net, {step}, seeds: [7, 8]}}"))

@@ -134,6 +134,15 @@ def test_a_base_that_was_pretrained_twice_is_named_with_its_methods(board, publi
     )
 
 
+def test_two_bases_of_one_label_are_no_base_that_was_pretrained_twice(board, publish_records, cells):
+    publish_records(board, [cells["net/none/s0"]], base_weights_sha256="a" * 64)
+    publish_records(board, [cells["chain/none/s0"]], base_weights_sha256="b" * 64)
+    alike = [replace(cell, row=replace(cell.row, base=replace(cell.base, label="Net"))) for cell in board.cells]
+    collection = collect_published(board)
+    collection = replace(collection, board=replace(board, cells=tuple(alike)))
+    assert not any("was pretrained" in remark for remark in remarks(collection))
+
+
 def test_records_that_name_no_weights_say_nothing_of_the_base(board, publish_records, remarks_now):
     publish_records(board, board.cells[:1], base_weights_sha256="")
     publish_records(board, board.cells[1:2])

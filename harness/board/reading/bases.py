@@ -30,5 +30,15 @@ def read_base(
     return read_pretrained(reader, board, entry, config.pretrain)
 
 
+def check_labels(reader: BoardReader, board: BoardConfig) -> None:
+    """Add a fault for each base that tables and plots would call like another one."""
+    first_names: dict[str, str] = {}
+    for name, config in board.bases.items():
+        base = BaseEntry(name, config, None)
+        if (first := first_names.setdefault(base.label, name)) != name:
+            text = f"the bases {first!r} and {name!r} are both called {base.label!r} in tables; give one of them another `label`"
+            reader.add_fault(base.at(), text)  # a label that YAML merges in stands on the line of another base
+
+
 def _one(base: Base | None) -> tuple[Base, ...]:
     return () if base is None else (base,)

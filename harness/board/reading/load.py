@@ -14,7 +14,7 @@ from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Column
 from harness.board.components import Resolved
-from harness.board.reading.bases import read_base
+from harness.board.reading.bases import check_labels, read_base
 from harness.board.reading.chosen_settings import with_chosen
 from harness.board.reading.columns import check_curve, check_kept_samples, read_column
 from harness.board.reading.component_entries import check_component_entries
@@ -107,6 +107,7 @@ def _read_columns(reader: BoardReader, config: BoardConfig, dataset: Resolved[Da
 
 def _read_bases(reader: BoardReader, config: BoardConfig, dataset: Resolved[Dataset] | None) -> Sequence[Base]:
     bases = [base for name, entry in config.bases.items() for base in read_base(reader, config, name, entry, dataset)]
+    check_labels(reader, config)
     return with_named_bases(reader, bases, config.bases)
 
 

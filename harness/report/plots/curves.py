@@ -33,7 +33,8 @@ class Curves:
     """All that the plot shows.
 
     Args:
-        floor: in the unit of the table; None when it is not measured, or of another number of samples than the curve.
+        floor: in the unit of the table; None when it is not measured, and when it is that of another measure than the curve:
+            of another number of samples, or against other real examples.
     """
 
     label: str
@@ -65,7 +66,8 @@ def curves_plot(collection: Collection, left_out: Container[Place] = ()) -> Plot
 
 def _curves(collection: Collection, config: CurveConfig, column: Column, left_out: Container[Place]) -> Curves:
     unit = column.shown_in
-    floor = None if config.samples != _evaluated(collection) else floor_scores(collection).get(column.name)
+    has_floor = config.samples == _evaluated(collection) and column.compares_like_curve
+    floor = floor_scores(collection).get(column.name) if has_floor else None
     label = _label(collection, config, column)
     return Curves(
         label=label if unit == 1 else f"{label} ({factor(unit)})",
@@ -87,11 +89,23 @@ def _label(collection: Collection, config: CurveConfig, column: Column) -> str:
 
 
 def _about_floor(collection: Collection, config: CurveConfig, column: Column) -> str:
-    """Say why there is no floor: distances depend on the number of samples, so that of the table would mislead."""
+    """Say why there is no floor: distances depend on the number of samples and on what they are to, so the table's would mislead.
+
+    The label of the column may say what the column compares with, and the curve compares with something else.
+    """
     evaluated = _evaluated(collection)
+    if not column.compares_like_curve:
+        return f"; against held-out examples, where the column is against {_other_side(column)}, so that there is no floor"
     if config.samples == evaluated or column.name not in floor_scores(collection):
         return ""
     return f"; the floor is left out, which is of {evaluated:,} samples"
+
+
+def _other_side(column: Column) -> str:
+    """Return what a column compares with that does not compare as the curve does."""
+    if column.reference is not None:
+        return f"the published statistics {column.reference.name}"
+    return "the whole training set" if column.compares_with_all_training else "training examples"
 
 
 def _panels(collection: Collection, column: Column, left_out: Container[Place]) -> list[Panel]:

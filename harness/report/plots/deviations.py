@@ -60,7 +60,7 @@ def deviations_of(table: Table) -> Deviations | None:
     rows_of: dict[str, dict[int | None, TableRow]] = {}
     for row in table.rows:
         if row.is_data and row.scores:
-            rows_of.setdefault(row.base_label, {})[row.size] = row
+            rows_of.setdefault(row.base, {})[row.size] = row
     columns = [column for column in table.board.columns if column.ranks]
     samples_of = {floor.size: floor.samples for floor in table.board.floors}
     sizes = sorted(samples_of, key=lambda size: samples_of[size])
@@ -71,7 +71,8 @@ def deviations_of(table: Table) -> Deviations | None:
     if all(value is None for row in deviations for values in row for value in values):
         return None
     samples = tuple(samples_of[size] for size in sizes)
-    return Deviations(tuple(rows_of), tuple(column.label for column in columns), samples, deviations)
+    labels = tuple(next(iter(rows.values())).base_label for rows in rows_of.values())
+    return Deviations(labels, tuple(column.label for column in columns), samples, deviations)
 
 
 def _deviation(table: Table, row: TableRow | None, column: Column) -> float | None:

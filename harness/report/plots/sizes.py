@@ -67,13 +67,14 @@ def sizes_plot(table: Table) -> Plot | None:
 
 def _panel(table: Table, column: Column) -> SizePanel:
     unit = column.shown_in
-    points_of: dict[str, list[tuple[int, Score]]] = {}
+    lines_of: dict[tuple[str | None, ...], tuple[str, list[tuple[int, Score]]]] = {}
     for row in table.rows:
-        points = points_of.setdefault(_label(table, row), [])
+        names = row.base, row.method if table.has_models else None, row.sampler
+        _, points = lines_of.setdefault(names, (_label(table, row), []))
         if (score := row.score(column)) is not None and row.size is not None:
             points.append((row.size, score))
     floors = [(size, score) for size in table.sizes if size is not None and (score := table.floor(column, size)) is not None]
-    lines = [_line(label, style, points, unit) for style, (label, points) in enumerate(points_of.items()) if points]
+    lines = [_line(label, style, points, unit) for style, (label, points) in enumerate(lines_of.values()) if points]
     arrow = "↑" if column.higher_is_better else "↓"
     title = f"{column.label} {arrow}" + ("" if unit == 1 else f" ({factor(unit)})")
     return SizePanel(title, _line(FLOOR, FLOOR_STYLE, floors, unit) if floors else None, tuple(lines))

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import pytest
 from board_fixtures import BOARD
 
 from harness.board.bases import Examples, Loaded, Pretrained
@@ -37,3 +38,19 @@ def test_faults_of_all_bases_are_found_at_once(write_board, fake_plugins):
         first, second = str(error).splitlines()
     assert "board.yaml:4: no dataset is called 'rign'; did you mean 'ring'" in first
     assert "board.yaml:5: no model is called 'nett'; did you mean 'net'" in second
+
+
+@pytest.mark.parametrize("label", ["Net", "net"])
+def test_two_bases_of_one_label_are_refused_since_no_table_could_tell_them_apart(write_board, fake_plugins, label):
+    text = BOARD.replace("label: Chain, ", f"label: {label}, ").replace("label: Net, ", "label: Net, " if label == "Net" else "")
+    with pytest.raises(UserError) as raised:
+        load_board(write_board(text), plugins=fake_plugins)
+    assert str(raised.value).endswith(
+        f"board.yaml:5: the bases 'net' and 'chain' are both called '{label}' in tables; give one of them another `label`"
+    )
+
+
+def test_a_base_of_several_seeds_has_one_label(write_board, fake_plugins):
+    text = BOARD.replace("{method: fit, training: {images: 1280}}}", "{method: fit, training: {images: 1280}, seeds: [7, 8]}}")
+    board = load_board(write_board(text), plugins=fake_plugins)
+    assert [base.label for base in board.bases] == ["Net", "Net", "Chain", "Chain"]

@@ -68,6 +68,18 @@ def test_a_floor_of_another_number_of_samples_is_left_out_and_the_caption_says_s
     assert plot.caption.endswith("; the floor is left out, which is of 100 samples")
 
 
+@pytest.mark.parametrize(("against", "other"), [("train", "training examples"), ("selection", None), ("evaluation", None)])
+def test_a_floor_against_other_real_examples_than_the_curves_is_left_out_and_the_caption_says_so(
+    load, publish_records, against, other
+):
+    board = load(("distance: {", f"distance: {{against: {against}, "))
+    publish_records(board)
+    plot = curves_plot(collect_published(board))
+    assert (json.loads(plot.inputs)["floor"] is None) == (other is not None)
+    about = f"; against held-out examples, where the column is against {other}, so that there is no floor"
+    assert plot.caption.endswith(about if other else "band of one standard deviation")
+
+
 def test_each_base_has_a_panel_and_each_method_its_own_look(collection):
     shown = inputs(collection)
     assert [panel["title"] for panel in shown["panels"]] == ["Net", "Chain"]

@@ -33,6 +33,13 @@ def test_better_than_the_floor_is_below_zero_whatever_the_direction(data_table):
     assert [row[0][0] for row in deviations_of(table).deviations] == [pytest.approx(7.5), pytest.approx(-40)]
 
 
+def test_bases_of_one_label_have_a_line_each(data_table):
+    rows = tuple(replace(row, base_label="as good") for row in data_table.rows)
+    shown, expected = deviations_of(replace(data_table, rows=rows)), deviations_of(data_table)
+    assert shown.rows == ("as good", "as good")
+    assert shown.deviations == expected.deviations
+
+
 @pytest.mark.parametrize("sd", [0.0, None])
 def test_a_floor_without_a_spread_tells_nothing(data_table, sd):
     assert deviations_of(with_floor(data_table, mean=0.01, sd=sd)) is None

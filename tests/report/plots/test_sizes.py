@@ -59,6 +59,13 @@ def test_rows_of_models_are_labelled_with_base_and_method(data_table):
     assert [line["label"] for line in panel["lines"]] == ["as good × fit", "worse × fit"]
 
 
+def test_rows_of_one_label_have_a_line_each(data_table):
+    rows = tuple(replace(row, base_label="as good") for row in data_table.rows)
+    (panel,) = json.loads(sizes_plot(replace(data_table, rows=rows)).inputs)
+    assert [line["label"] for line in panel["lines"]] == ["as good", "as good"]
+    assert [line["means"] for line in panel["lines"]] == [[pytest.approx(0.0125)] * 2, [pytest.approx(0.06)] * 2]
+
+
 def test_boards_of_one_size_and_boards_where_nothing_is_done_have_no_plot(table, data_board):
     assert sizes_plot(table) is None
     assert sizes_plot(Table.from_collection(collect_published(data_board))) is None
