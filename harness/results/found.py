@@ -12,6 +12,7 @@ from harness.board.board import Board
 from harness.errors import UserError
 from harness.report.collect import collect_published
 from harness.report.passed_over import passed_over
+from harness.report.phrases import listed
 from harness.stages.current_records import cell_record, floor_record
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
@@ -35,21 +36,33 @@ class FoundRecord:
 def records_of_board(
     board: Board, runs: RunsFolder | None = None, remark: Callable[[str], None] = log.warning
 ) -> Iterator[FoundRecord]:
-    """Yield the published records of a board, then those of a runs folder that are no copies of published ones.
+    """Yield the published records of a board, then those of a runs folder that are not published under the same key.
 
-    Published files of nothing that the board has are left out, as on the board's page.
+    Published files of nothing that the board has are left out, as on the board's page. So are other results of the runs folder
+    under the key of a published one, after `--fresh`, say: a cell would count twice.
 
     Args:
-        remark: takes a line for each published file that counts for nothing.
+        remark: takes a line for each published file that counts for nothing, and one about the results of the runs folder that
+            differ from the published ones.
     Raises: UserError for a record that is damaged, or newer than this harness.
     """
-    published: set[tuple[str, str]] = set()
+    published: dict[tuple[str, str], Record | FloorRecord] = {}
     for found in _published(board, remark):
-        published.add((_name(found.record), found.record.key))
+        published[_name(found.record), found.record.key] = found.record
         yield found
+    others: list[str] = []
     for found in [] if runs is None else _of_runs(board, runs):
-        if (_name(found.record), found.record.key) not in published:
+        same_key = published.get((_name(found.record), found.record.key))
+        if same_key is None:
             yield found
+        elif same_key != found.record:
+            others.append(_name(found.record))
+    if runs is not None and others:
+        results = "1 result" if len(others) == 1 else f"{len(others)} results"
+        remark(
+            f"{runs.root} has {results} other than those published under the same keys, which are left out: {listed(others)}; "
+            f"publish the board to take them, or read {runs.root} itself"
+        )
 
 
 def _published(board: Board, remark: Callable[[str], None]) -> Iterator[FoundRecord]:

@@ -37,6 +37,26 @@ def other_versions(cell: Cell, record: Record) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def unspent_budget(cell: Cell, record: Record) -> Iterator[str]:
+    """Yield what a record of a done cell says of its training that cannot be so under the board's budget and curve.
+
+    A training may see more images than the budget has, where rounds search settings; it never sees fewer.
+    """
+    if not cell.trains:
+        return
+    costs, budget = record.costs, cell.training
+    if costs.images_seen < budget.images:
+        yield f"costs.images_seen: {costs.images_seen}, the board's training has {budget.images}"
+    if costs.steps < budget.steps:
+        yield f"costs.steps: {costs.steps}, the board's training has {budget.steps}"
+    if record.parameters <= 0:
+        yield f"parameters: {record.parameters}, of a network that was trained"
+    if len(record.curve) != cell.row.curve_points:
+        yield f"curve: {len(record.curve)} points, the board has {cell.row.curve_points}"
+    elif record.selected_images is not None and record.selected_images not in {point.images for point in record.curve}:
+        yield f"selected_images: {record.selected_images}, where the curve has no point"
+
+
 def _differences(stated: object, expected: object, place: str) -> Iterator[str]:
     if isinstance(stated, Mapping) and isinstance(expected, Mapping):
         for name in stated.keys() & expected.keys():

@@ -62,6 +62,14 @@ def recompute(board: Board, runs: RunsFolder, count: int, *, seed: int, device: 
 def _recomputed(cell: Cell, record: Record, runs: RunsFolder, device: str) -> Finding:
     where = RecordName("cell", cell.name).file_name
     samples = outputs.read(kept.samples_file(record, 0, runs, where=where).parent)
+    # The hash alone may be that of another row, whose record was copied. The key tells whose samples they are.
+    own = outputs.find(runs, "sample", cell.sample_key)
+    if own is None:
+        return unconfirmed(CHECK, f"{cell.name}: {runs.root} holds these samples, but not as those of this cell")
+    if own.facts.get("samples_sha256") != record.samples_sha256:
+        return contradicted(
+            CHECK, f"{cell.name}: the record's samples are those of another cell; {runs.root} holds others of this one"
+        )
     with TemporaryDirectory() as folder:  # where no measured pair is stored
         context = Context(RunsFolder(Path(folder)), JobOptions(device, board=cell.board), f"verify {cell.name}")
         try:

@@ -17,7 +17,7 @@ from harness.stages.current_records import check_floor, check_values
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 from harness.store.records import FloorRecord, Record, SourceFacts, load_floor, load_record
-from harness.submission.expected import differences, other_versions
+from harness.submission.expected import differences, other_versions, unspent_budget
 from harness.submission.findings import Finding, confirmed, contradicted, unconfirmed
 from harness.training.training_log import read_log
 
@@ -75,14 +75,16 @@ def _of_cell(path: Path, cell: Cell, record: Record) -> Iterator[Finding]:
         what = "of a smoke run" if record.is_smoke else f"of the cell {record.cell}"
         yield contradicted("keys", f"{path.name}: holds a record {what}")
         return
+    faults: list[str] = []
     if others := other_versions(cell, record):
         yield unconfirmed("keys", f"{path.name}: made with other versions than are installed here: {', '.join(others)}")
-        return
-    faults = differences(cell, record)
-    if record.key != cell.key:
-        faults.append(f"its key {record.key[:SHORT]} is not the one that the board gives, {cell.key[:SHORT]}")
+    else:
+        faults += differences(cell, record)
+        if record.key != cell.key:
+            faults.append(f"its key {record.key[:SHORT]} is not the one that the board gives, {cell.key[:SHORT]}")
+    # The rest hangs on the board alone, whatever made the record.
     if record.status == "done":
-        faults += _unmeasured_columns(cell, record)
+        faults += [*_unmeasured_columns(cell, record), *unspent_budget(cell, record)]
     values = [(name, each.values) for name, each in record.metrics.items()]
     if fault := _fault(partial(check_values, path, cell.columns, values)):
         faults.append(fault)

@@ -66,6 +66,18 @@ def test_without_a_taker_the_lines_are_logged(board, publish_records, caplog):
     ]
 
 
+def test_other_results_under_published_keys_are_left_out_with_a_word(board, runs, publish_records, run_records):
+    publish_records(board, board.cells[:1], status="failed", reason="no memory", metrics={})
+    publish_records(board, board.cells[1:2])
+    run_records(board, runs, board.cells[:2])  # the first cell has been repaired since
+    found, lines = found_in(board, runs)
+    assert [(each.origin, each.record.status) for each in found] == [("published", "failed"), ("published", "done")]
+    assert lines == [
+        f"{runs.root} has 1 result other than those published under the same keys, which are left out: cell net/none/s0; publish "
+        f"the board to take them, or read {runs.root} itself"
+    ]
+
+
 def test_a_copy_in_the_runs_folder_is_not_current(board, runs, run_records):
     run_records(board, runs, board.cells[:1])
     path = runs.record(board.name, board.cells[0].name, board.cells[0].key)

@@ -1,11 +1,14 @@
 """Submissions: what a pack or a board can confirm, and what a change of it contradicts."""
 
 import json
+import shutil
 
 import pytest
 from in_process import command
 
+from harness.board.reading.load import load_board
 from harness.store.records import load_floor, save_record
+from harness.store.runs_folder import RunsFolder
 
 
 def verify(*arguments, code):
@@ -68,6 +71,25 @@ def test_a_forged_value_with_a_right_seal_is_found_by_measuring_again(here, chan
     assert [line.split(" is ")[0] for line in lines] == ["recomputed: small/mle/s0: w2"]
 
 
+def test_results_of_another_row_are_found_by_the_key_of_their_samples(here, change_record):
+    forged = json.loads((here / "tiny" / "results" / "small__none__s0.json").read_text())
+    change_record(**{field: forged[field] for field in ("metrics", "samples_sha256", "weights_sha256")})
+    (line,) = contradictions(verify("tiny", "--recompute", "9", "--device", "cpu", code=1))
+    assert line.startswith("recomputed: small/mle/s0: the record's samples are those of another cell; ")
+
+
+def test_samples_that_only_another_cell_has_confirm_nothing(here, made, monkeypatch):
+    runs = RunsFolder(here / "partial")
+    shutil.copytree(made / "runs", runs.root)
+    (cell,) = [cell for cell in load_board(here / "tiny").cells if cell.name == "small/mle/s0"]
+    folder = runs.stage("sample", cell.sample_key)
+    folder.rename(folder.with_name("0" * len(folder.name)))
+    monkeypatch.setenv("HARNESS_RUNS", str(runs.root))
+    lines = [line for line in verify("tiny", "--recompute", "9", "--device", "cpu", code=0) if "recomputed: small/mle/s0" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("not confirmed  ")
+
+
 def test_a_forged_log_is_found_by_training_again(here, monkeypatch):
     for log in (here / "tiny" / "results").glob("small__*.log.jsonl"):
         lines = log.read_text().splitlines()
@@ -93,6 +115,11 @@ def test_a_changed_record_without_a_right_seal_is_contradicted(here):
         ({"method": "none"}, "holds a record of the cell small/none/s0"),
         ({"metrics": {"w2": {"values": [-1.0, 0.5]}}}, "w2 is -1, and the lowest value of w2 is 0"),
         ({"metrics": {"w2": {"values": [0.5]}}}, "w2: 1 values, the board has 2 draws"),
+        ({"costs": {"images_seen": 7}}, "costs.images_seen: 7, the board's training has 256"),
+        ({"costs": {"images_seen": 256, "steps": 1}}, "costs.steps: 1, the board's training has 4"),
+        ({"parameters": 0}, "parameters: 0, of a network that was trained"),
+        ({"curve": []}, "curve: 0 points, the board has"),
+        ({"selected_images": 5}, "selected_images: 5, where the curve has no point"),
     ],
 )
 def test_a_record_that_is_not_the_board_s_is_contradicted(here, change_record, fields, expected):
@@ -114,6 +141,15 @@ def test_a_record_of_another_version_of_a_component_is_neither_confirmed_nor_con
     change_record(model={**content["model"], "version": "1/999"}, key="f" * 24)
     lines = verify("tiny", code=0)
     assert any("made with other versions than are installed here: ddpm-mlp 1/999" in line for line in lines)
+
+
+def test_another_version_of_a_component_hides_no_impossible_values(here, change_record):
+    content = change_record()
+    metrics = {**content["metrics"], "w2": {"values": [-5.0]}}
+    change_record(model={**content["model"], "version": "1/999"}, key="f" * 24, metrics=metrics)
+    lines = verify("tiny", code=1)
+    assert any("made with other versions than are installed here: ddpm-mlp 1/999" in line for line in lines)
+    assert any("w2: 1 values, the board has 2 draws" in line for line in contradictions(lines))
 
 
 def test_a_record_that_the_board_does_not_have_is_contradicted(here):

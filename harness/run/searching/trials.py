@@ -1,5 +1,7 @@
 """The trials of a study, as far as it came: one file in the runs folder, written whole whenever a batch is asked or over.
 
+Settings are chosen by these values, so the file has a checksum, and the name of its study inside.
+
 A killed search loses nothing: the trials that were running stand in the file with their settings, and what their cells made is
 found again by key.
 """
@@ -16,6 +18,7 @@ from harness.board.search_settings import Value
 from harness.errors import UserError
 from harness.store.files import Damage, reading, write_text
 from harness.store.reading import read_bytes
+from harness.store.seal import seal_fault, sealed
 
 End = Literal["running", "done", "stopped", "diverged", "failed"]
 
@@ -76,18 +79,23 @@ class TrialFile:
         self._write()
 
     def _write(self) -> None:
-        content = {"schema_version": 1, "trials": [trial.model_dump(mode="json") for trial in self.trials]}
-        write_text(self.path, json.dumps(content, indent=1) + "\n")
+        trials = [trial.model_dump(mode="json") for trial in self.trials]
+        write_text(self.path, sealed({"schema_version": 1, "study": self.path.stem, "trials": trials}))
 
 
 def _read(path: Path) -> list[Trial]:
+    """Return the trials of a file, none where there is no file. Raises: UserError for one that was edited or damaged."""
     try:
         with reading(path):
-            content = json.loads(read_bytes(path))
-        return [Trial.model_validate(trial) for trial in content["trials"]]
+            content = read_bytes(path)
     except Damage:
         return []
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError):
-        raise UserError(
-            f"{path}: damaged; delete the file: the search then begins anew, and what its cells made is found again"
-        ) from None
+    if (fault := seal_fault(content, "file of trials")) is None:
+        try:
+            found = json.loads(content)
+            if found["study"] == path.stem:
+                return [Trial.model_validate(trial) for trial in found["trials"]]
+            fault = f"it is of another study, {found['study']}"
+        except (ValueError, KeyError, TypeError, RecursionError, ValidationError):
+            fault = "not of this version"
+    raise UserError(f"{path}: {fault}; delete the file: the search then begins anew, and what its cells made is found again")
