@@ -40,7 +40,7 @@ def target(
     print_table([_line(each) for each in times])
     shown = "" if column.shown_in == 1 else f", shown as {rounded(value, column)} on the page"
     remark(f"target: {column.label} {value:g}{shown}; a curve's points are at most {resolution(collection):,} images apart")
-    remark("medians over seeds; a seed that did not reach the target, or diverged, counts as longest")
+    remark("medians over the seeds with a result; one that did not reach the target, or diverged, counts as longest")
     remark("evaluations (a pass with gradients counts three) and seconds are the training's, in proportion to images")
 
 
@@ -54,7 +54,7 @@ def _line(row: TimeToTarget) -> dict[str, str]:
     return {
         "base": row.base,
         "method": row.method,
-        "seeds that reached it": f"{row.reached} of {len(row.seeds)}",
+        "seeds that reached it": f"{row.reached} of {len(row.seeds)}{f', {row.missing} without a result' if row.missing else ''}",
         "images": "-" if images is None else count(images),
         "evaluations": "-" if cost is None else count(cost),
         "seconds": "-" if time is None else seconds(time),

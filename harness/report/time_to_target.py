@@ -35,13 +35,19 @@ class Reached:
 
 @dataclass(frozen=True)
 class TimeToTarget:
-    """A row and what it took each of its seeds that ended; None for a seed that did not reach the target, or diverged."""
+    """A row and what it took each of its seeds that ended.
+
+    Args:
+        seeds: None stands for a seed that did not reach the target, or diverged.
+        missing: how many seeds of the row have no result, and are in no median.
+    """
 
     base: str
     method: str
     base_label: str
     method_label: str
     seeds: tuple[Reached | None, ...]
+    missing: int = 0
 
     @property
     def reached(self) -> int:
@@ -70,7 +76,7 @@ def curve_column(collection: Collection) -> Column:
 
 
 def times_to_target(collection: Collection, target: float) -> list[TimeToTarget]:
-    """Return, for each row that trains and has results with a curve, what it took to reach the target.
+    """Return, for each row that trains and has results with a curve, or that diverged, what it took to reach the target.
 
     Cost and seconds up to a point are the whole training's in proportion to its images: records do not hold them by point. Of a
     training that tries several settings in each round, a point costs its share of all of them.
@@ -86,10 +92,12 @@ def times_to_target(collection: Collection, target: float) -> list[TimeToTarget]
     times = []
     for row, cells in collection.trainings:
         ended = [outcome for outcome in collection.outcomes(cells) if outcome.status in ("done", "diverged")]
-        if row.trains and any(outcome.curve for outcome in ended):
+        has_curve = any(outcome.curve or outcome.status == "diverged" for outcome in ended)
+        if row.trains and has_curve:
             images = row.training.images
             seeds = tuple(_reached(outcome, target, images, higher_is_better=higher_is_better) for outcome in ended)
-            times.append(TimeToTarget(row.base.name, row.method_name, row.base.label, row.method_label, seeds))
+            missing = sum(cell.skip_reason is None for cell in cells) - len(ended)
+            times.append(TimeToTarget(row.base.name, row.method_name, row.base.label, row.method_label, seeds, missing))
     return times
 
 

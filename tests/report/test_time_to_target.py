@@ -5,6 +5,8 @@ import pytest
 from harness.errors import UserError
 from harness.report.collect import collect_published
 from harness.report.time_to_target import curve_column, resolution, times_to_target
+from harness.store.board_folder import BoardFolder
+from harness.store.record_names import RecordName
 from harness.store.records import CurvePoint
 
 
@@ -51,6 +53,21 @@ def test_a_seed_that_diverged_did_not_reach_the_target(board, publish_records, m
     publish_records(board, [cell], status="diverged", curve=make_record(cell, curve=[CurvePoint(images=0, value=1.0)]).curve)
     row = of_tune(collect_published(board), 2.0)
     assert (row.reached, len(row.seeds)) == (2, 3)
+
+
+def test_a_row_whose_seeds_all_diverged_is_there(board, publish_records, collection_of):
+    collection_of([1] * 5, [1] * 5, [1] * 5)
+    publish_records(board, [cell for cell in board.cells if cell.row.name == "net/tune"], status="diverged", curve=[])
+    row = of_tune(collect_published(board), 2.0)
+    assert (row.reached, row.seeds, row.missing) == (0, (None, None, None), 0)
+
+
+def test_seeds_without_a_result_are_counted_apart(board, collection_of):
+    collection_of([1] * 5, [1] * 5, [1] * 5)
+    (cell,) = [cell for cell in board.cells if cell.name == "net/tune/s1"]
+    BoardFolder(board.folder).record(RecordName("cell", cell.name)).unlink()
+    row = of_tune(collect_published(board), 2.0)
+    assert (row.reached, len(row.seeds), row.missing) == (2, 2, 1)
 
 
 def test_a_point_of_a_training_with_candidates_costs_its_share_of_all_of_them(board, publish_records, make_record):
