@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.board.cells import Cell
 from harness.stages.record import unmeasured
@@ -14,15 +14,20 @@ FIELDS = (
 )  # fmt: skip
 """Fields of a record that follow from the board."""
 COMPONENTS = ("model", "sampler", "training_sampler", "finetuning", "dataset")
+OF_BOARD = tuple(name for name in FIELDS if name not in (*COMPONENTS, "pretraining"))
+"""Fields that follow from the board alone, whatever versions of components are installed. The facts of a base name its method."""
 
 
-def differences(cell: Cell, record: Record) -> list[str]:
+def differences(cell: Cell, record: Record, fields: Sequence[str] = FIELDS) -> list[str]:
     """Return what a record says otherwise than the board, such as `training.images: 6400, the board says 12800`.
 
     A setting that one of the two lacks does not count: newer versions have more settings, with defaults.
+
+    Args:
+        fields: which fields of the record are compared.
     """
     stated, expected = record.model_dump(mode="json"), unmeasured(cell, record.status).model_dump(mode="json")
-    return [text for name in FIELDS for text in _differences(stated.get(name), expected.get(name), name)]
+    return [text for name in fields for text in _differences(stated.get(name), expected.get(name), name)]
 
 
 def other_versions(cell: Cell, record: Record) -> list[str]:

@@ -116,6 +116,56 @@ def test_a_record_of_another_version_of_a_component_is_neither_confirmed_nor_con
     assert any("made with other versions than are installed here: ddpm-mlp 1/999" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"metrics": {"w2": {"values": [float("nan"), -5.0]}}}, "w2 is nan"),
+        ({"metrics": {"w2": {"values": [0.5]}}}, "w2: 1 values, the board has 2 draws"),
+        ({"training": {"images": 64, "batch": 64}}, "training.images: 64, the board says 256"),
+        ({"seed": 7, "key": "f" * 24}, "holds a record of the cell small/mle/s7"),
+    ],
+)
+def test_another_version_of_a_component_excuses_nothing_that_the_board_alone_says(here, change_record, fields, expected):
+    content = change_record()
+    change_record(finetuning={**content["finetuning"], "version": "9/9"}, **fields)
+    lines = contradictions(verify("tiny", code=1))
+    assert any(line.startswith("keys: small__mle__s0.json: ") and expected in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"costs": {"images_seen": 64, "steps": 4}}, "costs.images_seen: 64, and 4 steps of 64 see 256"),
+        ({"costs": {"images_seen": 64, "steps": 1}}, "costs.steps: 1, the board says 4"),
+        ({"curve": []}, "curve: 0 points, the board asks for 3"),
+        ({"selected_images": 250}, "selected_images: 250, where the curve has no point"),
+        ({"selected_images": None}, "selected_images: absent, and the board chooses a point of the curve"),
+        ({"parameters": 0}, "parameters: 0, and the method trains them"),
+        ({"parameters": -3}, "parameters: -3, and the method trains them"),
+    ],
+)
+def test_a_record_of_another_training_than_the_board_asks_for_is_contradicted(here, change_record, fields, expected):
+    change_record(**fields)
+    lines = contradictions(verify("tiny", code=1))
+    assert f"keys: small__mle__s0.json: {expected}" in lines
+
+
+def test_costs_of_training_that_a_base_did_not_have_are_contradicted(here, change_record):
+    change_record("small__none__s0.json", costs={"images_seen": 256, "steps": 4}, selected_images=64)
+    lines = contradictions(verify("tiny", code=1))
+    assert [line.removeprefix("keys: small__none__s0.json: ") for line in lines] == [
+        "costs.steps: 4, the board says 0",
+        "selected_images: 64, and the board chooses no point of the curve",
+    ]
+
+
+def test_an_invented_number_of_held_out_examples_is_contradicted(here):
+    path = here / "tiny" / "results" / "floor__w2.json"
+    save_record(load_floor(path).model_copy(update={"held_out": 100_000}), path)
+    (line,) = contradictions(verify("tiny", code=1))
+    assert line == "keys: floor__w2.json: held_out: 100000, the dataset holds none out"
+
+
 def test_a_record_that_the_board_does_not_have_is_contradicted(here):
     results = here / "tiny" / "results"
     (results / "small__sft__s0.json").write_bytes((results / "small__mle__s0.json").read_bytes())
