@@ -1,11 +1,15 @@
 """Submissions: what a pack or a board can confirm, and what a change of it contradicts."""
 
 import json
+import shutil
 
 import pytest
 from in_process import command
 
+from harness.store import outputs
+from harness.store.manifests import write_manifest
 from harness.store.records import load_floor, save_record
+from harness.store.runs_folder import RunsFolder
 
 
 def verify(*arguments, code):
@@ -66,6 +70,60 @@ def test_a_forged_value_with_a_right_seal_is_found_by_measuring_again(here, chan
     assert verify("tiny", code=0)  # its seal, key and range are right
     lines = contradictions(verify("tiny", "--recompute", "9", "--device", "cpu", code=1))
     assert [line.split(" is ")[0] for line in lines] == ["recomputed: small/mle/s0: w2"]
+
+
+MEASURED = ("metrics", "samples_sha256", "weights_sha256", "curve", "selected_images")
+
+
+def recomputed(name, code):
+    lines = verify("tiny", "--recompute", "9", "--device", "cpu", code=code)
+    (line,) = [line for line in lines if f"recomputed: {name}" in line]
+    return line.replace(f"recomputed: {name}: ", "")
+
+
+def test_the_result_of_another_row_is_not_confirmed_from_that_row_s_samples(here, change_record):
+    other = json.loads((here / "tiny" / "results" / "small__ddo__s0.json").read_text())
+    change_record(**{name: other[name] for name in MEASURED[:-1]}, selected_images=other["curve"][0]["images"])
+    assert recomputed("small/mle/s0", code=1) == (
+        "contradicted   the samples that its record names are those of small/ddo/s0; its own are others"
+    )
+
+
+def test_the_result_of_another_row_is_not_confirmed_without_samples_of_its_own(here, made, change_record, monkeypatch):
+    other = json.loads((here / "tiny" / "results" / "small__ddo__s0.json").read_text())
+    own = change_record()
+    change_record(**{name: other[name] for name in MEASURED[:3]})
+    shutil.copytree(made / "runs", here / "runs")
+    monkeypatch.setenv("HARNESS_RUNS", str(here / "runs"))
+    folder = outputs.folder_with(RunsFolder(here / "runs"), "sample", "samples_sha256", own["samples_sha256"])
+    shutil.rmtree(folder)
+    line = recomputed("small/mle/s0", code=0)
+    assert line.startswith("not confirmed  the samples that its record names are those of small/ddo/s0")
+
+
+def test_weights_of_another_row_are_contradicted(here, change_record):
+    change_record(weights_sha256="f" * 64)
+    line = recomputed("small/mle/s0", code=1)
+    assert line == "contradicted   its samples are of other weights than those that the record names"
+
+
+def test_equal_samples_of_two_rows_and_those_that_were_set_aside_are_confirmed(here, made, change_record, monkeypatch):
+    """A row whose selection keeps the base's weights has the base's samples, under a key of its own."""
+    shutil.copytree(made / "runs", here / "runs")
+    monkeypatch.setenv("HARNESS_RUNS", str(here / "runs"))
+    runs = RunsFolder(here / "runs")
+    base = change_record("small__none__s0.json")
+    own = outputs.folder_with(runs, "sample", "samples_sha256", change_record()["samples_sha256"])
+    key = own.name
+    of_base = outputs.folder_with(runs, "sample", "samples_sha256", base["samples_sha256"])
+    facts = outputs.read(of_base).facts
+    own.rename(own.with_name(f"{key}.replaced-0"))
+    assert recomputed("small/mle/s0", code=0).endswith("equal bit for bit")
+    own.mkdir()
+    shutil.copy(of_base / "samples.safetensors", own)
+    write_manifest(own, {"stage": "sample", "key": key, "facts": facts})
+    change_record(**{name: base[name] for name in MEASURED[:3]})
+    assert recomputed("small/mle/s0", code=0).endswith("equal bit for bit")
 
 
 def test_a_forged_log_is_found_by_training_again(here, monkeypatch):
