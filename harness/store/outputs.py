@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,17 +85,25 @@ def folder_with(runs: RunsFolder, stage: str, fact: str, value: object) -> Path 
 
     The folder may have any name, and its files may be damaged: `read` tells. A manifest that cannot be read has no facts.
     """
-    manifests = sorted(runs.root.glob(f"stages/{stage}/*/{MANIFEST}"))
-    return next((manifest.parent for manifest in manifests if _facts(manifest).get(fact) == value), None)
+    return next((folder for folder, _ in folders_with(runs, stage, fact, value)), None)
 
 
-def _facts(manifest: Path) -> Mapping[str, object]:
-    """Return the facts in a manifest; none of a damaged manifest, which may be another output's."""
+def folders_with(runs: RunsFolder, stage: str, fact: str, value: object) -> Iterator[tuple[Path, object]]:
+    """Yield the folder of each output of a stage that has a fact of this value, as `folder_with` does, and its key."""
+    for manifest in sorted(runs.root.glob(f"stages/{stage}/*/{MANIFEST}")):
+        content = _content(manifest)
+        facts = content.get("facts")
+        if isinstance(facts, dict) and facts.get(fact) == value:
+            yield manifest.parent, content.get("key")
+
+
+def _content(manifest: Path) -> Mapping[str, object]:
+    """Return what a manifest holds; nothing of a damaged manifest, which may be another output's."""
     try:
-        facts = json.loads(read_bytes(manifest))["facts"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        content = json.loads(read_bytes(manifest))
+    except (OSError, ValueError, RecursionError):
         return {}
-    return facts if isinstance(facts, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def once(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.board.cells import Cell
 from harness.stages.record import unmeasured
@@ -14,15 +14,20 @@ FIELDS = (
 )  # fmt: skip
 """Fields of a record that follow from the board."""
 COMPONENTS = ("model", "sampler", "training_sampler", "finetuning", "dataset")
+OF_BOARD = tuple(name for name in FIELDS if name not in (*COMPONENTS, "pretraining"))
+"""Fields that follow from the board alone, whatever versions of components are installed. The facts of a base name its method."""
 
 
-def differences(cell: Cell, record: Record) -> list[str]:
+def differences(cell: Cell, record: Record, fields: Sequence[str] = FIELDS) -> list[str]:
     """Return what a record says otherwise than the board, such as `training.images: 6400, the board says 12800`.
 
     A setting that one of the two lacks does not count: newer versions have more settings, with defaults.
+
+    Args:
+        fields: which fields of the record are compared.
     """
     stated, expected = record.model_dump(mode="json"), unmeasured(cell, record.status).model_dump(mode="json")
-    return [text for name in FIELDS for text in _differences(stated.get(name), expected.get(name), name)]
+    return [text for name in fields for text in _differences(stated.get(name), expected.get(name), name)]
 
 
 def other_versions(cell: Cell, record: Record) -> list[str]:
@@ -35,26 +40,6 @@ def other_versions(cell: Cell, record: Record) -> list[str]:
         if there is not None and here is not None and there.name == here.name and there.version != here.version
     ]
     return list(dict.fromkeys(found))
-
-
-def unspent_budget(cell: Cell, record: Record) -> Iterator[str]:
-    """Yield what a record of a done cell says of its training that cannot be so under the board's budget and curve.
-
-    A training may see more images than the budget has, where rounds search settings; it never sees fewer.
-    """
-    if not cell.trains:
-        return
-    costs, budget = record.costs, cell.training
-    if costs.images_seen < budget.images:
-        yield f"costs.images_seen: {costs.images_seen}, the board's training has {budget.images}"
-    if costs.steps < budget.steps:
-        yield f"costs.steps: {costs.steps}, the board's training has {budget.steps}"
-    if record.parameters <= 0:
-        yield f"parameters: {record.parameters}, of a network that was trained"
-    if len(record.curve) != cell.row.curve_points:
-        yield f"curve: {len(record.curve)} points, the board has {cell.row.curve_points}"
-    elif record.selected_images is not None and record.selected_images not in {point.images for point in record.curve}:
-        yield f"selected_images: {record.selected_images}, where the curve has no point"
 
 
 def _differences(stated: object, expected: object, place: str) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+RECOMPUTED = "recomputed"
+"""The check that measures cells again."""
 Verdict = Literal["confirmed", "not confirmed", "contradicted"]
 
 

@@ -1,4 +1,4 @@
-"""Measure some cells again from their sample sets, which lie in a runs folder. Imports torch."""
+"""Measure some cells again from their own sample sets, which lie in a runs folder. Imports torch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from tempfile import TemporaryDirectory
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.errors import Diverged, Interrupted, UserError, in_one_line
-from harness.run import kept
 from harness.stages import metrics
 from harness.stages.context import Context
 from harness.stages.options import JobOptions
-from harness.store import outputs
 from harness.store.board_folder import BoardFolder
+from harness.store.outputs import Output
 from harness.store.record_names import RecordName
 from harness.store.records import Record, load_record
 from harness.store.runs_folder import RunsFolder
 from harness.submission.closeness import TOLERANCE, in_words, largest_difference
+from harness.submission.findings import RECOMPUTED as CHECK
 from harness.submission.findings import Finding, confirmed, contradicted, unconfirmed
-
-CHECK = "recomputed"
+from harness.submission.own_samples import own_samples
 
 
 def done_cells(board: Board) -> list[tuple[Cell, Record]]:
@@ -48,7 +47,8 @@ def recompute(board: Board, runs: RunsFolder, count: int, *, seed: int, device: 
     cells = done_cells(board)
     for cell, record in random.Random(seed).sample(cells, min(count, len(cells))):
         try:
-            yield _recomputed(cell, record, runs, device)
+            found = own_samples(board, cell, record, runs)
+            yield found if isinstance(found, Finding) else _recomputed(cell, record, found, device)
         except Interrupted:
             raise
         except (UserError, Diverged) as error:
@@ -59,17 +59,7 @@ def recompute(board: Board, runs: RunsFolder, count: int, *, seed: int, device: 
         yield unconfirmed(CHECK, "no cell has a current record of a result")
 
 
-def _recomputed(cell: Cell, record: Record, runs: RunsFolder, device: str) -> Finding:
-    where = RecordName("cell", cell.name).file_name
-    samples = outputs.read(kept.samples_file(record, 0, runs, where=where).parent)
-    # The hash alone may be that of another row, whose record was copied. The key tells whose samples they are.
-    own = outputs.find(runs, "sample", cell.sample_key)
-    if own is None:
-        return unconfirmed(CHECK, f"{cell.name}: {runs.root} holds these samples, but not as those of this cell")
-    if own.facts.get("samples_sha256") != record.samples_sha256:
-        return contradicted(
-            CHECK, f"{cell.name}: the record's samples are those of another cell; {runs.root} holds others of this one"
-        )
+def _recomputed(cell: Cell, record: Record, samples: Output, device: str) -> Finding:
     with TemporaryDirectory() as folder:  # where no measured pair is stored
         context = Context(RunsFolder(Path(folder)), JobOptions(device, board=cell.board), f"verify {cell.name}")
         try:

@@ -13,11 +13,12 @@ from harness.errors import UserError
 from harness.report.code_versions import SHORT
 from harness.report.phrases import listed
 from harness.stages import sources
-from harness.stages.current_records import check_floor, check_values
+from harness.stages.current_records import check_floor, check_values, draws_of
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 from harness.store.records import FloorRecord, Record, SourceFacts, load_floor, load_record
-from harness.submission.expected import differences, other_versions, unspent_budget
+from harness.submission.budget import floor_fault, undone
+from harness.submission.expected import OF_BOARD, differences, other_versions
 from harness.submission.findings import Finding, confirmed, contradicted, unconfirmed
 from harness.training.training_log import read_log
 
@@ -61,6 +62,7 @@ def _keys(board: Board, loaded: Loaded) -> Iterator[Finding]:
             fault = _fault(partial(check_floor, path, floor, record))
             if record.key != floor.key or record.metric != floor.column.name or record.is_smoke:
                 fault = "its key is not the one that the board gives; its settings or its code were others"
+            fault = fault or floor_fault(floor, record)
             current += fault is None
             yield from [] if fault is None else [contradicted("keys", f"{path.name}: {fault}")]
         else:
@@ -75,16 +77,16 @@ def _of_cell(path: Path, cell: Cell, record: Record) -> Iterator[Finding]:
         what = "of a smoke run" if record.is_smoke else f"of the cell {record.cell}"
         yield contradicted("keys", f"{path.name}: holds a record {what}")
         return
-    faults: list[str] = []
-    if others := other_versions(cell, record):
+    others = other_versions(cell, record)
+    if others:  # the key and the settings of components are those of other versions; the rest follows from the board
         yield unconfirmed("keys", f"{path.name}: made with other versions than are installed here: {', '.join(others)}")
+        faults = differences(cell, record, OF_BOARD)
     else:
-        faults += differences(cell, record)
+        faults = differences(cell, record)
         if record.key != cell.key:
             faults.append(f"its key {record.key[:SHORT]} is not the one that the board gives, {cell.key[:SHORT]}")
-    # The rest hangs on the board alone, whatever made the record.
     if record.status == "done":
-        faults += [*_unmeasured_columns(cell, record), *unspent_budget(cell, record)]
+        faults += [*_unmeasured_columns(cell, record), *undone(cell, record)]
     values = [(name, each.values) for name, each in record.metrics.items()]
     if fault := _fault(partial(check_values, path, cell.columns, values)):
         faults.append(fault)
@@ -93,12 +95,9 @@ def _of_cell(path: Path, cell: Cell, record: Record) -> Iterator[Finding]:
 
 def _unmeasured_columns(cell: Cell, record: Record) -> list[str]:
     """Return the columns that the record lacks, or measured on another number of draws than the board has."""
-    found = {name: len(measured.values) for name, measured in record.metrics.items()}
-    return [
-        f"{column.name}: {found.get(column.name, 0)} values, the board has {column.draws} draws"
-        for column in cell.columns
-        if found.get(column.name, 0) != column.draws
-    ]
+    found = {name: draws_of(measured.values, measured.also) for name, measured in record.metrics.items()}
+    wrong = [(column, set(found.get(column.name, (0,))) - {column.draws}) for column in cell.columns]
+    return [f"{column.name}: {min(counts)} values, the board has {column.draws} draws" for column, counts in wrong if counts]
 
 
 def _fault(check: Callable[[], None]) -> str | None:

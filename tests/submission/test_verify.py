@@ -6,7 +6,8 @@ import shutil
 import pytest
 from in_process import command
 
-from harness.board.reading.load import load_board
+from harness.store import outputs
+from harness.store.manifests import write_manifest
 from harness.store.records import load_floor, save_record
 from harness.store.runs_folder import RunsFolder
 
@@ -71,23 +72,58 @@ def test_a_forged_value_with_a_right_seal_is_found_by_measuring_again(here, chan
     assert [line.split(" is ")[0] for line in lines] == ["recomputed: small/mle/s0: w2"]
 
 
-def test_results_of_another_row_are_found_by_the_key_of_their_samples(here, change_record):
-    forged = json.loads((here / "tiny" / "results" / "small__none__s0.json").read_text())
-    change_record(**{field: forged[field] for field in ("metrics", "samples_sha256", "weights_sha256")})
-    (line,) = contradictions(verify("tiny", "--recompute", "9", "--device", "cpu", code=1))
-    assert line.startswith("recomputed: small/mle/s0: the record's samples are those of another cell; ")
+MEASURED = ("metrics", "samples_sha256", "weights_sha256", "curve", "selected_images")
 
 
-def test_samples_that_only_another_cell_has_confirm_nothing(here, made, monkeypatch):
-    runs = RunsFolder(here / "partial")
-    shutil.copytree(made / "runs", runs.root)
-    (cell,) = [cell for cell in load_board(here / "tiny").cells if cell.name == "small/mle/s0"]
-    folder = runs.stage("sample", cell.sample_key)
-    folder.rename(folder.with_name("0" * len(folder.name)))
-    monkeypatch.setenv("HARNESS_RUNS", str(runs.root))
-    lines = [line for line in verify("tiny", "--recompute", "9", "--device", "cpu", code=0) if "recomputed: small/mle/s0" in line]
-    assert len(lines) == 1
-    assert lines[0].startswith("not confirmed  ")
+def recomputed(name, code):
+    lines = verify("tiny", "--recompute", "9", "--device", "cpu", code=code)
+    (line,) = [line for line in lines if f"recomputed: {name}" in line]
+    return line.replace(f"recomputed: {name}: ", "")
+
+
+def test_the_result_of_another_row_is_not_confirmed_from_that_row_s_samples(here, change_record):
+    other = json.loads((here / "tiny" / "results" / "small__ddo__s0.json").read_text())
+    change_record(**{name: other[name] for name in MEASURED[:-1]}, selected_images=other["curve"][0]["images"])
+    assert recomputed("small/mle/s0", code=1) == (
+        "contradicted   the samples that its record names are those of small/ddo/s0; its own are others"
+    )
+
+
+def test_the_result_of_another_row_is_not_confirmed_without_samples_of_its_own(here, made, change_record, monkeypatch):
+    other = json.loads((here / "tiny" / "results" / "small__ddo__s0.json").read_text())
+    own = change_record()
+    change_record(**{name: other[name] for name in MEASURED[:3]})
+    shutil.copytree(made / "runs", here / "runs")
+    monkeypatch.setenv("HARNESS_RUNS", str(here / "runs"))
+    folder = outputs.folder_with(RunsFolder(here / "runs"), "sample", "samples_sha256", own["samples_sha256"])
+    shutil.rmtree(folder)
+    line = recomputed("small/mle/s0", code=0)
+    assert line.startswith("not confirmed  the samples that its record names are those of small/ddo/s0")
+
+
+def test_weights_of_another_row_are_contradicted(here, change_record):
+    change_record(weights_sha256="f" * 64)
+    line = recomputed("small/mle/s0", code=1)
+    assert line == "contradicted   its samples are of other weights than those that the record names"
+
+
+def test_equal_samples_of_two_rows_and_those_that_were_set_aside_are_confirmed(here, made, change_record, monkeypatch):
+    """A row whose selection keeps the base's weights has the base's samples, under a key of its own."""
+    shutil.copytree(made / "runs", here / "runs")
+    monkeypatch.setenv("HARNESS_RUNS", str(here / "runs"))
+    runs = RunsFolder(here / "runs")
+    base = change_record("small__none__s0.json")
+    own = outputs.folder_with(runs, "sample", "samples_sha256", change_record()["samples_sha256"])
+    key = own.name
+    of_base = outputs.folder_with(runs, "sample", "samples_sha256", base["samples_sha256"])
+    facts = outputs.read(of_base).facts
+    own.rename(own.with_name(f"{key}.replaced-0"))
+    assert recomputed("small/mle/s0", code=0).endswith("equal bit for bit")
+    own.mkdir()
+    shutil.copy(of_base / "samples.safetensors", own)
+    write_manifest(own, {"stage": "sample", "key": key, "facts": facts})
+    change_record(**{name: base[name] for name in MEASURED[:3]})
+    assert recomputed("small/mle/s0", code=0).endswith("equal bit for bit")
 
 
 def test_a_forged_log_is_found_by_training_again(here, monkeypatch):
@@ -115,11 +151,6 @@ def test_a_changed_record_without_a_right_seal_is_contradicted(here):
         ({"method": "none"}, "holds a record of the cell small/none/s0"),
         ({"metrics": {"w2": {"values": [-1.0, 0.5]}}}, "w2 is -1, and the lowest value of w2 is 0"),
         ({"metrics": {"w2": {"values": [0.5]}}}, "w2: 1 values, the board has 2 draws"),
-        ({"costs": {"images_seen": 7}}, "costs.images_seen: 7, the board's training has 256"),
-        ({"costs": {"images_seen": 256, "steps": 1}}, "costs.steps: 1, the board's training has 4"),
-        ({"parameters": 0}, "parameters: 0, of a network that was trained"),
-        ({"curve": []}, "curve: 0 points, the board has"),
-        ({"selected_images": 5}, "selected_images: 5, where the curve has no point"),
     ],
 )
 def test_a_record_that_is_not_the_board_s_is_contradicted(here, change_record, fields, expected):
@@ -143,13 +174,54 @@ def test_a_record_of_another_version_of_a_component_is_neither_confirmed_nor_con
     assert any("made with other versions than are installed here: ddpm-mlp 1/999" in line for line in lines)
 
 
-def test_another_version_of_a_component_hides_no_impossible_values(here, change_record):
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"metrics": {"w2": {"values": [float("nan"), -5.0]}}}, "w2 is nan"),
+        ({"metrics": {"w2": {"values": [0.5]}}}, "w2: 1 values, the board has 2 draws"),
+        ({"training": {"images": 64, "batch": 64}}, "training.images: 64, the board says 256"),
+        ({"seed": 7, "key": "f" * 24}, "holds a record of the cell small/mle/s7"),
+    ],
+)
+def test_another_version_of_a_component_excuses_nothing_that_the_board_alone_says(here, change_record, fields, expected):
     content = change_record()
-    metrics = {**content["metrics"], "w2": {"values": [-5.0]}}
-    change_record(model={**content["model"], "version": "1/999"}, key="f" * 24, metrics=metrics)
-    lines = verify("tiny", code=1)
-    assert any("made with other versions than are installed here: ddpm-mlp 1/999" in line for line in lines)
-    assert any("w2: 1 values, the board has 2 draws" in line for line in contradictions(lines))
+    change_record(finetuning={**content["finetuning"], "version": "9/9"}, **fields)
+    lines = contradictions(verify("tiny", code=1))
+    assert any(line.startswith("keys: small__mle__s0.json: ") and expected in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"costs": {"images_seen": 64, "steps": 4}}, "costs.images_seen: 64, and 4 steps of 64 see 256"),
+        ({"costs": {"images_seen": 64, "steps": 1}}, "costs.steps: 1, the board says 4"),
+        ({"curve": []}, "curve: 0 points, the board asks for 3"),
+        ({"selected_images": 250}, "selected_images: 250, where the curve has no point"),
+        ({"selected_images": None}, "selected_images: absent, and the board chooses a point of the curve"),
+        ({"parameters": 0}, "parameters: 0, and the method trains them"),
+        ({"parameters": -3}, "parameters: -3, and the method trains them"),
+    ],
+)
+def test_a_record_of_another_training_than_the_board_asks_for_is_contradicted(here, change_record, fields, expected):
+    change_record(**fields)
+    lines = contradictions(verify("tiny", code=1))
+    assert f"keys: small__mle__s0.json: {expected}" in lines
+
+
+def test_costs_of_training_that_a_base_did_not_have_are_contradicted(here, change_record):
+    change_record("small__none__s0.json", costs={"images_seen": 256, "steps": 4}, selected_images=64)
+    lines = contradictions(verify("tiny", code=1))
+    assert [line.removeprefix("keys: small__none__s0.json: ") for line in lines] == [
+        "costs.steps: 4, the board says 0",
+        "selected_images: 64, and the board chooses no point of the curve",
+    ]
+
+
+def test_an_invented_number_of_held_out_examples_is_contradicted(here):
+    path = here / "tiny" / "results" / "floor__w2.json"
+    save_record(load_floor(path).model_copy(update={"held_out": 100_000}), path)
+    (line,) = contradictions(verify("tiny", code=1))
+    assert line == "keys: floor__w2.json: held_out: 100000, the dataset holds none out"
 
 
 def test_a_record_that_the_board_does_not_have_is_contradicted(here):

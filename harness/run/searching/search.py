@@ -47,7 +47,7 @@ class SearchOptions:
 
 
 def trial_file(study: Study, runs: RunsFolder) -> TrialFile:
-    """Return the trials of a study so far. Raises: UserError for a damaged file."""
+    """Return the trials of a study so far. Raises: as `TrialFile` does."""
     board = study.folder.resolve().name
     return TrialFile(runs.search(board, study.name, study.base, study.key))
 

@@ -1,25 +1,27 @@
 """The trials of a study, as far as it came: one file in the runs folder, written whole whenever a batch is asked or over.
 
-Settings are chosen by these values, so the file has a checksum, and the name of its study inside.
-
 A killed search loses nothing: the trials that were running stand in the file with their settings, and what their cells made is
-found again by key.
+found again by key. For the same reason a search begins anew where nothing vouches for its file.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.board.search_settings import Value
-from harness.errors import UserError
-from harness.store.files import Damage, reading, write_text
+from harness.errors import EndsTheRun
+from harness.store.files import Damage, reading, set_aside, write_text
 from harness.store.reading import read_bytes
 from harness.store.seal import seal_fault, sealed
 
+log = logging.getLogger(__name__)
+SCHEMA = 2
+"""Version of the format. Files of version 1 had no seal."""
 End = Literal["running", "done", "stopped", "diverged", "failed"]
 
 
@@ -56,11 +58,29 @@ class Trial(BaseModel):
 
 
 class TrialFile:
-    """The trials of one study in a file."""
+    """The trials of one study in a file.
+
+    A file that is damaged, or that an older version wrote without a checksum, has no trials, and a warning says so. It is renamed
+    when the first new trials are written: reading alone, as for a dry run, changes nothing.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Read the file, where there is one. Raises: StorageError; EndsTheRun for a file of a newer harness."""
         self.path = path
-        self.trials: list[Trial] = _read(path)
+        self.trials: list[Trial] = []
+        self._set_aside_as: Literal["damaged", "replaced"] | None = None
+        try:
+            with reading(path):
+                content = read_bytes(path)
+        except Damage:  # absent
+            return
+        if _is_of_version_1(content):
+            self._pass_over("replaced", "has no checksum (an older version wrote it)")
+            return
+        try:
+            self.trials = _trials(content, path)
+        except Damage as damage:
+            self._pass_over("damaged", f"is damaged ({damage})")
 
     @property
     def waiting(self) -> list[Trial]:
@@ -78,24 +98,45 @@ class TrialFile:
         self.trials = [by_number.get(trial.number, trial) for trial in self.trials]
         self._write()
 
+    def _pass_over(self, name: Literal["damaged", "replaced"], fault: str) -> None:
+        self._set_aside_as = name
+        log.warning(
+            "%s %s: its trials count for nothing. The search sets it aside as %s.%s-… and begins anew; what its cells made is "
+            "found again",
+            self.path,
+            fault,
+            self.path.name,
+            name,
+        )
+
     def _write(self) -> None:
-        trials = [trial.model_dump(mode="json") for trial in self.trials]
-        write_text(self.path, sealed({"schema_version": 1, "study": self.path.stem, "trials": trials}))
+        if self._set_aside_as is not None:
+            set_aside(self.path, self._set_aside_as)
+            self._set_aside_as = None
+        content = {"schema_version": SCHEMA, "trials": [trial.model_dump(mode="json") for trial in self.trials]}
+        write_text(self.path, sealed(content))
 
 
-def _read(path: Path) -> list[Trial]:
-    """Return the trials of a file, none where there is no file. Raises: UserError for one that was edited or damaged."""
+def _is_of_version_1(content: bytes) -> bool:
+    """Return whether a file is one of version 1, whole: a sealed file has more entries than it had."""
     try:
-        with reading(path):
-            content = read_bytes(path)
-    except Damage:
-        return []
-    if (fault := seal_fault(content, "file of trials")) is None:
-        try:
-            found = json.loads(content)
-            if found["study"] == path.stem:
-                return [Trial.model_validate(trial) for trial in found["trials"]]
-            fault = f"it is of another study, {found['study']}"
-        except (ValueError, KeyError, TypeError, RecursionError, ValidationError):
-            fault = "not of this version"
-    raise UserError(f"{path}: {fault}; delete the file: the search then begins anew, and what its cells made is found again")
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() == {"schema_version", "trials"} and found["schema_version"] == 1
+
+
+def _trials(content: bytes, path: Path) -> list[Trial]:
+    """Return the trials in a sealed file. Raises: Damage; EndsTheRun for a file of a newer harness."""
+    if (fault := seal_fault(content, "file of trials")) is not None:
+        raise Damage(fault)
+    found = json.loads(content)
+    schema = found.get("schema_version")
+    if type(schema) is not int:
+        raise Damage("no number of its format")
+    if schema > SCHEMA:
+        raise EndsTheRun(f"{path}: written by a newer harness (schema {schema}, known: {SCHEMA}); upgrade")
+    try:
+        return [Trial.model_validate(trial) for trial in found["trials"]]
+    except (KeyError, TypeError, ValidationError) as error:
+        raise Damage("its trials are not those of a search") from error

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import EndsTheRun
 from harness.run.searching.trials import CellCost, Trial, TrialFile
+from harness.store.seal import sealed
 
 
 def test_trials_are_kept(tmp_path):
@@ -19,29 +20,56 @@ def test_trials_are_kept(tmp_path):
     assert [trial.number for trial in again.waiting] == [1]
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        (lambda text: text[:60], "not a whole file of trials"),
-        (
-            lambda text: text.replace("0.5", "0.05"),
-            "its checksum does not match what the file holds, which was edited or damaged",
-        ),
-        (lambda _: json.dumps({"schema_version": 1, "trials": []}), "not a whole file of trials"),
-    ],
-)
-def test_a_changed_file_is_refused_and_says_what_to_do(tmp_path, change, fault):
-    file = TrialFile(tmp_path / "study.json")
-    file.add([Trial(number=0, point={"a": 1.0}, end="done", values=[0.5])])
-    file.path.write_text(change(file.path.read_text()))
-    with pytest.raises(UserError) as refused:
-        TrialFile(file.path)
-    assert str(refused.value).startswith(f"{file.path}: {fault}; delete the file: the search then begins anew")
+def written(tmp_path):
+    file = TrialFile(tmp_path / "trials.json")
+    file.add([Trial(number=0, point={"a": 0.1}, end="done", values=[0.5])])
+    return file.path
 
 
-def test_the_trials_of_another_study_are_refused(tmp_path):
-    file = TrialFile(tmp_path / "first.json")
-    file.add([Trial(number=0, point={"a": 1.0})])
-    file.path.rename(tmp_path / "second.json")
-    with pytest.raises(UserError, match="it is of another study, first; delete the file"):
-        TrialFile(tmp_path / "second.json")
+def set_aside_files(path):
+    return [file.name.rpartition("-")[0] for file in path.parent.iterdir() if file != path]
+
+
+def begins_anew(path, caplog, expected, name):
+    """Assert that the file has no trials, that a warning says why, and that it is renamed once trials are written."""
+    before = path.read_bytes()
+    file = TrialFile(path)
+    assert file.trials == []
+    (line,) = caplog.messages
+    assert line.startswith(f"{path} {expected}: its trials count for nothing")
+    assert path.read_bytes() == before
+    assert set_aside_files(path) == []
+    file.add([Trial(number=0, point={"a": 0.2})])
+    file.replace([Trial(number=0, point={"a": 0.2}, end="done", values=[1.0])])
+    assert set_aside_files(path) == [f"trials.json.{name}"]
+    assert [trial.values for trial in TrialFile(path).trials] == [[1.0]]
+
+
+@pytest.mark.parametrize("change", [("0.5", "0.4"), ('"done"', '"stopped"'), ('"sha256"', '"sha"')])
+def test_a_changed_file_is_noticed(tmp_path, caplog, change):
+    path = written(tmp_path)
+    path.write_text(path.read_text().replace(*change))
+    fault = "not a whole file of trials"
+    if change[0] != '"sha256"':
+        fault = "its checksum does not match what the file holds, which was edited or damaged"
+    begins_anew(path, caplog, f"is damaged ({fault})", "damaged")
+
+
+def test_a_file_that_was_cut_off_is_noticed(tmp_path, caplog):
+    path = written(tmp_path)
+    path.write_text(path.read_text()[:-20])
+    begins_anew(path, caplog, "is damaged (not a whole file of trials)", "damaged")
+
+
+def test_a_file_of_an_older_version_has_no_checksum_and_counts_for_nothing(tmp_path, caplog):
+    path = tmp_path / "trials.json"
+    trial = Trial(number=0, point={"a": 0.1}, end="done", values=[0.5]).model_dump(mode="json")
+    path.write_text(json.dumps({"schema_version": 1, "trials": [trial]}, indent=1) + "\n")
+    begins_anew(path, caplog, "has no checksum (an older version wrote it)", "replaced")
+
+
+def test_a_file_of_a_newer_version_is_refused(tmp_path):
+    path = tmp_path / "trials.json"
+    path.write_text(sealed({"schema_version": 3, "trials": []}))
+    with pytest.raises(EndsTheRun, match=r"trials.json: written by a newer harness \(schema 3, known: 2\); upgrade"):
+        TrialFile(path)
