@@ -37,7 +37,11 @@ _ORIGIN = (
     TableColumn("status", "string", "`done`, `diverged`, `failed` or `skipped`"),
     TableColumn("reason", "string", "why the cell is not done"),
     TableColumn("is_smoke", "boolean", "whether a smoke run made the record: its numbers mean nothing"),
-    TableColumn("is_current", "boolean", "whether the board gives the cell this key now; absent where no board was read"),
+    TableColumn(
+        "is_current",
+        "boolean",
+        "whether the board gives the cell this key now, and no newer result of it is there; absent where no board was read",
+    ),
     TableColumn("origin", "string", "`published` with the board, or `run` in a runs folder"),
     TableColumn("file", "string", "path of the record"),
     TableColumn("key", "string", "key of the record: a hash of everything that the result depends on"),

@@ -4,65 +4,53 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from harness.board.board import Board
 from harness.errors import UserError
 from harness.report.collect import collect_published
 from harness.report.passed_over import passed_over
-from harness.report.phrases import listed
+from harness.results.found_record import FoundRecord, name_of
+from harness.results.rivals import counted_once
 from harness.stages.current_records import cell_record, floor_record
 from harness.store.board_folder import BoardFolder
+from harness.store.reading import read_bytes
 from harness.store.record_names import RecordName
-from harness.store.records import FloorRecord, Record, load_floor, load_record
+from harness.store.records import LARGEST, FloorRecord, Record, load_floor, load_record
 from harness.store.runs_folder import RunsFolder
+from harness.store.seal import seal_of
 
 log = logging.getLogger(__name__)
-Origin = Literal["published", "run"]
-
-
-@dataclass(frozen=True)
-class FoundRecord:
-    """A record, where it is, and whether it is current; `is_current` is None where no board was read."""
-
-    record: Record | FloorRecord
-    file: Path
-    origin: Origin
-    is_current: bool | None
 
 
 def records_of_board(
     board: Board, runs: RunsFolder | None = None, remark: Callable[[str], None] = log.warning
 ) -> Iterator[FoundRecord]:
-    """Yield the published records of a board, then those of a runs folder that are not published under the same key.
+    """Yield the published records of a board, then those of a runs folder that are no copies of published ones.
 
-    Published files of nothing that the board has are left out, as on the board's page. So are other results of the runs folder
-    under the key of a published one, after `--fresh`, say: a cell would count twice.
+    A copy has the same content. Of two results of one key, the newer one is current, so that nothing counts twice. Published
+    files of nothing that the board has are left out, as on the board's page.
 
     Args:
-        remark: takes a line for each published file that counts for nothing, and one about the results of the runs folder that
-            differ from the published ones.
+        remark: takes a line for each published file that counts for nothing, and one for results that have a newer one beside.
     Raises: UserError for a record that is damaged, or newer than this harness.
     """
-    published: dict[tuple[str, str], Record | FloorRecord] = {}
-    for found in _published(board, remark):
-        published[_name(found.record), found.record.key] = found.record
-        yield found
-    others: list[str] = []
-    for found in [] if runs is None else _of_runs(board, runs):
-        same_key = published.get((_name(found.record), found.record.key))
-        if same_key is None:
-            yield found
-        elif same_key != found.record:
-            others.append(_name(found.record))
-    if runs is not None and others:
-        results = "1 result" if len(others) == 1 else f"{len(others)} results"
-        remark(
-            f"{runs.root} has {results} other than those published under the same keys, which are left out: {listed(others)}; "
-            f"publish the board to take them, or read {runs.root} itself"
-        )
+    published = list(_published(board, remark))
+    files = {name_of(found.record): found.file for found in published}
+
+    def is_copy(found: FoundRecord) -> bool:
+        file = files.get(name_of(found.record))
+        return file is not None and _seal(file) == _seal(found.file)
+
+    of_runs = [] if runs is None else [found for found in _of_runs(board, runs) if not is_copy(found)]
+    found, lines = counted_once(published, of_runs)
+    for line in lines:
+        remark(line)
+    yield from found
+
+
+def _seal(file: Path) -> str | None:
+    return seal_of(read_bytes(file, largest=LARGEST))
 
 
 def _published(board: Board, remark: Callable[[str], None]) -> Iterator[FoundRecord]:
@@ -111,8 +99,3 @@ def _files(folder: Path) -> list[Path]:
 
 def _load(file: Path) -> Record | FloorRecord:
     return load_floor(file) if file.name.startswith("floor__") else load_record(file)
-
-
-def _name(record: Record | FloorRecord) -> str:
-    kind, name = ("cell", record.cell) if isinstance(record, Record) else ("floor", record.metric)
-    return f"{kind} {name}"

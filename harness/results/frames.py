@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.results.columns import CURVES, RESULTS, TableColumn
-from harness.results.found import FoundRecord, log, records_in, records_of_board
+from harness.results.found import log, records_in, records_of_board
+from harness.results.found_record import FoundRecord
 from harness.results.rows import Row, curve_rows, result_rows
 from harness.store.runs_folder import RunsFolder
 
@@ -27,7 +28,8 @@ def read(source: Source, *, runs: Source | None = None, remark: Callable[[str], 
     Args:
         source: a board's folder, or its board.yaml; a runs folder; or a folder of records.
         runs: for a board: a runs folder, whose records of the board follow the published ones.
-        remark: takes a line for each published file that counts for nothing; without it, the line is logged as a warning.
+        remark: takes a line for each published file that counts for nothing, and one for results that have a newer one of the
+            same key beside; without it, the lines are logged as warnings.
     Raises: UserError for a faulty board, a folder without records, and a record that is damaged or of a newer harness.
     """
     return frame((row for found in find(source, runs=runs, remark=remark) for row in result_rows(found)), RESULTS)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.results.columns import COST_NAMES
-from harness.results.found import FoundRecord
+from harness.results.found_record import FoundRecord
 from harness.store.records import FloorRecord, Measured, Record
 
 Row = Mapping[str, object]

@@ -31,6 +31,12 @@ def seal_fault(content: bytes, kind: str) -> str | None:
     return f"not a whole {kind}"
 
 
+def seal_of(content: bytes) -> str | None:
+    """Return the checksum that a sealed file holds, unchecked; None where it holds none. Copies have the same one."""
+    parts = _SEALED.fullmatch(content.replace(b"\r\n", b"\n"))
+    return None if parts is None else parts[1].decode()
+
+
 def _is_complete(content: bytes) -> bool:
     """Return whether the file is JSON with a checksum, to its end: an editor or a script wrote it anew, say."""
     try:

@@ -18,6 +18,13 @@ def verify(*arguments, code):
     return done.out.splitlines()
 
 
+def samples_folder(runs, content):
+    """The folder of the samples that the content of a record names."""
+    folder = outputs.folder_with(runs, "sample", "samples_sha256", content["samples_sha256"])
+    assert folder is not None
+    return folder
+
+
 def contradictions(lines):
     return [line.partition("contradicted   ")[2] for line in lines if line.startswith("contradicted")]
 
@@ -81,6 +88,12 @@ def recomputed(name, code):
     return line.replace(f"recomputed: {name}: ", "")
 
 
+def samples_of(record, runs):
+    folder = outputs.folder_with(runs, "sample", "samples_sha256", record["samples_sha256"])
+    assert folder is not None
+    return folder
+
+
 def test_the_result_of_another_row_is_not_confirmed_from_that_row_s_samples(here, change_record):
     other = json.loads((here / "tiny" / "results" / "small__ddo__s0.json").read_text())
     change_record(**{name: other[name] for name in MEASURED[:-1]}, selected_images=other["curve"][0]["images"])
@@ -95,7 +108,7 @@ def test_the_result_of_another_row_is_not_confirmed_without_samples_of_its_own(h
     change_record(**{name: other[name] for name in MEASURED[:3]})
     shutil.copytree(made / "runs", here / "runs")
     monkeypatch.setenv("HARNESS_RUNS", str(here / "runs"))
-    folder = outputs.folder_with(RunsFolder(here / "runs"), "sample", "samples_sha256", own["samples_sha256"])
+    folder = samples_of(own, RunsFolder(here / "runs"))
     shutil.rmtree(folder)
     line = recomputed("small/mle/s0", code=0)
     assert line.startswith("not confirmed  the samples that its record names are those of small/ddo/s0")
@@ -113,9 +126,9 @@ def test_equal_samples_of_two_rows_and_those_that_were_set_aside_are_confirmed(h
     monkeypatch.setenv("HARNESS_RUNS", str(here / "runs"))
     runs = RunsFolder(here / "runs")
     base = change_record("small__none__s0.json")
-    own = outputs.folder_with(runs, "sample", "samples_sha256", change_record()["samples_sha256"])
+    own = samples_of(change_record(), runs)
     key = own.name
-    of_base = outputs.folder_with(runs, "sample", "samples_sha256", base["samples_sha256"])
+    of_base = samples_of(base, runs)
     facts = outputs.read(of_base).facts
     own.rename(own.with_name(f"{key}.replaced-0"))
     assert recomputed("small/mle/s0", code=0).endswith("equal bit for bit")
