@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from torch import Tensor
@@ -101,16 +101,42 @@ def _bank_file(record: Record, number: int, runs: RunsFolder, *, where: str) -> 
     _check_done(record, where)
     if not record.weights_sha256:
         raise UserError(f"{where}: this cell has no network, so nothing was drawn for its training")
-    keys = _find(runs, "finetune", "weights_sha256", record.weights_sha256, f"{where}: the training").facts.get("banks")
-    banks = keys if isinstance(keys, list) else []
+    banks = _banks(record, runs, where=where)
     if not banks:
         raise UserError(f"{where}: {record.cell} drew no bank of fakes for its training")
     if not 1 <= number <= len(banks):
         raise UserError(f"{where}: has no bank {number}; its banks have the numbers 1 to {len(banks)}")
-    found = outputs.find(runs, "bank", str(banks[number - 1]))
+    found = outputs.find(runs, "bank", banks[number - 1])
     if found is None:
         raise UserError(f"{where}: bank {number} is not in the runs folder {runs.root}: it was deleted, or damaged")
     return found.folder / BANK
+
+
+def _banks(record: Record, runs: RunsFolder, *, where: str) -> list[str]:
+    """Return the keys of the banks that the training of a record's cell drew.
+
+    Trainings whose selection kept the base's weights have equal weights; their curves tell them apart.
+
+    Raises: UserError when the runs folder does not hold the training, and where nothing tells it from another one.
+    """
+    first = _find(runs, "finetune", "weights_sha256", record.weights_sha256, f"{where}: the training")
+    folders = [folder for folder, _ in outputs.folders_with(runs, "finetune", "weights_sha256", record.weights_sha256)]
+    if len(folders) == 1:
+        return _list(first, "banks")
+    curve, chosen = [point.model_dump(mode="json") for point in record.curve], record.selected_images
+    trainings = [outputs.read(folder) for folder in folders]
+    own = [each for each in trainings if _list(each, "curve") == curve and each.facts.get("selected_images") == chosen]
+    if not own or any(_list(each, "banks") != _list(own[0], "banks") for each in own):
+        raise UserError(
+            f"{where}: {len(folders)} trainings in {runs.root} ended with these weights, and nothing tells which of them is that "
+            "of this cell"
+        )
+    return _list(own[0], "banks")
+
+
+def _list(output: Output, fact: str) -> list[Any]:
+    found = output.facts.get(fact)
+    return found if isinstance(found, list) else []
 
 
 def network_of(record: Record, weights: Mapping[str, Tensor], *, where: str) -> Network:

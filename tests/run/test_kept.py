@@ -1,6 +1,7 @@
 """Weights and samples of a cell are found by the hashes in its record, and nothing else is taken for them."""
 
 import os
+import shutil
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from harness.run import kept
 from harness.stages.example_sets import SAMPLES
 from harness.stages.record import unmeasured
 from harness.store import outputs
+from harness.store.record_parts import CurvePoint
 from harness.store.runs_folder import RunsFolder
 from harness.training.task import BANK
 from harness.weights import state_dicts
@@ -178,3 +180,26 @@ def test_a_network_of_another_version_of_its_plugin_is_one_message(record, weigh
     facts = getattr(record, part).model_copy(update={"settings": settings})
     with pytest.raises(UserError, match=rf"^r\.json: {message}"):
         kept.network_of(record.model_copy(update={part: facts}), weights, where="r.json")
+
+
+def test_of_trainings_that_kept_the_base_s_weights_the_curve_tells_the_own(record, runs, weights, banks):
+    """Selection chose the start of both: their weights are equal, and only one of them drew banks."""
+    own = [CurvePoint(images=0, value=1.0), CurvePoint(images=32, value=3.0)]
+    other = [CurvePoint(images=0, value=1.0), CurvePoint(images=32, value=2.0)]
+
+    def training(key, curve, keys):
+        def make(folder):
+            state_dicts.save(weights, folder / "weights.safetensors")
+            facts = {"weights_sha256": record.weights_sha256, "selected_images": 0, "banks": keys}
+            return {**facts, "curve": [point.model_dump() for point in curve]}
+
+        shutil.rmtree(runs.stage("finetune", key), ignore_errors=True)
+        outputs.once(runs, "finetune", key, make)
+
+    training("a" * 24, other, [])
+    training("b" * 24, own, banks)
+    chosen = record.model_copy(update={"curve": own, "selected_images": 0})
+    assert kept.examples(chosen, runs, draw=None, bank=2, where="r.json").rows.read(3, 9).tolist() == [[1.0, 1.0]]
+    training("a" * 24, own, [])
+    with pytest.raises(UserError, match=r"^r\.json: 2 trainings in .* ended with these weights, and nothing tells which"):
+        kept.examples(chosen, runs, draw=None, bank=1, where="r.json")
