@@ -58,3 +58,30 @@ def test_a_damaged_record_ends_it_before_anything_is_copied(board, runs, publish
     with pytest.raises(UserError, match="damaged"):
         adopt(board, runs)
     assert not runs.records(board.name).exists()
+
+
+def test_a_published_record_takes_the_place_of_a_damaged_one(board, runs, publish_records, run_records):
+    """The damaged one counted as there, so that the cell was trained again although its result is published."""
+    publish_records(board, created="elsewhere")
+    run_records(board, runs, created="here")
+    cell, floor = board.cells[0], board.floors[0]
+    runs.record(board.name, cell.name, cell.key).write_text("{")
+    runs.floor(board.name, floor.name, floor.key).write_text("{")
+    assert adopt(board, runs) == 2
+    found = [state.record.created for state in states(board, board.cells[:2], runs)]
+    assert found == ["elsewhere", "here"]
+    assert adopt(board, runs) == 0
+
+
+def test_a_published_result_takes_the_place_of_a_failure(board, runs, publish_records, run_records):
+    publish_records(board)
+    run_records(board, runs, board.cells[:1], status="failed", reason="no memory", metrics={})
+    adopt(board, runs)
+    assert states(board, board.cells[:1], runs)[0].state == "done"
+
+
+def test_a_published_failure_takes_no_place(board, runs, publish_records, run_records):
+    publish_records(board, board.cells[:1], status="failed", reason="elsewhere", metrics={})
+    run_records(board, runs, board.cells[:1], status="failed", reason="here", metrics={})
+    assert adopt(board, runs) == 0
+    assert states(board, board.cells[:1], runs)[0].reason == "here"
