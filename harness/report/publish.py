@@ -20,6 +20,7 @@ from harness.report.phrases import listed
 from harness.report.preview import Preview, save_preview
 from harness.report.record_files import record_files
 from harness.report.reference_files import check_reference_files
+from harness.store import leftovers
 from harness.store.board_folder import BoardFolder
 from harness.store.files import appearing
 from harness.store.record_names import RecordName
@@ -49,7 +50,8 @@ class Publication:
     problems: tuple[str, ...]
 
     def apply(self) -> None:
-        """Write and remove the files; each file appears whole or not at all."""
+        """Write and remove the files; each file appears whole or not at all. Half-written ones of killed processes go."""
+        leftovers.remove_from(self.folder)
         for name, source in self.copies.items():
             with appearing(self.folder / name) as scratch:
                 shutil.copyfile(source, scratch)

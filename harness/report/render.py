@@ -25,6 +25,7 @@ from harness.report.plots.training_log import training_log_plot
 from harness.report.reported import of_board, read_reported
 from harness.report.table import Table
 from harness.report.unfailing import unfailing
+from harness.store import leftovers
 from harness.store.board_folder import BoardFolder
 from harness.store.files import appearing, write_text
 from harness.store.runs_folder import RunsFolder
@@ -83,9 +84,10 @@ class Rendered:
         """Write README.md and plots under `root`, and remove plots that the board no longer has.
 
         Plots that are current are not drawn again. A plot that cannot be drawn fails nothing: the page is without it, and a
-        picture in its place, which would show older records, goes.
+        picture in its place, which would show older records, goes. So do half-written files of killed processes.
         """
         folder, undrawn = BoardFolder(root), list(self.undrawn)
+        leftovers.remove_from(root, folder.plots)
         drawn = []
         for plot in self.plots:
             with unfailing(undrawn, f"{plot.name} is not drawn"):

@@ -1,4 +1,4 @@
-"""The next run removes what killed processes left in a runs folder, and what older versions left there.
+"""The next run removes what killed processes left in a runs folder, and what older versions left there; publishing, in a board's.
 
 Only what is certain to be nobody's goes: files in whose name a process stands that is dead, or that others gave up.
 """
@@ -34,6 +34,15 @@ def remove(runs: RunsFolder) -> None:
     for worker in gone:
         for ending in (SUFFIX, GONE):
             _remove(runs.workers / f"{worker}{ending}")
+
+
+def remove_from(*folders: Path) -> None:
+    """Remove half-written files of killed processes of this machine from these folders, which need not be there."""
+    for folder in folders:
+        for name in _names(folder):
+            owner = scratch_owner(name)
+            if owner is not None and is_dead_here(str(owner)):
+                _remove(folder / name)
 
 
 def _remove_old(runs: RunsFolder) -> None:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -70,6 +72,21 @@ def test_a_board_whose_data_cannot_be_drawn_any_more_is_published_without_a_prev
     publication.apply()
     assert "preview__real.json" not in names(folder)
     assert "floor__distance.json" in names(folder)
+
+
+def test_publishing_removes_what_a_killed_one_left(board, folder, runs, run_records):
+    run_records(board, runs)
+    beside = (folder.results / "a.json", folder.page, folder.plots / "curves.png")
+    dead = subprocess.run(
+        [sys.executable, "-c", "import sys; from pathlib import Path; from harness.store.files import scratch_path\n"
+         "for path in map(Path, sys.argv[1:]): path.parent.mkdir(exist_ok=True); scratch_path(path).write_text('half')", *beside],
+        check=True,
+    )  # fmt: skip
+    assert dead.returncode == 0
+    assert len([path for path in folder.root.rglob(".*") if path.is_file()]) == 3
+    plan(board, runs).apply()
+    render_published(board).write(board.folder)
+    assert [path for path in folder.root.rglob(".*") if path.is_file()] == []
 
 
 def test_planning_alone_writes_nothing(board, folder, runs, run_records):

@@ -125,3 +125,15 @@ def test_a_look_at_many_outputs_takes_no_time(runs):
     leftovers.remove(runs)
     assert time.perf_counter() - began < 1.0
     assert Path(runs.stage("sample", "0")).is_dir()
+
+
+def test_half_written_files_of_dead_processes_go_from_a_board_s_folders_and_no_others(tmp_path):
+    results, absent = tmp_path / "results", tmp_path / "plots"
+    results.mkdir()
+    in_a_fork(lambda: (scratch_path(results / "a.json").write_text("half"), os._exit(0)))
+    mine = scratch_path(results / "b.json")
+    mine.write_text("half")
+    (results / ".gitkeep").touch()
+    assert len(os.listdir(results)) == 3
+    leftovers.remove_from(results, absent)
+    assert sorted(os.listdir(results)) == sorted([mine.name, ".gitkeep"])

@@ -33,7 +33,7 @@ from harness.board.reading.searches import check_searches
 from harness.board.reading.yaml_file import read_yaml
 from harness.board.schema import BoardConfig
 from harness.components import Dataset
-from harness.errors import UserError
+from harness.errors import Faults, UserError
 from harness.plugins import Registry, registry
 
 T = TypeVar("T")
@@ -126,12 +126,14 @@ def _valid(parts: Iterable[T | None]) -> tuple[T, ...]:
 def _kept(reader: BoardReader, config: BoardConfig, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
     """Return the cells that the `only` of bases and methods leave.
 
-    Raises: Faults for texts that are no filters, and for values that the board does not have; UserError when no cell is left.
+    Raises: Faults for texts that are no filters, and for values that the board does not have, and when no cell is left.
     """
     filters = entry_filters(reader, config)
     check_filters(reader, config, filters, cells)
     reader.faults.raise_any()
     kept = tuple(cell for cell in cells if all(entry.keeps(cell) for entry in filters))
     if not kept:
-        raise UserError(f"{reader.source.path}: no cell is left: the `only` filters exclude everything")
+        places = [reader.source.where(entry.location) for entry in filters]
+        which = "this filter excludes" if len(filters) == 1 else "the `only` filters of the board together exclude"
+        raise Faults([f"{place}: no cell is left: {which} everything" for place in places])
     return kept

@@ -5,7 +5,6 @@ from board_faults import fault, faults_of
 from board_fixtures import BOARD
 
 from harness.board.reading.load import load_board
-from harness.errors import UserError
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def test_an_empty_filter_is_a_fault(write_board, fake_plugins, entry, only):
     assert "only: is an empty filter: leave `only` out to keep all cells, or write `base=*`" in found
 
 
-def test_a_board_without_cells_is_an_error(write_board, fake_plugins):
+def test_a_board_without_cells_is_a_fault_that_names_the_line_of_each_filter(write_board, fake_plugins):
     text = BOARD.replace("{label: Net,", "{label: Net, only: seed!=*,").replace("{label: Chain,", "{label: Chain, only: seed!=*,")
-    with pytest.raises(UserError, match="no cell is left: the `only` filters exclude everything"):
-        load_board(write_board(text), plugins=fake_plugins)
+    fault = "no cell is left: the `only` filters of the board together exclude everything"
+    assert faults_of(write_board(text), fake_plugins) == [f"board.yaml:{line}: {fault}" for line in (4, 5)]
