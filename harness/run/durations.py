@@ -7,6 +7,7 @@ from functools import cached_property
 
 from harness.board.board import Board
 from harness.board.cells import Cell
+from harness.board.grids import split_point
 from harness.errors import UserError
 from harness.store.board_folder import BoardFolder
 from harness.store.records import Record, load_record
@@ -41,9 +42,12 @@ class PastDurations:
     def estimate(self, cell: Cell) -> float | None:
         """Return the mean seconds of done cells with the cell's base, method and sampler; None when there are none.
 
-        The training that cells of several samplers share counts for the first of them that is asked about, unless it is done.
+        A point of a grid of which no cell is done takes as long as the other points of its grid. The training that cells of
+        several samplers share counts for the first of them that is asked about, unless it is done.
         """
-        seconds = self._seconds_by_row.get((cell.base.name, cell.method_name, cell.row.sampler_name))
+        base, sampler, entry = cell.base.name, cell.row.sampler_name, split_point(cell.method_name)[0]
+        seconds = self._seconds_by_row.get((base, cell.method_name, sampler))
+        seconds = seconds or self._seconds_by_grid.get((base, entry, sampler))
         if not seconds:
             return None
         is_trained = cell.row.sampler_name is not None and self._has_training(cell)
@@ -70,4 +74,12 @@ class PastDurations:
             if record.status == "done":
                 row = record.base, record.method, record.sampler_name
                 seconds.setdefault(row, []).append((record.costs.seconds_finetune, _seconds_of_samples(record)))
+        return seconds
+
+    @cached_property
+    def _seconds_by_grid(self) -> dict[_Row, list[tuple[float, float]]]:
+        """What `_seconds_by_row` has of all points of a grid, under the name of the grid's entry."""
+        seconds: dict[_Row, list[tuple[float, float]]] = {}
+        for (base, method, sampler), of_row in self._seconds_by_row.items():
+            seconds.setdefault((base, split_point(method)[0], sampler), []).extend(of_row)
         return seconds

@@ -1,7 +1,7 @@
 """Estimates of how long a cell takes: means over done cells of its base and method, wherever their records are."""
 
 import pytest
-from board_fixtures import SAMPLER_BOARD
+from board_fixtures import BOARD, SAMPLER_BOARD
 
 from harness.board.reading.load import load_board
 from harness.run.durations import PastDurations, seconds_of
@@ -40,6 +40,17 @@ def test_an_estimate_is_the_mean_over_done_cells_of_the_same_base_and_method(boa
     assert past.estimate(cells["net/fit/s2"]) == 15.0
     assert past.estimate(cells["chain/fit/s1"]) == 700.0
     assert past.estimate(cells["net/tune/s1"]) is None  # the only such cell failed, and says nothing of the time
+
+
+def test_a_point_of_a_grid_is_estimated_from_the_points_that_have_run(write_board, fake_plugins, runs, make_record):
+    board = load_board(
+        write_board(BOARD.replace("  tune:", "  tune: {training: {images: {grid: [640, 1280, 2560]}}}")), plugins=fake_plugins
+    )
+    first, second, third = (cell for cell in board.cells if cell.name.startswith("net/tune[") and cell.seed == 0)
+    for cell, seconds in ((first, 10.0), (second, 20.0)):
+        save_record(make_record(cell, **took(seconds)), runs.record(cell.board, cell.name, cell.key))
+    past = PastDurations(board, runs)
+    assert [past.estimate(cell) for cell in (first, second, third)] == [10.0, 20.0, 15.0]
 
 
 def test_records_of_older_settings_and_published_ones_count(board, runs, make_record, publish_records):

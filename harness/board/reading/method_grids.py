@@ -87,10 +87,9 @@ def _entries(
         for path, place in chosen:
             _put(settings, path, found[path][place])
         label = f"{entry.label or name}, {', '.join(f'{parameter} {value}' for parameter, value in point.items())}"
-        # One note stands for all points.
-        changes: dict[str, object] = {"label": label, "training": settings["training"], "note": note}
-        if entry.method is not None:
-            changes["method"] = ComponentEntry.model_validate(settings["method"])
+        # An entry without `method` is of the method of its own name, which is not the point's. One note stands for all points.
+        method = ComponentEntry(name=name) if entry.method is None else ComponentEntry.model_validate(settings["method"])
+        changes: dict[str, object] = {"label": label, "method": method, "training": settings["training"], "note": note}
         note = None
         yield point_name(name, point), entry.model_copy(update=changes)
 

@@ -51,6 +51,21 @@ def test_a_grid_may_stand_deep_in_settings_and_in_the_training(load):
     assert cells["tune[lr=0.2,images=640]"].method.settings.optimizer.lr == 0.2
 
 
+def test_an_entry_without_a_method_is_of_the_method_of_its_own_name(load):
+    """Each point was looked for among the methods by its own name, `tune[images=640]`."""
+    cells = {cell.method_name: cell for cell in load("  tune: {training: {images: {grid: [640, 1280]}}}\n").cells}
+    assert cells["tune[images=640]"].method.name == "tune"
+    by_hand = {cell.method_name: cell for cell in load("  tune: {training: {images: 640}}\n").cells}
+    assert cells["tune[images=640]"].key == by_hand["tune"].key
+
+
+def test_a_grid_of_a_method_that_is_not_installed_is_named_by_its_entry(load):
+    with pytest.raises(Faults) as raised:
+        load("  tuna: {training: {images: {grid: [640, 1280]}}}\n")
+    (fault,) = set(raised.value.faults)
+    assert "board.yaml:9: no method is called 'tuna'; did you mean 'tune'?" in fault
+
+
 def test_parameters_of_one_short_name_have_their_whole_path(load):
     board = load("  tune: {method: {name: weigh, optimizer: {lr: {grid: [0.1, 0.2]}}, critic: {lr: {grid: [0.1, 0.2]}}}}\n")
     assert "tune[optimizer.lr=0.1,critic.lr=0.2]" in {cell.method_name for cell in board.cells}
