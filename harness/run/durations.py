@@ -78,7 +78,7 @@ class PastDurations:
 
     @cached_property
     def _seconds_by_grid(self) -> dict[_Row, list[tuple[float, float]]]:
-        """What `_seconds_by_row` has of all points of a grid, under the name of the grid's entry."""
+        """The values of `_seconds_by_row`, those of all points of a grid together under the name of its entry."""
         seconds: dict[_Row, list[tuple[float, float]]] = {}
         for (base, method, sampler), of_row in self._seconds_by_row.items():
             seconds.setdefault((base, split_point(method)[0], sampler), []).extend(of_row)
