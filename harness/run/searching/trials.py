@@ -61,7 +61,8 @@ class TrialFile:
     """The trials of one study in a file.
 
     A file that is damaged, or that an older version wrote without a checksum, has no trials, and a warning says so. It is renamed
-    when the first new trials are written: reading alone, as for a dry run, changes nothing.
+    when the first new trials are written: reading alone, as for a dry run, changes nothing. So it is with the file of another
+    study, whose name stands in the content too: a copy would bring values of other settings.
     """
 
     def __init__(self, path: Path) -> None:
@@ -113,7 +114,11 @@ class TrialFile:
         if self._set_aside_as is not None:
             set_aside(self.path, self._set_aside_as)
             self._set_aside_as = None
-        content = {"schema_version": SCHEMA, "trials": [trial.model_dump(mode="json") for trial in self.trials]}
+        content = {
+            "schema_version": SCHEMA,
+            "study": self.path.stem,
+            "trials": [trial.model_dump(mode="json") for trial in self.trials],
+        }
         write_text(self.path, sealed(content))
 
 
@@ -136,6 +141,9 @@ def _trials(content: bytes, path: Path) -> list[Trial]:
         raise Damage("no number of its format")
     if schema > SCHEMA:
         raise EndsTheRun(f"{path}: written by a newer harness (schema {schema}, known: {SCHEMA}); upgrade")
+    study = found.get("study", path.stem)  # older files lack it
+    if study != path.stem:
+        raise Damage(f"it holds the trials of {study}")
     try:
         return [Trial.model_validate(trial) for trial in found["trials"]]
     except (KeyError, TypeError, ValidationError) as error:

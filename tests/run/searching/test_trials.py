@@ -61,6 +61,21 @@ def test_a_file_that_was_cut_off_is_noticed(tmp_path, caplog):
     begins_anew(path, caplog, "is damaged (not a whole file of trials)", "damaged")
 
 
+def test_a_copy_of_another_study_is_noticed(tmp_path, caplog):
+    other, path = tmp_path / "other" / "rates__net.0123.json", tmp_path / "mine" / "trials.json"
+    path.parent.mkdir()
+    TrialFile(other).add([Trial(number=0, point={"a": 0.1}, end="done", values=[0.5])])
+    path.write_bytes(other.read_bytes())
+    begins_anew(path, caplog, "is damaged (it holds the trials of rates__net.0123)", "damaged")
+
+
+def test_a_sealed_file_without_the_name_of_its_study_counts(tmp_path):
+    trial = Trial(number=0, point={"a": 0.1}, end="done", values=[0.5])
+    path = tmp_path / "trials.json"
+    path.write_text(sealed({"schema_version": 2, "trials": [trial.model_dump(mode="json")]}))
+    assert TrialFile(path).trials == [trial]
+
+
 def test_a_file_of_an_older_version_has_no_checksum_and_counts_for_nothing(tmp_path, caplog):
     path = tmp_path / "trials.json"
     trial = Trial(number=0, point={"a": 0.1}, end="done", values=[0.5]).model_dump(mode="json")
