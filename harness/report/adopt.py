@@ -7,7 +7,7 @@ import os
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Floor
-from harness.board.log_files import log_files
+from harness.board.log_files import cell_log, log_files
 from harness.report.collect import collect_published
 from harness.report.outcome import Outcome
 from harness.report.record_files import RecordFiles, record_files
@@ -56,14 +56,18 @@ def adopt(board: Board, runs: RunsFolder) -> int:
     records = adoptable(board, runs)
     for files in records:
         write_text(files.run, read_text(files.published))
-    _adopt_logs(board, runs)
+    _adopt_logs(board, runs, {files.record.name for files in records if files.record.kind == "cell"})
     return len(records)
 
 
-def _adopt_logs(board: Board, runs: RunsFolder) -> None:
-    """Copy the published training logs that the runs folder has not, so that its plots show them too."""
+def _adopt_logs(board: Board, runs: RunsFolder, adopted: set[str]) -> None:
+    """Copy the published training logs that the runs folder has not, and those of cells whose records were copied.
+
+    So its plots show them too, and no record stands beside the log of a training that failed.
+    """
     folder = BoardFolder(board.folder)
+    copied = {cell_log(cell) for cell in board.cells if cell.name in adopted}
     for log in log_files(board.cells, board.bases):
         published, run = log.published(folder), log.beside_records(runs, board.name)
-        if not run.exists() and read_log(published, log.training_key):
+        if (log in copied or not run.exists()) and read_log(published, log.training_key):
             write_text(run, read_text(published))

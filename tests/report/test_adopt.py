@@ -1,7 +1,10 @@
 """Published records count as done where they are asked to."""
 
+import json
+
 import pytest
 
+from harness.board.log_files import cell_log
 from harness.errors import UserError
 from harness.report.adopt import adopt
 from harness.run.states import states
@@ -78,6 +81,21 @@ def test_a_published_result_takes_the_place_of_a_failure(board, runs, publish_re
     run_records(board, runs, board.cells[:1], status="failed", reason="no memory", metrics={})
     adopt(board, runs)
     assert states(board, board.cells[:1], runs)[0].state == "done"
+
+
+def test_the_log_of_a_failed_training_goes_with_its_record(board, runs, publish_records, run_records):
+    """The published result stood beside the log of the training that failed, and `publish` could have published that."""
+    cell = next(cell for cell in board.cells if cell.trains)
+    publish_records(board)
+    run_records(board, runs, [cell], status="failed", reason="no memory", metrics={})
+    log = cell_log(cell)
+    published, run = log.published(BoardFolder(board.folder)), log.beside_records(runs, board.name)
+    line = {"step": 1, "images": 64, "values": {"loss": 0.5}}
+    whole = f"{json.dumps({'training': log.training_key})}\n{json.dumps(line)}\n"
+    published.write_text(whole)
+    run.write_text(whole.splitlines()[0] + "\n")
+    adopt(board, runs)
+    assert run.read_text() == whole
 
 
 def test_a_published_failure_takes_no_place(board, runs, publish_records, run_records):
