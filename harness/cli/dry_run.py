@@ -104,7 +104,8 @@ def estimate_card(name: str | None, device: str) -> Card | None:
 
 def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, jobs: int, *, keep_published: bool) -> RunPlan:
     """Return the plan of a run. Nothing is written: published records count as done without being copied."""
-    from harness.cli.run_plan import RunPlan, copied_of, with_published
+    from harness.cli.run_plan import RunPlan, copied_of, counted_bases, with_published
+    from harness.report import adopt_bases
     from harness.report.adopt import adoptable
     from harness.run import setting_paths
     from harness.run.fresh import check_measurable, planned
@@ -117,6 +118,10 @@ def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, job
     of_runs = RunPlan(*planned(board, cells, anew, runs), jobs)
     if not keep_published:
         return of_runs
+    for line in adopt_bases.others(board, runs):
+        remark(line)
+    if bases := len(adopt_bases.adoptable(board, runs)):
+        remark(f"{counted_bases(bases)} would be copied into {runs.root} and taken as trained")
     published = adoptable(board, runs)
     check_measurable(copied_of(anew.remeasured, published), runs)
     remark(f"{len(published)} published records would be copied into {runs.root} and taken as done")

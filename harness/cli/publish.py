@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.arguments import BoardPath, RunsDir
 from harness.cli.output import remark, result
+
+if TYPE_CHECKING:
+    from harness.report.published_bases import BasesPlan
 
 
 def publish(
@@ -19,6 +22,9 @@ def publish(
             "--allow-mixed",
             help="Publish records of code that was edited; where two records are of different code, the page says so.",
         ),
+    ] = False,
+    bases: Annotated[
+        bool, typer.Option("--bases", help="Publish the weights of pretrained bases too, for `run --keep-published`.")
     ] = False,
     to: Annotated[
         str | None, typer.Option("--to", metavar="hf://OWNER/NAME", help="Upload the pack to a dataset of Hugging Face too.")
@@ -38,7 +44,7 @@ def publish(
 
     loaded = load_board(board)
     target = None if to is None else hub_target(to)
-    publication = plan(loaded, RunsFolder.of(runs_dir), allow_mixed=allow_mixed)
+    publication = plan(loaded, RunsFolder.of(runs_dir), allow_mixed=allow_mixed, bases=bases)
     for problem in publication.problems:
         remark(problem)
     if publication.problems and not partial:
@@ -55,9 +61,18 @@ def publish(
     )
     for name in publication.removed:
         result(f"removed {loaded.folder}/results/{name}, which no longer belongs to the board")
+    _show_bases(publication.bases)
     for path in written.paths:
         result(f"wrote {path}")
-    for line in (*publication.unmade, *written.undrawn, *rendered.not_borne_out):
+    for line in (*publication.bases.remarks, *publication.unmade, *written.undrawn, *rendered.not_borne_out):
         remark(line)
     if target is not None:
         result(f"uploaded {upload(loaded, target)}")
+
+
+def _show_bases(plan: BasesPlan) -> None:
+    if plan.copies:
+        count = "1 base" if len(plan.copies) == 1 else f"{len(plan.copies)} bases"
+        result(f"{plan.folder}: {count} written, {plan.megabytes:.1f} MB")
+    for name in plan.removed:
+        result(f"removed {plan.folder / name}, which is not the base that the records are of")

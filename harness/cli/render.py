@@ -40,32 +40,35 @@ def render(
 def _render(path: Path, check: bool, format_: str) -> list[str]:
     """Render one board, or check it.
 
-    Returns: claims that the records speak against, plots that could not be drawn, and, with `check`, what is stale.
+    Returns: claims that the records speak against, published bases that are damaged or of other weights, plots that could not be
+        drawn, and, with `check`, what is stale.
     """
     from harness.board.reading.load import load_board
     from harness.report.formats import FORMATS
     from harness.report.passed_over import passed_over
+    from harness.report.published_bases import faults
     from harness.report.render import render_published
     from harness.store.board_folder import BoardFolder
 
     board = load_board(path)
     folder = BoardFolder(board.folder)
     rendered = render_published(board)
+    bases = faults(rendered.content.collection)
     for line in passed_over(rendered.content.collection):
         remark(line)
     if check and not (folder.results.exists() or folder.page.exists()):
         result(f"{board.folder}: nothing published")
     elif check:
         if stale := rendered.stale(board.folder):
-            return [*stale, f"run: harness render {board.folder}", *rendered.not_borne_out]
-        if not (claims := rendered.not_borne_out):
+            return [*stale, f"run: harness render {board.folder}", *rendered.not_borne_out, *bases]
+        if not (problems := [*rendered.not_borne_out, *bases]):
             result(f"{board.folder}: up to date")
-        return claims
+        return problems
     elif format_ == "markdown":
         written = rendered.write(board.folder)
         for file in written.paths:
             result(f"wrote {file}")
-        return [*written.undrawn, *rendered.not_borne_out]
+        return [*written.undrawn, *rendered.not_borne_out, *bases]
     else:
         result(FORMATS[format_](rendered.table).rstrip())
     return []

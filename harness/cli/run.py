@@ -16,7 +16,7 @@ from harness.cli.changed_code import questions
 from harness.cli.dry_run import DryRun, estimate_card, plan
 from harness.cli.output import remark, result
 from harness.cli.records_elsewhere import records_elsewhere
-from harness.cli.run_plan import copied_of
+from harness.cli.run_plan import copied_of, counted_bases
 from harness.cli.run_settings import run_settings, unused_resources
 from harness.errors import UserError
 from harness.process import stop
@@ -79,7 +79,7 @@ Remeasure = Annotated[
 KeepPublished = Annotated[
     bool,
     typer.Option(
-        "--keep-published", help="Copy the board's published records, where current, into the runs folder: they count as done."
+        "--keep-published", help="Copy published records and bases, where current, into the runs folder: they count as done."
     ),
 ]
 Jobs = Annotated[
@@ -247,10 +247,15 @@ def _keep_published(board: Board, runs: RunsFolder, anew: Fresh) -> None:
 
     Raises: UserError for a copy that is to be measured anew and cannot be; nothing is copied then.
     """
+    from harness.report import adopt_bases
     from harness.report.adopt import adopt, adoptable
     from harness.run.fresh import check_measurable
 
     check_measurable(copied_of(anew.remeasured, adoptable(board, runs)), runs)
+    for line in adopt_bases.others(board, runs):
+        remark(line)
+    if bases := adopt_bases.adopt(board, runs):
+        remark(f"{counted_bases(bases)} copied into {runs.root} and taken as trained")
     remark(f"{adopt(board, runs)} published records copied into {runs.root} and taken as done")
 
 

@@ -68,6 +68,11 @@ def copied_of(cells: Sequence[Cell], published: Sequence[RecordFiles]) -> list[C
     return [cell for cell in cells if cell.name in names]
 
 
+def counted_bases(number: int) -> str:
+    """Return a number of published bases in words."""
+    return "1 published base" if number == 1 else f"{number} published bases"
+
+
 def with_published(plan: RunPlan, anew: Fresh, published: Sequence[RecordFiles]) -> RunPlan:
     """Return the plan in which these published records are there: their cells stand as the records say, unless made anew."""
     from harness.run.states import recorded_state

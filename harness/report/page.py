@@ -20,6 +20,8 @@ from harness.report.links import with_links_from
 from harness.report.markup import markdown_text
 from harness.report.phrases import where_only
 from harness.report.plots.plot import Plot
+from harness.report.published_bases import current as current_bases
+from harness.report.published_bases import trained
 from harness.report.published_path import published_path
 from harness.report.remarks import remarks
 from harness.report.reported import Reported, reported_markdown
@@ -86,8 +88,17 @@ class Page:
         if self.is_published:
             path = published_path(board.folder)
             made = "Made by" if self.collection.records or self.collection.floors else NOT_RUN
-            return f"{made} `harness run {path}`, then `harness publish {path}`.{protocol}"
+            return f"{made} `harness run {path}`, then `harness publish {path}`.{protocol}{self._bases(path)}"
         return f"Made by `{run_command(board)}`." + ("" if board.is_smoke else protocol)
+
+    def _bases(self, path: str) -> str:
+        """Return the sentence on the weights that stand beside the results; "" where there are none."""
+        board = self.collection.board
+        count, published = len(trained(board)), current_bases(board)
+        if not published:
+            return ""
+        which = "its pretrained bases" if published == count else f"{published} of its {count} pretrained bases"
+        return f" The weights of {which} are in [bases](bases): `harness run {path} --keep-published` starts from them."
 
     def _by_hand(self, text: str) -> str:
         """Return Markdown of board.yaml, with links that lead to the same places from this page."""

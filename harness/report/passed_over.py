@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.board.board import Board
 from harness.board.log_files import SUFFIX
-from harness.report import published_logs
+from harness.report import published_bases, published_logs
 from harness.report.collect import Collection
 from harness.report.reported import left_out, read_reported
 from harness.store.board_folder import BoardFolder
@@ -26,6 +26,10 @@ def passed_over(collection: Collection) -> list[str]:
             for name in sorted(present - expected)
         ),
         *(f"{folder.record(name)}: holds {what}; it counts for nothing" for name, what in collection.strange.items()),
+        *(
+            f"{folder.bases / name}: no base of the board as it is now; it counts for nothing"
+            for name in published_bases.passed_over(collection.board)
+        ),
         *left_out(read_reported(folder.reported), collection.board.name, folder.reported),
     ]
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from harness.board.board import Board
 from harness.board.log_files import SUFFIX
 from harness.errors import UserError
-from harness.report import published_logs
+from harness.report import published_bases, published_logs
 from harness.report.board_previews import BoardPreviews, make_previews, read_published_previews
 from harness.report.code_versions import check_code
 from harness.report.collect import Collection, collect_published, collect_runs
 from harness.report.extractor_versions import check_extractor_versions
 from harness.report.phrases import listed
 from harness.report.preview import Preview, save_preview
+from harness.report.published_bases import BasesPlan
 from harness.report.record_files import record_files
 from harness.report.reference_files import check_reference_files
 from harness.store import leftovers
@@ -39,6 +40,7 @@ class Publication:
         removed: names of published files that no longer belong to the board.
         unmade: a line for each preview that could not be made, with the reason.
         problems: what is missing or failed, for the user to read; the command refuses to publish them unless it is told to.
+        bases: which weights of pretrained bases stand beside the results then.
     """
 
     folder: Path
@@ -48,10 +50,11 @@ class Publication:
     removed: tuple[str, ...]
     unmade: tuple[str, ...]
     problems: tuple[str, ...]
+    bases: BasesPlan
 
     def apply(self) -> None:
         """Write and remove the files; each file appears whole or not at all. Half-written ones of killed processes go."""
-        leftovers.remove_from(self.folder)
+        leftovers.remove_from(self.folder, self.bases.folder)
         for name, source in self.copies.items():
             with appearing(self.folder / name) as scratch:
                 shutil.copyfile(source, scratch)
@@ -59,13 +62,15 @@ class Publication:
             save_preview(preview, self.folder / name)
         for name in self.removed:
             (self.folder / name).unlink()
+        self.bases.apply()
 
 
-def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False) -> Publication:
+def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False, bases: bool = False) -> Publication:
     """Plan to publish a board; nothing is written yet. Imports torch.
 
     Args:
         allow_mixed: publish records of code that was edited; the page then says which records are of which code.
+        bases: publish the weights of pretrained bases too. Those that are published stay in any case, as far as they fit.
     Raises: UserError for smoke boards, for damaged records, where a column would hold numbers of several versions of its
         extractor, and, unless `allow_mixed`, where records were made by code that was edited.
     """
@@ -94,6 +99,7 @@ def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False) -> Public
         removed=tuple(sorted(present - belonging - set(copies))),
         unmade=made.unmade,
         problems=tuple(_problems(merged)),
+        bases=published_bases.plan(merged, runs, takes=bases),
     )
 
 

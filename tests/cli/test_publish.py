@@ -1,5 +1,11 @@
 """`harness publish`: records into the board's folder, and its page; a board that is half done only on request."""
 
+import re
+from pathlib import Path
+
+from in_process import BOARD as TINY
+from in_process import run_in_this_process
+
 from harness.store.records import load_record, save_record
 
 
@@ -43,3 +49,47 @@ def test_failed_cells_are_problems_too(filled):
     done = filled("publish", "leaderboards/small")
     assert done.returncode == 1
     assert "ddpm/mle/s0" in done.stderr
+
+
+def test_bases_are_published_on_request_and_go_from_there_to_another_machine(shell, monkeypatch):
+    """The next machine trains no base, and its cell starts from the weights of the published ones, to the bit."""
+    run_in_this_process(monkeypatch)
+    (shell.folder / "board.yaml").write_text(TINY.replace("  ddo: {", "  ddo: {only: seed=0, "))
+    assert shell("run", "leaderboards/small", "--only", "method=none").returncode == 0
+    done = shell("publish", "leaderboards/small", "--partial", "--bases")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^leaderboards/small/bases: 1 base written, 0\.\d MB$", done.stdout, re.MULTILINE)
+    assert "The weights of its pretrained bases are in [bases](bases)" in (shell.folder / "README.md").read_text()
+
+    elsewhere = {"HARNESS_RUNS": "elsewhere"}
+    dry = shell("run", "leaderboards/small", "--keep-published", "--dry-run", **elsewhere)
+    assert "1 published base would be copied into elsewhere and taken as trained" in dry.stderr
+    assert not Path("elsewhere").exists()
+    monkeypatch.setattr("harness.stages.base._pretrain", None)  # whoever trains the base fails
+    ran = shell("run", "leaderboards/small", "--keep-published", **elsewhere)
+    assert ran.returncode == 0, ran.stderr
+    assert "1 published base copied into elsewhere and taken as trained" in ran.stderr
+    published = load_record(shell.folder / "results" / "small__none__s0.json")
+    records = [load_record(path) for path in Path("elsewhere/records/small").glob("small__*.json")]
+    assert len(records) == 3
+    assert {record.base_weights_sha256 for record in records} == {published.base_weights_sha256}
+    assert shell("publish", "leaderboards/small", "--bases", **elsewhere).returncode == 0
+    assert shell("render", "leaderboards/small", "--check").returncode == 0
+
+
+def test_a_damaged_published_base_is_said_by_render_and_refused_by_run(shell, monkeypatch):
+    run_in_this_process(monkeypatch)
+    (shell.folder / "board.yaml").write_text(TINY)
+    assert shell("run", "leaderboards/small").returncode == 0
+    assert shell("publish", "leaderboards/small", "--bases").returncode == 0
+    (shell.folder / "bases" / "small" / "weights.safetensors").write_bytes(b"")
+    fault = "leaderboards/small/bases/small: damaged: weights.safetensors does not match its checksum"
+    checked = shell("render", "leaderboards/small", "--check")
+    assert (checked.returncode, fault in checked.stderr) == (1, True)
+    refused = shell("run", "leaderboards/small", "--keep-published", HARNESS_RUNS="elsewhere")
+    assert refused.returncode == 2
+    assert f"{fault}; restore the folder, or remove it: the base is trained then" in refused.stderr
+    assert not Path("elsewhere/records").exists()
+    mended = shell("publish", "leaderboards/small", "--bases")
+    assert "leaderboards/small/bases: 1 base written" in mended.stdout
+    assert shell("render", "leaderboards/small", "--check").returncode == 0

@@ -13,6 +13,7 @@ from harness.plugins import Registry
 from harness.report.collect import collect_published
 from harness.report.rows import TableRow
 from harness.report.table import Table
+from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
 from harness.store.records import Measured, save_record
@@ -28,6 +29,22 @@ def files_stay_in_memory(monkeypatch):
 @pytest.fixture
 def runs(tmp_path):
     return RunsFolder(tmp_path / "runs")
+
+
+@pytest.fixture
+def train_base(runs):
+    """Writes the output of a base's pretraining, with weights of this hash, into the runs folder or another one; returns it."""
+
+    def train(board, name, sha256, *, seed=None, runs=runs):
+        base = next(base for base in board.bases if (base.name, base.paired_seed) == (name, seed))
+
+        def make(folder):
+            (folder / "weights.safetensors").write_text(sha256)
+            return {"weights_sha256": sha256, "parameters": 5}
+
+        return outputs.once(runs, "base", base.key, make)
+
+    return train
 
 
 @pytest.fixture
