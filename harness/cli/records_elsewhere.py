@@ -1,4 +1,4 @@
-"""Records of a board's cells that are not where a run looks for them: under another name of the board, or published only."""
+"""Records and bases of a board that are not where a run looks for them: under another name of the board, or published only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def records_elsewhere(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> list[str]:
-    """Return a line for each place that has records of cells that stand as `to run`, with the way to take them over.
+    """Return a line for each place that has records of cells that stand as `to run`, or bases, with the way to take them over.
 
     A published record that is damaged has a line of its own: the cell has to be run again, unless somebody restores the file.
     A cell's key does not hold the board's name: a board that was renamed has the same cells as before.
@@ -40,6 +40,7 @@ def _under_other_names(board: Board, missing: Collection[str], runs: RunsFolder)
 
 
 def _published(board: Board, missing: Collection[str], runs: RunsFolder) -> list[str]:
+    from harness.report import adopt_bases
     from harness.report.adopt import adoptable
     from harness.store.board_folder import BoardFolder
 
@@ -47,12 +48,17 @@ def _published(board: Board, missing: Collection[str], runs: RunsFolder) -> list
         return []
     faults: list[str] = []
     published: set[str] = set()
+    bases = 0
     with noted(faults):
         published = {files.record.name for files in adoptable(board, runs, faults=faults) if files.record.kind == "cell"}
+    with noted(faults):
+        bases = len(adopt_bases.adoptable(board, runs))
     count = len(published & set(missing))
-    results = BoardFolder(board.folder).results
+    folder = BoardFolder(board.folder)
+    found = [f"{_cells(count)} in {folder.results}"] if count else []
+    found += [f"the weights of {'1 base' if bases == 1 else f'{bases} bases'} are in {folder.bases}"] if bases else []
     way = f"`harness run {board.folder} --keep-published` takes them over"
-    return [*faults, *([f"{_cells(count)} in {results}; {way}"] if count else [])]
+    return [*faults, *(f"{what}; {way}" for what in found)]
 
 
 def _cells(count: int) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from harness.board.reading.load import load_board
 from harness.cli.records_elsewhere import records_elsewhere
+from harness.store import outputs
 
 
 @pytest.fixture
@@ -47,6 +48,18 @@ def test_published_records_are_named_with_the_option_that_takes_them(filled):
     words = "records of 6 cells exist in leaderboards/small/results; `harness run leaderboards/small --keep-published` takes them"
     assert words in done.stderr
     assert words not in filled("run", "leaderboards/small", "--dry-run", "--keep-published").stderr
+
+
+def test_published_bases_are_named_with_the_option_that_takes_them(filled):
+    """Else the base of a board whose rows somebody adds to is trained for hours, and comes out as another one."""
+    (base,) = filled.board.bases
+    outputs.once(filled.runs, "base", base.key, lambda _: {"weights_sha256": "b" * 64, "parameters": 5})
+    assert filled("publish", "leaderboards/small", "--bases").returncode == 0
+    filled.record("ddpm/ddo/s1").unlink()
+    words = "the weights of 1 base are in leaderboards/small/bases; `harness run leaderboards/small --keep-published` takes them"
+    assert words not in filled("status", "leaderboards/small").stdout
+    shutil.rmtree("runs/stages")
+    assert words in filled("status", "leaderboards/small").stdout
 
 
 @pytest.mark.parametrize("content", ["{", "{}", None])
