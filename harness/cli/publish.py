@@ -10,7 +10,7 @@ from harness.cli.arguments import BoardPath, RunsDir
 from harness.cli.output import remark, result
 
 if TYPE_CHECKING:
-    from harness.report.published_bases import BasesPlan
+    from harness.report.bases_plan import BasesPlan
 
 
 def publish(

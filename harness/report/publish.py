@@ -11,14 +11,14 @@ from pathlib import Path
 from harness.board.board import Board
 from harness.board.log_files import SUFFIX
 from harness.errors import UserError
-from harness.report import published_bases, published_logs
+from harness.report import bases_plan, published_logs
+from harness.report.bases_plan import BasesPlan
 from harness.report.board_previews import BoardPreviews, make_previews, read_published_previews
 from harness.report.code_versions import check_code
 from harness.report.collect import Collection, collect_published, collect_runs
 from harness.report.extractor_versions import check_extractor_versions
 from harness.report.phrases import listed
 from harness.report.preview import Preview, save_preview
-from harness.report.published_bases import BasesPlan
 from harness.report.record_files import record_files
 from harness.report.reference_files import check_reference_files
 from harness.store import leftovers
@@ -99,7 +99,7 @@ def plan(board: Board, runs: RunsFolder, *, allow_mixed: bool = False, bases: bo
         removed=tuple(sorted(present - belonging - set(copies))),
         unmade=made.unmade,
         problems=tuple(_problems(merged)),
-        bases=published_bases.plan(merged, runs, takes=bases),
+        bases=bases_plan.plan(merged, runs, takes=bases),
     )
 
 

@@ -1,14 +1,14 @@
 """Pretrained bases that are published beside a board's results: whoever adds a method then fine-tunes the very same weights.
 
 A published base is the output of its pretraining as it stands in a runs folder: weights, training log, and the manifest that has
-their hashes, the key and the code. Only the folder has another name. Imports no torch.
+their hashes, the key and the code. Only the folder has another name. Where a base of several steps is not published, the last
+of its steps that was trained may stand there in its place: its bases of other seeds may share it. Imports no torch.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.board.bases import Base, Pretrained
@@ -18,80 +18,18 @@ from harness.report.collect import Collection
 from harness.stages.facts import BaseFacts
 from harness.store import outputs
 from harness.store.board_folder import BoardFolder
-from harness.store.files import remove_folder
-from harness.store.manifests import MANIFEST
 from harness.store.outputs import Output
-from harness.store.runs_folder import RunsFolder
 
 STAGE = "base"
 _SHORT = 12
 """Digits of a hash that messages show."""
 
 
-@dataclass(frozen=True)
-class BasesPlan:
-    """A plan of publishing the bases of a board; `apply` carries it out.
-
-    Args:
-        folder: the folder of the published bases.
-        copies: outputs of the runs folder, by the name that each one's folder gets.
-        removed: names of folders whose base is not the one that the records are of.
-        remarks: a line for each base that is not published, with the reason.
-    """
-
-    folder: Path
-    copies: Mapping[str, Output]
-    removed: tuple[str, ...]
-    remarks: tuple[str, ...]
-
-    @property
-    def megabytes(self) -> float:
-        """The size of all copies, in 10⁶ bytes."""
-        files = (output.folder / name for output in self.copies.values() for name in (MANIFEST, *output.files))
-        return sum(file.stat().st_size for file in files) / 1e6
-
-    def apply(self) -> None:
-        """Copy and remove the folders. Each appears whole or not at all. Raises: StorageError."""
-        for name in (*self.removed, *self.copies):
-            remove_folder(self.folder / name)
-        for name, output in self.copies.items():
-            outputs.copy(output, self.folder / name)
-
-
-def plan(merged: Collection, runs: RunsFolder, *, takes: bool) -> BasesPlan:
-    """Plan to publish the bases of a board.
-
-    Args:
-        merged: the records that the board will have. Of a base that some of them start from, only their weights are published.
-        takes: whether to take bases from the runs folder; else those that are published stay, as far as they fit the records.
-    """
-    folder = BoardFolder(merged.board.folder).bases
-    copies: dict[str, Output] = {}
-    kept: set[str] = set()
-    remarks: list[str] = []
-    for name, base in trained(merged.board).items():
-        published = _whole(folder / name, base)
-        fits = published is not None and misfit(published, base, merged) is None
-        found = outputs.find(runs, STAGE, base.key) if takes else None
-        fault = f"{runs.root} does not have it" if found is None else misfit(found, base, merged)
-        if found is not None and fault is None:
-            if published is not None and _are_same(found, published):
-                kept.add(name)
-            else:
-                copies[name] = found
-        elif fits:
-            kept.add(name)
-        elif takes:
-            remarks.append(f"base {base.full_name} is not published: {fault}")
-    removed = tuple(name for name in names(folder) if name not in kept and name not in copies)
-    return BasesPlan(folder, copies, removed, tuple(remarks))
-
-
 def trained(board: Board) -> dict[str, Base]:
     """Return the bases that cells of a board start from, or their samplers call, and that the board trains itself.
 
     Returns: bases by the names of their folders. Bases of several names with one network are one training, under the first name.
-    A step of pretraining before the last one is no such base.
+    A step of pretraining before the last one is no such base; see `steps_of`.
     """
     found: dict[str, Base] = {}
     rows = {id(cell.row): cell.row for cell in board.cells if cell.skip_reason is None}.values()
@@ -104,10 +42,22 @@ def trained(board: Board) -> dict[str, Base]:
     return {_name(base): base for base in found.values()}
 
 
+def steps_of(name: str, base: Base) -> Iterator[tuple[str, Base]]:
+    """Yield a base and the bases that its earlier steps of pretraining make, the last step first, by the names of their folders.
+
+    Args:
+        name: that of the base's folder.
+    """
+    yield name, base
+    for number, step in zip(range(len(base.origin.steps) - 1, 0, -1), reversed(base.origin.steps), strict=False):
+        if step.after is not None:
+            yield f"{name}__step{number}", step.after
+
+
 def read(board: Board) -> Iterator[tuple[Base, Output]]:
-    """Yield the published bases of the keys that the board gives its bases now. Raises: UserError for a damaged one."""
+    """Yield the published bases and steps of the keys that the board gives them now. Raises: UserError for a damaged one."""
     folder = BoardFolder(board.folder).bases
-    for name, base in trained(board).items():
+    for name, base in _possible(board).items():
         try:
             published = outputs.read_copy(folder / name, STAGE, base.key)
         except UserError as error:
@@ -131,7 +81,7 @@ def faults(collection: Collection) -> list[str]:
     """Return a line for each published base that is damaged, or of other weights than the published records."""
     folder = BoardFolder(collection.board.folder).bases
     found = []
-    for name, base in trained(collection.board).items():
+    for name, base in _possible(collection.board).items():
         try:
             output = outputs.read_copy(folder / name, STAGE, base.key)
         except UserError as error:
@@ -151,8 +101,8 @@ def current(board: Board) -> int:
 def passed_over(board: Board) -> list[str]:
     """Return the published bases that count for nothing: of older settings, or of no base of the board."""
     folder = BoardFolder(board.folder).bases
-    current = trained(board)
-    return [name for name in names(folder) if name not in current or _is_other(folder / name, current[name])]
+    possible = _possible(board)
+    return [name for name in names(folder) if name not in possible or _is_other(folder / name, possible[name])]
 
 
 def names(folder: Path) -> list[str]:
@@ -165,12 +115,9 @@ def _name(base: Base) -> str:
     return base.name if base.paired_seed is None else f"{base.name}__s{base.paired_seed}"
 
 
-def _whole(folder: Path, base: Base) -> Output | None:
-    """Return the published base in a folder; None where it is absent, damaged or another one."""
-    try:
-        return outputs.read_copy(folder, STAGE, base.key)
-    except UserError:
-        return None
+def _possible(board: Board) -> dict[str, Base]:
+    """Return all bases and steps that may be published, by the names of their folders."""
+    return {name: step for stem, base in trained(board).items() for name, step in steps_of(stem, base)}
 
 
 def _is_other(folder: Path, base: Base) -> bool:
@@ -179,7 +126,3 @@ def _is_other(folder: Path, base: Base) -> bool:
         return outputs.read_copy(folder, STAGE, base.key, compares_files=False) is None
     except UserError:
         return False
-
-
-def _are_same(first: Output, second: Output) -> bool:
-    return (first.files, first.facts) == (second.files, second.facts)

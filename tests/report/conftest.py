@@ -11,6 +11,7 @@ from board_fixtures import BOARD, DATA_BOARD, SAMPLER_BOARD, fake_record
 from harness.board.reading.load import load_board
 from harness.plugins import Registry
 from harness.report.collect import collect_published
+from harness.report.publish import plan
 from harness.report.rows import TableRow
 from harness.report.table import Table
 from harness.store import outputs
@@ -45,6 +46,24 @@ def train_base(runs):
         return outputs.once(runs, "base", base.key, make)
 
     return train
+
+
+@pytest.fixture
+def bases_folder(board):
+    """The folder of the standard board's published bases."""
+    return BoardFolder(board.folder).bases
+
+
+@pytest.fixture
+def publish_bases(board, runs):
+    """Publishes the board, with its bases unless a test says otherwise; returns the plan for the bases."""
+
+    def publish(*, bases=True, of=board):
+        publication = plan(of, runs, bases=bases)
+        publication.apply()
+        return publication.bases
+
+    return publish
 
 
 @pytest.fixture

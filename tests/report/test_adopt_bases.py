@@ -3,7 +3,6 @@ import pytest
 from harness.errors import UserError
 from harness.report.adopt_bases import adopt, adoptable, others
 from harness.report.publish import plan
-from harness.stages.facts import BaseFacts
 from harness.store import outputs
 from harness.store.board_folder import BoardFolder
 from harness.store.lease import lease
@@ -37,7 +36,7 @@ def test_an_adopted_base_is_an_output_of_the_runs_folder(board, runs, published,
 def test_a_base_that_was_trained_here_stays_and_is_named_where_its_weights_are_others(board, published, new, train_base):
     train_base(board, "net", OTHER, runs=new)
     assert adopt(board, new) == 0
-    assert BaseFacts.of(outputs.find(new, "base", published.key)).weights_sha256 == OTHER
+    assert outputs.find_facts(new, "base", published.key)["weights_sha256"] == OTHER
     (line,) = others(board, new)
     assert line.startswith(f"base net: {new.root} has other weights than are published, and cells start from those; ")
 
