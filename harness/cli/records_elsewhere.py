@@ -42,6 +42,7 @@ def _under_other_names(board: Board, missing: Collection[str], runs: RunsFolder)
 def _published(board: Board, missing: Collection[str], runs: RunsFolder) -> list[str]:
     from harness.report import adopt_bases
     from harness.report.adopt import adoptable
+    from harness.report.published_bases import bases_folder
     from harness.store.board_folder import BoardFolder
 
     if board.is_smoke:
@@ -54,9 +55,9 @@ def _published(board: Board, missing: Collection[str], runs: RunsFolder) -> list
     with noted(faults):
         bases = len(adopt_bases.adoptable(board, runs))
     count = len(published & set(missing))
-    folder = BoardFolder(board.folder)
-    found = [f"{_cells(count)} in {folder.results}"] if count else []
-    found += [f"the weights of {'1 base' if bases == 1 else f'{bases} bases'} are in {folder.bases}"] if bases else []
+    results = BoardFolder(board.folder).results
+    found = [f"{_cells(count)} in {results}"] if count else []
+    found += [f"the weights of {'1 base' if bases == 1 else f'{bases} bases'} are in {bases_folder(board)}"] if bases else []
     way = f"`harness run {board.folder} --keep-published` takes them over"
     return [*faults, *(f"{what}; {way}" for what in found)]
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from harness.board.bases import Base
 from harness.board.board import Board
-from harness.report.published_bases import STAGE, read
+from harness.report.base_copies import STAGE, copy
+from harness.report.published_bases import read
 from harness.stages import renewal
 from harness.stages.facts import BaseFacts
 from harness.store import outputs
@@ -56,7 +57,7 @@ def _copied(base: Base, published: Output, runs: RunsFolder) -> bool:
             if outputs.find(runs, STAGE, base.key) is not None:
                 return False
             renewal.set_aside_output(runs, STAGE, base.key)  # a damaged one, and checkpoints of other weights
-            outputs.copy(published, runs.stage(STAGE, base.key))
+            copy(published, runs.stage(STAGE, base.key))
             return True
     except Busy:
         return False

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from harness.board.bases import Base
 from harness.errors import UserError
+from harness.report.base_copies import STAGE, copy, read_copy
 from harness.report.collect import Collection
-from harness.report.published_bases import STAGE, misfit, names, steps_of, trained
+from harness.report.published_bases import bases_folder, misfit, names, steps_of, trained
 from harness.store import outputs
-from harness.store.board_folder import BoardFolder
 from harness.store.files import remove_folder
 from harness.store.manifests import MANIFEST
 from harness.store.outputs import Output
@@ -45,7 +45,7 @@ class BasesPlan:
         for name in (*self.removed, *self.copies):
             remove_folder(self.folder / name)
         for name, output in self.copies.items():
-            outputs.copy(output, self.folder / name)
+            copy(output, self.folder / name)
 
 
 def plan(merged: Collection, runs: RunsFolder, *, takes: bool) -> BasesPlan:
@@ -55,7 +55,7 @@ def plan(merged: Collection, runs: RunsFolder, *, takes: bool) -> BasesPlan:
         merged: the records that the board will have. Of a base that some of them start from, only their weights are published.
         takes: whether to take bases from the runs folder; else those that are published stay, as far as they fit the records.
     """
-    folder = BoardFolder(merged.board.folder).bases
+    folder = bases_folder(merged.board)
     found: dict[str, Output | None] = {}
     remarks: list[str] = []
     keys: set[str] = set()
@@ -102,6 +102,6 @@ def _source(published_folder: Path, base: Base, merged: Collection, runs: RunsFo
 def _whole(folder: Path, base: Base) -> Output | None:
     """Return the published base in a folder; None where it is absent, damaged or another one."""
     try:
-        return outputs.read_copy(folder, STAGE, base.key)
+        return read_copy(folder, base.key)
     except UserError:
         return None

@@ -6,6 +6,7 @@ from harness.board.board import Board
 from harness.board.log_files import SUFFIX
 from harness.report import published_bases, published_logs
 from harness.report.collect import Collection
+from harness.report.published_bases import bases_folder
 from harness.report.reported import left_out, read_reported
 from harness.store.board_folder import BoardFolder
 from harness.store.record_names import RecordName
@@ -27,7 +28,7 @@ def passed_over(collection: Collection) -> list[str]:
         ),
         *(f"{folder.record(name)}: holds {what}; it counts for nothing" for name, what in collection.strange.items()),
         *(
-            f"{folder.bases / name}: no base of the board as it is now; it counts for nothing"
+            f"{bases_folder(collection.board) / name}: no base of the board as it is now; it counts for nothing"
             for name in published_bases.passed_over(collection.board)
         ),
         *left_out(read_reported(folder.reported), collection.board.name, folder.reported),

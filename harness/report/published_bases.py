@@ -14,15 +14,18 @@ from pathlib import Path
 from harness.board.bases import Base, Pretrained
 from harness.board.board import Board
 from harness.errors import UserError
+from harness.report.base_copies import read_copy
 from harness.report.collect import Collection
 from harness.stages.facts import BaseFacts
-from harness.store import outputs
-from harness.store.board_folder import BoardFolder
 from harness.store.outputs import Output
 
-STAGE = "base"
 _SHORT = 12
 """Digits of a hash that messages show."""
+
+
+def bases_folder(board: Board) -> Path:
+    """Return the folder of a board's published bases: `leaderboards/NAME/bases`."""
+    return board.folder / "bases"
 
 
 def trained(board: Board) -> dict[str, Base]:
@@ -56,10 +59,10 @@ def steps_of(name: str, base: Base) -> Iterator[tuple[str, Base]]:
 
 def read(board: Board) -> Iterator[tuple[Base, Output]]:
     """Yield the published bases and steps of the keys that the board gives them now. Raises: UserError for a damaged one."""
-    folder = BoardFolder(board.folder).bases
+    folder = bases_folder(board)
     for name, base in _possible(board).items():
         try:
-            published = outputs.read_copy(folder / name, STAGE, base.key)
+            published = read_copy(folder / name, base.key)
         except UserError as error:
             raise UserError(f"{error}; restore the folder, or remove it: the base is trained then") from error
         if published is not None:
@@ -79,11 +82,11 @@ def misfit(output: Output, base: Base, collection: Collection) -> str | None:
 
 def faults(collection: Collection) -> list[str]:
     """Return a line for each published base that is damaged, or of other weights than the published records."""
-    folder = BoardFolder(collection.board.folder).bases
+    folder = bases_folder(collection.board)
     found = []
     for name, base in _possible(collection.board).items():
         try:
-            output = outputs.read_copy(folder / name, STAGE, base.key)
+            output = read_copy(folder / name, base.key)
         except UserError as error:
             found.append(str(error))
             continue
@@ -94,13 +97,13 @@ def faults(collection: Collection) -> list[str]:
 
 def current(board: Board) -> int:
     """Return how many current bases are published, by their manifests alone."""
-    folder = BoardFolder(board.folder).bases
+    folder = bases_folder(board)
     return sum((folder / name).is_dir() and not _is_other(folder / name, base) for name, base in trained(board).items())
 
 
 def passed_over(board: Board) -> list[str]:
     """Return the published bases that count for nothing: of older settings, or of no base of the board."""
-    folder = BoardFolder(board.folder).bases
+    folder = bases_folder(board)
     possible = _possible(board)
     return [name for name in names(folder) if name not in possible or _is_other(folder / name, possible[name])]
 
@@ -123,6 +126,6 @@ def _possible(board: Board) -> dict[str, Base]:
 def _is_other(folder: Path, base: Base) -> bool:
     """Return whether an undamaged folder holds another output than this base."""
     try:
-        return outputs.read_copy(folder, STAGE, base.key, compares_files=False) is None
+        return read_copy(folder, base.key, compares_files=False) is None
     except UserError:
         return False

@@ -18,7 +18,6 @@ class BoardFolder:
     leaderboards/NAME/board.yaml       the board
     leaderboards/NAME/reported.csv     numbers of papers
     leaderboards/NAME/results/         one record for each cell and floor, previews of samples, and training logs
-    leaderboards/NAME/bases/           with `--bases`: a folder for each pretrained base, with its weights
     leaderboards/NAME/README.md        the page
     leaderboards/NAME/plots/           its plots
     ```
@@ -33,10 +32,6 @@ class BoardFolder:
     @property
     def results(self) -> Path:
         return self.root / "results"
-
-    @property
-    def bases(self) -> Path:
-        return self.root / "bases"
 
     @property
     def page(self) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -191,34 +190,6 @@ def read(folder: Path) -> Output:
         return _of_manifest(folder)[0]
     except Damage as error:
         raise UserError(f"{folder}: no undamaged output of a stage: {error}") from error
-
-
-def read_copy(folder: Path, stage: str, key: str, *, compares_files: bool = True) -> Output | None:
-    """Return a copy of an output, which may have any name; None where the folder is absent, or holds another output.
-
-    Args:
-        compares_files: False to leave the files beside the manifest alone.
-    Raises: UserError when the copy is damaged, or was made by an older version, so that nothing vouches for its facts.
-    """
-    if not is_there(folder):
-        return None
-    try:
-        output, names = _of_manifest(folder, compares_files=compares_files)
-    except Damage as error:
-        raise UserError(f"{folder}: damaged: {error}") from error
-    if not output.is_sealed:
-        raise UserError(f"{folder}: its manifest has no checksum, so that nothing vouches for what it says")
-    return output if names == (stage, key) else None
-
-
-def copy(output: Output, target: Path) -> None:
-    """Copy an output into a folder of any name, byte by byte. It appears whole or not at all; one that is there stays.
-
-    Raises: StorageError.
-    """
-    with appearing_folder(target) as scratch, storage(target):
-        for name in (MANIFEST, *output.files):
-            shutil.copyfile(output.folder / name, scratch / name)
 
 
 def read_facts(folder: Path) -> Mapping[str, object]:

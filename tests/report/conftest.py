@@ -51,7 +51,7 @@ def train_base(runs):
 @pytest.fixture
 def bases_folder(board):
     """The folder of the standard board's published bases."""
-    return BoardFolder(board.folder).bases
+    return board.folder / "bases"
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import pytest
 from harness.errors import UserError
 from harness.report.adopt_bases import adopt, adoptable, others
 from harness.report.publish import plan
+from harness.report.published_bases import bases_folder
 from harness.store import outputs
-from harness.store.board_folder import BoardFolder
 from harness.store.lease import lease
 from harness.store.runs_folder import RunsFolder
 
@@ -73,7 +73,7 @@ def test_a_base_that_is_to_be_made_anew_is_not_adopted(board, published, new):
 
 
 def test_a_damaged_published_base_is_refused_before_anything_is_copied(board, published, new):
-    folder = BoardFolder(board.folder).bases / "net"
+    folder = bases_folder(board) / "net"
     (folder / "weights.safetensors").write_bytes(b"")
     with pytest.raises(UserError, match=r"net: damaged: weights.* restore the folder, or remove it: the base is trained then"):
         adopt(board, new)

@@ -1,7 +1,7 @@
+from harness.report.base_copies import copy
 from harness.report.passed_over import passed_over
 from harness.report.published_bases import current, faults, trained
 from harness.report.render import render_published
-from harness.store import outputs
 
 OF_RECORDS, OTHER = "b" * 64, "c" * 64
 
@@ -35,7 +35,7 @@ def test_a_damaged_published_base_is_a_fault(board, bases_folder, collection, ru
 
 
 def test_a_published_base_of_other_weights_than_the_records_is_a_fault(board, bases_folder, collection, runs, train_base):
-    outputs.copy(train_base(board, "net", OTHER), bases_folder / "net")
+    copy(train_base(board, "net", OTHER), bases_folder / "net")
     said = f"{bases_folder / 'net'}: its weights are {OTHER[:12]}, and the records are of {OF_RECORDS[:12]}"
     assert faults(collection) == [said]
 
