@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.cli.changed_code import questions
@@ -109,6 +109,7 @@ def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, job
     from harness.report.adopt import adoptable
     from harness.run import setting_paths
     from harness.run.fresh import check_measurable, planned
+    from harness.run.pending_bases import pending_bases
 
     try:
         runs.check_permissions()
@@ -116,16 +117,19 @@ def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, job
         remark(f"a run would stop: {error}")  # who may only read a shared folder may ask what is left to run
     setting_paths.checked(board, runs)
     of_runs = RunPlan(*planned(board, cells, anew, runs), jobs)
-    if not keep_published:
-        return of_runs
-    for line in adopt_bases.others(board, runs):
-        remark(line)
-    if bases := len(adopt_bases.adoptable(board, runs)):
-        remark(f"{counted_bases(bases)} would be copied into {runs.root} and taken as trained")
-    published = adoptable(board, runs)
-    check_measurable(copied_of(anew.remeasured, published), runs)
-    remark(f"{len(published)} published records would be copied into {runs.root} and taken as done")
-    return with_published(of_runs, anew, published)
+    there: set[str] = set()
+    if keep_published:
+        for line in adopt_bases.others(board, runs):
+            remark(line)
+        there = {base.key for base, _ in adopt_bases.adoptable(board, runs)}
+        if there:
+            remark(f"{counted_bases(len(there))} would be copied into {runs.root} and taken as trained")
+        published = adoptable(board, runs)
+        check_measurable(copied_of(anew.remeasured, published), runs)
+        remark(f"{len(published)} published records would be copied into {runs.root} and taken as done")
+        of_runs = with_published(of_runs, anew, published)
+    waiting = [state.cell for state in of_runs.waiting]
+    return replace(of_runs, bases=pending_bases(board, waiting, runs, anew=anew.bases, there=there))
 
 
 def _with_estimates(plan: RunPlan, estimates: EstimateText | None) -> list[dict[str, object]]:

@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     from harness.board.columns import Floor
     from harness.report.record_files import RecordFiles
     from harness.run.fresh import Fresh
+    from harness.run.pending_bases import PendingBase
     from harness.run.states import CellState
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """The cells and floors that a run would look at.
+    """The cells, bases and floors that a run would look at.
 
     Args:
         states: every chosen cell and how it stands.
         floors: floors that are not measured yet.
         jobs: cells that run at once.
+        bases: trainings of bases that the cells wait for.
     """
 
     states: Sequence[CellState]
     floors: Sequence[Floor]
     jobs: int
+    bases: Sequence[PendingBase] = ()
 
     @property
     def waiting(self) -> list[CellState]:
@@ -41,10 +44,12 @@ class RunPlan:
         """Give the plan as text, a line a cell and a floor."""
         from harness.run.states import summary
 
-        count = len(self.floors)
-        floors = f"; {count} {'floor' if count == 1 else 'floors'} to measure" if count else ""
-        yield summary(self.states) + floors
+        names = dict.fromkeys(each.base.full_name for each in self.bases)  # those of earlier steps are the base's
+        bases = f"; {_counted(len(names), 'base')} to train" if names else ""
+        floors = f"; {_counted(len(self.floors), 'floor')} to measure" if self.floors else ""
+        yield summary(self.states) + bases + floors
         yield from map(state_line, self.states)
+        yield from (f"  {'to train':<8}  base {name}" for name in names)
         yield from (f"  {'to run':<8}  floor {floor.name}" for floor in self.floors)
         if self.waiting:
             yield self._estimate()
@@ -53,13 +58,21 @@ class RunPlan:
         known = [state.seconds for state in self.waiting if state.seconds is not None]
         if not known:
             return "no estimate: no such cell has run yet"
-        # Cells that no past cell tells of are taken to be like the others.
+        # Cells that no past cell tells of are taken to be like the others. Bases differ too much for that.
         total = sum(known) / len(known) * len(self.waiting)
-        time = duration(total / min(self.jobs, len(self.waiting)))
-        floors = "; floors come on top" if self.floors else ""
-        jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
+        trained = [each.seconds for each in self.bases if each.seconds is not None]
+        unknown = len(self.bases) - len(trained)
+        time = duration((total + sum(trained)) / min(self.jobs, len(self.waiting)))
+        above = [*(["the pretraining of bases"] if unknown else []), *(["floors"] if self.floors else [])]
+        on_top = f"; {' and '.join(above)} {'comes' if above == ['the pretraining of bases'] else 'come'} on top" if above else ""
+        jobs = _counted(self.jobs, "job")
         at_once = jobs if self.jobs < ALL_AT_ONCE else "all jobs at once"
-        return f"about {time} with {at_once}, by what such cells took before{floors}"
+        such = "such cells and bases" if trained else "such cells"
+        return f"about {time} with {at_once}, by what {such} took before{on_top}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def copied_of(cells: Sequence[Cell], published: Sequence[RecordFiles]) -> list[Cell]:
@@ -70,7 +83,7 @@ def copied_of(cells: Sequence[Cell], published: Sequence[RecordFiles]) -> list[C
 
 def counted_bases(number: int) -> str:
     """Return a number of published bases in words."""
-    return "1 published base" if number == 1 else f"{number} published bases"
+    return _counted(number, "published base")
 
 
 def with_published(plan: RunPlan, anew: Fresh, published: Sequence[RecordFiles]) -> RunPlan:

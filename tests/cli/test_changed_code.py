@@ -95,13 +95,13 @@ def test_published_records_of_cells_that_are_made_anew_do_not_make_them_done(edi
     edited.record("ddpm/ddo/s0").unlink()
     anew = ("--fresh", "method=ddo", "--fresh-floors", "--keep-published", "--dry-run")
     done = edited("run", "leaderboards/small", *anew)
-    assert done.stdout.splitlines()[0] == "6 cells: 4 done, 2 to run; 1 floor to measure"
+    assert done.stdout.splitlines()[0] == "6 cells: 4 done, 2 to run; 1 base to train; 1 floor to measure"
 
 
 def test_a_dry_run_of_fresh_says_what_would_run_and_moves_nothing(edited):
     before = edited.record("ddpm/ddo/s0").read_bytes()
     done = edited("run", "leaderboards/small", "--fresh", "method=ddo,seed=0", "--fresh-floors", "--dry-run")
-    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run; 1 floor to measure"
+    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run; 1 base to train; 1 floor to measure"
     assert "  to run    ddpm/ddo/s0   anew" in done.stdout.splitlines()
     assert edited.record("ddpm/ddo/s0").read_bytes() == before
     assert not (edited.runs.root / "fresh").exists()
@@ -139,4 +139,4 @@ def test_a_published_record_does_not_take_the_place_of_one_that_is_made_anew(fil
     note.write_text("{}")  # as a run leaves it that was killed before the record was there
     filled.record("ddpm/ddo/s0").unlink()
     done = filled("run", "leaderboards/small", "--keep-published", "--dry-run")
-    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run"
+    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run; 1 base to train"

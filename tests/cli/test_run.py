@@ -92,9 +92,10 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(shell):
     done = shell("run", "leaderboards/small", "--dry-run", "--only", "method=ddo,mle", "--seeds", "1")
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
-        "2 cells: 2 to run; 1 floor to measure",
+        "2 cells: 2 to run; 1 base to train; 1 floor to measure",
         "  to run    ddpm/mle/s1",
         "  to run    ddpm/ddo/s1",
+        "  to train  base ddpm",
         "  to run    floor sliced-w2",
         "no estimate: no such cell has run yet",
     ]
@@ -150,13 +151,13 @@ metrics: {w2: }
 def test_a_dry_run_estimates_from_what_such_cells_took(filled):
     filled.record("ddpm/ddo/s1").unlink()
     done = filled("run", "leaderboards/small", "--dry-run")
-    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run"
+    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run; 1 base to train"
     assert "floor" not in done.stdout  # it is measured
     assert done.stdout.splitlines()[-1].startswith("about 4 s with ")  # 3.2 + 0.4 + 0.5, as the other seed took
     filled.floor().unlink()
     done = filled("run", "leaderboards/small", "--dry-run")
-    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run; 1 floor to measure"
-    assert done.stdout.splitlines()[-1].endswith("; floors come on top")
+    assert done.stdout.splitlines()[0] == "6 cells: 5 done, 1 to run; 1 base to train; 1 floor to measure"
+    assert done.stdout.splitlines()[-1].endswith("; the pretraining of bases and floors come on top")
 
 
 def test_a_dry_run_gives_json_too(filled):

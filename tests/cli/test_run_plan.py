@@ -3,6 +3,7 @@
 import pytest
 
 from harness.cli.run_plan import RunPlan
+from harness.run.pending_bases import PendingBase
 from harness.run.states import CellState
 
 
@@ -54,3 +55,19 @@ def test_floors_come_on_top_of_the_estimate(board, states):
     waiting = states(("to run", 100.0))
     assert list(RunPlan(waiting, board.floors, jobs=1).lines())[-1].endswith("took before; floors come on top")
     assert list(RunPlan(waiting, [], jobs=1).lines())[-1].endswith("took before")
+
+
+def test_bases_that_are_to_be_trained_are_named_and_part_of_the_estimate(board, states):
+    """On digits the estimate was 27 minutes, and of the 69 that the run took 39 were pretraining."""
+    waiting = states(("to run", 100.0), ("to run", 140.0))
+    net, chain = {cell.base.name: cell.base for cell in board.cells}.values()
+    known, unknown = PendingBase(net, 300.0), PendingBase(chain, None)
+    lines = list(RunPlan(waiting, board.floors, 2, [known, unknown]).lines())
+    assert lines[0] == "2 cells: 2 to run; 2 bases to train; 2 floors to measure"
+    assert lines[3:5] == ["  to train  base net", "  to train  base chain"]
+    such = "by what such cells and bases took before; the pretraining of bases and floors come on top"
+    assert lines[-1] == f"about 4 min with 2 jobs, {such}"
+    (*_, last) = RunPlan(waiting, [], 2, [unknown]).lines()
+    assert last == "about 2 min with 2 jobs, by what such cells took before; the pretraining of bases comes on top"
+    (*_, last) = RunPlan(waiting, [], 2, [known]).lines()
+    assert last == "about 4 min with 2 jobs, by what such cells and bases took before"

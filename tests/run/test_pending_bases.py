@@ -1,0 +1,71 @@
+import pytest
+from board_fixtures import BOARD
+
+from harness.board.reading.load import load_board
+from harness.run.pending_bases import pending_bases
+from harness.store import outputs
+from harness.store.runs_folder import RunsFolder
+
+SEEDS = BOARD.replace("images: 1280}}}\n  chain", "images: 1280}, seeds: [4, 5, 6]}}\n  chain")
+STEPS = BOARD.replace(
+    "net, pretrain: {method: fit, training: {images: 1280}}}\n  chain",
+    "net, pretrain: [{method: fit, training: {images: 1280}, seed: 9}, "
+    "{method: fit, training: {images: 640}, seeds: [4, 5, 6]}]}\n  chain",
+)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return RunsFolder(tmp_path / "runs")
+
+
+@pytest.fixture
+def load(write_board, fake_plugins):
+    return lambda text: load_board(write_board(text), plugins=fake_plugins)
+
+
+def train(runs, base, seconds):
+    outputs.once(runs, "base", base.key, lambda _: {"seconds": seconds})
+
+
+def names(pending):
+    return [(each.base.full_name, each.seconds) for each in pending]
+
+
+def test_bases_that_are_not_trained_are_pending_for_the_cells_that_start_from_them(board, runs):
+    chain = [cell for cell in board.cells if cell.base.name == "chain"]
+    assert names(pending_bases(board, board.cells, runs)) == [("net", None), ("chain", None)]
+    assert names(pending_bases(board, chain, runs)) == [("chain", None)]
+    train(runs, chain[0].base, 9.0)
+    assert names(pending_bases(board, board.cells, runs)) == [("net", None)]
+    assert names(pending_bases(board, chain, runs)) == []
+    assert names(pending_bases(board, chain, runs, anew=True)) == [("chain", 9.0)]
+
+
+def test_a_base_takes_what_its_other_seeds_took(load, runs):
+    board = load(SEEDS)
+    for base, seconds in zip(board.bases[:2], (10.0, 20.0), strict=True):
+        train(runs, base, seconds)
+    assert names(pending_bases(board, board.cells, runs)) == [("net of seed 6", 15.0), ("chain", None)]
+
+
+def test_what_will_be_copied_is_not_trained(board, runs):
+    there = {base.key for base in board.bases if base.name == "net"}
+    assert names(pending_bases(board, board.cells, runs, there=there)) == [("chain", None)]
+
+
+def test_the_steps_before_the_last_are_trainings_of_their_own_and_a_shared_one_is_one(load, runs):
+    board = load(STEPS)
+    shared = board.bases[0].origin.after
+    assert [each.base.key for each in pending_bases(board, board.cells, runs)].count(shared.key) == 1
+    assert len(pending_bases(board, board.cells, runs)) == 5  # three seeds, the step, and the chain
+    train(runs, shared, 7.0)
+    train(runs, board.bases[0], 3.0)
+    assert [each.seconds for each in pending_bases(board, board.cells, runs)] == [3.0, 3.0, None]
+
+
+def test_a_base_whose_last_step_is_there_needs_none_of_the_earlier_ones(load, runs):
+    board = load(STEPS)
+    for base in board.bases:
+        train(runs, base, 1.0)
+    assert pending_bases(board, board.cells, runs) == []
