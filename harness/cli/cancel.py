@@ -57,7 +57,9 @@ def cancel(board: BoardPath, only: Only = None, seeds: Seeds = None, smoke: Smok
 
 def _jobs(board: Board, cells: Sequence[Cell]) -> list[str]:
     """Return the names of the jobs of cells, and of the bases all of whose cells these are."""
+    from harness.run.shared_bases import shared_bases
+
     chosen = {cell.key for cell in cells}
     others = {cell.base.key for cell in board.cells if cell.key not in chosen and cell.skip_reason is None}
-    bases = {cell.base.key: f"base {cell.base.full_name}" for cell in cells if cell.base.key not in others}
-    return [*(cell.name for cell in cells), *bases.values()]
+    bases = [f"base {base.full_name}" for base in shared_bases(board, cells) if base.key not in others]
+    return [*(cell.name for cell in cells), *bases]

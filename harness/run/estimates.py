@@ -123,7 +123,10 @@ class Estimator:
         for cell in cells:
             if cell.skip_reason is None and cell.base.has_network:
                 groups.setdefault((cell.base.name, cell.method_name), []).append(cell)
-        for base in {cell.base.key: cell.base for group in groups.values() for cell in group}.values():
+        trained: dict[str, Base] = {}  # bases of several names that share a training have the first one's
+        for cell in (cell for group in groups.values() for cell in group):
+            trained.setdefault(cell.base.key, cell.base)
+        for base in trained.values():
             if isinstance(base.origin, Pretrained) and self.size(base) is not None:
                 yield self._pretraining(base, base.origin)
         for group in groups.values():

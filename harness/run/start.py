@@ -23,6 +23,7 @@ from harness.run.job_calls import base_job, cell_job, floor_job
 from harness.run.needs import Needs
 from harness.run.resources import ResourceLayer, ResourceLayers, board_layer
 from harness.run.schedule import Schedule
+from harness.run.shared_bases import shared_bases
 from harness.run.states import CellState, states
 from harness.stages import listening
 from harness.stages.options import JobOptions
@@ -215,7 +216,7 @@ def _schedule(
         is_deterministic=board.config.deterministic,
         command=options.command,
     )
-    bases = list({cell.base.key: cell.base for cell in cells}.values())
+    bases = shared_bases(board, cells)
     if options.executor is not None and options.executor.component.has_queue:
         bases = [base for base in bases if not _is_made(base, runs)]
     asked = ResourceLayers([*options.resources, board_layer(board)])
