@@ -71,7 +71,8 @@ def plan(merged: Collection, runs: RunsFolder, *, takes: bool) -> BasesPlan:
             if step is base and takes:
                 remarks.append(f"base {base.full_name} is not published: {source}")
     copies = {name: output for name, output in found.items() if output is not None}
-    removed = tuple(name for name in names(folder) if name not in found)
+    # What has no manifest is somebody's own.
+    removed = tuple(name for name in names(folder) if name not in found and (folder / name / MANIFEST).is_file())
     return BasesPlan(folder, copies, removed, tuple(remarks))
 
 
