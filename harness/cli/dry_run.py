@@ -119,9 +119,9 @@ def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, job
     of_runs = RunPlan(*planned(board, cells, anew, runs), jobs)
     there: set[str] = set()
     if keep_published:
-        for line in adopt_bases.others(board, runs):
+        for line in adopt_bases.mismatches(board, cells, runs):
             remark(line)
-        there = {base.key for base, _ in adopt_bases.adoptable(board, runs)}
+        there = {base.key for base, _ in adopt_bases.adoptable(board, cells, runs)}
         if there:
             remark(f"{counted_bases(len(there))} would be copied into {runs.root} and taken as trained")
         published = adoptable(board, runs)

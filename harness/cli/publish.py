@@ -74,5 +74,5 @@ def _show_bases(plan: BasesPlan) -> None:
     if plan.copies:
         count = "1 base" if len(plan.copies) == 1 else f"{len(plan.copies)} bases"
         result(f"{plan.folder}: {count} written, {plan.megabytes:.1f} MB")
-    for name in plan.removed:
-        result(f"removed {plan.folder / name}, which is not the base that the records are of")
+    for name, reason in plan.removed.items():
+        result(f"removed {plan.folder / name}: {reason}")

@@ -25,7 +25,10 @@ def records_elsewhere(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> 
     files = {runs.record(board.name, cell.name, cell.key).name: cell.name for cell in cells if cell.skip_reason is None}
     here = _names_in(runs.records(board.name))
     missing = {file: cell for file, cell in files.items() if file not in here}
-    return [*_under_other_names(board, missing, runs), *_published(board, missing.values(), runs)] if missing else []
+    if not missing:
+        return []
+    waiting = [cell for cell in cells if cell.name in set(missing.values())]
+    return [*_under_other_names(board, missing, runs), *_published(board, waiting, runs)]
 
 
 def _under_other_names(board: Board, missing: Collection[str], runs: RunsFolder) -> list[str]:
@@ -39,7 +42,7 @@ def _under_other_names(board: Board, missing: Collection[str], runs: RunsFolder)
     return lines
 
 
-def _published(board: Board, missing: Collection[str], runs: RunsFolder) -> list[str]:
+def _published(board: Board, missing: Sequence[Cell], runs: RunsFolder) -> list[str]:
     from harness.report import adopt_bases
     from harness.report.adopt import adoptable
     from harness.report.published_bases import bases_folder
@@ -53,13 +56,14 @@ def _published(board: Board, missing: Collection[str], runs: RunsFolder) -> list
     with noted(faults):
         published = {files.record.name for files in adoptable(board, runs, faults=faults) if files.record.kind == "cell"}
     with noted(faults):
-        bases = len(adopt_bases.adoptable(board, runs))
-    count = len(published & set(missing))
+        bases = len(adopt_bases.adoptable(board, missing, runs, compares_files=False))
+    count = len(published & {cell.name for cell in missing})
     results = BoardFolder(board.folder).results
-    found = [f"{_cells(count)} in {results}"] if count else []
-    found += [f"the weights of {'1 base' if bases == 1 else f'{bases} bases'} are in {bases_folder(board)}"] if bases else []
-    way = f"`harness run {board.folder} --keep-published` takes them over"
-    return [*faults, *(f"{what}; {way}" for what in found)]
+    way = f"`harness run {board.folder} --keep-published` takes"
+    found = [f"{_cells(count)} in {results}; {way} {'it' if count == 1 else 'them'} over"] if count else []
+    of = "1 base" if bases == 1 else f"{bases} bases"
+    found += [f"the weights of {of} are in {bases_folder(board)}; {way} them over"] if bases else []
+    return [*faults, *found]
 
 
 def _cells(count: int) -> str:

@@ -216,7 +216,7 @@ def run(
         asked.show(plan(loaded, cells, anew, runs, options.jobs, keep_published=keep_published), loaded, cells, runs, anew)
     else:
         if keep_published:
-            _keep_published(loaded, runs, anew)
+            _keep_published(loaded, cells, runs, anew)
         follows = not (beside or fresh or fresh_floors or remeasure)
         _run(loaded, cells, anew, runs, options, _Ways(as_json, follows, parent))
 
@@ -242,8 +242,8 @@ class _Ways:
     parent: detached.Parent | None
 
 
-def _keep_published(board: Board, runs: RunsFolder, anew: Fresh) -> None:
-    """Copy published records into the runs folder, where later runs find them too.
+def _keep_published(board: Board, cells: Sequence[Cell], runs: RunsFolder, anew: Fresh) -> None:
+    """Copy published records, and bases of these cells, into the runs folder, where later runs find them too.
 
     Raises: UserError for a copy that is to be measured anew and cannot be; nothing is copied then.
     """
@@ -252,9 +252,9 @@ def _keep_published(board: Board, runs: RunsFolder, anew: Fresh) -> None:
     from harness.run.fresh import check_measurable
 
     check_measurable(copied_of(anew.remeasured, adoptable(board, runs)), runs)
-    for line in adopt_bases.others(board, runs):
+    for line in adopt_bases.mismatches(board, cells, runs):
         remark(line)
-    if bases := adopt_bases.adopt(board, runs):
+    if bases := adopt_bases.adopt(board, cells, runs):
         remark(f"{counted_bases(bases)} copied into {runs.root} and taken as trained")
     remark(f"{adopt(board, runs)} published records copied into {runs.root} and taken as done")
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from harness.board.bases import Base
 from harness.board.board import Board
-from harness.report.base_copies import STAGE, copy
-from harness.report.published_bases import read
+from harness.board.cells import Cell
+from harness.errors import UserError
+from harness.report.base_copies import STAGE, copy, read_copy
+from harness.report.collect import collect_published, collect_runs
+from harness.report.phrases import listed
+from harness.report.published_bases import bases_folder, misfit, possible
 from harness.stages import renewal
 from harness.stages.facts import BaseFacts
 from harness.store import outputs
@@ -16,39 +21,78 @@ from harness.store.lease import Busy, lease
 from harness.store.outputs import Output
 from harness.store.runs_folder import RunsFolder
 
+NAMED = 6
+"""Cells that a line names; it counts the others."""
 
-def adoptable(board: Board, runs: RunsFolder) -> list[tuple[Base, Output]]:
-    """Return the published bases that the runs folder does not have, or has damaged, and that are not to be made anew.
 
-    Raises: UserError for a damaged published one.
+def adoptable(board: Board, cells: Sequence[Cell], runs: RunsFolder, *, compares_files: bool = True) -> list[tuple[Base, Output]]:
+    """Return the published bases that these cells need and the runs folder does not have, or has damaged.
+
+    One that is to be made anew is left out, and so is one of other weights than the published records.
+
+    Args:
+        compares_files: False to leave the weights unread, where nothing is copied.
+    Raises: UserError for a damaged one.
     """
-    return [
-        (base, published)
-        for base, published in read(board)
-        if outputs.find(runs, STAGE, base.key) is None and not exists(runs.fresh("base", base.key))
-    ]
+    folder, published = bases_folder(board), collect_published(board, faults=[])
+    found = []
+    for name, base in possible(board, cells).items():
+        if outputs.find(runs, STAGE, base.key) is not None or exists(runs.fresh("base", base.key)):
+            continue
+        try:
+            output = read_copy(folder / name, base.key, compares_files=compares_files)
+        except UserError as error:
+            raise UserError(f"{error}; restore the folder, or remove it: the base is trained then") from error
+        if output is not None and misfit(output, base, published) is None:
+            found.append((base, output))
+    return found
 
 
-def adopt(board: Board, runs: RunsFolder) -> int:
+def adopt(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> int:
     """Copy the adoptable bases into the runs folder, byte by byte. One that another process trains now is left to it.
 
     Returns: how many bases were copied. Raises: UserError for a damaged published base; StorageError.
     """
-    return sum(_copied(base, published, runs) for base, published in adoptable(board, runs))
+    return sum(_copied(base, published, runs) for base, published in adoptable(board, cells, runs))
 
 
-def others(board: Board, runs: RunsFolder) -> Iterator[str]:
-    """Yield a line for each base that the runs folder has with other weights than the published one.
+def mismatches(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> Iterator[str]:
+    """Yield a line for each published base that does not go with the published records, or with what the runs folder has.
 
-    Its cells would be compared with published cells of another network. Raises: UserError for a damaged published base.
+    Cells would be compared with published cells of another network.
     """
-    for base, published in read(board):
-        found = outputs.find(runs, STAGE, base.key)
-        if found is not None and BaseFacts.of(found).weights_sha256 != BaseFacts.of(published).weights_sha256:
+    folder, published = bases_folder(board), collect_published(board, faults=[])
+    starts = _starts(board, runs)
+    for name, base in possible(board, cells).items():
+        output = None
+        with suppress(UserError):
+            output = read_copy(folder / name, base.key, compares_files=False)
+        if output is None:
+            continue
+        weights, anew = BaseFacts.of(output).weights_sha256, f"make its cells anew (--fresh base={base.name})"
+        here = outputs.find_facts(runs, STAGE, base.key)
+        others = [cell for cell, (key, start) in starts.items() if key == base.key and start != weights]
+        if (fault := misfit(output, base, published)) is not None:
+            yield f"{folder / name} is not taken: {fault}"
+        elif here is not None and here.get("weights_sha256") != weights:
             yield (
-                f"base {base.full_name}: {runs.root} has other weights than are published, and cells start from those; "
-                f"to start from the published ones, remove {found.folder}"
+                f"base {base.full_name}: {runs.root} has other weights than are published, and cells start from those; to start "
+                f"from the published ones, remove {runs.stage(STAGE, base.key)}, and {anew}"
             )
+        elif others:
+            yield (
+                f"base {base.full_name}: records in {runs.root} start from other weights than are published: "
+                f"{listed(others, NAMED)}; to start from the published ones, {anew}"
+            )
+
+
+def _starts(board: Board, runs: RunsFolder) -> dict[str, tuple[str, str]]:
+    """Return the key of the base and the weights that the records of a runs folder start from, by cell."""
+    with suppress(UserError):  # a damaged record is said, and made anew, by the run
+        here = collect_runs(board, runs).records
+        started = ((cell, here[cell.name].base_weights_sha256) for cell in board.cells if cell.name in here)
+        return {cell.name: (cell.base.key, weights) for cell, weights in started if weights}
+    return {}
 
 
 def _copied(base: Base, published: Output, runs: RunsFolder) -> bool:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.stages.facts import BaseFacts
 from harness.store.files import Damage, appearing_folder, storage
 from harness.store.manifests import MANIFEST, read_manifest
 from harness.store.outputs import Output, is_there
@@ -32,7 +33,12 @@ def read_copy(folder: Path, key: str, *, compares_files: bool = True) -> Output 
         raise UserError(f"{folder}: its manifest has no checksum, so that nothing vouches for what it says")
     if (manifest.fields.get("stage"), manifest.fields.get("key")) != (STAGE, key):
         return None
-    return Output(folder, facts, manifest.files, is_fresh=False)
+    output = Output(folder, facts, manifest.files, is_fresh=False)
+    try:
+        BaseFacts.of(output)
+    except ValueError as error:
+        raise UserError(f"{folder}: damaged: no facts of a base in its manifest") from error
+    return output
 
 
 def copy(output: Output, target: Path) -> None:

@@ -8,11 +8,12 @@ of its steps that was trained may stand there in its place: its bases of other s
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.board.bases import Base, Pretrained
 from harness.board.board import Board
+from harness.board.cells import Cell
 from harness.errors import UserError
 from harness.report.base_copies import read_copy
 from harness.report.collect import Collection
@@ -34,15 +35,33 @@ def trained(board: Board) -> dict[str, Base]:
     Returns: bases by the names of their folders. Bases of several names with one network are one training, under the first name.
     A step of pretraining before the last one is no such base; see `steps_of`.
     """
+    return {_name(base): base for base in _trained(board.cells).values()}
+
+
+def _trained(cells: Iterable[Cell]) -> dict[str, Base]:
+    """Return the bases that cells start from, or their samplers call, and that are pretrained, by key."""
     found: dict[str, Base] = {}
-    rows = {id(cell.row): cell.row for cell in board.cells if cell.skip_reason is None}.values()
+    rows = {id(cell.row): cell.row for cell in cells if cell.skip_reason is None}.values()
     waiting = [base for row in rows for base in (row.base, *row.sampler.bases)]
     while waiting:
         base = waiting.pop(0)
         if base.key not in found and isinstance(base.origin, Pretrained):
             found[base.key] = base
             waiting += base.origin.sampler.bases
-    return {_name(base): base for base in found.values()}
+    return found
+
+
+def possible(board: Board, cells: Iterable[Cell] | None = None) -> dict[str, Base]:
+    """Return all bases and steps that may be published, by the names of their folders.
+
+    Args:
+        cells: where they are given, only what these start from.
+    """
+    of_board = {name: step for stem, base in trained(board).items() for name, step in steps_of(stem, base)}
+    if cells is None:
+        return of_board
+    keys = {step.key for base in _trained(cells).values() for _, step in steps_of("", base)}
+    return {name: base for name, base in of_board.items() if base.key in keys}
 
 
 def steps_of(name: str, base: Base) -> Iterator[tuple[str, Base]]:
@@ -57,22 +76,14 @@ def steps_of(name: str, base: Base) -> Iterator[tuple[str, Base]]:
             yield f"{name}__step{number}", step.after
 
 
-def read(board: Board) -> Iterator[tuple[Base, Output]]:
-    """Yield the published bases and steps of the keys that the board gives them now. Raises: UserError for a damaged one."""
-    folder = bases_folder(board)
-    for name, base in _possible(board).items():
-        try:
-            published = read_copy(folder / name, base.key)
-        except UserError as error:
-            raise UserError(f"{error}; restore the folder, or remove it: the base is trained then") from error
-        if published is not None:
-            yield base, published
+def has_records(base: Base, collection: Collection) -> bool:
+    """Return whether records start from a base, and say from which weights."""
+    return bool(_weights_of_records(base, collection))
 
 
 def misfit(output: Output, base: Base, collection: Collection) -> str | None:
     """Return why the weights of a base are not those that the records start from; None where they are, or no record is there."""
-    outcomes = (collection.records.get(cell.name) for cell in collection.board.cells if cell.base.key == base.key)
-    of_records = {outcome.base_weights_sha256 for outcome in outcomes if outcome is not None and outcome.base_weights_sha256}
+    of_records = _weights_of_records(base, collection)
     weights = BaseFacts.of(output).weights_sha256
     if not of_records or weights in of_records:
         return None
@@ -80,11 +91,18 @@ def misfit(output: Output, base: Base, collection: Collection) -> str | None:
     return f"its weights are {weights[:_SHORT]}, and the records are of {others}"
 
 
+def _weights_of_records(base: Base, collection: Collection) -> set[str]:
+    outcomes = (collection.records.get(cell.name) for cell in collection.board.cells if cell.base.key == base.key)
+    return {outcome.base_weights_sha256 for outcome in outcomes if outcome is not None and outcome.base_weights_sha256}
+
+
 def faults(collection: Collection) -> list[str]:
     """Return a line for each published base that is damaged, or of other weights than the published records."""
     folder = bases_folder(collection.board)
+    if folder.exists() and not folder.is_dir():
+        return [f"{folder}: a file stands where a folder must be; move it away"]
     found = []
-    for name, base in _possible(collection.board).items():
+    for name, base in possible(collection.board).items():
         try:
             output = read_copy(folder / name, base.key)
         except UserError as error:
@@ -104,8 +122,8 @@ def current(board: Board) -> int:
 def passed_over(board: Board) -> list[str]:
     """Return the published bases that count for nothing: of older settings, or of no base of the board."""
     folder = bases_folder(board)
-    possible = _possible(board)
-    return [name for name in names(folder) if name not in possible or _is_other(folder / name, possible[name])]
+    known = possible(board)
+    return [name for name in names(folder) if name not in known or _is_other(folder / name, known[name])]
 
 
 def names(folder: Path) -> list[str]:
@@ -116,11 +134,6 @@ def names(folder: Path) -> list[str]:
 
 def _name(base: Base) -> str:
     return base.name if base.paired_seed is None else f"{base.name}__s{base.paired_seed}"
-
-
-def _possible(board: Board) -> dict[str, Base]:
-    """Return all bases and steps that may be published, by the names of their folders."""
-    return {name: step for stem, base in trained(board).items() for name, step in steps_of(stem, base)}
 
 
 def _is_other(folder: Path, base: Base) -> bool:

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.errors import UserError
-from harness.report.adopt_bases import adopt, adoptable, others
+from harness.report.adopt_bases import adopt, adoptable, mismatches
 from harness.report.publish import plan
 from harness.report.published_bases import bases_folder
 from harness.store import outputs
@@ -26,29 +26,29 @@ def new(tmp_path):
 
 
 def test_an_adopted_base_is_an_output_of_the_runs_folder(board, runs, published, new):
-    assert [base.name for base, _ in adoptable(board, new)] == ["net"]
-    assert adopt(board, new) == 1
+    assert [base.name for base, _ in adoptable(board, board.cells, new)] == ["net"]
+    assert adopt(board, board.cells, new) == 1
     found, made = outputs.find(new, "base", published.key), outputs.find(runs, "base", published.key)
     assert (found.facts, found.files) == (made.facts, made.files)
-    assert adopt(board, new) == 0
+    assert adopt(board, board.cells, new) == 0
 
 
 def test_a_base_that_was_trained_here_stays_and_is_named_where_its_weights_are_others(board, published, new, train_base):
     train_base(board, "net", OTHER, runs=new)
-    assert adopt(board, new) == 0
+    assert adopt(board, board.cells, new) == 0
     assert outputs.find_facts(new, "base", published.key)["weights_sha256"] == OTHER
-    (line,) = others(board, new)
+    (line,) = mismatches(board, board.cells, new)
     assert line.startswith(f"base net: {new.root} has other weights than are published, and cells start from those; ")
 
 
 def test_the_same_base_is_no_other(board, published, runs):
-    assert list(others(board, runs)) == []
+    assert list(mismatches(board, board.cells, runs)) == []
 
 
 def test_a_published_base_takes_the_place_of_a_damaged_one(board, published, new, train_base):
     damaged = train_base(board, "net", PUBLISHED, runs=new)
     (damaged.folder / "weights.safetensors").write_bytes(b"")
-    assert adopt(board, new) == 1
+    assert adopt(board, board.cells, new) == 1
     assert outputs.find(new, "base", published.key) is not None
     assert len(list(damaged.folder.parent.iterdir())) == 2  # the damaged one is set aside
 
@@ -56,27 +56,27 @@ def test_a_published_base_takes_the_place_of_a_damaged_one(board, published, new
 def test_checkpoints_of_a_base_that_is_adopted_are_set_aside(board, published, new):
     work = new.work("base", published.key)
     work.mkdir(parents=True)
-    adopt(board, new)
+    adopt(board, board.cells, new)
     assert not work.exists()
 
 
 def test_a_base_that_another_process_trains_is_left_to_it(board, published, new):
     with lease(new.lease("base", published.key), wait=False):
-        assert adopt(board, new) == 0
+        assert adopt(board, board.cells, new) == 0
 
 
 def test_a_base_that_is_to_be_made_anew_is_not_adopted(board, published, new):
     note = new.fresh("base", published.key)
     note.parent.mkdir(parents=True)
     note.write_text("{}")
-    assert adopt(board, new) == 0
+    assert adopt(board, board.cells, new) == 0
 
 
 def test_a_damaged_published_base_is_refused_before_anything_is_copied(board, published, new):
     folder = bases_folder(board) / "net"
     (folder / "weights.safetensors").write_bytes(b"")
     with pytest.raises(UserError, match=r"net: damaged: weights.* restore the folder, or remove it: the base is trained then"):
-        adopt(board, new)
+        adopt(board, board.cells, new)
     assert not new.root.exists()
 
 
@@ -84,4 +84,32 @@ def test_a_base_of_other_settings_is_none(board, published, load, new):
     edited = load(
         (" net, pretrain: {method: fit, training: {images: 1280", " net, pretrain: {method: fit, training: {images: 2560")
     )
-    assert adopt(edited, new) == 0
+    assert adopt(edited, edited.cells, new) == 0
+
+
+def test_only_bases_that_the_chosen_cells_need_are_taken(board, published, new):
+    chain = [cell for cell in board.cells if cell.base.name == "chain"]
+    assert adopt(board, chain, new) == 0
+    folder = bases_folder(board) / "net"
+    (folder / "weights.safetensors").write_bytes(b"")
+    assert adopt(board, chain, new) == 0  # a damaged one that nobody needs is in nobody's way
+    assert adopt(board, board.cells, RunsFolder(new.root.with_name("runs"))) == 0  # nor where the base is there
+
+
+def test_a_published_base_of_other_weights_than_the_published_records_is_not_taken(board, published, publish_records, new):
+    """As after a merge of two publications: a new row would start from other weights than all others of its board."""
+    publish_records(board, base_weights_sha256=OTHER)
+    assert adopt(board, board.cells, new) == 0
+    (line,) = mismatches(board, board.cells, new)
+    assert line.endswith(f"net is not taken: its weights are {PUBLISHED[:12]}, and the records are of {OTHER[:12]}")
+
+
+def test_records_here_that_start_from_other_weights_are_named(board, published, run_records, new):
+    """The base that they started from is gone, and the published one was taken in its place: the cells stay done."""
+    (first, second) = [cell for cell in board.cells if cell.base.name == "net" and cell.method_name == "fit"][:2]
+    run_records(board, new, [first], base_weights_sha256=OTHER)
+    run_records(board, new, [second], base_weights_sha256=PUBLISHED)
+    adopt(board, board.cells, new)
+    (line,) = mismatches(board, board.cells, new)
+    assert f"other weights than are published: {first.name}; " in line
+    assert line.endswith("make its cells anew (--fresh base=net)")

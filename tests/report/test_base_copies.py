@@ -4,6 +4,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.report.base_copies import copy, read_copy
+from harness.store import outputs
 from harness.store.manifests import MANIFEST
 from harness.store.seal import sealed
 
@@ -49,3 +50,10 @@ def test_what_is_there_stays(made, tmp_path):
     (tmp_path / "net" / "mine").write_text("")
     copy(made, tmp_path / "net")
     assert [path.name for path in (tmp_path / "net").iterdir()] == ["mine"]
+
+
+def test_a_manifest_without_the_facts_of_a_base_is_damaged(runs, tmp_path):
+    empty = outputs.once(runs, "base", "0123", lambda _: {})
+    copy(empty, tmp_path / "net")
+    with pytest.raises(UserError, match=r"net: damaged: no facts of a base in its manifest"):
+        read_copy(tmp_path / "net", "0123")

@@ -53,4 +53,9 @@ def test_a_base_of_older_settings_and_a_strange_folder_count_not(load, board, ba
     ]
     assert current(edited) == 0
     assert faults(collection) == []
-    assert publish_bases(of=edited, bases=False).removed == ("net",)  # the other is somebody's own
+    assert publish_bases(of=edited, bases=False).removed == {"net": "of older settings"}  # the other is somebody's own
+
+
+def test_a_file_in_place_of_the_folder_is_a_fault(bases_folder, collection):
+    bases_folder.write_text("mine")
+    assert faults(collection) == [f"{bases_folder}: a file stands where a folder must be; move it away"]
