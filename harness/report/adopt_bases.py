@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.report.base_copies import STAGE, copy, read_copy
 from harness.report.collect import collect_published, collect_runs
 from harness.report.phrases import listed
-from harness.report.published_bases import bases_folder, misfit, possible
+from harness.report.published_bases import bases_folder, misfit, names, possible
 from harness.stages import renewal
 from harness.stages.facts import BaseFacts
 from harness.store import outputs
@@ -34,9 +34,11 @@ def adoptable(board: Board, cells: Sequence[Cell], runs: RunsFolder, *, compares
         compares_files: False to leave the weights unread, where nothing is copied.
     Raises: UserError for a damaged one.
     """
-    folder, published = bases_folder(board), collect_published(board, faults=[])
-    found = []
-    for name, base in possible(board, cells).items():
+    folder, wanted = bases_folder(board), _published(board, cells)
+    if not wanted:
+        return []
+    published, found = collect_published(board, faults=[]), []
+    for name, base in wanted.items():
         if outputs.find(runs, STAGE, base.key) is not None or exists(runs.fresh("base", base.key)):
             continue
         try:
@@ -61,9 +63,11 @@ def mismatches(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> Iterato
 
     Cells would be compared with published cells of another network.
     """
-    folder, published = bases_folder(board), collect_published(board, faults=[])
-    starts = _starts(board, runs)
-    for name, base in possible(board, cells).items():
+    folder, wanted = bases_folder(board), _published(board, cells)
+    if not wanted:
+        return
+    published, starts = collect_published(board, faults=[]), _starts(board, runs)
+    for name, base in wanted.items():
         output = None
         with suppress(UserError):
             output = read_copy(folder / name, base.key, compares_files=False)
@@ -84,6 +88,12 @@ def mismatches(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> Iterato
                 f"base {base.full_name}: records in {runs.root} start from other weights than are published: "
                 f"{listed(others, NAMED)}; to start from the published ones, {anew}"
             )
+
+
+def _published(board: Board, cells: Sequence[Cell]) -> dict[str, Base]:
+    """Return the bases that these cells need and that have a folder among the published ones, by its name."""
+    there = set(names(bases_folder(board)))
+    return {name: base for name, base in possible(board, cells).items() if name in there} if there else {}
 
 
 def _starts(board: Board, runs: RunsFolder) -> dict[str, tuple[str, str]]:

@@ -98,7 +98,7 @@ class Page:
         if not published:
             return ""
         which = "its pretrained bases" if published == count else f"{published} of its {count} pretrained bases"
-        return f" The weights of {which} are in [bases](bases): `harness run {path} --keep-published` starts from them."
+        return f" The weights of {which} stand in `bases/`: `harness run {path} --keep-published` starts from them."
 
     def _by_hand(self, text: str) -> str:
         """Return Markdown of board.yaml, with links that lead to the same places from this page."""

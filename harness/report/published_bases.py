@@ -17,6 +17,7 @@ from harness.board.cells import Cell
 from harness.errors import UserError
 from harness.report.base_copies import read_copy
 from harness.report.collect import Collection
+from harness.run.fresh import bases_of
 from harness.stages.facts import BaseFacts
 from harness.store.outputs import Output
 
@@ -40,15 +41,9 @@ def trained(board: Board) -> dict[str, Base]:
 
 def _trained(cells: Iterable[Cell]) -> dict[str, Base]:
     """Return the bases that cells start from, or their samplers call, and that are pretrained, by key."""
-    found: dict[str, Base] = {}
-    rows = {id(cell.row): cell.row for cell in cells if cell.skip_reason is None}.values()
-    waiting = [base for row in rows for base in (row.base, *row.sampler.bases)]
-    while waiting:
-        base = waiting.pop(0)
-        if base.key not in found and isinstance(base.origin, Pretrained):
-            found[base.key] = base
-            waiting += base.origin.sampler.bases
-    return found
+    wanted = (cell for cell in cells if cell.skip_reason is None)
+    bases = bases_of(wanted, goes_back=lambda _: False)
+    return {base.key: base for base in bases if isinstance(base.origin, Pretrained)}
 
 
 def possible(board: Board, cells: Iterable[Cell] | None = None) -> dict[str, Base]:

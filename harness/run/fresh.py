@@ -6,6 +6,7 @@ unfinished run has begun with the same code is not begun again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,20 +186,26 @@ def _notes_folder(runs: RunsFolder) -> Path:
     return runs.fresh("cell", "any").parent
 
 
-def bases_of(cells: Iterable[Cell]) -> Iterator[Base]:
-    """Yield each base of the cells that has a network, with the bases that it starts from, and those that samplers call."""
-    found: dict[str, Base] = {}
+def bases_of(cells: Iterable[Cell], *, goes_back: Callable[[Base], bool] = lambda _: True) -> Iterator[Base]:
+    """Yield each base of the cells that has a network, with the bases that it starts from, and those that samplers call.
+
+    Bases of several names that share a training are one, under the name that comes first.
+
+    Args:
+        goes_back: whether to go on to the base that the step before the last one makes, asked of each base.
+    """
+    found: set[str] = set()
     rows = {id(cell.row): cell.row for cell in cells}.values()
-    waiting = [base for row in rows for base in (row.base, *row.sampler.bases)]
+    waiting = deque(base for row in rows for base in (row.base, *row.sampler.bases))
     while waiting:
-        base = waiting.pop()
+        base = waiting.popleft()
         if base.key in found or isinstance(base.origin, Examples):
             continue
-        found[base.key] = base
+        found.add(base.key)
+        yield base
         waiting += base.origin.sampler.bases
-        if isinstance(base.origin, Pretrained) and base.origin.after is not None:
+        if isinstance(base.origin, Pretrained) and base.origin.after is not None and goes_back(base):
             waiting.append(base.origin.after)
-    yield from found.values()
 
 
 def _cell(cell: Cell, runs: RunsFolder, kept: Kept) -> Result:

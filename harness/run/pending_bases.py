@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.board.bases import Base, Pretrained
 from harness.board.board import Board
 from harness.board.cells import Cell
+from harness.run.fresh import bases_of
 from harness.store import outputs
 from harness.store.runs_folder import RunsFolder
 
@@ -36,21 +37,13 @@ def pending_bases(
         there: keys of bases that the runs folder will have.
     """
     seconds = _seconds_by_step(board, runs)
-    rows = {id(cell.row): cell.row for cell in cells}.values()
-    waiting = [base for row in rows for base in (row.base, *row.sampler.bases)]
-    found: dict[str, PendingBase] = {}
-    while waiting:
-        base = waiting.pop(0)
-        if base.key in found or not isinstance(base.origin, Pretrained):
-            continue
-        waiting += base.origin.sampler.bases
-        if not anew and (base.key in there or outputs.find_facts(runs, "base", base.key) is not None):
-            continue
-        took = seconds.get(_step(base))
-        found[base.key] = PendingBase(base, statistics.fmean(took) if took else None)
-        if base.origin.after is not None:
-            waiting.append(base.origin.after)
-    return list(found.values())
+
+    def is_pending(base: Base) -> bool:
+        is_there = base.key in there or outputs.find_facts(runs, "base", base.key) is not None
+        return isinstance(base.origin, Pretrained) and (anew or not is_there)
+
+    pending = [base for base in bases_of(cells, goes_back=is_pending) if is_pending(base)]
+    return [PendingBase(base, statistics.fmean(took) if (took := seconds.get(_step(base))) else None) for base in pending]
 
 
 _Step = tuple[str, int]
@@ -63,15 +56,12 @@ def _step(base: Base) -> _Step:
 
 def _seconds_by_step(board: Board, runs: RunsFolder) -> dict[_Step, list[float]]:
     """Return what the trained bases of the board took, those of the earlier steps included."""
-    took: dict[str, tuple[_Step, float]] = {}
+    found: dict[_Step, dict[str, float]] = {}  # by key: several names may share one training, and seeds one step
     for base in _with_steps(board.bases):
         facts = outputs.find_facts(runs, "base", base.key) or {}
         if isinstance(seconds := facts.get("seconds"), float):
-            took[base.key] = _step(base), seconds
-    found: dict[_Step, list[float]] = {}
-    for step, seconds in took.values():
-        found.setdefault(step, []).append(seconds)
-    return found
+            found.setdefault(_step(base), {})[base.key] = seconds
+    return {step: list(seconds.values()) for step, seconds in found.items()}
 
 
 def _with_steps(bases: Iterable[Base]) -> Iterator[Base]:

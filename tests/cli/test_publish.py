@@ -59,7 +59,7 @@ def test_bases_are_published_on_request_and_go_from_there_to_another_machine(she
     done = shell("publish", "leaderboards/small", "--partial", "--bases")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^leaderboards/small/bases: 1 base written, 0\.\d MB$", done.stdout, re.MULTILINE)
-    assert "The weights of its pretrained bases are in [bases](bases)" in (shell.folder / "README.md").read_text()
+    assert "The weights of its pretrained bases stand in `bases/`" in (shell.folder / "README.md").read_text()
 
     elsewhere = {"HARNESS_RUNS": "elsewhere"}
     dry = shell("run", "leaderboards/small", "--keep-published", "--dry-run", **elsewhere)

@@ -17,11 +17,11 @@ def test_the_page_names_the_bases_that_stand_beside_it(board, runs, run_records,
     assert "pretrained bases" not in render_published(board).page
     train_base(board, "net", OF_RECORDS)
     publish_bases()
-    assert "The weights of 1 of its 2 pretrained bases are in [bases](bases): `harness run" in render_published(board).page
+    assert "The weights of 1 of its 2 pretrained bases stand in `bases/`: `harness run" in render_published(board).page
     train_base(board, "chain", OF_RECORDS)
     publish_bases()
     page = render_published(board).page
-    assert "The weights of its pretrained bases are in [bases](bases): `harness run" in page
+    assert "The weights of its pretrained bases stand in `bases/`: `harness run" in page
     assert "--keep-published` starts from them." in page
 
 

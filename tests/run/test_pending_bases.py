@@ -69,3 +69,11 @@ def test_a_base_whose_last_step_is_there_needs_none_of_the_earlier_ones(load, ru
     for base in board.bases:
         train(runs, base, 1.0)
     assert pending_bases(board, board.cells, runs) == []
+
+
+def test_a_base_takes_what_its_other_seeds_took_also_where_names_share_it(load, runs):
+    """On fashion-t10 seven names share a training, and its seconds counted for the last of them alone."""
+    twin = SEEDS.replace("  chain: {label: Chain, model: chain", "  twin: {label: Twin, model: net")
+    board = load(twin.replace("images: 1280}}}\nmethods", "images: 1280}, seeds: [4, 5, 6]}}\nmethods"))
+    train(runs, board.bases[0], 10.0)
+    assert names(pending_bases(board, board.cells, runs)) == [("net of seed 5", 10.0), ("net of seed 6", 10.0)]
