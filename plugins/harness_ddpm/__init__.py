@@ -69,7 +69,17 @@ class UNetConfig(ImageChainConfig):
 Spacing = Literal["linear", "quadratic"]
 
 
-class SubsampledConfig(Config):
+class ClippedConfig(Config):
+    """Whether a walk clips the images that the network sees in its states."""
+
+    clip_denoised: bool = Field(
+        False, description="clip the predicted clean image to [-1, 1] at each step; points are never clipped"
+    )
+
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"clip_denoised"})
+
+
+class SubsampledConfig(ClippedConfig):
     """The steps of the chain that are walked, and their variance."""
 
     steps: PositiveInt | None = Field(
@@ -88,10 +98,10 @@ class SubsampledConfig(Config):
         "chain loses that never reaches N(0, I); such samples come from training data, and are for experiments",
     )
 
-    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"start"})
+    ADDED_LATER: ClassVar[frozenset[str]] = ClippedConfig.ADDED_LATER | {"start"}
 
 
-class DDIMConfig(Config):
+class DDIMConfig(ClippedConfig):
     """The steps of the chain that are walked, and how much noise each adds."""
 
     steps: PositiveInt | None = Field(
@@ -103,7 +113,7 @@ class DDIMConfig(Config):
     eta: float = Field(0.0, ge=0, le=1, description="noise of each step as a share of DDPM's: 0 is deterministic, 1 as in DDPM")
 
 
-class FastDPMConfig(Config):
+class FastDPMConfig(ClippedConfig):
     """A short chain that is matched to the long one."""
 
     steps: PositiveInt = Field(50, description="steps of the short chain, each with one call of the network")
@@ -116,24 +126,35 @@ class FastDPMConfig(Config):
     kappa: float = Field(1.0, ge=0, le=1, description="noise of each step as a share of DDPM's: 1 as in DDPM, 0 as in DDIM")
 
 
-class AnalyticConfig(DDIMConfig):
-    """The steps that are walked, and the examples from which their variances are estimated."""
+class BestVarianceConfig(DDIMConfig):
+    """The steps that are walked with a variance that is estimated on the base, and the bounds of images on it."""
 
     eta: float = Field(
         1.0, ge=0, le=1, description="noise given the data, to which the estimate adds: 1 as in DDPM, 0 as in DDIM"
     )
+    clip_denoised: bool = Field(
+        True, description="clip the predicted clean image to [-1, 1] at each step, as published; points are never clipped"
+    )
+    clip_grey_levels: float | None = Field(
+        2.0,
+        gt=0,
+        description="bound on the mean size of the noise of the last noisy step, in grey levels of 8 bits: 2 as published for "
+        "linear betas, 1 for cosine betas and for eta 0; none: no bound; images only",
+    )
+
+
+class AnalyticConfig(BestVarianceConfig):
+    """The steps that are walked, and the examples from which their variances are estimated."""
+
     examples: PositiveInt = Field(5000, description="examples from which the mean square of the predicted noise is estimated")
     source: Literal["train", "samples"] = Field(
         "train", description="what the examples are: training data, or samples of the base"
     )
 
 
-class HeadConfig(DDIMConfig):
+class HeadConfig(BestVarianceConfig):
     """The steps that are walked, and how the head is trained on the base."""
 
-    eta: float = Field(
-        1.0, ge=0, le=1, description="noise given the data, to which the estimate adds: 1 as in DDPM, 0 as in DDIM"
-    )
     width: PositiveInt = Field(32, description="hidden channels of the head")
     training_steps: PositiveInt = Field(2000, description="training steps of the head")
     batch: PositiveInt = Field(128, description="training examples of each step of the head")
@@ -209,6 +230,7 @@ def harness_samplers() -> list[Sampler]:
         Sampler(
             "analytic-dpm",
             config=AnalyticConfig,
+            version="2",  # bounded on images
             build="harness_ddpm.variances:Analytic",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4, "examples": 64},
@@ -217,6 +239,7 @@ def harness_samplers() -> list[Sampler]:
         Sampler(
             "sn-dpm",
             config=HeadConfig,
+            version="2",  # bounded on images
             build="harness_ddpm.variances:SquaredNoise",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4, "training_steps": 4, "batch": 8},
@@ -225,6 +248,7 @@ def harness_samplers() -> list[Sampler]:
         Sampler(
             "npr-dpm",
             config=HeadConfig,
+            version="2",  # bounded on images
             build="harness_ddpm.variances:Residual",
             needs=frozenset({"NoiseChain"}),
             smoke={"steps": 4, "training_steps": 4, "batch": 8},

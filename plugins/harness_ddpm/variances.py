@@ -8,7 +8,8 @@ The step multiplies that mean by eps_mult. So the best Gaussian step has the var
 (Bao et al. 2022, Analytic-DPM, Theorem 1, in terms of eps). DDPM takes Var(eps | x) for 0. Analytic-DPM takes one number for
 each step, the mean over data and coordinates; SN-DPM and NPR-DPM take a number for each coordinate, from a head that is trained
 on the frozen base. The mean of Var(eps | x) over x is between 0 and 1, since eps has unit variance.
-At a single x the variance may exceed 1; all estimates are clipped to [0, 1] nevertheless.
+At a single x the variance may exceed 1; estimates for points are clipped to [0, 1] nevertheless. On images all estimates have the
+bounds of `harness_ddpm.image_bounds`, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from torch import Tensor, nn
 from harness.capabilities import NoiseChain
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams
-from harness_ddpm import AnalyticConfig, HeadConfig
+from harness_ddpm import AnalyticConfig, BestVarianceConfig, HeadConfig
+from harness_ddpm.image_bounds import largest_std_of_noise, largest_variance_of_noise, noise_of_clipped, of_images
 from harness_ddpm.step_table import StepTable, whole_step_table
 from harness_ddpm.variance_head import VarianceHead, relative_time, train_head
 from harness_ddpm.walks import walk
@@ -33,6 +35,12 @@ ROWS = 512
 """Examples of one call of the network."""
 
 UNPREPARED = "the harness prepares the sampler before it draws"
+
+
+def last_std(config: BestVarianceConfig, spec: DataSpec) -> float:
+    """Return the largest standard deviation of the last noisy step, which is the last but one; infinity where it has no bound."""
+    levels = config.clip_grey_levels
+    return math.inf if levels is None or not of_images(spec) else largest_std_of_noise(levels)
 
 
 class Analytic:
@@ -72,13 +80,15 @@ class Analytic:
     def __call__(self, model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
         """Draw one sample of each stream, (n, *spec.shape), float32. The network is called once a step."""
         chain = cast(NoiseChain, model)
-        return walk(chain, self.table(self._steps(chain)), spec, streams, labels)
+        return walk(chain, self.table(self._steps(chain), spec), spec, streams, labels, clip=self.config.clip_denoised)
 
-    def table(self, steps: StepTable) -> StepTable:
+    def table(self, steps: StepTable, spec: DataSpec) -> StepTable:
         """Return the same steps with their best variance."""
         assert self.gamma is not None, UNPREPARED
-        unknown = np.clip(1 - self.gamma.numpy(), 0, 1)  # E Var(eps | x)
+        largest = [min(1.0, largest_variance_of_noise(spec, a)) for a in steps.alpha_bars]  # of a mean over x
+        unknown = np.clip(1 - self.gamma.numpy(), 0, largest)  # E Var(eps | x)
         std = np.sqrt(steps.std_given_data**2 + steps.eps_mult**2 * unknown)
+        std[-2:-1] = np.minimum(std[-2:-1], last_std(self.config, spec))
         std[-1] = 0.0
         return StepTable(steps.times, steps.alpha_bars, std, steps.std_given_data)
 
@@ -94,7 +104,7 @@ class Analytic:
         seed = int(torch.randint(2**31, (), generator=generator))
         streams = SampleStreams(seed, "prepare", range(self.config.examples), train.x.device)
         ddpm = whole_step_table(chain.chain_betas, self.config.steps, self.config.spacing, 1.0)
-        return Batch(walk(chain, ddpm, spec, streams, labels), labels)
+        return Batch(walk(chain, ddpm, spec, streams, labels, clip=self.config.clip_denoised), labels)
 
 
 class WithHead:
@@ -131,22 +141,26 @@ class WithHead:
         head, total = self.head(spec, streams.device), len(chain.chain_betas)
         x, last = streams.normal(*spec.shape), len(table.times) - 1
         fresh_noise = streams.normals(last, *spec.shape)
-        rows = zip(table.times, table.x_mult, table.eps_mult, table.std_given_data, strict=True)
-        for index, (time, x_mult, eps_mult, std_given_data) in enumerate(rows):
+        rows = zip(table.times, table.alpha_bars, table.x_mult, table.eps_mult, table.std_given_data, strict=True)
+        for index, (time, alpha_bar, x_mult, eps_mult, std_given_data) in enumerate(rows):
             eps = chain.predict_noise(x, float(time), labels)
-            mean = float(x_mult) * x + float(eps_mult) * eps
+            towards = noise_of_clipped(x, eps, float(alpha_bar)) if self.config.clip_denoised and of_images(spec) else eps
+            mean = float(x_mult) * x + float(eps_mult) * towards
             if index < last:
-                unknown = self.unknown(head(x, eps, torch.tensor(relative_time(time, total), device=x.device)), eps)
-                mean = mean + (float(std_given_data) ** 2 + float(eps_mult) ** 2 * unknown).sqrt() * next(fresh_noise)
+                out = head(x, eps, torch.tensor(relative_time(time, total), device=x.device))
+                unknown = self.unknown(out, eps, largest_variance_of_noise(spec, float(alpha_bar)))
+                std = (float(std_given_data) ** 2 + float(eps_mult) ** 2 * unknown).sqrt()
+                bound = last_std(self.config, spec) if index == last - 1 else math.inf
+                mean = mean + std.clamp(max=bound) * next(fresh_noise)
             x = mean
         return x
 
-    def unknown(self, out: Tensor, eps: Tensor) -> Tensor:
-        """Var(eps | x) of each coordinate, (B, …), from the head's output and the predicted noise.
+    def unknown(self, out: Tensor, eps: Tensor, largest: float) -> Tensor:
+        """Var(eps | x) of each coordinate, (B, …), between 0 and `largest`, from the head's output and the predicted noise.
 
         A head that predicts E[eps^2 | x] gives the variance once the square of the predicted noise is subtracted.
         """
-        return (out if self.predicts_residual else out - eps.square()).clamp(0, 1)
+        return (out if self.predicts_residual else out - eps.square()).clamp(0, largest)
 
     def head(self, spec: DataSpec, device: torch.device) -> VarianceHead:
         """Return the prepared head."""

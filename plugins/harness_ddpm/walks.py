@@ -12,8 +12,9 @@ from torch import Tensor
 from harness.capabilities import NoiseChain
 from harness.interfaces import Batch, DataSpec
 from harness.streams import SampleStreams
-from harness_ddpm import DDIMConfig, FastDPMConfig, SubsampledConfig
+from harness_ddpm import ClippedConfig, DDIMConfig, FastDPMConfig, SubsampledConfig
 from harness_ddpm.examples import Examples
+from harness_ddpm.image_bounds import noise_of_clipped, of_images
 from harness_ddpm.step_table import StepTable, var_table, whole_step_table
 
 
@@ -26,16 +27,22 @@ def walk(
     labels: Tensor | None,
     *,
     start: Tensor | None = None,
+    clip: bool = False,
 ) -> Tensor:
     """Draw one sample of each stream, (n, *spec.shape), float32. The network is called once a step.
 
-    start: the first states, (n, *spec.shape); None draws them from N(0, I).
+    Args:
+        start: the first states, (n, *spec.shape); None draws them from N(0, I).
+        clip: clip the predicted image to [-1, 1] at each step. Examples that are no images are not clipped.
     """
     x = streams.normal(*spec.shape) if start is None else start
     fresh_noise = streams.normals(int((table.std > 0).sum()), *spec.shape)
-    rows = zip(table.times, table.x_mult, table.eps_mult, table.std, strict=True)
-    for time, x_mult, eps_mult, std in rows:
-        x = float(x_mult) * x + float(eps_mult) * chain.predict_noise(x, float(time), labels)
+    rows = zip(table.times, table.alpha_bars, table.x_mult, table.eps_mult, table.std, strict=True)
+    for time, alpha_bar, x_mult, eps_mult, std in rows:
+        eps = chain.predict_noise(x, float(time), labels)
+        if clip and of_images(spec):
+            eps = noise_of_clipped(x, eps, float(alpha_bar))
+        x = float(x_mult) * x + float(eps_mult) * eps
         if std > 0:
             x = x + float(std) * next(fresh_noise)
     return x
@@ -44,6 +51,8 @@ def walk(
 class Walk:
     """A sampler whose table depends on nothing but the betas of the chain."""
 
+    config: ClippedConfig
+
     def table(self, betas: Tensor) -> StepTable:
         """Make the table of a chain with these betas, (T,), float64, least noisy first."""
         raise NotImplementedError
@@ -51,7 +60,7 @@ class Walk:
     def __call__(self, model: torch.nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
         """Draw one sample of each stream, (n, *spec.shape), float32. The network is called once a step."""
         chain = cast(NoiseChain, model)
-        return walk(chain, self.table(chain.chain_betas), spec, streams, labels)
+        return walk(chain, self.table(chain.chain_betas), spec, streams, labels, clip=self.config.clip_denoised)
 
 
 class Subsampled(Walk):
@@ -60,6 +69,8 @@ class Subsampled(Walk):
     With `start: data` the first state is sqrt(a) x_0 + sqrt(1 - a) eps, where x_0 is a training example and a the first step's
     share of signal variance. So the walk starts where the forward chain ends, and not at N(0, I).
     """
+
+    config: SubsampledConfig
 
     def __init__(self, config: SubsampledConfig) -> None:
         self.config = config
@@ -83,7 +94,7 @@ class Subsampled(Walk):
         chain = cast(NoiseChain, model)
         table = self.table(chain.chain_betas)
         start = self.examples.noised(float(table.alpha_bars[0]), streams, labels) if self.needs_preparation else None
-        return walk(chain, table, spec, streams, labels, start=start)
+        return walk(chain, table, spec, streams, labels, start=start, clip=self.config.clip_denoised)
 
     def table(self, betas: Tensor) -> StepTable:
         """Make the table, whose means are those of the posterior for both variances. The last step adds no noise."""
@@ -99,6 +110,8 @@ class Subsampled(Walk):
 class DDIM(Walk):
     """Steps with noise of any size eta, none by default. Source: Song et al. 2021 (DDIM), Eqs. 12 and 16."""
 
+    config: DDIMConfig
+
     def __init__(self, config: DDIMConfig) -> None:
         self.config = config
 
@@ -109,6 +122,8 @@ class DDIM(Walk):
 
 class FastDPM(Walk):
     """A short chain that is matched to a long one. Source: Kong and Ping 2021."""
+
+    config: FastDPMConfig
 
     def __init__(self, config: FastDPMConfig) -> None:
         self.config = config

@@ -6,12 +6,14 @@ import torch
 from long_chains import BETAS, POINTS, SPREAD, chain_to_normal_data, chain_to_points, draw
 
 from harness.interfaces import Batch, DataSpec
-from harness.streams import stream
-from harness.testing.mixture import MixtureChain, four_points
-from harness_ddpm import AnalyticConfig, HeadConfig, SubsampledConfig
-from harness_ddpm.step_table import whole_step_table
+from harness.streams import SampleStreams, stream
+from harness.testing.mixture import GaussianMixture, MixtureChain, four_points
+from harness_ddpm import AnalyticConfig, DDIMConfig, FastDPMConfig, HeadConfig, SubsampledConfig
+from harness_ddpm.step_table import StepTable, whole_step_table
 from harness_ddpm.variances import Analytic, Residual, SquaredNoise
-from harness_ddpm.walks import Subsampled
+from harness_ddpm.walks import DDIM, FastDPM, Subsampled, walk
+
+PIXEL = DataSpec((1, 1, 1), preview="images")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def prepared(sampler, chain, n=2000):
 def test_the_variance_is_the_data_s_floor_and_what_is_unknown_of_the_noise():
     sampler, steps = Analytic(AnalyticConfig(steps=4)), whole_step_table(BETAS, 4, "linear", 1.0)
     sampler.use({"gamma": torch.tensor([0.9, 0.5, 1.3, 0.2], dtype=torch.float64)})
-    table = sampler.table(steps)
+    table = sampler.table(steps, POINTS)
     unknown = np.array([0.1, 0.5, 0.0, 0.8])  # a mean square above 1 leaves nothing unknown
     expected = np.sqrt(steps.std_given_data**2 + steps.eps_mult**2 * unknown)
     np.testing.assert_allclose(table.std[:-1], expected[:-1])
@@ -73,7 +75,7 @@ def test_the_variance_is_the_mean_posterior_variance(chain, eta):
     sampler = prepared(Analytic(AnalyticConfig(steps=10, eta=eta, examples=4000)), chain, n=4000)
     data = data_of(chain, 4000).x.double()
     known = whole_step_table(BETAS, 10, "linear", eta)
-    table = sampler.table(known)
+    table = sampler.table(known, POINTS)
     for step in (2, 5, 7):
         signal, noise = chain.levels(known.times[step])
         noisy = signal * data + noise * torch.randn(data.shape, generator=stream(2, "noise"), dtype=torch.float64)
@@ -140,15 +142,16 @@ def test_a_trained_head_knows_the_posterior_variance(chain, kind):
         noisy = signal * data + noise * torch.randn(data.shape, generator=stream(2, "noise"), dtype=torch.float64)
         eps = chain.predict_noise(noisy, time, None)
         known = chain.mixture.posterior(noisy, signal, noise).variance * signal**2 / noise**2
-        own = sampler.unknown(head(noisy.float(), eps.float(), torch.tensor(time / 999)), eps.float())
+        own = sampler.unknown(head(noisy.float(), eps.float(), torch.tensor(time / 999)), eps.float(), 1.0)
         assert float(own.mean()) == pytest.approx(float(known.mean()), abs=0.1)
     assert draw(sampler, chain).isfinite().all()
 
 
 def test_what_is_unknown_is_the_output_or_what_the_square_of_the_mean_leaves_of_it():
     out, eps = torch.tensor([0.5, 0.2, 3.0]), torch.tensor([0.5, 0.6, 1.0])
-    torch.testing.assert_close(Residual(HeadConfig()).unknown(out, eps), torch.tensor([0.5, 0.2, 1.0]))
-    torch.testing.assert_close(SquaredNoise(HeadConfig()).unknown(out, eps), torch.tensor([0.25, 0.0, 1.0]))
+    torch.testing.assert_close(Residual(HeadConfig()).unknown(out, eps, 1.0), torch.tensor([0.5, 0.2, 1.0]))
+    torch.testing.assert_close(SquaredNoise(HeadConfig()).unknown(out, eps, 1.0), torch.tensor([0.25, 0.0, 1.0]))
+    torch.testing.assert_close(SquaredNoise(HeadConfig()).unknown(out, eps, 0.1), torch.tensor([0.1, 0.0, 0.1]))
 
 
 class Constant(torch.nn.Module):
@@ -173,6 +176,87 @@ def test_a_walk_with_a_constant_head_is_analytic_dpm_with_that_number(chain, mon
     torch.testing.assert_close(draw(sampler, chain), draw(analytic, chain), rtol=1e-5, atol=1e-5)
     # The last step is its mean alone: the head is not asked. Times go from 1 to 0 over the chain.
     assert head.times == pytest.approx([1.0, 799 / 999, 599 / 999, 399 / 999, 199 / 999], abs=1e-3)
+
+
+# Images, whose values are in [-1, 1].
+
+
+def image_chain(values=(-0.9, 0.4)):
+    """A chain whose data are images of one pixel with these values."""
+    return MixtureChain(GaussianMixture(torch.tensor(values).view(-1, 1), torch.tensor([1e-3])), BETAS, PIXEL)
+
+
+@pytest.mark.parametrize("kind", ["analytic", "head"])
+@torch.no_grad()
+def test_the_noisiest_steps_of_images_have_the_bound_of_pixels_that_are_black_or_white(monkeypatch, kind):
+    # An estimate that is off by 0.05 of eps's variance is off by 1,200 times the largest variance that a pixel can have at the
+    # first step, and the step would multiply it by 6.
+    chain, steps, settings = image_chain(), whole_step_table(BETAS, 10, "linear", 1.0), {"steps": 10, "clip_grey_levels": None}
+    share = steps.alpha_bars
+    sampler: Analytic | Residual
+    if kind == "analytic":
+        sampler = Analytic(AnalyticConfig(**settings))
+        sampler.use({"gamma": torch.full((10,), 0.95, dtype=torch.float64)})
+    else:
+        sampler = Residual(HeadConfig(**settings))
+        monkeypatch.setattr(sampler, "head", lambda *_: Constant(0.05))
+    unknown = np.minimum(0.05, share / (1 - share))
+    assert unknown[0] < 1e-4
+    assert unknown[-2] == 0.05
+    bounded = StepTable(steps.times, share, np.sqrt(steps.std_given_data**2 + steps.eps_mult**2 * unknown), steps.std_given_data)
+    bounded.std[-1] = 0.0
+    streams = (SampleStreams(0, "sample", range(50)) for _ in range(2))
+    expected = walk(chain, bounded, PIXEL, next(streams), None, clip=True)
+    torch.testing.assert_close(sampler(chain, PIXEL, next(streams), None), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("levels", "largest"), [(2.0, 0.01966), (1.0, 0.00983), (None, None)])
+@torch.no_grad()
+def test_the_last_noise_of_images_has_a_bound(monkeypatch, levels, largest):
+    steps = whole_step_table(BETAS, 10, "linear", 1.0)
+    sampler = Analytic(AnalyticConfig(steps=10, clip_grey_levels=levels))
+    sampler.use({"gamma": torch.full((10,), 0.7, dtype=torch.float64)})
+    free = np.sqrt(steps.std_given_data**2 + steps.eps_mult**2 * 0.3)[-2]
+    assert free > 0.05
+    assert sampler.table(steps, PIXEL).std[-2] == pytest.approx(free if largest is None else largest, rel=1e-3)
+    assert sampler.table(steps, POINTS).std[-2] == pytest.approx(free)
+    head = Residual(HeadConfig(steps=10, clip_grey_levels=levels))
+    monkeypatch.setattr(head, "head", lambda *_: Constant(0.3))
+    at = {each: each(image_chain(), PIXEL, SampleStreams(0, "sample", range(20)), None) for each in (sampler, head)}
+    torch.testing.assert_close(at[head], at[sampler], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        (Analytic, AnalyticConfig),
+        (Residual, HeadConfig),
+        (Subsampled, SubsampledConfig),
+        (DDIM, DDIMConfig),
+        (FastDPM, FastDPMConfig),
+    ],
+)
+@torch.no_grad()
+def test_a_clipped_walk_lands_within_the_range_of_images_and_leaves_points_alone(monkeypatch, kind, config):
+    monkeypatch.setattr(Residual, "head", lambda *_: Constant(0.3))
+    samples = {}
+    for spec in (PIXEL, POINTS):
+        for clip in (True, False):
+            means = torch.tensor([[-1.5], [0.4]] if spec is PIXEL else [[-1.5, -1.5]])
+            chain = MixtureChain(GaussianMixture(means, torch.tensor([1e-3])), BETAS, spec)
+            sampler = kind(config(steps=10, clip_denoised=clip))
+            if kind is Analytic:
+                sampler.use({"gamma": torch.full((10,), 0.9, dtype=torch.float64)})
+            samples[spec, clip] = sampler(chain, spec, SampleStreams(0, "sample", range(40)), None)
+    assert samples[PIXEL, True].abs().max() <= 1 + 1e-5
+    assert samples[PIXEL, False].abs().max() > 1.3
+    assert torch.equal(samples[POINTS, True], samples[POINTS, False])
+
+
+def test_the_samplers_of_bao_et_al_clip_as_published_and_the_others_do_not():
+    assert [config().clip_denoised for config in (AnalyticConfig, HeadConfig)] == [True, True]
+    assert [config().clip_denoised for config in (SubsampledConfig, DDIMConfig, FastDPMConfig)] == [False, False, False]
+    assert "clip_denoised" not in DDIMConfig().identity  # records from before the setting keep their keys
 
 
 def test_the_weights_of_the_head_are_what_is_kept(chain):
