@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ class DryRun:
         packages = needs.absent_packages()  # without them no network can be built
         estimates = None if packages else self._estimates(needs)
         if self.as_json:
-            print_json(_with_estimates(plan, estimates))
+            print_json(_cells_as_json(plan, estimates))
         else:
             for line in (*plan.lines(), *questions(board, plan.states, runs, anew)):
                 result(line)
@@ -118,10 +118,12 @@ def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, job
     setting_paths.checked(board, runs)
     of_runs = RunPlan(*planned(board, cells, anew, runs), jobs)
     there: set[str] = set()
+    took: dict[str, float] = {}
     if keep_published:
         for line in adopt_bases.mismatches(board, cells, runs):
             remark(line)
         there = {base.key for base, _ in adopt_bases.adoptable(board, cells, runs)}
+        took = adopt_bases.seconds(board)
         if there:
             remark(f"{counted_bases(len(there))} would be copied into {runs.root} and taken as trained")
         published = adoptable(board, runs)
@@ -129,18 +131,27 @@ def plan(board: Board, cells: Sequence[Cell], anew: Fresh, runs: RunsFolder, job
         remark(f"{len(published)} published records would be copied into {runs.root} and taken as done")
         of_runs = with_published(of_runs, anew, published)
     waiting = [state.cell for state in of_runs.waiting]
-    return replace(of_runs, bases=pending_bases(board, waiting, runs, anew=anew.bases, there=there))
+    return replace(of_runs, bases=pending_bases(board, waiting, runs, anew=anew.bases, there=there, took=took))
 
 
-def _with_estimates(plan: RunPlan, estimates: EstimateText | None) -> list[dict[str, object]]:
-    """Return the cells as JSON; those that would run hold the estimate of their row, which its cells share."""
+def _cells_as_json(plan: RunPlan, estimates: EstimateText | None) -> list[dict[str, object]]:
+    """Return the cells as JSON. Those that would run hold the bases that are trained before them, and the estimate of their row.
+
+    Cells share both.
+    """
     from harness.cli.estimate_text import as_json
 
     rows = {} if estimates is None else {row.name: as_json(row, estimates.card) for row in estimates.rows}
-    return [
-        {**state.as_json(), **({"estimate": rows[name]} if state.needs_a_run and (name := _row(state.cell)) in rows else {})}
-        for state in plan.states
+    return [{**state.as_json(), **(_before(state.cell, plan, rows) if state.needs_a_run else {})} for state in plan.states]
+
+
+def _before(cell: Cell, plan: RunPlan, rows: Mapping[str, object]) -> dict[str, object]:
+    from harness.run.pending_bases import waited_for
+
+    trained = [
+        {"base": each.base.full_name, "key": each.base.key, "seconds": each.seconds} for each in waited_for(cell, plan.bases)
     ]
+    return {"bases_to_train": trained, **({"estimate": rows[name]} if (name := _row(cell)) in rows else {})}
 
 
 def _row(cell: Cell) -> str:

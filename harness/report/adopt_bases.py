@@ -58,6 +58,16 @@ def adopt(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> int:
     return sum(_copied(base, published, runs) for base, published in adoptable(board, cells, runs))
 
 
+def seconds(board: Board) -> dict[str, float]:
+    """Return what the training of each published base took, by key. One that is damaged is left out."""
+    took: dict[str, object] = {}
+    for name, base in _published(board, board.cells).items():
+        with suppress(UserError):
+            if (output := read_copy(bases_folder(board) / name, base.key, compares_files=False)) is not None:
+                took[base.key] = output.facts.get("seconds")
+    return {key: each for key, each in took.items() if isinstance(each, float)}
+
+
 def mismatches(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> Iterator[str]:
     """Yield a line for each published base that does not go with the published records, or with what the runs folder has.
 

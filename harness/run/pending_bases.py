@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from harness.board.bases import Base, Pretrained
 from harness.board.board import Board
@@ -19,7 +20,7 @@ class PendingBase:
     """A base, or an earlier step of its pretraining, that a run would train.
 
     Args:
-        seconds: what other seeds of the base took in the mean, in the same runs folder; None where none is trained.
+        seconds: what other seeds of the base took in the mean, here or as published; None where none is trained.
     """
 
     base: Base
@@ -27,7 +28,13 @@ class PendingBase:
 
 
 def pending_bases(
-    board: Board, cells: Iterable[Cell], runs: RunsFolder, *, anew: bool = False, there: Collection[str] = ()
+    board: Board,
+    cells: Iterable[Cell],
+    runs: RunsFolder,
+    *,
+    anew: bool = False,
+    there: Collection[str] = (),
+    took: Mapping[str, float] = MappingProxyType({}),
 ) -> list[PendingBase]:
     """Return the trainings of bases that a run of these cells begins with, those of samplers' bases included.
 
@@ -35,15 +42,22 @@ def pending_bases(
         cells: that would run.
         anew: whether the bases are made anew.
         there: keys of bases that the runs folder will have.
+        took: seconds of trainings elsewhere, by key.
     """
-    seconds = _seconds_by_step(board, runs)
+    seconds = _seconds_by_step(board, runs, took)
 
     def is_pending(base: Base) -> bool:
         is_there = base.key in there or outputs.find_facts(runs, "base", base.key) is not None
         return isinstance(base.origin, Pretrained) and (anew or not is_there)
 
     pending = [base for base in bases_of(cells, goes_back=is_pending) if is_pending(base)]
-    return [PendingBase(base, statistics.fmean(took) if (took := seconds.get(_step(base))) else None) for base in pending]
+    return [PendingBase(base, statistics.fmean(each) if (each := seconds.get(_step(base))) else None) for base in pending]
+
+
+def waited_for(cell: Cell, pending: Iterable[PendingBase]) -> list[PendingBase]:
+    """Return those of the trainings that a cell waits for."""
+    keys = {base.key for base in bases_of([cell])}
+    return [each for each in pending if each.base.key in keys]
 
 
 _Step = tuple[str, int]
@@ -54,12 +68,12 @@ def _step(base: Base) -> _Step:
     return base.name, len(base.origin.steps)
 
 
-def _seconds_by_step(board: Board, runs: RunsFolder) -> dict[_Step, list[float]]:
+def _seconds_by_step(board: Board, runs: RunsFolder, took: Mapping[str, float]) -> dict[_Step, list[float]]:
     """Return what the trained bases of the board took, those of the earlier steps included."""
     found: dict[_Step, dict[str, float]] = {}  # by key: several names may share one training, and seeds one step
     for base in _with_steps(board.bases):
         facts = outputs.find_facts(runs, "base", base.key) or {}
-        if isinstance(seconds := facts.get("seconds"), float):
+        if isinstance(seconds := facts.get("seconds", took.get(base.key)), float):
             found.setdefault(_step(base), {})[base.key] = seconds
     return {step: list(seconds.values()) for step, seconds in found.items()}
 

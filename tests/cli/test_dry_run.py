@@ -31,6 +31,12 @@ def test_json_has_the_estimate_beside_each_cell_that_would_run(shell):
     assert cells[0]["estimate"]["card_hours"] is None
 
 
+def test_json_has_the_bases_that_are_trained_before_a_cell(shell):
+    (cell, _) = json.loads(shell("run", "leaderboards/small", "--dry-run", "--json", "--only", "method=ddo").stdout)
+    (base,) = cell["bases_to_train"]
+    assert (base["base"], base["seconds"]) == ("ddpm", None)
+
+
 def test_large_networks_are_estimated_unasked(shell, monkeypatch):
     assert "estimate " not in shell("run", "leaderboards/small", "--dry-run").stdout.replace("no estimate", "")
     monkeypatch.setattr("harness.run.estimates.LARGE", 100)

@@ -41,7 +41,7 @@ def train_base(runs):
 
         def make(folder):
             (folder / "weights.safetensors").write_text(sha256)
-            return {"weights_sha256": sha256, "parameters": 5}
+            return {"weights_sha256": sha256, "parameters": 5, "seconds": 12.5}
 
         return outputs.once(runs, "base", base.key, make)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.errors import UserError
-from harness.report.adopt_bases import adopt, adoptable, mismatches
+from harness.report.adopt_bases import adopt, adoptable, mismatches, seconds
 from harness.report.publish import plan
 from harness.report.published_bases import bases_folder
 from harness.store import outputs
@@ -39,6 +39,12 @@ def test_a_base_that_was_trained_here_stays_and_is_named_where_its_weights_are_o
     assert outputs.find_facts(new, "base", published.key)["weights_sha256"] == OTHER
     (line,) = mismatches(board, board.cells, new)
     assert line.startswith(f"base net: {new.root} has other weights than are published, and cells start from those; ")
+
+
+def test_what_a_published_base_took_is_known_before_it_is_copied(board, published):
+    assert seconds(board) == {published.key: 12.5}
+    (bases_folder(board) / "net" / "manifest.json").write_text("damaged")
+    assert seconds(board) == {}
 
 
 def test_the_same_base_is_no_other(board, published, runs):

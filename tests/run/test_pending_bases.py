@@ -2,7 +2,7 @@ import pytest
 from board_fixtures import BOARD
 
 from harness.board.reading.load import load_board
-from harness.run.pending_bases import pending_bases
+from harness.run.pending_bases import pending_bases, waited_for
 from harness.store import outputs
 from harness.store.runs_folder import RunsFolder
 
@@ -47,6 +47,28 @@ def test_a_base_takes_what_its_other_seeds_took(load, runs):
     for base, seconds in zip(board.bases[:2], (10.0, 20.0), strict=True):
         train(runs, base, seconds)
     assert names(pending_bases(board, board.cells, runs)) == [("net of seed 6", 15.0), ("chain", None)]
+
+
+def test_trainings_elsewhere_tell_what_a_base_takes_and_those_here_tell_better(load, runs):
+    board = load(SEEDS)
+    first, second = board.bases[:2]
+    took = {first.key: 30.0}
+    assert names(pending_bases(board, board.cells, runs, there=took, took=took))[:2] == [
+        ("net of seed 5", 30.0),
+        ("net of seed 6", 30.0),
+    ]
+    train(runs, first, 10.0)
+    assert names(pending_bases(board, board.cells, runs, took=took))[:2] == [("net of seed 5", 10.0), ("net of seed 6", 10.0)]
+    train(runs, second, 20.0)
+    assert names(pending_bases(board, board.cells, runs, took=took))[:1] == [("net of seed 6", 15.0)]
+
+
+def test_a_cell_waits_for_its_base_and_the_steps_before_it(load, runs):
+    board = load(STEPS)
+    pending = pending_bases(board, board.cells, runs)
+    of_net, of_chain = (next(cell for cell in board.cells if cell.base.name == name) for name in ("net", "chain"))
+    assert [each.base.key for each in waited_for(of_net, pending)] == [of_net.base.key, of_net.base.origin.after.key]
+    assert [each.base.name for each in waited_for(of_chain, pending)] == ["chain"]
 
 
 def test_what_will_be_copied_is_not_trained(board, runs):
