@@ -85,7 +85,7 @@ def mismatches(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> Iterato
             continue
         weights, anew = BaseFacts.of(output).weights_sha256, f"make its cells anew (--fresh base={base.name})"
         here = outputs.find_facts(runs, STAGE, base.key)
-        others = [cell for cell, (key, start) in starts.items() if key == base.key and start != weights]
+        others = [cell for cell, of_bases in starts.items() if of_bases.get(base.key, weights) != weights]
         if (fault := misfit(output, base, published)) is not None:
             yield f"{folder / name} is not taken: {fault}"
         elif here is not None and here.get("weights_sha256") != weights:
@@ -106,12 +106,13 @@ def _published(board: Board, cells: Sequence[Cell]) -> dict[str, Base]:
     return {name: base for name, base in possible(board, cells).items() if name in there} if there else {}
 
 
-def _starts(board: Board, runs: RunsFolder) -> dict[str, tuple[str, str]]:
-    """Return the key of the base and the weights that the records of a runs folder start from, by cell."""
+def _starts(board: Board, runs: RunsFolder) -> dict[str, dict[str, str]]:
+    """Return the weights that the records of a runs folder start from or call, by the key of the base, by cell."""
     with suppress(UserError):  # a damaged record is said, and made anew, by the run
         here = collect_runs(board, runs).records
-        started = ((cell, here[cell.name].base_weights_sha256) for cell in board.cells if cell.name in here)
-        return {cell.name: (cell.base.key, weights) for cell, weights in started if weights}
+        started = ((cell, here[cell.name]) for cell in board.cells if cell.name in here)
+        weights = ((cell, {cell.base.key: record.base_weights_sha256, **dict(record.called_weights)}) for cell, record in started)
+        return {cell.name: {key: sha256 for key, sha256 in of_bases.items() if sha256} for cell, of_bases in weights}
     return {}
 
 

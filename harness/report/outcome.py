@@ -89,6 +89,7 @@ class _Fields(Struct):
     references: dict[str, _Reference] = {}
     sources: list[_Source] = []
     unsealed: list[str] = []
+    called_weights_sha256: dict[str, str] = {}
 
 
 class Outcome(Struct, frozen=True, array_like=True, gc=False):
@@ -109,6 +110,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
         references: (name, sha256 of the file) of each published reference.
         seconds_steps, images_extracted, seconds_extract: see `harness.store.records.Costs`; None in records of older versions.
         places: (round, candidate) of each point of the curve, from 1; empty where all are of the first.
+        called_weights: (key of the base, hash) of the weights of each other base whose network a sampler called.
     """
 
     cell: str
@@ -145,6 +147,14 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False):
     images_extracted: int | None = None
     seconds_extract: float | None = None
     places: tuple[tuple[int, int], ...] = ()
+    called_weights: tuple[tuple[str, str], ...] = ()
+
+    def weights_of(self, base_key: str, own_base: str) -> str:
+        """Return the hash of the weights that a base had for this record; "" where it had no part, or nobody noted it.
+
+        own_base: key of the base that the cell fine-tunes.
+        """
+        return self.base_weights_sha256 if base_key == own_base else dict(self.called_weights).get(base_key, "")
 
 
 # A typed decoder skips fields that are not needed, which is several times faster than making a dictionary of all of them.
@@ -207,6 +217,7 @@ def _outcome(fields: _Fields) -> Outcome:
         images_extracted=costs.images_extracted,
         seconds_extract=costs.seconds_extract,
         places=_places(fields.curve),
+        called_weights=tuple(fields.called_weights_sha256.items()),
     )
 
 

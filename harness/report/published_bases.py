@@ -87,8 +87,8 @@ def misfit(output: Output, base: Base, collection: Collection) -> str | None:
 
 
 def _weights_of_records(base: Base, collection: Collection) -> set[str]:
-    outcomes = (collection.records.get(cell.name) for cell in collection.board.cells if cell.base.key == base.key)
-    return {outcome.base_weights_sha256 for outcome in outcomes if outcome is not None and outcome.base_weights_sha256}
+    cells = (cell for cell in collection.board.cells if cell.name in collection.records)
+    return {collection.records[cell.name].weights_of(base.key, cell.base.key) for cell in cells} - {""}
 
 
 def faults(collection: Collection) -> list[str]:

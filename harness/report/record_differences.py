@@ -30,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "parameters",
         "weights_read",
         "base_weights_sha256",
+        "called_weights_sha256",
         "weights_sha256",
         "dataset_fingerprint",
         "samples_sha256",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from harness.board.bases import Base
+from harness.board.cells import Cell
 from harness.board.remarks import remarks_on
 from harness.errors import first_line
 from harness.report.code_versions import mixed_code, versions
@@ -102,12 +104,14 @@ def _unsealed(collection: Collection) -> Iterator[str]:
 def _several_pretrainings(collection: Collection) -> Iterator[str]:
     """Yield bases that were pretrained more than once: other versions of libraries make other weights of the same settings.
 
-    A base that the board pretrains for several seeds is another one for each seed.
+    A base that the board pretrains for several seeds is another one for each seed. Bases that samplers call are bases too.
     """
     methods_of: dict[str, tuple[str, dict[str, dict[str, None]]]] = {}
     for cell in (cell for _, cells in collection.rows for cell in cells if cell.name in collection.records):
-        if weights := collection.records[cell.name].base_weights_sha256:
-            base = cell.base
+        record = collection.records[cell.name]
+        for base in (cell.base, *_called(cell)):
+            if not (weights := record.weights_of(base.key, cell.base.key)):
+                continue
             label = base.label if base.paired_seed is None else f"{base.label} (seed {base.paired_seed})"
             _, of_weights = methods_of.setdefault(base.full_name, (label, {}))
             of_weights.setdefault(weights, {})[cell.method_label] = None
@@ -117,6 +121,12 @@ def _several_pretrainings(collection: Collection) -> Iterator[str]:
             origins = "; ".join(f"{methods} from `{weights[:12]}`" for weights, methods in listed_methods.items())
             times = f"{len(by_weights)} times with the same settings"
             yield f"{markdown_text(label)} was pretrained {times}, and the weights differ: {origins}"
+
+
+def _called(cell: Cell) -> Iterable[Base]:
+    """Return the other bases whose networks the samplers of the cell call, in training and afterwards."""
+    samplers = (cell.row.sampler, *((cell.base.network.sampler,) if cell.base.has_network else ()))
+    return {base.key: base for sampler in samplers for base in sampler.bases}.values()
 
 
 def _mixed_data(collection: Collection) -> Iterator[str]:

@@ -97,6 +97,7 @@ def _hashes(record: Record) -> Iterator[tuple[str, str]]:
         "key": record.key,
         "weights": record.weights_sha256,
         "weights of the base": record.base_weights_sha256,
+        **{f"weights of the base {key}": sha256 for key, sha256 in record.called_weights_sha256.items()},
         "samples": record.samples_sha256,
         "data": record.dataset_fingerprint,
         **{f"weights of {name}": facts.weights_sha256 for name, facts in record.extractors.items()},

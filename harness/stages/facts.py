@@ -135,17 +135,20 @@ class SampleFacts(StageFacts):
         draws_sha256: hash of each draw.
         weights_sha256: hash of the weights that they were drawn from; empty for examples of a dataset, and where an older version
             did not note it.
+        called_weights_sha256: hash of the weights of each other base whose network the sampler called, by the base's key; empty
+            where it called none, and where an older version did not note it.
         are_bytes: whether they are images that are kept as bytes; the hashes are then those of the bytes.
         kept: how many samples of each draw the file holds; None for all.
         kept_sha256: hash of each draw as far as it is kept; empty where all samples are.
     """
 
-    ADDED_LATER = frozenset({"sources", "weights_sha256", "are_bytes", "kept", "kept_sha256"})
+    ADDED_LATER = frozenset({"sources", "weights_sha256", "called_weights_sha256", "are_bytes", "kept", "kept_sha256"})
 
     kept: int | None = None
     kept_sha256: list[str] = []
 
     weights_sha256: str = ""
+    called_weights_sha256: dict[str, str] = {}
     are_bytes: bool = False
     nfe: float
     seconds: float

@@ -117,10 +117,23 @@ class BaseSampler:
         measured = PreparationFacts.of(preparation).base_weights_sha256
         if not measured:
             return self._context.makes_anew
-        for base in self._bases:
+        return self._are_other_weights(self._bases, measured)
+
+    def calls_other_weights(self, noted: Mapping[str, str]) -> bool:
+        """Return whether samples were drawn with other weights of the bases that the sampler calls than these have now.
+
+        An absent base is compared with nothing. Samples of an older version, which noted nothing, stay in use.
+
+        Args:
+            noted: hash of the weights that the samples were drawn with, by the base's key.
+        """
+        return bool(noted) and self._are_other_weights(self._sampler.bases, noted)
+
+    def _are_other_weights(self, bases: Iterable[Base], noted: Mapping[str, str]) -> bool:
+        for base in bases:
             made = self._made.get(base.key)
             facts = outputs.find_facts(self._context.runs, "base", base.key) if made is None else made.facts
-            if facts is not None and facts["weights_sha256"] != measured.get(base.key):
+            if facts is not None and facts["weights_sha256"] != noted.get(base.key):
                 return True
         return False
 

@@ -122,11 +122,17 @@ def done(cell: Cell, results: CellResults) -> Record:
             "weights_sha256": finetuned.weights_sha256,
             "samples_sha256": samples.samples_sha256,
             "base_weights_sha256": base.weights_sha256,
+            "called_weights_sha256": _weights_called(cell, finetuned, samples),
             "dataset_fingerprint": results.dataset_fingerprint,
             "sources": list(results.sources),
             "unsealed": list(results.unsealed),
         }
     )
+
+
+def _weights_called(cell: Cell, finetuned: FinetuneFacts, samples: SampleFacts) -> dict[str, str]:
+    in_training = finetuned.base_weights_sha256 or {}
+    return {key: sha256 for key, sha256 in in_training.items() if key != cell.base.key} | samples.called_weights_sha256
 
 
 def _costs(results: CellResults) -> Costs:

@@ -73,6 +73,29 @@ class Samples:
     preparation: Output | None = None
 
 
+@dataclass(frozen=True)
+class _Weights:
+    """The weights that samples are drawn from.
+
+    Args:
+        own: hash of the cell's weights; empty for examples of a dataset.
+        sampler: knows the weights of the other bases that it calls; None for examples.
+    """
+
+    own: str = ""
+    sampler: BaseSampler | None = None
+
+    @property
+    def called(self) -> dict[str, str]:
+        """Hash of the weights of each other base whose network the sampler calls, by the base's key."""
+        return {} if self.sampler is None else self.sampler.weights_called
+
+    def are_others(self, drawn: SampleFacts) -> bool:
+        """Return whether samples were drawn from other weights. Samples of an older version, which noted none, stay in use."""
+        of_own = drawn.weights_sha256 not in ("", self.own)
+        return of_own or (self.sampler is not None and self.sampler.calls_other_weights(drawn.called_weights_sha256))
+
+
 def run(cell: Cell, finetuned: Output, source: CheckedSource, context: Context) -> Samples:
     """Draw the cell's samples from fine-tuned weights, unless they are there.
 
@@ -87,7 +110,8 @@ def run(cell: Cell, finetuned: Output, source: CheckedSource, context: Context) 
         return sources.merged(sources.of_facts(finetuned.facts), own, sampler.sources)
 
     weights = FinetuneFacts.of(finetuned).weights_sha256
-    output = _once(cell, source, lambda: _from_network(cell, finetuned, sampler, source, context), made_by, context, weights)
+    drawn = _Weights(weights, sampler)
+    output = _once(cell, source, lambda: _from_network(cell, finetuned, sampler, source, context), made_by, context, drawn)
     return Samples(output, sampler.preparation)
 
 
@@ -109,30 +133,32 @@ def _once(
     start: Callable[[], Drawer],
     made_by: Callable[[], list[SourceFacts]],
     context: Context,
-    weights: str = "",
+    weights: _Weights = _Weights(),
 ) -> Output:
-    """Draw all sets, unless they are there. weights: hash of the weights that draw; empty for examples."""
+    """Draw all sets, unless they are there."""
     context.reporter.stage("sample")
     are_bytes, work = _are_bytes(cell, source.spec), context.runs.work("sample", cell.sample_key)
 
     def is_of_no_use(drawn: Output) -> bool:
         facts = SampleFacts.of(drawn)
-        # An older version did not note the weights: its samples stay in use. They are floats, which serve every metric.
-        is_of_other_weights = facts.weights_sha256 not in ("", weights)
-        return is_of_other_weights or (facts.are_bytes and not are_bytes) or kept_samples.lack_features(cell, facts, context)
+        # Samples of an older version are floats, which serve every metric.
+        return (
+            weights.are_others(facts) or (facts.are_bytes and not are_bytes) or kept_samples.lack_features(cell, facts, context)
+        )
 
     def make(folder: Path) -> dict[str, object]:
         drawer = start()
         context.reporter.stage("sample")  # `start` may have prepared the sampler
-        code = made_by()
-        identity = digest(sample=cell.sample_key, weights=weights, code=sources.as_json(code), device=context.device.type)
+        code, called = made_by(), weights.called
+        drawn_from = {"weights": weights.own, **({"called": called} if called else {})}
+        identity = digest(sample=cell.sample_key, **drawn_from, code=sources.as_json(code), device=context.device.type)
         layout = SampleLayout(
             cell.evaluation.draws, cell.evaluation.samples, tuple(source.spec.shape), are_bytes, drawer.is_labelled
         )
         file = SampleFile.open(work, layout, identity)
         with drawer.helped():
             facts = _draw_all(file, cell, drawer, source, context)
-        facts = facts.model_copy(update={"sources": code, "weights_sha256": weights})
+        facts = facts.model_copy(update={"sources": code, "weights_sha256": weights.own, "called_weights_sha256": called})
         return _keep(file, folder / SAMPLES, cell, facts, context).model_dump()
 
     try:

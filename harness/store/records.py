@@ -99,6 +99,9 @@ class Record(RecordFile):
     weights_sha256: str = ""
     samples_sha256: str = ""
     base_weights_sha256: str = ""
+    called_weights_sha256: dict[str, str] = {}
+    """Hash of the weights of each other base whose network a sampler called, by the base's key; left out of the file where there
+    is none, and in records of older versions."""
     dataset_fingerprint: str = ""
     environment: dict[str, object] = {}
     sources: list[SourceFacts] = []
@@ -175,7 +178,7 @@ def _content(record: Record | FloorRecord) -> dict[str, object]:
     """Return the content of the file. Optional fields that are empty are left out, so that older files stay as they are."""
     content = record.model_dump(mode="json")
     for part in (content, *content.get("metrics", {}).values()):
-        for name in ("extractors", "references", "also"):
+        for name in ("extractors", "references", "also", "called_weights_sha256"):
             if part.get(name) == {}:
                 del part[name]
     for name in ("weights_read", "unsealed"):

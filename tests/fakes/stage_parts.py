@@ -13,6 +13,7 @@ from harness.interfaces import Batch, DataSource, DataSpec
 from harness.stages import base as base_stage
 from harness.store import outputs
 from harness.store.files import set_aside
+from harness.store.manifests import MANIFEST, write_manifest
 from harness.streams import stream
 from harness.training.method import FinetuneMethod
 from harness.weights import state_dicts
@@ -176,3 +177,10 @@ def make_base_anew(base, context, *, add):
         return {**old.facts, "weights_sha256": state_dicts.sha256(weights)}
 
     outputs.once(context.runs, "base", base.key, make)
+
+
+def without_facts(output, *names):
+    """Write the manifest of an output as a version without these facts would have written it."""
+    (output.folder / MANIFEST).unlink()
+    facts = {name: value for name, value in output.facts.items() if name not in names}
+    write_manifest(output.folder, {"stage": output.stage, "key": output.folder.name, "facts": facts})

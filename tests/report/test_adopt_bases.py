@@ -110,6 +110,14 @@ def test_a_published_base_of_other_weights_than_the_published_records_is_not_tak
     assert line.endswith(f"net is not taken: its weights are {PUBLISHED[:12]}, and the records are of {OTHER[:12]}")
 
 
+def test_records_here_that_call_another_base_are_compared_with_it(board, published, run_records, new):
+    other = next(cell for cell in board.cells if cell.base.name == "chain")
+    run_records(board, new, [other], called_weights_sha256={published.key: OTHER})
+    adopt(board, board.cells, new)
+    (line,) = mismatches(board, board.cells, new)
+    assert f"other weights than are published: {other.name}; " in line
+
+
 def test_records_here_that_start_from_other_weights_are_named(board, published, run_records, new):
     """The base that they started from is gone, and the published one was taken in its place: the cells stay done."""
     (first, second) = [cell for cell in board.cells if cell.base.name == "net" and cell.method_name == "fit"][:2]

@@ -32,6 +32,11 @@ def test_an_outcome_holds_what_the_record_says(record):
     assert outcome.curve == tuple((point.images, point.value) for point in record.curve)
 
 
+def test_a_base_has_the_weights_that_the_record_started_from_or_called(record):
+    outcome = outcome_of_record(record.model_copy(update={"called_weights_sha256": {"guide": "c" * 64}}))
+    assert [outcome.weights_of(key, "own") for key in ("own", "guide", "other")] == ["b" * 64, "c" * 64, ""]
+
+
 def test_each_metric_has_its_mean_and_minimum_over_draws(record):
     metrics = {"distance": Measured(values=[3.0, 1.0, 2.0], seconds=0.5), "likeness": Measured(values=[0.5], seconds=0.25)}
     outcome = outcome_of_record(record.model_copy(update={"metrics": metrics}))

@@ -134,6 +134,26 @@ def test_a_base_that_was_pretrained_twice_is_named_with_its_methods(board, publi
     )
 
 
+def test_a_base_that_samplers_call_with_two_weights_is_named(board, publish_records, cells):
+    """Two guides of the same settings in one row could not be told."""
+    guide = next(base for base in board.bases if base.name == "chain")
+    for seed, weights in ((0, "a"), (1, "a"), (2, "b")):
+        publish_records(board, [cells[f"net/fit/s{seed}"]], called_weights_sha256={guide.key: weights * 64})
+    guided = [
+        replace(cell, row=replace(cell.row, base=replace(cell.base, origin=replace(cell.base.origin, sampler=sampler))))
+        for cell in board.cells
+        if cell.base.name == "net"
+        for sampler in [replace(cell.base.origin.sampler, bases=(guide,))]
+    ]
+    collection = collect_published(board)
+    collection = replace(collection, board=replace(board, cells=tuple(guided)))
+    (remark,) = [remark for remark in remarks(collection) if "pretrained" in remark]
+    assert remark == (
+        "Chain was pretrained 2 times with the same settings, and the weights differ: "
+        "more of it from `aaaaaaaaaaaa`; more of it from `bbbbbbbbbbbb`"
+    )
+
+
 def test_two_bases_of_one_label_are_no_base_that_was_pretrained_twice(board, publish_records, cells):
     publish_records(board, [cells["net/none/s0"]], base_weights_sha256="a" * 64)
     publish_records(board, [cells["chain/none/s0"]], base_weights_sha256="b" * 64)

@@ -6,7 +6,7 @@ import pytest
 import stage_parts
 import torch
 from edited_code import edit
-from stage_parts import Beside, Prepared, Unprepared, make_base_anew
+from stage_parts import Beside, Prepared, Unprepared, make_base_anew, without_facts
 
 from harness.errors import PluginFault
 from harness.interfaces import DataSpec
@@ -16,7 +16,6 @@ from harness.stages import prepare
 from harness.stages.checked_sets import spread_rows
 from harness.stages.facts import PreparationFacts
 from harness.stages.prepare import BaseSampler
-from harness.store.manifests import MANIFEST, write_manifest
 from harness.streams import SampleStreams, stream
 from harness.weights import state_dicts
 
@@ -122,13 +121,6 @@ def test_a_preparation_is_made_again_where_a_base_has_other_weights(
     make_base_anew({"t": measured, "a": called}[which[0]], new_context(), add=1.0)
     assert BaseSampler(base, source, new_context()).ready
     assert Beside.prepared == 2
-
-
-def without_facts(output, *names):
-    """Write the manifest of an output as a version without these facts would have written it."""
-    (output.folder / MANIFEST).unlink()
-    facts = {name: value for name, value in output.facts.items() if name not in names}
-    write_manifest(output.folder, {"stage": output.stage, "key": output.folder.name, "facts": facts})
 
 
 @pytest.mark.parametrize(("makes_anew", "times"), [(False, 1), (True, 2)])

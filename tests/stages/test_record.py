@@ -60,6 +60,21 @@ def test_a_done_record_holds_what_every_stage_gave(board, tmp_path):
     assert record.environment["device"] == "cpu"
 
 
+def test_a_record_holds_the_weights_of_the_bases_that_samplers_called(board, tmp_path):
+    cell = next(cell for cell in board.cells if cell.name == "net/fit/s1")
+    in_training = dataclasses.replace(
+        RESULTS,
+        finetuned=RESULTS.finetuned.model_copy(update={"base_weights_sha256": {cell.base.key: "b" * 64, "guide": "1" * 64}}),
+    )
+    assert done(cell, in_training).called_weights_sha256 == {"guide": "1" * 64}
+    samples = RESULTS.samples.model_copy(update={"called_weights_sha256": {"other": "2" * 64}})
+    record = done(cell, dataclasses.replace(in_training, samples=samples))
+    save_record(record, tmp_path / "record.json")
+    assert load_record(tmp_path / "record.json").called_weights_sha256 == {"guide": "1" * 64, "other": "2" * 64}
+    save_record(done(cell, RESULTS), tmp_path / "record.json")
+    assert "called_weights" not in (tmp_path / "record.json").read_text()
+
+
 def test_costs_of_a_preparation_are_absent_where_there_was_none(board):
     results = dataclasses.replace(RESULTS, preparation=PreparationFacts())
     assert "seconds_prepare" not in done(board.cells[0], results).costs.model_dump()

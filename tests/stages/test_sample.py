@@ -9,7 +9,7 @@ import signal
 import pytest
 import stage_parts
 import torch
-from stage_parts import NOISE, Exploding, Prepared, Unprepared, make_base_anew
+from stage_parts import NOISE, Beside, Exploding, Prepared, Unprepared, make_base_anew, without_facts
 
 from harness.board.bases import Base, Examples
 from harness.board.samplers import EvaluationSampler
@@ -106,6 +106,30 @@ def test_samples_come_with_the_preparation_that_their_sampler_needed(cell, draw,
     assert again.preparation.folder == first.preparation.folder
     assert PreparationFacts.of(again.preparation).network_evaluations == 5
     assert SampleFacts.of(first.output).nfe == 1  # the preparation is no part of the samples' cost
+
+
+def test_samples_are_drawn_again_where_a_base_that_the_sampler_calls_has_other_weights(
+    tiny_text, read_board, with_sampler, tune, source, new_context
+):
+    """They stayed, of the old guide, and their record could not be told from one of the new guide."""
+    called = "  called: {model: {name: ddpm-mlp, steps: 3, width: 8}, pretrain: {method: mle, training: {images: 64, batch: 64}}}"
+    board = read_board(tiny_text.replace("bases:\n", f"bases:\n{called}\n", 1))
+    guide = next(base for base in board.bases if base.name == "called")
+    cell = with_sampler(next(cell for cell in board.cells if cell.name == "small/none/s1"), Beside, bases=(guide,))
+
+    def drawn():
+        return sample.run(cell, tune(cell), source, new_context()).output
+
+    first = drawn()
+    (weights,) = SampleFacts.of(first).called_weights_sha256.values()
+    assert not drawn().is_fresh
+    make_base_anew(guide, new_context(), add=1.0)
+    again = drawn()
+    assert again.is_fresh
+    assert SampleFacts.of(again).called_weights_sha256[guide.key] != weights
+    without_facts(again, "called_weights_sha256")
+    make_base_anew(guide, new_context(), add=1.0)
+    assert not drawn().is_fresh, "an older version noted nothing, and its samples stay in use"
 
 
 def test_samples_far_larger_than_the_training_data_have_exploded_and_are_not_kept(cell, draw, with_sampler, context):
