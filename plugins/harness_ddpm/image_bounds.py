@@ -1,4 +1,4 @@
-"""What a walk knows of images beforehand: their values are in [-1, 1], and noise of the last noisy step is seen in the sample.
+"""Bounds that a walk takes from what is known of images: their values are in [-1, 1], and the last noise is seen in the sample.
 
 So Bao et al. bound the predicted image, the variance of a step, and the noise of the last noisy step.
 """
