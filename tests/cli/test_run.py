@@ -164,9 +164,11 @@ def test_a_dry_run_gives_json_too(filled):
     filled.record("ddpm/ddo/s1").unlink()
     cells = json.loads(filled("run", "leaderboards/small", "--dry-run", "--json").stdout)
     assert [cell["state"] for cell in cells] == ["done"] * 5 + ["to run"]
+    base = filled.board.cells[-1].base
     assert cells[-1] == {
         "cell": "ddpm/ddo/s1", "state": "to run", "reason": "", "seconds": pytest.approx(4.1),
         "key": filled.board.cells[-1].key, "changed": [],
+        "bases_to_train": [{"base": "ddpm", "key": base.key, "seconds": None}],
     }  # fmt: skip
 
 
