@@ -122,7 +122,9 @@ def _got(details: ErrorDetails) -> str:
     if details["type"] in ("missing", "extra_forbidden") or isinstance(value, Mapping | list | tuple | BaseModel):
         return ""
     shown = repr(value)
-    return f", got {shown if len(shown) <= 80 else f'{shown[:77]}…'}"
+    # Descriptions of settings say "none", which YAML reads as a text.
+    hint = "; where none is allowed, write null" if isinstance(value, str) and value.lower() == "none" else ""
+    return f", got {shown if len(shown) <= 80 else f'{shown[:77]}…'}{hint}"
 
 
 def _text(details: ErrorDetails, schema: type[BaseModel] | None) -> str:

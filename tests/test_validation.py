@@ -50,6 +50,7 @@ CONSTRAINTS = {
     "whole of a fraction": (int, 1.5, "must be a whole number, got 1.5"),
     "strict whole": (Annotated[int, Field(strict=True)], 1.0, "must be a whole number, got 1.0"),
     "number": (float, "few", "must be a number, got 'few'"),
+    "none": (float | None, "none", "must be a number, got 'none'; where none is allowed, write null"),
     "truth": (bool, "maybe", "must be true or false, got 'maybe'"),
     "text": (str, 3, "must be a text, got 3"),
     "long text": (Annotated[str, Field(max_length=2)], "abc", "must have at most 2 characters, got 'abc'"),
