@@ -31,7 +31,8 @@ class DataSpec:
     Args:
         shape: shape of one example: (2,) for points, (channels, height, width) for images.
         classes: number of labels; 0 means unconditional.
-        preview: how examples are shown: "points" or "images".
+        preview: how examples are shown: "points", or "images", whose values are in [-1, 1]. A sampler or a method of a model
+            that works in latents gets "latents", which are not shown and have no range.
     """
 
     shape: tuple[int, ...]

@@ -23,7 +23,9 @@ ROWS = 64
 
 def network_spec(model: torch.nn.Module, spec: DataSpec) -> DataSpec:
     """Return the spec of what the network, its methods and its samplers work on, given the spec of the dataset."""
-    return dataclasses.replace(spec, shape=model.latent_shape) if isinstance(model, WorksInLatents) else spec
+    if not isinstance(model, WorksInLatents):
+        return spec
+    return dataclasses.replace(spec, shape=model.latent_shape, preview="latents")  # no images: nothing may clip them to [-1, 1]
 
 
 def encoded(

@@ -72,9 +72,7 @@ Spacing = Literal["linear", "quadratic"]
 class ClippedConfig(Config):
     """Whether a walk clips the images that the network sees in its states."""
 
-    clip_denoised: bool = Field(
-        False, description="clip the predicted clean image to [-1, 1] at each step; points are never clipped"
-    )
+    clip_denoised: bool = Field(False, description="clip the predicted clean image to [-1, 1] at each step; images alone")
 
     ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"clip_denoised"})
 
@@ -133,7 +131,7 @@ class BestVarianceConfig(DDIMConfig):
         1.0, ge=0, le=1, description="noise given the data, to which the estimate adds: 1 as in DDPM, 0 as in DDIM"
     )
     clip_denoised: bool = Field(
-        True, description="clip the predicted clean image to [-1, 1] at each step, as published; points are never clipped"
+        True, description="clip the predicted clean image to [-1, 1] at each step, as published; images alone"
     )
     clip_grey_levels: float | None = Field(
         2.0,

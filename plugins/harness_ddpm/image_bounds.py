@@ -16,8 +16,8 @@ GREY_LEVEL = 2 / 255
 
 
 def of_images(spec: DataSpec) -> bool:
-    """Whether examples are images, so that the bounds hold. Points and vectors have no range that is known."""
-    return len(spec.shape) == 3
+    """Whether examples are images, so that the bounds hold. Points and latents have no range that is known."""
+    return spec.preview == "images"
 
 
 def largest_variance_of_noise(spec: DataSpec, alpha_bar: float) -> float:

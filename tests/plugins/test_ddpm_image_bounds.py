@@ -9,12 +9,12 @@ from harness.interfaces import DataSpec
 from harness.streams import stream
 from harness_ddpm.image_bounds import largest_std_of_noise, largest_variance_of_noise, noise_of_clipped, of_images
 
-IMAGES, POINTS = DataSpec((1, 4, 4)), DataSpec((2,))
+IMAGES, LATENTS, POINTS = DataSpec((1, 4, 4), preview="images"), DataSpec((4, 4, 4), preview="latents"), DataSpec((2,))
 
 
-def test_images_have_a_range_and_points_have_none():
-    assert of_images(IMAGES)
-    assert not of_images(POINTS)
+def test_images_have_a_range_and_points_and_latents_have_none():
+    assert [of_images(spec) for spec in (IMAGES, LATENTS, POINTS)] == [True, False, False]
+    assert largest_variance_of_noise(LATENTS, 1e-4) == 1
     assert largest_variance_of_noise(POINTS, 1e-4) == 1
 
 

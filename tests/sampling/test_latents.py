@@ -45,7 +45,7 @@ def sampler(model, spec, streams, labels):
 
 
 def test_methods_and_samplers_see_the_shape_of_latents_and_the_classes_of_the_data():
-    assert latents.network_spec(Halved(), SPEC) == DataSpec((1, 2, 2), 3, "images")
+    assert latents.network_spec(Halved(), SPEC) == DataSpec((1, 2, 2), 3, "latents")
     assert latents.network_spec(torch.nn.Identity(), SPEC) == SPEC
 
 
