@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -92,35 +92,39 @@ def _panels(table: Table, x: Column, y: Column) -> list[SweepPanel]:
         if point is not None and row.size in sizes:
             points.setdefault((row.base, point.sweep), []).append((point, row))
     has_several = len({sweep for _, sweep in points}) > 1
+    looks = _looks([row for group in points.values() for _, row in group], table)
     panels = []
     for group in points.values():
-        (point, row), lines = group[0], _lines(group, table, x, y)
+        (point, row), lines = group[0], _lines(group, looks, x, y)
         title = f"{row.base_label}, {point.label}" if has_several else row.base_label
         if lines:
             panels.append(SweepPanel(title, _axis_label(x), _axis_label(y), tuple(lines)))
     return panels
 
 
-def _lines(group: Sequence[tuple[SweepPoint, TableRow]], table: Table, x: Column, y: Column) -> list[SweepLine]:
+def _looks(rows: Sequence[TableRow], table: Table) -> dict[str, str | int]:
+    """Return the look of each method. One label has one look in all panels, since they share a legend."""
+
+    def special(row: TableRow) -> str | None:
+        if not row.trains:
+            return "base"
+        return "control" if row.method in table.board.config.control else None
+
+    others = list(dict.fromkeys(row.method_label for row in rows if special(row) is None))
+    return {row.method: special(row) or others.index(row.method_label) for row in rows}
+
+
+def _lines(group: Sequence[tuple[SweepPoint, TableRow]], looks: Mapping[str, str | int], x: Column, y: Column) -> list[SweepLine]:
     """Return the line of each method that has results, in the order of the board; its points are ordered by the setting."""
     by_method: dict[str, list[tuple[SweepPoint, TableRow]]] = {}
     for point, row in group:
         by_method.setdefault(row.method, []).append((point, row))
-    others = [method for method, points in by_method.items() if isinstance(_look(points[0][1], table), int)]
     lines = []
     for method, points in by_method.items():
         done = sorted(((point.value, row) for point, row in points if row.score(x) and row.score(y)), key=lambda pair: pair[0])
         if done:
-            special = _look(points[0][1], table)
-            lines.append(_line(done, others.index(method) if isinstance(special, int) else special, x, y))
+            lines.append(_line(done, looks[method], x, y))
     return lines
-
-
-def _look(row: TableRow, table: Table) -> str | int:
-    """Return the name of a special look; 0 for a method without one."""
-    if not row.trains:
-        return "base"
-    return "control" if row.method in table.board.config.control else 0
 
 
 def _line(done: Sequence[tuple[float, TableRow]], style: str | int, x: Column, y: Column) -> SweepLine:

@@ -53,6 +53,15 @@ def test_the_control_and_the_base_have_looks_of_their_own(panels):
     assert looks == {"base": "base", "mle": "control", "more of it": 0, "tune": 1}
 
 
+def test_a_label_has_one_look_in_all_panels_since_they_share_a_legend(make_table):
+    """A panel that lacks a method gave the next one its colour, which the legend explained as the other's."""
+    table = make_table()
+    rows = tuple(row for row in table.rows if (row.base, row.method_label) != ("net", "more of it"))
+    panels = json.loads(sweeps_plot(replace(table, rows=rows)).inputs)
+    looks = [{line["label"]: line["look"] for line in panel["lines"]} for panel in panels]
+    assert (looks[0]["tune"], looks[1]["more of it"]) == (0, 1)
+
+
 def test_the_caption_says_what_is_drawn_and_which_corner_is_good(make_table):
     caption = sweeps_plot(make_table()).caption
     assert caption.startswith("distance against likeness, a line a method on the same weights, with the weight beside each point")
