@@ -44,7 +44,10 @@ from harness.training.config import TrainingConfig
 
 
 class PretrainConfig(Config):
-    """A step of pretraining. The board takes each step once, and all cells of the base share the weights."""
+    """A step of pretraining. The board takes each step once, and all cells of the base share the weights.
+
+    The seed of the first step draws the initial weights of the whole network, those included that only later steps train.
+    """
 
     method: ComponentField = Field(description="a method that can train from scratch")
     training: TrainingConfig = Field(description="the budget of the step")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from harness.board.bases import Base, Pretrained
 from harness.board.components import Resolved
@@ -44,12 +43,14 @@ def read_pretrained(
     def pretrained(index: int) -> Base:
         """Make the base of one of the seeds, step by step."""
         made: Base | None = None
+        paired: int | None = None  # a step before the first with seeds is one for all bases
         for config, (method, training) in zip(configs, valid_steps, strict=True):
+            if paired is None and config.seeds:
+                paired = config.seeds[index]
             origin = Pretrained(model, sampler, method, training, config.seed_of(index), after=made)
-            made = Base(base.name, base.label, dataset, origin)
+            made = Base(base.name, base.label, dataset, origin, paired_seed=paired)
         assert made is not None  # a base has a step at least
-        paired = next((config.seeds[index] for config in configs if config.seeds), None)
-        return replace(made, paired_seed=paired)
+        return made
 
     return tuple(pretrained(index) for index in range(seeds))
 

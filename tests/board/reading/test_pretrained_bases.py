@@ -142,6 +142,14 @@ def test_a_step_with_one_seed_is_taken_once_for_all_seeds_of_the_next(write_boar
     first, second = board.bases_by_name["net"]
     assert first.network.after.key == second.network.after.key
     assert [first.network.seed, second.network.seed] == [3, 4]
+    assert (first.network.after.full_name, second.full_name) == ("net", "net of seed 4")
+
+
+def test_a_step_that_is_taken_once_for_each_seed_has_the_name_of_its_seed(write_board, fake_plugins):
+    """Three tokenizers were one line of a dry run, and three trainings of one name."""
+    text = TWO.replace("seed: 3", "seeds: [3, 4]").replace("{images: 1280}}", "{images: 1280}, seeds: [3, 4]}")
+    board = load_board(write_board(BOARD.replace(ONE, text)), plugins=fake_plugins)
+    assert [base.network.after.full_name for base in board.bases_by_name["net"]] == ["net of seed 3", "net of seed 4"]
 
 
 @pytest.mark.parametrize(
