@@ -83,20 +83,21 @@ def mismatches(board: Board, cells: Sequence[Cell], runs: RunsFolder) -> Iterato
             output = read_copy(folder / name, base.key, compares_files=False)
         if output is None:
             continue
-        weights, anew = BaseFacts.of(output).weights_sha256, f"make its cells anew (--fresh base={base.name})"
-        here = outputs.find_facts(runs, STAGE, base.key)
+        weights, here = BaseFacts.of(output).weights_sha256, outputs.find_facts(runs, STAGE, base.key)
         others = [cell for cell, of_bases in starts.items() if of_bases.get(base.key, weights) != weights]
+        users = {cell.base.name: None for cell in board.cells if cell.name in others} or [base.name]
+        anew = f"make these cells anew (--fresh base={','.join(users)})"
         if (fault := misfit(output, base, published)) is not None:
             yield f"{folder / name} is not taken: {fault}"
         elif here is not None and here.get("weights_sha256") != weights:
             yield (
-                f"base {base.full_name}: {runs.root} has other weights than are published, and cells start from those; to start "
-                f"from the published ones, remove {runs.stage(STAGE, base.key)}, and {anew}"
+                f"base {base.full_name}: {runs.root} has other weights than are published, and cells use those; to use "
+                f"the published ones, remove {runs.stage(STAGE, base.key)}, and {anew}"
             )
         elif others:
             yield (
-                f"base {base.full_name}: records in {runs.root} start from other weights than are published: "
-                f"{listed(others, NAMED)}; to start from the published ones, {anew}"
+                f"base {base.full_name}: records in {runs.root} use other weights than are published: "
+                f"{listed(others, NAMED)}; to use the published ones, {anew}"
             )
 
 

@@ -55,9 +55,11 @@ def pending_bases(
 
 
 def waited_for(cell: Cell, pending: Iterable[PendingBase]) -> list[PendingBase]:
-    """Return those of the trainings that a cell waits for."""
-    keys = {base.key for base in bases_of([cell])}
-    return [each for each in pending if each.base.key in keys]
+    """Return those of the trainings that a cell waits for: not an earlier step of a base that is trained to its end."""
+    trainings = list(pending)
+    to_train = {each.base.key for each in trainings}
+    needed = {base.key for base in bases_of([cell], goes_back=lambda base: base.key in to_train)}
+    return [each for each in trainings if each.base.key in needed]
 
 
 _Step = tuple[str, int]

@@ -38,7 +38,7 @@ def test_a_base_that_was_trained_here_stays_and_is_named_where_its_weights_are_o
     assert adopt(board, board.cells, new) == 0
     assert outputs.find_facts(new, "base", published.key)["weights_sha256"] == OTHER
     (line,) = mismatches(board, board.cells, new)
-    assert line.startswith(f"base net: {new.root} has other weights than are published, and cells start from those; ")
+    assert line.startswith(f"base net: {new.root} has other weights than are published, and cells use those; ")
 
 
 def test_what_a_published_base_took_is_known_before_it_is_copied(board, published):
@@ -116,6 +116,7 @@ def test_records_here_that_call_another_base_are_compared_with_it(board, publish
     adopt(board, board.cells, new)
     (line,) = mismatches(board, board.cells, new)
     assert f"other weights than are published: {other.name}; " in line
+    assert line.endswith("make these cells anew (--fresh base=chain)")  # base=net would not choose that cell
 
 
 def test_records_here_that_start_from_other_weights_are_named(board, published, run_records, new):
@@ -126,4 +127,4 @@ def test_records_here_that_start_from_other_weights_are_named(board, published, 
     adopt(board, board.cells, new)
     (line,) = mismatches(board, board.cells, new)
     assert f"other weights than are published: {first.name}; " in line
-    assert line.endswith("make its cells anew (--fresh base=net)")
+    assert line.endswith("make these cells anew (--fresh base=net)")

@@ -71,6 +71,18 @@ def test_a_cell_waits_for_its_base_and_the_steps_before_it(load, runs):
     assert [each.base.name for each in waited_for(of_chain, pending)] == ["chain"]
 
 
+def test_a_cell_waits_for_no_earlier_step_of_a_base_that_is_trained_to_its_end(load, runs):
+    """Another base may wait for the same step, as where two names share a tokenizer."""
+    board = load(STEPS)
+    last, other = board.bases[0], board.bases[1]
+    assert last.origin.after.key == other.origin.after.key
+    train(runs, last, 1.0)
+    pending = pending_bases(board, board.cells, runs)
+    of_last, of_other = (next(cell for cell in board.cells if cell.base.key == base.key) for base in (last, other))
+    assert waited_for(of_last, pending) == []
+    assert [each.base.key for each in waited_for(of_other, pending)] == [other.key, other.origin.after.key]
+
+
 def test_what_will_be_copied_is_not_trained(board, runs):
     there = {base.key for base in board.bases if base.name == "net"}
     assert names(pending_bases(board, board.cells, runs, there=there)) == [("chain", None)]
