@@ -18,7 +18,9 @@ from harness.process import environment, source_files
 CORE = "harness"
 """The import package of the core, and its name among the sources of a record."""
 CORE_DISTRIBUTION = "finetune-harness"
-MAKE_NO_NUMBER = frozenset({"cli", "measure", "report", "run", "statistics", "testing"})
+MAKE_NO_NUMBER = frozenset(
+    {"cli", "measure", "report", "results", "run", "scaffold", "site", "statistics", "submission", "testing"}
+)
 """Rooms of the core that no result of a cell depends on. An edit of a page's layout does not make records questionable."""
 
 

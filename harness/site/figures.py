@@ -68,7 +68,10 @@ def floor_figure(table: Table, column: Column, size: int | None, statistic: Stat
     score = table.floor(column, size, statistic)
     if score is None:
         return Figure(PLAIN.none, None)
-    notes = (f"Real against real, over {score.n} pairs of draws: what a perfect model would get.",)
+    dataset = table.board.dataset
+    how = dataset.component.stratification(dataset.settings)
+    reached = f"no model reaches it, since draws are stratified ({how})" if how else "what a perfect model would get"
+    notes = (f"Real against real, over {score.n} pairs of draws: {reached}.",)
     return Figure(figure(score, column, PLAIN), score.mean / column.shown_in, notes=notes)
 
 

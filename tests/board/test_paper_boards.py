@@ -73,6 +73,23 @@ def test_matched_training_does_the_work_of_one_round_of_ddo(board_of, name):
 
 
 @pytest.mark.parametrize("name", ["cifar10-t10", "celeba64-t10"])
+def test_matched_training_does_the_work_of_sft_pg(board_of, name):
+    cells = {cell.method_name: cell for cell in board_of(name).cells}
+    # An image is drawn by ten passes, and one of its steps is trained on twice (10 updates for 5 of the critic), at 3 passes.
+    work = (10 + 2 * 3) * cells["sft-pg"].training.images
+    assert abs(work - 3 * cells["mle-matched"].training.images) <= 3 * 128 / 2
+
+
+def test_matched_training_does_the_work_of_ddo_on_tokens(board_of):
+    cells = {(cell.base.name, cell.method_name): cell for cell in board_of("imagenet256-ar").cells}
+    images = cells["var-d16", "ddo"].training.images
+    drawn = {"var-d16": 20 * images, "var-d30": 20 * images, "maskgit": 32 * 50_000}
+    for base, of_drawing in drawn.items():
+        name = "mle-matched-maskgit" if base == "maskgit" else "mle-matched"
+        assert abs(8 * images + of_drawing - 3 * cells[base, name].training.images) <= 3 * 1024 / 2
+
+
+@pytest.mark.parametrize("name", ["cifar10-t10", "celeba64-t10"])
 def test_sft_pg_trains_the_ten_steps_that_it_is_sampled_in(board_of, name):
     cells = [cell for cell in board_of(name).cells if cell.method_name == "sft-pg"]
     assert {cell.row.sampler_name for cell in cells} == {"fastdpm"}

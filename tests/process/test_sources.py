@@ -1,5 +1,6 @@
 """The hash of a component's code: every edit of a Python file changes it, nothing else does, and no plugin is imported."""
 
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -170,6 +171,21 @@ def test_the_core_counts_without_the_rooms_that_make_no_number(monkeypatch, tmp_
     assert core() != before
     monkeypatch.undo()
     sources.core_source.cache_clear()
+
+
+def test_no_room_that_makes_numbers_imports_one_that_makes_none():
+    folder = Path(harness.__file__).parent
+    entrances = {folder / "__init__.py", folder / "__main__.py"}
+    files = [
+        file
+        for file in folder.rglob("*.py")
+        if file not in entrances and file.relative_to(folder).parts[0] not in sources.MAKE_NO_NUMBER
+    ]
+    assert folder / "stages" / "base.py" in files
+    rooms = "|".join(sources.MAKE_NO_NUMBER)
+    imports = re.compile(rf"^\s*(?:from|import) harness(?:\.| import )(?:{rooms})\b", re.MULTILINE)
+    assert [file for file in files if imports.search(file.read_text())] == []
+    assert imports.search((folder / "site" / "figures.py").read_text())  # the pattern finds what it looks for
 
 
 def test_hashing_imports_no_plugin_and_no_torch():

@@ -1,4 +1,6 @@
-from harness.site.figures import AT_FLOOR, BOLD, figure_of
+from dataclasses import replace
+
+from harness.site.figures import AT_FLOOR, BOLD, figure_of, floor_figure
 
 
 def figures_of(rendered, base, method, seeds=(0, 1, 2)):
@@ -38,3 +40,16 @@ def test_explanations_can_be_read_without_a_mouse_and_without_eyes(page):
     for button in page.all("button", cls="figure"):
         tip = next(page.all(id=button.attributes["aria-describedby"]))
         assert tip.text
+
+
+def floor_notes(table):
+    column, statistic = table.columns[0]
+    return floor_figure(table, column, None, statistic).notes
+
+
+def test_a_floor_is_what_a_perfect_model_gets_unless_its_draws_are_stratified(rendered):
+    table, dataset = rendered.table, rendered.table.board.dataset
+    assert [note.partition(": ")[2] for note in floor_notes(table)] == ["what a perfect model would get."]
+    spaced = replace(dataset, component=replace(dataset.component, stratified=lambda _: "evenly spaced"))
+    notes = floor_notes(replace(table, board=replace(table.board, dataset=spaced)))
+    assert [note.partition(": ")[2] for note in notes] == ["no model reaches it, since draws are stratified (evenly spaced)."]

@@ -112,6 +112,15 @@ def test_an_interval_is_welchs():
     assert floor_interval(means, floor) == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.parametrize(("seeds", "spread"), [(3, 1.0), (8, 1.0), (5, 3.0), (8, 0.3)])
+def test_an_interval_holds_the_true_difference_on_95_percent_of_boards_whatever_the_rows_own_spread(seeds, spread):
+    rng = np.random.default_rng(0)
+    boards, truth = 2000, 1.5
+    floors, means = rng.normal(size=(boards, 10)), truth + spread * rng.normal(size=(boards, seeds))
+    intervals = [floor_interval(of_row, floor) for of_row, floor in zip(means, floors, strict=True)]
+    assert np.mean([low < truth < high for low, high in intervals]) == pytest.approx(0.95, abs=0.015)
+
+
 def test_an_interval_takes_two_seeds_and_widens_where_draws_share_images():
     assert floor_interval([5.0], PAIRS) is None
     apart, shared = floor_interval([5.0, 6.0], PAIRS), floor_interval([5.0, 6.0], PAIRS, shared=0.5)
