@@ -3,9 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/held_out_likelihood.py leaderboards/digits-tokens-search --runs-dir runs
 
 The board must have been run, or at least its bases: their weights are read from the runs folder, and with `--rows` those that
-each row of the board trained and selected, averaged over its seeds. Held-out examples are those
-that the board keeps for selection. A model with a bound is asked `--draws` times, and a constant may be left out of its values:
-compare training with held-out examples, and bases of one kind.
+each row of the board trained and selected, averaged over its seeds, and the paired differences to the base that each cell
+starts from, with their 95 % intervals. Held-out examples are those that the board keeps for selection. A model with a bound is
+asked `--draws` times, and a constant may be left out of its values: compare training with held-out examples, and bases of one
+kind.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from harness.capabilities import Likelihood
 from harness.interfaces import Batch, DataSource, SelectionSource
 from harness.stages import draws
 from harness.stages.base import WEIGHTS
+from harness.statistics.paired import paired_difference
 from harness.store.runs_folder import RunsFolder
 from harness.streams import stream
 from harness.weights import state_dicts
@@ -64,28 +66,56 @@ def main() -> None:
     assert isinstance(source, SelectionSource), "the board keeps no examples for selection"
     train, held_out = source.train(), source.selection(draws.selection(0), options.examples)
     train = Batch(train.x[: options.examples], None if train.labels is None else train.labels[: options.examples])
-    found: dict[str, list[list[float]]] = {}
+    measured: dict[Path, list[float] | None] = {}
+
+    def figures(base: Base, weights: Path) -> list[float] | None:
+        """Return the likelihood of training and of held-out examples; None without weights, or a likelihood."""
+        if weights not in measured:
+            model = network(base, source, weights) if weights.exists() else None
+            measured[weights] = None
+            if isinstance(model, Likelihood):
+                measured[weights] = [mean_log_likelihood(model, each, options.draws) for each in (train, held_out)]
+        return measured[weights]
+
+    found: dict[str, list[tuple[list[float], list[float] | None]]] = {}
     for name, base, weights in [*_of_rows(board, runs)] if options.rows else [*_of_bases(board, runs)]:
-        if weights.exists() and isinstance(model := network(base, source, weights), Likelihood):
-            figures = [mean_log_likelihood(model, examples, options.draws) for examples in (train, held_out)]
-            found.setdefault(name, []).append(figures)
-    print("| weights | training examples | held-out examples | seeds |\n|---|---|---|---|")
+        if (of_row := figures(base, weights)) is not None:
+            found.setdefault(name, []).append((of_row, figures(base, _of_base(base, runs)) if options.rows else None))
+    less_base = " training, less base | held-out, less base |" if options.rows else ""
+    print(f"| weights | training examples | held-out examples |{less_base} seeds |")
+    print(f"|---|---|---|{'---|---|' if options.rows else ''}---|")
     for name, of_seeds in found.items():
-        means = (f"{statistics.fmean(column):.1f}" for column in zip(*of_seeds, strict=True))
-        print(f"| {name} | {' | '.join(means)} | {len(of_seeds)} |")
+        cells = [f"{statistics.fmean(of_row[part] for of_row, _ in of_seeds):.1f}" for part in (0, 1)]
+        cells += [_difference(of_seeds, part) for part in (0, 1)] if options.rows else []
+        print(f"| {name} | {' | '.join(cells)} | {len(of_seeds)} |")
+
+
+def _difference(of_seeds: list[tuple[list[float], list[float] | None]], part: int) -> str:
+    """Return the mean of the row less its base over seeds, with its interval. part: 0 for training examples, 1 for held-out."""
+    pairs = [(of_row[part], of_base[part]) for of_row, of_base in of_seeds if of_base is not None]
+    difference = paired_difference(*zip(*pairs, strict=True)) if pairs else None
+    if difference is None:
+        return "–"
+    interval = "" if difference.interval is None else " [{:.1f}, {:.1f}]".format(*difference.interval)
+    return f"{difference.mean:.1f}{interval}"
+
+
+def _of_base(base: Base, runs: RunsFolder) -> Path:
+    """Return the file of a base's weights."""
+    return runs.stage("base", base.key) / WEIGHTS
 
 
 def _of_bases(board: Board, runs: RunsFolder) -> Iterator[tuple[str, Base, Path]]:
     """Give the name, the base and the file of weights of each base that is a network of its own."""
     for base in {cell.base.key: cell.base for cell in board.cells}.values():
-        yield base.name, base, runs.stage("base", base.key) / WEIGHTS
+        yield base.name, base, _of_base(base, runs)
 
 
 def _of_rows(board: Board, runs: RunsFolder) -> Iterator[tuple[str, Base, Path]]:
     """Give the row, the base and the file of weights of each cell; of one that does not train, those of its base."""
     for cell in board.cells:
-        stage = runs.stage("finetune", cell.finetune_key) if cell.trains else runs.stage("base", cell.base.key)
-        yield cell.row.name, cell.base, stage / WEIGHTS
+        trained = runs.stage("finetune", cell.finetune_key) / WEIGHTS if cell.trains else _of_base(cell.base, runs)
+        yield cell.row.name, cell.base, trained
 
 
 if __name__ == "__main__":
