@@ -173,7 +173,7 @@ def test_the_core_counts_without_the_rooms_that_make_no_number(monkeypatch, tmp_
     sources.core_source.cache_clear()
 
 
-def test_no_room_that_makes_numbers_imports_one_that_makes_none():
+def test_no_room_that_makes_numbers_and_no_plugin_here_imports_one_that_makes_none():
     folder = Path(harness.__file__).parent
     entrances = {folder / "__init__.py", folder / "__main__.py"}
     files = [
@@ -182,6 +182,7 @@ def test_no_room_that_makes_numbers_imports_one_that_makes_none():
         if file not in entrances and file.relative_to(folder).parts[0] not in sources.MAKE_NO_NUMBER
     ]
     assert folder / "stages" / "base.py" in files
+    files += (folder.parent / "plugins").rglob("*.py")
     rooms = "|".join(sources.MAKE_NO_NUMBER)
     imports = re.compile(rf"^\s*(?:from|import) harness(?:\.| import )(?:{rooms})\b", re.MULTILINE)
     assert [file for file in files if imports.search(file.read_text())] == []
