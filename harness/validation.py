@@ -16,10 +16,13 @@ COLUMN = rf"^{_WORDS}(\[{_WORDS}\])?$"
 """Pattern of the name of a column."""
 SHA256 = r"^[0-9a-f]{64}$"
 """Pattern of a hash."""
+YAML_FILE = r"^([^/.][^/]*/|\.[^/.][^/]*/)*[^/]+\.yaml$"
+"""Pattern of the path of a YAML file in a folder."""
 _NAME_TEXT = "must be a name of small letters and digits, with single . _ or - between them"
 _PATTERN_TEXTS = {
     NAME: _NAME_TEXT,
     COLUMN: f"{_NAME_TEXT}; the name of an extractor may follow in [ ]",
+    YAML_FILE: "must be the path of a .yaml file in the board's folder, from there, such as searched/ddo.yaml",
     SHA256: "must be a sha256, 64 digits out of 0-9 and a-f",
 }
 
@@ -171,6 +174,11 @@ def _entries(number: object) -> str:
     return "1 entry" if number == 1 else f"{number} entries"
 
 
+def _and_has(context: Mapping[str, object]) -> str:
+    """Return how many entries there are; pydantic stops counting those of a mapping where they are too many."""
+    return "" if context["actual_length"] is None else f", and has {context['actual_length']}"
+
+
 def _characters(number: object) -> str:
     return "1 character" if number == 1 else f"{number} characters"
 
@@ -185,7 +193,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
     "multiple_of": lambda context: f"must be a multiple of {_number(context['multiple_of'])}",
     "finite_number": lambda _: "must be a finite number",
     "too_short": lambda context: f"must have at least {_entries(context['min_length'])}, and has {context['actual_length']}",
-    "too_long": lambda context: f"must have at most {_entries(context['max_length'])}, and has {context['actual_length']}",
+    "too_long": lambda context: f"must have at most {_entries(context['max_length'])}{_and_has(context)}",
     "string_too_short": lambda context: f"must have at least {_characters(context['min_length'])}",
     "string_too_long": lambda context: f"must have at most {_characters(context['max_length'])}",
     "string_unicode": lambda _: "must be a text in UTF-8",

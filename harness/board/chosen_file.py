@@ -97,6 +97,11 @@ class StudyFacts(_Part):
         return {name: value for name, value in content.items() if value or name not in ("kept_base", "ties")}
 
     @property
+    def points(self) -> int:
+        """The number of different points among the trials: a space of few points makes trials repeat them."""
+        return len({json.dumps(trial.settings, sort_keys=True) for trial in self.all_trials})
+
+    @property
     def doubts(self) -> list[str]:
         """A sentence for each reason why the chosen settings may be no best ones, without a full stop."""
         if self.kept_base:

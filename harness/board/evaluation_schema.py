@@ -62,8 +62,10 @@ class SamplerConfig(ComponentEntry):
     `{name: heun, steps: 18}`, or just `heun`. A sampler is prepared once for each base where it needs preparation."""
 
     label: str | None = Field(None, description="name of the sampler in tables; by default its key")
-    sweep: Annotated[dict[str, Annotated[list[float], Field(min_length=2)]], Field(max_length=1)] = Field(
+    sweep: dict[str, Annotated[list[float], Field(min_length=2)]] = Field(
         {},
+        min_length=1,
+        max_length=1,
         description="one setting of the sampler with several numbers, each of which makes a sampler of its own: "
         "`{weight: [1, 1.5, 2]}` of `cfg` makes `cfg-1`, `cfg-1.5` and `cfg-2`",
     )

@@ -57,9 +57,12 @@ def value_text(value: object) -> str | None:
 
 
 def short_names(paths: Mapping[SettingPath, object]) -> dict[SettingPath, str]:
-    """Return the last key of each path; the whole path, dotted, where two grids of the entry have the same last key."""
-    last = [path[-1] for path in paths]
-    return {path: path[-1] if last.count(path[-1]) == 1 else ".".join(path[1:]) for path in paths}
+    """Return the last key of each path; the whole path, dotted, where it is no word or two grids of the entry share it."""
+    last = [str(path[-1]) for path in paths]
+    return {
+        path: key if last.count(key) == 1 and not key.isdigit() else ".".join(map(str, path[1:]))
+        for path, key in zip(paths, last, strict=True)
+    }
 
 
 def matches(name: str, pattern: str) -> bool:

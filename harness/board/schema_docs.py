@@ -60,11 +60,12 @@ methods:
 
 makes twelve methods, `ddo[alpha=1,beta=0.1,images=64000]` (*DDO, alpha 1, beta 0.1, images 64000*) and so on. A grid
 may stand at any depth of the method's settings or of `training`; its values are numbers, `true`, `false`, or plain
-words. A parameter is called by its last key, and by its whole path (`critic.lr`) where two grids of the entry have
-the same last key. `only` and `note` hold for all points, and a `control` that names the entry means all of them.
-`only: "method=ddo[beta=1],ddo[alpha=1,beta=10]"` keeps some of the points, as does `method!=ddo[beta=0.1]`. A
-row of a grid has the key of the same row written by hand: where a board's rows become a grid, a run writes their
-records under the new names in seconds, without training.
+words. Points that differ in nothing but a setting without effect, such as `optimizer.lr` beside `rate`, are refused.
+A parameter is called by its last key, and by its whole path (`critic.lr`) where two grids of the entry have the same
+last key, or where it is the number of a round (`beta.2`). `only` and `note` hold for all points, and a `control` that
+names the entry means all of them. `only: "method=ddo[beta=1],ddo[alpha=1,beta=10]"` keeps some of the points, as does
+`method!=ddo[beta=0.1]`. A row of a grid has the key of the same row written by hand: where a board's rows become a
+grid, a run writes their records under the new names in seconds, without training.
 
 The page has a plot of each grid, a curve over one parameter or a heat map over two. The best of many points flatters
 itself: measure the chosen point on seeds, and a base, that the grid has not seen. Under the table the page names, by

@@ -16,7 +16,7 @@ Point = Mapping[str, Value]
 """A value for each searched setting, by the setting's dotted path: `{"optimizer.lr": 0.0001, "training.images": 64000}`."""
 
 _Name = Annotated[str, StringConstraints(pattern=validation.NAME, max_length=60)]
-_File = Annotated[str, StringConstraints(pattern=r"^[^/].*\.yaml$", max_length=200)]
+_File = Annotated[str, StringConstraints(pattern=validation.YAML_FILE, max_length=200)]
 _Seed = Annotated[int, Field(ge=0, lt=1_000_000, strict=True)]
 
 

@@ -28,11 +28,11 @@ def print_json(content: object) -> None:
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print rows on stdout in columns named by the keys of the first row. Prints nothing where there are no rows."""
+    """Print rows on stdout in columns named by the keys of all rows. Prints nothing where there are no rows."""
     if not rows:
         return
-    names = list(rows[0])
-    lines = [names, *([row[name] for name in names] for row in rows)]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, *([row.get(name, "") for name in names] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
     for line in lines:
         result("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())

@@ -97,17 +97,21 @@ def search(
 
 
 def _plan(study: Study, options: SearchOptions, runs: RunsFolder) -> str:
-    """Return a line such as `ddo on edm: 12 of 20 trials are over; …`."""
+    """Return a line such as `ddo on edm: 12 of 20 trials are over; …`.
+
+    Images are those of all settings that the method tries in each round. Where budgets are searched, the line has both ends.
+    """
     from harness.run.searching.search import trial_file
 
     over = sum(trial.end not in ("running", "failed") for trial in trial_file(study, runs).trials)
-    point = {dotted: dimension.ends[0] for dotted, dimension in study.space.items()}
-    budgets = [study.images(point, rung) for rung in range(study.search.rungs)]
-    rungs = " → ".join(f"{images:,}" for images in budgets)
+    budgets = study.budgets
+    least, largest = min(budgets), max(budgets, key=sum)
+    rungs = " → ".join(f"{images:,}" for images in least)
+    up_to = "" if least == largest else f" up to {' → '.join(f'{images:,}' for images in largest)}"
     seeds = len(study.search.seeds)
-    most = f"at most {max(0, options.trials - over) * seeds * sum(budgets):,} training images"
+    most = f"at most {max(0, options.trials - over) * seeds * sum(largest):,} training images"
     return (
-        f"{study.label}: {over} of {options.trials} trials are over; a trial trains on {rungs} images for "
+        f"{study.label}: {over} of {options.trials} trials are over; a trial trains on {rungs}{up_to} images for "
         f"{seeds} {'seed' if seeds == 1 else 'seeds'}; {most}"
     )
 
@@ -175,7 +179,8 @@ def _row(study: Study, chosen: StudyFacts) -> dict[str, str]:
         "chosen": point_text(chosen.settings),
         chosen.metric: f"{chosen.value:.4g}",
         "trials": str(chosen.trials),
-        "images": f"{cost.images + cost.pretraining_images:,}",
+        "images": f"{cost.images:,}",
         "network evaluations": f"{cost.network_evaluations:,}",
-        "time": duration(cost.seconds + cost.pretraining_seconds),
+        "time": duration(cost.seconds),
+        **({"images of its own base": f"{cost.pretraining_images:,}"} if cost.pretraining_images else {}),
     }

@@ -31,7 +31,7 @@ def target(
     collection = collected(board, from_runs=from_runs, runs_dir=runs_dir)
     column = curve_column(collection)
     times = times_to_target(collection, value)
-    if not times:
+    if not any(each.seeds for each in times):
         raise UserError(f"{board}: no record of a row that trains holds a curve")
     if as_json:
         rows = [asdict(each) for each in times]

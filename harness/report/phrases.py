@@ -8,7 +8,7 @@ from harness.board.components import Resolved
 from harness.board.filters import parse_filter
 from harness.board.schema import MethodConfig
 from harness.components import Component
-from harness.config import Config
+from harness.config import Config, without_unused
 from harness.inner_components import InnerSampler
 from harness.report.markup import markdown_text
 from harness.training.config import TrainingConfig
@@ -58,7 +58,7 @@ def _with_settings(name: str, settings: Mapping[str, object]) -> str:
 
 
 def _given(settings: Config) -> dict[str, object]:
-    """Return the settings that the board gives.
+    """Return the settings that the board gives, without those that change nothing beside the others.
 
     Settings inside a setting come with their `name`, given or not: `{lr: 0.001}` alone would not say of which optimiser.
     """
@@ -69,16 +69,16 @@ def _given(settings: Config) -> dict[str, object]:
         elif field in given and isinstance(value, Config):
             names = {"name": value.model_dump(mode="json")["name"]} if "name" in type(value).model_fields else {}
             given[field] = {**names, **_given(value)}
-    return given
+    return without_unused(settings, given)
 
 
 def used_settings(settings: Config) -> dict[str, object]:
     """Return all settings, given or by default, without those that change nothing beside the others."""
-    used: dict[str, object] = settings.model_dump(mode="json", exclude=set(settings.unused))
+    used: dict[str, object] = settings.model_dump(mode="json")
     for field, value in settings:
-        if field in used and isinstance(value, Config):
+        if isinstance(value, Config):
             used[field] = _inner(value) if isinstance(value, InnerSampler) else used_settings(value)
-    return used
+    return without_unused(settings, used)
 
 
 def _inner(sampler: InnerSampler) -> dict[str, object]:

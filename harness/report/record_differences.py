@@ -90,6 +90,6 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 
 
 def _place(point: Mapping[str, object]) -> str:
-    """Return where a point of a curve is: `32000 images`, and the candidate of the round where there are several."""
-    number = f"{point.get('round', 1)}.{point.get('candidate', 1)}"
-    return f"{point['images']} images" + ("" if number == "1.1" else f", candidate {number}")
+    """Return where a point of a curve is: `32000 images`, and the candidate of a round after the first one."""
+    candidate = point.get("candidate", 1)
+    return f"{point['images']} images" + ("" if candidate == 1 else f", candidate {candidate}")

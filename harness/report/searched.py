@@ -26,6 +26,8 @@ def searched(board: Board) -> Iterator[str]:
 def _line(chosen: Chosen) -> str:
     study = chosen.study
     trials = "one trial" if study.trials == 1 else f"{study.trials:,} trials"
+    if study.points < study.trials:
+        trials += f" at {study.points:,} {'point' if study.points == 1 else 'different points'}"
     rank = "one of" if study.kept_base else "the best of"
     seeds = ("seed " if len(study.seeds) == 1 else "seeds ") + seed_ranges(sorted(study.seeds))
     sentences = [

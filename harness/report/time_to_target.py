@@ -21,8 +21,8 @@ class Reached:
     """The first point of a seed's curve that is as good as the target.
 
     Args:
-        images: training images seen at that point.
-        before: training images at the point before it, where the target was not reached; 0 for the first point.
+        images: training images seen at that point; of a training that tries several settings in each round, those of all of them.
+        before: the same at the point before it, where the target was not reached; 0 for the first point.
         cost: forward passes of one example up to there, a pass with gradients counting three; None where the record does not say.
         seconds: of training up to there.
     """
@@ -58,9 +58,10 @@ class TimeToTarget:
         """Return the median over all seeds, of amounts of those that reached the target.
 
         A seed that did not reach it took longer than any other.
-        Returns: None where half of the seeds or more did not reach it, and where an amount is not known.
+        Returns: None where half of the seeds or more did not reach it, where no seed has a result, and where an amount is not
+            known.
         """
-        if any(amount is None for amount in amounts):
+        if not self.seeds or any(amount is None for amount in amounts):
             return None
         known = [float(amount) for amount in amounts if amount is not None]
         middle = statistics.median([*known, *([math.inf] * (len(self.seeds) - self.reached))])
@@ -76,10 +77,10 @@ def curve_column(collection: Collection) -> Column:
 
 
 def times_to_target(collection: Collection, target: float) -> list[TimeToTarget]:
-    """Return, for each row that trains and has results with a curve, or that diverged, what it took to reach the target.
+    """Return what it took each row that trains to reach the target. Rows whose records hold no curve are left out.
 
     Cost and seconds up to a point are the whole training's in proportion to its images: records do not hold them by point. Of a
-    training that tries several settings in each round, a point costs its share of all of them.
+    training that tries several settings in each round, a point has its share of the images and of the cost of all of them.
 
     Args:
         target: a value of the curve's column, in the metric's own unit.
@@ -93,21 +94,22 @@ def times_to_target(collection: Collection, target: float) -> list[TimeToTarget]
     for row, cells in collection.trainings:
         ended = [outcome for outcome in collection.outcomes(cells) if outcome.status in ("done", "diverged")]
         has_curve = any(outcome.curve or outcome.status == "diverged" for outcome in ended)
-        if row.trains and has_curve:
+        missing = sum(cell.skip_reason is None for cell in cells) - len(ended)
+        if row.trains and (has_curve or (missing and not ended)):
             images = row.training.images
             seeds = tuple(_reached(outcome, target, images, higher_is_better=higher_is_better) for outcome in ended)
-            missing = sum(cell.skip_reason is None for cell in cells) - len(ended)
             times.append(TimeToTarget(row.base.name, row.method_name, row.base.label, row.method_label, seeds, missing))
     return times
 
 
-def _reached(outcome: Outcome, target: float, all_images: int, *, higher_is_better: bool) -> Reached | None:
-    """Return the first point that reaches the target. all_images: of the path from the start to the end of training."""
+def _reached(outcome: Outcome, target: float, path: int, *, higher_is_better: bool) -> Reached | None:
+    """Return the first point that reaches the target. path: images of one way from the start to the end of training."""
     before = 0
     for images, value in sorted(outcome.curve) if outcome.status == "done" else ():
         if value >= target if higher_is_better else value <= target:
-            share, cost = images / all_images, training_cost(outcome)
-            return Reached(images, before, None if cost is None else cost * share, outcome.seconds_finetune * share)
+            share, cost, seen = images / path, training_cost(outcome), outcome.images_seen
+            cost_here, seconds = None if cost is None else cost * share, outcome.seconds_finetune * share
+            return Reached(round(images * seen / path), round(before * seen / path), cost_here, seconds)
         before = images
     return None
 

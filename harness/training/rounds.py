@@ -117,9 +117,12 @@ class RoundsConfig(Config):
 
     @property
     def unused(self) -> frozenset[str]:
-        """Names of the settings about what a single round leaves to the next, and of those by round that have no value."""
+        """Names of the settings about what a single round leaves to the next, and of those by round that have no value.
+
+        So are the own values of settings that each round searches.
+        """
         valueless = {name for name in self.BY_ROUND if getattr(self, name) is None}
-        searched = {"search_each_round"} if self.search_each_round is None else set()
+        searched = {"search_each_round"} if self.search_each_round is None else set(self.search_each_round)
         next_round = {"reference", "reference_weights"} if self.rounds == 1 else set()
         return frozenset(valueless | searched | next_round)
 
@@ -188,6 +191,8 @@ class RoundsConfig(Config):
                 raise ValueError(f"{name} has {len(setting)} values for {self.rounds} rounds")
             if isinstance(setting, Mapping) and (1 not in setting or min(setting) < 1):
                 raise ValueError(f"{name} needs a value from round 1 on, as in {{1: 1.6, 17: 3.0}}, not {setting}")
+            if isinstance(setting, Mapping) and max(setting) > self.rounds:
+                raise ValueError(f"{name} has a value from round {max(setting)} on, and there {_are(self.rounds)}")
         return self
 
     @model_validator(mode="after")
@@ -198,6 +203,8 @@ class RoundsConfig(Config):
             raise ValueError("search_each_round chooses by the curve: it needs `reference: best`")
         if unknown := sorted(self.search_each_round.keys() - self.BY_ROUND):
             raise ValueError(f"search_each_round knows {', '.join(sorted(self.BY_ROUND))}, not {', '.join(unknown)}")
+        if not self.search_each_round:
+            raise ValueError("search_each_round names no setting: give values of some, or leave it out")
         if empty := [name for name, values in self.search_each_round.items() if len(set(values)) < max(len(values), 1)]:
             raise ValueError(f"search_each_round needs values for {', '.join(empty)}, each once")
         for tried in self.candidates:
@@ -207,6 +214,10 @@ class RoundsConfig(Config):
             except ValidationError as error:
                 raise ValueError(f"search_each_round: {first_fault(error, settings)}") from None
         return self
+
+
+def _are(rounds: int) -> str:
+    return "is 1 round" if rounds == 1 else f"are {rounds} rounds"
 
 
 NO_ROUNDS = RoundsConfig()

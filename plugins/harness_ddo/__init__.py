@@ -84,6 +84,13 @@ class DDOConfig(RoundsConfig):
     )
     divide: bool = Field(False, description="divide the loss by max(alpha, 1), so that the learning rate need not follow alpha")
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """Also the size of a bank that is not drawn, and the optimiser's rate where rounds have their own."""
+        has_own_rate = self.rate is not None or "rate" in (self.search_each_round or {})
+        no_bank = {"bank_size"} if self.fakes == "online" else set()
+        return super().unused | no_bank | ({"optimizer.lr"} if has_own_rate else set())
+
     @model_validator(mode="before")
     @classmethod
     def _from_preset(cls, settings: object) -> object:

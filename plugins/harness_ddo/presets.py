@@ -47,9 +47,10 @@ def filled_from_preset(settings: Mapping[str, object]) -> Mapping[str, object]:
     """Return the settings, after their `preset` has filled in those that are absent.
 
     Settings of the optimiser are filled in one by one. What the settings give a value to is not searched, and nothing is where
-    they ask for `reference: last`. A name that no preset has adds nothing: the checks of the settings report it.
+    they ask for `reference: last`. Of values by round, those of rounds that the settings cut off are left out. A name that no
+    preset has adds nothing: the checks of the settings report it.
     """
-    preset = PRESETS.get(str(settings.get("preset")), {})
+    preset = _cut(PRESETS.get(str(settings.get("preset")), {}), settings.get("rounds"))
     filled = {**preset, **settings}
     inner, given = preset.get("optimizer"), settings.get("optimizer")
     if isinstance(inner, Mapping) and isinstance(given, Mapping):
@@ -59,3 +60,15 @@ def filled_from_preset(settings: Mapping[str, object]) -> Mapping[str, object]:
         left = {name: values for name, values in grid.items() if name not in settings}
         filled["search_each_round"] = left if left and settings.get("reference") != "last" else None
     return filled
+
+
+def _cut(preset: Mapping[str, object], rounds: object) -> Mapping[str, object]:
+    """Return a preset without the values that begin after a number of rounds; as it is where that is no number."""
+    if not isinstance(rounds, int):
+        return preset
+    return {
+        name: {first: each for first, each in value.items() if not isinstance(first, int) or first <= max(rounds, 1)}
+        if isinstance(value, Mapping)
+        else value
+        for name, value in preset.items()
+    }

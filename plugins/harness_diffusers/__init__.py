@@ -109,6 +109,11 @@ class SolverConfig(Config):
         True, description="whether the last steps have a lower order where there are fewer than 15 steps"
     )
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """Settings of steps of second and third order, where the order is 1."""
+        return frozenset({"solver_type", "lower_order_final"}) if self.order == 1 else frozenset()
+
 
 class DenoisingSolverConfig(SolverConfig):
     """The noise levels of DPM-Solver++ for networks that denoise."""
@@ -120,6 +125,11 @@ class DenoisingSolverConfig(SolverConfig):
     rho: float = Field(
         7.0, ge=1, le=100, description="of karras: 1 spaces the levels evenly; larger values put more of them near sigma_min"
     )
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Also rho, where the levels are not those of Karras et al."""
+        return super().unused | (frozenset({"rho"}) if self.levels == "exponential" else frozenset())
 
 
 class ChainSolverConfig(SolverConfig):

@@ -44,6 +44,11 @@ class ShortcutConfig(Config):
     generator_optimizer: GeneratorOptimizer = Field(GeneratorOptimizer(), description="optimiser of the network")
     critic_optimizer: OptimizerConfig = Field(OptimizerConfig(), description="optimiser of the critic")
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """Sizes of networks of the form that the critic does not have."""
+        return frozenset({"toy": {"critic_features"}, "image": {"critic_width"}, "auto": set[str]()}[self.critic])
+
 
 class SFTPGConfig(ShortcutConfig):
     """Settings of `sft-pg`."""
@@ -71,6 +76,18 @@ class SFTPGConfig(ShortcutConfig):
         (1024, 1024, 256), description="hidden units of the image value network"
     )
     value_optimizer: OptimizerConfig = Field(OptimizerConfig(), description="optimiser of the value network")
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Sizes of networks of a form that none here has, and the weight of a penalty that is not paid."""
+        names = set(super().unused)
+        if self.value != "image":
+            names.discard("critic_width")
+        if self.value == "toy":
+            names.add("value_widths")
+        if self.regulariser != "gradient-penalty":
+            names.add("gradient_penalty")
+        return frozenset(names)
 
 
 @hookimpl

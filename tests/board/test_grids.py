@@ -1,6 +1,6 @@
 import pytest
 
-from harness.board.grids import matches, point_name, split_point
+from harness.board.grids import matches, point_name, short_names, split_point
 
 POINT = "ddo[alpha=1,beta=0.1,rate=fast]"
 
@@ -27,3 +27,10 @@ def test_a_pattern_means_no_other_point(pattern):
 def test_a_plain_name_has_no_parameters():
     assert not matches("ddo", "ddo[beta=0.1]")
     assert matches("ddo", "ddo")
+
+
+def test_a_number_of_a_round_is_no_name():
+    assert short_names({("method", "beta", "2"): (), ("method", "optimizer", "lr"): ()}) == {
+        ("method", "beta", "2"): "beta.2",
+        ("method", "optimizer", "lr"): "lr",
+    }

@@ -74,13 +74,24 @@ def comparable(of):
     return [{**trial, "cells": {key: {**cost, "seconds": 0} for key, cost in trial["cells"].items()}} for trial in of]
 
 
+def test_a_plan_has_the_largest_budget_and_all_settings_of_a_round(folder):
+    """At most 384 images were said, and 3,520 trained."""
+    text = BOARD + SEARCH.replace(
+        "optimizer.lr: {low: 1.0e-4, high: 1.0e-2, log: true}", "training.images: {choices: [256, 1024]}"
+    )
+    write_board(folder, text.replace("    rungs: 2\n    reduction: 2\n", ""))
+    planned = command("search", folder, "--dry-run")
+    assert "a trial trains on 256 up to 1,024 images for 1 seed; at most 3,072 training images" in planned.out, planned.err
+
+
 def test_a_search_writes_what_the_board_then_runs(folder):
     planned = command("search", folder, "--dry-run")
     assert "ddo on small: 0 of 3 trials are over; a trial trains on 128 → 256 images for 1 seed; at most 1,152" in planned.out
     ended = command("search", folder)
     assert ended.code == 0, ended.err
     head, row = ended.out.splitlines()
-    assert head.split() == ["search", "base", "chosen", "sliced-w2", "trials", "images", "network", "evaluations", "time"]
+    of_trials = ["search", "base", "chosen", "sliced-w2", "trials", "images", "network", "evaluations", "time"]
+    assert head.split() == [*of_trials, "images", "of", "its", "own", "base"]
     assert row.startswith("ddo     small  beta ")
     assert f"wrote {folder}/searched/ddo.yaml" in ended.err
     assert "ddo on small: trial 3 of 3: beta " in ended.err
@@ -88,6 +99,8 @@ def test_a_search_writes_what_the_board_then_runs(folder):
     assert len(facts.all_trials) == facts.trials == 3
     assert facts.cost.images == sum(128 * (2 ** len(trial.values) - 1) for trial in facts.all_trials)
     assert facts.cost.pretraining_images == 128
+    assert row.split()[-1] == "128"
+    assert f"  {facts.cost.images:,}  " in row, "the base's images are not among those of the trials"
     assert facts.cost.network_evaluations > 0
 
     again = command("search", folder, "--json")

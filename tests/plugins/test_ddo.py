@@ -487,3 +487,15 @@ def test_noise_levels_and_weight_of_a_round_are_the_settings_of_the_round() -> N
 
 def of_origin(model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
     return streams.normal(*spec.shape)
+
+
+def test_what_another_setting_replaces_is_unused() -> None:
+    assert DDOConfig(rate=1e-3).unused >= {"optimizer.lr"}
+    assert DDOConfig(reference="best", rounds=2, search_each_round={"rate": [1e-3, 1e-4]}).unused >= {"optimizer.lr", "rate"}
+    assert DDOConfig(fakes="online").unused >= {"bank_size"}
+    assert not DDOConfig().unused & {"optimizer.lr", "bank_size"}
+
+
+def test_fewer_rounds_than_a_preset_has_cut_its_values_by_round() -> None:
+    assert DDOConfig(preset="edm2-img512").p_std == {1: 1.6, 11: 2.0, 20: 3.0}
+    assert DDOConfig(preset="edm2-img512", rounds=12).p_std == {1: 1.6, 11: 2.0}

@@ -59,3 +59,15 @@ def test_the_plugin_provides_one_model_and_two_solvers_that_need_the_package():
     needs = {sampler.name: set(sampler.needs) for sampler in harness_samplers()}
     assert needs == {"dpm-solver++": {"Denoises"}, "dpm-solver++-chain": {"NoiseChain"}}
     assert all(set(component.packages) == {"diffusers"} for component in (model, *harness_samplers()))
+
+
+def test_what_the_solver_does_not_use_is_unused():
+    assert DenoisingSolverConfig().unused == frozenset()
+    assert DenoisingSolverConfig(levels="exponential", order=1).unused == {"rho", "solver_type", "lower_order_final"}
+    assert ImageChainConfig(sampling_steps=None, schedule="cosine").unused == {
+        "beta_start",
+        "beta_end",
+        "kappa",
+        "sampling_schedule",
+    }
+    assert ImageChainConfig().unused == frozenset()

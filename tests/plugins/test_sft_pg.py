@@ -185,3 +185,11 @@ def test_other_settings_keep_the_contract_and_resume_from_any_step(name: str, se
     bench = Bench(component, component.config.model_validate({"critic_width": 4, **settings}), task, real())
     check_method(bench)
     check_resume_is_exact(bench, stops=[4, 5, 6])
+
+
+def test_sizes_of_networks_of_another_form_are_unused() -> None:
+    assert ShortcutConfig(critic="image").unused == {"critic_width"}
+    assert ShortcutConfig(critic="toy").unused == {"critic_features"}
+    assert SFTPGConfig().unused == {"gradient_penalty"}
+    assert SFTPGConfig(critic="image", value="toy", regulariser="gradient-penalty").unused == {"value_widths"}
+    assert SFTPGConfig(critic="image", value="image").unused == {"critic_width", "gradient_penalty"}

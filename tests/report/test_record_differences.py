@@ -46,5 +46,5 @@ def test_sources_go_by_their_component_and_points_by_their_images(record):
     ]
     assert [(each.field, each.first, each.second) for each in found["numbers"]] == [
         ("curve[64 images]", "0.5", "(absent)"),
-        ("curve[64 images, candidate 1.2]", "(absent)", "0.25"),
+        ("curve[64 images, candidate 2]", "(absent)", "0.25"),
     ]

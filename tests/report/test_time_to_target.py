@@ -70,6 +70,16 @@ def test_seeds_without_a_result_are_counted_apart(board, collection_of):
     assert (row.reached, len(row.seeds), row.missing) == (2, 2, 1)
 
 
+def test_a_row_without_any_result_is_there(board, collection_of):
+    """A row whose records are stale was left out without a word."""
+    collection_of([1] * 5, [1] * 5, [1] * 5)
+    for cell in board.cells:
+        if cell.row.name == "net/tune":
+            BoardFolder(board.folder).record(RecordName("cell", cell.name)).unlink()
+    row = of_tune(collect_published(board), 2.0)
+    assert (row.seeds, row.missing, row.median([])) == ((), 3, None)
+
+
 def test_a_point_of_a_training_with_candidates_costs_its_share_of_all_of_them(board, publish_records, make_record):
     """Four candidates take four times the images of the path that the curve is drawn along."""
     for cell in board.cells:
@@ -80,7 +90,7 @@ def test_a_point_of_a_training_with_candidates_costs_its_share_of_all_of_them(bo
             )
             publish_records(board, [cell], curve=points, costs=costs)
     row = of_tune(collect_published(board), 4.0)
-    assert [(each.images, each.cost, each.seconds) for each in row.seeds] == [(640, 20.0, 4.0)] * 3
+    assert [(each.images, each.before, each.cost, each.seconds) for each in row.seeds] == [(2560, 0, 20.0, 4.0)] * 3
 
 
 def test_a_row_most_of_whose_seeds_do_not_reach_the_target_has_no_median(collection_of):

@@ -90,11 +90,19 @@ def test_candidates_do_not_depend_on_the_order_of_names_as_keys_do_not():
     ({"rate": {2: 1.0}}, "rate needs a value from round 1 on"),
     ({"search_each_round": {"rate": [1]}}, "it needs `reference: best`"),
     ({"search_each_round": {"rat": [1]}, "reference": "best"}, "search_each_round knows rate, not rat"),
+    ({"rate": {1: 1.0, 5: 3.0}, "rounds": 2}, "rate has a value from round 5 on, and there are 2 rounds"),
+    ({"search_each_round": {}, "reference": "best"}, "search_each_round names no setting"),
     ({"search_each_round": {"rate": []}, "reference": "best"}, "needs values for rate, each once"),
 ])  # fmt: skip
 def test_a_wrong_setting_is_refused_with_a_reason(settings, text):
     with pytest.raises(ValidationError, match=text):
         Settings.model_validate(settings)
+
+
+def test_what_changes_nothing_is_unused():
+    assert Settings().unused == {"rate", "search_each_round", "reference", "reference_weights"}
+    assert Settings(rate=1.0, rounds=2).unused == {"search_each_round"}
+    assert Settings(rate=1.0, rounds=2, reference="best", search_each_round={"rate": [1, 2]}).unused == {"rate"}
 
 
 def test_a_method_without_rounds_has_one():

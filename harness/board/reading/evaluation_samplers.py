@@ -11,6 +11,7 @@ from harness.board.reading.yaml_file import Location
 from harness.board.samplers import EvaluationSampler, SweepPoint
 from harness.board.schema import BoardConfig, ComponentEntry, SamplerConfig
 from harness.components import Sampler
+from harness.config import without_unused
 
 
 def read_evaluation_samplers(reader: BoardReader, board: BoardConfig, bases: Sequence[Base]) -> tuple[EvaluationSampler, ...]:
@@ -76,6 +77,6 @@ def _check_repeats(reader: BoardReader, samplers: Collection[EvaluationSampler])
             reader.add_fault(location, f"there are two samplers {each.name!r}: their cells would have the same names")
         names.add(each.name)
         settings = each.sampler.full or each.sampler.settings
-        first = first_names.setdefault(f"{each.sampler.name}/{settings.identity}", each.name)
+        first = first_names.setdefault(f"{each.sampler.name}/{without_unused(settings, settings.identity)}", each.name)
         if first != each.name:
             reader.add_fault(location, f"{each.name!r} and {first!r} have the same settings: duplicate cells")

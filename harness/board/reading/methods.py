@@ -10,6 +10,7 @@ from harness.board.grids import split_point
 from harness.board.reading.reader import BoardReader
 from harness.board.schema import BoardConfig, ComponentEntry, MethodConfig
 from harness.components import Method
+from harness.config import Config, unused_paths, value_at, without_unused
 from harness.training.config import TrainingConfig
 from harness.training.rounds import RoundsConfig, rounds_of
 
@@ -39,9 +40,24 @@ class BoardMethod:
 
     @property
     def cells_identity(self) -> str:
-        """Text that is equal for two methods whose cells would be the same, in the full run: a smoke run may make two alike."""
-        method, training = self.method, self.full_training.identity if self.method.component.trains else None
-        return f"{method.name}/{(method.full or method.settings).identity}/{training}/{self.config.only}"
+        """Text that is equal for two methods whose cells would be the same, in the full run: a smoke run may make two alike.
+
+        Settings that change nothing beside the others are left out.
+        """
+        parts = [str(without_unused(config, config.identity)) for config in self._configs]
+        return "/".join([self.method.name, *parts, str(self.config.only)])
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """The settings that change nothing beside the others, as text with their values: `optimizer.lr 0.001`."""
+        return frozenset(
+            f"{'.'.join(path)} {value_at(config.identity, path)}" for config in self._configs for path in unused_paths(config)
+        )
+
+    @property
+    def _configs(self) -> list[Config]:
+        settings = self.method.full or self.method.settings
+        return [settings, self.full_training] if self.method.component.trains else [settings]
 
 
 def read_method(reader: BoardReader, board: BoardConfig, name: str, config: MethodConfig) -> BoardMethod | None:
@@ -96,9 +112,11 @@ def check_control(reader: BoardReader, board: BoardConfig, methods: Sequence[Boa
 
 def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:
     """Add a fault for each method that is another method under a second name."""
-    first_names: dict[str, str] = {}
+    firsts: dict[str, BoardMethod] = {}
     for method in methods:
-        first = first_names.setdefault(method.cells_identity, method.name)
-        if first != method.name:
-            text = f"{method.name!r} and {first!r} have the same settings: duplicate cells"
-            reader.add_fault(("methods", split_point(method.name)[0]), text)
+        first = firsts.setdefault(method.cells_identity, method)
+        if first is not method:
+            text = f"{method.name!r} and {first.name!r} have the same settings: duplicate cells"
+            idle = sorted({setting.split(" ")[0] for setting in method.unused ^ first.unused})
+            because = f"; {' and '.join(idle)} {'changes' if len(idle) == 1 else 'change'} nothing beside the other settings"
+            reader.add_fault(("methods", split_point(method.name)[0]), text + (because if idle else ""))

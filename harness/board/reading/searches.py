@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,7 @@ from harness.board.reading.yaml_file import Location
 from harness.board.schema import BoardConfig, MethodConfig
 from harness.board.search_settings import DimensionConfig, Point, SearchConfig, Value
 from harness.components import Method
+from harness.config import unused_paths
 from harness.errors import nearest
 from harness.training.config import TrainingConfig
 from harness.validation import setting_faults
@@ -152,6 +153,9 @@ def _check_space(reader: BoardReader, board: BoardConfig, name: str, method: Met
     for point in points:
         for place, text in _faults_of(reader, board, search, method, entry, point):
             reader.add_fault(("search", name, *place), text)
+    for dotted in _without_effect(reader, board, search, method, entry, points):
+        text = f"{dotted} changes nothing beside the other settings of {search.method}: leave it out"
+        reader.add_fault(("search", name, "space", dotted), text)
 
 
 def _check_dimension(reader: BoardReader, location: Location, dotted: str, dimension: Dimension) -> None:
@@ -186,6 +190,25 @@ def _faults_of(
     smallest = rung_images(training, search, 0)
     if search.rungs > 1 and smallest == rung_images(training, search, 1):
         yield ("rungs",), f"{search.rungs} rungs divide {training.steps} steps too far: the first two would be the same"
+
+
+def _without_effect(
+    reader: BoardReader, board: BoardConfig, search: SearchConfig, method: Method, entry: MethodConfig, points: Sequence[Point]
+) -> list[str]:
+    """Return the searched settings that change nothing at any of these points; points that are invalid count for nothing."""
+    idle = set(search.space)
+    for point in points:
+        placed = with_point(search.method, entry, point)
+        assert placed.method is not None  # with_point sees to it
+        budgets: dict[str, object] = {**(board.training or NO_TRAINING).model_dump(), **placed.training}
+        try:
+            settings = method.config.model_validate(placed.method.settings, context=reader.context)
+            training = TrainingConfig.model_validate(budgets)
+        except ValidationError:
+            return []
+        of_training = {("training", *path) for path in unused_paths(training)}
+        idle &= {".".join(path) for path in (*unused_paths(settings), *of_training)}
+    return sorted(idle)
 
 
 def _invalid(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from harness.board.board import Board
 from harness.board.cells import Cell
 from harness.board.columns import Column
-from harness.board.points import point_text, trial_name, with_point
+from harness.board.points import point_text, setting_path, trial_name, with_point
 from harness.board.reading.chosen_settings import fixed_settings
 from harness.board.reading.find import board_file
 from harness.board.reading.load import assembled, check_schema
@@ -25,6 +26,7 @@ from harness.errors import UserError, nearest
 from harness.plugins import Registry, registry
 from harness.store.keys import digest
 from harness.training.config import TrainingConfig
+from harness.training.rounds import rounds_of
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,18 @@ class Study:
     def images(self, point: Point, rung: int) -> int:
         """Return the training images of a trial on a rung."""
         return rung_images(self._training(point), self.search, rung)
+
+    @property
+    def budgets(self) -> list[list[int]]:
+        """The training images of a trial on each rung, over all settings that it tries in a round.
+
+        There is one list for each combination of ends of the searched settings of training.
+        """
+        searched = {dotted: dimension.ends for dotted, dimension in self.space.items() if setting_path(dotted)[0] == "training"}
+        first = {dotted: dimension.ends[0] for dotted, dimension in self.space.items()}
+        candidates = len(rounds_of(self.example_cell.row.method.settings).candidates)
+        points = [{**first, **dict(zip(searched, ends, strict=True))} for ends in product(*searched.values())]
+        return [[candidates * self.images(point, rung) for rung in range(self.search.rungs)] for point in points]
 
     def trial_name(self, point: Point, rung: int) -> str:
         """Return the name of a trial's row; on a smaller budget than the whole one it has the images too."""

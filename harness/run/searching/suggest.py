@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DIGITS = 4
 """Significant digits of a number that the search chooses: people can read it, and write it by hand."""
 
+ATTEMPTS = 32
+"""Suggestions that are asked for where trials have had the point already. A space of few points may have no other."""
+
 
 def check_installed() -> None:
     """Raises: UserError where Optuna is not installed."""
@@ -34,7 +37,7 @@ def check_installed() -> None:
 def suggest(
     trials: Sequence[Trial], space: Mapping[str, Dimension], number: int, *, seed: int, together: int, higher_is_better: bool
 ) -> dict[str, Value]:
-    """Return the point of the next trial.
+    """Return the point of the next trial: one that no trial has, unless the space seems to have no other.
 
     Args:
         trials: all trials that were asked before. Running ones count as bad ones, so that trials that are asked together lie
@@ -43,13 +46,20 @@ def suggest(
         seed: of the search.
         together: how many trials are asked at once.
     """
+    tried = [trial.point for trial in trials]
     with _quiet() as library:
         distributions = {dotted: _distribution(dimension) for dotted, dimension in space.items()}
-        sampler = library.samplers.TPESampler(seed=_seed(seed, number), constant_liar=together > 1, multivariate=False)
-        study = library.create_study(direction="maximize" if higher_is_better else "minimize", sampler=sampler)
-        study.add_trials([_frozen(trial, distributions) for trial in trials])
-        asked = study.ask(distributions)
-        return {dotted: rounded(asked.params[dotted], dimension) for dotted, dimension in space.items()}
+        frozen = [_frozen(trial, distributions) for trial in trials]
+        for attempt in range(ATTEMPTS):
+            own_seed = _seed(seed, number, attempt)
+            sampler = library.samplers.TPESampler(seed=own_seed, constant_liar=together > 1, multivariate=False)
+            study = library.create_study(direction="maximize" if higher_is_better else "minimize", sampler=sampler)
+            study.add_trials(frozen)
+            asked = study.ask(distributions)
+            point = {dotted: rounded(asked.params[dotted], dimension) for dotted, dimension in space.items()}
+            if point not in tried:
+                break
+        return point
 
 
 def rounded(value: Value, dimension: Dimension) -> Value:
@@ -59,9 +69,10 @@ def rounded(value: Value, dimension: Dimension) -> Value:
     return min(max(float(f"{value:.{DIGITS}g}"), dimension.low), dimension.high)
 
 
-def _seed(seed: int, number: int) -> int:
+def _seed(seed: int, number: int, attempt: int) -> int:
     """Return the seed of one suggestion."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/search/{number}".encode(), digest_size=4).digest())
+    text = f"{seed}/search/{number}" + (f"/{attempt}" if attempt else "")
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

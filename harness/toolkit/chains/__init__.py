@@ -29,6 +29,11 @@ class ChainConfig(Config):
         "beta", description="variance of a sampling step: beta_t, or the forward posterior's given the data"
     )
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """Both betas, where the schedule is a cosine."""
+        return frozenset({"beta_start", "beta_end"}) if self.schedule == "cosine" else frozenset()
+
     @model_validator(mode="after")
     def _grows(self) -> Self:
         if self.beta_start > self.beta_end:
@@ -53,6 +58,11 @@ class ImageChainConfig(ChainConfig):
     )
     sampling_schedule: Literal["linear", "quadratic"] = Field("quadratic", description="how the variance grows over the S steps")
     kappa: float = Field(1.0, gt=0, le=1, description="noise of the S steps: 1 as in DDPM, towards 0 as in DDIM")
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Also the settings of a shorter chain, where all steps are walked."""
+        return super().unused | (frozenset({"sampling_schedule", "kappa"}) if self.sampling_steps is None else frozenset())
 
     @model_validator(mode="after")
     def _has_an_inverse(self) -> Self:

@@ -132,7 +132,9 @@ def test_a_sampler_that_cannot_be_is_a_fault_with_its_line(found, samplers, mess
         ("sweep: {weight: [1]}", "at least 2"),
         ("sweep: {weight: [1, 1.0]}", "sweep has a number of weight twice: [1.0, 1.0]"),
         ("weight: 1, sweep: {weight: [1, 2]}", "has weight and a sweep of it: keep one of the two"),
-        ("sweep: {weight: [1, 2], other: [1, 2]}", "at most 1"),
+        ("sweep: {weight: [1, 2], other: [1, 2]}", "must have at most 1 entry"),
+        ("sweep: {}", "must have at least 1 entry, and has 0"),
+        ("sweep: {weight: [true, 2]}", "expected a number"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_a_fault_with_its_line(found, push, message):

@@ -84,6 +84,24 @@ def test_a_methods_own_training_replaces_keys_of_the_boards(write_board, fake_pl
     assert (budgets["tune"].images, budgets["tune"].ema) == (2560, 0.9)
 
 
+@pytest.mark.parametrize(("settings", "first", "second", "idle"), [
+    ("rate: 0.01, optimizer: {lr: {grid: [0.1, 0.2]}}", "lr=0.1", "lr=0.2", "optimizer.lr changes"),
+    ("fakes: online, bank_size: {grid: [100, 200]}", "bank_size=100", "bank_size=200", "bank_size changes"),
+    ("reference: {grid: [best, last]}", "reference=best", "reference=last", "reference changes"),
+    ("beta: {grid: [1, 2]}, rounds: 2, reference: best, search_each_round: {beta: [0.1, 1]}", "beta=1", "beta=2", "beta changes"),
+])  # fmt: skip
+def test_points_that_differ_in_settings_without_effect_are_a_fault(write_board, settings, first, second, idle):
+    """Both were trained, and the page named a rate that no step had."""
+    text = (SELF_PLAY % settings + CURVE).replace(
+        "training: {images: 1280, batch: 128}", "training: {images: 1280, select: best}"
+    )
+    (found,) = faults_of(write_board(text), registry())
+    assert found == (
+        f"board.yaml:9: 'ddo[{second}]' and 'ddo[{first}]' have the same settings: duplicate cells; "
+        f"{idle} nothing beside the other settings"
+    )
+
+
 def test_two_methods_with_other_budgets_are_two(write_board, fake_plugins):
     text = BOARD.replace("  tune:\n", "  tune:\n  long: {method: tune, training: {images: 2560}}\n")
     assert trainings(write_board, fake_plugins, text)["long"].images == 2560

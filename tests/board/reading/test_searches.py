@@ -46,6 +46,9 @@ def test_a_search_changes_no_key_of_a_board(write_board):
         ("high: 0.9", "high: 9", "optimizer.lr: must be at most 1, got 9.0"),
         ("strength:", "strenght:", "no setting is called 'strenght'; did you mean 'strength'? settings: strength, bank"),
         ("optimizer.lr:", "optimizer.rate:", "no setting is called 'optimizer.rate'; settings: lr"),
+        ("chosen: searched/tune.yaml", "chosen: ../tune.yaml", "must be the path of a .yaml file in the board's folder"),
+        ("chosen: searched/tune.yaml", "chosen: /tmp/tune.yaml", "must be the path of a .yaml file in the board's folder"),
+        ("optimizer.lr: {low: 0.1, high: 0.9}", "training.workers: {choices: [1, 2]}", "training.workers changes nothing beside"),
         ("bank: {low: 1, high: 20}", "bank: {choices: [1, a b]}", "bank: choices are numbers, true, false, or plain words"),
     ],
 )

@@ -48,6 +48,16 @@ def test_a_suggestion_depends_on_the_trials_and_the_seed_alone():
     assert len({str(trial.point) for trial in trials}) == len(trials)
 
 
+def test_a_point_comes_again_only_when_there_is_no_other():
+    """Three trials of three choices were one point, tried three times."""
+    space = {"kind": Dimension(0, 0, False, (0.5, 1.0, 2.0), False)}
+    trials = []
+    for number in range(4):
+        point = suggest(trials, space, number, seed=0, together=1, higher_is_better=False)
+        trials.append(Trial(number=number, point=point, end="done", values=[1.0]))
+    assert {trial.point["kind"] for trial in trials[:3]} == {0.5, 1.0, 2.0}
+
+
 def test_the_search_learns():
     trials = searched(30, by_width)
     early, late = (sum(trial.values[0] for trial in part) / 10 for part in (trials[:10], trials[20:]))
