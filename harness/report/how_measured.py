@@ -269,7 +269,7 @@ def _points_of_rounds(row: Row) -> str:
     text = f"{markdown_text(row.method_label)}: at {row.curve_points:,}"
     if in_round is not None:
         text += f", {in_round} in each of {plan.rounds} rounds" if plan.rounds > 1 else f", {in_round}"
-        text += f" for each of {len(plan.candidates)} settings" if len(plan.candidates) > 1 else ""
+        text += f" for each of {len(plan.candidates)} settings, where none diverges" if len(plan.candidates) > 1 else ""
     return text
 
 

@@ -96,11 +96,11 @@ def test_a_board_of_data_has_neither_budgets_nor_a_curve(data_board):
     (RoundsConfig(rounds=2, reference="best"), 4, "5 points along training (tune: at 9, 4 in each of 2 rounds)"),
     (
         TriedRounds(reference="best", search_each_round={"rate": (1, 2)}), None,
-        "5 points along training (tune: at 9, 4 for each of 2 settings)",
+        "5 points along training (tune: at 9, 4 for each of 2 settings, where none diverges)",
     ),
     (
         TriedRounds(rounds=2, reference="best", search_each_round={"rate": (1, 2, 3)}), 5,
-        "5 points along training (tune: at 31, 5 in each of 2 rounds for each of 3 settings)",
+        "5 points along training (tune: at 31, 5 in each of 2 rounds for each of 3 settings, where none diverges)",
     ),
 ])  # fmt: skip
 def test_rows_of_rounds_say_how_many_points_they_chose_from(board, rounds, in_round, text):
