@@ -49,9 +49,11 @@ class Config(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         # YAML reads `yes` and `on` as true, and pydantic would take true as the number 1.
-        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
-        if kinds & {int, float} and not kinds & {bool, object, Any} and _holds_truth(value, inside=not _has_settings(kinds)):
-            raise ValueError("expected a number")
+        if _holds_truth(value, inside=True):
+            kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+            is_number = kinds & {int, float} and not kinds & {bool, object, Any}
+            if is_number and _holds_truth(value, inside=not _has_settings(kinds)):
+                raise ValueError("expected a number")
         return value
 
 
