@@ -16,13 +16,13 @@ COLUMN = rf"^{_WORDS}(\[{_WORDS}\])?$"
 """Pattern of the name of a column."""
 SHA256 = r"^[0-9a-f]{64}$"
 """Pattern of a hash."""
-YAML_FILE = r"^([^/.][^/]*/|\.[^/.][^/]*/)*[^/]+\.yaml$"
-"""Pattern of the path of a YAML file in a folder."""
+YAML_FILE = r"^[^/].*\.yaml$"
+"""Pattern of the path of a YAML file from a folder."""
 _NAME_TEXT = "must be a name of small letters and digits, with single . _ or - between them"
 _PATTERN_TEXTS = {
     NAME: _NAME_TEXT,
     COLUMN: f"{_NAME_TEXT}; the name of an extractor may follow in [ ]",
-    YAML_FILE: "must be the path of a .yaml file in the board's folder, from there, such as searched/ddo.yaml",
+    YAML_FILE: "must be the path of a .yaml file from the board's folder, such as searched/ddo.yaml",
     SHA256: "must be a sha256, 64 digits out of 0-9 and a-f",
 }
 
