@@ -23,6 +23,16 @@ def test_a_table_has_columns_as_wide_as_their_widest_text(capsys):
     ]
 
 
+def test_rows_may_have_columns_of_their_own(capsys):
+    """Two searches by different metrics in one command ended in a KeyError."""
+    print_table([{"search": "ddo", "fid": "3"}, {"search": "neon", "kid": "0.1"}])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["search", "fid", "kid"],
+        ["ddo", "3"],
+        ["neon", "0.1"],
+    ]
+
+
 def test_a_table_without_rows_prints_nothing(capsys):
     print_table([])
     assert capsys.readouterr() == ("", "")

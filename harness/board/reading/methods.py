@@ -48,11 +48,9 @@ class BoardMethod:
         return "/".join([self.method.name, *parts, str(self.config.only)])
 
     @property
-    def unused(self) -> frozenset[str]:
-        """The settings that change nothing beside the others, as text with their values: `optimizer.lr 0.001`."""
-        return frozenset(
-            f"{'.'.join(path)} {value_at(config.identity, path)}" for config in self._configs for path in unused_paths(config)
-        )
+    def unused(self) -> dict[str, object]:
+        """The values of the settings that change nothing beside the others, by dotted name: `{"optimizer.lr": 0.001}`."""
+        return {".".join(path): value_at(config.identity, path) for config in self._configs for path in unused_paths(config)}
 
     @property
     def _configs(self) -> list[Config]:
@@ -117,6 +115,7 @@ def check_repeats(reader: BoardReader, methods: Sequence[BoardMethod]) -> None:
         first = firsts.setdefault(method.cells_identity, method)
         if first is not method:
             text = f"{method.name!r} and {first.name!r} have the same settings: duplicate cells"
-            idle = sorted({setting.split(" ")[0] for setting in method.unused ^ first.unused})
+            ours, theirs = method.unused, first.unused
+            idle = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
             because = f"; {' and '.join(idle)} {'changes' if len(idle) == 1 else 'change'} nothing beside the other settings"
             reader.add_fault(("methods", split_point(method.name)[0]), text + (because if idle else ""))

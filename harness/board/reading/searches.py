@@ -195,7 +195,7 @@ def _faults_of(
 def _without_effect(
     reader: BoardReader, board: BoardConfig, search: SearchConfig, method: Method, entry: MethodConfig, points: Sequence[Point]
 ) -> list[str]:
-    """Return the searched settings that change nothing at any of these points; points that are invalid count for nothing."""
+    """Return the searched settings that change nothing at any of these points; none where a point is invalid."""
     idle = set(search.space)
     for point in points:
         placed = with_point(search.method, entry, point)
