@@ -63,6 +63,16 @@ def _card() -> dict[str, object]:
     }
 
 
+def _vector_instructions() -> str:
+    """Return the vector instructions that PyTorch's kernels use on this processor: `AVX2`, `AVX512`, `DEFAULT`, …
+
+    Sums of other instructions round otherwise, so that the same training ends at other weights.
+    """
+    import torch
+
+    return str(torch.backends.cpu.get_cpu_capability())
+
+
 def describe(device: str, devices: int = 1) -> dict[str, object]:
     """Return the facts about this process that a record carries. Imports torch.
 
@@ -73,7 +83,7 @@ def describe(device: str, devices: int = 1) -> dict[str, object]:
     import numpy
     import torch
 
-    card = _card() if device == "cuda" else {}
+    of_device = _card() if device == "cuda" else {"vector_instructions": _vector_instructions()}
     return {
         "harness_version": harness.__version__,
         "commit": commit(),
@@ -84,6 +94,6 @@ def describe(device: str, devices: int = 1) -> dict[str, object]:
         "cores": os.cpu_count() or 0,
         "cpu_threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        **card,
+        **of_device,
         **({"devices": devices} if devices > 1 else {}),
     }

@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "cuda": "CUDA",
     "tf32": "TF32",
     "deterministic": "deterministic kernels",
+    "vector_instructions": "vector instructions",
     "cores": "cores of the machine",
     "cpu_threads": "threads a process",
 }

@@ -75,6 +75,27 @@ def test_a_description_holds_the_versions_that_are_installed_and_fits_a_record()
     assert (described["cores"], described["cpu_threads"]) == (os.cpu_count(), torch.get_num_threads())
 
 
+@pytest.mark.parametrize("choice", ["default", "avx2"])
+def test_a_description_names_the_vector_instructions_that_pytorch_uses_here(choice):
+    code = "import json; from harness.process import environment; print(json.dumps(environment.describe('cpu')))"
+    chosen = {**os.environ, "ATEN_CPU_CAPABILITY": choice}
+    printed = subprocess.run([sys.executable, "-c", code], env=chosen, capture_output=True, text=True, check=True).stdout
+    import torch
+
+    has_choice = choice == "default" or torch.backends.cpu.get_cpu_capability() in {"AVX2", "AVX512"}
+    if not has_choice:
+        pytest.skip(f"this processor has no {choice}")
+    assert json.loads(printed)["vector_instructions"] == choice.upper()
+
+
+def test_a_card_is_described_without_the_instructions_of_the_processor(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "some card")
+    described = environment.describe("cuda")
+    assert (described["device"], "vector_instructions" in described) == ("some card", False)
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")
 def test_cores_are_those_that_the_process_may_use():
     before = os.sched_getaffinity(0)

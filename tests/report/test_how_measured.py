@@ -8,10 +8,11 @@ from pydantic import Field
 from harness.board.bases import Loaded
 from harness.errors import UserError
 from harness.presets import WeightsFile
+from harness.process import environment
 from harness.references import Reference
 from harness.report.collect import collect_published
 from harness.report.every_setting import every_setting
-from harness.report.how_measured import base_text, column_text, environment_texts, evaluation_text, protocol_section
+from harness.report.how_measured import ENVIRONMENT, base_text, column_text, environment_texts, evaluation_text, protocol_section
 from harness.report.outcome import outcome_of_record
 from harness.report.render import render_published
 from harness.store.board_folder import BoardFolder
@@ -55,6 +56,10 @@ def test_the_section_says_everything_in_one_order(board, publish_records):
         "selects weights, its network evaluations count as training.",
         "- **Environment**: Python 3.11.7; PyTorch 2.4.0; threads a process 1.",
     ]
+
+
+def test_a_page_shows_each_fact_that_a_record_of_this_machine_holds_about_it():
+    assert set(environment.describe("cpu", devices=2)) <= set(ENVIRONMENT)
 
 
 def test_one_draw_and_another_batch_are_named(load):
