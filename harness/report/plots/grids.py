@@ -152,8 +152,10 @@ def _draw_curve(axis: Axes, panel: GridPanel) -> None:
 
 def _label_x(axis: Axes, x: Sequence[float], texts: Sequence[str]) -> None:
     """Write the values under a panel: aslant where they would run into each other."""
-    is_crowded = sum(map(len, texts)) > CROWDED
-    axis.set_xticks(x, texts, **({"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if is_crowded else {}))
+    if sum(map(len, texts)) > CROWDED:
+        axis.set_xticks(x, texts, rotation=35, ha="right", rotation_mode="anchor")
+    else:
+        axis.set_xticks(x, texts)
 
 
 def _numbers(texts: Sequence[str]) -> tuple[list[float], bool]:
