@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 2
+CROWDED = 34
+"""Characters that stand side by side below a panel of half the page's width."""
 
 
 # The names of all fields below are part of a plot's digest: with another name every committed plot would be stale.
@@ -142,10 +144,18 @@ def _draw_curve(axis: Axes, panel: GridPanel) -> None:
         axis.axhline(panel.untrained, color="#7F7F7F", linestyle="--", linewidth=1)
     if is_log:
         axis.set_xscale("log")
-    axis.set_xticks(x, panel.x)
+    _label_x(axis, x, panel.x)
     axis.minorticks_off()
     axis.set(xlabel=plain(panel.x_name), ylabel=plain(panel.value_label))
     axis.grid(color="#EEEEEE", linewidth=0.6)
+
+
+def _label_x(axis: Axes, x: Sequence[float], texts: Sequence[str]) -> None:
+    """Write the values under a panel: aslant where they would run into each other."""
+    if sum(map(len, texts)) > CROWDED:
+        axis.set_xticks(x, texts, rotation=35, ha="right", rotation_mode="anchor")
+    else:
+        axis.set_xticks(x, texts)
 
 
 def _numbers(texts: Sequence[str]) -> tuple[list[float], bool]:
@@ -168,7 +178,7 @@ def _draw_map(figure: Figure, axis: Axes, panel: GridPanel) -> None:
         if not np.isnan(value):
             is_bright = (value > middle) == panel.higher_is_better
             axis.text(place, line, f"{value:.3g}", ha="center", va="center", fontsize=8, color="black" if is_bright else "white")
-    axis.set_xticks(range(len(panel.x)), panel.x)
+    _label_x(axis, range(len(panel.x)), panel.x)
     axis.set_yticks(range(len(panel.y)), panel.y)
     axis.set(xlabel=plain(panel.x_name), ylabel=plain(panel.y_name))
     label = panel.value_label if panel.untrained is None else f"{panel.value_label}; base {panel.untrained:.3g}"

@@ -79,5 +79,15 @@ def test_curves_and_maps_can_be_drawn(table_of):
         assert ink(decoded(grids_plot(table_of(grids, value)).png())) > 0.01
 
 
+@pytest.mark.parametrize("other", ["", ", bank: {grid: [10, 20]}"])
+def test_values_stand_aslant_where_they_would_run_into_each_other(table_of, other):
+    few, many = "[0.5, 1.0]", "[0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03]"
+    for values, rotation in ((few, 0), (many, 35)):
+        grids = f"bank: {{grid: [10, 20]}}, strength: {{grid: {values}}}" if other else f"strength: {{grid: {values}}}"
+        plot = grids_plot(table_of(grids, value))
+        labels = plot.draw().axes[0].get_xticklabels()
+        assert {label.get_rotation() for label in labels} == {rotation}
+
+
 def test_a_board_without_grids_has_no_plot(table):
     assert grids_plot(table) is None
