@@ -19,10 +19,14 @@ def switch(on: bool) -> None:
     A deterministic kernel gives the same bits for the same input. The fastest ones may add in another order each time.
     """
     import torch
+    import torch.utils.deterministic as settings
 
     if on:
         os.environ.setdefault(WORKSPACE, ":4096:8")  # deterministic cuBLAS needs a workspace of fixed size
     torch.use_deterministic_algorithms(on)
+    # torch would write NaN into every new tensor: a kernel more for each operation, which only finds code that reads what it has
+    # not written.
+    settings.fill_uninitialized_memory = False
     torch.backends.cudnn.deterministic = on
     torch.backends.cudnn.benchmark = not on  # which tries kernels out, and may choose another one in the next process
 

@@ -24,6 +24,7 @@ def switches(monkeypatch):
     monkeypatch.delenv(deterministic.WORKSPACE, raising=False)
     for name in ("deterministic", "benchmark"):
         monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)  # torch's own default
     yield
     torch.use_deterministic_algorithms(False)
     os.environ.pop(deterministic.WORKSPACE, None)
@@ -36,6 +37,12 @@ def test_everything_is_switched_on_together_and_off_together(switches):
     assert os.environ[deterministic.WORKSPACE] == ":4096:8"
     deterministic.switch(False)
     assert (deterministic.is_on(), cudnn.deterministic, cudnn.benchmark) == (False, False, True)
+
+
+def test_new_tensors_are_not_filled(switches):
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    deterministic.switch(True)
+    assert not torch.utils.deterministic.fill_uninitialized_memory
 
 
 def test_the_users_own_workspace_stays(switches, monkeypatch):
