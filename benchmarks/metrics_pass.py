@@ -48,7 +48,10 @@ def extractor_of(name: str, seed: int) -> FeatureExtractor:
 
 
 class RandomInception:
-    """torch-fidelity's network and resizing, with random weights and the outputs of the extractor `inception`."""
+    """torch-fidelity's network and resizing, with random weights and the outputs of the extractor `inception`.
+
+    Weights keep the scale of activations (He et al. 2015): by the library's own, features are 1e-8 and vanish in fp16.
+    """
 
     preprocessing, weights_sha256, images_on_cpu = "torch-fidelity's", "0" * 64, 25
     outputs: Mapping[str, int] = {"features": 2048, "logits": 1008, "spatial": 2023}
@@ -65,6 +68,9 @@ class RandomInception:
         empty_file.seek(0)
         torch.manual_seed(seed)
         self.network = Fresh("random", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty_file).eval()
+        for module in self.network.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(module.weight)
         self.network.Mixed_6d.register_forward_hook(self._keep)
 
     def _keep(self, module: torch.nn.Module, inputs: object, output: Tensor) -> None:

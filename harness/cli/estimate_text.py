@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.process.cards import Card
+from harness.process.cards import LAUNCH_SECONDS, Card
 from harness.process.inference_precision import Precision
 from harness.run.downloads import Downloads
 
@@ -90,8 +90,9 @@ class EstimateText:
         assumed = "; ".join(card.assumption(kind) for kind in _precisions(self.rows))
         yield (
             f"hours are those of one {card.name} for all cells of a row, if nothing is done yet: {assumed}. The shares of the "
-            "peak are those of published throughputs, which lie within half and twice of what is counted here (docs/gpu.md). "
-            "Those of the curve hold banks. Reading data, preparing samplers, features and metrics come on top"
+            "peak are those of published throughputs, which lie within half and twice of what is counted here. A small network "
+            f"takes {1e6 * LAUNCH_SECONDS:.0f} µs for each operation of torch instead (docs/gpu.md). Those of the curve hold "
+            "banks. Reading data, preparing samplers, features and metrics come on top"
         )
         unknown = [(row.name, reason) for row in self.rows if row.work is not None for reason in row.work.unknown]
         rest = ", without what is not known" if unknown else ""

@@ -13,6 +13,9 @@ UTILISATION: Mapping[Precision, float] = {"fp32": 0.7, "tf32": 0.25, "bf16": 0.2
 """The share of a card's peak that estimates count with. docs/gpu.md compares the published throughputs that it was taken from:
 0.7 to 1.2 in float32 (a convolution by Winograd's method takes fewer operations than are counted), 0.14 to 0.4 in half precision.
 Nobody has published one in TF32; it has that of half precision."""
+LAUNCH_SECONDS = 90e-6
+"""The time that an operation of torch takes on a card, at least: its process launches kernels one by one, from Python, whatever
+their size. Of one machine, with an H200, and a network of 5 million parameters (docs/gpu.md)."""
 HERE = "here"
 """The name of the card that this machine has."""
 _OTHERS = frozenset({"laptop", "max", "mobile", "nvl", "d", "ti", "super", "ada"})
@@ -34,9 +37,14 @@ class Card:
     memory_gib: float
     peak: Mapping[Precision, float]
 
-    def seconds(self, flops: Mapping[Precision, float]) -> float:
-        """Return about how long a number of operations takes, by the peak and `UTILISATION`."""
-        return sum(count / (self._peak(kind) * 1e12 * self.utilisation(kind)) for kind, count in flops.items())
+    def seconds(self, flops: Mapping[Precision, float], launches: float = 0.0) -> float:
+        """Return about how long a number of operations takes, by the peak and `UTILISATION`.
+
+        Args:
+            launches: operations of torch that they come in: by `LAUNCH_SECONDS` a small network waits for them.
+        """
+        computing = sum(count / (self._peak(kind) * 1e12 * self.utilisation(kind)) for kind, count in flops.items())
+        return max(computing, launches * LAUNCH_SECONDS)
 
     def _peak(self, kind: Precision) -> float:
         return self.peak.get(kind, self.peak["fp32"])

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from harness.board.bases import Base, Pretrained
 from harness.board.cells import Cell
 from harness.board.components import Resolved
+from harness.board.evaluation_schema import EvaluationConfig
 from harness.components import Method, Sampler
 from harness.errors import in_one_line
 from harness.interfaces import DataSpec
@@ -38,18 +39,28 @@ LARGE = 10_000_000
 IN_BRIEF = "without --card and --rehearse, it is that of the pretraining loss"
 
 
+class Launches(NamedTuple):
+    """Operations of torch that a card gets one after another, by what they are for."""
+
+    training: float = 0.0
+    banks_and_curve: float = 0.0
+    samples: float = 0.0
+
+
 @dataclass(frozen=True)
 class Work:
     """Operations by what they are for, and by precision.
 
     Args:
         unknown: what is not in them, and why.
+        launches: the operations of torch that they come in.
     """
 
     training: Flops = field(default_factory=dict)
     banks_and_curve: Flops = field(default_factory=dict)
     samples: Flops = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    launches: Launches = field(default_factory=Launches)
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,9 @@ class RowEstimate:
         if self.work is None:
             return None
         parts = (self.work.training, self.work.banks_and_curve, self.work.samples)
-        training, between, samples = (card.seconds(flops) / 3600 for flops in parts)
+        training, between, samples = (
+            card.seconds(flops, launches) / 3600 for flops, launches in zip(parts, self.work.launches, strict=True)
+        )
         return training, between, samples
 
 
@@ -151,8 +164,9 @@ class Estimator:
         work: Work | None = None
         if self.in_full:
             unknown = tuple(f"training by {step.method.name}: {reason}" for step, cost in steps if (reason := _fault(cost)))
-            flops = (scaled(cost.flops, step.training.images) for step, cost in steps if isinstance(cost, StepCost))
-            work = Work(training=added(flops), unknown=unknown)
+            known = [(cost, step.training.images) for step, cost in steps if isinstance(cost, StepCost)]
+            launches = Launches(training=sum(cost.launches * images / cost.examples for cost, images in known))
+            work = Work(added(scaled(cost.flops, images) for cost, images in known), unknown=unknown, launches=launches)
         disk = Disk(weights=size.weight_bytes, checkpoints=_checkpoints(size, steps[-1][1], origin.training))
         return RowEstimate(base.full_name, 1, size, steps[-1][1], averages(origin.training) * 4 * size.parameters, {}, disk, work)
 
@@ -229,32 +243,35 @@ class Estimator:
 
     def _work(self, cells: Sequence[Cell], step: StepCost | str | None, trainings: int) -> Work:
         """Return the operations of cells, of which so many train."""
-        samples: list[Flops] = []
+        samples: list[tuple[Flops, float]] = []
         unknown: dict[str, None] = {}
 
-        def drawn(base: Base, sampler: Resolved[Sampler], precision: Precision, n: int) -> Flops:
-            cost = self._sampled(base, sampler, precision)
+        def drawn(base: Base, sampler: Resolved[Sampler], evaluation: EvaluationConfig, n: int) -> tuple[Flops, float]:
+            cost = self._sampled(base, sampler, evaluation.sampling_precision)
             if isinstance(cost, SamplingCost):
-                return scaled(cost.flops, n)
+                return scaled(cost.flops, n), cost.launches * n / evaluation.batch
             unknown[f"samples of {sampler.name}: {cost}"] = None
-            return {}
+            return {}, 0.0
 
         for cell in {cell.sample_key: cell for cell in cells}.values():
             evaluation = cell.evaluation
             n = evaluation.draws * evaluation.samples
-            samples.append(drawn(cell.base, cell.row.network_sampler, evaluation.sampling_precision, n))
+            samples.append(drawn(cell.base, cell.row.network_sampler, evaluation, n))
         training: Flops = {}
         between: Flops = {}
+        launches = launches_between = 0.0
         if trainings and step is not None:
             first, plan = cells[0], rounds_of(cells[0].method.settings)
             if reason := _fault(step):
                 unknown[f"training: {reason}"] = None
             if isinstance(step, StepCost):
-                training = scaled(step.flops, trainings * first.training.images * len(plan.candidates))
+                images = trainings * first.training.images * len(plan.candidates)
+                training, launches = scaled(step.flops, images), step.launches * images / step.examples
             banks = plan.rounds * sum(n for n, _ in step.banks) if isinstance(step, StepCost) else 0
             if n := trainings * (banks + _curve_samples(first)):
-                between = drawn(first.base, first.base.network.sampler, first.evaluation.sampling_precision, n)
-        return Work(training, between, added(samples), tuple(unknown))
+                between, launches_between = drawn(first.base, first.base.network.sampler, first.evaluation, n)
+        in_all = Launches(launches, launches_between, sum(count for _, count in samples))
+        return Work(training, between, added(flops for flops, _ in samples), tuple(unknown), in_all)
 
 
 def _built(base: Base, data: DataSpec) -> NetworkSize | str:

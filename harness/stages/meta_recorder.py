@@ -25,6 +25,8 @@ LARGEST_KNOWN = 4096
 MOST_OPERATIONS = 300_000
 """Operations of torch that are followed: some 20 seconds of a CPU."""
 _aten = torch.ops.aten
+_OF_CLIPPING = (_aten.linalg_vector_norm, _aten.mul_)
+"""Operations of clipping, which takes the parameters one by one here, and all at once on a card."""
 
 
 class TooManyOperations(Exception):
@@ -43,6 +45,7 @@ class MetaRecorder(TorchDispatchMode):
     Args:
         bytes, peak_bytes: of all tensors that are alive now, and that were alive at once.
         flops: operations by the precision that they would run in.
+        launches: operations of torch that write a tensor, each of which a card gets as a kernel, at least; clipping is left out.
         precision: of what runs now; None for that of a training step.
     """
 
@@ -50,6 +53,7 @@ class MetaRecorder(TorchDispatchMode):
         super().__init__()
         self.bytes = self.peak_bytes = 0
         self.flops: Counter[Precision] = Counter()
+        self.launches = 0
         self.precision: Precision | None = None
         self._left = MOST_OPERATIONS
         self._storages: dict[int, weakref.ref[torch.UntypedStorage]] = {}
@@ -81,6 +85,8 @@ class MetaRecorder(TorchDispatchMode):
         if (formula := flop_registry.get(func._overloadpacket)) is not None:
             self.flops[self._precision_now] += int(formula(*args, **named, out_val=out))
         made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor) and leaf.is_meta]
+        if func._overloadpacket not in _OF_CLIPPING:
+            self.launches += func._schema.is_mutable or any(self._is_new(tensor) for tensor in made)
         for tensor in made:
             self._note(tensor)
         if made and sum(tensor.numel() for tensor in made) <= LARGEST_KNOWN:
@@ -92,6 +98,9 @@ class MetaRecorder(TorchDispatchMode):
         if self.precision is not None:
             return self.precision
         return "bf16" if is_half_on_meta() else FULL
+
+    def _is_new(self, tensor: Tensor) -> bool:
+        return tensor.untyped_storage()._cdata not in self._storages  # else it is a view
 
     def _note(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
@@ -209,7 +218,7 @@ def repeating(network: nn.Module, recorder: MetaRecorder) -> Iterator[None]:
 
     Calls are equal where the arguments have the same shapes and types: a sampler makes thousands of them.
     """
-    forward, known = network.forward, dict[str, tuple[object, Counter[Precision]]]()
+    forward, known = network.forward, dict[str, tuple[object, Counter[Precision], int]]()
     before_block = network.__dict__.get("forward")  # of a block around this one
 
     def repeated(*args: object, **named: object) -> object:
@@ -217,12 +226,15 @@ def repeating(network: nn.Module, recorder: MetaRecorder) -> Iterator[None]:
             return forward(*args, **named)
         call = repr(tree_map(_form, ((args, named), network.training, recorder.precision)))
         if call in known:
-            out, flops = known[call]
+            out, flops, launches = known[call]
             recorder.flops.update(flops)
-            return tree_map(lambda leaf: leaf.empty() if isinstance(leaf, _Form) else leaf, out)
-        before = recorder.flops.copy()
+            launches += recorder.launches  # those of the tensors made here are no part of it
+            made = tree_map(lambda leaf: leaf.empty() if isinstance(leaf, _Form) else leaf, out)
+            recorder.launches = launches
+            return made
+        before, launched = recorder.flops.copy(), recorder.launches
         out = forward(*args, **named)
-        known[call] = tree_map(_form, out), recorder.flops - before
+        known[call] = tree_map(_form, out), recorder.flops - before, recorder.launches - launched
         return out
 
     network.__dict__["forward"] = repeated

@@ -60,6 +60,7 @@ class StepCost:
         state_bytes: what stays between steps: weights, gradients, the optimiser's state, references, other networks, banks.
         peak_bytes: the largest memory within a step, the state included.
         flops: operations of a step for each training example.
+        launches: operations of torch that a card gets for these examples, however many they are.
         banks: number of samples, and bytes, of each bank.
         reason: why it is that of the pretraining loss with Adam, and not of the method; then it is less than the method's.
     """
@@ -68,6 +69,7 @@ class StepCost:
     state_bytes: int
     peak_bytes: int
     flops: Flops = field(default_factory=dict)
+    launches: float = 0.0
     banks: tuple[tuple[int, int], ...] = ()
     reason: str = ""
 
@@ -91,12 +93,14 @@ class SamplingCost:
         sample_bytes: memory of each sample that is drawn at once.
         flops: operations of a sample.
         nfe: network evaluations of a sample.
+        launches: operations of torch that a card gets for the samples drawn at once, however many they are.
     """
 
     fixed_bytes: int
     sample_bytes: int
     flops: Flops
     nfe: float
+    launches: float = 0.0
 
 
 def network_size(network: Network, data: DataSpec) -> NetworkSize:
@@ -151,11 +155,13 @@ def _of_method(
             raise ValueError(f"it does again what it has done after {period} steps, which are not taken")
         with _SteadyPeak(recorder) as steady, autocast(META, training), repeating(module, recorder):
             batch = examples_on_meta(spec, examples)
+            before = recorder.launches
             for index in range(period):
                 built.step(batch, torch.Generator().manual_seed(index), index)
             del batch  # what stays is read below
+        launches = recorder.launches - before
     flops = {kind: count / examples / period for kind, count in recorder.flops.items()}
-    return StepCost(examples, recorder.bytes, steady.bytes, flops, tuple(task.banks))
+    return StepCost(examples, recorder.bytes, steady.bytes, flops, launches / period, tuple(task.banks))
 
 
 def _of_loss(network: Network, data: DataSpec, training: TrainingConfig, reason: str) -> StepCost:
@@ -167,27 +173,31 @@ def _of_loss(network: Network, data: DataSpec, training: TrainingConfig, reason:
     with recording(recorder), seeded(0):
         optimizer = Optimizer(OptimizerConfig(), module.parameters(), updates=1)
         with _SteadyPeak(recorder) as steady, autocast(META, training):
+            before = recorder.launches
             batch = examples_on_meta(spec, examples)
             optimizer.update(module.training_loss(batch.x, batch.labels, torch.Generator().manual_seed(0)).mean())
             del batch  # what stays is read below
+        launches = recorder.launches - before
     flops = {kind: count / examples for kind, count in recorder.flops.items()}
-    return StepCost(examples, recorder.bytes, steady.bytes, flops, reason=reason)
+    return StepCost(examples, recorder.bytes, steady.bytes, flops, launches, reason=reason)
 
 
 class _SteadyPeak:
     """The largest memory of steps like those in the block, had the optimisers their state from the start.
 
-    An optimiser makes its state at its first update, after the largest memory of the first step.
+    An optimiser makes its state at its first update, after the largest memory of the first step. An update counts as one
+    operation: on a card it is fused, and on the meta device it goes from parameter to parameter.
     """
 
     def __init__(self, recorder: MetaRecorder) -> None:
         self.bytes = 0
         self._recorder, self._state, self._segments = recorder, dict[int, int](), list[tuple[int, int]]()
         self._hooks: list[RemovableHandle] = []
+        self._launched = 0
 
     def __enter__(self) -> Self:
         self._recorder.peak_bytes = self._recorder.bytes
-        self._hooks = [register_optimizer_step_pre_hook(self._close), register_optimizer_step_post_hook(self._updated)]
+        self._hooks = [register_optimizer_step_pre_hook(self._updating), register_optimizer_step_post_hook(self._updated)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -197,8 +207,13 @@ class _SteadyPeak:
         state = sum(self._state.values())
         self.bytes = max(peak + state - there for peak, there in self._segments)
 
+    def _updating(self, *_: object) -> None:
+        self._launched = self._recorder.launches
+        self._close()
+
     def _updated(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
         tensors = (value for of_one in optimizer.state.values() for value in of_one.values())
+        self._recorder.launches = self._launched + 1
         self._state[id(optimizer)] = sum(value.nbytes for value in tensors if isinstance(value, Tensor) and value.is_meta)
         self._close()
 
@@ -227,10 +242,12 @@ def _of_samples(network: Network, data: DataSpec, sampler: Resolved[Sampler], pr
         for other in others:
             repeated.enter_context(repeating(other, recorder))
         recorder.precision, recorder.peak_bytes, fixed = precision, recorder.bytes, recorder.bytes
+        before = recorder.launches
         labels = torch.zeros(SAMPLES, dtype=torch.int64).to(META) if spec.classes else None
         with torch.no_grad(), counter.watching([module, *others]):
             drawn = function(module, spec, SampleStreams(0, "sample", range(SAMPLES), META), labels)
             if isinstance(module, WorksInLatents):
                 module.decode_latents(drawn)
     flops = {kind: count / SAMPLES for kind, count in recorder.flops.items()}
-    return SamplingCost(fixed, (recorder.peak_bytes - fixed) // SAMPLES, flops, counter.examples / SAMPLES)
+    launches = recorder.launches - before
+    return SamplingCost(fixed, (recorder.peak_bytes - fixed) // SAMPLES, flops, counter.examples / SAMPLES, launches)

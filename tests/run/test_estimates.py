@@ -6,7 +6,7 @@ import pytest
 
 from harness.board.reading.load import load_board
 from harness.interfaces import DataSpec
-from harness.process.cards import CARDS, Card
+from harness.process.cards import CARDS, LAUNCH_SECONDS, Card
 from harness.run.disk_estimate import Disk, averages, feature_bytes, sample_bytes
 from harness.run.estimates import Estimator
 from harness.run.needs import Needs
@@ -111,6 +111,21 @@ def test_the_published_network_of_cifar10_has_the_operations_that_papers_count()
 )
 def test_published_throughputs_are_within_a_factor_of_two(flops, card, precision, published):
     assert 0.5 < published * CARDS[card].seconds({precision: flops}) < 2
+
+
+def test_a_small_network_takes_the_time_of_its_operations_one_by_one():
+    """fashion-gpu's network on an H200, by `benchmarks/gpu_step.py`: 67.7 ms in bf16, and 82.4 ms in fp32 for half the images."""
+    board = load_board(BOARDS / "fashion-gpu")
+    found = {row.name: row for row in Estimator(known_data(board), in_full=True).rows(board.cells)}
+    for name, measured in (("edm", 0.0677), ("edm/mle", 0.0824)):
+        step = found[name].step
+        images = {kind: count * step.examples for kind, count in step.flops.items()}
+        assert 0.5 < CARDS["h200"].seconds(images, step.launches) / measured < 2
+        assert CARDS["h200"].seconds(images) < 0.5 * measured
+    cells = 3 * 331_264 / 512
+    assert found["edm/mle"].hours(CARDS["h200"])[0] == pytest.approx(
+        cells * LAUNCH_SECONDS * found["edm/mle"].step.launches / 3600
+    )
 
 
 def test_a_training_step_of_cifar10_has_the_operations_of_its_yardstick():

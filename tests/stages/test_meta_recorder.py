@@ -38,6 +38,24 @@ def test_memory_is_that_of_the_tensors_that_live_at_once(recorder):
     assert recorder.peak_bytes == 2048
 
 
+def test_operations_that_write_a_tensor_are_launches_and_views_are_none(recorder):
+    x = torch.zeros(256, device=META)
+    with recording(recorder):
+        y = (x + 1)[:10].view(2, 5)  # one
+        y += 1  # two
+        del y
+        assert recorder.launches == 2
+    layer = nn.Sequential(nn.Linear(4, 4, device=META), nn.ReLU())
+    recorder.hold(layer)
+    with recording(recorder), repeating(layer, recorder), torch.no_grad():
+        before = recorder.launches
+        layer(torch.empty(2, 4, device=META))
+        once = recorder.launches - before
+        layer(torch.empty(2, 4, device=META))
+    assert once == 3  # the input, the product with its bias, the rectifier
+    assert recorder.launches - before == 2 * once
+
+
 def test_half_precision_is_that_of_the_training_step_unless_samples_are_drawn(recorder):
     square = torch.empty(4, 4, device=META)
     with recording(recorder):
