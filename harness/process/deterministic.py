@@ -26,7 +26,7 @@ def switch(on: bool) -> None:
     torch.use_deterministic_algorithms(on)
     # torch would write NaN into every new tensor: a kernel more for each operation, which only finds code that reads what it has
     # not written.
-    settings.fill_uninitialized_memory = False
+    settings.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.deterministic = on
     torch.backends.cudnn.benchmark = not on  # which tries kernels out, and may choose another one in the next process
 

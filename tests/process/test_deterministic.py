@@ -40,9 +40,10 @@ def test_everything_is_switched_on_together_and_off_together(switches):
 
 
 def test_new_tensors_are_not_filled(switches):
-    assert torch.utils.deterministic.fill_uninitialized_memory
+    settings = torch.utils.deterministic
+    assert settings.fill_uninitialized_memory  # type: ignore[attr-defined]
     deterministic.switch(True)
-    assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert not settings.fill_uninitialized_memory  # type: ignore[attr-defined]
 
 
 def test_the_users_own_workspace_stays(switches, monkeypatch):
