@@ -22,7 +22,8 @@ BOARDS = Path(__file__).parents[2] / "leaderboards"
             3,
             8,
         ),
-        ("digits-search", "one seed keeps the weights of its base at nine of fifteen points", "edm", "ddo", [201], 9, 15),
+        ("digits-search", "keeps the base's weights on one seed at four of five constant rates", "edm", "mle", [200], 4, 5),
+        ("digits-search", "on one seed selection keeps the base's weights at all six rates", "ddpm", "sft-pg", [200], 6, 6),
     ],
 )
 def test_selection_keeps_the_base_as_often_as_the_page_says(name, sentence, base, method, seeds, kept, of):
