@@ -13,7 +13,7 @@
 # --rehearse  on a CPU, with tiny networks
 #
 # What it installs lies in a temporary folder; the machine's own packages stay as they are. Exit code: 0 where all went well, 1
-# where tests failed or figures are missing.
+# where tests failed or figures are missing; with --board that of the run, 124 where its time was over.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 out=${OUT:-gpu-results}
