@@ -12,6 +12,8 @@
 #             of what is whole are in the results as `fashion-gpu`
 # --rehearse  on a CPU, with tiny networks
 #
+# TESTS_WORKERS runs the tests in as many processes, which share the card; it needs pytest-xdist.
+#
 # What it installs lies in a temporary folder; the machine's own packages stay as they are. Exit code: 0 where all went well, 1
 # where tests failed or figures are missing; with --board that of the run, 124 where its time was over.
 set -u
@@ -78,7 +80,8 @@ if [ "$part" != speed ]; then
     started=$(date +%s)
     HARNESS_GPU_TESTS=${rehearse:+cpu} ; export HARNESS_GPU_TESTS
     [ -n "$HARNESS_GPU_TESTS" ] || unset HARNESS_GPU_TESTS
-    timeout ${TESTS_SECONDS:-240} python3 -m pytest -m gpu tests/gpu -q -p no:cacheprovider --durations=15 \
+    timeout -s INT -k 10 "${TESTS_SECONDS:-240}" python3 -m pytest -m gpu tests/gpu -q -p no:cacheprovider --durations=15 \
+        ${TESTS_WORKERS:+-n "$TESTS_WORKERS"} \
         --junitxml "$out/tests.xml" > "$out/tests.log" 2>&1 || ended=1
     say "tests: $(tail -n 1 "$out/tests.log") ($(($(date +%s) - started)) s)"
 fi

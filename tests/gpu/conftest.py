@@ -36,7 +36,8 @@ def device(is_rehearsal: bool) -> torch.device:
     if not is_rehearsal:
         if not torch.cuda.is_available():
             pytest.skip("there is no card; HARNESS_GPU_TESTS=cpu rehearses on a CPU")
-        torch.set_num_threads(os.cpu_count() or 1)  # the CPU's side of each comparison
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # they share the card, and each has its part of the CPU
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))  # for the CPU's side of each comparison
     return devices.use(NAME)
 
 
