@@ -45,8 +45,8 @@ def test_the_scripts_of_wheels_and_bundle_ask_where_they_go(script, what):
 
 def test_a_bundle_of_a_commit_unpacks_to_a_clean_checkout_of_it(tmp_path):
     clone, images = tmp_path / "clone", tmp_path / "images"
-    cloned = subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{ROOT}", str(clone)], check=False, capture_output=True)
-    if cloned.returncode:
+    cloning = ["git", "clone", "-q", "--depth", "1", f"file://{ROOT}", str(clone)]
+    if subprocess.run(cloning, check=False, capture_output=True).returncode:
         pytest.skip("the checkout is no repository of git")
     images.mkdir()
     (images / "train-images-idx3-ubyte.gz").write_bytes(b"images")
