@@ -9,7 +9,7 @@
 # --only      one of the two parts
 # --board     instead of both: leaderboards/fashion-gpu, ten minutes of one H100, which needs the dataset (docs/datasets.md). It is
 #             stopped after BOARD_SECONDS (570), and goes on when it is called again with the same --out; the page and the records
-#             of what is whole are in the results as `fashion-gpu`
+#             of what is whole are in the results as `fashion-gpu`. BOARD and BOARD_JOBS (2) take another board, or more jobs
 # --rehearse  on a CPU, with tiny networks
 #
 # TESTS_WORKERS runs the tests in as many processes, which share the card; it needs pytest-xdist.
@@ -65,12 +65,13 @@ ended=0
 if [ "$part" = board ]; then
     device=cuda; [ -z "$rehearse" ] || device=cpu
     # An interrupted run writes checkpoints. Two jobs: one draws samples or starts while the other trains.
-    timeout -s INT -k 30 "${BOARD_SECONDS:-570}" python3 -m harness run leaderboards/fashion-gpu --device $device --jobs 2 \
-        --runs-dir "$out/runs" ${rehearse:+--smoke} > "$out/board.log" 2>&1 || ended=$?
+    board=${BOARD:-fashion-gpu}
+    timeout -s INT -k 30 "${BOARD_SECONDS:-570}" python3 -m harness run "leaderboards/$board" --device $device \
+        --jobs "${BOARD_JOBS:-2}" --runs-dir "$out/runs" ${rehearse:+--smoke} > "$out/board.log" 2>&1 || ended=$?
     tail -n 15 "$out/board.log"
     if [ -z "$rehearse" ]; then
-        python3 -m harness publish leaderboards/fashion-gpu --partial --runs-dir "$out/runs" > "$out/publish.log" 2>&1 || ended=1
-        rm -rf "$out/fashion-gpu" && cp -r leaderboards/fashion-gpu "$out/"
+        python3 -m harness publish "leaderboards/$board" --partial --runs-dir "$out/runs" > "$out/publish.log" 2>&1 || ended=1
+        rm -rf "${out:?}/$board" && cp -r "leaderboards/$board" "$out/"
     fi
     say "board: exit code $ended"
     exit $ended

@@ -36,6 +36,7 @@ CURVE = "curve: {metric: sliced-w2, points: 4, samples: 100}"
 @pytest.mark.parametrize(("settings", "curve", "text"), [
     ("rounds: 2, reference: best", "", "ddo: reference: best needs the board to have a `curve`, by which it chooses"),
     ("reference: best, search_each_round: {beta: [0.1, 1.0]}", CURVE, "ddo: search_each_round needs `training: {select: best}`"),
+    ("rounds: 2, reference_weights: raw", "", "reference_weights: raw changes nothing where the training keeps no averages"),
     ("rounds: 11", "", "ddo: 11 rounds are more than the 10 steps of the budget"),
     ("p_std: {1: 1.6, 3: 3.0}, rounds: 2, alpha: [1, 2, 4]", "", "alpha has 3 values for 2 rounds"),
 ])  # fmt: skip
@@ -50,6 +51,13 @@ def test_four_rounds_of_self_play_are_four_lines_of_settings(write_board):
     text = (SELF_PLAY % settings + CURVE).replace("ddpm-mlp", "edm-mlp")
     board = load_board(write_board(text), plugins=registry())
     assert rounds_of(board.cells[0].method.settings).rounds == 4
+
+
+def test_raw_weights_of_a_reference_are_another_method_beside_averages(write_board):
+    text = SELF_PLAY % "rounds: 2, reference_weights: {grid: [raw, averaged]}"
+    text = text.replace("batch: 128}", "batch: 128, ema: 0.9}")
+    keys = {cell.method.settings.reference_weights for cell in load_board(write_board(text), plugins=registry()).cells}
+    assert keys == {"raw", "averaged"}
 
 
 def test_selection_of_the_best_needs_a_curve(write_board, fake_plugins):
