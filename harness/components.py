@@ -100,6 +100,11 @@ class MethodUsage:
             return f"the sampler {self.sampler.name} gives no tokens"
         return None
 
+    @property
+    def lacks_levels(self) -> str | None:
+        """Why samples cannot be rounded to grey levels, for a message; None where they can."""
+        return None if self.data.preview == "images" else f"the model generates {self.data.preview}, which have no grey levels"
+
 
 @dataclass(frozen=True)
 class Method(Component):

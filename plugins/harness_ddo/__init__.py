@@ -30,7 +30,8 @@ class DDOConfig(RoundsConfig):
 
     BY_ROUND = frozenset({"alpha", "beta", "rate", "p_mean", "p_std"})
     ADDED_LATER = RoundsConfig.ADDED_LATER | {
-        "preset", "fakes", "same_labels", "drop_label", "divide", "samples_as", "rate", "weight", "p_mean", "p_std",
+        "preset", "fakes", "same_labels", "drop_label", "divide", "samples_as", "grey_levels", "rate", "weight",
+        "p_mean", "p_std",
     }  # fmt: skip
 
     preset: Literal["edm-cifar10", "edm2-img64", "edm2-img512", "var"] | None = Field(
@@ -74,6 +75,13 @@ class DDOConfig(RoundsConfig):
         description="form of the fakes: images, which a model of tokens encodes again, as it does real ones; or the tokens as "
         "they were drawn",
     )
+    grey_levels: int | None = Field(
+        None,
+        ge=2,
+        le=256,
+        description="clip fakes to [-1, 1] and round them to so many levels, as real images are stored: 256 for bytes, 17 for "
+        "scikit-learn's digits; by default fakes stay as the sampler gives them",
+    )
     same_labels: bool = Field(False, description="give each fake the label of the real example beside it")
     drop_label: float = Field(
         0.0,
@@ -98,13 +106,17 @@ class DDOConfig(RoundsConfig):
 
 
 def check(config: DDOConfig, usage: MethodUsage) -> None:
-    """Check the settings about labels, tokens and noise levels.
+    """Check the settings about labels, tokens, grey levels and noise levels.
 
     Raises: UserError when model, sampler or data lack what they ask for.
     """
     check_levels(config, usage.model)
     if config.samples_as == "tokens" and (reason := usage.lacks_tokens):
         raise UserError(f"{reason}, which ddo needs for samples_as: tokens")
+    if config.grey_levels and (reason := usage.lacks_levels):
+        raise UserError(f"{reason}, which ddo needs for grey_levels: {config.grey_levels}")
+    if config.grey_levels and config.samples_as == "tokens":
+        raise UserError("ddo: tokens have no grey levels: leave grey_levels out beside samples_as: tokens")
     if config.drop_label and "NullLabel" not in usage.model.provides:
         raise UserError(f"{usage.model.name} lacks NullLabel, which ddo needs for drop_label = {config.drop_label:g}")
     if (config.same_labels or config.drop_label) and not usage.data.classes:

@@ -12,6 +12,7 @@ from torch import Tensor
 from harness.capabilities import NullLabel
 from harness.interfaces import Batch
 from harness.toolkit.contrast import labels_of, masked_mean
+from harness.toolkit.grey_levels import on_grey_levels
 from harness.training.cached_likelihood import CachedLikelihood
 from harness.training.method import Bank, FinetuneMethod, Task
 from harness.training.micro_batches import rows_of
@@ -87,6 +88,8 @@ class DDO(FinetuneMethod):
         example.
         """
         fakes = self._fakes(batch, generator)
+        if self.config.grey_levels:
+            fakes = on_grey_levels(fakes, self.config.grey_levels)
         dropped = self._dropped(batch, generator)
         if dropped is not None:
             batch, fakes = self._without_labels(batch, dropped), self._without_labels(fakes, dropped)

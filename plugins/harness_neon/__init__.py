@@ -23,7 +23,7 @@ class NeonOptimizer(OptimizerConfig):
 class NeonConfig(Config):
     """Settings of `neon`."""
 
-    ADDED_LATER = frozenset({"samples_as"})
+    ADDED_LATER = frozenset({"samples_as", "grey_levels"})
 
     w: float = Field(
         1.0,
@@ -37,13 +37,24 @@ class NeonConfig(Config):
         "images",
         description="form of the samples: images, which a model of tokens encodes again; or the tokens as they were drawn",
     )
+    grey_levels: int | None = Field(
+        None,
+        ge=2,
+        le=256,
+        description="clip samples to [-1, 1] and round them to so many levels, as real images are stored: 256 for bytes, 17 for "
+        "scikit-learn's digits; by default samples stay as the sampler gives them",
+    )
     optimizer: NeonOptimizer = Field(NeonOptimizer(), description="optimiser of the copy that is trained on the base's samples")
 
 
 def check(config: NeonConfig, usage: MethodUsage) -> None:
-    """Check that samples can be had as tokens where the settings ask for them. Raises: UserError where they cannot."""
+    """Check that samples can be had in the form that the settings ask for. Raises: UserError where they cannot."""
     if config.samples_as == "tokens" and (reason := usage.lacks_tokens):
         raise UserError(f"{reason}, which neon needs for samples_as: tokens")
+    if config.grey_levels and (reason := usage.lacks_levels):
+        raise UserError(f"{reason}, which neon needs for grey_levels: {config.grey_levels}")
+    if config.grey_levels and config.samples_as == "tokens":
+        raise UserError("neon: tokens have no grey levels: leave grey_levels out beside samples_as: tokens")
 
 
 @hookimpl

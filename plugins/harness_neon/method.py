@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.interfaces import Batch
+from harness.toolkit.grey_levels import on_grey_levels
 from harness.training.method import Bank, FinetuneMethod, Task, Weights
 from harness.training.micro_batches import training_losses
 from harness.training.optimizer import Optimizer
@@ -39,6 +40,8 @@ class Neon(FinetuneMethod):
             self._bank = self.task.bank(self.base, self.config.bank_size, "neon", as_tokens=self.config.samples_as == "tokens")
         rows = torch.randint(len(self._bank), (self.task.batch,), generator=generator)
         samples = self._bank[rows.to(self.task.device)]
+        if self.config.grey_levels:
+            samples = on_grey_levels(samples, self.config.grey_levels)
         return {"loss": self.optimizer.update_in_parts(training_losses(self.task, samples, generator))}
 
     def result(self, weights: Weights) -> Weights:

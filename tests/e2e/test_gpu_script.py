@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,10 +36,37 @@ def test_a_wrong_option_is_named_before_anything_is_done(arguments, said):
     assert ended.stdout == ""
 
 
-def test_the_script_of_wheels_asks_where_they_go():
-    ended = run_script(script="gpu_wheels.sh")
+@pytest.mark.parametrize(("script", "what"), [("gpu_wheels.sh", "wheels go"), ("gpu_bundle.sh", "bundle goes")])
+def test_the_scripts_of_wheels_and_bundle_ask_where_they_go(script, what):
+    ended = run_script(script=script)
     assert ended.returncode != 0
-    assert "say where the wheels go" in ended.stderr
+    assert f"say where the {what}" in ended.stderr
+
+
+def test_a_bundle_of_a_commit_unpacks_to_a_clean_checkout_of_it(tmp_path):
+    clone, images = tmp_path / "clone", tmp_path / "images"
+    cloning = ["git", "clone", "-q", "--depth", "1", f"file://{ROOT}", str(clone)]
+    if subprocess.run(cloning, check=False, capture_output=True).returncode:
+        pytest.skip("the checkout is no repository of git")
+    images.mkdir()
+    (images / "train-images-idx3-ubyte.gz").write_bytes(b"images")
+    environment = {**os.environ, "FASHION_MNIST": str(images), "WHEELS": "no"}
+    command = ["sh", str(clone / "benchmarks/gpu_bundle.sh"), str(tmp_path / "bundle")]
+    subprocess.run(command, check=True, env=environment)
+    subprocess.run(["sh", str(tmp_path / "bundle/unpack.sh"), str(tmp_path / "there")], check=True)
+
+    def git(folder, *arguments):
+        return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
+
+    assert git(tmp_path / "there", "rev-parse", "HEAD") == git(clone, "rev-parse", "HEAD")
+    assert git(tmp_path / "there", "status", "--porcelain") == ""
+    assert (tmp_path / "there/leaderboards/fashion-gpu/board.yaml").exists()
+    assert not (tmp_path / "there/tests/golden").exists()
+    assert (tmp_path / "bundle/data/fashion-mnist/train-images-idx3-ubyte.gz").read_bytes() == b"images"
+    (clone / "README.md").write_text("changed")
+    refused = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "commit first" in refused.stderr
 
 
 def test_the_table_has_the_share_of_the_bare_loop_and_keeps_what_failed():
