@@ -22,6 +22,7 @@ BOARDS = Path(__file__).parents[2] / "leaderboards"
             3,
             8,
         ),
+        ("digits", "keeps the base's weights on five of eight seeds", "edm-chain", "sft-pg", range(10, 18), 5, 8),
         ("digits-search", "keeps the base's weights on one seed at four of five constant rates", "edm", "mle", [200], 4, 5),
         ("digits-search", "on one seed selection keeps the base's weights at all six rates", "ddpm", "sft-pg", [200], 6, 6),
     ],
