@@ -45,6 +45,12 @@ class Grey(nn.Module):
         return -self.log_likelihood(x, labels, None)
 
 
+def noted(task: InMemoryTask) -> list[Tensor]:
+    """Return the images that the task's model saw."""
+    assert isinstance(task.model, Grey)
+    return task.model.seen
+
+
 def beyond_white(model: nn.Module, spec: DataSpec, streams: SampleStreams, labels: Tensor | None) -> Tensor:
     """Samples of which some values lie outside of [-1, 1], and hardly any on a grey level of bytes."""
     return 1.5 * streams.normal(*spec.shape).tanh() + 1e-4
@@ -57,7 +63,7 @@ def test_ddo_compares_real_images_with_fakes_in_their_range_and_on_their_levels(
             task = InMemoryTask(Grey(), SPEC, beyond_white, steps=1, batch=8)
             config = DDOConfig.model_validate({"grey_levels": levels, "fakes": fakes, "bank_size": 16})
             DDO(config, task).step(Batch(REAL), stream(0, "t"), 0)
-            real, seen[levels] = task.model.seen
+            real, seen[levels] = noted(task)
             assert torch.equal(real, REAL)
         assert seen[None].abs().max() > 1
         assert_rounded(seen[256], seen[None])
@@ -68,7 +74,7 @@ def test_neon_trains_on_samples_in_the_range_and_on_the_levels_of_real_images() 
     for levels in (None, 256):
         task = InMemoryTask(Grey(), SPEC, beyond_white, steps=1, batch=8)
         Neon(NeonConfig.model_validate({"grey_levels": levels, "bank_size": 16}), task).step(Batch(REAL), stream(0, "t"), 0)
-        (seen[levels],) = task.model.seen
+        (seen[levels],) = noted(task)
     assert_rounded(seen[256], seen[None])
 
 

@@ -87,7 +87,7 @@ def _round_faults(rounds: RoundsConfig, training: TrainingConfig, *, has_curve: 
     if rounds.search_each_round is not None and training.select != "best":
         yield "search_each_round needs `training: {select: best}`: there is no last point of several candidates"
     if rounds.rounds > 1 and rounds.reference_weights == "raw" and training.ema is None:
-        yield "reference_weights: raw changes nothing where the training keeps no averages: set `training: {ema}`, or leave it out"
+        yield "reference_weights: raw changes nothing where the training keeps no averages: leave it out, or set `ema`"
     if rounds.rounds > training.steps and not is_smoke:
         yield f"{rounds.rounds} rounds are more than the {training.steps} steps of the budget"
 

@@ -56,7 +56,7 @@ def test_four_rounds_of_self_play_are_four_lines_of_settings(write_board):
 def test_raw_weights_of_a_reference_are_another_method_beside_averages(write_board):
     text = SELF_PLAY % "rounds: 2, reference_weights: {grid: [raw, averaged]}"
     text = text.replace("batch: 128}", "batch: 128, ema: 0.9}")
-    keys = {cell.method.settings.reference_weights for cell in load_board(write_board(text), plugins=registry()).cells}
+    keys = {rounds_of(cell.method.settings).reference_weights for cell in load_board(write_board(text), plugins=registry()).cells}
     assert keys == {"raw", "averaged"}
 
 
