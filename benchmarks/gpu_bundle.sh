@@ -1,10 +1,11 @@
 #!/bin/sh
 # Fill a folder with all that benchmarks/gpu.sh needs on a machine that has a card and no network: this commit, the wheels of
-# gpu_wheels.sh, and Fashion-MNIST. It is some 60 MB, or 30 beside PyTorch and the usual packages (HAS, PYTHON: gpu_wheels.sh).
+# gpu_wheels.sh, and Fashion-MNIST. Commit and dataset are 35 MB; how many wheels come on top depends on what the machine has (HAS
+# and PYTHON, as in gpu_wheels.sh).
 #
 #     sh benchmarks/gpu_bundle.sh FOLDER
 #
-# And on the machine, which needs git, so that records name the commit:
+# And on the machine, which needs git, so that records name the commit (FOLDER by its whole path):
 #
 #     sh FOLDER/unpack.sh THERE && cd THERE && HARNESS_DATA=FOLDER/data sh benchmarks/gpu.sh --wheels FOLDER/wheels --board
 #
